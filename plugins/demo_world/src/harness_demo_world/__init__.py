@@ -1,0 +1,32 @@
+"""The embedded demo world: drawn people in five benchmarks' layouts, and tiny trained models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.descriptors import DataSourceDescriptor
+from harness.plugins import hookimpl
+from harness_demo_world.world import BENCHMARKS, sequences
+
+__all__ = ["harness_data_sources"]
+
+
+@hookimpl
+def harness_data_sources() -> Sequence[DataSourceDescriptor]:
+    """Offer the drawn world as the source of five benchmarks."""
+    return [
+        DataSourceDescriptor(
+            id="demo_world",
+            target="harness_demo_world.source:DemoWorld",
+            summary="small drawn pictures in the benchmarks' own layouts; numbers mean nothing",
+            benchmarks=frozenset(BENCHMARKS),
+            marks=("demo",),
+            reader_options={
+                "jrdb_social": {
+                    "train": list(sequences("train")),
+                    "valid": list(sequences("val")),
+                    "test": list(sequences("test")),
+                }
+            },
+        )
+    ]

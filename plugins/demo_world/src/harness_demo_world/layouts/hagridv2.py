@@ -1,0 +1,52 @@
+"""HaGRIDv2: images in one folder a class, annotations in one file a split and class."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from PIL import Image
+
+from harness_demo_world.chance import identifier
+from harness_demo_world.drawing.gestures import SIZE, Box
+from harness_demo_world.drawing.hands import CLASSES
+from harness_demo_world.world import COUNTS, gesture
+
+
+def _share(box: Box) -> list[float]:
+    """Return a pixel box (x, y, width, height) as shares of the picture."""
+    return [round(value / SIZE, 6) for value in box]
+
+
+class HagridV2:
+    """Writer of HaGRIDv2's layout."""
+
+    splits = ("train", "val", "test")
+
+    def annotations(self, seed: int) -> Iterator[tuple[PurePosixPath, str]]:
+        """Yield `hagrid_annotations/<split>/<class>.json`."""
+        for split in self.splits:
+            files: dict[str, dict[str, object]] = {label: {} for label in CLASSES}
+            for index in range(COUNTS["hagridv2"][split]):
+                who, label, scene = gesture(seed, split, index, paint=False)
+                united = None if scene.united is None else [_share(scene.united)]
+                files[label][identifier(seed, "hagridv2", split, index)] = {
+                    "bboxes": [_share(box) for box in scene.boxes],
+                    "labels": list(scene.labels),
+                    "united_bbox": united,
+                    "united_label": None if united is None else [label],
+                    "user_id": who.user_id,
+                    "hand_landmarks": [[] for _ in scene.boxes],
+                    "meta": {"age": [who.age], "gender": [who.gender], "race": [who.race]},
+                }
+            for label, entries in files.items():
+                path = PurePosixPath("hagrid_annotations", split, f"{label}.json")
+                yield path, json.dumps(entries, indent=1)
+
+    def pictures(self, seed: int, split: str) -> Iterator[tuple[PurePosixPath, Image.Image]]:
+        """Yield `hagrid_dataset/<class>/<id>.jpg`."""
+        for index in range(COUNTS["hagridv2"][split]):
+            _, label, scene = gesture(seed, split, index)
+            name = identifier(seed, "hagridv2", split, index)
+            yield PurePosixPath("hagrid_dataset", label, f"{name}.jpg"), scene.image

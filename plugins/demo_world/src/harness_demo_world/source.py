@@ -1,0 +1,87 @@
+"""The data source: draws the benchmarks' folders into a cache, once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from harness_demo_world.chance import VERSION
+from harness_demo_world.layouts import LAYOUTS
+from harness_demo_world.world import SPLITS
+
+_QUALITY = 92
+
+
+class DemoWorld:
+    """Provides the five benchmarks' folders as drawn in the world with this seed."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.seed = seed
+
+    def locate(self, benchmark: str, cache: Path, splits: Sequence[str] = ("test",)) -> Path:
+        """Return the root folder of a benchmark, drawing what is missing.
+
+        Annotations of all splits are always there; pictures only of the splits asked for so far.
+
+        Args:
+            benchmark: One of hagridv2, pisc, gazefollow, raf_db, jrdb_social.
+            cache: Folder for drawn data; the world's version and seed are part of the path.
+            splits: Whose pictures to draw. A split the benchmark does not have is left out.
+
+        Raises:
+            ValueError: for a benchmark or split that the world does not know.
+        """
+        if benchmark not in LAYOUTS:
+            raise ValueError(f"the demo world has no benchmark {benchmark!r}: {sorted(LAYOUTS)}")
+        unknown = sorted(set(splits) - set(SPLITS))
+        if unknown:
+            raise ValueError(f"the demo world has no split {unknown[0]!r}: {list(SPLITS)}")
+        root = Path(cache) / "demo_world" / f"v{VERSION}-seed{self.seed}" / benchmark
+        if not root.is_dir():
+            self._annotate(benchmark, root)
+        for split in LAYOUTS[benchmark].splits:
+            if split in splits:
+                self._draw(benchmark, root, split)
+        return root
+
+    def _annotate(self, benchmark: str, root: Path) -> None:
+        """Write the annotations beside `root`, then rename: the root is complete or absent."""
+        root.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{benchmark}-", dir=root.parent))
+        try:
+            for path, text in LAYOUTS[benchmark].annotations(self.seed):
+                target = work / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_text(text, encoding="utf-8", newline="\n")
+            work.chmod(0o755)
+            try:
+                work.rename(root)
+            except OSError:
+                # Another process was first; its bytes are the same.
+                if not root.is_dir():
+                    raise
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+    def _draw(self, benchmark: str, root: Path, split: str) -> None:
+        """Draw a split's pictures; a marker says that all of them are there."""
+        marker = root / f".{split}-drawn"
+        if marker.exists():
+            return
+        for path, image in LAYOUTS[benchmark].pictures(self.seed, split):
+            target = root / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _save(image, target)
+        marker.touch()
+
+
+def _save(image: Image.Image, target: Path) -> None:
+    """Write one picture under a name of this process, then move it to its own name."""
+    work = target.with_name(f".{target.name}.{os.getpid()}")
+    image.save(work, "JPEG", quality=_QUALITY, subsampling=0)
+    os.replace(work, target)
