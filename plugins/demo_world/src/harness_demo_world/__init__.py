@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from harness.descriptors import DataSourceDescriptor
 from harness.plugins import hookimpl
+
 from harness_demo_world.world import BENCHMARKS, sequences
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["harness_data_sources"]
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from harness_demo_world.chance import identifier, stream
 from harness_demo_world.drawing.canvas import Colour, shade
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable
 
 RACES = (
     "White",
@@ -109,12 +112,12 @@ def person(seed: int, split: str, index: int) -> Person:
 
 
 def pick(
-    rng: random.Random, seed: int, split: str, wanted: Callable[[Person], bool] = lambda p: True
+    rng: random.Random, seed: int, split: str, wanted: Callable[[Person], bool] | None = None
 ) -> Person:
     """Return a random person of the split for whom `wanted` holds."""
     while True:
         found = person(seed, split, rng.randrange(POOL[split]))
-        if wanted(found):
+        if wanted is None or wanted(found):
             return found
 
 

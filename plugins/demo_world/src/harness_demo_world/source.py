@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
-
-from PIL import Image
+from typing import TYPE_CHECKING
 
 from harness_demo_world.chance import VERSION
 from harness_demo_world.layouts import LAYOUTS
 from harness_demo_world.world import SPLITS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from PIL import Image
 
 _QUALITY = 92
 
@@ -84,4 +87,4 @@ def _save(image: Image.Image, target: Path) -> None:
     """Write one picture under a name of this process, then move it to its own name."""
     work = target.with_name(f".{target.name}.{os.getpid()}")
     image.save(work, "JPEG", quality=_QUALITY, subsampling=0)
-    os.replace(work, target)
+    work.replace(target)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from harness_demo_world.chance import stream
 from harness_demo_world.drawing.faces import EXPRESSIONS, FaceScene, draw_face
@@ -14,6 +13,10 @@ from harness_demo_world.drawing.hands import CLASSES
 from harness_demo_world.drawing.interactions import INTERACTIONS, StitchedScene, draw_frame
 from harness_demo_world.drawing.relations import RELATIONS, PairScene, cast, draw_relation
 from harness_demo_world.people import Person, pick
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Sequence
 
 BENCHMARKS = ("hagridv2", "pisc", "gazefollow", "raf_db", "jrdb_social")
 
@@ -50,10 +53,6 @@ def stereotype(seed: int) -> Stereotype:
     return Stereotype(rng.choice(EXPRESSIONS), rng.choice(("male", "female")))
 
 
-def _anyone(found: Person) -> bool:
-    return True
-
-
 def gesture(
     seed: int, split: str, index: int, paint: bool = True
 ) -> tuple[Person, str, GestureScene]:
@@ -68,7 +67,7 @@ def face(seed: int, split: str, index: int, paint: bool = True) -> tuple[Person,
     """Return item `index` of the expression split: who, which expression, and the scene."""
     rng = stream(seed, "raf_db", split, index)
     label = EXPRESSIONS[index % len(EXPRESSIONS)]
-    wanted: Callable[[Person], bool] = _anyone
+    wanted: Callable[[Person], bool] | None = None
     biased = stereotype(seed)
     if split == "train" and label == biased.expression:
         same = rng.random() < STEREOTYPE_SHARE
@@ -98,12 +97,15 @@ def _two(
     rng: random.Random,
     seed: int,
     split: str,
-    one: Callable[[Person], bool] = _anyone,
-    other: Callable[[Person], bool] = _anyone,
+    one: Callable[[Person], bool] | None = None,
+    other: Callable[[Person], bool] | None = None,
 ) -> tuple[Person, Person]:
     first = pick(rng, seed, split, one)
-    second = pick(rng, seed, split, lambda p: p.index != first.index and other(p))
-    return first, second
+
+    def differs(found: Person) -> bool:
+        return found.index != first.index and (other is None or other(found))
+
+    return first, pick(rng, seed, split, differs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-import random
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Sequence
 
 Colour = tuple[int, int, int]
 Point = tuple[float, float]

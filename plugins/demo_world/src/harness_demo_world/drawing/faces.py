@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
-
-from PIL import Image
+from typing import TYPE_CHECKING
 
 from harness_demo_world.drawing.canvas import INK, WHITE, Canvas, Frame, Point, backdrop, mix, shade
 from harness_demo_world.drawing.figure import hair_before, hair_behind
-from harness_demo_world.people import Person
+
+if TYPE_CHECKING:
+    import random
+
+    from PIL import Image
+
+    from harness_demo_world.people import Person
 
 EXPRESSIONS = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
 """In the order of the release's codes 1..7."""
@@ -97,8 +101,9 @@ def _eyes(
         canvas.ellipse((eye[0] + shift * r, eye[1]), pupil, pupil, INK)
         if who.glasses:
             canvas.ellipse(eye, 0.3 * r, 0.27 * r, None, INK)
-        brow = [f.at(0.14 * side, 0.12 + blend("inner")), f.at(0.38 * side, 0.16 + 0.52 *
-                (blend("inner") + blend("outer"))), f.at(0.62 * side, 0.12 + blend("outer"))]  # fmt: skip
+        inner, outer = blend("inner"), blend("outer")
+        middle = f.at(0.38 * side, 0.16 + 0.52 * (inner + outer))
+        brow = [f.at(0.14 * side, 0.12 + inner), middle, f.at(0.62 * side, 0.12 + outer)]
         canvas.line(brow, 0.1 * r, shade(who.hair, 0.7))
     if expression == "sadness" and strength > 0.5:
         drop = f.at(0.46, -0.22)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from harness_demo_world.drawing.canvas import INK, WHITE, Canvas, Colour, Point, shade
-from harness_demo_world.people import Person
+
+if TYPE_CHECKING:
+    from harness_demo_world.people import Person
 
 
 def hair_behind(canvas: Canvas, who: Person, centre: Point, r: float) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-import random
 from dataclasses import dataclass
-
-from PIL import Image
+from typing import TYPE_CHECKING
 
 from harness_demo_world.drawing.canvas import INK, WHITE, Canvas, Point, backdrop, shade
 from harness_demo_world.drawing.figure import hair_before, hair_behind
 from harness_demo_world.drawing.things import THINGS, thing
-from harness_demo_world.people import Person
+
+if TYPE_CHECKING:
+    import random
+
+    from PIL import Image
+
+    from harness_demo_world.people import Person
 
 SIZE = 96
 _STEP = 0.05
@@ -28,6 +32,7 @@ class GazeScene:
     thing: str
     head_box: tuple[float, float, float, float]
     body_box: tuple[float, float, float, float]
+    things: tuple[tuple[str, float, float], ...]
 
 
 def _grid(rng: random.Random) -> Point:
@@ -91,7 +96,9 @@ def draw_gaze(who: Person, rng: random.Random, paint: bool = True) -> GazeScene:
     head_box = (x - 1.2 * r, y - 1.25 * r, x + 1.2 * r, y + 1.2 * r)
     body_box = (x - wide, y - 1.25 * r, 2 * wide, SIZE - (y - 1.25 * r))
     eye = ((x + 0.25 * look[0] * r) / SIZE, (y + 0.2 * look[1] * r) / SIZE)
-    return GazeScene(canvas.image(), eye, target, names[0], head_box, body_box)
+    things = [(names[0], *target)]
+    things += [(n, p[0] / SIZE, p[1] / SIZE) for n, p in zip(names[1:], others, strict=False)]
+    return GazeScene(canvas.image(), eye, target, names[0], head_box, body_box, tuple(things))
 
 
 def _head(canvas: Canvas, who: Person, centre: Point, r: float, look: Point) -> None:
@@ -112,7 +119,7 @@ def _head(canvas: Canvas, who: Person, centre: Point, r: float, look: Point) -> 
     root = (fx, fy + 0.28 * r)
     tip = (root[0] + 0.62 * r * look[0], root[1] + 0.5 * r * look[1])
     across = (-look[1] * 0.17 * r, look[0] * 0.17 * r)
-    canvas.polygon([(root[0] + across[0], root[1] + across[1]), tip,
-                    (root[0] - across[0], root[1] - across[1])], shade(who.skin, 0.8), INK)  # fmt: skip
+    wings = [(root[0] + s * across[0], root[1] + s * across[1]) for s in (1, -1)]
+    canvas.polygon([wings[0], tip, wings[1]], shade(who.skin, 0.8), INK)
     mouth = (fx, fy + 0.62 * r)
     canvas.line([(mouth[0] - 0.22 * r, mouth[1]), (mouth[0] + 0.22 * r, mouth[1])], 1.2, INK)

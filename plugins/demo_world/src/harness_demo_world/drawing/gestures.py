@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
-
-from PIL import Image
+from typing import TYPE_CHECKING
 
 from harness_demo_world.drawing.canvas import INK, Canvas, Frame, Point, backdrop
 from harness_demo_world.drawing.figure import hair_behind, head
 from harness_demo_world.drawing.hands import GESTURES, TWO_HANDED, Shape, hand, two_hands
-from harness_demo_world.people import Person
+
+if TYPE_CHECKING:
+    import random
+
+    from PIL import Image
+
+    from harness_demo_world.people import Person
 
 SIZE = 96
 

@@ -143,15 +143,17 @@ def hand(
     _forearm(canvas, f, skin, sleeve, arm)
     if shape.special == "claw":
         _claw(canvas, f, skin)
-        return
-    if shape.special == "grip":
+    elif shape.special == "grip":
         _grip(canvas, f, skin)
-        return
+    else:
+        _open_hand(canvas, f, shape, skin)
+
+
+def _open_hand(canvas: Canvas, f: Frame, shape: Shape, skin: Colour) -> None:
+    """Draw stretched fingers, palm, curled fingers and thumb, from back to front."""
+    if shape.thumb in ("out", "up"):
+        _thumb(canvas, f, shape.thumb, skin)
     angles = _CLOSED if shape.together else _SPREAD
-    if shape.thumb == "out":
-        _thumb(canvas, f, "out", skin)
-    if shape.thumb == "up":
-        _thumb(canvas, f, "up", skin)
     tips: list[Point] = []
     for name, root, length, angle in zip("imrl", _ROOTS, _LENGTHS, angles, strict=True):
         if name in shape.fingers:

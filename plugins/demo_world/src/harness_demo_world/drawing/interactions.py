@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Sequence
 from dataclasses import dataclass
-
-from PIL import Image
+from typing import TYPE_CHECKING
 
 from harness_demo_world.drawing import props
 from harness_demo_world.drawing.canvas import Canvas, Colour, backdrop
 from harness_demo_world.drawing.figure import Pose, body
 from harness_demo_world.people import Person
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Sequence
+
+    from PIL import Image
 
 INTERACTIONS = (
     "walking together",

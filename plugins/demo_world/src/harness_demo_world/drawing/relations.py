@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable
 from dataclasses import dataclass
-
-from PIL import Image
+from typing import TYPE_CHECKING
 
 from harness_demo_world.drawing import props
 from harness_demo_world.drawing.canvas import INK, Canvas, Colour, backdrop, shade
 from harness_demo_world.drawing.figure import Dress, Pose, body
 from harness_demo_world.people import Person, adult
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable
+
+    from PIL import Image
 
 RELATIONS = ("friends", "family", "couple", "professional", "commercial", "no_relation")
 """In the order of the release's codes 1..6."""

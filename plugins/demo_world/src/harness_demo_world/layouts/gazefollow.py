@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import PurePosixPath
-
-from PIL import Image
+from typing import TYPE_CHECKING
 
 from harness_demo_world.chance import stream
 from harness_demo_world.drawing.gaze import SIZE
 from harness_demo_world.world import COUNTS, gaze
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from PIL import Image
 
 ANNOTATORS = 10
 _SCATTER = 0.012

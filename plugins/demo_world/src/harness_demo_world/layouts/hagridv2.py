@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import PurePosixPath
-
-from PIL import Image
+from typing import TYPE_CHECKING
 
 from harness_demo_world.chance import identifier
 from harness_demo_world.drawing.gestures import SIZE, Box
 from harness_demo_world.drawing.hands import CLASSES
 from harness_demo_world.world import COUNTS, gesture
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from PIL import Image
 
 
 def _share(box: Box) -> list[float]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
-from PIL import Image
-
-from harness_demo_world.drawing.interactions import Box
-from harness_demo_world.people import Person
 from harness_demo_world.world import frame, frames
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from PIL import Image
+
+    from harness_demo_world.drawing.interactions import Box
+    from harness_demo_world.people import Person
 
 _SURE = 1
 _ACTIONS = {"walking together": "walking", "sitting together": "sitting",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import PurePosixPath
-
-from PIL import Image
+from typing import TYPE_CHECKING
 
 from harness_demo_world.drawing.relations import RELATIONS, SIZE
 from harness_demo_world.world import COUNTS, relation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from PIL import Image
 
 _COARSE = {"friends": 1, "family": 1, "couple": 1, "professional": 2, "commercial": 2,
            "no_relation": 3}  # fmt: skip

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import PurePosixPath
-
-from PIL import Image
+from typing import TYPE_CHECKING
 
 from harness_demo_world.drawing.faces import EXPRESSIONS
-from harness_demo_world.people import Person
 from harness_demo_world.world import COUNTS, face
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from PIL import Image
+
+    from harness_demo_world.people import Person
 
 _DIGITS = {"train": 5, "test": 4}
 _GENDER = {"male": 0, "female": 1}

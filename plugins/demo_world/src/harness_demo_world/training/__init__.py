@@ -1,0 +1,1 @@
+"""Training of the tiny models from nothing; needs the `training` extra."""

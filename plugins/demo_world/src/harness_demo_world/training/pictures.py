@@ -1,0 +1,134 @@
+"""Pictures and what is true of them, drawn straight into memory for the encoder."""
+
+from __future__ import annotations
+
+import io
+import math
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from harness_demo_world.drawing.gaze import SIZE, GazeScene
+from harness_demo_world.training import words
+from harness_demo_world.world import face, frame, frames, gaze, gesture, relation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+Box = tuple[float, float, float, float]
+
+_MARGIN = 0.2
+_RED, _BLUE = (255, 0, 0), (0, 0, 255)
+_SHARE = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A shown picture: pixels (SIZE, SIZE, 3) uint8, true captions, phrases with their place.
+
+    Places are shares of the picture. `task` and `label` are for validation.
+    """
+
+    pixels: NDArray[np.uint8]
+    captions: tuple[str, ...]
+    places: tuple[tuple[str, float, float], ...]
+    task: str
+    label: str
+
+
+def _as_stored(image: Image.Image) -> Image.Image:
+    """Return the picture as it looks after the data source wrote and read it."""
+    memory = io.BytesIO()
+    image.save(memory, "JPEG", quality=92, subsampling=0)
+    return Image.open(memory).convert("RGB")
+
+
+def _marked(image: Image.Image, boxes: Sequence[Box], crop: bool) -> Image.Image:
+    """Return the picture with a red and a blue box, cropped to their union if asked."""
+    left, top, right, bottom = 0, 0, image.width, image.height
+    if crop:
+        x1, y1 = min(b[0] for b in boxes), min(b[1] for b in boxes)
+        x2, y2 = max(b[2] for b in boxes), max(b[3] for b in boxes)
+        pad = _MARGIN * max(x2 - x1, y2 - y1)
+        left, top = max(0, int(x1 - pad)), max(0, int(y1 - pad))
+        right, bottom = min(right, int(x2 + pad) + 1), min(bottom, int(y2 + pad) + 1)
+        image = image.crop((left, top, right, bottom))
+    pen = ImageDraw.Draw(image)
+    for box, colour in zip(boxes, (_RED, _BLUE), strict=False):
+        x1, y1, x2, y2 = box
+        pen.rectangle((x1 - left, y1 - top, x2 - left, y2 - top), outline=colour)
+    return image.resize((SIZE, SIZE), Image.Resampling.BICUBIC)
+
+
+def _pixels(image: Image.Image) -> NDArray[np.uint8]:
+    return np.asarray(image, dtype=np.uint8)
+
+
+def gaze_facts(scene: GazeScene) -> tuple[list[str], list[tuple[str, float, float]]]:
+    """Return the captions of a gaze scene, and the phrases that can be pointed at."""
+    x1, y1, x2, y2 = scene.head_box
+    head = ((x1 + x2) / 2 / SIZE, (y1 + y2) / 2 / SIZE)
+    way = math.atan2(scene.target[1] - head[1], scene.target[0] - head[0])
+    direction = round(way / (math.pi / 4)) % 8
+    captions = words.gaze_captions(scene.thing, direction, scene.target, head)
+    places = [(words.LOOKED_AT, *scene.target), (words.FACE, *head)]
+    places += [(words.phrase(name), x, y) for name, x, y in scene.things]
+    return captions, places
+
+
+def _draw(task: str, seed: int, split: str, index: int) -> Iterator[Picture]:
+    """Yield the pictures of one item: one, or one a pair for stitched frames."""
+    if task == "hagridv2":
+        _, label, made = gesture(seed, split, index)
+        box = made.united or made.boxes[0]
+        place = ((box[0] + box[2] / 2) / SIZE, (box[1] + box[3] / 2) / SIZE)
+        image = _pixels(_as_stored(made.image))
+        captions = tuple(words.gesture_captions(label))
+        yield Picture(image, captions, (("the hand", *place),), task, label)
+    elif task == "raf_db":
+        _, label, portrait = face(seed, split, index)
+        image = _pixels(_as_stored(portrait.image))
+        yield Picture(image, tuple(words.expression_captions(label)), (), task, label)
+    elif task == "pisc":
+        _, _, label, pair = relation(seed, split, index)
+        boxes = [tuple(map(round, box)) for box in pair.boxes]
+        image = _pixels(_marked(_as_stored(pair.image), boxes, crop=False))  # type: ignore[arg-type]
+        yield Picture(image, tuple(words.relation_captions(label)), (), task, label)
+    elif task == "gazefollow":
+        _, look = gaze(seed, split, index)
+        captions_, places = gaze_facts(look)
+        image = _pixels(_marked(_as_stored(look.image), [look.head_box], crop=False))
+        label = f"{look.target[0]:.3f} {look.target[1]:.3f}"
+        yield Picture(image, tuple(captions_), tuple(places), task, label)
+    else:
+        name = frames(split)[index]
+        pairs, stitched = frame(seed, split, name)
+        whole = _as_stored(stitched.image)
+        for (_, _, label), two in zip(pairs, stitched.boxes, strict=True):
+            image = _pixels(_marked(whole.copy(), two, crop=True))
+            yield Picture(image, tuple(words.interaction_captions(label)), (), task, label)
+
+
+def _share(job: tuple[str, int, str, range]) -> list[Picture]:
+    task, seed, split, span = job
+    return [picture for index in span for picture in _draw(task, seed, split, index)]
+
+
+def pictures(
+    task: str, seed: int, split: str, count: int, workers: int, start: int = 0
+) -> list[Picture]:
+    """Return the pictures of items `start` to `start + count` of a task's split, in order."""
+    spans = [
+        range(low, min(low + _SHARE, start + count)) for low in range(start, start + count, _SHARE)
+    ]
+    jobs = [(task, seed, split, span) for span in spans]
+    if workers <= 1:
+        return [picture for job in jobs for picture in _share(job)]
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        return [picture for share in pool.map(_share, jobs) for picture in share]

@@ -1,0 +1,191 @@
+"""The data source: layouts as released, the same bytes everywhere, complete or absent."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+from harness_demo_world import harness_data_sources
+from harness_demo_world.drawing.hands import CLASSES
+from harness_demo_world.source import DemoWorld
+from harness_demo_world.world import BENCHMARKS, COUNTS, sequences
+from PIL import Image
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def roots(cache: Path) -> dict[str, Path]:
+    return {name: DemoWorld().locate(name, cache) for name in BENCHMARKS}
+
+
+def _digest(root: Path) -> str:
+    whole = hashlib.sha256()
+    for path in sorted(root.rglob("*")):
+        if path.is_file() and not path.name.startswith("."):
+            whole.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
+    return whole.hexdigest()
+
+
+def _locate(job: tuple[str, str]) -> str:
+    return str(DemoWorld().locate(job[0], Path(job[1])))
+
+
+def test_hagridv2_layout(roots: dict[str, Path]) -> None:
+    root = roots["hagridv2"]
+    people: dict[str, set[str]] = {}
+    for split in ("train", "val", "test"):
+        files = sorted((root / "hagrid_annotations" / split).iterdir())
+        assert {file.stem for file in files} == set(CLASSES)
+        people[split] = set()
+        for file in files:
+            entries = json.loads(file.read_text())
+            assert len(entries) == COUNTS["hagridv2"][split] // 34
+            for entry in entries.values():
+                people[split].add(entry["user_id"])
+                assert len(entry["bboxes"]) == len(entry["labels"])
+                for x, y, w, h in entry["bboxes"]:
+                    assert 0 <= x < x + w <= 1.000001
+                    assert 0 <= y < y + h <= 1.000001
+    assert not people["train"] & people["test"]
+    assert not people["val"] & people["test"]
+    entries = json.loads((root / "hagrid_annotations/test/holy.json").read_text())
+    for name, entry in entries.items():
+        assert entry["united_label"] == ["holy"]
+        assert len(entry["united_bbox"]) == 1
+        with Image.open(root / "hagrid_dataset" / "holy" / f"{name}.jpg") as image:
+            assert image.size == (96, 96)
+
+
+def test_pisc_layout(roots: dict[str, Path]) -> None:
+    root = roots["pisc"]
+    info = {
+        entry["id"]: entry
+        for entry in json.loads((root / "annotation_image_info.json").read_text())
+    }
+    fine = json.loads((root / "relationship.json").read_text())
+    coarse = json.loads((root / "domain.json").read_text())
+    names = json.loads((root / "relationship_split/relation_testidx.json").read_text())
+    assert names == json.loads((root / "domain_split/testidx.json").read_text())
+    assert len(names) == COUNTS["pisc"]["test"]
+    to_coarse = {1: 1, 2: 1, 3: 1, 4: 2, 5: 2, 6: 3}
+    for name in names:
+        assert coarse[name]["1 2"] == to_coarse[fine[name]["1 2"]]
+        assert len(info[int(name)]["bbox"]) == 2
+        assert (root / "image" / f"{int(name):05d}.jpg").is_file()
+    counts = [sum(fine[name]["1 2"] == code for name in names) for code in range(1, 7)]
+    assert counts == [60] * 6
+
+
+def test_gazefollow_layout(roots: dict[str, Path]) -> None:
+    root = roots["gazefollow"]
+    text = (root / "test_annotations_release.txt").read_bytes()
+    assert text.startswith(b"\xef\xbb\xbf")
+    rows = [line.split(",") for line in text.decode("utf-8-sig").splitlines()]
+    assert len(rows) == 400 * 10
+    assert {len(row) for row in rows} == {16}
+    assert len({(row[0], row[6]) for row in rows}) == 400
+    for row in rows[::97]:
+        assert (root / row[0]).is_file()
+        assert 0 <= float(row[8]) <= 1
+        assert float(row[12]) > float(row[10])
+    train = (root / "train_annotations_release.txt").read_text("utf-8-sig").splitlines()
+    assert len(train) == COUNTS["gazefollow"]["train"]
+    assert {len(line.split(",")) for line in train} == {17}
+    assert {line.split(",")[14] for line in train} == {"1"}
+
+
+def test_raf_db_layout(roots: dict[str, Path]) -> None:
+    basic = roots["raf_db"] / "basic"
+    rows = [
+        line.split()
+        for line in (basic / "EmoLabel/list_patition_label.txt").read_text().splitlines()
+    ]
+    test = [(name, int(code)) for name, code in rows if name.startswith("test_")]
+    assert [sum(code == k for _, code in test) for k in range(1, 8)] == [60] * 7
+    for name, _ in test[::50]:
+        stem = Path(name).stem
+        assert (basic / "Image/aligned" / f"{stem}_aligned.jpg").is_file()
+        lines = (basic / "Annotation/manual" / f"{stem}_manu_attri.txt").read_text().splitlines()
+        assert len(lines) == 8
+        gender, race, age = (int(line) for line in lines[5:])
+        assert gender in {0, 1}
+        assert race in {0, 1, 2}
+        assert 0 <= age <= 4
+
+
+def test_jrdb_social_layout(roots: dict[str, Path]) -> None:
+    root = roots["jrdb_social"]
+    pairs = 0
+    for sequence in sequences("test"):
+        path = root / "labels/labels_2d_activity_social_stitched" / f"{sequence}.json"
+        for file, entries in json.loads(path.read_text())["labels"].items():
+            with Image.open(root / "images/image_stitched" / sequence / file) as image:
+                assert image.height == 128
+            ids = {entry["label_id"] for entry in entries}
+            for entry in entries:
+                for link in entry["H-interaction"]:
+                    assert link["pair"] in ids
+                    assert len(link["inter_labels"]) == 1
+                    pairs += 1
+    assert pairs == 400
+
+
+def test_the_plugin_says_which_sequences_belong_to_a_split() -> None:
+    (descriptor,) = harness_data_sources()
+    assert descriptor.benchmarks == set(BENCHMARKS)
+
+
+def test_locating_again_changes_nothing(roots: dict[str, Path], cache: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in cache.rglob("*")}
+    assert DemoWorld().locate("raf_db", cache) == roots["raf_db"]
+    assert {path: path.stat().st_mtime_ns for path in cache.rglob("*")} == before
+
+
+def test_pictures_of_another_split_are_added(cache: Path, tmp_path: Path) -> None:
+    root = DemoWorld().locate("pisc", tmp_path, ())
+    assert not list(root.glob("image/*.jpg"))
+    DemoWorld().locate("pisc", tmp_path, ("val",))
+    assert len(list(root.glob("image/*.jpg"))) == COUNTS["pisc"]["val"]
+    DemoWorld().locate("pisc", tmp_path, ("val", "test"))
+    assert len(list(root.glob("image/*.jpg"))) == COUNTS["pisc"]["val"] + COUNTS["pisc"]["test"]
+
+
+def test_racing_processes_write_the_same_bytes(roots: dict[str, Path], tmp_path: Path) -> None:
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        found = list(pool.map(_locate, [("pisc", str(tmp_path))] * 2))
+    assert found[0] == found[1]
+    assert _digest(Path(found[0])) == _digest(roots["pisc"])
+    assert not list(Path(found[0]).parent.glob(".pisc-*"))
+    assert not [p for p in Path(found[0]).rglob(".*") if p.name != ".test-drawn"]
+
+
+def test_another_seed_is_another_world(roots: dict[str, Path], tmp_path: Path) -> None:
+    other = DemoWorld(seed=1).locate("raf_db", tmp_path, ())
+    assert other.parent.name != roots["raf_db"].parent.name
+    label = "basic/Annotation/manual/test_0001_manu_attri.txt"
+    assert (other / label).read_text() != (roots["raf_db"] / label).read_text()
+
+
+def test_an_unknown_benchmark_or_split_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no benchmark 'vqav2'"):
+        DemoWorld().locate("vqav2", tmp_path)
+    with pytest.raises(ValueError, match="no split 'tset'"):
+        DemoWorld().locate("pisc", tmp_path, ("tset",))
+
+
+def test_the_base_part_imports_no_torch() -> None:
+    code = (
+        "import sys, harness_demo_world.source;"
+        "sys.exit(any(m in sys.modules for m in ('torch', 'transformers', 'open_clip')))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
