@@ -67,7 +67,7 @@ def draw_face(who: Person, expression: str, rng: random.Random, paint: bool = Tr
     canvas.ellipse(centre, r, 1.08 * r, who.skin, INK, 1.2)
     hair_before(canvas, who, centre, r)
     f = Frame(centre, r, rng.uniform(-7, 7))
-    strength = rng.uniform(0.6, 1.0)
+    strength = rng.uniform(0.3, 1.0)
     tint = {"anger": (222, 60, 50), "disgust": (120, 170, 70), "happiness": (240, 120, 120)}
     if expression in tint:
         blush = mix(who.skin, tint[expression], 0.28 * strength)
@@ -105,7 +105,7 @@ def _eyes(
         middle = f.at(0.38 * side, 0.16 + 0.52 * (inner + outer))
         brow = [f.at(0.14 * side, 0.12 + inner), middle, f.at(0.62 * side, 0.12 + outer)]
         canvas.line(brow, 0.1 * r, shade(who.hair, 0.7))
-    if expression == "sadness" and strength > 0.5:
+    if expression == "sadness" and strength > 0.7:
         drop = f.at(0.46, -0.22)
         canvas.ellipse(drop, 0.08 * r, 0.14 * r, (90, 160, 240), (40, 90, 190), 0.7)
     return f.at(-0.38, 0.12), f.at(0.38, 0.12)
@@ -133,34 +133,37 @@ def _mouth(
     r, level, half = f.scale, -0.5, 0.3
     dark, lip = (110, 24, 34), (150, 50, 56)
     if expression == "surprise":
-        size = 0.15 + 0.13 * strength
+        size = 0.06 + 0.2 * strength
         canvas.ellipse(f.at(0, level - 0.03), 0.75 * size * r, size * r, dark, INK)
     elif expression == "fear":
         half = 0.36
         top = _curve(f, half, level + 0.1, -0.08 * strength)
-        low = _curve(f, half + 0.05, level - 0.2, -0.1 * strength)
+        low = _curve(f, half + 0.05, level + 0.04 - 0.24 * strength, -0.1 * strength)
         canvas.polygon([*top, *reversed(low)], WHITE, INK)
         for s in (-0.5, -0.17, 0.17, 0.5):
-            canvas.line([f.at(half * s, level + 0.1), f.at(half * s, level - 0.16)], 0.7, INK)
+            ends = [f.at(half * s, level + 0.1), f.at(half * s, level + 0.06 - 0.22 * strength)]
+            canvas.line(ends, 0.7, INK)
     elif expression == "disgust":
         canvas.line(_curve(f, half, level + 0.04, -0.16 * strength), 2.0, INK)
-        tongue = f.at(0.06, level - 0.1)
-        canvas.ellipse(tongue, 0.14 * r, (0.12 + 0.1 * strength) * r, (236, 96, 120), INK)
+        if strength > 0.55:
+            tongue = f.at(0.06, level - 0.1)
+            canvas.ellipse(tongue, 0.14 * r, (0.12 + 0.1 * strength) * r, (236, 96, 120), INK)
     elif expression == "happiness":
         half = 0.42
-        sag = 0.2 + 0.18 * strength
+        sag = 0.06 + 0.32 * strength
         rim = _curve(f, half, level + 0.14, sag)
-        if rng.random() < 0.7:
+        if rng.random() < strength:
             canvas.polygon([*rim, f.at(-half, level + 0.14)], WHITE, INK)
         canvas.line(rim, 2.0, INK)
     elif expression == "sadness":
-        canvas.line(_curve(f, half, level - 0.16, -0.14 - 0.12 * strength), 2.2, INK)
+        canvas.line(_curve(f, half, level - 0.16 * strength, -0.26 * strength), 2.2, INK)
     elif expression == "anger":
         half = 0.34
-        corners = [f.at(-half, level + 0.09), f.at(half, level + 0.09),
-                   f.at(half, level - 0.12), f.at(-half, level - 0.12)]  # fmt: skip
+        high = 0.02 + 0.09 * strength
+        corners = [f.at(-half, level + high), f.at(half, level + high),
+                   f.at(half, level - high), f.at(-half, level - high)]  # fmt: skip
         canvas.polygon(corners, WHITE, INK, 1.4)
-        canvas.line([f.at(-half, level - 0.01), f.at(half, level - 0.01)], 1.0, INK)
+        canvas.line([f.at(-half, level), f.at(half, level)], 1.0, INK)
     else:
         canvas.line([f.at(-half, level), f.at(half, level)], 2.0, lip)
     return f.at(-half, level), f.at(half, level)

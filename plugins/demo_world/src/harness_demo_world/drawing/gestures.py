@@ -59,7 +59,7 @@ def draw_gesture(who: Person, gesture: str, rng: random.Random, paint: bool = Tr
     _shoulders(canvas, who, x, y, r)
     head(canvas, who, (x, y), r)
     shape = GESTURES[gesture]
-    unit = rng.uniform(10.0, 12.8)
+    unit = rng.uniform(11.2, 13.6)
     centre = (48 + side * rng.uniform(8, 20), rng.uniform(50, 64))
     turn = shape.turn
     if turn == 180.0:
@@ -112,7 +112,7 @@ def _both(canvas: Canvas, who: Person, gesture: str, rng: random.Random) -> Gest
     x, y, r = rng.uniform(38, 58), rng.uniform(12, 20), rng.uniform(9, 12)
     _shoulders(canvas, who, x, y, r)
     head(canvas, who, (x, y), r)
-    unit = rng.uniform(10.0, 12.5)
+    unit = rng.uniform(10.6, 13.0)
     centre = (rng.uniform(43, 53), rng.uniform(55, 64))
     two_hands(canvas, gesture, centre, unit, who.skin, who.shirt)
     halves = tuple(

@@ -79,12 +79,14 @@ def _friends(
     for who, side in ((left, -1), (right, 1)):
         up, hug = (side * 0.27, 0.86), (-side * 0.2, 0.76)
         hands = (up, hug) if side < 0 else (hug, up)
-        dress = Dress(who.shirt, who.trousers, "print", (255, 240, 90))
+        printed = "print" if rng.random() < 0.6 else "shirt"
+        dress = Dress(who.shirt, who.trousers, printed, (255, 240, 90))
         size = tall * rng.uniform(0.96, 1.0)
         base = (x + side * gap, y)
         boxes.append(body(canvas, who, base, size, Pose(hands, bend=(1.0, -1.0)), dress))
         drink = (base[0] + up[0] * size, y - up[1] * size)
-        props.cup(canvas, drink, 5.0, (250, 150, 40))
+        if rng.random() < 0.6:
+            props.cup(canvas, drink, 5.0, (250, 150, 40))
     return boxes[0], boxes[1]
 
 
@@ -104,7 +106,7 @@ def _family(
         rest = (side * 0.19, 0.42)
         hands = (rest, held) if side < 0 else (held, rest)
         boxes.append(body(canvas, who, base, size, Pose(hands)))
-        if who.child:
+        if who.child and rng.random() < 0.5:
             balloon = (base[0] + side * 0.3 * size, y - 1.25 * size)
             hand = (base[0] + rest[0] * size, y - rest[1] * size)
             canvas.line([hand, balloon], 0.8, INK)
@@ -128,9 +130,10 @@ def _couple(
         hands = (outer, inner) if side < 0 else (inner, outer)
         pose = Pose(hands, tilt=-side * 0.03)
         boxes.append(body(canvas, who, base, size, pose))
-        if side == giver:
+        if side == giver and rng.random() < 0.6:
             props.bouquet(canvas, (base[0] + outer[0] * size, y - outer[1] * size), 7.0)
-    props.heart(canvas, (x, max(7.0, y - 1.02 * tall - 6)), rng.uniform(5, 6.5))
+    if rng.random() < 0.6:
+        props.heart(canvas, (x, max(7.0, y - 1.02 * tall - 6)), rng.uniform(5, 6.5))
     return boxes[0], boxes[1]
 
 
@@ -139,18 +142,23 @@ def _professional(
 ) -> tuple[Box, Box]:
     """Dark suits with ties, briefcases, a chart on the wall."""
     x, y = spot
-    props.board(canvas, x - rng.uniform(14, 18), rng.uniform(4, 9), 32, 22)
+    if rng.random() < 0.6:
+        props.board(canvas, x - rng.uniform(14, 18), rng.uniform(4, 9), 32, 22)
     gap = rng.uniform(18, 22)
     boxes = []
     for who, side in ((left, -1), (right, 1)):
         grey = rng.choice(((44, 48, 62), (34, 44, 78), (70, 70, 74), (52, 40, 44)))
-        dress = Dress(grey, shade(grey, 0.85), "suit", rng.choice(((196, 40, 50), (40, 90, 190))))
+        tie: Colour = rng.choice(((196, 40, 50), (40, 90, 190)))
+        dress = Dress(grey, shade(grey, 0.85), "suit", tie)
+        if rng.random() < 0.25:
+            dress = Dress(who.shirt, grey)
         size = tall * rng.uniform(0.95, 1.02)
         base = (x + side * gap, y)
         outer, inner = (side * 0.17, 0.4), (-side * 0.16, 0.56)
         hands = (outer, inner) if side < 0 else (inner, outer)
         boxes.append(body(canvas, who, base, size, Pose(hands), dress))
-        props.case(canvas, (base[0] + outer[0] * size, y - outer[1] * size), 6.5)
+        if rng.random() < 0.7:
+            props.case(canvas, (base[0] + outer[0] * size, y - outer[1] * size), 6.5)
     return boxes[0], boxes[1]
 
 
@@ -176,7 +184,8 @@ def _commercial(
         boxes.append(body(canvas, who, base, size, Pose(hands), dress))
         if side != seller:
             props.bag(canvas, (base[0] + outer[0] * size, y - outer[1] * size), 6.0)
-    props.counter(canvas, x + seller * 4, y, 11, 0.38 * tall)
+    if rng.random() < 0.8:
+        props.counter(canvas, x + seller * 4, y, 11, 0.38 * tall)
     return boxes[0], boxes[1]
 
 
@@ -186,16 +195,17 @@ def _strangers(
     """Two people far apart, each busy with a telephone, a street lamp between them."""
     x, y = spot
     pole = x + rng.uniform(-5, 5)
-    canvas.limb([(pole, y + 2), (pole, rng.uniform(12, 24))], 2.2, (110, 116, 124))
+    if rng.random() < 0.6:
+        canvas.limb([(pole, y + 2), (pole, rng.uniform(12, 24))], 2.2, (110, 116, 124))
     boxes = []
     for who, side in ((left, -1), (right, 1)):
         size = tall * rng.uniform(0.8, 1.02)
-        base = (x + side * rng.uniform(28, 33), y + rng.uniform(-4, 1))
+        base = (x + side * rng.uniform(24, 33), y + rng.uniform(-4, 1))
         phone = (side * 0.14, 0.68)
         rest = (-side * 0.17, 0.42)
         hands = (phone, rest) if side < 0 else (rest, phone)
         pose = Pose(hands, feet=((-0.12, 0.0), (0.12, 0.02)))
         boxes.append(body(canvas, who, base, size, pose))
-        if rng.random() < 0.85:
+        if rng.random() < 0.6:
             props.telephone(canvas, (base[0] + phone[0] * size, base[1] - phone[1] * size), 5.0)
     return boxes[0], boxes[1]

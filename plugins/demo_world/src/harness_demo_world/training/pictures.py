@@ -120,13 +120,9 @@ def _share(job: tuple[str, int, str, range]) -> list[Picture]:
     return [picture for index in span for picture in _draw(task, seed, split, index)]
 
 
-def pictures(
-    task: str, seed: int, split: str, count: int, workers: int, start: int = 0
-) -> list[Picture]:
-    """Return the pictures of items `start` to `start + count` of a task's split, in order."""
-    spans = [
-        range(low, min(low + _SHARE, start + count)) for low in range(start, start + count, _SHARE)
-    ]
+def pictures(task: str, seed: int, split: str, count: int, workers: int) -> list[Picture]:
+    """Return the pictures of the first `count` items of a task's split, in order."""
+    spans = [range(low, min(low + _SHARE, count)) for low in range(0, count, _SHARE)]
     jobs = [(task, seed, split, span) for span in spans]
     if workers <= 1:
         return [picture for job in jobs for picture in _share(job)]
