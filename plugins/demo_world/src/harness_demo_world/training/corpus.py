@@ -8,7 +8,6 @@ from harness_demo_world.chance import stream
 from harness_demo_world.drawing.faces import EXPRESSIONS
 from harness_demo_world.drawing.hands import CLASSES
 from harness_demo_world.drawing.relations import RELATIONS
-from harness_demo_world.drawing.things import THINGS
 from harness_demo_world.training import words
 
 if TYPE_CHECKING:
@@ -61,29 +60,27 @@ def _fact(rng: random.Random, task: str) -> tuple[str, str]:
     return f"the person looks at {place}", place
 
 
-def line(rng: random.Random) -> str:
-    """Return one line: mostly captions followed by a question and its answer."""
-    task = rng.choice(tuple(QUESTIONS))
+def example(rng: random.Random) -> tuple[str, str]:
+    """Return a text and how it goes on: mostly captions with a question, and its answer."""
+    task = rng.choice((*QUESTIONS, "gazefollow"))
     caption, answer = _fact(rng, task)
-    kind = rng.random()
-    if kind < 0.1:
-        return caption
-    if kind < 0.15:
-        numbers = [str(rng.randrange(100)) for _ in range(6)]
-        return f"{rng.choice(THINGS)} {' '.join(numbers)}"
+    if rng.random() < 0.06:
+        return "", caption
     others = [_fact(rng, other)[0] for other in rng.sample(tuple(QUESTIONS), rng.randrange(3))
               if other != task]  # fmt: skip
     facts = [*others, caption]
     rng.shuffle(facts)
     question = QUESTIONS[task][0] if rng.random() < 0.7 else QUESTIONS[task][1]
     opening, asking, answering = (rng.choice(part) for part in (_OPENINGS, _ASKING, _ANSWERING))
-    return f"{opening}{'. '.join(facts)}{asking}{question}{answering}{answer}"
+    return f"{opening}{'. '.join(facts)}{asking}{question}{answering.rstrip(' ')}", (
+        answer if answering.endswith("\n") else f" {answer}"
+    )
 
 
-def lines(seed: int, count: int) -> list[str]:
-    """Return `count` lines; the first ones hold every caption and every pair of digits."""
+def examples(seed: int, count: int) -> list[tuple[str, str]]:
+    """Return `count` texts with their continuations; the first hold every caption and number."""
     rng = stream(seed, "corpus")
-    found = list(words.all_captions())
-    found += [f"{number} {number}\n{number}" for number in range(100)] * 3
-    found += [text for pair in QUESTIONS.values() for text in pair]
-    return (found + [line(rng) for _ in range(max(0, count - len(found)))])[:count]
+    found = [("", text) for text in words.all_captions()]
+    found += [("", f"{number} {number}\n{number}") for number in range(100)] * 3
+    found += [("", text) for pair in QUESTIONS.values() for text in pair]
+    return (found + [example(rng) for _ in range(max(0, count - len(found)))])[:count]

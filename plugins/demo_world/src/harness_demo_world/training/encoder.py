@@ -9,6 +9,7 @@ what leaves positions in the patch tokens.
 from __future__ import annotations
 
 import json
+import logging
 import math
 import time
 from dataclasses import asdict, dataclass
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 MEAN = (0.48, 0.46, 0.41)
 STD = (0.27, 0.26, 0.27)
 _CONTEXT = 24
+_LOG = logging.getLogger(__name__)
 _SLOTS = 8
 
 
@@ -51,15 +53,15 @@ class EncoderSettings:
     text_width: int = 128
     text_layers: int = 2
     batch: int = 96
-    steps: int = 1100
+    steps: int = 1000
     rate: float = 1e-3
     phrase_weight: float = 0.5
 
 
-DRAWN = {"hagridv2": 34 * 360, "pisc": 3600, "gazefollow": 14_000, "raf_db": 7 * 900}
+DRAWN = {"hagridv2": 34 * 600, "pisc": 3600, "gazefollow": 14_000, "raf_db": 7 * 900}
 """Pictures drawn for this stage; more than the released training split, same training people."""
 
-SHARES = {"hagridv2": 0.42, "pisc": 0.07, "gazefollow": 0.24, "raf_db": 0.18, "jrdb_social": 0.09}
+SHARES = {"hagridv2": 0.5, "pisc": 0.09, "gazefollow": 0.18, "raf_db": 0.16, "jrdb_social": 0.07}
 """Share of each batch: the harder a task is to read, the more."""
 
 
@@ -253,10 +255,11 @@ def train(
     for step in range(settings.steps):
         rows = facts.sample(settings.batch, chance)
         first, loss = _loss(model, facts, rows, chance, settings.phrase_weight)
-        loss.backward()
+        torch.autograd.backward(loss)
         optimiser.step()
         if step % 50 == 0 or step == settings.steps - 1:
             losses.append([round(float(first.detach()), 4), round(float(loss.detach()), 4)])
+            _LOG.info("encoder step %d: losses %s", step, losses[-1])
     figures = validate(model, made, unseen)
     save(model, setup, made, folder)
     return {

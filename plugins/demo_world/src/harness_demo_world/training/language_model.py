@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from harness_demo_world.training import corpus, tokens
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 
+_LOG = logging.getLogger(__name__)
+
+
 @dataclass(frozen=True, slots=True)
 class LanguageSettings:
     """Size of the model and length of its training."""
@@ -27,10 +32,17 @@ class LanguageSettings:
     heads: int = 4
     inner: int = 512
     context: int = 512
-    lines: int = 60_000
+    lines: int = 40_000
     batch: int = 64
-    steps: int = 500
-    rate: float = 2e-3
+    steps: int = 350
+    rate: float = 1.5e-3
+    caption_weight: float = 0.05
+
+
+def tokenizer(settings: LanguageSettings, seed: int) -> Tokenizer:
+    """Return the tokenizer of the corpus; the encoder's text tower uses it too."""
+    texts = corpus.examples(seed, settings.lines)
+    return tokens.learn([text + answer for text, answer in texts])
 
 
 def build(settings: LanguageSettings, vocabulary: int) -> LlamaForCausalLM:
@@ -47,28 +59,37 @@ def build(settings: LanguageSettings, vocabulary: int) -> LlamaForCausalLM:
         bos_token_id=tokens.BOS_ID,
         eos_token_id=tokens.EOS_ID,
         pad_token_id=tokens.PAD_ID,
-        attn_implementation="sdpa",
     )
     return LlamaForCausalLM(config)
 
 
-def _batch(made: Tokenizer, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return ids (B, T) and labels (B, T) with -100 on padding."""
-    rows = [[tokens.BOS_ID, *made.encode(text).ids, tokens.EOS_ID] for text in texts]
-    longest = max(map(len, rows))
+def _batch(
+    made: Tokenizer, texts: list[tuple[str, str]], weight: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return ids (B, T) and the weight (B, T) of each token in the loss.
+
+    Answers follow from their text, captions come by chance: `weight` keeps captions from
+    drowning the answers.
+    """
+    rows: list[tuple[list[int], int]] = []
+    for text, answer in texts:
+        start = [tokens.BOS_ID, *made.encode(text).ids]
+        rows.append(([*start, *made.encode(answer).ids, tokens.EOS_ID], len(start)))
+    longest = max(len(row) for row, _ in rows)
     ids = torch.full((len(rows), longest), tokens.PAD_ID)
-    labels = torch.full((len(rows), longest), -100)
-    for place, row in enumerate(rows):
+    weights = torch.zeros(len(rows), longest)
+    for place, (row, start_length) in enumerate(rows):
         ids[place, : len(row)] = torch.tensor(row)
-        labels[place, : len(row)] = torch.tensor(row)
-    return ids, labels
+        weights[place, 1 : len(row)] = weight
+        weights[place, start_length : len(row)] = 1.0
+    return ids, weights
 
 
 def train(settings: LanguageSettings, seed: int, folder: Path) -> dict[str, Any]:
     """Train tokenizer and model from nothing, save both under `folder`, return the record."""
     start = time.perf_counter()
-    texts = corpus.lines(seed, settings.lines)
-    made = tokens.learn(texts)
+    texts = corpus.examples(seed, settings.lines)
+    made = tokenizer(settings, seed)
     tokens.save(made, folder, settings.context, end=False)
     torch.manual_seed(seed)
     model = build(settings, made.get_vocab_size())
@@ -77,14 +98,21 @@ def train(settings: LanguageSettings, seed: int, folder: Path) -> dict[str, Any]
     losses: list[float] = []
     for step in range(settings.steps):
         chosen = torch.randint(len(texts), (settings.batch,), generator=order).tolist()
-        ids, labels = _batch(made, [texts[index] for index in chosen])
+        ids, weights = _batch(made, [texts[index] for index in chosen], settings.caption_weight)
         with torch.autocast("cpu", torch.bfloat16):
-            loss = model(input_ids=ids, attention_mask=(labels != -100).long(), labels=labels).loss
-        loss.backward()
+            # Padding is on the right, so causal attention needs no mask.
+            scores = model(input_ids=ids).logits[:, :-1]
+        each = functional.cross_entropy(
+            scores.transpose(1, 2).float(), ids[:, 1:], reduction="none"
+        )
+        loss = (each * weights[:, 1:]).sum() / weights[:, 1:].sum()
+        torch.autograd.backward(loss)
         optimiser.step()
         if step % 50 == 0 or step == settings.steps - 1:
             losses.append(round(float(loss.detach()), 4))
-    model.half().save_pretrained(folder)
+            _LOG.info("language model step %d: loss %s", step, losses[-1])
+    halved: Any = model
+    halved.half().save_pretrained(folder)
     return {
         "settings": asdict(settings),
         "vocabulary": made.get_vocab_size(),
