@@ -1,0 +1,50 @@
+"""Descriptors of the built-in sub-commands, in the order ``harness --help`` lists them."""
+
+from __future__ import annotations
+
+from harness.descriptors import CommandDescriptor
+
+COMMANDS: tuple[CommandDescriptor, ...] = (
+    CommandDescriptor(
+        id="run",
+        target="harness.cli.run:run",
+        summary="Evaluate a model on tasks and print the table.",
+        section="Evaluate",
+    ),
+    CommandDescriptor(
+        id="leaderboard",
+        target="harness.cli.leaderboard:leaderboard",
+        summary="Print a table of finished evaluations.",
+        section="Evaluate",
+    ),
+    CommandDescriptor(
+        id="tasks",
+        target="harness.cli.tasks:tasks",
+        summary="List tasks and groups, or show one with its data and a prompt.",
+        section="Look around",
+    ),
+    CommandDescriptor(
+        id="models",
+        target="harness.cli.models:models",
+        summary="List models with what they can answer, or show one with its options.",
+        section="Look around",
+    ),
+    CommandDescriptor(
+        id="plugins",
+        target="harness.cli.plugins:plugins",
+        summary="List plugins, what they add, and why one failed.",
+        section="Look around",
+    ),
+    CommandDescriptor(
+        id="validate",
+        target="harness.cli.validate:validate",
+        summary="Check task specs: schema, references, templates.",
+        section="Extend",
+    ),
+    CommandDescriptor(
+        id="schema",
+        target="harness.cli.schema:schema",
+        summary="Print the JSON Schema of task specs, for editors.",
+        section="Extend",
+    ),
+)

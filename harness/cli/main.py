@@ -1,0 +1,104 @@
+"""The ``harness`` command: a lazy group of sub-commands and one place that ends on an error."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from harness._version import __version__
+from harness.descriptors import load_target
+from harness.errors import HarnessError, nearest
+from harness.plugins import block, plugins
+
+
+class LazyGroup(click.Group):
+    """A group whose sub-commands come from plugins and are imported when they run."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
+        """Names in the order they are listed."""
+        return list(plugins().commands())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import one sub-command."""
+        descriptor = plugins().commands().get(cmd_name)
+        if descriptor is None:
+            return None
+        command = load_target(descriptor)
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Add near misses to click's message for an unknown command."""
+        name = args[0]
+        if not name.startswith("-") and name not in plugins().commands():
+            raise click.UsageError(
+                f"unknown command {name!r}; {nearest(name, plugins().commands())}", ctx
+            )
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List commands by section from their descriptors alone."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for descriptor in plugins().commands().values():
+            sections.setdefault(descriptor.section, []).append((descriptor.id, descriptor.summary))
+        for title, rows in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+
+def _block(_ctx: click.Context, _param: click.Parameter, names: tuple[str, ...]) -> None:
+    if names:
+        block(names)
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Example: harness run --model socialfusion --tasks social_all",
+)
+@click.option(
+    "--block-plugin",
+    multiple=True,
+    metavar="NAME",
+    is_eager=True,
+    expose_value=False,
+    callback=_block,
+    help="Do not load this plugin (repeat for more; '*' for all).",
+)
+@click.version_option(__version__, prog_name="harness")
+def main() -> None:
+    """Ask vision-language models about people, score the answers, print the table."""
+
+
+def entry(arguments: list[str] | None = None) -> None:
+    """Run the command line; exit 0 done, 1 a check failed, 2 the user's mistake, 130 stopped."""
+    sys.exit(invoke(main, arguments))
+
+
+def invoke(command: click.Command, arguments: list[str] | None = None) -> int:  # noqa: PLR0911
+    """Run a click command and return its exit code, every error said in one message."""
+    try:
+        result: Any = command.main(arguments, prog_name="harness", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.Abort:
+        click.echo("interrupted", err=True)
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except HarnessError as error:
+        click.echo(f"error: {error}", err=True)
+        return error.exit_code
+    except KeyboardInterrupt:
+        click.echo("interrupted; the same command continues", err=True)
+        return 130
+    except BrokenPipeError:
+        # The reader of a pipe left (head, less); nothing is wrong.
+        sys.stderr.close()
+        return 0
+    return result if isinstance(result, int) else 0

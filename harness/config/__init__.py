@@ -1,0 +1,1 @@
+"""Configuration in layers: built-in profile < harness.toml < environment < flags."""

@@ -1,0 +1,256 @@
+"""Light descriptors: what a plugin adds, said without importing anything heavy.
+
+A hook returns descriptors; the object behind one is made on demand by :func:`load_target`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from harness.errors import PluginError, UserError, unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+Capability = Literal["choose", "generate", "embed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Descriptor:
+    """What every plugin object has.
+
+    Attributes:
+        id: The name users type; unique within its kind over all plugins.
+        target: ``module:attribute`` of the factory, imported on demand.
+        summary: One line for lists.
+        requires: Modules the target needs beside the base install.
+        install: The command that brings them.
+    """
+
+    id: str
+    target: str
+    summary: str
+    requires: tuple[str, ...] = ()
+    install: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One ``-o name=value`` of a model, or one named option of a reader, metric or extractor.
+
+    Attributes:
+        name: As typed.
+        type: ``str``, ``int``, ``float``, ``bool`` or ``path``.
+        default: The value when it is not given; ``None`` is "unset".
+        help: One line: unit, range, source.
+        choices: The allowed values, when they are few.
+        changes_numbers: Whether it enters the model's fingerprint.
+    """
+
+    name: str
+    type: Literal["str", "int", "float", "bool", "path"] = "str"
+    default: Json = None
+    help: str = ""
+    choices: tuple[str, ...] = ()
+    changes_numbers: bool = True
+
+    def parse(self, text: Json, *, where: str = "") -> Json:
+        """Return ``text`` as this option's type.
+
+        Raises:
+            UserError: when it is not of the type or not among the choices.
+        """
+        place = where or f"option {self.name!r}"
+        value = _convert(text, self.type, place)
+        if self.choices and value is not None and str(value) not in self.choices:
+            raise unknown("value", str(value), self.choices, where=place)
+        return value
+
+
+def _convert(value: Json, kind: str, where: str) -> Json:
+    if value is None:
+        return None
+    if kind in {"str", "path"}:
+        return str(value)
+    if kind == "bool":
+        if isinstance(value, bool):
+            return value
+        words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+        if str(value).lower() in words:
+            return words[str(value).lower()]
+        raise UserError(f"{value!r} is not a yes or no", where=where, fix="write true or false")
+    try:
+        if isinstance(value, bool):
+            raise ValueError
+        return int(str(value)) if kind == "int" else float(str(value))
+    except ValueError:
+        noun = "a whole number" if kind == "int" else "a number"
+        raise UserError(f"{value!r} is not {noun}", where=where) from None
+
+
+def parse_options(
+    options: tuple[Option, ...], given: Mapping[str, Json], *, owner: str
+) -> dict[str, Json]:
+    """Return every option's value: as given, else its default.
+
+    Raises:
+        UserError: for an unknown name (with the nearest known one) or a value of the wrong type.
+    """
+    known = {option.name: option for option in options}
+    for name in given:
+        if name not in known:
+            raise unknown(f"option of {owner}", name, known)
+    return {
+        name: option.parse(given[name], where=f"option {name!r} of {owner}")
+        if name in given
+        else option.default
+        for name, option in known.items()
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelDescriptor(Descriptor):
+    """A model, or a baseline that answers in a model's place.
+
+    The target is a factory ``(options) -> Model``; with ``needs_task`` it is
+    ``(options, task) -> Model`` and is called once for each task (baselines that need labels).
+
+    Attributes:
+        capabilities: What it can answer.
+        sees_images: False spares opening images for a model that ignores them.
+        needs_task: Whether the factory takes a :class:`harness.models.TaskHandle`.
+        options: What ``-o`` accepts.
+        presets: Named option sets, chosen with ``-o preset=NAME``.
+        preset_marks: Marks (such as ``demo``) that a preset puts on every record.
+    """
+
+    capabilities: frozenset[Capability] = frozenset()
+    sees_images: bool = True
+    needs_task: bool = False
+    options: tuple[Option, ...] = ()
+    presets: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    preset_marks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderDescriptor(Descriptor):
+    """A reader of one benchmark's release layout. Target: ``(options) -> Reader``.
+
+    Attributes:
+        options: What a spec may set under ``data.options``.
+        splits: The splits the layout knows.
+        version: Raised whenever the samples it yields change; enters the task fingerprint.
+    """
+
+    options: tuple[Option, ...] = ()
+    splits: tuple[str, ...] = ("train", "val", "test")
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricDescriptor(Descriptor):
+    """A metric. Target: ``(options, labels) -> AdditiveMetric | RankMetric``.
+
+    Attributes:
+        version: Raised whenever a value changes; enters the task fingerprint.
+        direction: Which way is better.
+        options: What a spec may set beside the metric's id.
+        needs_image_size: Whether a sample's image size in pixels must be on record.
+    """
+
+    version: int = 1
+    direction: Literal["higher", "lower", "zero"] = "higher"
+    options: tuple[Option, ...] = ()
+    needs_image_size: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtractorDescriptor(Descriptor):
+    """An extractor of an answer from text. Target: ``(options, labels) -> Extractor``."""
+
+    version: int = 1
+    options: tuple[Option, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormatDescriptor(Descriptor):
+    """A leaderboard format. Target: ``(table) -> str``.
+
+    Attributes:
+        suffix: File name ending, with the dot.
+    """
+
+    suffix: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandDescriptor(Descriptor):
+    """A sub-command; ``id`` is its name. Target: a ``click.Command``.
+
+    Attributes:
+        section: Heading under which ``harness --help`` lists it.
+    """
+
+    section: str = "Plugins"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipeDescriptor(Descriptor):
+    """A training recipe. Target: ``(options) -> Recipe``; the contract comes with training."""
+
+    options: tuple[Option, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerMethodDescriptor(Descriptor):
+    """A method that acts at answer time. Target: ``(options) -> AnswerMethod``."""
+
+    options: tuple[Option, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSourceDescriptor(Descriptor):
+    """Somewhere data come from without the user naming a path. Target: ``() -> DataSource``.
+
+    Attributes:
+        benchmarks: The ``data.benchmark`` ids it can provide.
+        marks: Marks its data put on every record.
+        reader_options: Per benchmark, reader options its data need beside the spec's.
+    """
+
+    benchmarks: frozenset[str]
+    marks: tuple[str, ...] = ()
+    reader_options: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpecFolder:
+    """A folder of task specs and groups that a plugin adds."""
+
+    path: Path
+
+
+def load_target(descriptor: Descriptor) -> Any:
+    """Import and return the object behind a descriptor.
+
+    Raises:
+        PluginError: when a required module is missing or the target does not import.
+    """
+    module_name, _, attribute = descriptor.target.partition(":")
+    for name in descriptor.requires:
+        if importlib.util.find_spec(name) is None:
+            raise PluginError(
+                f"{descriptor.id!r} needs the module {name!r}, which is not installed",
+                fix=descriptor.install or f"pip install {name}",
+            )
+    try:
+        return getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError) as error:
+        raise PluginError(
+            f"{descriptor.id!r} does not load: {error}", where=descriptor.target
+        ) from error

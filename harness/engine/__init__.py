@@ -1,0 +1,1 @@
+"""Shared machinery for PyTorch models; needs the ``torch`` extra."""

@@ -1,0 +1,1 @@
+"""Plan, ask, journal, resume, seal."""

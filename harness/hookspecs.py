@@ -1,0 +1,226 @@
+"""Every hook of the harness, grouped by kind.
+
+A plugin is a module registered under the entry-point group ``harness``::
+
+    [project.entry-points.harness]
+    my_plugin = "my_plugin"
+
+and marks the hooks it implements::
+
+    from harness.plugins import hookimpl
+
+    @hookimpl
+    def harness_models():
+        from harness.descriptors import ModelDescriptor
+
+        return [ModelDescriptor(id="echo", target="my_plugin.echo:make", summary="says yes",
+                                capabilities=frozenset({"generate"}))]
+
+Hooks of the first five groups are *collected*: each returns a list of light descriptors, all
+lists are joined, and none of them may import torch. They are called once, when plugins load.
+Hooks of the last group are *notified*: the harness calls them as work goes on and ignores what
+they return; one that raises is reported once and costs nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.descriptors import (
+        AnswerMethodDescriptor,
+        CommandDescriptor,
+        DataSourceDescriptor,
+        ExtractorDescriptor,
+        FormatDescriptor,
+        MetricDescriptor,
+        ModelDescriptor,
+        ReaderDescriptor,
+        RecipeDescriptor,
+        SpecFolder,
+    )
+    from harness.events import BlockAnswered, RunFinished, RunStarted, TaskFinished
+
+PROJECT = "harness"
+hookspec = pluggy.HookspecMarker(PROJECT)
+
+# --- models ---------------------------------------------------------------------------------------
+
+
+@hookspec
+def harness_models() -> Sequence[ModelDescriptor]:  # type: ignore[empty-body]
+    """Return the models this plugin adds.
+
+    Called once, when plugins load. ``harness run --model ID`` makes the object behind the
+    descriptor; ``harness models`` lists them.
+
+    .. versionadded:: 0.1
+
+    Example: see the module docstring.
+    """
+
+
+# --- data -----------------------------------------------------------------------------------------
+
+
+@hookspec
+def harness_readers() -> Sequence[ReaderDescriptor]:  # type: ignore[empty-body]
+    """Return the readers of release layouts this plugin adds.
+
+    A spec names one by id under ``data.reader``.
+
+    .. versionadded:: 0.1
+
+    Example::
+
+        return [ReaderDescriptor(id="coco_people", target="my_plugin.coco:Reader", summary="...")]
+    """
+
+
+@hookspec
+def harness_data_sources() -> Sequence[DataSourceDescriptor]:  # type: ignore[empty-body]
+    """Return the places that can provide a benchmark's files without the user naming a path.
+
+    A profile names one by id under ``[data] source``.
+
+    .. versionadded:: 0.1
+
+    Example::
+
+        return [DataSourceDescriptor(id="lab_disk", target="my_plugin.disk:LabDisk",
+                                     summary="the group's mirror", benchmarks={"pisc"})]
+    """
+
+
+# --- tasks ----------------------------------------------------------------------------------------
+
+
+@hookspec
+def harness_task_specs() -> Sequence[SpecFolder]:  # type: ignore[empty-body]
+    """Return folders of task specs and groups (YAML) this plugin adds.
+
+    .. versionadded:: 0.1
+
+    Example::
+
+        return [SpecFolder(path=Path(__file__).parent / "task_specs")]
+    """
+
+
+# --- scoring --------------------------------------------------------------------------------------
+
+
+@hookspec
+def harness_metrics() -> Sequence[MetricDescriptor]:  # type: ignore[empty-body]
+    """Return the metrics this plugin adds. A spec names one by id under ``metrics``.
+
+    .. versionadded:: 0.1
+
+    Example::
+
+        return [MetricDescriptor(id="kappa", target="my_plugin.kappa:Kappa", summary="...")]
+    """
+
+
+@hookspec
+def harness_extractors() -> Sequence[ExtractorDescriptor]:  # type: ignore[empty-body]
+    """Return the extractors (text to answer) this plugin adds.
+
+    .. versionadded:: 0.1
+
+    Example::
+
+        return [ExtractorDescriptor(id="last_line", target="my_plugin.text:Last", summary="...")]
+    """
+
+
+@hookspec
+def harness_answer_methods() -> Sequence[AnswerMethodDescriptor]:  # type: ignore[empty-body]
+    """Return methods that wrap requests and scores at answer time (calibration and the like).
+
+    .. versionadded:: 0.1
+
+    Example::
+
+        return [AnswerMethodDescriptor(id="posthoc", target="my_plugin.calibrate:PostHoc",
+                                       summary="...")]
+    """
+
+
+# --- training, tables, commands -------------------------------------------------------------------
+
+
+@hookspec
+def harness_recipes() -> Sequence[RecipeDescriptor]:  # type: ignore[empty-body]
+    """Return the training recipes this plugin adds.
+
+    .. versionadded:: 0.1
+
+    Example::
+
+        return [RecipeDescriptor(id="ft", target="my_plugin.ft:FineTune", summary="...")]
+    """
+
+
+@hookspec
+def harness_leaderboard_formats() -> Sequence[FormatDescriptor]:  # type: ignore[empty-body]
+    """Return the leaderboard formats this plugin adds.
+
+    .. versionadded:: 0.1
+
+    Example::
+
+        return [FormatDescriptor(id="typst", target="my_plugin.typst:render", suffix=".typ",
+                                 summary="...")]
+    """
+
+
+@hookspec
+def harness_commands() -> Sequence[CommandDescriptor]:  # type: ignore[empty-body]
+    """Return the sub-commands this plugin adds to ``harness``.
+
+    .. versionadded:: 0.1
+
+    Example::
+
+        return [CommandDescriptor(id="mirror", target="my_plugin.cli:mirror", summary="...")]
+    """
+
+
+# --- events ---------------------------------------------------------------------------------------
+
+
+@hookspec
+def harness_run_started(event: RunStarted) -> None:
+    """Hear that a run starts: its plan is made, no weight is loaded yet.
+
+    .. versionadded:: 0.1
+    """
+
+
+@hookspec
+def harness_block_answered(event: BlockAnswered) -> None:
+    """Hear that a block of samples was answered and journaled.
+
+    .. versionadded:: 0.1
+    """
+
+
+@hookspec
+def harness_task_finished(event: TaskFinished) -> None:
+    """Hear that one evaluation was sealed.
+
+    .. versionadded:: 0.1
+    """
+
+
+@hookspec
+def harness_run_finished(event: RunFinished) -> None:
+    """Hear that a run ended, with every evaluation it holds.
+
+    .. versionadded:: 0.1
+    """

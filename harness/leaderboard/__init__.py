@@ -1,0 +1,1 @@
+"""One table model and its renderers: a pure function of evaluation records."""

@@ -1,0 +1,92 @@
+"""The model contract: a light identity first, weights only when something is to be answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from harness.descriptors import Json
+from harness.requests import Request, Response
+from harness.samples import Sample
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """How a model runs on this machine.
+
+    Attributes:
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        dtype: ``auto`` (as the checkpoint's config says), ``float32``, ``bfloat16``, ``float16``.
+        batch_size: Requests a forward pass takes at most; ``None`` lets the model choose.
+        deterministic: Fixed shapes, so that records are byte-equal at any batch size.
+        cache: Folder for what is worth keeping between runs (features of frozen encoders).
+    """
+
+    device: str = "auto"
+    dtype: str = "auto"
+    batch_size: int | None = None
+    deterministic: bool = False
+    cache: Path | None = None
+
+
+class Answerer(Protocol):
+    """A loaded model."""
+
+    def answer(self, requests: Sequence[Request]) -> Iterable[Response]:
+        """Answer one block of requests, in any order; one response a request.
+
+        A request that cannot be answered gets ``Failed``, not an exception: an exception ends the
+        task. The caller passes whole blocks and never mixes two.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free what was loaded."""
+        ...
+
+
+class Model(Protocol):
+    """A model that is known but not loaded."""
+
+    def identity(self, runtime: Runtime) -> Mapping[str, Json]:
+        """Return everything that can change this model's numbers, as plain data.
+
+        Weight hash or revision, processor, template, resolved dtype, options. Its hash is the
+        model's fingerprint. Loads no weight and imports no torch.
+
+        Raises:
+            UserError: when the checkpoint is not there or not this model's.
+        """
+        ...
+
+    def load(self, runtime: Runtime) -> Answerer:
+        """Load the weights.
+
+        Raises:
+            UserError: when they cannot be loaded, or the device is not there.
+        """
+        ...
+
+
+class TaskHandle(Protocol):
+    """What a baseline may know of a task: its labels and its train split, never the test split."""
+
+    @property
+    def id(self) -> str:
+        """The task's id."""
+        ...
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Labels of a choice task in the spec's order; empty for other tasks."""
+        ...
+
+    def train_samples(self) -> Iterator[Sample]:
+        """Yield the train split."""
+        ...
+
+    def render_answer(self, target: Json) -> str:
+        """Return a target as the text a model would have to write."""
+        ...

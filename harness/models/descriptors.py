@@ -1,0 +1,7 @@
+"""Descriptors of the built-in baselines."""
+
+from __future__ import annotations
+
+from harness.descriptors import ModelDescriptor
+
+BASELINES: tuple[ModelDescriptor, ...] = ()

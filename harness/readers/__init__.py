@@ -1,0 +1,5 @@
+"""Readers: one file a benchmark layout."""
+
+from harness.readers.contract import Reader
+
+__all__ = ["Reader"]

@@ -1,0 +1,17 @@
+"""What a model is asked and what it answers."""
+
+from harness.requests.request import Choose, Embed, Generate, Request, Turn
+from harness.requests.response import Failed, Response, Scores, Text, Vectors
+
+__all__ = [
+    "Choose",
+    "Embed",
+    "Failed",
+    "Generate",
+    "Request",
+    "Response",
+    "Scores",
+    "Text",
+    "Turn",
+    "Vectors",
+]

@@ -1,0 +1,29 @@
+"""The extractor contract: text to answer, or a reason why not; never silent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from harness.descriptors import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """An answer, or why there is none.
+
+    Attributes:
+        answer: The answer in the form the task's metrics compare with targets; ``None`` if none.
+        problem: ``unparsed`` or ``refusal`` when there is no answer.
+    """
+
+    answer: Json
+    problem: Literal["", "unparsed", "refusal"] = ""
+
+
+class Extractor(Protocol):
+    """Made by ``(options, labels) -> Extractor``; named in the spec with its version."""
+
+    def __call__(self, text: str) -> Extracted:
+        """Return the answer in a model's text."""
+        ...

@@ -1,0 +1,63 @@
+"""Responses: option scores that name their kind, text, or vectors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+ScoreKind = Literal["logprob", "similarity", "label"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """One score an option.
+
+    Attributes:
+        kind: ``logprob``: float32 *sum* of log-probabilities (natural log) over the option's
+            tokens, from the first position where any option's joint tokenisation leaves the
+            prompt's. ``similarity``: cosine. ``label``: 1 for the named option, 0 elsewhere.
+        values: In the order of the request's options.
+        tokens: Tokens scored per option (``logprob`` only).
+        bytes: UTF-8 length per option (``logprob`` only).
+    """
+
+    kind: ScoreKind
+    values: tuple[float, ...]
+    tokens: tuple[int, ...] = ()
+    bytes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Generated text, without stop strings and special tokens; why it ended."""
+
+    text: str
+    finish: Literal["stop", "length"] = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """Unit vectors of the images and of the texts, in the request's order."""
+
+    images: tuple[tuple[float, ...], ...]
+    texts: tuple[tuple[float, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The model could not answer this request; recorded and counted, never scored.
+
+    Attributes:
+        kind: A short stable word, such as ``prompt_too_long``.
+    """
+
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """The answer to one request."""
+
+    request: str
+    result: Scores | Text | Vectors | Failed

@@ -1,0 +1,25 @@
+"""Find the YAML folders that lie at the top of the repository and inside the wheel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.errors import HarnessError
+
+_PACKAGE = Path(__file__).parent
+
+
+def data_folder(name: str) -> Path:
+    """Return a data folder such as ``task_specs``: from the wheel, else from the clone.
+
+    Raises:
+        HarnessError: when the installation is damaged.
+    """
+    for place in (_PACKAGE / "_data" / name, _PACKAGE.parent / name):
+        if place.is_dir():
+            return place
+    raise HarnessError(
+        f"the folder {name!r} of the harness is missing",
+        where=_PACKAGE,
+        fix="install social-harness again",
+    )

@@ -1,0 +1,72 @@
+"""What a reader yields: one question about people, with its images as references."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from harness.descriptors import Json
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRef:
+    """An image that has not been opened: a file under a root, or bytes already in memory.
+
+    Attributes:
+        name: POSIX path relative to ``root``, or a label for ``data``.
+        root: The folder the file must stay inside.
+        data: Encoded bytes, when the benchmark embeds its images.
+    """
+
+    name: str
+    root: Path | None = None
+    data: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A named box. ``unit`` says whether corners are pixels or shares of width and height.
+
+    Corners may be inverted or outside the image, as some releases have them; views sort and clip.
+    """
+
+    name: str
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+    unit: Literal["pixel", "relative"] = "pixel"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A sample's value in one slice, and whether a person or a machine said so."""
+
+    value: str
+    source: Literal["human", "machine", "drawn"] = "human"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One sample of a task.
+
+    Attributes:
+        id: Stable across machines; unique within the task's split.
+        images: References; nothing is opened until the sample is asked.
+        target: The right answer as the reader's layout has it: a label, or for gaze a list of
+            ``[x, y]`` points, one an annotator, each a share of width and height.
+        cluster: The unit that statistics resample (image, subject, sequence, counterfactual set).
+        fields: What the prompt template may see.
+        groups: Slices this sample belongs to.
+        boxes: Boxes that views crop to or mark, in the order the prompt names them.
+    """
+
+    id: str
+    images: tuple[ImageRef, ...]
+    target: Json
+    cluster: str
+    fields: Mapping[str, Json] = field(default_factory=dict)
+    groups: Mapping[str, Group] = field(default_factory=dict)
+    boxes: tuple[Box, ...] = ()

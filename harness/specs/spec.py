@@ -1,0 +1,165 @@
+"""A task spec as the harness uses it: plain frozen data, resolved and hashed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from harness.descriptors import Capability, Json
+from harness.samples.views import View
+
+
+@dataclass(frozen=True, slots=True)
+class NamedOption:
+    """A choice that sources leave open. ``status`` says who made it: the paper, or this project.
+
+    Attributes:
+        value: The value in force.
+        default: The value when nobody chose.
+        choices: The allowed values.
+        status: ``CONFIRMED`` (a source says it), ``INFERRED`` or ``NOT FOUND``.
+        note: One or two sentences: what it decides, and from which source.
+    """
+
+    name: str
+    value: Json
+    default: Json
+    choices: tuple[Json, ...]
+    status: Literal["CONFIRMED", "INFERRED", "NOT FOUND"]
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class DataSpec:
+    """Where samples come from. ``options`` are the reader's, named options already filled in."""
+
+    benchmark: str
+    reader: str
+    split: str
+    train_split: str | None
+    options: Mapping[str, Json]
+    obtain: str
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSpec:
+    """How a sample becomes a chat; every text is a sandboxed template over the sample's fields."""
+
+    template: str
+    system: str = ""
+    paraphrases: tuple[str, ...] = ()
+    shots: int = 0
+    view: View = field(default_factory=View)
+
+
+@dataclass(frozen=True, slots=True)
+class ChooseSpec:
+    """Choice among labels. ``text`` is the template that turns a label into the option as sent."""
+
+    labels: tuple[str, ...]
+    text: str = "{{ label }}"
+    order: Literal["listed", "sorted"] = "listed"
+    normalisation: Literal["none", "token", "byte"] = "none"
+    capability: Capability = "choose"
+
+
+@dataclass(frozen=True, slots=True)
+class GenerateSpec:
+    """Free text and the extractor that finds the answer in it."""
+
+    max_new_tokens: int
+    extractor: str
+    stop: tuple[str, ...] = ()
+    extractor_options: Mapping[str, Json] = field(default_factory=dict)
+    capability: Capability = "generate"
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedSpec:
+    """Vectors of images and of these texts (dual encoders)."""
+
+    texts: tuple[str, ...]
+    capability: Capability = "embed"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSpec:
+    """A metric as the task prints it.
+
+    Attributes:
+        column: Heading in tables.
+        direction: Which way is better.
+        scale: Factor between the metric's value and the printed number (100 for percent).
+        main: The task's headline; one metric has it.
+        options: The metric's own options.
+    """
+
+    id: str
+    column: str
+    direction: Literal["higher", "lower", "zero"]
+    scale: float = 1.0
+    main: bool = False
+    options: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSpec:
+    """One task.
+
+    Attributes:
+        answer: Template over ``target`` that writes the right answer as text (training, shots,
+            majority).
+        slices: Groups to report, as the reader names them.
+        unit: What statistics resample; handed to the reader as its option ``unit``.
+        options: Named options, with the value in force.
+        source: The file it was read from.
+    """
+
+    id: str
+    version: int
+    title: str
+    summary: str
+    citation: str
+    licence: str
+    intended_use: str
+    data: DataSpec
+    prompt: PromptSpec
+    ask: ChooseSpec | GenerateSpec | EmbedSpec
+    answer: str
+    metrics: tuple[MetricSpec, ...]
+    unit: str
+    slices: tuple[str, ...] = ()
+    options: Mapping[str, NamedOption] = field(default_factory=dict)
+    source: Path | None = None
+
+    @property
+    def main_metric(self) -> MetricSpec:
+        """The task's headline metric."""
+        return next(metric for metric in self.metrics if metric.main)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels in the order they are asked; empty when the task is no choice."""
+        if not isinstance(self.ask, ChooseSpec):
+            return ()
+        return tuple(sorted(self.ask.labels)) if self.ask.order == "sorted" else self.ask.labels
+
+
+@dataclass(frozen=True, slots=True)
+class TaskGroup:
+    """A named list of tasks (and of other groups, already flattened)."""
+
+    id: str
+    title: str
+    tasks: tuple[str, ...]
+    source: Path | None = None
+
+
+def fingerprint(value: Json) -> str:
+    """Return the SHA-256 of a value's canonical JSON, as hex."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""Intervals, clustered bootstrap, tests."""
