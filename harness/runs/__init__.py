@@ -1,5 +1,6 @@
-"""Evaluation records: write, read, seal."""
+"""Evaluation records: write, seal, read."""
 
+from harness.runs.read import read_evaluation, read_evaluations
 from harness.runs.record import (
     Counts,
     EvaluationRecord,
@@ -8,4 +9,12 @@ from harness.runs.record import (
     SliceValue,
 )
 
-__all__ = ["Counts", "EvaluationRecord", "Interval", "MetricValue", "SliceValue"]
+__all__ = [
+    "Counts",
+    "EvaluationRecord",
+    "Interval",
+    "MetricValue",
+    "SliceValue",
+    "read_evaluation",
+    "read_evaluations",
+]

@@ -1,0 +1,121 @@
+"""Settings in layers: built-in profile < harness.toml < environment < flags."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from harness.descriptors import Json
+from harness.errors import UserError, unknown
+
+FILE = "harness.toml"
+DEFAULT_PROFILE = "demo"
+PROFILES = ("demo", "full")
+_KEYS = ("profile", "results", "cache", "data", "models")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What holds for every command, whichever layer said it.
+
+    Attributes:
+        results: Folder of evaluations and run manifests.
+        cache: Folder of what can be made again (drawn data, features, hashes).
+        source: Data source asked for data no path is given for.
+        data: Task or benchmark id to the folder its data lie in.
+        models: Model id to the options it has unless ``-o`` says otherwise.
+    """
+
+    profile: str
+    results: Path
+    cache: Path
+    source: str | None = None
+    data: Mapping[str, Path] = field(default_factory=dict)
+    models: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+
+    def with_data(self, data: Mapping[str, Path]) -> Settings:
+        """Return the settings with more data paths, which win over those held."""
+        return replace(self, data={**self.data, **data})
+
+
+def load_settings(
+    *,
+    profile: str | None = None,
+    results: Path | None = None,
+    data: Mapping[str, Path] | None = None,
+    folder: Path | None = None,
+) -> Settings:
+    """Read all layers and return what holds.
+
+    Args:
+        profile: ``--profile``.
+        results: ``--results``.
+        data: ``--data``, by task or benchmark id.
+        folder: Where ``harness.toml`` is looked for; the working directory by default.
+
+    Raises:
+        UserError: for a malformed file, an unknown key or an unknown profile.
+    """
+    path = (folder or Path.cwd()) / FILE
+    own = _read(path.read_bytes(), str(path)) if path.is_file() else {}
+    name = profile or os.environ.get("HARNESS_PROFILE") or own.get("profile") or DEFAULT_PROFILE
+    if name not in PROFILES:
+        raise unknown("profile", str(name), PROFILES)
+    held = files("harness.config").joinpath("profiles", f"{name}.toml")
+    base = _read(held.read_bytes(), f"profile {name}")
+    paths, source = _data(base, own, path.parent)
+    models = {
+        model: {**base.get("models", {}).get(model, {}), **own.get("models", {}).get(model, {})}
+        for model in {*base.get("models", {}), *own.get("models", {})}
+    }
+    chosen = results or os.environ.get("HARNESS_RESULTS") or own.get("results") or "results"
+    cache = os.environ.get("HARNESS_CACHE") or own.get("cache") or _user_cache()
+    return Settings(
+        profile=str(name),
+        results=Path(chosen),
+        cache=Path(cache).expanduser(),
+        source=source,
+        data={**paths, **(data or {})},
+        models=models,
+    )
+
+
+def _data(
+    base: Mapping[str, Any], own: Mapping[str, Any], folder: Path
+) -> tuple[dict[str, Path], str | None]:
+    tables = {**base.get("data", {}), **own.get("data", {})}
+    source = tables.pop("source", None)
+    return {key: folder / Path(value).expanduser() for key, value in tables.items()}, source
+
+
+def _read(data: bytes, where: str) -> dict[str, Any]:
+    try:
+        table = tomllib.loads(data.decode())
+    except UnicodeDecodeError as error:
+        raise UserError(f"not UTF-8 text: {error.reason}", where=where) from None
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"not valid TOML: {error}", where=where) from None
+    for key, value in table.items():
+        if key not in _KEYS:
+            raise unknown("key", key, _KEYS, where=where)
+        wanted: type = dict if key in {"data", "models"} else str
+        if not isinstance(value, wanted):
+            noun = "a table" if wanted is dict else "a string"
+            raise UserError(f"{key!r} must be {noun}", where=where)
+    for key, value in table.get("data", {}).items():
+        if not isinstance(value, str):
+            raise UserError(f"'data.{key}' must be a string: a path", where=where)
+    for key, value in table.get("models", {}).items():
+        if not isinstance(value, dict):
+            raise UserError(f"'models.{key}' must be a table of options", where=where)
+    return table
+
+
+def _user_cache() -> Path:
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path("~/.cache")) / "social-harness"

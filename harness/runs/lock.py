@@ -1,0 +1,38 @@
+"""One writer an evaluation: an advisory lock that the system drops when the process dies."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.errors import UserError
+
+
+@contextmanager
+def writing(directory: Path) -> Iterator[None]:
+    """Make the directory and hold it for writing.
+
+    Raises:
+        UserError: when another process holds it, or it cannot be written.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        handle = (directory / ".lock").open("w")
+    except OSError as error:
+        raise UserError(
+            f"the results folder cannot be written: {error.strerror}",
+            where=directory,
+            fix="--results FOLDER, or mend the permissions",
+        ) from None
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                "another run is writing into this evaluation",
+                where=directory,
+                fix="wait for it; the same command then returns its result",
+            ) from None
+        yield

@@ -1,0 +1,105 @@
+"""Read sealed evaluations back as typed records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError, UserError
+from harness.runs.record import Counts, EvaluationRecord, Interval, MetricValue, SliceValue
+from harness.runs.seal import SEAL, check_seal
+
+
+def read_evaluation(directory: Path | str) -> EvaluationRecord:
+    """Read one evaluation directory, checking its seal.
+
+    Raises:
+        UserError: not there, not finished, damaged, or of a newer format.
+    """
+    directory = Path(directory)
+    check_seal(directory)
+    raw = _json(directory / "evaluation.json")
+    metrics = _json(directory / "metrics.json")
+    try:
+        return _record(directory, raw, metrics)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"not an evaluation record: {error!r}", where=directory) from None
+
+
+def read_evaluations(place: Path | str) -> tuple[list[EvaluationRecord], list[str]]:
+    """Read every evaluation under a folder, or those a run manifest names.
+
+    Returns:
+        The records in order of their paths, and one line for each directory that was left out.
+
+    Raises:
+        UserError: when the place does not exist.
+    """
+    place = Path(place)
+    if not place.exists():
+        raise UserError("no such results", where=place, fix="harness run ... writes them")
+    records: list[EvaluationRecord] = []
+    problems: list[str] = []
+    for directory in _directories(place):
+        try:
+            records.append(read_evaluation(directory))
+        except HarnessError as error:
+            problems.append(str(error))
+    return records, problems
+
+
+def _directories(place: Path) -> list[Path]:
+    if place.is_file():
+        manifest = _json(place)
+        return [place.parent.parent / str(name) for name in manifest.get("evaluations", ())]
+    if (place / SEAL).is_file() or (place / "evaluation.json").is_file():
+        return [place]
+    found = {path.parent for path in place.rglob(SEAL)}
+    unfinished = {path.parent for path in place.rglob("journal") if path.is_dir()}
+    return sorted(found | unfinished)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot be read: {error}", where=path) from None
+    if not isinstance(value, dict):
+        raise UserError("not a JSON object", where=path)
+    return value
+
+
+def _record(
+    directory: Path, raw: Mapping[str, Any], metrics: Mapping[str, Any]
+) -> EvaluationRecord:
+    model, task = raw["model"], raw["task"]
+    return EvaluationRecord(
+        directory=directory,
+        model=model["id"],
+        model_fingerprint=model["fingerprint"],
+        model_options=model["options"],
+        task=task["id"],
+        task_title=task["title"],
+        task_version=task["version"],
+        task_fingerprint=task["fingerprint"],
+        task_parts=task["parts"],
+        task_options=task["options"],
+        images=raw["images"],
+        marks=tuple(raw["marks"]),
+        counts=Counts(**raw["counts"]),
+        metrics=tuple(_metric(value) for value in metrics["metrics"]),
+        slices=tuple(
+            SliceValue(
+                **{**value, "metrics": tuple(_metric(metric) for metric in value["metrics"])}
+            )
+            for value in metrics["slices"]
+        ),
+        raw=raw,
+    )
+
+
+def _metric(value: Mapping[str, Any]) -> MetricValue:
+    interval = value["interval"]
+    return MetricValue(**{**value, "interval": None if interval is None else Interval(**interval)})

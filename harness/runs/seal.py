@@ -1,0 +1,77 @@
+"""Write and seal an evaluation directory: every file whole, hashed, and only then sealed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from harness.errors import UserError
+from harness.runs.journal import sync
+from harness.runs.record import FORMAT
+
+SEAL = "seal.json"
+SEALED = ("evaluation.json", "samples.jsonl", "metrics.json", "spec.yaml")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON that is the same bytes for the same value; whole or not at all."""
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    write_whole(path, [text.encode() + b"\n"])
+
+
+def write_whole(path: Path, pieces: Iterable[bytes]) -> None:
+    """Write a file beside its place, force it to disk, then move it there."""
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as handle:
+        for piece in pieces:
+            handle.write(piece)
+    sync(part)
+    part.replace(path)
+
+
+def seal(directory: Path) -> None:
+    """Hash the files of a finished evaluation; from then on it counts."""
+    hashes = {name: file_hash(directory / name) for name in SEALED}
+    write_json(directory / SEAL, {"format": FORMAT, "sha256": hashes})
+
+
+def is_sealed(directory: Path) -> bool:
+    """Whether an evaluation was sealed, without checking the hashes."""
+    return (directory / SEAL).is_file()
+
+
+def check_seal(directory: Path) -> None:
+    """Compare an evaluation with its seal.
+
+    Raises:
+        UserError: unsealed, of a newer format, or changed since it was sealed.
+    """
+    path = directory / SEAL
+    if not path.is_file():
+        raise UserError("this evaluation is not finished", where=directory)
+    try:
+        held = json.loads(path.read_bytes())
+        version, hashes = int(held["format"]), dict(held["sha256"])
+    except (ValueError, KeyError, TypeError):
+        raise UserError("the seal is damaged", where=path) from None
+    if version > FORMAT:
+        raise UserError(
+            f"written in format {version}; this harness knows up to {FORMAT}",
+            where=directory,
+            fix="upgrade social-harness",
+        )
+    for name in SEALED:
+        file = directory / name
+        if not file.is_file():
+            raise UserError("a sealed file is missing", where=file)
+        if file_hash(file) != hashes.get(name):
+            raise UserError("changed since it was sealed", where=file)
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file, as hex."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
