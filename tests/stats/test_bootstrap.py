@@ -1,0 +1,273 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csr_array
+from sklearn.metrics import roc_auc_score
+from statsmodels.stats.proportion import proportion_confint
+
+from harness.metrics.contract import Floats, ScoredSample
+from harness.stats import ClusterTotals, additive_interval, bootstrap, rank_interval, wilson
+
+Matrix = csr_array[Any, tuple[int, int]]
+
+
+class Ratio:
+    """Sum of the first statistic over the sum of the second."""
+
+    size = 2
+
+    def statistics(self, sample: ScoredSample) -> Mapping[int, float]:
+        return {0: float(sample.target == sample.answer), 1: 1.0}
+
+    def finalize(self, totals: Floats) -> Floats:
+        bottom = totals[..., 1]
+        out = np.full(bottom.shape, np.nan)
+        np.divide(totals[..., 0], bottom, out=out, where=bottom != 0)
+        return out
+
+
+class Auc:
+    def prepare(self, samples: Sequence[ScoredSample]) -> Any:
+        scores = np.array([sample.scores[0] for sample in samples if sample.scores])
+        return scores, np.array([sample.target == "yes" for sample in samples])
+
+    def value(self, prepared: Any, weights: Floats) -> Floats:
+        scores, truth = prepared
+        return np.array(
+            [
+                roc_auc_score(truth, scores, sample_weight=row)
+                if row[truth].sum() and row[~truth].sum()
+                else math.nan
+                for row in weights
+            ]
+        )
+
+
+def matrix(rows: Any) -> Matrix:
+    return csr_array(np.array(rows, dtype=np.float64))
+
+
+def brute_force(rows: Floats, draws: int, seed: int) -> Floats:
+    random = np.random.default_rng(seed)
+    values = []
+    for _ in range(draws):
+        total = rows[random.integers(0, len(rows), len(rows))].sum(axis=0)
+        values.append(total[0] / total[1])
+    return np.asarray(np.quantile(values, [0.025, 0.975]))
+
+
+@pytest.mark.parametrize("distinct", [3, 400], ids=["few distinct rows", "all distinct"])
+def test_the_interval_is_that_of_a_plain_bootstrap(distinct: int) -> None:
+    random = np.random.default_rng(distinct)
+    sizes = random.integers(1, 6, distinct)
+    kinds = np.stack([random.random(distinct) * sizes, sizes], axis=1)
+    rows = kinds[random.integers(0, distinct, 400)]
+    value, interval = additive_interval(Ratio(), matrix(rows), draws=8000)
+    assert value == pytest.approx(rows[:, 0].sum() / rows[:, 1].sum())
+    assert interval is not None
+    width = interval.high - interval.low
+    assert [interval.low, interval.high] == pytest.approx(
+        brute_force(rows, 8000, seed=5).tolist(), abs=0.05 * width
+    )
+    assert (interval.level, interval.draws) == (0.95, 8000)
+
+
+def test_the_same_seed_gives_the_same_interval_and_another_does_not() -> None:
+    rows = matrix(np.stack([np.random.default_rng(0).random(50), np.ones(50)], axis=1))
+    first = additive_interval(Ratio(), rows, seed=3)
+    assert first == additive_interval(Ratio(), rows, seed=3)
+    assert first[1] != additive_interval(Ratio(), rows, seed=4)[1]
+
+
+def test_the_numbers_of_a_seed_do_not_drift() -> None:
+    rows = matrix([[1, 1], [0, 1], [2, 2], [1, 3], [0, 2], [1, 1]])
+    value, interval = additive_interval(Ratio(), rows, draws=200, seed=7)
+    assert value == pytest.approx(0.5)
+    assert interval is not None
+    # A change here changes every published interval: raise versions, say so in the changelog.
+    assert (interval.low, interval.high) == pytest.approx((0.153125, 0.875))
+
+
+@pytest.mark.parametrize("kinds", [2, 60])
+def test_cutting_draws_into_chunks_changes_nothing(
+    kinds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(1)
+    rows = matrix(np.stack([random.integers(0, kinds, 300) / kinds, np.ones(300)], axis=1))
+    whole = additive_interval(Ratio(), rows)
+    monkeypatch.setattr(bootstrap, "_CHUNK_BYTES", 3000)
+    assert additive_interval(Ratio(), rows) == whole
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.integers(1, 4)), min_size=2, max_size=40),
+    st.randoms(use_true_random=False),
+)
+@settings(max_examples=40, deadline=None)
+def test_the_order_of_clusters_does_not_matter(rows: list[tuple[int, int]], random: Any) -> None:
+    shuffled = rows[:]
+    random.shuffle(shuffled)
+    assert additive_interval(Ratio(), matrix(rows), draws=50) == additive_interval(
+        Ratio(), matrix(shuffled), draws=50
+    )
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(1, 4)), min_size=8, max_size=30))
+@settings(max_examples=25, deadline=None)
+def test_every_cluster_four_times_keeps_the_value_and_halves_the_width(
+    rows: list[tuple[int, int]],
+) -> None:
+    once = additive_interval(Ratio(), matrix(rows), draws=2000)
+    often = additive_interval(Ratio(), matrix(rows * 4), draws=2000)
+    assert once[0] == pytest.approx(often[0])
+    assert once[1] is not None
+    assert often[1] is not None
+    width, quarter = once[1].high - once[1].low, often[1].high - often[1].low
+    # Small samples and lattices of few values leave slack, yet never a wider interval.
+    assert quarter <= 0.75 * width + 0.02
+
+
+def test_clusters_that_are_all_alike_leave_no_width() -> None:
+    value, interval = additive_interval(Ratio(), matrix([[1, 2]] * 30))
+    assert interval is not None
+    assert value == interval.low == interval.high == 0.5
+
+
+def test_samples_in_few_clusters_are_less_sure_than_samples_alone() -> None:
+    random = np.random.default_rng(0)
+    right = np.repeat(random.integers(0, 2, 40), 10)
+    alone, together = ClusterTotals(2), ClusterTotals(2)
+    for index, one in enumerate(right):
+        alone.add(f"sample {index}", {0: float(one), 1: 1.0})
+        together.add(f"image {index // 10}", {0: float(one), 1: 1.0})
+    narrow = additive_interval(Ratio(), alone.matrix())[1]
+    wide = additive_interval(Ratio(), together.matrix())[1]
+    assert narrow is not None
+    assert wide is not None
+    assert wide.high - wide.low > 2 * (narrow.high - narrow.low)
+
+
+@pytest.mark.parametrize("rows", [np.zeros((0, 2)), [[0, 0]], [[0, 0], [0, 0]]])
+def test_a_metric_that_is_not_defined_has_neither_value_nor_interval(rows: Any) -> None:
+    assert additive_interval(Ratio(), matrix(rows)) == (None, None)
+
+
+def test_one_cluster_has_a_value_and_no_interval() -> None:
+    assert additive_interval(Ratio(), matrix([[1, 4]])) == (0.25, None)
+
+
+def test_undefined_draws_are_dropped_and_counted() -> None:
+    interval = additive_interval(Ratio(), matrix([[1, 2], [0, 0], [1, 1]]), draws=1000)[1]
+    assert interval is not None
+    assert 900 < interval.draws < 1000
+    assert interval.method.endswith(f"undefined in {1000 - interval.draws} of 1000 draws")
+
+
+def test_an_interval_of_a_minority_of_draws_is_refused() -> None:
+    class Rare(Ratio):
+        def finalize(self, totals: Floats) -> Floats:
+            value = super().finalize(totals)
+            return np.where(totals[..., 0] == 1, value, np.nan)
+
+    value, interval = additive_interval(Rare(), matrix([[1, 1], [0, 1], [0, 1], [0, 1]]))
+    assert value == 0.25
+    assert interval is None
+
+
+def test_infinite_draws_do_not_turn_into_nothing() -> None:
+    class Odds(Ratio):
+        def finalize(self, totals: Floats) -> Floats:
+            rest = totals[..., 1] - totals[..., 0]
+            out = np.full(rest.shape, np.inf)
+            np.divide(totals[..., 0], rest, out=out, where=rest != 0)
+            return out
+
+    interval = additive_interval(Odds(), matrix([[1, 1], [0, 1], [1, 1]]))[1]
+    assert interval is not None
+    assert (interval.low, interval.high) == (0.0, math.inf)
+
+
+@pytest.mark.slow
+def test_95_percent_intervals_cover_about_95_percent() -> None:
+    random = np.random.default_rng(11)
+    covered = 0
+    for trial in range(600):
+        sizes = random.integers(1, 5, 150)
+        rows = np.stack([random.binomial(sizes, 0.3), sizes], axis=1)
+        interval = additive_interval(Ratio(), matrix(rows), draws=400, seed=trial)[1]
+        assert interval is not None
+        covered += interval.low <= 0.3 <= interval.high
+    assert 0.92 <= covered / 600 <= 0.975
+
+
+# --- metrics of ranks -----------------------------------------------------------------------------
+
+
+def ranked(n: int) -> list[ScoredSample]:
+    random = np.random.default_rng(2)
+    truth = random.integers(0, 2, n)
+    return [
+        ScoredSample(str(i), str(i // 2), "yes" if one else "no", None, (float(score),))
+        for i, (one, score) in enumerate(zip(truth, truth + random.normal(size=n), strict=True))
+    ]
+
+
+def test_a_metric_of_ranks_gets_the_interval_of_a_plain_bootstrap() -> None:
+    samples = ranked(120)
+    codes = np.array([int(sample.cluster) for sample in samples])
+    value, interval = rank_interval(Auc(), samples, codes, draws=600)
+    scores, truth = Auc().prepare(samples)
+    assert value == pytest.approx(roc_auc_score(truth, scores))
+    random = np.random.default_rng(9)
+    plain = []
+    for _ in range(600):
+        drawn = np.concatenate([np.flatnonzero(codes == c) for c in random.integers(0, 60, 60)])
+        plain.append(roc_auc_score(truth[drawn], scores[drawn]))
+    assert interval is not None
+    assert [interval.low, interval.high] == pytest.approx(
+        np.quantile(plain, [0.025, 0.975]).tolist(), abs=0.02
+    )
+
+
+def test_codes_of_clusters_are_names_only() -> None:
+    samples = ranked(30)
+    codes = [int(sample.cluster) for sample in samples]
+    assert rank_interval(Auc(), samples, codes, draws=50) == rank_interval(
+        Auc(), samples, [10 * code + 3 for code in codes], draws=50
+    )
+
+
+def test_a_metric_of_ranks_without_samples_or_with_one_cluster() -> None:
+    assert rank_interval(Auc(), [], []) == (None, None)
+    value, interval = rank_interval(Auc(), ranked(12), [0] * 12)
+    assert value is not None
+    assert interval is None
+
+
+def test_one_code_a_sample_is_asked_for() -> None:
+    with pytest.raises(ValueError, match="1 cluster codes for 3 samples"):
+        rank_interval(Auc(), ranked(3), [0])
+
+
+# --- Wilson ---------------------------------------------------------------------------------------
+
+
+@given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_is_that_of_statsmodels(counts: tuple[int, int]) -> None:
+    interval = wilson(*counts)
+    assert interval is not None
+    expected = proportion_confint(*counts, alpha=0.05, method="wilson")
+    assert (interval.low, interval.high) == pytest.approx(expected, abs=1e-12)
+
+
+def test_wilson_of_nothing_and_of_nonsense() -> None:
+    assert wilson(0, 0) is None
+    with pytest.raises(ValueError, match="5 successes in 3 trials"):
+        wilson(5, 3)
