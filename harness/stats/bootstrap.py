@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,7 +30,7 @@ METHOD = "cluster bootstrap, percentile"
 # Bytes that the counts of one chunk of draws may take; what a metric makes of them comes on top.
 _CHUNK_BYTES = 32 * 2**20
 
-Estimate = tuple[float | None, Interval | None]
+Estimate = tuple[float, Interval | None]
 
 
 def additive_interval(
@@ -51,12 +51,12 @@ def additive_interval(
         seed: Of the draws.
 
     Returns:
-        The value, ``None`` where the metric is not defined; and the interval, ``None`` with fewer
-        than two clusters or when the metric is undefined in more than half of the draws.
+        The value, NaN where the metric is not defined; and the interval, ``None`` with fewer than
+        two clusters or when the metric is not finite in more than half of the draws.
     """
     rows, counts = _distinct_rows(cluster_totals)
-    value = _number(metric.finalize(_weighted_sums(counts[np.newaxis, :], rows))[0])
-    if value is None or counts.sum() < 2:
+    value = float(metric.finalize(_weighted_sums(counts[np.newaxis, :], rows))[0])
+    if not math.isfinite(value) or counts.sum() < 2:
         return value, None
     width = max(len(counts), metric.size)
     values = [
@@ -89,13 +89,13 @@ def rank_interval(  # noqa: PLR0913  the twin of additive_interval, with codes
         As :func:`additive_interval`. The interval depends on the order in which codes sort.
     """
     if not samples:
-        return None, None
+        return math.nan, None
     labels, codes = np.unique(np.asarray(cluster_codes, dtype=np.int64), return_inverse=True)
     if len(codes) != len(samples):
         raise ValueError(f"{len(codes)} cluster codes for {len(samples)} samples")
     prepared = metric.prepare(samples)
-    value = _number(metric.value(prepared, np.ones((1, len(samples))))[0])
-    if value is None or len(labels) < 2:
+    value = float(metric.value(prepared, np.ones((1, len(samples))))[0])
+    if not math.isfinite(value) or len(labels) < 2:
         return value, None
     once = np.ones(len(labels), dtype=np.int64)
     values = [
@@ -196,21 +196,15 @@ def _sampler(counts: NDArray[np.int64], random: np.random.Generator) -> Callable
 
 
 def _percentiles(values: Sequence[Floats], draws: int, level: float) -> Interval | None:
-    """Return the percentile interval of the draws where the metric is defined."""
+    """Return the percentile interval of the draws where the metric is finite."""
     if not values:
         return None
     drawn = np.concatenate(values)
-    kept = drawn[~np.isnan(drawn)]
+    kept = drawn[np.isfinite(drawn)]
     if 2 * len(kept) < draws:
         return None
     tail = (1 - level) / 2
-    # Between two infinities there is nothing to interpolate.
-    rule: Literal["linear", "nearest"] = "linear" if np.isfinite(kept).all() else "nearest"
-    low, high = np.quantile(kept, [tail, 1 - tail], method=rule)
+    low, high = np.quantile(kept, [tail, 1 - tail])
     lost = draws - len(kept)
     method = METHOD + (f"; undefined in {lost} of {draws} draws" if lost else "")
     return Interval(float(low), float(high), level, method, len(kept))
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)

@@ -156,7 +156,9 @@ def test_samples_in_few_clusters_are_less_sure_than_samples_alone() -> None:
 
 @pytest.mark.parametrize("rows", [np.zeros((0, 2)), [[0, 0]], [[0, 0], [0, 0]]])
 def test_a_metric_that_is_not_defined_has_neither_value_nor_interval(rows: Any) -> None:
-    assert additive_interval(Ratio(), matrix(rows)) == (None, None)
+    value, interval = additive_interval(Ratio(), matrix(rows))
+    assert math.isnan(value)
+    assert interval is None
 
 
 def test_one_cluster_has_a_value_and_no_interval() -> None:
@@ -181,7 +183,7 @@ def test_an_interval_of_a_minority_of_draws_is_refused() -> None:
     assert interval is None
 
 
-def test_infinite_draws_do_not_turn_into_nothing() -> None:
+def test_infinite_draws_count_as_undefined() -> None:
     class Odds(Ratio):
         def finalize(self, totals: Floats) -> Floats:
             rest = totals[..., 1] - totals[..., 0]
@@ -189,9 +191,10 @@ def test_infinite_draws_do_not_turn_into_nothing() -> None:
             np.divide(totals[..., 0], rest, out=out, where=rest != 0)
             return out
 
-    interval = additive_interval(Odds(), matrix([[1, 1], [0, 1], [1, 1]]))[1]
+    interval = additive_interval(Odds(), matrix([[1, 1], [0, 1], [1, 1], [0, 1]]))[1]
     assert interval is not None
-    assert (interval.low, interval.high) == (0.0, math.inf)
+    assert interval.high <= 3
+    assert interval.draws < 1000
 
 
 @pytest.mark.slow
@@ -245,9 +248,9 @@ def test_codes_of_clusters_are_names_only() -> None:
 
 
 def test_a_metric_of_ranks_without_samples_or_with_one_cluster() -> None:
-    assert rank_interval(Auc(), [], []) == (None, None)
+    assert math.isnan(rank_interval(Auc(), [], [])[0])
     value, interval = rank_interval(Auc(), ranked(12), [0] * 12)
-    assert value is not None
+    assert math.isfinite(value)
     assert interval is None
 
 
