@@ -1,0 +1,190 @@
+"""Walk through a large JSON file member by member: memory follows one member, not the file."""
+
+from __future__ import annotations
+
+import codecs
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn
+
+from harness.errors import DataError
+
+_CHUNK = 1 << 20
+_BLANK = " \t\n\r"
+# An error this near the end of what was read may be cured by reading on (half an escape or word).
+_NEAR = 16
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+
+
+def members(path: Path, inside: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield key and value of a JSON object, in file order.
+
+    Args:
+        path: The file; UTF-8, with or without a byte order mark.
+        inside: Walk through the object under this top-level key instead of the top level itself.
+
+    Raises:
+        DataError: for a file that is missing, truncated, not UTF-8 or not such an object; it names
+            the line and the last key read.
+    """
+    with _Source(path) as source:
+        if not inside:
+            yield from source.members()
+        else:
+            yield from _nested(source, inside)
+        source.end()
+
+
+def elements(path: Path) -> Iterator[tuple[int, Any]]:
+    """Yield index and value of a JSON list; errors as :func:`members`."""
+    with _Source(path) as source:
+        yield from source.elements()
+        source.end()
+
+
+def _nested(source: _Source, inside: str) -> Iterator[tuple[str, Any]]:
+    found = False
+    for key in source.names():
+        if key == inside:
+            found = True
+            yield from source.members()
+        else:
+            source.value()
+    if not found:
+        raise DataError(f"the key {inside!r} is missing", where=source.path)
+
+
+class _Source:
+    """A file's text read in chunks, with a position and the line it is on."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.last = "at the start"
+        self._text, self._at, self._line, self._done = "", 0, 1, False
+        self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
+        try:
+            self._file = path.open("rb")
+        except OSError as error:
+            raise DataError(f"cannot be read: {error.strerror}", where=path) from None
+
+    def __enter__(self) -> _Source:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def members(self) -> Iterator[tuple[str, Any]]:
+        for key in self.names():
+            yield key, self.value()
+
+    def names(self) -> Iterator[str]:
+        """Yield each key of an object; the caller reads the value before it asks for the next."""
+        self._take("{")
+        if self._peek() == "}":
+            self._at += 1
+            return
+        while True:
+            if self._peek() != '"':
+                self._fail("a key in double quotes was expected")
+            key = str(self.value())
+            self.last = f"after key {key!r}"
+            self._take(":")
+            yield key
+            if self._take(",}") == "}":
+                return
+
+    def elements(self) -> Iterator[tuple[int, Any]]:
+        self._take("[")
+        if self._peek() == "]":
+            self._at += 1
+            return
+        index = 0
+        while True:
+            self.last = f"at index {index}"
+            yield index, self.value()
+            index += 1
+            if self._take(",]") == "]":
+                return
+
+    def value(self) -> Any:
+        """Read one value of any kind."""
+        self._peek()
+        wanted = _CHUNK
+        while True:
+            try:
+                value, end = _DECODER.raw_decode(self._text, self._at)
+            except json.JSONDecodeError as error:
+                may_be_cut = error.msg.startswith("Unterminated") or (
+                    error.pos >= len(self._text) - _NEAR
+                )
+                if self._done or not may_be_cut:
+                    self._fail(error.msg, error.pos)
+            except (ValueError, RecursionError) as error:
+                self._fail(str(error))
+            else:
+                if end < len(self._text) or self._done:
+                    self._at = end
+                    return value
+            # Doubling keeps the cost of parsing a large value again within a factor of two.
+            self._more(wanted)
+            wanted *= 2
+
+    def end(self) -> None:
+        """Check that nothing follows."""
+        if self._peek():
+            self._fail("the file goes on after its end")
+
+    def _take(self, allowed: str) -> str:
+        found = self._peek()
+        if not found or found not in allowed:
+            self._fail(" or ".join(repr(char) for char in allowed) + " was expected")
+        self._at += 1
+        return found
+
+    def _peek(self) -> str:
+        """Return the next character that is not blank; empty at the end of the file."""
+        while True:
+            while self._at < len(self._text) and self._text[self._at] in _BLANK:
+                self._at += 1
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if self._done:
+                return ""
+            self._more(_CHUNK)
+
+    def _more(self, size: int) -> None:
+        self._line += self._text.count("\n", 0, self._at)
+        try:
+            data = self._file.read(size)
+            self._done = not data
+            self._text = self._text[self._at :] + self._decoder.decode(data, final=self._done)
+        except UnicodeDecodeError as error:
+            self._at, self._done = 0, True
+            self._fail(f"not UTF-8: {error.reason}")
+        except OSError as error:
+            raise DataError(f"cannot be read: {error.strerror}", where=self.path) from None
+        self._at = 0
+
+    def _fail(self, message: str, position: int | None = None) -> NoReturn:
+        at = self._at if position is None else position
+        line = self._line + self._text.count("\n", 0, at)
+        cut = self._done and not self._text[at:].strip(_BLANK)
+        what = "the file ends too early" if cut else f"not the JSON expected: {message}"
+        raise DataError(
+            f"{what} ({self.last})",
+            where=f"{self.path}:{line}",
+            fix="download or unpack the file again" if cut else "",
+        )

@@ -1,0 +1,130 @@
+"""Read fields of annotation records and lines of annotation files, with errors that name them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.errors import DataError, unknown
+
+
+def lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield number (from 1) and text of each line that is not blank; a BOM is taken off.
+
+    Raises:
+        DataError: when the file is missing, or a line is not UTF-8.
+    """
+    number = 0
+    try:
+        with path.open("rb") as file:
+            for number, data in enumerate(file, start=1):
+                text = decoded(data, f"{path}:{number}", first=number == 1)
+                if text:
+                    yield number, text
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", where=path) from None
+
+
+def decoded(data: bytes, where: str, *, first: bool = False) -> str:
+    """Return a line as text without its blanks at the ends; ``first`` takes off a BOM.
+
+    Raises:
+        DataError: when it is not UTF-8.
+    """
+    try:
+        return data.decode("utf-8-sig" if first else "utf-8").strip()
+    except UnicodeDecodeError as error:
+        raise DataError(f"not UTF-8: {error.reason}", where=where) from None
+
+
+def member(record: Any, key: str, where: str) -> Any:
+    """Return a record's value.
+
+    Raises:
+        DataError: when the record is no object, or the key is missing.
+    """
+    if not isinstance(record, dict):
+        raise DataError(f"an object was expected, found {_kind(record)}", where=where)
+    if key not in record:
+        raise DataError(f"the key {key!r} is missing", where=where)
+    return record[key]
+
+
+def as_list(value: Any, what: str, where: str) -> list[Any]:
+    """Return ``value`` when it is a list; DataError otherwise."""
+    if not isinstance(value, list):
+        raise DataError(f"{what} should be a list, found {_kind(value)}", where=where)
+    return value
+
+
+def as_mapping(value: Any, what: str, where: str) -> dict[str, Any]:
+    """Return ``value`` when it is an object; DataError otherwise."""
+    if not isinstance(value, dict):
+        raise DataError(f"{what} should be an object, found {_kind(value)}", where=where)
+    return value
+
+
+def as_text(value: Any, what: str, where: str) -> str:
+    """Return ``value`` when it is a text that is not empty; DataError otherwise."""
+    if not isinstance(value, str) or not value:
+        raise DataError(f"{what} should be a text, found {_kind(value)}", where=where)
+    return value
+
+
+def as_whole(value: Any, what: str, where: str) -> int:
+    """Return a whole number, given as one or as its digits; DataError otherwise."""
+    try:
+        if isinstance(value, bool | float):
+            raise ValueError
+        return int(value)
+    except (TypeError, ValueError):
+        raise DataError(
+            f"{what} should be a whole number, found {_kind(value)}", where=where
+        ) from None
+
+
+def numbers(values: Any, count: int, what: str, where: str) -> list[float]:
+    """Return ``count`` finite numbers, given as numbers or as texts; DataError otherwise."""
+    items = as_list(values, what, where)
+    if len(items) != count:
+        raise DataError(f"{what} should hold {count} numbers, found {len(items)}", where=where)
+    found = []
+    for item in items:
+        try:
+            if isinstance(item, bool):
+                raise ValueError
+            number = float(item)
+        except (TypeError, ValueError, OverflowError):
+            number = math.nan
+        if not math.isfinite(number):
+            raise DataError(f"{what} holds {item!r}, not a finite number", where=where)
+        found.append(number)
+    return found
+
+
+def choice(options: Mapping[str, Any], name: str, allowed: Sequence[str]) -> str:
+    """Return an option's value, by default the first allowed one.
+
+    Raises:
+        UserError: for another value.
+    """
+    value = options.get(name)
+    if value is None:
+        return allowed[0]
+    if value not in allowed:
+        raise unknown("value", str(value), allowed, where=f"option {name!r}")
+    return str(value)
+
+
+def known_split(split: str, splits: Sequence[str]) -> str:
+    """Return the split; UserError when the release does not have it."""
+    if split not in splits:
+        raise unknown("split", split, splits)
+    return split
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "a text", type(None): "null"}
+    return names.get(type(value)) or repr(value)
