@@ -1,0 +1,195 @@
+"""All task specs and groups of the installed folders, read when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.descriptors import Json, SpecFolder
+from harness.errors import HarnessError, UserError, unknown
+from harness.specs.spec import TaskGroup, TaskSpec
+from harness.specs.yaml_loader import Document, read_yaml
+
+SUFFIXES = (".yaml", ".yml")
+
+
+def spec_files(folder: Path) -> list[Path]:
+    """Return the YAML files under a folder, in a stable order."""
+    return sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES and path.is_file())
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A task or group as lists show it; nothing of it is checked yet."""
+
+    id: str
+    title: str
+    summary: str
+    document: Document
+
+
+class _Tasks(Mapping[str, TaskSpec]):
+    """Task specs by id, each checked and built when it is looked up."""
+
+    def __init__(self, entries: Mapping[str, Entry]) -> None:
+        self._entries = entries
+        self._built: dict[str, TaskSpec] = {}
+
+    def __getitem__(self, name: str) -> TaskSpec:
+        if name not in self._built:
+            from harness.specs.loader import with_options
+
+            self._built[name] = with_options(self._entries[name].document, {})
+        return self._built[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+@dataclass(slots=True)
+class Catalog:
+    """What can be asked for by name.
+
+    Attributes:
+        entries: Tasks as lists show them, unchecked.
+        broken: Name of a file that is no spec (its stem), or of an id that two files claim, to
+            what is wrong; asking for that name raises it, all other names work.
+    """
+
+    entries: dict[str, Entry] = field(default_factory=dict)
+    group_entries: dict[str, Entry] = field(default_factory=dict)
+    broken: dict[str, HarnessError] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._tasks = _Tasks(self.entries)
+
+    _tasks: _Tasks = field(init=False, repr=False)
+
+    @property
+    def tasks(self) -> Mapping[str, TaskSpec]:
+        """Task specs by id, built on look-up."""
+        return self._tasks
+
+    @property
+    def groups(self) -> Mapping[str, TaskGroup]:
+        """Groups by id, flattened to tasks.
+
+        Raises:
+            UserError: a group that is no valid one, that names an unknown task, or that is part of
+                itself.
+        """
+        return {name: self._flat(name) for name in self.group_entries}
+
+    def task(self, name: str, chosen: Mapping[str, Json] | None = None) -> TaskSpec:
+        """Return a task under a choice of named options.
+
+        Raises:
+            UserError: no such task, a spec that cannot be used, or a choice it does not allow.
+        """
+        self._refuse_unknown(name, self.entries, "task")
+        if not chosen:
+            return self.tasks[name]
+        from harness.specs.loader import with_options
+
+        return with_options(self.entries[name].document, chosen)
+
+    def expand(self, names: Iterable[str]) -> list[str]:
+        """Return the tasks that names of tasks and groups stand for, each once, in order.
+
+        Args:
+            names: Ids, each maybe several joined by commas.
+
+        Raises:
+            UserError: a name nothing is known by (with near misses), no name at all, or a group
+                that is part of itself.
+        """
+        found: dict[str, None] = {}
+        asked = [part.strip() for name in names for part in name.split(",")]
+        for name in filter(None, asked):
+            self._refuse_unknown(name, {**self.entries, **self.group_entries}, "task or group")
+            members = (name,) if name in self.entries else self._flat(name).tasks
+            found.update(dict.fromkeys(members))
+        if not found:
+            raise UserError("no task is named", fix="harness tasks")
+        return list(found)
+
+    def _refuse_unknown(self, name: str, known: Mapping[str, Entry], kind: str) -> None:
+        if name in self.broken:
+            raise self.broken[name]
+        if name not in known:
+            raise unknown(kind, name, known)
+
+    def _flat(self, name: str, on_the_way: tuple[str, ...] = ()) -> TaskGroup:
+        from harness.specs.loader import group_of
+
+        document = self.group_entries[name].document
+        group = group_of(document)
+        found: dict[str, None] = {}
+        for index, member in enumerate(group.tasks):
+            where = document.where(("tasks", index))
+            if member in (*on_the_way, name):
+                way = " -> ".join((*on_the_way, name, member))
+                raise UserError(f"a group is part of itself: {way}", where=where)
+            if member in self.broken:
+                raise self.broken[member]
+            if member in self.entries:
+                found.setdefault(member)
+            elif member in self.group_entries:
+                found.update(dict.fromkeys(self._flat(member, (*on_the_way, name)).tasks))
+            else:
+                known = {**self.entries, **self.group_entries}
+                raise unknown("task or group", member, known, where=where)
+        return TaskGroup(group.id, group.title, tuple(found), group.source)
+
+
+def load_catalog(folders: Iterable[Path | SpecFolder]) -> Catalog:
+    """Read the specs and groups of folders. A file that is none costs its own name only."""
+    catalog = Catalog()
+    for folder in folders:
+        root = folder.path if isinstance(folder, SpecFolder) else folder
+        for path in spec_files(root):
+            try:
+                _add(catalog, read_yaml(path))
+            except HarnessError as error:
+                catalog.broken.setdefault(path.stem, error)
+    for name in catalog.broken:
+        catalog.entries.pop(name, None)
+        catalog.group_entries.pop(name, None)
+    return catalog
+
+
+def _add(catalog: Catalog, document: Document) -> None:
+    data = document.data if isinstance(document.data, dict) else {}
+    key = "group" if "group" in data else "id"
+    name = data.get(key)
+    if not isinstance(name, str):
+        raise UserError("neither a task (id: ...) nor a group (group: ...)", where=document.where())
+    for held in (catalog.entries, catalog.group_entries):
+        if name in held:
+            first = held[name].document
+            catalog.broken[name] = UserError(
+                f"the id {name!r} is taken by {first.where(_id_path(first))}",
+                where=document.where((key,)),
+                fix="rename one of the two",
+            )
+            return
+    entry = Entry(
+        name, _line(data.get("title")), _line(data.get("summary", data.get("note"))), document
+    )
+    (catalog.group_entries if key == "group" else catalog.entries)[name] = entry
+
+
+def _id_path(document: Document) -> tuple[str]:
+    assert isinstance(document.data, dict)
+    return ("group",) if "group" in document.data else ("id",)
+
+
+def _line(value: Json) -> str:
+    return " ".join(value.split()) if isinstance(value, str) else ""

@@ -1,0 +1,234 @@
+"""What a schema cannot say of a task spec: one headline, labels that differ, templates that hold."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from harness.descriptors import Json
+from harness.errors import UserError, nearest
+from harness.specs.templates import Template, TemplateProblem, compile_template
+from harness.specs.yaml_loader import Document, Key
+
+At = tuple[Key, ...]
+TEXT: At = ("ask", "choose", "text")
+
+
+def meaning_problems(document: Document) -> list[UserError]:
+    """Return every problem of a document that already fits the schema, in the order of the file."""
+    raw: Any = document.data
+    found = [
+        *_headline(document, raw),
+        *_metrics(document, raw),
+        *_named_options(document, raw),
+        *_view(document, raw),
+        *_data(document, raw),
+    ]
+    labels = list(_labels(document, raw))
+    found += labels
+    found += _templates(document, raw, labels_differ=not labels)
+    return sorted(found, key=_order)
+
+
+def _order(problem: UserError) -> tuple[int, int]:
+    line, column = str(problem.where).rsplit(":", 2)[1:]
+    return int(line), int(column)
+
+
+def _headline(document: Document, raw: Any) -> Iterator[UserError]:
+    main = [index for index, metric in enumerate(raw["metrics"]) if metric.get("main")]
+    if not main:
+        yield UserError(
+            "no metric is the headline", where=document.where(("metrics",), "key"),
+            fix="give one of them main: true",
+        )  # fmt: skip
+    for index in main[1:]:
+        yield UserError(
+            "a second metric is the headline; exactly one has main: true",
+            where=document.where(("metrics", index, "main"), "key"),
+        )
+
+
+def _metrics(document: Document, raw: Any) -> Iterator[UserError]:
+    columns: set[str] = set()
+    for index, metric in enumerate(raw["metrics"]):
+        if metric["column"] in columns:
+            yield UserError(
+                f"the column {metric['column']!r} is used twice",
+                where=document.where(("metrics", index, "column")),
+            )
+        columns.add(metric["column"])
+
+
+def _named_options(document: Document, raw: Any) -> Iterator[UserError]:
+    held: Mapping[str, Any] = raw.get("options", {})
+    used: set[str] = set()
+    for path, name in _references(raw):
+        used.add(name)
+        if name not in held:
+            at = document.where(path, "key" if "when" in path else "value")
+            yield UserError(
+                f"there is no named option {name!r} in this spec", where=at,
+                fix=nearest(name, held),
+            )  # fmt: skip
+    for name, entry in held.items():
+        choices = entry.get("choices")
+        if choices is not None and not _among(entry["default"], choices):
+            yield UserError(
+                f"the default of {name!r} is not among its choices",
+                where=document.where(("options", name, "default")),
+                fix=nearest(str(entry["default"]), [str(choice) for choice in choices]),
+            )
+        if name not in used:
+            yield UserError(
+                f"nothing uses the named option {name!r}",
+                where=document.where(("options", name), "key"),
+                fix=f"write {{option: {name}}} where its value belongs",
+            )
+
+
+def _among(value: Json, choices: list[Json]) -> bool:
+    return any(type(value) is type(choice) and value == choice for choice in choices)
+
+
+def _references(raw: Any) -> Iterator[tuple[At, str]]:
+    """Yield every place that names an option, with the name."""
+    places: list[tuple[At, Any]] = [(("data", "options"), raw["data"].get("options", {}))]
+    places += [
+        (("metrics", index, "options"), metric.get("options", {}))
+        for index, metric in enumerate(raw["metrics"])
+    ]
+    generate = raw["ask"].get("generate", {})
+    held = generate.get("extractor_options", {})
+    places.append((("ask", "generate", "extractor_options"), held))
+    for path, options in places:
+        for name, value in options.items():
+            if isinstance(value, dict):
+                yield (*path, name, "option"), value["option"]
+    for index, label in enumerate(raw["ask"].get("choose", {}).get("labels", ())):
+        if isinstance(label, dict):
+            for name in label["when"]:
+                yield ("ask", "choose", "labels", index, "when", name), name
+
+
+def _labels(document: Document, raw: Any) -> Iterator[UserError]:
+    held: Mapping[str, Any] = raw.get("options", {})
+    seen: set[str] = set()
+    for index, entry in enumerate(raw["ask"].get("choose", {}).get("labels", ())):
+        path: At = ("ask", "choose", "labels", index)
+        label = entry["label"] if isinstance(entry, dict) else entry
+        if label in seen:
+            yield UserError(f"the label {label!r} is listed twice", where=document.where(path))
+        seen.add(label)
+        for name, value in entry["when"].items() if isinstance(entry, dict) else ():
+            choices = held.get(name, {}).get("choices")
+            if choices is not None and not _among(value, choices):
+                yield UserError(
+                    f"{value!r} is not among the choices of {name!r}",
+                    where=document.where((*path, "when", name)),
+                    fix=nearest(str(value), [str(choice) for choice in choices]),
+                )
+
+
+def _view(document: Document, raw: Any) -> Iterator[UserError]:
+    from PIL import ImageColor
+
+    for index, colour in enumerate(raw["prompt"].get("view", {}).get("mark", ())):
+        try:
+            ImageColor.getrgb(colour)
+        except ValueError:
+            yield UserError(
+                f"{colour!r} is no colour",
+                where=document.where(("prompt", "view", "mark", index)),
+                fix=nearest(colour, ImageColor.colormap),
+            )
+
+
+def _data(document: Document, raw: Any) -> Iterator[UserError]:
+    if "unit" in raw["data"].get("options", {}):
+        yield UserError(
+            "the unit is handed to the reader by itself",
+            where=document.where(("data", "options", "unit"), "key"),
+            fix="set unit at the top of the spec",
+        )
+    if raw["prompt"].get("shots", 0) and "train_split" not in raw["data"]:
+        yield UserError(
+            "shots are taken from the train split, and this spec has none",
+            where=document.where(("prompt", "shots")),
+            fix="add data.train_split",
+        )
+
+
+def template_texts(raw: Any) -> Iterator[tuple[At, str]]:
+    """Yield every template of a spec but the answer's, with its path."""
+    yield ("prompt", "template"), raw["prompt"]["template"]
+    if "system" in raw["prompt"]:
+        yield ("prompt", "system"), raw["prompt"]["system"]
+    for index, text in enumerate(raw["prompt"].get("paraphrases", ())):
+        yield ("prompt", "paraphrases", index), text
+
+
+def _templates(document: Document, raw: Any, *, labels_differ: bool) -> Iterator[UserError]:
+    for path, text in template_texts(raw):
+        problem = _compiled(document, path, text)
+        if isinstance(problem, UserError):
+            yield problem
+    answer = _compiled(document, ("answer",), raw["answer"], only="target")
+    if isinstance(answer, UserError):
+        yield answer
+    choose = raw["ask"].get("choose")
+    if choose is None:
+        return
+    option = _compiled(document, TEXT, choose.get("text", "{{ label }}"), only="label")
+    if isinstance(option, UserError):
+        yield option
+    elif labels_differ and isinstance(answer, Template):
+        yield from _options_as_sent(document, choose["labels"], option, answer)
+
+
+def _compiled(
+    document: Document, path: At, text: str, *, only: str | None = None
+) -> Template | UserError:
+    where = document.where(path)
+    try:
+        template = compile_template(text, where)
+    except TemplateProblem as error:
+        at = document.where(path, down=error.line)
+        said = error.message if at == where else error.message.split(": ", 1)[1]
+        return UserError(said, where=at, fix=error.fix)
+    for name in template.fields:
+        if only is not None and name != only:
+            return UserError(
+                f"this template sees {only!r} only, not {name!r}", where=where,
+            )  # fmt: skip
+    return template
+
+
+def _options_as_sent(
+    document: Document, labels: list[Any], option: Template, answer: Template
+) -> Iterator[UserError]:
+    """Options must differ as sent, and the right answer must read as its option does."""
+    names = [entry["label"] if isinstance(entry, dict) else entry for entry in labels]
+    try:
+        sent = [option.render(label=name) for name in names]
+        answers = [answer.render(target=name) for name in names]
+    except UserError as error:
+        yield error
+        return
+    counts = Counter(sent)
+    for index, (text, right) in enumerate(zip(sent, answers, strict=True)):
+        path: At = ("ask", "choose", "labels", index)
+        if counts[text] > 1 or not text.strip():
+            said = "empty" if not text.strip() else "the same as another option"
+            yield UserError(
+                f"the label {names[index]!r} is sent as {text!r}, which is {said}",
+                where=document.where(path),
+            )
+        elif text != right:
+            yield UserError(
+                f"the answer to {names[index]!r} is written {right!r}, but its option is sent as "
+                f"{text!r}",
+                where=document.where(("answer",)),
+            )
+            return

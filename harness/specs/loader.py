@@ -1,0 +1,219 @@
+"""From a YAML file to a task spec: schema, meaning, and every problem with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.descriptors import Json
+from harness.errors import UserError, unknown
+from harness.samples.views import View
+from harness.specs.checks import meaning_problems
+from harness.specs.resolve import parts, resolved
+from harness.specs.schema import schema_problems
+from harness.specs.spec import (
+    ChooseSpec,
+    DataSpec,
+    EmbedSpec,
+    GenerateSpec,
+    MetricSpec,
+    NamedOption,
+    PromptSpec,
+    TaskGroup,
+    TaskSpec,
+)
+from harness.specs.yaml_loader import Document, read_yaml
+
+__all__ = ["SpecError", "check", "load_task", "parts", "resolved", "with_options"]
+
+
+class SpecError(UserError):
+    """A spec that cannot be used; ``problems`` holds every one found, the first is the message."""
+
+    def __init__(self, problems: Sequence[UserError]) -> None:
+        first = problems[0]
+        more = len(problems) - 1
+        said = f" (and {more} more: harness validate names all)" if more else ""
+        super().__init__(first.message + said, where=first.where, fix=first.fix)
+        self.problems = tuple(problems)
+
+
+def load_task(path: Path, chosen: Mapping[str, Json] | None = None) -> TaskSpec:
+    """Read, check and build one task spec.
+
+    Args:
+        chosen: Values of named options; the defaults hold for the rest.
+
+    Raises:
+        UserError: at ``file:line:column``; a :class:`SpecError` holds every problem.
+    """
+    return with_options(read_yaml(path), chosen or {})
+
+
+def with_options(document: Document, chosen: Mapping[str, Json]) -> TaskSpec:
+    """Build a task spec from its document under a choice of named options.
+
+    Raises:
+        SpecError: the document is no valid spec.
+        UserError: an unknown named option, or a value it does not allow.
+    """
+    problems = check(document)
+    if problems:
+        raise SpecError(problems)
+    assert isinstance(document.data, dict)
+    return _task(document, _named(document.data, chosen))
+
+
+def check(document: Document) -> list[UserError]:
+    """Return every problem of a document as a task spec, or as a group if it says ``group:``."""
+    if is_group(document):
+        return schema_problems(document, "group")
+    problems = schema_problems(document, "task")
+    return problems or meaning_problems(document)
+
+
+def is_group(document: Document) -> bool:
+    """Whether a document is a group of tasks."""
+    return isinstance(document.data, dict) and "group" in document.data
+
+
+def group_of(document: Document) -> TaskGroup:
+    """Return a group as written: its tasks may name other groups.
+
+    Raises:
+        SpecError: the document is no valid group.
+    """
+    problems = check(document)
+    if problems:
+        raise SpecError(problems)
+    raw: Any = document.data
+    return TaskGroup(raw["group"], raw["title"], tuple(raw["tasks"]), document.path)
+
+
+def _named(raw: Mapping[str, Any], chosen: Mapping[str, Json]) -> dict[str, NamedOption]:
+    held: Mapping[str, Any] = raw.get("options", {})
+    owner = f"task {raw['id']!r}"
+    for name in chosen:
+        if name not in held:
+            raise unknown(f"named option of {owner}", name, held)
+    named = {}
+    for name, entry in held.items():
+        choices, default = tuple(entry.get("choices", ())), entry["default"]
+        value = default
+        if name in chosen:
+            value = _chosen(chosen[name], default, choices, f"option {name!r} of {owner}")
+        named[name] = NamedOption(name, value, default, choices, entry["status"], entry["note"])
+    return named
+
+
+def _chosen(value: Json, default: Json, choices: tuple[Json, ...], where: str) -> Json:
+    """Return a value typed by a user as the option's own: text from a flag finds its type."""
+    for choice in choices:
+        if type(value) is type(choice) and value == choice:
+            return choice
+    for choice in choices:
+        written = str(choice).lower() if isinstance(choice, bool) else str(choice)
+        if isinstance(value, str) and value == written:
+            return choice
+    if choices:
+        raise unknown("value", str(value), [str(choice) for choice in choices], where=where)
+    from harness.descriptors import Option
+
+    kinds = ((bool, "bool"), (int, "int"), (float, "float"))
+    kind: Any = next((name for held, name in kinds if isinstance(default, held)), "str")
+    return Option(name="value", type=kind).parse(value, where=where)
+
+
+def _filled(raw: Mapping[str, Any] | None, named: Mapping[str, NamedOption]) -> dict[str, Json]:
+    """Return options with every ``{option: NAME}`` replaced by the value in force."""
+    return {
+        key: named[value["option"]].value if isinstance(value, dict) else value
+        for key, value in (raw or {}).items()
+    }
+
+
+def _task(document: Document, named: Mapping[str, NamedOption]) -> TaskSpec:
+    raw: Any = document.data
+    data, prompt = raw["data"], raw["prompt"]
+    view = prompt.get("view", {})
+    return TaskSpec(
+        id=raw["id"],
+        version=int(raw["version"]),
+        title=raw["title"],
+        summary=raw["summary"],
+        citation=raw["citation"],
+        licence=raw["licence"],
+        intended_use=raw["intended_use"],
+        data=DataSpec(
+            benchmark=data["benchmark"],
+            reader=data["reader"],
+            split=data["split"],
+            train_split=data.get("train_split"),
+            options=_filled(data.get("options"), named),
+            obtain=data["obtain"],
+        ),
+        prompt=PromptSpec(
+            template=prompt["template"],
+            system=prompt.get("system", ""),
+            paraphrases=tuple(prompt.get("paraphrases", ())),
+            shots=int(prompt.get("shots", 0)),
+            view=View(
+                crop=view.get("crop", False),
+                margin=float(view.get("margin", 0.2)),
+                colours=tuple(view.get("mark", ())),
+                line=float(view.get("line", 0.01)),
+            ),
+        ),
+        ask=_ask(raw["ask"], named),
+        answer=raw["answer"],
+        metrics=tuple(_metric(metric, named) for metric in raw["metrics"]),
+        unit=raw["unit"],
+        slices=tuple(raw.get("slices", ())),
+        options=dict(named),
+        source=document.path,
+    )
+
+
+def _ask(
+    raw: Mapping[str, Any], named: Mapping[str, NamedOption]
+) -> ChooseSpec | GenerateSpec | EmbedSpec:
+    if "choose" in raw:
+        held = raw["choose"]
+        return ChooseSpec(
+            labels=labels_in_force(held["labels"], {n: o.value for n, o in named.items()}),
+            text=held.get("text", "{{ label }}"),
+            order=held.get("order", "listed"),
+            normalisation=held.get("normalisation", "none"),
+        )
+    if "generate" in raw:
+        held = raw["generate"]
+        return GenerateSpec(
+            max_new_tokens=int(held["max_new_tokens"]),
+            extractor=held["extractor"],
+            stop=tuple(held.get("stop", ())),
+            extractor_options=_filled(held.get("extractor_options"), named),
+        )
+    return EmbedSpec(tuple(raw["embed"]["texts"]))
+
+
+def labels_in_force(raw: Sequence[Any], values: Mapping[str, Json]) -> tuple[str, ...]:
+    """Return the labels that take part under the named options' values."""
+    found = []
+    for label in raw:
+        if isinstance(label, str):
+            found.append(label)
+        elif all(values[name] == value for name, value in label["when"].items()):
+            found.append(label["label"])
+    return tuple(found)
+
+
+def _metric(raw: Mapping[str, Any], named: Mapping[str, NamedOption]) -> MetricSpec:
+    return MetricSpec(
+        id=raw["id"],
+        column=raw["column"],
+        direction=raw["direction"],
+        scale=float(raw.get("scale", 1)),
+        main=raw.get("main", False),
+        options=_filled(raw.get("options"), named),
+    )

@@ -1,0 +1,137 @@
+"""The JSON Schema of task specs and groups, and what it says of a document, with places."""
+
+from __future__ import annotations
+
+import copy
+import json
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Literal
+
+from harness.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import ValidationError
+
+    from harness.plugins import Plugins
+    from harness.specs.yaml_loader import Document
+
+Kind = Literal["task", "group"]
+_FILES = {"task": "task_spec.schema.json", "group": "task_group.schema.json"}
+_NOUNS = {
+    "string": "text", "number": "a number", "integer": "a whole number", "boolean": "true or false",
+    "array": "a list", "object": "a table of keys", "null": "nothing",
+}  # fmt: skip
+
+
+def schema(kind: Kind = "task", *, known: Plugins | None = None) -> dict[str, Any]:
+    """Return the schema as plain data.
+
+    Args:
+        known: Name the installed readers, metrics and extractors as the allowed values.
+    """
+    text = files("harness.specs").joinpath(_FILES[kind]).read_text(encoding="utf-8")
+    found: dict[str, Any] = json.loads(text)
+    if known is not None and kind == "task":
+        top = found["properties"]
+        generate = top["ask"]["properties"]["generate"]["properties"]
+        _allow(top["data"]["properties"]["reader"], known.readers())
+        _allow(top["metrics"]["items"]["properties"]["id"], known.metrics())
+        _allow(generate["extractor"], known.extractors())
+    return copy.deepcopy(found)
+
+
+def _allow(held: dict[str, Any], ids: Any) -> None:
+    if ids:
+        held["enum"] = sorted(ids)
+
+
+@cache
+def _validator(kind: Kind) -> Draft202012Validator:
+    from jsonschema import Draft202012Validator
+
+    return Draft202012Validator(schema(kind))
+
+
+def schema_problems(document: Document, kind: Kind) -> list[UserError]:
+    """Return every way a document breaks the schema, in the order of the file."""
+    errors = _validator(kind).iter_errors(document.data)
+    return [problem for error in errors for problem in _problems(error, document)]
+
+
+def _problems(error: ValidationError, document: Document) -> Iterator[UserError]:
+    path = tuple(error.absolute_path)
+    if error.validator == "additionalProperties":
+        known = error.schema.get("properties", {})
+        for name in sorted(set(error.instance) - set(known)):
+            yield UserError(
+                f"unknown key {name!r}{_under(path)}",
+                where=document.where((*path, name), "key"),
+                fix=nearest(name, known),
+            )
+        return
+    if error.validator == "propertyNames":
+        name = str(error.instance)
+        yield UserError(
+            f"{name!r} is no name: lower-case letters, digits and underscores, a letter first",
+            where=document.where((*path, name), "key"),
+        )
+        return
+    if error.validator == "required":
+        # jsonschema reports each missing key by itself; the message is the only place that says it.
+        missing = [name for name in error.validator_value if name not in error.instance]
+        named = [name for name in missing if error.message.startswith(repr(name))]
+        for name in named:
+            yield UserError(
+                f"the key {name!r} is missing{_under(path)}", where=document.where(path)
+            )
+        return
+    message, fix = _message(error)
+    yield UserError(f"{_name(path)} {message}", where=document.where(path), fix=fix)
+
+
+def _message(error: ValidationError) -> tuple[str, str]:
+    value, wanted = error.instance, error.validator_value
+    if error.validator == "type":
+        kinds = [wanted] if isinstance(wanted, str) else list(wanted)
+        return f"must be {' or '.join(_NOUNS[kind] for kind in kinds)}, not {_shown(value)}", ""
+    if error.validator == "enum":
+        return f"is {_shown(value)}", nearest(str(value), [str(item) for item in wanted])
+    said = {
+        "pattern": f"is {_shown(value)}: lower-case letters, digits and underscores, a letter first",
+        "minLength": "is empty",
+        "maxLength": f"is longer than {wanted} characters",
+        "minItems": f"needs at least {wanted} items",
+        "maxItems": f"has over {wanted} items",
+        "uniqueItems": "repeats an item",
+        "minimum": f"must be at least {wanted}, not {_shown(value)}",
+        "maximum": f"must be at most {wanted}, not {_shown(value)}",
+        "exclusiveMinimum": f"must be over {wanted}, not {_shown(value)}",
+        "minProperties": "is empty: it holds exactly one of the keys of the schema",
+        "maxProperties": f"has over {wanted} keys",
+    }
+    if error.validator in {"minProperties", "maxProperties"} and error.schema.get("properties"):
+        return f"must hold exactly one of {', '.join(error.schema['properties'])}", ""
+    return said.get(str(error.validator), error.message), ""
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return "a table of keys"
+    if isinstance(value, list):
+        return "a list"
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _name(path: tuple[Any, ...]) -> str:
+    """Return a path as people write it: ``metrics[0].scale``."""
+    said = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return said.lstrip(".") or "the document"
+
+
+def _under(path: tuple[Any, ...]) -> str:
+    return f" in {_name(path)}" if path else ""
