@@ -152,14 +152,18 @@ class Catalog:
 def load_catalog(folders: Iterable[Path | SpecFolder]) -> Catalog:
     """Read the specs and groups of folders. A file that is none costs its own name only."""
     catalog = Catalog()
+    unreadable: dict[str, HarnessError] = {}
     for folder in folders:
         root = folder.path if isinstance(folder, SpecFolder) else folder
         for path in spec_files(root):
             try:
                 _add(catalog, read_yaml(path))
             except HarnessError as error:
-                catalog.broken.setdefault(path.stem, error)
-    for name in catalog.broken:
+                unreadable.setdefault(path.stem, error)
+    claimed_twice = tuple(catalog.broken)
+    known = {**catalog.entries, **catalog.group_entries}
+    catalog.broken.update({name: held for name, held in unreadable.items() if name not in known})
+    for name in claimed_twice:
         catalog.entries.pop(name, None)
         catalog.group_entries.pop(name, None)
     return catalog

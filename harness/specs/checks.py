@@ -1,4 +1,4 @@
-"""What a schema cannot say of a task spec: one headline, labels that differ, templates that hold."""
+"""What a schema cannot say: one headline, labels that differ, templates that hold."""
 
 from __future__ import annotations
 

@@ -43,6 +43,7 @@ def load_task(path: Path, chosen: Mapping[str, Json] | None = None) -> TaskSpec:
     """Read, check and build one task spec.
 
     Args:
+        path: The YAML file.
         chosen: Values of named options; the defaults hold for the rest.
 
     Raises:

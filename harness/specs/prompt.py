@@ -34,6 +34,7 @@ def prompt_text(
     """Return the question about a sample.
 
     Args:
+        spec: The task.
         fields: The sample's fields.
         paraphrase: Position of the paraphrase to ask instead of the template.
 
@@ -62,8 +63,11 @@ def build_turns(
     """Return the chat that asks a task's question about a sample.
 
     Args:
+        spec: The task.
+        sample: What is asked about.
         images: The sample's images as the view shows them.
         shots: Solved samples, as many as the spec asks for.
+        paraphrase: Position of the paraphrase to ask instead of the template.
 
     Raises:
         SampleError: the sample lacks a field that the template names.

@@ -1,4 +1,4 @@
-"""A spec as plain data: what its record keeps, and the hash of each part that can change a number."""
+"""A spec as plain data: what its record keeps, and the hash of each part of it."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["task", "group"]
 _FILES = {"task": "task_spec.schema.json", "group": "task_group.schema.json"}
+_PATTERN = "lower-case letters, digits and underscores, a letter first"
 _NOUNS = {
     "string": "text", "number": "a number", "integer": "a whole number", "boolean": "true or false",
     "array": "a list", "object": "a table of keys", "null": "nothing",
@@ -31,6 +32,7 @@ def schema(kind: Kind = "task", *, known: Plugins | None = None) -> dict[str, An
     """Return the schema as plain data.
 
     Args:
+        kind: Of task specs or of groups.
         known: Name the installed readers, metrics and extractors as the allowed values.
     """
     text = files("harness.specs").joinpath(_FILES[kind]).read_text(encoding="utf-8")
@@ -64,9 +66,12 @@ def schema_problems(document: Document, kind: Kind) -> list[UserError]:
 
 def _problems(error: ValidationError, document: Document) -> Iterator[UserError]:
     path = tuple(error.absolute_path)
+    held: Any = error.schema
+    value: Any = error.instance
+    wanted: Any = error.validator_value
     if error.validator == "additionalProperties":
-        known = error.schema.get("properties", {})
-        for name in sorted(set(error.instance) - set(known)):
+        known = held.get("properties", {})
+        for name in sorted(set(value) - set(known)):
             yield UserError(
                 f"unknown key {name!r}{_under(path)}",
                 where=document.where((*path, name), "key"),
@@ -74,15 +79,15 @@ def _problems(error: ValidationError, document: Document) -> Iterator[UserError]
             )
         return
     if error.validator == "propertyNames":
-        name = str(error.instance)
+        name = str(value)
         yield UserError(
-            f"{name!r} is no name: lower-case letters, digits and underscores, a letter first",
+            f"{name!r} is no name: {_PATTERN}",
             where=document.where((*path, name), "key"),
         )
         return
     if error.validator == "required":
         # jsonschema reports each missing key by itself; the message is the only place that says it.
-        missing = [name for name in error.validator_value if name not in error.instance]
+        missing = [name for name in wanted if name not in value]
         named = [name for name in missing if error.message.startswith(repr(name))]
         for name in named:
             yield UserError(
@@ -94,14 +99,16 @@ def _problems(error: ValidationError, document: Document) -> Iterator[UserError]
 
 
 def _message(error: ValidationError) -> tuple[str, str]:
-    value, wanted = error.instance, error.validator_value
+    value: Any = error.instance
+    wanted: Any = error.validator_value
+    held: Any = error.schema
     if error.validator == "type":
         kinds = [wanted] if isinstance(wanted, str) else list(wanted)
         return f"must be {' or '.join(_NOUNS[kind] for kind in kinds)}, not {_shown(value)}", ""
     if error.validator == "enum":
         return f"is {_shown(value)}", nearest(str(value), [str(item) for item in wanted])
     said = {
-        "pattern": f"is {_shown(value)}: lower-case letters, digits and underscores, a letter first",
+        "pattern": f"is {_shown(value)}: {_PATTERN}",
         "minLength": "is empty",
         "maxLength": f"is longer than {wanted} characters",
         "minItems": f"needs at least {wanted} items",
@@ -113,8 +120,8 @@ def _message(error: ValidationError) -> tuple[str, str]:
         "minProperties": "is empty: it holds exactly one of the keys of the schema",
         "maxProperties": f"has over {wanted} keys",
     }
-    if error.validator in {"minProperties", "maxProperties"} and error.schema.get("properties"):
-        return f"must hold exactly one of {', '.join(error.schema['properties'])}", ""
+    if error.validator in {"minProperties", "maxProperties"} and held.get("properties"):
+        return f"must hold exactly one of {', '.join(held['properties'])}", ""
     return said.get(str(error.validator), error.message), ""
 
 

@@ -278,26 +278,54 @@ def _problem(node: nodes.Node) -> tuple[str, str]:
     """Return why a node is refused and what would mend it, or two empty texts."""
     if not isinstance(node, _ALLOWED):
         said = _SAID.get(type(node), type(node).__name__)
-        return f"{said} are not allowed in a template" if said.endswith("s") else (
-            f"{said} is not allowed in a template"
-        ), ""  # fmt: skip
-    if isinstance(node, nodes.Name | nodes.Getattr):
-        name = node.name if isinstance(node, nodes.Name) else node.attr
-        if name.startswith("_"):
-            return f"names that start with an underscore are not allowed: {name}", ""
-    if isinstance(node, nodes.Getitem):
-        held = node.arg
-        if not isinstance(held, nodes.Const | nodes.Neg | nodes.Name):
-            return "a bracket takes a name, a number or a text", ""
-        if isinstance(held, nodes.Const) and str(held.value).startswith("_"):
-            return f"names that start with an underscore are not allowed: {held.value}", ""
-    if isinstance(node, nodes.Filter) and node.name not in FILTERS:
-        return f"unknown filter {node.name!r}", nearest(node.name, FILTERS)
-    if isinstance(node, nodes.Test) and node.name not in _TESTS:
-        return f"unknown test {node.name!r}", nearest(node.name, _TESTS)
-    if isinstance(node, nodes.For):
-        if node.recursive:
-            return "recursive loops are not allowed in a template", ""
-        if not isinstance(node.iter, nodes.Name | nodes.Getattr | nodes.Getitem):
-            return "a loop goes over a field", ""
+        return f"not allowed in a template: {said}", ""
+    for kind, refuse in _REFUSALS:
+        if isinstance(node, kind) and (found := refuse(node)) != ("", ""):
+            return found
     return "", ""
+
+
+def _private(node: Any) -> tuple[str, str]:
+    name = node.attr if isinstance(node, nodes.Getattr) else node.name
+    if name.startswith("_"):
+        return f"names that start with an underscore are not allowed: {name}", ""
+    return "", ""
+
+
+def _bracket(node: Any) -> tuple[str, str]:
+    held = node.arg
+    if not isinstance(held, nodes.Const | nodes.Neg | nodes.Name):
+        return "a bracket takes a name, a number or a text", ""
+    if isinstance(held, nodes.Const) and str(held.value).startswith("_"):
+        return f"names that start with an underscore are not allowed: {held.value}", ""
+    return "", ""
+
+
+def _filter(node: Any) -> tuple[str, str]:
+    if node.name in FILTERS:
+        return "", ""
+    return f"unknown filter {node.name!r}", nearest(node.name, FILTERS)
+
+
+def _test(node: Any) -> tuple[str, str]:
+    if node.name in _TESTS:
+        return "", ""
+    return f"unknown test {node.name!r}", nearest(node.name, _TESTS)
+
+
+def _loop(node: Any) -> tuple[str, str]:
+    if node.recursive:
+        return "recursive loops are not allowed in a template", ""
+    if not isinstance(node.iter, nodes.Name | nodes.Getattr | nodes.Getitem):
+        return "a loop goes over a field", ""
+    return "", ""
+
+
+_REFUSALS: tuple[tuple[Any, Callable[[Any], tuple[str, str]]], ...] = (
+    (nodes.Name, _private),
+    (nodes.Getattr, _private),
+    (nodes.Getitem, _bracket),
+    (nodes.Filter, _filter),
+    (nodes.Test, _test),
+    (nodes.For, _loop),
+)

@@ -152,8 +152,9 @@ class _Builder:
     def _checked_events(self) -> Iterator[yaml.Event]:
         try:
             for event in yaml.parse(self._text, Loader=_LOADER):
-                if getattr(event, "tag", None) is not None:
-                    raise self._error(f"tags are not allowed: {event.tag}", _place(event))
+                tag = getattr(event, "tag", None)
+                if tag is not None:
+                    raise self._error(f"tags are not allowed: {tag}", _place(event))
                 yield event
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
@@ -257,5 +258,5 @@ class _Builder:
 
 
 def _place(event: yaml.Event) -> Place:
-    mark = event.start_mark
+    mark: Any = event.start_mark
     return Place(mark.line + 1, mark.column + 1, getattr(event, "style", None) == "|")
