@@ -4,4 +4,23 @@ from __future__ import annotations
 
 from harness.descriptors import FormatDescriptor
 
-FORMATS: tuple[FormatDescriptor, ...] = ()
+FORMATS: tuple[FormatDescriptor, ...] = (
+    FormatDescriptor(
+        id="markdown",
+        target="harness.leaderboard.formats:markdown",
+        summary="A table for READMEs and issues.",
+        suffix=".md",
+    ),
+    FormatDescriptor(
+        id="json",
+        target="harness.leaderboard.formats:as_json",
+        summary="Every number unrounded, with all that stands beside it.",
+        suffix=".json",
+    ),
+    FormatDescriptor(
+        id="plain",
+        target="harness.leaderboard.formats:plain",
+        summary="Text in columns, for mails and logs.",
+        suffix=".txt",
+    ),
+)

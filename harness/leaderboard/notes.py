@@ -1,0 +1,96 @@
+"""What must be said under a table: marks, samples, open choices, intervals, losses."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from harness.descriptors import Json
+from harness.leaderboard.table import LETTERS, Column
+from harness.runs.record import EvaluationRecord, Interval
+
+MEANINGS = {
+    "contaminated": "evaluated on samples the checkpoint was trained on",
+    "demo": "drawn people or a tiny demo model; these numbers mean nothing outside the demo world",
+    "errored": "some samples could not be asked or answered and are not in the number",
+    "limited": "only a part of the split was asked; not a result on the benchmark",
+    "machine-labelled": "labels were given by a machine, not by people",
+    "machine-labelled slices": "groups of people were labelled by a machine, not by people",
+}
+
+
+def notes_of(
+    sections: Sequence[Sequence[EvaluationRecord]],
+    columns: Sequence[Column],
+    common: Collection[str],
+) -> tuple[str, ...]:
+    """Return the notes of a table, the gravest first.
+
+    Args:
+        sections: The records shown.
+        columns: The table's columns.
+        common: Marks that every record carries.
+    """
+    records = [record for held in sections for record in held]
+    return (
+        *_marks(records, common),
+        *_tasks(sections),
+        *_intervals(records, columns),
+        *_losses(records),
+    )
+
+
+def _marks(records: Sequence[EvaluationRecord], common: Collection[str]) -> Iterator[str]:
+    for mark in sorted({mark for record in records for mark in record.marks}):
+        meaning = MEANINGS.get(mark, "see the record")
+        if mark in common:
+            yield f"Every number is marked {mark}: {meaning}."
+        else:
+            letter = LETTERS.get(mark)
+            yield f"({letter}) {mark}: {meaning}." if letter else f"({mark}): {meaning}."
+
+
+def _tasks(sections: Sequence[Sequence[EvaluationRecord]]) -> Iterator[str]:
+    """Say, for each task, how many samples stand behind its column and what was chosen."""
+    seen: set[str] = set()
+    for records in sections:
+        for task in dict.fromkeys(record.task for record in records):
+            record = next(record for record in records if record.task == task)
+            note = f"{record.task_title} ({task}, version {record.task_version}): {_size(record)}"
+            if record.task_options:
+                note += "; choices that sources leave open: " + ", ".join(
+                    f"{name} = {_plain(value)}" for name, value in record.task_options.items()
+                )
+            if note not in seen:
+                seen.add(note)
+                yield note + "."
+
+
+def _size(record: EvaluationRecord) -> str:
+    samples = record.counts.samples
+    return f"{samples} sample{'' if samples == 1 else 's'}"
+
+
+def _plain(value: Json) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _intervals(records: Sequence[EvaluationRecord], columns: Sequence[Column]) -> Iterator[str]:
+    shown = {(column.task, column.metric, column.name) for column in columns}
+    kinds: dict[str, None] = {}
+    for record in records:
+        for value in record.metrics:
+            if value.interval is not None and (record.task, value.id, value.column) in shown:
+                kinds.setdefault(_kind(value.interval))
+    if kinds:
+        yield "[low, high]: " + "; ".join(kinds) + "."
+
+
+def _kind(interval: Interval) -> str:
+    # What follows a semicolon is about one number; it stays in the record.
+    method = interval.method.partition(";")[0]
+    return f"{100 * interval.level:g} % interval, {method}"
+
+
+def _losses(records: Sequence[EvaluationRecord]) -> Iterator[str]:
+    if any(record.counts.unparsed or record.counts.refusals for record in records):
+        yield "Answers that could not be read, and refusals, are scored as wrong."

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import UserError
+from harness.leaderboard import Table, build_table
+from harness.runs.record import Counts
+from tests.leaderboard.records import metric, record
+
+
+def names(table: Table) -> list[str]:
+    return [row.model for row in table.rows]
+
+
+def test_rows_are_models_and_columns_are_tasks() -> None:
+    table = build_table([record("a", "x"), record("a", "y"), record("b", "y")])
+    assert [column.task for column in table.columns] == ["x", "y"]
+    assert names(table) == ["a", "b"]
+    assert [cell is None for cell in table.rows[1].cells] == [True, False]
+    cell = table.rows[0].cells[0]
+    assert cell is not None
+    assert (cell.value, cell.low, cell.high) == pytest.approx((50.0, 40.0, 60.0))
+    assert (cell.n, cell.clusters, cell.level) == (40, 20, 0.95)
+
+
+def test_only_the_tasks_asked_for_are_shown_in_their_order() -> None:
+    records = [record("a", "x"), record("a", "y"), record("a", "z")]
+    assert [c.task for c in build_table(records, tasks=["z", "x"]).columns] == ["z", "x"]
+    with pytest.raises(UserError, match="unknown task among these evaluations 'zz'"):
+        build_table(records, tasks=["zz"])
+
+
+def test_another_metric_can_be_asked_for() -> None:
+    values = (
+        metric(0.5),
+        metric(0.2, name="recall", column="Friends", main=False, options={"label": "friends"}),
+        metric(0.3, name="recall", column="Family", main=False, options={"label": "family"}),
+    )
+    table = build_table([record("a", "x", *values), record("a", "y")], metric="recall")
+    assert [column.name for column in table.columns] == ["Friends", "Family"]
+    assert [c.name for c in build_table([record("a", "x", *values)], metric="Family").columns] == [
+        "Family"
+    ]
+    with pytest.raises(UserError, match="did you mean 'recall'"):
+        build_table([record("a", "x", *values)], metric="recal")
+
+
+def test_no_record_is_the_users_mistake() -> None:
+    with pytest.raises(UserError, match="no finished evaluation"):
+        build_table([])
+
+
+# --- names of rows --------------------------------------------------------------------------------
+
+
+def test_namesakes_are_told_apart_by_the_options_that_differ() -> None:
+    table = build_table(
+        [
+            record(model_fingerprint="1", model_options={"size": 2, "prefix": True, "note": None}),
+            record(model_fingerprint="2", model_options={"size": 4, "prefix": True, "note": "x"}),
+        ]
+    )
+    assert names(table) == ["echo (size=2, note=unset)", "echo (size=4, note=x)"]
+
+
+def test_namesakes_are_told_apart_by_settings_and_at_last_by_fingerprint() -> None:
+    by_settings = build_table([record(settings={"shots": 0}), record(settings={"shots": 4})])
+    assert names(by_settings) == ["echo (shots=0)", "echo (shots=4)"]
+    by_weights = build_table(
+        [record(model_fingerprint="1" * 64), record(model_fingerprint="2" * 64)]
+    )
+    assert names(by_weights) == ["echo (#11111111)", "echo (#22222222)"]
+
+
+# --- comparability --------------------------------------------------------------------------------
+
+
+def test_records_of_unequal_tasks_are_put_apart_and_the_difference_is_said() -> None:
+    odd: dict[str, Any] = {
+        "task_fingerprint": "other",
+        "task_parts": {"prompt": "p", "sample ids": "few"},
+    }
+    table = build_table([record("c", **odd), record("a"), record("b")])
+    assert [[row.model for row in section.rows] for section in table.sections] == [
+        ["a", "b"],
+        ["c"],
+    ]
+    assert table.sections[0].title == ""
+    assert table.sections[1].title == (
+        "Not comparable with the rows above: PISC FINE differs in sample ids"
+    )
+
+
+def test_one_model_asked_in_two_ways_has_two_rows_and_no_average() -> None:
+    table = build_table(
+        [record("a", "x", metric(0.2)), record("a", "x", metric(0.4), task_fingerprint="other")]
+    )
+    values = [row.cells[0].value for row in table.rows if row.cells[0] is not None]
+    assert values == pytest.approx([20.0, 40.0])
+    assert len(table.sections) == 2
+
+
+def test_other_images_are_another_task_and_no_images_fit_any() -> None:
+    table = build_table(
+        [record("a", images="1"), record("b", images="2"), record("c"), record("d", images="2")]
+    )
+    assert [[row.model for row in section.rows] for section in table.sections] == [
+        ["b", "c", "d"],
+        ["a"],
+    ]
+    assert table.sections[1].title.endswith("differs in images")
+
+
+def test_two_different_evaluations_for_one_cell_are_refused_by_name() -> None:
+    records = [
+        record("a", "x", metric(0.2), directory=Path("results/one")),
+        record("a", "x", metric(0.4), directory=Path("results/two")),
+    ]
+    with pytest.raises(UserError, match=r"results.one and results.two") as caught:
+        build_table(records)
+    assert caught.value.exit_code == 2
+
+
+def test_two_equal_evaluations_are_one() -> None:
+    copy = record("a", "x", directory=Path("elsewhere"))
+    assert build_table([record("a", "x"), copy]) == build_table([record("a", "x")])
+
+
+# --- notes ----------------------------------------------------------------------------------------
+
+
+def test_a_mark_on_every_cell_is_said_once_and_one_on_some_stands_beside_them() -> None:
+    table = build_table([record("a", marks=("demo", "limited")), record("b", marks=("demo",))])
+    assert [row.cells[0].shown for row in table.rows if row.cells[0]] == [("limited",), ()]
+    assert table.notes[0].startswith("Every number is marked demo:")
+    assert "mean nothing outside the demo world" in table.notes[0]
+    assert table.notes[1].startswith("(L) limited:")
+
+
+def test_choices_that_sources_leave_open_are_said() -> None:
+    table = build_table([record(task_options={"absent_class": "leave_out", "crop": True})])
+    assert table.notes[0] == (
+        "PISC FINE (pisc_fine, version 1): 40 samples; choices that sources leave open: "
+        "absent_class = leave_out, crop = true."
+    )
+
+
+def test_losses_are_counted_beside_the_number() -> None:
+    table = build_table([record(counts=Counts(50, 40, 10, 4, 2, 20), marks=("errored",))])
+    cell = table.rows[0].cells[0]
+    assert cell is not None
+    assert (cell.n, cell.errors, cell.unparsed, cell.refusals) == (40, 10, 0.1, 0.05)
+    assert "scored as wrong" in table.notes[-1]
+
+
+def test_the_interval_is_explained_only_where_there_is_one() -> None:
+    assert build_table([record()]).notes[-1] == (
+        "[low, high]: 95 % interval, cluster bootstrap, percentile."
+    )
+    assert not any(
+        "interval" in note for note in build_table([record("a", "x", metric(None))]).notes
+    )
