@@ -1,0 +1,201 @@
+"""The house rules that a reader relies on, held by machine."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import harness
+from harness import hookspecs
+from harness.descriptors import load_target
+from harness.models import Runtime
+from harness.plugins import Plugins
+from harness.requests import Choose, Request, Response, Scores
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "harness"
+PAGE = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+
+# Importing goes downwards or stays on a level; docs/architecture.md says the same in words.
+LEVELS = (
+    {"cli"},
+    {"api", "testing"},
+    {"studies"},
+    {"training", "analysis"},
+    {"evaluation"},
+    {"config", "specs", "readers", "models", "metrics", "runs", "leaderboard"},
+    {"samples", "requests", "stats"},
+    {"descriptors", "errors", "hookspecs", "events", "plugins", "resources", "_version"},
+)
+BASE = LEVELS[-1]
+DEPTH = {name: depth for depth, names in enumerate(LEVELS) for name in names}
+# Shapes without behaviour, which import nothing but the base: any level may use them.
+SHAPES = {"harness.metrics.contract", "harness.runs.record"}
+# Modules that tie all parts together: the built-in plugin, and entry points of the package.
+TIES = {"builtin", "__init__", "__main__"}
+
+
+def files(*places: str) -> list[Path]:
+    found = [path for place in places for path in (ROOT / place).rglob("*.py")]
+    return sorted(path for path in found if "build" not in path.relative_to(ROOT).parts)
+
+
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Yield every module imported anywhere in a tree; names from ``harness`` count as modules."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            if node.module == "harness":
+                yield from (f"harness.{alias.name}" for alias in node.names)
+            else:
+                yield node.module
+
+
+def at_import_time(tree: ast.Module) -> ast.Module:
+    """Return a module without function bodies and without what only type checkers see."""
+
+    class Strip(ast.NodeTransformer):
+        def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+            return None
+
+        def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
+            return None
+
+        def visit_If(self, node: ast.If) -> ast.AST | None:
+            if "TYPE_CHECKING" in ast.unparse(node.test):
+                return None
+            return self.generic_visit(node)
+
+    stripped = Strip().visit(tree)
+    assert isinstance(stripped, ast.Module)
+    return stripped
+
+
+def part(module: str) -> str | None:
+    names = module.split(".")
+    return names[1] if names[0] == "harness" and len(names) > 1 else None
+
+
+@pytest.mark.parametrize("path", files("harness"), ids=module_of)
+def test_imports_go_downwards(path: Path) -> None:
+    relative = path.relative_to(PACKAGE).with_suffix("")
+    name = relative.parts[0]
+    if name in TIES:
+        return
+    wrong = []
+    for module in imports(parsed(path)):
+        other = part(module)
+        if other is None or other == name or module in SHAPES or other not in {*DEPTH, "engine"}:
+            continue
+        if module_of(path) in SHAPES:
+            allowed = other in BASE
+        elif name == "engine":
+            allowed = other in {"models", "requests", "samples"} | BASE
+        elif other == "engine":
+            allowed = name in {"training", "analysis"}
+        else:
+            allowed = DEPTH[other] >= DEPTH[name]
+        if not allowed:
+            wrong.append(module)
+    assert not wrong, f"{module_of(path)} must not import {wrong}"
+
+
+def test_every_part_of_the_package_has_its_level() -> None:
+    parts = {path.relative_to(PACKAGE).with_suffix("").parts[0] for path in files("harness")}
+    assert parts - TIES - {"engine", "_data"} <= set(DEPTH)
+
+
+def test_torch_is_imported_inside_functions_only() -> None:
+    heavy = {"torch", "torchvision", "transformers", "safetensors"}
+    for path in files("harness"):
+        if path.is_relative_to(PACKAGE / "engine"):
+            continue
+        found = {name.split(".")[0] for name in imports(at_import_time(parsed(path)))}
+        assert not found & heavy, path.relative_to(ROOT)
+
+
+def test_engine_is_imported_inside_functions_only() -> None:
+    for path in files("harness"):
+        if path.is_relative_to(PACKAGE / "engine"):
+            continue
+        found = {part(name) for name in imports(at_import_time(parsed(path)))}
+        assert "engine" not in found, path.relative_to(ROOT)
+
+
+def test_files_and_functions_stay_short() -> None:
+    for path in files("harness", "plugins", "tests"):
+        text = path.read_text(encoding="utf-8")
+        assert len(text.splitlines()) <= 600, path.relative_to(ROOT)
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                length = (node.end_lineno or node.lineno) - node.lineno + 1
+                assert length <= 80, f"{path.relative_to(ROOT)}: {node.name}"
+
+
+def test_the_version_is_said_once() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["version"] == harness.__version__
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {harness.__version__}\n" in citation
+
+
+# --- hooks and the plugin author's page -----------------------------------------------------------
+
+
+def hooks() -> list[ast.FunctionDef]:
+    tree = parsed(Path(hookspecs.__file__))
+    return [
+        node
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("harness_")
+    ]
+
+
+@pytest.mark.parametrize("hook", hooks(), ids=lambda hook: hook.name)
+def test_every_hook_is_documented(hook: ast.FunctionDef) -> None:
+    docstring = ast.get_docstring(hook) or ""
+    assert ".. versionadded:: " in docstring
+    assert hook.returns is not None
+    signature = f"{hook.name}({ast.unparse(hook.args)}) -> {ast.unparse(hook.returns)}"
+    assert f"`{signature}`" in PAGE
+
+
+def test_the_page_names_no_hook_that_is_not_there() -> None:
+    named = set(re.findall(r"`(harness_\w+)\(", PAGE))
+    assert named == {hook.name for hook in hooks()}
+
+
+def test_the_model_on_the_page_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    block = re.search(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    assert block is not None
+    (tmp_path / "first_model.py").write_text(block.group(1), encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    point = importlib.metadata.EntryPoint("first_model", "first_model", "harness")
+    try:
+        loaded = Plugins(points=[point])
+        assert [info.problem for info in loaded.infos] == ["", ""]
+        model: Any = load_target(loaded.models()["first"])({})
+        assert model.identity(Runtime())
+        request = Request("1", "1", "task", (), Choose(("happy", "sad", "none")))
+        assert list(model.load(Runtime()).answer([request])) == [
+            Response("1", Scores("label", (1.0, 0.0, 0.0)))
+        ]
+    finally:
+        sys.modules.pop("first_model", None)
