@@ -72,10 +72,10 @@ def at_import_time(tree: ast.Module) -> ast.Module:
     """Return a module without function bodies and without what only type checkers see."""
 
     class Strip(ast.NodeTransformer):
-        def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        def visit_FunctionDef(self, _: ast.FunctionDef) -> None:
             return None
 
-        def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
+        def visit_AsyncFunctionDef(self, _: ast.AsyncFunctionDef) -> None:
             return None
 
         def visit_If(self, node: ast.If) -> ast.AST | None:
