@@ -1,0 +1,125 @@
+"""``harness models``: list models with what they can answer, or show one with its options."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.cli._tables import clean, print_json, print_table
+from harness.errors import UserError
+from harness.plugins import FIRST_PARTY_MODELS, find, plugins
+
+if TYPE_CHECKING:
+    from harness.descriptors import ModelDescriptor, Option
+
+
+class _Models(click.Group):
+    """A group of one sub-command that says what to type for a model's id."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Point from ``harness models ID`` to ``harness models show ID``."""
+        name = args[0]
+        if name not in self.commands and not name.startswith("-"):
+            raise UserError(f"unknown command 'models {name}'", fix=f"harness models show {name}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=_Models,
+    invoke_without_command=True,
+    epilog="Examples: harness models; harness models show socialfusion",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def models(ctx: click.Context, *, as_json: bool) -> None:
+    """List models with what they can answer, or show one with its options."""
+    if ctx.invoked_subcommand is not None:
+        return
+    held = plugins().models()
+    if as_json:
+        print_json([_plain(model) for model in held.values()])
+        return
+    rows = [(model.id, _answers(model), _state(model), model.summary) for model in held.values()]
+    for name, distribution in FIRST_PARTY_MODELS.items():
+        if name not in held:
+            rows.append((name, "?", "not installed", f"pip install {distribution}"))
+    print_table(("model", "answers", "state", "what it is"), rows)
+
+
+@models.command(epilog="Example: harness models show socialfusion --json")
+@click.argument("name", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show(*, name: str, as_json: bool) -> None:
+    """Show a model: what it can answer, what it needs, and what -o accepts."""
+    model = find("model", name, plugins().models())
+    if as_json:
+        print_json(_plain(model))
+        return
+    click.echo(clean(f"{model.id}  {model.summary}"))
+    click.echo(clean(f"answers  {_answers(model)}"))
+    click.echo(clean(f"state    {_state(model)}"))
+    click.echo(clean(f"from     {plugins().distribution_of(model)}"))
+    if model.options:
+        click.echo()
+        rows = [(option.name, _values(option), str(option.default), option.help)
+                for option in model.options]  # fmt: skip
+        print_table(("-o", "value", "default", "meaning"), rows)
+    for preset, values in model.presets.items():
+        said = ", ".join(f"{key}={value}" for key, value in values.items())
+        marks = model.preset_marks.get(preset, ())
+        note = f" (marks every record: {', '.join(marks)})" if marks else ""
+        click.echo(clean(f"\n-o preset={preset}: {said}{note}"))
+
+
+def _answers(model: ModelDescriptor) -> str:
+    return ", ".join(sorted(model.capabilities)) or "nothing"
+
+
+def _missing(model: ModelDescriptor) -> list[str]:
+    return [name for name in model.requires if not _there(name)]
+
+
+def _there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError):  # a parent package that is missing or half imported
+        return False
+
+
+def _state(model: ModelDescriptor) -> str:
+    missing = _missing(model)
+    if not missing:
+        return "ready"
+    return f"needs {', '.join(missing)}: {model.install or 'pip install ' + ' '.join(missing)}"
+
+
+def _values(option: Option) -> str:
+    return " | ".join(option.choices) or option.type
+
+
+def _plain(model: ModelDescriptor) -> dict[str, Any]:
+    return {
+        "id": model.id,
+        "summary": model.summary,
+        "capabilities": sorted(model.capabilities),
+        "sees_images": model.sees_images,
+        "missing": _missing(model),
+        "install": model.install,
+        "from": plugins().distribution_of(model),
+        "options": [
+            {
+                "name": option.name,
+                "type": option.type,
+                "default": option.default,
+                "choices": list(option.choices),
+                "help": option.help,
+                "changes_numbers": option.changes_numbers,
+            }
+            for option in model.options
+        ],
+        "presets": {name: dict(values) for name, values in model.presets.items()},
+    }

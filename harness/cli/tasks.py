@@ -1,0 +1,204 @@
+"""``harness tasks``: list tasks and groups, or show one with its data and a prompt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.cli._tables import clean, print_json, print_table
+from harness.errors import HarnessError, SampleError, UserError, unknown
+from harness.plugins import plugins
+
+if TYPE_CHECKING:
+    from harness.specs.catalog import Catalog
+    from harness.specs.spec import TaskSpec
+
+
+def _catalog() -> Catalog:
+    from harness.specs.catalog import load_catalog
+
+    return load_catalog(plugins().spec_folders())
+
+
+class _Tasks(click.Group):
+    """A group of one sub-command that says what to type for a task's id."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Point from ``harness tasks ID`` to ``harness tasks show ID``."""
+        name = args[0]
+        if name not in self.commands and not name.startswith("-"):
+            raise UserError(f"unknown command 'tasks {name}'", fix=f"harness tasks show {name}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=_Tasks,
+    invoke_without_command=True,
+    epilog="Examples: harness tasks --group social_all; harness tasks show pisc_fine",
+)
+@click.option("--group", metavar="GROUP", help="List only the tasks of this group.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def tasks(ctx: click.Context, *, group: str | None, as_json: bool) -> None:
+    """List tasks and groups, or show one with its data and a prompt."""
+    if ctx.invoked_subcommand is not None:
+        return
+    catalog = _catalog()
+    names = list(catalog.entries)
+    if group is not None:
+        if group not in catalog.group_entries and group not in catalog.broken:
+            raise unknown("group", group, catalog.group_entries)
+        names = catalog.expand([group])
+    for name, error in catalog.broken.items():
+        click.echo(f"left out: {name}: {clean(error)}", err=True)
+    groups = {} if group is not None else catalog.groups
+    if as_json:
+        print_json(_listed(catalog, names, groups))
+        return
+    entries = [catalog.entries[name] for name in names]
+    print_table(
+        ("task", "title", "what is asked"),
+        [(held.id, held.title, held.summary) for held in entries],
+    )
+    if groups:
+        click.echo()
+        rows = [(held.id, held.title, ", ".join(held.tasks)) for held in groups.values()]
+        print_table(("group", "title", "tasks"), rows)
+
+
+def _listed(catalog: Catalog, names: list[str], groups: Any) -> dict[str, Any]:
+    return {
+        "tasks": [
+            {"id": held.id, "title": held.title, "summary": held.summary}
+            for held in (catalog.entries[name] for name in names)
+        ],
+        "groups": [
+            {"id": held.id, "title": held.title, "tasks": list(held.tasks)}
+            for held in groups.values()
+        ],
+    }
+
+
+@tasks.command(epilog="Example: harness tasks show hagridv2 --data hagridv2=FOLDER")
+@click.argument("name", metavar="ID")
+@click.option("--profile", metavar="NAME", help="Look for data as this profile says.")
+@click.option("--data", "folders", multiple=True, metavar="ID=FOLDER", help="Look for data here.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show(*, name: str, profile: str | None, folders: tuple[str, ...], as_json: bool) -> None:
+    """Show a task: its spec, the data it wants, where it looked, and one rendered prompt."""
+    catalog = _catalog()
+    if name in catalog.group_entries:
+        held = catalog.groups[name]
+        raise UserError(
+            f"{name!r} is a group of {', '.join(held.tasks)}", fix=f"harness tasks --group {name}"
+        )
+    spec = catalog.task(name)
+    found = {**_said(spec), "data": _data(spec, profile, folders)}
+    if as_json:
+        print_json(found)
+    else:
+        _print(spec, found)
+
+
+def _said(spec: TaskSpec) -> dict[str, Any]:
+    from harness.specs.loader import resolved
+    from harness.specs.prompt import options_as_sent
+
+    return {
+        "spec": resolved(spec),
+        "options": {
+            option.name: {
+                "value": option.value,
+                "choices": list(option.choices),
+                "status": option.status,
+                "note": option.note,
+            }
+            for option in spec.options.values()
+        },
+        "options_as_sent": list(options_as_sent(spec)),
+        "citation": spec.citation,
+        "licence": spec.licence,
+        "intended_use": spec.intended_use,
+        "source": str(spec.source),
+    }
+
+
+def _data(spec: TaskSpec, profile: str | None, folders: tuple[str, ...]) -> dict[str, Any]:
+    """Find the data and render the first sample's prompt; what is missing is said, not raised."""
+    from harness.config.settings import load_settings
+    from harness.evaluation.task import Task
+
+    given: dict[str, Path] = {}
+    for folder in folders:
+        key, equals, path = folder.partition("=")
+        if not equals or not key or not path:
+            raise UserError(f"{folder!r} is not ID=FOLDER", where="--data")
+        given[key] = Path(path).expanduser()
+    settings = load_settings(profile=profile, data=given)
+    task = Task(spec, settings)
+    found: dict[str, Any] = {"benchmark": spec.data.benchmark, "split": spec.data.split}
+    try:
+        found |= {"origin": task.located.origin, "folder": str(task.located.root)}
+        found["marks"] = list(task.located.marks)
+        found["annotations"] = list(task.annotation_hashes())
+        found |= _prompt(spec, task)
+    except HarnessError as error:
+        found |= {"problem": str(error), "obtain": spec.data.obtain}
+    return found
+
+
+def _prompt(spec: TaskSpec, task: Any) -> dict[str, Any]:
+    from harness.specs.prompt import build_turns, render_answer
+
+    sample = next(iter(task.samples()), None)
+    if sample is None:
+        return {"problem": f"the split {spec.data.split!r} has no sample"}
+    found = {"sample": sample.id, "images": [image.name for image in sample.images]}
+    try:
+        if spec.prompt.shots == 0:
+            found["prompt"] = [
+                {"role": turn.role, "text": turn.text} for turn in build_turns(spec, sample, ())
+            ]
+        found["answer"] = render_answer(spec, sample.target)
+    except (SampleError, UserError) as error:
+        found["problem"] = str(error)
+    return found
+
+
+def _say(text: str) -> None:
+    click.echo(clean(text))
+
+
+def _print(spec: TaskSpec, found: dict[str, Any]) -> None:
+    _say(f"{spec.id}  {spec.title}, version {spec.version}\n{spec.summary}\n")
+    _say(f"asks       {spec.ask.capability}: {spec.prompt.template}")
+    if found["options_as_sent"]:
+        _say(f"options    {', '.join(found['options_as_sent'])}")
+    for metric in spec.metrics:
+        mark = " (main)" if metric.main else ""
+        _say(f"metric     {metric.column}: {metric.id}, {metric.direction} is better{mark}")
+    _say(f"unit       {spec.unit}; slices: {', '.join(spec.slices) or 'none'}")
+    for option in spec.options.values():
+        choices = " | ".join(str(choice) for choice in option.choices) or "any"
+        _say(f"choice     {option.name} = {option.value} ({choices}; {option.status})")
+        _say(f"           {' '.join(option.note.split())}")
+    for name in ("citation", "licence", "intended_use"):
+        _say(f"\n{name.replace('_', ' ')}: {' '.join(found[name].split())}")
+    _say(f"\nspec: {found['source']}")
+    data = found["data"]
+    _say(f"data: {data['benchmark']}, split {data['split']}")
+    if "folder" in data:
+        _say(f"  from {data['origin']}: {data['folder']}")
+        _say(f"  annotations: {', '.join(data.get('annotations', ())) or 'not read'}")
+    if "sample" in data:
+        _say(f"  sample {data['sample']}: {', '.join(data['images'])}")
+    for turn in data.get("prompt", ()):
+        _say(f"  {turn['role']}: {turn['text']}")
+    if "answer" in data:
+        _say(f"  answer: {data['answer']}")
+    if "problem" in data:
+        _say(f"  {data['problem']}")

@@ -1,0 +1,127 @@
+"""The reference page of task specs, written from the schema so that the two cannot differ.
+
+``python -m harness.specs.reference > docs/reference/task-spec.md`` renews it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from harness.specs.schema import schema
+from harness.specs.templates import FILTERS, MAX_ITEMS, MAX_LOOPS, MAX_TEXT
+from harness.specs.yaml_loader import MAX_BYTES, MAX_DEPTH, MAX_NODES
+
+_INTRODUCTION = """\
+# Task specs
+
+<!-- Written by `python -m harness.specs.reference`; change the schema, not this page. -->
+
+A task is one YAML file: which data, what is asked, how answers are scored. A group is a list of
+tasks. `harness validate PATH` checks files and folders, `harness schema` prints the JSON Schema
+for editors, and the specs under `task_specs/` are examples that run.
+"""
+
+_FILTERS = ", ".join(f"`{name}`" for name in sorted(FILTERS))
+
+_RULES = f"""\
+## YAML
+
+One document of plain data a file, UTF-8, at most {MAX_BYTES >> 20} MiB, {MAX_DEPTH} levels and
+{MAX_NODES:,} values once aliases are expanded. Repeated keys, tags (`!name`), merge keys (`<<`)
+and numbers that are not finite are errors. Plain words follow YAML 1.2: `yes`, `no`, `on` and
+`12:30` are text; only `true` and `false` are true and false.
+
+## Templates
+
+Templates put fields into text: `{{{{ name }}}}`, `{{% if %}}`, `{{% for %}}` over a field (at most
+{MAX_LOOPS} deep), comparisons, and these filters: {_FILTERS}.
+`mean_point(100)` writes the mean of a gaze target's points as two whole numbers from 0 to 99.
+Calls, assignments, macros, imports and names that start with an underscore are refused when the
+spec is loaded. A list a filter reads has at most {MAX_ITEMS:,} items, a rendered text at most
+{MAX_TEXT:,} characters; a field that is not there is an error, never an empty text. `prompt`
+templates see the sample's fields, `answer` sees `target`, and `ask.choose.text` sees `label`.
+
+## Named options
+
+What the sources leave open is a named option: a default, the allowed choices, who made the choice
+and why. `{{option: NAME}}` among the options of the reader, a metric or the extractor stands for
+its value; a label written `{{label: L, when: {{NAME: VALUE}}}}` takes part under that value only.
+The value in force is part of the task's fingerprint, so results under two values never share a
+column.
+"""
+
+
+def reference_page() -> str:
+    """Return the page as Markdown."""
+    task, group = schema("task"), schema("group")
+    parts = [_INTRODUCTION, "## Keys of a task\n", _table(task, task)]
+    parts += [_section(path, held, task) for path, held in _tables(task, task, "")]
+    parts += ["## Keys of a group\n", _table(group, group), _RULES]
+    return "\n".join(parts)
+
+
+def _section(path: str, held: dict[str, Any], root: dict[str, Any]) -> str:
+    return f"### `{path}`\n\n{held['description']}\n\n{_table(held, root)}"
+
+
+def _resolve(held: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
+    """Return a sub-schema with its reference followed; its own description wins."""
+    if "$ref" not in held:
+        return held
+    target = root["$defs"][held["$ref"].rsplit("/", 1)[1]]
+    return {**target, **{key: value for key, value in held.items() if key != "$ref"}}
+
+
+def _tables(held: dict[str, Any], root: dict[str, Any], path: str) -> list[tuple[str, Any]]:
+    """Return every table below a schema that has keys of its own, with its path, depth first."""
+    found: list[tuple[str, Any]] = []
+    for name, inner in held.get("properties", {}).items():
+        here = f"{path}.{name}" if path else name
+        value = _resolve(inner, root)
+        items, values = value.get("items"), value.get("additionalProperties")
+        for end, candidate in (("", value), ("[]", items), (".NAME", values)):
+            if isinstance(candidate, dict) and candidate.get("properties"):
+                if "option" in candidate["properties"]:
+                    continue  # {option: NAME} is told under named options
+                found.append((here + end, candidate))
+                found += _tables(candidate, root, here + end)
+    return found
+
+
+def _table(held: dict[str, Any], root: dict[str, Any]) -> str:
+    rows = ["| key | value | meaning |", "| --- | --- | --- |"]
+    required = set(held.get("required", ()))
+    for name, inner in held["properties"].items():
+        value = _resolve(inner, root)
+        mark = "" if name in required else " *(optional)*"
+        rows.append(f"| `{name}`{mark} | {_kind(value)} | {value['description']} |")
+    return "\n".join(rows) + "\n"
+
+
+def _kind(held: dict[str, Any]) -> str:
+    if "enum" in held:
+        said = " or ".join(f"`{value}`" for value in held["enum"])
+    else:
+        kinds = held["type"] if isinstance(held["type"], list) else [held["type"]]
+        names = {
+            "string": "text", "number": "number", "integer": "whole number",
+            "boolean": "`true` or `false`", "array": "list", "object": "keys", "null": "nothing",
+        }  # fmt: skip
+        said = ", ".join(names[kind] for kind in kinds)
+    bounds = {
+        "minimum": "at least", "exclusiveMinimum": "over", "maximum": "at most",
+        "maxLength": "characters: at most", "minItems": "items: at least",
+        "maxItems": "items: at most",
+    }  # fmt: skip
+    for key, words in bounds.items():
+        if key in held:
+            said += f"; {words} {held[key]}"
+    if "default" in held and not isinstance(held["default"], dict):
+        said += f"; default `{json.dumps(held['default'])}`"
+    return said
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference_page())

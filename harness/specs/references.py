@@ -1,0 +1,188 @@
+"""What a spec names beyond itself: readers, metrics and extractors, with their options."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+from harness.descriptors import (
+    ExtractorDescriptor,
+    Json,
+    MetricDescriptor,
+    Option,
+    ReaderDescriptor,
+    load_target,
+    parse_options,
+)
+from harness.errors import UserError, nearest
+from harness.specs.checks import template_texts
+from harness.specs.loader import with_options
+from harness.specs.spec import GenerateSpec, TaskSpec
+from harness.specs.templates import Template, compile_template
+from harness.specs.yaml_loader import Document, Key
+
+At = tuple[Key, ...]
+
+
+class Known(Protocol):
+    """What is installed; :class:`harness.plugins.Plugins` is one."""
+
+    def readers(self) -> Mapping[str, ReaderDescriptor]:
+        """Readers by id."""
+        ...
+
+    def metrics(self) -> Mapping[str, MetricDescriptor]:
+        """Metrics by id."""
+        ...
+
+    def extractors(self) -> Mapping[str, ExtractorDescriptor]:
+        """Extractors by id."""
+        ...
+
+
+def reference_problems(document: Document, known: Known) -> list[UserError]:
+    """Return what a valid spec names that is not installed or not used rightly.
+
+    Every choice of every named option is tried, one at a time.
+    """
+    found: dict[str, UserError] = {}
+    for chosen in _choices(document):
+        for problem in _of(document, with_options(document, chosen), known):
+            found.setdefault(str(problem), problem)
+    for problem in _prompts(document):
+        found.setdefault(str(problem), problem)
+    return list(found.values())
+
+
+def _choices(document: Document) -> Iterator[dict[str, Json]]:
+    raw: Any = document.data
+    yield {}
+    for name, option in raw.get("options", {}).items():
+        for choice in option.get("choices", ()):
+            if choice != option["default"]:
+                yield {name: choice}
+
+
+def _of(document: Document, spec: TaskSpec, known: Known) -> Iterator[UserError]:
+    yield from _reader(document, spec, known.readers())
+    for index, metric in enumerate(spec.metrics):
+        path: At = ("metrics", index)
+        held = known.metrics().get(metric.id)
+        if held is None:
+            yield _unknown(document, (*path, "id"), "metric", metric.id, known.metrics())
+            continue
+        if metric.direction != held.direction:
+            yield UserError(
+                f"metric {metric.id!r} is better {_better(held.direction)}, not "
+                f"{_better(metric.direction)}",
+                where=document.where((*path, "direction")),
+            )
+        problems = list(_options(document, (*path, "options"), held.options, metric.options))
+        yield from problems
+        if not problems:
+            yield from _made(document, (*path, "options"), held, metric.options, spec.labels)
+    if isinstance(spec.ask, GenerateSpec):
+        path = ("ask", "generate")
+        extractor = known.extractors().get(spec.ask.extractor)
+        if extractor is None:
+            at = (*path, "extractor")
+            yield _unknown(document, at, "extractor", spec.ask.extractor, known.extractors())
+            return
+        given = spec.ask.extractor_options
+        at = (*path, "extractor_options")
+        problems = list(_options(document, at, extractor.options, given))
+        yield from problems
+        if not problems:
+            yield from _made(document, at, extractor, given, spec.labels)
+
+
+def _better(direction: str) -> str:
+    return "nearer zero" if direction == "zero" else direction
+
+
+def _unknown(
+    document: Document, path: At, kind: str, name: str, known: Mapping[str, object]
+) -> UserError:
+    return UserError(
+        f"there is no {kind} {name!r}", where=document.where(path), fix=nearest(name, known)
+    )
+
+
+def _reader(
+    document: Document, spec: TaskSpec, known: Mapping[str, ReaderDescriptor]
+) -> Iterator[UserError]:
+    reader = known.get(spec.data.reader)
+    if reader is None:
+        yield _unknown(document, ("data", "reader"), "reader", spec.data.reader, known)
+        return
+    for key, split in (("split", spec.data.split), ("train_split", spec.data.train_split)):
+        if split is not None and split not in reader.splits:
+            yield UserError(
+                f"reader {reader.id!r} has no split {split!r}",
+                where=document.where(("data", key)),
+                fix=nearest(split, reader.splits),
+            )
+    yield from _options(document, ("data", "options"), reader.options, spec.data.options)
+    yield from _options(document, (), reader.options, {"unit": spec.unit})
+
+
+def _options(
+    document: Document, path: At, known: tuple[Option, ...], given: Mapping[str, Json]
+) -> Iterator[UserError]:
+    options = {option.name: option for option in known}
+    for name, value in given.items():
+        at = document.where((*path, name), "key")
+        if name not in options:
+            yield UserError(f"unknown option {name!r}", where=at, fix=nearest(name, options))
+            continue
+        try:
+            options[name].parse(value)
+        except UserError as error:
+            yield UserError(
+                f"option {name!r}: {error.message}",
+                where=document.where((*path, name)),
+                fix=error.fix,
+            )
+
+
+def _made(
+    document: Document,
+    path: At,
+    descriptor: MetricDescriptor | ExtractorDescriptor,
+    given: Mapping[str, Json],
+    labels: tuple[str, ...],
+) -> Iterator[UserError]:
+    """Make the object once: only it knows whether its options and these labels go together."""
+    try:
+        options = parse_options(descriptor.options, given, owner=repr(descriptor.id))
+        load_target(descriptor)(options, labels)
+    except UserError as error:
+        yield UserError(error.message, where=document.where(path), fix=error.fix)
+    except Exception as error:  # noqa: BLE001  whatever a stranger's factory raises
+        said = f"{descriptor.id!r} cannot be made: {type(error).__name__}: {error}"
+        yield UserError(said, where=document.where(path))
+
+
+_STUBS: tuple[Json, ...] = ("text", 1, ["text"], [[0.5, 0.5]], {"name": "text"})
+
+
+def _prompts(document: Document) -> Iterator[UserError]:
+    """Render prompts on stub fields: one of the plain kinds of value must do."""
+    for path, text in template_texts(document.data):
+        problem = _rendered(compile_template(text, document.where(path)))
+        if problem is not None:
+            yield problem
+
+
+def _rendered(template: Template) -> UserError | None:
+    problem: UserError | None = None
+    for stub in _STUBS:
+        try:
+            said = template.render(**dict.fromkeys(template.fields, stub))
+        except UserError as error:
+            problem = problem or error
+            continue
+        if said.strip():
+            return None
+        problem = UserError("the template renders to nothing", where=template.where)
+    return problem
