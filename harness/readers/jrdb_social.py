@@ -91,11 +91,12 @@ class JrdbSocial:
             for link in records.as_list(links, "H-interaction", place):
                 other = records.as_text(records.member(link, "pair", place), "pair", place)
                 pair = frozenset((name, other))
-                label = self._label(records.member(link, "inter_labels", place), place)
-                if pair in done or len(pair) < 2 or other not in people:
+                value = records.member(link, "inter_labels", place)
+                labels = list(records.as_mapping(value, "inter_labels", place).items())
+                if not labels or pair in done or len(pair) < 2 or other not in people:
                     continue
                 done.add(pair)
-                if label is None:
+                if self._drop and len(labels) > 1:
                     continue
                 boxes = [
                     _box(one, people[one], role, f"{where}, {one!r}")
@@ -104,18 +105,11 @@ class JrdbSocial:
                 yield Sample(
                     id=f"{path.stem}/{frame}/{_number(name)}-{_number(other)}",
                     images=(ImageRef(f"images/image_stitched/{path.stem}/{frame}", root),),
-                    target=label[0],
+                    target=labels[0][0],
                     cluster=path.stem if self._unit == "sequence" else f"{path.stem}/{frame}",
-                    groups=_groups(entry, people[other], label[1]),
+                    groups=_groups(entry, people[other], labels[0][1]),
                     boxes=tuple(boxes),
                 )
-
-    def _label(self, value: Any, where: str) -> tuple[str, Any] | None:
-        """Return an interaction with its difficulty; ``None`` for none, or for several."""
-        labels = list(records.as_mapping(value, "inter_labels", where).items())
-        if not labels or (self._drop and len(labels) > 1):
-            return None
-        return labels[0]
 
 
 def _names(value: Json, default: tuple[str, ...]) -> tuple[str, ...]:

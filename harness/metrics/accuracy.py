@@ -1,0 +1,79 @@
+"""Accuracy, recall of one class, and their mean over classes; an unparsed answer is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from harness.descriptors import Json
+from harness.errors import UserError
+from harness.metrics._classes import Classes, absent_class, mean_of_classes, ratio
+from harness.metrics.contract import Floats, ScoredSample
+
+
+class Accuracy:
+    """Share of right answers: answer equal to target, in ``[0, 1]``."""
+
+    size = 2
+
+    def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
+        del options, labels
+
+    def statistics(self, sample: ScoredSample) -> Mapping[int, float]:
+        """Return right answers at 0 and answers at 1."""
+        return {0: float(_right(sample)), 1: 1.0}
+
+    def finalize(self, totals: Floats) -> Floats:
+        """Return right answers over answers."""
+        return ratio(totals[..., 0], totals[..., 1])
+
+
+class MeanClassAccuracy:
+    """Mean over classes of the share of a class's samples answered right (balanced accuracy).
+
+    Equals scikit-learn's ``balanced_accuracy_score``. A class without samples leaves the mean, or
+    counts as 0 with the option ``absent_class=zero``.
+    """
+
+    def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
+        self._classes = Classes(labels)
+        self._absent = absent_class(options)
+        self.size = 2 * len(self._classes)
+
+    def statistics(self, sample: ScoredSample) -> Mapping[int, float]:
+        """Return right answers of class k at 2k and samples of class k at 2k + 1."""
+        at = 2 * self._classes.target(sample)
+        return {at: float(_right(sample)), at + 1: 1.0}
+
+    def finalize(self, totals: Floats) -> Floats:
+        """Return the mean recall."""
+        return mean_of_classes(ratio(totals[..., 0::2], totals[..., 1::2]), self._absent)
+
+
+class Recall:
+    """Share of one class's samples answered right; the class is the option ``label``.
+
+    Equals scikit-learn's ``recall_score`` for that class; NaN when no sample has it.
+    """
+
+    size = 2
+
+    def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
+        self._classes = Classes(labels)
+        label = options.get("label")
+        if label is None:
+            raise UserError("recall needs the option 'label'", where="metrics")
+        self._place = self._classes.place(str(label))
+
+    def statistics(self, sample: ScoredSample) -> Mapping[int, float]:
+        """Return right answers at 0 and samples at 1; nothing for other classes."""
+        if self._classes.target(sample) != self._place:
+            return {}
+        return {0: float(_right(sample)), 1: 1.0}
+
+    def finalize(self, totals: Floats) -> Floats:
+        """Return the class's recall."""
+        return ratio(totals[..., 0], totals[..., 1])
+
+
+def _right(sample: ScoredSample) -> bool:
+    return sample.answer is not None and sample.answer == sample.target

@@ -1,0 +1,106 @@
+"""Mean average precision: each class against the rest, ranked by its score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.descriptors import Json
+from harness.errors import DataError
+from harness.metrics._classes import Absent, Classes, absent_class, mean_of_classes, ratio
+from harness.metrics.contract import Floats, ScoredSample
+
+_CELLS = 1_000_000
+"""Weights held at once: 8 MB an array, whatever the number of draws."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """One class's samples, best score first.
+
+    Attributes:
+        order: ``(samples,)`` positions of samples.
+        positive: ``(samples,)`` 1 where the sample is of the class, in that order.
+        starts: Where each distinct score begins in ``order``; ties share a threshold.
+    """
+
+    order: NDArray[np.intp]
+    positive: Floats
+    starts: NDArray[np.intp]
+
+
+class MeanAveragePrecision:
+    """Mean over classes of ``sum over thresholds of (R_n - R_{n-1}) P_n``, without interpolation.
+
+    Equals scikit-learn's ``average_precision_score`` (ties share a threshold; weights of samples
+    repeat them). A class without samples, in the data or in one bootstrap draw, leaves the mean,
+    or counts as 0 with the option ``absent_class=zero``, as scikit-learn has it.
+
+    A sample without scores ranks by its label: 1 for the class it names, 0 for the others. An
+    unparsed one gets the lowest score there is in every class.
+    """
+
+    def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
+        self._classes = Classes(labels)
+        self._absent: Absent = absent_class(options)
+
+    def prepare(self, samples: Sequence[ScoredSample]) -> tuple[Ranking, ...]:
+        """Return one ranking a class."""
+        scores = self._scores(samples)
+        truth = np.array([self._classes.target(sample) for sample in samples], dtype=np.intp)
+        return tuple(_rank(scores[:, k], truth == k) for k in range(len(self._classes)))
+
+    def value(self, prepared: tuple[Ranking, ...], weights: Floats) -> Floats:
+        """Return the mean average precision under each row of weights."""
+        draws, samples = weights.shape
+        found = np.empty(draws)
+        step = max(1, _CELLS // max(1, samples))
+        for start in range(0, draws, step):
+            part = weights[start : start + step]
+            values = np.stack([_average_precision(ranking, part) for ranking in prepared], axis=-1)
+            found[start : start + step] = mean_of_classes(values, self._absent)
+        return found
+
+    def _scores(self, samples: Sequence[ScoredSample]) -> Floats:
+        """Return ``(samples, classes)`` scores."""
+        scores = np.full((len(samples), len(self._classes)), np.nan)
+        for row, sample in enumerate(samples):
+            if sample.scores is not None:
+                if len(sample.scores) != len(self._classes):
+                    raise DataError(
+                        f"{len(sample.scores)} scores for {len(self._classes)} labels",
+                        where=f"sample {sample.id!r}",
+                    )
+                scores[row] = sample.scores
+                continue
+            answer = self._classes.answer(sample)
+            if answer is not None:
+                scores[row] = 0.0
+                scores[row, answer] = 1.0
+        lowest = np.min(scores, initial=0.0, where=~np.isnan(scores))
+        return np.where(np.isnan(scores), lowest, scores)
+
+
+def _rank(scores: Floats, positive: NDArray[np.bool_]) -> Ranking:
+    order = np.argsort(-scores, kind="stable")
+    ranked = scores[order]
+    new = np.ones(len(ranked), dtype=bool)
+    new[1:] = ranked[1:] != ranked[:-1]
+    return Ranking(order, positive[order].astype(np.float64), np.flatnonzero(new))
+
+
+def _average_precision(ranking: Ranking, weights: Floats) -> Floats:
+    """Return ``(draws,)`` average precisions; NaN where no sample of the class was drawn."""
+    if not len(ranking.order):
+        return np.full(len(weights), np.nan)
+    ranked = weights[:, ranking.order]
+    taken = np.add.reduceat(ranked, ranking.starts, axis=1)
+    hits = np.add.reduceat(ranked * ranking.positive, ranking.starts, axis=1)
+    above, below = np.cumsum(hits, axis=1), np.cumsum(taken, axis=1)
+    precision = np.divide(above, below, out=np.zeros_like(above), where=below > 0)
+    total = above[:, -1]
+    area: Floats = np.einsum("ij,ij->i", hits, precision)
+    return ratio(area, total)

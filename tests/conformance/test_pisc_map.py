@@ -1,0 +1,54 @@
+"""Mean average precision and recall on cases scored by scikit-learn."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.metrics import ScoredSample
+from harness.metrics.accuracy import Recall
+from harness.metrics.average_precision import MeanAveragePrecision
+
+CASES = json.loads((Path(__file__).parent / "pisc_map_cases.json").read_text(encoding="utf-8"))[
+    "cases"
+]
+
+
+def samples(case: dict[str, Any]) -> tuple[tuple[str, ...], list[ScoredSample]]:
+    labels = tuple(f"class {k}" for k in range(case["num_classes"]))
+    rows = zip(case["labels"], case["scores"], strict=True)
+    return labels, [
+        ScoredSample("s", "c", labels[truth], labels[int(np.argmax(scores))], tuple(scores))
+        for truth, scores in rows
+    ]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: str(case["name"]))
+def test_mean_average_precision(case: dict[str, Any]) -> None:
+    labels, rows = samples(case)
+    ones = np.ones((1, len(rows)))
+    metric = MeanAveragePrecision({"absent_class": "zero"}, labels)
+    assert metric.value(metric.prepare(rows), ones)[0] == pytest.approx(case["mean_ap"], abs=1e-9)
+    there = sorted(set(case["labels"]))
+    metric = MeanAveragePrecision({}, labels)
+    expected = np.mean([case["class_ap"][k] for k in there])
+    assert metric.value(metric.prepare(rows), ones)[0] == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: str(case["name"]))
+def test_recall_of_each_class(case: dict[str, Any]) -> None:
+    labels, rows = samples(case)
+    for place, label in enumerate(labels):
+        if place not in case["labels"]:
+            continue
+        metric = Recall({"label": label}, labels)
+        totals = np.zeros(metric.size)
+        for row in rows:
+            for at, value in metric.statistics(row).items():
+                totals[at] += value
+        expected = case["class_recall"][place]
+        assert float(metric.finalize(totals)) == pytest.approx(expected, abs=1e-9)
