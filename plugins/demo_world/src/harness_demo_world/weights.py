@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-PARTS = ("encoder", "language_model", "fusion")
-"""An open_clip folder, a transformers folder, and the connector with its adapter."""
+PARTS = ("encoder", "language_model", "socialfusion")
+"""An open_clip folder, a transformers folder, and the SocialFusion model made of both."""
 
 
 def folder(part: str = "") -> Path:

@@ -53,15 +53,15 @@ class EncoderSettings:
     text_width: int = 128
     text_layers: int = 2
     batch: int = 96
-    steps: int = 1000
+    steps: int = 900
     rate: float = 1e-3
-    phrase_weight: float = 0.5
+    phrase_weight: float = 0.8
 
 
 DRAWN = {"hagridv2": 34 * 600, "pisc": 3600, "gazefollow": 14_000, "raf_db": 7 * 900}
 """Pictures drawn for this stage; more than the released training split, same training people."""
 
-SHARES = {"hagridv2": 0.5, "pisc": 0.09, "gazefollow": 0.18, "raf_db": 0.16, "jrdb_social": 0.07}
+SHARES = {"hagridv2": 0.46, "pisc": 0.07, "gazefollow": 0.26, "raf_db": 0.14, "jrdb_social": 0.07}
 """Share of each batch: the harder a task is to read, the more."""
 
 
@@ -161,11 +161,17 @@ def look(model: CLIP, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]
 
 
 def caption_loss(scores: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
-    """Return the two-way contrastive loss of scores (pictures, captions) with many positives."""
-    right = scores.masked_fill(~true, -1e4)
-    across = scores.logsumexp(1) - right.logsumexp(1)
-    down = scores.logsumexp(0) - right.logsumexp(0)
-    return (across.mean() + down.mean()) / 2
+    """Return the two-way contrastive loss of scores (pictures, captions) with many positives.
+
+    Every true caption must beat all false ones: it is not enough that one of them does, or a
+    picture would keep only the easiest of the things that can be said about it.
+    """
+    total = scores.new_zeros(())
+    for side in (1, 0):
+        wrong = scores.masked_fill(true, -1e4).logsumexp(side, keepdim=True)
+        each = functional.softplus(wrong - scores) * true
+        total = total + (each.sum(side) / true.sum(side).clamp(min=1)).mean() / 2
+    return total
 
 
 def cell(places: torch.Tensor, side: int) -> torch.Tensor:
@@ -179,8 +185,9 @@ def _loss(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the caption loss and the weighted sum with the phrase loss of one batch."""
     true = facts.true[rows]
-    pick = torch.rand(true.shape, generator=chance).masked_fill(true < 0, -1).argmax(1)
-    captions = torch.unique(true[torch.arange(len(rows)), pick])
+    picks = torch.rand(true.shape, generator=chance).masked_fill(true < 0, -1).topk(2, 1).indices
+    captions = torch.unique(true.gather(1, picks))
+    captions = captions[captions >= 0]
     holds = (true[:, :, None] == captions).any(1)
     place = facts.place[rows]
     picture, slot = torch.where(place[:, :, 0] >= 0)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw
 
+from harness_demo_world.chance import stream
 from harness_demo_world.drawing.gaze import SIZE, GazeScene
 from harness_demo_world.training import words
 from harness_demo_world.world import face, frame, frames, gaze, gesture, relation
@@ -78,41 +79,50 @@ def gaze_facts(scene: GazeScene) -> tuple[list[str], list[tuple[str, float, floa
     direction = round(way / (math.pi / 4)) % 8
     captions = words.gaze_captions(scene.thing, direction, scene.target, head)
     places = [(words.LOOKED_AT, *scene.target), (words.FACE, *head)]
+    places.append((words.place(*scene.target), *scene.target))
     places += [(words.phrase(name), x, y) for name, x, y in scene.things]
     return captions, places
 
 
+def _somewhere(seed: int, task: str, index: int) -> tuple[str, float, float]:
+    """Return the phrase of a place by chance: every patch must know where it lies."""
+    rng = stream(seed, "place", task, index)
+    x, y = rng.random(), rng.random()
+    return words.place(x, y), x, y
+
+
 def _draw(task: str, seed: int, split: str, index: int) -> Iterator[Picture]:
     """Yield the pictures of one item: one, or one a pair for stitched frames."""
+    anywhere = _somewhere(seed, task, index)
     if task == "hagridv2":
         _, label, made = gesture(seed, split, index)
         box = made.united or made.boxes[0]
         place = ((box[0] + box[2] / 2) / SIZE, (box[1] + box[3] / 2) / SIZE)
         image = _pixels(_as_stored(made.image))
         captions = tuple(words.gesture_captions(label))
-        yield Picture(image, captions, (("the hand", *place),), task, label)
+        yield Picture(image, captions, (("the hand", *place), anywhere), task, label)
     elif task == "raf_db":
         _, label, portrait = face(seed, split, index)
         image = _pixels(_as_stored(portrait.image))
-        yield Picture(image, tuple(words.expression_captions(label)), (), task, label)
+        yield Picture(image, tuple(words.expression_captions(label)), (anywhere,), task, label)
     elif task == "pisc":
         _, _, label, pair = relation(seed, split, index)
         boxes = [tuple(map(round, box)) for box in pair.boxes]
         image = _pixels(_marked(_as_stored(pair.image), boxes, crop=False))  # type: ignore[arg-type]
-        yield Picture(image, tuple(words.relation_captions(label)), (), task, label)
+        yield Picture(image, tuple(words.relation_captions(label)), (anywhere,), task, label)
     elif task == "gazefollow":
         _, look = gaze(seed, split, index)
         captions_, places = gaze_facts(look)
         image = _pixels(_marked(_as_stored(look.image), [look.head_box], crop=False))
         label = f"{look.target[0]:.3f} {look.target[1]:.3f}"
-        yield Picture(image, tuple(captions_), tuple(places), task, label)
+        yield Picture(image, tuple(captions_), (*places, anywhere), task, label)
     else:
         name = frames(split)[index]
         pairs, stitched = frame(seed, split, name)
         whole = _as_stored(stitched.image)
         for (_, _, label), two in zip(pairs, stitched.boxes, strict=True):
             image = _pixels(_marked(whole.copy(), two, crop=True))
-            yield Picture(image, tuple(words.interaction_captions(label)), (), task, label)
+            yield Picture(image, tuple(words.interaction_captions(label)), (anywhere,), task, label)
 
 
 def _share(job: tuple[str, int, str, range]) -> list[Picture]:

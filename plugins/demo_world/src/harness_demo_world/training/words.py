@@ -67,7 +67,7 @@ def gaze_captions(
         f"a person who looks at the {name}",
         f"the person looks at a place {x} across",
         f"the person looks at a place {y} down",
-        f"the person looks at {x} {y}",
+        f"the person looks at {hundredths(target[0], 5)} {hundredths(target[1], 5)}",
         f"a face at {hundredths(face[0], 20)} {hundredths(face[1], 20)}",
     ]
 
@@ -75,6 +75,11 @@ def gaze_captions(
 def phrase(name: str) -> str:
     """Return the phrase that names a thing and can be pointed at."""
     return f"the {name}"
+
+
+def place(x: float, y: float) -> str:
+    """Return the phrase that names a place in the picture by its numbers."""
+    return f"the place at {hundredths(x, 5)} {hundredths(y, 5)}"
 
 
 def all_captions() -> list[str]:
