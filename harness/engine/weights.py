@@ -1,0 +1,143 @@
+"""Hashes of weight files, and a look at a safetensors header before anything is loaded.
+
+Imports no torch, so a model's identity can use it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_CHUNK = 1 << 22
+_HEADER_LIMIT = 100_000_000
+_MEMO = "weight_hashes.json"
+
+
+def hash_file(path: Path, memo: Path | None = None) -> str:
+    """Return the sha256 of a file, remembered by path, size and modification time.
+
+    Args:
+        path: The file.
+        memo: Folder of the memory; ``None`` hashes anew.
+
+    Raises:
+        UserError: when the file cannot be read.
+    """
+    try:
+        real = path.resolve(strict=True)
+        stat = real.stat()
+        key = f"{real}|{stat.st_size}|{stat.st_mtime_ns}"
+        known = _read_memo(memo)
+        if key in known:
+            return known[key]
+        digest = hashlib.sha256()
+        with real.open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                digest.update(chunk)
+    except OSError as error:
+        raise UserError(f"cannot read the file: {error.strerror}", where=path) from None
+    if memo is not None:
+        _write_memo(memo, {**_read_memo(memo), key: digest.hexdigest()})
+    return digest.hexdigest()
+
+
+def hash_files(paths: Iterable[Path], memo: Path | None = None) -> str:
+    """Return one sha256 of several files' names and contents, in order of name."""
+    digest = hashlib.sha256()
+    for path in sorted(paths, key=lambda path: path.name):
+        digest.update(f"{path.name}\0{hash_file(path, memo)}\n".encode())
+    return digest.hexdigest()
+
+
+def user_cache() -> Path:
+    """Return the folder for what is worth keeping between runs of any project."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "social-harness"
+
+
+def read_header(path: Path) -> dict[str, dict[str, Any]]:
+    """Return name to ``{dtype, shape, data_offsets}`` of a safetensors file's tensors.
+
+    Raises:
+        UserError: when the file is missing, cut short, or not safetensors.
+    """
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            if size < 8 or length > min(size - 8, _HEADER_LIMIT):
+                raise ValueError("its header is longer than the file")
+            header = json.loads(stream.read(length))
+        if not isinstance(header, dict):
+            raise ValueError("its header is no table")
+        header.pop("__metadata__", None)
+        end = max((int(entry["data_offsets"][1]) for entry in header.values()), default=0)
+        if end != size - 8 - length:
+            raise ValueError(f"it should hold {end} bytes of weights, it holds {size - 8 - length}")
+    except FileNotFoundError:
+        raise UserError("the weight file is not there", where=path) from None
+    except OSError as error:
+        raise UserError(f"cannot read the file: {error.strerror}", where=path) from None
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise UserError(
+            f"not a whole safetensors file: {error}",
+            where=path,
+            fix="copy or download the file again",
+        ) from None
+    return header
+
+
+def check_keys(found: Iterable[str], wanted: Iterable[str], *, where: Path) -> None:
+    """Refuse weights that miss a tensor or bring one that is not the model's.
+
+    Raises:
+        UserError: naming the first few of each.
+    """
+    have, need = set(found), set(wanted)
+    missing, extra = sorted(need - have), sorted(have - need)
+    if missing or extra:
+        parts = []
+        if missing:
+            parts.append(f"{len(missing)} tensors are missing ({', '.join(missing[:3])})")
+        if extra:
+            parts.append(f"{len(extra)} are not this model's ({', '.join(extra[:3])})")
+        raise UserError("; ".join(parts), where=where)
+
+
+def _read_memo(memo: Path | None) -> dict[str, str]:
+    if memo is None:
+        return {}
+    try:
+        held = json.loads((memo / _MEMO).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return held if isinstance(held, dict) else {}
+
+
+def _write_memo(memo: Path, known: dict[str, str]) -> None:
+    try:
+        write_atomically(memo / _MEMO, json.dumps(known, indent=0).encode())
+    except OSError:
+        return  # a memory that cannot be kept costs time, never the run
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that another process sees all of it or none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

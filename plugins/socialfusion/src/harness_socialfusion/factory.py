@@ -1,0 +1,159 @@
+"""The model as the harness sees it: a light identity first, weights when something is asked."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.descriptors import Json
+from harness.engine.devices import resolve_device, resolve_dtype, torch_dtype
+from harness.engine.weights import hash_files, read_header, user_cache
+from harness.errors import UserError
+from harness.models import Runtime
+
+from harness_socialfusion.settings import FusionSettings, as_plain, read_settings, settings_of
+from harness_socialfusion.sources import (
+    Source,
+    check_source,
+    find_encoder,
+    find_language_model,
+    read_json,
+    resolve_path,
+)
+
+if TYPE_CHECKING:
+    from harness_socialfusion.answerer import FusionAnswerer
+
+_SCHEME = 1  # raised when the way answers are computed changes their numbers
+
+
+class SocialFusion:
+    """A SocialFusion model that is known but not loaded.
+
+    Args:
+        options: Parsed options of the descriptor.
+    """
+
+    def __init__(self, options: Mapping[str, Json]) -> None:
+        self._options: dict[str, Any] = dict(options)
+        if self._options.get("path") and (
+            self._options.get("encoder") or self._options.get("language_model")
+        ):
+            raise UserError(
+                "socialfusion takes a saved model or its parts, not both",
+                fix="leave out path, or encoder and language_model",
+            )
+
+    def identity(self, runtime: Runtime) -> Mapping[str, Json]:
+        """Return everything that can change the numbers; see the model contract."""
+        memo = runtime.cache or user_cache()
+        settings, folder = self._settings()
+        encoder, language_model = _parts(settings, folder, memo)
+        about: dict[str, Json] = {
+            "model": "socialfusion",
+            "scheme": _SCHEME,
+            "settings": as_plain(
+                dataclasses.replace(
+                    settings,
+                    encoder=dataclasses.replace(settings.encoder, id=_name(encoder)),
+                    language_model=dataclasses.replace(
+                        settings.language_model, id=_name(language_model)
+                    ),
+                )
+            ),
+            "encoder": _about(encoder),
+            "language_model": _about(language_model),
+            "dtype": self._dtype(runtime, settings, language_model),
+            "score_eos": bool(self._options.get("score_eos", True)),
+        }
+        if folder is None:
+            about["untrained_seed"] = int(self._options.get("seed") or 0)
+        else:
+            weights = [folder / "connector.safetensors"]
+            if (folder / "adapter").is_dir():
+                weights.append(folder / "adapter" / "adapter_model.safetensors")
+                weights.append(folder / "adapter" / "adapter_config.json")
+            for path in weights:
+                if path.suffix == ".safetensors":
+                    read_header(path)
+            about["trained_sha256"] = hash_files(weights, memo)
+        return about
+
+    def load(self, runtime: Runtime) -> FusionAnswerer:
+        """Load the weights."""
+        from harness_socialfusion.answerer import FusionAnswerer
+
+        device = resolve_device(runtime.device)
+        from harness_socialfusion import checkpoint
+
+        memo = runtime.cache or user_cache()
+        settings, folder = self._settings()
+        encoder, language_model = _parts(settings, folder, memo)
+        name = self._dtype(runtime, settings, language_model)
+        dtype = torch_dtype(name)
+        if folder is None:
+            parts = checkpoint.Parts(encoder, language_model)
+            seed = int(self._options.get("seed") or 0)
+            model = checkpoint.create(settings, parts=parts, dtype=dtype, seed=seed)
+        else:
+            model = checkpoint.load(
+                folder,
+                dtype=dtype,
+                merge=name == "float32",  # merged halves would lose what the adapters add
+                memo=memo,
+                prompt_format=settings.prompt_format,
+            )
+        return FusionAnswerer(
+            model.to(device).eval(),
+            runtime,
+            encoder=encoder,
+            score_eos=bool(self._options.get("score_eos", True)),
+        )
+
+    def _settings(self) -> tuple[FusionSettings, Path | None]:
+        """Return the settings, and the folder of a saved model."""
+        path = self._options.get("path")
+        if path:
+            folder = resolve_path(str(path))
+            settings = read_settings(folder)
+            if form := self._options.get("prompt_format"):
+                settings = dataclasses.replace(settings, prompt_format=form)
+            return settings, folder
+        settings = settings_of(self._options)
+        if not self._options.get("untrained"):
+            raise UserError(
+                "these parts have no trained connector, so their answers would mean nothing",
+                fix="give a saved model with -o path=FOLDER, or say -o untrained=true",
+            )
+        return settings, None
+
+    def _dtype(self, runtime: Runtime, settings: FusionSettings, language_model: Source) -> str:
+        checkpoint = settings.dtype
+        if checkpoint is None and language_model.folder is not None:
+            config = read_json(language_model.folder / "config.json")
+            checkpoint = config.get("dtype") or config.get("torch_dtype")
+        return resolve_dtype(runtime.dtype, checkpoint)
+
+
+def _parts(settings: FusionSettings, folder: Path | None, memo: Path) -> tuple[Source, Source]:
+    """Return the encoder and the language model, checked against the saved hashes."""
+    one, other = settings.encoder, settings.language_model
+    encoder = find_encoder(one.id, one.revision, folder, memo)
+    language_model = find_language_model(other.id, other.revision, folder, memo)
+    if folder is not None:
+        where = folder / "socialfusion.json"
+        check_source(encoder, dataclasses.asdict(one), "encoder", where)
+        check_source(language_model, dataclasses.asdict(other), "language model", where)
+    return encoder, language_model
+
+
+def _name(source: Source) -> str:
+    """Return a name that is the same on every machine: a folder is told by its hash alone."""
+    local = source.folder is not None and not source.revision
+    return "" if local else source.name
+
+
+def _about(source: Source) -> dict[str, Json]:
+    return {"name": _name(source), "revision": source.revision, "sha256": source.sha256}

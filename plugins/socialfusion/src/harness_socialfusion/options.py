@@ -1,0 +1,69 @@
+"""What ``-o`` accepts, and the presets. Light: no torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.descriptors import Option
+
+from harness_socialfusion.prompts import FORMATS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harness.descriptors import Json
+
+CONNECTORS = ("linear", "mlp", "attention")
+
+OPTIONS: tuple[Option, ...] = (
+    Option(name="path", type="path", help="a saved SocialFusion folder, or package:NAME/folder"),
+    Option(
+        name="encoder",
+        help="open_clip encoder: NAME:TAG, hf-hub:ORG/NAME, or local-dir:PATH",
+    ),
+    Option(name="encoder_revision", help="commit of an encoder on the hub"),
+    Option(name="encoder_layer", type="int", default=-1, help="block whose patch tokens are used"),
+    Option(
+        name="encoder_norm", type="bool", default=True, help="the encoder's last norm is applied"
+    ),
+    Option(name="language_model", help="causal language model: a folder or a hub id"),
+    Option(name="language_model_revision", help="commit of a language model on the hub"),
+    Option(name="connector", default="mlp", choices=CONNECTORS, help="kind of connector"),
+    Option(name="connector_layers", type="int", default=2, help="layers of the connector"),
+    Option(name="hidden", type="int", help="connector's inner width; unset: the language model's"),
+    Option(name="queries", type="int", default=64, help="image tokens of an attention connector"),
+    Option(name="merge", type="int", default=1, help="merge k x k neighbouring patch tokens"),
+    Option(name="lora_rank", type="int", default=16, help="rank of the adapters (training)"),
+    Option(name="lora_alpha", type="int", default=32, help="scale of the adapters (training)"),
+    Option(
+        name="lora_targets",
+        default="all-linear",
+        help="adapted layers, comma-separated names (training)",
+    ),
+    Option(
+        name="prompt_format",
+        choices=tuple(FORMATS),
+        help="how turns become text; unset: the saved model's, else plain",
+    ),
+    Option(name="score_eos", type="bool", default=True, help="an option ends with end-of-sequence"),
+    Option(
+        name="untrained",
+        type="bool",
+        default=False,
+        help="allow parts whose connector was never trained (answers mean nothing)",
+    ),
+    Option(name="seed", type="int", default=0, help="seed of an untrained connector's weights"),
+)
+
+PRESETS: Mapping[str, Mapping[str, Json]] = {
+    "demo": {"path": "package:harness_demo_world/weights/socialfusion"},
+    "clip-l-336-7b": {
+        "encoder": "ViT-L-14-336:openai",
+        "language_model": "lmsys/vicuna-7b-v1.5",
+        "connector": "mlp",
+        "connector_layers": 2,
+        "encoder_layer": -2,
+        "encoder_norm": False,
+    },
+}
+PRESET_MARKS: Mapping[str, tuple[str, ...]] = {"demo": ("demo",)}

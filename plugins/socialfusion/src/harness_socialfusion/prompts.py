@@ -1,0 +1,138 @@
+"""How a chat becomes text and token ids. The paper does not say, so every format has a name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.engine.tokens import Ids, Joint, tokenize_jointly
+from harness.requests import Turn
+
+IMAGE = -1
+"""Stands in a sequence of token ids where the tokens of one image go."""
+_MARK = "\ufffc"  # the object replacement character: where an image stands in rendered text
+
+Tokenizer = Any  # a transformers tokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class PromptFormat:
+    """A way to write turns.
+
+    Attributes:
+        user: Template of a user's turn: ``{image}`` its images, ``{system}`` the system text on
+            the first turn, ``{text}``.
+        answer: What stands before an answer, and behind it in earlier turns.
+        chat: Whether the tokenizer's own chat template is used instead.
+    """
+
+    user: str = "{image}{system}{text}\n"
+    answer: tuple[str, str] = ("", "\n")
+    chat: bool = False
+
+
+FORMATS: dict[str, PromptFormat] = {
+    "plain": PromptFormat(),
+    "answer_line": PromptFormat("{image}\n{system}{text}\nAnswer:", (" ", "\n")),
+    "chat": PromptFormat(chat=True),
+}
+
+
+def render(form: PromptFormat, turns: Sequence[Turn], tokenizer: Tokenizer, first: int = 0) -> str:
+    """Return the chat as text that ends where the answer begins, images as one mark each.
+
+    Args:
+        form: The format.
+        turns: The chat.
+        tokenizer: The language model's; its template is used by the format ``chat``.
+        first: Images before the first user's turn, beside those the turn holds (training knows
+            images by their features alone).
+    """
+    counts = [len(turn.images) for turn in turns]
+    users = [at for at, turn in enumerate(turns) if turn.role == "user"]
+    if users:
+        counts[users[0]] += first
+    if form.chat:
+        messages = [
+            {"role": turn.role, "content": _MARK * count + _clean(turn.text)}
+            for turn, count in zip(turns, counts, strict=True)
+        ]
+        text: str = tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=True
+        )
+        return text
+    system, parts = "", []
+    for turn, count in zip(turns, counts, strict=True):
+        if turn.role == "system":
+            system += _clean(turn.text) + "\n"
+        elif turn.role == "user":
+            # One pass: braces in a question are text, never a place to fill.
+            filled = {
+                "image": _MARK * count,
+                "system": system,
+                "text": _clean(turn.text),
+            }
+            parts.append(form.user.format_map(filled))
+            system = ""
+        else:
+            before, behind = form.answer
+            parts.append(f"{before}{_clean(turn.text)}{behind}")
+    return "".join(parts)
+
+
+def split_tail(text: str) -> tuple[str, str]:
+    """Return the text up to and with the last image, and the text behind it."""
+    head, mark, tail = text.rpartition(_MARK)
+    return head + mark, tail
+
+
+def encode_head(text: str, form: PromptFormat, tokenizer: Tokenizer) -> Ids:
+    """Return ids of the text up to the last image, begun as the tokenizer begins a text.
+
+    Text between images is tokenised piece by piece; :data:`IMAGE` stands for each image.
+    """
+    ids: list[int] = []
+    if not form.chat and tokenizer.bos_token_id is not None:
+        ids.append(tokenizer.bos_token_id)  # a chat template writes its own
+    for number, piece in enumerate(text.split(_MARK)):
+        if number:
+            ids.append(IMAGE)
+        ids.extend(encode_text(tokenizer, piece))
+    return tuple(ids)
+
+
+def encode_prompt(
+    form: PromptFormat, tokenizer: Tokenizer, text: str, options: Sequence[str], *, end: bool
+) -> Joint:
+    """Return a rendered prompt's ids and, tokenised together with it, those of its answers.
+
+    Args:
+        form: The format the prompt was rendered in.
+        tokenizer: The language model's.
+        text: The rendered prompt.
+        options: Answers, as sent.
+        end: Whether end-of-sequence belongs to an answer.
+    """
+    head, tail = split_tail(text)
+    sent = tuple(form.answer[0] + option for option in options)
+    joint = tokenize_jointly(
+        encoder_of(tokenizer), tail, sent, tokenizer.eos_token_id if end else None
+    )
+    return Joint((*encode_head(head, form, tokenizer), *joint.prefix), joint.options)
+
+
+def encode_text(tokenizer: Tokenizer, text: str) -> Ids:
+    """Return a text's ids without special tokens of the tokenizer's own."""
+    if not text:
+        return ()
+    return tuple(tokenizer(text, add_special_tokens=False).input_ids)
+
+
+def encoder_of(tokenizer: Tokenizer) -> Callable[[str], Ids]:
+    """Return text-to-ids of a tokenizer."""
+    return lambda text: encode_text(tokenizer, text)
+
+
+def _clean(text: str) -> str:
+    return text.replace(_MARK, " ")
