@@ -243,14 +243,23 @@ def load_target(descriptor: Descriptor) -> Any:
     """
     module_name, _, attribute = descriptor.target.partition(":")
     for name in descriptor.requires:
-        if importlib.util.find_spec(name) is None:
+        if not is_installed(name):
             raise PluginError(
                 f"{descriptor.id!r} needs the module {name!r}, which is not installed",
                 fix=descriptor.install or f"pip install {name}",
             )
     try:
         return getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # whatever a stranger's module raises
+        said = " ".join(str(error).split()) or type(error).__name__
         raise PluginError(
-            f"{descriptor.id!r} does not load: {error}", where=descriptor.target
+            f"{descriptor.id!r} does not load: {said}", where=descriptor.target
         ) from error
+
+
+def is_installed(module: str) -> bool:
+    """Whether a module can be found, without importing it (a dotted one imports its parent)."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):  # the parent is missing, or half imported
+        return False

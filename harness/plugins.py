@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pluggy
 
+from harness import descriptors as kinds
 from harness import hookspecs
 from harness._version import __version__
 from harness.descriptors import Descriptor, SpecFolder
@@ -48,6 +49,17 @@ _COLLECTED = {
     "recipes": "harness_recipes",
     "formats": "harness_leaderboard_formats",
     "commands": "harness_commands",
+}
+_KINDS: dict[str, type[Descriptor]] = {
+    "models": kinds.ModelDescriptor,
+    "readers": kinds.ReaderDescriptor,
+    "data sources": kinds.DataSourceDescriptor,
+    "metrics": kinds.MetricDescriptor,
+    "extractors": kinds.ExtractorDescriptor,
+    "answer methods": kinds.AnswerMethodDescriptor,
+    "recipes": kinds.RecipeDescriptor,
+    "formats": kinds.FormatDescriptor,
+    "commands": kinds.CommandDescriptor,
 }
 D = TypeVar("D", bound=Descriptor)
 
@@ -187,17 +199,31 @@ class Plugins:
             info.status = "blocked"
             return
         try:
+            self._refuse_repeated_name(info)
             self._register(point.load(), info)
-        except Exception as error:  # noqa: BLE001  whatever a stranger's module raises
+        except (Exception, SystemExit) as error:  # noqa: BLE001  whatever a stranger's module raises
             info.status, info.problem, info.adds = "failed", _line(error), {}
-            if self._manager.has_plugin(point.name):
-                self._manager.unregister(name=point.name)
+            self._forget(point.name)
+
+    def _refuse_repeated_name(self, info: PluginInfo) -> None:
+        for held in self.infos:
+            if held is not info and held.name == info.name:
+                raise PluginError(
+                    f"plugin name {info.name!r} is taken: used by {held.distribution} and by "
+                    f"{info.distribution}"
+                )
+
+    def _forget(self, name: str) -> None:
+        """Unregister a plugin that failed, unless its name is that of one that did not."""
+        loaded = any(info.name == name and info.status == "loaded" for info in self.infos)
+        if not loaded and self._manager.has_plugin(name):
+            self._manager.unregister(name=name)
 
     def _register(self, module: Any, info: PluginInfo) -> None:
         self._manager.register(module, name=info.name)
         self._refuse_misspelt_hooks(module)
-        found = {kind: self._collect(hook, info) for kind, hook in _COLLECTED.items()}
-        folders = self._collect("harness_task_specs", info)
+        found = {kind: self._collect(hook, info, _KINDS[kind]) for kind, hook in _COLLECTED.items()}
+        folders = self._collect("harness_task_specs", info, SpecFolder)
         for kind, descriptors in found.items():
             self._refuse_repeated_ids(kind, descriptors, info)
         for kind, descriptors in found.items():
@@ -209,10 +235,16 @@ class Plugins:
         if folders:
             info.adds["task specs"] = [folder.path.name for folder in folders]
 
-    def _collect(self, hook: str, info: PluginInfo) -> list[Any]:
+    def _collect(self, hook: str, info: PluginInfo, kind: type) -> list[Any]:
         for implementation in getattr(self._manager.hook, hook).get_hookimpls():
             if implementation.plugin_name == info.name:
-                return list(implementation.function())
+                found = list(implementation.function())
+                for held in found:
+                    if not isinstance(held, kind):
+                        raise PluginError(
+                            f"{hook} returns {type(held).__name__}, not {kind.__name__}"
+                        )
+                return found
         return []
 
     def _refuse_misspelt_hooks(self, module: Any) -> None:
@@ -257,7 +289,9 @@ def block(names: Iterable[str]) -> None:
 def plugins() -> Plugins:
     """Return the loaded plugins of this process, less those blocked by flag or environment."""
     named = os.environ.get(BLOCK_VARIABLE, "")
-    return Plugins(blocked={*_extra_blocked, *(name for name in named.split(",") if name)})
+    return Plugins(
+        blocked={*_extra_blocked, *(name.strip() for name in named.split(",") if name.strip())}
+    )
 
 
 def find(kind: str, name: str, known: Mapping[str, D]) -> D:
@@ -276,12 +310,14 @@ def find(kind: str, name: str, known: Mapping[str, D]) -> D:
                 f"{info.status}" + (f": {info.problem}" if info.problem else ""),
                 fix="harness plugins",
             )
-    if kind == "model" and name in FIRST_PARTY_MODELS:
+    first_party = {"model": FIRST_PARTY_MODELS, "data source": FIRST_PARTY_SOURCES}.get(kind, {})
+    if name in first_party:
         raise PluginError(
-            f"model {name!r} is not installed", fix=f"pip install {FIRST_PARTY_MODELS[name]}"
+            f"{kind} {name!r} is not installed", fix=f"pip install {first_party[name]}"
         )
     raise unknown(kind, name, known)
 
 
-# Models this project ships as plugins of their own, so that a missing one names its remedy.
+# What this project ships as plugins of their own, so that a missing one names its remedy.
 FIRST_PARTY_MODELS = {"socialfusion": "social-harness-socialfusion"}
+FIRST_PARTY_SOURCES = {"demo_world": "social-harness-demo-world"}

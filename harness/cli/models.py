@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness.cli._tables import clean, print_json, print_table
+from harness.descriptors import is_installed
 from harness.errors import UserError
 from harness.plugins import FIRST_PARTY_MODELS, find, plugins
 
@@ -80,14 +80,7 @@ def _answers(model: ModelDescriptor) -> str:
 
 
 def _missing(model: ModelDescriptor) -> list[str]:
-    return [name for name in model.requires if not _there(name)]
-
-
-def _there(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except (ImportError, ValueError):  # a parent package that is missing or half imported
-        return False
+    return [name for name in model.requires if not is_installed(name)]
 
 
 def _state(model: ModelDescriptor) -> str:

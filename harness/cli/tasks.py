@@ -202,3 +202,5 @@ def _print(spec: TaskSpec, found: dict[str, Any]) -> None:
         _say(f"  answer: {data['answer']}")
     if "problem" in data:
         _say(f"  {data['problem']}")
+    if "obtain" in data:
+        _say(f"  how to get it:\n    {data['obtain'].rstrip().replace(chr(10), chr(10) + '    ')}")
