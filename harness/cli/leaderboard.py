@@ -11,8 +11,6 @@ from harness.errors import CheckFailed, UserError
 from harness.plugins import find, plugins
 from harness.runs.record import EvaluationRecord
 
-RESULTS = "results"
-
 
 @click.command(
     epilog="Example: harness leaderboard results --format markdown --out table.md",
@@ -24,7 +22,7 @@ RESULTS = "results"
     metavar="FORMAT",
     help="terminal, markdown, json, plain, or a format of a plugin; by default as --out ends.",
 )
-@click.option("--tasks", metavar="ID,ID", help="Show only these tasks, in this order.")
+@click.option("--tasks", metavar="ID,ID", help="Show only these tasks and groups, in order.")
 @click.option("--metric", metavar="ID", help="Show this metric instead of each task's own.")
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the table to this file."
@@ -44,16 +42,17 @@ def leaderboard(  # noqa: PLR0913  one parameter an option
     """Print a table of finished evaluations.
 
     Reads every evaluation under the folders given, or those that a run's manifest names; without
-    any it reads results/. Directories that are unfinished or damaged are named and left out.
+    any it reads the results folder. Directories that are unfinished or damaged are named and left
+    out.
     """
     from harness.leaderboard import build_table
     from harness.leaderboard.terminal import print_table
 
     form = _format(form, as_json, out)
-    records, problems = _read(places or (RESULTS,))
+    records, problems = _read(places)
     for problem in problems:
         click.echo(f"left out: {problem}", err=True)
-    table = build_table(records, tasks=_listed(tasks), metric=metric)
+    table = build_table(records, tasks=_tasks(tasks, records), metric=metric)
     if form == "terminal":
         print_table(table)
     else:
@@ -82,29 +81,45 @@ def _format(form: str | None, as_json: bool, out: Path | None) -> str:
     raise UserError(f"no format writes {out.suffix or 'such'} files", where=out, fix="--format ID")
 
 
-def _listed(tasks: str | None) -> list[str] | None:
-    if tasks is None:
+def _tasks(text: str | None, records: list[EvaluationRecord]) -> list[str] | None:
+    """Return task ids; of a group those that have a record, so that a partial table can be had."""
+    names = [name.strip() for name in (text or "").split(",") if name.strip()]
+    if not names:
         return None
-    return [task.strip() for task in tasks.split(",") if task.strip()] or None
+    from harness.specs.catalog import load_catalog
+
+    groups = load_catalog(plugins().spec_folders()).groups
+    there = {record.task for record in records}
+    chosen: list[str] = []
+    for name in names:
+        if name in groups and name not in there:
+            chosen += [task for task in groups[name].tasks if task in there]
+        else:
+            chosen.append(name)
+    if not chosen:
+        raise UserError(f"no finished evaluation of {', '.join(names)}", fix="harness run ...")
+    return chosen
 
 
 def _read(places: tuple[str, ...]) -> tuple[list[EvaluationRecord], list[str]]:
     """Read all places; an evaluation that two of them hold is read once."""
+    from harness.config.settings import load_settings
     from harness.runs.read import read_evaluations
 
+    results = load_settings().results
     records: dict[Path, EvaluationRecord] = {}
     problems: dict[str, None] = {}
-    for place in places:
-        found, left_out = read_evaluations(_located(place))
+    for place in [_located(place, results) for place in places] or [results]:
+        found, left_out = read_evaluations(place)
         for record in found:
             records.setdefault(record.directory.resolve(), record)
         problems.update(dict.fromkeys(left_out))
     return list(records.values()), list(problems)
 
 
-def _located(place: str) -> Path:
-    """Return a path as given, or the manifest of a run of that name under results/."""
-    given, manifest = Path(place), Path(RESULTS, "runs", f"{place}.json")
+def _located(place: str, results: Path) -> Path:
+    """Return a path as given, or the manifest of the run of that name."""
+    given, manifest = Path(place), results / "runs" / f"{place}.json"
     return manifest if not given.exists() and manifest.is_file() else given
 
 
