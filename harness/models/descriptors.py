@@ -2,6 +2,49 @@
 
 from __future__ import annotations
 
-from harness.descriptors import ModelDescriptor
+from harness.descriptors import Capability, ModelDescriptor, Option
 
-BASELINES: tuple[ModelDescriptor, ...] = ()
+_CAPABILITIES: frozenset[Capability] = frozenset({"choose", "generate"})
+
+BASELINES: tuple[ModelDescriptor, ...] = (
+    ModelDescriptor(
+        id="null",
+        target="harness.models.null:Null",
+        summary="Baseline: equal scores and empty texts.",
+        capabilities=_CAPABILITIES,
+        sees_images=False,
+    ),
+    ModelDescriptor(
+        id="random",
+        target="harness.models.random_answers:RandomAnswers",
+        summary="Baseline: answers drawn uniformly.",
+        capabilities=_CAPABILITIES,
+        sees_images=False,
+        needs_task=True,
+        options=(Option(name="seed", type="int", default=0, help="Another seed, other draws."),),
+    ),
+    ModelDescriptor(
+        id="majority",
+        target="harness.models.majority:Majority",
+        summary="Baseline: the train split's most frequent label, or its mean point.",
+        capabilities=_CAPABILITIES,
+        sees_images=False,
+        needs_task=True,
+    ),
+    ModelDescriptor(
+        id="predictions",
+        target="harness.models.predictions:Predictions",
+        summary="Answers from a JSON Lines file, matched by sample id.",
+        capabilities=_CAPABILITIES,
+        sees_images=False,
+        needs_task=True,
+        options=(
+            Option(
+                name="path",
+                type="path",
+                help="The file; its hash, not its name, is part of the model's identity.",
+                changes_numbers=False,
+            ),
+        ),
+    ),
+)

@@ -32,7 +32,7 @@ def make(name: str, labels: tuple[str, ...] = LABELS, **options: Json) -> Any:
     return load_target(descriptor)(parse_options(descriptor.options, options, owner=name), labels)
 
 
-def sample(target: Json, answer: Json, **more: Any) -> ScoredSample:
+def sample(target: Any, answer: Any, **more: Any) -> ScoredSample:
     return ScoredSample("s", "c", target, answer, **more)
 
 

@@ -1,0 +1,203 @@
+"""Answers from a file: score what another program wrote, one JSON object a line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from harness.descriptors import Json
+from harness.errors import UserError, nearest
+from harness.models._baseline import Baseline, Result, unsupported
+from harness.models.contract import TaskHandle
+from harness.requests import Choose, Failed, Generate, Request, Scores, Text
+
+_KEYS = frozenset({"id", "task", "answer", "scores"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Prediction:
+    """One line: a text or label, and scores as a list or by label."""
+
+    answer: str | None
+    scores: tuple[float, ...] | dict[str, float] | None
+    where: str
+
+
+class Predictions(Baseline):
+    """Repeats a file's answers, matched by the sample's id.
+
+    A line is ``{"id": ..., "answer": ...}`` or ``{"id": ..., "scores": ...}``, with ``"task"``
+    when a file serves several tasks; a line that names the task goes before one that names none.
+    An answer to a choice is a label or the option's text as sent; scores are a list in the order
+    of labels, or an object with a score for each of them. Scores are taken as they are.
+    """
+
+    name = "predictions"
+
+    def __init__(self, options: Mapping[str, Json], task: TaskHandle) -> None:
+        path = options.get("path")
+        if not path:
+            raise UserError(
+                "the model 'predictions' needs a file", fix="give one with -o path=answers.jsonl"
+            )
+        self._path = Path(str(path))
+        self._task = task
+
+    def details(self) -> Mapping[str, Json]:
+        """Return the hash of the file's bytes."""
+        try:
+            with self._path.open("rb") as file:
+                return {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+        except OSError as error:
+            raise UserError(f"cannot be read: {error.strerror}", where=self._path) from None
+
+    def replier(self) -> Callable[[Request], Result]:
+        """Read the file and return the function that looks answers up.
+
+        Raises:
+            UserError: for a line that is no such object or comes twice; it names the line.
+        """
+        found = _read(self._path, self._task.id)
+
+        def reply(request: Request) -> Result:
+            prediction = found.get(request.sample)
+            if prediction is None:
+                return Failed("prediction_missing", f"no line has the id {request.sample!r}")
+            if isinstance(request.want, Choose):
+                return _choice(prediction, request.want.options, self._task.options)
+            if isinstance(request.want, Generate):
+                if prediction.answer is None:
+                    return Failed("prediction_missing", f"{prediction.where}: no 'answer'")
+                return Text(prediction.answer)
+            return unsupported(self.name)
+
+        return reply
+
+
+def _choice(prediction: _Prediction, sent: Sequence[str], labels: Sequence[str]) -> Result:
+    """Return scores in the order of options; labels stand in the same order as texts as sent."""
+    if isinstance(prediction.scores, tuple):
+        if len(prediction.scores) != len(sent):
+            return Failed(
+                "prediction_invalid",
+                f"{prediction.where}: {len(prediction.scores)} scores for {len(sent)} options",
+            )
+        return Scores("similarity", prediction.scores)
+    if prediction.scores is not None:
+        return _by_label(prediction.scores, prediction.where, sent, labels)
+    place = _place(str(prediction.answer), sent, labels)
+    if place is None:
+        known = nearest(str(prediction.answer), labels or sent)
+        return Failed(
+            "prediction_invalid", f"{prediction.where}: {prediction.answer!r} is no option; {known}"
+        )
+    return Scores("label", tuple(float(k == place) for k in range(len(sent))))
+
+
+def _by_label(
+    scores: Mapping[str, float], where: str, sent: Sequence[str], labels: Sequence[str]
+) -> Result:
+    values: dict[int, float] = {}
+    for name, score in scores.items():
+        place = _place(name, sent, labels)
+        if place is None or place in values:
+            what = f"{name!r} is no option or comes twice; {nearest(name, labels or sent)}"
+            return Failed("prediction_invalid", f"{where}: {what}")
+        values[place] = score
+    if len(values) != len(sent):
+        return Failed("prediction_invalid", f"{where}: an option has no score")
+    return Scores("similarity", tuple(values[place] for place in range(len(sent))))
+
+
+def _place(name: str, sent: Sequence[str], labels: Sequence[str]) -> int | None:
+    if len(labels) == len(sent) and name in labels:
+        return labels.index(name)
+    return sent.index(name) if name in sent else None
+
+
+def _read(path: Path, task: str) -> dict[str, _Prediction]:
+    """Return this task's predictions by sample id."""
+    own: dict[str, _Prediction] = {}
+    common: dict[str, _Prediction] = {}
+    try:
+        with path.open("rb") as file:
+            for number, data in enumerate(file, start=1):
+                if not data.strip():
+                    continue
+                where = f"{path}:{number}"
+                line = _object(data, where, first=number == 1)
+                named = line.get("task")
+                if named is not None and not isinstance(named, str):
+                    raise UserError("'task' should be a text", where=where)
+                prediction = _prediction(line, where)
+                if named not in {None, task}:
+                    continue
+                into = common if named is None else own
+                if line["id"] in into:
+                    first = into[line["id"]].where.rpartition(":")[2]
+                    raise UserError(
+                        f"the id {line['id']!r} comes twice, first on line {first}", where=where
+                    )
+                into[line["id"]] = prediction
+    except OSError as error:
+        raise UserError(f"cannot be read: {error.strerror}", where=path) from None
+    return {**common, **own}
+
+
+def _object(data: bytes, where: str, *, first: bool) -> dict[str, Any]:
+    try:
+        text = data.decode("utf-8-sig" if first else "utf-8")
+        line = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_once)
+    except UnicodeDecodeError as error:
+        raise UserError(f"not UTF-8: {error.reason}", where=where) from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"not JSON: {error}", where=where) from None
+    if not isinstance(line, dict):
+        raise UserError("a line should be a JSON object", where=where)
+    stray = sorted(set(line) - _KEYS)
+    if stray:
+        raise UserError(f"unknown key {stray[0]!r}", where=where, fix=nearest(stray[0], _KEYS))
+    if not isinstance(line.get("id"), str):
+        raise UserError("'id' is missing or no text", where=where)
+    return line
+
+
+def _prediction(line: Mapping[str, Any], where: str) -> _Prediction:
+    answer, scores = line.get("answer"), line.get("scores")
+    if answer is None and scores is None:
+        raise UserError("neither 'answer' nor 'scores'", where=where)
+    if answer is not None and not isinstance(answer, str):
+        raise UserError("'answer' should be a text", where=where)
+    if scores is None:
+        return _Prediction(answer, None, where)
+    if isinstance(scores, list):
+        return _Prediction(answer, tuple(_score(value, where) for value in scores), where)
+    if isinstance(scores, dict):
+        by_label = {name: _score(value, where) for name, value in scores.items()}
+        return _Prediction(answer, by_label, where)
+    raise UserError("'scores' should be a list, or an object of labels", where=where)
+
+
+def _score(value: Any, where: str) -> float:
+    try:
+        if isinstance(value, bool) or not math.isfinite(value):
+            raise ValueError
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise UserError(f"the score {value!r} is not a finite number", where=where) from None
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a finite number")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key comes twice")
+    return found
