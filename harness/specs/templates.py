@@ -22,6 +22,7 @@ MAX_TEXT = 20_000
 MAX_ITEMS = 1_000
 MAX_LOOPS = 2
 _LOOP_NAMES = frozenset({"index", "index0", "first", "last", "length"})
+_RESERVED = frozenset({"self", "super", "caller", "varargs", "kwargs"})
 _TESTS = frozenset({"defined", "undefined", "none", "string", "number", "boolean", "mapping"})
 
 _ALLOWED: tuple[type[nodes.Node], ...] = (
@@ -289,6 +290,8 @@ def _private(node: Any) -> tuple[str, str]:
     name = node.attr if isinstance(node, nodes.Getattr) else node.name
     if name.startswith("_"):
         return f"names that start with an underscore are not allowed: {name}", ""
+    if isinstance(node, nodes.Name) and name in _RESERVED:
+        return f"the name {name!r} is reserved", ""
     return "", ""
 
 
