@@ -156,6 +156,37 @@ def test_the_version_is_said_once() -> None:
     assert f"\nversion: {harness.__version__}\n" in citation
 
 
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "docs/index.md", "docs/plugins.md"]
+)
+def test_pages_show_commands_and_options_that_exist(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    shown = re.findall(
+        r"(?:^|[ `/])harness((?: [^`\n#]+)?)", "\n".join(code_of(text)), re.MULTILINE
+    )
+    commands = Plugins(blocked="*").commands()
+    for line in shown:
+        words = line.split()
+        if not words or words[0] not in commands:
+            assert not words or words[0] in {"COMMAND", "--block-plugin"}, line
+            continue
+        command = load_target(commands[words[0]])
+        # A group's own sub-command may take the options.
+        known = {
+            name
+            for held in [command, *getattr(command, "commands", {}).values()]
+            for option in held.params
+            for name in option.opts
+        }
+        assert {word for word in words if word.startswith("-")} <= known | {"--help"}, line
+
+
+def code_of(text: str) -> list[str]:
+    return re.findall(r"```console\n(.*?)```", text, re.DOTALL) + re.findall(
+        r"`harness[^`]*`", text
+    )
+
+
 # --- hooks and the plugin author's page -----------------------------------------------------------
 
 
