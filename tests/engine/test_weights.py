@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from harness.engine.devices import resolve_device, resolve_dtype
+from harness.engine.weights import check_keys, hash_file, hash_files, read_header
+from harness.errors import UserError
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    path = tmp_path / "model.safetensors"
+    save_file({"a": np.zeros((2, 3), np.float32), "b": np.ones(4, np.float16)}, path)
+    return path
+
+
+def test_a_hash_is_remembered_until_the_file_changes(weights: Path, tmp_path: Path) -> None:
+    memo = tmp_path / "memo"
+    assert hash_file(weights, memo) == hashlib.sha256(weights.read_bytes()).hexdigest()
+    held = json.loads((memo / "weight_hashes.json").read_text())
+    assert len(held) == 1
+    weights.write_bytes(b"other, and of another length")
+    assert hash_file(weights, memo) == hashlib.sha256(weights.read_bytes()).hexdigest()
+
+
+def test_a_damaged_memory_is_ignored(weights: Path, tmp_path: Path) -> None:
+    (tmp_path / "weight_hashes.json").write_text("{")
+    assert hash_file(weights, tmp_path) == hash_file(weights)
+
+
+def test_names_and_contents_enter_the_hash_of_files(weights: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(weights.read_bytes())
+    assert hash_files([weights, other]) == hash_files([other, weights])
+    assert hash_files([weights]) != hash_files([other])
+
+
+def test_a_header_names_the_tensors(weights: Path) -> None:
+    assert {name: entry["shape"] for name, entry in read_header(weights).items()} == {
+        "a": [2, 3],
+        "b": [4],
+    }
+
+
+@pytest.mark.parametrize("cut", [0, 4, 30, -3])
+def test_a_file_cut_short_is_refused(weights: Path, cut: int) -> None:
+    weights.write_bytes(weights.read_bytes()[:cut])
+    with pytest.raises(UserError, match="safetensors"):
+        read_header(weights)
+
+
+def test_noise_is_no_weight_file(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(b"\xff" * 100)
+    with pytest.raises(UserError, match="not a whole safetensors"):
+        read_header(path)
+    with pytest.raises(UserError, match="not there"):
+        read_header(tmp_path / "none.safetensors")
+
+
+def test_keys_must_match(tmp_path: Path) -> None:
+    check_keys(["a"], ["a"], where=tmp_path)
+    with pytest.raises(UserError, match=r"missing \(b\).*not this model's \(c\)"):
+        check_keys(["a", "c"], ["a", "b"], where=tmp_path)
+
+
+def test_dtype_is_as_asked_then_the_checkpoints() -> None:
+    assert resolve_dtype("auto", "torch.bfloat16") == "bfloat16"
+    assert resolve_dtype("float32", "bfloat16") == "float32"
+    assert resolve_dtype("auto", None) == "float32"
+    with pytest.raises(UserError, match="dtype"):
+        resolve_dtype("int8", None)
+
+
+@pytest.mark.torch
+def test_devices_that_are_not_there_are_said() -> None:
+    assert resolve_device("cpu").type == "cpu"
+    with pytest.raises(UserError, match="not there"):
+        resolve_device("cuda:99")
+    with pytest.raises(UserError, match="device"):
+        resolve_device("toaster")
