@@ -147,8 +147,9 @@ def _on_data(document: Document) -> list[HarnessError]:
             build_turns(spec, sample, ())
             render_answer(spec, sample.target)
     except (SampleError, HarnessError) as error:
-        said = f"on the data in {folder}: {error}"
-        return [UserError(said, where=document.where(("prompt", "template")))]
+        said = " ".join(str(error).split())
+        where = document.where(("prompt", "template"))
+        return [UserError(f"on the data in {folder}: {said}", where=where)]
     return []
 
 

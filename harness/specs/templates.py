@@ -70,6 +70,10 @@ def _join(value: object, between: str = "") -> str:
     return between.join(parts)
 
 
+def _fields_there(fields: Mapping[str, Json]) -> str:
+    return f"fields: {', '.join(sorted(fields))}" if fields else "it sees no fields"
+
+
 def _items(value: object) -> Sequence[Any]:
     if not isinstance(value, list | tuple):
         raise _Refused(f"{_kind(value)} is not a list")
@@ -210,7 +214,7 @@ class Template:
             raise UserError(f"template: {error}", where=self.where) from None
         except TemplateError as error:
             message = error.message or type(error).__name__
-            known = nearest("", fields) if "is undefined" in message else ""
+            known = _fields_there(fields) if "is undefined" in message else ""
             raise UserError(f"template: {message}", where=self.where, fix=known) from None
         except (TypeError, ValueError, ArithmeticError) as error:
             raise UserError(f"template: {error}", where=self.where) from None

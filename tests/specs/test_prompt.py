@@ -59,7 +59,7 @@ def test_a_paraphrase_is_asked_by_its_position() -> None:
 
 def test_a_sample_without_the_field_is_a_sample_error() -> None:
     with pytest.raises(
-        SampleError, match="mood: prompt.template: template: 'who' is undefined"
+        SampleError, match=r"mood: prompt.template: template: 'who' is undefined"
     ) as caught:
         build_turns(mood(), Sample("s", (), "sad", "c"), [])
     assert caught.value.kind == "prompt_unrenderable"

@@ -69,7 +69,7 @@ def test_what_is_refused_at_load(text: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("text", "fields", "message"),
     [
-        ("{{ name }}", {"nam": "x"}, "'name' is undefined\n  fix: known: nam"),
+        ("{{ name }}", {"nam": "x"}, "'name' is undefined\n  fix: fields: nam"),
         ("{{ x.upper }}", {"x": "a"}, "has no attribute 'upper'"),
         ("{{ xs }}", {"xs": [1]}, "a list cannot be written as text"),
         ("{{ x }}", {"x": None}, "nothing (null) cannot be written as text"),

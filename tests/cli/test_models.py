@@ -1,0 +1,68 @@
+"""``harness models``: what there is, what it answers, what it takes."""
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness.cli import models as command
+from harness.cli.main import invoke, main
+from harness.descriptors import ModelDescriptor, Option
+
+MODEL = ModelDescriptor(
+    id="echo",
+    target="x:y",
+    summary="says yes \x1b[31m",
+    requires=("json", "not_there.inner"),
+    install="pip install echo",
+    capabilities=frozenset({"generate", "choose"}),
+    options=(Option(name="size", type="int", default=3, help="how much"),),
+    presets={"demo": {"size": 1}},
+    preset_marks={"demo": ("demo",)},
+)
+
+
+@pytest.fixture(autouse=True)
+def _one_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    held: Any = SimpleNamespace(
+        models=lambda: {"echo": MODEL}, distribution_of=lambda _: "dist-echo 1.2"
+    )
+    monkeypatch.setattr(command, "plugins", lambda: held)
+
+
+def test_the_list(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(main, ["models"]) == 0
+    out = capsys.readouterr().out
+    assert "choose, generate" in out
+    assert "needs not_there.inner" in out
+    assert "pip install social-harness-socialfusion" in out
+    assert "\x1b" not in out
+
+
+def test_one_model(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(main, ["models", "show", "echo"]) == 0
+    out = capsys.readouterr().out
+    assert "from     dist-echo 1.2" in out
+    assert "how much" in out
+    assert "-o preset=demo: size=1 (marks every record: demo)" in out
+
+
+def test_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(main, ["models", "--json"]) == 0
+    (held,) = json.loads(capsys.readouterr().out)
+    assert held["missing"] == ["not_there.inner"]
+    assert invoke(main, ["models", "show", "echo", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["options"][0]["name"] == "size"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["models", "show", "ecko"], "did you mean 'echo'?"),
+        (["models", "echo"], "fix: harness models show echo"),
+    ],
+)
+def test_mistakes(capsys: pytest.CaptureFixture[str], arguments: list[str], message: str) -> None:
+    assert invoke(main, arguments) == 2
+    assert message in capsys.readouterr().err

@@ -1,0 +1,17 @@
+"""``harness schema`` prints schemas that editors take."""
+
+import json
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from harness.cli.main import invoke, main
+
+
+@pytest.mark.parametrize("flags", [(), ("--group",), ("--plain",), ("--json",)])
+def test_a_schema_is_printed(capsys: pytest.CaptureFixture[str], flags: tuple[str, ...]) -> None:
+    assert invoke(main, ["schema", *flags]) == 0
+    held = json.loads(capsys.readouterr().out)
+    Draft202012Validator.check_schema(held)
+    text = json.dumps(held)
+    assert ('"jrdb_social"' in text) == (flags in {(), ("--json",)})

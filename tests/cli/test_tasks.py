@@ -1,0 +1,88 @@
+"""``harness tasks``: lists and one task, for people and as JSON."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.cli.main import invoke, main
+
+Capture = pytest.CaptureFixture[str]
+
+
+def run(capsys: Capture, *arguments: str) -> tuple[int, str, str]:
+    code = invoke(main, list(arguments))
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def raf_db(folder: Path) -> Path:
+    """Write two faces' labels in the release's layout."""
+    labels = folder / "basic" / "EmoLabel" / "list_patition_label.txt"
+    labels.parent.mkdir(parents=True)
+    labels.write_text("train_00001.jpg 5\ntest_0001.jpg 4\n")
+    return folder
+
+
+def test_the_list(capsys: Capture) -> None:
+    code, out, err = run(capsys, "tasks")
+    assert (code, err) == (0, "")
+    for name in ("hagridv2", "PISC (fine)", "social_all"):
+        assert name in out
+
+
+def test_the_list_of_a_group_as_json(capsys: Capture) -> None:
+    code, out, _ = run(capsys, "tasks", "--group", "social_all", "--json")
+    assert code == 0
+    assert [held["id"] for held in json.loads(out)["tasks"]] == [
+        "hagridv2", "pisc_fine", "gazefollow", "raf_db", "jrdb_social",
+    ]  # fmt: skip
+    code, out, _ = run(capsys, "tasks", "--json")
+    held = json.loads(out)
+    assert "pisc_coarse" in [task["id"] for task in held["tasks"]]
+    assert held["groups"][0]["id"] == "social_all"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("tasks", "--group", "social"), "did you mean 'social_all'?"),
+        (("tasks", "show", "hagrid"), "did you mean 'hagridv2'?"),
+        (("tasks", "show", "social_all"), "is a group of hagridv2"),
+        (("tasks", "raf_db"), "fix: harness tasks show raf_db"),
+        (("tasks", "show", "raf_db", "--data", "raf_db"), "'raf_db' is not ID=FOLDER"),
+        (("tasks", "show", "raf_db", "--profile", "dmo"), "did you mean 'demo'?"),
+    ],
+)
+def test_mistakes_end_with_2(capsys: Capture, arguments: tuple[str, ...], message: str) -> None:
+    code, _, err = run(capsys, *arguments)
+    assert code == 2
+    assert message in err
+
+
+def test_one_task_without_data_says_how_to_get_them(
+    capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = run(capsys, "tasks", "show", "pisc_fine", "--profile", "full")
+    assert code == 0
+    assert "nothing says where the data of 'pisc_fine' are" in out
+    assert "Zenodo record 1059155" in out
+    assert "absent_class = leave_out" in out
+
+
+def test_one_task_with_data_shows_a_prompt(
+    capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = raf_db(tmp_path / "raf")
+    code, out, _ = run(capsys, "tasks", "show", "raf_db", "--data", f"raf_db={folder}")
+    assert code == 0
+    assert "user: Which expression does this face show?" in out
+    assert "answer: happiness" in out
+    code, out, _ = run(capsys, "tasks", "show", "raf_db", "--data", f"raf_db={folder}", "--json")
+    held = json.loads(out)
+    assert held["data"]["folder"] == str(folder)
+    assert held["data"]["answer"] == "happiness"
+    assert held["spec"]["metrics"][0]["id"] == "accuracy"
+    assert held["options_as_sent"][0] == "surprise"

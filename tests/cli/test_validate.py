@@ -1,0 +1,110 @@
+"""``harness validate``: every problem, one a line, at its place."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.cli.main import invoke, main
+from harness.resources import data_folder
+
+GROUP = "group: {}\ntitle: G\ntasks: [{}]\n"
+Capture = pytest.CaptureFixture[str]
+
+
+def run(capsys: Capture, *arguments: str) -> tuple[int, str, str]:
+    code = invoke(main, ["validate", *arguments])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+@pytest.fixture
+def spec() -> str:
+    return (data_folder("task_specs") / "social" / "raf_db.yaml").read_text()
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_project_s_own_specs_are_valid(capsys: Capture) -> None:
+    code, out, _ = run(capsys, str(data_folder("task_specs")))
+    assert (code, out) == (0, "7 specs are valid\n")
+
+
+def test_one_file(capsys: Capture, tmp_path: Path, spec: str) -> None:
+    (tmp_path / "a.yaml").write_text(spec)
+    assert run(capsys, "a.yaml")[:2] == (0, "1 spec is valid\n")
+
+
+def test_every_problem_of_every_file(capsys: Capture, tmp_path: Path, spec: str) -> None:
+    (tmp_path / "a.yaml").write_text(spec.replace("reader: raf_db", "reader: raf"))
+    (tmp_path / "b.yaml").write_text("id: b\nid: b\n")
+    text = spec.replace("version: 1", "version: x\nnonsense: 1").replace("id: raf_db", "id: c")
+    (tmp_path / "c.yaml").write_text(text)
+    (tmp_path / "d.yaml").write_bytes(b"\xff")
+    code, out, err = run(capsys, ".")
+    assert (code, err) == (2, "")
+    nonsense = "c.yaml:3:1: unknown key 'nonsense'; known: answer, ask, citation, data, id, "
+    lines = out.splitlines()
+    assert any(line.startswith(nonsense) for line in lines)
+    assert [line for line in lines if not line.startswith(nonsense)] == [
+        "a.yaml:15:11: there is no reader 'raf'; did you mean 'raf_db'?",
+        "b.yaml:2:1: key 'id' is repeated; it stands on line 1",
+        'c.yaml:2:10: version must be a whole number, not "x"',
+        "d.yaml:1:1: the file is not UTF-8 text",
+    ]
+
+
+def test_problems_as_json(capsys: Capture, tmp_path: Path, spec: str) -> None:
+    (tmp_path / "a.yaml").write_text(spec.replace("id: accuracy", "id: acuracy"))
+    (tmp_path / "b.yaml").write_text(spec.replace("id: raf_db", "id: other"))
+    code, out, _ = run(capsys, ".", "--json")
+    held = json.loads(out)
+    assert code == 2
+    assert held["valid"] == 1
+    (problem,) = held["problems"]
+    assert problem["file"] == "a.yaml"
+    assert problem["message"] == "there is no metric 'acuracy'"
+    assert problem["fix"] == "did you mean 'accuracy' or 'auc'?"
+    assert (problem["line"], problem["column"]) == (37, 10)
+
+
+def test_ids_and_groups_across_files(capsys: Capture, tmp_path: Path, spec: str) -> None:
+    (tmp_path / "a.yaml").write_text(spec.replace("id: raf_db", "id: mine"))
+    (tmp_path / "b.yaml").write_text(spec.replace("id: raf_db", "id: mine"))
+    (tmp_path / "g.yaml").write_text(GROUP.format("g", "mine, raf_db, h, mien"))
+    (tmp_path / "h.yaml").write_text(GROUP.format("h", "g"))
+    code, out, _ = run(capsys, ".")
+    assert code == 2
+    assert out.splitlines() == [
+        "b.yaml:1:5: the id 'mine' is taken by a.yaml",
+        "g.yaml:3:23: a group is part of itself: h",
+        "g.yaml:3:26: there is no task or group 'mien'; did you mean 'mine'?",
+        "h.yaml:3:9: a group is part of itself: g",
+    ]
+
+
+def test_a_prompt_is_rendered_on_real_data_where_there_are_some(
+    capsys: Capture, tmp_path: Path, spec: str
+) -> None:
+    labels = tmp_path / "raf" / "basic" / "EmoLabel" / "list_patition_label.txt"
+    labels.parent.mkdir(parents=True)
+    labels.write_text("test_0001.jpg 4\n")
+    (tmp_path / "harness.toml").write_text('[data]\nraf_db = "raf"\n')
+    (tmp_path / "a.yaml").write_text(spec.replace("this face show", "{{ nobody }} show"))
+    code, out, _ = run(capsys, "a.yaml")
+    assert code == 2
+    assert out.startswith("a.yaml:25:13: on the data in ")
+    assert "'nobody' is undefined" in out
+
+
+@pytest.mark.parametrize(
+    ("path", "message"), [("nowhere", "no such file or folder"), ("empty", "no YAML file")]
+)
+def test_places_without_specs(capsys: Capture, tmp_path: Path, path: str, message: str) -> None:
+    (tmp_path / "empty").mkdir()
+    code, _, err = run(capsys, path)
+    assert code == 2
+    assert f"{path}: {message}" in err

@@ -1,0 +1,226 @@
+"""Plugins in isolation: whatever one does, it costs its own features and a line."""
+
+import os
+import subprocess
+import sys
+import types
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint, distributions
+from pathlib import Path
+
+import pytest
+
+from harness import plugins as plugins_module
+from harness.errors import PluginError, UserError
+from harness.plugins import Plugins, find
+
+GOOD = """
+from harness.descriptors import ModelDescriptor
+from harness.plugins import hookimpl
+
+@hookimpl
+def harness_models():
+    return [ModelDescriptor(id="{id}", target="{module}:make", summary="says yes")]
+"""
+
+
+class Installed:
+    """Writes tiny installed packages: a module and its metadata."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def add(self, name: str, code: str, *, distribution: str = "", point: str = "") -> None:
+        distribution = distribution or f"dist-{name}"
+        (self.folder / f"{name}.py").write_text(code)
+        info = self.folder / f"{distribution.replace('-', '_')}-1.2.dist-info"
+        info.mkdir(exist_ok=True)
+        (info / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2\n"
+        )
+        (info / "entry_points.txt").write_text(f"[harness]\n{point or name} = {name}\n")
+
+    def good(self, name: str, model: str, **more: str) -> None:
+        self.add(name, GOOD.format(id=model, module=name), **more)
+
+    def points(self) -> list[EntryPoint]:
+        return [
+            point for held in distributions(path=[str(self.folder)]) for point in held.entry_points
+        ]
+
+    def load(self, *blocked: str) -> Plugins:
+        return Plugins(blocked, self.points())
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Installed]:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    before = set(sys.modules)
+    yield Installed(tmp_path)
+    for name in set(sys.modules) - before:
+        held = sys.modules[name]
+        if str(getattr(held, "__file__", "") or "").startswith(str(tmp_path)):
+            del sys.modules[name]
+
+
+def info(loaded: Plugins, name: str) -> plugins_module.PluginInfo:
+    return next(held for held in loaded.infos if held.name == name)
+
+
+def test_a_plugin_adds_what_it_says(installed: Installed) -> None:
+    installed.good("yes", "yes_model")
+    loaded = installed.load()
+    held = info(loaded, "yes")
+    assert (held.distribution, held.version, held.status) == ("dist-yes", "1.2", "loaded")
+    assert held.adds == {"models": ["yes_model"]}
+    assert loaded.distribution_of(loaded.models()["yes_model"]) == "dist-yes 1.2"
+    assert loaded.infos[0].name == "core"
+
+
+@pytest.mark.parametrize(
+    ("code", "problem"),
+    [
+        ("raise RuntimeError('two\\nlines')", "RuntimeError: two lines"),
+        ("import sys; sys.exit(3)", "SystemExit: 3"),
+        ("import not_there_at_all", "ModuleNotFoundError: No module named 'not_there_at_all'"),
+        ("def broken(:", "SyntaxError: "),
+        ("from harness.plugins import hookimpl\n@hookimpl\ndef harness_modles():\n    return []",
+         "there is no hook 'harness_modles'; did you mean 'harness_models'"),
+        ("from harness.plugins import hookimpl\n@hookimpl\ndef harness_models():\n    return None",
+         "TypeError: 'NoneType' object is not iterable"),
+        ("from harness.plugins import hookimpl\n@hookimpl\ndef harness_models():\n    return [{}]",
+         "harness_models returns dict, not ModelDescriptor"),
+        ("from harness.plugins import hookimpl\n@hookimpl\ndef harness_models(nonsense):\n    pass",
+         "PluginValidationError: "),
+    ],
+)  # fmt: skip
+def test_a_broken_plugin_costs_itself_only(installed: Installed, code: str, problem: str) -> None:
+    installed.add("bad", code)
+    installed.good("good", "still_there")
+    loaded = installed.load()
+    held = info(loaded, "bad")
+    assert held.status == "failed"
+    assert held.problem.startswith(problem)
+    assert "\n" not in held.problem
+    assert held.adds == {}
+    assert "still_there" in loaded.models()
+    assert loaded.notify("harness_run_started", object()) is None
+
+
+def test_a_repeated_id_names_both_distributions(installed: Installed) -> None:
+    installed.good("a_first", "twin")
+    installed.good("b_second", "twin")
+    loaded = installed.load()
+    assert info(loaded, "a_first").status == "loaded"
+    assert info(loaded, "b_second").problem == (
+        "models id 'twin' is taken: added by dist-a_first and by dist-b_second"
+    )
+    assert loaded.distribution_of(loaded.models()["twin"]) == "dist-a_first 1.2"
+
+
+def test_an_id_added_twice_by_one_plugin(installed: Installed) -> None:
+    installed.add("twice", GOOD.format(id="x", module="twice").replace(")]", ")] * 2"))
+    assert info(installed.load(), "twice").problem == "models id 'x' is added twice"
+
+
+def test_a_repeated_plugin_name_leaves_the_first_working(installed: Installed) -> None:
+    heard = "\n@hookimpl\ndef harness_run_started(event):\n    event.append('heard')\n"
+    installed.add("one", GOOD.format(id="one", module="one") + heard, point="same")
+    installed.good("two", "two", point="same")
+    loaded = installed.load()
+    states = sorted(held.status for held in loaded.infos if held.name == "same")
+    assert states == ["failed", "loaded"]
+    failed = next(held for held in loaded.infos if held.status == "failed")
+    assert "plugin name 'same' is taken: used by dist-" in failed.problem
+    if "one" in loaded.models():
+        events: list[str] = []
+        loaded.notify("harness_run_started", events)
+        assert events == ["heard"]
+
+
+def test_the_core_s_name_is_taken(installed: Installed) -> None:
+    installed.good("thief", "stolen", point="core")
+    loaded = installed.load()
+    assert [held.status for held in loaded.infos] == ["loaded", "failed"]
+    assert "tasks" in loaded.commands()
+    assert "stolen" not in loaded.models()
+
+
+def test_blocking_by_name_and_all(installed: Installed) -> None:
+    installed.good("one", "one")
+    installed.good("two", "two")
+    loaded = installed.load("one")
+    assert info(loaded, "one").status == "blocked"
+    assert set(loaded.models()) & {"one", "two"} == {"two"}
+    assert [held.status for held in installed.load("*").infos] == ["loaded", "blocked", "blocked"]
+
+
+def test_a_listener_that_raises_is_reported_once(installed: Installed) -> None:
+    installed.add(
+        "loud",
+        "from harness.plugins import hookimpl\n@hookimpl\n"
+        "def harness_task_finished(event):\n    raise ValueError('oh no')\n",
+    )
+    loaded = installed.load()
+    said = loaded.notify("harness_task_finished", object())
+    assert said == "plugin 'loud' failed in harness_task_finished: ValueError: oh no"
+    assert loaded.notify("harness_task_finished", object()) is None
+
+
+def test_a_failed_plugin_s_model_says_why(
+    installed: Installed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed.add("bad", "raise RuntimeError('no luck')")
+    loaded = installed.load()
+    monkeypatch.setattr(plugins_module, "plugins", lambda: loaded)
+    with pytest.raises(PluginError, match=r"model 'bad' is not there: .* is failed: RuntimeError"):
+        find("model", "bad", loaded.models())
+    with pytest.raises(PluginError, match="social-harness-socialfusion"):
+        find("model", "socialfusion", {})
+    with pytest.raises(PluginError, match="social-harness-demo-world"):
+        find("data source", "demo_world", {})
+    with pytest.raises(UserError, match="unknown model 'nothing'"):
+        find("model", "nothing", {})
+
+
+def harness(*arguments: str, path: Path, **environment: str) -> types.SimpleNamespace:
+    said = subprocess.run(
+        [sys.executable, "-m", "harness", *arguments],
+        env={**os.environ, "PYTHONPATH": str(path), "COLUMNS": "200", **environment},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return types.SimpleNamespace(rc=said.returncode, out=said.stdout, err=said.stderr)
+
+
+def test_the_command_line_lists_blocks_and_survives(installed: Installed) -> None:
+    installed.good("tiny", "tiny_model")
+    installed.add("bad", "raise RuntimeError('no luck')")
+    path = installed.folder
+    listed = harness("plugins", path=path)
+    assert listed.rc == 0
+    assert "dist-tiny 1.2" in listed.out
+    assert "RuntimeError: no luck" in listed.out
+    assert "tiny_model" in harness("models", path=path).out
+    assert "tiny_model" not in harness("--block-plugin", "tiny", "models", path=path).out
+    blocked = harness("models", path=path, HARNESS_BLOCK_PLUGINS="other, tiny")
+    assert "tiny_model" not in blocked.out
+    shown = harness("--block-plugin", "tiny", "models", "show", "tiny", path=path)
+    assert shown.rc == 2
+    assert "is blocked" in shown.err
+
+
+def test_help_and_tasks_import_nothing_heavy() -> None:
+    script = (
+        "import sys\n"
+        "from harness.cli.main import invoke, main\n"
+        "codes = [invoke(main, ['--help']), invoke(main, ['tasks']), invoke(main, ['models'])]\n"
+        "heavy = ('torch', 'transformers', 'jsonschema', 'scipy', 'numpy')\n"
+        "print(codes, [name for name in heavy if name in sys.modules])\n"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    codes_and_heavy = said.stdout.splitlines()[-1]
+    assert codes_and_heavy.startswith("[0, 0, 0]")
+    assert "torch" not in codes_and_heavy
+    assert "transformers" not in codes_and_heavy
