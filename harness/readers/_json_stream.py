@@ -135,7 +135,8 @@ class _Source:
             except (ValueError, RecursionError) as error:
                 self._fail(str(error))
             else:
-                if end < len(self._text) or self._done:
+                # A number may go on after what looks like its end: "1" of "1.5" or of "1e-3".
+                if end + 2 < len(self._text) or self._done:
                     self._at = end
                     return value
             # Doubling keeps the cost of parsing a large value again within a factor of two.
@@ -172,8 +173,11 @@ class _Source:
             self._done = not data
             self._text = self._text[self._at :] + self._decoder.decode(data, final=self._done)
         except UnicodeDecodeError as error:
-            self._at, self._done = 0, True
-            self._fail(f"not UTF-8: {error.reason}")
+            known = self._text[self._at :].count("\n")
+            line = self._line + known + error.object.count(b"\n", 0, error.start)
+            raise DataError(
+                f"not UTF-8: {error.reason} ({self.last})", where=f"{self.path}:{line}"
+            ) from None
         except OSError as error:
             raise DataError(f"cannot be read: {error.strerror}", where=self.path) from None
         self._at = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import stat
 import warnings
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -17,7 +18,9 @@ from harness.errors import SampleError
 if TYPE_CHECKING:
     from harness.samples.sample import ImageRef
 
-MAX_PIXELS = 200_000_000
+MAX_PIXELS = 178_000_000
+"""Just below the size at which pillow refuses a file by itself."""
+
 MAX_BYTES = 512 * 1024 * 1024
 
 
@@ -51,9 +54,10 @@ def open_image(ref: ImageRef, *, max_pixels: int = MAX_PIXELS) -> LoadedImage:
     if not data:
         raise SampleError("image_empty", f"{ref.name}: the file is empty")
     try:
-        # The limit is ours and checked below from the header, before any pixel is decoded.
+        # The limit is ours and checked below from the header, before any pixel is decoded; what
+        # pillow says of odd metadata would come once a process, not once a file.
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(data)) as image:
                 pixels = image.width * image.height
                 if pixels > max_pixels:
@@ -80,7 +84,8 @@ def to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16") or image.mode == "I":
         # Pillow would clip these to 255; a 16-bit scan must be scaled instead.
         values = np.asarray(image, dtype=np.float64)
-        top = 65535.0 if values.max(initial=0) > 255 else 255.0
+        wide = image.mode.startswith("I;16") or values.max(initial=0) > 255
+        top = 65535.0 if wide else 255.0
         grey = np.clip(values * (255.0 / top) + 0.5, 0, 255).astype(np.uint8)
         return Image.fromarray(grey).convert("RGB")
     if image.mode == "F":
@@ -103,7 +108,10 @@ def _read(ref: ImageRef) -> bytes:
         raise SampleError("image_missing", f"{ref.name}: neither bytes nor a root to find it under")
     path = resolve_inside(ref.root, ref.name)
     try:
-        if path.stat().st_size > MAX_BYTES:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for ever
+            raise SampleError("image_unreadable", f"{ref.name}: not a regular file")
+        if found.st_size > MAX_BYTES:
             raise SampleError("image_too_large", f"{ref.name}: file over {MAX_BYTES >> 20} MiB")
         return path.read_bytes()
     except FileNotFoundError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -72,6 +73,8 @@ def apply_view(image: LoadedImage, view: View, boxes: Sequence[Box]) -> LoadedIm
 
 def _inside(box: Box, width: int, height: int) -> Corners:
     """Return corners in pixels, sorted and clipped to the image."""
+    if not all(math.isfinite(value) for value in (box.x1, box.y1, box.x2, box.y2)):
+        raise SampleError("box_empty", f"box {box.name!r} is empty or outside the image")
     across, down = (width, height) if box.unit == "relative" else (1, 1)
     x1, x2 = sorted((box.x1 * across, box.x2 * across))
     y1, y2 = sorted((box.y1 * down, box.y2 * down))
