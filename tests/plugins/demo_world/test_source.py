@@ -143,6 +143,14 @@ def test_jrdb_social_layout(roots: dict[str, Path]) -> None:
 def test_the_plugin_says_which_sequences_belong_to_a_split() -> None:
     (descriptor,) = harness_data_sources()
     assert descriptor.benchmarks == set(BENCHMARKS)
+    options = descriptor.reader_options["jrdb_social"]
+    assert str(options["valid_sequences"]).split(",") == list(sequences("test"))
+    assert str(options["train_sequences"]).split(",") == list(sequences("train"))
+
+
+def test_valid_of_jrdb_social_has_the_test_pictures(roots: dict[str, Path], cache: Path) -> None:
+    assert DemoWorld().locate("jrdb_social", cache, ("valid",)) == roots["jrdb_social"]
+    assert (roots["jrdb_social"] / ".test-drawn").exists()
 
 
 def test_locating_again_changes_nothing(roots: dict[str, Path], cache: Path) -> None:

@@ -46,8 +46,9 @@ class FusionSettings:
     """Size of what is trained, and length of the training."""
 
     hidden: int = 384
+    merge: int = 2
     rank: int = 16
-    batch: int = 128
+    batch: int = 96
     steps: int = 350
     rate: float = 1e-3
 
@@ -71,7 +72,7 @@ class Fusion(nn.Module):
         self.tokenizer = AutoTokenizer.from_pretrained(folder / "language_model")
         model = LlamaForCausalLM.from_pretrained(folder / "language_model", dtype=torch.float32)
         out = model.config.hidden_size
-        shape = ConnectorSettings(hidden=settings.hidden)
+        shape = ConnectorSettings(hidden=settings.hidden, merge=settings.merge)
         self.connector = Connector(shape, given=encoder.width, out=out, grid=encoder.grid)
         lora = LoraConfig(
             r=settings.rank, lora_alpha=2 * settings.rank, target_modules="all-linear"
@@ -224,7 +225,7 @@ def train(settings: FusionSettings, seed: int, folder: Path, workers: int) -> di
     for step in range(settings.steps):
         said = _step(model, settings, shown, seen, chance)
         optimiser.step()
-        if step % 50 == 0 or step == settings.steps - 1:
+        if step % 25 == 0 or step == settings.steps - 1:
             losses.append(said)
             _LOG.info("fusion step %d: losses %s", step, said)
     save(model, place, settings)
@@ -241,7 +242,7 @@ def train(settings: FusionSettings, seed: int, folder: Path, workers: int) -> di
         "settings": asdict(settings),
         "shares": SHARES,
         "trained_parameters": sum(weight.numel() for weight in weights),
-        "losses_every_50": losses,
+        "losses_every_25": losses,
         **figures,
         "seconds": round(time.perf_counter() - start, 1),
     }
@@ -289,7 +290,7 @@ def save(model: Fusion, folder: Path, settings: FusionSettings) -> None:
     held = socialfusion.FusionSettings(
         encoder=socialfusion.Part(id=_ENCODER, sha256=encoder.sha256),
         language_model=socialfusion.Part(id=_LANGUAGE_MODEL, sha256=language_model.sha256),
-        connector=ConnectorSettings(hidden=settings.hidden),
+        connector=ConnectorSettings(hidden=settings.hidden, merge=settings.merge),
         prompt_format="answer_line",
         dtype="float32",
         image_tokens=model.connector.tokens,

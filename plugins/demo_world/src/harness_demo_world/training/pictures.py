@@ -10,7 +10,10 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageDraw
+from harness.samples.images import open_image
+from harness.samples.sample import Box, ImageRef
+from harness.samples.views import View, apply_view
+from PIL import Image
 
 from harness_demo_world.chance import stream
 from harness_demo_world.drawing.gaze import SIZE, GazeScene
@@ -22,10 +25,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-Box = tuple[float, float, float, float]
+Corners = tuple[float, float, float, float]
 
-_MARGIN = 0.2
-_RED, _BLUE = (255, 0, 0), (0, 0, 255)
+# The views of the five tasks' specs.
+_FULL = View()
+_PERSON = View(colours=("red",))
+_PAIR = View(colours=("red", "blue"))
+_CROPPED = View(crop=True, colours=("red", "blue"))
 _SHARE = 400
 
 
@@ -43,32 +49,16 @@ class Picture:
     label: str
 
 
-def _as_stored(image: Image.Image) -> Image.Image:
-    """Return the picture as it looks after the data source wrote and read it."""
+def _shown(image: Image.Image, view: View, boxes: Sequence[Corners] = ()) -> NDArray[np.uint8]:
+    """Return the picture as the harness shows it after the data source wrote and read it."""
     memory = io.BytesIO()
     image.save(memory, "JPEG", quality=92, subsampling=0)
-    return Image.open(memory).convert("RGB")
-
-
-def _marked(image: Image.Image, boxes: Sequence[Box], crop: bool) -> Image.Image:
-    """Return the picture with a red and a blue box, cropped to their union if asked."""
-    left, top, right, bottom = 0, 0, image.width, image.height
-    if crop:
-        x1, y1 = min(b[0] for b in boxes), min(b[1] for b in boxes)
-        x2, y2 = max(b[2] for b in boxes), max(b[3] for b in boxes)
-        pad = _MARGIN * max(x2 - x1, y2 - y1)
-        left, top = max(0, int(x1 - pad)), max(0, int(y1 - pad))
-        right, bottom = min(right, int(x2 + pad) + 1), min(bottom, int(y2 + pad) + 1)
-        image = image.crop((left, top, right, bottom))
-    pen = ImageDraw.Draw(image)
-    for box, colour in zip(boxes, (_RED, _BLUE), strict=False):
-        x1, y1, x2, y2 = box
-        pen.rectangle((x1 - left, y1 - top, x2 - left, y2 - top), outline=colour)
-    return image.resize((SIZE, SIZE), Image.Resampling.BICUBIC)
-
-
-def _pixels(image: Image.Image) -> NDArray[np.uint8]:
-    return np.asarray(image, dtype=np.uint8)
+    loaded = open_image(ImageRef("drawn.jpg", data=memory.getvalue()))
+    named = [Box(f"box {number}", *box) for number, box in enumerate(boxes)]
+    pixels = apply_view(loaded, view, named).pixels
+    if pixels.size != (SIZE, SIZE):
+        pixels = pixels.resize((SIZE, SIZE), Image.Resampling.BICUBIC)
+    return np.asarray(pixels, dtype=np.uint8)
 
 
 def gaze_facts(scene: GazeScene) -> tuple[list[str], list[tuple[str, float, float]]]:
@@ -82,6 +72,12 @@ def gaze_facts(scene: GazeScene) -> tuple[list[str], list[tuple[str, float, floa
     places.append((words.place(*scene.target), *scene.target))
     places += [(words.phrase(name), x, y) for name, x, y in scene.things]
     return captions, places
+
+
+def _whole(box: Corners) -> Corners:
+    """Return a box in whole pixels, as PISC's annotations have it."""
+    x1, y1, x2, y2 = (float(round(value)) for value in box)
+    return x1, y1, x2, y2
 
 
 def _somewhere(seed: int, task: str, index: int) -> tuple[str, float, float]:
@@ -98,30 +94,28 @@ def _draw(task: str, seed: int, split: str, index: int) -> Iterator[Picture]:
         _, label, made = gesture(seed, split, index)
         box = made.united or made.boxes[0]
         place = ((box[0] + box[2] / 2) / SIZE, (box[1] + box[3] / 2) / SIZE)
-        image = _pixels(_as_stored(made.image))
+        image = _shown(made.image, _FULL)
         captions = tuple(words.gesture_captions(label))
         yield Picture(image, captions, (("the hand", *place), anywhere), task, label)
     elif task == "raf_db":
         _, label, portrait = face(seed, split, index)
-        image = _pixels(_as_stored(portrait.image))
+        image = _shown(portrait.image, _FULL)
         yield Picture(image, tuple(words.expression_captions(label)), (anywhere,), task, label)
     elif task == "pisc":
         _, _, label, pair = relation(seed, split, index)
-        boxes = [tuple(map(round, box)) for box in pair.boxes]
-        image = _pixels(_marked(_as_stored(pair.image), boxes, crop=False))  # type: ignore[arg-type]
+        image = _shown(pair.image, _PAIR, [_whole(box) for box in pair.boxes])
         yield Picture(image, tuple(words.relation_captions(label)), (anywhere,), task, label)
     elif task == "gazefollow":
         _, look = gaze(seed, split, index)
         captions_, places = gaze_facts(look)
-        image = _pixels(_marked(_as_stored(look.image), [look.head_box], crop=False))
+        image = _shown(look.image, _PERSON, [look.head_box])
         label = f"{look.target[0]:.3f} {look.target[1]:.3f}"
         yield Picture(image, tuple(captions_), (*places, anywhere), task, label)
     else:
         name = frames(split)[index]
         pairs, stitched = frame(seed, split, name)
-        whole = _as_stored(stitched.image)
         for (_, _, label), two in zip(pairs, stitched.boxes, strict=True):
-            image = _pixels(_marked(whole.copy(), two, crop=True))
+            image = _shown(stitched.image, _CROPPED, two)
             yield Picture(image, tuple(words.interaction_captions(label)), (anywhere,), task, label)
 
 
