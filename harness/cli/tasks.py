@@ -13,7 +13,7 @@ from harness.plugins import plugins
 
 if TYPE_CHECKING:
     from harness.specs.catalog import Catalog
-    from harness.specs.spec import TaskSpec
+    from harness.specs.spec import TaskGroup, TaskSpec
 
 
 def _catalog() -> Catalog:
@@ -53,9 +53,9 @@ def tasks(ctx: click.Context, *, group: str | None, as_json: bool) -> None:
         if group not in catalog.group_entries and group not in catalog.broken:
             raise unknown("group", group, catalog.group_entries)
         names = catalog.expand([group])
-    for name, error in catalog.broken.items():
+    groups, broken = ({}, {}) if group is not None else _groups(catalog)
+    for name, error in {**catalog.broken, **broken}.items():
         click.echo(f"left out: {name}: {clean(error)}", err=True)
-    groups = {} if group is not None else catalog.groups
     if as_json:
         print_json(_listed(catalog, names, groups))
         return
@@ -68,6 +68,18 @@ def tasks(ctx: click.Context, *, group: str | None, as_json: bool) -> None:
         click.echo()
         rows = [(held.id, held.title, ", ".join(held.tasks)) for held in groups.values()]
         print_table(("group", "title", "tasks"), rows)
+
+
+def _groups(catalog: Catalog) -> tuple[dict[str, TaskGroup], dict[str, HarnessError]]:
+    """Return the groups that can be used, and what is wrong with the others."""
+    found: dict[str, TaskGroup] = {}
+    broken: dict[str, HarnessError] = {}
+    for name in catalog.group_entries:
+        try:
+            found[name] = catalog.group(name)
+        except HarnessError as error:
+            broken[name] = error
+    return found, broken
 
 
 def _listed(catalog: Catalog, names: list[str], groups: Any) -> dict[str, Any]:

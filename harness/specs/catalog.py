@@ -11,6 +11,7 @@ from harness.errors import HarnessError, UserError, unknown
 from harness.specs.spec import TaskGroup, TaskSpec
 from harness.specs.yaml_loader import Document, read_yaml
 
+_OWN = {"note"}
 SUFFIXES = (".yaml", ".yml")
 
 
@@ -85,7 +86,16 @@ class Catalog:
             UserError: a group that is no valid one, that names an unknown task, or that is part of
                 itself.
         """
-        return {name: self._flat(name) for name in self.group_entries}
+        return {name: self.group(name) for name in self.group_entries}
+
+    def group(self, name: str) -> TaskGroup:
+        """Return a group, flattened to tasks.
+
+        Raises:
+            UserError: no such group, or one that is no valid one.
+        """
+        self._refuse_unknown(name, self.group_entries, "group")
+        return self._flat(name)
 
     def task(self, name: str, chosen: Mapping[str, Json] | None = None) -> TaskSpec:
         """Return a task under a choice of named options.
@@ -127,10 +137,8 @@ class Catalog:
             raise unknown(kind, name, known)
 
     def _flat(self, name: str, on_the_way: tuple[str, ...] = ()) -> TaskGroup:
-        from harness.specs.loader import group_of
-
         document = self.group_entries[name].document
-        group = group_of(document)
+        group = _group(document)
         found: dict[str, None] = {}
         for index, member in enumerate(group.tasks):
             where = document.where(("tasks", index))
@@ -147,6 +155,18 @@ class Catalog:
                 known = {**self.entries, **self.group_entries}
                 raise unknown("task or group", member, known, where=where)
         return TaskGroup(group.id, group.title, tuple(found), group.source)
+
+
+def _group(document: Document) -> TaskGroup:
+    """Return a group as written; only a malformed one loads the schema, to say what is wrong."""
+    match document.data:
+        case {"group": str(name), "title": str(title), "tasks": [*members], **rest} if (
+            members and all(isinstance(member, str) for member in members) and rest.keys() <= _OWN
+        ):
+            return TaskGroup(name, title, tuple(map(str, members)), document.path)
+    from harness.specs.loader import group_of
+
+    return group_of(document)
 
 
 def load_catalog(folders: Iterable[Path | SpecFolder]) -> Catalog:

@@ -86,3 +86,18 @@ def test_one_task_with_data_shows_a_prompt(
     assert held["data"]["answer"] == "happiness"
     assert held["spec"]["metrics"][0]["id"] == "accuracy"
     assert held["options_as_sent"][0] == "surprise"
+
+
+def test_a_broken_group_is_left_out_and_said(
+    capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.cli import tasks as command
+    from harness.specs.catalog import load_catalog
+
+    (tmp_path / "g.yaml").write_text("group: g\ntitle: G\ntasks: [nobody]\n")
+    (tmp_path / "worse.yaml").write_text("a: [")
+    monkeypatch.setattr(command, "_catalog", lambda: load_catalog([tmp_path]))
+    code, _, err = run(capsys, "tasks")
+    assert code == 0
+    assert "left out: g: " in err
+    assert "left out: worse: " in err

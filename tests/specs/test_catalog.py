@@ -111,3 +111,19 @@ def test_listing_loads_neither_jsonschema_nor_numpy() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert said.stdout.splitlines()[1] == "[]"
+
+
+def test_a_malformed_group_says_what_is_wrong(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        mood=SPEC,
+        g="group: g\ntitle: G\ntasks: [mood, 5]\n",
+        h="group: h\ntitle: H\ntask: [mood]\n",
+    )
+    catalog = load_catalog([tmp_path])
+    with pytest.raises(UserError, match=r"g.yaml:3:15: tasks\[1\] must be text, not 5"):
+        catalog.group("g")
+    with pytest.raises(UserError, match="the key 'tasks' is missing"):
+        catalog.expand(["h"])
+    with pytest.raises(UserError, match="unknown group 'mood'"):
+        catalog.group("mood")
