@@ -1,0 +1,148 @@
+"""``harness run``: plan, progress, table."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from harness.cli.progress import Display
+from harness.errors import UserError
+
+
+def pairs(values: tuple[str, ...], flag: str) -> dict[str, str]:
+    """Return ``key=value`` arguments as a mapping.
+
+    Raises:
+        UserError: for one without ``=``, or a key given twice.
+    """
+    found: dict[str, str] = {}
+    for value in values:
+        key, equals, text = value.partition("=")
+        if not equals or not key:
+            raise UserError(f"{flag} {value!r} is not KEY=VALUE", fix=f"{flag} key=value")
+        if key in found:
+            raise UserError(f"{flag} gives {key!r} twice")
+        found[key] = text
+    return found
+
+
+def sample_ids(text: str | None) -> frozenset[str] | None:
+    """Return ids from ``a,b,c`` or from ``@FILE`` with one id a line."""
+    if text is None:
+        return None
+    if not text.startswith("@"):
+        return frozenset(name for name in text.split(",") if name)
+    path = Path(text[1:])
+    try:
+        return frozenset(line for line in path.read_text("utf-8").splitlines() if line)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"the list of ids cannot be read: {error}", where=path) from None
+
+
+def batch(text: str) -> int | None:
+    """Return a batch size, ``None`` for ``auto``."""
+    if text == "auto":
+        return None
+    if not text.isdigit() or int(text) < 1:
+        raise UserError(f"--batch-size {text!r} is neither auto nor a whole number above 0")
+    return int(text)
+
+
+@click.command(
+    short_help="Evaluate a model on tasks and print the table.",
+    epilog="Examples: harness run --model socialfusion --tasks social_all | "
+    "harness run --model majority --tasks raf_db,gazefollow | "
+    "harness run --model predictions -o path=answers.jsonl --tasks raf_db --data raf_db=/data/raf",
+)
+@click.option("--model", required=True, metavar="ID", help="See `harness models`.")
+@click.option("--tasks", required=True, metavar="IDS", help="Tasks and groups, comma separated.")
+@click.option("-o", "--option", "options", multiple=True, metavar="KEY=VALUE", help="Of the model.")
+@click.option(
+    "--task-option",
+    "spec_options",
+    multiple=True,
+    metavar="TASK.KEY=VALUE",
+    help="A named option of a task's spec.",
+)
+@click.option("--data", multiple=True, metavar="TASK=PATH", help="Where a task's data lie.")
+@click.option("--profile", metavar="NAME", help="demo (default) or full.")
+@click.option("--results", type=click.Path(path_type=Path), help="Folder of the records.")
+@click.option("--limit", type=click.IntRange(min=1), help="So many samples a task (marked).")
+@click.option("--ids", metavar="A,B|@FILE", help="Only these samples (marked).")
+@click.option("--batch-size", default="auto", show_default=True, metavar="auto|N")
+@click.option("--device", default="auto", show_default=True)
+@click.option(
+    "--dtype",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
+)
+@click.option("--deterministic", is_flag=True, help="Byte-equal records at any batch size.")
+@click.option("--seed", default=0, show_default=True)
+@click.option(
+    "--max-errors",
+    default=0.01,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Share of samples that may error; above it the exit code is 1.",
+)
+@click.option("--max-megapixels", default=200, show_default=True, type=click.IntRange(min=1))
+@click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
+def run(**flags: Any) -> int:
+    """Evaluate a model on tasks and print the table.
+
+    What was computed before is not computed again: the same command continues or returns at once.
+    """
+    from harness import api
+    from harness.evaluation.run import run_tasks
+
+    console = Console(stderr=bool(flags["as_json"]), highlight=False)
+    ids = sample_ids(flags["ids"])
+    subject, planned, terms = api.plan(
+        flags["model"],
+        flags["tasks"],
+        options=dict(pairs(flags["options"], "-o")),
+        spec_options=dict(pairs(flags["spec_options"], "--task-option")),
+        data={key: Path(path) for key, path in pairs(flags["data"], "--data").items()},
+        profile=flags["profile"],
+        results=flags["results"],
+        limit=flags["limit"],
+        ids=ids,
+        device=flags["device"],
+        dtype=flags["dtype"],
+        batch_size=batch(flags["batch_size"]),
+        deterministic=flags["deterministic"],
+        seed=flags["seed"],
+        max_pixels=flags["max_megapixels"] * 1_000_000,
+        max_errors=flags["max_errors"],
+    )
+    with Display(console) as display:
+        display.planned(planned)
+        if flags["dry_run"]:
+            if flags["as_json"]:
+                click.echo(json.dumps(display.plan_json(planned), indent=2))
+            return 0
+        result = run_tasks(subject, planned, terms, display)
+    return _print(result, console, as_json=flags["as_json"])
+
+
+def _print(result: Any, console: Console, *, as_json: bool) -> int:
+    from harness.leaderboard.build import build_table
+    from harness.leaderboard.formats import as_json as render_json
+    from harness.leaderboard.terminal import print_table
+
+    table = build_table(list(result.records))
+    if as_json:
+        click.echo(render_json(table))
+    else:
+        print_table(table, console)
+    folder = result.manifest.parent.parent
+    console.print(f"records: {folder / 'evaluations'}   run: {result.manifest}", soft_wrap=True)
+    for line in result.failed:
+        click.echo(f"check failed: {line}", err=True)
+    return 1 if result.failed else 0

@@ -1,0 +1,95 @@
+"""From samples to requests: images opened once, prompts rendered, faults noted."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.errors import SampleError
+from harness.evaluation.task import Task
+from harness.requests import Choose, Embed, Generate, Request
+from harness.samples import Sample
+from harness.samples.images import MAX_PIXELS, LoadedImage, open_image
+from harness.samples.views import apply_view
+from harness.specs import ChooseSpec, GenerateSpec, TaskSpec
+from harness.specs.prompt import build_turns, options_as_sent
+
+
+@dataclass(slots=True)
+class Asked:
+    """A sample with its request, or with the fault that kept it from being asked."""
+
+    sample: Sample
+    request: Request | None = None
+    images: list[dict[str, Any]] = field(default_factory=list)
+    error: SampleError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Turns blocks of samples into requests.
+
+    Attributes:
+        opens_images: False when neither the model nor a metric needs them.
+        seed: The run's seed; a request's own seed depends on it and on the sample's id alone.
+    """
+
+    task: Task
+    opens_images: bool = True
+    seed: int = 0
+    max_pixels: int = MAX_PIXELS
+
+    def block(self, samples: list[Sample]) -> list[Asked]:
+        """Return one entry a sample, in order. Each distinct image is opened once."""
+        opened: dict[tuple[object, str], LoadedImage | SampleError] = {}
+        return [self._one(sample, opened) for sample in samples]
+
+    def _one(
+        self, sample: Sample, opened: dict[tuple[object, str], LoadedImage | SampleError]
+    ) -> Asked:
+        asked = Asked(sample)
+        shown: list[LoadedImage] = []
+        try:
+            for ref in sample.images if self.opens_images else ():
+                key = (ref.root, ref.name if ref.data is None else f"{sample.id}/{ref.name}")
+                if key not in opened:
+                    try:
+                        opened[key] = open_image(ref, max_pixels=self.max_pixels)
+                    except SampleError as error:
+                        opened[key] = error
+                image = opened[key]
+                if isinstance(image, SampleError):
+                    raise image
+                asked.images.append(
+                    {"sha256": image.sha256, "width": image.width, "height": image.height}
+                )
+                shown.append(apply_view(image, self.task.spec.prompt.view, sample.boxes))
+            turns = build_turns(self.task.spec, sample, tuple(shown))
+        except SampleError as error:
+            asked.error = error
+            return asked
+        asked.request = Request(
+            id=sample.id,
+            sample=sample.id,
+            task=self.task.id,
+            turns=turns,
+            want=wanted(self.task.spec),
+            seed=request_seed(self.seed, self.task.id, sample.id),
+        )
+        return asked
+
+
+def wanted(spec: TaskSpec) -> Choose | Generate | Embed:
+    """Return what a task wants of every request."""
+    if isinstance(spec.ask, ChooseSpec):
+        return Choose(options_as_sent(spec))
+    if isinstance(spec.ask, GenerateSpec):
+        return Generate(spec.ask.max_new_tokens, spec.ask.stop)
+    return Embed(spec.ask.texts)
+
+
+def request_seed(seed: int, task: str, sample: str) -> int:
+    """Return a 63-bit seed that depends on names alone, never on order."""
+    said = hashlib.blake2b(f"{seed}|{task}|{sample}".encode(), digest_size=8).digest()
+    return int.from_bytes(said, "big") >> 1

@@ -1,0 +1,188 @@
+"""Compute one evaluation: stream blocks, journal each, then summarise and seal."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.descriptors import Json
+from harness.errors import HarnessError
+from harness.evaluation.ask import Asked, Asker
+from harness.evaluation.plan import TaskPlan
+from harness.evaluation.score import Record, Scorer
+from harness.evaluation.summarise import Summary, summarise
+from harness.events import BlockAnswered
+from harness.models import Answerer
+from harness.plugins import plugins
+from harness.runs.journal import Journal
+from harness.runs.lock import writing
+from harness.runs.read import read_evaluation
+from harness.runs.record import FORMAT, EvaluationRecord
+from harness.runs.seal import is_sealed, seal, write_json, write_whole
+from harness.samples import Sample
+from harness.specs.resolve import resolved
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One evaluation to be had: a planned task, a model's identity, and where it goes.
+
+    Attributes:
+        model: What ``evaluation.json`` says of the model.
+        numbers: Settings that change numbers.
+        marks: Marks of data, model and selection.
+    """
+
+    plan: TaskPlan
+    directory: Path
+    fingerprint: str
+    model: dict[str, Json]
+    numbers: dict[str, Json]
+    marks: tuple[str, ...]
+    versions: dict[str, Json]
+    asker: Asker
+
+
+Progress = Callable[[int], None]
+Say = Callable[[str], None]
+
+
+def execute(
+    job: Job, answerer: Callable[[], Answerer], progress: Progress, say: Say
+) -> EvaluationRecord:
+    """Compute what is missing of an evaluation and return its record.
+
+    Args:
+        job: What is wanted.
+        answerer: Loads the model; called only when a block is still to be answered.
+        progress: Told the number of samples that came to be on disk.
+        say: Told notes for the user.
+    """
+    if is_sealed(job.directory):
+        progress(job.plan.samples)
+        return read_evaluation(job.directory)
+    with writing(job.directory), Journal(job.directory) as journal:
+        started = time.time()
+        if not is_sealed(job.directory):
+            answered = _answer(job, journal, answerer, progress, say)
+            _finish(job, journal, started, answered)
+    return read_evaluation(job.directory)
+
+
+def _answer(
+    job: Job, journal: Journal, answerer: Callable[[], Answerer], progress: Progress, say: Say
+) -> int:
+    """Answer every block that is not journaled; return the number of samples answered."""
+    done = journal.done
+    scorer = Scorer(job.plan.task.spec)
+    answered = 0
+    for index, size in enumerate(job.plan.blocks):
+        if index in done:
+            progress(size)
+    for index, block in _ahead(job, done):
+        records = _records(answerer(), scorer, block)
+        journal.append(index, records)
+        answered += len(records)
+        progress(len(records))
+        errors = sum(record["error"] is not None for record in records)
+        event = BlockAnswered(job.plan.task.id, index, len(job.plan.blocks), len(records), errors)
+        problem = plugins().notify("harness_block_answered", event)
+        if problem:
+            say(problem)
+    return answered
+
+
+def _records(model: Answerer, scorer: Scorer, block: list[Asked]) -> list[Record]:
+    requests = [asked.request for asked in block if asked.request is not None]
+    responses = {
+        response.request: response for response in (model.answer(requests) if requests else ())
+    }
+    return [scorer.record(asked, responses.get(asked.sample.id)) for asked in block]
+
+
+def _ahead(job: Job, done: frozenset[int]) -> Iterator[tuple[int, list[Asked]]]:
+    """Yield unanswered blocks, opening the next one's images while this one is answered."""
+    wanted: Iterator[tuple[int, list[Sample]]] = (
+        (index, samples) for index, samples in enumerate(job.plan.stream()) if index not in done
+    )
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        waiting: tuple[int, Future[list[Asked]]] | None = None
+        for index, samples in wanted:
+            coming = (index, pool.submit(job.asker.block, samples))
+            if waiting is not None:
+                yield waiting[0], waiting[1].result()
+            waiting = coming
+        if waiting is not None:
+            yield waiting[0], waiting[1].result()
+
+
+def _finish(job: Job, journal: Journal, started: float, answered: int) -> None:
+    if len(journal.done) != len(job.plan.blocks):
+        raise HarnessError("the journal lacks blocks of the plan", where=job.directory)
+    spec = job.plan.task.spec
+    summary = summarise(spec, journal.blocks())
+    directory = job.directory
+    write_whole(directory / "samples.jsonl", _lines(journal))
+    write_json(directory / "metrics.json", summary.as_json())
+    write_json(directory / "evaluation.json", _evaluation(job, summary))
+    text = yaml.safe_dump(resolved(spec), sort_keys=False, allow_unicode=True)
+    write_whole(directory / "spec.yaml", [text.encode()])
+    seconds = time.time() - started
+    write_json(
+        directory / "timings.json",
+        {
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "samples_answered": answered,
+            "seconds": round(seconds, 3),
+            "samples_per_second": round(answered / seconds, 3) if answered else None,
+        },
+    )
+    seal(directory)
+    journal.remove()
+
+
+def _lines(journal: Journal) -> Iterator[bytes]:
+    for block in journal.blocks():
+        for record in block:
+            line = json.dumps(record, separators=(",", ":"), ensure_ascii=False)
+            yield line.encode() + b"\n"
+
+
+def _evaluation(job: Job, summary: Summary) -> dict[str, Any]:
+    spec = job.plan.task.spec
+    marks = set(job.marks)
+    if summary.counts.errors:
+        marks.add("errored")
+    if summary.machine_labelled:
+        marks.add("machine-labelled slices")
+    return {
+        "format": FORMAT,
+        "status": "success",
+        "fingerprint": job.fingerprint,
+        "model": job.model,
+        "task": {
+            "id": spec.id,
+            "title": spec.title,
+            "version": spec.version,
+            "fingerprint": job.plan.fingerprint,
+            "parts": job.plan.parts,
+            "options": {name: option.value for name, option in spec.options.items()},
+            "unit": spec.unit,
+        },
+        "settings": job.numbers,
+        "marks": sorted(marks),
+        "images": summary.images,
+        "counts": {
+            name: getattr(summary.counts, name)
+            for name in ("samples", "scored", "errors", "unparsed", "refusals", "clusters")
+        },
+        "versions": job.versions,
+    }

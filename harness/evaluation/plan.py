@@ -1,0 +1,163 @@
+"""The plan of one task: which samples, in which blocks, under which fingerprint.
+
+One pass over the reader; a million samples cost a few bytes each, and no image is opened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+import numpy as np
+
+from harness.descriptors import Json
+from harness.errors import DataError, UserError, nearest
+from harness.evaluation.task import Task
+from harness.samples import Sample
+from harness.specs import fingerprint
+
+BLOCK = 64  # samples; a block is whole images, so it may hold a few more
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which samples of a split are asked.
+
+    Attributes:
+        limit: So many samples, those whose id has the smallest hash: the same everywhere, and
+            spread over a split that is sorted by class.
+        ids: Exactly these.
+    """
+
+    limit: int | None = None
+    ids: frozenset[str] | None = None
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether the whole split is asked."""
+        return self.limit is None and self.ids is None
+
+    def narrowed(self, task: Task) -> Selection:
+        """Return a selection by ids where there is a limit, so that it can be streamed.
+
+        Raises:
+            UserError: when an id asked for is not in the split.
+        """
+        if self.ids is not None:
+            found = {sample.id for sample in task.samples() if sample.id in self.ids}
+            for name in sorted(self.ids - found):
+                known = [sample.id for sample, _ in zip(task.samples(), range(5000), strict=False)]
+                raise UserError(
+                    f"task {task.id!r} has no sample {name!r}", fix=nearest(name, known)
+                )
+            return Selection(ids=self.ids)
+        if self.limit is None:
+            return self
+        smallest = heapq.nsmallest(
+            self.limit, ((_hash(sample.id), sample.id) for sample in task.samples())
+        )
+        return Selection(ids=frozenset(name for _, name in smallest))
+
+    def of(self, samples: Iterable[Sample]) -> Iterator[Sample]:
+        """Yield the selected samples, in the reader's order."""
+        if self.ids is None:
+            yield from samples
+        else:
+            yield from (sample for sample in samples if sample.id in self.ids)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPlan:
+    """One task, planned.
+
+    Attributes:
+        blocks: Samples in each block, in order.
+        parts: The hash of each part of the fingerprint.
+        fingerprint: Hash of the parts.
+    """
+
+    task: Task
+    selection: Selection
+    blocks: Sequence[int]
+    samples: int
+    parts: dict[str, str]
+    fingerprint: str
+    limited: bool
+    marks: tuple[str, ...] = field(default=())
+
+    def stream(self) -> Iterator[list[Sample]]:
+        """Yield the samples of each block, in order."""
+        samples = self.selection.of(self.task.samples())
+        for size in self.blocks:
+            yield [next(samples) for _ in range(size)]
+
+
+def plan_task(task: Task, selection: Selection) -> TaskPlan:
+    """Read a task's annotations once and cut its samples into blocks of whole images.
+
+    Raises:
+        UserError: data missing, a sample id asked for that is not there, no sample at all.
+        DataError: annotations that cannot be read, or two samples with one id.
+    """
+    parts = task.parts()
+    narrowed = selection.narrowed(task)
+    digest = hashlib.sha256()
+    blocks, hashes = array("q"), array("Q")
+    open_size = 0
+    for _, group in groupby(narrowed.of(task.samples()), key=_image):
+        size = 0
+        for sample in group:
+            encoded = sample.id.encode()
+            digest.update(encoded + b"\n")
+            hashes.append(_hash(sample.id))
+            size += 1
+        if open_size and open_size + size > BLOCK:
+            blocks.append(open_size)
+            open_size = 0
+        open_size += size
+    if open_size:
+        blocks.append(open_size)
+    if not hashes:
+        raise UserError(
+            f"task {task.id!r} has no sample in split {task.spec.data.split!r}",
+            where=task.located.root,
+        )
+    _refuse_repeated(task, narrowed, hashes)
+    parts["sample ids"] = digest.hexdigest()
+    whole: Json = dict(parts)
+    return TaskPlan(
+        task,
+        narrowed,
+        blocks,
+        len(hashes),
+        parts,
+        fingerprint(whole),
+        limited=not selection.is_everything,
+        marks=task.located.marks,
+    )
+
+
+def _image(sample: Sample) -> tuple[str, ...]:
+    # A sample without a name (embedded bytes) still has its id as a name.
+    return tuple(image.name for image in sample.images) or (sample.id,)
+
+
+def _hash(name: str) -> int:
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big")
+
+
+def _refuse_repeated(task: Task, selection: Selection, hashes: array[int]) -> None:
+    values = np.frombuffer(hashes, dtype=np.uint64)
+    if len(np.unique(values)) == len(values):
+        return
+    seen: set[str] = set()
+    for sample in selection.of(task.samples()):
+        if sample.id in seen:
+            raise DataError(
+                f"two samples of {task.id!r} have the id {sample.id!r}", where=task.located.root
+            )
+        seen.add(sample.id)

@@ -1,0 +1,260 @@
+"""A run: one model on a list of tasks, planned first, then one evaluation after the other."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Protocol
+
+from harness._version import __version__
+from harness.descriptors import Json
+from harness.errors import CheckFailed, UserError
+from harness.evaluation.ask import Asker
+from harness.evaluation.execute import Job, execute
+from harness.evaluation.plan import Selection, plan_task
+from harness.evaluation.subject import Subject
+from harness.evaluation.task import Task
+from harness.events import RunFinished, RunStarted, TaskFinished
+from harness.models import Answerer
+from harness.plugins import find, plugins
+from harness.runs.journal import Journal
+from harness.runs.record import EvaluationRecord
+from harness.runs.seal import is_sealed, write_json
+from harness.samples.images import MAX_PIXELS
+from harness.specs import fingerprint
+
+MAX_ERRORS = 0.01
+
+
+class Reporter(Protocol):
+    """Who watches a run: a progress display, or nobody."""
+
+    def planned(self, jobs: Sequence[Planned]) -> None:
+        """The plan is made; nothing is computed yet."""
+        ...
+
+    def task(self, job: Planned) -> None:
+        """A task begins."""
+        ...
+
+    def progress(self, samples: int) -> None:
+        """So many more samples are on disk."""
+        ...
+
+    def say(self, note: str) -> None:
+        """Something the user should know."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One evaluation of the plan. ``state`` is ``done``, ``to do`` or ``continues``."""
+
+    job: Job
+    state: str
+    journaled: int
+    speed: float | None
+
+    @property
+    def seconds(self) -> float | None:
+        """Estimated time left, from the last time this model answered this task."""
+        if self.state == "done":
+            return 0.0
+        return None if not self.speed else (self.job.plan.samples - self.journaled) / self.speed
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a run left. ``failed`` holds one line for each check that failed."""
+
+    manifest: Path
+    records: tuple[EvaluationRecord, ...]
+    failed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """How a run asks; ``seed`` and ``max_pixels`` change numbers, ``max_errors`` does not."""
+
+    selection: Selection
+    seed: int = 0
+    max_pixels: int = MAX_PIXELS
+    max_errors: float = MAX_ERRORS
+
+
+def plan_run(subject: Subject, tasks: Sequence[Task], terms: Terms) -> list[Planned]:
+    """Plan every task; no weight is loaded.
+
+    Raises:
+        UserError: the first thing that would keep a task from being evaluated.
+    """
+    for task in tasks:
+        subject.refuse(task.spec)
+    return [_plan(subject, task, terms) for task in tasks]
+
+
+def run_tasks(
+    subject: Subject, planned: Sequence[Planned], terms: Terms, reporter: Reporter
+) -> RunResult:
+    """Compute what is missing of a plan, write the manifest, and check error rates."""
+    names = tuple(item.job.plan.task.id for item in planned)
+    results = planned[0].job.directory.parent.parent.parent
+    _tell(
+        "harness_run_started",
+        RunStarted(subject.descriptor.id, names, sum(item.job.plan.samples for item in planned)),
+        reporter,
+    )
+    records: list[EvaluationRecord] = []
+    try:
+        for item in planned:
+            reporter.task(item)
+            record = execute(item.job, _loader(subject, item), reporter.progress, reporter.say)
+            records.append(record)
+            event = TaskFinished(record.task, record.directory, item.state != "done")
+            _tell("harness_task_finished", event, reporter)
+    finally:
+        subject.close()
+    manifest = _manifest(results, subject, planned)
+    finished = RunFinished(manifest, tuple(record.directory for record in records))
+    _tell("harness_run_finished", finished, reporter)
+    return RunResult(manifest, tuple(records), tuple(_failed(records, terms.max_errors)))
+
+
+def refuse_failed(result: RunResult) -> None:
+    """Raise when a check on a finished run failed.
+
+    Raises:
+        CheckFailed: naming every failed check.
+    """
+    if result.failed:
+        raise CheckFailed("\n".join(result.failed), fix="see the error field in samples.jsonl")
+
+
+def _plan(subject: Subject, task: Task, terms: Terms) -> Planned:
+    plan = plan_task(task, terms.selection)
+    model = subject.record(task)
+    opens = subject.descriptor.sees_images or any(
+        find("metric", metric.id, plugins().metrics()).needs_image_size
+        for metric in task.spec.metrics
+    )
+    numbers: dict[str, Json] = {
+        "seed": terms.seed,
+        "max_pixels": terms.max_pixels,
+        "deterministic": subject.runtime.deterministic,
+    }
+    said = fingerprint(
+        {"model": model["fingerprint"], "task": plan.fingerprint, "settings": numbers}
+    )
+    results = task.settings.results
+    directory = results / "evaluations" / task.id / f"{subject.descriptor.id}-{said[:12]}"
+    marks = {*plan.marks, *subject.marks}
+    if plan.limited:
+        marks.add("limited")
+    job = Job(
+        plan=plan,
+        directory=directory,
+        fingerprint=said,
+        model=model,
+        numbers=numbers,
+        marks=tuple(sorted(marks)),
+        versions=_versions(subject, task),
+        asker=Asker(task, opens, terms.seed, terms.max_pixels),
+    )
+    if is_sealed(directory):
+        return Planned(job, "done", plan.samples, None)
+    done = Journal(directory).done if directory.is_dir() else frozenset()
+    journaled = sum(plan.blocks[index] for index in done)
+    return Planned(
+        job, "continues" if done else "to do", journaled, _speed(directory.parent, subject)
+    )
+
+
+def _versions(subject: Subject, task: Task) -> dict[str, Json]:
+    versions: dict[str, Json] = {
+        "social-harness": __version__,
+        "python": ".".join(map(str, sys.version_info[:3])),
+        "model plugin": plugins().distribution_of(subject.descriptor),
+        "reader plugin": plugins().distribution_of(
+            find("reader", task.spec.data.reader, plugins().readers())
+        ),
+    }
+    for name in ("numpy", "pillow", "scipy", *_imported_by(subject)):
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def _imported_by(subject: Subject) -> tuple[str, ...]:
+    heavy = ("torch", "transformers", "peft", "open_clip_torch")
+    return heavy if subject.descriptor.requires else ()
+
+
+def _speed(folder: Path, subject: Subject) -> float | None:
+    """Return samples a second of this model's newest finished evaluation of the task."""
+    import json
+
+    clocks = sorted(folder.glob(f"{subject.descriptor.id}-*/timings.json"))
+    for path in sorted(clocks, key=lambda path: path.stat().st_mtime, reverse=True):
+        try:
+            speed = json.loads(path.read_bytes())["samples_per_second"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if isinstance(speed, int | float) and speed > 0:
+            return float(speed)
+    return None
+
+
+def _loader(subject: Subject, item: Planned) -> Callable[[], Answerer]:
+    return lambda: subject.answerer(item.job.plan.task)
+
+
+def _tell(hook: str, event: object, reporter: Reporter) -> None:
+    problem = plugins().notify(hook, event)
+    if problem:
+        reporter.say(problem)
+
+
+def _manifest(results: Path, subject: Subject, planned: Sequence[Planned]) -> Path:
+    evaluations = [item.job.directory.relative_to(results).as_posix() for item in planned]
+    body: dict[str, Any] = {
+        "format": 1,
+        "model": subject.descriptor.id,
+        "tasks": [item.job.plan.task.id for item in planned],
+        "evaluations": evaluations,
+    }
+    path = results / "runs" / f"{subject.descriptor.id}-{fingerprint(body)[:12]}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, body)
+    return path
+
+
+def _failed(records: Sequence[EvaluationRecord], threshold: float) -> list[str]:
+    return [
+        f"{record.task}: {record.counts.errors} of {record.counts.samples} samples errored, "
+        f"more than {threshold:.1%} (--max-errors)"
+        for record in records
+        if record.counts.errors > threshold * record.counts.samples
+    ]
+
+
+def task_options(pairs: Mapping[str, Json], tasks: Sequence[str]) -> dict[str, dict[str, Json]]:
+    """Sort ``TASK.OPTION`` names by task.
+
+    Raises:
+        UserError: for a name without a dot, or a task that is not in the run.
+    """
+    sorted_by_task: dict[str, dict[str, Json]] = {}
+    for name, value in pairs.items():
+        task, dot, option = name.partition(".")
+        if not dot or task not in tasks:
+            raise UserError(
+                f"{name!r} is not TASK.OPTION of a task in this run",
+                fix=f"tasks of this run: {', '.join(tasks)}",
+            )
+        sorted_by_task.setdefault(task, {})[option] = value
+    return sorted_by_task

@@ -1,0 +1,144 @@
+"""From responses to sample records, and from records to what metrics see."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from harness.descriptors import load_target, parse_options
+from harness.errors import UserError
+from harness.evaluation.ask import Asked
+from harness.metrics import ScoredSample
+from harness.plugins import find, plugins
+from harness.requests import Failed, Request, Response, Scores, Text
+from harness.requests.extractor import Extractor
+from harness.specs import ChooseSpec, GenerateSpec, TaskSpec
+
+Record = dict[str, Any]
+
+
+class Scorer:
+    """Makes the line of ``samples.jsonl`` for an asked sample and its response."""
+
+    def __init__(self, spec: TaskSpec) -> None:
+        self._spec = spec
+        self._labels = spec.labels
+        self._extractor: Extractor | None = None
+        if isinstance(spec.ask, GenerateSpec):
+            descriptor = find("extractor", spec.ask.extractor, plugins().extractors())
+            owner = f"extractor {descriptor.id!r}"
+            options = parse_options(descriptor.options, spec.ask.extractor_options, owner=owner)
+            self._extractor = load_target(descriptor)(options, self._labels)
+
+    def record(self, asked: Asked, response: Response | None) -> Record:
+        """Return the record; a fault of the sample or of the model is its ``error``."""
+        sample = asked.sample
+        record: Record = {
+            "id": sample.id,
+            "cluster": sample.cluster,
+            "target": sample.target,
+            "answer": None,
+            "problem": "",
+            "error": None,
+            "groups": {name: [group.value, group.source] for name, group in sample.groups.items()},
+            "images": asked.images,
+        }
+        if asked.error is not None:
+            record["error"] = {"kind": asked.error.kind, "message": str(asked.error)}
+        elif asked.request is not None:
+            record["prompt"] = prompt_hash(asked.request)
+            self._fill(record, response)
+        return record
+
+    def _fill(self, record: Record, response: Response | None) -> None:
+        result = response.result if response is not None else None
+        if result is None:
+            record["error"] = {"kind": "no_answer", "message": "the model did not answer"}
+        elif isinstance(result, Failed):
+            record["error"] = {"kind": result.kind, "message": result.message}
+        elif isinstance(result, Scores) and isinstance(self._spec.ask, ChooseSpec):
+            self._fill_scores(record, result, self._spec.ask)
+        elif isinstance(result, Text) and self._extractor is not None:
+            record["text"], record["finish"] = result.text, result.finish
+            found = self._extractor(result.text)
+            record["answer"], record["problem"] = found.answer, found.problem
+        else:
+            said = type(result).__name__
+            record["error"] = {
+                "kind": "wrong_answer",
+                "message": f"the model answered with {said}, which this task does not take",
+            }
+
+    def _fill_scores(self, record: Record, result: Scores, ask: ChooseSpec) -> None:
+        if len(result.values) != len(self._labels) or not all(map(math.isfinite, result.values)):
+            record["error"] = {
+                "kind": "bad_scores",
+                "message": f"{len(result.values)} scores for {len(self._labels)} options, "
+                "or one that is not finite",
+            }
+            return
+        values = normalised(result, ask.normalisation)
+        record["score_kind"] = result.kind
+        record["scores"] = [round(value, 6) for value in result.values]
+        if result.tokens:
+            record["tokens"] = list(result.tokens)
+        if result.bytes:
+            record["bytes"] = list(result.bytes)
+        # The first of equal scores wins: a rule that does not depend on anything else.
+        record["answer"] = self._labels[max(range(len(values)), key=values.__getitem__)]
+
+
+def normalised(scores: Scores, rule: str) -> tuple[float, ...]:
+    """Return scores as the spec compares them: ``none``, per ``token`` or per ``byte``.
+
+    Raises:
+        UserError: for similarities and labels, which have no length to divide by.
+    """
+    if rule == "none":
+        return scores.values
+    lengths = scores.tokens if rule == "token" else scores.bytes
+    if scores.kind != "logprob" or len(lengths) != len(scores.values):
+        raise UserError(
+            f"scores of kind {scores.kind!r} cannot be normalised per {rule}",
+            fix="set choose.normalisation to none in the spec",
+        )
+    return tuple(
+        value / max(1, length) for value, length in zip(scores.values, lengths, strict=True)
+    )
+
+
+def scored(record: Mapping[str, Any], spec: TaskSpec) -> ScoredSample:
+    """Return a record as a metric sees it."""
+    images = record["images"]
+    scores = record.get("scores")
+    values: tuple[float, ...] | None = None
+    if scores is not None and isinstance(spec.ask, ChooseSpec):
+        kept = Scores(
+            record["score_kind"],
+            tuple(scores),
+            tuple(record.get("tokens", ())),
+            tuple(record.get("bytes", ())),
+        )
+        values = normalised(kept, spec.ask.normalisation)
+    return ScoredSample(
+        id=record["id"],
+        cluster=record["cluster"],
+        target=record["target"],
+        answer=record["answer"],
+        scores=values,
+        labels=spec.labels,
+        size=(images[0]["width"], images[0]["height"]) if images else None,
+        groups={name: pair[0] for name, pair in record["groups"].items()},
+    )
+
+
+def prompt_hash(request: Request) -> str:
+    """Return a short hash of a request's texts and image keys, as they were sent."""
+    digest = hashlib.blake2b(digest_size=8)
+    for turn in request.turns:
+        digest.update(f"{turn.role}\x00{turn.text}\x00".encode())
+        for image in turn.images:
+            digest.update(image.key.encode())
+    return digest.hexdigest()

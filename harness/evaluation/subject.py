@@ -1,0 +1,104 @@
+"""The model of a run: found by name, configured, identified, loaded at most once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.config.settings import Settings
+from harness.descriptors import Json, ModelDescriptor, load_target, parse_options
+from harness.errors import UserError, unknown
+from harness.evaluation.task import Task
+from harness.models import Answerer, Model, Runtime
+from harness.plugins import find, plugins
+from harness.specs import TaskSpec, fingerprint
+
+PRESET = "preset"
+
+
+@dataclass(slots=True)
+class Subject:
+    """A model, or a baseline in its place.
+
+    Attributes:
+        options: Every option's value.
+        marks: Marks its preset puts on records.
+    """
+
+    descriptor: ModelDescriptor
+    options: Mapping[str, Json]
+    marks: tuple[str, ...]
+    runtime: Runtime
+    _models: dict[str, Model] = field(default_factory=dict)
+    _loaded: dict[str, Answerer] = field(default_factory=dict)
+
+    def model(self, task: Task) -> Model:
+        """Return the model for a task, made once."""
+        key = task.id if self.descriptor.needs_task else ""
+        if key not in self._models:
+            factory: Any = load_target(self.descriptor)
+            made = (
+                factory(self.options, task) if self.descriptor.needs_task else factory(self.options)
+            )
+            self._models[key] = made
+        return self._models[key]
+
+    def answerer(self, task: Task) -> Answerer:
+        """Return the loaded model for a task; weights are loaded on the first call."""
+        key = task.id if self.descriptor.needs_task else ""
+        if key not in self._loaded:
+            self._loaded[key] = self.model(task).load(self.runtime)
+        return self._loaded[key]
+
+    def record(self, task: Task) -> dict[str, Json]:
+        """Return what ``evaluation.json`` says of the model."""
+        identity = dict(self.model(task).identity(self.runtime))
+        numbers = {option.name for option in self.descriptor.options if option.changes_numbers}
+        return {
+            "id": self.descriptor.id,
+            "options": {name: value for name, value in self.options.items() if name in numbers},
+            "identity": identity,
+            "fingerprint": fingerprint({"id": self.descriptor.id, "identity": identity}),
+        }
+
+    def refuse(self, spec: TaskSpec) -> None:
+        """Check that the model can answer what the task asks.
+
+        Raises:
+            UserError: when it cannot, with the tasks or models that would fit.
+        """
+        needed = spec.ask.capability
+        if needed not in self.descriptor.capabilities:
+            able = sorted(
+                model.id for model in plugins().models().values() if needed in model.capabilities
+            )
+            raise UserError(
+                f"model {self.descriptor.id!r} cannot {needed}, which task {spec.id!r} needs",
+                fix=f"models that can: {', '.join(able)}",
+            )
+
+    def close(self) -> None:
+        """Free every loaded model."""
+        for answerer in self._loaded.values():
+            answerer.close()
+        self._loaded.clear()
+
+
+def find_subject(
+    name: str, given: Mapping[str, Json], settings: Settings, runtime: Runtime
+) -> Subject:
+    """Find a model and settle its options: descriptor default < preset < settings < given.
+
+    Raises:
+        UserError: unknown model, option, preset or value.
+    """
+    descriptor = find("model", name, plugins().models())
+    chosen = {**settings.models.get(name, {}), **given}
+    preset = chosen.pop(PRESET, None)
+    if preset is not None and str(preset) not in descriptor.presets:
+        raise unknown(f"preset of model {name!r}", str(preset), descriptor.presets)
+    held = descriptor.presets[str(preset)] if preset is not None else {}
+    options = parse_options(descriptor.options, {**held, **chosen}, owner=f"model {name!r}")
+    marks = descriptor.preset_marks.get(str(preset), ()) if preset is not None else ()
+    return Subject(descriptor, options, marks, runtime)

@@ -1,0 +1,120 @@
+"""A task with its data found: what a run evaluates, and what a baseline may know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from harness.config.data import Located, locate
+from harness.config.settings import Settings
+from harness.descriptors import Json, load_target, parse_options
+from harness.errors import UserError
+from harness.plugins import find, plugins
+from harness.readers import Reader
+from harness.runs.seal import file_hash
+from harness.samples import Sample
+from harness.specs import GenerateSpec, TaskSpec, fingerprint
+from harness.specs.prompt import render_answer
+from harness.specs.resolve import parts
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task spec with the data it will be asked on."""
+
+    spec: TaskSpec
+    settings: Settings
+
+    @property
+    def id(self) -> str:
+        """The task's id."""
+        return self.spec.id
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Labels in the order they are asked; empty when the task is no choice."""
+        return self.spec.labels
+
+    @cached_property
+    def located(self) -> Located:
+        """Where the evaluated split lies."""
+        return locate(self.spec, self.settings, (self.spec.data.split,))
+
+    @cached_property
+    def reader(self) -> Reader:
+        """The reader, with the spec's options and those the data source adds."""
+        descriptor = find("reader", self.spec.data.reader, plugins().readers())
+        given = {
+            **self.spec.data.options,
+            **self.located.reader_options,
+            "unit": self.spec.unit,
+        }
+        options = parse_options(descriptor.options, given, owner=f"reader {descriptor.id!r}")
+        reader: Reader = load_target(descriptor)(options)
+        return reader
+
+    def samples(self, split: str | None = None) -> Iterator[Sample]:
+        """Yield a split's samples; the evaluated split by default."""
+        return self.reader.samples(self.located.root, split or self.spec.data.split)
+
+    def train_samples(self) -> Iterator[Sample]:
+        """Yield the train split.
+
+        Raises:
+            UserError: when the task has none, or its annotations are missing.
+        """
+        split = self.spec.data.train_split
+        if split is None:
+            raise UserError(f"task {self.id!r} has no train split")
+        self._present(split)
+        return self.samples(split)
+
+    def render_answer(self, target: Json) -> str:
+        """Return a target as the text a model would have to write."""
+        return render_answer(self.spec, target)
+
+    def annotation_hashes(self) -> dict[str, str]:
+        """Return the hash of each annotation file of the evaluated split, by path in the root."""
+        root = self.located.root
+        files = self._present(self.spec.data.split)
+        return {path.relative_to(root).as_posix(): file_hash(path) for path in files}
+
+    def parts(self) -> dict[str, str]:
+        """Return the hash of each part of the task's fingerprint but its sample ids."""
+        reader = find("reader", self.spec.data.reader, plugins().readers())
+        metrics: Json = {
+            metric.id: find("metric", metric.id, plugins().metrics()).version
+            for metric in self.spec.metrics
+        }
+        versions: dict[str, Json] = {"reader": reader.version, "metrics": metrics}
+        if isinstance(self.spec.ask, GenerateSpec):
+            extractor = find("extractor", self.spec.ask.extractor, plugins().extractors())
+            versions["extractor"] = extractor.version
+        return {
+            **parts(self.spec),
+            "data": fingerprint({**self.annotation_hashes(), **_plain(self.located)}),
+            "code versions": fingerprint(versions),
+        }
+
+    def _present(self, split: str) -> list[Path]:
+        files = list(self.reader.annotations(self.located.root, split))
+        missing = [path for path in files if not path.is_file()]
+        if missing:
+            shown = ", ".join(_under(path, self.located.root) for path in missing[:5])
+            more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+            raise UserError(
+                f"annotations of {self.id!r} ({split}) are missing: looked for {shown}{more}",
+                where=self.located.root,
+                fix=f"{' '.join(self.spec.data.obtain.split())}; or --profile demo for drawn data",
+            )
+        return files
+
+
+def _plain(located: Located) -> Mapping[str, Json]:
+    return {f"option {name}": value for name, value in located.reader_options.items()}
+
+
+def _under(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
