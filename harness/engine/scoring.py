@@ -1,4 +1,8 @@
-"""Log-probabilities of options: each distinct prefix is read once, its options go behind it."""
+"""Log-probabilities of options: each distinct prefix is read once, its options go behind it.
+
+Where the model's attention takes a mask, all options of a prefix go behind it in one row, each
+seeing the prefix and itself. Elsewhere each option goes behind a copy of the keys and values.
+"""
 
 from __future__ import annotations
 
@@ -31,20 +35,81 @@ def score_options(model: CausalLM, asks: Sequence[Ask], batches: Batches) -> lis
         wanted.setdefault(ask.prefix.key, {}).update(dict.fromkeys(ask.options, 0.0))
     todo = [(prefix, tuple(wanted[key])) for key, prefix in prefixes.items()]
 
+    packs = takes_masks(model)
+
     def forward(chunk: Sequence[tuple[Prefix, tuple[Ids, ...]]]) -> list[list[float]]:
         read = prefill(model, [prefix for prefix, _ in chunk])
-        return _score_behind(model, read, [options for _, options in chunk], batches)
+        options = [several for _, several in chunk]
+        if packs:
+            return _score_packed(model, read, options)
+        return _score_expanded(model, read, options, batches)
 
-    found = batches.run(todo, lambda item: item[0].length, forward)
+    def length(item: tuple[Prefix, tuple[Ids, ...]]) -> int:
+        behind = sum(len(ids) - 1 for ids in item[1]) if packs else 0
+        return item[0].length + behind
+
+    found = batches.run(todo, length, forward)
     for (prefix, options), values in zip(todo, found, strict=True):
         wanted[prefix.key] = dict(zip(options, values, strict=True))
     return [[wanted[ask.prefix.key][option] for option in ask.options] for ask in asks]
 
 
-def _score_behind(
+def takes_masks(model: CausalLM) -> bool:
+    """Return whether a model's attention follows a mask of our own (queries x keys) exactly."""
+    config = model.config
+    kinds = set(getattr(config, "layer_types", None) or ())
+    plain = kinds <= {"full_attention"} and not getattr(config, "sliding_window", None)
+    return plain and getattr(config, "_attn_implementation", "") in {"sdpa", "eager"}
+
+
+def _score_packed(
+    model: CausalLM, read: Prefilled, options: Sequence[tuple[Ids, ...]]
+) -> list[list[float]]:
+    """Score all options of a row in one row: each sees the prefix and itself, not the others."""
+    device = read.mask.device
+    first = torch.log_softmax(read.logits, dim=-1).cpu()
+    count, width = read.mask.shape
+    longest = max(sum(len(ids) - 1 for ids in several) for several in options)
+    totals = [[float(first[row, ids[0]]) for ids in several] for row, several in enumerate(options)]
+    if not longest:
+        return totals
+    given, aims, owner, steps = torch.zeros(4, count, longest, dtype=torch.long).unbind()
+    owner -= 1  # padding belongs to no option
+    for row, several in enumerate(options):
+        start = 0
+        for number, ids in enumerate(several):
+            end = start + len(ids) - 1
+            given[row, start:end] = torch.tensor(ids[:-1])
+            aims[row, start:end] = torch.tensor(ids[1:])
+            owner[row, start:end] = number
+            steps[row, start:end] = torch.arange(end - start)
+            start = end
+    ours = (owner[:, :, None] == owner[:, None, :]) & (steps[:, :, None] >= steps[:, None, :])
+    before = read.mask.cpu().bool()[:, None, :].expand(count, longest, width)
+    seen = torch.cat([before, ours], dim=2)[:, None].to(device)
+    dtype = next(model.parameters()).dtype
+    blocked = torch.zeros(seen.shape, dtype=dtype, device=device)
+    logits = model(
+        input_ids=given.to(device),
+        attention_mask=blocked.masked_fill(~seen, torch.finfo(dtype).min),
+        position_ids=read.lengths[:, None] + steps.to(device),
+        past_key_values=read.cache,
+        use_cache=True,
+    ).logits
+    scores = _token_scores(logits, aims.to(device)).cpu()
+    for row, several in enumerate(options):
+        start = 0
+        for number, ids in enumerate(several):
+            end = start + len(ids) - 1
+            totals[row][number] += float(scores[row, start:end].sum())
+            start = end
+    return totals
+
+
+def _score_expanded(
     model: CausalLM, read: Prefilled, options: Sequence[tuple[Ids, ...]], batches: Batches
 ) -> list[list[float]]:
-    """Return the scores of the options of each row of a prefilled batch."""
+    """Score each option in a row of its own, behind a copy of its prefix's keys and values."""
     first = torch.log_softmax(read.logits, dim=-1)
     pairs = [(row, ids) for row, several in enumerate(options) for ids in several]
     rows = torch.tensor([row for row, _ in pairs], device=first.device)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 
+from harness.engine import scoring
 from harness.engine.batching import Batches
 from harness.engine.generation import Write, generate_greedily
 from harness.engine.prefixes import Prefix
@@ -30,9 +31,17 @@ def asks(prefixes: list[Prefix]) -> list[Ask]:
 
 @pytest.mark.parametrize("rows", [None, 1, 3, 64])
 @pytest.mark.parametrize("fixed", [False, True])
-def test_shared_prefixes_score_like_one_pass_per_option(
-    model: Any, prefixes: list[Prefix], rows: int | None, fixed: bool
+@pytest.mark.parametrize("packed", [False, True])
+def test_shared_prefixes_score_like_one_pass_per_option(  # noqa: PLR0917
+    model: Any,
+    prefixes: list[Prefix],
+    rows: int | None,
+    fixed: bool,
+    packed: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    assert scoring.takes_masks(model)
+    monkeypatch.setattr(scoring, "takes_masks", lambda _: packed)
     given = asks(prefixes)
     found = score_options(model, given, Batches(rows, fixed=fixed))
     for ask, values in zip(given, found, strict=True):
