@@ -16,6 +16,16 @@ ALL_INTERACTIONS = (
 )  # fmt: skip
 """Words the language model should know; the exact option list is the task spec's."""
 
+INTERACTION_OPTIONS = (
+    "sitting together", "waving hand together", "walking together", "holding sth together",
+    "looking at sth together", "bending together", "moving together", "going upstairs together",
+    "shaking hand", "interaction with door together", "pointing at sth together",
+    "standing together", "looking at robot together", "walking toward each other",
+    "looking into sth together", "conversation", "eating together", "hugging",
+    "standing together together", "going downstairs together", "cycling together",
+)  # fmt: skip
+"""The 21 options of the task jrdb_social; eight of them are drawn."""
+
 DIRECTIONS = (
     "right", "down and to the right", "down", "down and to the left",
     "left", "up and to the left", "up", "up and to the right",
