@@ -20,13 +20,13 @@ from harness.evaluation.run import (
 )
 from harness.evaluation.subject import Subject, find_subject
 from harness.evaluation.task import Task
-from harness.leaderboard.build import build_table
-from harness.leaderboard.table import Table
 from harness.models import Runtime
 from harness.plugins import plugins
 from harness.runs import EvaluationRecord, read_evaluation, read_evaluations
 from harness.samples.images import MAX_PIXELS
 from harness.specs.catalog import load_catalog
+from harness.tables.build import build_table
+from harness.tables.table import Table
 
 __all__ = [
     "leaderboard",

@@ -53,7 +53,7 @@ def harness_extractors() -> list[ExtractorDescriptor]:
 @hookimpl
 def harness_leaderboard_formats() -> list[FormatDescriptor]:
     """Leaderboard formats."""
-    from harness.leaderboard.descriptors import FORMATS
+    from harness.tables.descriptors import FORMATS
 
     return list(FORMATS)
 

@@ -31,7 +31,7 @@ LEVELS = (
     {"studies"},
     {"training", "analysis"},
     {"evaluation"},
-    {"config", "specs", "readers", "models", "metrics", "runs", "leaderboard"},
+    {"config", "specs", "readers", "models", "metrics", "runs", "tables"},
     {"samples", "requests", "stats"},
     {"descriptors", "errors", "hookspecs", "events", "plugins", "resources", "_version"},
 )

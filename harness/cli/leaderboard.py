@@ -45,8 +45,8 @@ def leaderboard(  # noqa: PLR0913  one parameter an option
     any it reads the results folder. Directories that are unfinished or damaged are named and left
     out.
     """
-    from harness.leaderboard import build_table
-    from harness.leaderboard.terminal import print_table
+    from harness.tables import build_table
+    from harness.tables.terminal import print_table
 
     form = _format(form, as_json, out)
     records, problems = _read(places)

@@ -132,9 +132,9 @@ def run(**flags: Any) -> int:
 
 
 def _print(result: Any, console: Console, *, as_json: bool) -> int:
-    from harness.leaderboard.build import build_table
-    from harness.leaderboard.formats import as_json as render_json
-    from harness.leaderboard.terminal import print_table
+    from harness.tables.build import build_table
+    from harness.tables.formats import as_json as render_json
+    from harness.tables.terminal import print_table
 
     table = build_table(list(result.records))
     if as_json:

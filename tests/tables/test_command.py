@@ -10,7 +10,7 @@ import pytest
 from harness.cli.main import invoke, main
 from harness.runs.record import FORMAT, EvaluationRecord
 from harness.runs.seal import seal, write_json
-from tests.leaderboard.records import metric, record
+from tests.tables.records import metric, record
 
 
 def write(folder: Path, one: EvaluationRecord) -> Path:

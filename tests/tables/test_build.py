@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from harness.errors import UserError
-from harness.leaderboard import Table, build_table
 from harness.runs.record import Counts
-from tests.leaderboard.records import metric, record
+from harness.tables import Table, build_table
+from tests.tables.records import metric, record
 
 
 def names(table: Table) -> list[str]:

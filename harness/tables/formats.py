@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from tabulate import tabulate
 
-from harness.leaderboard.table import Cell, Column, Table, cell_texts, one_line
+from harness.tables.table import Cell, Column, Table, cell_texts, one_line
 
 FORMAT = 1
 

@@ -7,19 +7,19 @@ from harness.descriptors import FormatDescriptor
 FORMATS: tuple[FormatDescriptor, ...] = (
     FormatDescriptor(
         id="markdown",
-        target="harness.leaderboard.formats:markdown",
+        target="harness.tables.formats:markdown",
         summary="A table for READMEs and issues.",
         suffix=".md",
     ),
     FormatDescriptor(
         id="json",
-        target="harness.leaderboard.formats:as_json",
+        target="harness.tables.formats:as_json",
         summary="Every number unrounded, with all that stands beside it.",
         suffix=".json",
     ),
     FormatDescriptor(
         id="plain",
-        target="harness.leaderboard.formats:plain",
+        target="harness.tables.formats:plain",
         summary="Text in columns, for mails and logs.",
         suffix=".txt",
     ),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from harness.descriptors import Json
-from harness.leaderboard.table import LETTERS, Column
 from harness.runs.record import EvaluationRecord, Interval
+from harness.tables.table import LETTERS, Column
 
 MEANINGS = {
     "contaminated": "evaluated on samples the checkpoint was trained on",

@@ -6,7 +6,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
 
-from harness.leaderboard.table import Cell, Column, Section, Table, cell_texts, one_line
+from harness.tables.table import Cell, Column, Section, Table, cell_texts, one_line
 
 
 def render_terminal(table: Table, width: int = 100) -> RenderableType:

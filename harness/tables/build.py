@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from harness.descriptors import Json
 from harness.errors import UserError, unknown
-from harness.leaderboard.notes import notes_of
-from harness.leaderboard.table import Cell, Column, Row, Section, Table
 from harness.runs.record import EvaluationRecord, MetricValue
+from harness.tables.notes import notes_of
+from harness.tables.table import Cell, Column, Row, Section, Table
 
 
 def build_table(

@@ -7,11 +7,11 @@ import pytest
 from rich.console import Console
 
 from harness.descriptors import load_target
-from harness.leaderboard import Table, build_table
-from harness.leaderboard.descriptors import FORMATS
-from harness.leaderboard.terminal import print_table
 from harness.runs.record import Counts
-from tests.leaderboard.records import metric, record
+from harness.tables import Table, build_table
+from harness.tables.descriptors import FORMATS
+from harness.tables.terminal import print_table
+from tests.tables.records import metric, record
 
 ODD = "a|b `c` \\d <b>e</b> [bold]f[/] *g* _h_\nnext\x1b[31m & ~i~"
 

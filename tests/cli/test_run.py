@@ -1,0 +1,127 @@
+"""``harness run`` as a user types it, right and wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.cli.main import invoke, main
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("HARNESS_PROFILE", "HARNESS_RESULTS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def run(capsys: Capture, *arguments: str) -> tuple[int, str, str]:
+    code = invoke(main, ["run", *arguments])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+ASK = ("--model", "majority", "--tasks", "raf_db")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--model", "majorty", "--tasks", "raf_db"), "did you mean 'majority'?"),
+        (("--model", "null", "--tasks", "raf"), "did you mean 'raf_db'?"),
+        (("--model", "null", "--tasks", "socialall"), "did you mean 'social_all'"),
+        ((*ASK, "-o", "seed"), "is not KEY=VALUE"),
+        ((*ASK, "-o", "sed=1"), "unknown option of model 'majority' 'sed'"),
+        (("--model", "random", "--tasks", "raf_db", "-o", "seed=x"), "is not a whole number"),
+        ((*ASK, "--task-option", "raf_db.x=1"), "raf_db"),
+        ((*ASK, "--task-option", "pisc_fine.absent_class=zero"), "tasks of this run: raf_db"),
+        ((*ASK, "--data", "raf_db=nowhere"), "the data folder of 'raf_db' is missing"),
+        ((*ASK, "--data", "raf_db=."), "looked for basic/EmoLabel/list_patition_label.txt"),
+        ((*ASK, "--profile", "ful"), "did you mean 'full'?"),
+        ((*ASK, "--profile", "full"), "--profile demo"),
+        ((*ASK, "--batch-size", "0"), "neither auto nor"),
+        ((*ASK, "--ids", "@gone.txt"), "the list of ids cannot be read"),
+        ((*ASK, "--limit", "0"), "--limit"),
+    ],
+)
+def test_mistakes_end_with_2_and_one_message(
+    capsys: Capture, arguments: tuple[str, ...], message: str
+) -> None:
+    code, _, err = run(capsys, *arguments)
+    assert code == 2
+    assert message in " ".join(err.split())
+    assert "Traceback" not in err
+    assert not Path("results").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("profile = ", "not valid TOML"),
+        ("profil = 'demo'", "did you mean 'profile'?"),
+        ("data = 3", "'data' must be a table"),
+        ("[data]\nraf_db = 3", "'data.raf_db' must be a string"),
+        ("[models]\nnull = 3", "'models.null' must be a table"),
+        ("results = '\xff'", "not UTF-8"),
+    ],
+)
+def test_a_malformed_settings_file(capsys: Capture, text: str, message: str) -> None:
+    Path("harness.toml").write_bytes(text.encode("latin-1"))
+    code, _, err = run(capsys, *ASK)
+    assert code == 2
+    assert message in err
+    assert "harness.toml" in err
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"test_0001.jpg 9\n", "list_patition_label.txt:1"),
+        (b"test_0001.jpg\n", "list_patition_label.txt:1"),
+        (b"\xff\xfe\x00test", "list_patition_label.txt"),
+    ],
+)
+def test_damaged_annotations_name_file_and_line(
+    capsys: Capture, content: bytes, message: str
+) -> None:
+    labels = Path("raf/basic/EmoLabel/list_patition_label.txt")
+    labels.parent.mkdir(parents=True)
+    labels.write_bytes(content)
+    code, _, err = run(capsys, *ASK, "--data", "raf_db=raf")
+    assert code == 2
+    assert message in err
+
+
+def test_results_that_cannot_be_written(capsys: Capture) -> None:
+    Path("taken").write_text("a file")
+    code, _, err = run(capsys, *ASK, "--results", "taken", "--limit", "3")
+    assert code == 2
+    assert "cannot be written" in err
+
+
+def test_a_dry_run_computes_nothing(capsys: Capture) -> None:
+    code, out, _ = run(capsys, *ASK, "--dry-run", "--json")
+    assert code == 0
+    (plan,) = json.loads(out)
+    assert (plan["task"], plan["state"], plan["samples"]) == ("raf_db", "to do", 420)
+    assert plan["marks"] == ["demo"]
+    assert not Path("results").exists()
+
+
+def test_json_is_all_there_is_on_standard_output(capsys: Capture) -> None:
+    code, out, _ = run(capsys, *ASK, "--limit", "10", "--json")
+    assert code == 0
+    assert json.loads(out)
+
+
+def test_the_table_says_demo(capsys: Capture) -> None:
+    code, out, _ = run(capsys, *ASK)
+    assert code == 0
+    assert "demo" in out
+    assert "RAF-DB" in out
+    code, out, _ = run(capsys, *ASK)
+    assert "done" in out

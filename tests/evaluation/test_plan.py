@@ -1,0 +1,68 @@
+"""The plan: blocks of whole images, a limit that is the same everywhere, refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import harness
+from harness.errors import DataError, UserError
+from harness.evaluation.plan import BLOCK, Selection, plan_task
+
+Faces = Callable[[int], Path]
+
+
+def test_blocks_hold_every_sample_once(faces: Faces) -> None:
+    task = harness.load_task("raf_db", data=faces(150))
+    plan = plan_task(task, Selection())
+    assert sum(plan.blocks) == plan.samples == 150
+    assert max(plan.blocks) <= BLOCK
+    ids = [sample.id for block in plan.stream() for sample in block]
+    assert ids == [sample.id for sample in task.samples()]
+
+
+def test_no_image_is_split_between_blocks() -> None:
+    task = harness.load_task("jrdb_social", profile="demo")
+    places: dict[str, int] = {}
+    plan = plan_task(task, Selection())
+    for index, block in enumerate(plan.stream()):
+        for sample in block:
+            assert places.setdefault(sample.images[0].name, index) == index
+    assert plan.samples > len(places)
+
+
+def test_a_limit_is_stable_and_narrows(faces: Faces) -> None:
+    task = harness.load_task("raf_db", data=faces(150))
+    few = plan_task(task, Selection(limit=20))
+    more = plan_task(task, Selection(limit=40))
+    ids = {sample.id for block in few.stream() for sample in block}
+    assert few.samples == 20
+    assert few.limited
+    assert ids < {sample.id for block in more.stream() for sample in block}
+    assert few.fingerprint != more.fingerprint
+
+
+def test_an_unknown_id_is_refused_with_a_near_one(faces: Faces) -> None:
+    task = harness.load_task("raf_db", data=faces(9))
+    with pytest.raises(UserError, match="test_0003"):
+        plan_task(task, Selection(ids=frozenset({"test_003"})))
+
+
+def test_two_samples_of_one_id_are_refused(faces: Faces) -> None:
+    root = faces(5)
+    labels = root / "basic" / "EmoLabel" / "list_patition_label.txt"
+    labels.write_text(labels.read_text() + "test_0002.jpg 3\n")
+    with pytest.raises(DataError, match="test_0002"):
+        plan_task(harness.load_task("raf_db", data=root), Selection())
+
+
+def test_the_fingerprint_follows_data_and_options(faces: Faces) -> None:
+    root = faces(5)
+    before = plan_task(harness.load_task("raf_db", data=root), Selection())
+    assert plan_task(harness.load_task("raf_db", data=root), Selection()) == before
+    labels = root / "basic" / "EmoLabel" / "list_patition_label.txt"
+    labels.write_text(labels.read_text().replace("test_0001.jpg 2", "test_0001.jpg 3"))
+    after = plan_task(harness.load_task("raf_db", data=root), Selection())
+    assert {name for name in before.parts if before.parts[name] != after.parts[name]} == {"data"}

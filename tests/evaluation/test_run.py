@@ -1,0 +1,208 @@
+"""A run: what it leaves, what it does not compute again, and how it survives being killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import harness
+from harness.errors import UserError
+from harness.runs.lock import writing
+from harness.runs.seal import SEALED
+
+Faces = Callable[[int], Path]
+HERE = Path(__file__).parent
+
+LOOK = """
+import sys
+from importlib.metadata import EntryPoint
+from harness import plugins as module
+point = EntryPoint(name="slow_model", value="slow_model", group="harness")
+held = module.Plugins(points=[point])
+module.plugins.cache_clear()
+module.plugins = lambda: held
+import harness.cli.main as main
+main.plugins = module.plugins
+for name in ("config.data", "evaluation.task", "evaluation.plan", "evaluation.run",
+             "evaluation.score", "evaluation.subject", "evaluation.summarise",
+             "evaluation.execute", "api"):
+    loaded = __import__(f"harness.{name}", fromlist=["plugins"])
+    if hasattr(loaded, "plugins"):
+        loaded.plugins = module.plugins
+main.entry(sys.argv[1:])
+"""
+
+
+def look(results: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the looker on RAF-DB in a process of its own."""
+    command = [
+        sys.executable, "-c", LOOK, "run", "--model", "looker", "--tasks", "raf_db",
+        "--data", "raf_db=raf", "--results", str(results), *arguments,
+    ]  # fmt: skip
+    return subprocess.run(
+        command,
+        env={**os.environ, "PYTHONPATH": str(HERE), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def sealed_files(results: Path) -> dict[str, bytes]:
+    """Return the sealed files of the one evaluation under a results folder."""
+    (seal,) = results.rglob("seal.json")
+    return {name: (seal.parent / name).read_bytes() for name in (*SEALED, "seal.json")}
+
+
+def test_a_killed_run_continues_to_the_same_bytes(faces: Faces, tmp_path: Path) -> None:
+    faces(150)
+    whole = look(tmp_path / "whole")
+    assert whole.returncode == 0, whole.stderr
+    for block in ("0", "1", "2"):
+        results = tmp_path / f"killed-{block}"
+        killed = look(results, LOOKER_DIES_AT=block)
+        assert killed.returncode == -9
+        assert not list(results.rglob("seal.json"))
+        again = look(results)
+        assert again.returncode == 0, again.stderr
+        assert sealed_files(results) == sealed_files(tmp_path / "whole")
+        assert not list(results.rglob("journal"))
+
+
+def test_a_torn_line_costs_its_block_only(faces: Faces, tmp_path: Path) -> None:
+    faces(150)
+    look(tmp_path / "whole")
+    look(tmp_path / "torn", LOOKER_DIES_AT="2")
+    (segment,) = (tmp_path / "torn").rglob("0000.jsonl")
+    segment.write_bytes(segment.read_bytes()[:-7])
+    assert look(tmp_path / "torn").returncode == 0
+    assert sealed_files(tmp_path / "torn") == sealed_files(tmp_path / "whole")
+
+
+def test_a_finished_run_returns_without_loading_the_model(faces: Faces, tmp_path: Path) -> None:
+    faces(10)
+    assert look(tmp_path / "r").returncode == 0
+    again = look(tmp_path / "r", LOOKER_DIES_AT="0")  # it would die if it were asked anything
+    assert again.returncode == 0
+    assert "done" in again.stdout
+
+
+def test_a_failed_request_is_counted_and_the_run_says_so(faces: Faces, tmp_path: Path) -> None:
+    faces(10)
+    ended = look(tmp_path / "r", "-o", "fails_on=test_0003")
+    record = harness.read_evaluation(next((tmp_path / "r").rglob("seal.json")).parent)
+    assert (record.counts.errors, record.counts.scored) == (1, 9)
+    assert "errored" in record.marks
+    assert ended.returncode == 1
+    assert "1 of 10 samples errored" in ended.stderr
+    patient = look(tmp_path / "r", "-o", "fails_on=test_0003", "--max-errors", "0.2")
+    assert patient.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("damage", "kind"),
+    [
+        (lambda path: path.unlink(), "image_missing"),
+        (lambda path: path.write_bytes(b""), "image_empty"),
+        (lambda path: path.write_bytes(path.read_bytes()[:200]), "image_unreadable"),
+        (lambda path: (path.unlink(), path.symlink_to("/etc/hostname")), "image_outside_root"),
+    ],
+)
+def test_a_bad_image_is_recorded_never_fatal(
+    faces: Faces, tmp_path: Path, damage: Callable[[Path], object], kind: str
+) -> None:
+    root = faces(10)
+    damage(root / "basic" / "Image" / "aligned" / "test_0004_aligned.jpg")
+    assert look(tmp_path / "r", "--max-errors", "0.5").returncode == 0
+    lines = next((tmp_path / "r").rglob("samples.jsonl")).read_text().splitlines()
+    errors = [held["error"]["kind"] for held in map(json.loads, lines) if held["error"]]
+    assert errors == [kind]
+
+
+def test_an_image_over_the_limit_is_an_error(faces: Faces, tmp_path: Path) -> None:
+    root = faces(3)
+    from PIL import Image
+
+    path = root / "basic" / "Image" / "aligned" / "test_0002_aligned.jpg"
+    Image.new("L", (1100, 1000)).save(path)
+    assert look(tmp_path / "r", "--max-megapixels", "1", "--max-errors", "1").returncode == 0
+    text = next((tmp_path / "r").rglob("samples.jsonl")).read_text()
+    assert "image_too_large" in text
+
+
+def test_two_runs_do_not_write_into_one_evaluation(faces: Faces, tmp_path: Path) -> None:
+    faces(10)
+    with (
+        pytest.raises(UserError, match="another run"),
+        writing(tmp_path / "e"),
+        writing(tmp_path / "e"),
+    ):
+        pass
+
+
+def test_the_python_function_does_what_the_command_does(faces: Faces, tmp_path: Path) -> None:
+    data = {"raf_db": faces(21)}
+    result = harness.run("majority", "raf_db", data=data, results=tmp_path / "r")
+    (record,) = result.records
+    assert record.main.value == pytest.approx(3 / 21)
+    assert result.failed == ()
+    assert harness.leaderboard(result.manifest).rows
+    lines = (record.directory / "samples.jsonl").read_text().splitlines()
+    # Every class is equally frequent in the train split; the first label wins.
+    assert {json.loads(line)["answer"] for line in lines} == {"surprise"}
+
+
+def test_adding_a_task_computes_that_task_only(faces: Faces, tmp_path: Path) -> None:
+    data = {"raf_db": faces(5)}
+    first = harness.run("null", "raf_db", data=data, results=tmp_path / "r")
+    stamp = (first.records[0].directory / "seal.json").stat().st_mtime_ns
+    both = harness.run("null", "raf_db,pisc_fine", data=data, results=tmp_path / "r")
+    assert [record.task for record in both.records] == ["raf_db", "pisc_fine"]
+    assert (first.records[0].directory / "seal.json").stat().st_mtime_ns == stamp
+
+
+def test_only_drawn_data_are_marked_demo(faces: Faces, tmp_path: Path) -> None:
+    own = harness.run("null", "raf_db", data={"raf_db": faces(5)}, results=tmp_path / "r")
+    assert "demo" not in own.records[0].marks
+    drawn = harness.run("null", "raf_db", results=tmp_path / "r", limit=4)
+    assert {"demo", "limited"} <= set(drawn.records[0].marks)
+    assert drawn.records[0].counts.samples == 4
+
+
+def test_predictions_made_elsewhere_are_scored(faces: Faces, tmp_path: Path) -> None:
+    data = {"raf_db": faces(7)}
+    names = [
+        "fear",
+        "disgust",
+        "happiness",
+        "sadness",
+        "anger",
+        "neutral",
+    ]  # the seventh is missing
+    lines = [
+        json.dumps({"id": f"test_{place:04d}", "answer": name})
+        for place, name in enumerate(names, start=1)
+    ]
+    path = tmp_path / "answers.jsonl"
+    path.write_text("\n".join(lines))
+    result = harness.run(
+        "predictions", "raf_db", options={"path": str(path)}, data=data, results=tmp_path / "r"
+    )
+    (record,) = result.records
+    assert record.main.value == 1.0
+    assert record.counts.errors == 1
+    assert result.failed
+
+
+def test_a_changed_file_breaks_the_seal(faces: Faces, tmp_path: Path) -> None:
+    result = harness.run("null", "raf_db", data={"raf_db": faces(3)}, results=tmp_path / "r")
+    directory = result.records[0].directory
+    (directory / "metrics.json").write_text("{}")
+    with pytest.raises(UserError, match="changed since it was sealed"):
+        harness.read_evaluation(directory)
