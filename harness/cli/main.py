@@ -79,14 +79,14 @@ def entry(arguments: list[str] | None = None) -> None:
     sys.exit(invoke(main, arguments))
 
 
-def invoke(command: click.Command, arguments: list[str] | None = None) -> int:  # noqa: PLR0911
+def invoke(command: click.Command, arguments: list[str] | None = None) -> int:
     """Run a click command and return its exit code, every error said in one message."""
     try:
         result: Any = command.main(arguments, prog_name="harness", standalone_mode=False)
     except click.exceptions.Exit as stop:
         return stop.exit_code
-    except click.Abort:
-        click.echo("interrupted", err=True)
+    except (click.Abort, KeyboardInterrupt):  # click turns the one into the other
+        click.echo("interrupted; what is finished is kept, the same command continues", err=True)
         return 130
     except click.ClickException as error:
         error.show()
@@ -94,9 +94,6 @@ def invoke(command: click.Command, arguments: list[str] | None = None) -> int:  
     except HarnessError as error:
         click.echo(f"error: {error}", err=True)
         return error.exit_code
-    except KeyboardInterrupt:
-        click.echo("interrupted; the same command continues", err=True)
-        return 130
     except BrokenPipeError:
         # The reader of a pipe left (head, less); nothing is wrong.
         sys.stderr.close()

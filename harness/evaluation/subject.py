@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any
 
 from harness.config.settings import Settings
-from harness.descriptors import Json, ModelDescriptor, load_target, parse_options
+from harness.descriptors import Json, ModelDescriptor, Option, load_target, parse_options
 from harness.errors import UserError, unknown
 from harness.evaluation.task import Task
 from harness.models import Answerer, Model, Runtime
@@ -54,10 +55,13 @@ class Subject:
     def record(self, task: Task) -> dict[str, Json]:
         """Return what ``evaluation.json`` says of the model."""
         identity = dict(self.model(task).identity(self.runtime))
-        numbers = {option.name for option in self.descriptor.options if option.changes_numbers}
         return {
             "id": self.descriptor.id,
-            "options": {name: value for name, value in self.options.items() if name in numbers},
+            "options": {
+                option.name: _portable(option, self.options[option.name])
+                for option in self.descriptor.options
+                if option.changes_numbers
+            },
             "identity": identity,
             "fingerprint": fingerprint({"id": self.descriptor.id, "identity": identity}),
         }
@@ -83,6 +87,13 @@ class Subject:
         for answerer in self._loaded.values():
             answerer.close()
         self._loaded.clear()
+
+
+def _portable(option: Option, value: Json) -> Json:
+    """Return an option's value without the folders of one machine; hashes name the file itself."""
+    if option.type != "path" or value is None:
+        return value
+    return PurePath(str(value)).name
 
 
 def find_subject(

@@ -45,7 +45,7 @@ def _upright(table: Table, section: Section) -> Grid:
         )
     for row in section.rows:
         cells = zip(table.columns, row.cells, strict=True)
-        grid.add_row(Text(one_line(row.model)), *(_stacked(*pair) for pair in cells))
+        grid.add_row(Text(one_line(row.model)), *(_joined(*pair, "\n") for pair in cells))
     return grid
 
 
@@ -55,21 +55,14 @@ def _turned(table: Table, section: Section) -> Grid:
     grid.add_column("Metric", overflow="fold")
     for row in section.rows:
         grid.add_column(Text(one_line(row.model)), justify="left", overflow="fold")
+    between = "  " if len(section.rows) == 1 else "\n"  # side by side, intervals would be torn
     for index, column in enumerate(table.columns):
         grid.add_row(
             Text(one_line(column.title)),
             Text(one_line(column.heading)),
-            *(_flat(column, row.cells[index]) for row in section.rows),
+            *(_joined(column, row.cells[index], between) for row in section.rows),
         )
     return grid
-
-
-def _stacked(column: Column, cell: Cell | None) -> Text:
-    return _joined(column, cell, "\n")
-
-
-def _flat(column: Column, cell: Cell | None) -> Text:
-    return _joined(column, cell, "  ")
 
 
 def _joined(column: Column, cell: Cell | None, between: str) -> Text:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -198,6 +200,31 @@ def test_predictions_made_elsewhere_are_scored(faces: Faces, tmp_path: Path) -> 
     assert record.main.value == 1.0
     assert record.counts.errors == 1
     assert result.failed
+
+
+def test_ctrl_c_keeps_blocks_and_exits_130(faces: Faces, tmp_path: Path) -> None:
+    faces(150)
+    look(tmp_path / "whole")
+    command = [
+        sys.executable, "-c", LOOK, "run", "--model", "looker", "--tasks", "raf_db",
+        "--data", "raf_db=raf", "--results", str(tmp_path / "r"),
+    ]  # fmt: skip
+    with subprocess.Popen(
+        command,
+        env={**os.environ, "PYTHONPATH": str(HERE), "LOOKER_SLEEPS": "1"},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    ) as running:
+        while running.poll() is None and not list((tmp_path / "r").rglob("0000.jsonl")):
+            time.sleep(0.02)
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "the same command continues" in said
+    assert "Traceback" not in said
+    assert look(tmp_path / "r").returncode == 0
+    assert sealed_files(tmp_path / "r") == sealed_files(tmp_path / "whole")
 
 
 def test_a_changed_file_breaks_the_seal(faces: Faces, tmp_path: Path) -> None:

@@ -1,0 +1,75 @@
+"""The journal: whole lines or none; damage costs its own block, a full disk loses nothing."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.errors import HarnessError
+from harness.runs.journal import Journal, decode, encode
+
+RECORDS: list[dict[str, Any]] = [{"id": "a", "text": "naïve\n"}, {"id": "b", "scores": [-1.5]}]
+
+
+def test_blocks_come_back_in_plan_order(tmp_path: Path) -> None:
+    for block in (2, 0):
+        with Journal(tmp_path) as journal:  # each session writes a segment of its own
+            journal.append(block, [{"id": str(block)}])
+    with Journal(tmp_path) as journal:
+        journal.append(1, RECORDS)
+        assert [records[0]["id"] for records in journal.blocks()] == ["0", "a", "2"]
+    assert Journal(tmp_path).done == {0, 1, 2}
+    assert len(list((tmp_path / "journal").iterdir())) == 3
+
+
+@given(cut=st.integers(min_value=0, max_value=200))
+def test_no_part_of_a_line_is_taken_for_a_block(cut: int) -> None:
+    line = encode(3, RECORDS)
+    assert decode(line) == (3, RECORDS)
+    if cut < len(line):
+        assert decode(line[:cut]) is None
+
+
+@given(place=st.integers(min_value=0), value=st.integers(0, 255))
+def test_a_changed_byte_is_noticed(place: int, value: int) -> None:
+    line = bytearray(encode(3, RECORDS))
+    place %= len(line)
+    changed = line[place] != value
+    line[place] = value
+    assert (decode(bytes(line)) is None) == changed
+
+
+def test_a_full_disk_keeps_what_is_there_and_says_how_to_continue(tmp_path: Path) -> None:
+    class Full:
+        """A file on a full disk."""
+
+        name = "full"
+
+        def __init__(self, inner: Any) -> None:
+            self.inner = inner
+
+        def tell(self) -> int:
+            return int(self.inner.tell())
+
+        def write(self, data: bytes) -> int:
+            self.inner.write(data[: len(data) // 2])
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        def close(self) -> None:
+            self.inner.close()
+
+    with Journal(tmp_path) as journal:
+        journal.append(0, RECORDS)
+        journal._segment = Full(journal._segment)  # type: ignore[assignment]
+        with pytest.raises(HarnessError, match="disk is full") as caught:
+            journal.append(1, RECORDS)
+    assert "the same command again" in str(caught.value)
+    with Journal(tmp_path) as journal:
+        assert journal.done == {0}
+        journal.append(1, RECORDS)
+    assert Journal(tmp_path).done == {0, 1}
