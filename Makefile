@@ -30,6 +30,10 @@ $(READY): constraints.txt $(PROJECTS)
 demo: $(READY)
 	$(BIN)/harness run --model socialfusion --tasks social_all
 	@echo
+	@echo "Two baselines beside it:"
+	@$(BIN)/harness run --model majority --tasks social_all > /dev/null
+	@$(BIN)/harness run --model random --tasks social_all > /dev/null
+	@$(BIN)/harness leaderboard --tasks social_all
 	@echo "Records: results/ (one folder an evaluation). The table again: $(BIN)/harness leaderboard"
 
 check: $(READY)
