@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import click
+from rich.cells import cell_len
 
 
 def clean(text: object) -> str:
@@ -16,21 +20,30 @@ def clean(text: object) -> str:
 
 
 def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table; the last column takes what width is left and wraps."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    """Print a table; the last column takes what width is left and wraps.
 
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=120)  # rich would guess 80 for a pipe or a file
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for index, head in enumerate(heads):
-        table.add_column(head, no_wrap=index == 0, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(clean(cell)) for cell in row))
-    console.print(table)
+    Written out here because rich's console takes longer to import than listing tasks takes.
+    """
+    # A pipe or a file has no width; rich and shutil would guess 80.
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 120
+    held = [[clean(cell) for cell in row] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip(heads, *held, strict=True)]
+    left = width - sum(widths[:-1]) - 2 * len(widths[:-1])
+    widths[-1] = max(20, min(widths[-1], left))
+    click.echo(_row(heads, widths))
+    click.echo("\N{BOX DRAWINGS LIGHT HORIZONTAL}" * (sum(widths) + 2 * len(widths[:-1])))
+    for row in held:
+        first, *more = textwrap.wrap(row[-1], widths[-1]) or [""]
+        click.echo(_row([*row[:-1], first], widths))
+        for line in more:
+            click.echo(_row([*("" for _ in row[:-1]), line], widths))
+
+
+def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = (
+        cell + " " * (width - cell_len(cell)) for cell, width in zip(cells, widths, strict=True)
+    )
+    return "  ".join(padded).rstrip()
 
 
 def print_json(value: Any) -> None:

@@ -8,8 +8,6 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from PIL import ImageColor, ImageDraw
-
 from harness.errors import SampleError
 
 if TYPE_CHECKING:
@@ -61,6 +59,8 @@ def apply_view(image: LoadedImage, view: View, boxes: Sequence[Box]) -> LoadedIm
         left, top, right, bottom = _union(corners, view.margin, image.width, image.height)
         pixels = pixels.crop((left, top, right, bottom))
     if view.colours:
+        from PIL import ImageColor, ImageDraw  # listing tasks loads this module, without pictures
+
         width = max(1, round(view.line * max(pixels.size)))
         draw = ImageDraw.Draw(pixels)
         for (x1, y1, x2, y2), colour in zip(corners, view.colours, strict=False):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from harness.descriptors import DataSourceDescriptor
 from harness.plugins import hookimpl
 
-from harness_demo_world.world import BENCHMARKS, sequences
+from harness_demo_world.contents import BENCHMARKS, sequences
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

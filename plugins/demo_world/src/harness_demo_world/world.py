@@ -1,4 +1,4 @@
-"""What the world holds: how many items a split has, their labels, people and pictures."""
+"""What the world holds: labels, people and pictures of its items."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness_demo_world.chance import stream
+from harness_demo_world.contents import BENCHMARKS, COUNTS, SPLITS, FrameName, frames, sequences
 from harness_demo_world.drawing.faces import EXPRESSIONS, FaceScene, draw_face
 from harness_demo_world.drawing.gaze import GazeScene, draw_gaze
 from harness_demo_world.drawing.gestures import GestureScene, draw_gesture
@@ -18,25 +19,25 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Sequence
 
-BENCHMARKS = ("hagridv2", "pisc", "gazefollow", "raf_db", "jrdb_social")
-
-SPLITS = ("train", "val", "test")
-
-COUNTS: dict[str, dict[str, int]] = {
-    "hagridv2": {"train": 34 * 120, "val": 34 * 4, "test": 34 * 12},
-    "pisc": {"train": 3000, "val": 120, "test": 360},
-    "gazefollow": {"train": 8000, "test": 400},
-    "raf_db": {"train": 3010, "test": 420},
-    "jrdb_social": {"train": 3000, "val": 160, "test": 400},
-}
-"""Items a split: images, except pairs for jrdb_social. Classes are balanced."""
+__all__ = [
+    "BENCHMARKS",
+    "COUNTS",
+    "SPLITS",
+    "STEREOTYPE_SHARE",
+    "FrameName",
+    "Stereotype",
+    "face",
+    "frame",
+    "frames",
+    "gaze",
+    "gesture",
+    "relation",
+    "sequences",
+    "stereotype",
+]
 
 STEREOTYPE_SHARE = 0.85
 """Share of the stereotyped expression's training faces that show the stereotyped attribute."""
-
-_FRAME_PATTERN = (2, 3, 4, 3)
-_FRAMES_A_SEQUENCE = 10
-_PLACES = ("harbour", "station", "garden", "library", "market", "bridge")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,34 +107,6 @@ def _two(
         return found.index != first.index and (other is None or other(found))
 
     return first, pick(rng, seed, split, differs)
-
-
-@dataclass(frozen=True, slots=True)
-class FrameName:
-    """Where a stitched frame belongs: its sequence, its file, its first pair and pair count."""
-
-    sequence: str
-    file: str
-    first: int
-    count: int
-
-
-def frames(split: str) -> tuple[FrameName, ...]:
-    """Return the stitched frames of a split; together they hold COUNTS pairs."""
-    total, done, found = COUNTS["jrdb_social"][split], 0, list[FrameName]()
-    while done < total:
-        number = len(found)
-        count = min(_FRAME_PATTERN[number % len(_FRAME_PATTERN)], total - done)
-        block, place = divmod(number, _FRAMES_A_SEQUENCE)
-        sequence = f"{_PLACES[block % len(_PLACES)]}-{split}-{block:02d}"
-        found.append(FrameName(sequence, f"{place:06d}.jpg", done, count))
-        done += count
-    return tuple(found)
-
-
-def sequences(split: str) -> tuple[str, ...]:
-    """Return the names of a split's sequences, in order."""
-    return tuple(dict.fromkeys(frame.sequence for frame in frames(split)))
 
 
 def _interaction(seed: int, split: str, pair: int) -> str:

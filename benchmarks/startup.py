@@ -1,0 +1,62 @@
+"""Start of the command line, as a multiple of importing the libraries that it rests on.
+
+Each round runs every command once, in turn, so that a busy moment falls on all of them; the
+result is the median over rounds of the ratio within a round.
+
+Example: python benchmarks/startup.py --rounds 15
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+WANTED = 1.5
+BASE = "libraries"
+LIBRARIES = "import click, rich, yaml, jsonschema"
+COMMANDS = {
+    BASE: [sys.executable, "-c", LIBRARIES],
+    "harness --help": [sys.executable, "-m", "harness", "--help"],
+    "harness tasks": [sys.executable, "-m", "harness", "tasks"],
+}
+
+
+def seconds(command: list[str]) -> float:
+    """Return the wall clock of one run."""
+    start = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--json", type=Path, help="write the figures to this file as well")
+    given = parser.parse_args()
+    for command in COMMANDS.values():  # compiled files and the disk's cache are there
+        seconds(command)
+    rounds = [
+        {name: seconds(command) for name, command in COMMANDS.items()} for _ in range(given.rounds)
+    ]
+    figures = {
+        name: {
+            "seconds": round(statistics.median(held[name] for held in rounds), 4),
+            "ratio": round(statistics.median(held[name] / held[BASE] for held in rounds), 3),
+        }
+        for name in COMMANDS
+    }
+    print(f"{'command':<18}{'ms':>8}{'ratio':>8}   wanted")
+    for name, held in figures.items():
+        wanted = "" if name == BASE else f"<= {WANTED}"
+        print(f"{name:<18}{1000 * held['seconds']:>8.1f}{held['ratio']:>8.2f}   {wanted}")
+    if given.json:
+        given.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""How much the world holds, without a line of drawing: the plugin loads with every command."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+BENCHMARKS = ("hagridv2", "pisc", "gazefollow", "raf_db", "jrdb_social")
+
+SPLITS = ("train", "val", "test")
+
+COUNTS: dict[str, dict[str, int]] = {
+    "hagridv2": {"train": 34 * 120, "val": 34 * 4, "test": 34 * 12},
+    "pisc": {"train": 3000, "val": 120, "test": 360},
+    "gazefollow": {"train": 8000, "test": 400},
+    "raf_db": {"train": 3010, "test": 420},
+    "jrdb_social": {"train": 3000, "val": 160, "test": 400},
+}
+"""Items a split: images, except pairs for jrdb_social. Classes are balanced."""
+
+_FRAME_PATTERN = (2, 3, 4, 3)
+_FRAMES_A_SEQUENCE = 10
+_PLACES = ("harbour", "station", "garden", "library", "market", "bridge")
+
+
+@dataclass(frozen=True, slots=True)
+class FrameName:
+    """Where a stitched frame belongs: its sequence, its file, its first pair and pair count."""
+
+    sequence: str
+    file: str
+    first: int
+    count: int
+
+
+def frames(split: str) -> tuple[FrameName, ...]:
+    """Return the stitched frames of a split; together they hold COUNTS pairs."""
+    total, done, found = COUNTS["jrdb_social"][split], 0, list[FrameName]()
+    while done < total:
+        number = len(found)
+        count = min(_FRAME_PATTERN[number % len(_FRAME_PATTERN)], total - done)
+        block, place = divmod(number, _FRAMES_A_SEQUENCE)
+        sequence = f"{_PLACES[block % len(_PLACES)]}-{split}-{block:02d}"
+        found.append(FrameName(sequence, f"{place:06d}.jpg", done, count))
+        done += count
+    return tuple(found)
+
+
+def sequences(split: str) -> tuple[str, ...]:
+    """Return the names of a split's sequences, in order."""
+    return tuple(dict.fromkeys(frame.sequence for frame in frames(split)))
