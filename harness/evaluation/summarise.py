@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.descriptors import load_target, parse_options
 from harness.evaluation.score import Record, scored
@@ -16,7 +18,7 @@ from harness.plugins import find, plugins
 from harness.runs.record import Counts, Interval, MetricValue, SliceValue
 from harness.specs import MetricSpec, TaskSpec
 from harness.stats.bootstrap import additive_interval, rank_interval
-from harness.stats.collect import ClusterTotals
+from harness.stats.collect import Clusters, Codes, Statistics, counted
 
 DRAWS = 1000
 LEVEL = 0.95
@@ -41,62 +43,92 @@ class Summary:
 
 
 class _Collector:
-    """Statistics of one metric over one set of samples."""
+    """Statistics of one metric over all scored samples; a slice is a part of them."""
 
     def __init__(self, spec: MetricSpec, task: TaskSpec) -> None:
         descriptor = find("metric", spec.id, plugins().metrics())
         options = parse_options(descriptor.options, spec.options, owner=f"metric {descriptor.id!r}")
-        self.spec = spec
-        self.metric: AdditiveMetric | RankMetric = load_target(descriptor)(options, task.labels)
-        self._totals: ClusterTotals | None = None
-        self._samples: list[ScoredSample] = []
-        if not isinstance(self.metric, RankMetric):
-            self._totals = ClusterTotals(self.metric.size)
+        metric: AdditiveMetric | RankMetric = load_target(descriptor)(options, task.labels)
+        self._spec = spec
+        # Settled once: asking a protocol whether a metric is one costs more than its statistics.
+        self._additive: tuple[AdditiveMetric, Statistics] | None = None
+        self.ranks: RankMetric | None = None
+        if isinstance(metric, RankMetric):
+            self.ranks = metric
+        else:
+            self._additive = metric, Statistics(metric.size)
 
     def add(self, sample: ScoredSample) -> None:
-        if self._totals is not None and not isinstance(self.metric, RankMetric):
-            self._totals.add(sample.cluster, self.metric.statistics(sample))
-        else:
-            self._samples.append(sample)
+        if self._additive is not None:
+            metric, statistics = self._additive
+            statistics.add(metric.statistics(sample))
 
-    def value(self, seed: int) -> MetricValue:
+    def value(self, part: _Part, kept: Sequence[ScoredSample], seed: int) -> MetricValue:
         value: float = float("nan")
         interval: Interval | None = None
-        if self._totals is not None and not isinstance(self.metric, RankMetric):
-            matrix = self._totals.matrix()
-            if matrix.shape[0]:
-                value, interval = additive_interval(
-                    self.metric, matrix, draws=DRAWS, level=LEVEL, seed=seed
-                )
-        elif self._samples and isinstance(self.metric, RankMetric):
-            codes: dict[str, int] = {}
-            clusters = np.array(
-                [codes.setdefault(sample.cluster, len(codes)) for sample in self._samples],
-                dtype=np.int64,
-            )
+        if not len(part.codes):
+            pass
+        elif self._additive is not None:
+            metric, statistics = self._additive
+            totals = statistics.totals(part.codes, part.members)
+            value, interval = additive_interval(metric, totals, draws=DRAWS, level=LEVEL, seed=seed)
+        elif self.ranks is not None:
+            samples = kept if part.members is None else [kept[place] for place in part.members]
             value, interval = rank_interval(
-                self.metric, self._samples, clusters, draws=DRAWS, level=LEVEL, seed=seed
+                self.ranks, samples, part.codes, draws=DRAWS, level=LEVEL, seed=seed
             )
         defined = bool(np.isfinite(value))
         return MetricValue(
-            id=self.spec.id,
-            column=self.spec.column,
-            direction=self.spec.direction,
-            scale=self.spec.scale,
-            main=self.spec.main,
+            id=self._spec.id,
+            column=self._spec.column,
+            direction=self._spec.direction,
+            scale=self._spec.scale,
+            main=self._spec.main,
             value=float(value) if defined else None,
             interval=interval if defined else None,
-            options=dict(self.spec.options),
+            options=dict(self._spec.options),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Some of the scored samples: their places, ``None`` for all, and their clusters' codes."""
+
+    codes: Codes
+    members: NDArray[np.intp] | None = None
+
+    @property
+    def clusters(self) -> int:
+        return int(self.codes.max()) + 1 if len(self.codes) else 0
+
+
+@dataclass(slots=True)
+class _SliceValue:
+    """One value of a slice; its number is its place in ``_Slice.values``."""
+
+    number: int
+    source: str
+    n: int = 0
+    unparsed: int = 0
 
 
 @dataclass(slots=True)
 class _Slice:
-    source: str
-    collectors: list[_Collector]
-    clusters: set[str] = field(default_factory=set)
-    n: int = 0
-    unparsed: int = 0
+    """Which value each scored sample has in a slice: a number, -1 for none."""
+
+    numbers: array[int] = field(default_factory=lambda: array("i"))
+    values: dict[str, _SliceValue] = field(default_factory=dict)
+
+    def add(self, pair: Sequence[str] | None, *, parsed: bool) -> None:
+        if pair is None:
+            self.numbers.append(-1)
+            return
+        held = self.values.get(pair[0])
+        if held is None:
+            held = self.values[pair[0]] = _SliceValue(len(self.values), pair[1])
+        self.numbers.append(held.number)
+        held.n += 1
+        held.unparsed += not parsed
 
 
 def summarise(spec: TaskSpec, blocks: Iterable[list[Record]], *, seed: int = 0) -> Summary:
@@ -105,10 +137,12 @@ def summarise(spec: TaskSpec, blocks: Iterable[list[Record]], *, seed: int = 0) 
     Samples that errored are counted and left out; unparsed answers and refusals are scored as
     wrong by the metrics and counted.
     """
-    overall = [_Collector(metric, spec) for metric in spec.metrics]
-    slices: dict[tuple[str, str], _Slice] = {}
+    collectors = [_Collector(metric, spec) for metric in spec.metrics]
+    keeps = any(collector.ranks is not None for collector in collectors)
+    kept: list[ScoredSample] = []
+    slices = {name: _Slice() for name in spec.slices}
     samples = errors = unparsed = refusals = 0
-    clusters: set[int] = set()
+    clusters = Clusters()
     digest, any_image = hashlib.sha256(), False
     for record in _each(blocks):
         samples += 1
@@ -118,49 +152,51 @@ def summarise(spec: TaskSpec, blocks: Iterable[list[Record]], *, seed: int = 0) 
         if record["error"] is not None:
             errors += 1
             continue
-        unparsed += record["problem"] == "unparsed"
-        refusals += record["problem"] == "refusal"
-        clusters.add(hash(record["cluster"]))
+        problem = record["problem"]
+        unparsed += problem == "unparsed"
+        refusals += problem == "refusal"
+        clusters.add(record["cluster"])
         sample = scored(record, spec)
-        for collector in overall:
+        for collector in collectors:
             collector.add(sample)
-        _add_to_slices(slices, spec, record, sample)
+        for name, held in slices.items():
+            held.add(record["groups"].get(name), parsed=problem == "")
+        if keeps:
+            kept.append(sample)
+    whole = _Part(clusters.codes())
+    del clusters
     return Summary(
-        Counts(samples, samples - errors, errors, unparsed, refusals, len(clusters)),
-        tuple(collector.value(seed) for collector in overall),
-        tuple(
-            SliceValue(
-                slice=name,
-                value=value,
-                source=held.source,
-                n=held.n,
-                clusters=len(held.clusters),
-                unparsed=held.unparsed,
-                metrics=tuple(collector.value(seed) for collector in held.collectors),
-            )
-            for (name, value), held in sorted(slices.items())
-        ),
+        Counts(samples, samples - errors, errors, unparsed, refusals, whole.clusters),
+        tuple(collector.value(whole, kept, seed) for collector in collectors),
+        tuple(_by_slice(slices, whole, collectors, kept, seed)),
         digest.hexdigest() if any_image else None,
-        any(held.source == "machine" for held in slices.values()),
+        any(
+            value.source == "machine" for held in slices.values() for value in held.values.values()
+        ),
     )
 
 
-def _add_to_slices(
-    slices: dict[tuple[str, str], _Slice], spec: TaskSpec, record: Record, sample: ScoredSample
-) -> None:
-    for name in spec.slices:
-        pair = record["groups"].get(name)
-        if pair is None:
-            continue
-        key = (name, pair[0])
-        if key not in slices:
-            slices[key] = _Slice(pair[1], [_Collector(metric, spec) for metric in spec.metrics])
-        held = slices[key]
-        held.n += 1
-        held.clusters.add(sample.cluster)
-        held.unparsed += record["problem"] != ""
-        for collector in held.collectors:
-            collector.add(sample)
+def _by_slice(
+    slices: dict[str, _Slice],
+    whole: _Part,
+    collectors: Sequence[_Collector],
+    kept: Sequence[ScoredSample],
+    seed: int,
+) -> Iterator[SliceValue]:
+    for name, held in sorted(slices.items()):
+        numbers = np.asarray(held.numbers)
+        for value, said in sorted(held.values.items()):
+            members = np.flatnonzero(numbers == said.number)
+            part = _Part(counted(whole.codes[members]), members)
+            yield SliceValue(
+                slice=name,
+                value=value,
+                source=said.source,
+                n=said.n,
+                clusters=part.clusters,
+                unparsed=said.unparsed,
+                metrics=tuple(collector.value(part, kept, seed) for collector in collectors),
+            )
 
 
 def _each(blocks: Iterable[list[Record]]) -> Iterator[Record]:

@@ -31,6 +31,7 @@ class Journal:
         self._folder = directory / FOLDER
         self._places: dict[int, tuple[Path, int, int]] = {}
         self._segment: IO[bytes] | None = None
+        self._path = self._folder  # of the segment
         for path in sorted(self._folder.glob("*.jsonl")):
             self._index(path)
 
@@ -61,7 +62,8 @@ class Journal:
         """
         if self._segment is None:
             number = len(list(self._folder.glob("*.jsonl")))
-            self._segment = (self._folder / f"{number:04d}.jsonl").open("xb")
+            self._path = self._folder / f"{number:04d}.jsonl"
+            self._segment = self._path.open("xb")
         line = encode(block, records)
         start = self._segment.tell()
         try:
@@ -75,7 +77,7 @@ class Journal:
                     fix="free some space and give the same command again",
                 ) from None
             raise
-        self._places[block] = (Path(self._segment.name), start, len(line))
+        self._places[block] = (self._path, start, len(line))
 
     def blocks(self) -> Iterator[list[dict[str, Any]]]:
         """Yield the records of every block, in plan order."""

@@ -29,6 +29,8 @@ METHOD = "cluster bootstrap, percentile"
 
 # Bytes that the counts of one chunk of draws may take; what a metric makes of them comes on top.
 _CHUNK_BYTES = 32 * 2**20
+# Clusters compared at a time: keys of all of them at once would outweigh the statistics.
+_ROWS = 16_384
 
 Estimate = tuple[float, Interval | None]
 
@@ -136,21 +138,27 @@ def _distinct_rows(
     totals: csr_array[Any, tuple[int, int]],
 ) -> tuple[csr_array[Any, tuple[int, int]], NDArray[np.int64]]:
     """Return distinct rows, in an order that depends on their content only, and their counts."""
-    matrix = totals.astype(np.float64, copy=True)
-    matrix.sum_duplicates()
-    matrix.eliminate_zeros()
-    matrix.sort_indices()
-    indices, data = matrix.indices.astype(np.int64), matrix.data
     seen: dict[bytes, list[int]] = {}
-    bounds = matrix.indptr.tolist()
-    for row, (start, end) in enumerate(itertools.pairwise(bounds)):
-        key = indices[start:end].tobytes() + data[start:end].tobytes()
-        held = seen.setdefault(key, [row, 0])
-        held[1] += 1
+    for start in range(0, totals.shape[0], _ROWS):
+        part = _clean(totals[start : start + _ROWS])
+        indices, data = part.indices.astype(np.int64), part.data
+        for row, (begin, end) in enumerate(itertools.pairwise(part.indptr.tolist()), start):
+            key = indices[begin:end].tobytes() + data[begin:end].tobytes()
+            held = seen.setdefault(key, [row, 0])
+            held[1] += 1
     ordered = [seen[key] for key in sorted(seen)]
     firsts = np.array([first for first, _ in ordered], dtype=np.int64)
     counts = np.array([count for _, count in ordered], dtype=np.int64)
-    return matrix[firsts], counts
+    return _clean(totals[firsts]), counts
+
+
+def _clean(rows: csr_array[Any, tuple[int, int]]) -> csr_array[Any, tuple[int, int]]:
+    """Return rows as float64, sorted, without zeros and repeated places."""
+    matrix = rows.astype(np.float64, copy=True)
+    matrix.sum_duplicates()
+    matrix.eliminate_zeros()
+    matrix.sort_indices()
+    return matrix
 
 
 def _weighted_sums(weights: NDArray[Any], rows: csr_array[Any, tuple[int, int]]) -> Floats:

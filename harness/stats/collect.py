@@ -13,12 +13,61 @@ from scipy.sparse import csr_array
 
 _DIGEST_BYTES = 16
 
+Codes = NDArray[np.int64]
 
-class ClusterTotals:
-    """Sums of statistics per cluster.
 
-    A sample costs 24 bytes and 12 for each non-zero statistic: cluster names are kept as 128-bit
-    digests, not as strings.
+class Clusters:
+    """The cluster of each sample in 16 bytes: names are kept as 128-bit digests."""
+
+    def __init__(self) -> None:
+        self._digests = bytearray()
+
+    def __len__(self) -> int:
+        """Samples added."""
+        return len(self._digests) // _DIGEST_BYTES
+
+    def add(self, name: str) -> None:
+        """Add the next sample's cluster."""
+        encoded = name.encode("utf-8", "surrogatepass")
+        self._digests += hashlib.blake2b(encoded, digest_size=_DIGEST_BYTES).digest()
+
+    def codes(self) -> Codes:
+        """Return each sample's cluster as a number, counted in order of first appearance."""
+        if not self._digests:
+            return np.zeros(0, dtype=np.int64)
+        halves = np.frombuffer(bytes(self._digests), dtype=np.uint64).reshape(-1, 2)
+        order = np.lexsort((halves[:, 0], halves[:, 1]))
+        starts = np.ones(len(order), dtype=bool)
+        for half in (0, 1):
+            column = halves[order, half]
+            same = column[1:] == column[:-1]
+            starts[1:] = ~same if half == 0 else starts[1:] | ~same
+        return _first_come(order, starts)
+
+
+def counted(codes: Codes) -> Codes:
+    """Return codes of some samples counted anew from 0, in order of first appearance."""
+    if not len(codes):
+        return codes
+    order = np.argsort(codes, kind="stable")
+    starts = np.ones(len(order), dtype=bool)
+    held = codes[order]
+    starts[1:] = held[1:] != held[:-1]
+    return _first_come(order, starts)
+
+
+def _first_come(order: NDArray[np.intp], starts: NDArray[np.bool_]) -> Codes:
+    """Return codes from samples sorted stably by cluster, with a mark where each one starts."""
+    first = order[starts]
+    rank = np.empty(len(first), dtype=np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    codes = np.empty(len(order), dtype=np.int64)
+    codes[order] = np.repeat(rank, np.diff(np.append(np.flatnonzero(starts), len(order))))
+    return codes
+
+
+class Statistics:
+    """One metric's statistics of each sample: four bytes, and 12 for each that is not zero.
 
     Args:
         size: Length of the statistics vector.
@@ -26,47 +75,44 @@ class ClusterTotals:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._digests = bytearray()
-        self._ends = array("q")
+        self._ends = array("i", [0])
         self._positions = array("i")
         self._values = array("d")
 
     def __len__(self) -> int:
         """Samples added."""
-        return len(self._ends)
+        return len(self._ends) - 1
 
-    def add(self, cluster: str, statistics: Mapping[int, float]) -> None:
-        """Add one sample's statistics to its cluster; a sample without any still counts."""
+    def add(self, statistics: Mapping[int, float]) -> None:
+        """Add the next sample's statistics; one without any still counts."""
         for position, value in statistics.items():
             if not 0 <= position < self._size:
                 raise IndexError(f"statistic {position} of a vector of {self._size}")
             self._positions.append(position)
             self._values.append(value)
         self._ends.append(len(self._values))
-        name = cluster.encode("utf-8", "surrogatepass")
-        self._digests += hashlib.blake2b(name, digest_size=_DIGEST_BYTES).digest()
 
-    def codes(self) -> NDArray[np.int64]:
-        """Return each sample's cluster as a number, counted in order of first appearance."""
-        if not self._digests:
-            return np.zeros(0, dtype=np.int64)
-        digests = np.frombuffer(bytes(self._digests), dtype=f"V{_DIGEST_BYTES}")
-        _, first, inverse = np.unique(digests, return_index=True, return_inverse=True)
-        rank = np.empty(len(first), dtype=np.int64)
-        rank[np.argsort(first)] = np.arange(len(first))
-        return rank[inverse]
+    def totals(
+        self, codes: Codes, members: NDArray[np.intp] | None = None
+    ) -> csr_array[Any, tuple[int, int]]:
+        """Return ``(clusters, size)`` float64: each cluster's sums.
 
-    def matrix(self) -> csr_array[Any, tuple[int, int]]:
-        """Return ``(clusters, size)`` float64, clusters in order of first appearance."""
-        codes = self.codes()
-        ends = np.array(self._ends, dtype=np.int64)
-        lengths = ends - np.concatenate([np.zeros(1, dtype=np.int64), ends[:-1]])
-        rows = np.repeat(codes, lengths)
-        columns = np.array(self._positions, dtype=np.int64)
-        clusters = int(codes.max()) + 1 if len(codes) else 0
-        matrix = csr_array(
-            (np.array(self._values, dtype=np.float64), (rows, columns)),
-            shape=(clusters, self._size),
+        Args:
+            codes: The cluster of each sample, from 0 without gaps.
+            members: Places of the samples that count; all by default. ``codes`` is theirs.
+        """
+        # The arrays are looked at in place: a copy would double what a million samples take.
+        held = csr_array(
+            (np.asarray(self._values), np.asarray(self._positions), np.asarray(self._ends)),
+            shape=(len(self), self._size),
         )
-        matrix.sum_duplicates()
-        return matrix
+        if members is not None:
+            held = held[members]
+        clusters = int(codes.max()) + 1 if len(codes) else 0
+        ends = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=clusters))])
+        order = np.argsort(codes, kind="stable")
+        adder = csr_array(
+            (np.ones(len(order)), order.astype(np.int32), ends.astype(np.int32)),
+            shape=(clusters, len(order)),
+        )
+        return adder @ held

@@ -13,7 +13,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
 from harness.metrics.contract import Floats, ScoredSample
-from harness.stats import ClusterTotals, additive_interval, bootstrap, rank_interval, wilson
+from harness.stats import Statistics, additive_interval, bootstrap, rank_interval, wilson
 
 Matrix = csr_array[Any, tuple[int, int]]
 
@@ -143,12 +143,11 @@ def test_clusters_that_are_all_alike_leave_no_width() -> None:
 def test_samples_in_few_clusters_are_less_sure_than_samples_alone() -> None:
     random = np.random.default_rng(0)
     right = np.repeat(random.integers(0, 2, 40), 10)
-    alone, together = ClusterTotals(2), ClusterTotals(2)
-    for index, one in enumerate(right):
-        alone.add(f"sample {index}", {0: float(one), 1: 1.0})
-        together.add(f"image {index // 10}", {0: float(one), 1: 1.0})
-    narrow = additive_interval(Ratio(), alone.matrix())[1]
-    wide = additive_interval(Ratio(), together.matrix())[1]
+    held = Statistics(2)
+    for one in right:
+        held.add({0: float(one), 1: 1.0})
+    narrow = additive_interval(Ratio(), held.totals(np.arange(len(right))))[1]
+    wide = additive_interval(Ratio(), held.totals(np.arange(len(right)) // 10))[1]
     assert narrow is not None
     assert wide is not None
     assert wide.high - wide.low > 2 * (narrow.high - narrow.low)

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.stats import ClusterTotals
+from harness.stats import Clusters, Statistics
+from harness.stats.collect import counted
 
 SAMPLES = st.lists(
     st.tuples(
@@ -22,31 +23,53 @@ SAMPLES = st.lists(
 def test_sums_are_per_cluster_in_order_of_first_appearance(
     samples: list[tuple[str, dict[int, float]]],
 ) -> None:
-    totals = ClusterTotals(5)
+    clusters, held = Clusters(), Statistics(5)
     expected: dict[str, np.ndarray[tuple[int], np.dtype[np.float64]]] = {}
     for cluster, statistics in samples:
-        totals.add(cluster, statistics)
+        clusters.add(cluster)
+        held.add(statistics)
         row = expected.setdefault(cluster, np.zeros(5))
         for position, value in statistics.items():
             row[position] += value
-    matrix = totals.matrix()
-    assert len(totals) == len(samples)
+    codes = clusters.codes()
+    matrix = held.totals(codes)
+    assert len(held) == len(clusters) == len(samples)
     assert matrix.shape == (len(expected), 5)
     assert matrix.toarray().tolist() == [row.tolist() for row in expected.values()]
     names = list(expected)
-    assert totals.codes().tolist() == [names.index(cluster) for cluster, _ in samples]
+    assert codes.tolist() == [names.index(cluster) for cluster, _ in samples]
 
 
 def test_a_position_outside_the_vector_is_refused() -> None:
     with pytest.raises(IndexError, match="statistic 5 of a vector of 5"):
-        ClusterTotals(5).add("a", {5: 1.0})
+        Statistics(5).add({5: 1.0})
 
 
 def test_a_sample_costs_less_than_a_hundred_bytes() -> None:
-    totals = ClusterTotals(2)
+    clusters, held = Clusters(), Statistics(2)
     tracemalloc.start()
     for index in range(20_000):
-        totals.add(f"a rather long name of an image/{index}", {0: 1.0, 1: 1.0})
-    held, _ = tracemalloc.get_traced_memory()
+        clusters.add(f"a rather long name of an image/{index}")
+        held.add({0: 1.0, 1: 1.0})
+    size, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert held < 100 * 20_000
+    assert size < 100 * 20_000
+
+
+@given(SAMPLES, st.integers(0, 2**16))
+def test_a_part_of_the_samples_sums_as_if_it_were_all(
+    samples: list[tuple[str, dict[int, float]]], seed: int
+) -> None:
+    clusters, held = Clusters(), Statistics(5)
+    part_clusters, part = Clusters(), Statistics(5)
+    members = np.flatnonzero(np.random.default_rng(seed).random(len(samples)) < 0.5)
+    for place, (cluster, statistics) in enumerate(samples):
+        clusters.add(cluster)
+        held.add(statistics)
+        if place in members:
+            part_clusters.add(cluster)
+            part.add(statistics)
+    codes = counted(clusters.codes()[members])
+    assert codes.tolist() == part_clusters.codes().tolist()
+    found, expected = held.totals(codes, members), part.totals(part_clusters.codes())
+    assert found.toarray().tolist() == expected.toarray().tolist()
