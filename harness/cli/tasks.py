@@ -164,17 +164,17 @@ def _data(spec: TaskSpec, profile: str | None, folders: tuple[str, ...]) -> dict
 
 
 def _prompt(spec: TaskSpec, task: Any) -> dict[str, Any]:
-    from harness.specs.prompt import build_turns, render_answer
+    from harness.evaluation.shots import choose_shots
+    from harness.specs.prompt import Shot, build_turns, render_answer
 
     sample = next(iter(task.samples()), None)
     if sample is None:
         return {"problem": f"the split {spec.data.split!r} has no sample"}
     found = {"sample": sample.id, "images": [image.name for image in sample.images]}
     try:
-        if spec.prompt.shots == 0:
-            found["prompt"] = [
-                {"role": turn.role, "text": turn.text} for turn in build_turns(spec, sample, ())
-            ]
+        shots = [Shot(shown) for shown in choose_shots(task, 0)]
+        turns = build_turns(spec, sample, (), shots)
+        found["prompt"] = [{"role": turn.role, "text": turn.text} for turn in turns]
         found["answer"] = render_answer(spec, sample.target)
     except (SampleError, UserError) as error:
         found["problem"] = str(error)

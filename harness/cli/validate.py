@@ -132,19 +132,21 @@ class _Check:
 def _on_data(document: Document) -> list[HarnessError]:
     """Render the first sample's prompt and answer, when settings name a folder for the data."""
     from harness.config.settings import load_settings
+    from harness.evaluation.shots import choose_shots
     from harness.evaluation.task import Task
     from harness.specs.loader import with_options
-    from harness.specs.prompt import build_turns, render_answer
+    from harness.specs.prompt import Shot, build_turns, render_answer
 
     spec = with_options(document, {})
     settings = load_settings()
     folder = settings.data.get(spec.id, settings.data.get(spec.data.benchmark))
-    if folder is None or not folder.is_dir() or spec.prompt.shots:
+    if folder is None or not folder.is_dir():
         return []
     try:
-        sample = next(iter(Task(spec, settings).samples()), None)
+        task = Task(spec, settings)
+        sample = next(iter(task.samples()), None)
         if sample is not None:
-            build_turns(spec, sample, ())
+            build_turns(spec, sample, (), [Shot(shown) for shown in choose_shots(task, 0)])
             render_answer(spec, sample.target)
     except (SampleError, HarnessError) as error:
         said = " ".join(str(error).split())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +14,7 @@ from harness.samples import Sample
 from harness.samples.images import MAX_PIXELS, LoadedImage, open_image
 from harness.samples.views import apply_view
 from harness.specs import ChooseSpec, GenerateSpec, TaskSpec
-from harness.specs.prompt import build_turns, options_as_sent
+from harness.specs.prompt import Shot, build_turns, options_as_sent
 
 
 @dataclass(slots=True)
@@ -33,12 +34,14 @@ class Asker:
     Attributes:
         opens_images: False when neither the model nor a metric needs them.
         seed: The run's seed; a request's own seed depends on it and on the sample's id alone.
+        shots: Opens the solved samples shown before each question.
     """
 
     task: Task
     opens_images: bool = True
     seed: int = 0
     max_pixels: int = MAX_PIXELS
+    shots: Callable[[], tuple[Shot, ...]] = tuple
 
     def block(self, samples: list[Sample]) -> list[Asked]:
         """Return one entry a sample, in order. Each distinct image is opened once."""
@@ -65,7 +68,7 @@ class Asker:
                     {"sha256": image.sha256, "width": image.width, "height": image.height}
                 )
                 shown.append(apply_view(image, self.task.spec.prompt.view, sample.boxes))
-            turns = build_turns(self.task.spec, sample, tuple(shown))
+            turns = build_turns(self.task.spec, sample, tuple(shown), self.shots())
         except SampleError as error:
             asked.error = error
             return asked
@@ -78,6 +81,16 @@ class Asker:
             seed=request_seed(self.seed, self.task.id, sample.id),
         )
         return asked
+
+
+def open_sample(spec: TaskSpec, sample: Sample, max_pixels: int) -> list[LoadedImage]:
+    """Return a sample's images as the task's view shows them.
+
+    Raises:
+        SampleError: when one cannot be opened or shown.
+    """
+    opened = (open_image(ref, max_pixels=max_pixels) for ref in sample.images)
+    return [apply_view(image, spec.prompt.view, sample.boxes) for image in opened]
 
 
 def wanted(spec: TaskSpec) -> Choose | Generate | Embed:

@@ -96,8 +96,13 @@ class TaskPlan:
             yield [next(samples) for _ in range(size)]
 
 
-def plan_task(task: Task, selection: Selection) -> TaskPlan:
+def plan_task(task: Task, selection: Selection, shots: Sequence[str] = ()) -> TaskPlan:
     """Read a task's annotations once and cut its samples into blocks of whole images.
+
+    Args:
+        task: What is planned.
+        selection: Which samples are asked.
+        shots: Ids of the solved samples shown before each question.
 
     Raises:
         UserError: data missing, a sample id asked for that is not there, no sample at all.
@@ -128,6 +133,8 @@ def plan_task(task: Task, selection: Selection) -> TaskPlan:
         )
     _refuse_repeated(task, narrowed, hashes)
     parts["sample ids"] = digest.hexdigest()
+    if shots:
+        parts["shots"] = fingerprint(list(shots))
     whole: Json = dict(parts)
     return TaskPlan(
         task,

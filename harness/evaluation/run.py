@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ from harness.errors import CheckFailed, UserError
 from harness.evaluation.ask import Asker
 from harness.evaluation.execute import Job, execute
 from harness.evaluation.plan import Selection, plan_task
+from harness.evaluation.shots import choose_shots, open_shots
 from harness.evaluation.subject import Subject
 from harness.evaluation.task import Task
 from harness.events import RunFinished, RunStarted, TaskFinished
@@ -134,12 +136,14 @@ def refuse_failed(result: RunResult) -> None:
 
 
 def _plan(subject: Subject, task: Task, terms: Terms) -> Planned:
-    plan = plan_task(task, terms.selection)
+    shown = choose_shots(task, terms.seed)
+    plan = plan_task(task, terms.selection, [sample.id for sample in shown])
     model = subject.record(task)
     opens = subject.descriptor.sees_images or any(
         find("metric", metric.id, plugins().metrics()).needs_image_size
         for metric in task.spec.metrics
     )
+    shots = cache(lambda: open_shots(task, shown, images=opens, max_pixels=terms.max_pixels))
     numbers: dict[str, Json] = {
         "seed": terms.seed,
         "max_pixels": terms.max_pixels,
@@ -161,7 +165,7 @@ def _plan(subject: Subject, task: Task, terms: Terms) -> Planned:
         numbers=numbers,
         marks=tuple(sorted(marks)),
         versions=_versions(subject, task),
-        asker=Asker(task, opens, terms.seed, terms.max_pixels),
+        asker=Asker(task, opens, terms.seed, terms.max_pixels, shots),
     )
     if is_sealed(directory):
         return Planned(job, "done", plan.samples, None)

@@ -39,8 +39,11 @@ class Task:
 
     @cached_property
     def located(self) -> Located:
-        """Where the evaluated split lies."""
-        return locate(self.spec, self.settings, (self.spec.data.split,))
+        """Where the evaluated split lies, and the train split when solved samples are shown."""
+        splits: tuple[str, ...] = (self.spec.data.split,)
+        if self.spec.prompt.shots and self.spec.data.train_split:
+            splits = (*splits, self.spec.data.train_split)
+        return locate(self.spec, self.settings, splits)
 
     @cached_property
     def reader(self) -> Reader:

@@ -1,0 +1,53 @@
+"""Solved samples shown before each question: of the train split, the same for every sample."""
+
+from __future__ import annotations
+
+import heapq
+
+from harness.errors import SampleError, UserError
+from harness.evaluation.ask import open_sample, request_seed
+from harness.evaluation.task import Task
+from harness.samples import Sample
+from harness.samples.images import MAX_PIXELS
+from harness.specs.prompt import Shot
+
+
+def choose_shots(task: Task, seed: int) -> list[Sample]:
+    """Return the train samples shown: those whose id has the smallest hash under the seed.
+
+    Raises:
+        UserError: when the train split has fewer samples than the spec asks for.
+    """
+    wanted = task.spec.prompt.shots
+    if not wanted:
+        return []
+    found = heapq.nsmallest(
+        wanted,
+        (
+            (request_seed(seed, task.id, sample.id), sample.id, sample)
+            for sample in task.train_samples()
+        ),
+    )
+    if len(found) < wanted:
+        raise UserError(
+            f"task {task.id!r} shows {wanted} solved samples; its train split has {len(found)}"
+        )
+    return [sample for _, _, sample in found]
+
+
+def open_shots(
+    task: Task, samples: list[Sample], *, images: bool, max_pixels: int = MAX_PIXELS
+) -> tuple[Shot, ...]:
+    """Open the images of the samples shown, as the task's view shows them.
+
+    Raises:
+        UserError: when one cannot be opened; without it no question of the task is whole.
+    """
+    shots: list[Shot] = []
+    for sample in samples:
+        try:
+            opened = open_sample(task.spec, sample, max_pixels) if images else ()
+        except SampleError as error:
+            raise UserError(f"the solved sample {sample.id!r} cannot be shown: {error}") from None
+        shots.append(Shot(sample, tuple(opened)))
+    return tuple(shots)

@@ -1,0 +1,55 @@
+"""Solved samples before the question: chosen by name, from the train split, opened as shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import harness
+from harness.errors import UserError
+from harness.evaluation.ask import Asker
+from harness.evaluation.plan import Selection, plan_task
+from harness.evaluation.shots import choose_shots, open_shots
+from harness.evaluation.task import Task
+
+
+def two_shots(number: int = 2) -> Task:
+    """Return the drawn expressions with solved samples before each question."""
+    task = harness.load_task("raf_db", profile="demo")
+    prompt = replace(task.spec.prompt, shots=number)
+    return Task(replace(task.spec, prompt=prompt), task.settings)
+
+
+def test_every_question_shows_the_same_train_samples() -> None:
+    task = two_shots()
+    shown = choose_shots(task, seed=0)
+    assert all(sample.id.startswith("train") for sample in shown)
+    asker = Asker(task, shots=lambda: open_shots(task, shown, images=True))
+    block = next(plan_task(task, Selection(limit=3)).stream())
+    for asked in asker.block(block):
+        assert asked.request is not None
+        roles = [turn.role for turn in asked.request.turns]
+        assert roles == ["user", "assistant", "user", "assistant", "user"]
+        assert [len(turn.images) for turn in asked.request.turns] == [1, 0, 1, 0, 1]
+        assert asked.request.turns[1].text == shown[0].target
+
+
+def test_the_choice_is_part_of_the_fingerprint() -> None:
+    task = two_shots()
+    prints = {
+        plan_task(
+            task, Selection(limit=3), [shot.id for shot in choose_shots(task, seed)]
+        ).fingerprint
+        for seed in (0, 1)
+    }
+    assert len(prints) == 2
+
+
+def test_too_few_train_samples_are_said(faces: Callable[[int], Path]) -> None:
+    task = harness.load_task("raf_db", data=faces(3))
+    prompt = replace(task.spec.prompt, shots=15)
+    with pytest.raises(UserError, match="its train split has 14"):
+        choose_shots(Task(replace(task.spec, prompt=prompt), task.settings), 0)

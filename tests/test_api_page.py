@@ -1,0 +1,36 @@
+"""The page about Python names every public function with its parameters, and its example runs."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+import harness
+
+PAGE = (Path(__file__).parent.parent / "docs" / "reference" / "python.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", [name for name in harness.__all__ if name != "__version__"])
+def test_every_function_is_there_with_its_parameters(name: str) -> None:
+    said = re.search(rf"`harness\.{name}\(([^)]*)\)`", PAGE)
+    assert said is not None
+    written = [part.strip() for part in said.group(1).split(",") if part.strip() != "*"]
+    real = [
+        key for key in inspect.signature(getattr(harness, name)).parameters if key != "settings"
+    ]
+    assert written == real
+
+
+@pytest.mark.torch
+def test_the_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HARNESS_RESULTS", raising=False)
+    monkeypatch.delenv("HARNESS_PROFILE", raising=False)
+    example = re.search(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    assert example is not None
+    space: dict[str, object] = {}
+    exec(example.group(1), space)  # noqa: S102  our own page
+    assert "table" in space
