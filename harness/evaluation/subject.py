@@ -110,6 +110,13 @@ def find_subject(
     if preset is not None and str(preset) not in descriptor.presets:
         raise unknown(f"preset of model {name!r}", str(preset), descriptor.presets)
     held = descriptor.presets[str(preset)] if preset is not None else {}
+    known = [option.name for option in descriptor.options]
+    for key in chosen:
+        if key not in known:
+            presets = [PRESET] if descriptor.presets else []
+            raise unknown(f"option of model {name!r}", key, [*known, *presets])
     options = parse_options(descriptor.options, {**held, **chosen}, owner=f"model {name!r}")
-    marks = descriptor.preset_marks.get(str(preset), ()) if preset is not None else ()
+    # A preset's marks speak of its parts: they go when the user puts another part in their place.
+    replaced = held.keys() & chosen.keys()
+    marks = () if replaced else descriptor.preset_marks.get(str(preset), ())
     return Subject(descriptor, options, marks, runtime)

@@ -1,0 +1,44 @@
+"""A model found by name: layers of options, presets and their marks, what it can answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.config.settings import Settings, load_settings
+from harness.errors import UserError
+from harness.evaluation.subject import find_subject
+from harness.models import Runtime
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load_settings(profile="demo", folder=tmp_path)
+
+
+def test_the_profile_gives_the_preset_and_its_marks(settings: Settings) -> None:
+    subject = find_subject("socialfusion", {}, settings, Runtime())
+    assert subject.options["path"] == "package:harness_demo_world/weights/socialfusion"
+    assert subject.marks == ("demo",)
+
+
+def test_a_checkpoint_of_ones_own_is_not_marked_demo(settings: Settings) -> None:
+    subject = find_subject("socialfusion", {"path": "mine"}, settings, Runtime())
+    assert subject.options["path"] == "mine"
+    assert subject.marks == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"prset": "demo"}, "did you mean 'preset'"),
+        ({"preset": "dmo"}, "did you mean 'demo'"),
+        ({"score_eos": "perhaps"}, "is not a yes or no"),
+    ],
+)
+def test_mistakes_name_what_is_near(
+    settings: Settings, options: dict[str, str], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        find_subject("socialfusion", dict(options), settings, Runtime())
