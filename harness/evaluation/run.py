@@ -103,7 +103,7 @@ def run_tasks(
 ) -> RunResult:
     """Compute what is missing of a plan, write the manifest, and check error rates."""
     names = tuple(item.job.plan.task.id for item in planned)
-    results = planned[0].job.directory.parent.parent.parent
+    results = planned[0].job.plan.task.settings.results
     _tell(
         "harness_run_started",
         RunStarted(subject.descriptor.id, names, sum(item.job.plan.samples for item in planned)),
