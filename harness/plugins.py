@@ -17,7 +17,7 @@ import pluggy
 from harness import descriptors as kinds
 from harness import hookspecs
 from harness._version import __version__
-from harness.descriptors import Descriptor, SpecFolder
+from harness.descriptors import Descriptor, SpecFolder, load_target, parse_options
 from harness.errors import PluginError, nearest, unknown
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         DataSourceDescriptor,
         ExtractorDescriptor,
         FormatDescriptor,
+        Json,
         MetricDescriptor,
         ModelDescriptor,
         ReaderDescriptor,
@@ -321,3 +322,21 @@ def find(kind: str, name: str, known: Mapping[str, D]) -> D:
 # What this project ships as plugins of their own, so that a missing one names its remedy.
 FIRST_PARTY_MODELS = {"socialfusion": "social-harness-socialfusion"}
 FIRST_PARTY_SOURCES = {"demo_world": "social-harness-demo-world"}
+
+
+def make(
+    kind: str,
+    name: str,
+    known: Mapping[str, ReaderDescriptor | MetricDescriptor | ExtractorDescriptor],
+    given: Mapping[str, Json],
+    *arguments: object,
+) -> Any:
+    """Return the object called ``name``, made by its factory from options and ``arguments``.
+
+    Raises:
+        PluginError: as :func:`find` and :func:`harness.descriptors.load_target`.
+        UserError: nothing of that name, an unknown option, or a value of the wrong type.
+    """
+    descriptor = find(kind, name, known)
+    options = parse_options(descriptor.options, given, owner=f"{kind} {name!r}")
+    return load_target(descriptor)(options, *arguments)

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from harness._version import __version__
 from harness.descriptors import Json
-from harness.errors import CheckFailed, UserError
+from harness.errors import UserError
 from harness.evaluation.ask import Asker
 from harness.evaluation.execute import Job, execute
 from harness.evaluation.plan import Selection, plan_task
@@ -123,16 +123,6 @@ def run_tasks(
     finished = RunFinished(manifest, tuple(record.directory for record in records))
     _tell("harness_run_finished", finished, reporter)
     return RunResult(manifest, tuple(records), tuple(_failed(records, terms.max_errors)))
-
-
-def refuse_failed(result: RunResult) -> None:
-    """Raise when a check on a finished run failed.
-
-    Raises:
-        CheckFailed: naming every failed check.
-    """
-    if result.failed:
-        raise CheckFailed("\n".join(result.failed), fix="see the error field in samples.jsonl")
 
 
 def _plan(subject: Subject, task: Task, terms: Terms) -> Planned:

@@ -7,11 +7,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from harness.descriptors import load_target, parse_options
 from harness.errors import UserError
 from harness.evaluation.ask import Asked
 from harness.metrics import ScoredSample
-from harness.plugins import find, plugins
+from harness.plugins import make, plugins
 from harness.requests import Failed, Request, Response, Scores, Text
 from harness.requests.extractor import Extractor
 from harness.specs import ChooseSpec, GenerateSpec, TaskSpec
@@ -27,10 +26,8 @@ class Scorer:
         self._labels = spec.labels
         self._extractor: Extractor | None = None
         if isinstance(spec.ask, GenerateSpec):
-            descriptor = find("extractor", spec.ask.extractor, plugins().extractors())
-            owner = f"extractor {descriptor.id!r}"
-            options = parse_options(descriptor.options, spec.ask.extractor_options, owner=owner)
-            self._extractor = load_target(descriptor)(options, self._labels)
+            known, options = plugins().extractors(), spec.ask.extractor_options
+            self._extractor = make("extractor", spec.ask.extractor, known, options, self._labels)
 
     def record(self, asked: Asked, response: Response | None) -> Record:
         """Return the record; a fault of the sample or of the model is its ``error``."""

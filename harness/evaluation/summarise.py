@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.descriptors import load_target, parse_options
 from harness.evaluation.score import Record, scored
 from harness.metrics import AdditiveMetric, RankMetric, ScoredSample
-from harness.plugins import find, plugins
+from harness.plugins import make, plugins
 from harness.runs.record import Counts, Interval, MetricValue, SliceValue
 from harness.specs import MetricSpec, TaskSpec
 from harness.stats.bootstrap import additive_interval, rank_interval
@@ -46,9 +45,9 @@ class _Collector:
     """Statistics of one metric over all scored samples; a slice is a part of them."""
 
     def __init__(self, spec: MetricSpec, task: TaskSpec) -> None:
-        descriptor = find("metric", spec.id, plugins().metrics())
-        options = parse_options(descriptor.options, spec.options, owner=f"metric {descriptor.id!r}")
-        metric: AdditiveMetric | RankMetric = load_target(descriptor)(options, task.labels)
+        metric: AdditiveMetric | RankMetric = make(
+            "metric", spec.id, plugins().metrics(), spec.options, task.labels
+        )
         self._spec = spec
         # Settled once: asking a protocol whether a metric is one costs more than its statistics.
         self._additive: tuple[AdditiveMetric, Statistics] | None = None

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from harness.config.data import Located, locate
 from harness.config.settings import Settings
-from harness.descriptors import Json, load_target, parse_options
+from harness.descriptors import Json
 from harness.errors import UserError
-from harness.plugins import find, plugins
+from harness.plugins import find, make, plugins
 from harness.readers import Reader
 from harness.runs.seal import file_hash
 from harness.samples import Sample
@@ -48,14 +48,12 @@ class Task:
     @cached_property
     def reader(self) -> Reader:
         """The reader, with the spec's options and those the data source adds."""
-        descriptor = find("reader", self.spec.data.reader, plugins().readers())
         given = {
             **self.spec.data.options,
             **self.located.reader_options,
             "unit": self.spec.unit,
         }
-        options = parse_options(descriptor.options, given, owner=f"reader {descriptor.id!r}")
-        reader: Reader = load_target(descriptor)(options)
+        reader: Reader = make("reader", self.spec.data.reader, plugins().readers(), given)
         return reader
 
     def samples(self, split: str | None = None) -> Iterator[Sample]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
 from harness.descriptors import Json
@@ -41,7 +42,7 @@ def _point(value: Json) -> Point | None:
     return None
 
 
-class _MeanDistance:
+class _MeanDistance(ABC):
     """A mean over samples, in shares of width and height; the farthest corner when unparsed."""
 
     size = 2
@@ -59,8 +60,9 @@ class _MeanDistance:
         """Return the mean distance."""
         return ratio(totals[..., 0], totals[..., 1])
 
+    @abstractmethod
     def distance(self, point: Point, annotated: Sequence[Point]) -> float:
-        raise NotImplementedError
+        """Return the distance from a named point to the annotators' points."""
 
 
 class AverageL2(_MeanDistance):

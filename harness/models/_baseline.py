@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from harness.descriptors import Json
@@ -25,7 +26,7 @@ class RequestAnswerer:
         """Nothing was loaded."""
 
 
-class Baseline:
+class Baseline(ABC):
     """A model of that kind: an identity of plain data, and a function made at load."""
 
     name = ""
@@ -45,9 +46,9 @@ class Baseline:
         del runtime
         return RequestAnswerer(self.replier())
 
+    @abstractmethod
     def replier(self) -> Callable[[Request], Result]:
         """Return the function that answers one request."""
-        raise NotImplementedError
 
 
 def unsupported(name: str) -> Failed:
