@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
+PLUGINS := $(wildcard plugins/*/pyproject.toml)
+PROJECTS := pyproject.toml $(PLUGINS)
 
 export HF_HUB_OFFLINE ?= 1
 
@@ -24,7 +25,7 @@ $(READY): constraints.txt $(PROJECTS)
 	  echo "Name a newer one: make PYTHON=python3.12 ..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[torch,dev]" \
-	  -e plugins/socialfusion -e plugins/demo_world
+	  $(patsubst %/pyproject.toml,-e %,$(PLUGINS))
 	@touch $@
 
 demo: $(READY)

@@ -1,0 +1,172 @@
+"""What a vision-language model plugin supplies; the engine does batching, sharing and scoring.
+
+A plugin subclasses :class:`VisionLanguageModel`. The engine turns every request into a sequence of
+symbols, finds what requests share, encodes each distinct image once, reads each distinct prefix
+once, and calls :meth:`VisionLanguageModel.forward`; a plugin never sees a batch of requests.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import Cache
+
+from harness.descriptors import Json
+from harness.engine.tokens import Ids, Joint
+from harness.requests import Turn
+from harness.samples.images import LoadedImage
+
+IMAGE = -1
+"""Stands in a prompt's token ids where the positions of one image go."""
+
+
+class PromptError(Exception):
+    """A request this model cannot be asked; becomes a ``Failed`` of that kind, never a crash.
+
+    Args:
+        kind: A short stable word, such as ``prompt_format`` or ``image_rejected``.
+        message: What is wrong, for the record.
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """A prompt as the language model takes it.
+
+    Attributes:
+        embeds: ``(L, W)`` embeddings.
+        positions: ``(P, L)`` position ids; P is 1, or 3 for multimodal rotary positions.
+        following: Position id of whatever comes next.
+        extras: More tensors by name, each ``(L, ...)``, sliced along with ``embeds`` and handed
+            to :meth:`VisionLanguageModel.forward` (features added in deeper layers).
+    """
+
+    embeds: Tensor
+    positions: Tensor
+    following: int
+    extras: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def length(self) -> int:
+        """Positions of the prompt."""
+        return int(self.embeds.shape[0])
+
+
+class VisionLanguageModel(ABC):
+    """A loaded vision-language model, in evaluation mode on its device.
+
+    Attributes:
+        language_model: A transformers causal language model, or one that peft wraps.
+        context: Positions the language model can take.
+        ends: Ids that end an answer.
+        features_key: What an image's features depend on beside its bytes (encoder and weights,
+            layer, preprocessing, dtype); ``None`` when they must not be kept on disk.
+    """
+
+    language_model: Any
+    context: int
+    ends: frozenset[int]
+    features_key: Mapping[str, Json] | None = None
+
+    @abstractmethod
+    def prompt(self, turns: Sequence[Turn], options: Sequence[str]) -> Joint:
+        """Return a chat's ids and, tokenised together with it, those of its options.
+
+        ``Joint.prefix`` holds :data:`IMAGE` once for each image, in order; it ends where the first
+        option leaves the prompt's own tokenisation (:func:`.tokens.tokenize_jointly`).
+
+        Raises:
+            PromptError: when this model cannot be asked so.
+        """
+
+    @abstractmethod
+    def decode(self, ids: Ids) -> str:
+        """Return ids as text, without special tokens."""
+
+    @abstractmethod
+    def encode(self, images: Sequence[LoadedImage]) -> list[Tensor]:
+        """Return what the vision encoder says of each image ``(N, D)``; N may differ.
+
+        What is frozen and worth keeping on disk. The engine asks for each distinct image once.
+
+        Raises:
+            PromptError: for an image the preprocessing rejects.
+        """
+
+    @abstractmethod
+    def connect(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """Return each image's positions in the language model ``(T, W)``."""
+
+    def inputs(self, ids: Ids, images: Sequence[Tensor]) -> Inputs:
+        """Return a prompt's embeddings, its images ``(T, W)`` put where :data:`IMAGE` stands."""
+        given = torch.tensor(ids, dtype=torch.long, device=self.device)
+        words = self.language_model.get_input_embeddings()(given.clamp(min=0))
+        parts, start = [], 0
+        shown = iter(images)
+        for place, token in enumerate(ids):
+            if token == IMAGE:
+                parts += [words[start:place], next(shown).to(words.dtype)]
+                start = place + 1
+        embeds = torch.cat([*parts, words[start:]])
+        length = int(embeds.shape[0])
+        return Inputs(embeds, torch.arange(length, device=embeds.device)[None], length)
+
+    def forward(  # noqa: PLR0913  what a decoder step is made of
+        self,
+        embeds: Tensor,
+        *,
+        mask: Tensor,
+        positions: Tensor,
+        cache: Cache,
+        extras: Mapping[str, Tensor],
+        keep: int = 0,
+    ) -> Tensor:
+        """Run the language model and return logits ``(B, keep or T, V)``.
+
+        Args:
+            embeds: ``(B, T, W)``.
+            mask: ``(B, S)`` 1 where a position of cache and input holds something, or an additive
+                ``(B, 1, T, S)`` mask.
+            positions: ``(P, B, T)``.
+            cache: Keys and values before these positions; extended in place.
+            extras: As in :class:`Inputs`, each ``(B, T, ...)``.
+            keep: Last positions whose logits are wanted; 0 for all.
+        """
+        if extras:
+            raise ValueError(f"this model takes no extra inputs, was given {sorted(extras)}")
+        logits: Tensor = self.language_model(
+            inputs_embeds=embeds,
+            attention_mask=mask,
+            position_ids=positions[0] if len(positions) == 1 else positions,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=keep,
+        ).logits
+        return logits
+
+    def shares_prefix(self, length: int) -> bool:
+        """Whether a prompt of so many positions may be read apart from what follows it.
+
+        False where what stands behind a position changes it (rotary scaling by row length).
+        """
+        del length
+        return True
+
+    @property
+    def device(self) -> torch.device:
+        """Where the language model's embeddings are."""
+        found: torch.device = self.language_model.get_input_embeddings().weight.device
+        return found
+
+    def close(self) -> None:
+        """Free the weights."""
+        self.language_model = None
