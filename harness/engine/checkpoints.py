@@ -1,0 +1,413 @@
+"""Opens released checkpoints: a folder or a hub id, as plain data first, then tensor by tensor.
+
+Nothing of a checkpoint is run. Opening and hashing import no torch, so an identity can use them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.descriptors import Json
+from harness.engine.weights import hash_files, read_header
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+_INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
+_SINGLES = ("model.safetensors", "pytorch_model.bin")
+_SHARDS = ("model-*-of-*.safetensors", "pytorch_model-*-of-*.bin")
+_SMALL = (
+    "config.json",
+    "generation_config.json",
+    "*token*.json",
+    "vocab.json",
+    "merges.txt",
+    "*.model",
+    "*.tiktoken",
+    "*processor_config.json",
+    "chat_template*",
+)
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+_COMPUTED = ("rotary_emb.inv_freq", "embeddings.position_ids")  # old files hold them, no model does
+_FAMILIES = {
+    "llava": ("llava", "llava_llama", "llava_next", "llava_onevision"),
+    "qwen_vl": ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe"),
+    "open_clip": ("clip", "siglip", "siglip2"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint that is found but not loaded.
+
+    Attributes:
+        name: As the user wrote it.
+        folder: Where its files are.
+        revision: The hub's commit; empty for a folder of the user's.
+        config: ``config.json`` as plain data.
+    """
+
+    name: str
+    folder: Path
+    revision: str
+    config: Mapping[str, Any]
+
+    @property
+    def dtype(self) -> str | None:
+        """The number type that the config names."""
+        text = self.config.get("text_config")
+        inner = text if isinstance(text, Mapping) else {}
+        for held in (self.config, inner):
+            found = held.get("dtype") or held.get("torch_dtype")
+            if isinstance(found, str):
+                return found
+        return None
+
+    def identity(self, memo: Path | None) -> dict[str, Json]:
+        """Return what tells this checkpoint from another: the hub's commit, or a hash of files.
+
+        Args:
+            memo: Folder that remembers hashes of files.
+
+        Raises:
+            UserError: when a weight file is missing or damaged.
+        """
+        if self.revision:
+            return {"name": self.name, "revision": self.revision}
+        files = {path for pattern in _SMALL for path in self.folder.glob(pattern)}
+        return {"sha256": hash_files([*files, *weight_files(self)], memo)}
+
+
+def open_checkpoint(
+    name: str, *, revision: str | None = None, base: Path | None = None
+) -> Checkpoint:
+    """Find a checkpoint and read its config; weights of the hub are fetched when first needed.
+
+    Args:
+        name: A folder or a hub id.
+        revision: Branch, tag or commit on the hub.
+        base: Folder that relative paths start from; the working directory by default.
+
+    Raises:
+        UserError: when it is not there, or no checkpoint.
+    """
+    path = (base or Path()) / Path(name).expanduser()
+    if path.is_file():
+        raise UserError("a checkpoint is a folder, this is a file", where=path)
+    if path.is_dir():
+        folder, commit = path, ""
+    elif _HUB_ID.fullmatch(name):
+        folder = _fetch(name, revision, _SMALL)
+        commit = folder.name
+    else:
+        raise UserError(
+            f"there is no folder {name!r}, and it is no hub id", where=path, fix="check the path"
+        )
+    return Checkpoint(name, folder, commit, _read_config(folder))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return a JSON object from a file.
+
+    Raises:
+        UserError: when it is not there or not a JSON object.
+    """
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError("the file is not there", where=path) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"not readable as JSON: {error}", where=path) from None
+    if not isinstance(held, dict):
+        raise UserError("not a JSON object", where=path)
+    return held
+
+
+def family_of(config: Mapping[str, Any]) -> str:
+    """Return the id of the plugin that a config is for; empty when no plugin is known to fit.
+
+    Told by ``model_type`` and, where releases share one, by keys that only one of them has.
+    """
+    kind = str(config.get("model_type") or "")
+    if kind.startswith("bunny"):
+        return "bunny"
+    if kind == "qwen" and "visual" in config:
+        return "qwen_vl"
+    for plugin, kinds in _FAMILIES.items():
+        if kind in kinds:
+            return plugin
+    seen = {"vision_config", "qformer_config", "vision_tower", "perceiver_config"} & set(config)
+    return "hf_vlm" if seen else ""
+
+
+def require_family(checkpoint: Checkpoint, plugin: str) -> None:
+    """Refuse a checkpoint that another plugin, or none, is for.
+
+    Raises:
+        UserError: naming the plugin that fits.
+    """
+    found = family_of(checkpoint.config)
+    if found != plugin:
+        kind = checkpoint.config.get("model_type")
+        fix = f"--model {found} reads it" if found else "harness models lists what there is"
+        raise UserError(
+            f"not a checkpoint that {plugin} reads: its model_type is {kind!r}",
+            where=checkpoint.folder / "config.json",
+            fix=fix,
+        )
+
+
+def refuse_remote_code(checkpoint: Checkpoint) -> None:
+    """Refuse a config that asks for code of its own.
+
+    Raises:
+        UserError: naming the code, and the plugin that reads the checkpoint without it.
+    """
+    asked = checkpoint.config.get("auto_map")
+    if asked:
+        named = asked.values() if isinstance(asked, Mapping) else [asked]
+        native = family_of(checkpoint.config)
+        fix = f"--model {native} reads it without" if native else "convert it to transformers' own"
+        raise UserError(
+            f"the checkpoint asks for code of its own (auto_map: {', '.join(map(str, named))}); "
+            "the harness never sets trust_remote_code",
+            where=checkpoint.folder / "config.json",
+            fix=fix,
+        )
+
+
+def weight_files(checkpoint: Checkpoint) -> tuple[Path, ...]:
+    """Return the weight files, checked to be whole: safetensors where there are, else PyTorch's.
+
+    Raises:
+        UserError: when there are none, some of several are missing, or a header is damaged.
+    """
+    folder = checkpoint.folder
+    if checkpoint.revision and not any(
+        (folder / name).is_file() for name in (*_INDEXES, *_SINGLES)
+    ):
+        _fetch_weights(checkpoint)
+    for index, single, shards in zip(_INDEXES, _SINGLES, _SHARDS, strict=True):
+        if (folder / index).is_file():
+            return _shards(folder / index, checkpoint)
+        if (folder / single).is_file():
+            if single.endswith(".safetensors"):
+                read_header(folder / single)
+            return (folder / single,)
+        if any(folder.glob(shards)):
+            raise UserError(
+                f"the weights are in several files and their index, {index}, is missing",
+                where=folder,
+                fix="copy or download the checkpoint again",
+            )
+    raise UserError(
+        "the folder holds no weights (model.safetensors, pytorch_model.bin, or their shards)",
+        where=folder,
+    )
+
+
+def iterate_tensors(checkpoint: Checkpoint) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield every tensor by name, in the file's own number type, one file open at a time.
+
+    Raises:
+        UserError: when a file is missing or damaged.
+    """
+    import torch
+    from safetensors import safe_open
+
+    for path in weight_files(checkpoint):
+        if path.suffix == ".safetensors":
+            with safe_open(path, framework="pt") as file:
+                for name in file.keys():  # noqa: SIM118  not a mapping
+                    yield name, file.get_tensor(name)
+            continue
+        try:
+            held = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        except Exception as error:  # noqa: BLE001  whatever a damaged pickle raises
+            raise UserError(
+                f"PyTorch cannot read the weights: {_first(error)}",
+                where=path,
+                fix="copy or download the file again; only plain tensors are read",
+            ) from None
+        yield from held.items()
+
+
+def check_loaded(missing: Iterable[str], unexpected: Iterable[str], where: Path) -> None:
+    """Refuse weights that lack a tensor of the model or bring one that is not the model's.
+
+    Raises:
+        UserError: from :func:`key_report`.
+    """
+    lacking = [name for name in missing if not name.endswith(_COMPUTED)]
+    extra = [name for name in unexpected if not name.endswith(_COMPUTED)]
+    if lacking or extra:
+        raise key_report(lacking, extra, where)
+
+
+def key_report(missing: Iterable[str], unexpected: Iterable[str], where: Path) -> UserError:
+    """Return the error that lists missing and unexpected tensors, grouped by module."""
+    parts = []
+    for said, names in (("missing", missing), ("not this model's", unexpected)):
+        groups = _grouped(names)
+        if groups:
+            lines = "".join(f"\n    {module} ({count})" for module, count in groups.items())
+            total = groups.total()
+            parts.append(f"{total} {'tensor is' if total == 1 else 'tensors are'} {said}:{lines}")
+    return UserError("\n  ".join(parts), where=where, fix="give a whole checkpoint of this model")
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """Return transformers' tokenizer of a folder; no code of the folder's is run.
+
+    Raises:
+        UserError: when there is none, or it cannot be read.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(
+            str(folder), local_files_only=True, trust_remote_code=False
+        )
+    except Exception as error:  # noqa: BLE001  transformers raises whatever the library below it raised
+        raise UserError(
+            f"transformers cannot read the tokenizer: {_first(error)}", where=folder
+        ) from None
+
+
+def load_model(
+    kind: Any,
+    source: Checkpoint | Path,
+    *,
+    config: Any = None,
+    weights: Mapping[str, torch.Tensor] | None = None,
+    **loading: Any,
+) -> Any:
+    """Return a transformers model in evaluation mode, all of its weights from the checkpoint.
+
+    Args:
+        kind: The model class, or an auto class.
+        source: Where the weights lie; errors name it.
+        config: The model's config; the folder's own by default.
+        weights: Tensors under the model's own names, in place of the folder's.
+        loading: Passed to ``from_pretrained`` (dtype, attention, device map, quantisation).
+
+    Raises:
+        UserError: when a tensor is missing, foreign, or of another shape.
+    """
+    folder = source.folder if isinstance(source, Checkpoint) else source
+    given: dict[str, Any] = {} if config is None else {"config": config}
+    if weights is not None:
+        given["state_dict"] = dict(weights)
+    try:
+        with _quiet():
+            model, report = kind.from_pretrained(
+                None if weights is not None else str(folder),
+                local_files_only=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
+                **given,
+                **loading,
+            )
+    except (OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"transformers cannot load the weights: {_first(error)}", where=folder
+        ) from None
+    check_loaded(report["missing_keys"], report["unexpected_keys"], folder)
+    if report["mismatched_keys"]:
+        name, found, wanted = min(report["mismatched_keys"])
+        raise UserError(
+            f"{name} has the shape {list(found)}, the config says {list(wanted)}", where=folder
+        )
+    return model.eval()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers from drawing bars and printing what our errors say."""
+    from transformers.utils import logging
+
+    told, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        logging.set_verbosity(told)
+        if bar:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    if path.is_file():
+        return read_json(path)
+    if (folder / "adapter_config.json").is_file():
+        message = "this is an adapter, not a whole checkpoint"
+    else:
+        message = "not a checkpoint: it has no config.json"
+    raise UserError(message, where=folder, fix="give the folder with config.json and the weights")
+
+
+def _shards(index: Path, checkpoint: Checkpoint) -> tuple[Path, ...]:
+    """Return the files an index names, all there, each with the tensors the index says."""
+    named = read_json(index).get("weight_map")
+    if not isinstance(named, dict) or not named:
+        raise UserError("not an index of weight files: it has no weight_map", where=index)
+    tensors: dict[str, set[str]] = {}
+    for tensor, file in named.items():
+        if not isinstance(file, str) or Path(file).name != file:
+            raise UserError(f"{file!r} is not the name of a file beside it", where=index)
+        tensors.setdefault(file, set()).add(tensor)
+    if checkpoint.revision and not all((index.parent / name).is_file() for name in tensors):
+        _fetch_weights(checkpoint)
+    absent = [name for name in sorted(tensors) if not (index.parent / name).is_file()]
+    if absent:
+        raise UserError(
+            f"{len(absent)} of {len(tensors)} weight files are missing: {', '.join(absent[:5])}",
+            where=index.parent,
+            fix="copy or download the checkpoint again",
+        )
+    for file, names in tensors.items():
+        if file.endswith(".safetensors"):
+            lacking = names - set(read_header(index.parent / file))
+            if lacking:
+                raise key_report(lacking, (), index.parent / file)
+    return tuple(index.parent / file for file in sorted(tensors))
+
+
+def _fetch_weights(checkpoint: Checkpoint) -> None:
+    for patterns in (("*.safetensors", _INDEXES[0]), ("pytorch_model*.bin", _INDEXES[1])):
+        folder = _fetch(checkpoint.name, checkpoint.revision, patterns)
+        if any(folder.glob(patterns[0])):
+            return
+
+
+def _fetch(name: str, revision: str | None, patterns: Iterable[str]) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, revision=revision, allow_patterns=list(patterns)))
+    except Exception as error:  # noqa: BLE001  the hub client raises a family of its own
+        raise UserError(
+            f"cannot have {name!r} from the hub: {_first(error)}",
+            fix=f"hf download {name}, while online, or give a folder",
+        ) from None
+
+
+def _grouped(names: Iterable[str]) -> Counter[str]:
+    """Count names by module, layers of a stack together."""
+    modules = (re.sub(r"\.\d+(?=\.|$)", ".*", name).rpartition(".") for name in sorted(names))
+    return Counter(module or last for module, _, last in modules)
+
+
+def _first(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__

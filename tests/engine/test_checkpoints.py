@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import torch
+from safetensors.torch import save_file
+
+from harness.engine.checkpoints import (
+    check_loaded,
+    family_of,
+    iterate_tensors,
+    key_report,
+    load_model,
+    load_tokenizer,
+    open_checkpoint,
+    refuse_remote_code,
+    require_family,
+    weight_files,
+)
+from harness.errors import UserError
+
+TENSORS = {f"model.layers.{n}.{k}.weight": torch.full((2,), float(n)) for n in (0, 1) for k in "ab"}
+
+
+def write(folder: Path, config: Any = None, **files: Any) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(config or {"model_type": "llama"}))
+    for name, held in files.items():
+        (folder / name).write_text(json.dumps(held))
+    return folder
+
+
+def write_shards(folder: Path, kind: str = "safetensors") -> list[Path]:
+    """Write TENSORS as two shards with an index, as the hub's releases are."""
+    stem = "model" if kind == "safetensors" else "pytorch_model"
+    paths: list[Path] = []
+    named: dict[str, str] = {}
+    for at, names in enumerate((sorted(TENSORS)[:2], sorted(TENSORS)[2:]), 1):
+        path = folder / f"{stem}-0000{at}-of-00002.{kind}"
+        held = {name: TENSORS[name] for name in names}
+        save_file(held, path) if kind == "safetensors" else torch.save(held, path)
+        named |= dict.fromkeys(names, path.name)
+        paths.append(path)
+    (folder / f"{stem}.{kind}.index.json").write_text(json.dumps({"weight_map": named}))
+    return paths
+
+
+@pytest.mark.parametrize("form", ["safetensors", "bin", "sharded safetensors", "sharded bin"])
+def test_every_layout_of_weights_gives_the_same_tensors(tmp_path: Path, form: str) -> None:
+    folder = write(tmp_path)
+    if form == "safetensors":
+        save_file(TENSORS, folder / "model.safetensors")
+    elif form == "bin":
+        torch.save(TENSORS, folder / "pytorch_model.bin")
+    else:
+        write_shards(folder, form.split()[1])
+    found = dict(iterate_tensors(open_checkpoint(str(folder))))
+    assert found.keys() == TENSORS.keys()
+    assert all(torch.equal(found[name], TENSORS[name]) for name in TENSORS)
+
+
+def test_the_identity_of_a_folder_follows_weights_config_and_tokenizer(tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    save_file(TENSORS, folder / "model.safetensors")
+    first = open_checkpoint(str(folder)).identity(None)
+    (folder / "notes.md").write_text("a note changes nothing")
+    assert open_checkpoint(str(folder)).identity(None) == first
+    (folder / "tokenizer.json").write_text("{}")
+    second = open_checkpoint(str(folder)).identity(None)
+    save_file({**TENSORS, "extra": torch.ones(1)}, folder / "model.safetensors")
+    third = open_checkpoint(str(folder)).identity(None)
+    write(folder, {"model_type": "llama", "rope_theta": 5})
+    fourth = open_checkpoint(str(folder)).identity(None)
+    assert len({json.dumps(each) for each in (first, second, third, fourth)}) == 4
+
+
+def test_a_missing_shard_is_named(tmp_path: Path) -> None:
+    _, second = write_shards(write(tmp_path))
+    second.unlink()
+    with pytest.raises(UserError, match="1 of 2 weight files are missing: model-00002-of-00002"):
+        weight_files(open_checkpoint(str(tmp_path)))
+
+
+def test_a_shard_without_a_tensor_its_index_names_is_refused(tmp_path: Path) -> None:
+    first, _ = write_shards(write(tmp_path))
+    save_file({"other": torch.ones(1)}, first)
+    with pytest.raises(UserError, match=r"2 tensors are missing:\s+model\.layers\.\*\.a"):
+        weight_files(open_checkpoint(str(tmp_path)))
+
+
+def test_shards_without_an_index_are_refused(tmp_path: Path) -> None:
+    write_shards(write(tmp_path))
+    (tmp_path / "model.safetensors.index.json").unlink()
+    with pytest.raises(UserError, match="their index"):
+        weight_files(open_checkpoint(str(tmp_path)))
+
+
+@pytest.mark.parametrize("file", ["../model.safetensors", "/etc/passwd", 3])
+def test_an_index_cannot_lead_out_of_its_folder(tmp_path: Path, file: Any) -> None:
+    write(tmp_path, **{"model.safetensors.index.json": {"weight_map": {"a": file}}})
+    with pytest.raises(UserError, match="not the name of a file beside it"):
+        weight_files(open_checkpoint(str(tmp_path)))
+
+
+def test_a_corrupt_header_is_refused_before_anything_is_loaded(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"\xff" * 64)
+    with pytest.raises(UserError, match="not a whole safetensors file"):
+        open_checkpoint(str(tmp_path)).identity(None)
+
+
+def test_a_pickle_that_runs_code_is_not_read(tmp_path: Path) -> None:
+    write(tmp_path)
+    torch.save({"a": _Runs(tmp_path / "ran")}, tmp_path / "pytorch_model.bin")
+    with pytest.raises(UserError, match="PyTorch cannot read the weights"):
+        dict(iterate_tensors(open_checkpoint(str(tmp_path))))
+    assert not (tmp_path / "ran").exists()
+
+
+class _Runs:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_path_that_is_no_checkpoint_says_what_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no config\.json"):
+        open_checkpoint(str(tmp_path))
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(UserError, match="an adapter"):
+        open_checkpoint(str(tmp_path))
+    with pytest.raises(UserError, match="this is a file"):
+        open_checkpoint(str(tmp_path / "adapter_config.json"))
+    with pytest.raises(UserError, match="there is no folder"):
+        open_checkpoint(str(tmp_path / "absent"))
+    (tmp_path / "config.json").write_text("[1]")
+    with pytest.raises(UserError, match="not a JSON object"):
+        open_checkpoint(str(tmp_path))
+    with pytest.raises(UserError, match="holds no weights"):
+        weight_files(open_checkpoint(str(write(tmp_path))))
+
+
+def test_a_hub_id_that_is_not_here_says_how_to_fetch_it_while_offline(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(UserError, match="hf download someone/nothing"):
+        open_checkpoint("someone/nothing")
+
+
+@pytest.mark.parametrize(
+    ("config", "plugin"),
+    [
+        ({"model_type": "llava", "mm_vision_tower": "x"}, "llava"),
+        ({"model_type": "llava_onevision", "vision_config": {}}, "llava"),
+        ({"model_type": "bunny-phi"}, "bunny"),
+        ({"model_type": "qwen", "visual": {}}, "qwen_vl"),
+        ({"model_type": "qwen2_5_vl", "vision_config": {}}, "qwen_vl"),
+        ({"model_type": "siglip"}, "open_clip"),
+        ({"model_type": "idefics3", "vision_config": {}}, "hf_vlm"),
+        ({"model_type": "qwen"}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_config_tells_its_family(config: dict[str, Any], plugin: str) -> None:
+    assert family_of(config) == plugin
+
+
+def test_another_family_is_refused_with_the_plugin_that_fits(tmp_path: Path) -> None:
+    found = open_checkpoint(str(write(tmp_path, {"model_type": "bunny-phi"})))
+    with pytest.raises(UserError, match=r"'bunny-phi'\n  fix: --model bunny reads it"):
+        require_family(found, "llava")
+    require_family(found, "bunny")
+
+
+def test_a_config_that_asks_for_code_is_refused(tmp_path: Path) -> None:
+    config = {"model_type": "odd", "auto_map": {"AutoConfig": "odd.OddConfig"}}
+    with pytest.raises(UserError, match=r"odd\.OddConfig.*trust_remote_code"):
+        refuse_remote_code(open_checkpoint(str(write(tmp_path, config))))
+
+
+def test_the_key_report_groups_tensors_by_module() -> None:
+    told = str(key_report(TENSORS, ["head.bias"], Path("x")))
+    assert "4 tensors are missing" in told
+    assert "model.layers.*.a (2)" in told
+    assert "1 tensor is not this model's:\n    head (1)" in told
+
+
+def test_tables_that_models_compute_themselves_may_stand_in_old_files(tmp_path: Path) -> None:
+    check_loaded([], ["model.layers.0.self_attn.rotary_emb.inv_freq"], tmp_path)
+
+
+def test_a_model_is_loaded_whole_or_not_at_all(tmp_path: Path, model: Any) -> None:
+    from transformers import LlamaForCausalLM
+
+    model.save_pretrained(tmp_path)
+    source = open_checkpoint(str(tmp_path))
+    weights = dict(iterate_tensors(source))
+    loaded = load_model(LlamaForCausalLM, source, config=model.config, weights=weights)
+    probe = torch.tensor([[3, 1, 4]])
+    assert torch.equal(loaded(probe).logits, model(probe).logits)
+    name = "model.layers.1.mlp.down_proj.weight"
+    with pytest.raises(UserError, match=r"model\.layers\.\*\.mlp\.down_proj \(1\)"):
+        load_model(
+            LlamaForCausalLM,
+            source,
+            config=model.config,
+            weights={key: value for key, value in weights.items() if key != name},
+        )
+    with pytest.raises(UserError, match=r"has the shape \[3\]"):
+        load_model(
+            LlamaForCausalLM, source, config=model.config, weights={**weights, name: torch.ones(3)}
+        )
+
+
+def test_a_folder_without_a_tokenizer_says_so(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot read the tokenizer"):
+        load_tokenizer(write(tmp_path))
