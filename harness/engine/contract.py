@@ -17,12 +17,11 @@ from torch import Tensor
 from transformers import Cache
 
 from harness.descriptors import Json
-from harness.engine.tokens import Ids, Joint
+from harness.engine.tokens import IMAGE, Ids, Joint
 from harness.requests import Turn
 from harness.samples.images import LoadedImage
 
-IMAGE = -1
-"""Stands in a prompt's token ids where the positions of one image go."""
+__all__ = ["IMAGE", "Inputs", "PromptError", "VisionLanguageModel"]
 
 
 class PromptError(Exception):
@@ -47,7 +46,8 @@ class Inputs:
         positions: ``(P, L)`` position ids; P is 1, or 3 for multimodal rotary positions.
         following: Position id of whatever comes next.
         extras: More tensors by name, each ``(L, ...)``, sliced along with ``embeds`` and handed
-            to :meth:`VisionLanguageModel.forward` (features added in deeper layers).
+            to :meth:`VisionLanguageModel.forward` (features added in deeper layers); zero for
+            tokens of an answer.
     """
 
     embeds: Tensor
@@ -81,8 +81,10 @@ class VisionLanguageModel(ABC):
     def prompt(self, turns: Sequence[Turn], options: Sequence[str]) -> Joint:
         """Return a chat's ids and, tokenised together with it, those of its options.
 
-        ``Joint.prefix`` holds :data:`IMAGE` once for each image, in order; it ends where the first
-        option leaves the prompt's own tokenisation (:func:`.tokens.tokenize_jointly`).
+        Depends on roles, texts and the number of images of each turn alone, so the engine asks
+        once for equal chats. ``Joint.prefix`` holds :data:`IMAGE` once for each image, in order; it
+        ends where the first option leaves the prompt's own tokenisation
+        (:func:`.tokens.tokenize_jointly`).
 
         Raises:
             PromptError: when this model cannot be asked so.
@@ -94,9 +96,10 @@ class VisionLanguageModel(ABC):
 
     @abstractmethod
     def encode(self, images: Sequence[LoadedImage]) -> list[Tensor]:
-        """Return what the vision encoder says of each image ``(N, D)``; N may differ.
+        """Return what the vision encoder says of each image ``(N, ...)``; shapes may differ.
 
-        What is frozen and worth keeping on disk. The engine asks for each distinct image once.
+        What is frozen and worth keeping on disk. The engine asks for each distinct image once. An
+        image's result must not depend on the others beyond rounding.
 
         Raises:
             PromptError: for an image the preprocessing rejects.
@@ -107,9 +110,12 @@ class VisionLanguageModel(ABC):
         """Return each image's positions in the language model ``(T, W)``."""
 
     def inputs(self, ids: Ids, images: Sequence[Tensor]) -> Inputs:
-        """Return a prompt's embeddings, its images ``(T, W)`` put where :data:`IMAGE` stands."""
-        given = torch.tensor(ids, dtype=torch.long, device=self.device)
-        words = self.language_model.get_input_embeddings()(given.clamp(min=0))
+        """Return a prompt's embeddings, its images ``(T, W)`` put where :data:`IMAGE` stands.
+
+        Each id takes one position and each image T. What is returned for a position depends on
+        what stands before it alone: the engine cuts prompts and joins them.
+        """
+        words = self.embed(torch.tensor(ids, dtype=torch.long, device=self.device).clamp(min=0))
         parts, start = [], 0
         shown = iter(images)
         for place, token in enumerate(ids):
@@ -120,26 +126,35 @@ class VisionLanguageModel(ABC):
         length = int(embeds.shape[0])
         return Inputs(embeds, torch.arange(length, device=embeds.device)[None], length)
 
+    def embed(self, ids: Tensor) -> Tensor:
+        """Return the embeddings ``(..., W)`` of token ids ``(...)``, none of them an image."""
+        words: Tensor = self.language_model.get_input_embeddings()(ids)
+        return words
+
     def forward(  # noqa: PLR0913  what a decoder step is made of
         self,
         embeds: Tensor,
         *,
         mask: Tensor,
         positions: Tensor,
-        cache: Cache,
+        cache: Cache | None,
         extras: Mapping[str, Tensor],
-        keep: int = 0,
+        keep: int | Tensor = 0,
     ) -> Tensor:
-        """Run the language model and return logits ``(B, keep or T, V)``.
+        """Run the language model and return logits ``(B, K, V)``.
+
+        What comes out must depend on ``positions`` and ``mask``, never on where in the row (padding
+        and other branches stand there too) or in which batch a position is.
 
         Args:
             embeds: ``(B, T, W)``.
             mask: ``(B, S)`` 1 where a position of cache and input holds something, or an additive
                 ``(B, 1, T, S)`` mask.
             positions: ``(P, B, T)``.
-            cache: Keys and values before these positions; extended in place.
+            cache: Keys and values before these positions, extended in place; ``None`` when nothing
+                stands before and nothing comes after.
             extras: As in :class:`Inputs`, each ``(B, T, ...)``.
-            keep: Last positions whose logits are wanted; 0 for all.
+            keep: The last K positions' logits are wanted (0: all), or those of places ``(K,)``.
         """
         if extras:
             raise ValueError(f"this model takes no extra inputs, was given {sorted(extras)}")
@@ -148,7 +163,7 @@ class VisionLanguageModel(ABC):
             attention_mask=mask,
             position_ids=positions[0] if len(positions) == 1 else positions,
             past_key_values=cache,
-            use_cache=True,
+            use_cache=cache is not None,
             logits_to_keep=keep,
         ).logits
         return logits
@@ -156,7 +171,8 @@ class VisionLanguageModel(ABC):
     def shares_prefix(self, length: int) -> bool:
         """Whether a prompt of so many positions may be read apart from what follows it.
 
-        False where what stands behind a position changes it (rotary scaling by row length).
+        False where what stands behind a position changes it (rotary scaling by row length); such a
+        prompt is read anew with each of its options, in rows of one length without padding.
         """
         del length
         return True

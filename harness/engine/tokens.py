@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 Ids = tuple[int, ...]
-
+IMAGE = -1
+"""Stands in a prompt's token ids where the positions of one image go."""
 
 Encode = Callable[[str], Sequence[int]]  # text to token ids, without special tokens
 

@@ -24,7 +24,7 @@ from harness_socialfusion.sources import (
 )
 
 if TYPE_CHECKING:
-    from harness_socialfusion.answerer import FusionAnswerer
+    from harness.engine.answerer import EngineAnswerer
 
 _SCHEME = 1  # raised when the way answers are computed changes their numbers
 
@@ -81,12 +81,13 @@ class SocialFusion:
             about["trained_sha256"] = hash_files(weights, memo)
         return about
 
-    def load(self, runtime: Runtime) -> FusionAnswerer:
+    def load(self, runtime: Runtime) -> EngineAnswerer:
         """Load the weights."""
-        from harness_socialfusion.answerer import FusionAnswerer
+        from harness.engine.answerer import EngineAnswerer
 
         device = resolve_device(runtime.device)
         from harness_socialfusion import checkpoint
+        from harness_socialfusion.spoken import SpokenModel
 
         memo = runtime.cache or user_cache()
         settings, folder = self._settings()
@@ -105,12 +106,12 @@ class SocialFusion:
                 memo=memo,
                 prompt_format=settings.prompt_format,
             )
-        return FusionAnswerer(
+        spoken = SpokenModel(
             model.to(device).eval(),
-            runtime,
             encoder=encoder,
             score_eos=bool(self._options.get("score_eos", True)),
         )
+        return EngineAnswerer(spoken, runtime)
 
     def _settings(self) -> tuple[FusionSettings, Path | None]:
         """Return the settings, and the folder of a saved model."""

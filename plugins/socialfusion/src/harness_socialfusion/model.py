@@ -6,21 +6,21 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-from harness.engine.tokens import Ids
+from harness.engine.tokens import IMAGE, Ids
 from harness.requests import Turn
 from PIL import Image
 from torch import Tensor, nn
 
 from harness_socialfusion.connector import Connector
 from harness_socialfusion.encoder import VisualEncoder
-from harness_socialfusion.prompts import FORMATS, IMAGE, encode_prompt, render
+from harness_socialfusion.prompts import FORMATS, encode_prompt, render
 from harness_socialfusion.settings import FusionSettings
 
 
 class SocialFusionModel(nn.Module):
     """A language model that sees an image as projected patch tokens among its own.
 
-    A prompt is a sequence of token ids in which ``prompts.IMAGE`` stands once for each image.
+    A prompt is a sequence of token ids in which ``IMAGE`` stands once for each image.
 
     Args:
         settings: What the model is made of.

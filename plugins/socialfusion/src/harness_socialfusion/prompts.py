@@ -6,11 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.engine.tokens import Ids, Joint, tokenize_jointly
+from harness.engine.tokens import IMAGE, Ids, Joint, tokenize_jointly
 from harness.requests import Turn
 
-IMAGE = -1
-"""Stands in a sequence of token ids where the tokens of one image go."""
 _MARK = "\ufffc"  # the object replacement character: where an image stands in rendered text
 
 Tokenizer = Any  # a transformers tokenizer

@@ -1,0 +1,177 @@
+"""Chats as text and ids: named conversations, chat templates, and where images stand in them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.engine.contract import IMAGE, PromptError
+from harness.engine.tokens import Ids, Joint, tokenize_jointly
+from harness.errors import UserError
+from harness.requests import Turn
+
+_MARK = "\ufffc"  # the object replacement character: where an image stands in rendered text
+
+Render = Callable[[Sequence[Turn]], str]  # a chat to text, one mark for an image
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """Turns as ``SYSTEM USER: question ASSISTANT: answer``, the form that Vicuna brought.
+
+    Attributes:
+        end: What stands behind an earlier answer.
+        system: The system text of a chat that brings none.
+        user: Name of the user.
+        assistant: Name of the assistant.
+    """
+
+    end: str
+    system: str = ""
+    user: str = "USER"
+    assistant: str = "ASSISTANT"
+
+    def render(self, turns: Sequence[Turn]) -> str:
+        """Return a chat as text that ends where the answer begins; a line for each image.
+
+        Raises:
+            PromptError: when a system turn does not stand first.
+        """
+        system, parts = self.system, []
+        for at, turn in enumerate(turns):
+            text = f"{_MARK}\n" * len(turn.images) + clean(turn.text)
+            if turn.role == "user":
+                parts.append(f"{self.user}: {text} ")
+            elif turn.role == "assistant":
+                parts.append(f"{self.assistant}: {text}{self.end}")
+            elif at:
+                raise PromptError("prompt_format", "a system turn must stand first")
+            else:
+                system = text
+        head = f"{system} " if system else ""
+        return f"{head}{''.join(parts)}{self.assistant}:"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A checkpoint's own chat template; images stand before the text of their turn.
+
+    Attributes:
+        tokenizer: Renders it, in transformers' sandbox.
+        source: The template's text.
+        image: The tokenizer's image token, which the template writes for an image.
+    """
+
+    tokenizer: Any
+    source: str
+    image: str
+
+    def render(self, turns: Sequence[Turn]) -> str:
+        """Return a chat as text that ends where the answer begins.
+
+        Raises:
+            PromptError: when the template refuses the chat.
+        """
+        messages = [
+            {
+                "role": turn.role,
+                "content": [
+                    *[{"type": "image"}] * len(turn.images),
+                    {"type": "text", "text": clean(turn.text, self.image)},
+                ],
+            }
+            for turn in turns
+        ]
+        try:
+            text: str = self.tokenizer.apply_chat_template(
+                messages, chat_template=self.source, tokenize=False, add_generation_prompt=True
+            )
+        except Exception as error:  # noqa: BLE001  a template is a program of the checkpoint's
+            raise PromptError("prompt_format", f"the chat template refuses: {error}") from None
+        return text.replace(self.image, _MARK)
+
+
+def find_template(folder: Path, tokenizer: Any) -> str | None:
+    """Return a checkpoint's chat template: the processor's, else the tokenizer's.
+
+    Raises:
+        UserError: when its file cannot be read.
+    """
+    text, table = folder / "chat_template.jinja", folder / "chat_template.json"
+    try:
+        if text.is_file():
+            return text.read_text(encoding="utf-8")
+        held = json.loads(table.read_text(encoding="utf-8")) if table.is_file() else {}
+        found = held.get("chat_template") or tokenizer.chat_template
+    except (OSError, ValueError, AttributeError) as error:
+        raise UserError(f"the chat template cannot be read: {error}", where=folder) from None
+    return found if isinstance(found, str) else None
+
+
+def tokenize_pieces(tokenizer: Any, text: str, options: Sequence[str], end: int | None) -> Joint:
+    """Tokenise a rendered chat as LLaVA's own code does: each piece between images by itself.
+
+    Every piece is tokenised with the special tokens of a text's start, and those of all but the
+    first are dropped.
+
+    Args:
+        tokenizer: The language model's.
+        text: What a ``render`` returned.
+        options: Answers, as sent.
+        end: Id behind every option, or ``None``.
+    """
+    head, mark, tail = text.rpartition(_MARK)
+    ids: list[int] = []
+    pieces = head.split(_MARK) if mark else []
+    for number, piece in enumerate(pieces):
+        ids += [*_encode(tokenizer, piece, inner=number > 0), IMAGE]
+    joint = tokenize_jointly(
+        lambda piece: _encode(tokenizer, piece, inner=bool(mark)), tail, sent(text, options), end
+    )
+    return Joint((*ids, *joint.prefix), joint.options)
+
+
+def tokenize_whole(
+    tokenizer: Any, text: str, options: Sequence[str], end: int | None, image: int
+) -> Joint:
+    """Tokenise a rendered chat as transformers does: in one go, an image token for each image.
+
+    Args:
+        tokenizer: The language model's.
+        text: What a ``render`` returned.
+        options: Answers, as sent.
+        end: Id behind every option, or ``None``.
+        image: Id of the tokenizer's image token.
+    """
+    token = tokenizer.convert_ids_to_tokens(image)
+    begun = tokenizer.bos_token is not None and text.startswith(tokenizer.bos_token)
+
+    def encode(piece: str) -> Ids:
+        return tuple(tokenizer(piece, add_special_tokens=not begun).input_ids)
+
+    shown = text.replace(_MARK, token)
+    given = [clean(option, token) for option in sent(text, options)]
+    joint = tokenize_jointly(encode, shown, given, end)
+    return Joint(tuple(IMAGE if one == image else one for one in joint.prefix), joint.options)
+
+
+def sent(text: str, options: Sequence[str]) -> list[str]:
+    """Return options as they follow a rendered chat: behind a space unless one is there."""
+    gap = "" if text[-1:].isspace() else " "
+    return [gap + option for option in options]
+
+
+def clean(text: str, *tokens: str) -> str:
+    """Return a text of a stranger's without what would stand for an image."""
+    for token in (_MARK, *tokens):
+        text = text.replace(token, " ")
+    return text
+
+
+def _encode(tokenizer: Any, piece: str, *, inner: bool) -> Ids:
+    ids: Ids = tuple(tokenizer(piece).input_ids)
+    starts = inner and ids[:1] == (tokenizer.bos_token_id,) != (None,)
+    return ids[1:] if starts else ids

@@ -1,0 +1,78 @@
+"""The model as the engine asks it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from harness.engine.contract import VisionLanguageModel
+from harness.engine.tokens import Ids, Joint
+from harness.requests import Turn
+from harness.samples.images import LoadedImage
+from torch import Tensor
+
+from harness_socialfusion.model import SocialFusionModel
+from harness_socialfusion.prompts import FORMATS, encode_prompt, render
+from harness_socialfusion.sources import Source
+
+
+class SpokenModel(VisionLanguageModel):
+    """A SocialFusion model behind the engine's contract.
+
+    Args:
+        model: The model, on its device, in evaluation mode.
+        encoder: Where the encoder came from; part of the features' name on disk.
+        score_eos: Whether an option's score includes end-of-sequence.
+    """
+
+    def __init__(self, model: SocialFusionModel, *, encoder: Source, score_eos: bool) -> None:
+        self._model = model
+        self._form = FORMATS[model.settings.prompt_format]
+        self._score_eos = score_eos
+        self.language_model = model.language_model
+        config = model.language_model.config
+        self.context = int(getattr(config, "max_position_embeddings", 0) or 1 << 62)
+        self.ends = _end_ids(model)
+        self.features_key = {
+            "encoder": encoder.sha256 or f"{encoder.name} {encoder.revision}",
+            "layer": model.settings.encoder_layer,
+            "norm": model.settings.encoder_norm,
+            "preprocessing": model.encoder.preprocessing,
+            "dtype": str(model.dtype),
+        }
+
+    def prompt(self, turns: Sequence[Turn], options: Sequence[str]) -> Joint:
+        """Return ids in the model's prompt format."""
+        tokenizer = self._model.tokenizer
+        text = render(self._form, turns, tokenizer)
+        return encode_prompt(self._form, tokenizer, text, options, end=self._score_eos)
+
+    def decode(self, ids: Ids) -> str:
+        """Return the answer's text, without what the format puts before an answer."""
+        text: str = self._model.tokenizer.decode(
+            list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        return text.removeprefix(self._form.answer[0])
+
+    def encode(self, images: Sequence[LoadedImage]) -> list[Tensor]:
+        """Return the frozen encoder's patch tokens of each image."""
+        return list(self._model.encode([image.pixels for image in images]).cpu())
+
+    def connect(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """Return the connector's positions of each image."""
+        return list(self._model.connect(torch.stack(list(features))))
+
+    def close(self) -> None:
+        """Free the weights."""
+        self._model.to("meta")
+        super().close()
+
+
+def _end_ids(model: SocialFusionModel) -> frozenset[int]:
+    """Return the ids that end an answer: the tokenizer's, and the generation config's."""
+    config = getattr(model.language_model, "generation_config", None)
+    given = getattr(config, "eos_token_id", None)
+    several = given if isinstance(given, list) else [given]
+    return frozenset(
+        int(one) for one in (*several, model.tokenizer.eos_token_id) if one is not None
+    )
