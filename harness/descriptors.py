@@ -161,12 +161,15 @@ class MetricDescriptor(Descriptor):
         direction: Which way is better.
         options: What a spec may set beside the metric's id.
         needs_image_size: Whether a sample's image size in pixels must be on record.
+        needs_target: False for a metric of answers alone (skew); others never see a sample
+            without a target.
     """
 
     version: int = 1
     direction: Literal["higher", "lower", "zero"] = "higher"
     options: tuple[Option, ...] = ()
     needs_image_size: bool = False
+    needs_target: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

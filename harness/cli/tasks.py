@@ -118,7 +118,6 @@ def show(*, name: str, profile: str | None, folders: tuple[str, ...], as_json: b
 
 def _said(spec: TaskSpec) -> dict[str, Any]:
     from harness.specs.loader import resolved
-    from harness.specs.prompt import options_as_sent
 
     return {
         "spec": resolved(spec),
@@ -131,7 +130,7 @@ def _said(spec: TaskSpec) -> dict[str, Any]:
             }
             for option in spec.options.values()
         },
-        "options_as_sent": list(options_as_sent(spec)),
+        "labels": list(spec.labels),
         "citation": spec.citation,
         "licence": spec.licence,
         "intended_use": spec.intended_use,
@@ -165,7 +164,7 @@ def _data(spec: TaskSpec, profile: str | None, folders: tuple[str, ...]) -> dict
 
 def _prompt(spec: TaskSpec, task: Any) -> dict[str, Any]:
     from harness.evaluation.shots import choose_shots
-    from harness.specs.prompt import Shot, build_turns, render_answer
+    from harness.specs.prompt import Shot, build_turns, options_as_sent, render_answer
 
     sample = next(iter(task.samples()), None)
     if sample is None:
@@ -175,7 +174,9 @@ def _prompt(spec: TaskSpec, task: Any) -> dict[str, Any]:
         shots = [Shot(shown) for shown in choose_shots(task, 0)]
         turns = build_turns(spec, sample, (), shots)
         found["prompt"] = [{"role": turn.role, "text": turn.text} for turn in turns]
-        found["answer"] = render_answer(spec, sample.target)
+        found["options_as_sent"] = list(options_as_sent(spec, sample))
+        if sample.target is not None:
+            found["answer"] = render_answer(spec, sample.target)
     except (SampleError, UserError) as error:
         found["problem"] = str(error)
     return found
@@ -188,8 +189,9 @@ def _say(text: str) -> None:
 def _print(spec: TaskSpec, found: dict[str, Any]) -> None:
     _say(f"{spec.id}  {spec.title}, version {spec.version}\n{spec.summary}\n")
     _say(f"asks       {spec.ask.capability}: {spec.prompt.template}")
-    if found["options_as_sent"]:
-        _say(f"options    {', '.join(found['options_as_sent'])}")
+    options = found["data"].get("options_as_sent", found["labels"])
+    if options:
+        _say(f"options    {', '.join(options)}")
     for metric in spec.metrics:
         mark = " (main)" if metric.main else ""
         _say(f"metric     {metric.column}: {metric.id}, {metric.direction} is better{mark}")

@@ -135,7 +135,7 @@ def _on_data(document: Document) -> list[HarnessError]:
     from harness.evaluation.shots import choose_shots
     from harness.evaluation.task import Task
     from harness.specs.loader import with_options
-    from harness.specs.prompt import Shot, build_turns, render_answer
+    from harness.specs.prompt import Shot, build_turns, options_as_sent, render_answer
 
     spec = with_options(document, {})
     settings = load_settings()
@@ -147,7 +147,9 @@ def _on_data(document: Document) -> list[HarnessError]:
         sample = next(iter(task.samples()), None)
         if sample is not None:
             build_turns(spec, sample, (), [Shot(shown) for shown in choose_shots(task, 0)])
-            render_answer(spec, sample.target)
+            options_as_sent(spec, sample)
+            if sample.target is not None:
+                render_answer(spec, sample.target)
     except (SampleError, HarnessError) as error:
         said = " ".join(str(error).split())
         where = document.where(("prompt", "template"))

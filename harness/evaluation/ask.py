@@ -69,6 +69,8 @@ class Asker:
                 )
                 shown.append(apply_view(image, self.task.spec.prompt.view, sample.boxes))
             turns = build_turns(self.task.spec, sample, tuple(shown), self.shots())
+            want = wanted(self.task.spec, sample)
+            _refuse_missing(self.task.spec, sample)
         except SampleError as error:
             asked.error = error
             return asked
@@ -77,7 +79,7 @@ class Asker:
             sample=sample.id,
             task=self.task.id,
             turns=turns,
-            want=wanted(self.task.spec),
+            want=want,
             seed=request_seed(self.seed, self.task.id, sample.id),
         )
         return asked
@@ -93,13 +95,23 @@ def open_sample(spec: TaskSpec, sample: Sample, max_pixels: int) -> list[LoadedI
     return [apply_view(image, spec.prompt.view, sample.boxes) for image in opened]
 
 
-def wanted(spec: TaskSpec) -> Choose | Generate | Embed:
-    """Return what a task wants of every request."""
+def wanted(spec: TaskSpec, sample: Sample) -> Choose | Generate | Embed:
+    """Return what a task wants to know of a sample.
+
+    Raises:
+        SampleError: the sample lacks a field that the options name.
+    """
     if isinstance(spec.ask, ChooseSpec):
-        return Choose(options_as_sent(spec))
+        return Choose(options_as_sent(spec, sample))
     if isinstance(spec.ask, GenerateSpec):
         return Generate(spec.ask.max_new_tokens, spec.ask.stop)
     return Embed(spec.ask.texts)
+
+
+def _refuse_missing(spec: TaskSpec, sample: Sample) -> None:
+    for name in spec.data.keep:
+        if name not in sample.fields:
+            raise SampleError("field_missing", f"the sample has no field {name!r}")
 
 
 def request_seed(seed: int, task: str, sample: str) -> int:

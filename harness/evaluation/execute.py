@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -181,8 +181,7 @@ def _evaluation(job: Job, summary: Summary) -> dict[str, Any]:
         "marks": sorted(marks),
         "images": summary.images,
         "counts": {
-            name: getattr(summary.counts, name)
-            for name in ("samples", "scored", "errors", "unparsed", "refusals", "clusters")
+            held.name: getattr(summary.counts, held.name) for held in fields(summary.counts)
         },
         "versions": job.versions,
     }

@@ -20,7 +20,9 @@ from harness.evaluation.task import Task
 from harness.samples import Sample
 from harness.specs import fingerprint
 
-BLOCK = 64  # samples; a block is whole images, so it may hold a few more
+# A block is whole images: so many of them, unless their samples are more than so many.
+BLOCK_IMAGES = 64
+BLOCK_SAMPLES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ def plan_task(task: Task, selection: Selection, shots: Sequence[str] = ()) -> Ta
     narrowed = selection.narrowed(task)
     digest = hashlib.sha256()
     blocks, hashes = array("q"), array("Q")
-    open_size = 0
+    open_size = open_images = 0
     for _, group in groupby(narrowed.of(task.samples()), key=_image):
         size = 0
         for sample in group:
@@ -120,10 +122,11 @@ def plan_task(task: Task, selection: Selection, shots: Sequence[str] = ()) -> Ta
             digest.update(encoded + b"\n")
             hashes.append(_hash(sample.id))
             size += 1
-        if open_size and open_size + size > BLOCK:
+        if open_images == BLOCK_IMAGES or (open_size and open_size + size > BLOCK_SAMPLES):
             blocks.append(open_size)
-            open_size = 0
+            open_size = open_images = 0
         open_size += size
+        open_images += 1
     if open_size:
         blocks.append(open_size)
     if not hashes:

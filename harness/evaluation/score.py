@@ -13,6 +13,7 @@ from harness.metrics import ScoredSample
 from harness.plugins import make, plugins
 from harness.requests import Failed, Request, Response, Scores, Text
 from harness.requests.extractor import Extractor
+from harness.samples import Sample
 from harness.specs import ChooseSpec, GenerateSpec, TaskSpec
 
 Record = dict[str, Any]
@@ -39,6 +40,8 @@ class Scorer:
             "answer": None,
             "problem": "",
             "error": None,
+            "fields": {name: sample.fields.get(name) for name in self._spec.data.keep},
+            "stratum": sample.stratum,
             "groups": {name: [group.value, group.source] for name, group in sample.groups.items()},
             "images": asked.images,
         }
@@ -46,10 +49,10 @@ class Scorer:
             record["error"] = {"kind": asked.error.kind, "message": str(asked.error)}
         elif asked.request is not None:
             record["prompt"] = prompt_hash(asked.request)
-            self._fill(record, response)
+            self._fill(record, asked.sample, response)
         return record
 
-    def _fill(self, record: Record, response: Response | None) -> None:
+    def _fill(self, record: Record, sample: Sample, response: Response | None) -> None:
         result = response.result if response is not None else None
         if result is None:
             record["error"] = {"kind": "no_answer", "message": "the model did not answer"}
@@ -59,7 +62,7 @@ class Scorer:
             self._fill_scores(record, result, self._spec.ask)
         elif isinstance(result, Text) and self._extractor is not None:
             record["text"], record["finish"] = result.text, result.finish
-            found = self._extractor(result.text)
+            found = self._extractor(result.text, sample.fields)
             record["answer"], record["problem"] = found.answer, found.problem
         else:
             said = type(result).__name__
@@ -128,6 +131,8 @@ def scored(record: Mapping[str, Any], spec: TaskSpec) -> ScoredSample:
         labels=spec.labels,
         size=(images[0]["width"], images[0]["height"]) if images else None,
         groups={name: pair[0] for name, pair in record["groups"].items()},
+        fields=record["fields"],
+        stratum=record["stratum"],
     )
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from harness.evaluation.score import Record, scored
 from harness.metrics import AdditiveMetric, RankMetric, ScoredSample
-from harness.plugins import make, plugins
+from harness.plugins import find, make, plugins
 from harness.runs.record import Counts, Interval, MetricValue, SliceValue
 from harness.specs import MetricSpec, TaskSpec
 from harness.stats.bootstrap import additive_interval, rank_interval
@@ -45,9 +45,11 @@ class _Collector:
     """Statistics of one metric over all scored samples; a slice is a part of them."""
 
     def __init__(self, spec: MetricSpec, task: TaskSpec) -> None:
+        known = plugins().metrics()
         metric: AdditiveMetric | RankMetric = make(
-            "metric", spec.id, plugins().metrics(), spec.options, task.labels
+            "metric", spec.id, known, spec.options, task.labels
         )
+        self._needs_target = find("metric", spec.id, known).needs_target
         self._spec = spec
         # Settled once: asking a protocol whether a metric is one costs more than its statistics.
         self._additive: tuple[AdditiveMetric, Statistics] | None = None
@@ -60,7 +62,8 @@ class _Collector:
     def add(self, sample: ScoredSample) -> None:
         if self._additive is not None:
             metric, statistics = self._additive
-            statistics.add(metric.statistics(sample))
+            takes = sample.target is not None or not self._needs_target
+            statistics.add(metric.statistics(sample) if takes else {})
 
     def value(self, part: _Part, kept: Sequence[ScoredSample], seed: int) -> MetricValue:
         value: float = float("nan")
@@ -72,9 +75,15 @@ class _Collector:
             totals = statistics.totals(part.codes, part.members)
             value, interval = additive_interval(metric, totals, draws=DRAWS, level=LEVEL, seed=seed)
         elif self.ranks is not None:
-            samples = kept if part.members is None else [kept[place] for place in part.members]
+            members = range(len(kept)) if part.members is None else part.members
+            takes = [
+                at
+                for at, place in enumerate(members)
+                if kept[place].target is not None or not self._needs_target
+            ]
+            samples = [kept[members[at]] for at in takes]
             value, interval = rank_interval(
-                self.ranks, samples, part.codes, draws=DRAWS, level=LEVEL, seed=seed
+                self.ranks, samples, part.codes[takes], draws=DRAWS, level=LEVEL, seed=seed
             )
         defined = bool(np.isfinite(value))
         return MetricValue(
@@ -140,7 +149,7 @@ def summarise(spec: TaskSpec, blocks: Iterable[list[Record]], *, seed: int = 0) 
     keeps = any(collector.ranks is not None for collector in collectors)
     kept: list[ScoredSample] = []
     slices = {name: _Slice() for name in spec.slices}
-    samples = errors = unparsed = refusals = 0
+    samples = errors = unparsed = refusals = unlabelled = 0
     clusters = Clusters()
     digest, any_image = hashlib.sha256(), False
     for record in _each(blocks):
@@ -154,6 +163,7 @@ def summarise(spec: TaskSpec, blocks: Iterable[list[Record]], *, seed: int = 0) 
         problem = record["problem"]
         unparsed += problem == "unparsed"
         refusals += problem == "refusal"
+        unlabelled += record["target"] is None
         clusters.add(record["cluster"])
         sample = scored(record, spec)
         for collector in collectors:
@@ -165,7 +175,7 @@ def summarise(spec: TaskSpec, blocks: Iterable[list[Record]], *, seed: int = 0) 
     whole = _Part(clusters.codes())
     del clusters
     return Summary(
-        Counts(samples, samples - errors, errors, unparsed, refusals, whole.clusters),
+        Counts(samples, samples - errors, errors, unparsed, refusals, whole.clusters, unlabelled),
         tuple(collector.value(whole, kept, seed) for collector in collectors),
         tuple(_by_slice(slices, whole, collectors, kept, seed)),
         digest.hexdigest() if any_image else None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from harness.samples import Sample
 from harness.specs import GenerateSpec, TaskSpec, fingerprint
 from harness.specs.prompt import render_answer
 from harness.specs.resolve import parts
+from harness.specs.spec import Each
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,13 @@ class Task:
         return reader
 
     def samples(self, split: str | None = None) -> Iterator[Sample]:
-        """Yield a split's samples; the evaluated split by default."""
-        return self.reader.samples(self.located.root, split or self.spec.data.split)
+        """Yield a split's samples, by default of the evaluated split.
+
+        Where the spec asks about each of several values, a sample comes once for each.
+        """
+        found = self.reader.samples(self.located.root, split or self.spec.data.split)
+        each = self.spec.data.each
+        return found if each is None else _about_each(each, found)
 
     def train_samples(self) -> Iterator[Sample]:
         """Yield the train split.
@@ -111,6 +117,13 @@ class Task:
                 fix=f"{' '.join(self.spec.data.obtain.split())}; or --profile demo for drawn data",
             )
         return files
+
+
+def _about_each(each: Each, samples: Iterator[Sample]) -> Iterator[Sample]:
+    for sample in samples:
+        for value in each.values:
+            said = {each.field: value, f"{each.field}_text": each.texts.get(value, value)}
+            yield replace(sample, id=f"{sample.id}#{value}", fields={**sample.fields, **said})
 
 
 def _plain(located: Located) -> Mapping[str, Json]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -19,12 +19,14 @@ class ScoredSample:
     """One line of ``samples.jsonl`` as a metric sees it; samples that errored never reach it.
 
     Attributes:
-        target: As the reader gave it.
+        target: As the reader gave it; ``None`` for metrics that need none.
         answer: The extracted answer (a label, or ``[x, y]``); ``None`` when unparsed.
         scores: One score an option after normalisation, or ``None``.
         labels: Labels of a choice task, in the order of ``scores``.
         size: Width and height in pixels of the first image, or ``None`` when it was not opened.
         groups: Slice to value.
+        fields: The fields the spec keeps for metrics (``data.keep``).
+        stratum: Clusters are resampled within it.
     """
 
     id: str
@@ -35,6 +37,8 @@ class ScoredSample:
     labels: tuple[str, ...] = ()
     size: tuple[int, int] | None = None
     groups: Mapping[str, str] | None = None
+    fields: Mapping[str, Json] = field(default_factory=dict)
+    stratum: str = ""
 
 
 @runtime_checkable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -24,6 +25,6 @@ class Extracted:
 class Extractor(Protocol):
     """Made by ``(options, labels) -> Extractor``; named in the spec with its version."""
 
-    def __call__(self, text: str) -> Extracted:
-        """Return the answer in a model's text."""
+    def __call__(self, text: str, fields: Mapping[str, Json]) -> Extracted:
+        """Return the answer in a model's text; ``fields`` are the sample's (its own options)."""
         ...

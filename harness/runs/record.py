@@ -67,7 +67,12 @@ class SliceValue:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Samples asked, scored and lost. ``unparsed`` and ``refusals`` are scored as wrong."""
+    """Samples asked, scored and lost.
+
+    Attributes:
+        unparsed: Scored as wrong, and so are ``refusals``.
+        unlabelled: Without a right answer; they reach only metrics that need none.
+    """
 
     samples: int
     scored: int
@@ -75,6 +80,7 @@ class Counts:
     unparsed: int
     refusals: int
     clusters: int
+    unlabelled: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,8 +56,10 @@ class Sample:
         id: Stable across machines; unique within the task's split.
         images: References; nothing is opened until the sample is asked.
         target: The right answer as the reader's layout has it: a label, or for gaze a list of
-            ``[x, y]`` points, one an annotator, each a share of width and height.
+            ``[x, y]`` points, one an annotator, each a share of width and height; ``None`` where
+            there is none (a test split without answers, a question about a stereotype).
         cluster: The unit that statistics resample (image, subject, sequence, counterfactual set).
+        stratum: Clusters are resampled within it; empty where the task has one stratum.
         fields: What the prompt template may see.
         groups: Slices this sample belongs to.
         boxes: Boxes that views crop to or mark, in the order the prompt names them.
@@ -70,3 +72,4 @@ class Sample:
     fields: Mapping[str, Json] = field(default_factory=dict)
     groups: Mapping[str, Group] = field(default_factory=dict)
     boxes: tuple[Box, ...] = ()
+    stratum: str = ""

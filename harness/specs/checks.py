@@ -8,11 +8,14 @@ from typing import Any
 
 from harness.descriptors import Json
 from harness.errors import UserError, nearest
+from harness.specs.entries import conditions, entry_values
 from harness.specs.templates import Template, TemplateProblem, compile_template
 from harness.specs.yaml_loader import Document, Key
 
 At = tuple[Key, ...]
 TEXT: At = ("ask", "choose", "text")
+LABELS: At = ("ask", "choose", "labels")
+EACH: At = ("data", "each", "values")
 
 
 def meaning_problems(document: Document) -> list[UserError]:
@@ -25,8 +28,9 @@ def meaning_problems(document: Document) -> list[UserError]:
         *_view(document, raw),
         *_data(document, raw),
     ]
-    labels = list(_labels(document, raw))
+    labels = list(_entries(document, raw, LABELS))
     found += labels
+    found += _entries(document, raw, EACH)
     found += _templates(document, raw, labels_differ=not labels)
     return sorted(found, key=_order)
 
@@ -106,29 +110,50 @@ def _references(raw: Any) -> Iterator[tuple[At, str]]:
         for name, value in options.items():
             if isinstance(value, dict):
                 yield (*path, name, "option"), value["option"]
-    for index, label in enumerate(raw["ask"].get("choose", {}).get("labels", ())):
-        if isinstance(label, dict):
-            for name in label["when"]:
-                yield ("ask", "choose", "labels", index, "when", name), name
+    for path in (LABELS, EACH):
+        for index, entry in enumerate(_listed(raw, path)):
+            for name in conditions(entry):
+                yield (*path, index, "when", name), name
+    for path, text in (*template_texts(raw), (TEXT, raw["ask"].get("choose", {}).get("text", ""))):
+        template = _quietly(text)
+        for name in template.options if template else ():
+            yield path, name
 
 
-def _labels(document: Document, raw: Any) -> Iterator[UserError]:
+def _quietly(text: str) -> Template | None:
+    try:
+        return compile_template(text)
+    except TemplateProblem:
+        return None  # told where templates are checked
+
+
+def _listed(raw: Any, path: At) -> list[Any]:
+    held = raw
+    for key in path:
+        held = held.get(key, {})
+    return list(held)
+
+
+def _entries(document: Document, raw: Any, at: At) -> Iterator[UserError]:
+    """Values that are there twice under one choice, and conditions on what an option cannot be."""
     held: Mapping[str, Any] = raw.get("options", {})
-    seen: set[str] = set()
-    for index, entry in enumerate(raw["ask"].get("choose", {}).get("labels", ())):
-        path: At = ("ask", "choose", "labels", index)
-        label = entry["label"] if isinstance(entry, dict) else entry
-        if label in seen:
-            yield UserError(f"the label {label!r} is listed twice", where=document.where(path))
-        seen.add(label)
-        for name, value in entry["when"].items() if isinstance(entry, dict) else ():
+    seen: set[tuple[str, str]] = set()
+    for index, entry in enumerate(_listed(raw, at)):
+        path: At = (*at, index)
+        under = conditions(entry)
+        for value in entry_values(entry):
+            if (value, str(under)) in seen or (value, "{}") in seen:
+                yield UserError(f"the label {value!r} is listed twice", where=document.where(path))
+            seen.add((value, str(under)))
+        for name, wanted in under.items():
             choices = held.get(name, {}).get("choices")
-            if choices is not None and not _among(value, choices):
-                yield UserError(
-                    f"{value!r} is not among the choices of {name!r}",
-                    where=document.where((*path, "when", name)),
-                    fix=nearest(str(value), [str(choice) for choice in choices]),
-                )
+            for choice in wanted if choices is not None else ():
+                if not _among(choice, choices):
+                    yield UserError(
+                        f"{choice!r} is not among the choices of {name!r}",
+                        where=document.where((*path, "when", name)),
+                        fix=nearest(str(choice), [str(one) for one in choices]),
+                    )
 
 
 def _view(document: Document, raw: Any) -> Iterator[UserError]:
@@ -180,10 +205,15 @@ def _templates(document: Document, raw: Any, *, labels_differ: bool) -> Iterator
     choose = raw["ask"].get("choose")
     if choose is None:
         return
-    option = _compiled(document, TEXT, choose.get("text", "{{ label }}"), only="label")
+    option = _compiled(document, TEXT, choose.get("text", "{{ label }}"))
     if isinstance(option, UserError):
         yield option
-    elif labels_differ and isinstance(answer, Template):
+    elif "label" not in option.fields:
+        yield UserError(
+            "this template does not name 'label', so all options would read the same",
+            where=document.where(TEXT), fix="write {{ label }} where the label belongs",
+        )  # fmt: skip
+    elif labels_differ and isinstance(answer, Template) and set(option.fields) <= {"label"}:
         yield from _options_as_sent(document, choose["labels"], option, answer)
 
 
@@ -209,26 +239,26 @@ def _options_as_sent(
     document: Document, labels: list[Any], option: Template, answer: Template
 ) -> Iterator[UserError]:
     """Options must differ as sent, and the right answer must read as its option does."""
-    names = [entry["label"] if isinstance(entry, dict) else entry for entry in labels]
+    listed = [(index, name) for index, entry in enumerate(labels) for name in entry_values(entry)]
+    names = [name for _, name in listed]
     try:
         sent = [option.render(label=name) for name in names]
         answers = [answer.render(target=name) for name in names]
     except UserError as error:
         yield error
         return
-    counts = Counter(sent)
-    for index, (text, right) in enumerate(zip(sent, answers, strict=True)):
-        path: At = ("ask", "choose", "labels", index)
+    counts = Counter(text for _, text in dict.fromkeys(zip(names, sent, strict=True)))
+    for (entry, name), text, right in zip(listed, sent, answers, strict=True):
+        path: At = (*LABELS, entry)
         if counts[text] > 1 or not text.strip():
             said = "empty" if not text.strip() else "the same as another option"
             yield UserError(
-                f"the label {names[index]!r} is sent as {text!r}, which is {said}",
+                f"the label {name!r} is sent as {text!r}, which is {said}",
                 where=document.where(path),
             )
         elif text != right:
             yield UserError(
-                f"the answer to {names[index]!r} is written {right!r}, but its option is sent as "
-                f"{text!r}",
+                f"the answer to {name!r} is written {right!r}, but its option is sent as {text!r}",
                 where=document.where(("answer",)),
             )
             return

@@ -10,11 +10,13 @@ from harness.descriptors import Json
 from harness.errors import UserError, unknown
 from harness.samples.views import View
 from harness.specs.checks import meaning_problems
+from harness.specs.entries import in_force
 from harness.specs.resolve import parts, resolved
 from harness.specs.schema import schema_problems
 from harness.specs.spec import (
     ChooseSpec,
     DataSpec,
+    Each,
     EmbedSpec,
     GenerateSpec,
     MetricSpec,
@@ -153,6 +155,8 @@ def _task(document: Document, named: Mapping[str, NamedOption]) -> TaskSpec:
             train_split=data.get("train_split"),
             options=_filled(data.get("options"), named),
             obtain=data["obtain"],
+            each=_each(data.get("each"), named),
+            keep=tuple(data.get("keep", ())),
         ),
         prompt=PromptSpec(
             template=prompt["template"],
@@ -182,7 +186,7 @@ def _ask(
     if "choose" in raw:
         held = raw["choose"]
         return ChooseSpec(
-            labels=labels_in_force(held["labels"], {n: o.value for n, o in named.items()}),
+            labels=in_force(held["labels"], _values(named)),
             text=held.get("text", "{{ label }}"),
             order=held.get("order", "listed"),
             normalisation=held.get("normalisation", "none"),
@@ -198,15 +202,16 @@ def _ask(
     return EmbedSpec(tuple(raw["embed"]["texts"]))
 
 
-def labels_in_force(raw: Sequence[Any], values: Mapping[str, Json]) -> tuple[str, ...]:
-    """Return the labels that take part under the named options' values."""
-    found = []
-    for label in raw:
-        if isinstance(label, str):
-            found.append(label)
-        elif all(values[name] == value for name, value in label["when"].items()):
-            found.append(label["label"])
-    return tuple(found)
+def _values(named: Mapping[str, NamedOption]) -> dict[str, Json]:
+    return {name: option.value for name, option in named.items()}
+
+
+def _each(raw: Mapping[str, Any] | None, named: Mapping[str, NamedOption]) -> Each | None:
+    """Return the values every sample is asked about; ``None`` when none takes part."""
+    values = in_force(raw["values"], _values(named)) if raw else ()
+    if not raw or not values:
+        return None
+    return Each(raw["field"], values, dict(raw.get("texts", {})))
 
 
 def _metric(raw: Mapping[str, Any], named: Mapping[str, NamedOption]) -> MetricSpec:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from harness.descriptors import Json
@@ -42,14 +42,21 @@ def prompt_text(
         UserError: no such paraphrase, or a field the template names is not there.
     """
     if paraphrase is None:
-        return _template(spec.prompt.template, f"{spec.id}: prompt.template").render(**fields)
+        where = f"{spec.id}: prompt.template"
+        return _template(spec.prompt.template, where).render(**_seen(spec, fields))
     if not 0 <= paraphrase < len(spec.prompt.paraphrases):
         raise UserError(
             f"task {spec.id!r} has no paraphrase {paraphrase}; it has "
             f"{len(spec.prompt.paraphrases)}, counted from 0"
         )
     where = f"{spec.id}: prompt.paraphrases[{paraphrase}]"
-    return _template(spec.prompt.paraphrases[paraphrase], where).render(**fields)
+    template = _template(spec.prompt.paraphrases[paraphrase], where)
+    return template.render(**_seen(spec, fields))
+
+
+def _seen(spec: TaskSpec, fields: Mapping[str, Json]) -> dict[str, Json]:
+    """Return what a prompt's template sees: the fields, and named options as ``option.NAME``."""
+    return {**fields, "option": {name: held.value for name, held in spec.options.items()}}
 
 
 def build_turns(
@@ -80,7 +87,7 @@ def build_turns(
     turns: list[Turn] = []
     if spec.prompt.system:
         where = f"{spec.id}: prompt.system"
-        text = _on_sample(_template(spec.prompt.system, where), sample)
+        text = _on_sample(spec, _template(spec.prompt.system, where), sample)
         turns.append(Turn("system", text))
     for shot in shots:
         turns.append(Turn("user", _question(spec, shot.sample, paraphrase), shot.images))
@@ -98,24 +105,35 @@ def _question(spec: TaskSpec, sample: Sample, paraphrase: int | None) -> str:
         raise SampleError("prompt_unrenderable", str(error)) from None
 
 
-def _on_sample(template: Template, sample: Sample) -> str:
+def _on_sample(spec: TaskSpec, template: Template, sample: Sample) -> str:
     try:
-        return template.render(**sample.fields)
+        return template.render(**_seen(spec, sample.fields))
     except UserError as error:
         raise SampleError("prompt_unrenderable", str(error)) from None
 
 
 @lru_cache(maxsize=64)
-def _options(task: str, text: str, labels: tuple[str, ...]) -> tuple[str, ...]:
+def _same_options(task: str, text: str, labels: tuple[str, ...]) -> tuple[str, ...]:
     template = _template(text, f"{task}: ask.choose.text")
     return tuple(template.render(label=label) for label in labels)
 
 
-def options_as_sent(spec: TaskSpec) -> tuple[str, ...]:
-    """Return the options of a choice as texts, in the order of ``spec.labels``."""
+def options_as_sent(spec: TaskSpec, sample: Sample) -> tuple[str, ...]:
+    """Return the options of a choice as texts, in the order of ``spec.labels``.
+
+    Raises:
+        SampleError: the sample lacks a field that the options name.
+    """
     if not isinstance(spec.ask, ChooseSpec):
         return ()
-    return _options(spec.id, spec.ask.text, spec.labels)
+    template = _template(spec.ask.text, f"{spec.id}: ask.choose.text")
+    if set(template.fields) <= {"label"} and not template.options:
+        return _same_options(spec.id, spec.ask.text, spec.labels)
+    fields = dict(sample.fields)
+    return tuple(
+        _on_sample(spec, template, replace(sample, fields={**fields, "label": label}))
+        for label in spec.labels
+    )
 
 
 def render_answer(spec: TaskSpec, target: Json) -> str:

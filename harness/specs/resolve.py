@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from harness.descriptors import Json
-from harness.specs.spec import ChooseSpec, GenerateSpec, TaskSpec, fingerprint
+from harness.specs.spec import ChooseSpec, Each, GenerateSpec, TaskSpec, fingerprint
 
 _KINDS = {"ChooseSpec": "choose", "GenerateSpec": "generate", "EmbedSpec": "embed"}
 
@@ -28,6 +28,8 @@ def resolved(spec: TaskSpec) -> dict[str, Json]:
             "split": spec.data.split,
             "train_split": spec.data.train_split,
             "options": dict(spec.data.options),
+            "each": None if spec.data.each is None else _each(spec.data.each),
+            "keep": list(spec.data.keep),
         },
         "prompt": {
             "template": spec.prompt.template,
@@ -59,6 +61,10 @@ def resolved(spec: TaskSpec) -> dict[str, Json]:
         "options": {name: option.value for name, option in spec.options.items()},
     }
     return found
+
+
+def _each(each: Each) -> dict[str, Any]:
+    return {"field": each.field, "values": list(each.values), "texts": dict(each.texts)}
 
 
 def _ask(spec: TaskSpec) -> dict[str, Any]:

@@ -34,8 +34,28 @@ class NamedOption:
 
 
 @dataclass(frozen=True, slots=True)
+class Each:
+    """Ask about every sample once for each value: the sample's field ``field`` takes it.
+
+    Attributes:
+        values: In the order they are asked.
+        texts: Value to the text that prompts see as ``FIELD_text``; otherwise the value itself.
+    """
+
+    field: str
+    values: tuple[str, ...]
+    texts: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class DataSpec:
-    """Where samples come from. ``options`` are the reader's, named options already filled in."""
+    """Where samples come from.
+
+    Attributes:
+        options: The reader's, named options already filled in.
+        each: Values that every sample is asked about, if any.
+        keep: Fields that stand in the record of each sample, for metrics to read.
+    """
 
     benchmark: str
     reader: str
@@ -43,6 +63,8 @@ class DataSpec:
     train_split: str | None
     options: Mapping[str, Json]
     obtain: str
+    each: Each | None = None
+    keep: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +80,11 @@ class PromptSpec:
 
 @dataclass(frozen=True, slots=True)
 class ChooseSpec:
-    """Choice among labels. ``text`` is the template that turns a label into the option as sent."""
+    """Choice among labels.
+
+    Attributes:
+        text: Template over ``label`` and the sample's fields that writes the option as sent.
+    """
 
     labels: tuple[str, ...]
     text: str = "{{ label }}"

@@ -188,12 +188,14 @@ class Template:
     Attributes:
         text: As written.
         where: Place that errors name.
-        fields: Names it reads.
+        fields: Names it reads, but ``option``.
+        options: Named options it reads, as ``option.NAME``.
     """
 
     text: str
     where: str
     fields: tuple[str, ...]
+    options: tuple[str, ...]
     _compiled: Any
 
     def render(self, /, **fields: Json) -> str:
@@ -239,7 +241,7 @@ def compile_template(text: str, where: str = "") -> Template:
         raise TemplateProblem(f"over {MAX_TEXT} characters", where=where, line=1)
     try:
         tree = _environment().parse(text)
-        fields = _check(tree, where)
+        fields, options = _check(tree, where)
         compiled = _environment().from_string(tree)
     except TemplateSyntaxError as error:
         raise TemplateProblem(
@@ -248,12 +250,13 @@ def compile_template(text: str, where: str = "") -> Template:
     except (RecursionError, MemoryError, SyntaxError, ValueError, OverflowError) as error:
         said = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise TemplateProblem(said, where=where, line=1) from None
-    return Template(text, where, fields, compiled)
+    return Template(text, where, fields, options, compiled)
 
 
-def _check(tree: nodes.Template, where: str) -> tuple[str, ...]:
-    """Refuse every node that is not allowed; return the fields read."""
+def _check(tree: nodes.Template, where: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Refuse every node that is not allowed; return the fields and the named options read."""
     read: dict[str, None] = {}
+    options: dict[str, None] = {}
     stack: list[tuple[nodes.Node, int, frozenset[str]]] = [(tree, 0, frozenset())]
     while stack:
         node, loops, bound = stack.pop()
@@ -268,8 +271,14 @@ def _check(tree: nodes.Template, where: str) -> tuple[str, ...]:
             raise TemplateProblem(problem, where=where, line=line, fix=fix)
         if isinstance(node, nodes.Name) and node.ctx == "load" and node.name not in bound:
             read.setdefault(node.name)
+        if isinstance(node, nodes.Getattr) and _is_option(node.node):
+            options.setdefault(node.attr)
         stack.extend((child, loops, bound) for child in reversed([*node.iter_child_nodes()]))
-    return tuple(read)
+    return tuple(name for name in read if name != "option"), tuple(options)
+
+
+def _is_option(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.Name) and node.name == "option"
 
 
 def _targets(node: nodes.For) -> list[nodes.Name]:

@@ -85,7 +85,7 @@ def test_one_task_with_data_shows_a_prompt(
     assert held["data"]["folder"] == str(folder)
     assert held["data"]["answer"] == "happiness"
     assert held["spec"]["metrics"][0]["id"] == "accuracy"
-    assert held["options_as_sent"][0] == "surprise"
+    assert held["data"]["options_as_sent"][0] == "surprise"
 
 
 def test_a_broken_group_is_left_out_and_said(

@@ -9,7 +9,7 @@ import pytest
 
 import harness
 from harness.errors import DataError, UserError
-from harness.evaluation.plan import BLOCK, Selection, plan_task
+from harness.evaluation.plan import BLOCK_IMAGES, Selection, plan_task
 
 Faces = Callable[[int], Path]
 
@@ -18,7 +18,7 @@ def test_blocks_hold_every_sample_once(faces: Faces) -> None:
     task = harness.load_task("raf_db", data=faces(150))
     plan = plan_task(task, Selection())
     assert sum(plan.blocks) == plan.samples == 150
-    assert max(plan.blocks) <= BLOCK
+    assert max(plan.blocks) <= BLOCK_IMAGES
     ids = [sample.id for block in plan.stream() for sample in block]
     assert ids == [sample.id for sample in task.samples()]
 

@@ -19,7 +19,9 @@ BY_ID = {descriptor.id: descriptor for descriptor in EXTRACTORS}
 
 def make(name: str, labels: tuple[str, ...] = (), **options: Json) -> Any:
     descriptor = BY_ID[name]
-    return load_target(descriptor)(parse_options(descriptor.options, options, owner=name), labels)
+    given = parse_options(descriptor.options, options, owner=name)
+    extractor = load_target(descriptor)(given, labels)
+    return lambda text: extractor(text, {})
 
 
 @pytest.mark.parametrize(

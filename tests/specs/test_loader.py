@@ -9,6 +9,7 @@ import pytest
 from harness.errors import UserError
 from harness.specs import ChooseSpec, EmbedSpec, GenerateSpec
 from harness.specs.loader import SpecError, check, load_task, parts, resolved, with_options
+from harness.specs.prompt import prompt_text
 from harness.specs.yaml_loader import parse_yaml
 from tests.specs.specs_for_tests import SPEC, changed
 
@@ -116,7 +117,7 @@ MISTAKES = [
     ("{{ who }} in?", "{{ who() }} in?", "f.yaml:16:13: line 1 of the template: not allowed in a template: calls"),
     ("Which mood is {{ who }} in?", "|\n    Which\n    mood {{ ''.__class__ }}?", "f.yaml:18:13: names that start with an underscore"),
     ("feel?", "feel {{ x | uper }}?", "f.yaml:17:17: line 1 of the template: unknown filter 'uper'\n  fix: did you mean 'upper'"),
-    ("text: \"{{ label |", "text: \"{{ lable |", "f.yaml:25:11: this template sees 'label' only, not 'lable'"),
+    ("text: \"{{ label |", "text: \"{{ lable |", "f.yaml:25:11: this template does not name 'label'"),
     ("answer: \"{{ target | replace('_', ' ') }}\"", 'answer: "{{ target }}"', "f.yaml:26:9: the answer to 'glad_one' is written 'glad_one', but its option is sent as 'glad one'"),
     ("  train_split: train\n", "", ""),
     ("  view: {mark", "  shots: 2\n  view: {mark", ""),
@@ -187,3 +188,35 @@ def test_resolved_is_plain_data() -> None:
     held = resolved(with_options(parse_yaml(SPEC), {}))
     assert json.loads(json.dumps(held)) == held
     assert held["options"] == {"images": "aligned", "odd": "exclude"}
+
+
+EACH = """\
+  each:
+    field: concept
+    values:
+      - chef
+      - {labels: [nurse, pilot], when: {images: [aligned, original]}}
+      - {label: judge, when: {images: original}}
+    texts: {chef: a chef}
+  keep: [concept]
+  obtain: Draw it.
+"""
+
+
+def test_each_names_the_values_that_samples_are_asked_about() -> None:
+    document = changed("  obtain: Draw it.\n", EACH)
+    each = with_options(document, {}).data.each
+    assert each is not None
+    assert each.values == ("chef", "nurse", "pilot")
+    assert each.texts == {"chef": "a chef"}
+    other = with_options(document, {"images": "original"}).data.each
+    assert other is not None
+    assert other.values[-1] == "judge"
+
+
+def test_a_prompt_that_reads_a_named_option_uses_it() -> None:
+    document = changed("in?", "in{% if option.images == 'original' %} here{% endif %}?")
+    spec = with_options(document, {"images": "original"})
+    assert prompt_text(spec, {"who": "Ada"}) == "Which mood is Ada in here?"
+    wrong = changed("in?", "in{{ option.imagse }}?")
+    assert "there is no named option 'imagse'" in str(check(wrong)[0])

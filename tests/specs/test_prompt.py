@@ -68,22 +68,23 @@ def test_a_sample_without_the_field_is_a_sample_error() -> None:
 
 
 def test_options_as_sent_follow_the_labels() -> None:
-    assert options_as_sent(mood()) == ("glad one", "sad")
+    assert options_as_sent(mood(), sample()) == ("glad one", "sad")
     listed = SPEC.replace("    text:", "    order: sorted\n    text:").replace(
         "- glad_one", "- zany"
     )
-    assert options_as_sent(with_options(parse_yaml(listed), {})) == ("sad", "zany")
+    assert options_as_sent(with_options(parse_yaml(listed), {}), sample()) == ("sad", "zany")
 
 
 def test_every_answer_of_the_project_s_choices_is_an_option() -> None:
     catalog = load_catalog([data_folder("task_specs")])
     for spec in catalog.tasks.values():
-        assert [render_answer(spec, label) for label in spec.labels] == list(options_as_sent(spec))
+        sent = list(options_as_sent(spec, sample()))
+        assert [render_answer(spec, label) for label in spec.labels] == sent
 
 
 def test_the_answer_of_a_gaze_is_the_mean_of_its_points() -> None:
     spec = load_catalog([data_folder("task_specs")]).tasks["gazefollow"]
     assert render_answer(spec, [[0.1, 0.2], [0.3, 0.4]]) == "20 30"
-    assert options_as_sent(spec) == ()
+    assert options_as_sent(spec, sample()) == ()
     with pytest.raises(UserError, match="gazefollow: answer: template: "):
         render_answer(spec, "left")

@@ -34,8 +34,9 @@ class LabelExtractor:
         names = "|".join(re.escape(name) for name in longest_first)
         self._pattern = re.compile(rf"(?<!\w)(?:{names})(?!\w)")
 
-    def __call__(self, text: str) -> Extracted:
+    def __call__(self, text: str, fields: Mapping[str, Json]) -> Extracted:
         """Return the label in a text."""
+        del fields
         if is_refusal(text):
             return Extracted(None, "refusal")
         named = {found.group() for found in self._pattern.finditer(_plain(text))}

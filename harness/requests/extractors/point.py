@@ -33,8 +33,9 @@ class PointExtractor:
             raise UserError(f"{scale!r} is not a number above 0", where="option 'scale'")
         self._scale = float(scale)
 
-    def __call__(self, text: str) -> Extracted:
+    def __call__(self, text: str, fields: Mapping[str, Json]) -> Extracted:
         """Return the point in a text."""
+        del fields
         if is_refusal(text):
             return Extracted(None, "refusal")
         found = _NUMBER.findall(text)

@@ -1,0 +1,41 @@
+"""Lists in a spec whose entries may take part under a named option only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.descriptors import Json
+
+
+def in_force(entries: Sequence[Any], values: Mapping[str, Json]) -> tuple[str, ...]:
+    """Return the values of a list that take part.
+
+    Args:
+        entries: As written: a text, or ``{label: L, when: {NAME: VALUE}}``.
+        values: Named option to its value.
+    """
+    return tuple(
+        value for entry in entries if _takes_part(entry, values) for value in entry_values(entry)
+    )
+
+
+def entry_values(entry: Any) -> list[str]:
+    """Return the values an entry stands for: itself, its ``label`` or its ``labels``."""
+    if isinstance(entry, str):
+        return [entry]
+    return [entry["label"]] if "label" in entry else list(entry.get("labels", ()))
+
+
+def conditions(entry: Any) -> dict[str, list[Json]]:
+    """Return named option to the values under which an entry takes part; empty for always."""
+    if isinstance(entry, str):
+        return {}
+    return {
+        name: wanted if isinstance(wanted, list) else [wanted]
+        for name, wanted in entry["when"].items()
+    }
+
+
+def _takes_part(entry: Any, values: Mapping[str, Json]) -> bool:
+    return all(values[name] in wanted for name, wanted in conditions(entry).items())
