@@ -152,7 +152,7 @@ def tokenize_whole(
     def encode(piece: str) -> Ids:
         return tuple(tokenizer(piece, add_special_tokens=not begun).input_ids)
 
-    shown = text.replace(_MARK, token)
+    shown = token.join(clean(piece, token) for piece in text.split(_MARK))
     given = [clean(option, token) for option in sent(text, options)]
     joint = tokenize_jointly(encode, shown, given, end)
     return Joint(tuple(IMAGE if one == image else one for one in joint.prefix), joint.options)
@@ -173,5 +173,4 @@ def clean(text: str, *tokens: str) -> str:
 
 def _encode(tokenizer: Any, piece: str, *, inner: bool) -> Ids:
     ids: Ids = tuple(tokenizer(piece).input_ids)
-    starts = inner and ids[:1] == (tokenizer.bos_token_id,) != (None,)
-    return ids[1:] if starts else ids
+    return ids[1:] if inner and ids[:1] == (tokenizer.bos_token_id,) else ids

@@ -71,11 +71,12 @@ class Checkpoint:
                 return found
         return None
 
-    def identity(self, memo: Path | None) -> dict[str, Json]:
+    def identity(self, memo: Path | None, *, weights: bool = True) -> dict[str, Json]:
         """Return what tells this checkpoint from another: the hub's commit, or a hash of files.
 
         Args:
             memo: Folder that remembers hashes of files.
+            weights: Whether its weights are used, or its configs alone.
 
         Raises:
             UserError: when a weight file is missing or damaged.
@@ -83,7 +84,8 @@ class Checkpoint:
         if self.revision:
             return {"name": self.name, "revision": self.revision}
         files = {path for pattern in _SMALL for path in self.folder.glob(pattern)}
-        return {"sha256": hash_files([*files, *weight_files(self)], memo)}
+        files |= set(weight_files(self) if weights else ())
+        return {"sha256": hash_files(files, memo)}
 
 
 def open_checkpoint(
@@ -279,6 +281,25 @@ def load_tokenizer(folder: Path) -> Any:
     except Exception as error:  # noqa: BLE001  transformers raises whatever the library below it raised
         raise UserError(
             f"transformers cannot read the tokenizer: {_first(error)}", where=folder
+        ) from None
+
+
+def load_image_processor(folder: Path) -> Any:
+    """Return transformers' image processor of a folder, on pillow as the originals ran it.
+
+    Raises:
+        UserError: when there is none, or it cannot be read.
+    """
+    from transformers import AutoImageProcessor
+
+    auto: Any = AutoImageProcessor
+    try:
+        return auto.from_pretrained(
+            str(folder), backend="pil", local_files_only=True, trust_remote_code=False
+        )
+    except Exception as error:  # noqa: BLE001  transformers raises what is below it
+        raise UserError(
+            f"transformers cannot read the image processor: {_first(error)}", where=folder
         ) from None
 
 

@@ -1,0 +1,32 @@
+"""LLaVA-1.5, LLaVA-NeXT and LLaVA-OneVision, in their released formats."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.descriptors import ModelDescriptor
+from harness.plugins import hookimpl
+
+from harness_llava.options import OPTIONS, PRESETS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["harness_models"]
+
+
+@hookimpl
+def harness_models() -> Sequence[ModelDescriptor]:
+    """Offer the model; nothing heavy is imported."""
+    return [
+        ModelDescriptor(
+            id="llava",
+            target="harness_llava.factory:Llava",
+            summary="LLaVA-1.5 (both formats), LLaVA-NeXT, LLaVA-OneVision",
+            requires=("torch", "transformers", "safetensors"),
+            install="pip install social-harness-llava",
+            capabilities=frozenset({"choose", "generate"}),
+            options=OPTIONS,
+            presets=PRESETS,
+        )
+    ]

@@ -1,0 +1,106 @@
+"""The model as the harness sees it: a light identity first, weights when something is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from harness.descriptors import Json
+from harness.engine.checkpoints import Checkpoint, open_checkpoint, require_family
+from harness.engine.devices import resolve_device, resolve_dtype, torch_dtype
+from harness.engine.weights import user_cache
+from harness.errors import UserError
+from harness.models import Runtime
+
+if TYPE_CHECKING:
+    from harness.engine.answerer import EngineAnswerer
+    from harness.engine.contract import VisionLanguageModel
+
+_SCHEME = 1  # raised when the way answers are computed changes their numbers
+_TOWERS_OWN = "unfreeze_mm_vision_tower"
+
+
+class Llava:
+    """A LLaVA checkpoint that is known but not loaded.
+
+    Args:
+        options: Parsed options of the descriptor.
+    """
+
+    def __init__(self, options: Mapping[str, Json]) -> None:
+        self._options: dict[str, Any] = dict(options)
+
+    def identity(self, runtime: Runtime) -> Mapping[str, Json]:
+        """Return everything that can change the numbers; see the model contract."""
+        memo = runtime.cache or user_cache()
+        source = self._open()
+        about: dict[str, Json] = {
+            "model": "llava",
+            "scheme": _SCHEME,
+            "checkpoint": source.identity(memo),
+            "dtype": self._dtype(runtime, source),
+        }
+        for name in ("conversation", "image_aspect", "context", "score_eos"):
+            about[name] = self._options.get(name)
+        tower = self._tower(source)
+        if tower is not None:
+            about["tower"] = tower.identity(memo, weights=not source.config.get(_TOWERS_OWN))
+        return about
+
+    def load(self, runtime: Runtime) -> EngineAnswerer:
+        """Load the weights."""
+        from harness.engine.answerer import EngineAnswerer
+
+        return EngineAnswerer(self.load_model(runtime), runtime)
+
+    def load_model(self, runtime: Runtime) -> VisionLanguageModel:
+        """Return the model as the engine takes it, on its device."""
+        from harness_llava import original, released
+
+        device = resolve_device(runtime.device)
+        source = self._open()
+        dtype = torch_dtype(self._dtype(runtime, source))
+        tower = self._tower(source)
+        about = {**self.identity(runtime), "device": device.type}
+        if tower is None:
+            model = released.load(source, self._options, about, dtype)
+        else:
+            model = original.load(source, tower, self._options, about, dtype)
+        model.language_model.to(device)
+        return model
+
+    def _open(self) -> Checkpoint:
+        path = self._options.get("path")
+        if not path:
+            raise UserError(
+                "llava needs a checkpoint", fix="-o path=FOLDER or HUB_ID, or -o preset=1.5-7b"
+            )
+        source = open_checkpoint(str(path), revision=self._options.get("revision"))
+        require_family(source, "llava")
+        found = "original" if "mm_vision_tower" in source.config else "transformers"
+        asked = self._options.get("format") or "auto"
+        if asked not in {"auto", found}:
+            raise UserError(
+                f"the checkpoint is in the {found} format, not the {asked} one",
+                where=source.folder / "config.json",
+                fix="leave out format",
+            )
+        return source
+
+    def _tower(self, source: Checkpoint) -> Checkpoint | None:
+        """Return where an original checkpoint's vision tower lies."""
+        named = source.config.get("mm_vision_tower")
+        if named is None:
+            return None
+        own = self._options.get("vision_tower")
+        try:
+            return open_checkpoint(str(own or named), base=None if own else source.folder)
+        except UserError as error:
+            raise UserError(
+                f"the checkpoint's vision tower cannot be had: {error.message}",
+                where=error.where,
+                fix="-o vision_tower=FOLDER or HUB_ID",
+            ) from None
+
+    def _dtype(self, runtime: Runtime, source: Checkpoint) -> str:
+        return resolve_dtype(runtime.dtype, source.dtype)

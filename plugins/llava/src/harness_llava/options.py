@@ -1,0 +1,58 @@
+"""What ``-o`` accepts, and the presets. Light: no torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.descriptors import Option
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harness.descriptors import Json
+
+OPTIONS: tuple[Option, ...] = (
+    Option(name="path", help="a checkpoint: a folder or a hub id"),
+    Option(name="revision", help="branch, tag or commit on the hub"),
+    Option(
+        name="format",
+        default="auto",
+        choices=("auto", "transformers", "original"),
+        help="layout of the checkpoint; auto: told by its config",
+    ),
+    Option(
+        name="vision_tower",
+        help="folder or hub id of an original checkpoint's tower; unset: as its config says",
+    ),
+    Option(
+        name="conversation",
+        default="auto",
+        choices=("auto", "template", "vicuna_v1", "plain"),
+        help="how turns become text; auto: vicuna_v1 for the original format, else the chat "
+        "template, or plain (USER: ... ASSISTANT:) where there is none",
+    ),
+    Option(
+        name="image_aspect",
+        default="auto",
+        choices=("auto", "pad", "crop"),
+        help="LLaVA-1.5: pad pictures to squares, or crop; auto: as the checkpoint's own code",
+    ),
+    Option(
+        name="context",
+        type="int",
+        help="positions of prompt and answer; unset: as the checkpoint says",
+    ),
+    Option(name="score_eos", type="bool", default=True, help="an option ends with end-of-sequence"),
+)
+
+_HUB = {
+    "1.5-7b": "llava-hf/llava-1.5-7b-hf",
+    "1.5-13b": "llava-hf/llava-1.5-13b-hf",
+    "1.5-7b-original": "liuhaotian/llava-v1.5-7b",
+    "1.5-13b-original": "liuhaotian/llava-v1.5-13b",
+    "next-vicuna-7b": "llava-hf/llava-v1.6-vicuna-7b-hf",
+    "next-mistral-7b": "llava-hf/llava-v1.6-mistral-7b-hf",
+    "onevision-0.5b": "llava-hf/llava-onevision-qwen2-0.5b-ov-hf",
+    "onevision-7b": "llava-hf/llava-onevision-qwen2-7b-ov-hf",
+}
+PRESETS: Mapping[str, Mapping[str, Json]] = {name: {"path": path} for name, path in _HUB.items()}

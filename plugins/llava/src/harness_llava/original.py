@@ -1,0 +1,147 @@
+"""The original format of LLaVA-1.5: renamed tensors, a tower beside them, squares, vicuna_v1.
+
+Source: haotian-liu/LLaVA at c121f04, ``llava/model``, ``llava/mm_utils.py``,
+``llava/conversation.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import torch
+from harness.descriptors import Json
+from harness.engine.chats import Conversation
+from harness.engine.checkpoints import (
+    Checkpoint,
+    iterate_tensors,
+    load_image_processor,
+    load_model,
+    load_tokenizer,
+)
+from harness.engine.pictures import pad_to_square
+from harness.errors import UserError
+from PIL import Image
+from torch import Tensor
+from transformers import (
+    CLIPVisionConfig,
+    LlamaConfig,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+)
+
+from harness_llava.model import Asking, LlavaModel
+
+VICUNA = Conversation(
+    end="</s>",
+    system="A chat between a curious user and an artificial intelligence assistant. The assistant "
+    "gives helpful, detailed, and polite answers to the user's questions.",
+)
+_TOWER = "model.vision_tower.vision_tower."
+_NAMES = {
+    "model.mm_projector.0.": "multi_modal_projector.linear_1.",
+    "model.mm_projector.2.": "multi_modal_projector.linear_2.",
+    "model.": "language_model.model.",
+    "lm_head.": "language_model.lm_head.",
+}
+_STRATEGIES = {"patch": "default", "cls_patch": "full"}
+
+
+def load(
+    source: Checkpoint,
+    tower: Checkpoint,
+    options: Mapping[str, Any],
+    about: Mapping[str, Json],
+    dtype: torch.dtype,
+) -> LlavaModel:
+    """Return a checkpoint of the original format.
+
+    Raises:
+        UserError: when the config asks for what LLaVA-1.5 has not, or weights do not fit.
+    """
+    config = _config(source, tower)
+    weights = dict(_weights(source, tower))
+    model = load_model(
+        LlavaForConditionalGeneration, source, config=config, weights=weights, dtype=dtype
+    )
+    tokenizer = load_tokenizer(source.folder)
+    processor = load_image_processor(tower.folder)
+    aspect = options.get("image_aspect") or "auto"
+    pad = aspect == "pad" or (aspect == "auto" and source.config.get("image_aspect_ratio") == "pad")
+    form = options.get("conversation")
+    asking = Asking(
+        tokenizer=tokenizer,
+        render=(Conversation(end="</s>") if form == "plain" else VICUNA).render,
+        preprocess=partial(square if pad else whole, processor),
+        image=None,
+        score_eos=bool(options.get("score_eos", True)),
+    )
+    held = [model.config.text_config.max_position_embeddings]
+    if trained := source.config.get("tokenizer_model_max_length"):
+        held.append(trained)
+    return LlavaModel(model, asking, options.get("context") or min(held), about)
+
+
+def square(processor: Any, image: Image.Image) -> Mapping[str, Tensor]:
+    """Return a picture on a square canvas of the mean colour, as the tower takes it."""
+    colour = tuple(int(255 * mean) for mean in processor.image_mean)
+    return whole(processor, pad_to_square(image, colour))
+
+
+def whole(processor: Any, image: Image.Image) -> Mapping[str, Tensor]:
+    """Return a picture as the tower's own processor gives it."""
+    found: Mapping[str, Tensor] = processor(images=image, return_tensors="pt")
+    return found
+
+
+def _config(source: Checkpoint, tower: Checkpoint) -> LlavaConfig:
+    """Return the config of transformers' LLaVA that an original one stands for."""
+    held = dict(source.config)
+    where = source.folder / "config.json"
+    for key, wanted in (
+        ("model_type", ("llava_llama", "llava")),
+        ("mm_projector_type", ("mlp2x_gelu",)),
+        ("mm_vision_select_feature", (None, *_STRATEGIES)),
+        ("image_aspect_ratio", (None, "pad", "square")),
+        ("mm_use_im_start_end", (None, False)),
+        ("mm_use_im_patch_token", (None, False)),
+    ):
+        if held.get(key) not in wanted:
+            raise UserError(
+                f"{key} is {held.get(key)!r}: of the original format only LLaVA-1.5 is read",
+                where=where,
+                fix="later models are read in transformers' format (llava-hf on the hub)",
+            )
+    for key in ("model_type", "auto_map", "architectures"):
+        held.pop(key, None)
+    vision = dict(tower.config.get("vision_config") or tower.config)
+    vision.pop("model_type", None)
+    strategy: Any = _STRATEGIES[held.get("mm_vision_select_feature") or "patch"]
+    try:
+        return LlavaConfig(
+            vision_config=CLIPVisionConfig.from_dict(vision),
+            text_config=LlamaConfig.from_dict(held),
+            vision_feature_layer=int(held.get("mm_vision_select_layer", -2)),
+            vision_feature_select_strategy=strategy,
+        )
+    except (TypeError, ValueError) as error:
+        raise UserError(f"the config cannot be read: {error}", where=where) from None
+
+
+def _weights(source: Checkpoint, tower: Checkpoint) -> dict[str, Tensor]:
+    """Return tensors under transformers' names; the tower's from its own checkpoint when frozen."""
+    tuned = bool(source.config.get("unfreeze_mm_vision_tower"))
+    found = {}
+    for name, tensor in iterate_tensors(source):
+        if name.startswith(_TOWER):
+            if tuned:
+                found[f"vision_tower.{name.removeprefix(_TOWER)}"] = tensor
+            continue
+        old = next((old for old in _NAMES if name.startswith(old)), "")
+        found[_NAMES.get(old, "") + name.removeprefix(old)] = tensor
+    if not tuned:
+        for name, tensor in iterate_tensors(tower):
+            if name.startswith("vision_model."):
+                found[f"vision_tower.{name}"] = tensor
+    return found

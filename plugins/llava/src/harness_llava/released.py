@@ -1,0 +1,100 @@
+"""Checkpoints in transformers' format: LLaVA-1.5, LLaVA-NeXT, LLaVA-OneVision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import torch
+from harness.descriptors import Json
+from harness.engine.chats import Conversation, Render, Template, find_template
+from harness.engine.checkpoints import (
+    Checkpoint,
+    load_image_processor,
+    load_model,
+    load_tokenizer,
+)
+from harness.errors import UserError
+from transformers import (
+    LlavaForConditionalGeneration,
+    LlavaNextForConditionalGeneration,
+    LlavaOnevisionForConditionalGeneration,
+)
+
+from harness_llava.model import Asking, LlavaModel, TiledLlavaModel
+from harness_llava.original import VICUNA, square, whole
+
+_KINDS = {
+    "llava": LlavaForConditionalGeneration,
+    "llava_next": LlavaNextForConditionalGeneration,
+    "llava_onevision": LlavaOnevisionForConditionalGeneration,
+}
+_PLAIN = Conversation(end="</s>")
+
+
+def load(
+    source: Checkpoint,
+    options: Mapping[str, Any],
+    about: Mapping[str, Json],
+    dtype: torch.dtype,
+) -> LlavaModel:
+    """Return a checkpoint in transformers' format.
+
+    Raises:
+        UserError: when the weights do not fit, or the tokenizer has no image token.
+    """
+    kind = source.config.get("model_type")
+    if kind not in _KINDS:
+        raise UserError(
+            f"the original format of {kind!r} is not read",
+            where=source.folder / "config.json",
+            fix="give the checkpoint in transformers' format (llava-hf on the hub)",
+        )
+    model = load_model(_KINDS[kind], source, dtype=dtype)
+    tokenizer = load_tokenizer(source.folder)
+    tiled = kind != "llava"
+    pad = options.get("image_aspect") == "pad"
+    if tiled and options.get("image_aspect") not in {None, "auto"}:
+        raise UserError(f"image_aspect is for LLaVA-1.5; {kind} cuts pictures into tiles")
+    processor = load_image_processor(source.folder)
+    image = _image_token(model, tokenizer, source)
+    asking = Asking(
+        tokenizer=tokenizer,
+        render=_render(options.get("conversation") or "auto", source, tokenizer, image),
+        preprocess=partial(square if pad else whole, processor),
+        image=image,
+        score_eos=bool(options.get("score_eos", True)),
+    )
+    context = options.get("context") or model.config.text_config.max_position_embeddings
+    make = TiledLlavaModel if tiled else LlavaModel
+    return make(model, asking, int(context), about)
+
+
+def _image_token(model: Any, tokenizer: Any, source: Checkpoint) -> int:
+    """Return the id of the image token, which the tokenizer must know as one token."""
+    image = int(model.config.image_token_id)
+    token = tokenizer.convert_ids_to_tokens(image) if image < len(tokenizer) else None
+    if token is None or token not in tokenizer.get_added_vocab():
+        raise UserError(
+            f"the tokenizer has no image token: the config says id {image}, which is "
+            f"{token!r} there",
+            where=source.folder,
+            fix="give the tokenizer files that belong to the checkpoint",
+        )
+    return image
+
+
+def _render(name: str, source: Checkpoint, tokenizer: Any, image: int) -> Render:
+    template = find_template(source.folder, tokenizer)
+    if name == "vicuna_v1":
+        return VICUNA.render
+    if name == "plain" or (name == "auto" and template is None):
+        return _PLAIN.render
+    if template is None:
+        raise UserError(
+            "the checkpoint has no chat template",
+            where=source.folder,
+            fix="-o conversation=plain or vicuna_v1",
+        )
+    return Template(tokenizer, template, tokenizer.convert_ids_to_tokens(image)).render
