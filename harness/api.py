@@ -25,6 +25,8 @@ from harness.plugins import plugins
 from harness.runs import EvaluationRecord, read_evaluation, read_evaluations
 from harness.samples.images import MAX_PIXELS
 from harness.specs.catalog import load_catalog
+from harness.specs.prompt import lists_options
+from harness.specs.variants import variants_of
 from harness.tables.build import build_table
 from harness.tables.table import Table
 
@@ -116,6 +118,7 @@ def plan(  # noqa: PLR0913  one keyword for each flag of `harness run`
     batch_size: int | None = None,
     deterministic: bool = False,
     seed: int = 0,
+    variants: str = "",
     max_pixels: int = MAX_PIXELS,
     max_errors: float = MAX_ERRORS,
 ) -> tuple[Subject, list[Planned], Terms]:
@@ -138,8 +141,13 @@ def plan(  # noqa: PLR0913  one keyword for each flag of `harness run`
         max_pixels=max_pixels,
         max_errors=max_errors,
     )
-    found = [Task(catalog.task(name, chosen.get(name, {})), settings) for name in names]
-    return subject, plan_run(subject, found, terms), terms
+    specs = [catalog.task(name, chosen.get(name, {})) for name in names]
+    asked = [
+        one
+        for spec in specs
+        for one in (spec, *variants_of(spec, variants, lists_options=lists_options(spec)))
+    ]
+    return subject, plan_run(subject, [Task(spec, settings) for spec in asked], terms), terms
 
 
 def run(  # noqa: PLR0913  one keyword for each flag of `harness run`
@@ -158,6 +166,7 @@ def run(  # noqa: PLR0913  one keyword for each flag of `harness run`
     batch_size: int | None = None,
     deterministic: bool = False,
     seed: int = 0,
+    variants: str = "",
     max_pixels: int = MAX_PIXELS,
     max_errors: float = MAX_ERRORS,
     reporter: Reporter | None = None,
@@ -179,6 +188,8 @@ def run(  # noqa: PLR0913  one keyword for each flag of `harness run`
         batch_size: Requests a forward pass; the model chooses when ``None``.
         deterministic: Records byte-equal at any batch size.
         seed: For whatever is random.
+        variants: Ways of asking each task otherwise as well: ``paraphrases``, ``rotations=3``,
+            ``shuffles=3`` (of options that a prompt lists), separated by commas.
         max_pixels: Larger images are errors.
         max_errors: Share of samples that may error before ``failed`` says so.
         reporter: Who watches.
@@ -202,6 +213,7 @@ def run(  # noqa: PLR0913  one keyword for each flag of `harness run`
         batch_size=batch_size,
         deterministic=deterministic,
         seed=seed,
+        variants=variants,
         max_pixels=max_pixels,
         max_errors=max_errors,
     )

@@ -67,7 +67,7 @@ class Display:
             if state == "continues":
                 state = f"continues at {item.journaled}"
             table.add_row(
-                plan.task.id,
+                plan.task.spec.name,
                 f"{plan.samples:,}",
                 f"{len(plan.blocks):,}",
                 state,
@@ -85,6 +85,7 @@ class Display:
         return [
             {
                 "task": item.job.plan.task.id,
+                "variant": str(item.job.plan.task.spec.variant or ""),
                 "samples": item.job.plan.samples,
                 "blocks": len(item.job.plan.blocks),
                 "state": item.state,
@@ -104,7 +105,7 @@ class Display:
             self._bar = None
             return
         self._progress.start()
-        self._bar = self._progress.add_task(job.job.plan.task.id, total=job.job.plan.samples)
+        self._bar = self._progress.add_task(job.job.plan.task.spec.name, total=job.job.plan.samples)
 
     def progress(self, samples: int) -> None:
         """Move the bar."""

@@ -84,6 +84,12 @@ def batch(text: str) -> int | None:
 @click.option("--deterministic", is_flag=True, help="Byte-equal records at any batch size.")
 @click.option("--seed", default=0, show_default=True)
 @click.option(
+    "--variants",
+    default="",
+    metavar="KINDS",
+    help="Ask each task otherwise too: paraphrases, rotations=N, shuffles=N, comma separated.",
+)
+@click.option(
     "--max-errors",
     default=0.01,
     show_default=True,
@@ -118,6 +124,7 @@ def run(**flags: Any) -> int:
         batch_size=batch(flags["batch_size"]),
         deterministic=flags["deterministic"],
         seed=flags["seed"],
+        variants=flags["variants"],
         max_pixels=flags["max_megapixels"] * 1_000_000,
         max_errors=flags["max_errors"],
     )

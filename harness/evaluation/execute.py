@@ -172,6 +172,7 @@ def _evaluation(job: Job, summary: Summary) -> dict[str, Any]:
             "id": spec.id,
             "title": spec.title,
             "version": spec.version,
+            "variant": str(spec.variant or ""),
             "fingerprint": job.plan.fingerprint,
             "parts": job.plan.parts,
             "options": {name: option.value for name, option in spec.options.items()},

@@ -208,6 +208,8 @@ def _templates(document: Document, raw: Any, *, labels_differ: bool) -> Iterator
     option = _compiled(document, TEXT, choose.get("text", "{{ label }}"))
     if isinstance(option, UserError):
         yield option
+    elif "options" in option.fields:
+        yield UserError("an option cannot list the options", where=document.where(TEXT))
     elif "label" not in option.fields:
         yield UserError(
             "this template does not name 'label', so all options would read the same",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -28,35 +28,22 @@ def _template(text: str, where: str) -> Template:
     return compile_template(text, where)
 
 
-def prompt_text(
-    spec: TaskSpec, fields: Mapping[str, Json], *, paraphrase: int | None = None
-) -> str:
-    """Return the question about a sample.
-
-    Args:
-        spec: The task.
-        fields: The sample's fields.
-        paraphrase: Position of the paraphrase to ask instead of the template.
+def prompt_text(spec: TaskSpec, sample: Sample) -> str:
+    """Return the question about a sample, in the words of the task's variant.
 
     Raises:
-        UserError: no such paraphrase, or a field the template names is not there.
+        SampleError: the sample lacks a field that the template names.
     """
-    if paraphrase is None:
-        where = f"{spec.id}: prompt.template"
-        return _template(spec.prompt.template, where).render(**_seen(spec, fields))
-    if not 0 <= paraphrase < len(spec.prompt.paraphrases):
-        raise UserError(
-            f"task {spec.id!r} has no paraphrase {paraphrase}; it has "
-            f"{len(spec.prompt.paraphrases)}, counted from 0"
-        )
-    where = f"{spec.id}: prompt.paraphrases[{paraphrase}]"
-    template = _template(spec.prompt.paraphrases[paraphrase], where)
-    return template.render(**_seen(spec, fields))
+    text, where = spec.prompt.template, f"{spec.id}: prompt.template"
+    if spec.variant is not None and spec.variant.kind == "paraphrase":
+        place = spec.variant.number - 1
+        text, where = spec.prompt.paraphrases[place], f"{spec.id}: prompt.paraphrases[{place}]"
+    return _on_sample(spec, _template(text, where), sample)
 
 
-def _seen(spec: TaskSpec, fields: Mapping[str, Json]) -> dict[str, Json]:
-    """Return what a prompt's template sees: the fields, and named options as ``option.NAME``."""
-    return {**fields, "option": {name: held.value for name, held in spec.options.items()}}
+def lists_options(spec: TaskSpec) -> bool:
+    """Whether the prompt lists the options, so that their order can matter."""
+    return "options" in _template(spec.prompt.template, f"{spec.id}: prompt.template").fields
 
 
 def build_turns(
@@ -64,8 +51,6 @@ def build_turns(
     sample: Sample,
     images: Sequence[LoadedImage],
     shots: Sequence[Shot] = (),
-    *,
-    paraphrase: int | None = None,
 ) -> tuple[Turn, ...]:
     """Return the chat that asks a task's question about a sample.
 
@@ -74,11 +59,10 @@ def build_turns(
         sample: What is asked about.
         images: The sample's images as the view shows them.
         shots: Solved samples, as many as the spec asks for.
-        paraphrase: Position of the paraphrase to ask instead of the template.
 
     Raises:
         SampleError: the sample lacks a field that the template names.
-        UserError: not as many shots as the spec asks for, or no such paraphrase.
+        UserError: not as many shots as the spec asks for.
     """
     if len(shots) != spec.prompt.shots:
         raise UserError(
@@ -90,24 +74,22 @@ def build_turns(
         text = _on_sample(spec, _template(spec.prompt.system, where), sample)
         turns.append(Turn("system", text))
     for shot in shots:
-        turns.append(Turn("user", _question(spec, shot.sample, paraphrase), shot.images))
+        turns.append(Turn("user", prompt_text(spec, shot.sample), shot.images))
         turns.append(Turn("assistant", render_answer(spec, shot.sample.target)))
-    turns.append(Turn("user", _question(spec, sample, paraphrase), tuple(images)))
+    turns.append(Turn("user", prompt_text(spec, sample), tuple(images)))
     return tuple(turns)
 
 
-def _question(spec: TaskSpec, sample: Sample, paraphrase: int | None) -> str:
-    try:
-        return prompt_text(spec, sample.fields, paraphrase=paraphrase)
-    except UserError as error:
-        if error.where is None:  # the caller's mistake, not the sample's
-            raise
-        raise SampleError("prompt_unrenderable", str(error)) from None
-
-
 def _on_sample(spec: TaskSpec, template: Template, sample: Sample) -> str:
+    """Render a template that sees the fields, named options as ``option.NAME``, and ``options``."""
+    seen: dict[str, Json] = dict(sample.fields)
+    if template.options:
+        seen["option"] = {name: held.value for name, held in spec.options.items()}
+    if "options" in template.fields:
+        sent = list(options_as_sent(spec, sample))
+        seen["options"] = [*(spec.variant.ordered(sent, sample.id) if spec.variant else sent)]
     try:
-        return template.render(**_seen(spec, sample.fields))
+        return template.render(**seen)
     except UserError as error:
         raise SampleError("prompt_unrenderable", str(error)) from None
 

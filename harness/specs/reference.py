@@ -41,14 +41,16 @@ Templates put fields into text: `{{{{ name }}}}`, `{{% if %}}`, `{{% for %}}` ov
 Calls, assignments, macros, imports and names that start with an underscore are refused when the
 spec is loaded. A list a filter reads has at most {MAX_ITEMS:,} items, a rendered text at most
 {MAX_TEXT:,} characters; a field that is not there is an error, never an empty text. `prompt`
-templates see the sample's fields, `answer` sees `target`, and `ask.choose.text` sees `label` and the fields.
+templates see the sample's fields, `answer` sees `target`, and `ask.choose.text` sees `label` and
+the fields. A prompt that reads `options` lists the options as sent: `harness run --variants
+rotations,shuffles` changes their order there.
 
 ## Named options
 
 What the sources leave open is a named option: a default, the allowed choices, who made the choice
 and why. `{{option: NAME}}` among the options of the reader, a metric or the extractor stands for
-its value; an entry of a list written `{{label: L, when: {{NAME: VALUE}}}}` takes part under that value
-only (`labels` for several, a list for several values), and prompts read it as `option.NAME`.
+its value; an entry of a list written `{{label: L, when: {{NAME: VALUE}}}}` takes part under that
+value only (`labels` for several, a list for several values); prompts read it as `option.NAME`.
 The value in force is part of the task's fingerprint, so results under two values never share a
 column.
 """
@@ -82,9 +84,9 @@ def _tables(held: dict[str, Any], root: dict[str, Any], path: str) -> list[tuple
         here = f"{path}.{name}" if path else name
         value = _resolve(inner, root)
         items, values = value.get("items"), value.get("additionalProperties")
-        for end, candidate in (("", value), ("[]", items), (".NAME", values)):
-            if isinstance(candidate, dict) and _resolve(candidate, root).get("properties"):
-                candidate = _resolve(candidate, root)
+        for end, written in (("", value), ("[]", items), (".NAME", values)):
+            candidate = _resolve(written, root) if isinstance(written, dict) else {}
+            if candidate.get("properties"):
                 if "option" in candidate["properties"]:
                     continue  # {option: NAME} is told under named options
                 found.append((here + end, candidate))

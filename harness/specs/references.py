@@ -168,17 +168,22 @@ _STUBS: tuple[Json, ...] = ("text", 1, ["text"], [[0.5, 0.5]], {"name": "text"})
 
 def _prompts(document: Document) -> Iterator[UserError]:
     """Render prompts on stub fields: one of the plain kinds of value must do."""
-    for path, text in template_texts(document.data):
-        problem = _rendered(compile_template(text, document.where(path)))
+    raw: Any = document.data
+    given: dict[str, Json] = {
+        "option": {name: held["default"] for name, held in raw.get("options", {}).items()},
+        "options": ["one", "two"],
+    }
+    for path, text in template_texts(raw):
+        problem = _rendered(compile_template(text, document.where(path)), given)
         if problem is not None:
             yield problem
 
 
-def _rendered(template: Template) -> UserError | None:
+def _rendered(template: Template, given: Mapping[str, Json]) -> UserError | None:
     problem: UserError | None = None
     for stub in _STUBS:
         try:
-            said = template.render(**dict.fromkeys(template.fields, stub))
+            said = template.render(**{**dict.fromkeys(template.fields, stub), **given})
         except UserError as error:
             problem = problem or error
             continue

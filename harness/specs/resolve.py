@@ -58,6 +58,7 @@ def resolved(spec: TaskSpec) -> dict[str, Json]:
         ],
         "unit": spec.unit,
         "slices": list(spec.slices),
+        "variant": "" if spec.variant is None else str(spec.variant),
         "options": {name: option.value for name, option in spec.options.items()},
     }
     return found
@@ -97,5 +98,6 @@ def parts(spec: TaskSpec) -> dict[str, str]:
         "answer": held["answer"],
         "metrics": metrics,
         "options": held["options"],
+        "variant": held["variant"],
     }
     return {name: fingerprint(value) for name, value in said.items()}

@@ -11,6 +11,7 @@ from typing import Literal
 
 from harness.descriptors import Capability, Json
 from harness.samples.views import View
+from harness.specs.variants import Variant
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,7 @@ class TaskSpec:
         slices: Groups to report, as the reader names them.
         unit: What statistics resample; handed to the reader as its option ``unit``.
         options: Named options, with the value in force.
+        variant: How it is asked otherwise, when it is.
         source: The file it was read from.
     """
 
@@ -160,7 +162,13 @@ class TaskSpec:
     unit: str
     slices: tuple[str, ...] = ()
     options: Mapping[str, NamedOption] = field(default_factory=dict)
+    variant: Variant | None = None
     source: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """The id, with the variant where there is one."""
+        return self.id if self.variant is None else f"{self.id}, {self.variant}"
 
     @property
     def main_metric(self) -> MetricSpec:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UserError
+from harness.samples import Sample
 from harness.specs import ChooseSpec, EmbedSpec, GenerateSpec
 from harness.specs.loader import SpecError, check, load_task, parts, resolved, with_options
 from harness.specs.prompt import prompt_text
@@ -217,6 +218,9 @@ def test_each_names_the_values_that_samples_are_asked_about() -> None:
 def test_a_prompt_that_reads_a_named_option_uses_it() -> None:
     document = changed("in?", "in{% if option.images == 'original' %} here{% endif %}?")
     spec = with_options(document, {"images": "original"})
-    assert prompt_text(spec, {"who": "Ada"}) == "Which mood is Ada in here?"
+    assert (
+        prompt_text(spec, Sample("s", (), "sad", "c", {"who": "Ada"}))
+        == "Which mood is Ada in here?"
+    )
     wrong = changed("in?", "in{{ option.imagse }}?")
     assert "there is no named option 'imagse'" in str(check(wrong)[0])

@@ -1,5 +1,7 @@
 """From sample to chat."""
 
+from dataclasses import replace
+
 import pytest
 from PIL import Image
 
@@ -11,7 +13,8 @@ from harness.samples.images import LoadedImage
 from harness.specs import TaskSpec
 from harness.specs.catalog import load_catalog
 from harness.specs.loader import with_options
-from harness.specs.prompt import Shot, build_turns, options_as_sent, prompt_text, render_answer
+from harness.specs.prompt import Shot, build_turns, options_as_sent, render_answer
+from harness.specs.variants import Variant
 from harness.specs.yaml_loader import parse_yaml
 from tests.specs.specs_for_tests import SPEC
 
@@ -49,12 +52,8 @@ def test_a_system_turn_and_shots_come_first() -> None:
 
 
 def test_a_paraphrase_is_asked_by_its_position() -> None:
-    (turn,) = build_turns(mood(), sample(), [], paraphrase=0)
+    (turn,) = build_turns(replace(mood(), variant=Variant("paraphrase", 1)), sample(), [])
     assert turn.text == "How does Ada feel?"
-    with pytest.raises(UserError, match="has no paraphrase 1; it has 1, counted from 0"):
-        prompt_text(mood(), {"who": "Ada"}, paraphrase=1)
-    with pytest.raises(UserError, match="has no paraphrase 1"):
-        build_turns(mood(), sample(), [], paraphrase=1)
 
 
 def test_a_sample_without_the_field_is_a_sample_error() -> None:

@@ -1,0 +1,90 @@
+"""Variants of a task: the same question in other words, or with its options in another order.
+
+The order of options can matter only where the prompt lists them (a template that reads
+``options``); their scores are asked one by one and do not depend on it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from harness.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from harness.specs.spec import TaskSpec
+
+Kind = Literal["paraphrase", "rotation", "shuffle"]
+KINDS: dict[str, Kind] = {
+    "paraphrases": "paraphrase",
+    "rotations": "rotation",
+    "shuffles": "shuffle",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One way of asking otherwise.
+
+    Attributes:
+        number: Of a paraphrase, its place from 1; of a rotation, how many places the listed
+            options move on; of a shuffle, its seed.
+    """
+
+    kind: Kind
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.number}"
+
+    def ordered(self, options: Sequence[str], sample: str) -> list[str]:
+        """Return options in the order this variant lists them."""
+        if self.kind == "rotation":
+            start = self.number % max(1, len(options))
+            return [*options[start:], *options[:start]]
+        listed = list(options)
+        if self.kind == "shuffle":
+            said = hashlib.blake2b(f"{self.number}|{sample}".encode(), digest_size=8).digest()
+            random.Random(said).shuffle(listed)  # noqa: S311  no secret
+        return listed
+
+
+def variants_of(spec: TaskSpec, asked: str, *, lists_options: bool) -> list[TaskSpec]:
+    """Return a task's variants, without the task itself.
+
+    Args:
+        spec: The task.
+        asked: Kinds separated by commas, ``=N`` behind one for how many: ``paraphrases``,
+            ``rotations=3``, ``shuffles=5``; all paraphrases, and 3 of the others, by default.
+        lists_options: Whether the prompt lists the options; without it their order is no variant.
+
+    Raises:
+        UserError: for another kind or a count that is no whole number above 0.
+    """
+    found: list[Variant] = []
+    for kind, wanted in _kinds(asked):
+        if kind == "paraphrase":
+            there = len(spec.prompt.paraphrases)
+            places = range(1, 1 + (there if wanted is None else min(wanted, there)))
+            found += [Variant(kind, place) for place in places]
+        elif lists_options:
+            several = min(3 if wanted is None else wanted, max(1, len(spec.labels) - 1))
+            steps = [1 + at * (len(spec.labels) - 1) // several for at in range(several)]
+            numbers = steps if kind == "rotation" else list(range(several))
+            found += [Variant(kind, number) for number in numbers]
+    return [replace(spec, variant=variant) for variant in found]
+
+
+def _kinds(asked: str) -> list[tuple[Kind, int | None]]:
+    found = []
+    for part in filter(None, (part.strip() for part in asked.split(","))):
+        name, equals, count = part.partition("=")
+        if name not in KINDS:
+            raise UserError(f"there is no kind of variant {name!r}", fix=nearest(name, KINDS))
+        if equals and (not count.isdigit() or int(count) < 1):
+            raise UserError(f"{count!r} is not a whole number above 0", where=f"variants: {name}")
+        found.append((KINDS[name], int(count) if equals else None))
+    return found
