@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -34,9 +35,11 @@ _SMALL = (
     "*.tiktoken",
     "*processor_config.json",
     "chat_template*",
+    "*.index.json",
 )
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _COMPUTED = ("rotary_emb.inv_freq", "embeddings.position_ids")  # old files hold them, no model does
+_NOT_ITS_OWN = ("model_type", "auto_map", "architectures", "rope_scaling")
 _FAMILIES = {
     "llava": ("llava", "llava_llama", "llava_next", "llava_onevision"),
     "qwen_vl": ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe"),
@@ -222,7 +225,6 @@ def iterate_tensors(checkpoint: Checkpoint) -> Iterator[tuple[str, torch.Tensor]
     Raises:
         UserError: when a file is missing or damaged.
     """
-    import torch
     from safetensors import safe_open
 
     for path in weight_files(checkpoint):
@@ -231,15 +233,23 @@ def iterate_tensors(checkpoint: Checkpoint) -> Iterator[tuple[str, torch.Tensor]
                 for name in file.keys():  # noqa: SIM118  not a mapping
                     yield name, file.get_tensor(name)
             continue
-        try:
-            held = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        except Exception as error:  # noqa: BLE001  whatever a damaged pickle raises
-            raise UserError(
-                f"PyTorch cannot read the weights: {_first(error)}",
-                where=path,
-                fix="copy or download the file again; only plain tensors are read",
-            ) from None
-        yield from held.items()
+        yield from _unpickled(path).items()
+
+
+def _unpickled(path: Path) -> dict[str, torch.Tensor]:
+    import torch
+
+    try:
+        held: dict[str, torch.Tensor] = torch.load(
+            path, map_location="cpu", weights_only=True, mmap=True
+        )
+    except Exception as error:  # noqa: BLE001  whatever a damaged pickle raises
+        raise UserError(
+            f"PyTorch cannot read the weights: {_first(error)}",
+            where=path,
+            fix="copy or download the file again; only plain tensors are read",
+        ) from None
+    return held
 
 
 def check_loaded(missing: Iterable[str], unexpected: Iterable[str], where: Path) -> None:
@@ -275,9 +285,10 @@ def load_tokenizer(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(
-            str(folder), local_files_only=True, trust_remote_code=False
-        )
+        with _quiet():  # the config beside it need be none of transformers' own
+            return AutoTokenizer.from_pretrained(
+                str(folder), local_files_only=True, trust_remote_code=False
+            )
     except Exception as error:  # noqa: BLE001  transformers raises whatever the library below it raised
         raise UserError(
             f"transformers cannot read the tokenizer: {_first(error)}", where=folder
@@ -301,6 +312,46 @@ def load_image_processor(folder: Path) -> Any:
         raise UserError(
             f"transformers cannot read the image processor: {_first(error)}", where=folder
         ) from None
+
+
+def text_config(kind: Any, held: Mapping[str, Any], where: Path) -> Any:
+    """Return the language model's config that an original release keeps in its own.
+
+    Args:
+        kind: The config class.
+        held: ``config.json`` of the release.
+        where: For the error.
+
+    Raises:
+        UserError: when the class refuses a value.
+    """
+    given = {key: value for key, value in held.items() if key not in _NOT_ITS_OWN}
+    scaling = held.get("rope_scaling")
+    if scaling:  # transformers 5 has another name for it and for its kind
+        kept = {key: value for key, value in scaling.items() if key != "type"}
+        given["rope_parameters"] = {"rope_type": scaling.get("type"), **kept}
+    try:
+        return kind.from_dict(given)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"the config cannot be read: {_first(error)}", where=where) from None
+
+
+def tensor_names(checkpoint: Checkpoint) -> frozenset[str]:
+    """Return the names of all tensors; opens an index or headers where it can.
+
+    Raises:
+        UserError: when a file is missing or damaged.
+    """
+    found: set[str] = set()
+    for index in _INDEXES:
+        if (checkpoint.folder / index).is_file():
+            return frozenset(read_json(checkpoint.folder / index).get("weight_map") or ())
+    for path in weight_files(checkpoint):
+        if path.suffix == ".safetensors":
+            found |= set(read_header(path))
+        else:
+            found |= set(_unpickled(path))
+    return frozenset(found)
 
 
 def load_model(
@@ -353,14 +404,16 @@ def load_model(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep transformers from drawing bars and printing what our errors say."""
+    """Keep transformers from drawing bars, saying what our errors say, warning of old keys."""
     from transformers.utils import logging
 
     told, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         logging.set_verbosity(told)
         if bar:

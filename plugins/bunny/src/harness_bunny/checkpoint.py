@@ -1,0 +1,228 @@
+"""Bunny's original format: one file of three parts, and a tower described elsewhere.
+
+Source: BAAI-DCAI/Bunny at 08273ac, ``bunny/model`` and ``bunny/conversation.py``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from harness.descriptors import Json
+from harness.engine.chats import Conversation
+from harness.engine.checkpoints import (
+    Checkpoint,
+    check_loaded,
+    iterate_tensors,
+    load_image_processor,
+    load_model,
+    load_tokenizer,
+    text_config,
+)
+from harness.errors import UserError, unknown
+from torch import Tensor, nn
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    PhiConfig,
+    PhiForCausalLM,
+    SiglipImageProcessorPil,
+    SiglipVisionConfig,
+    SiglipVisionModel,
+)
+
+from harness_bunny.model import Asking, BunnyModel
+from harness_bunny.towers import OWN, Tower
+
+SYSTEM = (
+    "A chat between a curious user and an artificial intelligence assistant. The assistant gives "
+    "helpful, detailed, and polite answers to the user's questions."
+)
+_PROJECTOR = "model.mm_projector."
+_SCALES = "384,768,1152"
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """A language model under Bunny: its classes, and the token behind an answer."""
+
+    config: Any
+    model: Any
+    end: str
+
+
+_BASES = {
+    "bunny-llama": _Base(LlamaConfig, LlamaForCausalLM, "<|end_of_text|>"),
+    "bunny-phi": _Base(PhiConfig, PhiForCausalLM, "<|endoftext|>"),
+}
+
+
+@dataclass(slots=True)
+class _Weights:
+    """Tensors of a checkpoint under the names of the parts they belong to."""
+
+    language: dict[str, Tensor]
+    projector: dict[str, Tensor]
+    tower: dict[str, Tensor]
+
+
+def load(
+    source: Checkpoint,
+    tower: Tower,
+    options: Mapping[str, Any],
+    about: Mapping[str, Json],
+    dtype: torch.dtype,
+) -> BunnyModel:
+    """Return a Bunny checkpoint.
+
+    Raises:
+        UserError: when its base is not one of ours, or weights do not fit.
+    """
+    where = source.folder / "config.json"
+    kind = str(source.config.get("model_type"))
+    if kind not in _BASES:
+        raise unknown("base of Bunny", kind, _BASES, where=str(where))
+    base = _BASES[kind]
+    tokenizer = load_tokenizer(source.folder)
+    end = tokenizer.convert_tokens_to_ids(base.end)
+    if end is None or tokenizer.convert_ids_to_tokens(end) != base.end:
+        raise UserError(f"the tokenizer has no {base.end}", where=source.folder)
+    weights = _sorted_out(source, tower)
+    config = text_config(base.config, source.config, where)
+    _fit(weights.language, config, len(tokenizer), bias=kind == "bunny-phi")
+    language = load_model(base.model, source, config=config, weights=weights.language, dtype=dtype)
+    vision = SiglipVisionConfig.from_dict(
+        {key: value for key, value in tower.config.items() if key != "model_type"}
+    )
+    vision.vision_use_head = False
+    loaded = load_model(
+        SiglipVisionModel, source, config=vision, weights=weights.tower, dtype=dtype
+    )
+    scales = _scales(source, int(tower.config["image_size"]))
+    processor: Any = SiglipImageProcessorPil()
+    if tower.folder is not None and (tower.folder / "preprocessor_config.json").is_file():
+        processor = load_image_processor(tower.folder)
+    aspect = options.get("image_aspect") or "auto"
+    asking = Asking(
+        tokenizer=tokenizer,
+        conversation=Conversation(end=base.end, system=SYSTEM),
+        end=end,
+        score_eos=bool(options.get("score_eos", True)),
+        processor=processor,
+        pad=aspect == "pad"
+        or (aspect == "auto" and source.config.get("image_aspect_ratio") == "pad"),
+        scales=scales,
+    )
+    context = config.max_position_embeddings
+    if trained := source.config.get("tokenizer_model_max_length"):
+        context = min(context, trained)
+    projector = _projector(source, weights.projector, dtype)
+    return BunnyModel(
+        language,
+        loaded,
+        projector,
+        asking=asking,
+        context=options.get("context") or context,
+        features_key=about,
+    )
+
+
+def _sorted_out(source: Checkpoint, tower: Tower) -> _Weights:
+    """Return the tensors of all parts; the tower's pooling head, which nothing uses, is left."""
+    found = _Weights({}, {}, {})
+    for name, tensor in iterate_tensors(source):
+        if name.startswith(_PROJECTOR):
+            found.projector[name.removeprefix(_PROJECTOR)] = tensor
+        elif name.startswith(OWN):
+            if tower.weights is None:
+                found.tower[name.removeprefix(OWN)] = tensor
+        else:
+            found.language[name] = tensor
+    if tower.weights is not None:
+        for name, tensor in iterate_tensors(tower.weights):
+            if name.startswith("vision_model."):
+                found.tower[name.removeprefix("vision_model.")] = tensor
+    found.tower = {
+        name: tensor for name, tensor in found.tower.items() if not name.startswith("head.")
+    }
+    return found
+
+
+def _fit(weights: dict[str, Tensor], config: Any, words: int, *, bias: bool) -> None:
+    """Do to the language model's weights what the original does after loading them.
+
+    Args:
+        weights: Changed in place.
+        config: Its ``vocab_size`` is set to what remains.
+        words: Length of the tokenizer; longer tables are cut to it.
+        bias: Whether transformers' output layer has a bias; Bunny's has none.
+    """
+    for name in ("model.embed_tokens.weight", "lm_head.weight"):
+        if name in weights:
+            weights[name] = weights[name][:words]
+            config.vocab_size = len(weights[name])
+    if bias and "lm_head.weight" in weights:
+        head = weights["lm_head.weight"]
+        weights["lm_head.bias"] = head.new_zeros(len(head))
+
+
+def _scales(source: Checkpoint, tile: int) -> tuple[int, ...]:
+    """Return the sizes in pixels at which a picture is looked at, smallest first.
+
+    Raises:
+        UserError: when a scale is not a multiple of the tower's size.
+    """
+    if not source.config.get("use_s2"):
+        return (tile,)
+    text = str(source.config.get("s2_scales") or _SCALES)
+    try:
+        scales = tuple(sorted(int(one) for one in text.split(",")))
+    except ValueError:
+        scales = ()
+    if not scales or scales[0] != tile or any(scale % tile for scale in scales):
+        raise UserError(
+            f"s2_scales must be multiples of the tower's {tile} pixels, and the first {tile}; "
+            f"they are {text!r}",
+            where=source.folder / "config.json",
+        )
+    return scales
+
+
+def _projector(source: Checkpoint, weights: dict[str, Tensor], dtype: torch.dtype) -> nn.Module:
+    """Return the connector: ``linear``, or ``mlpNx_gelu``, N linear layers with GELU between.
+
+    Raises:
+        UserError: for another kind, or tensors that do not fit it.
+    """
+    kind = str(source.config.get("mm_projector_type") or "linear")
+    depth = re.fullmatch(r"mlp(\d+)x_gelu", kind)
+    if kind != "linear" and depth is None:
+        raise UserError(
+            f"mm_projector_type {kind!r} is not read",
+            where=source.folder / "config.json",
+            fix="linear and mlpNx_gelu are",
+        )
+    inner, outer = int(source.config["mm_hidden_size"]), int(source.config["hidden_size"])
+    made: nn.Module = nn.Linear(inner, outer)
+    if depth is not None:
+        layers: list[nn.Module] = [made]
+        for _ in range(1, int(depth[1])):
+            layers += [nn.GELU(), nn.Linear(outer, outer)]
+        made = nn.Sequential(*layers)
+    wanted = made.state_dict()
+    check_loaded(
+        [f"{_PROJECTOR}{name}" for name in wanted.keys() - weights.keys()],
+        [f"{_PROJECTOR}{name}" for name in weights.keys() - wanted.keys()],
+        source.folder,
+    )
+    try:
+        made.load_state_dict(weights)
+    except RuntimeError as error:
+        raise UserError(
+            f"the projector does not fit the config: {str(error).splitlines()[-1].strip()}",
+            where=source.folder,
+        ) from None
+    return made.to(dtype).eval()

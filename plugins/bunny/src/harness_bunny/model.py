@@ -1,0 +1,169 @@
+"""Bunny on the engine: SigLIP's patch tokens, at one or several scales, through a projector."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+from harness.descriptors import Json
+from harness.engine.chats import Conversation, tokenize_pieces
+from harness.engine.contract import PromptError, VisionLanguageModel
+from harness.engine.pictures import pad_to_square
+from harness.engine.tokens import Ids, Joint
+from harness.requests import Turn
+from harness.samples.images import LoadedImage
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+_LAYER = -2  # the tower's layer, ``siglip_encoder.py``
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How a checkpoint is asked.
+
+    Attributes:
+        tokenizer: The checkpoint's.
+        conversation: How turns become text.
+        end: Id behind an answer.
+        score_eos: Whether an option ends with it.
+        processor: SigLIP's image processor.
+        pad: Whether pictures are padded to squares.
+        scales: Sizes in pixels at which a picture is looked at, smallest first.
+    """
+
+    tokenizer: Any
+    conversation: Conversation
+    end: int
+    score_eos: bool
+    processor: Any
+    pad: bool
+    scales: tuple[int, ...]
+
+
+class BunnyModel(VisionLanguageModel):
+    """A loaded Bunny.
+
+    Args:
+        language_model: A transformers causal language model.
+        tower: A transformers ``SiglipVisionModel``.
+        projector: From the tower's width to the language model's.
+        asking: How it is asked.
+        context: Positions it can take.
+        features_key: What an image's features depend on.
+    """
+
+    def __init__(  # noqa: PLR0913  the parts that a Bunny has
+        self,
+        language_model: Any,
+        tower: Any,
+        projector: nn.Module,
+        *,
+        asking: Asking,
+        context: int,
+        features_key: Mapping[str, Json],
+    ) -> None:
+        self.language_model = language_model
+        self.tower = tower
+        self.projector = projector
+        self.asking = asking
+        self.context = context
+        self.features_key = features_key
+        self.ends = frozenset({asking.end})
+
+    def to(self, device: torch.device) -> Self:
+        """Move all parts to a device."""
+        for part in (self.language_model, self.tower, self.projector):
+            part.to(device)
+        return self
+
+    def prompt(self, turns: Sequence[Turn], options: Sequence[str]) -> Joint:
+        """Return a chat's ids and its options'; see the contract."""
+        text = self.asking.conversation.render(turns)
+        end = self.asking.end if self.asking.score_eos else None
+        return tokenize_pieces(self.asking.tokenizer, text, options, end)
+
+    def decode(self, ids: Ids) -> str:
+        """Return ids as text, without special tokens."""
+        text: str = self.asking.tokenizer.decode(
+            list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        return text
+
+    def encode(self, images: Sequence[LoadedImage]) -> list[Tensor]:
+        """Return each image's patch tokens ``(N, scales x D)``, before the projector."""
+        pixels = torch.cat([self.pixels(image) for image in images])
+        with torch.inference_mode():
+            return list(self.look(self._placed(pixels)))
+
+    def connect(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """Return each image's positions ``(N, W)``."""
+        with torch.inference_mode():
+            return [self.projector(self._placed(found)) for found in features]
+
+    def pixels(self, image: LoadedImage) -> Tensor:
+        """Return a picture ``(1, 3, S, S)`` as the tower takes it, S the largest scale.
+
+        Raises:
+            PromptError: when the preprocessing rejects it.
+        """
+        processor = self.asking.processor
+        shown, side = image.pixels, self.asking.scales[-1]
+        if self.asking.pad:
+            shown = pad_to_square(shown, tuple(int(255 * one) for one in processor.image_mean))
+        try:
+            size = {"height": side, "width": side}
+            found = processor(images=shown, size=size, return_tensors="pt")
+        except (ValueError, ZeroDivisionError, OSError) as error:
+            given = f"{image.pixels.width} x {image.pixels.height}"
+            raise PromptError(
+                "image_rejected", f"the preprocessing rejects a picture of {given}: {error}"
+            ) from None
+        pixels: Tensor = found["pixel_values"]
+        return pixels
+
+    def look(self, pixels: Tensor) -> Tensor:
+        """Return patch tokens ``(B, N, scales x D)`` of pictures ``(B, 3, S, S)``.
+
+        One scale is the tower's own size. With several (S2, ``bunny/util/s2wrapper``), the picture
+        is resized to each, cut into tiles of the tower's size, the tiles' tokens are laid together,
+        averaged to the first scale's grid, and the scales' channels stand side by side.
+        """
+        tile = self.asking.scales[0]
+        seen = []
+        for scale in self.asking.scales:
+            shown = pixels
+            if scale != pixels.shape[-1]:
+                shown = interpolate(pixels.float(), size=(scale, scale), mode="bicubic").to(pixels)
+            across = scale // tile
+            tiles = [
+                shown[..., y * tile : (y + 1) * tile, x * tile : (x + 1) * tile]
+                for y in range(across)
+                for x in range(across)
+            ]
+            rows = self._tokens(torch.cat(tiles))  # (across^2 * B, N, D), tile by tile
+            side = int(rows.shape[1] ** 0.5)
+            grid = rows.transpose(1, 2).reshape(len(rows), -1, side, side)
+            parts = grid.chunk(across * across)
+            lines = [torch.cat(parts[y * across : (y + 1) * across], dim=-1) for y in range(across)]
+            whole = torch.cat(lines, dim=-2)
+            if across > 1:
+                whole = interpolate(whole.float(), size=(side, side), mode="area").to(whole)
+            seen.append(whole.flatten(2).transpose(1, 2))
+        return torch.cat(seen, dim=-1)
+
+    def close(self) -> None:
+        """Free the weights."""
+        super().close()
+        self.tower = None
+        self.projector = nn.Identity()
+
+    def _tokens(self, pixels: Tensor) -> Tensor:
+        found: Tensor = self.tower(pixels, output_hidden_states=True).hidden_states[_LAYER]
+        return found
+
+    def _placed(self, values: Tensor) -> Tensor:
+        weight = next(self.projector.parameters())
+        return values.to(weight.device, weight.dtype)
