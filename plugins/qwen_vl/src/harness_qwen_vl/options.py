@@ -1,0 +1,50 @@
+"""What ``-o`` accepts, and the presets. Light: no torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.descriptors import Option
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harness.descriptors import Json
+
+OPTIONS: tuple[Option, ...] = (
+    Option(name="path", help="a checkpoint: a folder or a hub id"),
+    Option(name="revision", help="branch, tag or commit on the hub"),
+    Option(
+        name="prompt_format",
+        default="auto",
+        choices=("auto", "raw", "chatml"),
+        help="first Qwen-VL: how turns become text; auto: as generation_config.json says",
+    ),
+    Option(
+        name="picture_space",
+        type="bool",
+        default=True,
+        help="first Qwen-VL-Chat: a space in 'Picture 1: <img>'; the first releases had none",
+    ),
+    Option(name="min_pixels", type="int", help="Qwen2-VL and later: least pixels of an image"),
+    Option(name="max_pixels", type="int", help="Qwen2-VL and later: most pixels of an image"),
+    Option(
+        name="context",
+        type="int",
+        help="positions of prompt and answer; unset: as the checkpoint says",
+    ),
+    Option(name="score_eos", type="bool", default=True, help="an option ends with end-of-sequence"),
+)
+
+_HUB = {
+    "base": "Qwen/Qwen-VL",
+    "chat": "Qwen/Qwen-VL-Chat",
+    "2-2b": "Qwen/Qwen2-VL-2B-Instruct",
+    "2-7b": "Qwen/Qwen2-VL-7B-Instruct",
+    "2.5-3b": "Qwen/Qwen2.5-VL-3B-Instruct",
+    "2.5-7b": "Qwen/Qwen2.5-VL-7B-Instruct",
+    "3-2b": "Qwen/Qwen3-VL-2B-Instruct",
+    "3-4b": "Qwen/Qwen3-VL-4B-Instruct",
+    "3-8b": "Qwen/Qwen3-VL-8B-Instruct",
+}
+PRESETS: Mapping[str, Mapping[str, Json]] = {name: {"path": path} for name, path in _HUB.items()}

@@ -1,0 +1,182 @@
+"""The first Qwen-VL and Qwen-VL-Chat, loaded from their original files without their code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from harness.descriptors import Json
+from harness.engine.checkpoints import Checkpoint, check_loaded, iterate_tensors, load_model
+from harness.engine.contract import IMAGE, VisionLanguageModel
+from harness.engine.tokens import Ids, Joint
+from harness.errors import UserError
+from harness.requests import Turn
+from harness.samples.images import LoadedImage
+from PIL import Image
+from torch import Tensor
+from transformers import Cache, Qwen2ForCausalLM
+
+from harness_qwen_vl import prompts
+from harness_qwen_vl.decoder import LongRows, decoder_config, rename
+from harness_qwen_vl.tower import Tower
+from harness_qwen_vl.vocabulary import Vocabulary
+
+assert prompts.IMAGE == IMAGE
+_TOWER = "transformer.visual."
+_MEAN = (0.48145466, 0.4578275, 0.40821073)
+_STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+class OriginalQwenVL(VisionLanguageModel):
+    """The model behind :class:`harness.engine.answerer.EngineAnswerer`.
+
+    Args:
+        checkpoint: The original files.
+        chat: Whether chats are written as ChatML (Qwen-VL-Chat).
+        picture: What stands between ``Picture 1:`` and the image of a ChatML turn.
+        score_eos: Whether an option ends with the token that ends an answer.
+        device: Where to compute; ``None`` where the weights are loaded to.
+        loading: Passed to ``from_pretrained``.
+        features_key: What images' features depend on.
+    """
+
+    def __init__(  # noqa: PLR0913  named choices
+        self,
+        checkpoint: Checkpoint,
+        *,
+        chat: bool,
+        picture: str = " ",
+        score_eos: bool = True,
+        device: torch.device | None = None,
+        loading: Mapping[str, Any],
+        features_key: Mapping[str, Json] | None = None,
+    ) -> None:
+        self._chat, self._picture = chat, picture
+        self.features_key = features_key
+        self._vocabulary = Vocabulary(checkpoint.folder)
+        config = checkpoint.config
+        where = str(checkpoint.folder / "config.json")
+        small = decoder_config(config, where)
+        self.context = int(small.max_position_embeddings)
+        if len(self._vocabulary) > small.vocab_size:
+            raise UserError(
+                f"the vocabulary has {len(self._vocabulary)} tokens, the model "
+                f"{small.vocab_size} embeddings",
+                where=checkpoint.folder,
+            )
+        self._tower = _make_tower(config, where)
+        words: dict[str, Tensor] = {}
+        sight: dict[str, Tensor] = {}
+        for name, tensor in iterate_tensors(checkpoint):
+            if name.startswith(_TOWER):
+                sight[name.removeprefix(_TOWER)] = tensor
+            else:
+                words[name] = tensor
+        self.language_model = load_model(
+            Qwen2ForCausalLM,
+            checkpoint,
+            config=small,
+            weights=dict(rename(words.items())),
+            **loading,
+        )
+        self.language_model.to(device or self.device)
+        self._load_tower(sight, checkpoint)
+        self._long = LongRows(
+            self.language_model,
+            trained=int(config["seq_length"]),
+            logn=bool(config.get("use_logn_attn")),
+            ntk=bool(config.get("use_dynamic_ntk")),
+        )
+        special = self._vocabulary.special
+        stops = ("<|im_start|>", "<|im_end|>") if chat else ()
+        self.ends = frozenset({self._vocabulary.end, *(special[name] for name in stops)})
+        self._end = special["<|im_end|>" if chat else "<|endoftext|>"] if score_eos else None
+
+    def _load_tower(self, weights: Mapping[str, Tensor], checkpoint: Checkpoint) -> None:
+        dtype = self.language_model.dtype
+        held = {name: tensor.to(dtype) for name, tensor in weights.items()}
+        try:
+            report = self._tower.load_state_dict(held, strict=False, assign=True)
+        except RuntimeError as error:
+            said = " ".join(str(error).split())
+            raise UserError(
+                f"the vision tower's weights: {said}", where=checkpoint.folder
+            ) from None
+        check_loaded(
+            [_TOWER + name for name in report.missing_keys],
+            [_TOWER + name for name in report.unexpected_keys],
+            checkpoint.folder,
+        )
+        self._tower.to(self.device).eval().requires_grad_(requires_grad=False)
+
+    def prompt(self, turns: Sequence[Turn], options: Sequence[str]) -> Joint:
+        """Return a chat's ids; see the contract."""
+        if self._chat:
+            joint = prompts.encode_chatml(self._vocabulary, turns, options, self._picture)
+        else:
+            joint = prompts.encode_raw(self._vocabulary, turns, options)
+        tail = () if self._end is None or not all(joint.options) else (self._end,)
+        return Joint(joint.prefix, tuple((*option, *tail) for option in joint.options))
+
+    def decode(self, ids: Ids) -> str:
+        """Return ids as text; tags of boxes are left out, as the original's evaluation does."""
+        return self._vocabulary.decode(ids)
+
+    @torch.inference_mode()
+    def encode(self, images: Sequence[LoadedImage]) -> list[Tensor]:
+        """Return the resampler's output (256, W) of each image."""
+        pixels = torch.stack([self._pixels(image.pixels) for image in images])
+        return list(self._tower(pixels.to(self.device, self.language_model.dtype)))
+
+    def connect(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """Return the features: the resampler already speaks the language model's width."""
+        return [feature.to(self.device) for feature in features]
+
+    def forward(  # noqa: PLR0913  the contract's
+        self,
+        embeds: Tensor,
+        *,
+        mask: Tensor,
+        positions: Tensor,
+        cache: Cache | None,
+        extras: Mapping[str, Tensor],
+        keep: int | Tensor = 0,
+    ) -> Tensor:
+        """Run the language model; see the contract."""
+        self._long.prepare(positions[0], cache)
+        return super().forward(
+            embeds, mask=mask, positions=positions, cache=cache, extras=extras, keep=keep
+        )
+
+    def shares_prefix(self, length: int) -> bool:
+        """Whether a row of so many positions is within the trained length.
+
+        Beyond it the rotary base depends on the length of the whole row.
+        """
+        return not self._long.ntk or length <= self._long.trained
+
+    def close(self) -> None:
+        """Free the weights."""
+        super().close()
+        self._tower = Tower.__new__(Tower)
+
+    def _pixels(self, image: Image.Image) -> Tensor:
+        """Return normalised pixels (3, S, S); the aspect ratio is not kept, as in the original."""
+        size = (self._tower.size, self._tower.size)
+        small = image.convert("RGB").resize(size, Image.Resampling.BICUBIC)
+        values = torch.frombuffer(bytearray(small.tobytes()), dtype=torch.uint8)
+        values = values.view(*size, 3).permute(2, 0, 1).float() / 255
+        return (values - torch.tensor(_MEAN)[:, None, None]) / torch.tensor(_STD)[:, None, None]
+
+
+def _make_tower(config: Mapping[str, Any], where: str) -> Tower:
+    try:
+        with torch.device("meta"):
+            tower = Tower(config["visual"])
+        matches = int(config["visual"]["output_dim"]) == int(config["hidden_size"])
+    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise UserError(f"not a Qwen-VL config: visual: {error}", where=where) from None
+    if not matches:
+        raise UserError("visual.output_dim is not the language model's hidden_size", where=where)
+    return tower
