@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 from harness.config.settings import Settings, load_settings
 from harness.descriptors import Json
@@ -102,80 +103,10 @@ def load_model(
     )
 
 
-def plan(  # noqa: PLR0913  one keyword for each flag of `harness run`
-    model: str,
-    tasks: str | Iterable[str],
-    *,
-    options: Mapping[str, Json] | None = None,
-    spec_options: Mapping[str, Json] | None = None,
-    data: Mapping[str, Path] | None = None,
-    profile: str | None = None,
-    results: Path | str | None = None,
-    limit: int | None = None,
-    ids: Iterable[str] | None = None,
-    device: str = "auto",
-    dtype: str = "auto",
-    batch_size: int | None = None,
-    deterministic: bool = False,
-    seed: int = 0,
-    variants: str = "",
-    max_pixels: int = MAX_PIXELS,
-    max_errors: float = MAX_ERRORS,
-) -> tuple[Subject, list[Planned], Terms]:
-    """Plan a run without loading a weight; arguments as for :func:`run`."""
-    settings = load_settings(profile=profile, results=Path(results) if results else None, data=data)
-    runtime = Runtime(
-        device=device,
-        dtype=dtype,
-        batch_size=batch_size,
-        deterministic=deterministic,
-        cache=settings.cache / "features",
-    )
-    subject = find_subject(model, options or {}, settings, runtime)
-    catalog = load_catalog(plugins().spec_folders())
-    names = catalog.expand([tasks] if isinstance(tasks, str) else list(tasks))
-    chosen = task_options(spec_options or {}, names)
-    terms = Terms(
-        selection=Selection(limit, frozenset(ids) if ids is not None else None),
-        seed=seed,
-        max_pixels=max_pixels,
-        max_errors=max_errors,
-    )
-    specs = [catalog.task(name, chosen.get(name, {})) for name in names]
-    asked = [
-        one
-        for spec in specs
-        for one in (spec, *variants_of(spec, variants, lists_options=lists_options(spec)))
-    ]
-    return subject, plan_run(subject, [Task(spec, settings) for spec in asked], terms), terms
+class Asking(TypedDict, total=False):
+    """How a run asks: one key for each flag of ``harness run``.
 
-
-def run(  # noqa: PLR0913  one keyword for each flag of `harness run`
-    model: str,
-    tasks: str | Iterable[str],
-    *,
-    options: Mapping[str, Json] | None = None,
-    spec_options: Mapping[str, Json] | None = None,
-    data: Mapping[str, Path] | None = None,
-    profile: str | None = None,
-    results: Path | str | None = None,
-    limit: int | None = None,
-    ids: Iterable[str] | None = None,
-    device: str = "auto",
-    dtype: str = "auto",
-    batch_size: int | None = None,
-    deterministic: bool = False,
-    seed: int = 0,
-    variants: str = "",
-    max_pixels: int = MAX_PIXELS,
-    max_errors: float = MAX_ERRORS,
-    reporter: Reporter | None = None,
-) -> RunResult:
-    """Evaluate a model on tasks; what is sealed already is not computed again.
-
-    Args:
-        model: A model's id.
-        tasks: Ids of tasks or groups; a string may hold several, separated by commas.
+    Attributes:
         options: The model's options (``-o``).
         spec_options: Named options of specs, as ``TASK.OPTION``.
         data: Task or benchmark id to the folder its data lie in.
@@ -192,31 +123,86 @@ def run(  # noqa: PLR0913  one keyword for each flag of `harness run`
             ``shuffles=3`` (of options that a prompt lists), separated by commas.
         max_pixels: Larger images are errors.
         max_errors: Share of samples that may error before ``failed`` says so.
+        retry_errors: Ask blocks that hold a sample error again, sealed or not.
+    """
+
+    options: Mapping[str, Json]
+    spec_options: Mapping[str, Json]
+    data: Mapping[str, Path]
+    profile: str | None
+    results: Path | str | None
+    limit: int | None
+    ids: Iterable[str] | None
+    device: str
+    dtype: str
+    batch_size: int | None
+    deterministic: bool
+    seed: int
+    variants: str
+    max_pixels: int
+    max_errors: float
+    retry_errors: bool
+
+
+def plan(
+    model: str, tasks: str | Iterable[str], **asked: Unpack[Asking]
+) -> tuple[Subject, list[Planned], Terms]:
+    """Plan a run without loading a weight; arguments as for :func:`run`."""
+    results = asked.get("results")
+    settings = load_settings(
+        profile=asked.get("profile"),
+        results=Path(results) if results else None,
+        data=asked.get("data"),
+    )
+    runtime = Runtime(
+        device=asked.get("device", "auto"),
+        dtype=asked.get("dtype", "auto"),
+        batch_size=asked.get("batch_size"),
+        deterministic=asked.get("deterministic", False),
+        cache=settings.cache / "features",
+    )
+    subject = find_subject(model, asked.get("options", {}), settings, runtime)
+    ids = asked.get("ids")
+    terms = Terms(
+        selection=Selection(asked.get("limit"), None if ids is None else frozenset(ids)),
+        seed=asked.get("seed", 0),
+        max_pixels=asked.get("max_pixels", MAX_PIXELS),
+        max_errors=asked.get("max_errors", MAX_ERRORS),
+        retry_errors=asked.get("retry_errors", False),
+    )
+    catalog = load_catalog(plugins().spec_folders())
+    names = catalog.expand([tasks] if isinstance(tasks, str) else list(tasks))
+    chosen = task_options(asked.get("spec_options", {}), names)
+    specs = [catalog.task(name, chosen.get(name, {})) for name in names]
+    variants = asked.get("variants", "")
+    every = [
+        one
+        for spec in specs
+        for one in (spec, *variants_of(spec, variants, lists_options=lists_options(spec)))
+    ]
+    return subject, plan_run(subject, [Task(spec, settings) for spec in every], terms), terms
+
+
+def run(
+    model: str,
+    tasks: str | Iterable[str],
+    *,
+    reporter: Reporter | None = None,
+    **asked: Unpack[Asking],
+) -> RunResult:
+    """Evaluate a model on tasks; what is sealed already is not computed again.
+
+    Args:
+        model: A model's id.
+        tasks: Ids of tasks or groups; a string may hold several, separated by commas.
         reporter: Who watches.
+        asked: See :class:`Asking`.
 
     Raises:
         UserError: whatever is wrong with the request; nothing is computed then.
     """
     watcher = reporter or Silent()
-    subject, planned, terms = plan(
-        model,
-        tasks,
-        options=options,
-        spec_options=spec_options,
-        data=data,
-        profile=profile,
-        results=results,
-        limit=limit,
-        ids=ids,
-        device=device,
-        dtype=dtype,
-        batch_size=batch_size,
-        deterministic=deterministic,
-        seed=seed,
-        variants=variants,
-        max_pixels=max_pixels,
-        max_errors=max_errors,
-    )
+    subject, planned, terms = plan(model, tasks, **asked)
     watcher.planned(planned)
     return run_tasks(subject, planned, terms, watcher)
 

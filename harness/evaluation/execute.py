@@ -17,6 +17,7 @@ from harness.descriptors import Json
 from harness.errors import HarnessError
 from harness.evaluation.ask import Asked, Asker
 from harness.evaluation.plan import TaskPlan
+from harness.evaluation.retry import errored, reopen
 from harness.evaluation.score import Record, Scorer
 from harness.evaluation.summarise import Summary, summarise
 from harness.events import BlockAnswered
@@ -56,7 +57,12 @@ Say = Callable[[str], None]
 
 
 def execute(
-    job: Job, answerer: Callable[[], Answerer], progress: Progress, say: Say
+    job: Job,
+    answerer: Callable[[], Answerer],
+    progress: Progress,
+    say: Say,
+    *,
+    retry_errors: bool = False,
 ) -> EvaluationRecord:
     """Compute what is missing of an evaluation and return its record.
 
@@ -65,13 +71,19 @@ def execute(
         answerer: Loads the model; called only when a block is still to be answered.
         progress: Told the number of samples that came to be on disk.
         say: Told notes for the user.
+        retry_errors: Ask blocks that hold a sample error again.
     """
     if is_sealed(job.directory):
-        progress(job.plan.samples)
-        return read_evaluation(job.directory)
+        if not retry_errors or not read_evaluation(job.directory).counts.errors:
+            progress(job.plan.samples)
+            return read_evaluation(job.directory)
+        with writing(job.directory):
+            reopen(job.directory, job.plan.blocks)
     with writing(job.directory), Journal(job.directory) as journal:
         started = time.time()
         if not is_sealed(job.directory):
+            for block in errored(journal) if retry_errors else ():
+                journal.forget(block)
             answered = _answer(job, journal, answerer, progress, say)
             _finish(job, journal, started, answered)
     return read_evaluation(job.directory)

@@ -23,6 +23,7 @@ from harness.events import RunFinished, RunStarted, TaskFinished
 from harness.models import Answerer
 from harness.plugins import find, plugins
 from harness.runs.journal import Journal
+from harness.runs.read import read_evaluation
 from harness.runs.record import EvaluationRecord
 from harness.runs.seal import is_sealed, write_json
 from harness.samples.images import MAX_PIXELS
@@ -53,7 +54,7 @@ class Reporter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One evaluation of the plan. ``state`` is ``done``, ``to do`` or ``continues``."""
+    """One evaluation; ``state`` is ``done``, ``to do``, ``continues`` or ``retries ...``."""
 
     job: Job
     state: str
@@ -79,12 +80,17 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """How a run asks; ``seed`` and ``max_pixels`` change numbers, ``max_errors`` does not."""
+    """How a run asks; of these ``seed`` and ``max_pixels`` change numbers.
+
+    Attributes:
+        retry_errors: Ask blocks that hold a sample error again, sealed or not.
+    """
 
     selection: Selection
     seed: int = 0
     max_pixels: int = MAX_PIXELS
     max_errors: float = MAX_ERRORS
+    retry_errors: bool = False
 
 
 def plan_run(subject: Subject, tasks: Sequence[Task], terms: Terms) -> list[Planned]:
@@ -113,7 +119,13 @@ def run_tasks(
     try:
         for item in planned:
             reporter.task(item)
-            record = execute(item.job, _loader(subject, item), reporter.progress, reporter.say)
+            record = execute(
+                item.job,
+                _loader(subject, item),
+                reporter.progress,
+                reporter.say,
+                retry_errors=terms.retry_errors,
+            )
             records.append(record)
             event = TaskFinished(record.task, record.directory, item.state != "done")
             _tell("harness_task_finished", event, reporter)
@@ -158,6 +170,13 @@ def _plan(subject: Subject, task: Task, terms: Terms) -> Planned:
         asker=Asker(task, opens, terms.seed, terms.max_pixels, shots),
     )
     if is_sealed(directory):
+        if terms.retry_errors and (errors := read_evaluation(directory).counts.errors):
+            return Planned(
+                job,
+                "retries 1 error" if errors == 1 else f"retries {errors} errors",
+                0,
+                _speed(directory.parent, subject),
+            )
         return Planned(job, "done", plan.samples, None)
     done = Journal(directory).done if directory.is_dir() else frozenset()
     journaled = sum(plan.blocks[index] for index in done)

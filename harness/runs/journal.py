@@ -1,7 +1,8 @@
 """The journal: one line a finished block, appended and flushed; whole or not there at all.
 
 Every session writes a segment of its own, so that a line torn by a crash is always a segment's
-last. Segments merge in plan order when the evaluation is sealed.
+last. Segments merge in plan order when the evaluation is sealed; of two lines for one block the
+later one counts.
 """
 
 from __future__ import annotations
@@ -79,6 +80,10 @@ class Journal:
             raise
         self._places[block] = (self._path, start, len(line))
 
+    def forget(self, block: int) -> None:
+        """Count a block as not done; what is appended for it goes before what there was."""
+        self._places.pop(block)
+
     def blocks(self) -> Iterator[list[dict[str, Any]]]:
         """Yield the records of every block, in plan order."""
         for block in sorted(self._places):
@@ -102,7 +107,7 @@ class Journal:
             for line in handle:
                 found = decode(line)
                 if found is not None:
-                    self._places.setdefault(found[0], (path, position, len(line)))
+                    self._places[found[0]] = (path, position, len(line))
                 position += len(line)
 
 

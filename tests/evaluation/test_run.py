@@ -127,6 +127,26 @@ def test_a_bad_image_is_recorded_never_fatal(
     assert errors == [kind]
 
 
+def test_errors_are_asked_again_and_nothing_else(faces: Faces, tmp_path: Path) -> None:
+    root = faces(150)
+    assert look(tmp_path / "whole").returncode == 0
+    picture = root / "basic" / "Image" / "aligned" / "test_0070_aligned.jpg"
+    kept = picture.read_bytes()
+    picture.unlink()
+    results = tmp_path / "r"
+    assert look(results).returncode == 0
+    picture.write_bytes(kept)
+    plain = look(results, LOOKER_DIES_AT="0")  # it would die if it were asked anything
+    assert plain.returncode == 0
+    assert "retries 1 error" in look(results, "--retry-errors", "--dry-run").stdout
+    killed = look(results, "--retry-errors", LOOKER_DIES_AT="0")
+    assert killed.returncode == -9
+    assert look(results, "--retry-errors").returncode == 0
+    assert sealed_files(results) == sealed_files(tmp_path / "whole")
+    nothing = look(results, "--retry-errors", LOOKER_DIES_AT="0")
+    assert nothing.returncode == 0
+
+
 def test_an_image_over_the_limit_is_an_error(faces: Faces, tmp_path: Path) -> None:
     root = faces(3)
     from PIL import Image

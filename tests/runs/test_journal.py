@@ -27,6 +27,16 @@ def test_blocks_come_back_in_plan_order(tmp_path: Path) -> None:
     assert len(list((tmp_path / "journal").iterdir())) == 3
 
 
+def test_a_forgotten_block_is_appended_anew(tmp_path: Path) -> None:
+    with Journal(tmp_path) as journal:
+        journal.append(0, RECORDS)
+    with Journal(tmp_path) as journal:
+        journal.forget(0)
+        assert journal.done == frozenset()
+        journal.append(0, [{"id": "later"}])
+    assert list(Journal(tmp_path).blocks()) == [[{"id": "later"}]]
+
+
 @given(cut=st.integers(min_value=0, max_value=200))
 def test_no_part_of_a_line_is_taken_for_a_block(cut: int) -> None:
     line = encode(3, RECORDS)

@@ -1,0 +1,47 @@
+"""Ask again what errored: a sealed evaluation becomes a journal once more, whole at any moment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+from harness.evaluation.score import Record
+from harness.runs.journal import Journal
+from harness.runs.seal import SEAL, check_seal
+
+
+def reopen(directory: Path, blocks: Sequence[int]) -> None:
+    """Put a sealed evaluation's samples back into its journal, then take the seal off.
+
+    Killed before the seal is off, the evaluation is still sealed; killed after, it continues.
+
+    Args:
+        directory: Of the evaluation.
+        blocks: Samples in each block of its plan.
+
+    Raises:
+        UserError: when it was changed since it was sealed.
+    """
+    check_seal(directory)
+    Journal(directory).remove()
+    with Journal(directory) as journal:
+        for index, records in enumerate(_blocks(directory / "samples.jsonl", blocks)):
+            journal.append(index, records)
+    (directory / SEAL).unlink()
+
+
+def errored(journal: Journal) -> list[int]:
+    """Return the journaled blocks that hold a sample error."""
+    return [
+        index
+        for index, records in zip(sorted(journal.done), journal.blocks(), strict=True)
+        if any(record["error"] is not None for record in records)
+    ]
+
+
+def _blocks(samples: Path, blocks: Sequence[int]) -> Iterator[list[Record]]:
+    with samples.open("rb") as lines:
+        for size in blocks:
+            yield [json.loads(line) for line in islice(lines, size)]
