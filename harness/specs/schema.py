@@ -1,4 +1,4 @@
-"""The JSON Schema of task specs and groups, and what it says of a document, with places."""
+"""The JSON Schema of each kind of YAML file, and what it says of a document, with places."""
 
 from __future__ import annotations
 
@@ -19,8 +19,13 @@ if TYPE_CHECKING:
     from harness.plugins import Plugins
     from harness.specs.yaml_loader import Document
 
-Kind = Literal["task", "group"]
-_FILES = {"task": "task_spec.schema.json", "group": "task_group.schema.json"}
+Kind = Literal["task", "group", "leaderboard", "published"]
+_FILES = {
+    "task": ("harness.specs", "task_spec.schema.json"),
+    "group": ("harness.specs", "task_group.schema.json"),
+    "leaderboard": ("harness.tables", "leaderboard.schema.json"),
+    "published": ("harness.tables", "published.schema.json"),
+}
 _PATTERN = "lower-case letters, digits and underscores, a letter first"
 _NOUNS = {
     "string": "text", "number": "a number", "integer": "a whole number", "boolean": "true or false",
@@ -32,10 +37,11 @@ def schema(kind: Kind = "task", *, known: Plugins | None = None) -> dict[str, An
     """Return the schema as plain data.
 
     Args:
-        kind: Of task specs or of groups.
+        kind: Of task specs, of groups, of layouts of tables, or of published numbers.
         known: Name the installed readers, metrics and extractors as the allowed values.
     """
-    text = files("harness.specs").joinpath(_FILES[kind]).read_text(encoding="utf-8")
+    package, file = _FILES[kind]
+    text = files(package).joinpath(file).read_text(encoding="utf-8")
     found: dict[str, Any] = json.loads(text)
     if known is not None and kind == "task":
         top = found["properties"]

@@ -4,94 +4,181 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 from tabulate import tabulate
 
-from harness.tables.table import Cell, Column, Table, cell_texts, one_line
+from harness.tables.table import (
+    MISSING,
+    Cell,
+    CellText,
+    Column,
+    Reported,
+    Row,
+    Table,
+    cell_text,
+    one_line,
+)
 
 FORMAT = 1
 
 
 def markdown(table: Table) -> str:
     """Return GitHub-flavoured Markdown."""
-    parts = []
+    parts = [f"**{escape_markdown(table.title)}**"] if table.title else []
+    head = ["Model", *(_markdown_heading(column) for column in table.columns)]
     for section in table.sections:
         if section.title:
             parts.append(f"**{escape_markdown(section.title)}**")
-        head = ["Model", *(_markdown_heading(column) for column in table.columns)]
-        lines = [
-            "| " + " | ".join(head) + " |",
-            "| :-- |" + " --: |" * len(table.columns),
-        ]
-        for row in section.rows:
-            cells = [
-                escape_markdown(_joined(column, cell))
-                for column, cell in zip(table.columns, row.cells, strict=True)
+        rows = [
+            [
+                _markdown_name(row.group, row.model),
+                *(_markdown_cell(text) for text in _texts(table, row)),
             ]
-            lines.append("| " + " | ".join([escape_markdown(row.model), *cells]) + " |")
-        parts.append("\n".join(lines))
+            for row in section.rows
+        ]
+        parts.append(_markdown_grid(head, rows))
+    for panel in table.reported:
+        parts.append(f"**{escape_markdown(panel.heading)}**")
+        rows = [
+            [_markdown_name(group, name), *numbers]
+            for group, name, numbers in reported_rows(table.columns, panel)
+        ]
+        parts += [_markdown_grid(head, rows), escape_markdown(source_of(panel))]
     if table.notes:
         parts.append("\n".join(f"- {escape_markdown(note)}" for note in table.notes))
     return "\n\n".join(parts) + "\n"
 
 
+def _markdown_grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, [":--", *["--:"] * (len(head) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
 def _markdown_heading(column: Column) -> str:
-    return f"{escape_markdown(column.title)}<br>{escape_markdown(column.heading)}"
+    return f"{escape_markdown(column.over)}<br>{escape_markdown(column.heading)}"
+
+
+def _markdown_name(group: str, model: str) -> str:
+    return escape_markdown(f"{group}: {model}" if group else model)
+
+
+def _markdown_cell(text: CellText) -> str:
+    figure = escape_markdown(text.number)
+    if text.rank:
+        figure = f"**{figure}**" if text.rank == "best" else f"<ins>{figure}</ins>"
+    marks = f" ({escape_markdown(text.marks)})" if text.marks else ""
+    rest = f" {escape_markdown(text.rest)}" if text.rest else ""
+    losses = f"; {escape_markdown(text.losses)}" if text.losses else ""
+    return figure + marks + rest + losses
 
 
 def escape_markdown(text: str) -> str:
     """Return text that Markdown shows as it is, in a table cell too."""
     flat = one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_|~#{}\[\]])", r"\\\1", flat)
+    return re.sub(r"([\\`*_|~#{}\[\]$^])", r"\\\1", flat)
 
 
 def plain(table: Table) -> str:
-    """Return text in columns, without any markup."""
-    parts = []
+    """Return text in columns, without any markup; ``*`` is the best, ``+`` the second."""
+    parts = [one_line(table.title)] if table.title else []
+    head = ["Model", *(f"{one_line(c.over)}\n{one_line(c.heading)}" for c in table.columns)]
     for section in table.sections:
         if section.title:
             parts.append(one_line(section.title))
-        head = ["Model"]
-        head += [
-            f"{one_line(column.title)}\n{one_line(column.heading)}" for column in table.columns
-        ]
+        rows: list[list[str]] = []
+        for group, held in by_group(section.rows):
+            rows += [[f"{one_line(group)}:", *[""] * len(table.columns)]] if group else []
+            rows += [[one_line(row.model), *map(_plain, _texts(table, row))] for row in held]
+        parts.append(_plain_grid(head, rows))
+    for panel in table.reported:
+        parts.append(one_line(panel.heading))
         rows = [
-            [
-                one_line(row.model),
-                *(
-                    one_line(_joined(column, cell))
-                    for column, cell in zip(table.columns, row.cells, strict=True)
-                ),
-            ]
-            for row in section.rows
+            [one_line(f"{group}: {name}" if group else name), *numbers]
+            for group, name, numbers in reported_rows(table.columns, panel)
         ]
-        parts.append(
-            tabulate(
-                rows,
-                headers=head,
-                tablefmt="simple",
-                disable_numparse=True,
-                colalign=["left", *["right"] * len(table.columns)],
-            )
-        )
-    if table.notes:
-        parts.append("\n".join(one_line(note) for note in table.notes))
+        parts += [_plain_grid(head, rows), one_line(source_of(panel))]
+    notes = [*table.notes, *rank_note(table)]
+    if notes:
+        parts.append("\n".join(one_line(note) for note in notes))
     return "\n\n".join(parts) + "\n"
+
+
+def _plain_grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    align = ["left", *["right"] * (len(head) - 1)]
+    return tabulate(rows, headers=head, tablefmt="simple", disable_numparse=True, colalign=align)
+
+
+def _plain(text: CellText) -> str:
+    marks = f" ({text.marks})" if text.marks else ""
+    joined = f"{signed(text)}{marks} {text.rest}".strip()
+    return one_line(f"{joined}; {text.losses}" if text.losses else joined)
 
 
 def as_json(table: Table) -> str:
     """Return every number unrounded, with all that stands beside it."""
-    value = {
-        "format": FORMAT,
-        "columns": [asdict(column) for column in table.columns],
-        "sections": [asdict(section) for section in table.sections],
-        "notes": list(table.notes),
-    }
+    value = {"format": FORMAT, **asdict(table)}
     return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _joined(column: Column, cell: Cell | None) -> str:
-    number, interval, lost = cell_texts(column, cell)
-    text = f"{number} {interval}".strip()
-    return f"{text}; {lost}" if lost else text
+# --- shared by formats ----------------------------------------------------------------------------
+
+
+def signed(text: CellText) -> str:
+    """Return a number with a sign of its rank, where nothing can be bold."""
+    return text.number + {"best": "*", "second": "+", "": ""}[text.rank]
+
+
+def rank_note(table: Table, best: str = "*", second: str = "+") -> tuple[str, ...]:
+    """Say what the signs of rank mean, where there are any."""
+    cells = [cell for row in table.rows for cell in row.cells if cell is not None]
+    if not any(cell.rank for cell in cells):
+        return ()
+    return (f"{best} best, {second} second, on unrounded values of the rows ranked together.",)
+
+
+def _texts(table: Table, row: Row) -> Iterator[CellText]:
+    pairs: Iterator[tuple[Column, Cell | None]] = zip(table.columns, row.cells, strict=True)
+    return (cell_text(column, cell, table.looks) for column, cell in pairs)
+
+
+def by_group(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
+    """Yield runs of neighbouring rows of one group."""
+    held: list[Row] = []
+    for row in rows:
+        if held and held[-1].group != row.group:
+            yield held[-1].group, held
+            held = []
+        held.append(row)
+    if held:
+        yield held[-1].group, held
+
+
+def spans(columns: Sequence[Column]) -> list[tuple[str, int]]:
+    """Return the headings over the columns, each with how many neighbours it covers."""
+    found: list[tuple[str, int]] = []
+    for column in columns:
+        if found and found[-1][0] == column.over:
+            found[-1] = (column.over, found[-1][1] + 1)
+        else:
+            found.append((column.over, 1))
+    return found
+
+
+def reported_rows(
+    columns: Sequence[Column], panel: Reported
+) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield group, name and numbers of each reported row."""
+    for row in panel.rows:
+        pairs = zip(columns, row.values, strict=True)
+        yield (
+            row.group,
+            row.model,
+            [MISSING if value is None else column.number(value) for column, value in pairs],
+        )
+
+
+def source_of(panel: Reported) -> str:
+    """Say where reported numbers come from."""
+    return f"Source: {panel.citation} {panel.note}"

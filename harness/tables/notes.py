@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from harness.descriptors import Json
-from harness.runs.record import EvaluationRecord, Interval
-from harness.tables.table import LETTERS, Column
+from harness.runs.record import EvaluationRecord
+from harness.tables.caption import intervals_said
+from harness.tables.ranks import UNRANKED
+from harness.tables.table import LETTERS, TIED, TRENDS, Column, Looks, Section
 
 MEANINGS = {
     "contaminated": "evaluated on samples the checkpoint was trained on",
     "demo": "drawn people or a tiny demo model; these numbers mean nothing outside the demo world",
     "errored": "some samples could not be asked or answered and are not in the number",
+    "intersected": "only the samples that all compared evaluations have in common are counted",
     "limited": "only a part of the split was asked; not a result on the benchmark",
     "machine-labelled": "labels were given by a machine, not by people",
     "machine-labelled slices": "groups of people were labelled by a machine, not by people",
@@ -75,22 +78,37 @@ def _plain(value: Json) -> str:
 
 
 def _intervals(records: Sequence[EvaluationRecord], columns: Sequence[Column]) -> Iterator[str]:
-    shown = {(column.task, column.metric, column.name) for column in columns}
-    kinds: dict[str, None] = {}
-    for record in records:
-        for value in record.metrics:
-            if value.interval is not None and (record.task, value.id, value.column) in shown:
-                kinds.setdefault(_kind(value.interval))
-    if kinds:
-        yield "[low, high]: " + "; ".join(kinds) + "."
-
-
-def _kind(interval: Interval) -> str:
-    # What follows a semicolon is about one number; it stays in the record.
-    method = interval.method.partition(";")[0]
-    return f"{100 * interval.level:g} % interval, {method}"
+    said = intervals_said(records, columns)
+    if said:
+        yield said
 
 
 def _losses(records: Sequence[EvaluationRecord]) -> Iterator[str]:
     if any(record.counts.unparsed or record.counts.refusals for record in records):
         yield "Answers that could not be read, and refusals, are scored as wrong."
+
+
+def shown_notes(sections: Sequence[Section], looks: Looks, tied: str) -> tuple[str, ...]:
+    """Return what signs in the cells mean.
+
+    Args:
+        sections: As shown, ranked and compared.
+        looks: How intervals and differences are shown.
+        tied: What the paired test is.
+    """
+    rows = [row for section in sections for row in section.rows]
+    cells = [cell for row in rows for cell in row.cells if cell is not None]
+    notes = []
+    if looks.interval == "half" and any(cell.low is not None for cell in cells):
+        notes.append("± is half the width of the interval.")
+    if any(cell.tied for cell in cells):
+        notes.append(f"{TIED} is not told apart from the best of its column: {tied}.")
+    if any(cell.delta is not None for cell in cells) and looks.delta == "arrow":
+        said = ", ".join(f"{sign} {word}" for word, sign in TRENDS.items())
+        notes.append(f"Against the row compared with: {said}.")
+    unranked = sorted(UNRANKED & {mark for cell in cells for mark in cell.marks})
+    if unranked and any(cell.rank for cell in cells):
+        notes.append(f"Numbers marked {' or '.join(unranked)} are not ranked.")
+    if any(not cell.supported for cell in cells):
+        notes.append("n/a: the model cannot answer this kind of task.")
+    return tuple(notes)

@@ -10,13 +10,20 @@ from typing import Literal
 from harness.descriptors import Json
 
 ARROWS: Mapping[str, str] = {"higher": "↑", "lower": "↓", "zero": "→ 0"}
+TRENDS: Mapping[str, str] = {"better": "▲", "worse": "▼", "same": "="}
 MISSING = "--"
+UNSUPPORTED = "n/a"
+TIED = "≈"
+
+Rank = Literal["", "best", "second"]
+Trend = Literal["", "better", "worse", "same"]
 
 # A mark in a cell is one letter; the notes say what it stands for.
 LETTERS: Mapping[str, str] = {
     "contaminated": "C",
     "demo": "D",
     "errored": "E",
+    "intersected": "I",
     "limited": "L",
     "machine-labelled": "M",
     "machine-labelled slices": "S",
@@ -34,6 +41,8 @@ class Column:
         name: The metric's heading.
         direction: Which way is better.
         scale: Factor already applied to the cells' numbers.
+        group: Heading over neighbouring columns; the title when empty.
+        digits: Digits after the point, where a layout says so.
     """
 
     task: str
@@ -43,6 +52,13 @@ class Column:
     direction: Literal["higher", "lower", "zero"]
     scale: float
     options: Mapping[str, Json] = field(default_factory=dict)
+    group: str = ""
+    digits: int | None = None
+
+    @property
+    def over(self) -> str:
+        """The heading that stands over the metric, and over its neighbours of the same group."""
+        return self.group or self.title
 
     @property
     def heading(self) -> str:
@@ -51,12 +67,18 @@ class Column:
 
     @property
     def decimals(self) -> int:
-        """Digits after the point: one for percent, three for anything else."""
+        """Digits after the point: as declared, else one for percent, three for anything else."""
+        if self.digits is not None:
+            return self.digits
         return 1 if self.scale == 100 else 3
 
     def number(self, value: float) -> str:
         """Write a scaled value as this column writes numbers."""
-        return f"{value:.{self.decimals}f}"
+        return f"{value:z.{self.decimals}f}"
+
+    def badness(self, value: float) -> float:
+        """Return a number that is smaller for a better value."""
+        return {"higher": -value, "lower": value, "zero": abs(value)}[self.direction]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +95,13 @@ class Cell:
         errors: Samples that are not in the number at all.
         marks: As in the record.
         shown: Marks that are not on every cell of the table.
-        evaluation: Fingerprint of the record.
+        evaluation: Fingerprint of the record; of a mean, of each, with commas between.
+        supported: Whether the model can answer the task at all; a cell without has no number.
+        rank: Place within the column and the rows it is ranked with, on unrounded values.
+        tied: A paired test does not tell it from the best.
+        delta: Difference to the row it is compared with, ``None`` without one.
+        trend: Which way that difference goes, in the column's sense of better.
+        seeds: Evaluations behind a mean; 1 for a number of one evaluation.
     """
 
     value: float | None
@@ -88,15 +116,26 @@ class Cell:
     marks: tuple[str, ...]
     shown: tuple[str, ...]
     evaluation: str
+    supported: bool = True
+    rank: Rank = ""
+    tied: bool = False
+    delta: float | None = None
+    trend: Trend = ""
+    seeds: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One model; cells in the order of the table's columns, ``None`` where there is no record."""
+    """One model; cells in the order of the table's columns, ``None`` where there is no record.
+
+    Attributes:
+        group: Heading over neighbouring rows, empty without one.
+    """
 
     model: str
     fingerprint: str
     cells: tuple[Cell | None, ...]
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +151,67 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportedRow:
+    """Numbers somebody else published, in the order of the table's columns, already scaled."""
+
+    model: str
+    values: tuple[float | None, ...]
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """Published numbers: never ranked, never a reference for a difference.
+
+    Attributes:
+        title: Whose numbers these are; every format says that they were not measured here.
+        citation: Where they were published.
+        note: How they were read.
+    """
+
+    title: str
+    citation: str
+    note: str
+    rows: tuple[ReportedRow, ...]
+
+    @property
+    def heading(self) -> str:
+        """The panel's title as every format shows it."""
+        return f"Reported, not measured here: {self.title}"
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What a format may decide, decided by the user instead.
+
+    Attributes:
+        interval: ``brackets`` shows both ends, ``half`` half the width after ±, ``none`` nothing.
+        delta: ``number`` with its sign, or ``arrow``: better or worse, and by how much.
+        label: Name to refer to the table by, where a format has such names.
+    """
+
+    interval: Literal["brackets", "half", "none"] = "brackets"
+    delta: Literal["number", "arrow"] = "number"
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
-    """A leaderboard. Numbers of different sections must not be compared."""
+    """A leaderboard. Numbers of different sections must not be compared.
+
+    Attributes:
+        title: Of the layout, empty without one.
+        caption: What the records say of themselves: sizes, intervals, seeds, version, runs.
+        reported: Published numbers beside the measured ones.
+    """
 
     columns: tuple[Column, ...]
     sections: tuple[Section, ...]
     notes: tuple[str, ...]
+    title: str = ""
+    caption: str = ""
+    reported: tuple[Reported, ...] = ()
+    looks: Looks = field(default_factory=Looks)
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -125,20 +219,74 @@ class Table:
         return tuple(row for section in self.sections for row in section.rows)
 
 
-def cell_texts(column: Column, cell: Cell | None) -> tuple[str, str, str]:
-    """Return a cell as text: the number with its marks, the interval, what was lost."""
+@dataclass(frozen=True, slots=True)
+class CellText:
+    """A cell as text; a format joins the pieces and escapes them.
+
+    Attributes:
+        number: The value, or what stands in its place.
+        marks: Letters of the marks that not every cell has.
+        lost: Shares of unread and refused answers, and errors.
+        seeds: How many evaluations a mean is of.
+    """
+
+    number: str
+    marks: str = ""
+    interval: str = ""
+    delta: str = ""
+    lost: str = ""
+    seeds: str = ""
+    rank: Rank = ""
+    tied: bool = False
+
+    @property
+    def rest(self) -> str:
+        """What stands after the number: tie, difference, interval."""
+        tied = TIED if self.tied else ""
+        return " ".join(filter(None, (tied, self.delta, self.interval)))
+
+    @property
+    def losses(self) -> str:
+        """What was lost, and what a mean is of."""
+        return ", ".join(filter(None, (self.lost, self.seeds)))
+
+
+def cell_text(column: Column, cell: Cell | None, looks: Looks) -> CellText:
+    """Return a cell as text, its numbers rounded as the column writes them."""
     if cell is None:
-        return MISSING, "", ""
-    number = "undefined" if cell.value is None else column.number(cell.value)
-    letters = ",".join(LETTERS.get(mark, mark) for mark in cell.shown)
-    interval = ""
-    if cell.low is not None and cell.high is not None:
-        interval = f"[{column.number(cell.low)}, {column.number(cell.high)}]"
+        return CellText(MISSING)
+    if not cell.supported:
+        return CellText(UNSUPPORTED)
     shares = (("unparsed", cell.unparsed), ("refused", cell.refusals))
     lost = [f"{100 * share:.1f} % {what}" for what, share in shares if share]
     if cell.errors:
         lost.append(f"{cell.errors} errors" if cell.errors > 1 else "1 error")
-    return f"{number} ({letters})" if letters else number, interval, ", ".join(lost)
+    return CellText(
+        number="undefined" if cell.value is None else column.number(cell.value),
+        marks=",".join(LETTERS.get(mark, mark) for mark in cell.shown),
+        interval=_interval(column, cell, looks),
+        delta=_delta(column, cell, looks),
+        lost=", ".join(lost),
+        seeds=f"{cell.seeds} seeds" if cell.seeds > 1 else "",
+        rank=cell.rank,
+        tied=cell.tied,
+    )
+
+
+def _interval(column: Column, cell: Cell, looks: Looks) -> str:
+    if cell.low is None or cell.high is None or looks.interval == "none":
+        return ""
+    if looks.interval == "half":
+        return f"±{column.number((cell.high - cell.low) / 2)}"
+    return f"[{column.number(cell.low)}, {column.number(cell.high)}]"
+
+
+def _delta(column: Column, cell: Cell, looks: Looks) -> str:
+    if cell.delta is None:
+        return ""
+    if looks.delta == "arrow":
+        return f"{TRENDS[cell.trend]}{column.number(abs(cell.delta))}"
+    return f"({cell.delta:+z.{column.decimals}f})"
 
 
 def one_line(text: str) -> str:

@@ -158,8 +158,8 @@ def test_losses_are_counted_beside_the_number() -> None:
 
 def test_the_interval_is_explained_only_where_there_is_one() -> None:
     assert build_table([record()]).notes[-1] == (
-        "[low, high]: 95 % interval, cluster bootstrap, percentile."
+        "Intervals: 95 %, cluster bootstrap, percentile."
     )
     assert not any(
-        "interval" in note for note in build_table([record("a", "x", metric(None))]).notes
+        "Intervals" in note for note in build_table([record("a", "x", metric(None))]).notes
     )

@@ -1,0 +1,94 @@
+"""The caption: what the records say of themselves, in sentences a paper can print."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from harness.runs.record import EvaluationRecord, Interval
+from harness.tables.table import Column
+
+MANY = 12
+
+
+def caption_of(
+    sections: Sequence[Sequence[EvaluationRecord]], columns: Sequence[Column], said: str = ""
+) -> str:
+    """Return the caption of a table: sizes, intervals, seeds, version and run ids.
+
+    Args:
+        sections: The records shown; sizes are those of the first section.
+        columns: The table's columns.
+        said: What comes first.
+    """
+    records = [record for held in sections for record in held]
+    return " ".join(
+        part
+        for part in (
+            said.strip(),
+            _sizes(sections[0], columns),
+            intervals_said(records, columns),
+            _listed("Seed", sorted({_setting(record, "seed") for record in records} - {""})),
+            _listed("social-harness", sorted({_version(record) for record in records} - {""})),
+            _runs(records),
+        )
+        if part
+    )
+
+
+def _sizes(records: Sequence[EvaluationRecord], columns: Sequence[Column]) -> str:
+    held: dict[str, str] = {}
+    for column in columns:
+        of_task = [record.counts.samples for record in records if record.task == column.task]
+        if of_task:
+            held.setdefault(column.task, f"{column.over} {_span(of_task)}")
+    return f"Samples: {', '.join(held.values())}." if held else ""
+
+
+def _span(numbers: Sequence[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return str(low) if low == high else f"{low} to {high}"
+
+
+def intervals_said(records: Sequence[EvaluationRecord], columns: Sequence[Column]) -> str:
+    """Say level and method of the intervals shown; empty without any."""
+    shown = {(column.task, column.metric) for column in columns}
+    kinds = {
+        _kind(value.interval)
+        for record in records
+        for value in record.metrics
+        if value.interval is not None and (record.task, value.id) in shown
+    }
+    return f"Intervals: {'; '.join(sorted(kinds))}." if kinds else ""
+
+
+def _kind(interval: Interval) -> str:
+    # What follows a semicolon is about one number; it stays in the record.
+    return f"{100 * interval.level:g} %, {interval.method.partition(';')[0]}"
+
+
+def _setting(record: EvaluationRecord, name: str) -> str:
+    settings = record.raw.get("settings")
+    value = settings.get(name) if isinstance(settings, dict) else None
+    return "" if value is None else str(value)
+
+
+def _version(record: EvaluationRecord) -> str:
+    versions = record.raw.get("versions")
+    return str(versions.get("social-harness", "")) if isinstance(versions, dict) else ""
+
+
+def _listed(name: str, values: Sequence[str]) -> str:
+    if not values:
+        return ""
+    return f"{name}{'s' if len(values) > 1 and name == 'Seed' else ''} {', '.join(values)}."
+
+
+def _runs(records: Sequence[EvaluationRecord]) -> str:
+    """Name the evaluations as their directories do; of many, their number and one hash of all."""
+    held = (str(record.raw.get("fingerprint", "")) for record in records)
+    names = sorted({name for joined in held for name in joined.split(",") if name})
+    if len(names) <= MANY:
+        return f"Evaluations: {', '.join(name[:12] for name in names)}." if names else ""
+    digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:12]
+    return f"{len(names)} evaluations; SHA-256 of their sorted fingerprints begins {digest}."

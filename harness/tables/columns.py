@@ -1,0 +1,110 @@
+"""The columns of a table: from what records hold, or as a layout declares them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from harness.errors import unknown
+from harness.runs.record import EvaluationRecord, MetricValue
+from harness.tables.layout import LayoutColumn, Published
+from harness.tables.table import Column, Reported, ReportedRow
+
+
+def columns_of(records: Sequence[EvaluationRecord], metric: str | None) -> tuple[Column, ...]:
+    """Return a column for each headline metric, or for each one of this id or heading.
+
+    Raises:
+        UserError: no record has the metric.
+    """
+    by_task: dict[str, list[Column]] = {}
+    for record in records:
+        held = by_task.setdefault(record.task, [])
+        for value in record.metrics:
+            wanted = value.main if metric is None else metric in {value.id, value.column}
+            column = column_of(record, value)
+            if wanted and not any(same_column(column, other) for other in held):
+                held.append(column)
+    columns = tuple(column for held in by_task.values() for column in held)
+    if not columns:
+        known = {value.id for record in records for value in record.metrics}
+        raise unknown("metric among these evaluations", str(metric), known)
+    return columns
+
+
+def declared_columns(
+    records: Sequence[EvaluationRecord], declared: Sequence[LayoutColumn]
+) -> tuple[tuple[Column, ...], tuple[str, ...]]:
+    """Return a layout's columns, and what is to be said of those that nobody ran.
+
+    Raises:
+        UserError: records of the task are there and none has the metric.
+    """
+    columns: list[Column] = []
+    missing: dict[str, None] = {}
+    for one in declared:
+        of_task = [record for record in records if record.task == one.task]
+        if not of_task:
+            missing.setdefault(one.task)
+            name = one.heading or one.metric or "Score"
+            column = Column(one.task, one.task, one.metric, name, one.direction, 1.0)
+            columns.append(replace(column, group=one.group, digits=one.decimals))
+            continue
+        found = columns_of(of_task, one.metric or None)
+        for column in found:
+            name = one.heading if one.heading and len(found) == 1 else column.name
+            columns.append(replace(column, name=name, group=one.group, digits=one.decimals))
+    if not missing:
+        return tuple(columns), ()
+    return tuple(columns), (f"No evaluation of {', '.join(missing)}.",)
+
+
+def column_of(record: EvaluationRecord, value: MetricValue) -> Column:
+    """Return the column that a value of a record stands in."""
+    return Column(
+        record.task,
+        record.task_title,
+        value.id,
+        value.column,
+        value.direction,
+        value.scale,
+        dict(value.options),
+    )
+
+
+def same_column(one: Column, other: Column) -> bool:
+    """Whether two columns hold the same numbers; titles and headings are looks."""
+    return (one.task, one.metric, one.direction, one.scale, one.options) == (
+        other.task,
+        other.metric,
+        other.direction,
+        other.scale,
+        other.options,
+    )
+
+
+def reported_panels(
+    columns: Sequence[Column], published: Sequence[Published]
+) -> tuple[Reported, ...]:
+    """Return published numbers in the order of the columns; rows without any of them are left out.
+
+    A number belongs to a column of its task whose metric has the same id or heading, or to the
+    task's only column if it is the only number of that task.
+    """
+    panels = []
+    tasks = [column.task for column in columns]
+    for table in published:
+        rows = []
+        for row in table.rows:
+            values = []
+            for column in columns:
+                held = row.values.get(column.task, {})
+                value = held.get(column.metric, held.get(column.name))
+                if value is None and len(held) == 1 and tasks.count(column.task) == 1:
+                    value = next(iter(held.values()))
+                values.append(value)
+            if any(value is not None for value in values):
+                rows.append(ReportedRow(row.label, tuple(values), row.group))
+        if rows:
+            panels.append(Reported(table.title, table.citation, table.read_in, tuple(rows)))
+    return tuple(panels)

@@ -1,0 +1,156 @@
+"""Two evaluations for one cell: refuse, take the newest, or the mean over seeds."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+from harness.errors import UserError
+from harness.runs.record import Counts, EvaluationRecord, Interval, MetricValue
+from harness.tables.rows import Placed
+
+Rule = Literal["fail", "newest", "mean"]
+RULES: tuple[Rule, ...] = ("fail", "newest", "mean")
+FEW_SEEDS = 5
+
+SeedInterval = Callable[[Sequence[float]], Interval | None]
+"""An interval of the mean of values, one a seed, in the metric's own unit."""
+
+
+def settled(
+    held: Sequence[Placed], rule: Rule, interval: SeedInterval | None = None
+) -> list[Placed]:
+    """Return the records of one section, one for each row and task.
+
+    Args:
+        held: Records with their rows.
+        rule: What to do when two different ones claim one cell.
+        interval: Of a mean over seeds; without it a mean has none.
+
+    Raises:
+        UserError: two claim one cell and the rule does not decide.
+    """
+    cells: dict[tuple[object, str], list[Placed]] = {}
+    for one in held:
+        same = cells.setdefault((one.key, one.record.task), [])
+        if not any(_equal(one.record, other.record) for other in same):
+            same.append(one)
+    return [
+        claims[0] if len(claims) == 1 else _one(claims, rule, interval) for claims in cells.values()
+    ]
+
+
+def _one(claims: Sequence[Placed], rule: Rule, interval: SeedInterval | None) -> Placed:
+    if rule == "newest":
+        return max(claims, key=_finished)
+    if rule == "mean":
+        return _mean(claims, interval)
+    first, second = claims[0].record, claims[1].record
+    name = claims[0].key.label or first.model
+    raise UserError(
+        f"two different evaluations of {name!r} on {first.task!r}: "
+        f"{first.directory} and {second.directory}",
+        fix="--duplicates newest or --duplicates mean; or name the one to show",
+    )
+
+
+def _equal(one: EvaluationRecord, other: EvaluationRecord) -> bool:
+    """Whether two records say the same; a second seed is no copy, even with equal numbers."""
+    return (_seed(one), one.counts, one.metrics, one.slices, one.marks, one.images) == (
+        _seed(other),
+        other.counts,
+        other.metrics,
+        other.slices,
+        other.marks,
+        other.images,
+    )
+
+
+def _finished(one: Placed) -> tuple[str, str]:
+    """Return when an evaluation ended (ISO 8601, UTC); equal clocks go by fingerprint."""
+    path = one.record.directory / "timings.json"
+    try:
+        said = str(json.loads(path.read_bytes())["finished"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(
+            "does not say when the evaluation ended, so the newest is not known",
+            where=path,
+            fix="name the evaluation to show",
+        ) from None
+    return said, str(one.record.raw.get("fingerprint", ""))
+
+
+def _seed(record: EvaluationRecord) -> Any:
+    settings = record.raw.get("settings")
+    return settings.get("seed") if isinstance(settings, dict) else None
+
+
+def _mean(claims: Sequence[Placed], interval: SeedInterval | None) -> Placed:
+    """Return one record of means; the first claim says what all have in common."""
+    records = [one.record for one in claims]
+    first = records[0]
+    metrics = tuple(_means(records, value, interval) for value in first.metrics)
+    raw = {
+        **first.raw,
+        "fingerprint": ",".join(str(record.raw.get("fingerprint", "")) for record in records),
+    }
+    marks = sorted({mark for record in records for mark in record.marks})
+    record = replace(
+        first, metrics=metrics, slices=(), raw=raw, marks=tuple(marks), counts=_counts(records)
+    )
+    return Placed(claims[0].key, record, len(records))
+
+
+def _counts(records: Sequence[EvaluationRecord]) -> Counts:
+    """Return the counts of a mean: samples are the fewest, losses the mean, rounded up."""
+    held = [record.counts for record in records]
+    return Counts(
+        samples=min(one.samples for one in held),
+        scored=min(one.scored for one in held),
+        errors=math.ceil(sum(one.errors for one in held) / len(held)),
+        unparsed=math.ceil(sum(one.unparsed for one in held) / len(held)),
+        refusals=math.ceil(sum(one.refusals for one in held) / len(held)),
+        clusters=min(one.clusters for one in held),
+    )
+
+
+def _means(
+    records: Sequence[EvaluationRecord], value: MetricValue, interval: SeedInterval | None
+) -> MetricValue:
+    values = list(_values(records, value))
+    if any(one is None or not math.isfinite(one) for one in values):
+        return replace(value, value=None, interval=None)  # a mean of some seeds is another number
+    known = [one for one in values if one is not None]
+    spread = None if interval is None else interval(known)
+    return replace(value, value=math.fsum(known) / len(known), interval=spread)
+
+
+def _values(records: Sequence[EvaluationRecord], value: MetricValue) -> Iterator[float | None]:
+    for record in records:
+        yield next(
+            (
+                one.value
+                for one in record.metrics
+                if (one.id, one.options, one.scale) == (value.id, value.options, value.scale)
+            ),
+            None,
+        )
+
+
+def seed_notes(held: Sequence[Placed]) -> tuple[str, ...]:
+    """Return what must be said of means over seeds."""
+    seeds = {one.seeds for one in held if one.seeds > 1}
+    if not seeds:
+        return ()
+    note = f"Means over {_range(seeds)} evaluations that differ in their seed"
+    if min(seeds) < FEW_SEEDS:
+        note += f"; fewer than {FEW_SEEDS} seeds say little about the spread"
+    return (note + ".",)
+
+
+def _range(numbers: set[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return str(low) if low == high else f"{low} to {high}"

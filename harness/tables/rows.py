@@ -1,0 +1,200 @@
+"""Rows: what makes records one row, what it is called, and its cells."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from harness.descriptors import Json
+from harness.runs.record import EvaluationRecord
+from harness.tables.columns import column_of, same_column
+from harness.tables.layout import Layout
+from harness.tables.table import Cell, Column, Row
+
+Supports = Callable[[str, str], bool]
+"""Whether a model (by id) can answer a task (by id); True when nothing is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What makes records one row: a layout's label, or the model and what changes its numbers.
+
+    Attributes:
+        place: Of the layout's entry; rows are put in this order.
+        label: As the layout calls the row; empty for a row named by its model.
+    """
+
+    place: int
+    group: str = ""
+    label: str = ""
+    model: str = ""
+    fingerprint: str = ""
+    settings: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A record with the row it belongs to."""
+
+    key: Key
+    record: EvaluationRecord
+    seeds: int = field(default=1)
+
+
+def placed(
+    records: Iterable[EvaluationRecord], layout: Layout | None, *, any_seed: bool
+) -> list[Placed]:
+    """Give each record its row; those that a layout leaves out are gone.
+
+    Args:
+        records: Sealed evaluations.
+        layout: Declares rows.
+        any_seed: Runs that differ in nothing but their seed are one row.
+    """
+    found = []
+    for record in records:
+        place, group, label = 0, "", ""
+        if layout is not None:
+            entry = layout.entry(record)
+            if entry is None and not layout.others:
+                continue
+            place = len(layout.rows) if entry is None else entry
+            if entry is not None:
+                group, label = layout.rows[entry].group, layout.rows[entry].label
+        if label:
+            found.append(Placed(Key(place, group, label), record))
+        else:
+            settings = canonical(_settings(record, any_seed=any_seed))
+            key = Key(place, group, "", record.model, record.model_fingerprint, settings)
+            found.append(Placed(key, record))
+    return found
+
+
+def _settings(record: EvaluationRecord, *, any_seed: bool) -> Json:
+    settings = record.raw.get("settings")
+    if any_seed and isinstance(settings, dict):
+        return {name: value for name, value in settings.items() if name != "seed"}
+    return settings
+
+
+def canonical(value: Json) -> str:
+    """Return plain data as one text, whatever the order of its keys."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def names_of(held: Sequence[Placed]) -> dict[Key, str]:
+    """Return a name for each row: its label, or the model's with what tells it from namesakes."""
+    rows = {one.key: one.record for one in held}
+    by_model: dict[str, list[EvaluationRecord]] = {}
+    for key, record in rows.items():
+        if not key.label:
+            by_model.setdefault(record.model, []).append(record)
+    differing = {model: _differing(namesakes) for model, namesakes in by_model.items()}
+    names: dict[Key, str] = {}
+    for key, record in rows.items():
+        names[key] = key.label or record.model
+        if not key.label and len(by_model[record.model]) > 1:
+            names[key] += f" ({_telling(record, differing[record.model])})"
+    taken = Counter(names.values())
+    return {
+        key: name if taken[name] == 1 or key.label else f"{name} #{key.fingerprint[:8]}"
+        for key, name in names.items()
+    }
+
+
+def _facts(record: EvaluationRecord) -> dict[str, Json]:
+    settings = record.raw.get("settings")
+    return {**record.model_options, **(settings if isinstance(settings, dict) else {})}
+
+
+def _differing(namesakes: Sequence[EvaluationRecord]) -> list[str]:
+    every = [_facts(one) for one in namesakes]
+    names = dict.fromkeys(name for held in every for name in held)
+    return [name for name in names if len({canonical(held.get(name)) for held in every}) > 1]
+
+
+def _telling(record: EvaluationRecord, differing: Sequence[str]) -> str:
+    mine = _facts(record)
+    told = [f"{name}={_plain(mine.get(name))}" for name in differing]
+    return ", ".join(told) or f"#{record.model_fingerprint[:8]}"
+
+
+def _plain(value: Json) -> str:
+    if value is None:
+        return "unset"
+    return value if isinstance(value, str) else canonical(value)
+
+
+def rows_of(
+    held: Sequence[Placed],
+    columns: Sequence[Column],
+    names: dict[Key, str],
+    common: Collection[str],
+    supports: Supports | None,
+) -> tuple[Row, ...]:
+    """Return the rows of one section; each key and task comes once.
+
+    Args:
+        held: The section's records, settled.
+        columns: The table's columns.
+        names: A name for each key.
+        common: Marks that are said once, under the table.
+        supports: Tells ``n/a`` from a cell that nobody ran.
+    """
+    rows: dict[Key, dict[str, Placed]] = {}
+    for one in held:
+        rows.setdefault(one.key, {})[one.record.task] = one
+    found = []
+    for key in sorted(rows, key=lambda key: key.place):
+        by_task = rows[key]
+        models = {one.record.model for one in by_task.values()}
+        cells = []
+        for column in columns:
+            cell = _cell(by_task.get(column.task), column, common)
+            lacks = supports is not None and not any(
+                supports(model, column.task) for model in models
+            )
+            cells.append(_UNSUPPORTED if cell is None and lacks else cell)
+        fingerprint = key.fingerprint or next(iter(by_task.values())).record.model_fingerprint
+        found.append(Row(names[key], fingerprint, tuple(cells), key.group))
+    return tuple(found)
+
+
+_UNSUPPORTED = Cell(
+    value=None, low=None, high=None, level=None, n=0, clusters=0, unparsed=0.0, refusals=0.0,
+    errors=0, marks=(), shown=(), evaluation="", supported=False,
+)  # fmt: skip
+
+
+def _cell(placed: Placed | None, column: Column, common: Collection[str]) -> Cell | None:
+    if placed is None:
+        return None
+    record = placed.record
+    value = next(
+        (one for one in record.metrics if same_column(column_of(record, one), column)), None
+    )
+    if value is None:
+        return None
+    counts, interval = record.counts, value.interval
+    if interval is not None and not (math.isfinite(interval.low) and math.isfinite(interval.high)):
+        interval = None
+    defined = value.value is not None and math.isfinite(value.value)
+    scored = max(counts.scored, 1)
+    return Cell(
+        value=value.value * value.scale if defined and value.value is not None else None,
+        low=None if interval is None else interval.low * value.scale,
+        high=None if interval is None else interval.high * value.scale,
+        level=None if interval is None else interval.level,
+        n=counts.scored,
+        clusters=counts.clusters,
+        unparsed=counts.unparsed / scored,
+        refusals=counts.refusals / scored,
+        errors=counts.errors,
+        marks=record.marks,
+        shown=tuple(mark for mark in record.marks if mark not in common),
+        evaluation=str(record.raw.get("fingerprint", "")),
+        seeds=placed.seeds,
+    )

@@ -1,0 +1,71 @@
+"""Which records may stand together, and in what the others differ."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.runs.record import EvaluationRecord
+
+
+def sections_of(records: Sequence[EvaluationRecord]) -> list[list[EvaluationRecord]]:
+    """Put records apart so that, within a section, a task means one and the same thing.
+
+    Of each task the most frequent variant goes to the first section, the next to the second, and
+    so on; ties go by first appearance.
+    """
+    variants = _variants(records)
+    counted: dict[str, Counter[_Variant]] = {}
+    for record, variant in zip(records, variants, strict=True):
+        counted.setdefault(record.task, Counter())[variant] += 1
+    places = {
+        task: {variant: place for place, (variant, _) in enumerate(held.most_common())}
+        for task, held in counted.items()
+    }
+    sections: dict[int, list[EvaluationRecord]] = {}
+    for record, variant in zip(records, variants, strict=True):
+        sections.setdefault(places[record.task][variant], []).append(record)
+    return [sections[index] for index in sorted(sections)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Variant:
+    fingerprint: str
+    images: str | None
+
+
+def _variants(records: Sequence[EvaluationRecord]) -> list[_Variant]:
+    """Return each record's variant; one that opened no image joins those of its fingerprint."""
+    seen: dict[tuple[str, str], Counter[str]] = {}
+    for record in records:
+        if record.images is not None:
+            key = (record.task, record.task_fingerprint)
+            seen.setdefault(key, Counter())[record.images] += 1
+    variants = []
+    for record in records:
+        images = record.images
+        digests = seen.get((record.task, record.task_fingerprint))
+        if images is None and digests is not None:
+            images = digests.most_common(1)[0][0]
+        variants.append(_Variant(record.task_fingerprint, images))
+    return variants
+
+
+def why(sections: Sequence[Sequence[EvaluationRecord]], index: int) -> str:
+    """Say in what the tasks of a section differ from those of the first."""
+    reasons = []
+    for task in {record.task: None for record in sections[index]}:
+        here = next(record for record in sections[index] if record.task == task)
+        first = next(record for record in sections[0] if record.task == task)
+        reasons.append(f"{here.task_title} differs in {difference(first, here)}")
+    return "Not comparable with the rows above: " + "; ".join(reasons)
+
+
+def difference(one: EvaluationRecord, other: EvaluationRecord) -> str:
+    """Name the parts in which two records of one task differ."""
+    names = [*one.task_parts, *(name for name in other.task_parts if name not in one.task_parts)]
+    parts = [name for name in names if one.task_parts.get(name) != other.task_parts.get(name)]
+    if one.images is not None and other.images is not None and one.images != other.images:
+        parts.append("images")
+    return ", ".join(parts) or "its fingerprint"
