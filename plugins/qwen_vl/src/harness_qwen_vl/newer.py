@@ -161,7 +161,7 @@ class NewerQwenVL(VisionLanguageModel):
         positions: Tensor,
         cache: Cache | None,
         extras: Mapping[str, Tensor],
-        keep: int | Tensor = 0,
+        keep: int = 0,
     ) -> Tensor:
         """Run the language model; see the contract."""
         more: dict[str, Any] = {}
@@ -178,8 +178,7 @@ class NewerQwenVL(VisionLanguageModel):
             use_cache=cache is not None,
             **more,
         ).last_hidden_state
-        wanted = slice(-keep, None) if isinstance(keep, int) and keep else keep
-        logits: Tensor = whole.lm_head(hidden if wanted == 0 else hidden[:, wanted])
+        logits: Tensor = whole.lm_head(hidden[:, -keep:])  # 0 is all
         return logits
 
 

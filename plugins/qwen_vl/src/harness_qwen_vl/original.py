@@ -141,7 +141,7 @@ class OriginalQwenVL(VisionLanguageModel):
         positions: Tensor,
         cache: Cache | None,
         extras: Mapping[str, Tensor],
-        keep: int | Tensor = 0,
+        keep: int = 0,
     ) -> Tensor:
         """Run the language model; see the contract."""
         self._long.prepare(positions[0], cache)
