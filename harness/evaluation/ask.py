@@ -14,7 +14,7 @@ from harness.samples import Sample
 from harness.samples.images import MAX_PIXELS, LoadedImage, open_image
 from harness.samples.views import apply_view
 from harness.specs import ChooseSpec, GenerateSpec, TaskSpec
-from harness.specs.prompt import Shot, build_turns, options_as_sent
+from harness.specs.prompt import Shot, build_turns, options_as_sent, texts_to_embed
 
 
 @dataclass(slots=True)
@@ -99,13 +99,13 @@ def wanted(spec: TaskSpec, sample: Sample) -> Choose | Generate | Embed:
     """Return what a task wants to know of a sample.
 
     Raises:
-        SampleError: the sample lacks a field that the options name.
+        SampleError: the sample lacks a field that the options or texts name.
     """
     if isinstance(spec.ask, ChooseSpec):
         return Choose(options_as_sent(spec, sample))
     if isinstance(spec.ask, GenerateSpec):
         return Generate(spec.ask.max_new_tokens, spec.ask.stop)
-    return Embed(spec.ask.texts)
+    return Embed(texts_to_embed(spec, sample))
 
 
 def _refuse_missing(spec: TaskSpec, sample: Sample) -> None:

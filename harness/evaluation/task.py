@@ -120,10 +120,15 @@ class Task:
 
 
 def _about_each(each: Each, samples: Iterator[Sample]) -> Iterator[Sample]:
+    text = f"{each.field}_text"
     for sample in samples:
         for value in each.values:
-            said = {each.field: value, f"{each.field}_text": each.texts.get(value, value)}
+            said = {each.field: value, text: each.texts.get(value, value)}
             yield replace(sample, id=f"{sample.id}#{value}", fields={**sample.fields, **said})
+        if not each.values:
+            own = sample.fields.get(each.field)
+            said = {text: each.texts[own]} if isinstance(own, str) and own in each.texts else {}
+            yield replace(sample, fields={**sample.fields, **said}) if said else sample
 
 
 def _plain(located: Located) -> Mapping[str, Json]:

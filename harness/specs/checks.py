@@ -16,6 +16,7 @@ At = tuple[Key, ...]
 TEXT: At = ("ask", "choose", "text")
 LABELS: At = ("ask", "choose", "labels")
 EACH: At = ("data", "each", "values")
+KEEP: At = ("data", "keep")
 
 
 def meaning_problems(document: Document) -> list[UserError]:
@@ -31,6 +32,7 @@ def meaning_problems(document: Document) -> list[UserError]:
     labels = list(_entries(document, raw, LABELS))
     found += labels
     found += _entries(document, raw, EACH)
+    found += _entries(document, raw, KEEP)
     found += _templates(document, raw, labels_differ=not labels)
     return sorted(found, key=_order)
 
@@ -110,7 +112,7 @@ def _references(raw: Any) -> Iterator[tuple[At, str]]:
         for name, value in options.items():
             if isinstance(value, dict):
                 yield (*path, name, "option"), value["option"]
-    for path in (LABELS, EACH):
+    for path in (LABELS, EACH, KEEP):
         for index, entry in enumerate(_listed(raw, path)):
             for name in conditions(entry):
                 yield (*path, index, "when", name), name
@@ -192,6 +194,8 @@ def template_texts(raw: Any) -> Iterator[tuple[At, str]]:
         yield ("prompt", "system"), raw["prompt"]["system"]
     for index, text in enumerate(raw["prompt"].get("paraphrases", ())):
         yield ("prompt", "paraphrases", index), text
+    for index, text in enumerate(raw["ask"].get("embed", {}).get("texts", ())):
+        yield ("ask", "embed", "texts", index), text
 
 
 def _templates(document: Document, raw: Any, *, labels_differ: bool) -> Iterator[UserError]:

@@ -156,7 +156,8 @@ def _task(document: Document, named: Mapping[str, NamedOption]) -> TaskSpec:
             options=_filled(data.get("options"), named),
             obtain=data["obtain"],
             each=_each(data.get("each"), named),
-            keep=tuple(data.get("keep", ())),
+            keep=in_force(data.get("keep", ()), _values(named)),
+            counts=data.get("counts", {}),
         ),
         prompt=PromptSpec(
             template=prompt["template"],
@@ -207,9 +208,9 @@ def _values(named: Mapping[str, NamedOption]) -> dict[str, Json]:
 
 
 def _each(raw: Mapping[str, Any] | None, named: Mapping[str, NamedOption]) -> Each | None:
-    """Return the values every sample is asked about; ``None`` when none takes part."""
+    """Return what every sample is asked about; ``None`` when neither value nor text is there."""
     values = in_force(raw["values"], _values(named)) if raw else ()
-    if not raw or not values:
+    if not raw or not (values or "texts" in raw):
         return None
     return Each(raw["field"], values, dict(raw.get("texts", {})))
 

@@ -11,7 +11,7 @@ from harness.errors import SampleError, UserError
 from harness.requests import Turn
 from harness.samples import Sample
 from harness.samples.images import LoadedImage
-from harness.specs.spec import ChooseSpec, TaskSpec
+from harness.specs.spec import ChooseSpec, EmbedSpec, TaskSpec
 from harness.specs.templates import Template, compile_template
 
 
@@ -115,6 +115,20 @@ def options_as_sent(spec: TaskSpec, sample: Sample) -> tuple[str, ...]:
     return tuple(
         _on_sample(spec, template, replace(sample, fields={**fields, "label": label}))
         for label in spec.labels
+    )
+
+
+def texts_to_embed(spec: TaskSpec, sample: Sample) -> tuple[str, ...]:
+    """Return the texts whose vectors a task wants beside the image's.
+
+    Raises:
+        SampleError: the sample lacks a field that a text names.
+    """
+    if not isinstance(spec.ask, EmbedSpec):
+        return ()
+    return tuple(
+        _on_sample(spec, _template(text, f"{spec.id}: ask.embed.texts[{place}]"), sample)
+        for place, text in enumerate(spec.ask.texts)
     )
 
 

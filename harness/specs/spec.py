@@ -39,7 +39,8 @@ class Each:
     """Ask about every sample once for each value: the sample's field ``field`` takes it.
 
     Attributes:
-        values: In the order they are asked.
+        values: In the order they are asked; when there are none, a sample is asked once about
+            the value that its reader gave the field.
         texts: Value to the text that prompts see as ``FIELD_text``; otherwise the value itself.
     """
 
@@ -56,6 +57,8 @@ class DataSpec:
         options: The reader's, named options already filled in.
         each: Values that every sample is asked about, if any.
         keep: Fields that stand in the record of each sample, for metrics to read.
+        counts: Split to unit (``samples``, ``images``, ``clusters``) to the number published;
+            ``harness data check`` holds a folder against it.
     """
 
     benchmark: str
@@ -66,6 +69,7 @@ class DataSpec:
     obtain: str
     each: Each | None = None
     keep: tuple[str, ...] = ()
+    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,7 @@ class GenerateSpec:
 
 @dataclass(frozen=True, slots=True)
 class EmbedSpec:
-    """Vectors of images and of these texts (dual encoders)."""
+    """Vectors of images and of these texts, templates over the fields (dual encoders)."""
 
     texts: tuple[str, ...]
     capability: Capability = "embed"
