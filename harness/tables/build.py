@@ -70,8 +70,9 @@ def build_table(
         raise UserError("no finished evaluation fits a row of the layout", fix="others: true")
     records = [one.record for one in held]
     missing: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
     if layout is not None:
-        columns, missing = declared_columns(records, layout.columns)
+        columns, asked, missing = declared_columns(records, layout.columns)
     else:
         columns = columns_of(records, metric)
     groups = _settled(held, ways)
@@ -101,7 +102,7 @@ def build_table(
         notes,
         title="" if layout is None else layout.title,
         caption=caption_of(settled_records, columns, "" if layout is None else layout.caption),
-        reported=() if layout is None else reported_panels(columns, layout.reported),
+        reported=() if layout is None else reported_panels(columns, asked, layout.reported),
         looks=looks,
     )
 

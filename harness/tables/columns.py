@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from harness.errors import unknown
@@ -34,13 +34,14 @@ def columns_of(records: Sequence[EvaluationRecord], metric: str | None) -> tuple
 
 def declared_columns(
     records: Sequence[EvaluationRecord], declared: Sequence[LayoutColumn]
-) -> tuple[tuple[Column, ...], tuple[str, ...]]:
-    """Return a layout's columns, and what is to be said of those that nobody ran.
+) -> tuple[tuple[Column, ...], tuple[str, ...], tuple[str, ...]]:
+    """Return a layout's columns, each one's metric as the layout calls it, and notes.
 
     Raises:
         UserError: records of the task are there and none has the metric.
     """
     columns: list[Column] = []
+    asked: list[str] = []
     missing: dict[str, None] = {}
     for one in declared:
         of_task = [record for record in records if record.task == one.task]
@@ -49,14 +50,15 @@ def declared_columns(
             name = one.heading or one.metric or "Score"
             column = Column(one.task, one.task, one.metric, name, one.direction, 1.0)
             columns.append(replace(column, group=one.group, digits=one.decimals))
+            asked.append(one.metric)
             continue
         found = columns_of(of_task, one.metric or None)
         for column in found:
             name = one.heading if one.heading and len(found) == 1 else column.name
             columns.append(replace(column, name=name, group=one.group, digits=one.decimals))
-    if not missing:
-        return tuple(columns), ()
-    return tuple(columns), (f"No evaluation of {', '.join(missing)}.",)
+            asked.append(one.metric)
+    notes = (f"No evaluation of {', '.join(missing)}.",) if missing else ()
+    return tuple(columns), tuple(asked), notes
 
 
 def column_of(record: EvaluationRecord, value: MetricValue) -> Column:
@@ -84,27 +86,33 @@ def same_column(one: Column, other: Column) -> bool:
 
 
 def reported_panels(
-    columns: Sequence[Column], published: Sequence[Published]
+    columns: Sequence[Column], asked: Sequence[str], published: Sequence[Published]
 ) -> tuple[Reported, ...]:
     """Return published numbers in the order of the columns; rows without any of them are left out.
 
-    A number belongs to a column of its task whose metric has the same id or heading, or to the
-    task's only column if it is the only number of that task.
+    Args:
+        columns: The table's columns.
+        asked: Each one's metric as the layout calls it; empty for a task's headline metric, which
+            takes the only number that is published for the task.
+        published: What others reported.
     """
     panels = []
-    tasks = [column.task for column in columns]
     for table in published:
         rows = []
         for row in table.rows:
-            values = []
-            for column in columns:
-                held = row.values.get(column.task, {})
-                value = held.get(column.metric, held.get(column.name))
-                if value is None and len(held) == 1 and tasks.count(column.task) == 1:
-                    value = next(iter(held.values()))
-                values.append(value)
+            values = tuple(
+                _published(row.values.get(column.task, {}), column, metric)
+                for column, metric in zip(columns, asked, strict=True)
+            )
             if any(value is not None for value in values):
-                rows.append(ReportedRow(row.label, tuple(values), row.group))
+                rows.append(ReportedRow(row.label, values, row.group))
         if rows:
             panels.append(Reported(table.title, table.citation, table.read_in, tuple(rows)))
     return tuple(panels)
+
+
+def _published(held: Mapping[str, float], column: Column, metric: str) -> float | None:
+    for name in (metric, column.metric, column.name):
+        if name in held:
+            return held[name]
+    return next(iter(held.values())) if not metric and len(held) == 1 else None
