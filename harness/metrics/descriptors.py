@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.descriptors import MetricDescriptor, Option
+from harness.metrics.bias_descriptors import BIAS_METRICS
 
 _ABSENT_CLASS = Option(
     name="absent_class",
@@ -75,4 +76,33 @@ METRICS: tuple[MetricDescriptor, ...] = (
         ),
         needs_image_size=True,
     ),
+    MetricDescriptor(
+        id="vqa_accuracy",
+        target="harness.metrics.vqa:VqaAccuracy",
+        summary="Official VQA accuracy: agreement with ten people's answers.",
+        options=(
+            Option(
+                name="unanimous",
+                default="as_written",
+                choices=("as_written", "normalised"),
+                help="How texts are compared where all references are equal.",
+            ),
+        ),
+    ),
+    MetricDescriptor(
+        id="textvqa_accuracy",
+        target="harness.metrics.vqa:TextVqaAccuracy",
+        summary="Official TextVQA metric: VQA accuracy with its own reading of texts.",
+    ),
+    MetricDescriptor(
+        id="circular_accuracy",
+        target="harness.metrics.mmbench:CircularAccuracy",
+        summary="Share of questions of which every round of the options is right.",
+    ),
+    MetricDescriptor(
+        id="vanilla_accuracy",
+        target="harness.metrics.mmbench:VanillaAccuracy",
+        summary="Share of right answers in the first round.",
+    ),
+    *BIAS_METRICS,
 )

@@ -23,6 +23,38 @@ def _sequences(split: str, source: str) -> Option:
 
 READERS: tuple[ReaderDescriptor, ...] = (
     ReaderDescriptor(
+        id="vqav2",
+        target="harness.readers.vqav2:VqaV2",
+        summary="VQAv2: open questions about COCO pictures; question and annotation JSON.",
+        options=(_unit("image"),),
+        splits=("train", "val", "test-dev", "test"),
+    ),
+    ReaderDescriptor(
+        id="textvqa",
+        target="harness.readers.textvqa:TextVqa",
+        summary="TextVQA 0.5.1: questions that need the text in a picture.",
+        options=(
+            Option(
+                name="ocr",
+                default="none",
+                choices=("none", "rosetta"),
+                help="Whether samples carry the words that the release's OCR read.",
+            ),
+            _unit("image"),
+        ),
+    ),
+    ReaderDescriptor(
+        id="mmbench",
+        target="harness.readers.mmbench:MmBench",
+        summary="MMBench: multiple choice in TSV with base64 pictures, a row a round.",
+        options=(
+            Option(name="language", default="en", choices=("en", "cn"), help="Of the release."),
+            Option(name="edition", default="1.0", choices=("1.0", "1.1"), help="Of the release."),
+            _unit("question"),
+        ),
+        splits=("dev", "test", "train"),
+    ),
+    ReaderDescriptor(
         id="hagrid",
         target="harness.readers.hagrid:Hagrid",
         summary="HaGRIDv2: one picture, one gesture; JSON a split and class.",

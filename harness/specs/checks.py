@@ -112,6 +112,8 @@ def _references(raw: Any) -> Iterator[tuple[At, str]]:
         for name, value in options.items():
             if isinstance(value, dict):
                 yield (*path, name, "option"), value["option"]
+    if isinstance(raw["data"]["split"], dict):
+        yield ("data", "split", "option"), raw["data"]["split"]["option"]
     for path in (LABELS, EACH, KEEP):
         for index, entry in enumerate(_listed(raw, path)):
             for name in conditions(entry):

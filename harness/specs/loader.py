@@ -130,10 +130,13 @@ def _chosen(value: Json, default: Json, choices: tuple[Json, ...], where: str) -
 
 def _filled(raw: Mapping[str, Any] | None, named: Mapping[str, NamedOption]) -> dict[str, Json]:
     """Return options with every ``{option: NAME}`` replaced by the value in force."""
-    return {
-        key: named[value["option"]].value if isinstance(value, dict) else value
-        for key, value in (raw or {}).items()
-    }
+    return {key: _value(value, named) for key, value in (raw or {}).items()}
+
+
+def _value(value: Any, named: Mapping[str, NamedOption]) -> Json:
+    """Return a value, or the one in force where ``{option: NAME}`` stands for it."""
+    held: Json = named[value["option"]].value if isinstance(value, dict) else value
+    return held
 
 
 def _task(document: Document, named: Mapping[str, NamedOption]) -> TaskSpec:
@@ -151,7 +154,7 @@ def _task(document: Document, named: Mapping[str, NamedOption]) -> TaskSpec:
         data=DataSpec(
             benchmark=data["benchmark"],
             reader=data["reader"],
-            split=data["split"],
+            split=str(_value(data["split"], named)),
             train_split=data.get("train_split"),
             options=_filled(data.get("options"), named),
             obtain=data["obtain"],

@@ -126,6 +126,20 @@ def mean_point(value: object, cells: int) -> str:
     return " ".join(str(min(max(int(mean * cells + 1e-9), 0), cells - 1)) for mean in means)
 
 
+def most_common(value: object) -> str:
+    """Return the most frequent of some answers, the first of equally frequent ones.
+
+    Args:
+        value: A list of texts, or one text, which is its own answer.
+    """
+    if isinstance(value, str):
+        return value
+    answers = [_text(item) for item in _items(value)]
+    if not answers:
+        raise _Refused("there is no answer to take")
+    return max(answers, key=answers.count)
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "replace": _replace,
     "lower": lambda value: _text(value).lower(),
@@ -140,6 +154,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "first": lambda value: _end(value, 0),
     "last": lambda value: _end(value, -1),
     "mean_point": mean_point,
+    "most_common": most_common,
 }
 
 

@@ -1,0 +1,97 @@
+"""MMBench's circular accuracy: a question counts only if every round of its options is right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.descriptors import Json
+from harness.errors import DataError
+from harness.metrics._classes import ratio
+from harness.metrics.contract import Floats, ScoredSample
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """Questions whose rounds are all there.
+
+    Attributes:
+        first: ``(questions,)`` place of a sample of each; its weight is the question's.
+        right: ``(questions,)`` 1 where every round was answered right.
+    """
+
+    first: NDArray[np.intp]
+    right: Floats
+
+
+class CircularAccuracy:
+    """Share of questions of which every round was answered right, in ``[0, 1]``.
+
+    A question is a cluster; its samples keep ``rounds``, how many there are. As in
+    ``mcq_circular_eval`` of open-compass/VLMEvalKit (e8e78f05) without a judge. A question of which
+    a round was not scored (it errored, or a limit left it out) is not counted, as it may be right
+    or wrong.
+    """
+
+    def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
+        del options, labels
+
+    def prepare(self, samples: Sequence[ScoredSample]) -> Questions:
+        """Return which questions are right."""
+        found: dict[str, list[int]] = {}
+        for place, sample in enumerate(samples):
+            found.setdefault(sample.cluster, []).append(place)
+        whole = [
+            places
+            for places in found.values()
+            if len(places) == _whole(samples[places[0]], "rounds")
+        ]
+        right = [all(_right(samples[place]) for place in places) for places in whole]
+        return Questions(
+            np.array([places[0] for places in whole], dtype=np.intp),
+            np.array(right, dtype=np.float64),
+        )
+
+    def value(self, prepared: Questions, weights: Floats) -> Floats:
+        """Return the share of right questions under each row of weights."""
+        drawn = weights[:, prepared.first]
+        return ratio(np.asarray(drawn @ prepared.right), np.asarray(drawn.sum(axis=1)))
+
+
+class VanillaAccuracy:
+    """Share of right answers in the first round, the options as the question first lists them.
+
+    The benchmark's "VanillaEval": each question is asked once.
+    """
+
+    size = 2
+
+    def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
+        del options, labels
+
+    def statistics(self, sample: ScoredSample) -> Mapping[int, float]:
+        """Return right answers at 0 and answers at 1; nothing for later rounds."""
+        if _whole(sample, "round") != 0:
+            return {}
+        return {0: float(_right(sample)), 1: 1.0}
+
+    def finalize(self, totals: Floats) -> Floats:
+        """Return right answers over answers."""
+        return ratio(totals[..., 0], totals[..., 1])
+
+
+def _right(sample: ScoredSample) -> bool:
+    return sample.answer is not None and sample.answer == sample.target
+
+
+def _whole(sample: ScoredSample, name: str) -> int:
+    value = sample.fields.get(name)
+    if not isinstance(value, int):
+        raise DataError(
+            f"the field {name!r} is no whole number; the spec keeps it with data.keep",
+            where=f"sample {sample.id!r}",
+        )
+    return value
