@@ -1,10 +1,10 @@
-"""The metric contract: statistics that add up over clusters, or ranks that take record weights."""
+"""The metric contract: sums over clusters, ranks under weights, or a comparison of groups."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from harness.descriptors import Json
 
 Floats = NDArray[np.float64]
+Label = tuple[tuple[str, str], ...]
+"""Attribute values of a sample, such as ``(("race", "Black"), ("gender", "female"))``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +23,14 @@ class ScoredSample:
     Attributes:
         target: As the reader gave it; ``None`` for metrics that need none.
         answer: The extracted answer (a label, or ``[x, y]``); ``None`` when unparsed.
-        scores: One score an option after normalisation, or ``None``.
+        scores: One score an option (or text of an ``embed`` task) after normalisation, or ``None``.
         labels: Labels of a choice task, in the order of ``scores``.
         size: Width and height in pixels of the first image, or ``None`` when it was not opened.
         groups: Slice to value.
         fields: The fields the spec keeps for metrics (``data.keep``).
         stratum: Clusters are resampled within it.
+        source: Id of the sample before the spec asked it about each of several values.
+        score_kind: ``logprob``, ``similarity``, ``label``; empty without scores.
     """
 
     id: str
@@ -39,14 +43,20 @@ class ScoredSample:
     groups: Mapping[str, str] | None = None
     fields: Mapping[str, Json] = field(default_factory=dict)
     stratum: str = ""
+    source: str = ""
+    score_kind: str = ""
 
 
 @runtime_checkable
 class AdditiveMetric(Protocol):
     """A metric of sums: a bootstrap is then one matrix product.
 
+    A metric whose statistics are right answers at 0 and answers at 1, and whose value is their
+    ratio, may say ``proportion = True``: it gets a Wilson interval where samples are independent.
+
     Attributes:
-        size: Length of the statistics vector.
+        size: Length of the statistics vector; it may grow while samples come, and positions that
+            were handed out stay.
     """
 
     size: int
@@ -85,4 +95,98 @@ class RankMetric(Protocol):
         Returns:
             ``(draws,)`` float64; NaN where the metric is not defined.
         """
+        ...
+
+
+class GroupCounts(Protocol):
+    """Statistics of a metric that compares groups; metrics with equal keys share them.
+
+    Attributes:
+        key: Equal for metrics whose statistics and labels are equal.
+        size: As in :class:`AdditiveMetric`.
+    """
+
+    key: Hashable
+
+    @property
+    def size(self) -> int:
+        """Length of the statistics vector so far."""
+        ...
+
+    def statistics(self, sample: ScoredSample) -> Mapping[int, float]:
+        """Return a sample's non-zero statistics by position."""
+        ...
+
+    def label(self, sample: ScoredSample) -> Label:
+        """Return the attribute values by which a sample is compared."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A table beside a number, before it has intervals.
+
+    Attributes:
+        name: Such as ``by attribute``.
+        keys: What each row is about.
+        values: ``(..., rows)``.
+        counts: Named counts, each ``(rows,)``; NaN is written as nothing.
+        simultaneous: Whether the rows are the metric's components, in order: they get its band.
+    """
+
+    name: str
+    keys: Sequence[Mapping[str, str]]
+    values: Floats
+    counts: Mapping[str, Floats] = field(default_factory=dict)
+    simultaneous: bool = False
+
+
+class Comparison(Protocol):
+    """A metric of groups with everything settled that the whole data decide.
+
+    The value is ``combine(components(totals))``. ``combine`` never falls when a component rises,
+    so that a band of the components gives a band of the value.
+    """
+
+    def components(self, totals: Floats) -> Floats:
+        """Return ``(..., components)`` from ``(..., parts, size)``; NaN where undefined."""
+        ...
+
+    def combine(self, components: Floats) -> Floats:
+        """Return ``(...)`` values from ``(..., components)``."""
+        ...
+
+    def tables(self, components: Floats) -> Sequence[Rows]:
+        """Return the tables beside the number, for any leading axes."""
+        ...
+
+
+@runtime_checkable
+class GroupMetric(Protocol):
+    """A metric that compares groups of samples with each other, such as skew.
+
+    Attributes:
+        counts: What it counts; the harness feeds one of all that have the same key.
+        extreme: Which tail of the values expected by chance speaks against chance.
+    """
+
+    counts: GroupCounts
+    extreme: Literal["low", "high"]
+
+    def parts(self, labels: Sequence[Label]) -> Sequence[Label]:
+        """Return the parts compared; a sample is in each part that its label contains."""
+        ...
+
+    def settle(self, counts: Any, parts: Sequence[Label], totals: Floats) -> Comparison:
+        """Return the comparison that the data ``(parts, size)`` define.
+
+        Args:
+            counts: What counted the samples.
+            parts: As :meth:`parts` gave them.
+            totals: Sums over all samples.
+        """
+        ...
+
+    def beside(self, counts: Any, labels: Sequence[Label], totals: Floats) -> Sequence[Rows]:
+        """Return tables without intervals, from sums ``(labels, size)`` of each whole label."""
         ...
