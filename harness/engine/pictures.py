@@ -4,6 +4,21 @@ from __future__ import annotations
 
 from PIL import Image
 
+_LONGEST, _RATIO = 20_000, 200
+
+
+def check_shape(image: Image.Image) -> None:
+    """Refuse a picture so long or so thin that a square or a resize of it would fill the memory.
+
+    Raises:
+        ValueError: saying which limit it passes.
+    """
+    longer, shorter = max(image.size), min(image.size)
+    if longer > _LONGEST:
+        raise ValueError(f"a side is over {_LONGEST} pixels")
+    if longer > _RATIO * shorter:
+        raise ValueError(f"one side is over {_RATIO} times the other")
+
 
 def pad_to_square(image: Image.Image, colour: tuple[int, ...]) -> Image.Image:
     """Return a picture in the middle of a square canvas of its longer side.

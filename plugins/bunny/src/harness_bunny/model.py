@@ -10,7 +10,7 @@ import torch
 from harness.descriptors import Json
 from harness.engine.chats import Conversation, tokenize_pieces
 from harness.engine.contract import PromptError, VisionLanguageModel
-from harness.engine.pictures import pad_to_square
+from harness.engine.pictures import check_shape, pad_to_square
 from harness.engine.tokens import Ids, Joint
 from harness.requests import Turn
 from harness.samples.images import LoadedImage
@@ -111,9 +111,10 @@ class BunnyModel(VisionLanguageModel):
         """
         processor = self.asking.processor
         shown, side = image.pixels, self.asking.scales[-1]
-        if self.asking.pad:
-            shown = pad_to_square(shown, tuple(int(255 * one) for one in processor.image_mean))
         try:
+            check_shape(shown)
+            if self.asking.pad:
+                shown = pad_to_square(shown, tuple(int(255 * one) for one in processor.image_mean))
             size = {"height": side, "width": side}
             found = processor(images=shown, size=size, return_tensors="pt")
         except (ValueError, ZeroDivisionError, OSError) as error:

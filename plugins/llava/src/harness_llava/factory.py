@@ -14,7 +14,8 @@ from harness.models import Runtime
 
 if TYPE_CHECKING:
     from harness.engine.answerer import EngineAnswerer
-    from harness.engine.contract import VisionLanguageModel
+
+    from harness_llava.model import LlavaModel
 
 _SCHEME = 1  # raised when the way answers are computed changes their numbers
 _TOWERS_OWN = "unfreeze_mm_vision_tower"
@@ -51,9 +52,13 @@ class Llava:
         """Load the weights."""
         from harness.engine.answerer import EngineAnswerer
 
-        return EngineAnswerer(self.load_model(runtime), runtime)
+        from harness_llava.model import OneVisionAnswerer, OneVisionModel
 
-    def load_model(self, runtime: Runtime) -> VisionLanguageModel:
+        model = self.load_model(runtime)
+        kind = OneVisionAnswerer if isinstance(model, OneVisionModel) else EngineAnswerer
+        return kind(model, runtime)
+
+    def load_model(self, runtime: Runtime) -> LlavaModel:
         """Return the model as the engine takes it, on its device."""
         from harness_llava import original, released
 

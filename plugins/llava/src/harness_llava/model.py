@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from harness.descriptors import Json
+from harness.engine.answerer import EngineAnswerer
 from harness.engine.chats import Render, tokenize_pieces, tokenize_whole
 from harness.engine.contract import PromptError, VisionLanguageModel
+from harness.engine.pictures import check_shape
 from harness.engine.tokens import Ids, Joint
-from harness.requests import Turn
+from harness.requests import Request, Response, Turn
 from harness.samples.images import LoadedImage
-from PIL import Image
 from torch import Tensor
 
-Preprocess = Callable[[Image.Image], Mapping[str, Tensor]]
+Preprocess = Callable[[Any], Mapping[str, Tensor]]
+_AMONG_OTHERS = "+others"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class Asking:
     Attributes:
         tokenizer: The checkpoint's.
         render: A chat to text.
-        preprocess: A picture to the tensors that the tower takes.
+        preprocess: A picture, or nested lists of them, to the tensors that the tower takes.
         image: Id of the tokenizer's image token; ``None`` where the text is cut at images.
         score_eos: Whether an option ends with end-of-sequence.
     """
@@ -52,6 +54,7 @@ class LlavaModel(VisionLanguageModel):
         self, model: Any, asking: Asking, context: int, features_key: Mapping[str, Json]
     ) -> None:
         self.language_model = model
+        self.parts = model.model
         self.context = context
         self.features_key = features_key
         self.asking = asking
@@ -79,10 +82,10 @@ class LlavaModel(VisionLanguageModel):
     def encode(self, images: Sequence[LoadedImage]) -> list[Tensor]:
         """Return the tower's patch tokens of each image ``(N, D)``, before the projector."""
         shown = [self.pixels(image)["pixel_values"] for image in images]
-        config = self.language_model.config
+        config = self.parts.config
         layers = config.vision_feature_layer
         with torch.inference_mode():
-            tower = self.language_model.model.vision_tower
+            tower = self.parts.vision_tower
             states = tower(self.placed(torch.cat(shown)), output_hidden_states=True).hidden_states
         wanted = [layers] if isinstance(layers, int) else layers
         found = torch.cat([states[layer] for layer in wanted], dim=-1)
@@ -92,7 +95,7 @@ class LlavaModel(VisionLanguageModel):
 
     def connect(self, features: Sequence[Tensor]) -> list[Tensor]:
         """Return each image's positions ``(N, W)``."""
-        projector = self.language_model.model.multi_modal_projector
+        projector = self.parts.multi_modal_projector
         with torch.inference_mode():
             return [projector(self.placed(found)) for found in features]
 
@@ -103,6 +106,7 @@ class LlavaModel(VisionLanguageModel):
             PromptError: when the preprocessing rejects it.
         """
         try:
+            check_shape(image.pixels)
             return self.asking.preprocess(image.pixels)
         except (ValueError, ZeroDivisionError, OSError) as error:
             size = f"{image.pixels.width} x {image.pixels.height}"
@@ -110,9 +114,14 @@ class LlavaModel(VisionLanguageModel):
                 "image_rejected", f"the preprocessing rejects a picture of {size}: {error}"
             ) from None
 
+    def close(self) -> None:
+        """Free the weights."""
+        super().close()
+        self.parts = None
+
     def placed(self, values: Tensor) -> Tensor:
         """Return values where, and in the number type in which, the tower computes."""
-        weight = self.language_model.model.multi_modal_projector.linear_1.weight
+        weight = self.parts.multi_modal_projector.linear_1.weight
         return values.to(weight.device, weight.dtype)
 
 
@@ -135,13 +144,55 @@ class TiledLlavaModel(LlavaModel):
         found = []
         with torch.inference_mode():
             for image in images:
-                shown = self.pixels(image)
-                features = self.language_model.model.get_image_features(
-                    self.placed(shown["pixel_values"]), image_sizes=shown["image_sizes"]
-                )
+                shown = dict(self.pixels(image))
+                shown["pixel_values"] = self.placed(shown["pixel_values"])
+                features = self.parts.get_image_features(**shown)
                 found.append(features.pooler_output[0])
         return found
 
     def connect(self, features: Sequence[Tensor]) -> list[Tensor]:
         """Return the features: they are projected already."""
         return [self.placed(found) for found in features]
+
+    def pixels(self, image: LoadedImage) -> Mapping[str, Tensor]:
+        """Return a picture's tiles and its size; see the base class."""
+        found = super().pixels(image)
+        return {name: found[name] for name in ("pixel_values", "image_sizes")}
+
+
+class OneVisionModel(TiledLlavaModel):
+    """LLaVA-OneVision: a picture alone is cut into tiles, one of several is a padded square."""
+
+    def pixels(self, image: LoadedImage) -> Mapping[str, Tensor]:
+        """Return a picture's tiles, or the whole of it in one; see the base class."""
+        alone = super().pixels(image)
+        if not image.key.endswith(_AMONG_OTHERS):
+            return alone
+        found = self.asking.preprocess([[image.pixels, image.pixels]])
+        return {
+            "pixel_values": found["pixel_values"][:1],
+            "image_sizes": found["image_sizes"][:1],
+            "batch_num_images": torch.tensor([2]),
+        }
+
+
+class OneVisionAnswerer(EngineAnswerer):
+    """Tells pictures that come alone from those that come with others: their features differ."""
+
+    def answer(self, requests: Sequence[Request]) -> list[Response]:
+        """Answer one block of requests; see the model contract."""
+        return super().answer([marked(request) for request in requests])
+
+
+def marked(request: Request) -> Request:
+    """Return a request whose images, when they are several, have keys of their own."""
+    if len(request.images) < 2:
+        return request
+    turns = tuple(
+        replace(
+            turn,
+            images=tuple(replace(image, key=image.key + _AMONG_OTHERS) for image in turn.images),
+        )
+        for turn in request.turns
+    )
+    return replace(request, turns=turns)

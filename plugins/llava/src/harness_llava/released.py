@@ -22,7 +22,7 @@ from transformers import (
     LlavaOnevisionForConditionalGeneration,
 )
 
-from harness_llava.model import Asking, LlavaModel, TiledLlavaModel
+from harness_llava.model import Asking, LlavaModel, OneVisionModel, TiledLlavaModel
 from harness_llava.original import VICUNA, square, whole
 
 _KINDS = {
@@ -30,6 +30,7 @@ _KINDS = {
     "llava_next": LlavaNextForConditionalGeneration,
     "llava_onevision": LlavaOnevisionForConditionalGeneration,
 }
+_MODELS = {"llava": LlavaModel, "llava_next": TiledLlavaModel, "llava_onevision": OneVisionModel}
 _PLAIN = Conversation(end="</s>")
 
 
@@ -67,8 +68,7 @@ def load(
         score_eos=bool(options.get("score_eos", True)),
     )
     context = options.get("context") or model.config.text_config.max_position_embeddings
-    make = TiledLlavaModel if tiled else LlavaModel
-    return make(model, asking, int(context), about)
+    return _MODELS[kind](model, asking, int(context), about)
 
 
 def _image_token(model: Any, tokenizer: Any, source: Checkpoint) -> int:
