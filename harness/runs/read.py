@@ -12,14 +12,18 @@ from harness.runs.record import Counts, EvaluationRecord, Interval, MetricValue,
 from harness.runs.seal import SEAL, check_seal
 
 
-def read_evaluation(directory: Path | str) -> EvaluationRecord:
+def read_evaluation(directory: Path | str, *, samples: bool = True) -> EvaluationRecord:
     """Read one evaluation directory, checking its seal.
+
+    Args:
+        directory: Of the evaluation.
+        samples: Whether to check the bytes of ``samples.jsonl`` too, not only their number.
 
     Raises:
         UserError: not there, not finished, damaged, or of a newer format.
     """
     directory = Path(directory)
-    check_seal(directory)
+    check_seal(directory, samples=samples)
     raw = _json(directory / "evaluation.json")
     metrics = _json(directory / "metrics.json")
     try:
@@ -28,8 +32,14 @@ def read_evaluation(directory: Path | str) -> EvaluationRecord:
         raise UserError(f"not an evaluation record: {error!r}", where=directory) from None
 
 
-def read_evaluations(place: Path | str) -> tuple[list[EvaluationRecord], list[str]]:
+def read_evaluations(
+    place: Path | str, *, samples: bool = True
+) -> tuple[list[EvaluationRecord], list[str]]:
     """Read every evaluation under a folder, or those a run manifest names.
+
+    Args:
+        place: A folder, an evaluation, or the manifest of a run.
+        samples: As for :func:`read_evaluation`.
 
     Returns:
         The records in order of their paths, and one line for each directory that was left out.
@@ -44,7 +54,7 @@ def read_evaluations(place: Path | str) -> tuple[list[EvaluationRecord], list[st
     problems: list[str] = []
     for directory in _directories(place):
         try:
-            records.append(read_evaluation(directory))
+            records.append(read_evaluation(directory, samples=samples))
         except HarnessError as error:
             problems.append(str(error))
     return records, problems
