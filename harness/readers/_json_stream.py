@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from harness.errors import DataError
 
+_Key = TypeVar("_Key", str, int)
 _CHUNK = 1 << 20
 _BLANK = " \t\n\r"
 # An error this near the end of what was read may be cured by reading on (half an escape or word).
@@ -39,23 +40,28 @@ def members(path: Path, inside: str = "") -> Iterator[tuple[str, Any]]:
         if not inside:
             yield from source.members()
         else:
-            yield from _nested(source, inside)
+            yield from _nested(source, inside, source.members)
         source.end()
 
 
-def elements(path: Path) -> Iterator[tuple[int, Any]]:
-    """Yield index and value of a JSON list; errors as :func:`members`."""
+def elements(path: Path, inside: str = "") -> Iterator[tuple[int, Any]]:
+    """Yield index and value of a JSON list; ``inside`` and errors as :func:`members`."""
     with _Source(path) as source:
-        yield from source.elements()
+        if not inside:
+            yield from source.elements()
+        else:
+            yield from _nested(source, inside, source.elements)
         source.end()
 
 
-def _nested(source: _Source, inside: str) -> Iterator[tuple[str, Any]]:
+def _nested(
+    source: _Source, inside: str, values: Callable[[], Iterator[tuple[_Key, Any]]]
+) -> Iterator[tuple[_Key, Any]]:
     found = False
     for key in source.names():
         if key == inside:
             found = True
-            yield from source.members()
+            yield from values()
         else:
             source.value()
     if not found:

@@ -104,6 +104,8 @@ def to_rgb(image: Image.Image) -> Image.Image:
 def _read(ref: ImageRef) -> bytes:
     if ref.data is not None:
         return ref.data
+    if ref.load is not None:
+        return ref.load()
     if ref.root is None:
         raise SampleError("image_missing", f"{ref.name}: neither bytes nor a root to find it under")
     path = resolve_inside(ref.root, ref.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -12,17 +12,21 @@ from harness.descriptors import Json
 
 @dataclass(frozen=True, slots=True)
 class ImageRef:
-    """An image that has not been opened: a file under a root, or bytes already in memory.
+    """An image that has not been opened: a file under a root, bytes in memory, or bytes fetched.
 
     Attributes:
-        name: POSIX path relative to ``root``, or a label for ``data``.
+        name: POSIX path relative to ``root``, or a label for ``data`` and ``load``; with
+            ``load`` it is this image's alone within the benchmark.
         root: The folder the file must stay inside.
         data: Encoded bytes, when the benchmark embeds its images.
+        load: Returns the encoded bytes each time it is called, from inside a larger file; raises
+            SampleError where they cannot be had. Plain data behind it, so that it can be pickled.
     """
 
     name: str
     root: Path | None = None
     data: bytes | None = None
+    load: Callable[[], bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)
