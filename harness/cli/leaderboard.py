@@ -3,38 +3,76 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness.descriptors import load_target
-from harness.errors import CheckFailed, UserError
+from harness.errors import CheckFailed, HarnessError, UserError
 from harness.plugins import find, plugins
 from harness.runs.record import EvaluationRecord
 
+if TYPE_CHECKING:
+    from harness.specs.catalog import Catalog
+    from harness.tables.layout import Layout
+    from harness.tables.table import Looks
+
 
 @click.command(
-    epilog="Example: harness leaderboard results --format markdown --out table.md",
+    epilog="""Examples:
+
+\b
+  harness leaderboard results --format markdown --out table.md
+  harness leaderboard --layout asd_main --out table.tex
+  harness leaderboard --tasks social_all --baseline majority --interval half
+  harness leaderboard run_a run_b --intersect --json
+"""
 )
 @click.argument("places", nargs=-1, metavar="[DIR_OR_RUN]...")
 @click.option(
     "--format",
     "form",
     metavar="FORMAT",
-    help="terminal, markdown, json, plain, or a format of a plugin; by default as --out ends.",
+    help="terminal, markdown, latex, csv, csv_wide, html, json, plain, or a format of a plugin; "
+    "by default as --out ends.",
 )
 @click.option("--tasks", metavar="ID,ID", help="Show only these tasks and groups, in order.")
 @click.option("--metric", metavar="ID", help="Show this metric instead of each task's own.")
+@click.option("--layout", metavar="NAME|FILE", help="Columns, rows and panels from a YAML file.")
+@click.option("--baseline", metavar="ROW", help="Show each number's difference to this row's.")
+@click.option(
+    "--interval",
+    type=click.Choice(["brackets", "half", "none"]),
+    help="Both ends, half the width after \N{PLUS-MINUS SIGN}, or none.",
+)
+@click.option(
+    "--duplicates",
+    type=click.Choice(["fail", "newest", "mean"]),
+    default="fail",
+    show_default=True,
+    help="When evaluations claim one cell: stop, take the newest, or the mean over seeds.",
+)
+@click.option("--intersect", is_flag=True, help="Count only samples that evaluations share.")
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the table to this file."
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
-@click.option("--strict", is_flag=True, help="End with 1 when a directory was left out.")
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Check the bytes of every sample file too; end with 1 when a directory was left out.",
+)
 def leaderboard(  # noqa: PLR0913  one parameter an option
     *,
     places: tuple[str, ...],
     form: str | None,
     tasks: str | None,
     metric: str | None,
+    layout: str | None,
+    baseline: str | None,
+    interval: str | None,
+    duplicates: Any,
+    intersect: bool,
     out: Path | None,
     as_json: bool,
     strict: bool,
@@ -45,14 +83,35 @@ def leaderboard(  # noqa: PLR0913  one parameter an option
     any it reads the results folder. Directories that are unfinished or damaged are named and left
     out.
     """
-    from harness.tables import build_table
+    from harness.tables.build import Ways, build_table
     from harness.tables.terminal import print_table
 
     form = _format(form, as_json, out)
-    records, problems = _read(places)
+    held = _layout(layout, tasks, metric)
+    if held is not None and not places:
+        places = held.runs
+    records, problems = _read(places, samples=strict)
     for problem in problems:
         click.echo(f"left out: {problem}", err=True)
-    table = build_table(records, tasks=_tasks(tasks, records), metric=metric)
+    catalog = _Known()
+    chosen = _tasks(tasks, records, catalog)
+    if chosen is None and held is None:
+        records = catalog.ordered(records)
+    if intersect:
+        from harness.evaluation.intersect import intersected
+
+        records = intersected(records)
+    ways = Ways(
+        baseline=baseline or "",
+        duplicates=duplicates,
+        looks=_looks(interval, held),
+        supports=catalog.supports,
+    )
+    table = build_table(records, tasks=chosen, metric=metric, layout=held, ways=ways)
+    if len(table.sections) > 1 and not intersect:
+        click.echo(
+            "rows of other samples stand apart; --intersect counts what they share", err=True
+        )
     if form == "terminal":
         print_table(table)
     else:
@@ -63,6 +122,66 @@ def leaderboard(  # noqa: PLR0913  one parameter an option
             _write(out, text)
     if strict and problems:
         raise CheckFailed(f"{len(problems)} of the directories were left out")
+
+
+def _layout(name: str | None, tasks: str | None, metric: str | None) -> Layout | None:
+    if name is None:
+        return None
+    if tasks is not None or metric is not None:
+        raise UserError("--layout says which tasks and metrics; leave out --tasks and --metric")
+    from harness.tables.layout import load_layout
+
+    return load_layout(name)
+
+
+def _looks(interval: Any, layout: Layout | None) -> Looks | None:
+    """Return looks that differ from the layout's, ``None`` for those of the layout."""
+    if interval is None:
+        return None
+    from dataclasses import replace
+
+    from harness.tables.table import Looks
+
+    return replace(Looks() if layout is None else layout.looks, interval=interval)
+
+
+class _Known:
+    """The task specs that are installed, read when something is asked of them."""
+
+    def __init__(self) -> None:
+        self._catalog: Catalog | None = None
+
+    @property
+    def catalog(self) -> Catalog:
+        if self._catalog is None:
+            from harness.specs.catalog import load_catalog
+
+            self._catalog = load_catalog(plugins().spec_folders())
+        return self._catalog
+
+    def ordered(self, records: list[EvaluationRecord]) -> list[EvaluationRecord]:
+        """Return records by task as groups order them, then specs, then as they come."""
+        if len({record.task for record in records}) < 2:
+            return records
+        order: dict[str, None] = {}
+        for name in self.catalog.group_entries:
+            try:
+                order.update(dict.fromkeys(self.catalog.group(name).tasks))
+            except HarnessError:  # a broken group orders nothing
+                continue
+        order.update(dict.fromkeys(self.catalog.entries))
+        place = {task: index for index, task in enumerate(order)}
+        return sorted(records, key=lambda record: place.get(record.task, len(place)))
+
+    def supports(self, model: str, task: str) -> bool:
+        """Whether a model can answer a task, as far as descriptor and spec are here to say."""
+        descriptor = plugins().models().get(model)
+        if descriptor is None or task not in self.catalog.entries:
+            return True
+        try:
+            return self.catalog.task(task).ask.capability in descriptor.capabilities
+        except HarnessError:
+            return True
 
 
 def _format(form: str | None, as_json: bool, out: Path | None) -> str:
@@ -81,14 +200,12 @@ def _format(form: str | None, as_json: bool, out: Path | None) -> str:
     raise UserError(f"no format writes {out.suffix or 'such'} files", where=out, fix="--format ID")
 
 
-def _tasks(text: str | None, records: list[EvaluationRecord]) -> list[str] | None:
+def _tasks(text: str | None, records: list[EvaluationRecord], known: _Known) -> list[str] | None:
     """Return task ids; of a group those that have a record, so that a partial table can be had."""
     names = [name.strip() for name in (text or "").split(",") if name.strip()]
     if not names:
         return None
-    from harness.specs.catalog import load_catalog
-
-    groups = load_catalog(plugins().spec_folders()).groups
+    groups = known.catalog.groups
     there = {record.task for record in records}
     chosen: list[str] = []
     for name in names:
@@ -101,7 +218,7 @@ def _tasks(text: str | None, records: list[EvaluationRecord]) -> list[str] | Non
     return chosen
 
 
-def _read(places: tuple[str, ...]) -> tuple[list[EvaluationRecord], list[str]]:
+def _read(places: tuple[str, ...], *, samples: bool) -> tuple[list[EvaluationRecord], list[str]]:
     """Read all places; an evaluation that two of them hold is read once."""
     from harness.config.settings import load_settings
     from harness.runs.read import read_evaluations
@@ -110,7 +227,7 @@ def _read(places: tuple[str, ...]) -> tuple[list[EvaluationRecord], list[str]]:
     records: dict[Path, EvaluationRecord] = {}
     problems: dict[str, None] = {}
     for place in [_located(place, results) for place in places] or [results]:
-        found, left_out = read_evaluations(place)
+        found, left_out = read_evaluations(place, samples=samples)
         for record in found:
             records.setdefault(record.directory.resolve(), record)
         problems.update(dict.fromkeys(left_out))

@@ -15,6 +15,7 @@ from harness.tables.table import (
     CellText,
     Column,
     Reported,
+    ReportedRow,
     Row,
     Table,
     cell_text,
@@ -42,8 +43,8 @@ def markdown(table: Table) -> str:
     for panel in table.reported:
         parts.append(f"**{escape_markdown(panel.heading)}**")
         rows = [
-            [_markdown_name(group, name), *numbers]
-            for group, name, numbers in reported_rows(table.columns, panel)
+            [escape_markdown(row.model), *numbers]
+            for row, numbers in reported_rows(table.columns, panel)
         ]
         parts += [_markdown_grid(head, rows), escape_markdown(source_of(panel))]
     if table.notes:
@@ -95,8 +96,7 @@ def plain(table: Table) -> str:
     for panel in table.reported:
         parts.append(one_line(panel.heading))
         rows = [
-            [one_line(f"{group}: {name}" if group else name), *numbers]
-            for group, name, numbers in reported_rows(table.columns, panel)
+            [one_line(row.model), *numbers] for row, numbers in reported_rows(table.columns, panel)
         ]
         parts += [_plain_grid(head, rows), one_line(source_of(panel))]
     notes = [*table.notes, *rank_note(table)]
@@ -168,15 +168,11 @@ def spans(columns: Sequence[Column]) -> list[tuple[str, int]]:
 
 def reported_rows(
     columns: Sequence[Column], panel: Reported
-) -> Iterator[tuple[str, str, list[str]]]:
-    """Yield group, name and numbers of each reported row."""
+) -> Iterator[tuple[ReportedRow, list[str]]]:
+    """Yield each reported row with its numbers as text."""
     for row in panel.rows:
         pairs = zip(columns, row.values, strict=True)
-        yield (
-            row.group,
-            row.model,
-            [MISSING if value is None else column.number(value) for column, value in pairs],
-        )
+        yield row, [MISSING if value is None else column.number(value) for column, value in pairs]
 
 
 def source_of(panel: Reported) -> str:

@@ -57,9 +57,8 @@ def html_fragment(table: Table) -> str:
         lines.append("</tbody>")
     for panel in table.reported:
         lines += ['<tbody class="reported">', _band(panel.heading, width)]
-        for group, name, numbers in reported_rows(table.columns, panel):
-            cells = [f"<td>{_text(number)}</td>" for number in numbers]
-            lines.append(_row(f"{group}: {name}" if group else name, cells))
+        for reported, numbers in reported_rows(table.columns, panel):
+            lines.append(_row(reported.model, [f"<td>{_text(number)}</td>" for number in numbers]))
         lines.append("</tbody>")
     lines += ["</table>", "</div>", *_notes(table)]
     return "\n".join(lines) + "\n"

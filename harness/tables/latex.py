@@ -15,8 +15,9 @@ WIDE = 6  # numbers of columns that no longer fit one column of a two-column pag
 _SIGNS = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "_": r"\_", "%": r"\%", "&": r"\&",
     "#": r"\#", "$": r"\$", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
-    "`": r"\textasciigrave{}", "'": r"{'}", "-": r"-{}", "[": r"{[}", "]": r"{]}", "*": r"{*}",
+    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedblright{}",
+    "`": r"\textasciigrave{}", "'": r"{'}",
+    "/": r"/\allowbreak{}", "[": r"{[}", "]": r"{]}", "*": r"{*}",
     "?": r"?{}", "!": r"!{}",
     "±": r"$\pm$", "×": r"$\times$", "≈": r"$\approx$", "→": r"$\to$", "↑": r"$\uparrow$",
     "↓": r"$\downarrow$", "▲": r"$\blacktriangle$", "▼": r"$\blacktriangledown$", "−": r"$-$",
@@ -33,24 +34,27 @@ _ACCENTS = {
 
 
 def latex(table: Table) -> str:
-    """Return a ``table`` float; the document needs ``booktabs``, ``amssymb`` and T1 fonts."""
+    """Return a ``table`` float; the document needs ``booktabs``, ``amssymb`` and ``graphicx``."""
     width = len(table.columns) + 1
     star = "*" if width > WIDE else ""
     return "\n".join(
         [
-            r"% \usepackage{booktabs,amssymb}  \usepackage[T1]{fontenc}",
+            r"% \usepackage{booktabs,amssymb,graphicx}",
             rf"\begin{{table{star}}}[t]",
             r"\centering",
+            r"\setlength{\belowcaptionskip}{4pt}",
             *_caption(table),
             rf"\{'footnotesize' if star else 'small'}",
             r"\setlength{\tabcolsep}{4pt}",
+            # Shrunk only where it would stand out of the page.
+            r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
             rf"\begin{{tabular}}{{@{{}}l{'r' * len(table.columns)}@{{}}}}",
             r"\toprule",
             *_head(table.columns),
             r"\midrule",
             *_body(table, width),
             r"\bottomrule",
-            r"\end{tabular}",
+            r"\end{tabular}}",
             *_notes(table),
             rf"\end{{table{star}}}",
             "",
@@ -93,17 +97,17 @@ def _body(table: Table, width: int) -> Iterator[str]:
             for row in rows:
                 pairs = zip(table.columns, row.cells, strict=True)
                 cells = [_cell(cell_text(*pair, table.looks)) for pair in pairs]
-                yield rf"{escape_latex(row.model)} & {' & '.join(cells)} \\"
+                indent = r"\quad " if group else ""
+                yield rf"{indent}{escape_latex(row.model)} & {' & '.join(cells)} \\"
     for panel in table.reported:
         yield r"\midrule"
         yield _band(panel.heading, width)
-        last = ""
-        for group, name, numbers in reported_rows(table.columns, panel):
-            if group and group != last:
+        last = panel.rows[0].group
+        for reported, numbers in reported_rows(table.columns, panel):
+            if reported.group != last:
                 yield r"\addlinespace"
-            last = group
-            cells = [_number(number) for number in numbers]
-            yield rf"{escape_latex(name)} & {' & '.join(cells)} \\"
+            last = reported.group
+            yield rf"{escape_latex(reported.model)} & {' & '.join(map(_number, numbers))} \\"
 
 
 def _band(title: str, width: int) -> str:
@@ -147,7 +151,10 @@ def escape_latex(text: str) -> str:
 
     A letter that common fonts lack is written as its code point, so that the page compiles.
     """
-    return "".join(map(_letter, unicodedata.normalize("NFC", one_line(text))))
+    flat = unicodedata.normalize("NFC", one_line(text))
+    # Two hyphens would become a dash.
+    parts = re.split(r"(?<=-)(?=-)", flat)
+    return "{}".join("".join(map(_letter, part)) for part in parts)
 
 
 def _letter(letter: str) -> str:

@@ -14,6 +14,8 @@ from harness.tables.columns import column_of, same_column
 from harness.tables.layout import Layout
 from harness.tables.table import Cell, Column, Row
 
+OTHERS = "Others"
+
 Supports = Callable[[str, str], bool]
 """Whether a model (by id) can answer a task (by id); True when nothing is known."""
 
@@ -62,7 +64,9 @@ def placed(
             if entry is None and not layout.others:
                 continue
             place = len(layout.rows) if entry is None else entry
-            if entry is not None:
+            if entry is None:
+                group = OTHERS if any(rows.group for rows in layout.rows) else ""
+            else:
                 group, label = layout.rows[entry].group, layout.rows[entry].label
         if label:
             found.append(Placed(Key(place, group, label), record))
