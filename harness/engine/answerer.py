@@ -4,25 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
 
-from harness.engine.batching import Batches, free_memory
+from harness.engine.alone import score_alone
+from harness.engine.batching import Batches, fitting_positions, free_memory, most_positions
+from harness.engine.cache import position_bytes
+from harness.engine.checking import check_scores, check_texts
 from harness.engine.contract import IMAGE, PromptError, VisionLanguageModel
 from harness.engine.features import FeatureCache
-from harness.engine.generation import Write, generate_greedily
-from harness.engine.prefixes import Prefix
-from harness.engine.scoring import Ask, score_options
+from harness.engine.generation import Write, Written, generate
+from harness.engine.scoring import score_options
 from harness.engine.tokens import Ids, Joint
+from harness.engine.tree import Prompt
 from harness.models import Runtime
 from harness.requests import Choose, Failed, Generate, Request, Response, Scores, Text
 from harness.samples.images import LoadedImage
 
-_GPU_TOKENS = 65536
 _IMAGES = 16  # encoded at once on a GPU
 _KNOWN_PROMPTS = 4096
+
+Results = dict[str, Scores | Text | Failed]
+Asked = tuple[Request, Prompt]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +37,6 @@ class Prepared:
     ids: Ids
     options: tuple[Ids, ...]
 
-    @property
-    def images(self) -> tuple[str, ...]:
-        """Keys of the images, in order."""
-        return tuple(image.key for image in self.request.images)
-
 
 class EngineAnswerer:
     """A loaded model as the harness asks it; see :class:`harness.models.Answerer`.
@@ -45,14 +44,20 @@ class EngineAnswerer:
     Args:
         model: The model, on its device, in evaluation mode.
         runtime: How to run.
+        sharing: Whether requests share what they have in common; turned off by itself when a
+            sample of the first answers differs from what the slow way says.
     """
 
-    def __init__(self, model: VisionLanguageModel, runtime: Runtime) -> None:
+    def __init__(
+        self, model: VisionLanguageModel, runtime: Runtime, *, sharing: bool = True
+    ) -> None:
         self._model = model
-        gpu = model.device.type == "cuda"
-        tokens = {"tokens": _GPU_TOKENS} if gpu else {}
-        self._batches = Batches(runtime.batch_size, fixed=runtime.deterministic, **tokens)
+        self._batches = batches_for(model, runtime)
+        self._sharing = sharing
+        self._checked: set[type] = set()
+        self._notes: list[str] = []
         # Alone, an image gives the same bytes whatever others the disk already holds.
+        gpu = model.device.type == "cuda"
         self._images_at_once = _IMAGES if gpu and not runtime.deterministic else 1
         keeps = runtime.cache is not None and model.features_key is not None
         self._features = FeatureCache(
@@ -65,7 +70,7 @@ class EngineAnswerer:
     @torch.inference_mode()
     def answer(self, requests: Sequence[Request]) -> list[Response]:
         """Answer one block of requests; see the model contract."""
-        results: dict[str, Scores | Text | Failed] = {}
+        results: Results = {}
         asked: list[Prepared] = []
         for request in requests:
             prepared = self._prepare(request)
@@ -74,19 +79,23 @@ class EngineAnswerer:
             else:
                 asked.append(prepared)
         images = self._images([image for item in asked for image in item.request.images])
-        ready: list[Prepared] = []
+        choices: list[Asked] = []
+        texts: list[Asked] = []
         for item in asked:
-            failed = self._refuse(item, images)
-            if failed is None:
-                ready.append(item)
+            prompt = self._prompt(item, images)
+            if isinstance(prompt, Failed):
+                results[item.request.id] = prompt
+            elif isinstance(item.request.want, Choose):
+                choices.append((item.request, prompt))
             else:
-                results[item.request.id] = failed
-        shown = {key: image for key, image in images.items() if isinstance(image, Tensor)}
-        choices = [item for item in ready if isinstance(item.request.want, Choose)]
-        texts = [item for item in ready if isinstance(item.request.want, Generate)]
-        results |= self._choose(choices, shown)
-        results |= self._generate(texts, shown)
+                texts.append((item.request, prompt))
+        results |= self._choose(choices)
+        results |= self._generate(texts)
         return [Response(request.id, results[request.id]) for request in requests]
+
+    def notes(self) -> list[str]:
+        """Return what whoever reads the record should know of how the answers were computed."""
+        return list(self._notes)
 
     def close(self) -> None:
         """Free what was loaded."""
@@ -123,18 +132,19 @@ class EngineAnswerer:
                 self._prompts[key] = Failed(error.kind, str(error))
         return self._prompts[key]
 
-    def _refuse(self, item: Prepared, images: Mapping[str, Tensor | Failed]) -> Failed | None:
-        """Return why an item cannot be asked: a rejected image, or more than the context takes."""
-        length = len(item.ids)
-        for key in item.images:
-            image = images[key]
-            if isinstance(image, Failed):
-                return image
-            length += len(image) - 1
-        length += max((len(option) for option in item.options), default=1)
+    def _prompt(self, item: Prepared, images: Mapping[str, Tensor | Failed]) -> Prompt | Failed:
+        """Return an item with its images, or why it cannot be asked."""
+        shown: list[tuple[str, Tensor]] = []
+        for image in item.request.images:
+            found = images[image.key]
+            if isinstance(found, Failed):
+                return found
+            shown.append((image.key, found))
+        prompt = Prompt(item.ids, tuple(shown), item.options)
+        length = prompt.length() + max((len(option) for option in item.options), default=1)
         over = length - self._model.context
         if over <= 0:
-            return None
+            return prompt
         return Failed(
             "prompt_too_long",
             f"prompt and answer take {length} positions, {over} more than the model's "
@@ -178,44 +188,93 @@ class EngineAnswerer:
 
     # --- answers -----------------------------------------------------------------------------
 
-    def _prefix(self, item: Prepared, images: Mapping[str, Tensor]) -> Prefix:
-        shown = [images[key] for key in item.images]
-        length = len(item.ids) + sum(len(image) - 1 for image in shown)
-        inputs = partial(self._model.inputs, item.ids, shown)
-        return Prefix((item.ids, item.images), length, lambda: inputs().embeds)
-
-    def _choose(
-        self, items: Sequence[Prepared], images: Mapping[str, Tensor]
-    ) -> dict[str, Scores | Text | Failed]:
-        asks = [Ask(self._prefix(item, images), item.options) for item in items]
-        found = score_options(self._model.language_model, asks, self._batches)
-        results: dict[str, Scores | Text | Failed] = {}
-        for item, values in zip(items, found, strict=True):
-            want = item.request.want
-            assert isinstance(want, Choose)
-            tokens = tuple(len(option) for option in item.options)
-            sizes = tuple(len(option.encode()) for option in want.options)
-            results[item.request.id] = Scores("logprob", tuple(values), tokens, sizes)
+    def _choose(self, asked: Sequence[Asked]) -> Results:
+        prompts = [prompt for _, prompt in asked]
+        shared = [prompt for prompt in prompts if self._shares(prompt)]
+        totals = score_options(self._model, shared, self._batches)
+        if shared and self._distrust(Choose):
+            problem = check_scores(self._model, shared, totals)
+            if problem:
+                self._stop_sharing(problem)
+                totals = {}
+        items = [
+            (prompt, ids) for prompt in prompts if prompt not in totals for ids in prompt.options
+        ]
+        alone = iter(score_alone(self._model, items, self._batches))
+        results: Results = {}
+        for request, prompt in asked:
+            assert isinstance(request.want, Choose)
+            values = totals.get(prompt) or [sum(next(alone)) for _ in prompt.options]
+            tokens = tuple(len(option) for option in prompt.options)
+            sizes = tuple(len(option.encode()) for option in request.want.options)
+            results[request.id] = Scores("logprob", tuple(values), tokens, sizes)
         return results
 
-    def _generate(
-        self, items: Sequence[Prepared], images: Mapping[str, Tensor]
-    ) -> dict[str, Scores | Text | Failed]:
+    def _generate(self, asked: Sequence[Asked]) -> Results:
         writes = []
-        for item in items:
-            want = item.request.want
+        for request, prompt in asked:
+            want = request.want
             assert isinstance(want, Generate)
-            prefix = self._prefix(item, images)
-            limit = min(want.max_new_tokens, self._model.context - prefix.length)
-            writes.append(Write(prefix, limit, want.stop))
-        found = generate_greedily(
-            self._model.language_model,
+            limit = min(want.max_new_tokens, self._model.context - prompt.length())
+            writes.append(Write(prompt, limit, want.stop, seed=request.seed))
+        shared = [write for write in writes if self._shares(write.prompt)]
+        found = dict(zip(shared, self._write(shared, shared=True), strict=True))
+        if shared and self._distrust(Generate):
+            problem = check_texts(self._model, shared, list(found.values()))
+            if problem:
+                self._stop_sharing(problem)
+                found = {}
+        rest = [write for write in writes if write not in found]
+        found |= zip(rest, self._write(rest, shared=False), strict=True)
+        return {
+            request.id: Text(found[write].text, "stop" if found[write].ended else "length")
+            for (request, _), write in zip(asked, writes, strict=True)
+        }
+
+    def _write(self, writes: Sequence[Write], *, shared: bool) -> list[Written]:
+        return generate(
+            self._model,
             writes,
             self._batches,
             ends=self._model.ends,
             decode=self._model.decode,
+            shared=shared,
         )
-        return {
-            item.request.id: Text(written.text, "stop" if written.ended else "length")
-            for item, written in zip(items, found, strict=True)
-        }
+
+    # --- trust -------------------------------------------------------------------------------
+
+    def _shares(self, prompt: Prompt) -> bool:
+        if not self._sharing:
+            return False
+        longest = max((len(option) for option in prompt.options), default=1)
+        return self._model.shares_prefix(prompt.length() + longest)
+
+    def _distrust(self, kind: type) -> bool:
+        """Whether answers of this kind are still to be checked: once a load."""
+        new = kind not in self._checked
+        self._checked.add(kind)
+        return new
+
+    def _stop_sharing(self, problem: str) -> None:
+        self._sharing = False
+        self._notes.append(f"prefix sharing is off for this model: {problem}")
+
+
+def batches_for(model: VisionLanguageModel, runtime: Runtime) -> Batches:
+    """Return how a model's work is cut: by what was asked for, its shapes, and free memory."""
+    each = position_bytes(model.language_model)
+    config = model.language_model.config.get_text_config()
+    width = 12 * config.hidden_size + 4 * int(getattr(config, "intermediate_size", 0) or 0)
+    rough = each + 4 * width + 8 * config.vocab_size  # activations and logits
+    # Deterministic shapes must not depend on what else runs on the machine.
+    positions = (
+        most_positions(model.device)
+        if runtime.deterministic
+        else fitting_positions(model.device, rough)
+    )
+    return Batches(
+        runtime.batch_size,
+        fixed=runtime.deterministic,
+        positions=positions,
+        room=None if runtime.kv_budget is None else runtime.kv_budget // each,
+    )

@@ -1,47 +1,73 @@
-"""Batches that depend on the block alone, halved when memory runs out."""
+"""How much goes into a forward pass, and how many keys and values may live at once."""
 
 from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from harness.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-FIXED_ROWS = 8
-"""Rows of every batch in deterministic mode, whatever batch size was asked for."""
-AUTO_TOKENS = 8192
-"""Positions (rows x length) of one forward pass when the size is left to the engine."""
-AUTO_ROWS = 256
+MANY = 1 << 30
+CPU_POSITIONS = 4096
+"""Positions (rows x length) of a forward pass on a processor: more would not be faster."""
+GPU_POSITIONS = 65536
+PACK_NODES = 384
+"""Tokens that branches behind one stem take in a row; attention grows with their square."""
+SHARE = 0.25
+"""Of free memory that a forward pass may take, by a rough count."""
+
+
+class NoMemory(UserError):
+    """Memory did not suffice for the smallest batch."""
 
 
 class Batches:
     """Cuts items, longest first, into batches, and runs them.
 
     Args:
-        rows: Rows of a batch at most; ``None`` lets the engine choose.
-        fixed: Every batch has exactly :data:`FIXED_ROWS` rows, the last row repeated to fill it,
-            so that a row's numbers depend neither on the batch size asked for nor on a remainder.
-        tokens: Positions of a batch at most when ``rows`` is ``None``.
+        rows: Requests of a forward pass at most; ``None`` lets the engine choose.
+        fixed: Ignore ``rows`` and never shrink: what goes together depends on the block alone.
+        positions: Positions (rows x length) of a forward pass at most.
+        room: Positions whose keys and values may live at once; ``None`` for no bound.
     """
 
     def __init__(
-        self, rows: int | None = None, *, fixed: bool = False, tokens: int = AUTO_TOKENS
+        self,
+        rows: int | None = None,
+        *,
+        fixed: bool = False,
+        positions: int = CPU_POSITIONS,
+        room: int | None = None,
     ) -> None:
         if rows is not None and rows < 1:
             raise UserError(f"batch size {rows} is not a positive number")
-        self._rows = rows
-        self._fixed = fixed
-        self._tokens = tokens
+        self.rows = MANY if rows is None or fixed else rows
+        self.fixed = fixed
+        self._positions = positions
+        self._room = room
+        self._held = 0
 
-    def run(
+    @property
+    def nodes(self) -> int:
+        """Tokens of a pack at most."""
+        return min(PACK_NODES, self._positions)
+
+    def run(  # noqa: PLR0913, PLR0917  each says something else of an item
         self,
         items: Sequence[Item],
         length: Callable[[Item], int],
         forward: Callable[[Sequence[Item]], Sequence[Result]],
+        kept: Callable[[Item], int] = lambda _: 0,
+        behind: int = 0,
+        even: bool = False,
     ) -> list[Result]:
         """Return ``forward``'s result of each item, in the items' order.
 
@@ -49,50 +75,68 @@ class Batches:
             items: What to compute; one item is one row.
             length: Positions an item takes; batches go longest first.
             forward: Computes one batch, one result a row.
+            kept: Positions of keys and values that live while an item's batch is computed.
+            behind: More such positions that ``forward`` needs, however few its rows.
+            even: A batch holds items of one length, so that no row is padded.
 
         Raises:
-            UserError: when memory does not suffice for the smallest batch.
+            NoMemory: when memory or the budget does not suffice for a batch of one.
         """
         order = sorted(range(len(items)), key=lambda at: -length(items[at]))
         results: dict[int, Result] = {}
         start = 0
         while start < len(order):
-            count = self._count(length(items[order[start]]))
+            first = items[order[start]]
+            count = self._count(length(first), kept(first), behind)
             chosen = order[start : start + count]
+            if even:
+                chosen = [at for at in chosen if length(items[at]) == length(first)]
             rows = [items[at] for at in chosen]
-            if self._fixed:
-                rows += [rows[-1]] * (count - len(rows))
-            found = self._attempt(rows, forward)
+            found = self._attempt(rows, length(first), kept(first), forward)
             if found is None:
                 continue
-            results.update(zip(chosen, found, strict=False))
+            results.update(zip(chosen, found, strict=True))
             start += len(chosen)
         return [results[at] for at in range(len(items))]
 
-    def _count(self, longest: int) -> int:
-        if self._fixed:
-            return FIXED_ROWS
-        if self._rows is not None:
-            return self._rows
-        return max(1, min(AUTO_ROWS, self._tokens // max(1, longest)))
+    def _count(self, longest: int, kept: int, behind: int) -> int:
+        count = max(1, min(self.rows, self._positions // max(1, longest)))
+        if self._room is None:
+            return count
+        free = self._room - self._held
+        if free < kept + behind:
+            needed = self._held + kept + behind
+            raise NoMemory(
+                f"keys and values of {needed} positions must live at once, the budget holds "
+                f"{self._room}",
+                fix=f"use a --kv-budget {needed / self._room:.1f} times as large",
+            )
+        return min(count, max(1, free // max(1, kept + behind)))
 
     def _attempt(
-        self, rows: Sequence[Item], forward: Callable[[Sequence[Item]], Sequence[Result]]
+        self,
+        rows: Sequence[Item],
+        longest: int,
+        kept: int,
+        forward: Callable[[Sequence[Item]], Sequence[Result]],
     ) -> Sequence[Result] | None:
-        """Return the results, or ``None`` after memory ran out and the batch size was halved."""
+        """Return the results, or ``None`` after memory ran out and batches were made smaller."""
+        self._held += kept * len(rows)
         try:
             return forward(rows)
-        except (RuntimeError, MemoryError) as error:
+        except (RuntimeError, MemoryError, NoMemory) as error:
             if not out_of_memory(error):
                 raise
             needed = str(error).partition("\n")[0]
+        finally:
+            self._held -= kept * len(rows)
         free_memory()
-        if self._fixed or len(rows) == 1:
-            raise UserError(
+        if self.fixed or len(rows) == 1:
+            raise NoMemory(
                 f"memory does not suffice for a batch of {len(rows)}: {needed}",
-                fix="leave out --deterministic" if self._fixed else "use a smaller dtype",
+                fix="leave out --deterministic" if self.fixed else "use a smaller dtype",
             )
-        self._rows = len(rows) // 2
+        self._positions = max(1, len(rows) // 2 * longest)
         return None
 
 
@@ -100,7 +144,7 @@ def out_of_memory(error: BaseException) -> bool:
     """Return whether an error says that memory ran out, on any device."""
     import torch
 
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError, NoMemory)):
         return True
     text = str(error).lower()
     return "out of memory" in text or "can't allocate memory" in text
@@ -113,3 +157,34 @@ def free_memory() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+def fitting_positions(device: torch.device, each: int) -> int:
+    """Return how many positions a forward pass may take on a device.
+
+    A power of two, so that a little more or less free memory gives the same batches.
+
+    Args:
+        device: Where the model is.
+        each: Bytes that one position takes, by a rough count.
+    """
+    fitting = int(free_bytes(device) * SHARE) // max(1, each)
+    return min(most_positions(device), 1 << max(6, fitting.bit_length() - 1))
+
+
+def most_positions(device: torch.device) -> int:
+    """Return the positions of a forward pass beyond which a device does not get faster."""
+    return GPU_POSITIONS if device.type == "cuda" else CPU_POSITIONS
+
+
+def free_bytes(device: torch.device) -> int:
+    """Return the bytes that are free on a device."""
+    import torch
+
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        text = Path("/proc/meminfo").read_text(encoding="ascii")
+        return int(text.partition("MemAvailable:")[2].split()[0]) << 10
+    except (OSError, ValueError, IndexError):  # not on every system
+        return 4 << 30

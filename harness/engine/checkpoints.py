@@ -314,12 +314,12 @@ def load_image_processor(folder: Path) -> Any:
         ) from None
 
 
-def text_config(kind: Any, held: Mapping[str, Any], where: Path) -> Any:
-    """Return the language model's config that an original release keeps in its own.
+def part_config(kind: Any, held: Mapping[str, Any], where: Path) -> Any:
+    """Return the config of a part (language model, tower) that a release keeps in its own.
 
     Args:
         kind: The config class.
-        held: ``config.json`` of the release.
+        held: The release's keys, whatever else is among them.
         where: For the error.
 
     Raises:
@@ -332,8 +332,9 @@ def text_config(kind: Any, held: Mapping[str, Any], where: Path) -> Any:
         given["rope_parameters"] = {"rope_type": scaling.get("type"), **kept}
     try:
         return kind.from_dict(given)
-    except (TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"the config cannot be read: {_first(error)}", where=where) from None
+    except Exception as error:  # noqa: BLE001  the class has errors of its own for a wrong value
+        said = " ".join(str(error).split())
+        raise UserError(f"the config cannot be read: {said}", where=where) from None
 
 
 def tensor_names(checkpoint: Checkpoint) -> frozenset[str]:
@@ -389,7 +390,7 @@ def load_model(
                 **given,
                 **loading,
             )
-    except (OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError) as error:
+    except Exception as error:  # noqa: BLE001  of a strange config or file, anything may come
         raise UserError(
             f"transformers cannot load the weights: {_first(error)}", where=folder
         ) from None

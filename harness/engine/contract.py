@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import Cache
 
 from harness.descriptors import Json
@@ -70,12 +70,14 @@ class VisionLanguageModel(ABC):
         ends: Ids that end an answer.
         features_key: What an image's features depend on beside its bytes (encoder and weights,
             layer, preprocessing, dtype); ``None`` when they must not be kept on disk.
+        trains: Parts that train when nobody says which: of those in :meth:`parts`, and ``lora``.
     """
 
     language_model: Any
     context: int
     ends: frozenset[int]
     features_key: Mapping[str, Json] | None = None
+    trains: tuple[str, ...] = ("connector", "lora")
 
     @abstractmethod
     def prompt(self, turns: Sequence[Turn], options: Sequence[str]) -> Joint:
@@ -139,7 +141,7 @@ class VisionLanguageModel(ABC):
         positions: Tensor,
         cache: Cache | None,
         extras: Mapping[str, Tensor],
-        keep: int | Tensor = 0,
+        keep: int = 0,
     ) -> Tensor:
         """Run the language model and return logits ``(B, K, V)``.
 
@@ -154,7 +156,7 @@ class VisionLanguageModel(ABC):
             cache: Keys and values before these positions, extended in place; ``None`` when nothing
                 stands before and nothing comes after.
             extras: As in :class:`Inputs`, each ``(B, T, ...)``.
-            keep: The last K positions' logits are wanted (0: all), or those of places ``(K,)``.
+            keep: The last K positions' logits are wanted; 0 for all.
         """
         if extras:
             raise ValueError(f"this model takes no extra inputs, was given {sorted(extras)}")
@@ -167,6 +169,13 @@ class VisionLanguageModel(ABC):
             logits_to_keep=keep,
         ).logits
         return logits
+
+    def parts(self) -> Mapping[str, nn.Module]:
+        """Return ``vision_tower``, ``connector`` and ``language_model``, as far as there are such.
+
+        What trains, and what a probe looks into. No two share a weight.
+        """
+        return {"language_model": self.language_model}
 
     def shares_prefix(self, length: int) -> bool:
         """Whether a prompt of so many positions may be read apart from what follows it.

@@ -25,8 +25,8 @@ class Joint:
     options: tuple[Ids, ...]
 
 
-def common_length(first: Sequence[int], second: Sequence[int]) -> int:
-    """Return how many ids two sequences share from their start."""
+def common_length(first: Sequence[object], second: Sequence[object]) -> int:
+    """Return how many ids (or other symbols) two sequences share from their start."""
     length = 0
     for one, other in zip(first, second, strict=False):
         if one != other:

@@ -22,6 +22,7 @@ class Runtime:
         batch_size: Requests a forward pass takes at most; ``None`` lets the model choose.
         deterministic: Fixed shapes, so that records are byte-equal at any batch size.
         cache: Folder for what is worth keeping between runs (features of frozen encoders).
+        kv_budget: Bytes that keys and values may take at once; ``None`` leaves it to the model.
     """
 
     device: str = "auto"
@@ -29,6 +30,7 @@ class Runtime:
     batch_size: int | None = None
     deterministic: bool = False
     cache: Path | None = None
+    kv_budget: int | None = None
 
 
 class Answerer(Protocol):

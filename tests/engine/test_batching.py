@@ -4,45 +4,91 @@ from collections.abc import Sequence
 
 import pytest
 
-from harness.engine.batching import FIXED_ROWS, Batches, out_of_memory
+from harness.engine.batching import Batches, NoMemory, fitting_positions, out_of_memory
 from harness.errors import UserError
 
 pytestmark = pytest.mark.torch
 
 
-def test_results_come_back_in_order_and_batches_go_longest_first() -> None:
-    seen: list[list[int]] = []
+class Recorder:
+    """A forward pass that notes its rows and runs out of memory above ``most`` rows."""
 
-    def forward(rows: Sequence[int]) -> list[int]:
-        seen.append(list(rows))
+    def __init__(self, most: int = 100) -> None:
+        self.seen: list[list[int]] = []
+        self.most = most
+
+    def __call__(self, rows: Sequence[int]) -> list[int]:
+        self.seen.append(list(rows))
+        if len(rows) > self.most:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
         return [row * 2 for row in rows]
 
-    assert Batches(2).run([1, 5, 3, 4], lambda item: item, forward) == [2, 10, 6, 8]
-    assert seen == [[5, 4], [3, 1]]
+
+def same(item: int) -> int:
+    return item
 
 
-def test_memory_that_runs_out_halves_the_batch() -> None:
+def test_results_come_back_in_order_and_batches_go_longest_first() -> None:
+    forward = Recorder()
+    assert Batches(2).run([1, 5, 3, 4], same, forward) == [2, 10, 6, 8]
+    assert forward.seen == [[5, 4], [3, 1]]
+
+
+def test_even_batches_hold_one_length() -> None:
+    forward = Recorder()
+    assert Batches().run([3, 5, 3, 4, 3], same, forward, even=True) == [6, 10, 6, 8, 6]
+    assert forward.seen == [[5], [4], [3, 3, 3]]
+
+
+def test_memory_that_runs_out_halves_the_batch_for_good() -> None:
+    forward = Recorder(most=2)
+    batches = Batches(8)
+    assert batches.run([4] * 9, same, forward) == [8] * 9
+    assert [len(rows) for rows in forward.seen] == [8, 4, 2, 2, 2, 2, 1]
+    forward.seen.clear()
+    batches.run([4] * 4, same, forward)
+    assert [len(rows) for rows in forward.seen] == [2, 2]
+
+
+def test_memory_that_never_suffices_is_said() -> None:
+    with pytest.raises(NoMemory, match="memory does not suffice"):
+        Batches(2).run([1, 2], same, Recorder(most=0))
+    with pytest.raises(UserError, match="deterministic"):
+        Batches(2, fixed=True).run([1, 2], same, Recorder(most=0))
+
+
+def test_an_inner_batch_that_fails_makes_the_outer_one_smaller() -> None:
+    batches = Batches()
     seen: list[int] = []
 
     def forward(rows: Sequence[int]) -> list[int]:
         seen.append(len(rows))
-        if len(rows) > 2:
-            raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
+        if len(rows) > 1:
+            batches.run([1], same, Recorder(most=0))
         return list(rows)
 
-    batches = Batches(8)
-    assert batches.run(list(range(9)), lambda item: item, forward) == list(range(9))
-    assert seen == [8, 4, 2, 2, 2, 2, 1]
+    assert batches.run([7, 7, 7], same, forward) == [7, 7, 7]
+    assert seen == [3, 1, 1, 1]
 
 
-def test_memory_that_never_suffices_is_said() -> None:
+def test_a_budget_bounds_rows_and_says_what_is_missing() -> None:
+    forward = Recorder()
+    Batches(room=20).run([3] * 6, same, forward, kept=lambda item: item, behind=2)
+    assert [len(rows) for rows in forward.seen] == [4, 2]
+    with pytest.raises(NoMemory, match="25 positions"):
+        Batches(room=20).run([3], same, forward, kept=lambda item: item + 20, behind=2)
+
+
+def test_what_an_outer_batch_holds_is_not_free() -> None:
+    batches = Batches(room=10)
+    inner = Recorder()
+
     def forward(rows: Sequence[int]) -> list[int]:
-        raise MemoryError
+        batches.run([1] * 6, same, inner, kept=lambda item: item)
+        return list(rows)
 
-    with pytest.raises(UserError, match="memory does not suffice"):
-        Batches(2).run([1, 2], lambda item: item, forward)
-    with pytest.raises(UserError, match="deterministic"):
-        Batches(2, fixed=True).run([1, 2], lambda item: item, forward)
+    batches.run([6], same, forward, kept=lambda item: item)
+    assert [len(rows) for rows in inner.seen] == [4, 2]
 
 
 def test_other_errors_pass() -> None:
@@ -50,22 +96,19 @@ def test_other_errors_pass() -> None:
         raise RuntimeError("shapes differ")
 
     with pytest.raises(RuntimeError, match="shapes differ"):
-        Batches().run([1], lambda item: item, forward)
+        Batches().run([1], same, forward)
     assert not out_of_memory(ValueError("no"))
-
-
-def test_fixed_batches_have_one_size() -> None:
-    seen: list[int] = []
-
-    def forward(rows: Sequence[int]) -> list[int]:
-        seen.append(len(rows))
-        return list(rows)
-
-    items = list(range(FIXED_ROWS + 1))
-    assert Batches(3, fixed=True).run(items, lambda item: item, forward) == items
-    assert seen == [FIXED_ROWS, FIXED_ROWS]
 
 
 def test_a_batch_size_is_positive() -> None:
     with pytest.raises(UserError, match="batch size"):
         Batches(0)
+
+
+def test_positions_that_fit_are_a_power_of_two() -> None:
+    import torch
+
+    for each in (1, 10**6, 10**15):
+        found = fitting_positions(torch.device("cpu"), each)
+        assert found & (found - 1) == 0
+        assert found >= 64

@@ -1,120 +1,135 @@
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import pytest
 import torch
 
-from harness.engine import scoring
-from harness.engine.batching import Batches
-from harness.engine.generation import Write, generate_greedily
-from harness.engine.prefixes import Prefix
-from harness.engine.scoring import Ask, score_options
+from harness.engine.alone import score_alone
+from harness.engine.batching import Batches, NoMemory
+from harness.engine.cache import position_bytes
+from harness.engine.scoring import score_options
+from harness.engine.tree import Prompt
 
 pytestmark = pytest.mark.torch
 
-OPTIONS = ((5,), (5, 6), (7, 8, 9, 2), (5, 6, 11), (1, 2, 3, 4, 5, 6, 7))
+
+def naive(model: Any, prompt: Prompt, option: tuple[int, ...]) -> float:
+    """One plain forward pass of the language model for one option."""
+    said = model.embed(torch.tensor(option))
+    given = prompt.inputs(model)
+    whole = torch.cat([given.embeds, said])[None]
+    scores = model.language_model(inputs_embeds=whole).logits[0].float().log_softmax(-1)
+    return sum(float(scores[given.length - 1 + at, token]) for at, token in enumerate(option))
 
 
 @torch.inference_mode()
-def naive(model: Any, prefix: Prefix, option: tuple[int, ...]) -> float:
-    """One plain forward pass for one option."""
-    said = model.get_input_embeddings()(torch.tensor(option))
-    whole = torch.cat([prefix.embed(), said])[None]
-    scores = model(inputs_embeds=whole).logits[0].float().log_softmax(-1)
-    return sum(float(scores[prefix.length - 1 + at, token]) for at, token in enumerate(option))
+def wanted(model: Any, prompts: list[Prompt]) -> list[Any]:
+    return [
+        pytest.approx([naive(model, prompt, option) for option in prompt.options], abs=1e-4)
+        for prompt in prompts
+    ]
 
 
-def asks(prefixes: list[Prefix]) -> list[Ask]:
-    return [Ask(prefix, OPTIONS[: 1 + at % 5]) for at, prefix in enumerate(prefixes)]
+@torch.inference_mode()
+def scores(model: Any, prompts: list[Prompt], batches: Batches) -> list[list[float]]:
+    totals = score_options(model, prompts, batches)
+    return [totals[prompt] for prompt in prompts]
 
 
-@pytest.mark.parametrize("rows", [None, 1, 3, 64])
-@pytest.mark.parametrize("fixed", [False, True])
-@pytest.mark.parametrize("packed", [False, True])
-def test_shared_prefixes_score_like_one_pass_per_option(  # noqa: PLR0917
-    model: Any,
-    prefixes: list[Prefix],
-    rows: int | None,
-    fixed: bool,
-    packed: bool,
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("rows", [None, 1, 3])
+@pytest.mark.parametrize("positions", [1, 64, 4096])
+def test_shared_prefixes_score_like_one_pass_per_option(
+    any_model: Any, prompts: list[Prompt], rows: int | None, positions: int
 ) -> None:
-    assert scoring.takes_masks(model)
-    monkeypatch.setattr(scoring, "takes_masks", lambda _: packed)
-    given = asks(prefixes)
-    found = score_options(model, given, Batches(rows, fixed=fixed))
-    for ask, values in zip(given, found, strict=True):
-        wanted = [naive(model, ask.prefix, option) for option in ask.options]
-        assert values == pytest.approx(wanted, abs=1e-4)
+    found = scores(any_model, prompts, Batches(rows, positions=positions))
+    assert found == wanted(any_model, prompts)
 
 
-def test_order_does_not_change_scores(model: Any, prefixes: list[Prefix]) -> None:
-    given = asks(prefixes)
-    forth = score_options(model, given, Batches())
-    back = score_options(model, given[::-1], Batches())[::-1]
+def test_order_does_not_change_scores(any_model: Any, prompts: list[Prompt]) -> None:
+    forth = scores(any_model, prompts, Batches())
+    back = scores(any_model, prompts[::-1], Batches())[::-1]
     for one, other in zip(forth, back, strict=True):
         assert one == pytest.approx(other, abs=1e-5)
 
 
-def test_deterministic_scores_are_equal_to_the_last_bit(model: Any, prefixes: list[Prefix]) -> None:
-    given = asks(prefixes)
-    one = score_options(model, given, Batches(1, fixed=True))
-    assert one == score_options(model, given, Batches(64, fixed=True))
+def test_fixed_batches_give_the_same_bytes_at_any_size(
+    any_model: Any, prompts: list[Prompt]
+) -> None:
+    assert scores(any_model, prompts, Batches(1, fixed=True)) == scores(
+        any_model, prompts, Batches(64, fixed=True)
+    )
 
 
-def test_a_prefix_that_comes_twice_is_read_once(model: Any, prefixes: list[Prefix]) -> None:
-    calls: list[int] = []
-
-    def embed() -> torch.Tensor:
-        calls.append(1)
-        return prefixes[1].embed()
-
-    prefix = Prefix("same", prefixes[1].length, embed)
-    found = score_options(model, [Ask(prefix, OPTIONS[:2]), Ask(prefix, OPTIONS[1:3])], Batches())
-    assert len(calls) == 1
-    assert found[0][1] == found[1][0]
+def test_the_slow_way_says_the_same(any_model: Any, prompts: list[Prompt]) -> None:
+    items = [(prompt, option) for prompt in prompts for option in prompt.options]
+    with torch.inference_mode():
+        each = iter(score_alone(any_model, items, Batches(4)))
+    found = [[sum(next(each)) for _ in prompt.options] for prompt in prompts]
+    assert found == wanted(any_model, prompts)
 
 
-def test_greedy_equals_transformers(model: Any, prefixes: list[Prefix]) -> None:
-    writes = [Write(prefix, 12) for prefix in prefixes]
-    found = generate_greedily(model, writes, Batches(3), ends=frozenset({2}), decode=str)
-    for prefix, written in zip(prefixes, found, strict=True):
-        wanted = model.generate(
-            inputs_embeds=prefix.embed()[None],
-            attention_mask=torch.ones(1, prefix.length, dtype=torch.long),
-            max_new_tokens=12,
-            do_sample=False,
-            eos_token_id=2,
-            pad_token_id=0,
-        )[0].tolist()
-        ended = wanted[-1] == 2
-        assert written.ids == tuple(wanted[:-1] if ended else wanted)
-        assert written.ended == ended
+def test_what_prompts_share_is_read_once(model: Any, prompts: list[Prompt]) -> None:
+    shared = [prompt for prompt in prompts if prompt.images and prompt.images[0][0] == "a"]
+    model.passes.clear()
+    scores(model, shared, Batches())
+    stem = 1 + len(shared[0].images[0][1])
+    assert model.passes[0] == (1, stem)
+    assert len(model.passes) == 2  # the stem, and one pack behind it
+    paths = {(*prompt.ids[2:], *option[:-1]) for prompt in shared for option in prompt.options}
+    distinct = {path[:end] for path in paths for end in range(1, len(path) + 1)}
+    assert model.passes[1] == (1, len(distinct))
 
 
-def test_answers_end_before_a_stop_string(model: Any, prefixes: list[Prefix]) -> None:
-    def decode(ids: tuple[int, ...]) -> str:
-        return " ".join(str(token) for token in ids)
+def live_bytes() -> int:
+    """Return the bytes of keys and values in all caches of this process."""
+    from transformers.cache_utils import CacheLayerMixin
 
-    free = generate_greedily(
-        model, [Write(prefixes[0], 6)], Batches(), ends=frozenset(), decode=decode
-    )[0]
-    stop = f" {free.ids[2]}"
-    cut = generate_greedily(
-        model, [Write(prefixes[0], 6, (stop, ""))], Batches(), ends=frozenset(), decode=decode
-    )[0]
-    assert cut.text == free.text[: free.text.find(stop)]
-    assert cut.ended
-    assert not free.ended
+    held = {}
+    for thing in gc.get_objects():
+        if issubclass(type(thing), CacheLayerMixin) and thing.keys is not None:
+            for tensor in (thing.keys, thing.values):
+                assert tensor is not None
+                storage = tensor.untyped_storage()
+                held[storage.data_ptr()] = storage.nbytes()
+    return sum(held.values())
 
 
-def test_an_end_id_ends_an_answer(model: Any, prefixes: list[Prefix]) -> None:
-    free = generate_greedily(
-        model, [Write(prefixes[0], 4)], Batches(), ends=frozenset(), decode=str
-    )[0]
-    cut = generate_greedily(
-        model, [Write(prefixes[0], 4)], Batches(), ends=frozenset({free.ids[0]}), decode=str
-    )[0]
-    assert cut.ids == ()
-    assert cut.ended
+def test_live_keys_and_values_stay_within_the_budget(
+    any_model: Any, prompts: list[Prompt], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most = [0]
+    forward = any_model.forward
+
+    def watch(embeds: torch.Tensor, **given: Any) -> torch.Tensor:
+        logits: torch.Tensor = forward(embeds, **given)
+        most[0] = max(most[0], live_bytes())
+        return logits
+
+    monkeypatch.setattr(any_model, "forward", watch)
+    each = position_bytes(any_model.language_model)
+    free = scores(any_model, prompts, Batches(positions=4096))
+    unbounded, most[0] = most[0], 0
+    room = 160
+    bounded = scores(any_model, prompts, Batches(positions=4096, room=room))
+    assert most[0] <= room * each < unbounded
+    for one, other in zip(free, bounded, strict=True):
+        assert one == pytest.approx(other, abs=1e-4)
+    with pytest.raises(NoMemory, match="budget"):
+        scores(any_model, prompts, Batches(room=20))
+
+
+def test_memory_that_runs_out_changes_no_score(
+    any_model: Any, prompts: list[Prompt], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward = any_model.forward
+
+    def small(embeds: torch.Tensor, **given: Any) -> torch.Tensor:
+        if embeds.shape[0] * embeds.shape[1] > 50:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
+        logits: torch.Tensor = forward(embeds, **given)
+        return logits
+
+    monkeypatch.setattr(any_model, "forward", small)
+    assert scores(any_model, prompts, Batches()) == wanted(any_model, prompts)

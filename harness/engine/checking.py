@@ -1,0 +1,69 @@
+"""A sample of answers computed again the slow way, so that nobody has to trust the fast one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from harness.engine.alone import answer_logits, score_alone
+from harness.engine.batching import Batches
+from harness.engine.contract import VisionLanguageModel
+from harness.engine.generation import Write, Written
+from harness.engine.scoring import Totals
+from harness.engine.tree import Prompt
+
+Item = TypeVar("Item")
+
+SAMPLE = 4
+TOLERANCE = {"float32": 1e-4, "float16": 2e-2, "bfloat16": 1.5e-1}
+"""Difference of a token's log-probability that rounding explains, by the number type."""
+
+
+def tolerance(model: VisionLanguageModel) -> float:
+    """Return how far a token's log-probability may be off."""
+    dtype = model.language_model.get_input_embeddings().weight.dtype
+    return TOLERANCE.get(str(dtype).removeprefix("torch."), max(TOLERANCE.values()))
+
+
+def check_scores(model: VisionLanguageModel, prompts: Sequence[Prompt], totals: Totals) -> str:
+    """Score one option of a few prompts alone; return what is wrong, or nothing."""
+    items = []
+    for prompt in spread(prompts):
+        # A long option passes through most of the machinery.
+        number = max(range(len(prompt.options)), key=lambda at: len(prompt.options[at]))
+        items.append((prompt, number, prompt.options[number]))
+    slow = score_alone(model, [(prompt, ids) for prompt, _, ids in items], Batches(1))
+    for (prompt, number, ids), each in zip(items, slow, strict=True):
+        fast, wanted = totals[prompt][number], sum(each)
+        # Negated, so that NaN counts as a difference.
+        if not abs(fast - wanted) <= tolerance(model) * len(ids):
+            return f"an option scored {fast:.6f} with a shared prefix and {wanted:.6f} alone"
+    return ""
+
+
+def check_texts(
+    model: VisionLanguageModel, writes: Sequence[Write], found: Sequence[Written]
+) -> str:
+    """Read a few greedy answers alone; return what is wrong, or nothing.
+
+    A token that is not the likeliest is a difference when it is behind by more than rounding.
+    """
+    pairs = [
+        (write, written)
+        for write, written in zip(writes, found, strict=True)
+        if written.ids and not write.temperature
+    ]
+    for write, written in spread(pairs):
+        (logits,) = answer_logits(model, [(write.prompt, written.ids)])
+        likeliest = logits.max(-1).values
+        for place, token in enumerate(written.ids):
+            behind = float(likeliest[place] - logits[place, token])
+            if not behind <= 2 * tolerance(model):
+                return f"a token written with a shared prefix is {behind:.6f} behind when alone"
+    return ""
+
+
+def spread(items: Sequence[Item]) -> list[Item]:
+    """Return up to :data:`SAMPLE` items from all over."""
+    count = min(SAMPLE, len(items))
+    return [items[at * len(items) // count] for at in range(count)]

@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.engine import answerer as answering
+from harness.engine.answerer import EngineAnswerer
+from harness.models import Runtime
+from harness.requests import Choose, Embed, Failed, Generate, Request, Scores, Text, Turn
+from harness.samples.images import LoadedImage
+
+pytestmark = pytest.mark.torch
+
+OPTIONS = ("yes", "no", "maybe not", "nobody")
+Make = Callable[..., Any]
+
+
+def requests(pictures: list[LoadedImage], want: Any = None) -> list[Request]:
+    texts = ("who is it", "who is there", "what")
+    return [
+        Request(
+            f"r{at}",
+            f"s{at}",
+            "t",
+            (Turn("user", texts[at % 3], (pictures[at % 4],)),),
+            want or Choose(OPTIONS[: 2 + at % 3]),
+        )
+        for at in range(10)
+    ]
+
+
+def results(model: Any, given: list[Request], *, sharing: bool = True, **runtime: Any) -> Any:
+    answerer = EngineAnswerer(model, Runtime(device="cpu", **runtime), sharing=sharing)
+    found = {response.request: response.result for response in answerer.answer(given)}
+    assert list(found) == [request.id for request in given]
+    assert answerer.notes() == []
+    return found
+
+
+def near(found: dict[str, Scores]) -> dict[str, Any]:
+    return {name: pytest.approx(result.values, abs=1e-4) for name, result in found.items()}
+
+
+def test_neither_batch_nor_order_nor_sharing_changes_answers(
+    any_model: Any, pictures: list[LoadedImage]
+) -> None:
+    given = requests(pictures)
+    whole = results(any_model, given)
+    others = [
+        results(any_model, given, batch_size=1),
+        results(any_model, given, batch_size=4, deterministic=True),
+        results(any_model, given[::-1]),
+        results(any_model, given, sharing=False),
+        results(any_model, given, kv_budget=60_000),
+        {request.id: results(any_model, [request])[request.id] for request in given},
+    ]
+    wanted = {name: result.values for name, result in whole.items()}
+    for other in others:
+        assert near(other) == wanted
+        for name, result in other.items():
+            best = max(range(len(result.values)), key=result.values.__getitem__)
+            assert whole[name].values[best] == max(whole[name].values)
+
+
+def test_neither_batch_nor_order_nor_sharing_changes_texts(
+    any_model: Any, pictures: list[LoadedImage]
+) -> None:
+    given = requests(pictures, Generate(7))
+    whole = results(any_model, given)
+    assert all(isinstance(result, Text) for result in whole.values())
+    assert whole == results(any_model, given, batch_size=1)
+    assert whole == results(any_model, given[::-1], batch_size=3)
+    assert whole == results(any_model, given, sharing=False)
+    assert whole == results(any_model, given, deterministic=True)
+
+
+def test_deterministic_answers_are_equal_to_the_last_bit(
+    any_model: Any, pictures: list[LoadedImage]
+) -> None:
+    given = requests(pictures)
+    one = results(any_model, given, batch_size=1, deterministic=True)
+    assert one == results(any_model, given, batch_size=64, deterministic=True)
+
+
+def test_each_distinct_image_is_encoded_once_and_kept_on_disk(
+    make_model: Make, pictures: list[LoadedImage], tmp_path: Path
+) -> None:
+    model = make_model(features_key={"encoder": "noise"})
+    given = requests(pictures)
+    first = results(model, given, cache=tmp_path)
+    assert sorted(model.encoded) == sorted(picture.key for picture in pictures[:4])
+    model.encoded.clear()
+    assert results(model, given, cache=tmp_path) == first
+    assert model.encoded == []
+
+
+def test_what_cannot_be_asked_fails_alone(model: Any, pictures: list[LoadedImage]) -> None:
+    good = requests(pictures)[0]
+    bad = LoadedImage(pictures[0].pixels, "x", "bad", 8, 8)
+
+    def ask(name: str, text: str, want: Any, *images: LoadedImage) -> Request:
+        return Request(name, name, "t", (Turn("user", text, images),), want)
+
+    given = [
+        good,
+        ask("long", "a" * 250, Choose(OPTIONS)),
+        ask("vectors", "a", Embed()),
+        ask("empty", "a", Choose(("", "a"))),
+        ask("rejected", "a", Choose(OPTIONS), bad),
+        ask("rejected too", "a", Generate(3), pictures[0], bad),
+    ]
+    found = results(model, given)
+    assert isinstance(found.pop(good.id), Scores)
+    assert {name: result.kind for name, result in found.items()} == {
+        "long": "prompt_too_long",
+        "vectors": "unsupported",
+        "empty": "empty_option",
+        "rejected": "image_rejected",
+        "rejected too": "image_rejected",
+    }
+    assert "60 more than the model's 200" in found["long"].message
+    assert isinstance(found["long"], Failed)
+
+
+def test_a_model_that_shares_nothing_is_asked_one_sequence_at_a_time(
+    make_model: Make, pictures: list[LoadedImage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = make_model()
+    given = requests(pictures) + [
+        Request(f"w{at}", "s", "t", one.turns, Generate(4))
+        for at, one in enumerate(requests(pictures))
+    ]
+    shared = results(model, given)
+    monkeypatch.setattr(model, "shares_prefix", lambda length: length < 32)
+    alone = results(model, given)
+    for name, result in shared.items():
+        if isinstance(result, Text):
+            assert alone[name] == result
+        else:
+            assert alone[name].values == pytest.approx(result.values, abs=1e-4)
+
+
+@pytest.mark.parametrize("want", [None, Generate(5)])
+def test_a_model_that_sharing_would_change_is_asked_the_slow_way_and_says_so(
+    make_model: Make, pictures: list[LoadedImage], want: Any
+) -> None:
+    """A model that shifts positions when something stands before them."""
+    model = make_model()
+    forward = model.forward
+
+    def columns(embeds: Any, *, cache: Any, **given: Any) -> Any:
+        if cache is not None and cache.get_seq_length():
+            given["positions"] = given["positions"] + 40
+        return forward(embeds, cache=cache, **given)
+
+    given = requests(pictures, want)
+    right = results(make_model(), given, sharing=False)
+    model.forward = columns
+    answerer = EngineAnswerer(model, Runtime(device="cpu"))
+    found: Any = {response.request: response.result for response in answerer.answer(given)}
+    (note,) = answerer.notes()
+    assert "sharing is off" in note
+    if want is None:
+        assert near(found) == {name: result.values for name, result in right.items()}
+
+
+def test_equal_chats_are_tokenised_once(
+    make_model: Make, pictures: list[LoadedImage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = make_model()
+    calls: list[Any] = []
+    prompt = model.prompt
+
+    def count(*given: Any) -> Any:
+        calls.append(given)
+        return prompt(*given)
+
+    monkeypatch.setattr(model, "prompt", count)
+    answerer = EngineAnswerer(model, Runtime(device="cpu"))
+    given = requests(pictures)
+    answerer.answer(given)
+    answerer.answer(given)
+    distinct = {(request.turns[0].text, request.want) for request in given}
+    assert len(calls) == len(distinct)
+
+
+def test_positions_and_extra_inputs_follow_their_tokens(
+    make_model: Make, pictures: list[LoadedImage]
+) -> None:
+    """Three rows of position ids that are not columns, and a feature added to an image's tokens."""
+    import torch
+
+    from harness.engine.contract import Inputs
+
+    def dress(model: Any) -> Any:
+        plain, forward = model.inputs, model.forward
+
+        def inputs(ids: Any, images: Any) -> Inputs:
+            found = plain(ids, images)
+            # An image's tokens take one position together, as in multimodal rotary embeddings.
+            marks = torch.tensor(
+                [
+                    mark
+                    for token, shown in spans(ids, images)
+                    for mark in ([1] * shown if token < 0 else [0])
+                ]
+            )
+            places = (1 - marks).cumsum(0)
+            return Inputs(
+                found.embeds,
+                places.expand(3, -1).clone(),
+                int(places[-1]) + 1,
+                {"deep": found.embeds * marks[:, None]},
+            )
+
+        def onward(embeds: Any, *, positions: Any, extras: Any, **given: Any) -> Any:
+            assert positions.shape[0] == 3
+            assert extras["deep"].shape == embeds.shape
+            return forward(embeds + extras["deep"], positions=positions[:1], extras={}, **given)
+
+        model.inputs, model.forward = inputs, onward
+        return model
+
+    def spans(ids: Any, images: Any) -> list[tuple[int, int]]:
+        shown = iter(images)
+        return [(token, len(next(shown)) if token < 0 else 1) for token in ids]
+
+    for want in (None, Generate(6)):
+        given = requests(pictures, want)
+        fast = results(dress(make_model()), given)
+        slow = results(dress(make_model()), given, sharing=False)
+        if want is None:
+            assert near(fast) == {name: result.values for name, result in slow.items()}
+        else:
+            assert fast == slow
+
+
+def test_memory_that_never_suffices_is_the_users_to_know(
+    model: Any, pictures: list[LoadedImage]
+) -> None:
+    from harness.errors import UserError
+
+    with pytest.raises(UserError, match="budget"):
+        results(model, requests(pictures), kv_budget=2000)
+    assert answering.batches_for(model, Runtime(deterministic=True)).fixed

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.engine.tokens import IMAGE, Ids
+from harness.engine.tree import STEM, Prompt, Stem, grow
+
+pytestmark = pytest.mark.torch
+
+token = st.integers(0, 3)
+SHOWN = {key: torch.zeros(20, 1) for key in "ab"}
+
+
+@st.composite
+def prompt(draw: st.DrawFn) -> Prompt:
+    keys = draw(st.text("ab", max_size=2))
+    ids = [draw(token)]
+    for _ in keys:
+        ids += [IMAGE, *draw(st.lists(token, max_size=3))]
+    options = draw(st.lists(st.lists(token, min_size=1, max_size=3).map(tuple), max_size=3))
+    return Prompt(tuple(ids), tuple((key, SHOWN[key]) for key in keys), tuple(options))
+
+
+def read_back(stem: Stem, before: tuple[object, ...]) -> list[tuple[object, ...]]:
+    """Return prompt, number and symbols of every option, as the tree spells them."""
+    here = before + stem.prompt.symbols[stem.start : stem.end]
+    found: list[tuple[object, ...]] = []
+    for pack in stem.packs:
+        paths: dict[int, Ids] = {STEM: ()}
+        for node, (said, parent) in enumerate(zip(pack.tokens, pack.parents, strict=True)):
+            paths[node] = (*paths[parent], said)
+            assert pack.depths[node] == len(paths[node]) - 1
+        for one, number, aims in pack.wanted:
+            node, last = aims[-1]
+            found.append((one, number, (*here, *paths[node], last)))
+        found += [(one, None, (*here, *paths[node])) for one, node in pack.ends if not one.options]
+    for child in stem.children:
+        assert child.start == stem.end
+        found += read_back(child, here)
+    return found
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(prompt(), min_size=1, max_size=6),
+    st.sampled_from([None, 1, 5, 100]),
+    st.integers(1, 4),
+)
+def test_a_tree_spells_every_option_of_every_prompt_once(
+    prompts: list[Prompt], nodes: int | None, each: int
+) -> None:
+    stems = grow(prompts, nodes, each)
+    found = [item for stem in stems for item in read_back(stem, ())]
+    wanted: list[tuple[object, ...]] = [
+        (one, number, (*one.symbols, *option))
+        for one in prompts
+        for number, option in enumerate(one.options)
+    ]
+    wanted += [(one, None, one.symbols) for one in prompts if not one.options]
+    assert sorted(map(repr, found)) == sorted(map(repr, wanted))
+    for pack in (pack for stem in stems for pack in stem.packs):
+        assert len({one for one, _ in pack.ends}) <= each
+        assert nodes is None or len(pack) <= nodes or len(pack.ends) == 1
+
+
+def test_shots_are_read_once_for_all_questions() -> None:
+    def ask(key: str, last: int) -> Prompt:
+        return Prompt((1, IMAGE, 2, IMAGE, last), (("a", SHOWN["a"]), (key, SHOWN[key])))
+
+    (shots,) = grow([ask("a", 3), ask("b", 3), ask("b", 4)], 100, 100)
+    assert (shots.start, shots.end) == (0, 3)
+    assert [(stem.start, stem.end) for stem in shots.children] == [(3, 5), (3, 4)]
+    assert [len(pack) for stem in shots.children for pack in stem.packs] == [0, 2]
