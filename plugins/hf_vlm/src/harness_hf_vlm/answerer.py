@@ -1,0 +1,133 @@
+"""Answers a block of requests with a model that the engine cannot cut into prefix and answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from harness.engine.batching import CPU_POSITIONS, GPU_POSITIONS, Batches, free_memory
+from harness.engine.contract import PromptError
+from harness.engine.tokens import Ids
+from harness.models import Runtime
+from harness.requests import Choose, Failed, Generate, Request, Response, Scores, Text
+
+from harness_hf_vlm.chats import to_device
+from harness_hf_vlm.forwards import Asked, Forwards, cut
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+    from harness_hf_vlm.loading import Loaded
+
+Key = tuple[str, tuple[str, ...]]  # a rendered chat and its images
+
+
+class ProcessorAnswerer:
+    """A loaded model; each distinct prompt goes through the processor once.
+
+    Args:
+        loaded: Model and processor.
+        runtime: How to run.
+        cached: Whether options go behind the keys and values of their prompt.
+        notes: What whoever reads the record should know.
+    """
+
+    def __init__(
+        self, loaded: Loaded, runtime: Runtime, *, cached: bool, notes: Sequence[str] = ()
+    ) -> None:
+        self._loaded = loaded
+        self._chats = loaded.chats
+        self._forwards = Forwards(loaded.model, separate=loaded.chats.separate)
+        positions = GPU_POSITIONS if loaded.model.device.type == "cuda" else CPU_POSITIONS
+        self._batches = Batches(
+            runtime.batch_size, fixed=runtime.deterministic, positions=positions
+        )
+        self._cached = cached
+        self._notes = list(notes)
+
+    def answer(self, requests: Sequence[Request]) -> Iterable[Response]:
+        """Answer one block of requests; see the model contract."""
+        groups: dict[Key, list[Request]] = {}
+        results: dict[str, Scores | Text | Failed] = {}
+        for request in requests:
+            try:
+                text = self._chats.render(request.turns)
+            except PromptError as error:
+                results[request.id] = Failed(error.kind, str(error))
+                continue
+            keys = tuple(image.key for image in request.images)
+            groups.setdefault((text, keys), []).append(request)
+        for (text, _), several in groups.items():
+            results |= self._answer_group(text, several)
+        return [Response(request.id, results[request.id]) for request in requests]
+
+    def notes(self) -> list[str]:
+        """Return what whoever reads the record should know of how the answers were computed."""
+        return list(self._notes)
+
+    def close(self) -> None:
+        """Free what was loaded."""
+        self._loaded.model.to("meta")
+        free_memory()
+
+    def _answer_group(
+        self, text: str, requests: Sequence[Request]
+    ) -> dict[str, Scores | Text | Failed]:
+        """Answer requests of one prompt."""
+        try:
+            given = self._chats.inputs(text, requests[0].images)
+        except PromptError as error:
+            failed = Failed(error.kind, str(error))
+            return {request.id: failed for request in requests}
+        ready = to_device(given, self._loaded.model)
+        known: dict[Choose | Generate, Scores | Text | Failed] = {}
+        results: dict[str, Scores | Text | Failed] = {}
+        for request in requests:
+            want = request.want
+            if not isinstance(want, (Choose, Generate)):
+                results[request.id] = Failed(
+                    "unsupported", "this model chooses and generates; it gives no vectors"
+                )
+                continue
+            if want not in known:
+                known[want] = self._answer_one(text, ready, want)
+            results[request.id] = known[want]
+        return results
+
+    def _answer_one(
+        self, text: str, given: Mapping[str, Tensor], want: Choose | Generate
+    ) -> Scores | Text | Failed:
+        ids: Ids = tuple(given["input_ids"][0].tolist())
+        over = len(ids) - self._loaded.context
+        if isinstance(want, Generate):
+            if over >= 0:
+                return _too_long(len(ids) + 1, self._loaded.context)
+            room = min(want.max_new_tokens, -over)
+            return self._forwards.write(given, Generate(room, want.stop), self._chats.tokenizer)
+        try:
+            back, options = self._chats.behind(text, want.options, ids)
+        except PromptError as error:
+            return Failed(error.kind, str(error))
+        longest = max(map(len, options), default=0)
+        whole = len(ids) - back + (0 if self._chats.separate else longest)
+        if whole > self._loaded.context:
+            return _too_long(whole, self._loaded.context)
+        asked = Asked(cut(given, back), options)
+        score = self._forwards.score_cached if self._cached else self._forwards.score_whole
+        values = score(asked, self._batches)
+        return Scores(
+            "logprob",
+            tuple(values),
+            tuple(map(len, options)),
+            tuple(len(option.encode()) for option in want.options),
+        )
+
+
+def _too_long(length: int, context: int) -> Failed:
+    return Failed(
+        "prompt_too_long",
+        f"prompt and answer take {length} positions, {length - context} more than the model's "
+        f"{context}",
+    )

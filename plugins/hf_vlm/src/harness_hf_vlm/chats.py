@@ -1,0 +1,222 @@
+"""What a chat becomes: text by the chat template, tensors by the processor, options behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from harness.engine.chats import Template, clean, sent
+from harness.engine.contract import PromptError
+from harness.engine.tokens import Ids, tokenize_jointly
+from harness.errors import UserError
+from harness.requests import Turn
+from harness.samples.images import LoadedImage
+from PIL import Image
+from torch import Tensor
+
+MARK = "\ufffc"  # where an image stands in rendered text, as in harness.engine.chats
+_OWN_PLACES = {"blip-2", "instructblip", "florence2"}
+"""Processors that put images before the text themselves."""
+_PROBE = Image.new("RGB", (8, 8))
+
+
+class Chats:
+    """A processor with its chat template.
+
+    Args:
+        processor: transformers' processor of the checkpoint.
+        config: The model's config.
+        template: Source of the chat template; ``None`` when there is none.
+        form: ``template``, ``plain`` or ``question``.
+        separate: Whether answers are tokenised by themselves (encoder and decoder).
+        score_eos: Whether an option ends with end-of-sequence.
+
+    Raises:
+        UserError: when the tokenizer has no image token or the template shows no image.
+    """
+
+    def __init__(  # noqa: PLR0913  named choices
+        self,
+        processor: Any,
+        config: Any,
+        *,
+        template: str | None,
+        form: str,
+        separate: bool,
+        score_eos: bool,
+    ) -> None:
+        self.processor = processor
+        self.tokenizer = processor.tokenizer
+        self.separate = separate
+        self._form = form
+        self._end = self.tokenizer.eos_token_id if score_eos else None
+        self._tokens = _image_tokens(processor, config)
+        self.token: str | None = None
+        self._template: Template | None = None
+        if form == "template":
+            assert template is not None
+            self._template, self.token = _placed(self.tokenizer, template, self._tokens)
+        elif config.model_type not in _OWN_PLACES:
+            self.token = self._tokens[0] if self._tokens else None
+            if self.token is None:
+                raise UserError(
+                    "the tokenizer has no image token, so images cannot be placed in a text",
+                    fix="give the tokenizer files that belong to the checkpoint",
+                )
+
+    @property
+    def token_id(self) -> int | None:
+        """Id of the text's image token."""
+        return None if self.token is None else int(self._id(self.token))
+
+    def render(self, turns: Sequence[Turn]) -> str:
+        """Return a chat as text that ends where the answer begins, one mark for an image.
+
+        Raises:
+            PromptError: when the template refuses the chat or loses an image.
+        """
+        shown = sum(len(turn.images) for turn in turns)
+        if self._template is not None:
+            text = self._template.render(turns)
+            if text.count(MARK) != shown:
+                raise PromptError(
+                    "prompt_format", "the chat template leaves out or repeats an image"
+                )
+            return text
+        if self.token is None and shown > 1:
+            raise PromptError("prompt_format", f"this model takes one image, not {shown}")
+        parts = []
+        for turn in turns:
+            text = clean(turn.text, *self._tokens)
+            if self._form == "question" and turn.role == "user":
+                text = f"Question: {text} Answer:"
+            between = " " if self._form == "question" and turn.role == "assistant" else "\n"
+            marks = MARK * len(turn.images) if self.token is not None else ""
+            parts.append((between if parts else "") + marks + text)
+        return "".join(parts)
+
+    def inputs(
+        self, text: str, images: Sequence[LoadedImage], *, special: bool = True
+    ) -> dict[str, Tensor]:
+        """Return the tensors that the model takes for a rendered chat.
+
+        Raises:
+            PromptError: when the processor refuses text or images.
+        """
+        shown = self._shown(text)
+        given: dict[str, Any] = {"text": [shown], "return_tensors": "pt"}
+        if images:
+            given["images"] = [image.pixels for image in images]
+        if not special or self._begun(shown):
+            given["add_special_tokens"] = False
+        try:
+            made = self.processor(**given)
+        except Exception as error:  # noqa: BLE001  processors raise whatever is below them
+            said = " ".join(str(error).split()) or type(error).__name__
+            kind = "image_rejected" if images else "prompt_format"
+            raise PromptError(kind, f"the processor refuses: {said}") from None
+        return {
+            name: value
+            for name, value in made.items()
+            if isinstance(value, Tensor) and name != "labels"
+        }
+
+    def behind(self, text: str, options: Sequence[str], ids: Ids) -> tuple[int, tuple[Ids, ...]]:
+        """Return how many of a prompt's last ids options leave, and each option's ids from there.
+
+        Args:
+            text: The rendered chat.
+            options: Answers, as sent.
+            ids: The processor's ids of the chat.
+
+        Raises:
+            PromptError: for an option that tokenises to nothing.
+        """
+        plain: Callable[[str], Ids] = lambda piece: self._encode(piece, special=False)  # noqa: E731
+        if not all(plain(clean(option, *self._tokens)) for option in options):
+            raise PromptError("empty_option", "an option has no text")
+        end = () if self._end is None else (self._end,)
+        if self.separate:
+            return 0, tuple((*plain(option), *end) for option in options)
+        shown = self._shown(text)
+        special = not self._begun(shown)
+        given = [clean(option, *self._tokens) for option in sent(text, options)]
+        joint = tokenize_jointly(
+            lambda piece: self._encode(piece, special=special), shown, given, self._end
+        )
+        alone = self._encode(shown, special=special)
+        tail = alone
+        if self.token_id in alone:
+            tail = alone[len(alone) - alone[::-1].index(self.token_id) :]
+        back = len(alone) - len(joint.prefix)
+        if back <= len(tail) <= len(ids) and ids[len(ids) - len(tail) :] == tail:
+            return back, joint.options
+        # The processor ends the prompt in its own way, so an option begins behind that.
+        last = str(self.tokenizer.decode(list(ids[-1:])))
+        return 0, tuple((*plain(option), *end) for option in sent(last, options))
+
+    def decode(self, ids: Ids) -> str:
+        """Return ids as text, without special tokens."""
+        text: str = self.tokenizer.decode(
+            list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        return text
+
+    def _shown(self, text: str) -> str:
+        return text.replace(MARK, self.token or "")
+
+    def _begun(self, text: str) -> bool:
+        start = self.tokenizer.bos_token
+        return start is not None and text.startswith(start)
+
+    def _encode(self, text: str, *, special: bool) -> Ids:
+        return tuple(self.tokenizer(text, add_special_tokens=special).input_ids) if text else ()
+
+    def _id(self, token: str) -> int:
+        return int(self.tokenizer.convert_tokens_to_ids(token))
+
+
+def to_device(given: Mapping[str, Tensor], model: Any) -> dict[str, Tensor]:
+    """Return tensors on the model's device, numbers with a fraction in its number type."""
+    place, dtype = model.device, model.dtype
+    return {
+        name: value.to(place, dtype) if torch.is_floating_point(value) else value.to(place)
+        for name, value in given.items()
+    }
+
+
+def _image_tokens(processor: Any, config: Any) -> list[str]:
+    """Return the tokens by which a text may place an image, all known to the tokenizer."""
+    tokenizer = processor.tokenizer
+    named = [getattr(processor, name, None) for name in ("image_token", "boi_token")]
+    named.append(getattr(tokenizer, "image_token", None))
+    number = getattr(config, "image_token_id", None) or getattr(config, "image_token_index", None)
+    if isinstance(number, int) and number < len(tokenizer):
+        named.append(tokenizer.convert_ids_to_tokens(number))
+    known = tokenizer.get_vocab()
+    tokens = [str(getattr(token, "content", token)) for token in named if token is not None]
+    return list(dict.fromkeys(token for token in tokens if token in known))
+
+
+def _placed(tokenizer: Any, source: str, tokens: Sequence[str]) -> tuple[Template, str]:
+    """Return a template and the token that it writes once for each image."""
+    image = LoadedImage(_PROBE, "", "", *_PROBE.size)
+    refused = ""
+    for token in tokens:
+        template = Template(tokenizer, source, token)
+        try:
+            counts = [
+                template.render([Turn("user", "x", (image,) * count)]).count(MARK)
+                for count in (1, 2)
+            ]
+        except PromptError as error:
+            refused = f" ({error})"
+            continue
+        if counts[0] == 1:
+            return template, token
+    known = ", ".join(tokens) or "it has none"
+    raise UserError(
+        f"the chat template writes no image token of the tokenizer ({known}){refused}",
+        fix="give the tokenizer files that belong to the checkpoint, or -o prompt_format=plain",
+    )

@@ -1,0 +1,112 @@
+"""The model as the harness sees it: a light identity first, weights when something is asked."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.descriptors import Json
+from harness.engine.checkpoints import Checkpoint, open_checkpoint, read_json
+from harness.engine.devices import resolve_device, resolve_dtype, torch_dtype
+from harness.engine.weights import user_cache
+from harness.errors import UserError
+from harness.models import Answerer, Runtime
+
+if TYPE_CHECKING:
+    from harness_hf_vlm.loading import Loaded
+
+_SCHEME = 1  # raised when the way answers are computed changes their numbers
+_MAPPED = ("config.json", "processor_config.json", "preprocessor_config.json")
+_TEMPLATES = ("chat_template.jinja", "chat_template.json")
+
+
+class HfVlm:
+    """A checkpoint in transformers' format that is known but not loaded.
+
+    Args:
+        options: Parsed options of the descriptor.
+    """
+
+    def __init__(self, options: Mapping[str, Json]) -> None:
+        self._options: dict[str, Any] = dict(options)
+
+    def identity(self, runtime: Runtime) -> Mapping[str, Json]:
+        """Return everything that can change the numbers; see the model contract."""
+        source = self._open()
+        return {
+            "model": "hf_vlm",
+            "scheme": _SCHEME,
+            "checkpoint": source.identity(runtime.cache or user_cache()),
+            "dtype": resolve_dtype(runtime.dtype, source.dtype),
+            "chat_template": template_hash(source.folder),
+            "prompt_format": str(self._options.get("prompt_format") or "auto"),
+            "score_eos": bool(self._options.get("score_eos", True)),
+            "trust_remote_code": self._trusts,
+            # Its processors and models are not part of the checkpoint.
+            "transformers": importlib.metadata.version("transformers"),
+        }
+
+    def load(self, runtime: Runtime) -> Answerer:
+        """Load the weights."""
+        from harness_hf_vlm.loading import choose
+
+        return choose(self.load_parts(runtime), runtime, str(self._options.get("way") or "auto"))
+
+    def load_parts(self, runtime: Runtime) -> Loaded:
+        """Return model and processor, on their device."""
+        from harness_hf_vlm.loading import load
+
+        device = resolve_device(runtime.device)
+        source = self._open()
+        about = {**self.identity(runtime), "device": device.type}
+        return load(
+            source,
+            device=device,
+            loading={"dtype": torch_dtype(str(about["dtype"]))},
+            form=str(about["prompt_format"]),
+            score_eos=bool(about["score_eos"]),
+            trust=self._trusts,
+            about=about,
+        )
+
+    @property
+    def _trusts(self) -> bool:
+        return bool(self._options.get("trust_remote_code"))
+
+    def _open(self) -> Checkpoint:
+        path = self._options.get("path")
+        if not path:
+            raise UserError("hf_vlm needs a checkpoint", fix="-o path=FOLDER or HUB_ID")
+        source = open_checkpoint(str(path), revision=self._options.get("revision"))
+        if not self._trusts:
+            _refuse_code(source.folder)
+        return source
+
+
+def template_hash(folder: Path) -> str:
+    """Return the sha256 of a checkpoint's chat templates; empty when it has none."""
+    texts = [path.read_bytes() for name in _TEMPLATES if (path := folder / name).is_file()]
+    for name in ("tokenizer_config.json", "processor_config.json"):
+        path = folder / name
+        held = read_json(path).get("chat_template") if path.is_file() else None
+        if held:
+            texts.append(repr(held).encode())
+    return hashlib.sha256(b"\0".join(texts)).hexdigest() if texts else ""
+
+
+def _refuse_code(folder: Path) -> None:
+    """Refuse a checkpoint that asks for code of its own."""
+    for name in _MAPPED:
+        path = folder / name
+        asked = read_json(path).get("auto_map") if path.is_file() else None
+        if asked:
+            named = asked.values() if isinstance(asked, Mapping) else [asked]
+            raise UserError(
+                "the checkpoint asks for code of its own (auto_map: "
+                f"{', '.join(map(str, named))}), which can do whatever you can",
+                where=path,
+                fix="read that code, then allow it with -o trust_remote_code=true",
+            )

@@ -1,0 +1,194 @@
+"""Forward passes of any image-text-to-text model: behind a read prompt, or anew for each option."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from harness.engine.batching import Batches
+from harness.engine.tokens import Ids
+from harness.requests import Generate, Text
+from torch import Tensor
+
+_ALONG = ("attention_mask", "token_type_ids", "mm_token_type_ids", "cross_attention_mask")
+"""Inputs with a value for each position; a further position repeats the last one."""
+_SUFFIX = {"paligemma": 1}
+"""Token type of an answer where it is not the prompt's last one (attention is causal there)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A prompt as tensors, cut where the options leave it, and the options.
+
+    Attributes:
+        given: What the model takes, one row; ids up to the cut.
+        options: Ids of each option from there.
+    """
+
+    given: Mapping[str, Tensor]
+    options: tuple[Ids, ...]
+
+
+class Forwards:
+    """Runs a model.
+
+    Args:
+        model: A transformers model for image-text-to-text, in evaluation mode.
+        separate: Whether it has an encoder for the prompt and a decoder for the answer.
+    """
+
+    def __init__(self, model: Any, *, separate: bool) -> None:
+        self._model = model
+        self._separate = separate
+        self._keeps = "logits_to_keep" in inspect.signature(model.forward).parameters
+
+    @torch.inference_mode()
+    def score_whole(self, asked: Asked, batches: Batches) -> list[float]:
+        """Return the summed log-probability of each option, the prompt read anew with each."""
+        length = asked.given["input_ids"].shape[1]
+
+        def forward(rows: Sequence[Ids]) -> list[float]:
+            aims, real = _padded(rows, self._model.device)
+            if self._separate:
+                start = torch.full_like(aims[:, :1], self._start())
+                out = self._model(
+                    **_repeated(asked.given, len(rows)),
+                    decoder_input_ids=torch.cat([start, aims[:, :-1]], dim=1),
+                )
+                return _total(out.logits, aims, real)
+            given = self._extended(_repeated(asked.given, len(rows)), aims, real)
+            out = self._model(**given, use_cache=False, **self._keep(aims.shape[1] + 1))
+            return _total(out.logits[:, -aims.shape[1] - 1 : -1], aims, real)
+
+        return batches.run(asked.options, lambda ids: length + len(ids), forward)
+
+    @torch.inference_mode()
+    def score_cached(self, asked: Asked, batches: Batches) -> list[float]:
+        """Return the same, the prompt read once and each option behind its keys and values."""
+        length = asked.given["input_ids"].shape[1]
+        out = self._model(**asked.given, use_cache=True, **self._keep(1))
+        first = torch.log_softmax(out.logits[0, -1].float(), dim=-1)
+        cache = out.past_key_values
+
+        def forward(rows: Sequence[Ids]) -> list[float]:
+            totals = [float(first[ids[0]]) for ids in rows]
+            if max(map(len, rows)) == 1:
+                return totals
+            given, _ = _padded([ids[:-1] for ids in rows], self._model.device)
+            aims, real = _padded([ids[1:] for ids in rows], self._model.device)
+            behind = copy.deepcopy(cache)
+            behind.batch_repeat_interleave(len(rows))
+            mask = asked.given["attention_mask"].new_ones(len(rows), length + given.shape[1])
+            mask[:, length:] = real
+            more = self._positions(length, len(rows), given.shape[1])
+            if "cross_attention_mask" in asked.given:
+                last = asked.given["cross_attention_mask"][:, -1:]
+                more["cross_attention_mask"] = last.repeat(len(rows), given.shape[1], 1, 1)
+            logits = self._model(
+                input_ids=given, attention_mask=mask, past_key_values=behind, use_cache=True, **more
+            ).logits
+            added = _total(logits, aims, real)
+            return [one + other for one, other in zip(totals, added, strict=True)]
+
+        return batches.run(asked.options, lambda ids: length + len(ids), forward)
+
+    @torch.inference_mode()
+    def write(self, given: Mapping[str, Tensor], want: Generate, tokenizer: Any) -> Text:
+        """Return the greedy answer, by transformers' own generation."""
+        stops = {"stop_strings": list(want.stop), "tokenizer": tokenizer} if want.stop else {}
+        ids = self._model.generate(
+            **given,
+            max_new_tokens=want.max_new_tokens,
+            do_sample=False,
+            num_beams=1,
+            temperature=None,
+            top_p=None,
+            top_k=None,
+            **stops,
+        )[0]
+        asked = given["input_ids"][0]
+        if not self._separate and torch.equal(ids[: len(asked)], asked):
+            ids = ids[len(asked) :]
+        text = str(
+            tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        )
+        places = [at for stop in want.stop if stop and (at := text.find(stop)) >= 0]
+        if places:
+            return Text(text[: min(places)], "stop")
+        named = self._model.generation_config.eos_token_id
+        ends = named if isinstance(named, list) else [named]
+        ended = len(ids) > 0 and int(ids[-1]) in ends
+        return Text(text, "stop" if ended else "length")
+
+    def _extended(
+        self, given: Mapping[str, Tensor], aims: Tensor, real: Tensor
+    ) -> dict[str, Tensor]:
+        """Return a prompt's inputs with options (B, T) behind it."""
+        whole = dict(given)
+        whole["input_ids"] = torch.cat([given["input_ids"], aims], dim=1)
+        for name in _ALONG:
+            if name not in given:
+                continue
+            held = given[name]
+            more = held[:, -1:].repeat(1, aims.shape[1], *[1] * (held.ndim - 2))
+            kind = _SUFFIX.get(self._model.config.model_type)
+            if name == "attention_mask":
+                more = real.to(held.dtype)
+            elif name == "token_type_ids" and kind is not None:
+                more = torch.full_like(more, kind)
+            whole[name] = torch.cat([held, more], dim=1)
+        return whole
+
+    def _keep(self, count: int) -> dict[str, int]:
+        return {"logits_to_keep": count} if self._keeps else {}
+
+    def _positions(self, length: int, rows: int, count: int) -> dict[str, Tensor]:
+        """Return position ids behind a prompt, where a model keeps their distance from its length.
+
+        Models with multimodal rotary positions keep it from the prompt they read last.
+        """
+        delta = getattr(getattr(self._model, "model", None), "rope_deltas", None)
+        if delta is None:
+            return {}
+        places = torch.arange(length, length + count, device=delta.device) + delta.reshape(-1)[:1]
+        return {"position_ids": places.expand(3, rows, count)}
+
+    def _start(self) -> int:
+        config = self._model.config.get_text_config()
+        found = self._model.generation_config.decoder_start_token_id
+        return int(config.decoder_start_token_id if found is None else found)
+
+
+def cut(given: Mapping[str, Tensor], back: int) -> dict[str, Tensor]:
+    """Return a prompt's inputs without its last ``back`` positions."""
+    if not back:
+        return dict(given)
+    along = {"input_ids", *_ALONG}
+    return {name: held[:, :-back] if name in along else held for name, held in given.items()}
+
+
+def _repeated(given: Mapping[str, Tensor], rows: int) -> dict[str, Tensor]:
+    """Return inputs for equal rows; patches of all images stand one after another, as rows do."""
+    return {name: held.repeat(rows, *[1] * (held.ndim - 1)) for name, held in given.items()}
+
+
+def _padded(rows: Sequence[Ids], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return ids (B, T), padded on the right, and 1 where an id stands."""
+    width = max(map(len, rows))
+    ids, real = torch.zeros(2, len(rows), width, dtype=torch.long).unbind()
+    for row, given in enumerate(rows):
+        ids[row, : len(given)] = torch.tensor(given)
+        real[row, : len(given)] = 1
+    return ids.to(device), real.to(device)
+
+
+def _total(logits: Tensor, aims: Tensor, real: Tensor) -> list[float]:
+    """Return each row's summed float32 log-probability of ids (B, T) under logits (B, T, V)."""
+    scores = logits.float()
+    each = scores.gather(2, aims[..., None]).squeeze(2) - scores.logsumexp(2)
+    totals: list[float] = (each * real).sum(1).tolist()
+    return totals

@@ -1,0 +1,232 @@
+"""Loads model and processor, and finds the fastest way to ask them that changes no number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from harness.descriptors import Json
+from harness.engine.answerer import EngineAnswerer
+from harness.engine.chats import find_template
+from harness.engine.checking import TOLERANCE
+from harness.engine.checkpoints import Checkpoint, load_model
+from harness.errors import UserError
+from harness.models import Answerer, Runtime
+from harness.requests import Choose, Failed, Request, Response, Scores, Turn
+from harness.samples.images import LoadedImage
+from PIL import Image
+from transformers import AutoModelForImageTextToText, AutoProcessor
+
+from harness_hf_vlm.answerer import ProcessorAnswerer
+from harness_hf_vlm.chats import Chats
+from harness_hf_vlm.shared import SharedModel
+
+_NO_LIMIT = 1 << 30
+_OPTIONS = ("yes", "no, two people", "it is a cat on the left")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model with what asks it.
+
+    Attributes:
+        model: In evaluation mode, on its device.
+        chats: Its processor and chat template.
+        context: Positions it can take.
+        score_eos: Whether an option ends with end-of-sequence.
+        about: The model's identity and device.
+    """
+
+    model: Any
+    chats: Chats
+    context: int
+    score_eos: bool
+    about: Mapping[str, Json]
+
+
+def load(  # noqa: PLR0913  named choices
+    source: Checkpoint,
+    *,
+    device: torch.device,
+    loading: Mapping[str, Any],
+    form: str,
+    score_eos: bool,
+    trust: bool,
+    about: Mapping[str, Json],
+) -> Loaded:
+    """Return model and processor.
+
+    Raises:
+        UserError: when transformers cannot load one of them, or they do not fit.
+    """
+    processor = _load_processor(source, trust=trust)
+    if trust and source.config.get("auto_map"):
+        model = _load_trusted(source, loading)
+    else:
+        model = load_model(AutoModelForImageTextToText, source, **loading)
+    model.to(device).eval()
+    template = find_template(source.folder, processor.tokenizer)
+    if form == "template" and template is None:
+        raise UserError("the checkpoint has no chat template", fix="-o prompt_format=plain")
+    if form == "auto":
+        form = "plain" if template is None else "template"
+    text = model.config.get_text_config()
+    separate = bool(model.config.is_encoder_decoder or getattr(text, "is_encoder_decoder", False))
+    chats = Chats(
+        processor,
+        model.config,
+        template=template,
+        form=form,
+        separate=separate,
+        score_eos=score_eos,
+    )
+    context = int(getattr(text, "max_position_embeddings", None) or _NO_LIMIT)
+    return Loaded(model, chats, context, score_eos, about)
+
+
+def choose(loaded: Loaded, runtime: Runtime, way: str) -> Answerer:
+    """Return an answerer: the fastest whose scores are those of reading each prompt anew.
+
+    Args:
+        loaded: Model and processor.
+        runtime: How to run.
+        way: ``auto``, or the one way to take, which is then checked all the same.
+
+    Raises:
+        UserError: when the model cannot be asked at all, or not in the way asked for.
+    """
+    slow = ProcessorAnswerer(loaded, runtime, cached=False)
+    questions = _questions()
+    wanted = [response.result for response in slow.answer(questions)]
+    if not any(isinstance(result, Scores) for result in wanted):
+        why = next(result.message for result in wanted if isinstance(result, Failed))
+        raise UserError(f"the model cannot be asked with an image: {why}")
+    if way == "whole" or loaded.chats.separate:
+        if way in {"engine", "cached"}:
+            raise UserError("this model's prompt has an encoder of its own", fix="leave out way")
+        return slow
+    said: list[str] = []
+    for name in ("engine", "cached"):
+        if way not in {"auto", name}:
+            continue
+        try:
+            fast: Answerer = (
+                _on_engine(loaded, runtime)
+                if name == "engine"
+                else ProcessorAnswerer(loaded, runtime, cached=True, notes=said)
+            )
+            difference = _difference(list(fast.answer(questions)), wanted, loaded)
+        except Exception as error:  # noqa: BLE001  a model that does not fit may raise anything
+            first = (str(error) or type(error).__name__).partition("\n")[0]
+            difference = f"it stops with: {first}"
+        if not difference:
+            return fast
+        said.append(f"{_WHAT[name]} is off: {difference}")
+    if way != "auto":
+        raise UserError(f"this model cannot be asked so: {said[0]}", fix="leave out way")
+    return ProcessorAnswerer(loaded, runtime, cached=False, notes=said)
+
+
+_WHAT = {
+    "engine": "sharing of prompts",
+    "cached": "reading a prompt once for its options",
+}
+
+
+def _on_engine(loaded: Loaded, runtime: Runtime) -> EngineAnswerer:
+    model = SharedModel(
+        loaded.model,
+        loaded.chats,
+        context=loaded.context,
+        score_eos=loaded.score_eos,
+        features_key=loaded.about,
+    )
+    return EngineAnswerer(model, runtime)
+
+
+def _difference(found: Sequence[Response], wanted: Sequence[object], loaded: Loaded) -> str:
+    """Return what is wrong with scores, or nothing."""
+    allowed = TOLERANCE.get(str(loaded.about["dtype"]), max(TOLERANCE.values()))
+    for response, right in zip(found, wanted, strict=True):
+        if not isinstance(right, Scores):
+            continue
+        scores = response.result
+        if not isinstance(scores, Scores):
+            return f"a prompt that can be asked fails ({getattr(scores, 'message', '')})"
+        if scores.tokens != right.tokens:
+            return "options have other tokens"
+        worst = max(abs(a - b) for a, b in zip(scores.values, right.values, strict=True))
+        if not worst <= allowed:  # negated, so that NaN counts as a difference
+            return f"a log-probability differs by {worst:.2g}"
+    return ""
+
+
+def _questions() -> list[Request]:
+    """Return a few questions about drawn pictures of several sizes."""
+    chance = np.random.default_rng(0)
+    pictures = []
+    for number, (width, height) in enumerate([(96, 64), (50, 120), (64, 64)]):
+        dots = chance.integers(0, 255, (8, 8, 3), dtype=np.uint8)
+        pixels = Image.fromarray(dots).resize((width, height))
+        name = f"drawn-{number}-{width}x{height}"
+        pictures.append(LoadedImage(pixels, name, name, width, height))
+    one, two, three = pictures
+    chats: list[tuple[Turn, ...]] = [
+        (Turn("user", "What is shown?", (one,)),),
+        (Turn("user", "Is there a person in the picture, and where?", (two,)),),
+        (Turn("user", "Which of both is larger?", (one, three)),),
+        (
+            Turn("user", "What is shown?", (one,)),
+            Turn("assistant", "a dog"),
+            Turn("user", "And here, on the left?", (two,)),
+        ),
+    ]
+    return [
+        Request(f"check-{number}", "check", "check", turns, Choose(_OPTIONS))
+        for number, turns in enumerate(chats)
+    ]
+
+
+def _load_processor(source: Checkpoint, *, trust: bool) -> Any:
+    auto: Any = AutoProcessor
+    try:
+        if trust and source.revision:
+            found = auto.from_pretrained(
+                source.name, revision=source.revision, trust_remote_code=True
+            )
+        else:
+            found = auto.from_pretrained(
+                str(source.folder), local_files_only=True, trust_remote_code=trust
+            )
+    except Exception as error:  # noqa: BLE001  transformers raises what is below it
+        raise UserError(
+            f"transformers cannot read the processor: {_first(error)}", where=source.folder
+        ) from None
+    if not hasattr(found, "tokenizer") or not hasattr(found, "image_processor"):
+        raise UserError(
+            f"the checkpoint has no processor for images and text, only a {type(found).__name__}",
+            where=source.folder,
+            fix="give a checkpoint with preprocessor_config.json and a tokenizer",
+        )
+    return found
+
+
+def _load_trusted(source: Checkpoint, loading: Mapping[str, Any]) -> Any:
+    """Return a model that the checkpoint's own code makes; the user has allowed it."""
+    place = source.name if source.revision else str(source.folder)
+    more = {"revision": source.revision} if source.revision else {}
+    try:
+        return AutoModelForImageTextToText.from_pretrained(
+            place, trust_remote_code=True, **more, **loading
+        )
+    except Exception as error:  # noqa: BLE001  code of a stranger's
+        raise UserError(
+            f"the checkpoint's own code cannot load it: {_first(error)}", where=source.folder
+        ) from None
+
+
+def _first(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -1,0 +1,95 @@
+"""Models that put images among a causal decoder's embeddings, on the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from harness.descriptors import Json
+from harness.engine.chats import tokenize_whole
+from harness.engine.contract import VisionLanguageModel
+from harness.engine.tokens import Ids, Joint
+from harness.requests import Turn
+from harness.samples.images import LoadedImage
+from torch import Tensor
+
+from harness_hf_vlm.chats import MARK, Chats, to_device
+
+
+class SharedModel(VisionLanguageModel):
+    """Any such model; an image is what its token becomes when it stands alone.
+
+    Whether that holds is for the caller to check: nothing here knows a family.
+
+    Args:
+        model: A transformers model for image-text-to-text.
+        chats: Its processor.
+        context: Positions it can take.
+        score_eos: Whether an option ends with end-of-sequence.
+        features_key: What an image's embeddings depend on.
+
+    Raises:
+        ValueError: when texts have no image token.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        chats: Chats,
+        *,
+        context: int,
+        score_eos: bool,
+        features_key: Mapping[str, Json],
+    ) -> None:
+        self.language_model = model
+        self.context = context
+        self.features_key = features_key
+        self._chats = chats
+        if chats.token_id is None:
+            raise ValueError("images do not stand in the text")
+        self._image = chats.token_id
+        self._end = chats.tokenizer.eos_token_id if score_eos else None
+        named = model.generation_config.eos_token_id
+        several = named if isinstance(named, list) else [named]
+        ends = (*several, chats.tokenizer.eos_token_id)
+        self.ends = frozenset(int(end) for end in ends if end is not None)
+
+    def prompt(self, turns: Sequence[Turn], options: Sequence[str]) -> Joint:
+        """Return a chat's ids and its options'; see the contract."""
+        text = self._chats.render(turns)
+        return tokenize_whole(self._chats.tokenizer, text, options, self._end, self._image)
+
+    def decode(self, ids: Ids) -> str:
+        """Return ids as text, without special tokens."""
+        return self._chats.decode(ids)
+
+    @torch.inference_mode()
+    def encode(self, images: Sequence[LoadedImage]) -> list[Tensor]:
+        """Return the embeddings ``(T, W)`` that the model itself hands to its decoder."""
+        return [self._embeddings(image) for image in images]
+
+    def connect(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """Return the same, where the decoder is."""
+        return [feature.to(self.device) for feature in features]
+
+    def _embeddings(self, image: LoadedImage) -> Tensor:
+        given = to_device(self._chats.inputs(MARK, [image], special=False), self.language_model)
+        taken: list[Tensor] = []
+
+        def take(_module: Any, _given: object, named: Mapping[str, Any]) -> None:
+            taken.append(named["inputs_embeds"])
+            raise _EnoughError
+
+        handle = self.language_model.get_decoder().register_forward_pre_hook(take, with_kwargs=True)
+        try:
+            self.language_model(**given, use_cache=False)
+        except _EnoughError:
+            pass
+        finally:
+            handle.remove()
+        return taken[0][0].clone()
+
+
+class _EnoughError(Exception):
+    """The decoder is about to run and its input is known."""
