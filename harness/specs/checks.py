@@ -196,6 +196,11 @@ def template_texts(raw: Any) -> Iterator[tuple[At, str]]:
         yield ("prompt", "system"), raw["prompt"]["system"]
     for index, text in enumerate(raw["prompt"].get("paraphrases", ())):
         yield ("prompt", "paraphrases", index), text
+    for name, form in raw.get("training", {}).items():
+        yield ("training", name, "template"), form["template"]
+        yield ("training", name, "answer"), form["answer"]
+        if "against" in form:
+            yield ("training", name, "against", "answer"), form["against"]["answer"]
     for index, text in enumerate(raw["ask"].get("embed", {}).get("texts", ())):
         yield ("ask", "embed", "texts", index), text
 

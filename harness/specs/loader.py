@@ -24,6 +24,7 @@ from harness.specs.spec import (
     PromptSpec,
     TaskGroup,
     TaskSpec,
+    TrainingForm,
 )
 from harness.specs.yaml_loader import Document, read_yaml
 
@@ -180,7 +181,15 @@ def _task(document: Document, named: Mapping[str, NamedOption]) -> TaskSpec:
         unit=raw["unit"],
         slices=tuple(raw.get("slices", ())),
         options=dict(named),
+        training={name: _form(held) for name, held in raw.get("training", {}).items()},
         source=document.path,
+    )
+
+
+def _form(raw: Mapping[str, Any]) -> TrainingForm:
+    against = raw.get("against", {})
+    return TrainingForm(
+        raw["template"], raw["answer"], against.get("field", ""), against.get("answer", "")
     )
 
 

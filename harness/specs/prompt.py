@@ -11,7 +11,7 @@ from harness.errors import SampleError, UserError
 from harness.requests import Turn
 from harness.samples import Sample
 from harness.samples.images import LoadedImage
-from harness.specs.spec import ChooseSpec, EmbedSpec, TaskSpec
+from harness.specs.spec import ChooseSpec, EmbedSpec, TaskSpec, TrainingForm
 from harness.specs.templates import Template, compile_template
 
 
@@ -39,6 +39,27 @@ def prompt_text(spec: TaskSpec, sample: Sample) -> str:
         place = spec.variant.number - 1
         text, where = spec.prompt.paraphrases[place], f"{spec.id}: prompt.paraphrases[{place}]"
     return _on_sample(spec, _template(text, where), sample)
+
+
+def training_pair(
+    spec: TaskSpec, form: TrainingForm, sample: Sample, *, against: bool = False
+) -> tuple[str, str]:
+    """Return question and answer of a sample in a form for training.
+
+    Args:
+        spec: The task.
+        form: One of its forms.
+        sample: The sample; its target is seen as ``target``.
+        against: Whether it is the second sample, whose field has another sample's value.
+
+    Raises:
+        SampleError: the sample lacks a field that a template names.
+    """
+    told = replace(sample, fields={**sample.fields, "target": sample.target})
+    where = f"{spec.id}: training"
+    question = _on_sample(spec, _template(form.template, where), told)
+    answer = form.against_answer if against else form.answer
+    return question, _on_sample(spec, _template(answer, where), told)
 
 
 def lists_options(spec: TaskSpec) -> bool:

@@ -137,6 +137,23 @@ class MetricSpec:
     options: Mapping[str, Json] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class TrainingForm:
+    """A way to train on a task other than by its own question and answer.
+
+    Attributes:
+        template: The question, over the sample's fields.
+        answer: What is taught, over the fields and ``target``.
+        against: A field that a second sample takes another sample's value in; none when empty.
+        against_answer: The answer to that one.
+    """
+
+    template: str
+    answer: str
+    against: str = ""
+    against_answer: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSpec:
     """One task.
@@ -147,6 +164,7 @@ class TaskSpec:
         slices: Groups to report, as the reader names them.
         unit: What statistics resample; handed to the reader as its option ``unit``.
         options: Named options, with the value in force.
+        training: Ways to train on it by name, the first by default; its own question when empty.
         variant: How it is asked otherwise, when it is.
         source: The file it was read from.
     """
@@ -166,6 +184,7 @@ class TaskSpec:
     unit: str
     slices: tuple[str, ...] = ()
     options: Mapping[str, NamedOption] = field(default_factory=dict)
+    training: Mapping[str, TrainingForm] = field(default_factory=dict)
     variant: Variant | None = None
     source: Path | None = None
 

@@ -10,7 +10,7 @@ from harness.errors import UserError
 from harness.samples import Sample
 from harness.specs import ChooseSpec, EmbedSpec, GenerateSpec
 from harness.specs.loader import SpecError, check, load_task, parts, resolved, with_options
-from harness.specs.prompt import prompt_text
+from harness.specs.prompt import prompt_text, training_pair
 from harness.specs.yaml_loader import parse_yaml
 from tests.specs.specs_for_tests import SPEC, changed
 
@@ -224,3 +224,22 @@ def test_a_prompt_that_reads_a_named_option_uses_it() -> None:
     )
     wrong = changed("in?", "in{{ option.imagse }}?")
     assert "there is no named option 'imagse'" in str(check(wrong)[0])
+
+
+def test_a_form_for_training_is_kept_by_name() -> None:
+    form = """\
+unit: image
+training:
+  open:
+    template: Who is {{ who }}?
+    answer: "{{ target }}"
+    against: {field: who, answer: "not {{ target }}"}
+"""
+    document = changed("unit: image\n", form)
+    assert check(document) == []
+    held = with_options(document, {}).training["open"]
+    assert (held.against, held.against_answer) == ("who", "not {{ target }}")
+    sample = Sample("s", (), "sad", "c", {"who": "Ada"})
+    spec = with_options(document, {})
+    assert training_pair(spec, held, sample) == ("Who is Ada?", "sad")
+    assert training_pair(spec, held, sample, against=True) == ("Who is Ada?", "not sad")
