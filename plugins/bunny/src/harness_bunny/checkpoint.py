@@ -20,7 +20,7 @@ from harness.engine.checkpoints import (
     load_image_processor,
     load_model,
     load_tokenizer,
-    text_config,
+    part_config,
 )
 from harness.errors import UserError, unknown
 from torch import Tensor, nn
@@ -91,12 +91,10 @@ def load(
     if end is None or tokenizer.convert_ids_to_tokens(end) != base.end:
         raise UserError(f"the tokenizer has no {base.end}", where=source.folder)
     weights = _sorted_out(source, tower)
-    config = text_config(base.config, source.config, where)
+    config = part_config(base.config, source.config, where)
     _fit(weights.language, config, len(tokenizer), bias=kind == "bunny-phi")
     language = load_model(base.model, source, config=config, weights=weights.language, dtype=dtype)
-    vision = SiglipVisionConfig.from_dict(
-        {key: value for key, value in tower.config.items() if key != "model_type"}
-    )
+    vision = part_config(SiglipVisionConfig, tower.config, tower.folder or where)
     vision.vision_use_head = False
     loaded = load_model(
         SiglipVisionModel, source, config=vision, weights=weights.tower, dtype=dtype

@@ -75,7 +75,7 @@ class BunnyModel(VisionLanguageModel):
 
     def to(self, device: torch.device) -> Self:
         """Move all parts to a device."""
-        for part in (self.language_model, self.tower, self.projector):
+        for part in self.parts().values():
             part.to(device)
         return self
 
@@ -95,13 +95,11 @@ class BunnyModel(VisionLanguageModel):
     def encode(self, images: Sequence[LoadedImage]) -> list[Tensor]:
         """Return each image's patch tokens ``(N, scales x D)``, before the projector."""
         pixels = torch.cat([self.pixels(image) for image in images])
-        with torch.inference_mode():
-            return list(self.look(self._placed(pixels)))
+        return list(self.look(self._placed(pixels)))
 
     def connect(self, features: Sequence[Tensor]) -> list[Tensor]:
         """Return each image's positions ``(N, W)``."""
-        with torch.inference_mode():
-            return [self.projector(self._placed(found)) for found in features]
+        return [self.projector(self._placed(found)) for found in features]
 
     def pixels(self, image: LoadedImage) -> Tensor:
         """Return a picture ``(1, 3, S, S)`` as the tower takes it, S the largest scale.
@@ -154,6 +152,14 @@ class BunnyModel(VisionLanguageModel):
                 whole = interpolate(whole.float(), size=(side, side), mode="area").to(whole)
             seen.append(whole.flatten(2).transpose(1, 2))
         return torch.cat(seen, dim=-1)
+
+    def parts(self) -> Mapping[str, nn.Module]:
+        """Return the tower, the projector and the language model."""
+        return {
+            "vision_tower": self.tower,
+            "connector": self.projector,
+            "language_model": self.language_model,
+        }
 
     def close(self) -> None:
         """Free the weights."""

@@ -68,11 +68,8 @@ class Llava:
         tower = self._tower(source)
         about = {**self.identity(runtime), "device": device.type}
         if tower is None:
-            model = released.load(source, self._options, about, dtype)
-        else:
-            model = original.load(source, tower, self._options, about, dtype)
-        model.language_model.to(device)
-        return model
+            return released.load(source, self._options, about, dtype).to(device)
+        return original.load(source, tower, self._options, about, dtype).to(device)
 
     def _open(self) -> Checkpoint:
         path = self._options.get("path")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import torch
 from harness.descriptors import Json
@@ -15,7 +15,8 @@ from harness.engine.pictures import check_shape
 from harness.engine.tokens import Ids, Joint
 from harness.requests import Request, Response, Turn
 from harness.samples.images import LoadedImage
-from torch import Tensor
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM
 
 Preprocess = Callable[[Any], Mapping[str, Tensor]]
 _AMONG_OTHERS = "+others"
@@ -40,11 +41,24 @@ class Asking:
     score_eos: bool
 
 
+def language_part(model: Any) -> Any:
+    """Take the language model out of a transformers LLaVA, as the causal model it is by itself."""
+    body = model.model.language_model
+    with torch.device("meta"):  # an empty frame: body and head come from the model
+        auto: Any = AutoModelForCausalLM
+        alone = auto.from_config(body.config)
+    setattr(alone, alone.base_model_prefix, body)
+    alone.set_output_embeddings(model.lm_head)
+    alone.config, alone.generation_config = body.config, model.generation_config
+    del model.model.language_model, model.lm_head
+    return alone.eval()
+
+
 class LlavaModel(VisionLanguageModel):
     """LLaVA-1.5: one square picture, a fixed number of positions.
 
     Args:
-        model: A transformers ``LlavaForConditionalGeneration``.
+        model: A transformers ``LlavaForConditionalGeneration``; it is taken apart.
         asking: How it is asked.
         context: Positions it can take.
         features_key: What an image's features depend on.
@@ -53,8 +67,8 @@ class LlavaModel(VisionLanguageModel):
     def __init__(
         self, model: Any, asking: Asking, context: int, features_key: Mapping[str, Json]
     ) -> None:
-        self.language_model = model
-        self.parts = model.model
+        self.language_model = language_part(model)
+        self.vision = model.model
         self.context = context
         self.features_key = features_key
         self.asking = asking
@@ -82,11 +96,10 @@ class LlavaModel(VisionLanguageModel):
     def encode(self, images: Sequence[LoadedImage]) -> list[Tensor]:
         """Return the tower's patch tokens of each image ``(N, D)``, before the projector."""
         shown = [self.pixels(image)["pixel_values"] for image in images]
-        config = self.parts.config
+        config = self.vision.config
         layers = config.vision_feature_layer
-        with torch.inference_mode():
-            tower = self.parts.vision_tower
-            states = tower(self.placed(torch.cat(shown)), output_hidden_states=True).hidden_states
+        tower = self.vision.vision_tower
+        states = tower(self.placed(torch.cat(shown)), output_hidden_states=True).hidden_states
         wanted = [layers] if isinstance(layers, int) else layers
         found = torch.cat([states[layer] for layer in wanted], dim=-1)
         if config.vision_feature_select_strategy == "default":
@@ -95,9 +108,8 @@ class LlavaModel(VisionLanguageModel):
 
     def connect(self, features: Sequence[Tensor]) -> list[Tensor]:
         """Return each image's positions ``(N, W)``."""
-        projector = self.parts.multi_modal_projector
-        with torch.inference_mode():
-            return [projector(self.placed(found)) for found in features]
+        projector = self.vision.multi_modal_projector
+        return [projector(self.placed(found)) for found in features]
 
     def pixels(self, image: LoadedImage) -> Mapping[str, Tensor]:
         """Return a picture as the tower takes it.
@@ -117,11 +129,25 @@ class LlavaModel(VisionLanguageModel):
     def close(self) -> None:
         """Free the weights."""
         super().close()
-        self.parts = None
+        self.vision = None
+
+    def to(self, device: torch.device) -> Self:
+        """Move all parts to a device."""
+        self.vision.to(device)
+        self.language_model.to(device)
+        return self
+
+    def parts(self) -> Mapping[str, nn.Module]:
+        """Return the tower, the projector and the language model."""
+        return {
+            "vision_tower": self.vision.vision_tower,
+            "connector": self.vision.multi_modal_projector,
+            "language_model": self.language_model,
+        }
 
     def placed(self, values: Tensor) -> Tensor:
         """Return values where, and in the number type in which, the tower computes."""
-        weight = self.parts.multi_modal_projector.linear_1.weight
+        weight = self.vision.multi_modal_projector.linear_1.weight
         return values.to(weight.device, weight.dtype)
 
 
@@ -136,23 +162,28 @@ class TiledLlavaModel(LlavaModel):
         features_key: What an image's features depend on.
     """
 
+    trains = ("lora",)
+
     def encode(self, images: Sequence[LoadedImage]) -> list[Tensor]:
         """Return each image's positions ``(T, W)``: transformers' own, packed and projected.
 
         One picture at a time: their tiles differ in number.
         """
         found = []
-        with torch.inference_mode():
-            for image in images:
-                shown = dict(self.pixels(image))
-                shown["pixel_values"] = self.placed(shown["pixel_values"])
-                features = self.parts.get_image_features(**shown)
-                found.append(features.pooler_output[0])
+        for image in images:
+            shown = dict(self.pixels(image))
+            shown["pixel_values"] = self.placed(shown["pixel_values"])
+            features = self.vision.get_image_features(**shown)
+            found.append(features.pooler_output[0])
         return found
 
     def connect(self, features: Sequence[Tensor]) -> list[Tensor]:
         """Return the features: they are projected already."""
         return [self.placed(found) for found in features]
+
+    def parts(self) -> Mapping[str, nn.Module]:
+        """Return the tower and the language model; the projector's work is part of encoding."""
+        return {name: part for name, part in super().parts().items() if name != "connector"}
 
     def pixels(self, image: LoadedImage) -> Mapping[str, Tensor]:
         """Return a picture's tiles and its size; see the base class."""

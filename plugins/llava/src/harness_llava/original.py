@@ -19,7 +19,7 @@ from harness.engine.checkpoints import (
     load_image_processor,
     load_model,
     load_tokenizer,
-    text_config,
+    part_config,
 )
 from harness.engine.pictures import pad_to_square
 from harness.errors import UserError
@@ -115,12 +115,11 @@ def _config(source: Checkpoint, tower: Checkpoint) -> LlavaConfig:
                 fix="later models are read in transformers' format (llava-hf on the hub)",
             )
     vision = dict(tower.config.get("vision_config") or tower.config)
-    vision.pop("model_type", None)
     strategy: Any = _STRATEGIES[held.get("mm_vision_select_feature") or "patch"]
     try:
         return LlavaConfig(
-            vision_config=CLIPVisionConfig.from_dict(vision),
-            text_config=text_config(LlamaConfig, held, where),
+            vision_config=part_config(CLIPVisionConfig, vision, tower.folder / "config.json"),
+            text_config=part_config(LlamaConfig, held, where),
             vision_feature_layer=int(held.get("mm_vision_select_layer", -2)),
             vision_feature_select_strategy=strategy,
         )

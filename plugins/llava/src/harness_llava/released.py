@@ -59,6 +59,7 @@ def load(
     if tiled and options.get("image_aspect") not in {None, "auto"}:
         raise UserError(f"image_aspect is for LLaVA-1.5; {kind} cuts pictures into tiles")
     processor = load_image_processor(source.folder)
+    longest = model.config.text_config.max_position_embeddings
     image = _image_token(model, tokenizer, source)
     asking = Asking(
         tokenizer=tokenizer,
@@ -67,8 +68,7 @@ def load(
         image=image,
         score_eos=bool(options.get("score_eos", True)),
     )
-    context = options.get("context") or model.config.text_config.max_position_embeddings
-    return _MODELS[kind](model, asking, int(context), about)
+    return _MODELS[kind](model, asking, int(options.get("context") or longest), about)
 
 
 def _image_token(model: Any, tokenizer: Any, source: Checkpoint) -> int:

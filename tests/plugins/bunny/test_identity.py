@@ -1,0 +1,80 @@
+"""What a Bunny is before its weights are loaded, and which mistakes are told then."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness_bunny import harness_models
+from harness_bunny.factory import Bunny
+from safetensors.torch import load_file, save_file
+
+from harness.errors import UserError
+from harness.models import Runtime
+
+SHARED = Path(__file__).parents[2] / "conformance" / "checkpoints"
+TINY = SHARED / "bunny_llama_tiny"
+
+
+def identity(folder: Path, dtype: str = "float32", **options: Any) -> str:
+    found = Bunny({"path": str(folder), **options}).identity(Runtime(dtype=dtype))
+    return json.dumps(found, sort_keys=True)
+
+
+def test_every_option_that_changes_numbers_changes_the_identity() -> None:
+    told = [
+        identity(TINY),
+        identity(TINY, image_aspect="resize"),
+        identity(TINY, context=99),
+        identity(TINY, score_eos=False),
+        identity(TINY, dtype="bfloat16"),
+    ]
+    assert len(set(told)) == len(told)
+
+
+def test_the_identity_follows_the_weights_and_the_towers_preprocessing(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(TINY, tmp_path / "copy"))
+    told = [identity(folder)]
+    assert told == [identity(TINY)]  # the same files elsewhere are the same model
+    weights = load_file(folder / "model.safetensors")
+    doubled = {name: tensor * 2 for name, tensor in weights.items()}
+    save_file(doubled, folder / "model.safetensors")
+    told.append(identity(folder))
+    path = folder / "siglip-tiny" / "preprocessor_config.json"
+    path.write_text(path.read_text().replace("0.5", "0.4"))
+    told.append(identity(folder))
+    assert len(set(told)) == 3
+
+
+def test_neither_descriptor_nor_identity_imports_torch() -> None:
+    code = (
+        "import sys; from harness_bunny import harness_models; harness_models();"
+        "from harness.models import Runtime; from harness_bunny.factory import Bunny;"
+        f"[Bunny(dict(path=p)).identity(Runtime()) for p in {[str(TINY)]!r}];"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_presets_give_options_the_model_has() -> None:
+    (descriptor,) = harness_models()
+    known = {option.name for option in descriptor.options}
+    assert all(set(preset) <= known for preset in descriptor.presets.values())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "needs a checkpoint"),
+        ({"path": str(SHARED / "llava15_hf_tiny")}, "--model llava reads it"),
+        ({"path": str(TINY / "siglip-tiny")}, "not a checkpoint that bunny reads"),
+    ],
+)
+def test_a_checkpoint_that_does_not_fit_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        Bunny(options).identity(Runtime())

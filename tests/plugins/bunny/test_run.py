@@ -1,0 +1,39 @@
+"""The command a user types, on the demo world; the tiny checkpoints were never trained."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.cli.main import invoke, main
+
+SHARED = Path(__file__).parents[2] / "conformance" / "checkpoints"
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("HARNESS_PROFILE", "HARNESS_RESULTS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def run(folder: Path) -> int:
+    command = ["run", "--model", "bunny", "-o", f"path={folder}", "--tasks", "raf_db"]
+    return invoke(main, [*command, "--limit", "4", "--device", "cpu"])
+
+
+@pytest.mark.parametrize("name", ["bunny_llama_tiny"])
+def test_a_tiny_checkpoint_runs_on_the_demo_world(name: str, tmp_path: Path) -> None:
+    assert run(SHARED / name) == 0
+    (samples,) = tmp_path.rglob("samples.jsonl")
+    lines = [json.loads(line) for line in samples.read_text().splitlines()]
+    assert len(lines) == 4
+    assert not any(line.get("error") for line in lines)
+
+
+def test_another_familys_checkpoint_ends_with_one_message(capsys: Capture) -> None:
+    assert run(SHARED / "llava15_hf_tiny") == 2
+    assert "--model llava reads it" in capsys.readouterr().err
