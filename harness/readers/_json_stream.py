@@ -69,11 +69,15 @@ def _nested(
 
 
 class _Source:
-    """A file's text read in chunks, with a position and the line it is on."""
+    """A file's text read in chunks, with a position and the line it is on.
+
+    Attributes:
+        last: What was read last, for errors: words, or an index in a list.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.last = "at the start"
+        self.last: str | int = "at the start"
         self._text, self._at, self._line, self._done = "", 0, 1, False
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
         try:
@@ -119,15 +123,20 @@ class _Source:
             return
         index = 0
         while True:
-            self.last = f"at index {index}"
+            self.last = index
             yield index, self.value()
             index += 1
-            if self._take(",]") == "]":
+            # A large list is mostly this: one comma, or comma and blank, and the next element.
+            text, at = self._text, self._at
+            if at + 2 < len(text) and text[at] == ",":
+                self._at = at + 2 if text[at + 1] == " " else at + 1
+            elif self._take(",]") == "]":
                 return
 
     def value(self) -> Any:
         """Read one value of any kind."""
-        self._peek()
+        if self._at >= len(self._text) or self._text[self._at] in _BLANK:
+            self._peek()
         wanted = _CHUNK
         while True:
             try:
@@ -182,11 +191,14 @@ class _Source:
             known = self._text[self._at :].count("\n")
             line = self._line + known + error.object.count(b"\n", 0, error.start)
             raise DataError(
-                f"not UTF-8: {error.reason} ({self.last})", where=f"{self.path}:{line}"
+                f"not UTF-8: {error.reason} ({self._after()})", where=f"{self.path}:{line}"
             ) from None
         except OSError as error:
             raise DataError(f"cannot be read: {error.strerror}", where=self.path) from None
         self._at = 0
+
+    def _after(self) -> str:
+        return f"at index {self.last}" if isinstance(self.last, int) else self.last
 
     def _fail(self, message: str, position: int | None = None) -> NoReturn:
         at = self._at if position is None else position
@@ -194,7 +206,7 @@ class _Source:
         cut = self._done and not self._text[at:].strip(_BLANK)
         what = "the file ends too early" if cut else f"not the JSON expected: {message}"
         raise DataError(
-            f"{what} ({self.last})",
+            f"{what} ({self._after()})",
             where=f"{self.path}:{line}",
             fix="download or unpack the file again" if cut else "",
         )

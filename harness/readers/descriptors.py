@@ -52,7 +52,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
             Option(name="edition", default="1.0", choices=("1.0", "1.1"), help="Of the release."),
             _unit("question"),
         ),
-        splits=("dev", "test", "train"),
+        splits=("dev", "test"),
     ),
     ReaderDescriptor(
         id="hagrid",

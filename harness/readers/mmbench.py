@@ -1,0 +1,267 @@
+"""MMBench: one TSV file a split with base64 pictures, and a row for each round of the options.
+
+Layout as open-compass/VLMEvalKit (commit e8e78f05) reads it: round ``i`` of question ``q`` has the
+index ``q + i * 1000000``; a picture cell of at most 64 characters is the index of the row that
+holds the picture; older files repeat the picture in every round.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import csv
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from harness.descriptors import Json
+from harness.errors import DataError, SampleError
+from harness.readers import _records as records
+from harness.samples import Group, ImageRef, Sample
+from harness.samples.images import MAX_BYTES
+
+SPLITS = ("dev", "test")
+OPTIONS = ("A", "B", "C", "D")
+_NEEDED = ("index", "question", "image", "A", "B")
+_SLICES = {"l2-category": "l2_category", "category": "category"}
+_A_ROUND = 1_000_000
+_POINTER = 64
+_CELL = MAX_BYTES * 4 // 3  # the largest picture allowed, as base64
+
+
+class MmBench:
+    """Reader of MMBench. The target is a letter; the test split has none.
+
+    Cells that are empty or say "nan" are absent. Fields: ``question``, ``hint``, ``A`` to ``D``
+    (empty when absent), ``round`` (from 0) and ``rounds`` (rows of the question in the file).
+
+    Args:
+        options: ``language`` (``en`` or ``cn``), ``edition`` (``1.0`` or ``1.1``), ``unit``
+            (``question``).
+    """
+
+    def __init__(self, options: Mapping[str, Json]) -> None:
+        language = records.choice(options, "language", ("en", "cn")).upper()
+        later = records.choice(options, "edition", ("1.0", "1.1")) == "1.1"
+        records.choice(options, "unit", ("question",))
+        self._end = f"{language}{'_V11' if later else ''}.tsv"
+
+    def annotations(self, root: Path, split: str) -> Sequence[Path]:
+        """Return the split's one file."""
+        return [root / f"MMBench_{records.known_split(split, SPLITS).upper()}_{self._end}"]
+
+    def samples(self, root: Path, split: str) -> Iterator[Sample]:
+        """Yield rows, those of one picture together and in them those of one question.
+
+        The file is walked through once for an index of 40 bytes a row, and rows are read again as
+        they are yielded; a picture is decoded when it is opened.
+
+        Raises:
+            DataError: two rows with one index, or an answer that is not among the options, beside
+                what every reader raises. A broken picture is a fault of its samples only.
+        """
+        (path,) = self.annotations(root, split)
+        columns, index = _index(path)
+        rows = _Rows(path, columns)
+        with rows.open() as file:
+            for place in index.order.tolist():
+                yield _sample(rows, file, index, place)
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """Where rows stand.
+
+    Attributes:
+        starts: First byte of each row.
+        numbers: Each row's index.
+        holders: Place of the row that holds each row's picture; -1 where there is none.
+        rounds: Question to its number of rows.
+        order: Places in the order they are yielded.
+    """
+
+    starts: array[int]
+    numbers: array[int]
+    holders: array[int]
+    rounds: Mapping[int, int]
+    order: np.ndarray[tuple[int], np.dtype[np.intp]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Reads rows of a file by their first byte."""
+
+    path: Path
+    columns: Sequence[str]
+
+    def open(self) -> BinaryIO:
+        try:
+            return self.path.open("rb")
+        except OSError as error:
+            raise DataError(f"cannot be read: {error.strerror}", where=self.path) from None
+
+    def at(self, file: BinaryIO, start: int) -> dict[str, str]:
+        file.seek(start)
+        _, cells = next(_records_of(file, self.path, start))
+        return dict(zip(self.columns, cells, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """Fetches the picture that a row holds: ``ImageRef.load``."""
+
+    rows: _Rows
+    start: int
+    row: int
+
+    def __call__(self) -> bytes:
+        if self.start < 0:
+            raise SampleError("image_missing", f"row {self.row}: no row holds its picture")
+        with self.rows.open() as file:
+            cell = self.rows.at(file, self.start)["image"]
+        try:
+            return base64.b64decode("".join(cell.split()), validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise SampleError(
+                "image_unreadable", f"row {self.row}: the picture is no base64: {error}"
+            ) from None
+
+
+def _sample(rows: _Rows, file: BinaryIO, index: _Index, place: int) -> Sample:
+    row = rows.at(file, index.starts[place])
+    number, holder = index.numbers[place], index.holders[place]
+    where = f"{rows.path}: row {number}"
+    cells = {name: _there(row.get(name, "")) for name in OPTIONS}
+    answer = _there(row.get("answer", ""))
+    if answer and not cells.get(answer):
+        offered = ", ".join(name for name, text in cells.items() if text)
+        raise DataError(f"the answer {answer!r} is not among the options {offered}", where=where)
+    start = index.starts[holder] if holder >= 0 else -1
+    home = index.numbers[holder] if holder >= 0 else number
+    return Sample(
+        id=str(number),
+        images=(ImageRef(f"{rows.path.name}#{home}", load=_Picture(rows, start, home)),),
+        target=answer or None,
+        cluster=str(number % _A_ROUND),
+        fields={
+            "question": records.as_text(row["question"], "question", where),
+            "hint": _there(row.get("hint", "")),
+            **cells,
+            "round": number // _A_ROUND,
+            "rounds": index.rounds[number % _A_ROUND],
+        },
+        groups={
+            name: Group(value)
+            for column, name in _SLICES.items()
+            if (value := _there(row.get(column, "")))
+        },
+    )
+
+
+def _there(cell: str) -> str:
+    """Return a cell's text; an empty one for what means absent."""
+    text = cell.strip()
+    return "" if text == "nan" else text
+
+
+def _index(path: Path) -> tuple[list[str], _Index]:
+    """Walk through a file once; return its columns and where its rows stand."""
+    starts, numbers, holders = array("q"), array("q"), array("q")
+    places: dict[int, int] = {}
+    pictures: dict[bytes, int] = {}
+    pointers: dict[int, str] = {}
+    rounds: dict[int, int] = {}
+    columns: list[str] = []
+    with _Rows(path, ()).open() as file:
+        for start, cells in _records_of(file, path, 0):
+            if not columns:
+                columns = _columns(cells, path)
+                continue
+            where = f"{path}: row {len(starts) + 1}"
+            if len(cells) != len(columns):
+                raise DataError(
+                    f"{len(cells)} cells, the header has {len(columns)}: the file is cut short or "
+                    "of another layout", where=where,
+                )  # fmt: skip
+            row = dict(zip(columns, cells, strict=True))
+            number = records.as_whole(row["index"].removesuffix(".0"), "index", where)
+            if number < 0 or number in places:
+                said = "is below 0" if number < 0 else "comes twice"
+                raise DataError(f"the index {number} {said}", where=where)
+            place = places[number] = len(starts)
+            starts.append(start)
+            numbers.append(number)
+            rounds[number % _A_ROUND] = rounds.get(number % _A_ROUND, 0) + 1
+            cell = row["image"]
+            if len(cell) > _POINTER:
+                digest = blake2b(cell.encode(), digest_size=16).digest()
+                holders.append(pictures.setdefault(digest, place))
+            else:
+                pointers[place] = cell.strip()
+                holders.append(-1)
+    if not starts:
+        raise DataError("the file holds no row", where=path)
+    for place, cell in pointers.items():
+        found = places.get(int(cell), -1) if cell.isascii() and cell.isdigit() else -1
+        if found not in pointers:
+            holders[place] = holders[found] if found >= 0 else -1
+    return columns, _Index(starts, numbers, holders, rounds, _order(numbers, holders))
+
+
+def _order(numbers: array[int], holders: array[int]) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+    """Return places by picture, then by question, then by round; pictures as first named.
+
+    A question stands with the picture of its first row.
+    """
+    index = np.frombuffer(numbers, dtype=np.int64)
+    holder = np.frombuffer(holders, dtype=np.int64)
+    _, first, question = np.unique(index % _A_ROUND, return_index=True, return_inverse=True)
+    picture = np.where(holder < 0, np.arange(len(holder)), holder)[first]
+    return np.lexsort((index // _A_ROUND, first[question], picture[question]))
+
+
+def _columns(cells: Sequence[str], path: Path) -> list[str]:
+    """Return column names in lower case, but for single capital letters."""
+    found = [name if name in OPTIONS else name.strip().lower() for name in cells]
+    for name in _NEEDED:
+        if name not in found:
+            raise DataError(f"the column {name!r} is missing", where=path)
+    for name in found:
+        if found.count(name) > 1:
+            raise DataError(f"the column {name!r} comes twice", where=path)
+    return found
+
+
+def _records_of(file: BinaryIO, path: Path, start: int) -> Iterator[tuple[int, list[str]]]:
+    """Yield first byte and cells of each record from where the file stands; blank lines left out.
+
+    A quoted cell may hold line ends, so a record is found by the csv module, not by lines.
+    """
+    csv.field_size_limit(max(csv.field_size_limit(), _CELL))
+    taken = start
+
+    def lines() -> Iterator[str]:
+        nonlocal taken
+        for data in file:
+            encoding = "utf-8-sig" if taken == 0 else "utf-8"
+            taken += len(data)
+            yield data.decode(encoding)
+
+    reader = csv.reader(lines(), delimiter="\t")
+    while True:
+        begin = taken
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except UnicodeDecodeError as error:
+            raise DataError(f"not UTF-8: {error.reason}", where=f"{path}: byte {taken}") from None
+        except (csv.Error, OSError) as error:
+            raise DataError(f"not a TSV: {error}", where=f"{path}: byte {begin}") from None
+        if cells:
+            yield begin, cells
