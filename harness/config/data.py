@@ -11,6 +11,7 @@ from harness.config.settings import Settings
 from harness.descriptors import Json, load_target
 from harness.errors import UserError
 from harness.plugins import find, plugins
+from harness.samples.mounts import mounted
 from harness.specs import TaskSpec
 
 
@@ -49,11 +50,12 @@ def locate(spec: TaskSpec, settings: Settings, splits: tuple[str, ...]) -> Locat
     for key in (spec.id, benchmark):
         if key in settings.data:
             root = settings.data[key]
-            if not root.is_dir():
+            found = root if root.is_dir() or root.is_file() else None
+            if found is None:
                 raise UserError(
                     f"the data folder of {spec.id!r} is missing", where=root, fix=_remedy(spec)
                 )
-            return Located(root, str(root))
+            return Located(mounted(found), str(root))
     if settings.source is not None:
         descriptor = find("data source", settings.source, plugins().data_sources())
         if benchmark in descriptor.benchmarks:

@@ -12,7 +12,7 @@ from harness.config.settings import Settings
 from harness.descriptors import Json
 from harness.errors import UserError
 from harness.plugins import find, make, plugins
-from harness.readers import Reader
+from harness.readers import HashesContents, Reader
 from harness.runs.seal import file_hash
 from harness.samples import Sample
 from harness.specs import GenerateSpec, TaskSpec, fingerprint
@@ -86,7 +86,9 @@ class Task:
         """Return the hash of each annotation file of the evaluated split, by path in the root."""
         root = self.located.root
         files = self._present(self.spec.data.split)
-        return {path.relative_to(root).as_posix(): file_hash(path) for path in files}
+        reader = self.reader
+        hashed = reader.content_hash if isinstance(reader, HashesContents) else file_hash
+        return {path.relative_to(root).as_posix(): hashed(path) for path in files}
 
     def parts(self) -> dict[str, str]:
         """Return the hash of each part of the task's fingerprint but its sample ids."""

@@ -1,5 +1,5 @@
 """Readers: one file a benchmark layout."""
 
-from harness.readers.contract import Reader
+from harness.readers.contract import HashesContents, Reader
 
-__all__ = ["Reader"]
+__all__ = ["HashesContents", "Reader"]

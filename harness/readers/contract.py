@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from harness.samples import Sample
 
@@ -29,4 +29,13 @@ class Reader(Protocol):
             DataError: for a file that is truncated, not of its format, of another encoding or
                 lacking a key; it names file and record.
         """
+        ...
+
+
+@runtime_checkable
+class HashesContents(Protocol):
+    """A reader whose annotation files also hold images: a fingerprint needs the labels only."""
+
+    def content_hash(self, path: Path) -> str:
+        """Return the SHA-256 of what the reader reads of an annotation file."""
         ...

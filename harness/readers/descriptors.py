@@ -21,6 +21,16 @@ def _sequences(split: str, source: str) -> Option:
     )
 
 
+_DEALT = (
+    Option(
+        name="split_by",
+        default="set",
+        choices=("set", "concept"),
+        help="What is dealt out whole into train, val and test, by a hash.",
+    ),
+    Option(name="shares", default="70/10/20", help="Percent in train, val and test."),
+)
+
 READERS: tuple[ReaderDescriptor, ...] = (
     ReaderDescriptor(
         id="vqav2",
@@ -121,5 +131,84 @@ READERS: tuple[ReaderDescriptor, ...] = (
             _unit("sequence", "image"),
         ),
         splits=("train", "valid", "test"),
+    ),
+    ReaderDescriptor(
+        id="social_counterfactuals",
+        target="harness.readers.social_counterfactuals:SocialCounterfactuals",
+        summary="SocialCounterfactuals: parquet shards of people who differ in two traits.",
+        requires=("pyarrow",),
+        install="pip install 'social-harness[data]'",
+        options=(*_DEALT, _unit("set", "image")),
+        splits=("train", "val", "test", "all"),
+    ),
+    ReaderDescriptor(
+        id="fairface",
+        target="harness.readers.fairface:FairFace",
+        summary="FairFace: faces with race, gender and age; a CSV a split.",
+        options=(
+            Option(
+                name="padding",
+                default="1.25",
+                choices=("1.25", "0.25"),
+                help="How far round the face pictures are cut.",
+            ),
+            _unit("image"),
+        ),
+        splits=("train", "val"),
+    ),
+    ReaderDescriptor(
+        id="cmsc",
+        target="harness.readers.cmsc:Cmsc",
+        summary="CMSC: counterfactual sets labelled by file names, or by a table of your own.",
+        options=(
+            Option(
+                name="labels",
+                default="filename",
+                choices=("filename", "table"),
+                help="Where concept, race, gender, age and set stand.",
+            ),
+            Option(
+                name="pattern",
+                default="{concept}_{race}_{gender}_{age}_{set}",
+                help="How file names are made: named parts with text between them.",
+            ),
+            Option(name="table", default="metadata.csv", help="Name of the .csv or .jsonl."),
+            Option(
+                name="max_unmatched",
+                type="float",
+                default=0.0,
+                help="Share of pictures whose names may not fit the pattern.",
+            ),
+            Option(
+                name="concepts",
+                default="all",
+                choices=("all", "personality", "responsibility", "education"),
+                help="All 18 concepts, or one of their groups.",
+            ),
+            *_DEALT,
+            _unit("set", "image"),
+        ),
+        splits=("train", "val", "test", "all"),
+    ),
+    ReaderDescriptor(
+        id="visogender",
+        target="harness.readers.visogender:VisoGender",
+        summary="VisoGender: people at work and their pronouns; tables, and pictures users fetch.",
+        options=(
+            Option(
+                name="context",
+                default="both",
+                choices=("both", "single", "two"),
+                help="One person with an object (OO), two people (OP), or both.",
+            ),
+            Option(
+                name="missing",
+                default="error",
+                choices=("error", "leave_out"),
+                help="What becomes of rows without a picture.",
+            ),
+            _unit("image"),
+        ),
+        splits=("test",),
     ),
 )

@@ -1,0 +1,166 @@
+"""CMSC: pictures of counterfactual sets whose labels stand in their names, or in a table.
+
+The release's file names are not documented, so the pattern is the user's; nothing here is official.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+from harness.descriptors import Json
+from harness.errors import DataError, UserError
+from harness.readers import _records as records
+from harness.readers._patterns import Pattern
+from harness.readers._people import known, spellings, with_article
+from harness.readers._splits import SPLITS, Dealer
+from harness.samples import Group, ImageRef, Sample
+
+CONCEPTS = {
+    "personality": ("compassionate", "belligerent", "authority", "pleasant", "unpleasant"),
+    "responsibility": ("tool", "weapon", "career", "family", "chef", "earning money"),
+    "education": (
+        "middle school", "high school", "university", "good student", "bad student", "science",
+        "arts",
+    ),
+}  # fmt: skip
+TRAITS = ("race", "gender", "age")
+PARTS = ("concept", *TRAITS, "set")
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
+_ALL = spellings(tuple(name for group in CONCEPTS.values() for name in group))
+_SHOWN = 5
+
+
+class Cmsc:
+    """Reader of a folder of pictures with concept, race, gender, age and counterfactual set.
+
+    Args:
+        options: ``labels`` (``filename`` or ``table``), ``pattern`` (see :class:`Pattern`),
+            ``table`` (name of a ``.csv`` or ``.jsonl``), ``max_unmatched`` (share of pictures that
+            may not fit the pattern), ``concepts`` (``all`` or one group), ``split_by`` and
+            ``shares`` (see :class:`Dealer`), ``unit`` (``set`` or ``image``).
+
+    Raises:
+        UserError: a pattern or shares that cannot be used.
+    """
+
+    def __init__(self, options: Mapping[str, Json]) -> None:
+        self._from_table = records.choice(options, "labels", ("filename", "table")) == "table"
+        text = str(options.get("pattern") or "{concept}_{race}_{gender}_{age}_{set}")
+        self._pattern = Pattern(text, PARTS, ("concept", "set"))
+        self._table = str(options.get("table") or "metadata.csv")
+        if PurePosixPath(self._table).suffix not in {".csv", ".jsonl"}:
+            raise UserError(f"{self._table!r} is neither .csv nor .jsonl", where="option 'table'")
+        self._allowed = float(str(options.get("max_unmatched") or 0))
+        group = records.choice(options, "concepts", ("all", *CONCEPTS))
+        self._concepts = frozenset(CONCEPTS.get(group, tuple(_ALL.values())))
+        self._dealer = Dealer(options)
+        self._unit = records.choice(options, "unit", ("set", "image"))
+
+    def annotations(self, root: Path, split: str) -> Sequence[Path]:
+        """Return the table; none when the names are the labels."""
+        records.known_split(split, SPLITS)
+        return [root / self._table] if self._from_table else []
+
+    def samples(self, root: Path, split: str) -> Iterator[Sample]:
+        """Yield a split's pictures: in the order of the table, or sorted by name.
+
+        Raises:
+            DataError: also when more names than allowed do not fit the pattern; it lists some.
+        """
+        records.known_split(split, SPLITS)
+        labelled = _of_table(root / self._table) if self._from_table else self._of_names(root)
+        for file, labels, where in labelled:
+            concept = known(_words(labels["concept"]), _ALL, "concept", where)
+            if concept in self._concepts and self._dealer.takes(split, labels["set"], concept):
+                yield self._sample(root, file, concept, labels)
+
+    def unmatched(self, root: Path) -> list[str]:
+        """Return the pictures whose names do not fit the pattern."""
+        if self._from_table:
+            return []
+        return [file for file in _pictures(root, "") if self._match(file) is None]
+
+    def _of_names(self, root: Path) -> Iterator[tuple[str, dict[str, str], str]]:
+        files = list(_pictures(root, ""))
+        wrong = [file for file in files if self._match(file) is None]
+        if len(wrong) > self._allowed * len(files):
+            more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+            raise DataError(
+                f"{len(wrong)} of {len(files)} names do not fit the pattern "
+                f"{self._pattern.text!r}: {', '.join(wrong[:_SHOWN])}{more}",
+                where=root,
+                fix="set the option pattern, or max_unmatched to the share that may be left out",
+            )
+        for file in files:
+            labels = self._match(file)
+            if labels is not None:
+                yield file, labels, str(root / file)
+
+    def _match(self, file: str) -> dict[str, str] | None:
+        """Match a file's name without its ending; with its folders if the pattern has any."""
+        path = PurePosixPath(file).with_suffix("")
+        return self._pattern.match(str(path) if "/" in self._pattern.text else path.name)
+
+    def _sample(self, root: Path, file: str, concept: str, labels: Mapping[str, str]) -> Sample:
+        ident = str(PurePosixPath(file).with_suffix(""))
+        pair = "-".join(trait for trait in TRAITS if labels.get(trait))
+        return Sample(
+            id=ident,
+            images=(ImageRef(file, root),),
+            target=None,
+            cluster=f"{concept}/{labels['set']}" if self._unit == "set" else ident,
+            fields={"concept": concept, "concept_text": with_article(concept)},
+            groups={
+                trait: Group(labels[trait].replace("_", " "), "drawn")
+                for trait in TRAITS
+                if labels.get(trait)
+            },
+            stratum=f"{pair}/{concept}",
+        )
+
+
+def _words(text: str) -> str:
+    """Return a concept as words: file names have no blanks."""
+    return " ".join(text.replace("_", " ").replace("-", " ").split())
+
+
+def _pictures(folder: Path, prefix: str) -> Iterator[str]:
+    """Yield the paths of all pictures under a folder, sorted."""
+    for path in sorted(folder.iterdir(), key=lambda path: path.name):
+        if path.name.startswith("."):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            yield from _pictures(path, f"{prefix}{path.name}/")
+        elif path.suffix.lower() in SUFFIXES:
+            yield f"{prefix}{path.name}"
+
+
+def _of_table(path: Path) -> Iterator[tuple[str, dict[str, str], str]]:
+    columns: list[str] = []
+    for number, text in records.lines(path):
+        where = f"{path}:{number}"
+        if path.suffix == ".jsonl":
+            row = _object(text, where)
+        elif not columns:
+            columns = [name.strip() for name in next(csv.reader([text]))]
+            continue
+        else:
+            cells = next(csv.reader([text]))
+            if len(cells) != len(columns):
+                raise DataError(f"{len(cells)} columns, {len(columns)} were expected", where=where)
+            row = dict(zip(columns, cells, strict=True))
+        labels = {name: str(row.get(name) or "") for name in PARTS}
+        for name in ("concept", "set"):
+            records.as_text(labels[name], f"the column {name!r}", where)
+        yield records.as_text(row.get("file"), "the column 'file'", where), labels, where
+
+
+def _object(text: str, where: str) -> dict[str, Json]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"not JSON: {error}", where=where) from None
+    return records.as_mapping(value, "a line", where)

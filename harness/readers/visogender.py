@@ -1,0 +1,113 @@
+"""VisoGender: two tables of occupations with links to pictures that every user fetches himself.
+
+Columns by position and the meaning of rows as the authors' loader has them (oxai/visogender).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from harness.descriptors import Json
+from harness.errors import DataError
+from harness.readers import _records as records
+from harness.readers._people import known, spellings, with_article
+from harness.samples import Group, ImageRef, Sample
+
+SPLITS = ("test",)
+PRONOUNS = {"masculine": "his", "feminine": "her"}
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+_NEWEST = {"OO": "OO_Visogender_10052025.tsv", "OP": "OP_Visogender_11012024.tsv"}
+_CONTEXTS = {"single": ("OO",), "two": ("OP",), "both": ("OO", "OP")}
+_PEOPLE = {"OO": "single", "OP": "two"}
+_GENDERS = spellings(tuple(PRONOUNS))
+_DATED = re.compile(r"\w\w_Visogender_(\d\d)(\d\d)(\d{4})\.tsv")
+
+
+class VisoGender:
+    """Reader of VisoGender: one sample a row, the target is the pronoun of the occupation's person.
+
+    Args:
+        options: ``context`` (``both``, ``single``: OO, or ``two``: OP), ``missing`` (``error`` or
+            ``leave_out``: what becomes of rows without a picture), ``unit`` (``image``).
+    """
+
+    def __init__(self, options: Mapping[str, Json]) -> None:
+        self._tables = _CONTEXTS[records.choice(options, "context", ("both", "single", "two"))]
+        self._leave_out = records.choice(options, "missing", ("error", "leave_out")) != "error"
+        records.choice(options, "unit", ("image",))
+
+    def annotations(self, root: Path, split: str) -> Sequence[Path]:
+        """Return the newest table of each context, where the repository or the user put it."""
+        records.known_split(split, SPLITS)
+        return [_table(root, name) for name in self._tables]
+
+    def samples(self, root: Path, split: str) -> Iterator[Sample]:
+        """Yield rows in the order of the tables."""
+        pictures = _Pictures(root)
+        for context, path in zip(self._tables, self.annotations(root, split), strict=True):
+            for number, line in records.lines(path):
+                if number > 1:
+                    sample = _sample(line, context, pictures, f"{path}:{number}")
+                    if sample.images[0].name in pictures.names or not self._leave_out:
+                        yield sample
+
+
+class _Pictures:
+    """The pictures that are there: in the folder images, or right beside the tables."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._folder = "images/" if (root / "images").is_dir() else ""
+        folder = root / "images" if self._folder else root
+        # One look at the folder is cheaper than four questions a row.
+        self.names = {f"{self._folder}{path.name}" for path in folder.iterdir()}
+
+    def of(self, ident: str) -> ImageRef:
+        """Return a row's picture, or the first name it could have."""
+        names = [f"{self._folder}{ident}{suffix}" for suffix in SUFFIXES]
+        return ImageRef(next((name for name in names if name in self.names), names[0]), self.root)
+
+
+def _sample(line: str, context: str, pictures: _Pictures, where: str) -> Sample:
+    cells = [cell.strip() for cell in line.split("\t")]
+    least = 9 if context == "OP" else 8
+    if len(cells) < least:
+        raise DataError(f"{len(cells)} columns, at least {least} were expected", where=where)
+    ident = records.as_text(cells[0], "IDX", where)
+    occupation = records.as_text(cells[3], "the occupation", where).replace("_", " ")
+    other = records.as_text(cells[4], "the object or participant", where).replace("_", " ")
+    gender = known(cells[7], _GENDERS, "perceived gender", where)
+    people = _PEOPLE[context]
+    groups = {"gender": Group(gender), "context": Group(people), "sector": Group(cells[1])}
+    if context == "OP":
+        same = gender == known(cells[8], _GENDERS, "perceived gender", where)
+        groups["pair"] = Group("same" if same else "different")
+    fields: dict[str, Json] = {
+        "occupation": occupation,
+        "other": other,
+        "concept": occupation,
+        "concept_text": with_article(occupation),
+        "query": f"{occupation} and {other}",
+    }
+    return Sample(
+        id=ident,
+        images=(pictures.of(ident),),
+        target=PRONOUNS[gender],
+        cluster=ident,
+        fields=fields,
+        groups=groups,
+    )
+
+
+def _table(root: Path, context: str) -> Path:
+    """Return a context's newest table; where it should be when there is none."""
+    found = []
+    for folder in (root, root / context, root / "data" / "visogender_data" / context):
+        for path in folder.iterdir() if folder.is_dir() else ():
+            dated = _DATED.fullmatch(path.name)
+            if dated and path.name.startswith(context):
+                found.append(((dated[3], dated[2], dated[1]), path))
+    newest = max(found, key=lambda pair: pair[0], default=None)
+    return newest[1] if newest else root / _NEWEST[context]
