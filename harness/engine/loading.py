@@ -1,0 +1,174 @@
+"""Options of loading that every PyTorch plugin has: attention, compilation, quantisation, adapters.
+
+Importing this loads no torch, so descriptors and identities can use it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.descriptors import Json, Option, is_installed
+from harness.engine.devices import resolve_device, torch_dtype
+from harness.engine.weights import hash_files, read_header
+from harness.errors import UserError
+from harness.models import Runtime
+
+LOADING: tuple[Option, ...] = (
+    Option(
+        name="attention",
+        default="auto",
+        choices=("auto", "sdpa", "eager", "flash_attention_2"),
+        help="Attention kernel; auto is transformers' choice, mostly sdpa.",
+    ),
+    Option(name="compile", type="bool", default=False, help="torch.compile the language model."),
+    Option(
+        name="quantise",
+        default="none",
+        choices=("none", "8bit", "4bit"),
+        help="Weights of the language model in 8 or 4 bits (bitsandbytes, GPU).",
+    ),
+    Option(
+        name="device_map",
+        default="none",
+        choices=("none", "auto"),
+        help="auto spreads a model over several GPUs (accelerate).",
+        changes_numbers=False,
+    ),
+    Option(name="adapter", type="path", help="Folder of a LoRA adapter (peft, safetensors)."),
+)
+_WEIGHTS, _CONFIG = "adapter_model.safetensors", "adapter_config.json"
+_NEEDS = {
+    "flash_attention_2": ("flash_attn", "pip install flash-attn"),
+    "8bit": ("bitsandbytes", "pip install bitsandbytes"),
+    "4bit": ("bitsandbytes", "pip install bitsandbytes"),
+    "auto": ("accelerate", "pip install accelerate"),
+    "adapter": ("peft", "pip install peft"),
+}
+
+
+def loading_identity(options: Mapping[str, Json], memo: Path | None) -> dict[str, Json]:
+    """Return what of these options can change numbers; an adapter by its content.
+
+    Args:
+        options: Parsed options of the descriptor.
+        memo: Folder that remembers hashes of weight files.
+
+    Raises:
+        UserError: when the adapter is not there or not whole.
+    """
+    about: dict[str, Json] = {
+        "attention": str(options.get("attention") or "auto"),
+        "compile": bool(options.get("compile")),
+        "quantise": str(options.get("quantise") or "none"),
+    }
+    if options.get("adapter"):
+        about["adapter_sha256"] = hash_files(_adapter_files(options), memo)
+    return about
+
+
+def load_arguments(options: Mapping[str, Json], runtime: Runtime, dtype: str) -> dict[str, Any]:
+    """Return arguments of transformers' ``from_pretrained``.
+
+    Args:
+        options: Parsed options of the descriptor.
+        runtime: Where to run.
+        dtype: The resolved number type; see :func:`.devices.resolve_dtype`.
+
+    Raises:
+        UserError: when a package or a GPU is missing.
+    """
+    device = resolve_device(runtime.device)
+    arguments: dict[str, Any] = {"dtype": torch_dtype(dtype)}
+    attention = str(options.get("attention") or "auto")
+    quantise = str(options.get("quantise") or "none")
+    if attention == "flash_attention_2":
+        _require(attention, f"attention={attention}")
+        _require_gpu(device.type, f"attention={attention}", "attention=sdpa")
+        if dtype == "float32":
+            raise UserError(
+                "attention=flash_attention_2 does not work in float32",
+                fix="add --dtype bfloat16, or use attention=sdpa",
+            )
+    if attention != "auto":
+        arguments["attn_implementation"] = attention
+    if quantise != "none":
+        _require(quantise, f"quantise={quantise}")
+        _require_gpu(device.type, f"quantise={quantise}", "quantise=none")
+        arguments["quantization_config"] = _quantisation(quantise, dtype)
+    if options.get("device_map") == "auto":
+        _require("auto", "device_map=auto")
+        arguments["device_map"] = "auto"
+    elif quantise != "none":
+        arguments["device_map"] = {"": device}  # quantised weights cannot be moved afterwards
+    return arguments
+
+
+def after_load(language_model: Any, options: Mapping[str, Json]) -> Any:
+    """Return a loaded language model with its adapter, compiled if asked for.
+
+    Raises:
+        UserError: when the adapter does not fit.
+    """
+    if options.get("adapter"):
+        language_model = _adapt(language_model, _adapter_files(options)[0].parent)
+    if options.get("compile"):
+        language_model.compile(dynamic=True)
+    return language_model.eval()
+
+
+def is_placed(options: Mapping[str, Json]) -> bool:
+    """Whether loading has put the model where it runs, so that it must not be moved."""
+    return options.get("device_map") == "auto" or options.get("quantise") in {"8bit", "4bit"}
+
+
+def _quantisation(kind: str, dtype: str) -> Any:
+    from transformers import BitsAndBytesConfig
+
+    make: Any = BitsAndBytesConfig
+    if kind == "8bit":
+        return make(load_in_8bit=True)
+    return make(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch_dtype(dtype)
+    )
+
+
+def _adapter_files(options: Mapping[str, Json]) -> tuple[Path, Path]:
+    """Return weights and config of the adapter, checked to be whole."""
+    folder = Path(str(options["adapter"])).expanduser()
+    weights, config = folder / _WEIGHTS, folder / _CONFIG
+    if not config.is_file() or not weights.is_file():
+        pickled = "; pickled weights are not read" if any(folder.glob("*.bin")) else ""
+        raise UserError(
+            f"no LoRA adapter: it needs {_CONFIG} and {_WEIGHTS}{pickled}", where=folder
+        )
+    read_header(weights)
+    return weights, config
+
+
+def _adapt(language_model: Any, folder: Path) -> Any:
+    _require("adapter", "an adapter")
+    from peft import PeftModel
+
+    try:
+        with warnings.catch_warnings():
+            # peft asks transformers by an attribute's old name.
+            warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
+            adapted: Any = PeftModel.from_pretrained(language_model, str(folder))
+    except (ValueError, RuntimeError, TypeError, KeyError) as error:
+        first = str(error).strip().partition("\n")[0]
+        raise UserError(f"the adapter does not fit: {first}", where=folder) from None
+    return adapted
+
+
+def _require(name: str, asked: str) -> None:
+    module, install = _NEEDS[name]
+    if not is_installed(module):
+        raise UserError(f"{asked} needs {module}, which is not installed", fix=install)
+
+
+def _require_gpu(kind: str, asked: str, instead: str) -> None:
+    if kind != "cuda":
+        raise UserError(f"{asked} needs a GPU, the model runs on {kind!r}", fix=f"use {instead}")

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.descriptors import parse_options
+from harness.engine import loading
+from harness.engine.loading import LOADING, after_load, is_placed, load_arguments, loading_identity
+from harness.errors import UserError
+from harness.models import Runtime
+from tests.engine.conftest import language_model
+
+pytestmark = pytest.mark.torch
+CPU = Runtime(device="cpu")
+
+
+def options(**given: Any) -> Any:
+    return parse_options(LOADING, given, owner="model 'x'")
+
+
+@pytest.fixture
+def adapter(tmp_path: Path) -> Path:
+    from peft import LoraConfig, get_peft_model
+
+    folder = tmp_path / "adapter"
+    config = LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # peft asks transformers by an attribute's old name
+        adapted: Any = get_peft_model(language_model(), config)
+    adapted.save_pretrained(str(folder))
+    return folder
+
+
+def test_importing_the_options_loads_no_torch() -> None:
+    code = "import sys, harness.engine.loading; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_plain_options_ask_for_the_number_type_alone() -> None:
+    import torch
+
+    assert load_arguments(options(), CPU, "bfloat16") == {"dtype": torch.bfloat16}
+    eager = load_arguments(options(attention="eager"), CPU, "float32")
+    assert eager["attn_implementation"] == "eager"
+    assert not is_placed(options())
+    assert is_placed(options(device_map="auto"))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"quantise": "8bit"}, "needs a GPU"),
+        ({"attention": "flash_attention_2"}, "needs a GPU"),
+    ],
+)
+def test_what_needs_a_gpu_says_so(given: Any, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "is_installed", lambda _: True)
+    with pytest.raises(UserError, match=said):
+        load_arguments(options(**given), CPU, "bfloat16")
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "is_installed", lambda _: False)
+    for given in ({"quantise": "4bit"}, {"device_map": "auto"}):
+        with pytest.raises(UserError, match="not installed"):
+            load_arguments(options(**given), CPU, "float32")
+
+
+def test_a_gpu_that_is_not_there_is_said() -> None:
+    with pytest.raises(UserError, match="not there"):
+        load_arguments(options(), Runtime(device="cuda:99"), "float32")
+
+
+def test_an_adapter_changes_numbers_and_identity(adapter: Path) -> None:
+    import torch
+
+    plain = loading_identity(options(), None)
+    adapted = loading_identity(options(adapter=str(adapter)), None)
+    assert adapted != plain
+    assert loading_identity(options(attention="eager"), None) != plain
+    ids = torch.tensor([[1, 2, 3]])
+    before = language_model()(ids).logits
+    model = after_load(language_model(), options(adapter=str(adapter)))
+    assert not torch.allclose(before, model(ids).logits)
+
+
+def test_an_adapter_that_is_not_there_damaged_or_foreign_is_said(
+    adapter: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match="no LoRA adapter"):
+        loading_identity(options(adapter=str(tmp_path / "none")), None)
+    config = adapter / "adapter_config.json"
+    text = config.read_text()
+    config.write_text(text.replace("q_proj", "no_such_layer"))
+    with pytest.raises(UserError, match="does not fit"):
+        after_load(language_model(), options(adapter=str(adapter)))
+    config.write_text(text)
+    weights = adapter / "adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4])
+    with pytest.raises(UserError, match="not a whole safetensors file"):
+        loading_identity(options(adapter=str(adapter)), None)
