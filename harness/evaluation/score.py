@@ -10,11 +10,12 @@ from typing import Any
 from harness.errors import UserError
 from harness.evaluation.ask import Asked
 from harness.metrics import ScoredSample
+from harness.metrics.contract import SampleScore
 from harness.plugins import make, plugins
-from harness.requests import Failed, Request, Response, Scores, Text
+from harness.requests import Failed, Request, Response, Scores, Text, Vectors
 from harness.requests.extractor import Extractor
 from harness.samples import Sample
-from harness.specs import ChooseSpec, GenerateSpec, TaskSpec
+from harness.specs import ChooseSpec, EmbedSpec, GenerateSpec, TaskSpec
 
 Record = dict[str, Any]
 
@@ -29,6 +30,9 @@ class Scorer:
         if isinstance(spec.ask, GenerateSpec):
             known, options = plugins().extractors(), spec.ask.extractor_options
             self._extractor = make("extractor", spec.ask.extractor, known, options, self._labels)
+        main = spec.main_metric
+        metric: Any = make("metric", main.id, plugins().metrics(), main.options, self._labels)
+        self._score = metric.score if isinstance(metric, SampleScore) else None
 
     def record(self, asked: Asked, response: Response | None) -> Record:
         """Return the record; a fault of the sample or of the model is its ``error``."""
@@ -50,6 +54,8 @@ class Scorer:
         elif asked.request is not None:
             record["prompt"] = prompt_hash(asked.request)
             self._fill(record, asked.sample, response)
+        if self._score and record["error"] is None and sample.target is not None:
+            record["score"] = round(self._score(scored(record, self._spec)), 6)
         return record
 
     def _fill(self, record: Record, sample: Sample, response: Response | None) -> None:
@@ -60,6 +66,8 @@ class Scorer:
             record["error"] = {"kind": result.kind, "message": result.message}
         elif isinstance(result, Scores) and isinstance(self._spec.ask, ChooseSpec):
             self._fill_scores(record, result, self._spec.ask)
+        elif isinstance(result, Vectors) and isinstance(self._spec.ask, EmbedSpec):
+            self._fill_cosines(record, result, self._spec.ask)
         elif isinstance(result, Text) and self._extractor is not None:
             record["text"], record["finish"] = result.text, result.finish
             found = self._extractor(result.text, sample.fields)
@@ -89,6 +97,26 @@ class Scorer:
         # The first of equal scores wins: a rule that does not depend on anything else.
         record["answer"] = self._labels[max(range(len(values)), key=values.__getitem__)]
 
+    @staticmethod
+    def _fill_cosines(record: Record, result: Vectors, ask: EmbedSpec) -> None:
+        vectors = [*result.images[:1], *result.texts]
+        lengths = [math.hypot(*vector) for vector in vectors]
+        alike = len({len(vector) for vector in vectors}) == 1 and all(
+            0 < length < math.inf for length in lengths
+        )
+        if not result.images or len(result.texts) != len(ask.texts) or not alike:
+            record["error"] = {
+                "kind": "bad_vectors",
+                "message": f"{len(result.images)} image and {len(result.texts)} text vectors for "
+                f"an image and {len(ask.texts)} texts, of different lengths, or not finite",
+            }
+            return
+        record["score_kind"] = "similarity"
+        record["scores"] = [
+            round(math.sumprod(vectors[0], text) / (lengths[0] * length), 6)
+            for text, length in zip(vectors[1:], lengths[1:], strict=True)
+        ]
+
 
 def normalised(scores: Scores, rule: str) -> tuple[float, ...]:
     """Return scores as the spec compares them: ``none``, per ``token`` or per ``byte``.
@@ -114,16 +142,19 @@ def scored(record: Mapping[str, Any], spec: TaskSpec) -> ScoredSample:
     images = record["images"]
     scores = record.get("scores")
     values: tuple[float, ...] | None = None
-    if scores is not None and isinstance(spec.ask, ChooseSpec):
+    if scores is not None:
+        rule = spec.ask.normalisation if isinstance(spec.ask, ChooseSpec) else "none"
         kept = Scores(
             record["score_kind"],
             tuple(scores),
             tuple(record.get("tokens", ())),
             tuple(record.get("bytes", ())),
         )
-        values = normalised(kept, spec.ask.normalisation)
+        values = normalised(kept, rule)
+    name, each = record["id"], spec.data.each
+    about = "" if each is None else f"#{record['fields'].get(each.field)}"
     return ScoredSample(
-        id=record["id"],
+        id=name,
         cluster=record["cluster"],
         target=record["target"],
         answer=record["answer"],
@@ -133,6 +164,8 @@ def scored(record: Mapping[str, Any], spec: TaskSpec) -> ScoredSample:
         groups={name: pair[0] for name, pair in record["groups"].items()},
         fields=record["fields"],
         stratum=record["stratum"],
+        source=name.removesuffix(about) if about else name,
+        score_kind=record.get("score_kind", ""),
     )
 
 

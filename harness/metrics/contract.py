@@ -78,6 +78,15 @@ class AdditiveMetric(Protocol):
 
 
 @runtime_checkable
+class SampleScore(Protocol):
+    """A metric of which a single sample has a value: a headline's stands in ``samples.jsonl``."""
+
+    def score(self, sample: ScoredSample) -> float:
+        """Return one sample's value."""
+        ...
+
+
+@runtime_checkable
 class RankMetric(Protocol):
     """A metric of ranks (average precision, AUC): it takes weights of records instead."""
 

@@ -51,6 +51,17 @@ class Baseline(ABC):
         """Return the function that answers one request."""
 
 
+def as_label(target: Json) -> str | None:
+    """Return a target as one label: itself, or the most frequent of people's answers.
+
+    ``None`` for targets of another kind, such as points.
+    """
+    if isinstance(target, str):
+        return target
+    answers = [one for one in target if isinstance(one, str)] if isinstance(target, list) else []
+    return max(answers, key=answers.count) if answers else None
+
+
 def unsupported(name: str) -> Failed:
     """Return the result for a request that wants vectors."""
     return Failed("unsupported", f"the baseline {name!r} has no vectors")

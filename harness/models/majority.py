@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.descriptors import Json
 from harness.errors import UserError
-from harness.models._baseline import Baseline, Result, unsupported
+from harness.models._baseline import Baseline, Result, as_label, unsupported
 from harness.models.contract import TaskHandle
 from harness.requests import Choose, Generate, Request, Scores, Text
 
@@ -16,8 +16,8 @@ from harness.requests import Choose, Generate, Request, Scores, Text
 class Majority(Baseline):
     """Answers every question as the train split is mostly answered.
 
-    Equally frequent labels: the one the task lists first. Points: the mean over samples of the
-    mean over their annotators.
+    Equally frequent labels: the one the task lists first. Several people's answers count as the
+    most frequent of them. Points: the mean over samples of the mean over their annotators.
     """
 
     name = "majority"
@@ -53,8 +53,9 @@ def _most_common(task: TaskHandle) -> Any:
     samples = 0
     for sample in task.train_samples():
         samples += 1
-        if isinstance(sample.target, str):
-            counts[sample.target] += 1
+        label = as_label(sample.target)
+        if label is not None:
+            counts[label] += 1
             continue
         points = _points(sample.target)
         if not points:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from random import Random
 
 from harness.descriptors import Json
-from harness.models._baseline import Baseline, Result, unsupported
+from harness.models._baseline import Baseline, Result, as_label, unsupported
 from harness.models.contract import TaskHandle
 from harness.requests import Choose, Generate, Request, Scores, Text
 
@@ -50,8 +50,8 @@ class RandomAnswers(Baseline):
             found = self._task.options
             if not found:
                 first = next(iter(self._task.train_samples()), None)
-                if first is not None and isinstance(first.target, str):
-                    targets = (sample.target for sample in self._task.train_samples())
-                    found = tuple(sorted({name for name in targets if isinstance(name, str)}))
+                if first is not None and as_label(first.target) is not None:
+                    labels = (as_label(sample.target) for sample in self._task.train_samples())
+                    found = tuple(sorted({label for label in labels if label is not None}))
             self._labels = found
         return self._labels
