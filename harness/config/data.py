@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from harness.config.hub import hub_folder, is_hub_id
 from harness.config.settings import Settings
 from harness.descriptors import Json, load_target
 from harness.errors import UserError
@@ -28,6 +29,7 @@ class Located:
     """A benchmark found.
 
     Attributes:
+        root: A folder, or an archive that answers as one.
         origin: What said so, for people: a path, or a data source's id.
         reader_options: Reader options this data need beside the spec's.
         marks: Marks for every record made of it.
@@ -45,17 +47,18 @@ def locate(spec: TaskSpec, settings: Settings, splits: tuple[str, ...]) -> Locat
     Raises:
         UserError: when nothing says where they are, or the folder is not there; the message says
             where it looked, how to obtain the data, and the demo alternative.
+        DataError: an archive that is damaged or not safe to read.
     """
     benchmark = spec.data.benchmark
-    for key in (spec.id, benchmark):
-        if key in settings.data:
-            root = settings.data[key]
-            found = root if root.is_dir() or root.is_file() else None
-            if found is None:
-                raise UserError(
-                    f"the data folder of {spec.id!r} is missing", where=root, fix=_remedy(spec)
-                )
-            return Located(mounted(found), str(root))
+    given = given_path(spec, settings)
+    if given is not None:
+        root = mounted(hub_folder(given) if is_hub_id(given) else given)
+        if not root.is_dir():
+            what = "is neither a folder nor an archive" if root.exists() else "is missing"
+            raise UserError(
+                f"the data folder of {spec.id!r} {what}", where=given, fix=_remedy(spec)
+            )
+        return Located(root, str(given))
     if settings.source is not None:
         descriptor = find("data source", settings.source, plugins().data_sources())
         if benchmark in descriptor.benchmarks:
@@ -67,6 +70,12 @@ def locate(spec: TaskSpec, settings: Settings, splits: tuple[str, ...]) -> Locat
                 descriptor.marks,
             )
     raise UserError(f"nothing says where the data of {spec.id!r} are", fix=_remedy(spec))
+
+
+def given_path(spec: TaskSpec, settings: Settings) -> Path | None:
+    """Return the path that flags or settings give for a task, by its id or its benchmark's."""
+    keys = (spec.id, spec.data.benchmark)
+    return next((settings.data[key] for key in keys if key in settings.data), None)
 
 
 def _remedy(spec: TaskSpec) -> str:

@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from harness.config.hub import is_hub_id
 from harness.descriptors import Json
 from harness.errors import UserError, unknown
 
@@ -90,7 +91,12 @@ def _data(
 ) -> tuple[dict[str, Path], str | None]:
     tables = {**base.get("data", {}), **own.get("data", {})}
     source = tables.pop("source", None)
-    return {key: folder / Path(value).expanduser() for key, value in tables.items()}, source
+    return {key: _path(folder, value) for key, value in tables.items()}, source
+
+
+def _path(folder: Path, value: str) -> Path:
+    """Return a path of the settings file, or the hub's name of a dataset as it stands."""
+    return Path(value) if is_hub_id(Path(value)) else folder / Path(value).expanduser()
 
 
 def _read(data: bytes, where: str) -> dict[str, Any]:
