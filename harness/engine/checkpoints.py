@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.descriptors import Json
+from harness.descriptors import Json, is_installed
 from harness.engine.weights import hash_files, read_header
 from harness.errors import UserError
 
@@ -290,8 +290,11 @@ def load_tokenizer(folder: Path) -> Any:
                 str(folder), local_files_only=True, trust_remote_code=False
             )
     except Exception as error:  # noqa: BLE001  transformers raises whatever the library below it raised
+        pieces = (folder / "tokenizer.model").is_file() and not is_installed("sentencepiece")
         raise UserError(
-            f"transformers cannot read the tokenizer: {_first(error)}", where=folder
+            f"transformers cannot read the tokenizer: {_first(error)}",
+            where=folder,
+            fix="pip install sentencepiece protobuf" if pieces else "",
         ) from None
 
 

@@ -216,3 +216,51 @@ def test_a_prompt_longer_than_the_context_is_recorded(copy: Path) -> None:
     assert "100" in response.result.message
     (longer,) = Llava({"path": str(copy), "context": 400}).load(RUNTIME).answer([request])
     assert not isinstance(longer.result, Failed)
+
+
+def test_a_sentencepiece_vocabulary_alone_is_enough(copy: Path) -> None:
+    """The released originals bring ``tokenizer.model`` and no ``tokenizer.json``."""
+    import sentencepiece
+
+    text = copy / "text.txt"
+    text.write_text("\n".join(["USER: how many people are there? ASSISTANT: two men"] * 9))
+    sentencepiece.SentencePieceTrainer.train(
+        input=str(text),
+        model_prefix=str(copy / "tokenizer"),
+        vocab_size=300,
+        model_type="bpe",
+        byte_fallback=True,
+        normalization_rule_name="identity",
+        remove_extra_whitespaces=False,
+        hard_vocab_limit=False,
+        minloglevel=3,
+    )
+    for name in ("tokenizer.json", "special_tokens_map.json"):
+        (copy / name).unlink()
+    held = {"tokenizer_class": "LlamaTokenizer", "legacy": False, "add_bos_token": True}
+    names = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+    (copy / "tokenizer_config.json").write_text(json.dumps(held | names))
+    model = Llava({"path": str(copy)}).load_model(RUNTIME)
+    pieces = sentencepiece.SentencePieceProcessor(model_file=str(copy / "tokenizer.model"))
+    for piece in ("\nhow many people? ASSISTANT: two men", "USER: how"):
+        ids = model.asking.tokenizer(piece).input_ids
+        assert ids == [1, *pieces.encode(piece)]
+
+
+def test_an_adapter_on_the_language_model_changes_logits_and_identity(
+    tmp_path: Path, picture: Callable[..., LoadedImage], logits: Callable[..., Any]
+) -> None:
+    import peft
+
+    turns = [Turn("user", "Who?", (picture(40, 30),))]
+    model = Llava({"path": str(TINY)}).load_model(RUNTIME)
+    plain, features = logits(model, turns), model.encode(turns[0].images)[0]
+    config = peft.LoraConfig(r=2, target_modules="all-linear", init_lora_weights=False)
+    with pytest.warns(FutureWarning, match="is_gradient_checkpointing"):
+        adapted = peft.get_peft_model(model.language_model, config)
+    adapted.save_pretrained(str(tmp_path / "adapter"))
+    given = {"path": str(TINY), "adapter": str(tmp_path / "adapter")}
+    found = Llava(given).load_model(RUNTIME)
+    assert np.abs(logits(found, turns) - plain).max() > 1e-3
+    assert torch.equal(found.encode(turns[0].images)[0], features)
+    assert Llava(given).identity(RUNTIME) != Llava({"path": str(TINY)}).identity(RUNTIME)

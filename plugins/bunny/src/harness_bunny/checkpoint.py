@@ -73,10 +73,17 @@ def load(
     source: Checkpoint,
     tower: Tower,
     options: Mapping[str, Any],
-    about: Mapping[str, Json],
-    dtype: torch.dtype,
+    features_key: Mapping[str, Json],
+    loading: Mapping[str, Any],
 ) -> BunnyModel:
-    """Return a Bunny checkpoint.
+    """Return a Bunny checkpoint, not yet moved to a device.
+
+    Args:
+        source: The checkpoint.
+        tower: Its vision tower.
+        options: Parsed options of the descriptor.
+        features_key: What an image's features depend on.
+        loading: Arguments of ``from_pretrained``, for the language model.
 
     Raises:
         UserError: when its base is not one of ours, or weights do not fit.
@@ -91,9 +98,10 @@ def load(
     if end is None or tokenizer.convert_ids_to_tokens(end) != base.end:
         raise UserError(f"the tokenizer has no {base.end}", where=source.folder)
     weights = _sorted_out(source, tower)
+    dtype = loading["dtype"]
     config = part_config(base.config, source.config, where)
     _fit(weights.language, config, len(tokenizer), bias=kind == "bunny-phi")
-    language = load_model(base.model, source, config=config, weights=weights.language, dtype=dtype)
+    language = load_model(base.model, source, config=config, weights=weights.language, **loading)
     vision = part_config(SiglipVisionConfig, tower.config, tower.folder or where)
     vision.vision_use_head = False
     loaded = load_model(
@@ -124,7 +132,7 @@ def load(
         projector,
         asking=asking,
         context=options.get("context") or context,
-        features_key=about,
+        features_key=features_key,
     )
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.descriptors import Json
 from harness.engine.checkpoints import Checkpoint, open_checkpoint, require_family
-from harness.engine.devices import resolve_device, resolve_dtype, torch_dtype
+from harness.engine.devices import resolve_device, resolve_dtype
+from harness.engine.loading import after_load, is_placed, load_arguments, loading_identity
 from harness.engine.weights import user_cache
 from harness.errors import UserError
 from harness.models import Runtime
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from harness_bunny.model import BunnyModel
 
 _SCHEME = 1  # raised when the way answers are computed changes their numbers
+
+_OF_FEATURES = ("model", "scheme", "checkpoint", "tower", "image_aspect", "dtype", "attention")
 
 
 class Bunny:
@@ -42,6 +45,7 @@ class Bunny:
             "checkpoint": source.identity(memo),
             "tower": find_tower(source, self._options.get("vision_tower")).identity(memo),
             "dtype": resolve_dtype(runtime.dtype, source.dtype),
+            **loading_identity(self._options, memo),
         }
         for name in ("image_aspect", "context", "score_eos"):
             about[name] = self._options.get(name)
@@ -58,11 +62,15 @@ class Bunny:
         from harness_bunny import checkpoint
 
         device = resolve_device(runtime.device)
-        source = self._open()
-        tower = find_tower(source, self._options.get("vision_tower"))
-        dtype = torch_dtype(resolve_dtype(runtime.dtype, source.dtype))
-        about = {**self.identity(runtime), "device": device.type}
-        return checkpoint.load(source, tower, self._options, about, dtype).to(device)
+        source, options = self._open(), self._options
+        tower = find_tower(source, options.get("vision_tower"))
+        about = self.identity(runtime)
+        seen = {name: about[name] for name in _OF_FEATURES if name in about}
+        loading = load_arguments(options, runtime, str(about["dtype"]))
+        model = checkpoint.load(source, tower, options, seen, loading)
+        model.to(device, language_model=not is_placed(options))
+        model.language_model = after_load(model.language_model, options)
+        return model
 
     def _open(self) -> Checkpoint:
         path = self._options.get("path")

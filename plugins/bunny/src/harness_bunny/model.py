@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import torch
 from harness.descriptors import Json
@@ -73,11 +73,11 @@ class BunnyModel(VisionLanguageModel):
         self.features_key = features_key
         self.ends = frozenset({asking.end})
 
-    def to(self, device: torch.device) -> Self:
-        """Move all parts to a device."""
-        for part in self.parts().values():
-            part.to(device)
-        return self
+    def to(self, device: torch.device, *, language_model: bool) -> None:
+        """Move the tower and the projector to a device, and the language model if it is wanted."""
+        for name, part in self.parts().items():
+            if language_model or name != "language_model":
+                part.to(device)
 
     def prompt(self, turns: Sequence[Turn], options: Sequence[str]) -> Joint:
         """Return a chat's ids and its options'; see the contract."""

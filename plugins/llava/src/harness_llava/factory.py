@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.descriptors import Json
 from harness.engine.checkpoints import Checkpoint, open_checkpoint, require_family
-from harness.engine.devices import resolve_device, resolve_dtype, torch_dtype
+from harness.engine.devices import resolve_device, resolve_dtype
+from harness.engine.loading import after_load, is_placed, load_arguments, loading_identity
 from harness.engine.weights import user_cache
 from harness.errors import UserError
 from harness.models import Runtime
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
     from harness_llava.model import LlavaModel
 
 _SCHEME = 1  # raised when the way answers are computed changes their numbers
+_NOT_QUANTISED = ("vision_tower", "multi_modal_projector", "lm_head")
 _TOWERS_OWN = "unfreeze_mm_vision_tower"
+
+_OF_FEATURES = ("model", "scheme", "checkpoint", "tower", "image_aspect", "dtype", "attention")
 
 
 class Llava:
@@ -39,7 +43,8 @@ class Llava:
             "model": "llava",
             "scheme": _SCHEME,
             "checkpoint": source.identity(memo),
-            "dtype": self._dtype(runtime, source),
+            "dtype": resolve_dtype(runtime.dtype, source.dtype),
+            **loading_identity(self._options, memo),
         }
         for name in ("conversation", "image_aspect", "context", "score_eos"):
             about[name] = self._options.get(name)
@@ -63,13 +68,21 @@ class Llava:
         from harness_llava import original, released
 
         device = resolve_device(runtime.device)
-        source = self._open()
-        dtype = torch_dtype(self._dtype(runtime, source))
+        source, options = self._open(), self._options
+        about = self.identity(runtime)
+        seen = {name: about[name] for name in _OF_FEATURES if name in about}
+        loading = load_arguments(options, runtime, str(about["dtype"]))
+        if "quantization_config" in loading:
+            loading["quantization_config"].llm_int8_skip_modules = list(_NOT_QUANTISED)
         tower = self._tower(source)
-        about = {**self.identity(runtime), "device": device.type}
         if tower is None:
-            return released.load(source, self._options, about, dtype).to(device)
-        return original.load(source, tower, self._options, about, dtype).to(device)
+            model = released.load(source, options, seen, loading)
+        else:
+            model = original.load(source, tower, options, seen, loading)
+        if not is_placed(options):
+            model.to(device)
+        model.language_model = after_load(model.language_model, options)
+        return model
 
     def _open(self) -> Checkpoint:
         path = self._options.get("path")
@@ -103,6 +116,3 @@ class Llava:
                 where=error.where,
                 fix="-o vision_tower=FOLDER or HUB_ID",
             ) from None
-
-    def _dtype(self, runtime: Runtime, source: Checkpoint) -> str:
-        return resolve_dtype(runtime.dtype, source.dtype)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any
 
 import torch
 from harness.descriptors import Json
@@ -131,11 +131,10 @@ class LlavaModel(VisionLanguageModel):
         super().close()
         self.vision = None
 
-    def to(self, device: torch.device) -> Self:
+    def to(self, device: torch.device) -> None:
         """Move all parts to a device."""
         self.vision.to(device)
         self.language_model.to(device)
-        return self
 
     def parts(self) -> Mapping[str, nn.Module]:
         """Return the tower, the projector and the language model."""

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-import torch
 from harness.descriptors import Json
 from harness.engine.chats import Conversation
 from harness.engine.checkpoints import (
@@ -53,10 +52,17 @@ def load(
     source: Checkpoint,
     tower: Checkpoint,
     options: Mapping[str, Any],
-    about: Mapping[str, Json],
-    dtype: torch.dtype,
+    features_key: Mapping[str, Json],
+    loading: Mapping[str, Any],
 ) -> LlavaModel:
-    """Return a checkpoint of the original format.
+    """Return a checkpoint of the original format, not yet moved to a device.
+
+    Args:
+        source: The checkpoint.
+        tower: Its vision tower.
+        options: Parsed options of the descriptor.
+        features_key: What an image's features depend on.
+        loading: Arguments of ``from_pretrained``.
 
     Raises:
         UserError: when the config asks for what LLaVA-1.5 has not, or weights do not fit.
@@ -64,7 +70,7 @@ def load(
     config = _config(source, tower)
     weights = dict(_weights(source, tower))
     model = load_model(
-        LlavaForConditionalGeneration, source, config=config, weights=weights, dtype=dtype
+        LlavaForConditionalGeneration, source, config=config, weights=weights, **loading
     )
     tokenizer = load_tokenizer(source.folder)
     processor = load_image_processor(tower.folder)
@@ -81,7 +87,7 @@ def load(
     held = [model.config.text_config.max_position_embeddings]
     if trained := source.config.get("tokenizer_model_max_length"):
         held.append(trained)
-    return LlavaModel(model, asking, options.get("context") or min(held), about)
+    return LlavaModel(model, asking, options.get("context") or min(held), features_key)
 
 
 def square(processor: Any, image: Image.Image) -> Mapping[str, Tensor]:

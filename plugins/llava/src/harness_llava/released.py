@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-import torch
 from harness.descriptors import Json
 from harness.engine.chats import Conversation, Render, Template, find_template
 from harness.engine.checkpoints import (
@@ -37,10 +36,16 @@ _PLAIN = Conversation(end="</s>")
 def load(
     source: Checkpoint,
     options: Mapping[str, Any],
-    about: Mapping[str, Json],
-    dtype: torch.dtype,
+    features_key: Mapping[str, Json],
+    loading: Mapping[str, Any],
 ) -> LlavaModel:
-    """Return a checkpoint in transformers' format.
+    """Return a checkpoint in transformers' format, not yet moved to a device.
+
+    Args:
+        source: The checkpoint.
+        options: Parsed options of the descriptor.
+        features_key: What an image's features depend on.
+        loading: Arguments of ``from_pretrained``.
 
     Raises:
         UserError: when the weights do not fit, or the tokenizer has no image token.
@@ -52,7 +57,7 @@ def load(
             where=source.folder / "config.json",
             fix="give the checkpoint in transformers' format (llava-hf on the hub)",
         )
-    model = load_model(_KINDS[kind], source, dtype=dtype)
+    model = load_model(_KINDS[kind], source, **loading)
     tokenizer = load_tokenizer(source.folder)
     tiled = kind != "llava"
     pad = options.get("image_aspect") == "pad"
@@ -68,7 +73,7 @@ def load(
         image=image,
         score_eos=bool(options.get("score_eos", True)),
     )
-    return _MODELS[kind](model, asking, int(options.get("context") or longest), about)
+    return _MODELS[kind](model, asking, int(options.get("context") or longest), features_key)
 
 
 def _image_token(model: Any, tokenizer: Any, source: Checkpoint) -> int:
