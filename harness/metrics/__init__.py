@@ -6,9 +6,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.metrics.contract import AdditiveMetric, RankMetric, ScoredSample
+    from harness.metrics.contract import AdditiveMetric, GroupMetric, RankMetric, ScoredSample
 
-__all__ = ["AdditiveMetric", "RankMetric", "ScoredSample"]
+__all__ = ["AdditiveMetric", "GroupMetric", "RankMetric", "ScoredSample"]
 
 
 def __getattr__(name: str) -> Any:

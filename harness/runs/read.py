@@ -8,7 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, UserError
-from harness.runs.record import Counts, EvaluationRecord, Interval, MetricValue, SliceValue
+from harness.runs.record import (
+    Chance,
+    Counts,
+    Detail,
+    DetailRow,
+    EvaluationRecord,
+    GroupComparison,
+    Interval,
+    Measure,
+    MetricValue,
+    SliceValue,
+)
 from harness.runs.seal import SEAL, check_seal
 
 
@@ -107,9 +118,29 @@ def _record(
             for value in metrics["slices"]
         ),
         raw=raw,
+        details=tuple(_detail(table) for table in metrics.get("details", ())),
+        comparisons=tuple(_comparison(held) for held in metrics.get("comparisons", ())),
     )
 
 
 def _metric(value: Mapping[str, Any]) -> MetricValue:
-    interval = value["interval"]
-    return MetricValue(**{**value, "interval": None if interval is None else Interval(**interval)})
+    return MetricValue(**{**value, **_sureness(value)})
+
+
+def _sureness(value: Mapping[str, Any]) -> dict[str, Any]:
+    interval, chance = value["interval"], value.get("chance")
+    return {
+        "interval": None if interval is None else Interval(**interval),
+        "chance": None if chance is None else Chance(**chance),
+    }
+
+
+def _detail(table: Mapping[str, Any]) -> Detail:
+    rows = tuple(DetailRow(**row) for row in table["rows"])
+    return Detail(**{**table, "metrics": tuple(table["metrics"]), "rows": rows})
+
+
+def _comparison(held: Mapping[str, Any]) -> GroupComparison:
+    measures = tuple(Measure(**{**value, **_sureness(value)}) for value in held["measures"])
+    left_out = tuple(held["left_out"])
+    return GroupComparison(**{**held, "measures": measures, "left_out": left_out})

@@ -29,6 +29,7 @@ class Interval:
     Attributes:
         method: Such as ``cluster bootstrap, percentile``.
         draws: Bootstrap draws; 0 for closed forms.
+        warning: What stands beside it, such as too few clusters; empty for nothing.
     """
 
     low: float
@@ -36,6 +37,27 @@ class Interval:
     level: float
     method: str
     draws: int = 0
+    warning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """What a number would be if labels had nothing to do with answers (a permutation null).
+
+    Attributes:
+        mean: Over the permutations.
+        low: With ``high`` the middle 95 % of the permutations.
+        p: Share of permutations at least as far out, the data counted as one of them.
+        draws: Permutations in which the number is defined.
+        method: What was permuted.
+    """
+
+    mean: float
+    low: float
+    high: float
+    p: float
+    draws: int
+    method: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +72,78 @@ class MetricValue:
     value: float | None
     interval: Interval | None
     options: Mapping[str, Json] = field(default_factory=dict)
+    chance: Chance | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DetailRow:
+    """One row beside a number. ``counts`` are such as ``n``, ``k`` and ``yes_rate``."""
+
+    key: Mapping[str, str]
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    counts: Mapping[str, float | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """A table beside a number, such as ``skew by attribute``.
+
+    Attributes:
+        metrics: Columns of the metrics it stands beside.
+        level: Of the rows' intervals.
+        method: Of the intervals; empty when the rows have none.
+    """
+
+    name: str
+    metrics: tuple[str, ...]
+    level: float
+    method: str
+    rows: tuple[DetailRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One comparison of groups, such as ``difference between groups``."""
+
+    name: str
+    value: float | None
+    interval: Interval | None
+    chance: Chance | None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupComparison:
+    """One metric compared over the values of one slice, as fairlearn's MetricFrame defines it.
+
+    Attributes:
+        slice: Such as ``gender``.
+        metric: The metric's id.
+        column: Its heading.
+        machine: Whether a machine said who is in which group.
+        worst: The group with the worst value.
+        min_n: Groups of fewer samples are left out.
+        left_out: The groups left out.
+    """
+
+    slice: str
+    metric: str
+    column: str
+    machine: bool
+    worst: str | None
+    min_n: int
+    left_out: tuple[str, ...]
+    measures: tuple[Measure, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SliceValue:
-    """The metrics of one slice value, such as ``gender = female``."""
+    """The metrics of one slice value, such as ``gender = female``.
+
+    Attributes:
+        unparsed: Scored as wrong, and so are ``refusals``.
+    """
 
     slice: str
     value: str
@@ -63,6 +152,7 @@ class SliceValue:
     clusters: int
     unparsed: int
     metrics: tuple[MetricValue, ...]
+    refusals: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +186,8 @@ class EvaluationRecord:
         images: Digest of the image hashes, ``None`` when the model opened none.
         marks: ``demo``, ``limited``, ``errored``, ``machine-labelled``, ``contaminated``.
         raw: ``evaluation.json`` as read.
+        details: Tables beside the numbers.
+        comparisons: Metrics compared over groups, slice by slice.
     """
 
     directory: Path
@@ -114,6 +206,8 @@ class EvaluationRecord:
     metrics: tuple[MetricValue, ...]
     slices: tuple[SliceValue, ...]
     raw: Mapping[str, Json]
+    details: tuple[Detail, ...] = ()
+    comparisons: tuple[GroupComparison, ...] = ()
 
     @property
     def main(self) -> MetricValue:

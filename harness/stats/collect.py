@@ -21,6 +21,7 @@ class Clusters:
 
     def __init__(self) -> None:
         self._digests = bytearray()
+        self._last: tuple[str, bytes] | None = None
 
     def __len__(self) -> int:
         """Samples added."""
@@ -28,8 +29,11 @@ class Clusters:
 
     def add(self, name: str) -> None:
         """Add the next sample's cluster."""
-        encoded = name.encode("utf-8", "surrogatepass")
-        self._digests += hashlib.blake2b(encoded, digest_size=_DIGEST_BYTES).digest()
+        # Samples of a cluster mostly follow each other.
+        if self._last is None or self._last[0] != name:
+            encoded = name.encode("utf-8", "surrogatepass")
+            self._last = name, hashlib.blake2b(encoded, digest_size=_DIGEST_BYTES).digest()
+        self._digests += self._last[1]
 
     def codes(self) -> Codes:
         """Return each sample's cluster as a number, counted in order of first appearance."""
@@ -67,14 +71,9 @@ def _first_come(order: NDArray[np.intp], starts: NDArray[np.bool_]) -> Codes:
 
 
 class Statistics:
-    """One metric's statistics of each sample: four bytes, and 12 for each that is not zero.
+    """One metric's statistics of each sample: four bytes, and 12 for each that is not zero."""
 
-    Args:
-        size: Length of the statistics vector.
-    """
-
-    def __init__(self, size: int) -> None:
-        self._size = size
+    def __init__(self) -> None:
         self._ends = array("i", [0])
         self._positions = array("i")
         self._values = array("d")
@@ -85,34 +84,47 @@ class Statistics:
 
     def add(self, statistics: Mapping[int, float]) -> None:
         """Add the next sample's statistics; one without any still counts."""
-        for position, value in statistics.items():
-            if not 0 <= position < self._size:
-                raise IndexError(f"statistic {position} of a vector of {self._size}")
-            self._positions.append(position)
-            self._values.append(value)
+        self._positions.extend(statistics)
+        self._values.extend(statistics.values())
         self._ends.append(len(self._values))
 
+    def matrix(self, size: int) -> csr_array[Any, tuple[int, int]]:
+        """Return ``(samples, size)`` float64, a look at what is held.
+
+        Args:
+            size: Length of the statistics vector.
+        """
+        # The arrays are looked at in place: a copy would double what a million samples take.
+        places = np.asarray(self._positions)
+        wrong = places[(places < 0) | (places >= size)]
+        if len(wrong):
+            raise IndexError(f"statistic {wrong[0]} of a vector of {size}")
+        return csr_array(
+            (np.asarray(self._values), places, np.asarray(self._ends)), shape=(len(self), size)
+        )
+
     def totals(
-        self, codes: Codes, members: NDArray[np.intp] | None = None
+        self, size: int, codes: Codes, members: NDArray[np.intp] | None = None
     ) -> csr_array[Any, tuple[int, int]]:
         """Return ``(clusters, size)`` float64: each cluster's sums.
 
         Args:
+            size: Length of the statistics vector.
             codes: The cluster of each sample, from 0 without gaps.
             members: Places of the samples that count; all by default. ``codes`` is theirs.
         """
-        # The arrays are looked at in place: a copy would double what a million samples take.
-        held = csr_array(
-            (np.asarray(self._values), np.asarray(self._positions), np.asarray(self._ends)),
-            shape=(len(self), self._size),
-        )
-        if members is not None:
-            held = held[members]
-        clusters = int(codes.max()) + 1 if len(codes) else 0
-        ends = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=clusters))])
-        order = np.argsort(codes, kind="stable")
-        adder = csr_array(
-            (np.ones(len(order)), order.astype(np.int32), ends.astype(np.int32)),
-            shape=(clusters, len(order)),
-        )
-        return adder @ held
+        held = self.matrix(size)
+        return sums_by(codes, held if members is None else held[members])
+
+
+def sums_by(codes: Codes, rows: csr_array[Any, tuple[int, int]]) -> csr_array[Any, tuple[int, int]]:
+    """Return ``(codes, size)`` sums of the rows that have each code, from 0 without gaps."""
+    number = int(codes.max()) + 1 if len(codes) else 0
+    ends = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=number))])
+    order = np.argsort(codes, kind="stable")
+    adder = csr_array(
+        (np.ones(len(order)), order.astype(np.int32), ends.astype(np.int32)),
+        shape=(number, len(order)),
+    )
+    found: csr_array[Any, tuple[int, int]] = adder @ rows
+    return found

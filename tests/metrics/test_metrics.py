@@ -20,10 +20,11 @@ from sklearn.metrics import (
 
 from harness.descriptors import Json, load_target, parse_options
 from harness.errors import DataError, UserError
-from harness.metrics import AdditiveMetric, RankMetric, ScoredSample
+from harness.metrics import AdditiveMetric, GroupMetric, RankMetric, ScoredSample
 from harness.metrics.descriptors import METRICS
 
 LABELS = ("a", "b", "c", "d")
+CONTRACTS = (AdditiveMetric, RankMetric, GroupMetric)
 BY_ID = {descriptor.id: descriptor for descriptor in METRICS}
 
 
@@ -116,8 +117,10 @@ def test_recall_of_a_class_nobody_has_is_nan() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(BY_ID) - {"recall"}))
-def test_every_metric_keeps_one_of_the_two_contracts(name: str) -> None:
-    assert isinstance(make(name), RankMetric if name == "map" else AdditiveMetric)
+def test_every_metric_keeps_exactly_one_of_the_three_contracts(name: str) -> None:
+    labels = ("yes", "no") if name.endswith("skew") else LABELS
+    kept = [isinstance(make(name, labels), kind) for kind in CONTRACTS]
+    assert sum(kept) == 1
 
 
 @pytest.mark.parametrize("name", ["f1_micro", "f1_macro", "mean_class_accuracy", "map"])

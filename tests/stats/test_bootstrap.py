@@ -13,7 +13,8 @@ from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
 from harness.metrics.contract import Floats, ScoredSample
-from harness.stats import Statistics, additive_interval, bootstrap, rank_interval, wilson
+from harness.stats import Statistics, additive_interval, rank_interval, wilson
+from harness.stats import rows as rows_module
 
 Matrix = csr_array[Any, tuple[int, int]]
 
@@ -102,7 +103,7 @@ def test_cutting_draws_into_chunks_changes_nothing(
     random = np.random.default_rng(1)
     rows = matrix(np.stack([random.integers(0, kinds, 300) / kinds, np.ones(300)], axis=1))
     whole = additive_interval(Ratio(), rows)
-    monkeypatch.setattr(bootstrap, "_CHUNK_BYTES", 3000)
+    monkeypatch.setattr(rows_module, "CHUNK_BYTES", 3000)
     assert additive_interval(Ratio(), rows) == whole
 
 
@@ -143,11 +144,11 @@ def test_clusters_that_are_all_alike_leave_no_width() -> None:
 def test_samples_in_few_clusters_are_less_sure_than_samples_alone() -> None:
     random = np.random.default_rng(0)
     right = np.repeat(random.integers(0, 2, 40), 10)
-    held = Statistics(2)
+    held = Statistics()
     for one in right:
         held.add({0: float(one), 1: 1.0})
-    narrow = additive_interval(Ratio(), held.totals(np.arange(len(right))))[1]
-    wide = additive_interval(Ratio(), held.totals(np.arange(len(right)) // 10))[1]
+    narrow = additive_interval(Ratio(), held.totals(2, np.arange(len(right))))[1]
+    wide = additive_interval(Ratio(), held.totals(2, np.arange(len(right)) // 10))[1]
     assert narrow is not None
     assert wide is not None
     assert wide.high - wide.low > 2 * (narrow.high - narrow.low)

@@ -23,7 +23,7 @@ SAMPLES = st.lists(
 def test_sums_are_per_cluster_in_order_of_first_appearance(
     samples: list[tuple[str, dict[int, float]]],
 ) -> None:
-    clusters, held = Clusters(), Statistics(5)
+    clusters, held = Clusters(), Statistics()
     expected: dict[str, np.ndarray[tuple[int], np.dtype[np.float64]]] = {}
     for cluster, statistics in samples:
         clusters.add(cluster)
@@ -32,7 +32,7 @@ def test_sums_are_per_cluster_in_order_of_first_appearance(
         for position, value in statistics.items():
             row[position] += value
     codes = clusters.codes()
-    matrix = held.totals(codes)
+    matrix = held.totals(5, codes)
     assert len(held) == len(clusters) == len(samples)
     assert matrix.shape == (len(expected), 5)
     assert matrix.toarray().tolist() == [row.tolist() for row in expected.values()]
@@ -41,12 +41,14 @@ def test_sums_are_per_cluster_in_order_of_first_appearance(
 
 
 def test_a_position_outside_the_vector_is_refused() -> None:
+    held = Statistics()
+    held.add({5: 1.0})
     with pytest.raises(IndexError, match="statistic 5 of a vector of 5"):
-        Statistics(5).add({5: 1.0})
+        held.matrix(5)
 
 
 def test_a_sample_costs_less_than_a_hundred_bytes() -> None:
-    clusters, held = Clusters(), Statistics(2)
+    clusters, held = Clusters(), Statistics()
     tracemalloc.start()
     for index in range(20_000):
         clusters.add(f"a rather long name of an image/{index}")
@@ -60,8 +62,8 @@ def test_a_sample_costs_less_than_a_hundred_bytes() -> None:
 def test_a_part_of_the_samples_sums_as_if_it_were_all(
     samples: list[tuple[str, dict[int, float]]], seed: int
 ) -> None:
-    clusters, held = Clusters(), Statistics(5)
-    part_clusters, part = Clusters(), Statistics(5)
+    clusters, held = Clusters(), Statistics()
+    part_clusters, part = Clusters(), Statistics()
     members = np.flatnonzero(np.random.default_rng(seed).random(len(samples)) < 0.5)
     for place, (cluster, statistics) in enumerate(samples):
         clusters.add(cluster)
@@ -71,5 +73,5 @@ def test_a_part_of_the_samples_sums_as_if_it_were_all(
             part.add(statistics)
     codes = counted(clusters.codes()[members])
     assert codes.tolist() == part_clusters.codes().tolist()
-    found, expected = held.totals(codes, members), part.totals(part_clusters.codes())
+    found, expected = held.totals(5, codes, members), part.totals(5, part_clusters.codes())
     assert found.toarray().tolist() == expected.toarray().tolist()

@@ -1,0 +1,167 @@
+"""What summarising keeps of the samples: clusters, strata, slices, and each metric's statistics."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from harness.metrics import AdditiveMetric, GroupMetric, RankMetric, ScoredSample
+from harness.metrics.contract import GroupCounts, Label
+from harness.plugins import find, make, plugins
+from harness.specs import MetricSpec, TaskSpec
+from harness.stats.collect import Clusters, Codes, Statistics
+from harness.stats.labelled import Labelled, Labels
+
+
+@dataclass
+class Frame:
+    """Where each scored sample belongs.
+
+    Attributes:
+        units: What carries a sample's label, kept only where samples share one (the spec asks
+            about each of several values).
+    """
+
+    clusters: Clusters = field(default_factory=Clusters)
+    units: Clusters | None = None
+    _strata: dict[str, int] = field(default_factory=dict)
+    _of_sample: array[int] = field(default_factory=lambda: array("i"))
+
+    def add(self, sample: ScoredSample) -> None:
+        """Add the next sample."""
+        self.clusters.add(sample.cluster)
+        self._of_sample.append(self._strata.setdefault(sample.stratum, len(self._strata)))
+        if self.units is not None:
+            self.units.add(sample.source)
+
+    @cached_property
+    def codes(self) -> Codes:
+        """The cluster of each sample, from 0 without gaps."""
+        return self.clusters.codes()
+
+    @cached_property
+    def sources(self) -> Codes:
+        """The unit of each sample, from 0 without gaps."""
+        return np.arange(len(self.codes)) if self.units is None else self.units.codes()
+
+    @cached_property
+    def strata(self) -> Codes | None:
+        """The stratum of each cluster; ``None`` when there is one."""
+        if len(self._strata) < 2:
+            return None
+        found = np.zeros(self.number, dtype=np.int64)
+        found[self.codes[::-1]] = np.asarray(self._of_sample)[::-1]
+        return found
+
+    @property
+    def number(self) -> int:
+        """Clusters."""
+        return int(self.codes.max()) + 1 if len(self.codes) else 0
+
+
+@dataclass(slots=True)
+class SliceOf:
+    """Which value each scored sample has in a slice, and what is counted of each value."""
+
+    name: str
+    labels: Labels = field(default_factory=Labels)
+    sources: dict[str, str] = field(default_factory=dict)
+    n: dict[str, int] = field(default_factory=dict)
+    unparsed: dict[str, int] = field(default_factory=dict)
+    refusals: dict[str, int] = field(default_factory=dict)
+
+    def add(self, pair: Sequence[str] | None, problem: str) -> None:
+        """Add the next sample: its value and who said so, and what was wrong with its answer."""
+        if pair is None:
+            self.labels.add(())
+            return
+        value = pair[0]
+        self.labels.add(((self.name, value),))
+        self.sources.setdefault(value, pair[1])
+        self.n[value] = self.n.get(value, 0) + 1
+        if problem:
+            held = self.refusals if problem == "refusal" else self.unparsed
+            held[value] = held.get(value, 0) + 1
+
+    @property
+    def parts(self) -> list[Label]:
+        """Everything, then each value, sorted."""
+        return [(), *(((self.name, value),) for value in sorted(self.n))]
+
+    @property
+    def machine(self) -> bool:
+        """Whether a machine said who is in which group."""
+        return "machine" in self.sources.values()
+
+
+class Counted:
+    """What is counted for metrics of groups that share it."""
+
+    def __init__(self, counts: GroupCounts) -> None:
+        self.counts = counts
+        self._statistics = Statistics()
+        self._labels = Labels()
+
+    def add(self, sample: ScoredSample) -> None:
+        """Add the next sample."""
+        self._statistics.add(self.counts.statistics(sample))
+        self._labels.add(self.counts.label(sample))
+
+    def labelled(self, frame: Frame) -> Labelled:
+        """Return the statistics with labels."""
+        return Labelled(
+            self._statistics.matrix(self.counts.size),
+            self._labels.codes(),
+            self._labels.names,
+            frame.codes,
+            frame.sources,
+            frame.strata,
+        )
+
+
+class Collector:
+    """Statistics of one metric over all scored samples; a slice is a part of them.
+
+    Attributes:
+        spec: The metric as the task prints it.
+        additive: The metric, when it is one of sums.
+        ranks: The metric, when it is one of ranks.
+        groups: The metric, when it compares groups.
+        statistics: Of a metric of sums.
+        counted: Of a metric of groups; shared.
+    """
+
+    def __init__(self, spec: MetricSpec, task: TaskSpec, shared: dict[object, Counted]) -> None:
+        known = plugins().metrics()
+        metric: AdditiveMetric | RankMetric | GroupMetric = make(
+            "metric", spec.id, known, spec.options, task.labels
+        )
+        self.spec = spec
+        self.needs_target = find("metric", spec.id, known).needs_target
+        self.additive: AdditiveMetric | None = None
+        self.ranks: RankMetric | None = None
+        self.groups: GroupMetric | None = None
+        self.statistics = Statistics()
+        self.counted: Counted | None = None
+        self._feeds = False
+        # Settled once: asking a protocol whether a metric is one costs more than its statistics.
+        if isinstance(metric, RankMetric):
+            self.ranks = metric
+        elif isinstance(metric, GroupMetric):
+            self.groups = metric
+            self._feeds = metric.counts.key not in shared
+            self.counted = shared.setdefault(metric.counts.key, Counted(metric.counts))
+        else:
+            self.additive = metric
+
+    def add(self, sample: ScoredSample) -> None:
+        """Add the next sample."""
+        takes = sample.target is not None or not self.needs_target
+        if self.additive is not None:
+            self.statistics.add(self.additive.statistics(sample) if takes else {})
+        elif self._feeds and self.counted is not None:
+            self.counted.add(sample)

@@ -1,0 +1,179 @@
+"""Intervals: percentile and BCa of bootstrap draws, Wilson, Student's t over seeds, bands."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.special import ndtr, ndtri, stdtrit
+
+from harness.metrics.contract import Floats
+from harness.runs.record import Interval
+
+DRAWS = 1000
+LEVEL = 0.95
+PERCENTILE = "cluster bootstrap, percentile"
+BCA = "cluster bootstrap, BCa"
+BAND = "cluster bootstrap, simultaneous band"
+FEW_CLUSTERS, FEW_SEEDS = 30, 5
+# BCa needs this many clusters: with fewer, its acceleration is mostly noise.
+_LEAST = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Resampled:
+    """Values of one or several numbers: in the data, in bootstrap draws, and with parts left out.
+
+    Attributes:
+        value: ``(...)``.
+        drawn: ``(draws, ...)``.
+        left: ``(times, ...)`` values of a jackknife.
+        repeats: ``(times,)`` how often each of them stands.
+        clusters: Clusters that were resampled.
+    """
+
+    value: Floats
+    drawn: Floats
+    left: Floats
+    repeats: Floats
+    clusters: int
+
+    def at(self, place: int) -> Resampled:
+        """Return one of the numbers."""
+        return replace(
+            self,
+            value=self.value[place],
+            drawn=self.drawn[:, place],
+            left=self.left[:, place],
+        )
+
+    def interval(self, level: float = LEVEL, *, clusters: int | None = None) -> Interval | None:
+        """Return the interval of a single number: BCa, or percentile where BCa does not hold.
+
+        ``None`` with fewer than two clusters, where the value is not finite, or where it is not in
+        more than half of the draws. Draws in which it is not finite are left out and counted.
+
+        Args:
+            level: Confidence level, in (0, 1).
+            clusters: Clusters that the number rests on; all by default.
+        """
+        value, draws = float(self.value), len(self.drawn)
+        number = self.clusters if clusters is None else clusters
+        if not math.isfinite(value) or number < 2 or not draws:
+            return None
+        kept = self.drawn[np.isfinite(self.drawn)]
+        if 2 * len(kept) < draws:
+            return None
+        tails = ((1 - level) / 2, (1 + level) / 2)
+        shifted = None
+        if len(kept) == draws and number >= _LEAST:
+            shifted = bca_levels(value, kept, self.left, self.repeats, tails)
+        low, high = np.quantile(kept, tails if shifted is None else shifted)
+        method = PERCENTILE if shifted is None else BCA
+        if len(kept) < draws:
+            method += f"; undefined in {draws - len(kept)} of {draws} draws"
+        return Interval(float(low), float(high), level, method, len(kept), few(number))
+
+
+def few(clusters: int) -> str:
+    """Return the warning that stands beside an interval of so many clusters; empty for enough."""
+    if clusters >= FEW_CLUSTERS:
+        return ""
+    return f"only {clusters} clusters: the interval may be too short"
+
+
+def bca_levels(
+    value: float, drawn: Floats, left: Floats, repeats: Floats, tails: tuple[float, float]
+) -> tuple[float, float] | None:
+    """Return the levels at which BCa reads the draws; ``None`` where it is not defined.
+
+    Efron 1987, as in chapter 14 of Efron and Tibshirani 1993; draws equal to the value count one
+    half. It is not defined when all draws lie on one side of the value, when a level falls outside
+    what so many draws can show, or when the jackknife has a value that is not finite.
+    """
+    below = (np.sum(drawn < value) + 0.5 * np.sum(drawn == value)) / len(drawn)
+    if not 0 < below < 1 or not np.isfinite(left).all():
+        return None
+    middle = float(np.average(left, weights=repeats))
+    away = middle - left
+    spread = float(repeats @ away**2)
+    # Rounding leaves a spread where all values are equal.
+    if spread <= 1e-24 * max(1.0, middle * middle):
+        return None
+    acceleration = float(repeats @ away**3) / (6 * spread**1.5)
+    lean = float(ndtri(below))
+    found = []
+    for tail in tails:
+        score = lean + float(ndtri(tail))
+        if acceleration * score >= 1:
+            return None
+        found.append(float(ndtr(lean + score / (1 - acceleration * score))))
+    low, high = found
+    least = 1 / len(drawn)
+    return (low, high) if least <= low < high <= 1 - least else None
+
+
+def wilson(successes: float, n: float, level: float = LEVEL) -> Interval | None:
+    """Return the Wilson score interval of a proportion; ``None`` for no trials.
+
+    Formula: Wilson 1927, as in Eq. 4 of Brown, Cai and DasGupta 2001.
+
+    Args:
+        successes: Number of successes, from 0 to ``n``.
+        n: Number of independent trials.
+        level: Confidence level, in (0, 1).
+    """
+    if not 0 <= successes <= n:
+        raise ValueError(f"{successes} successes in {n} trials")
+    if n == 0:
+        return None
+    z = float(ndtri((1 + level) / 2))
+    share, shrink = successes / n, 1 + z * z / n
+    centre = (share + z * z / (2 * n)) / shrink
+    half = z / shrink * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    # At the ends the formula is exact but its floating-point result may miss by a rounding error.
+    low = 0.0 if successes == 0 else max(0.0, centre - half)
+    high = 1.0 if successes == n else min(1.0, centre + half)
+    return Interval(low, high, level, "Wilson score")
+
+
+def over_seeds(values: Sequence[float], level: float = LEVEL) -> Interval | None:
+    """Return Student's t interval of the mean over seeds; ``None`` for fewer than two.
+
+    It says how the mean varies between trainings, on these samples; under five seeds it warns.
+    """
+    n = len(values)
+    if n < 2:
+        return None
+    mean, spread = float(np.mean(values)), float(np.std(values, ddof=1))
+    half = float(stdtrit(n - 1, (1 + level) / 2)) * spread / math.sqrt(n)
+    warning = f"only {n} seeds" if n < FEW_SEEDS else ""
+    return Interval(mean - half, mean + half, level, f"t over {n} seeds", 0, warning)
+
+
+def band(value: Floats, drawn: Floats, level: float = LEVEL) -> tuple[Floats, Floats]:
+    """Return a band that holds all numbers at once: ``value -+ q spread``.
+
+    ``q`` is the quantile of the largest studentised distance over all numbers of a draw (max-|T|,
+    Beran 1988). Numbers that are not finite in the data, or never vary, take no part; in a draw
+    the finite ones do.
+
+    Args:
+        value: ``(n,)``.
+        drawn: ``(draws, n)``.
+        level: Confidence level, in (0, 1).
+    """
+    known = np.isfinite(drawn)
+    n = known.sum(axis=0)
+    held = np.where(known, drawn, 0.0)
+    mean = held.sum(axis=0) / np.maximum(n, 1)
+    spread = np.sqrt((np.where(known, held - mean, 0.0) ** 2).sum(axis=0) / np.maximum(n - 1, 1))
+    use = np.isfinite(value) & (spread > 1e-12) & (2 * n > len(drawn))
+    low, high = value.copy(), value.copy()
+    if use.any():
+        away = np.where(known[:, use], np.abs(held[:, use] - value[use]) / spread[use], 0.0)
+        reach = float(np.quantile(away.max(axis=1), level)) * spread[use]
+        low[use], high[use] = value[use] - reach, value[use] + reach
+    return low, high

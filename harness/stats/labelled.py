@@ -1,0 +1,220 @@
+"""Statistics by group: cluster sums of each part, and labels permuted to see what chance does.
+
+Labels are permuted within clusters where most clusters hold several (counterfactual sets: each
+picture keeps its answers, the set keeps its people), and otherwise across clusters of a stratum,
+each of which has one label. What a sample was asked stays with the sample.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from harness.metrics.contract import Floats, Label
+from harness.runs.record import Chance
+from harness.stats.collect import counted, sums_by
+from harness.stats.rows import Codes, Matrix, generator
+
+PERMUTATIONS = 200
+_DENSE = 0.125
+"""Share of cells that are not zero from which a product is quicker on a dense array."""
+
+
+class Labels:
+    """The label of each sample in four bytes, and the labels in the order they came."""
+
+    def __init__(self) -> None:
+        self._places: dict[Label, int] = {}
+        self._codes = array("i")
+
+    def add(self, label: Label) -> None:
+        """Add the next sample's label."""
+        self._codes.append(self._places.setdefault(label, len(self._places)))
+
+    @property
+    def names(self) -> tuple[Label, ...]:
+        """Labels by number."""
+        return tuple(self._places)
+
+    def code(self, label: Label) -> int:
+        """Return a label's number; KeyError when no sample has it."""
+        return self._places[label]
+
+    def codes(self) -> Codes:
+        """Return the number of each sample's label."""
+        return np.asarray(self._codes, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Statistics of samples that carry labels.
+
+    Attributes:
+        rows: ``(samples, size)``.
+        labels: ``(samples,)`` the number of each label.
+        names: Labels by number; the empty one is in the whole only and is never permuted.
+        clusters: ``(samples,)`` from 0 without gaps.
+        units: ``(samples,)`` from 0 without gaps: what carries the label, such as a picture.
+        strata: ``(clusters,)`` or ``None``.
+    """
+
+    rows: Matrix
+    labels: Codes
+    names: Sequence[Label]
+    clusters: Codes
+    units: Codes
+    strata: Codes | None = None
+
+    def members(self, parts: Sequence[Label]) -> NDArray[np.bool_]:
+        """Return ``(parts, labels)``: whether a label contains a part."""
+        held = [[set(part) <= set(name) for name in self.names] for part in parts]
+        return np.array(held, dtype=bool).reshape(len(parts), len(self.names))
+
+    def by_cluster(self, parts: Sequence[Label]) -> Matrix:
+        """Return ``(clusters, parts x size)`` sums."""
+        size = self.rows.shape[1]
+        pairs = self.clusters * max(1, len(self.names)) + self.labels
+        named, codes = np.unique(pairs, return_inverse=True)
+        sums = sums_by(codes, self.rows).tocoo()
+        clusters, labels = np.divmod(named, max(1, len(self.names)))
+        row, column = clusters[sums.row], sums.col.astype(np.int64)
+        held = labels[sums.row]
+        found: list[tuple[Any, Any, Any]] = []
+        for place, inside in enumerate(self.members(parts)):
+            use = inside[held]
+            found.append((sums.data[use], row[use], column[use] + place * size))
+        data, rows, columns = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
+        number = int(self.clusters.max()) + 1 if len(self.clusters) else 0
+        return csr_array((data, (rows, columns)), shape=(number, len(parts) * size))
+
+    def by_label(self) -> Floats:
+        """Return ``(labels, size)`` sums."""
+        return self._by(self.labels, self.rows)
+
+    def permuted(self, parts: Sequence[Label], draws: int, seed: int) -> Iterator[Floats]:
+        """Yield ``(parts, size)`` sums with labels permuted, one permutation after the other."""
+        members = self.members(parts).astype(np.float64)
+        labels, blocks, items = self._items
+        sums = sums_by(items, self.rows)
+        cells = sums.shape[0] * sums.shape[1]
+        held = sums.toarray() if sums.nnz > _DENSE * cells else sums
+        random = generator(seed)
+        for _ in range(draws):
+            yield members @ self._by(shuffled(labels, blocks, random), held)
+
+    def permuted_labels(self, draws: int, seed: int) -> Iterator[Codes]:
+        """Yield the labels of samples, permuted; the same permutations as :meth:`permuted`."""
+        labels, blocks, items = self._items
+        random = generator(seed)
+        for _ in range(draws):
+            yield shuffled(labels, blocks, random)[items]
+
+    @cached_property
+    def within(self) -> bool:
+        """Whether labels are permuted within clusters: most clusters of several units vary."""
+        labels, clusters = self._unit_labels, self._unit_clusters
+        units = np.bincount(clusters)
+        pairs = np.unique(clusters * max(1, len(self.names)) + labels) // max(1, len(self.names))
+        several = np.bincount(pairs, minlength=len(units)) > 1
+        return bool(several.sum() * 2 > (units > 1).sum())
+
+    @cached_property
+    def _unit_labels(self) -> Codes:
+        return self._of_unit(self.labels)
+
+    @cached_property
+    def _unit_clusters(self) -> Codes:
+        return self._of_unit(self.clusters)
+
+    def _of_unit(self, codes: Codes) -> Codes:
+        found = np.zeros(int(self.units.max()) + 1 if len(self.units) else 0, dtype=np.int64)
+        found[self.units] = codes
+        return found
+
+    @cached_property
+    def _items(self) -> tuple[Codes, Codes, Codes]:
+        """Return what is permuted: labels, the block of each, and the item of each sample."""
+        if self.within:
+            items, labels, blocks = self.units, self._unit_labels, self._unit_clusters
+        else:
+            items, labels = self.clusters, self._cluster_labels
+            blocks = np.zeros(len(labels), dtype=np.int64) if self.strata is None else self.strata
+        # Items without a label keep out of it: each is a block of its own.
+        bare = np.array([not name for name in self.names], dtype=bool)[labels]
+        if bare.any():
+            alone = blocks.max(initial=0) + 1 + np.arange(len(labels))
+            blocks = counted(np.where(bare, alone, blocks))
+        return labels, blocks, items
+
+    @property
+    def _cluster_labels(self) -> Codes:
+        """The label of most units of each cluster, the first of several."""
+        number = max(1, len(self.names))
+        pairs, counts = np.unique(
+            self._unit_clusters * number + self._unit_labels, return_counts=True
+        )
+        order = np.lexsort((pairs % number, -counts, pairs // number))
+        clusters = (pairs // number)[order]
+        firsts = np.flatnonzero(np.diff(clusters, prepend=-1))
+        found: Codes = (pairs % number)[order][firsts]
+        return found
+
+    def _by(self, labels: Codes, rows: Any) -> Floats:
+        """Return ``(labels, size)`` sums of items under their labels."""
+        number = len(labels)
+        adder = csr_array(
+            (np.ones(number), (labels, np.arange(number))), shape=(len(self.names), number)
+        )
+        found = adder @ rows
+        return found if isinstance(found, np.ndarray) else found.toarray()
+
+
+def shuffled(labels: Codes, blocks: Codes, random: np.random.Generator) -> Codes:
+    """Return labels permuted within blocks.
+
+    Args:
+        labels: ``(items,)``.
+        blocks: ``(items,)`` from 0.
+        random: Generator.
+    """
+    if not len(labels) or not blocks.any():
+        return random.permutation(labels)
+    # A place in sorted order belongs to the same block before and after.
+    order = np.argsort(blocks, kind="stable")
+    drawn = np.argsort(blocks + random.random(len(blocks)), kind="stable")
+    found = np.empty_like(labels)
+    found[order] = labels[drawn]
+    return found
+
+
+def chance(value: float, drawn: Floats, extreme: str, *, within: bool) -> Chance | None:
+    """Return what chance gives, and the p value of a number against it.
+
+    Args:
+        value: In the data.
+        drawn: ``(draws,)`` with labels permuted; values that are not finite are left out.
+        extreme: ``low`` or ``high``: which values speak against chance.
+        within: Whether labels were permuted within clusters.
+    """
+    kept = drawn[np.isfinite(drawn)]
+    if not np.isfinite(value) or 2 * len(kept) < len(drawn) or not len(kept):
+        return None
+    # Equal sums may differ in their last bits.
+    slack = 1e-12 * max(1.0, abs(value))
+    far = kept <= value + slack if extreme == "low" else kept >= value - slack
+    low, high = np.quantile(kept, (0.025, 0.975))
+    return Chance(
+        mean=float(kept.mean()),
+        low=float(low),
+        high=float(high),
+        p=float((1 + far.sum()) / (1 + len(kept))),
+        draws=len(kept),
+        method="labels permuted " + ("within clusters" if within else "across clusters"),
+    )

@@ -1,0 +1,181 @@
+"""Distinct rows of statistics, how often a bootstrap draws each, and what leaving one out gives.
+
+Clusters, not samples, are drawn: samples of one image or one person are not independent. A draw of
+n clusters out of n is a multinomial over the *distinct* rows of statistics, so thousands of draws
+are one matrix product. Clusters of a stratum replace each other only.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from harness.metrics.contract import Floats
+
+Matrix = csr_array[Any, tuple[int, int]]
+Codes = NDArray[np.int64]
+
+# Bytes that the counts of one chunk of draws may take; what a metric makes of them comes on top.
+CHUNK_BYTES = 32 * 2**20
+# Clusters compared at a time: keys of all of them at once would outweigh the statistics.
+_ROWS = 16_384
+# Rows are held densely up to so many bytes, where that is faster.
+_DENSE_BYTES = 2**29
+# Draws of a stratum of at most so many clusters are made all at once.
+_SMALL = 4096
+GROUPS = 200
+"""A jackknife leaves out one cluster at a time, or one of so many groups of clusters."""
+
+
+@dataclass(frozen=True)
+class DistinctRows:
+    """Rows of statistics that differ, in an order that depends on their content only.
+
+    Attributes:
+        rows: ``(distinct, size)``.
+        counts: ``(distinct,)`` clusters with that row.
+        strata: ``(distinct,)`` the stratum of each row, ascending; one row may be in several.
+    """
+
+    rows: Matrix
+    counts: Codes
+    strata: Codes
+
+    @property
+    def clusters(self) -> int:
+        """Clusters in all."""
+        return int(self.counts.sum())
+
+    def sums(self, weights: NDArray[Any]) -> Floats:
+        """Return ``(draws, size)`` sums under weights ``(draws, distinct)`` of the rows."""
+        held = self._quick
+        return np.asarray(weights @ held, dtype=np.float64)
+
+    @cached_property
+    def _quick(self) -> Any:
+        """The rows, densely where that is faster and sums of whole numbers stay exact.
+
+        Sums of other numbers depend on the order in which a library adds them.
+        """
+        cells = self.rows.shape[0] * self.rows.shape[1]
+        packed = 8 * self.rows.nnz > cells and 8 * cells <= _DENSE_BYTES
+        whole = packed and bool((self.rows.data == np.rint(self.rows.data)).all())
+        return self.rows.toarray() if whole else self.rows
+
+    def draws(self, number: int, seed: int, *, width: int = 1) -> Iterator[Floats]:
+        """Yield how often each row is drawn, ``(chunk, distinct)``; each draw sums to n.
+
+        Args:
+            number: Draws in all; where chunks are cut does not change them.
+            seed: Of the generator.
+            width: Numbers that one draw takes at its widest; bounds the chunk.
+        """
+        chunk = max(1, CHUNK_BYTES // (8 * max(width, len(self.counts), 1)))
+        random = generator(seed)
+        starts = np.flatnonzero(np.diff(self.strata, prepend=-1))
+        parts = list(itertools.pairwise([*starts.tolist(), len(self.counts)]))
+        if len(parts) > 1:
+            # Strata take their turns within a chunk, so chunks must not depend on the width.
+            chunk = max(1, CHUNK_BYTES // (8 * max(len(self.counts), 1)))
+        for start in range(0, number, chunk):
+            size = min(chunk, number - start)
+            found = np.empty((size, len(self.counts)))
+            for first, last in parts:
+                found[:, first:last] = _drawn(self.counts[first:last], size, random)
+            yield found
+
+    def left_out(self, seed: int = 0, groups: int = GROUPS) -> Iterator[tuple[Floats, Floats]]:
+        """Yield weights of a jackknife ``(chunk, distinct)`` and how often each of them stands.
+
+        One cluster is left out at a time; with more than ``groups`` distinct rows one of so many
+        random groups of clusters is.
+        """
+        distinct = len(self.counts)
+        if distinct <= groups:
+            yield self.counts - np.eye(distinct), self.counts.astype(np.float64)
+            return
+        row_of = np.repeat(np.arange(distinct), self.counts)
+        generator(seed).shuffle(row_of)
+        chunk = max(1, CHUNK_BYTES // (8 * distinct))
+        for start in range(0, groups, chunk):
+            left = [
+                self.counts - np.bincount(row_of[at::groups], minlength=distinct)
+                for at in range(start, min(start + chunk, groups))
+            ]
+            yield np.stack(left).astype(np.float64), np.ones(len(left))
+
+
+def distinct_rows(totals: Matrix, strata: Codes | None = None) -> DistinctRows:
+    """Return the distinct rows of each stratum; strata of one cluster are joined.
+
+    Args:
+        totals: ``(clusters, size)``; empty rows count.
+        strata: ``(clusters,)`` the stratum of each cluster; one stratum by default.
+    """
+    held = _joined(strata, totals.shape[0])
+    keys = held.astype(">i8")
+    seen: dict[bytes, list[int]] = {}
+    for start in range(0, totals.shape[0], _ROWS):
+        part = clean(totals[start : start + _ROWS])
+        indices, data = part.indices.astype(np.int64), part.data
+        for row, (begin, end) in enumerate(itertools.pairwise(part.indptr.tolist()), start):
+            key = keys[row].tobytes() + indices[begin:end].tobytes() + data[begin:end].tobytes()
+            found = seen.setdefault(key, [row, 0])
+            found[1] += 1
+    ordered = [seen[key] for key in sorted(seen)]
+    firsts = np.array([first for first, _ in ordered], dtype=np.int64)
+    counts = np.array([count for _, count in ordered], dtype=np.int64)
+    return DistinctRows(clean(totals[firsts]), counts, held[firsts])
+
+
+def _joined(strata: Codes | None, clusters: int) -> Codes:
+    """Return strata from 0; those of one cluster become stratum 0 together."""
+    if strata is None or not clusters:
+        return np.zeros(clusters, dtype=np.int64)
+    _, codes, sizes = np.unique(strata, return_inverse=True, return_counts=True)
+    alone = sizes[codes] < 2
+    return np.where(alone, 0, codes + 1).astype(np.int64)
+
+
+def clean(rows: Matrix) -> Matrix:
+    """Return rows as float64, sorted, without zeros and repeated places."""
+    matrix = rows.astype(np.float64, copy=True)
+    matrix.sum_duplicates()
+    matrix.eliminate_zeros()
+    matrix.sort_indices()
+    return matrix
+
+
+def generator(seed: int) -> np.random.Generator:
+    """Return the generator of a seed."""
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
+
+
+def _drawn(counts: Codes, size: int, random: np.random.Generator) -> Floats:
+    """Return ``(size, distinct)`` draws of as many clusters as there are."""
+    clusters, distinct = int(counts.sum()), len(counts)
+    if distinct == 1:
+        return np.full((size, 1), float(clusters))
+    if distinct * 8 <= clusters:
+        return random.multinomial(clusters, counts / clusters, size=size).astype(np.float64)
+    # Few clusters share a row: naming the drawn clusters costs less than a binomial a row.
+    row_of = np.repeat(np.arange(distinct), counts)
+    if clusters <= _SMALL:
+        named = row_of[random.integers(0, clusters, size=(size, clusters))]
+        places = named + distinct * np.arange(size)[:, None]
+        return (
+            np.bincount(places.ravel(), minlength=size * distinct).reshape(size, -1).astype(float)
+        )
+    drawn = np.empty((size, distinct))
+    for one in drawn:
+        one[:] = np.bincount(
+            row_of[random.integers(0, clusters, size=clusters)], minlength=distinct
+        )
+    return drawn
