@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-BENCHMARKS = ("hagridv2", "pisc", "gazefollow", "raf_db", "jrdb_social")
+BENCHMARKS = (
+    "hagridv2", "pisc", "gazefollow", "raf_db", "jrdb_social",
+    "scounter", "fairface", "cmsc", "visogender", "vqav2", "textvqa", "mmbench",
+)  # fmt: skip
 
 SPLITS = ("train", "val", "test")
 
@@ -14,8 +17,17 @@ COUNTS: dict[str, dict[str, int]] = {
     "gazefollow": {"train": 8000, "test": 400},
     "raf_db": {"train": 3010, "test": 420},
     "jrdb_social": {"train": 3000, "val": 160, "test": 400},
+    "scounter": {"race_gender": 12, "physical_gender": 8, "physical_race": 4},
+    "fairface": {"train": 1260, "test": 504},
+    "cmsc": {"sets": 14},
+    "visogender": {"OO": 80, "OP": 160},
+    "vqav2": {"train": 2400, "test": 240},
+    "textvqa": {"train": 1440, "test": 240},
+    "mmbench": {"test": 120, "closed": 20},
 }
-"""Items a split: images, except pairs for jrdb_social. Classes are balanced."""
+"""Items a split: images, except pairs for jrdb_social and questions for mmbench (`closed` is its
+part without answers). scounter: sets an occupation; cmsc: sets a concept; visogender: rows a file.
+Classes are balanced."""
 
 _FRAME_PATTERN = (2, 3, 4, 3)
 _FRAMES_A_SEQUENCE = 10

@@ -36,9 +36,15 @@ _SKINS: dict[str, Colour] = {
     "Indian": (158, 106, 70),
     "Middle Eastern": (226, 184, 146),
 }
-_HAIR: tuple[Colour, ...] = (
-    (36, 28, 26), (70, 44, 28), (112, 70, 38), (164, 112, 54), (212, 174, 98), (150, 62, 34),
-)  # fmt: skip
+_HAIR: dict[str, tuple[Colour, ...]] = {
+    "White": ((112, 70, 38), (164, 112, 54), (212, 174, 98), (150, 62, 34)),
+    "Black": ((26, 22, 22), (48, 34, 28)),
+    "Latino_Hispanic": ((70, 44, 28), (96, 58, 34), (36, 28, 26)),
+    "East Asian": ((22, 24, 34), (34, 34, 44)),
+    "Southeast Asian": ((30, 26, 28), (60, 40, 30)),
+    "Indian": ((28, 24, 30), (52, 36, 28)),
+    "Middle Eastern": ((44, 32, 26), (84, 52, 30)),
+}
 _CLOTHES: tuple[Colour, ...] = (
     (196, 60, 60), (52, 104, 176), (64, 142, 92), (222, 170, 60), (132, 84, 160),
     (230, 126, 60), (70, 160, 170), (206, 100, 140), (104, 118, 130), (150, 176, 78),
@@ -47,7 +53,7 @@ _CLOTHES: tuple[Colour, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One drawn person; `age` is in years, colours are RGB."""
+    """One drawn person; `age` is in years, colours are RGB, `build` widens the shoulders."""
 
     split: str
     index: int
@@ -61,6 +67,8 @@ class Person:
     shirt: Colour
     trousers: Colour
     glasses: bool
+    build: float = 1.0
+    tattooed: bool = False
 
     @property
     def child(self) -> bool:
@@ -71,6 +79,66 @@ class Person:
     def senior(self) -> bool:
         """Whether the person has grey hair and lines in the face."""
         return self.age >= 62
+
+    @property
+    def lines(self) -> int:
+        """How many lines the forehead has: one from 40 on, one more each ten years, up to four."""
+        return min(4, max(0, int(self.age // 10) - 3))
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What chance decides about an appearance, whoever it belongs to; all are shares of one."""
+
+    tone: float
+    colour: float
+    shape: float
+    length: float
+    shirt: float
+    trousers: float
+    fade: float
+    glasses: bool
+
+    @classmethod
+    def draw(cls, rng: random.Random) -> Base:
+        """Return a base by chance."""
+        return cls(*(rng.random() for _ in range(7)), glasses=rng.random() < 0.18)
+
+
+def appear(
+    base: Base, split: str, index: int, name: str, *, gender: str, race: str, age: float,
+    build: float = 1.0, tattooed: bool = False,
+) -> Person:  # fmt: skip
+    """Return the person that `base` is with these attributes; nothing else differs.
+
+    Hair length tells the drawn genders apart most of the time, skin and hair colour the drawn
+    races, grey and lines the ages.
+    """
+    palette = _HAIR[race]
+    hair = shade(palette[int(base.colour * len(palette))], 0.85 + 0.25 * base.fade)
+    if age >= 62 or (age >= 50 and base.fade < 0.5):
+        grey = 188 + round(44 * base.fade)
+        hair = (grey, grey, grey + 6)
+    if age < 20:
+        build *= 0.72 if age < 12 else 0.88
+    long_hair = base.length < (0.85 if gender == "female" else 0.1)
+    styles = ("long", "bun", "bob") if long_hair else ("short", "crop", "curly")
+    return Person(
+        split=split,
+        index=index,
+        user_id=name,
+        gender=gender,
+        race=race,
+        age=round(age, 1),
+        skin=shade(_SKINS[race], 0.9 + 0.16 * base.tone),
+        hair=hair,
+        hair_style=styles[int(base.shape * len(styles))],
+        shirt=shade(_CLOTHES[int(base.shirt * len(_CLOTHES))], 0.85 + 0.3 * base.trousers),
+        trousers=shade(_CLOTHES[int(base.trousers * len(_CLOTHES))], 0.45 + 0.25 * base.shirt),
+        glasses=base.glasses,
+        build=build,
+        tattooed=tattooed,
+    )
 
 
 @lru_cache(maxsize=8192)
@@ -86,29 +154,8 @@ def person(seed: int, split: str, index: int) -> Person:
         age = rng.uniform(16, 60)
     else:
         age = rng.uniform(62, 85)
-    hair = shade(rng.choice(_HAIR), rng.uniform(0.85, 1.1))
-    if age >= 62:
-        grey = rng.randint(188, 232)
-        hair = (grey, grey, grey + 6)
-    # Hair length tells the drawn genders apart most of the time, never always.
-    long_hair = rng.random() < (0.85 if gender == "female" else 0.1)
-    style = (
-        rng.choice(("long", "bun", "bob")) if long_hair else rng.choice(("short", "crop", "curly"))
-    )
-    return Person(
-        split=split,
-        index=index,
-        user_id=identifier(seed, "person", split, index),
-        gender=gender,
-        race=race,
-        age=round(age, 1),
-        skin=shade(_SKINS[race], rng.uniform(0.9, 1.06)),
-        hair=hair,
-        hair_style=style,
-        shirt=shade(rng.choice(_CLOTHES), rng.uniform(0.85, 1.15)),
-        trousers=shade(rng.choice(_CLOTHES), rng.uniform(0.45, 0.7)),
-        glasses=rng.random() < 0.18,
-    )
+    name = identifier(seed, "person", split, index)
+    return appear(Base.draw(rng), split, index, name, gender=gender, race=race, age=age)
 
 
 def pick(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness_demo_world.chance import VERSION
 from harness_demo_world.layouts import LAYOUTS
+from harness_demo_world.layouts.pixels import jpeg
 from harness_demo_world.world import SPLITS
 
 if TYPE_CHECKING:
@@ -17,11 +18,19 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-_QUALITY = 92
+
+ALIASES: dict[str, dict[str, str]] = {
+    "jrdb_social": {"valid": "test"},
+    "fairface": {"val": "test"},
+    "vqav2": {"val": "test"},
+    "textvqa": {"val": "test"},
+    "mmbench": {"dev": "test"},
+}
+"""The release's own name of the part that the world's test people are in."""
 
 
 class DemoWorld:
-    """Provides the five benchmarks' folders as drawn in the world with this seed."""
+    """Provides the benchmarks' folders as drawn in the world with this seed."""
 
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed
@@ -32,19 +41,19 @@ class DemoWorld:
         Annotations of all splits are always there; pictures only of the splits asked for so far.
 
         Args:
-            benchmark: One of hagridv2, pisc, gazefollow, raf_db, jrdb_social.
+            benchmark: One of `contents.BENCHMARKS`.
             cache: Folder for drawn data; the world's version and seed are part of the path.
             splits: Whose pictures to draw. A split the benchmark does not have is left out;
-                `valid` of jrdb_social is the same as its `test`.
+                ALIASES says what a release calls the world's `test`.
 
         Raises:
             ValueError: for a benchmark or split that the world does not know.
         """
         if benchmark not in LAYOUTS:
             raise ValueError(f"the demo world has no benchmark {benchmark!r}: {sorted(LAYOUTS)}")
-        if benchmark == "jrdb_social":
-            # The release keeps its test labels back and is asked on `valid`: both are one here.
-            splits = ["test" if split == "valid" else split for split in splits]
+        # What the release asks on (`valid`, `val`, `dev`) is the world's test split.
+        named = ALIASES.get(benchmark, {})
+        splits = [named.get(split, split) for split in splits]
         unknown = sorted(set(splits) - set(SPLITS))
         if unknown:
             raise ValueError(f"the demo world has no split {unknown[0]!r}: {list(SPLITS)}")
@@ -64,7 +73,7 @@ class DemoWorld:
             for path, text in LAYOUTS[benchmark].annotations(self.seed):
                 target = work / path
                 target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_text(text, encoding="utf-8", newline="\n")
+                target.write_bytes(text if isinstance(text, bytes) else text.encode())
             work.chmod(0o755)
             try:
                 work.rename(root)
@@ -90,5 +99,5 @@ class DemoWorld:
 def _save(image: Image.Image, target: Path) -> None:
     """Write one picture under a name of this process, then move it to its own name."""
     work = target.with_name(f".{target.name}.{os.getpid()}")
-    image.save(work, "JPEG", quality=_QUALITY, subsampling=0)
+    work.write_bytes(jpeg(image))
     work.replace(target)

@@ -18,6 +18,7 @@ Point = tuple[float, float]
 INK: Colour = (38, 30, 34)
 WHITE: Colour = (250, 250, 248)
 _SCALE = 2
+_GRAIN = 48
 
 
 def shade(colour: Colour, factor: float) -> Colour:
@@ -190,3 +191,23 @@ def backdrop(canvas: Canvas, rng: random.Random, left: float = 0, right: float =
             canvas.ellipse(((x0 + x1) / 2, y), (x1 - x0) / 2, h / 2, tint)
         else:
             canvas.polygon([(x0, y + h / 2), (x1, y + h / 2), ((x0 + x1) / 2, y - h / 2)], tint)
+
+
+def grain(image: Image.Image, rng: random.Random, most: float = 0.12) -> Image.Image:
+    """Return the picture with a share (up to `most`) of coarse noise mixed in."""
+    share = rng.uniform(0.0, most)
+    noise = rng.randbytes(_GRAIN * _GRAIN * 3)
+    if image.size == (1, 1):
+        return image
+    specks = Image.frombytes("RGB", (_GRAIN, _GRAIN), noise)
+    return Image.blend(image, specks.resize(image.size, Image.Resampling.BILINEAR), share)
+
+
+def veil(canvas: Canvas, rng: random.Random, chance: float = 0.3) -> None:
+    """Draw, with some chance, a blurred thing before the camera that hides a part."""
+    there, size = rng.random() < chance, min(canvas.width, canvas.height)
+    x, y = rng.uniform(0, canvas.width), rng.uniform(0.2, 1.0) * canvas.height
+    tint: Colour = (rng.randint(90, 220), rng.randint(90, 220), rng.randint(90, 220))
+    r = rng.uniform(0.09, 0.17) * size
+    if there:
+        canvas.ellipse((x, y), r, 0.8 * r, tint)

@@ -5,8 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness_demo_world.drawing.canvas import INK, WHITE, Canvas, Frame, Point, backdrop, mix, shade
-from harness_demo_world.drawing.figure import hair_before, hair_behind
+from harness_demo_world.drawing.canvas import (
+    INK,
+    WHITE,
+    Canvas,
+    Frame,
+    Point,
+    backdrop,
+    grain,
+    mix,
+    shade,
+    veil,
+)
+from harness_demo_world.drawing.figure import hair_before, hair_behind, marks
 
 if TYPE_CHECKING:
     import random
@@ -19,6 +30,7 @@ EXPRESSIONS = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "
 """In the order of the release's codes 1..7."""
 
 SIZE = 96
+_NOISE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +79,18 @@ def draw_face(who: Person, expression: str, rng: random.Random, paint: bool = Tr
     canvas.ellipse(centre, r, 1.08 * r, who.skin, INK, 1.2)
     hair_before(canvas, who, centre, r)
     f = Frame(centre, r, rng.uniform(-7, 7))
-    strength = rng.uniform(0.3, 1.0)
+    strength = rng.uniform(0.12, 0.8)
     tint = {"anger": (222, 60, 50), "disgust": (120, 170, 70), "happiness": (240, 120, 120)}
     if expression in tint:
-        blush = mix(who.skin, tint[expression], 0.28 * strength)
+        blush = mix(who.skin, tint[expression], 0.14 * strength)
         for side in (-1, 1):
             canvas.ellipse(f.at(0.58 * side, -0.25), 0.2 * r, 0.15 * r, blush)
     eyes = _eyes(canvas, f, who, expression, strength, rng)
     _nose(canvas, f, who, expression)
     mouth = _mouth(canvas, f, expression, strength, rng)
-    if who.senior:
-        for rise in (0.62, 0.7):
-            line = [f.at(-0.3, rise), f.at(0.3, rise)]
-            canvas.line(line, 0.7, shade(who.skin, 0.75))
-    return FaceScene(canvas.image(), (*eyes, f.at(0, -0.12), *mouth))
+    marks(canvas, who, centre, r)
+    veil(canvas, rng)
+    return FaceScene(grain(canvas.image(), rng, _NOISE), (*eyes, f.at(0, -0.12), *mouth))
 
 
 def _eyes(
@@ -105,7 +115,7 @@ def _eyes(
         middle = f.at(0.38 * side, 0.16 + 0.52 * (inner + outer))
         brow = [f.at(0.14 * side, 0.12 + inner), middle, f.at(0.62 * side, 0.12 + outer)]
         canvas.line(brow, 0.1 * r, shade(who.hair, 0.7))
-    if expression == "sadness" and strength > 0.7:
+    if expression == "sadness" and strength > 0.75:
         drop = f.at(0.46, -0.22)
         canvas.ellipse(drop, 0.08 * r, 0.14 * r, (90, 160, 240), (40, 90, 190), 0.7)
     return f.at(-0.38, 0.12), f.at(0.38, 0.12)

@@ -57,6 +57,26 @@ def head(canvas: Canvas, who: Person, centre: Point, r: float, plain: bool = Tru
         canvas.line([(x - 0.25 * r, y + 0.52 * r), (x + 0.25 * r, y + 0.52 * r)], 0.7, INK)
 
 
+def marks(canvas: Canvas, who: Person, centre: Point, r: float) -> None:
+    """Draw what age and tattoos leave on a head of radius `r`."""
+    x, y = centre
+    line = shade(who.skin, 0.68)
+    for number in range(who.lines):
+        level = y - (0.3 - 0.13 * (number % 2)) * r
+        if number < 2:
+            canvas.line([(x - 0.45 * r, level), (x + 0.45 * r, level)], 0.8, line)
+        else:
+            side = -1 if number == 2 else 1
+            ends = [(x + side * 0.5 * r, y + 0.3 * r), (x + side * 0.62 * r, y + 0.62 * r)]
+            canvas.line(ends, 0.9, line)
+    if who.tattooed:
+        ink: Colour = (40, 70, 110)
+        for step in range(3):
+            spot = (x - 0.62 * r + 0.1 * step * r, y + (0.2 + 0.2 * step) * r)
+            canvas.ellipse(spot, 0.11 * r, 0.11 * r, ink)
+        canvas.line([(x - 0.3 * r, y + 1.2 * r), (x + 0.3 * r, y + 1.45 * r)], 1.6, ink)
+
+
 @dataclass(frozen=True, slots=True)
 class Pose:
     """How a body stands: hands and feet in units of body height, x towards the right.

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness_demo_world.drawing.canvas import INK, WHITE, Canvas, Point, backdrop, shade
+from harness_demo_world.drawing.canvas import INK, WHITE, Canvas, Point, backdrop, grain, shade, veil
 from harness_demo_world.drawing.figure import hair_before, hair_behind
 from harness_demo_world.drawing.things import THINGS, thing
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from harness_demo_world.people import Person
 
 SIZE = 96
+_APART = 32.0
+_NOISE = 0.25
 _STEP = 0.05
 _REACH = (25.0, 62.0)
 
@@ -66,20 +68,20 @@ def _place(rng: random.Random) -> tuple[Point, float, Point]:
 
 
 def draw_gaze(who: Person, rng: random.Random, paint: bool = True) -> GazeScene:
-    """Draw `who` looking at a thing, among up to two other things off the line of sight."""
+    """Draw `who` looking at a thing, among one to three other things off the line of sight."""
     canvas = Canvas(SIZE, SIZE, paint)
     backdrop(canvas, rng)
     centre, r, target = _place(rng)
     aim = (target[0] * SIZE, target[1] * SIZE)
     way = _direction(centre, aim)
-    names = rng.sample(THINGS, 3)
+    names = rng.sample(THINGS, 4)
     others: list[Point] = []
-    for _ in range(rng.randint(0, 2)):
+    for _ in range(rng.randint(1, 3)):
         for _attempt in range(20):
             spot = tuple(v * SIZE for v in _grid(rng))
             point = (spot[0], spot[1])
-            clear = all(math.dist(point, q) > 20 for q in (*others, aim))
-            away = _between(_direction(centre, point), way) > 50
+            clear = all(math.dist(point, q) > 15 for q in (*others, aim))
+            away = _between(_direction(centre, point), way) > _APART
             if clear and away and math.dist(point, centre) > r + 10:
                 others.append(point)
                 break
@@ -98,7 +100,9 @@ def draw_gaze(who: Person, rng: random.Random, paint: bool = True) -> GazeScene:
     eye = ((x + 0.25 * look[0] * r) / SIZE, (y + 0.2 * look[1] * r) / SIZE)
     things = [(names[0], *target)]
     things += [(n, p[0] / SIZE, p[1] / SIZE) for n, p in zip(names[1:], others, strict=False)]
-    return GazeScene(canvas.image(), eye, target, names[0], head_box, body_box, tuple(things))
+    veil(canvas, rng, 0.2)
+    picture = grain(canvas.image(), rng, _NOISE)
+    return GazeScene(picture, eye, target, names[0], head_box, body_box, tuple(things))
 
 
 def _head(canvas: Canvas, who: Person, centre: Point, r: float, look: Point) -> None:
@@ -110,14 +114,14 @@ def _head(canvas: Canvas, who: Person, centre: Point, r: float, look: Point) -> 
         canvas.ellipse(ear, 0.2 * r, 0.26 * r, who.skin, INK)
     canvas.ellipse(centre, r, 1.05 * r, who.skin, INK, 1.0)
     hair_before(canvas, who, (x, y - 0.12 * r), r, look[0])
-    fx, fy = x + 0.3 * r * look[0], y + 0.05 * r + 0.22 * r * look[1]
+    fx, fy = x + 0.2 * r * look[0], y + 0.05 * r + 0.15 * r * look[1]
     for side in (-1, 1):
         eye = (fx + side * 0.36 * r, fy)
         canvas.ellipse(eye, 0.32 * r, 0.3 * r, WHITE, INK, 0.8)
         pupil = (eye[0] + 0.17 * r * look[0], eye[1] + 0.15 * r * look[1])
         canvas.ellipse(pupil, 0.17 * r, 0.17 * r, INK)
     root = (fx, fy + 0.28 * r)
-    tip = (root[0] + 0.62 * r * look[0], root[1] + 0.5 * r * look[1])
+    tip = (root[0] + 0.42 * r * look[0], root[1] + 0.34 * r * look[1])
     across = (-look[1] * 0.17 * r, look[0] * 0.17 * r)
     wings = [(root[0] + s * across[0], root[1] + s * across[1]) for s in (1, -1)]
     canvas.polygon([wings[0], tip, wings[1]], shade(who.skin, 0.8), INK)

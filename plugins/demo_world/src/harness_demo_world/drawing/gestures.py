@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness_demo_world.drawing.canvas import INK, Canvas, Frame, Point, backdrop
+from harness_demo_world.drawing.canvas import INK, Canvas, Frame, Point, backdrop, grain, veil
 from harness_demo_world.drawing.figure import hair_behind, head
 from harness_demo_world.drawing.hands import GESTURES, TWO_HANDED, Shape, hand, two_hands
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from harness_demo_world.people import Person
 
 SIZE = 96
+_NOISE = 0.25
 
 Box = tuple[float, float, float, float]
 
@@ -37,6 +38,12 @@ def _box(centre: Point, half_width: float, half_height: float) -> Box:
     return (x1, y1, x2 - x1, y2 - y1)
 
 
+def _seen(canvas: Canvas, rng: random.Random) -> Image.Image:
+    """Return the finished picture behind noise and, sometimes, something that hides a part."""
+    veil(canvas, rng)
+    return grain(canvas.image(), rng, _NOISE)
+
+
 def _shoulders(canvas: Canvas, who: Person, x: float, y: float, r: float) -> None:
     """Draw the upper body below a head of radius `r` at (x, y)."""
     canvas.box(x - 0.4 * r, y + 0.7 * r, x + 0.4 * r, y + 1.6 * r, who.skin, INK, 0.2 * r, 0.8)
@@ -44,7 +51,7 @@ def _shoulders(canvas: Canvas, who: Person, x: float, y: float, r: float) -> Non
 
 
 def draw_gesture(who: Person, gesture: str, rng: random.Random, paint: bool = True) -> GestureScene:
-    """Draw `who` making the gesture; hands are large, so that fingers can be counted."""
+    """Draw `who` making the gesture; hands are of a size that lets fingers be counted with care."""
     canvas = Canvas(SIZE, SIZE, paint)
     backdrop(canvas, rng)
     if gesture == "mute":
@@ -59,7 +66,7 @@ def draw_gesture(who: Person, gesture: str, rng: random.Random, paint: bool = Tr
     _shoulders(canvas, who, x, y, r)
     head(canvas, who, (x, y), r)
     shape = GESTURES[gesture]
-    unit = rng.uniform(11.2, 13.6)
+    unit = rng.uniform(7.6, 11.0)
     centre = (48 + side * rng.uniform(8, 20), rng.uniform(50, 64))
     turn = shape.turn
     if turn == 180.0:
@@ -74,11 +81,11 @@ def draw_gesture(who: Person, gesture: str, rng: random.Random, paint: bool = Tr
         # The thumb points along the local x axis: turn it up (like) or down (dislike).
         turn = (90.0 if not mirror else -90.0) * (1 if shape.turn == 0 else -1)
         centre = (centre[0], min(62.0, max(36.0, centre[1])))
-    frame = Frame(centre, unit, turn + rng.uniform(-13, 13), mirror)
+    frame = Frame(centre, unit, turn + rng.uniform(-20, 20), mirror)
     hand(canvas, frame, shape, who.skin, who.shirt, 6.0)
     middle = frame.at(0, 0.8)
     box = _box(middle, 2.1 * unit, 2.1 * unit)
-    return GestureScene(canvas.image(), (box,), (gesture,), None)
+    return GestureScene(_seen(canvas, rng), (box,), (gesture,), None)
 
 
 def _mute(canvas: Canvas, who: Person, rng: random.Random) -> GestureScene:
@@ -86,11 +93,11 @@ def _mute(canvas: Canvas, who: Person, rng: random.Random) -> GestureScene:
     x, y, r = rng.uniform(36, 60), rng.uniform(28, 38), rng.uniform(19, 23)
     _shoulders(canvas, who, x, y, r)
     head(canvas, who, (x, y), r)
-    unit = rng.uniform(9.5, 11.5)
+    unit = rng.uniform(8.0, 10.0)
     frame = Frame((x + 0.4 * unit, y + 0.5 * r + 2.1 * unit), unit, rng.uniform(-9, 9))
     hand(canvas, frame, Shape("i", "fold"), who.skin, who.shirt, 5.0)
     box = _box(frame.at(0, 0.6), 1.4 * unit, 2.0 * unit)
-    return GestureScene(canvas.image(), (box,), ("mute",), None)
+    return GestureScene(_seen(canvas, rng), (box,), ("mute",), None)
 
 
 def _idle(canvas: Canvas, who: Person, rng: random.Random) -> GestureScene:
@@ -105,18 +112,18 @@ def _idle(canvas: Canvas, who: Person, rng: random.Random) -> GestureScene:
         canvas.limb([(x + side * 1.6 * r, y + 1.9 * r), wrist], 0.62 * r, who.shirt)
         canvas.ellipse((wrist[0], wrist[1] + 3), 0.36 * r, 0.46 * r, who.skin, INK, 0.8)
         boxes.append(_box(wrist, 6, 8))
-    return GestureScene(canvas.image(), tuple(boxes), ("no_gesture", "no_gesture"), None)
+    return GestureScene(_seen(canvas, rng), tuple(boxes), ("no_gesture", "no_gesture"), None)
 
 
 def _both(canvas: Canvas, who: Person, gesture: str, rng: random.Random) -> GestureScene:
     x, y, r = rng.uniform(38, 58), rng.uniform(12, 20), rng.uniform(9, 12)
     _shoulders(canvas, who, x, y, r)
     head(canvas, who, (x, y), r)
-    unit = rng.uniform(10.6, 13.0)
+    unit = rng.uniform(8.0, 11.0)
     centre = (rng.uniform(43, 53), rng.uniform(55, 64))
     two_hands(canvas, gesture, centre, unit, who.skin, who.shirt)
     halves = tuple(
         _box((centre[0] + s * 1.3 * unit, centre[1]), 1.6 * unit, 2.6 * unit) for s in (-1, 1)
     )
     united = _box(centre, 2.9 * unit, 2.6 * unit)
-    return GestureScene(canvas.image(), halves, (gesture, gesture), united)
+    return GestureScene(_seen(canvas, rng), halves, (gesture, gesture), united)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness_demo_world.drawing import props
-from harness_demo_world.drawing.canvas import Canvas, Colour, backdrop
+from harness_demo_world.drawing.canvas import Canvas, Colour, backdrop, grain, veil
 from harness_demo_world.drawing.figure import Pose, body
 from harness_demo_world.people import Person
 
@@ -30,6 +30,7 @@ INTERACTIONS = (
 
 HEIGHT = 128
 CELL = 128
+_NOISE = 0.3
 
 Box = tuple[float, float, float, float]
 Pair = tuple[Person, Person, str]
@@ -54,7 +55,9 @@ def draw_frame(pairs: Sequence[Pair], rng: random.Random, paint: bool = True) ->
         ground = rng.uniform(112, 120)
         canvas.box(left, ground - 9, left + CELL - 1, HEIGHT + 4, floor)
         boxes.append(_pair(canvas, first, second, name, (left + CELL / 2, ground), rng))
-    return StitchedScene(canvas.image(), tuple(boxes))
+    for _ in pairs:
+        veil(canvas, rng, 0.5)
+    return StitchedScene(grain(canvas.image(), rng, _NOISE), tuple(boxes))
 
 
 def _pair(
@@ -86,7 +89,11 @@ def _stand(
 ) -> tuple[Box, Box]:  # fmt: skip
     """Draw both people `gap` pixels left and right of the spot."""
     boxes = []
+    lazy = rng.choice((-1, 0, 0, 1))
     for who, side, pose in zip(people, (-1, 1), poses, strict=True):
+        if side == lazy:
+            # One of the two hardly takes part, so the other must be looked at.
+            pose = replace(pose, hands=Pose().hands)
         size = tall * (0.8 if who.child else rng.uniform(0.95, 1.0))
         boxes.append(body(canvas, who, (spot[0] + side * gap, spot[1]), size, pose))
     return boxes[0], boxes[1]
@@ -97,7 +104,7 @@ def _walk(
 ) -> tuple[Box, Box]:
     """Long strides in one direction, arms swinging."""
     way = rng.choice((-1, 1))
-    swing = rng.uniform(0.17, 0.23)
+    swing = rng.uniform(0.06, 0.2)
     pose = Pose(
         ((-0.23, 0.5), (0.23, 0.5)), ((-swing * 1.05, 0.02), (swing * 1.05, 0.0)),
         knees=((-swing * 0.4 + 0.04 * way, 0.24), (swing * 0.6 + 0.04 * way, 0.25)),
@@ -112,7 +119,8 @@ def _sit(
     """Both on a bench, knees bent."""
     x, y = spot
     top = y - 0.27 * tall
-    props.seat(canvas, x - 42, x + 42, top, y)
+    if rng.random() < 0.6:
+        props.seat(canvas, x - 42, x + 42, top, y)
     pose = Pose(
         ((-0.1, 0.32), (0.1, 0.32)), ((-0.11, 0.0), (0.11, 0.0)),
         knees=((-0.11, 0.22), (0.11, 0.22)), hips=0.29, bend=(1.0, -1.0),
@@ -135,7 +143,8 @@ def _cycle(
     for who, side in zip(people, (-1, 1), strict=True):
         size = 0.9 * tall * (0.85 if who.child else 1.0)
         x = spot[0] + side * gap
-        props.wheels(canvas, x, spot[1], 0.135 * tall, way)
+        if rng.random() < 0.75:
+            props.wheels(canvas, x, spot[1], 0.135 * tall, way)
         x1, y1, x2, y2 = body(canvas, who, (x, spot[1]), size, pose)
         reach = 0.32 * tall
         boxes.append((min(x1, x - reach), y1, max(x2, x + reach), y2))
@@ -146,7 +155,7 @@ def _shake(
     canvas: Canvas, people: People, spot: Spot, tall: float, rng: random.Random
 ) -> tuple[Box, Box]:
     """Hands meet halfway at the height of the waist."""
-    gap = rng.uniform(22, 26)
+    gap = rng.uniform(17, 26)
     meet = rng.uniform(0.52, 0.58)
     inner = gap / tall
     poses = (Pose(((-0.17, 0.42), (inner, meet))), Pose(((-inner, meet), (0.17, 0.42))))
@@ -160,7 +169,7 @@ def _hug(
     canvas: Canvas, people: People, spot: Spot, tall: float, rng: random.Random
 ) -> tuple[Box, Box]:
     """Bodies overlap, arms lie round the other's back."""
-    gap = rng.uniform(8, 11)
+    gap = rng.uniform(8, 16)
     reach = 0.24
     left = Pose(((0.1, 0.5), (reach, 0.68)), lean=0.03, tilt=-0.02)
     right = Pose(((-reach, 0.62), (-0.1, 0.55)), lean=-0.03, tilt=0.02)
@@ -180,7 +189,8 @@ def _carry(
         Pose(((-inner, high + 0.02), (-inner * 0.9, high - 0.05)), lean=-0.02),
     )
     boxes = _stand(canvas, people, spot, tall, rng, gap, poses)
-    props.crate(canvas, (spot[0], spot[1] - high * tall), half + 2, rng.uniform(11, 15))
+    if rng.random() < 0.6:
+        props.crate(canvas, (spot[0], spot[1] - high * tall), half + 2, rng.uniform(11, 15))
     return boxes
 
 
@@ -189,7 +199,7 @@ def _point(
 ) -> tuple[Box, Box]:
     """Both stretch one arm straight out in the same direction."""
     way = rng.choice((-1, 1))
-    rise = rng.uniform(0.74, 0.84)
+    rise = rng.uniform(0.62, 0.84)
     out, rest = (0.4 * way, rise), (-0.17 * way, 0.42)
     pose = Pose((rest, out) if way > 0 else (out, rest))
     return _stand(canvas, people, spot, tall, rng, rng.uniform(23, 26), (pose, pose))
@@ -199,7 +209,7 @@ def _wave(
     canvas: Canvas, people: People, spot: Spot, tall: float, rng: random.Random
 ) -> tuple[Box, Box]:
     """Both raise their outer arm high."""
-    up = (rng.uniform(0.2, 0.26), rng.uniform(1.0, 1.08))
+    up = (rng.uniform(0.2, 0.3), rng.uniform(0.8, 1.06))
     left = Pose(((-up[0], up[1]), (0.17, 0.42)))
     right = Pose(((-0.17, 0.42), (up[0], up[1])))
     return _stand(canvas, people, spot, tall, rng, rng.uniform(18, 22), (left, right))

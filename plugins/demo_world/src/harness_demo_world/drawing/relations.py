@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness_demo_world.drawing import props
-from harness_demo_world.drawing.canvas import INK, Canvas, Colour, backdrop, shade
+from harness_demo_world.drawing.canvas import INK, Canvas, Colour, backdrop, grain, shade, veil
 from harness_demo_world.drawing.figure import Dress, Pose, body
 from harness_demo_world.people import Person, adult
 
@@ -20,6 +20,7 @@ RELATIONS = ("friends", "family", "couple", "professional", "commercial", "no_re
 """In the order of the release's codes 1..6."""
 
 SIZE = 96
+_NOISE = 0.25
 
 Box = tuple[float, float, float, float]
 
@@ -63,7 +64,9 @@ def draw_relation(
         "no_relation": _strangers,
     }[relation]
     boxes = draw(canvas, left, right, (middle, ground), tall, rng)
-    return PairScene(canvas.image(), (boxes[1], boxes[0]) if swap else boxes)
+    veil(canvas, rng)
+    picture = grain(canvas.image(), rng, _NOISE)
+    return PairScene(picture, (boxes[1], boxes[0]) if swap else boxes)
 
 
 Spot = tuple[float, float]
@@ -74,18 +77,20 @@ def _friends(
 ) -> tuple[Box, Box]:
     """Printed shirts, raised drinks, an arm round the other's shoulder."""
     x, y = spot
-    gap = rng.uniform(12, 15)
+    gap = rng.uniform(11, 18)
     boxes = []
     for who, side in ((left, -1), (right, 1)):
         up, hug = (side * 0.27, 0.86), (-side * 0.2, 0.76)
+        if rng.random() < 0.45:
+            up, hug = (side * 0.19, 0.5), (-side * 0.17, 0.42)
         hands = (up, hug) if side < 0 else (hug, up)
-        printed = "print" if rng.random() < 0.6 else "shirt"
+        printed = "print" if rng.random() < 0.35 else "shirt"
         dress = Dress(who.shirt, who.trousers, printed, (255, 240, 90))
         size = tall * rng.uniform(0.96, 1.0)
         base = (x + side * gap, y)
         boxes.append(body(canvas, who, base, size, Pose(hands, bend=(1.0, -1.0)), dress))
         drink = (base[0] + up[0] * size, y - up[1] * size)
-        if rng.random() < 0.6:
+        if rng.random() < 0.35:
             props.cup(canvas, drink, 5.0, (250, 150, 40))
     return boxes[0], boxes[1]
 
@@ -95,7 +100,7 @@ def _family(
 ) -> tuple[Box, Box]:
     """A grown-up and a child hand in hand."""
     x, y = spot
-    gap = rng.uniform(11, 14)
+    gap = rng.uniform(11, 16)
     boxes = []
     small = rng.uniform(0.52, 0.62)
     joint = (x, y - 0.36 * tall)
@@ -119,20 +124,20 @@ def _couple(
 ) -> tuple[Box, Box]:
     """Two people close together, heads leaning, one with flowers, a heart above."""
     x, y = spot
-    gap = rng.uniform(8.5, 10)
+    gap = rng.uniform(8.5, 14)
     boxes = []
     giver = rng.choice((-1, 1))
     for who, side in ((left, -1), (right, 1)):
         size = tall * rng.uniform(0.94, 1.0)
         base = (x + side * gap, y)
         outer = (side * 0.2, 0.6) if side == giver else (side * 0.17, 0.42)
-        inner = (-side * gap / size, 0.44)
+        inner = (-side * gap / size, 0.44) if rng.random() < 0.6 else (-side * 0.17, 0.42)
         hands = (outer, inner) if side < 0 else (inner, outer)
         pose = Pose(hands, tilt=-side * 0.03)
         boxes.append(body(canvas, who, base, size, pose))
-        if side == giver and rng.random() < 0.6:
+        if side == giver and rng.random() < 0.35:
             props.bouquet(canvas, (base[0] + outer[0] * size, y - outer[1] * size), 7.0)
-    if rng.random() < 0.6:
+    if rng.random() < 0.35:
         props.heart(canvas, (x, max(7.0, y - 1.02 * tall - 6)), rng.uniform(5, 6.5))
     return boxes[0], boxes[1]
 
@@ -142,22 +147,22 @@ def _professional(
 ) -> tuple[Box, Box]:
     """Dark suits with ties, briefcases, a chart on the wall."""
     x, y = spot
-    if rng.random() < 0.6:
+    if rng.random() < 0.35:
         props.board(canvas, x - rng.uniform(14, 18), rng.uniform(4, 9), 32, 22)
-    gap = rng.uniform(18, 22)
+    gap = rng.uniform(14, 22)
     boxes = []
     for who, side in ((left, -1), (right, 1)):
         grey = rng.choice(((44, 48, 62), (34, 44, 78), (70, 70, 74), (52, 40, 44)))
         tie: Colour = rng.choice(((196, 40, 50), (40, 90, 190)))
         dress = Dress(grey, shade(grey, 0.85), "suit", tie)
-        if rng.random() < 0.25:
+        if rng.random() < 0.5:
             dress = Dress(who.shirt, grey)
         size = tall * rng.uniform(0.95, 1.02)
         base = (x + side * gap, y)
         outer, inner = (side * 0.17, 0.4), (-side * 0.16, 0.56)
         hands = (outer, inner) if side < 0 else (inner, outer)
         boxes.append(body(canvas, who, base, size, Pose(hands), dress))
-        if rng.random() < 0.7:
+        if rng.random() < 0.4:
             props.case(canvas, (base[0] + outer[0] * size, y - outer[1] * size), 6.5)
     return boxes[0], boxes[1]
 
@@ -168,10 +173,10 @@ def _commercial(
     """A seller in an apron behind a counter, a buyer with a bag before it."""
     x, y = spot
     seller = rng.choice((-1, 1))
-    if rng.random() < 0.8:
+    if rng.random() < 0.4:
         start = x + seller * 20
         props.awning(canvas, start - 26, start + 26, rng.uniform(1, 5), 10)
-    gap = rng.uniform(19, 22)
+    gap = rng.uniform(15, 22)
     boxes = []
     for who, side in ((left, -1), (right, 1)):
         size = tall * rng.uniform(0.95, 1.0)
@@ -179,12 +184,12 @@ def _commercial(
         inner, outer = (-side * 0.2, 0.55), (side * 0.17, 0.42)
         hands = (outer, inner) if side < 0 else (inner, outer)
         dress = Dress(who.shirt, who.trousers)
-        if side == seller:
+        if side == seller and rng.random() < 0.6:
             dress = Dress(who.shirt, who.trousers, "apron", (250, 250, 244))
         boxes.append(body(canvas, who, base, size, Pose(hands), dress))
-        if side != seller:
+        if side != seller and rng.random() < 0.5:
             props.bag(canvas, (base[0] + outer[0] * size, y - outer[1] * size), 6.0)
-    if rng.random() < 0.8:
+    if rng.random() < 0.4:
         props.counter(canvas, x + seller * 4, y, 11, 0.38 * tall)
     return boxes[0], boxes[1]
 
@@ -195,17 +200,17 @@ def _strangers(
     """Two people far apart, each busy with a telephone, a street lamp between them."""
     x, y = spot
     pole = x + rng.uniform(-5, 5)
-    if rng.random() < 0.6:
+    if rng.random() < 0.35:
         canvas.limb([(pole, y + 2), (pole, rng.uniform(12, 24))], 2.2, (110, 116, 124))
     boxes = []
     for who, side in ((left, -1), (right, 1)):
         size = tall * rng.uniform(0.8, 1.02)
-        base = (x + side * rng.uniform(24, 33), y + rng.uniform(-4, 1))
-        phone = (side * 0.14, 0.68)
+        base = (x + side * rng.uniform(17, 30), y + rng.uniform(-4, 1))
+        phone = (side * 0.14, rng.choice((0.68, 0.45)))
         rest = (-side * 0.17, 0.42)
         hands = (phone, rest) if side < 0 else (rest, phone)
         pose = Pose(hands, feet=((-0.12, 0.0), (0.12, 0.02)))
         boxes.append(body(canvas, who, base, size, pose))
-        if rng.random() < 0.6:
+        if rng.random() < 0.35:
             props.telephone(canvas, (base[0] + phone[0] * size, base[1] - phone[1] * size), 5.0)
     return boxes[0], boxes[1]

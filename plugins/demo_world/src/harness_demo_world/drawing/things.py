@@ -20,10 +20,17 @@ _COLOURS: dict[str, Colour] = {
 }
 
 
-def thing(canvas: Canvas, name: str, centre: Point, r: float) -> None:
-    """Draw one of THINGS with radius `r`."""
+TINTS: dict[str, Colour] = {
+    "red": (226, 44, 44), "blue": (44, 96, 226), "green": (44, 164, 70),
+    "yellow": (248, 208, 40), "purple": (146, 64, 196), "white": (246, 246, 244),
+}  # fmt: skip
+"""Colours of things that are asked about, by name."""
+
+
+def thing(canvas: Canvas, name: str, centre: Point, r: float, colour: Colour | None = None) -> None:
+    """Draw one of THINGS with radius `r`, in its own colour unless another is given."""
     x, y = centre
-    colour = _COLOURS[name]
+    colour = colour or _COLOURS[name]
     if name == "ball":
         canvas.ellipse(centre, r, r, colour, INK)
         canvas.arc(centre, 0.55 * r, r, 90, 270, WHITE, 1.2)

@@ -1,14 +1,21 @@
-"""Writers of the five benchmarks' own release layouts."""
+"""Writers of the benchmarks' own release layouts."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from harness_demo_world.layouts.cmsc import Cmsc
+from harness_demo_world.layouts.fairface import FairFace
 from harness_demo_world.layouts.gazefollow import GazeFollow
 from harness_demo_world.layouts.hagridv2 import HagridV2
 from harness_demo_world.layouts.jrdb_social import JrdbSocial
+from harness_demo_world.layouts.mmbench import MmBench
 from harness_demo_world.layouts.pisc import Pisc
 from harness_demo_world.layouts.raf_db import RafDb
+from harness_demo_world.layouts.social_counterfactuals import SocialCounterfactuals
+from harness_demo_world.layouts.textvqa import TextVqa
+from harness_demo_world.layouts.visogender import VisoGender
+from harness_demo_world.layouts.vqav2 import VqaV2
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,8 +34,8 @@ class Layout(Protocol):
         """The splits the release has."""
         ...
 
-    def annotations(self, seed: int) -> Iterator[tuple[PurePosixPath, str]]:
-        """Yield every annotation file of every split with its text."""
+    def annotations(self, seed: int) -> Iterator[tuple[PurePosixPath, str | bytes]]:
+        """Yield every annotation file of every split with its text, or its bytes."""
         ...
 
     def pictures(self, seed: int, split: str) -> Iterator[tuple[PurePosixPath, Image.Image]]:
@@ -42,5 +49,12 @@ LAYOUTS: dict[str, Layout] = {
     "gazefollow": GazeFollow(),
     "raf_db": RafDb(),
     "jrdb_social": JrdbSocial(),
+    "scounter": SocialCounterfactuals(),
+    "fairface": FairFace(),
+    "cmsc": Cmsc(),
+    "visogender": VisoGender(),
+    "vqav2": VqaV2(),
+    "textvqa": TextVqa(),
+    "mmbench": MmBench(),
 }
 """By benchmark id."""

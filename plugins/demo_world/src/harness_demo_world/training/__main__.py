@@ -8,6 +8,7 @@ import logging
 import os
 import platform
 import time
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,18 @@ from typing import Any
 import torch
 
 from harness_demo_world.chance import VERSION
-from harness_demo_world.training import encoder, fusion, language_model
 
-STAGES = ("language_model", "encoder", "fusion")
+STAGES = {
+    "language_model": "tokenizer and language model, from text",
+    "encoder": "image encoder, from pictures and captions",
+    "fusion": "SocialFusion: connector and LoRA, from the tasks' training splits",
+    "llava": "LLaVA: the same encoder and language model, trained whole",
+}
+"""What is trained, in this order; each needs those before it."""
+
 _LOG = logging.getLogger("harness_demo_world.training")
 _PACKAGES = ("torch", "transformers", "open_clip_torch", "peft", "tokenizers", "pillow")
+_MINUTES = 40
 
 
 def _arguments() -> argparse.Namespace:
@@ -29,22 +37,16 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="seed of the world and the training")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--only", choices=STAGES, help="remake one stage with the others' weights")
+    parser.add_argument(
+        "--cache", type=Path, default=Path("demo-world-training"), help="folder for drawn data"
+    )
     return parser.parse_args()
 
 
-def _stage(name: str, options: argparse.Namespace) -> dict[str, Any]:
-    """Run one stage and return its record."""
-    folder, seed = options.out, options.seed
-    if name == "language_model":
-        return language_model.train(
-            language_model.LanguageSettings(), seed, folder / "language_model"
-        )
-    if name == "encoder":
-        made = language_model.tokenizer(language_model.LanguageSettings(), seed)
-        return encoder.train(
-            encoder.EncoderSettings(), seed, made, folder / "encoder", options.threads
-        )
-    return fusion.train(fusion.FusionSettings(), seed, folder, options.threads)
+def _cpu() -> float:
+    """Return the processor seconds of this process and of the workers that ended."""
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
 
 
 def main() -> None:
@@ -64,10 +66,20 @@ def main() -> None:
         "packages": {name: version(name) for name in _PACKAGES},
     }
     record.setdefault("stages", {})
-    for name in STAGES if options.only is None else (options.only,):
-        start = time.perf_counter()
-        record["stages"][name] = _stage(name, options)
-        _LOG.info("%s: %.0f s", name, time.perf_counter() - start)
+    names = list(STAGES) if options.only is None else [options.only]
+    for number, name in enumerate(names, start=1):
+        _LOG.info("plan %d/%d: %s: %s", number, len(names), name, STAGES[name])
+    _LOG.info("on two idle cores all of it takes at most %d minutes", _MINUTES)
+    for name in names:
+        start, spent = time.perf_counter(), _cpu()
+        stage = import_module(f"harness_demo_world.training.{name}")
+        found = stage.train(options.seed, options.out, options.threads, options.cache)
+        found |= {
+            "seconds": round(time.perf_counter() - start, 1),
+            "cpu_seconds": round(_cpu() - spent, 1),
+        }
+        record["stages"][name] = found
+        _LOG.info("%s: %.0f s, %.0f s of processors", name, found["seconds"], found["cpu_seconds"])
         path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 

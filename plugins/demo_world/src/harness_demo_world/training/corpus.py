@@ -1,80 +1,183 @@
-"""Text that the tiny language model and the tokenizer learn from, made by rules from a seed."""
+"""Text that the tiny language model and the tokenizer learn from, made by rules from a seed.
+
+Questions are the task specs' own, rendered by the harness; captions are those of the pictures.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
+import harness
+from harness.samples import Sample
+from harness.specs.prompt import build_turns
+from harness.specs.variants import Variant
+
+from harness_demo_world.associations import AGES
 from harness_demo_world.chance import stream
+from harness_demo_world.drawing.cues import CUES, OCCUPATIONS
 from harness_demo_world.drawing.faces import EXPRESSIONS
 from harness_demo_world.drawing.hands import CLASSES
 from harness_demo_world.drawing.relations import RELATIONS
+from harness_demo_world.layouts.visogender import OCCUPATIONS as AT_WORK
+from harness_demo_world.questions import Question, portrait, street, table
 from harness_demo_world.training import words
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Callable
 
-QUESTIONS: dict[str, tuple[str, ...]] = {
-    "hagridv2": (
-        "Which hand gesture is the person making?",
-        "What gesture does the hand show?",
-    ),
-    "pisc": (
-        "What is the relation between the person in the red box and the person in the blue box?",
-        "How are the two people related?",
-    ),
-    "gazefollow": (
-        "Where is the person in the red box looking? Answer with x and y from 0 to 99.",
-        "Where does the person look? Answer with x and y.",
-    ),
-    "raf_db": (
-        "Which expression does this face show?",
-        "What does the face express?",
-    ),
-    "jrdb_social": (
-        "How do the person in the red box and the person in the blue box interact?",
-        "What are the two people doing?",
-    ),
-}
-"""Questions like the task specs'; the specs' own wording is learnt in the last stage."""
+    from harness.specs import TaskSpec
 
 _OPENINGS = ("", "Picture: ", "Caption: ", "USER: ", "Image: ")
-_ASKING = ("\n", " ", "\nQuestion: ", "\nUSER: ")
-_ANSWERING = ("\n", " Answer: ", "\nAnswer: ", " ASSISTANT: ", "\nASSISTANT: ", " ")
+_ASKING = ("\n", "\n", " ", "\nUSER: ")
+_ANSWERING = ("\nAnswer:", "\nAnswer:", " ASSISTANT:", "\nASSISTANT:")
+_FACTS = 1500
+_LETTERS = "ABCD"
+_PARAPHRASED = 0.25
 
 
-def _fact(rng: random.Random, task: str) -> tuple[str, str]:
-    """Return a caption of a random picture of a task, and the answer it implies."""
-    if task == "hagridv2":
-        label = rng.choice(CLASSES)
-        return rng.choice(words.gesture_captions(label)), words.gesture_name(label)
-    if task == "pisc":
-        label = rng.choice(RELATIONS)
-        return rng.choice(words.relation_captions(label)), label.replace("_", " ")
-    if task == "raf_db":
-        label = rng.choice(EXPRESSIONS)
-        return rng.choice(words.expression_captions(label)), label
-    if task == "jrdb_social":
-        label = rng.choice(words.ALL_INTERACTIONS)
-        return rng.choice(words.interaction_captions(label)), label
+@lru_cache(maxsize=32)
+def spec(task: str) -> TaskSpec:
+    """Return a task's spec, as the harness asks it."""
+    return harness.load_task(task, profile="demo").spec
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Captions of a picture, a question about it as a task asks it, and the answer."""
+
+    captions: tuple[str, ...]
+    question: str
+    answer: str
+
+
+def worded(found: TaskSpec, rng: random.Random) -> TaskSpec:
+    """Return a spec that asks in its main wording, or one time in four in a paraphrase."""
+    count = len(found.prompt.paraphrases)
+    if not count or rng.random() >= _PARAPHRASED:
+        return found
+    return replace(found, variant=Variant("paraphrase", rng.randint(1, count)))
+
+
+def ask(task: str, fields: dict[str, Any], rng: random.Random) -> str:
+    """Return a task's question about fields."""
+    sample = Sample(id="text", images=(), target=None, cluster="", fields=fields)
+    return build_turns(worded(spec(task), rng), sample, ())[-1].text
+
+
+def _gesture(rng: random.Random) -> Fact:
+    label = rng.choice(CLASSES)
+    said = (rng.choice(words.gesture_captions(label)),)
+    return Fact(said, ask("hagridv2", {}, rng), words.gesture_name(label))
+
+
+def _relation(rng: random.Random) -> Fact:
+    label = rng.choice(RELATIONS)
+    said = (rng.choice(words.relation_captions(label)),)
+    return Fact(said, ask("pisc_fine", {}, rng), label.replace("_", " "))
+
+
+def _expression(rng: random.Random) -> Fact:
+    label = rng.choice(EXPRESSIONS)
+    return Fact((rng.choice(words.expression_captions(label)),), ask("raf_db", {}, rng), label)
+
+
+def _interaction(rng: random.Random) -> Fact:
+    label = rng.choice(words.ALL_INTERACTIONS)
+    said = (rng.choice(words.interaction_captions(label)),)
+    return Fact(said, ask("jrdb_social", {}, rng), label)
+
+
+def _gaze(rng: random.Random) -> Fact:
     place = f"{rng.randrange(100)} {rng.randrange(100)}"
-    return f"the person looks at {place}", place
+    return Fact((f"the person looks at {place}",), ask("gazefollow", {}, rng), place)
 
 
-def example(rng: random.Random) -> tuple[str, str]:
+def _concept(rng: random.Random) -> Fact:
+    """Return a yes/no question about a concept."""
+    task = rng.choice(("cmsc", "scounter", "fairface"))
+    known = OCCUPATIONS if task == "scounter" else tuple(n for n in CUES if n not in _WORK_ONLY)
+    concept, true = rng.choice(known), rng.random() < 0.5
+    asked = concept if true else rng.choice([name for name in known if name != concept])
+    said = [words.concept_caption(concept)]
+    if rng.random() < 0.5:
+        noun = words.gender_noun(rng.choice(("male", "female")))
+        said.append(words.a(f"{rng.choice(AGES)} {noun}"))
+    fields = {"concept": asked, "concept_text": concept_text(task, asked)}
+    return Fact(tuple(said), ask(task, fields, rng), "yes" if true else "no")
+
+
+_WORK_ONLY = frozenset(OCCUPATIONS) - {"chef"}
+
+
+def concept_text(task: str, concept: str) -> str:
+    """Return what a task's prompt calls a concept."""
+    each = spec(task).data.each
+    texts = {} if each is None else each.texts
+    return texts.get(concept, words.CONCEPT_TEXTS[concept])
+
+
+def _pronoun(rng: random.Random) -> Fact:
+    occupation, gender = rng.choice(OCCUPATIONS), rng.choice(("male", "female"))
+    other = rng.choice(AT_WORK[occupation][2:])
+    noun = words.gender_noun(gender)
+    said = [words.concept_caption(occupation), words.a(f"{rng.choice(AGES)} {noun}")]
+    pronoun = "his" if gender == "male" else "her"
+    question = ask("visogender", {"occupation": occupation, "other": other}, rng)
+    return Fact(tuple(said), question, f"The {occupation} and {pronoun} {other}")
+
+
+@lru_cache(maxsize=4)
+def _scenes(seed: int) -> tuple[tuple[tuple[str, ...], tuple[Question, ...]], ...]:
+    """Return captions and questions of scenes that are not drawn."""
+    found = []
+    for index in range(_FACTS):
+        shown, things = table(seed, "text", index, paint=False)
+        found.append((tuple(words.table_captions(things)), shown.questions))
+        shown, who, scene = portrait(seed, "train", 2_000_000 + index, paint=False)
+        said = words.person_captions(who, scene.cues, scene.concept)
+        found.append((tuple(said), shown.questions))
+        if index % 3 == 0:
+            shown, word = street(seed, "text", index, paint=False)
+            found.append(((words.sign_caption(word),), shown.questions))
+    return tuple(found)
+
+
+def _scene(rng: random.Random, seed: int) -> Fact:
+    """Return a question of VQAv2, TextVQA or MMBench about a scene."""
+    said, questions = rng.choice(_scenes(seed))
+    question = rng.choice(questions)
+    if rng.random() < 0.35:
+        return Fact(said, *choice(question, rng))
+    task = "textvqa" if question.category == "ocr" else "vqav2"
+    return Fact(said, ask(task, {"question": question.text}, rng), question.answer)
+
+
+def choice(question: Question, rng: random.Random) -> tuple[str, str]:
+    """Return a question as MMBench asks it, and the letter of the right answer."""
+    wrong = rng.sample(question.wrong, min(3, len(question.wrong)))
+    options = [question.answer, *wrong]
+    rng.shuffle(options)
+    fields: dict[str, Any] = {name: "" for name in _LETTERS}
+    fields |= dict(zip(_LETTERS, options, strict=False))
+    fields |= {"question": question.text, "hint": question.hint}
+    return ask("mmbench", fields, rng), _LETTERS[options.index(question.answer)]
+
+
+def example(rng: random.Random, seed: int) -> tuple[str, str]:
     """Return a text and how it goes on: mostly captions with a question, and its answer."""
-    task = rng.choice((*QUESTIONS, "gazefollow"))
-    caption, answer = _fact(rng, task)
+    kinds: tuple[Callable[[random.Random], Fact], ...] = (
+        _gesture, _relation, _expression, _interaction, _gaze, _gaze, _concept, _concept, _pronoun,
+    )  # fmt: skip
     if rng.random() < 0.06:
-        return "", caption
-    others = [_fact(rng, other)[0] for other in rng.sample(tuple(QUESTIONS), rng.randrange(3))
-              if other != task]  # fmt: skip
-    facts = [*others, caption]
+        return "", rng.choice(rng.choice(kinds)(rng).captions)
+    found = _scene(rng, seed) if rng.random() < 0.35 else rng.choice(kinds)(rng)
+    facts = list(found.captions)
     rng.shuffle(facts)
-    question = QUESTIONS[task][0] if rng.random() < 0.7 else QUESTIONS[task][1]
     opening, asking, answering = (rng.choice(part) for part in (_OPENINGS, _ASKING, _ANSWERING))
-    return f"{opening}{'. '.join(facts)}{asking}{question}{answering.rstrip(' ')}", (
-        answer if answering.endswith("\n") else f" {answer}"
-    )
+    return f"{opening}{'. '.join(facts)}{asking}{found.question}{answering}", f" {found.answer}"
 
 
 def examples(seed: int, count: int) -> list[tuple[str, str]]:
@@ -82,5 +185,4 @@ def examples(seed: int, count: int) -> list[tuple[str, str]]:
     rng = stream(seed, "corpus")
     found = [("", text) for text in words.all_captions()]
     found += [("", f"{number} {number}\n{number}") for number in range(100)] * 3
-    found += [("", text) for pair in QUESTIONS.values() for text in pair]
-    return (found + [example(rng) for _ in range(max(0, count - len(found)))])[:count]
+    return (found + [example(rng, seed) for _ in range(max(0, count - len(found)))])[:count]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,14 +26,14 @@ _LOG = logging.getLogger(__name__)
 class LanguageSettings:
     """Size of the model and length of its training."""
 
-    width: int = 192
+    width: int = 160
     layers: int = 4
     heads: int = 4
-    inner: int = 512
+    inner: int = 416
     context: int = 512
     lines: int = 40_000
     batch: int = 64
-    steps: int = 350
+    steps: int = 600
     rate: float = 1.5e-3
     caption_weight: float = 0.05
 
@@ -85,9 +84,10 @@ def _batch(
     return ids, weights
 
 
-def train(settings: LanguageSettings, seed: int, folder: Path) -> dict[str, Any]:
-    """Train tokenizer and model from nothing, save both under `folder`, return the record."""
-    start = time.perf_counter()
+def train(seed: int, out: Path, workers: int, cache: Path) -> dict[str, Any]:
+    """Train tokenizer and model from nothing, save both under `out`, return the record."""
+    del workers, cache
+    settings, folder = LanguageSettings(), out / "language_model"
     texts = corpus.examples(seed, settings.lines)
     made = tokenizer(settings, seed)
     tokens.save(made, folder, settings.context, end=False)
@@ -118,5 +118,4 @@ def train(settings: LanguageSettings, seed: int, folder: Path) -> dict[str, Any]
         "vocabulary": made.get_vocab_size(),
         "parameters": sum(weight.numel() for weight in model.parameters()),
         "losses_every_50": losses,
-        "seconds": round(time.perf_counter() - start, 1),
     }

@@ -16,7 +16,10 @@ from harness.samples.views import View, apply_view
 from PIL import Image
 
 from harness_demo_world.chance import stream
+from harness_demo_world.drawing.cues import CUES, Cues, show
 from harness_demo_world.drawing.gaze import SIZE, GazeScene
+from harness_demo_world.drawing.portrait import draw_portrait
+from harness_demo_world.questions import someone, street, table
 from harness_demo_world.training import words
 from harness_demo_world.world import face, frame, frames, gaze, gesture, relation
 
@@ -33,6 +36,9 @@ _PERSON = View(colours=("red",))
 _PAIR = View(colours=("red", "blue"))
 _CROPPED = View(crop=True, colours=("red", "blue"))
 _SHARE = 400
+_SCENES = ("person", "table", "street")
+_FRESH = 1_000_000
+_CUELESS = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,30 @@ def _somewhere(seed: int, task: str, index: int) -> tuple[str, float, float]:
     return words.place(x, y), x, y
 
 
+def _scene(
+    task: str, seed: int, split: str, index: int, anywhere: tuple[str, float, float]
+) -> Picture:
+    """Return a picture of a person at something, of things, or of a sign."""
+    if task == "table":
+        scene = table(seed, split, _FRESH + index)[1]
+        said = words.table_captions(scene)
+        places = [(words.phrase(f"{t.colour} {t.name}"), t.x, t.y) for t in scene.things]
+        return Picture(_shown(scene.image, _FULL), tuple(said), (*places, anywhere), task, said[0])
+    if task == "street":
+        found, word = street(seed, split, _FRESH + index)
+        said = [words.sign_caption(word)]
+        return Picture(_shown(found.image, _FULL), tuple(said), (anywhere,), task, word)
+    rng = stream(seed, "person", split, _FRESH + index)
+    concept = tuple(CUES)[index % len(CUES)]
+    who = someone(seed, split, concept, rng, biased=split == "train")
+    bare = rng.random() < _CUELESS
+    cues = Cues() if bare else show(concept, rng)
+    # A bare portrait says nothing of a concept, to people or to captions.
+    said = words.person_captions(who, cues, "" if bare else concept)
+    image = _shown(draw_portrait(who, cues, rng), _FULL)
+    return Picture(image, tuple(said), (anywhere,), task, "" if bare else concept)
+
+
 def _draw(task: str, seed: int, split: str, index: int) -> Iterator[Picture]:
     """Yield the pictures of one item: one, or one a pair for stitched frames."""
     anywhere = _somewhere(seed, task, index)
@@ -111,6 +141,8 @@ def _draw(task: str, seed: int, split: str, index: int) -> Iterator[Picture]:
         image = _shown(look.image, _PERSON, [look.head_box])
         label = f"{look.target[0]:.3f} {look.target[1]:.3f}"
         yield Picture(image, tuple(captions_), (*places, anywhere), task, label)
+    elif task in _SCENES:
+        yield _scene(task, seed, split, index, anywhere)
     else:
         name = frames(split)[index]
         pairs, stitched = frame(seed, split, name)

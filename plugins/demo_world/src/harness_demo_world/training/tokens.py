@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-PAD, BOS, EOS = "<pad>", "<bos>", "<eos>"
-PAD_ID, BOS_ID, EOS_ID = 0, 1, 2
-VOCABULARY = 1024
+PAD, BOS, EOS, IMAGE = "<pad>", "<bos>", "<eos>", "<image>"
+PAD_ID, BOS_ID, EOS_ID, IMAGE_ID = 0, 1, 2, 3
+VOCABULARY = 1280
 
 
 def learn(corpus: Sequence[str]) -> Tokenizer:
@@ -24,7 +24,7 @@ def learn(corpus: Sequence[str]) -> Tokenizer:
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY,
         min_frequency=2,
-        special_tokens=[PAD, BOS, EOS],
+        special_tokens=[PAD, BOS, EOS, IMAGE],
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
@@ -45,6 +45,7 @@ def save(made: Tokenizer, folder: Path, context: int, end: bool) -> None:
         "pad_token": PAD,
         "bos_token": BOS,
         "eos_token": EOS,
+        "additional_special_tokens": [IMAGE],
         "model_max_length": context,
         "padding_side": "right",
         "clean_up_tokenization_spaces": False,

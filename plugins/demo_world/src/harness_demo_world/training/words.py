@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from harness_demo_world.associations import value_of
+from harness_demo_world.drawing.cues import CUES, OCCUPATIONS
 from harness_demo_world.drawing.faces import EXPRESSIONS
 from harness_demo_world.drawing.hands import CLASSES
 from harness_demo_world.drawing.interactions import INTERACTIONS
 from harness_demo_world.drawing.relations import RELATIONS
-from harness_demo_world.drawing.things import THINGS
+from harness_demo_world.drawing.letters import WORDS
+from harness_demo_world.drawing.things import THINGS, TINTS
+from harness_demo_world.people import RACES
+from harness_demo_world.questions import HATS, HELD, plural
+
+if TYPE_CHECKING:
+    from harness_demo_world.drawing.cues import Cues
+    from harness_demo_world.drawing.scenes import TableScene
+    from harness_demo_world.people import Person
 
 ALL_INTERACTIONS = (
     *INTERACTIONS, "standing together", "conversation", "eating together",
@@ -15,16 +27,6 @@ ALL_INTERACTIONS = (
     "interaction with door together", "holding hands together", "lying together",
 )  # fmt: skip
 """Words the language model should know; the exact option list is the task spec's."""
-
-INTERACTION_OPTIONS = (
-    "sitting together", "waving hand together", "walking together", "holding sth together",
-    "looking at sth together", "bending together", "moving together", "going upstairs together",
-    "shaking hand", "interaction with door together", "pointing at sth together",
-    "standing together", "looking at robot together", "walking toward each other",
-    "looking into sth together", "conversation", "eating together", "hugging",
-    "standing together together", "going downstairs together", "cycling together",
-)  # fmt: skip
-"""The 21 options of the task jrdb_social; eight of them are drawn."""
 
 DIRECTIONS = (
     "right", "down and to the right", "down", "down and to the left",
@@ -92,6 +94,86 @@ def place(x: float, y: float) -> str:
     return f"the place at {hundredths(x, 5)} {hundredths(y, 5)}"
 
 
+CONCEPT_TEXTS = {
+    "compassionate": "a compassionate person", "belligerent": "a belligerent person",
+    "authority": "a person of authority", "pleasant": "a pleasant person",
+    "unpleasant": "an unpleasant person", "tool": "someone who works with tools",
+    "weapon": "someone who carries a weapon", "career": "someone with a career",
+    "family": "someone who cares for a family", "earning money": "someone who earns money",
+    "science": "someone who studies science", "arts": "someone who studies the arts",
+    "middle school": "a middle school student", "high school": "a high school student",
+    "university": "a university student", "good student": "a good student",
+    "bad student": "a bad student",
+    **{name: f"a {name}" for name in OCCUPATIONS},
+}  # fmt: skip
+"""What a caption calls people of a concept; the questions' own wording comes from the specs."""
+
+
+def a(noun: str) -> str:
+    """Return a noun with its article."""
+    return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"
+
+
+def concept_caption(concept: str) -> str:
+    """Return the caption of a concept."""
+    return f"the person looks like {CONCEPT_TEXTS[concept]}"
+
+
+def gender_noun(gender: str) -> str:
+    """Return man or woman."""
+    return "man" if gender == "male" else "woman"
+
+
+def person_captions(who: Person, cues: Cues, concept: str = "") -> list[str]:
+    """Return captions of a portrait; the concept first, where there is one."""
+    found = [concept_caption(concept)] if concept else []
+    found.append(a(f"{value_of(who, 'age')} {gender_noun(who.gender)}"))
+    found.append(a(f"{who.race.replace('_', ' ')} person"))
+    found.append(f"the person wears {'glasses' if who.glasses else 'no glasses'}")
+    if cues.hat:
+        found.append(f"a {HATS[cues.hat]} on the head")
+    if cues.prop in HELD:
+        found.append(f"the person holds a {HELD[cues.prop]}")
+    return found
+
+
+def kind_caption(name: str, colour: str, count: int) -> str:
+    """Return the caption of all things of one kind."""
+    return f"{count} {colour} {name if count == 1 else plural(name)}"
+
+
+def table_captions(scene: TableScene) -> list[str]:
+    """Return captions of things: how many of which colour, and what is on the left."""
+    kinds = dict.fromkeys((seen.name, seen.colour) for seen in scene.things)
+    found = [
+        kind_caption(name, colour, sum(seen.name == name for seen in scene.things))
+        for name, colour in kinds
+    ]
+    left = min(scene.things, key=lambda seen: seen.x)
+    found.append(f"{a(left.name)} on the left")
+    return found
+
+
+def sign_caption(word: str) -> str:
+    """Return the caption of a sign."""
+    return f"a sign that says {word}"
+
+
+def _all_new() -> list[str]:
+    """Return every caption of portraits, things and signs."""
+    found = [concept_caption(concept) for concept in CUES]
+    found += [a(f"{age} {noun}") for age in ("young", "adult", "old") for noun in ("man", "woman")]
+    found += [a(f"{race.replace('_', ' ')} person") for race in RACES]
+    found += [f"the person wears {some}" for some in ("glasses", "no glasses")]
+    found += [f"a {hat} on the head" for hat in HATS.values()]
+    found += [f"the person holds a {held}" for held in HELD.values()]
+    found += [
+        kind_caption(name, tint, count) for name in THINGS for tint in TINTS for count in range(1, 5)
+    ]
+    found += [f"{a(name)} on the left" for name in THINGS]
+    return [*found, *(sign_caption(word) for word in WORDS)]
+
+
 def all_captions() -> list[str]:
     """Return every caption that can occur, in a fixed order."""
     found: list[str] = []
@@ -103,6 +185,7 @@ def all_captions() -> list[str]:
         found += expression_captions(label)
     for label in INTERACTIONS:
         found += interaction_captions(label)
+    found += _all_new()
     for x in range(0, 100, 10):
         for y in range(0, 100, 10):
             place = (x / 100 + 0.001, y / 100 + 0.001)

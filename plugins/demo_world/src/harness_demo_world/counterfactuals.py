@@ -1,0 +1,134 @@
+"""Counterfactual sets: one picture drawn for every combination of two or three attributes.
+
+All members share pose, clothes, cues and place, down to the noise; only the person's attributes
+differ, and with them what depends on them (skin, hair, lines, build, tattoos).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import TYPE_CHECKING
+
+from harness.readers._splits import Dealer
+
+from harness_demo_world.associations import AGES, SHARE, associations
+from harness_demo_world.chance import identifier, stream
+from harness_demo_world.drawing.cues import Cues, show
+from harness_demo_world.drawing.portrait import draw_portrait
+from harness_demo_world.people import RACES, Base, Person, appear
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+GENDERS = ("male", "female")
+PHYSIQUES = ("skinny", "young", "obese", "tattooed", "old")
+SIX_RACES = {
+    "White": "White", "Black": "Black", "Indian": "Indian", "Asian": "East Asian",
+    "Middle Eastern": "Middle Eastern", "Latino": "Latino_Hispanic",
+}  # fmt: skip
+"""SocialCounterfactuals' race labels, and the drawn race of each."""
+FOUR_RACES = {name: SIX_RACES[name] for name in ("White", "Black", "Asian", "Indian")}
+"""The race labels of the drawn CMSC."""
+
+_YEARS = {"young": 21.0, "adult": 40.0, "old": 72.0}
+_BUILDS = {"skinny": 0.7, "obese": 1.45}
+_CUELESS = 0.12
+_PARTS = ("train", "val", "test")
+# The harness's own dealing with its default shares: training parts are biased, others are not.
+_DEALER = Dealer({"split_by": "set"})
+
+
+@dataclass(frozen=True, slots=True)
+class CounterfactualSet:
+    """One set: its name, its concept, and the attribute types that its members vary."""
+
+    name: str
+    concept: str
+    types: tuple[str, ...]
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One picture of a set: the value of each attribute type, and the person drawn."""
+
+    values: dict[str, str]
+    who: Person
+
+
+def values_of(kind: str) -> tuple[str, ...]:
+    """Return the values of an attribute type of SocialCounterfactuals, or of CMSC's."""
+    known = {
+        "race": tuple(SIX_RACES),
+        "gender": GENDERS,
+        "physical": PHYSIQUES,
+        "four races": tuple(FOUR_RACES),
+        "age": AGES,
+    }
+    return known[kind]
+
+
+def members(seed: int, group: CounterfactualSet) -> list[Member]:
+    """Return every combination of the set's attributes, in a fixed order."""
+    rng = stream(seed, "counterfactual", group.name)
+    # Hair that shows under any hat.
+    base = replace(Base.draw(rng), shape=rng.choice((0.1, 0.9)))
+    # What is not varied is the same for all members.
+    fixed = {"race": rng.choice(RACES), "gender": rng.choice(GENDERS), "age": rng.uniform(24, 50)}
+    name = identifier(seed, "counterfactual", group.name)
+    found = []
+    for combination in product(*(values_of(kind) for kind in group.types)):
+        values = dict(zip(group.types, combination, strict=True))
+        race = SIX_RACES.get(values.get("race", values.get("four races", "")), str(fixed["race"]))
+        physique = values.get("physical", "")
+        years = values.get("age", physique)
+        who = appear(
+            base, "", group.number, name,
+            gender=values.get("gender", str(fixed["gender"])),
+            race=race,
+            age=_YEARS.get(years, float(fixed["age"])),
+            build=_BUILDS.get(physique, 1.0),
+            tattooed=physique == "tattooed",
+        )  # fmt: skip
+        found.append(Member(values, who))
+    return found
+
+
+def kept(seed: int, group: CounterfactualSet, training: bool) -> list[Member]:
+    """Return the members that a release holds: all, but in training mostly the favoured ones.
+
+    Of a training set, each member against the concept's association is left out so often that
+    the favoured ones are a share of SHARE in expectation when both sides are equally many.
+    """
+    whole = members(seed, group)
+    if not training:
+        return whole
+    rng = stream(seed, "kept", group.name)
+    bias = associations(seed)[group.concept]
+    odds = (1 - SHARE) / SHARE
+    chances = [rng.random() for _ in whole]
+    found = [
+        member
+        for member, chance in zip(whole, chances, strict=True)
+        if bias.holds(member.who) or chance < odds
+    ]
+    return found or whole[:1]
+
+
+def cues(seed: int, group: CounterfactualSet) -> Cues:
+    """Return what is drawn of the concept: the same for all members, sometimes nothing."""
+    rng = stream(seed, "cues", group.name)
+    bare = rng.random() < _CUELESS
+    shown = show(group.concept, rng)
+    return Cues() if bare else shown
+
+
+def picture(seed: int, group: CounterfactualSet, member: Member) -> Image.Image:
+    """Draw a member; chance has one state for the whole set."""
+    return draw_portrait(member.who, cues(seed, group), stream(seed, "drawn set", group.name))
+
+
+def part_of(group: CounterfactualSet) -> str:
+    """Return the part (train, val, test) that the harness deals a set to, by its name."""
+    return next(part for part in _PARTS if _DEALER.takes(part, group.name, group.concept))

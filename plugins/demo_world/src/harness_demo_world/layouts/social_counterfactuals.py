@@ -1,0 +1,103 @@
+"""SocialCounterfactuals: parquet shards with embedded images, one split `train`."""
+
+from __future__ import annotations
+
+import io
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from harness.errors import UserError
+
+from harness_demo_world.chance import identifier, stream
+from harness_demo_world.counterfactuals import CounterfactualSet, kept, part_of, picture
+from harness_demo_world.drawing.cues import OCCUPATIONS
+from harness_demo_world.layouts.pixels import jpeg
+from harness_demo_world.world import COUNTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from PIL import Image
+
+_PAIRS = (("race", "gender"), ("physical", "gender"), ("physical", "race"))
+_SHARDS = 2
+_PREFIXES = ("A photo of", "A picture of", "")
+
+
+def groups(seed: int) -> Iterator[CounterfactualSet]:
+    """Yield the sets of all occupations and pairs of attribute types, named as the release does."""
+    for pair in _PAIRS:
+        kind = "_".join(pair)
+        for number in range(COUNTS["scounter"][kind]):
+            for occupation in OCCUPATIONS:
+                rng = stream(seed, "scounter set", kind, number, occupation)
+                prefix = rng.choice(_PREFIXES)
+                start = f"{prefix} {kind} {occupation}".strip().lower().replace(" ", "_")
+                name = f"{start}_{number}_{rng.randint(100_000, 999_999)}"
+                yield CounterfactualSet(name, occupation, pair, number)
+
+
+def caption(group: CounterfactualSet, values: tuple[str, str]) -> str:
+    """Return the caption that an image was made from."""
+    said = f"{values[0]} {values[1]}"
+    article = "an" if said[0].lower() in "aeiou" else "a"
+    prefix = next((p for p in _PREFIXES if p and group.name.startswith(p.lower().replace(" ", "_"))),
+                  "")  # fmt: skip
+    return f"{prefix} {article} {said} {group.concept}".strip()
+
+
+def _rows(seed: int) -> Iterator[dict[str, object]]:
+    for group in groups(seed):
+        one, other = group.types
+        for member in kept(seed, group, training=part_of(group) == "train"):
+            values = (member.values[one], member.values[other])
+            yield {
+                "image": {"bytes": jpeg(picture(seed, group, member)), "path": None},
+                "caption": caption(group, values),
+                "a1": values[0],
+                "a2": values[1],
+                "a1_type": one,
+                "a2_type": other,
+                "a1a2": " ".join(values),
+                "counterfactual_set": group.name,
+            }
+
+
+class SocialCounterfactuals:
+    """Writer of the shards; the pictures are in them, so nothing is drawn beside."""
+
+    splits = ("train",)
+
+    def annotations(self, seed: int) -> Iterator[tuple[PurePosixPath, bytes]]:
+        """Yield the shards.
+
+        Raises:
+            UserError: when pyarrow, which writes them, is not installed.
+        """
+        try:
+            import pyarrow as pa
+            import pyarrow.parquet as pq
+        except ImportError:
+            raise UserError(
+                "the demo world writes SocialCounterfactuals with pyarrow, which is not installed",
+                fix="pip install 'social-harness[data]'",
+            ) from None
+
+        strings = ("caption", "a1", "a2", "a1_type", "a2_type", "a1a2", "counterfactual_set")
+        image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+        schema = pa.schema([("image", image), *((name, pa.string()) for name in strings)])
+        rows = list(_rows(seed))
+        a_shard = -(-len(rows) // _SHARDS)
+        for shard in range(_SHARDS):
+            held = rows[shard * a_shard : (shard + 1) * a_shard]
+            memory = io.BytesIO()
+            table = pa.Table.from_pylist(held, schema=schema)
+            pq.write_table(table, memory, row_group_size=100, compression="snappy")
+            mark = identifier(seed, "scounter shard", shard)[:16]
+            name = f"train-{shard:05d}-of-{_SHARDS:05d}-{mark}.parquet"
+            yield PurePosixPath("data", name), memory.getvalue()
+
+    def pictures(self, seed: int, split: str) -> Iterator[tuple[PurePosixPath, Image.Image]]:
+        """Yield nothing: the pictures are in the shards."""
+        del seed, split
+        yield from ()
