@@ -17,7 +17,7 @@ _SIGNS = {
     "#": r"\#", "$": r"\$", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedblright{}",
     "`": r"\textasciigrave{}", "'": r"{'}",
-    "/": r"/\allowbreak{}", "[": r"{[}", "]": r"{]}", "*": r"{*}",
+    "[": r"{[}", "]": r"{]}", "*": r"{*}",
     "?": r"?{}", "!": r"!{}",
     "±": r"$\pm$", "×": r"$\times$", "≈": r"$\approx$", "→": r"$\to$", "↑": r"$\uparrow$",
     "↓": r"$\downarrow$", "▲": r"$\blacktriangle$", "▼": r"$\blacktriangledown$", "−": r"$-$",
@@ -142,7 +142,8 @@ def _notes(table: Table) -> Iterator[str]:
     if held:
         yield r"\par\vspace{2pt}"
         yield r"\begin{minipage}{\linewidth}\footnotesize\raggedright"
-        yield "\n".join(rf"{escape_latex(note)}\par" for note in held)
+        # Addresses are long and may break at a slash.
+        yield from (escape_latex(note).replace("/", r"/\allowbreak{}") + r"\par" for note in held)
         yield r"\end{minipage}"
 
 

@@ -157,9 +157,7 @@ def test_losses_are_counted_beside_the_number() -> None:
 
 
 def test_the_interval_is_explained_only_where_there_is_one() -> None:
-    assert build_table([record()]).notes[-1] == (
-        "Intervals: 95 %, cluster bootstrap, percentile."
-    )
+    assert build_table([record()]).notes[-1] == ("Intervals: 95 %, cluster bootstrap, percentile.")
     assert not any(
         "Intervals" in note for note in build_table([record("a", "x", metric(None))]).notes
     )

@@ -126,6 +126,11 @@ def test_a_damaged_directory_is_named_and_left_out(
         ["--json", "--format", "markdown"],
         ["--out", "table.odd"],
         ["--out", "table", "--format", "terminal"],
+        ["--layout", "no_such_layout"],
+        ["--layout", "asd_main"],
+        ["--layout", "socialfusion", "--tasks", "raf_db"],
+        ["--layout", "no_such_file.yaml"],
+        ["--baseline", "no_such_row"],
     ],
 )
 def test_mistakes_of_the_user_end_with_2(
@@ -133,3 +138,123 @@ def test_mistakes_of_the_user_end_with_2(
 ) -> None:
     assert invoke(main, ["leaderboard", *arguments]) == 2
     assert capsys.readouterr().err.startswith("error: ")
+
+
+# --- layouts, baselines, duplicates ---------------------------------------------------------------
+
+
+def test_a_shipped_layout_prints_its_table(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke(main, ["leaderboard", "--layout", "socialfusion", "--format", "plain"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("Five social perception tasks")
+    assert "No evaluation of hagridv2, gazefollow, jrdb_social." in said
+
+
+def test_a_layout_file_names_its_runs(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    elsewhere = write(tmp_path / "other" / "one", record("far", "raf_db")).parent
+    assert elsewhere.name == "other"
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "leaderboard: mine\ntitle: Mine\nruns: [other]\ncolumns: [{task: raf_db}]\n", "utf-8"
+    )
+    assert invoke(main, ["leaderboard", "--layout", str(path), "--json"]) == 0
+    value = json.loads(capsys.readouterr().out)
+    assert [row["model"] for row in value["sections"][0]["rows"]] == ["far"]
+
+
+def test_columns_come_in_the_order_of_groups_not_of_the_alphabet(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for task in ("gazefollow", "hagridv2", "zz_unknown"):
+        write(results / "evaluations" / f"echo-{task}", record("echo", task))
+    assert invoke(main, ["leaderboard", "--json"]) == 0
+    columns = json.loads(capsys.readouterr().out)["columns"]
+    assert [column["task"] for column in columns] == [
+        "hagridv2", "pisc_fine", "gazefollow", "raf_db", "zz_unknown",
+    ]  # fmt: skip
+
+
+def test_a_baseline_adds_differences(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(main, ["leaderboard", "--baseline", "echo", "--format", "plain"]) == 0
+    assert "25.0* (+0.0)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("rule", ["newest", "mean"])
+def test_a_rule_settles_duplicates(
+    results: Path, rule: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, day in (("again", "2026-02-01"), ("echo-raf_db", "2026-01-01")):
+        folder = results / "evaluations" / name
+        if not folder.exists():
+            write(folder, record("echo", "raf_db", metric(0.75)))
+        write_json(folder / "timings.json", {"finished": f"{day}T00:00:00+00:00"})
+    assert invoke(main, ["leaderboard", "--tasks", "raf_db"]) == 2
+    assert "--duplicates newest" in capsys.readouterr().err
+    assert invoke(main, ["leaderboard", "--tasks", "raf_db", "--duplicates", rule, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["sections"][0]["rows"]
+    value = next(row for row in rows if row["model"] == "echo")["cells"][0]["value"]
+    assert value == pytest.approx({"newest": 75, "mean": 50}[rule])
+
+
+def test_a_model_that_cannot_answer_a_task_is_not_missing(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(results / "evaluations" / "random", record("random", "raf_db"))
+    write(results / "evaluations" / "embeds", record("echo", "fairface_retrieval"))
+    assert invoke(main, ["leaderboard", "--json"]) == 0
+    value = json.loads(capsys.readouterr().out)
+    place = [column["task"] for column in value["columns"]].index("fairface_retrieval")
+    rows = {row["model"]: row["cells"][place] for row in value["sections"][0]["rows"]}
+    assert rows["other"] is None
+    assert rows["random"]["supported"] is False
+
+
+# --- damage ---------------------------------------------------------------------------------------
+
+
+def test_samples_are_checked_by_size_and_under_strict_by_content(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write(results / "evaluations" / "full", record("full", "raf_db"))
+    (folder / "samples.jsonl").write_text("{}\n", encoding="utf-8")
+    assert invoke(main, ["leaderboard", "--format", "plain"]) == 0
+    assert "samples.jsonl: changed since it was sealed" in capsys.readouterr().err
+    seal(folder)
+    (folder / "samples.jsonl").write_text("[]\n", encoding="utf-8")
+    assert invoke(main, ["leaderboard", "--format", "plain"]) == 0
+    assert "full" in capsys.readouterr().out
+    assert invoke(main, ["leaderboard", "--format", "plain", "--strict"]) == 1
+    assert "samples.jsonl: changed since it was sealed" in capsys.readouterr().err
+
+
+def test_a_run_of_a_newer_format_is_named_with_what_to_do(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = results / "evaluations" / "echo-raf_db" / "seal.json"
+    held = json.loads(path.read_text(encoding="utf-8"))
+    write_json(path, held | {"format": FORMAT + 1})
+    assert invoke(main, ["leaderboard", "--format", "plain", "--strict"]) == 1
+    said = capsys.readouterr().err
+    assert f"written in format {FORMAT + 1}" in said
+    assert "upgrade social-harness" in said
+
+
+def test_nan_in_a_record_is_printed_nowhere(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write(results / "evaluations" / "nan", record("empty", "raf_db", metric(0.5)))
+    path = folder / "metrics.json"
+    path.write_text(
+        path.read_text(encoding="utf-8").replace('"value": 0.5', '"value": NaN'), "utf-8"
+    )
+    seal(folder)
+    for form in ("plain", "json", "markdown", "latex", "csv", "csv_wide", "html"):
+        assert invoke(main, ["leaderboard", "--format", form]) == 0
+        said = capsys.readouterr().out
+        assert "nan" not in said.lower()
+    assert invoke(main, ["leaderboard", "--tasks", "raf_db", "--format", "plain"]) == 0
+    assert "undefined" in capsys.readouterr().out
