@@ -86,7 +86,7 @@ class Chats:
             return text
         if self.token is None and shown > 1:
             raise PromptError("prompt_format", f"this model takes one image, not {shown}")
-        parts = []
+        parts: list[str] = []
         for turn in turns:
             text = clean(turn.text, *self._tokens)
             if self._form == "question" and turn.role == "user":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 from harness.errors import UserError
@@ -82,7 +81,8 @@ class LongRows:
     """What happens beyond the trained length: log-n scaling and a larger rotary base.
 
     Both act on positions from ``trained`` on or on rows longer than it. A row's rotary base is
-    chosen when the row is first read and kept while an answer is written behind it.
+    chosen when the row is first read and kept while an answer is written behind it, so a row
+    beyond the trained length is read and continued before the next.
 
     Args:
         model: The Qwen2 model, which is changed in place.
@@ -100,7 +100,6 @@ class LongRows:
         self._rotary = _Rotary(theta, int(config.head_dim))
         decoder = model.get_decoder()
         decoder.rotary_emb = self._rotary
-        self._alphas: WeakKeyDictionary[Cache, float] = WeakKeyDictionary()
         if logn:
             for layer in decoder.layers:
                 layer.self_attn.q_proj.register_forward_hook(self._scale_queries)
@@ -109,22 +108,13 @@ class LongRows:
     def prepare(self, positions: Tensor, cache: Cache | None) -> None:
         """Set both for the coming forward pass over positions (B, T)."""
         last = int(positions.max()) + 1
-        self._rotary.alpha = self._alpha(last, cache)
+        if self.ntk and (cache is None or not cache.get_seq_length()):
+            self._rotary.alpha = ntk_alpha(last, self.trained)
         self._scale = None
         if self._logn and last > self.trained:
             steps = positions.float() + 1
             scale = steps.log() / math.log(self.trained)
             self._scale = torch.where(steps > self.trained, scale, 1.0)[..., None]
-
-    def _alpha(self, last: int, cache: Cache | None) -> float:
-        if not self.ntk:
-            return 1.0
-        if cache is not None and cache.get_seq_length():
-            return self._alphas.get(cache, 1.0)
-        alpha = ntk_alpha(last, self.trained)
-        if cache is not None:
-            self._alphas[cache] = alpha
-        return alpha
 
     def _scale_queries(self, _module: nn.Module, _given: object, queries: Tensor) -> Tensor:
         # Rotation does not change lengths, so scaling before it is the same as behind it.

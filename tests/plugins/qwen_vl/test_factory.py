@@ -1,0 +1,139 @@
+"""The plugin as the harness and a user see it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness_qwen_vl import harness_models
+from harness_qwen_vl.factory import QwenVL
+from harness_qwen_vl.options import PRESETS
+
+from harness.cli.main import invoke, main
+from harness.errors import UserError
+from harness.models import Runtime
+
+pytestmark = pytest.mark.torch
+
+FOLDER = Path(__file__).parents[2] / "conformance" / "checkpoints" / "qwen_vl_v1_tiny"
+
+
+def identity(folder: Path = FOLDER, runtime: Runtime | None = None, **options: Any) -> Any:
+    return QwenVL({"path": str(folder), **options}).identity(runtime or Runtime())
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(FOLDER, tmp_path / "copy"))
+
+
+def test_identity_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\n"
+        "from harness.descriptors import load_target\n"
+        "from harness.models import Runtime\n"
+        "from harness.plugins import plugins\n"
+        "model = load_target(plugins().models()['qwen_vl'])({'path': sys.argv[1]})\n"
+        "assert model.identity(Runtime())['prompt_format'] == 'chatml'\n"
+        "heavy = {'torch', 'transformers', 'tiktoken'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(FOLDER)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_changes_numbers_changes_the_identity(copy: Path) -> None:
+    plain = identity(copy)
+    assert plain == identity()  # a moved checkpoint is the same
+    assert plain["dtype"] == "float32"
+    assert identity(copy, Runtime(batch_size=3, device="cpu")) == plain
+    others = [
+        identity(copy, Runtime(dtype="bfloat16")),
+        identity(copy, prompt_format="raw"),
+        identity(copy, picture_space=False),
+        identity(copy, score_eos=False),
+    ]
+    words = copy / "qwen.tiktoken"
+    words.write_bytes(words.read_bytes() + b"\n")
+    others.append(identity(copy))
+    assert len({json.dumps(other) for other in [plain, *others]}) == 1 + len(others)
+
+
+def test_the_form_follows_the_generation_config(copy: Path) -> None:
+    path = copy / "generation_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "chat_format": "raw"}))
+    assert identity(copy)["prompt_format"] == "raw"
+    path.unlink()
+    assert identity(copy)["prompt_format"] == "raw"
+
+
+def change(folder: Path, **values: Any) -> None:
+    path = folder / "config.json"
+    held = {**json.loads(path.read_text()), **values}
+    path.write_text(json.dumps({name: value for name, value in held.items() if value is not None}))
+
+
+def test_other_checkpoints_are_refused_with_what_fits(copy: Path) -> None:
+    with pytest.raises(UserError, match="no folder"):
+        identity(copy / "gone")
+    with pytest.raises(UserError, match="needs a checkpoint"):
+        QwenVL({}).identity(Runtime())
+    with pytest.raises(UserError, match="min_pixels is for Qwen2-VL"):
+        identity(copy, min_pixels=10)
+    change(copy, visual=None)  # the language model Qwen-7B has the same model_type
+    with pytest.raises(UserError, match="not a checkpoint that qwen_vl reads"):
+        identity(copy)
+    change(copy, model_type="llava", vision_config={})
+    with pytest.raises(UserError, match="--model llava reads it"):
+        identity(copy)
+    change(copy, model_type="qwen2_vl")
+    with pytest.raises(UserError, match="prompt_format is for the first Qwen-VL"):
+        identity(copy, prompt_format="raw")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"rotary_pct": 0.5}, "rotary_pct"),
+        ({"hidden_size": None}, "not a Qwen-VL config"),
+        ({"visual": {"width": 32}}, "not a Qwen-VL config"),
+        ({"vocab_size": 500}, "500"),
+        ({"num_hidden_layers": 3}, "missing"),
+        ({"num_hidden_layers": 1}, "not this model's"),
+    ],
+)
+def test_configs_that_do_not_fit_are_said(copy: Path, values: Any, message: str) -> None:
+    change(copy, **values)
+    with pytest.raises(UserError, match=message):
+        QwenVL({"path": str(copy)}).load(Runtime(device="cpu"))
+
+
+def test_presets_name_options_that_exist() -> None:
+    (model,) = harness_models()
+    names = {option.name for option in model.options}
+    assert all(set(options) <= names for options in PRESETS.values())
+
+
+def test_a_task_of_the_demo_world_from_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked = ["run", "--model", "qwen_vl", "--tasks", "raf_db", "--limit", "4"]
+    code = invoke(main, [*asked, "-o", f"path={FOLDER}"])
+    said = capsys.readouterr()
+    assert code == 0, said.err
+    records = list(Path("results").rglob("samples.jsonl"))
+    assert len(records) == 1
+    assert len(records[0].read_text().splitlines()) == 4
+    code = invoke(main, [*asked, "-o", f"path={tmp_path}"])
+    said = capsys.readouterr()
+    assert code == 2
+    assert "not a checkpoint" in said.err
+    assert "Traceback" not in said.err
