@@ -77,8 +77,9 @@ class Cmsc:
             if concept in self._concepts and self._dealer.takes(split, labels["set"], concept):
                 yield self._sample(root, file, concept, labels)
 
-    def unmatched(self, root: Path) -> list[str]:
+    def left_out(self, root: Path, split: str) -> list[str]:
         """Return the pictures whose names do not fit the pattern."""
+        del split  # a name that does not fit belongs to none
         if self._from_table:
             return []
         return [file for file in _pictures(root, "") if self._match(file) is None]

@@ -33,6 +33,15 @@ class Reader(Protocol):
 
 
 @runtime_checkable
+class LeavesOut(Protocol):
+    """A reader that leaves pictures out when its options say so."""
+
+    def left_out(self, root: Path, split: str) -> list[str]:
+        """Return their names; ``harness data check`` lists them."""
+        ...
+
+
+@runtime_checkable
 class HashesContents(Protocol):
     """A reader whose annotation files also hold images: a fingerprint needs the labels only."""
 

@@ -46,27 +46,38 @@ class VisoGender:
     def samples(self, root: Path, split: str) -> Iterator[Sample]:
         """Yield rows in the order of the tables."""
         pictures = _Pictures(root)
+        for sample in self._all(root, split, pictures):
+            if sample.images[0].name in pictures.names or not self._leave_out:
+                yield sample
+
+    def left_out(self, root: Path, split: str) -> list[str]:
+        """Return the pictures that would be samples if they were there."""
+        if not self._leave_out:
+            return []
+        pictures = _Pictures(root)
+        names = (sample.images[0].name for sample in self._all(root, split, pictures))
+        return [name for name in names if name not in pictures.names]
+
+    def _all(self, root: Path, split: str, pictures: _Pictures) -> Iterator[Sample]:
         for context, path in zip(self._tables, self.annotations(root, split), strict=True):
             for number, line in records.lines(path):
                 if number > 1:
-                    sample = _sample(line, context, pictures, f"{path}:{number}")
-                    if sample.images[0].name in pictures.names or not self._leave_out:
-                        yield sample
+                    yield _sample(line, context, pictures, f"{path}:{number}")
 
 
 class _Pictures:
-    """The pictures that are there: in the folder images, or right beside the tables."""
+    """The pictures that are there, in the folder images."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._folder = "images/" if (root / "images").is_dir() else ""
-        folder = root / "images" if self._folder else root
-        # One look at the folder is cheaper than four questions a row.
-        self.names = {f"{self._folder}{path.name}" for path in folder.iterdir()}
+        # One look at a folder is cheaper than four questions a row.
+        folder = root / "images"
+        there = folder.iterdir() if folder.is_dir() else ()
+        self.names = {f"images/{path.name}" for path in there}
 
     def of(self, ident: str) -> ImageRef:
         """Return a row's picture, or the first name it could have."""
-        names = [f"{self._folder}{ident}{suffix}" for suffix in SUFFIXES]
+        names = [f"images/{ident}{suffix}" for suffix in SUFFIXES]
         return ImageRef(next((name for name in names if name in self.names), names[0]), self.root)
 
 

@@ -1,0 +1,235 @@
+"""``harness data``: where benchmarks lie, whether they are whole, what identifies them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from harness.cli._tables import clean, print_json, print_table
+from harness.errors import HarnessError, UserError
+from harness.plugins import plugins
+
+if TYPE_CHECKING:
+    from harness.evaluation.check import Finding, SplitReport
+    from harness.evaluation.task import Task
+    from harness.specs.spec import TaskSpec
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_DEFAULT_IMAGES = 200
+
+
+def _options(command: _F) -> _F:
+    for option in reversed(
+        (
+            click.option("--data", "folders", multiple=True, metavar="ID=PATH",
+                         help="Folder, archive, or hf:OWNER/NAME."),
+            click.option("--profile", metavar="NAME", help="demo (default) or full."),
+            click.option("--task-option", "chosen", multiple=True, metavar="KEY=VALUE",
+                         help="A named option of the task's spec."),
+            click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+        )
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+@click.group(epilog="Examples: harness data list; harness data check fairface --images all")
+def data() -> None:
+    """Find, check and identify the data of tasks; nothing is downloaded unless it is named so."""
+
+
+@data.command("list", epilog="Example: harness data list --profile full")
+@click.option("--data", "folders", multiple=True, metavar="ID=PATH", help="Look here.")
+@click.option("--profile", metavar="NAME", help="demo (default) or full.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_(*, folders: tuple[str, ...], profile: str | None, as_json: bool) -> None:
+    """List every task with the place its data would be read from."""
+    from harness.config.data import given_path
+    from harness.specs.catalog import load_catalog
+
+    settings = _settings(folders, profile)
+    catalog = load_catalog(plugins().spec_folders())
+    rows = []
+    for name, entry in catalog.entries.items():
+        spec = catalog.task(name)
+        path = given_path(spec, settings)
+        drawn = path is None and _is_drawn(spec, settings.source)
+        place = str(path) if path else str(settings.source) if drawn else ""
+        rows.append({"task": entry.id, "benchmark": spec.data.benchmark, "data": place})
+    if as_json:
+        print_json(rows)
+        return
+    print_table(
+        ("task", "benchmark", "data"),
+        [(row["task"], row["benchmark"], row["data"] or "not said") for row in rows],
+    )
+
+
+@data.command(epilog="Example: harness data where scounter --data scounter=/data/scounter.zip")
+@click.argument("name", metavar="TASK")
+@_options
+def where(*, name: str, as_json: bool, **given: Any) -> int:
+    """Say what a task wants, where it was looked for, under which licence, how to obtain it."""
+    from harness.config.hub import is_hub_id
+
+    task, path = _task(name, given)
+    spec = task.spec
+    found: dict[str, Any] = {
+        "task": spec.id, "benchmark": spec.data.benchmark, "split": spec.data.split,
+        "given": None if path is None else str(path), "licence": " ".join(spec.licence.split()),
+        "obtain": spec.data.obtain.rstrip(),
+    }  # fmt: skip
+    if path is not None and is_hub_id(path):
+        found["note"] = "a dataset on the hub; a run or a check fetches it"
+    else:
+        try:
+            root = task.located.root
+            files = task.reader.annotations(root, spec.data.split)
+            found |= {"root": str(root), "files": {_under(file, root): file.is_file()
+                                                   for file in files}}  # fmt: skip
+        except HarnessError as error:
+            found["problem"] = error.message
+    if as_json:
+        print_json(found)
+    else:
+        _print_where(found)
+    return 0 if "problem" not in found and all(found.get("files", {}).values()) else 1
+
+
+@data.command(epilog="Example: harness data check fairface --data fairface=FOLDER --images all")
+@click.argument("name", metavar="TASK")
+@click.option(
+    "--images",
+    default=str(_DEFAULT_IMAGES),
+    show_default=True,
+    metavar="N|all",
+    help="So many images a split are opened, the same ones every time.",
+)
+@_options
+def check(*, name: str, images: str, as_json: bool, **given: Any) -> int:
+    """Check files, counts, ids, labels and images; the exit code is 1 when something is broken."""
+    from harness.evaluation.check import check_task
+
+    if images != "all" and not images.isdigit():
+        raise UserError(f"--images {images!r} is neither all nor a whole number")
+    task, _ = _task(name, given)
+    with _Bar() as bar:
+        reports = check_task(task, None if images == "all" else int(images), bar)
+    broken = any(report.problems for report in reports)
+    if as_json:
+        print_json({"task": name, "root": str(task.located.root), "broken": broken,
+                    "splits": [report.as_json() for report in reports]})  # fmt: skip
+    else:
+        click.echo(f"{name}: {clean(task.located.root)}")
+        for report in reports:
+            _print_report(report)
+        click.echo("broken" if broken else "whole, as far as it was looked at")
+    return 1 if broken else 0
+
+
+@data.command(epilog="Example: harness data fingerprint fairface --data fairface=FOLDER")
+@click.argument("name", metavar="TASK")
+@_options
+def fingerprint(*, name: str, as_json: bool, **given: Any) -> None:
+    """Print what identifies the data: a hash of each annotation file and of the sample ids."""
+    from harness.evaluation.plan import Selection, plan_task
+
+    task, _ = _task(name, given)
+    plan = plan_task(task, Selection())
+    files = task.annotation_hashes()
+    if as_json:
+        print_json({"task": name, "split": task.spec.data.split, "samples": plan.samples,
+                    "files": files, "parts": plan.parts,
+                    "fingerprint": plan.fingerprint})  # fmt: skip
+        return
+    for file, digest in files.items():
+        click.echo(f"{digest}  {clean(file)}")
+    click.echo(f"{plan.parts['sample ids']}  ids of {plan.samples:,} samples")
+    click.echo(f"{plan.fingerprint}  the task as a whole ({task.spec.data.split})")
+
+
+def _settings(folders: Iterable[str], profile: str | None) -> Any:
+    from harness.cli.run import pairs
+    from harness.config.settings import load_settings
+
+    found = pairs(tuple(folders), "--data")
+    return load_settings(profile=profile, data={key: Path(path) for key, path in found.items()})
+
+
+def _task(name: str, given: dict[str, Any]) -> tuple[Task, Path | None]:
+    from harness.cli.run import pairs
+    from harness.config.data import given_path
+    from harness.evaluation.task import Task
+    from harness.specs.catalog import load_catalog
+
+    chosen = pairs(given["chosen"], "--task-option")
+    spec = load_catalog(plugins().spec_folders()).task(name, dict(chosen))
+    settings = _settings(given["folders"], given["profile"])
+    return Task(spec, settings), given_path(spec, settings)
+
+
+def _is_drawn(spec: TaskSpec, source: str | None) -> bool:
+    known = plugins().data_sources()
+    return (
+        source is not None and source in known and (spec.data.benchmark in known[source].benchmarks)
+    )
+
+
+def _under(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+
+
+def _print_where(found: dict[str, Any]) -> None:
+    click.echo(f"{found['task']}: {found['benchmark']}, split {found['split']}")
+    click.echo(f"looked in: {clean(found.get('root') or found['given'] or 'nowhere')}")
+    for key in ("problem", "note"):
+        if key in found:
+            click.echo(clean(found[key]))
+    for file, there in found.get("files", {}).items():
+        click.echo(f"  {'found  ' if there else 'missing'}  {clean(file)}")
+    click.echo(f"licence: {clean(found['licence'])}")
+    click.echo("how to get it:\n  " + clean(found["obtain"]).replace("\n", "\n  "))
+
+
+def _print_report(report: SplitReport) -> None:
+    counts = ", ".join(f"{number:,} {unit}" for unit, number in report.counts.items())
+    opened = f"; {report.opened:,} images opened" if report.opened else ""
+    click.echo(f"  {report.split}: {counts or 'not read'}{opened}")
+    for finding in report.problems:
+        _print_finding(finding, "BROKEN")
+    for finding in report.notes:
+        _print_finding(finding, "note")
+
+
+def _print_finding(finding: Finding, mark: str) -> None:
+    click.echo(f"    {mark}: {finding.kind} ({finding.count:,})")
+    for example in finding.examples:
+        click.echo(f"      {clean(example)}")
+    if finding.count > len(finding.examples):
+        click.echo(f"      and {finding.count - len(finding.examples):,} more")
+
+
+class _Bar:
+    """A progress bar on standard error; silent where that is no terminal."""
+
+    def __enter__(self) -> _Bar:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+        console = Console(stderr=True)
+        self._progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=console,
+            disable=not console.is_terminal,
+        )  # fmt: skip
+        self._progress.start()
+        self._doing = self._progress.add_task("", total=None)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def __call__(self, doing: str, done: int, total: int | None) -> None:
+        self._progress.update(self._doing, description=doing, completed=done, total=total)

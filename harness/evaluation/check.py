@@ -1,0 +1,257 @@
+"""Hold a benchmark's folder against what its release should be: counts, ids, labels, images."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from itertools import islice
+from typing import Any
+
+from harness.errors import DataError, SampleError, UserError
+from harness.evaluation.task import Task
+from harness.plugins import find, plugins
+from harness.readers import LeavesOut
+from harness.samples import ImageRef
+from harness.samples.images import open_image, resolve_inside
+from harness.specs import ChooseSpec
+
+SHOWN = 10
+WHOLE = "all"
+"""The split of readers that deal out the others: the whole release."""
+
+_AHEAD = 64  # images being opened at once, at most
+
+Tick = Callable[[str, int, int | None], None]
+"""Told what is being done, how far it is, and of how many (``None`` when nobody knows)."""
+
+
+@dataclass(slots=True)
+class Finding:
+    """One kind of problem in a split: how often, and some cases of it."""
+
+    kind: str
+    count: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    def add(self, example: str) -> None:
+        """Count a case and keep the first ones."""
+        self.count += 1
+        if len(self.examples) < SHOWN:
+            self.examples.append(example)
+
+
+@dataclass(slots=True)
+class SplitReport:
+    """What a split holds.
+
+    Attributes:
+        counts: Unit (samples, images, clusters) to how many there are.
+        published: Unit to how many the spec says there should be.
+        opened: Images that were opened.
+        problems: What is broken.
+        notes: What was left out because an option says so.
+    """
+
+    split: str
+    counts: dict[str, int] = field(default_factory=dict)
+    published: Mapping[str, int] = field(default_factory=dict)
+    opened: int = 0
+    problems: list[Finding] = field(default_factory=list)
+    notes: list[Finding] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report as plain data."""
+        return {
+            "split": self.split,
+            "counts": self.counts,
+            "published": dict(self.published),
+            "opened": self.opened,
+            "problems": [_plain(finding) for finding in self.problems],
+            "notes": [_plain(finding) for finding in self.notes],
+        }
+
+
+def check_task(task: Task, images: int | None, tick: Tick) -> list[SplitReport]:
+    """Check every split of a task that is there, and the evaluated one in any case.
+
+    Args:
+        task: What is checked.
+        images: So many images a split are opened, the same ones every time; ``None`` opens all.
+        tick: Told of progress.
+
+    Raises:
+        UserError: the data cannot be found at all.
+    """
+    held = task.spec.data
+    known = find("reader", held.reader, plugins().readers()).splits
+    # Splits nobody asks for may be left on the publisher's server.
+    splits = [
+        split
+        for split in dict.fromkeys((held.split, *known))
+        if split == held.split or _is_there(task, split)
+    ]
+    return [
+        # The others are parts of everything: their images are opened with it.
+        _check_split(task, split, 0 if WHOLE in splits and split != WHOLE else images, tick)
+        for split in splits
+    ]
+
+
+def _is_there(task: Task, split: str) -> bool:
+    try:
+        return all(path.is_file() for path in task.reader.annotations(task.located.root, split))
+    except UserError:
+        return False
+
+
+def _check_split(task: Task, split: str, images: int | None, tick: Tick) -> SplitReport:
+    drawn = "demo" in task.located.marks
+    published = {} if drawn else task.spec.data.counts.get(split, {})
+    report = SplitReport(split, published=published)
+    root = task.located.root
+    missing = Finding("annotation file missing")
+    for path in task.reader.annotations(root, split):
+        if not path.is_file():
+            missing.add(path.relative_to(root).as_posix())
+    if missing.count:
+        report.problems.append(missing)
+        return report
+    chosen: list[ImageRef] = []
+    try:
+        chosen = _walk(task, report, images, tick)
+    except DataError as error:
+        report.problems.append(Finding("annotations broken", 1, [str(error)]))
+    if isinstance(task.reader, LeavesOut):
+        _note_left_out(task.reader, task, report)
+    for unit, number in report.published.items():
+        if report.counts and report.counts[unit] != number:
+            said = f"{report.counts[unit]:,} {unit}, the release has {number:,}"
+            report.problems.append(Finding("count differs", 1, [said]))
+    unreadable = Finding("image unreadable")
+    for fault in _opened(chosen, split, tick):
+        report.opened += 1
+        if fault:
+            unreadable.add(fault)
+    report.problems += [unreadable] if unreadable.count else []
+    return report
+
+
+def _note_left_out(reader: LeavesOut, task: Task, report: SplitReport) -> None:
+    names = reader.left_out(task.located.root, report.split)
+    if names and report.counts:
+        report.notes.append(Finding("left out", len(names), names[:SHOWN]))
+        # The release is whole if what was left out is counted with it.
+        report.counts["samples"] += len(names)
+
+
+def _walk(task: Task, report: SplitReport, images: int | None, tick: Tick) -> list[ImageRef]:
+    """Read a split once; return the images to open."""
+    ids, clusters, pictures = _Seen(), _Seen(), _Seen()
+    twice, absent, outside = (
+        Finding("id repeated"), Finding("image missing"), Finding("label outside the list")
+    )  # fmt: skip
+    labels = frozenset(task.spec.labels) if isinstance(task.spec.ask, ChooseSpec) else None
+    chosen = _Chosen(images)
+    count = 0
+    for sample in task.reader.samples(task.located.root, report.split):
+        count += 1
+        if count % 1000 == 0:
+            tick(f"{report.split}: reading", count, None)
+        if not ids.add(sample.id):
+            twice.add(sample.id)
+        clusters.add(sample.cluster)
+        if labels is not None and isinstance(sample.target, str) and sample.target not in labels:
+            outside.add(f"{sample.id}: {sample.target}")
+        for image in sample.images:
+            if pictures.add(image.name):
+                if image.data is None and image.load is None and not _lies_there(image):
+                    absent.add(image.name)
+                else:
+                    chosen.add(image)
+    tick(f"{report.split}: reading", count, count)
+    report.counts = {"samples": count, "images": len(pictures), "clusters": len(clusters)}
+    report.problems += [finding for finding in (twice, outside, absent) if finding.count]
+    if not count:
+        report.problems.append(Finding("no sample", 1, [report.split]))
+    return chosen.images()
+
+
+def _lies_there(image: ImageRef) -> bool:
+    try:
+        return image.root is not None and resolve_inside(image.root, image.name).is_file()
+    except (SampleError, OSError):
+        return False
+
+
+class _Seen:
+    """A set of names at eight bytes of hash each."""
+
+    def __init__(self) -> None:
+        self._hashes: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self._hashes)
+
+    def add(self, name: str) -> bool:
+        """Add a name; return whether it is new."""
+        before = len(self._hashes)
+        self._hashes.add(_hash(name))
+        return len(self._hashes) > before
+
+
+class _Chosen:
+    """All images, or those with the smallest hashes: the same ones every time."""
+
+    def __init__(self, limit: int | None) -> None:
+        self._limit = limit
+        self._all: list[ImageRef] = []
+        self._heap: list[tuple[int, str, ImageRef]] = []
+
+    def add(self, image: ImageRef) -> None:
+        if self._limit is None:
+            self._all.append(image)
+        elif self._limit:
+            entry = (-_hash(image.name), image.name, image)
+            if len(self._heap) < self._limit:
+                heapq.heappush(self._heap, entry)
+            else:
+                heapq.heappushpop(self._heap, entry)
+
+    def images(self) -> list[ImageRef]:
+        """Return them; in the order of the data when all are wanted."""
+        if self._limit is None:
+            return self._all
+        return [image for _, _, image in sorted(self._heap, key=lambda entry: entry[1])]
+
+
+def _hash(name: str) -> int:
+    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big")
+
+
+def _opened(images: Iterable[ImageRef], split: str, tick: Tick) -> Iterator[str]:
+    """Open images in parallel; yield for each what is wrong with it, or nothing, in order."""
+    waiting = iter(images)
+    total = len(images) if isinstance(images, list) else None
+    done = 0
+    with ThreadPoolExecutor() as pool:
+        ahead: list[Future[str]] = [pool.submit(_fault, image) for image in islice(waiting, _AHEAD)]
+        while ahead:
+            yield ahead.pop(0).result()
+            done += 1
+            tick(f"{split}: opening images", done, total)
+            ahead += [pool.submit(_fault, image) for image in islice(waiting, 1)]
+
+
+def _fault(image: ImageRef) -> str:
+    try:
+        open_image(image)
+    except SampleError as error:
+        return str(error)
+    return ""
+
+
+def _plain(finding: Finding) -> dict[str, Any]:
+    return {"kind": finding.kind, "count": finding.count, "examples": finding.examples}
