@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import operator
 from collections.abc import Mapping
 from typing import Any
 
@@ -113,7 +114,7 @@ class Scorer:
             return
         record["score_kind"] = "similarity"
         record["scores"] = [
-            round(math.sumprod(vectors[0], text) / (lengths[0] * length), 6)
+            round(math.fsum(map(operator.mul, vectors[0], text)) / (lengths[0] * length), 6)
             for text, length in zip(vectors[1:], lengths[1:], strict=True)
         ]
 
