@@ -118,6 +118,7 @@ class Asking(TypedDict, total=False):
         dtype: ``auto``, ``float32``, ``bfloat16``, ``float16``.
         batch_size: Requests a forward pass; the model chooses when ``None``.
         deterministic: Records byte-equal at any batch size.
+        kv_budget: Bytes that keys and values may take at once.
         seed: For whatever is random.
         variants: Ways of asking each task otherwise as well: ``paraphrases``, ``rotations=3``,
             ``shuffles=3`` (of options that a prompt lists), separated by commas.
@@ -137,6 +138,7 @@ class Asking(TypedDict, total=False):
     dtype: str
     batch_size: int | None
     deterministic: bool
+    kv_budget: int | None
     seed: int
     variants: str
     max_pixels: int
@@ -160,6 +162,7 @@ def plan(
         batch_size=asked.get("batch_size"),
         deterministic=asked.get("deterministic", False),
         cache=settings.cache / "features",
+        kv_budget=asked.get("kv_budget"),
     )
     subject = find_subject(model, asked.get("options", {}), settings, runtime)
     ids = asked.get("ids")

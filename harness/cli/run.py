@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,24 @@ def batch(text: str) -> int | None:
     return int(text)
 
 
+def size(text: str | None) -> int | None:
+    """Return bytes from ``2GiB``, ``500MB`` or a plain number.
+
+    Raises:
+        UserError: when it is none of these.
+    """
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kmgt]?)(i?)b?", text.strip().lower())
+    amount = 0
+    if found and not (found[3] and not found[2]):
+        power = " kmgt".index(found[2] or " ")
+        amount = int(float(found[1]) * (1024 if found[3] else 1000) ** power)
+    if amount < 1:
+        raise UserError(f"--kv-budget {text!r} is no size", fix="--kv-budget 2GiB, or 500MB")
+    return amount
+
+
 @click.command(
     short_help="Evaluate a model on tasks and print the table.",
     epilog="Examples: harness run --model socialfusion --tasks social_all | "
@@ -82,6 +101,11 @@ def batch(text: str) -> int | None:
     type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
 )
 @click.option("--deterministic", is_flag=True, help="Byte-equal records at any batch size.")
+@click.option(
+    "--kv-budget",
+    metavar="SIZE",
+    help="Memory that keys and values of a model may take at once, such as 2GiB.",
+)
 @click.option("--seed", default=0, show_default=True)
 @click.option(
     "--variants",
@@ -124,6 +148,7 @@ def run(**flags: Any) -> int:
         dtype=flags["dtype"],
         batch_size=batch(flags["batch_size"]),
         deterministic=flags["deterministic"],
+        kv_budget=size(flags["kv_budget"]),
         seed=flags["seed"],
         variants=flags["variants"],
         max_pixels=flags["max_megapixels"] * 1_000_000,

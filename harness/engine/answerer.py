@@ -45,7 +45,7 @@ class EngineAnswerer:
         model: The model, on its device, in evaluation mode.
         runtime: How to run.
         sharing: Whether requests share what they have in common; turned off by itself when a
-            sample of the first answers differs from what the slow way says.
+            sample of a task's first answers differs from what the slow way says.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class EngineAnswerer:
         self._model = model
         self._batches = batches_for(model, runtime)
         self._sharing = sharing
-        self._checked: set[type] = set()
+        self._checked: set[tuple[str, type]] = set()
         self._notes: list[str] = []
         # Alone, an image gives the same bytes whatever others the disk already holds.
         gpu = model.device.type == "cuda"
@@ -192,7 +192,7 @@ class EngineAnswerer:
         prompts = [prompt for _, prompt in asked]
         shared = [prompt for prompt in prompts if self._shares(prompt)]
         totals = score_options(self._model, shared, self._batches)
-        if shared and self._distrust(Choose):
+        if shared and self._distrust(asked[0][0].task, Choose):
             problem = check_scores(self._model, shared, totals)
             if problem:
                 self._stop_sharing(problem)
@@ -219,7 +219,7 @@ class EngineAnswerer:
             writes.append(Write(prompt, limit, want.stop, seed=request.seed))
         shared = [write for write in writes if self._shares(write.prompt)]
         found = dict(zip(shared, self._write(shared, shared=True), strict=True))
-        if shared and self._distrust(Generate):
+        if shared and self._distrust(asked[0][0].task, Generate):
             problem = check_texts(self._model, shared, list(found.values()))
             if problem:
                 self._stop_sharing(problem)
@@ -249,10 +249,10 @@ class EngineAnswerer:
         longest = max((len(option) for option in prompt.options), default=1)
         return self._model.shares_prefix(prompt.length() + longest)
 
-    def _distrust(self, kind: type) -> bool:
-        """Whether answers of this kind are still to be checked: once a load."""
-        new = kind not in self._checked
-        self._checked.add(kind)
+    def _distrust(self, task: str, kind: type) -> bool:
+        """Whether a task's answers of this kind are still to be checked: once a load."""
+        new = (task, kind) not in self._checked
+        self._checked.add((task, kind))
         return new
 
     def _stop_sharing(self, problem: str) -> None:

@@ -22,6 +22,7 @@ from harness.evaluation.score import Record, Scorer
 from harness.evaluation.summarise import Summary, summarise
 from harness.events import BlockAnswered
 from harness.models import Answerer
+from harness.models.contract import TakesNotes
 from harness.plugins import plugins
 from harness.runs.journal import Journal
 from harness.runs.lock import writing
@@ -84,23 +85,25 @@ def execute(
         if not is_sealed(job.directory):
             for block in errored(journal) if retry_errors else ():
                 journal.forget(block)
-            answered = _answer(job, journal, answerer, progress, say)
-            _finish(job, journal, started, answered)
+            answered, notes = _answer(job, journal, answerer, progress, say)
+            _finish(job, journal, started, answered, notes)
     return read_evaluation(job.directory)
 
 
 def _answer(
     job: Job, journal: Journal, answerer: Callable[[], Answerer], progress: Progress, say: Say
-) -> int:
-    """Answer every block that is not journaled; return the number of samples answered."""
+) -> tuple[int, list[str]]:
+    """Answer every block that is not journaled; return how many samples, and the model's notes."""
     done = journal.done
     scorer = Scorer(job.plan.task.spec)
     answered = 0
+    notes: list[str] = []
     for index, size in enumerate(job.plan.blocks):
         if index in done:
             progress(size)
     for index, block in _ahead(job, done):
-        records = _records(answerer(), scorer, block)
+        model = answerer()
+        records = _records(model, scorer, block)
         journal.append(index, records)
         answered += len(records)
         progress(len(records))
@@ -109,7 +112,11 @@ def _answer(
         problem = plugins().notify("harness_block_answered", event)
         if problem:
             say(problem)
-    return answered
+        for note in model.notes() if isinstance(model, TakesNotes) else ():
+            if note not in notes:
+                notes.append(note)
+                say(note)
+    return answered, notes
 
 
 def _records(model: Answerer, scorer: Scorer, block: list[Asked]) -> list[Record]:
@@ -136,7 +143,7 @@ def _ahead(job: Job, done: frozenset[int]) -> Iterator[tuple[int, list[Asked]]]:
             yield waiting[0], waiting[1].result()
 
 
-def _finish(job: Job, journal: Journal, started: float, answered: int) -> None:
+def _finish(job: Job, journal: Journal, started: float, answered: int, notes: list[str]) -> None:
     if len(journal.done) != len(job.plan.blocks):
         raise HarnessError("the journal lacks blocks of the plan", where=job.directory)
     spec = job.plan.task.spec
@@ -144,7 +151,7 @@ def _finish(job: Job, journal: Journal, started: float, answered: int) -> None:
     directory = job.directory
     write_whole(directory / "samples.jsonl", _lines(journal))
     write_json(directory / "metrics.json", summary.as_json())
-    write_json(directory / "evaluation.json", _evaluation(job, summary))
+    write_json(directory / "evaluation.json", _evaluation(job, summary, notes))
     text = yaml.safe_dump(resolved(spec), sort_keys=False, allow_unicode=True)
     write_whole(directory / "spec.yaml", [text.encode()])
     seconds = time.time() - started
@@ -168,7 +175,7 @@ def _lines(journal: Journal) -> Iterator[bytes]:
             yield line.encode() + b"\n"
 
 
-def _evaluation(job: Job, summary: Summary) -> dict[str, Any]:
+def _evaluation(job: Job, summary: Summary, notes: list[str]) -> dict[str, Any]:
     spec = job.plan.task.spec
     marks = set(job.marks)
     if summary.counts.errors:
@@ -197,4 +204,5 @@ def _evaluation(job: Job, summary: Summary) -> dict[str, Any]:
             held.name: getattr(summary.counts, held.name) for held in fields(summary.counts)
         },
         "versions": job.versions,
+        **({"notes": notes} if notes else {}),
     }

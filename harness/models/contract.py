@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from harness.descriptors import Json
 from harness.requests import Request, Response
@@ -46,6 +46,15 @@ class Answerer(Protocol):
 
     def close(self) -> None:
         """Free what was loaded."""
+        ...
+
+
+@runtime_checkable
+class TakesNotes(Protocol):
+    """An answerer that may have something to say of how its answers were computed."""
+
+    def notes(self) -> list[str]:
+        """Return what whoever reads the record should know; printed once, and recorded."""
         ...
 
 

@@ -44,6 +44,7 @@ ASK = ("--model", "majority", "--tasks", "raf_db")
         ((*ASK, "--profile", "ful"), "did you mean 'full'?"),
         ((*ASK, "--profile", "full"), "--profile demo"),
         ((*ASK, "--batch-size", "0"), "neither auto nor"),
+        ((*ASK, "--kv-budget", "2 apples"), "is no size"),
         ((*ASK, "--ids", "@gone.txt"), "the list of ids cannot be read"),
         ((*ASK, "--limit", "0"), "--limit"),
     ],

@@ -246,3 +246,30 @@ def test_memory_that_never_suffices_is_the_users_to_know(
     with pytest.raises(UserError, match="budget"):
         results(model, requests(pictures), kv_budget=2000)
     assert answering.batches_for(model, Runtime(deterministic=True)).fixed
+
+
+def test_notes_reach_the_user_and_the_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import json
+
+    import harness
+    from harness.api import Silent
+    from harness.models._baseline import RequestAnswerer
+
+    class Heard(Silent):
+        said: list[str]
+
+        def say(self, note: str) -> None:
+            self.said.append(note)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(RequestAnswerer, "notes", lambda _: ["sharing is off"], raising=False)
+    heard = Heard()
+    heard.said = []
+    (record,) = harness.run(
+        "random", "raf_db", results=tmp_path / "results", limit=4, reporter=heard
+    ).records
+    assert heard.said == ["sharing is off"]
+    held = json.loads((record.directory / "evaluation.json").read_text())
+    assert held["notes"] == ["sharing is off"]
