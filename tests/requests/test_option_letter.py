@@ -1,0 +1,80 @@
+"""Letters of options in texts, and texts taken as they are."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.descriptors import Json
+from harness.errors import UserError
+from harness.requests.extractor import Extracted
+from harness.requests.extractors.option_letter import RULES, OptionLetterExtractor
+from harness.requests.extractors.verbatim import VerbatimExtractor
+
+FIELDS: dict[str, Json] = {"question": "What is it?", "hint": "", "A": "cat", "B": "dog", "C": "rabbit", "D": "",
+          "round": 0}  # fmt: skip
+
+
+def letter(text: str, rule: str = "vlmevalkit_bounded") -> Extracted:
+    return OptionLetterExtractor({"rule": rule}, ())(text, FIELDS)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("B", "B"),
+        ("(B) dog", "B"),
+        ("B. dog", "B"),
+        ("It is a rabbit.", "C"),
+        ("The answer is **B**, as anyone can see from its ears.", "B"),
+    ],
+)
+def test_a_letter_or_an_option_is_found(text: str, expected: str) -> None:
+    assert letter(text) == Extracted(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "unparsed"),
+        ("D", "unparsed"),  # an empty option is not there
+        ("A or B", "unparsed"),
+        ("The answer is Bird", "unparsed"),
+        ("cat, dog", "unparsed"),
+        ("Z", "refusal"),
+        ("Cannot determine the answer", "refusal"),
+        ("I'm sorry, I will not say.", "refusal"),
+    ],
+)
+def test_what_names_no_option_is_no_answer(text: str, problem: str) -> None:
+    assert letter(text) == Extracted(None, problem)  # type: ignore[arg-type]
+
+
+def test_versions_differ_as_documented() -> None:
+    text = "The answer is Bird"
+    assert letter(text, "vlmevalkit_2026_08") == Extracted("B")
+    assert letter(text, "vlmevalkit_2026_02") == Extracted(None, "unparsed")
+    far = "A small animal sits upon the grass"
+    assert letter(far, "vlmevalkit_2025_04") == Extracted("A")
+    assert letter(far) == Extracted(None, "unparsed")
+    assert letter(far, "lmms_eval") == Extracted(None, "unparsed")
+
+
+@given(st.text(), st.sampled_from(sorted(RULES)))
+def test_any_text_gives_a_letter_or_a_problem(text: str, rule: str) -> None:
+    found = letter(text, rule)
+    assert (found.answer is None) == (found.problem != "")
+    assert found.answer in {None, *"ABCDE"}
+
+
+def test_mistakes_are_told() -> None:
+    with pytest.raises(UserError, match="unknown value 'judge'"):
+        OptionLetterExtractor({"rule": "judge"}, ())
+    with pytest.raises(UserError, match="needs samples with the fields A, B"):
+        OptionLetterExtractor({}, ())("A", {"question": "?"})
+
+
+@given(st.text())
+def test_a_text_is_taken_as_it_is(text: str) -> None:
+    assert VerbatimExtractor({}, ())(text, {}) == Extracted(text.strip())
