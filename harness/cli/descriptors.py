@@ -18,6 +18,12 @@ COMMANDS: tuple[CommandDescriptor, ...] = (
         section="Evaluate",
     ),
     CommandDescriptor(
+        id="export",
+        target="harness.cli.export:export",
+        summary="Write finished evaluations in the formats of others.",
+        section="Evaluate",
+    ),
+    CommandDescriptor(
         id="tasks",
         target="harness.cli.tasks:tasks",
         summary="List tasks and groups, or show one with its data and a prompt.",

@@ -90,7 +90,7 @@ def leaderboard(  # noqa: PLR0913  one parameter an option
     held = _layout(layout, tasks, metric)
     if held is not None and not places:
         places = held.runs
-    records, problems = _read(places, samples=strict)
+    records, problems = read_places(places, samples=strict)
     for problem in problems:
         click.echo(f"left out: {problem}", err=True)
     catalog = _Known()
@@ -218,7 +218,9 @@ def _tasks(text: str | None, records: list[EvaluationRecord], known: _Known) -> 
     return chosen
 
 
-def _read(places: tuple[str, ...], *, samples: bool) -> tuple[list[EvaluationRecord], list[str]]:
+def read_places(
+    places: tuple[str, ...], *, samples: bool
+) -> tuple[list[EvaluationRecord], list[str]]:
     """Read all places; an evaluation that two of them hold is read once."""
     from harness.config.settings import load_settings
     from harness.runs.read import read_evaluations

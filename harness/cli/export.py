@@ -1,0 +1,77 @@
+"""``harness export``: finished evaluations in the formats of others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harness.cli._tables import print_json
+from harness.errors import UserError
+
+_FORMATS = ("eval_results", "lm_eval", "every_eval_ever", "card")
+
+
+@click.command(
+    epilog="""Examples:
+
+\b
+  harness export RUN --format card --out cards
+  harness export results --format every_eval_ever --out eee --organization "My lab"
+  harness export RUN --format eval_results --dataset raf_db=OWNER/NAME --out model_repo
+"""
+)
+@click.argument("places", nargs=-1, required=True, metavar="DIR_OR_RUN...")
+@click.option("--format", "form", required=True, type=click.Choice(_FORMATS), help="What to write.")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder that the files go to.",
+)
+@click.option("--organization", metavar="NAME", default="unknown", help="Who ran the evaluations.")
+@click.option(
+    "--dataset",
+    "datasets",
+    multiple=True,
+    metavar="TASK=OWNER/NAME[#ID]",
+    help="Hub id of a task's benchmark, for eval_results (repeat for more).",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the files written as JSON.")
+def export(  # noqa: PLR0913  one parameter an option
+    *,
+    places: tuple[str, ...],
+    form: str,
+    out: Path,
+    organization: str,
+    datasets: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Write finished evaluations in an exchange format.
+
+    Takes folders of evaluations, or runs by name. No number is changed; what a format cannot hold
+    is left out, and docs/how-to/leaderboards.md says what. A damaged evaluation is an error.
+    """
+    from harness.cli.leaderboard import read_places
+    from harness.runs.exports import Terms
+    from harness.runs.exports import export as write
+
+    records, problems = read_places(places, samples=True)
+    if problems:
+        raise UserError(problems[0])
+    written = write(form, records, out, Terms(organization, _datasets(datasets)))
+    if as_json:
+        print_json({"files": [str(path) for path in written]})
+    else:
+        for path in written:
+            click.echo(path)
+
+
+def _datasets(given: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for text in given:
+        task, _, name = text.partition("=")
+        if not task or name.partition("#")[0].count("/") != 1:
+            raise UserError(f"{text!r} is not TASK=OWNER/NAME", fix="--dataset raf_db=OWNER/NAME")
+        found[task] = name
+    return found

@@ -1,0 +1,132 @@
+"""What several exporters say of a record, in one place."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from harness.errors import UserError
+from harness.runs.record import EvaluationRecord, MetricValue
+from harness.runs.seal import SEAL
+from harness.specs.yaml_loader import read_yaml
+
+
+def by_model(records: Sequence[EvaluationRecord]) -> Iterator[tuple[str, list[EvaluationRecord]]]:
+    """Yield models, told apart by fingerprint, under a name that can be a file's."""
+    held: dict[tuple[str, str], list[EvaluationRecord]] = {}
+    for record in records:
+        held.setdefault((record.model, record.model_fingerprint), []).append(record)
+    names = [model for model, _ in held]
+    for (model, fingerprint), group in held.items():
+        extra = f"-{fingerprint[:8]}" if names.count(model) > 1 else ""
+        yield file_name(model) + extra, group
+
+
+def by_task(records: Sequence[EvaluationRecord]) -> dict[str, EvaluationRecord]:
+    """Return one model's records by task.
+
+    Raises:
+        UserError: two evaluations of one task, of which a format can hold one only.
+    """
+    held: dict[str, EvaluationRecord] = {}
+    for record in records:
+        if record.task in held:
+            raise UserError(
+                f"two evaluations of {record.model!r} on {record.task!r}: "
+                f"{held[record.task].directory} and {record.directory}",
+                fix="name the one to export",
+            )
+        held[record.task] = record
+    return held
+
+
+def file_name(text: str) -> str:
+    """Return text as part of a file's name."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("._") or "model"
+
+
+def finished(record: EvaluationRecord) -> datetime:
+    """Return when an evaluation ended; when it was sealed, if its clock is lost."""
+    try:
+        said = json.loads((record.directory / "timings.json").read_bytes())["finished"]
+        return datetime.fromisoformat(said)
+    except (OSError, ValueError, KeyError, TypeError):
+        return datetime.fromtimestamp((record.directory / SEAL).stat().st_mtime, UTC)
+
+
+def metric_names(record: EvaluationRecord) -> dict[str, MetricValue]:
+    """Return metrics by a name each: the id, with the heading where an id comes twice."""
+    ids = [value.id for value in record.metrics]
+    return {
+        value.id if ids.count(value.id) == 1 else f"{value.id}.{file_name(value.column)}": value
+        for value in record.metrics
+    }
+
+
+def resolved_spec(record: EvaluationRecord) -> Mapping[str, Any]:
+    """Return ``spec.yaml``.
+
+    Raises:
+        UserError: it is missing or no table of keys.
+    """
+    path = record.directory / "spec.yaml"
+    data = read_yaml(path).data
+    if not isinstance(data, dict) or not isinstance(data.get("data"), dict):
+        raise UserError("not a resolved spec", where=path)
+    return data
+
+
+def labels_of(spec: Mapping[str, Any]) -> list[str] | None:
+    """Return the labels of a choice task, ``None`` for another."""
+    ask = spec.get("ask")
+    held = ask.get("choose") if isinstance(ask, dict) else None
+    return [str(label) for label in held["labels"]] if isinstance(held, dict) else None
+
+
+def text_of(value: Any) -> str:
+    """Return plain data as text: text as it is, all else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+
+
+def version_of(record: EvaluationRecord) -> str:
+    """Return the version of the harness that made a record."""
+    versions = record.raw.get("versions")
+    found = versions.get("social-harness") if isinstance(versions, dict) else None
+    return str(found) if found else "unknown"
+
+
+def settings_of(record: EvaluationRecord) -> Mapping[str, Any]:
+    """Return the settings that change numbers."""
+    settings = record.raw.get("settings")
+    return settings if isinstance(settings, dict) else {}
+
+
+def fingerprint_of(record: EvaluationRecord) -> str:
+    """Return the evaluation's fingerprint."""
+    return str(record.raw.get("fingerprint", ""))
+
+
+def interval_text(value: MetricValue) -> str:
+    """Say the interval of a metric in its printed unit; empty without one."""
+    held = value.interval
+    if held is None:
+        return ""
+    low, high = held.low * value.scale, held.high * value.scale
+    return f"{100 * held.level:g} % interval [{low:.4g}, {high:.4g}], {held.method}"
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a file, making its folder; return its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8", newline="\n")
+    return path
+
+
+def write_json(path: Path, value: Any) -> Path:
+    """Write JSON, the same bytes for the same value; NaN is refused."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    return write_text(path, text + "\n")

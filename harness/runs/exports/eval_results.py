@@ -1,0 +1,73 @@
+"""Hugging Face ``.eval_results``: one YAML file a task, for the repository of a model.
+
+Format: https://huggingface.co/docs/hub/eval-results. It holds one value without an interval, so
+size, interval and marks stand in ``notes``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.errors import UserError
+from harness.runs.exports import Terms
+from harness.runs.exports._common import (
+    by_model,
+    by_task,
+    file_name,
+    fingerprint_of,
+    finished,
+    interval_text,
+    version_of,
+    write_text,
+)
+from harness.runs.record import EvaluationRecord
+
+FOLDER = ".eval_results"
+
+
+def export(records: Sequence[EvaluationRecord], out: Path, terms: Terms) -> list[Path]:
+    """Write ``MODEL/.eval_results/TASK.yaml`` for each evaluation whose value is defined.
+
+    Raises:
+        UserError: a task without the Hub id of its benchmark.
+    """
+    for record in records:
+        if record.task not in terms.datasets:
+            raise UserError(
+                f"the benchmark of {record.task!r} has no Hub id; the format asks for one",
+                fix=f"--dataset {record.task}=OWNER/NAME",
+            )
+    written = []
+    for model, held in by_model(records):
+        for task, record in by_task(held).items():
+            if record.main.value is not None:
+                text = yaml.safe_dump(
+                    [_entry(record, terms.datasets[task])], sort_keys=False, allow_unicode=True
+                )
+                written.append(write_text(out / model / FOLDER / f"{file_name(task)}.yaml", text))
+    return written
+
+
+def _entry(record: EvaluationRecord, dataset: str) -> dict[str, Any]:
+    name, _, task = dataset.partition("#")
+    main = record.main
+    assert main.value is not None
+    marks = f"marked {', '.join(record.marks)}" if record.marks else ""
+    notes = [
+        marks,
+        f"{main.column}, {record.task_title} (task {record.task}, version {record.task_version})",
+        f"n = {record.counts.scored}",
+        interval_text(main),
+        f"{record.counts.errors} samples errored" if record.counts.errors else "",
+        f"social-harness {version_of(record)}, evaluation {fingerprint_of(record)[:12]}",
+    ]
+    return {
+        "dataset": {"id": name, "task_id": task or record.task},
+        "value": main.value * main.scale,
+        "date": finished(record).date().isoformat(),
+        "notes": "; ".join(filter(None, notes)),
+    }

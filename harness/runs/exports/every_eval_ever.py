@@ -1,0 +1,230 @@
+"""Every Eval Ever 0.3: one aggregate file an evaluation, and its samples beside it.
+
+Schemas: ``every_eval_ever/schemas`` of evaleval/every_eval_ever, version 0.3.0. What they cannot
+say is left out rather than bent: a metric that is not defined; samples that errored; the samples of
+a task whose right answer is not one text (the format asks for right or wrong of every sample).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.runs.exports import Terms
+from harness.runs.exports._common import (
+    by_model,
+    file_name,
+    fingerprint_of,
+    finished,
+    labels_of,
+    metric_names,
+    resolved_spec,
+    settings_of,
+    text_of,
+    version_of,
+    write_json,
+)
+from harness.runs.record import EvaluationRecord, MetricValue
+from harness.runs.samples import read_samples
+
+SCHEMA = "0.3.0"
+
+
+def export(records: Sequence[EvaluationRecord], out: Path, terms: Terms) -> list[Path]:
+    """Write ``data/BENCHMARK/DEVELOPER/MODEL/UUID.json`` and ``UUID_samples.jsonl``."""
+    written = []
+    for model, held in by_model(records):
+        for record in held:
+            written += _one(record, model, out, terms)
+    return written
+
+
+def _one(record: EvaluationRecord, model: str, out: Path, terms: Terms) -> list[Path]:
+    # A UUID of the shape the format asks for, the same for the same evaluation.
+    digest = hashlib.sha256(fingerprint_of(record).encode()).digest()
+    name = str(uuid.UUID(bytes=digest[:16], version=4))
+    spec = resolved_spec(record)
+    folder = f"data/{file_name(str(spec['data']['benchmark']))}/unknown/{model}"
+    body = _aggregate(record, spec, terms)
+    path = f"{folder}/{name}_samples.jsonl"
+    rows, checksum = _write_lines(out / path, _samples(record, spec, body["evaluation_id"]))
+    written = []
+    if rows:
+        body["detailed_evaluation_results"] = {
+            "format": "jsonl",
+            "file_path": path,
+            "hash_algorithm": "sha256",
+            "checksum": checksum,
+            "total_rows": rows,
+        }
+        written.append(out / path)
+    return [write_json(out / folder / f"{name}.json", body), *written]
+
+
+def _write_lines(path: Path, lines: Iterator[dict[str, Any]]) -> tuple[int, str]:
+    """Write one line an item; return their number and the file's SHA-256. No item, no file."""
+    digest, rows = hashlib.sha256(), 0
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        for held in lines:
+            rows += 1
+            line = json.dumps(held, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+            digest.update(line)
+            file.write(line)
+    if not rows:
+        path.unlink()
+    return rows, digest.hexdigest()
+
+
+def _aggregate(record: EvaluationRecord, spec: Any, terms: Terms) -> dict[str, Any]:
+    moment = str(int(finished(record).timestamp()))
+    return {
+        "schema_version": SCHEMA,
+        "evaluation_id": f"{record.task}/{record.model}/{moment}",
+        "evaluation_timestamp": moment,
+        "retrieved_timestamp": moment,
+        "source_metadata": {
+            "source_name": "social-harness",
+            "source_type": "evaluation_run",
+            "source_organization_name": terms.organization,
+            "evaluator_relationship": "other",
+        },
+        "eval_library": {"name": "social-harness", "version": version_of(record)},
+        "model_info": {
+            "name": record.model,
+            "id": record.model,
+            "additional_details": {
+                "deployment_type": "unknown",
+                "model_availability": "unknown",
+                "fingerprint": record.model_fingerprint,
+                **{f"option {k}": text_of(v) for k, v in record.model_options.items()},
+            },
+        },
+        "evaluation_results": [
+            _result(record, spec, name, value, value.value)
+            for name, value in metric_names(record).items()
+            if value.value is not None
+        ],
+    }
+
+
+def _result(
+    record: EvaluationRecord, spec: Any, name: str, value: MetricValue, score: float
+) -> dict[str, Any]:
+    counts = record.counts
+    uncertainty: dict[str, Any] = {"num_samples": counts.scored}
+    if value.interval is not None:
+        uncertainty["confidence_interval"] = {
+            "lower": value.interval.low,
+            "upper": value.interval.high,
+            "confidence_level": value.interval.level,
+            "method": value.interval.method,
+        }
+        if value.interval.draws:
+            uncertainty["num_bootstrap_samples"] = value.interval.draws
+    return {
+        "evaluation_result_id": result_id(record, name),
+        "evaluation_name": f"{record.task}.{name}",
+        "source_data": {
+            "dataset_name": str(spec["data"]["benchmark"]),
+            "source_type": "other",
+            "additional_details": {
+                "split": str(spec["data"]["split"]),
+                "task_version": str(record.task_version),
+                "task_fingerprint": record.task_fingerprint,
+            },
+        },
+        "metric_config": {
+            "metric_id": name,
+            "metric_name": value.column,
+            "metric_parameters": {k: _parameter(v) for k, v in value.options.items()},
+            "lower_is_better": value.direction == "lower",
+            "score_type": "continuous",
+            "min_score": None,
+            "max_score": None,
+            "additional_details": {"direction": _DIRECTIONS[value.direction]},
+        },
+        "score_details": {
+            "score": score,
+            "details": {
+                "marks": ", ".join(record.marks),
+                "samples": str(counts.samples),
+                "errors": str(counts.errors),
+                "unparsed": str(counts.unparsed),
+                "refusals": str(counts.refusals),
+                "clusters": str(counts.clusters),
+                **{f"setting {k}": text_of(v) for k, v in settings_of(record).items()},
+            },
+            "uncertainty": uncertainty,
+        },
+    }
+
+
+_DIRECTIONS = {
+    "higher": "higher is better",
+    "lower": "lower is better",
+    "zero": "nearer zero is better; lower_is_better cannot say so",
+}
+
+
+def _parameter(value: Any) -> Any:
+    return value if value is None or isinstance(value, str | int | float | bool) else text_of(value)
+
+
+def result_id(record: EvaluationRecord, metric: str) -> str:
+    """Return the id of one metric's result, the key of samples."""
+    return f"{fingerprint_of(record)[:12]}.{metric}"
+
+
+def _samples(record: EvaluationRecord, spec: Any, evaluation: str) -> Iterator[dict[str, Any]]:
+    """Yield a line for each scored sample with one text as its right answer."""
+    main = next(name for name, value in metric_names(record).items() if value.main)
+    labels = labels_of(spec)
+    for sample in read_samples(record.directory):
+        if sample["error"] is not None or not isinstance(sample["target"], str):
+            continue
+        answer = sample["answer"]
+        said = sample.get("text", "" if answer is None else text_of(answer))
+        right = answer == sample["target"]
+        yield {
+            "schema_version": SCHEMA,
+            "evaluation_id": evaluation,
+            "model_id": record.model,
+            "evaluation_name": f"{record.task}.{main}",
+            "evaluation_result_id": result_id(record, main),
+            "sample_id": sample["id"],
+            "interaction_type": "single_turn",
+            "input": {
+                "raw": spec["prompt"]["template"],
+                "reference": [sample["target"]],
+                "choices": labels,
+            },
+            "output": {"raw": [said]},
+            "answer_attribution": [
+                {
+                    "turn_idx": 0,
+                    "source": "output.raw",
+                    "extracted_value": "" if answer is None else text_of(answer),
+                    "extraction_method": "extractor" if "text" in sample else "highest score",
+                    "is_terminal": True,
+                }
+            ],
+            "evaluation": {"score": float(right), "is_correct": right},
+            "metadata": _metadata(sample),
+        }
+
+
+def _metadata(sample: dict[str, Any]) -> dict[str, str]:
+    found = {
+        "cluster": text_of(sample["cluster"]),
+        "prompt_hash": text_of(sample.get("prompt", "")),
+        "image_sha256": " ".join(image["sha256"] for image in sample["images"]),
+        "problem": text_of(sample["problem"]),
+    }
+    if "scores" in sample:
+        found["scores"] = json.dumps(sample["scores"])
+    return found | {f"group {name}": text_of(pair[0]) for name, pair in sample["groups"].items()}

@@ -1,0 +1,118 @@
+"""Results JSON in the shape of lm-eval, for tools that read it.
+
+Shape: ``lm_eval/result_schema.py`` of EleutherAI/lm-evaluation-harness. Values are in the metric's
+own unit. lm-eval's ``_stderr`` is ``N/A``: our intervals come from resampling clusters and stand
+under the key ``social_harness``. Prompts as text are not in a record, so no samples are written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from harness.runs.exports import Terms
+from harness.runs.exports._common import (
+    by_model,
+    by_task,
+    fingerprint_of,
+    finished,
+    metric_names,
+    resolved_spec,
+    settings_of,
+    text_of,
+    version_of,
+    write_json,
+)
+from harness.runs.record import EvaluationRecord
+
+FILTER = "none"
+
+
+def export(records: Sequence[EvaluationRecord], out: Path, _terms: Terms) -> list[Path]:
+    """Write ``MODEL/results.json`` for each model."""
+    return [
+        write_json(out / model / "results.json", _results(by_task(held)))
+        for model, held in by_model(records)
+    ]
+
+
+def _results(held: dict[str, EvaluationRecord]) -> dict[str, Any]:
+    first = next(iter(held.values()))
+    settings = settings_of(first)
+    seed = settings.get("seed")
+    arguments = ",".join(f"{name}={text_of(value)}" for name, value in first.model_options.items())
+    return {
+        "results": {task: _metrics(record) for task, record in held.items()},
+        "group_subtasks": {},
+        "configs": {task: _config(record) for task, record in held.items()},
+        "versions": {task: float(record.task_version) for task, record in held.items()},
+        "n-shot": {task: _shots(record) for task, record in held.items()},
+        "higher_is_better": {
+            task: {
+                name: {"higher": True, "lower": False, "zero": None}[value.direction]
+                for name, value in metric_names(record).items()
+            }
+            for task, record in held.items()
+        },
+        "n-samples": {
+            # A limited run does not know the size of its split.
+            task: {"original": record.counts.samples, "effective": record.counts.scored}
+            for task, record in held.items()
+        },
+        "config": {
+            "model": first.model,
+            "model_args": arguments,
+            "limit": first.counts.samples if "limited" in first.marks else None,
+            "random_seed": seed,
+        },
+        "date": max(finished(record).timestamp() for record in held.values()),
+        "task_hashes": {task: record.task_fingerprint for task, record in held.items()},
+        "model_source": "social-harness",
+        "model_name": first.model,
+        "social_harness": {
+            "version": version_of(first),
+            "evaluations": {task: _said(record) for task, record in held.items()},
+        },
+    }
+
+
+def _metrics(record: EvaluationRecord) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "name": record.task,
+        "alias": record.task_title,
+        "sample_len": record.counts.scored,
+    }
+    for name, value in metric_names(record).items():
+        if value.value is not None:
+            found[f"{name},{FILTER}"] = value.value
+            found[f"{name}_stderr,{FILTER}"] = "N/A"
+    return found
+
+
+def _config(record: EvaluationRecord) -> dict[str, Any]:
+    spec = resolved_spec(record)
+    data, prompt = spec["data"], spec["prompt"]
+    return {
+        "task": record.task,
+        "dataset_path": data["benchmark"],
+        "test_split": data["split"],
+        "doc_to_text": prompt["template"],
+        "description": prompt["system"],
+        "num_fewshot": prompt["shots"],
+    }
+
+
+def _shots(record: EvaluationRecord) -> int:
+    return int(resolved_spec(record)["prompt"]["shots"])
+
+
+def _said(record: EvaluationRecord) -> dict[str, Any]:
+    """Say what lm-eval's keys have no place for."""
+    return {
+        "fingerprint": fingerprint_of(record),
+        "marks": list(record.marks),
+        "counts": asdict(record.counts),
+        "metrics": {name: asdict(value) for name, value in metric_names(record).items()},
+    }
