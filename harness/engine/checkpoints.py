@@ -379,6 +379,8 @@ def load_model(
         UserError: when a tensor is missing, foreign, or of another shape.
     """
     folder = source.folder if isinstance(source, Checkpoint) else source
+    if weights is None and isinstance(source, Checkpoint):
+        weight_files(source)  # the hub's are fetched now, and what is not whole is told
     given: dict[str, Any] = {} if config is None else {"config": config}
     if weights is not None:
         given["state_dict"] = dict(weights)

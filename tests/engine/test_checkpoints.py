@@ -10,6 +10,7 @@ import pytest
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
 from harness.engine.checkpoints import (
@@ -17,6 +18,7 @@ from harness.engine.checkpoints import (
     family_of,
     iterate_tensors,
     key_report,
+    load_image_processor,
     load_model,
     load_tokenizer,
     open_checkpoint,
@@ -155,6 +157,36 @@ def test_a_hub_id_that_is_not_here_says_how_to_fetch_it_while_offline(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(UserError, match="hf download someone/nothing"):
         open_checkpoint("someone/nothing")
+
+
+def test_a_hub_checkpoint_is_told_by_its_commit_and_its_weights_come_when_needed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    commit = "a" * 40
+    place = tmp_path / "models--someone--thing"
+    (place / "refs").mkdir(parents=True)
+    (place / "refs" / "main").write_text(commit)
+    (place / "snapshots").mkdir()
+    folder = write(place / "snapshots" / commit)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    found = open_checkpoint("someone/thing")
+    assert found.identity(None) == {"name": "someone/thing", "revision": commit}
+    with pytest.raises(UserError, match="holds no weights"):
+        weight_files(found)
+    save_file(TENSORS, folder / "model.safetensors")
+    assert weight_files(found) == (folder / "model.safetensors",)
+
+
+def test_an_image_processor_of_the_old_kind_is_read(tmp_path: Path) -> None:
+    folder = write(tmp_path, {"model_type": "clip"})
+    old = {"feature_extractor_type": "CLIPFeatureExtractor", "size": 6, "crop_size": 6}
+    (folder / "preprocessor_config.json").write_text(json.dumps(old))
+    processor = load_image_processor(folder)
+    pixels = processor(images=Image.new("RGB", (20, 9)), return_tensors="pt")["pixel_values"]
+    assert pixels.shape == (1, 3, 6, 6)
+    (folder / "preprocessor_config.json").write_text("{")
+    with pytest.raises(UserError, match="cannot read the image processor"):
+        load_image_processor(folder)
 
 
 @pytest.mark.parametrize(

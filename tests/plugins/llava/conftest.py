@@ -99,6 +99,7 @@ def _save(kind: str, folder: Path) -> None:
         "num_key_value_heads": 2,
         "max_position_embeddings": 1024,
         "initializer_range": 0.2,
+        "tie_word_embeddings": not next_,
     }
     vision: dict[str, Any] = {
         "model_type": "clip_vision_model" if next_ else "siglip_vision_model",

@@ -94,8 +94,8 @@ def load(
         raise unknown("base of Bunny", kind, _BASES, where=str(where))
     base = _BASES[kind]
     tokenizer = load_tokenizer(source.folder)
-    end = tokenizer.convert_tokens_to_ids(base.end)
-    if end is None or tokenizer.convert_ids_to_tokens(end) != base.end:
+    end = tokenizer.get_vocab().get(base.end, tokenizer.eos_token_id)
+    if end is None:
         raise UserError(f"the tokenizer has no {base.end}", where=source.folder)
     weights = _sorted_out(source, tower)
     dtype = loading["dtype"]
@@ -125,7 +125,9 @@ def load(
     context = config.max_position_embeddings
     if trained := source.config.get("tokenizer_model_max_length"):
         context = min(context, trained)
-    projector = _projector(source, weights.projector, dtype)
+    projector = _projector(
+        source, weights.projector, int(tower.config["hidden_size"]) * len(scales), dtype
+    )
     return BunnyModel(
         language,
         loaded,
@@ -197,8 +199,16 @@ def _scales(source: Checkpoint, tile: int) -> tuple[int, ...]:
     return scales
 
 
-def _projector(source: Checkpoint, weights: dict[str, Tensor], dtype: torch.dtype) -> nn.Module:
+def _projector(
+    source: Checkpoint, weights: dict[str, Tensor], inner: int, dtype: torch.dtype
+) -> nn.Module:
     """Return the connector: ``linear``, or ``mlpNx_gelu``, N linear layers with GELU between.
+
+    Args:
+        source: The checkpoint.
+        weights: The connector's, under its own names.
+        inner: Width of the tower's features.
+        dtype: Number type of the result.
 
     Raises:
         UserError: for another kind, or tensors that do not fit it.
@@ -211,7 +221,7 @@ def _projector(source: Checkpoint, weights: dict[str, Tensor], dtype: torch.dtyp
             where=source.folder / "config.json",
             fix="linear and mlpNx_gelu are",
         )
-    inner, outer = int(source.config["mm_hidden_size"]), int(source.config["hidden_size"])
+    outer = int(source.config["hidden_size"])
     made: nn.Module = nn.Linear(inner, outer)
     if depth is not None:
         layers: list[nn.Module] = [made]
