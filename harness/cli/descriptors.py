@@ -24,6 +24,12 @@ COMMANDS: tuple[CommandDescriptor, ...] = (
         section="Evaluate",
     ),
     CommandDescriptor(
+        id="submission",
+        target="harness.cli.submission:submission",
+        summary="Write the file that a benchmark's own server takes.",
+        section="Evaluate",
+    ),
+    CommandDescriptor(
         id="tasks",
         target="harness.cli.tasks:tasks",
         summary="List tasks and groups, or show one with its data and a prompt.",

@@ -1,0 +1,56 @@
+"""``harness submission``: the file that a benchmark's server takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harness.cli._tables import print_json
+
+
+@click.command(
+    epilog="Examples: harness submission results/evaluations/vqav2/null-0123456789ab --out "
+    "vqav2_test-dev.json | harness submission results/evaluations/mmbench/null-0123456789ab "
+    "--out mmbench_test.xlsx"
+)
+@click.argument("evaluation", metavar="EVALUATION_DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file; VQAv2: .json, MMBench: .xlsx, .tsv or .csv.",
+)
+@click.option(
+    "--allow-missing",
+    is_flag=True,
+    help="Give samples that errored an empty answer, and take a limited evaluation.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
+def submission(*, evaluation: Path, out: Path, allow_missing: bool, as_json: bool) -> None:
+    """Write an evaluation's answers as the benchmark's own server takes them.
+
+    For splits without public answers: run the task with its option split (--task-option
+    vqav2.split=test-dev), then upload this file yourself; nothing is sent anywhere.
+    """
+    from harness.runs.submissions import write_submission
+
+    written = write_submission(evaluation, out, allow_missing=allow_missing)
+    marks = ", ".join(written.record.marks)
+    if as_json:
+        print_json(
+            {
+                "task": written.record.task,
+                "options": dict(written.record.task_options),
+                "file": str(out),
+                "rows": written.rows,
+                "missing": written.missing,
+                "server": written.server,
+                "marks": list(written.record.marks),
+            }
+        )
+        return
+    said = f"{written.rows} answers written to {out}, for {written.server}"
+    click.echo(said + (f" (marked: {marks})" if marks else ""))
+    if written.missing:
+        click.echo(f"{written.missing} of them are empty: their samples errored", err=True)

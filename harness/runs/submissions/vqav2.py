@@ -1,0 +1,25 @@
+"""VQAv2's result file: a JSON list of question ids and answers.
+
+As ``loadRes`` of the official tools reads it (GT-Vision-Lab/VQA, commit a013f004): it wants exactly
+the questions of the split.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+SERVER = "the VQA challenge on EvalAI (https://visualqa.org/challenge.html)"
+
+
+def row(record: dict[str, Any], text: str) -> dict[str, Any]:
+    """Return question id and answer; the answer as written, the server normalises it."""
+    return {"question_id": int(record["id"]), "answer": text.strip()}
+
+
+def _json(rows: Iterable[dict[str, Any]]) -> bytes:
+    return json.dumps(list(rows), separators=(",", ":")).encode() + b"\n"
+
+
+FORMATS = {".json": _json}
