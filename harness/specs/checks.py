@@ -118,6 +118,9 @@ def _references(raw: Any) -> Iterator[tuple[At, str]]:
         for index, entry in enumerate(_listed(raw, path)):
             for name in conditions(entry):
                 yield (*path, index, "when", name), name
+    for split, held in raw["data"].get("counts", {}).items():
+        for name in conditions(held):
+            yield ("data", "counts", split, "when", name), name
     for path, text in (*template_texts(raw), (TEXT, raw["ask"].get("choose", {}).get("text", ""))):
         template = _quietly(text)
         for name in template.options if template else ():

@@ -16,7 +16,7 @@ def in_force(entries: Sequence[Any], values: Mapping[str, Json]) -> tuple[str, .
         values: Named option to its value.
     """
     return tuple(
-        value for entry in entries if _takes_part(entry, values) for value in entry_values(entry)
+        value for entry in entries if takes_part(entry, values) for value in entry_values(entry)
     )
 
 
@@ -33,9 +33,10 @@ def conditions(entry: Any) -> dict[str, list[Json]]:
         return {}
     return {
         name: wanted if isinstance(wanted, list) else [wanted]
-        for name, wanted in entry["when"].items()
+        for name, wanted in entry.get("when", {}).items()
     }
 
 
-def _takes_part(entry: Any, values: Mapping[str, Json]) -> bool:
+def takes_part(entry: Any, values: Mapping[str, Json]) -> bool:
+    """Whether all conditions of an entry hold."""
     return all(values[name] in wanted for name, wanted in conditions(entry).items())

@@ -10,7 +10,7 @@ from harness.descriptors import Json
 from harness.errors import UserError, unknown
 from harness.samples.views import View
 from harness.specs.checks import meaning_problems
-from harness.specs.entries import in_force
+from harness.specs.entries import in_force, takes_part
 from harness.specs.resolve import parts, resolved
 from harness.specs.schema import schema_problems
 from harness.specs.spec import (
@@ -161,7 +161,7 @@ def _task(document: Document, named: Mapping[str, NamedOption]) -> TaskSpec:
             obtain=data["obtain"],
             each=_each(data.get("each"), named),
             keep=in_force(data.get("keep", ()), _values(named)),
-            counts=data.get("counts", {}),
+            counts=_counts(data.get("counts", {}), _values(named)),
         ),
         prompt=PromptSpec(
             template=prompt["template"],
@@ -213,6 +213,14 @@ def _ask(
             extractor_options=_filled(held.get("extractor_options"), named),
         )
     return EmbedSpec(tuple(raw["embed"]["texts"]))
+
+
+def _counts(raw: Mapping[str, Any], values: Mapping[str, Json]) -> dict[str, dict[str, int]]:
+    return {
+        split: {unit: number for unit, number in held.items() if unit != "when"}
+        for split, held in raw.items()
+        if takes_part(held, values)
+    }
 
 
 def _values(named: Mapping[str, NamedOption]) -> dict[str, Json]:
