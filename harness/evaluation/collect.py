@@ -105,11 +105,15 @@ class Counted:
         self.counts = counts
         self._statistics = Statistics()
         self._labels = Labels()
+        self._last: tuple[str, Label] = "", ()
 
     def add(self, sample: ScoredSample) -> None:
         """Add the next sample."""
         self._statistics.add(self.counts.statistics(sample))
-        self._labels.add(self.counts.label(sample))
+        # Questions about one picture follow each other and share its label.
+        if not sample.source or sample.source != self._last[0]:
+            self._last = sample.source, self.counts.label(sample)
+        self._labels.add(self._last[1])
 
     def labelled(self, frame: Frame) -> Labelled:
         """Return the statistics with labels."""

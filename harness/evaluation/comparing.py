@@ -49,12 +49,11 @@ class Compared:
         value = float(settled.combine(found.components.value))
         interval = None
         if np.isfinite(value) and self._frame.number > 1:
-            n = int(np.isfinite(found.components.value).sum())
             interval = Interval(
                 float(settled.combine(found.low)),
                 float(settled.combine(found.high)),
                 LEVEL,
-                f"{BAND} of {n} components",
+                BAND,
                 len(found.components.drawn),
                 few(self._frame.number),
             )

@@ -14,6 +14,7 @@ class Accuracy:
     """Share of right answers: answer equal to target, in ``[0, 1]``."""
 
     size = 2
+    proportion = True
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         del options, labels
@@ -56,6 +57,7 @@ class Recall:
     """
 
     size = 2
+    proportion = True
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         self._classes = Classes(labels)

@@ -18,6 +18,7 @@ class F1Micro:
     """
 
     size = 2
+    proportion = True
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         del options

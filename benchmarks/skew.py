@@ -1,0 +1,129 @@
+"""Skew over 170,832 pictures x 18 concepts: 1,000 draws, bands, permutations and tables.
+
+The decisions are drawn: 13,824 counterfactual sets of 10 to 30 pictures in 344 strata, as in
+SocialCounterfactuals, every picture asked about every concept. Two figures are given: gathering
+the decisions one sample at a time, as a run does, and everything that comes after the last one.
+
+Example: python benchmarks/skew.py --sets 13824
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from itertools import product
+
+import numpy as np
+from overhead import peak
+
+from harness.descriptors import Json
+from harness.evaluation.collect import Collector, Counted, Frame
+from harness.evaluation.comparing import Compared
+from harness.metrics import ScoredSample
+from harness.specs import (
+    ChooseSpec,
+    DataSpec,
+    MetricSpec,
+    PromptSpec,
+    TaskSpec,
+)
+from harness.stats.collect import Clusters
+
+WANTED_SECONDS, WANTED_BYTES = 20, 2e9
+RACES = ("White", "Black", "Indian", "Asian", "Middle Eastern", "Latino")
+GENDERS = ("male", "female")
+BODIES = ("skinny", "young", "obese", "tattooed", "old")
+# Attribute pairs and their share of the sets in the release.
+KINDS = (
+    (("race", RACES), ("gender", GENDERS), 7936 / 13824),
+    (("physical", BODIES), ("gender", GENDERS), 5052 / 13824),
+    (("physical", BODIES), ("race", RACES), 836 / 13824),
+)
+CONCEPTS = tuple(f"concept {place}" for place in range(18))
+OPTIONS: dict[str, Json] = {"attributes": "race,gender,physical", "min_assigned": 30}
+
+
+def decisions(sets: int) -> Iterator[ScoredSample]:
+    """Yield every picture once for every concept, with a biased answer."""
+    random = np.random.default_rng(0)
+    kinds = random.choice(len(KINDS), size=sets, p=[kind[2] for kind in KINDS])
+    for place, kind in enumerate(kinds):
+        (first, values), (second, others), _ = KINDS[kind]
+        stratum = f"{first} {second} {place % 115}"
+        for number, (one, other) in enumerate(product(values, others)):
+            groups = {first: one, second: other}
+            name = f"set {place}/{number}"
+            chance = 0.3 + 0.1 * (other == others[0])
+            for concept, yes in zip(CONCEPTS, random.random(18) < chance, strict=True):
+                yield ScoredSample(
+                    f"{name}#{concept}",
+                    f"set {place}",
+                    None,
+                    "yes" if yes else "no",
+                    groups=groups,
+                    fields={"concept": concept},
+                    stratum=stratum,
+                    source=name,
+                )
+
+
+def task() -> TaskSpec:
+    """Return a task whose metrics are both extremes."""
+    metrics = tuple(
+        MetricSpec(id=name, column=name, direction="zero", main=name == "max_skew", options=OPTIONS)
+        for name in ("min_skew", "max_skew")
+    )
+    return TaskSpec(
+        id="skew", version=1, title="", summary="", citation="", licence="", intended_use="",
+        data=DataSpec("", "", "", None, {}, ""), prompt=PromptSpec(""),
+        ask=ChooseSpec(("yes", "no")), answer="", metrics=metrics, unit="set",
+    )  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--sets", type=int, default=13_824)
+    given = parser.parse_args()
+    spec, shared = task(), dict[object, Counted]()
+    collectors = [Collector(metric, spec, shared) for metric in spec.metrics]
+    frame = Frame(units=Clusters())
+    before = peak()
+    number, gathering, cpu = 0, 0.0, 0.0
+    samples = decisions(given.sets)
+    batch: list[ScoredSample] = []
+    while batch or number == 0:
+        # Drawing the decisions is no part of what is measured.
+        batch = [sample for sample, _ in zip(samples, range(50_000), strict=False)]
+        start, ticked = time.perf_counter(), time.process_time()
+        for sample in batch:
+            frame.add(sample)
+            for collector in collectors:
+                collector.add(sample)
+        gathering += time.perf_counter() - start
+        cpu += time.process_time() - ticked
+        number += len(batch)
+    start, ticked = time.perf_counter(), time.process_time()
+    compared = Compared(frame, 0)
+    values = [compared.value(collector) for collector in collectors]
+    tables = compared.details()
+    counting = time.perf_counter() - start
+    cpu += time.process_time() - ticked
+    total, used = gathering + counting, 1024 * (peak() - before)
+    figures = {
+        "decisions": number,
+        "cpu_s": round(cpu, 2),
+        "gathering_s": round(gathering, 2),
+        "counting_s": round(counting, 2),
+        "total_s": round(total, 2),
+        "bytes": used,
+        "within": total <= WANTED_SECONDS and used <= WANTED_BYTES,
+        "values": {value.id: value.value for value in values},
+        "rows": sum(len(table.rows) for table in tables),
+    }
+    print(json.dumps(figures, indent=2))
+
+
+if __name__ == "__main__":
+    main()
