@@ -27,7 +27,7 @@ def _options(command: _F) -> _F:
             click.option("--data", "folders", multiple=True, metavar="ID=PATH",
                          help="Folder, archive, or hf:OWNER/NAME."),
             click.option("--profile", metavar="NAME", help="demo (default) or full."),
-            click.option("--task-option", "chosen", multiple=True, metavar="KEY=VALUE",
+            click.option("--task-option", "chosen", multiple=True, metavar="TASK.KEY=VALUE",
                          help="A named option of the task's spec."),
             click.option("--json", "as_json", is_flag=True, help="Print JSON."),
         )
@@ -162,11 +162,12 @@ def _settings(folders: Iterable[str], profile: str | None) -> Any:
 def _task(name: str, given: dict[str, Any]) -> tuple[Task, Path | None]:
     from harness.cli.run import pairs
     from harness.config.data import given_path
+    from harness.evaluation.run import task_options
     from harness.evaluation.task import Task
     from harness.specs.catalog import load_catalog
 
-    chosen = pairs(given["chosen"], "--task-option")
-    spec = load_catalog(plugins().spec_folders()).task(name, dict(chosen))
+    chosen = task_options(dict(pairs(given["chosen"], "--task-option")), [name])
+    spec = load_catalog(plugins().spec_folders()).task(name, chosen.get(name))
     settings = _settings(given["folders"], given["profile"])
     return Task(spec, settings), given_path(spec, settings)
 
