@@ -83,6 +83,7 @@ def leaderboard(  # noqa: PLR0913  one parameter an option
     any it reads the results folder. Directories that are unfinished or damaged are named and left
     out.
     """
+    from harness.stats.intervals import over_seeds
     from harness.tables.build import Ways, build_table
     from harness.tables.terminal import print_table
 
@@ -105,6 +106,7 @@ def leaderboard(  # noqa: PLR0913  one parameter an option
         baseline=baseline or "",
         duplicates=duplicates,
         looks=_looks(interval, held),
+        seed_interval=over_seeds,
         supports=catalog.supports,
     )
     table = build_table(records, tasks=chosen, metric=metric, layout=held, ways=ways)

@@ -94,7 +94,7 @@ def build_table(
         *seed_notes([one for group in groups for one in group]),
         *missing,
         *_absent_rows(layout, held),
-        *shown_notes(sections, looks, ways.tied.note if ways.tied is not None else ""),
+        *shown_notes(sections, columns, looks, ways.tied.note if ways.tied is not None else ""),
     )
     return Table(
         columns,

@@ -14,7 +14,6 @@ from harness.tables.rows import Placed
 
 Rule = Literal["fail", "newest", "mean"]
 RULES: tuple[Rule, ...] = ("fail", "newest", "mean")
-FEW_SEEDS = 5
 
 SeedInterval = Callable[[Sequence[float]], Interval | None]
 """An interval of the mean of values, one a seed, in the metric's own unit."""
@@ -145,10 +144,7 @@ def seed_notes(held: Sequence[Placed]) -> tuple[str, ...]:
     seeds = {one.seeds for one in held if one.seeds > 1}
     if not seeds:
         return ()
-    note = f"Means over {_range(seeds)} evaluations that differ in their seed"
-    if min(seeds) < FEW_SEEDS:
-        note += f"; fewer than {FEW_SEEDS} seeds say little about the spread"
-    return (note + ".",)
+    return (f"Means over {_range(seeds)} evaluations that differ in their seed.",)
 
 
 def _range(numbers: set[int]) -> str:

@@ -88,17 +88,20 @@ def _losses(records: Sequence[EvaluationRecord]) -> Iterator[str]:
         yield "Answers that could not be read, and refusals, are scored as wrong."
 
 
-def shown_notes(sections: Sequence[Section], looks: Looks, tied: str) -> tuple[str, ...]:
-    """Return what signs in the cells mean.
+def shown_notes(
+    sections: Sequence[Section], columns: Sequence[Column], looks: Looks, tied: str
+) -> tuple[str, ...]:
+    """Return what signs in the cells mean, and warnings that stand beside intervals.
 
     Args:
         sections: As shown, ranked and compared.
+        columns: The table's columns.
         looks: How intervals and differences are shown.
         tied: What the paired test is.
     """
     rows = [row for section in sections for row in section.rows]
     cells = [cell for row in rows for cell in row.cells if cell is not None]
-    notes = []
+    notes = list(_warnings(sections, columns))
     if looks.interval == "half" and any(cell.low is not None for cell in cells):
         notes.append("± is half the width of the interval.")
     if any(cell.tied for cell in cells):
@@ -112,3 +115,15 @@ def shown_notes(sections: Sequence[Section], looks: Looks, tied: str) -> tuple[s
     if any(not cell.supported for cell in cells):
         notes.append("n/a: the model cannot answer this kind of task.")
     return tuple(notes)
+
+
+def _warnings(sections: Sequence[Section], columns: Sequence[Column]) -> Iterator[str]:
+    """Yield each warning once, with the columns it stands in."""
+    found: dict[str, dict[str, None]] = {}
+    for section in sections:
+        for row in section.rows:
+            for column, cell in zip(columns, row.cells, strict=True):
+                if cell is not None and cell.warning:
+                    found.setdefault(cell.warning, {}).setdefault(column.over)
+    for warning, titles in found.items():
+        yield f"{', '.join(titles)}: {warning}."

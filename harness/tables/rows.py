@@ -201,4 +201,5 @@ def _cell(placed: Placed | None, column: Column, common: Collection[str]) -> Cel
         shown=tuple(mark for mark in record.marks if mark not in common),
         evaluation=str(record.raw.get("fingerprint", "")),
         seeds=placed.seeds,
+        warning="" if interval is None else interval.warning,
     )

@@ -102,6 +102,7 @@ class Cell:
         delta: Difference to the row it is compared with, ``None`` without one.
         trend: Which way that difference goes, in the column's sense of better.
         seeds: Evaluations behind a mean; 1 for a number of one evaluation.
+        warning: What stands beside the interval, such as too few clusters.
     """
 
     value: float | None
@@ -122,6 +123,7 @@ class Cell:
     delta: float | None = None
     trend: Trend = ""
     seeds: int = 1
+    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True)

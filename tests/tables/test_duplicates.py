@@ -25,7 +25,7 @@ def test_by_default_seeds_are_rows_of_their_own() -> None:
 
 def test_a_mean_over_seeds_says_that_it_is_one() -> None:
     def interval(values: Sequence[float]) -> Interval:
-        return Interval(min(values), max(values), 0.95, "range, for a test")
+        return Interval(min(values), max(values), 0.95, "range, for a test", 0, "few seeds")
 
     table = build_table(
         [seeded(0, 0.2), seeded(1, 0.4), seeded(2, 0.9)],
@@ -40,7 +40,8 @@ def test_a_mean_over_seeds_says_that_it_is_one() -> None:
     assert cell.high == pytest.approx(90)
     assert cell.seeds == 3
     assert any("Means over 3 evaluations" in note for note in table.notes)
-    assert any("fewer than 5 seeds" in note for note in table.notes)
+    assert "X: few seeds." in table.notes
+    assert "Intervals: 95 %, range, for a test." in table.notes
 
 
 def test_a_mean_without_an_interval_has_none() -> None:

@@ -190,6 +190,7 @@ def _samples(record: EvaluationRecord, spec: Any, evaluation: str) -> Iterator[d
         answer = sample["answer"]
         said = sample.get("text", "" if answer is None else text_of(answer))
         right = answer == sample["target"]
+        score = sample.get("score", float(right))
         yield {
             "schema_version": SCHEMA,
             "evaluation_id": evaluation,
@@ -213,7 +214,7 @@ def _samples(record: EvaluationRecord, spec: Any, evaluation: str) -> Iterator[d
                     "is_terminal": True,
                 }
             ],
-            "evaluation": {"score": float(right), "is_correct": right},
+            "evaluation": {"score": score, "is_correct": right},
             "metadata": _metadata(sample),
         }
 

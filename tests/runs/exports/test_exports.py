@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft7Validator
+
+from harness.cli.main import invoke, main
+from harness.errors import UserError
+from harness.runs.exports import FORMATS, Terms, export
+from harness.runs.read import read_evaluation
+from tests.runs.sealed import answers, sample, write
+
+SCHEMAS = Path(__file__).parent / "schemas"
+HUB = Terms("My lab", {"raf_db": "owner/raf#basic"})
+
+
+def schema(name: str) -> Draft7Validator:
+    return Draft7Validator(json.loads((SCHEMAS / name).read_text(encoding="utf-8")))
+
+
+def made(tmp_path: Path, form: str, terms: Terms = HUB, **changes: Any) -> list[Path]:
+    given = changes.pop("samples", answers({0: "anger", 1: None}))
+    record = read_evaluation(write(tmp_path / "run", given, **changes))
+    return export(form, [record], tmp_path / "out", terms)
+
+
+def loaded(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+# --- every format ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_the_same_record_gives_the_same_bytes(tmp_path: Path, form: str) -> None:
+    record = read_evaluation(write(tmp_path / "run", answers()))
+    first, second = (
+        {
+            path.relative_to(tmp_path / out): path.read_bytes()
+            for path in export(form, [record], tmp_path / out, HUB)
+        }
+        for out in ("a", "b")
+    )
+    assert first == second
+    assert first
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_model_name_chooses_no_place_on_disk(tmp_path: Path, form: str) -> None:
+    for path in made(tmp_path, form, model="../../a b/*<c>"):
+        assert path.resolve().is_relative_to((tmp_path / "out").resolve())
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_marks_travel(tmp_path: Path, form: str) -> None:
+    texts = [path.read_text(encoding="utf-8") for path in made(tmp_path, form, marks=["demo"])]
+    assert any("demo" in text for text in texts)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_an_undefined_number_is_left_out_and_never_nan(tmp_path: Path, form: str) -> None:
+    lost = [sample(str(n), "fear", None, error="gone") for n in range(3)]
+    for path in made(tmp_path, form, samples=lost):
+        assert not re.search(r"\bnan\b", path.read_text(encoding="utf-8"), re.IGNORECASE)
+
+
+def test_an_unknown_format_names_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="did you mean 'lm_eval'"):
+        export("lm-eval", [], tmp_path)
+
+
+# --- Every Eval Ever ------------------------------------------------------------------------------
+
+
+def test_every_eval_ever_is_valid_under_the_published_schema(tmp_path: Path) -> None:
+    aggregate, samples = made(tmp_path, "every_eval_ever")
+    body = loaded(aggregate)
+    schema("eval.schema.json").validate(body)
+    lines = [json.loads(line) for line in samples.read_text(encoding="utf-8").splitlines()]
+    for line in lines:
+        schema("instance_level_eval.schema.json").validate(line)
+    assert len(lines) == body["detailed_evaluation_results"]["total_rows"] == 6
+    assert str(samples).endswith(body["detailed_evaluation_results"]["file_path"])
+    assert body["schema_version"] == "0.3.0"
+
+
+def test_samples_point_at_the_headline_and_agree_with_it(tmp_path: Path) -> None:
+    aggregate, samples = made(tmp_path, "every_eval_ever")
+    results = {
+        held["evaluation_result_id"]: held for held in loaded(aggregate)["evaluation_results"]
+    }
+    lines = [json.loads(line) for line in samples.read_text(encoding="utf-8").splitlines()]
+    (key,) = {line["evaluation_result_id"] for line in lines}
+    mean = sum(line["evaluation"]["score"] for line in lines) / len(lines)
+    assert results[key]["score_details"]["score"] == pytest.approx(mean) == pytest.approx(4 / 6)
+
+
+def test_intervals_and_counts_stand_beside_the_score(tmp_path: Path) -> None:
+    aggregate, _ = made(tmp_path, "every_eval_ever")
+    record = read_evaluation(tmp_path / "run")
+    result = loaded(aggregate)["evaluation_results"][0]
+    held = result["score_details"]["uncertainty"]
+    assert record.main.interval is not None
+    assert held["confidence_interval"]["lower"] == record.main.interval.low
+    assert held["num_samples"] == 6
+    assert result["score_details"]["details"]["unparsed"] == "1"
+
+
+def test_samples_that_errored_have_no_line(tmp_path: Path) -> None:
+    given = [*answers(), sample("9", "fear", None, error="gone")]
+    aggregate, samples = made(tmp_path, "every_eval_ever", samples=given)
+    assert len(samples.read_text(encoding="utf-8").splitlines()) == 6
+    assert loaded(aggregate)["evaluation_results"][0]["score_details"]["details"]["errors"] == "1"
+
+
+# --- lm-eval --------------------------------------------------------------------------------------
+
+
+def test_lm_eval_has_the_keys_that_readers_of_it_look_up(tmp_path: Path) -> None:
+    (path,) = made(tmp_path, "lm_eval")
+    body = loaded(path)
+    wanted = {
+        "results", "group_subtasks", "configs", "versions", "n-shot", "higher_is_better",
+        "n-samples", "config", "date",
+    }  # fmt: skip
+    assert wanted <= body.keys()
+    assert body["results"]["raf_db"]["accuracy,none"] == pytest.approx(4 / 6)
+    assert body["results"]["raf_db"]["accuracy_stderr,none"] == "N/A"
+    assert body["higher_is_better"]["raf_db"]["accuracy"] is True
+    assert body["n-samples"]["raf_db"] == {"original": 6, "effective": 6}
+    assert body["versions"]["raf_db"] == 1.0
+
+
+def test_two_evaluations_of_one_task_do_not_fit_one_file(tmp_path: Path) -> None:
+    records = [
+        read_evaluation(write(tmp_path / name, given))
+        for name, given in (("a", answers()), ("b", answers({0: "fear"})))
+    ]
+    with pytest.raises(UserError, match="two evaluations of 'echo' on 'raf_db'"):
+        export("lm_eval", records, tmp_path / "out")
+
+
+# --- Hugging Face ---------------------------------------------------------------------------------
+
+
+def test_eval_results_are_read_by_the_hubs_own_library(tmp_path: Path) -> None:
+    hub = pytest.importorskip("huggingface_hub", reason="needs huggingface_hub")
+    if not hasattr(hub, "parse_eval_result_entries"):
+        pytest.skip("this huggingface_hub does not know the format")
+    (path,) = made(tmp_path, "eval_results")
+    assert path.parts[-2:] == (".eval_results", "raf_db.yaml")
+    (entry,) = hub.parse_eval_result_entries(yaml.safe_load(path.read_text(encoding="utf-8")))
+    assert (entry.dataset_id, entry.task_id) == ("owner/raf", "basic")
+    assert entry.value == pytest.approx(100 * 4 / 6)
+    assert entry.date == "2026-11-01"
+    assert "95 % interval" in entry.notes
+
+
+def test_a_hub_id_is_never_guessed(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no Hub id") as caught:
+        made(tmp_path, "eval_results", Terms())
+    assert "--dataset raf_db=OWNER/NAME" in caught.value.fix
+
+
+# --- card -----------------------------------------------------------------------------------------
+
+
+def test_a_card_answers_what_a_reader_asks(tmp_path: Path) -> None:
+    (path,) = made(tmp_path, "card", marks=["limited"], model="<b>echo|2")
+    text = path.read_text(encoding="utf-8")
+    for heading in ("Results", "Completeness", "Provenance", "Comparability", "Groups of people"):
+        assert f"## {heading}" in text
+    assert "not a result on the benchmark" in text
+    assert "My lab" in text
+    assert "<b>" not in text
+    assert "female" in text
+
+
+# --- the command ----------------------------------------------------------------------------------
+
+
+def test_the_command_writes_and_names_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "results" / "evaluations" / "one", answers())
+    arguments = ["export", "results", "--format", "eval_results", "--out", "out", "--json"]
+    assert invoke(main, [*arguments, "--dataset", "raf_db=owner/raf"]) == 0
+    (path,) = json.loads(capsys.readouterr().out)["files"]
+    assert Path(path).is_file()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nowhere", "--format", "card"],
+        ["results", "--format", "nothing"],
+        ["results", "--format", "eval_results"],
+        ["results", "--format", "eval_results", "--dataset", "raf_db"],
+        ["results", "--format", "eval_results", "--dataset", "raf_db=x"],
+        ["results"],
+    ],
+)
+def test_mistakes_of_the_user_end_with_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "results" / "evaluations" / "one", answers())
+    assert invoke(main, ["export", *arguments, "--out", "out"]) == 2
+
+
+def test_a_damaged_evaluation_is_not_exported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = write(tmp_path / "results" / "evaluations" / "one", answers())
+    (folder / "samples.jsonl").write_text("", encoding="utf-8")
+    assert invoke(main, ["export", "results", "--format", "card", "--out", "out"]) == 2
+    assert "changed since it was sealed" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
