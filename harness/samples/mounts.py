@@ -12,6 +12,7 @@ import os
 import stat
 import sys
 import tarfile
+import weakref
 import zipfile
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -29,6 +30,9 @@ MAX_RATIO = 1000
 
 MAX_ENTRY = 64 << 30
 _SMALL = 1 << 20  # below this nothing can hurt, whatever the ratio
+# A packed tar is one stream. Small members share it, read whole under a lock, so that reading in
+# order goes forwards only; a large one gets a stream of its own.
+_LARGE = 64 << 20
 
 if sys.platform == "win32":
     _Base = WindowsPath
@@ -43,10 +47,9 @@ def mounted(path: Path) -> Path:
         DataError: an archive that is damaged or not safe to read.
     """
     if path.is_file() and _is_archive(path.name):
-        _MOUNTS[os.fspath(path)] = _Archive(path)
-        root = MountedPath(path)
-        root.is_dir()  # opens the index, so that a bad archive is refused before anything else
-        return root
+        archive = _MOUNTS[os.fspath(path)] = _Archive(path)
+        archive.check()
+        return MountedPath(path)
     found = False
     for part in path.iterdir() if path.is_dir() else ():
         name = _stem(part.name)
@@ -84,6 +87,10 @@ class _Archive:
         self._path = path
         self._lock = Lock()
 
+    def check(self) -> None:
+        """Read the index; raise what is wrong with it."""
+        _ = self._files
+
     def entry(self, name: str) -> _Entry | None:
         return self._files.get(name)
 
@@ -106,11 +113,13 @@ class _Archive:
             return self._zip.open(entry.key)
         if isinstance(entry.key, int):
             return io.BufferedReader(_Slice(self._path, entry.key, entry.size))
-        with self._lock:  # a packed tar is one stream: a member is read whole, or seeking would mix
-            member = self._tar.extractfile(entry.key)
-            assert member is not None
-            with member:
-                return io.BytesIO(member.read())
+        if entry.size > _LARGE:
+            tar = tarfile.open(self._path)
+            large = _member(tar, entry.key)
+            weakref.finalize(large, tar.close)
+            return large
+        with self._lock, _member(self._tar, entry.key) as small:
+            return io.BytesIO(small.read())
 
     @cached_property
     def _zip(self) -> zipfile.ZipFile:
@@ -194,6 +203,12 @@ class _Archive:
             where=self._path,
             fix="get it from its source again, or unpack it yourself and name the folder",
         )
+
+
+def _member(tar: tarfile.TarFile, key: tarfile.TarInfo) -> IO[bytes]:
+    found = tar.extractfile(key)
+    assert found is not None  # the index holds regular files only
+    return found
 
 
 class _Slice(io.RawIOBase):
