@@ -91,7 +91,7 @@ def quiet() -> Iterator[None]:
     from transformers.utils import logging
 
     told = logging.get_verbosity()
-    logging.set_verbosity(logging.ERROR)
+    logging.set_verbosity(40)
     try:
         yield
     finally:

@@ -41,9 +41,9 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture(scope="module")
 def whole(folder: Path) -> Any:
     """Transformers' own model and processor."""
-    model = transformers.AutoModelForImageTextToText.from_pretrained(folder).eval()
-    auto: Any = transformers.AutoProcessor
-    processor = auto.from_pretrained(folder)
+    hf: Any = transformers
+    model = hf.AutoModelForImageTextToText.from_pretrained(folder).eval()
+    processor = hf.AutoProcessor.from_pretrained(folder)
     processor.image_processor = load_image_processor(folder)
     return model, processor
 
@@ -149,6 +149,35 @@ def test_what_cannot_be_answered_fails_alone(folder: Path) -> None:
     assert narrow.kind == "image_rejected"
     assert isinstance(long, Failed)
     assert long.kind == "prompt_too_long"
+
+
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")
+@torch.inference_mode()
+def test_an_adapter_acts_and_is_part_of_the_identity(
+    folder: Path, whole: Any, tmp_path: Path
+) -> None:
+    import peft
+
+    model = transformers.AutoModelForImageTextToText.from_pretrained(folder)
+    settings = peft.LoraConfig(
+        r=2, target_modules="model.language_model.*(q_proj|v_proj)", init_lora_weights=False
+    )
+    torch.manual_seed(0)
+    adapted: Any = peft.get_peft_model(model, settings)
+    adapted.save_pretrained(tmp_path)
+    turns = CHATS["one"]
+    asked = given(whole, turns, "yes<|im_end|>")
+    each = adapted.eval()(**asked).logits[0].log_softmax(-1)
+    ids = asked["input_ids"][0]
+    start = given(whole, turns)["input_ids"].shape[1]
+    wanted = sum(float(each[at - 1, ids[at]]) for at in range(start, len(ids)))
+    options = {"path": str(folder), "adapter": str(tmp_path)}
+    plugin = QwenVL(dict(options))
+    request = Request("r", "s", "t", turns, Choose(("yes", "no")))
+    (response,) = plugin.load(Runtime(device="cpu")).answer([request])
+    assert isinstance(response.result, Scores)
+    assert response.result.values[0] == pytest.approx(wanted, abs=1e-4)
+    assert plugin.identity(Runtime()) != QwenVL({"path": str(folder)}).identity(Runtime())
 
 
 def test_a_tokenizer_without_the_image_token_is_refused(tmp_path: Path) -> None:

@@ -207,7 +207,8 @@ def test_a_chat_is_tokenised_piece_by_piece(chat: OriginalQwenVL) -> None:
 
 def long_logits(model: OriginalQwenVL, row: Inputs, trained: int) -> torch.Tensor:
     """The original's attention beyond the trained length, written out by its formulas."""
-    config, decoder = model.language_model.config, model.language_model.model
+    config: Any = model.language_model.config
+    decoder: Any = model.language_model.model
     heads, width, length = config.num_attention_heads, config.head_dim, row.length
     alpha = max(2 ** math.ceil(math.log2(length / trained) + 1) - 1, 1)
     base = 10000.0 * alpha ** (width / (width - 2))
@@ -216,7 +217,8 @@ def long_logits(model: OriginalQwenVL, row: Inputs, trained: int) -> torch.Tenso
 
     def turned(states: torch.Tensor) -> torch.Tensor:
         one, other = states.chunk(2, -1)
-        return states * cos + torch.cat([-other, one], -1) * sin
+        moved: torch.Tensor = states * cos + torch.cat([-other, one], -1) * sin
+        return moved
 
     grow = [max(1.0, math.log(at) / math.log(trained)) for at in range(1, length + 1)]
     hidden = row.embeds

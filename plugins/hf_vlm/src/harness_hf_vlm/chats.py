@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -111,7 +112,9 @@ class Chats:
         if not special or self._begun(shown):
             given["add_special_tokens"] = False
         try:
-            made = self.processor(**given)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of transformers about itself
+                made = self.processor(**given)
         except Exception as error:  # noqa: BLE001  processors raise whatever is below them
             said = " ".join(str(error).split()) or type(error).__name__
             kind = "image_rejected" if images else "prompt_format"

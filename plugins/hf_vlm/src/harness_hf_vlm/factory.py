@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.descriptors import Json
 from harness.engine.checkpoints import Checkpoint, open_checkpoint, read_json
-from harness.engine.devices import resolve_device, resolve_dtype, torch_dtype
+from harness.engine.devices import resolve_device, resolve_dtype
+from harness.engine.loading import is_placed, load_arguments, loading_identity
 from harness.engine.weights import user_cache
 from harness.errors import UserError
 from harness.models import Answerer, Runtime
@@ -36,10 +37,11 @@ class HfVlm:
     def identity(self, runtime: Runtime) -> Mapping[str, Json]:
         """Return everything that can change the numbers; see the model contract."""
         source = self._open()
+        memo = runtime.cache or user_cache()
         return {
             "model": "hf_vlm",
             "scheme": _SCHEME,
-            "checkpoint": source.identity(runtime.cache or user_cache()),
+            "checkpoint": source.identity(memo),
             "dtype": resolve_dtype(runtime.dtype, source.dtype),
             "chat_template": template_hash(source.folder),
             "prompt_format": str(self._options.get("prompt_format") or "auto"),
@@ -47,6 +49,7 @@ class HfVlm:
             "trust_remote_code": self._trusts,
             # Its processors and models are not part of the checkpoint.
             "transformers": importlib.metadata.version("transformers"),
+            **loading_identity(self._options, memo),
         }
 
     def load(self, runtime: Runtime) -> Answerer:
@@ -64,8 +67,9 @@ class HfVlm:
         about = {**self.identity(runtime), "device": device.type}
         return load(
             source,
-            device=device,
-            loading={"dtype": torch_dtype(str(about["dtype"]))},
+            device=None if is_placed(self._options) else device,
+            loading=load_arguments(self._options, runtime, str(about["dtype"])),
+            options=self._options,
             form=str(about["prompt_format"]),
             score_eos=bool(about["score_eos"]),
             trust=self._trusts,

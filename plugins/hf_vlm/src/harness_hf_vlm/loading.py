@@ -13,6 +13,7 @@ from harness.engine.answerer import EngineAnswerer
 from harness.engine.chats import find_template
 from harness.engine.checking import TOLERANCE
 from harness.engine.checkpoints import Checkpoint, load_model
+from harness.engine.loading import after_load
 from harness.errors import UserError
 from harness.models import Answerer, Runtime
 from harness.requests import Choose, Failed, Request, Response, Scores, Turn
@@ -50,14 +51,25 @@ class Loaded:
 def load(  # noqa: PLR0913  named choices
     source: Checkpoint,
     *,
-    device: torch.device,
+    device: torch.device | None,
     loading: Mapping[str, Any],
+    options: Mapping[str, Json],
     form: str,
     score_eos: bool,
     trust: bool,
     about: Mapping[str, Json],
 ) -> Loaded:
     """Return model and processor.
+
+    Args:
+        source: The checkpoint.
+        device: Where to compute; ``None`` where the weights are loaded to.
+        loading: Passed to ``from_pretrained``.
+        options: What :func:`harness.engine.loading.after_load` takes.
+        form: How a chat becomes text.
+        score_eos: Whether an option ends with end-of-sequence.
+        trust: Whether code of the checkpoint may run.
+        about: The model's identity and device.
 
     Raises:
         UserError: when transformers cannot load one of them, or they do not fit.
@@ -67,7 +79,9 @@ def load(  # noqa: PLR0913  named choices
         model = _load_trusted(source, loading)
     else:
         model = load_model(AutoModelForImageTextToText, source, **loading)
-    model.to(device).eval()
+    if device is not None:
+        model.to(device)
+    after_load(model.eval(), options)  # an adapter changes the model's layers in place
     template = find_template(source.folder, processor.tokenizer)
     if form == "template" and template is None:
         raise UserError("the checkpoint has no chat template", fix="-o prompt_format=plain")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.descriptors import Option
+from harness.engine.loading import LOADING
 
 FORMATS = ("auto", "template", "plain", "question")
 WAYS = ("auto", "engine", "cached", "whole")
@@ -32,4 +33,5 @@ OPTIONS: tuple[Option, ...] = (
         default=False,
         help="run Python code that the checkpoint brings; it can do whatever you can",
     ),
+    *LOADING,
 )

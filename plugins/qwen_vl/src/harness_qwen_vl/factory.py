@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.descriptors import Json
 from harness.engine.checkpoints import Checkpoint, open_checkpoint, read_json, require_family
-from harness.engine.devices import resolve_device, resolve_dtype, torch_dtype
+from harness.engine.devices import resolve_device, resolve_dtype
+from harness.engine.loading import is_placed, load_arguments, loading_identity
 from harness.engine.weights import user_cache
 from harness.errors import UserError
 from harness.models import Runtime
@@ -33,13 +34,15 @@ class QwenVL:
     def identity(self, runtime: Runtime) -> Mapping[str, Json]:
         """Return everything that can change the numbers; see the model contract."""
         source = self._open()
+        memo = runtime.cache or user_cache()
         about: dict[str, Json] = {
             "model": "qwen_vl",
             "scheme": _SCHEME,
-            "checkpoint": source.identity(runtime.cache or user_cache()),
+            "checkpoint": source.identity(memo),
             "dtype": resolve_dtype(runtime.dtype, source.dtype),
             "score_eos": bool(self._options.get("score_eos", True)),
             "context": self._options.get("context"),
+            **loading_identity(self._options, memo),
         }
         if _is_first(source):
             chat = self._chat(source)
@@ -61,7 +64,8 @@ class QwenVL:
         device = resolve_device(runtime.device)
         source = self._open()
         about = {**self.identity(runtime), "device": device.type}
-        loading: dict[str, Any] = {"dtype": torch_dtype(str(about["dtype"]))}
+        loading = load_arguments(self._options, runtime, str(about["dtype"]))
+        place = None if is_placed(self._options) else device
         model: VisionLanguageModel
         if _is_first(source):
             from harness_qwen_vl.original import OriginalQwenVL
@@ -72,8 +76,9 @@ class QwenVL:
                 chat=self._chat(source),
                 picture=" " if space else "",
                 score_eos=bool(about["score_eos"]),
-                device=device,
+                device=place,
                 loading=loading,
+                options=self._options,
                 features_key=about,
             )
         else:
@@ -83,8 +88,9 @@ class QwenVL:
                 source,
                 pixels=(self._options.get("min_pixels"), self._options.get("max_pixels")),
                 score_eos=bool(about["score_eos"]),
-                device=device,
+                device=place,
                 loading=loading,
+                options=self._options,
                 features_key=about,
             )
         model.context = int(self._options.get("context") or model.context)

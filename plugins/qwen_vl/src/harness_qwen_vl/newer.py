@@ -16,6 +16,7 @@ from harness.engine.checkpoints import (
     load_tokenizer,
 )
 from harness.engine.contract import IMAGE, Inputs, PromptError, VisionLanguageModel
+from harness.engine.loading import after_load
 from harness.engine.tokens import Ids, Joint
 from harness.errors import UserError
 from harness.requests import Turn
@@ -45,6 +46,7 @@ class NewerQwenVL(VisionLanguageModel):
         score_eos: Whether an option ends with end-of-sequence.
         device: Where to compute; ``None`` where the weights are loaded to.
         loading: Passed to ``from_pretrained``.
+        options: What :func:`harness.engine.loading.after_load` takes.
         features_key: What images' features depend on.
     """
 
@@ -56,6 +58,7 @@ class NewerQwenVL(VisionLanguageModel):
         score_eos: bool = True,
         device: torch.device | None = None,
         loading: Mapping[str, Any],
+        options: Mapping[str, Json] | None = None,
         features_key: Mapping[str, Json] | None = None,
     ) -> None:
         kind = _CLASSES[str(checkpoint.config["model_type"])]
@@ -64,9 +67,15 @@ class NewerQwenVL(VisionLanguageModel):
         self._tokenizer = load_tokenizer(checkpoint.folder)
         self._processor = load_image_processor(checkpoint.folder)
         _limit(self._processor, *pixels)
-        self.language_model = load_model(getattr(transformers, kind), checkpoint, **loading)
-        self.language_model.to(device or self.device)
-        config = self.language_model.config
+        model = load_model(getattr(transformers, kind), checkpoint, **loading)
+        if device is not None:
+            model.to(device)
+        given = options or {}
+        # An adapter changes the layers in place, so the model itself still leads to its parts.
+        self.language_model = after_load(model, {"adapter": given.get("adapter")})
+        after_load(model.model.language_model, {"compile": given.get("compile")})
+        self._model = model
+        config = model.config
         self._image = int(config.image_token_id)
         token = self._tokenizer.convert_ids_to_tokens(self._image)
         if token not in self._tokenizer.get_added_vocab():
@@ -108,11 +117,11 @@ class NewerQwenVL(VisionLanguageModel):
         except (ValueError, TypeError, ZeroDivisionError, RuntimeError) as error:
             raise PromptError("image_rejected", f"the image processor refuses: {error}") from None
         grids = given["image_grid_thw"]
-        seen = self.language_model.model.get_image_features(
+        seen = self._model.model.get_image_features(
             given["pixel_values"].to(self.device), grids.to(self.device), return_dict=True
         )
         parts = [seen.pooler_output, *(getattr(seen, "deepstack_features", None) or ())]
-        merge = int(self.language_model.model.visual.spatial_merge_size)
+        merge = int(self._model.model.visual.spatial_merge_size)
         return [
             torch.cat(layers, dim=-1).view(int(grid[1]) // merge, int(grid[2]) // merge, -1)
             for grid, *layers in zip(grids, *parts, strict=True)
@@ -169,7 +178,7 @@ class NewerQwenVL(VisionLanguageModel):
             deep = extras[_DEEP].flatten(0, 1)  # zero where a position shows no image
             more["visual_pos_masks"] = torch.ones_like(embeds[..., 0], dtype=torch.bool)
             more["deepstack_visual_embeds"] = list(deep.unbind(1))
-        whole = self.language_model
+        whole = self._model
         hidden = whole.model.language_model(
             inputs_embeds=embeds,
             attention_mask=mask,
@@ -180,6 +189,11 @@ class NewerQwenVL(VisionLanguageModel):
         ).last_hidden_state
         logits: Tensor = whole.lm_head(hidden[:, -keep:])  # 0 is all
         return logits
+
+    def close(self) -> None:
+        """Free the weights."""
+        super().close()
+        self._model = None
 
 
 def _grid(image: Tensor) -> tuple[int, int]:

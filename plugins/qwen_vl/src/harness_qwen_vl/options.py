@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.descriptors import Option
+from harness.engine.loading import LOADING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +35,7 @@ OPTIONS: tuple[Option, ...] = (
         help="positions of prompt and answer; unset: as the checkpoint says",
     ),
     Option(name="score_eos", type="bool", default=True, help="an option ends with end-of-sequence"),
+    *LOADING,
 )
 
 _HUB = {

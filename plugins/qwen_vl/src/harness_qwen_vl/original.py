@@ -9,6 +9,7 @@ import torch
 from harness.descriptors import Json
 from harness.engine.checkpoints import Checkpoint, check_loaded, iterate_tensors, load_model
 from harness.engine.contract import IMAGE, VisionLanguageModel
+from harness.engine.loading import after_load
 from harness.engine.tokens import Ids, Joint
 from harness.errors import UserError
 from harness.requests import Turn
@@ -38,6 +39,7 @@ class OriginalQwenVL(VisionLanguageModel):
         score_eos: Whether an option ends with the token that ends an answer.
         device: Where to compute; ``None`` where the weights are loaded to.
         loading: Passed to ``from_pretrained``.
+        options: What :func:`harness.engine.loading.after_load` takes.
         features_key: What images' features depend on.
     """
 
@@ -50,6 +52,7 @@ class OriginalQwenVL(VisionLanguageModel):
         score_eos: bool = True,
         device: torch.device | None = None,
         loading: Mapping[str, Any],
+        options: Mapping[str, Json] | None = None,
         features_key: Mapping[str, Json] | None = None,
     ) -> None:
         self._chat, self._picture = chat, picture
@@ -80,7 +83,9 @@ class OriginalQwenVL(VisionLanguageModel):
             weights=dict(rename(words.items())),
             **loading,
         )
-        self.language_model.to(device or self.device)
+        if device is not None:
+            self.language_model.to(device)
+        self.language_model = after_load(self.language_model, options or {})
         self._load_tower(sight, checkpoint)
         self._long = LongRows(
             self.language_model,

@@ -1,0 +1,238 @@
+"""The plugin as the harness and a user see it, wrong input included."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from harness_hf_vlm import loading
+from harness_hf_vlm.answerer import ProcessorAnswerer
+from harness_hf_vlm.factory import HfVlm
+
+from harness.cli.main import invoke, main
+from harness.errors import UserError
+from harness.models import Runtime
+from harness.requests import Choose, Failed, Request, Response, Scores, Turn
+from tests.plugins.hf_vlm import families
+from tests.plugins.hf_vlm.tiny import picture, tokenizer
+
+pytestmark = pytest.mark.torch
+
+CODE = {"AutoModelForImageTextToText": "own.Model"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return families.llava(tmp_path_factory.mktemp("llava"))
+
+
+@pytest.fixture(scope="module")
+def gemma(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return families.gemma3(tmp_path_factory.mktemp("gemma3"))
+
+
+@pytest.fixture
+def copy(folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(folder, tmp_path / "copy"))
+
+
+def identity(folder: Path, runtime: Runtime | None = None, **options: Any) -> Any:
+    return HfVlm({"path": str(folder), **options}).identity(runtime or Runtime())
+
+
+def load(folder: Path, **options: Any) -> Any:
+    return HfVlm({"path": str(folder), **options}).load(Runtime(device="cpu"))
+
+
+def change(path: Path, **values: Any) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+def test_identity_imports_nothing_heavy(folder: Path) -> None:
+    code = (
+        "import sys\n"
+        "from harness.descriptors import load_target\n"
+        "from harness.models import Runtime\n"
+        "from harness.plugins import plugins\n"
+        "model = load_target(plugins().models()['hf_vlm'])({'path': sys.argv[1]})\n"
+        "assert model.identity(Runtime())['chat_template']\n"
+        "heavy = {'torch', 'transformers'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_changes_numbers_changes_the_identity(folder: Path, copy: Path) -> None:
+    plain = identity(copy)
+    assert plain == identity(folder)
+    assert identity(copy, way="whole") == plain
+    others = [
+        identity(copy, Runtime(dtype="bfloat16")),
+        identity(copy, prompt_format="plain"),
+        identity(copy, score_eos=False),
+        identity(copy, trust_remote_code=True),
+    ]
+    template = copy / "chat_template.jinja"
+    template.write_text(template.read_text() + " ")
+    others.append(identity(copy))
+    assert others[-1]["chat_template"] != plain["chat_template"]
+    assert len({json.dumps(other) for other in [plain, *others]}) == 1 + len(others)
+
+
+@pytest.mark.parametrize("name", ["config.json", "processor_config.json"])
+def test_code_of_a_checkpoint_is_refused_by_default(copy: Path, name: str) -> None:
+    change(copy / name, auto_map=CODE)
+    with pytest.raises(UserError, match=r"own\.Model.*can do whatever you can") as caught:
+        identity(copy)
+    assert "-o trust_remote_code=true" in caught.value.fix
+    assert identity(copy, trust_remote_code=True)["trust_remote_code"] is True
+
+
+def test_code_that_is_allowed_and_missing_is_said(copy: Path) -> None:
+    change(copy / "config.json", auto_map=CODE, model_type="unheard_of")
+    with pytest.raises(UserError, match="own code cannot load it"):
+        load(copy, trust_remote_code=True)
+
+
+def test_what_is_no_checkpoint_is_said(copy: Path) -> None:
+    with pytest.raises(UserError, match="needs a checkpoint"):
+        HfVlm({}).identity(Runtime())
+    with pytest.raises(UserError, match="no folder"):
+        identity(copy / "gone")
+    (copy / "processor_config.json").unlink()
+    with pytest.raises(UserError, match="processor"):
+        load(copy)
+    (copy / "model.safetensors").unlink()
+    with pytest.raises(UserError, match="no weights"):
+        identity(copy)
+
+
+def test_a_tokenizer_without_the_image_token_is_refused(copy: Path) -> None:
+    words = tokenizer(bos=True)
+    words.chat_template = None
+    words.save_pretrained(copy)
+    with pytest.raises(UserError, match=r"image token"):
+        load(copy)
+
+
+def test_a_template_that_shows_no_image_is_refused(copy: Path) -> None:
+    (copy / "chat_template.jinja").write_text("{{ messages[0]['role'] }}")
+    with pytest.raises(UserError, match="the chat template writes no image token"):
+        load(copy)
+    assert load(copy, prompt_format="plain") is not None
+
+
+def test_a_checkpoint_without_template_is_asked_plainly(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    made = families.paligemma(tmp_path_factory.mktemp("paligemma"))
+    with pytest.raises(UserError, match="no chat template"):
+        load(made, prompt_format="template")
+    request = Request("r", "s", "t", (Turn("user", "yes?", (picture(1),)),), Choose(("a", "b")))
+    values = [
+        next(iter(load(made, prompt_format=form).answer([request]))).result.values
+        for form in ("auto", "plain", "question")
+    ]
+    assert values[0] == values[1] != values[2]
+
+
+def test_what_cannot_be_answered_fails_alone(gemma: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answerer = load(gemma)
+    (good,) = [Request("good", "s", "t", (Turn("user", "x", (picture(1),)),), Choose(("a", "b")))]
+    turns = good.turns
+    long = (Turn("user", "yes no maybe " * 400, (picture(1),)),)
+    asked = [
+        good,
+        Request("empty", "s", "t", turns, Choose(("a", ""))),
+        Request("long", "s", "t", long, Choose(("a", "b"))),
+        Request("bad", "s", "t", (Turn("user", "x", (picture(5),)),), Choose(("a", "b"))),
+    ]
+    images = answerer._chats.processor.image_processor
+    own = type(images).preprocess
+
+    def preprocess(self: Any, given: Any, *rest: Any, **named: Any) -> Any:
+        if picture(5).pixels.tobytes() in [one.tobytes() for one in _flat(given)]:
+            raise ValueError("a picture like this is too much")
+        return own(self, given, *rest, **named)
+
+    monkeypatch.setattr(type(images), "preprocess", preprocess)
+    found = {response.request: response.result for response in answerer.answer(asked)}
+    assert isinstance(found["good"], Scores)
+    kinds = {name: found[name].kind for name in ("empty", "long", "bad")}
+    assert kinds == {"empty": "empty_option", "long": "prompt_too_long", "bad": "image_rejected"}
+    assert isinstance(found["bad"], Failed)
+    assert "too much" in found["bad"].message
+
+
+def _flat(given: Any) -> list[Any]:
+    if isinstance(given, (list, tuple)):
+        return [one for some in given for one in _flat(some)]
+    return [given] if hasattr(given, "tobytes") else []
+
+
+def test_a_way_that_would_change_numbers_is_turned_off(
+    gemma: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Wrong(ProcessorAnswerer):
+        def answer(self, requests: Any) -> Any:
+            for response in super().answer(requests):
+                scores = response.result
+                if not (self._cached and isinstance(scores, Scores)):
+                    yield response
+                    continue
+                moved = (scores.values[0] + 2e-4, *scores.values[1:])
+                yield Response(response.request, replace(scores, values=moved))
+
+    monkeypatch.setattr(loading, "ProcessorAnswerer", Wrong)
+    answerer = load(gemma)
+    assert answerer._cached is False
+    assert "a log-probability differs by 0.0002" in answerer.notes()[-1]
+    with pytest.raises(UserError, match="this model cannot be asked so"):
+        load(gemma, way="cached")
+
+
+def test_an_encoder_with_a_decoder_cannot_be_asked_behind_keys(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    made = families.blip2_t5(tmp_path_factory.mktemp("t5"))
+    with pytest.raises(UserError, match="an encoder of its own"):
+        load(made, way="cached")
+
+
+def test_half_precision_runs(folder: Path) -> None:
+    answerer = HfVlm({"path": str(folder)}).load(Runtime(device="cpu", dtype="bfloat16"))
+    request = Request("r", "s", "t", (Turn("user", "x", (picture(1),)),), Choose(("a", "b")))
+    (response,) = answerer.answer([request])
+    assert isinstance(response.result, Scores)
+    assert torch.tensor(response.result.values).isfinite().all()
+
+
+def test_a_task_of_the_demo_world_from_the_command_line(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked = ["run", "--model", "hf_vlm", "--tasks", "raf_db", "--limit", "4"]
+    code = invoke(main, [*asked, "-o", f"path={folder}"])
+    said = capsys.readouterr()
+    assert code == 0, said.err
+    records = list(Path("results").rglob("samples.jsonl"))
+    assert len(records) == 1
+    assert len(records[0].read_text().splitlines()) == 4
+    code = invoke(main, [*asked, "-o", f"path={tmp_path}"])
+    said = capsys.readouterr()
+    assert code == 2
+    assert "not a checkpoint" in said.err
+    assert "Traceback" not in said.err

@@ -1,0 +1,139 @@
+"""Every tested family: whatever way is chosen gives what whole forward passes give."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+import torch
+from harness_hf_vlm.answerer import ProcessorAnswerer
+from harness_hf_vlm.factory import HfVlm
+from harness_hf_vlm.loading import Loaded, choose
+
+from harness.engine.answerer import EngineAnswerer
+from harness.models import Runtime
+from harness.requests import Choose, Embed, Failed, Generate, Request, Scores, Text, Turn
+from tests.plugins.hf_vlm.families import FAMILIES
+from tests.plugins.hf_vlm.tiny import picture
+
+pytestmark = pytest.mark.torch
+
+CPU = Runtime(device="cpu")
+OPTIONS = ("yes", "no maybe", "two people talking")
+WAYS = {
+    "llava": "engine",
+    "llava_next": "engine",
+    "idefics3": "engine",
+    "internvl": "engine",
+    "deepseek_vl": "engine",
+    "paligemma": "cached",
+    "gemma3": "cached",
+    "idefics2": "cached",
+    "mllama": "cached",
+    "glm4v": "cached",
+    "qwen2_vl": "cached",
+    "blip2": "whole",
+    "blip2_t5": "whole",
+    "instructblip": "whole",
+}
+
+
+@dataclass(frozen=True)
+class Made:
+    """A family's checkpoint, asked in the way that was chosen and in the slowest."""
+
+    name: str
+    loaded: Loaded
+    chosen: Any
+    whole: ProcessorAnswerer
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    folder = FAMILIES[request.param](tmp_path_factory.mktemp(request.param))
+    loaded = HfVlm({"path": str(folder)}).load_parts(CPU)
+    chosen = choose(loaded, CPU, "auto")
+    return Made(request.param, loaded, chosen, ProcessorAnswerer(loaded, CPU, cached=False))
+
+
+def requests(want: Any) -> list[Request]:
+    texts = ("what is this?", "which expression does this face show?")
+    chats = [
+        (Turn("user", text, (picture(number, *size),)),)
+        for number, (text, size) in enumerate(
+            zip((*texts, texts[0]), ((40, 30), (30, 50), (40, 30)), strict=True)
+        )
+    ]
+    chats.append(chats[0])
+    return [Request(str(at), "s", "t", turns, want) for at, turns in enumerate(chats)]
+
+
+def results(answerer: Any, asked: list[Request]) -> list[Any]:
+    return [response.result for response in answerer.answer(asked)]
+
+
+def test_the_fastest_exact_way_is_taken(made: Made) -> None:
+    way = WAYS[made.name]
+    assert isinstance(made.chosen, EngineAnswerer if way == "engine" else ProcessorAnswerer)
+    if isinstance(made.chosen, ProcessorAnswerer):
+        assert made.chosen._cached == (way == "cached")
+        told = " ".join(made.chosen.notes())
+        assert ("sharing of prompts is off" in told) == (made.name != "blip2_t5")
+    asked = requests(Choose(OPTIONS))
+    found, wanted = results(made.chosen, asked), results(made.whole, asked)
+    for one, other in zip(found, wanted, strict=True):
+        assert isinstance(one, Scores)
+        assert one.values == pytest.approx(other.values, abs=1e-4)
+        assert (one.tokens, one.bytes) == (other.tokens, other.bytes)
+        assert one.bytes == tuple(len(option.encode()) for option in OPTIONS)
+    assert found[0] == found[3]
+    writes = requests(Generate(4))
+    assert results(made.chosen, writes) == results(made.whole, writes)
+
+
+def test_neither_batch_nor_order_changes_scores(made: Made) -> None:
+    asked = requests(Choose(OPTIONS))
+    found = results(made.chosen, asked)
+    one_row = replace(CPU, batch_size=1)
+    small: Any = ProcessorAnswerer(made.loaded, one_row, cached=WAYS[made.name] == "cached")
+    if isinstance(made.chosen, EngineAnswerer):
+        small = EngineAnswerer(made.chosen._model, one_row)
+    turned = results(small, asked[::-1])[::-1]
+    for one, other in zip(found, turned, strict=True):
+        assert one.values == pytest.approx(other.values, abs=1e-4)
+
+
+@torch.inference_mode()
+def test_whole_scores_follow_from_transformers_logits(made: Made) -> None:
+    """One option's sum, from the model's own call on the processor's inputs, written out."""
+    if made.name in {"blip2_t5", "paligemma"}:
+        pytest.skip("their answers do not stand behind the prompt as text")
+    chats, model = made.loaded.chats, made.loaded.model
+    request = requests(Choose(OPTIONS))[0]
+    (scores,) = results(made.chosen, [request])
+    text = chats.render(request.turns)
+    gap = "" if text[-1:].isspace() else " "
+    for option, value, count in zip(OPTIONS, scores.values, scores.tokens, strict=True):
+        end = chats.tokenizer.eos_token
+        given = chats.inputs(text + gap + option + end, request.images)
+        # InstructBLIP's queries read the question, not the answer.
+        asked = chats.inputs(text, request.images)
+        given |= {name: asked[name] for name in asked if name.startswith("qformer")}
+        ids = given["input_ids"][0]
+        each = model(**given).logits[0].log_softmax(-1)
+        wanted = sum(float(each[at - 1, ids[at]]) for at in range(len(ids) - count, len(ids)))
+        assert value == pytest.approx(wanted, abs=1e-4)
+
+
+def test_stops_and_wants_that_are_not_met(made: Made) -> None:
+    answerer = made.chosen
+    (whole,) = results(answerer, requests(Generate(6))[:1])
+    assert isinstance(whole, Text)
+    if whole.text.strip():
+        stop = whole.text.strip()[-1]
+        (cut,) = results(answerer, requests(Generate(6, (stop,)))[:1])
+        assert cut == Text(whole.text[: whole.text.index(stop)], "stop")
+    (vectors,) = results(answerer, requests(Embed())[:1])
+    assert isinstance(vectors, Failed)
+    assert vectors.kind == "unsupported"
