@@ -30,6 +30,9 @@ from harness.specs.prompt import lists_options
 from harness.specs.variants import variants_of
 from harness.tables.build import build_table
 from harness.tables.table import Table
+from harness.training.run import TrainingPlan
+from harness.training.run import plan_training as planned_training
+from harness.training.settings import TrainingSettings
 
 __all__ = [
     "leaderboard",
@@ -125,6 +128,7 @@ class Asking(TypedDict, total=False):
         max_pixels: Larger images are errors.
         max_errors: Share of samples that may error before ``failed`` says so.
         retry_errors: Ask blocks that hold a sample error again, sealed or not.
+        checkpoint: Folder of a finished training, put over the model's own weights.
     """
 
     options: Mapping[str, Json]
@@ -144,6 +148,7 @@ class Asking(TypedDict, total=False):
     max_pixels: int
     max_errors: float
     retry_errors: bool
+    checkpoint: Path | None
 
 
 def plan(
@@ -164,7 +169,9 @@ def plan(
         cache=settings.cache / "features",
         kv_budget=asked.get("kv_budget"),
     )
-    subject = find_subject(model, asked.get("options", {}), settings, runtime)
+    subject = find_subject(
+        model, asked.get("options", {}), settings, runtime, asked.get("checkpoint")
+    )
     ids = asked.get("ids")
     terms = Terms(
         selection=Selection(asked.get("limit"), None if ids is None else frozenset(ids)),
@@ -208,6 +215,44 @@ def run(
     subject, planned, terms = plan(model, tasks, **asked)
     watcher.planned(planned)
     return run_tasks(subject, planned, terms, watcher)
+
+
+def plan_training(  # noqa: PLR0913  one keyword for each group of flags of `harness train`
+    model: str,
+    recipe: str,
+    tasks: str | Iterable[str],
+    *,
+    options: Mapping[str, Json] | None = None,
+    recipe_options: Mapping[str, Json] | None = None,
+    spec_options: Mapping[str, Json] | None = None,
+    data: Mapping[str, Path] | None = None,
+    profile: str | None = None,
+    settings: TrainingSettings | None = None,
+    form: str | None = None,
+    limit: int | None = None,
+    parts: str = "auto",
+    lora: Mapping[str, Json] | None = None,
+) -> TrainingPlan:
+    """Plan a training without loading a weight; arguments as for :func:`train`."""
+    how = settings or TrainingSettings()
+    held = load_settings(profile=profile, data=data)
+    runtime = Runtime(device=how.device, cache=held.cache / "features")
+    subject = find_subject(model, options or {}, held, runtime)
+    catalog = load_catalog(plugins().spec_folders())
+    names = catalog.expand([tasks] if isinstance(tasks, str) else list(tasks))
+    chosen = task_options(spec_options or {}, names)
+    found = [Task(catalog.task(name, chosen.get(name, {})), held) for name in names]
+    return planned_training(
+        subject,
+        found,
+        recipe,
+        options=recipe_options or {},
+        settings=how,
+        form=form,
+        limit=limit,
+        parts=parts,
+        lora=lora,
+    )
 
 
 def leaderboard(

@@ -12,9 +12,21 @@ COMMANDS: tuple[CommandDescriptor, ...] = (
         section="Evaluate",
     ),
     CommandDescriptor(
+        id="train",
+        target="harness.cli.train:train",
+        summary="Train a model by a recipe.",
+        section="Train",
+    ),
+    CommandDescriptor(
         id="leaderboard",
         target="harness.cli.leaderboard:leaderboard",
         summary="Print a table of finished evaluations.",
+        section="Evaluate",
+    ),
+    CommandDescriptor(
+        id="compare",
+        target="harness.cli.compare:compare",
+        summary="Compare two runs sample by sample.",
         section="Evaluate",
     ),
     CommandDescriptor(

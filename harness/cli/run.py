@@ -121,6 +121,11 @@ def size(text: str | None) -> int | None:
     help="Share of samples that may error; above it the exit code is 1.",
 )
 @click.option("--max-megapixels", default=200, show_default=True, type=click.IntRange(min=1))
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="What `harness train` wrote.",
+)
 @click.option("--retry-errors", is_flag=True, help="Ask again what errored before.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
@@ -154,6 +159,7 @@ def run(**flags: Any) -> int:
         max_pixels=flags["max_megapixels"] * 1_000_000,
         max_errors=flags["max_errors"],
         retry_errors=flags["retry_errors"],
+        checkpoint=flags["checkpoint"],
     )
     with Display(console) as display:
         display.planned(planned)

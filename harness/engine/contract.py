@@ -177,6 +177,11 @@ class VisionLanguageModel(ABC):
         """
         return {"language_model": self.language_model}
 
+    @property
+    def end(self) -> int:
+        """The id that ends an answer in training: the least of :attr:`ends`, unless overridden."""
+        return min(self.ends)
+
     def shares_prefix(self, length: int) -> bool:
         """Whether a prompt of so many positions may be read apart from what follows it.
 

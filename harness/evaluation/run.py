@@ -157,6 +157,10 @@ def _plan(subject: Subject, task: Task, terms: Terms) -> Planned:
     results = task.settings.results
     directory = results / "evaluations" / task.id / f"{subject.descriptor.id}-{said[:12]}"
     marks = {*plan.marks, *subject.marks}
+    if subject.checkpoint is not None:
+        marks |= subject.checkpoint.marks
+        if subject.checkpoint.saw(task.spec.data.benchmark, plan.selection.of(task.samples())):
+            marks.add("contaminated")
     if plan.limited:
         marks.add("limited")
     job = Job(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from harness.config.settings import Settings
 from harness.descriptors import Json, ModelDescriptor, Option, load_target, parse_options
 from harness.errors import UserError, unknown
 from harness.evaluation.task import Task
+from harness.evaluation.trained import TrainedWeights, trained_weights
 from harness.models import Answerer, Model, Runtime
 from harness.plugins import find, plugins
 from harness.specs import TaskSpec, fingerprint
@@ -25,12 +26,14 @@ class Subject:
     Attributes:
         options: Every option's value.
         marks: Marks its preset puts on records.
+        checkpoint: What ``harness train`` wrote, to be put over the model's own weights.
     """
 
     descriptor: ModelDescriptor
     options: Mapping[str, Json]
     marks: tuple[str, ...]
     runtime: Runtime
+    checkpoint: TrainedWeights | None = None
     _models: dict[str, Model] = field(default_factory=dict)
     _loaded: dict[str, Answerer] = field(default_factory=dict)
 
@@ -49,13 +52,24 @@ class Subject:
         """Return the loaded model for a task; weights are loaded on the first call."""
         key = task.id if self.descriptor.needs_task else ""
         if key not in self._loaded:
-            self._loaded[key] = self.model(task).load(self.runtime)
+            self._loaded[key] = self._load(self.model(task))
         return self._loaded[key]
+
+    def _load(self, model: Any) -> Answerer:
+        if self.checkpoint is None:
+            loaded: Answerer = model.load(self.runtime)
+            return loaded
+        return self.checkpoint.answerer(model, self.runtime)
 
     def record(self, task: Task) -> dict[str, Json]:
         """Return what ``evaluation.json`` says of the model."""
         identity = dict(self.model(task).identity(self.runtime))
+        trained: dict[str, Json] = {}
+        if self.checkpoint is not None:
+            identity["checkpoint"] = self.checkpoint.sha256
+            trained["training"] = self.checkpoint.about
         return {
+            **trained,
             "id": self.descriptor.id,
             "options": {
                 option.name: _portable(option, self.options[option.name])
@@ -97,7 +111,11 @@ def _portable(option: Option, value: Json) -> Json:
 
 
 def find_subject(
-    name: str, given: Mapping[str, Json], settings: Settings, runtime: Runtime
+    name: str,
+    given: Mapping[str, Json],
+    settings: Settings,
+    runtime: Runtime,
+    checkpoint: Path | None = None,
 ) -> Subject:
     """Find a model and settle its options: descriptor default < preset < settings < given.
 
@@ -119,4 +137,5 @@ def find_subject(
     # A preset's marks speak of its parts: they go when the user puts another part in their place.
     replaced = held.keys() & chosen.keys()
     marks = () if replaced else descriptor.preset_marks.get(str(preset), ())
-    return Subject(descriptor, options, marks, runtime)
+    weights = None if checkpoint is None else trained_weights(checkpoint)
+    return Subject(descriptor, options, marks, runtime, weights)

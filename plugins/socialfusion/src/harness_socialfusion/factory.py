@@ -26,6 +26,8 @@ from harness_socialfusion.sources import (
 if TYPE_CHECKING:
     from harness.engine.answerer import EngineAnswerer
 
+    from harness_socialfusion.spoken import SpokenModel
+
 _SCHEME = 1  # raised when the way answers are computed changes their numbers
 
 
@@ -85,6 +87,10 @@ class SocialFusion:
         """Load the weights."""
         from harness.engine.answerer import EngineAnswerer
 
+        return EngineAnswerer(self.load_model(runtime), runtime)
+
+    def load_model(self, runtime: Runtime) -> SpokenModel:
+        """Return the model as the engine takes it, on its device."""
         device = resolve_device(runtime.device)
         from harness_socialfusion import checkpoint
         from harness_socialfusion.spoken import SpokenModel
@@ -106,12 +112,11 @@ class SocialFusion:
                 memo=memo,
                 prompt_format=settings.prompt_format,
             )
-        spoken = SpokenModel(
+        return SpokenModel(
             model.to(device).eval(),
             encoder=encoder,
             score_eos=bool(self._options.get("score_eos", True)),
         )
-        return EngineAnswerer(spoken, runtime)
 
     def _settings(self) -> tuple[FusionSettings, Path | None]:
         """Return the settings, and the folder of a saved model."""

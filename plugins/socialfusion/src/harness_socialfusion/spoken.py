@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from harness.engine.contract import VisionLanguageModel
 from harness.engine.tokens import Ids, Joint
 from harness.requests import Turn
 from harness.samples.images import LoadedImage
-from torch import Tensor
+from torch import Tensor, nn
 
 from harness_socialfusion.model import SocialFusionModel
 from harness_socialfusion.prompts import FORMATS, encode_prompt, render
@@ -61,6 +61,14 @@ class SpokenModel(VisionLanguageModel):
     def connect(self, features: Sequence[Tensor]) -> list[Tensor]:
         """Return the connector's positions of each image."""
         return list(self._model.connect(torch.stack(list(features))))
+
+    def parts(self) -> Mapping[str, nn.Module]:
+        """Return encoder, connector and language model."""
+        return {
+            "vision_tower": self._model.encoder,
+            "connector": self._model.connector,
+            "language_model": self.language_model,
+        }
 
     def close(self) -> None:
         """Free the weights."""

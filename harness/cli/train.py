@@ -1,0 +1,211 @@
+"""``harness train``: plan, progress, checkpoint."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from harness.cli.run import pairs
+from harness.errors import UserError
+from harness.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from harness.descriptors import Json
+    from harness.training.run import TrainingPlan
+
+_RATE = 1e-4
+_RATES = {"llava": 5e-7, "qwen_vl": 1e-6, "bunny": 1e-7}  # of arXiv 2408.06569, a secondary note
+
+
+@click.command(
+    short_help="Train a model by a recipe.",
+    epilog="Examples: harness train --model socialfusion --recipe joint --data social_all "
+    "--out trained/joint | harness train --model llava -o path=llava-1.5-7b-hf --recipe asd "
+    "--data scounter --out trained/llava-asd",
+)
+@click.option("--model", required=True, metavar="ID", help="See `harness models`.")
+@click.option("--recipe", required=True, metavar="ID", help="ft, asd, single, joint, ...")
+@click.option("--data", "tasks", required=True, metavar="IDS", help="Tasks and groups to train on.")
+@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False))
+@click.option("-o", "--option", "options", multiple=True, metavar="KEY=VALUE", help="Of the model.")
+@click.option(
+    "-r",
+    "--recipe-option",
+    "recipe_options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Of the recipe.",
+)
+@click.option("--task-option", "spec_options", multiple=True, metavar="TASK.KEY=VALUE")
+@click.option("--data-path", "folders", multiple=True, metavar="TASK=PATH", help="Where data lie.")
+@click.option("--profile", metavar="NAME", help="demo (default) or full.")
+@click.option("--form", metavar="NAME", help="A task's form for training; `task` is its own.")
+@click.option("--limit", type=click.IntRange(min=1), help="So many samples a task at most.")
+@click.option(
+    "--parts", default="auto", show_default=True, metavar="auto|full|A,B", help="What trains."
+)
+@click.option("--lora-rank", default=16, show_default=True, type=click.IntRange(min=1))
+@click.option("--lora-alpha", default=32, show_default=True, type=click.IntRange(min=1))
+@click.option("--lora-dropout", default=0.0, show_default=True, type=click.FloatRange(0, 0.9))
+@click.option("--epochs", default=1, show_default=True, type=click.IntRange(min=1))
+@click.option("--batch", default=32, show_default=True, type=click.IntRange(min=1))
+@click.option("--micro-batch", default=8, show_default=True, type=click.IntRange(min=1))
+@click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Default: the model's.")
+@click.option("--schedule", default="cosine", show_default=True)
+@click.option("--warmup", default=0.03, show_default=True, type=click.FloatRange(0, 1))
+@click.option("--decay", default=0.0, show_default=True, type=click.FloatRange(min=0))
+@click.option(
+    "--precision",
+    default="float32",
+    show_default=True,
+    type=click.Choice(["float32", "bfloat16", "float16"]),
+)
+@click.option("--device", default="auto", show_default=True)
+@click.option("--seed", default=0, show_default=True)
+@click.option("--save-every", default=200, show_default=True, type=click.IntRange(min=1))
+@click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
+@click.option("--json", "as_json", is_flag=True, help="Print the training record as JSON.")
+def train(**flags: Any) -> int:
+    """Train a model by a recipe on the train splits of tasks.
+
+    The same command again continues where it was stopped, and returns at once when it is done.
+    `harness run --checkpoint DIR` evaluates what came out.
+    """
+    from harness.training.run import RECORD, run_training
+
+    plan = _plan(flags)
+    console = Console(stderr=bool(flags["as_json"]), highlight=False)
+    _print_plan(plan, console)
+    if flags["dry_run"]:
+        return 0
+    with _Display(console, plan.steps) as display:
+        out = run_training(plan, flags["out"], display)
+    if flags["as_json"]:
+        click.echo((out / RECORD).read_text(encoding="utf-8"), nl=False)
+    console.print(f"trained: {out}", soft_wrap=True)
+    console.print(
+        f"evaluate it: harness run --model {flags['model']} --checkpoint {out} --tasks ...",
+        soft_wrap=True,
+    )
+    return 0
+
+
+def _plan(flags: Mapping[str, Any]) -> TrainingPlan:
+    from harness import api
+
+    settings = TrainingSettings(
+        epochs=flags["epochs"],
+        batch=flags["batch"],
+        micro_batch=flags["micro_batch"],
+        rate=flags["rate"] or _RATES.get(flags["model"], _RATE),
+        schedule=flags["schedule"],
+        warmup=flags["warmup"],
+        decay=flags["decay"],
+        precision=flags["precision"],
+        seed=flags["seed"],
+        save_every=flags["save_every"],
+        device=flags["device"],
+    )
+    if settings.batch % min(settings.micro_batch, settings.batch):
+        raise UserError(
+            f"--batch {settings.batch} is no multiple of --micro-batch {settings.micro_batch}"
+        )
+    return api.plan_training(
+        flags["model"],
+        flags["recipe"],
+        flags["tasks"],
+        options=dict(pairs(flags["options"], "-o")),
+        recipe_options=dict(pairs(flags["recipe_options"], "-r")),
+        spec_options=dict(pairs(flags["spec_options"], "--task-option")),
+        data={key: Path(path) for key, path in pairs(flags["folders"], "--data-path").items()},
+        profile=flags["profile"],
+        settings=settings,
+        form=flags["form"],
+        limit=flags["limit"],
+        parts=flags["parts"],
+        lora={
+            "rank": flags["lora_rank"],
+            "alpha": flags["lora_alpha"],
+            "dropout": flags["lora_dropout"],
+        },
+    )
+
+
+def _print_plan(plan: TrainingPlan, console: Console) -> None:
+    table = Table(title="Plan", title_justify="left", box=None, pad_edge=False, show_header=False)
+    counts: dict[str, int] = {}
+    for example in plan.pool.examples:
+        counts[example.task] = counts.get(example.task, 0) + 1
+    options = ", ".join(f"{name}={value}" for name, value in plan.options.items())
+    settings = plan.settings
+    rows = {
+        "model": plan.subject.descriptor.id,
+        "recipe": f"{plan.recipe.id}: {options}",
+        "samples": ", ".join(f"{task} {count:,}" for task, count in counts.items()),
+        "steps": f"{plan.steps:,} ({settings.epochs} epochs, {settings.batch} samples a step)",
+        "trains": f"{plan.parts}, rate {settings.rate:g}, {settings.precision}",
+    }
+    if plan.pool.skipped:
+        rows["left out"] = f"{plan.pool.skipped:,} samples without a right answer"
+    for name, text in rows.items():
+        table.add_row(name, escape(text))
+    console.print(table)
+
+
+class _Display:
+    """A progress bar over steps, and a line for each epoch."""
+
+    def __init__(self, console: Console, steps: int) -> None:
+        self._console = console
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._bar = self._progress.add_task("steps", total=steps)
+        self._before = 0
+        self._started = time.monotonic()
+
+    def __enter__(self) -> _Display:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def step(self, figures: Mapping[str, float]) -> None:
+        """Move the bar; say when memory made batches smaller."""
+        if "micro_batch" in figures:
+            self.say(f"memory ran out: micro-batches of {figures['micro_batch']:.0f}")
+            return
+        done = self._before + int(figures.get("step", 0))
+        loss = figures.get("loss")
+        text = "steps" if loss is None else f"loss {loss:.3f}"
+        self._progress.update(self._bar, completed=done, description=text)
+
+    def epoch(self, number: int, figures: Mapping[str, Json]) -> None:
+        """Print an epoch's figures."""
+        shown = json.dumps({key: _short(value) for key, value in figures.items()})
+        self._console.print(escape(f"epoch {number + 1}: {shown}"), soft_wrap=True)
+        if isinstance(steps := figures.get("steps"), int):
+            self._before += steps
+
+    def say(self, note: str) -> None:
+        """Print a note above the bar."""
+        self._console.print(escape(note))
+
+
+def _short(value: Json) -> Json:
+    return round(value, 4) if isinstance(value, float) else value

@@ -1,0 +1,198 @@
+"""Which weights train: named parts of a model, whole or through LoRA; saved as safetensors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from harness.engine.contract import VisionLanguageModel
+
+LORA = "lora"
+ADAPTER = "adapter"
+FILE = "trained.json"
+_PRESETS = {"full": ("vision_tower", "connector", "language_model")}
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What trains.
+
+    Attributes:
+        parts: Of ``vision_tower``, ``connector``, ``language_model`` and ``lora``.
+        rank: Of the LoRA adapters.
+        alpha: Their scale.
+        dropout: Before them, in training.
+    """
+
+    parts: tuple[str, ...]
+    rank: int = 16
+    alpha: int = 32
+    dropout: float = 0.0
+
+
+def chosen_parts(model: VisionLanguageModel, asked: str) -> tuple[str, ...]:
+    """Return the parts that a word or a comma-separated list stands for.
+
+    Args:
+        model: The model.
+        asked: ``auto`` (as the model's plugin says), ``full``, or names of parts.
+
+    Raises:
+        UserError: for a part that the model has not.
+    """
+    if asked == "auto":
+        return model.trains
+    there = (*model.parts(), LORA)
+    if asked == "full":
+        return tuple(part for part in _PRESETS["full"] if part in there)
+    named = tuple(part.strip() for part in asked.split(",") if part.strip())
+    for part in named:
+        if part not in there:
+            raise UserError(f"the model has no part {part!r}", fix=nearest(part, there))
+    if not named:
+        raise UserError("no part is to be trained", fix="parts=auto")
+    if LORA in named and "language_model" in named:
+        raise UserError("lora trains in the language model's place", fix="leave out one of the two")
+    return named
+
+
+def prepare(model: VisionLanguageModel, trained: Trained) -> None:
+    """Freeze a model but for what trains; LoRA is put into the language model in place."""
+    from peft import LoraConfig, inject_adapter_in_model
+
+    held = model.parts()
+    for part in held.values():
+        part.requires_grad_(requires_grad=False)
+    for name in trained.parts:
+        if name != LORA:
+            held[name].requires_grad_(requires_grad=True)
+    if LORA in trained.parts:
+        language_model = held["language_model"]
+        config = LoraConfig(
+            r=trained.rank,
+            lora_alpha=trained.alpha,
+            lora_dropout=trained.dropout,
+            target_modules=_linear_layers(language_model),
+        )
+        inject_adapter_in_model(config, language_model, adapter_name=ADAPTER)
+    if "vision_tower" in trained.parts:
+        model.features_key = None  # what it says of an image changes from step to step
+
+
+def weights(model: VisionLanguageModel, trained: Trained) -> Iterator[tuple[str, str, Tensor]]:
+    """Yield part, name within the part, and tensor of everything that trains."""
+    held = model.parts()
+    for part in trained.parts:
+        module = held["language_model" if part == LORA else part]
+        for name, weight in module.named_parameters():
+            if part != LORA or f".{ADAPTER}." in name:
+                yield part, name, weight
+
+
+def save(model: VisionLanguageModel, trained: Trained, folder: Path) -> None:
+    """Write the trained weights, one safetensors file a part, and what they are."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    by_part: dict[str, dict[str, Tensor]] = {}
+    for part, name, weight in weights(model, trained):
+        by_part.setdefault(part, {})[name] = weight.detach().cpu().contiguous()
+    for part, held in by_part.items():
+        save_file(held, folder / f"{part}.safetensors")
+    text = json.dumps(asdict(trained), indent=2)
+    (folder / FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def read_trained(folder: Path) -> Trained:
+    """Return what a folder of trained weights says it holds.
+
+    Raises:
+        UserError: when it is no such folder.
+    """
+    try:
+        held = json.loads((folder / FILE).read_bytes())
+        return Trained(tuple(held.pop("parts")), **held)
+    except FileNotFoundError:
+        raise UserError(
+            f"not a checkpoint of harness train: no {FILE}", where=folder, fix="harness train ..."
+        ) from None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UserError(f"cannot be read: {error!r}", where=folder / FILE) from None
+
+
+def load(model: VisionLanguageModel, folder: Path) -> Trained:
+    """Put trained weights into the model they were trained on, and return what trained.
+
+    Raises:
+        UserError: for weights of another model: a name or a shape that does not fit.
+    """
+    trained = read_trained(folder)
+    prepare(model, trained)
+    restore(model, trained, folder)
+    return trained
+
+
+def restore(model: VisionLanguageModel, trained: Trained, folder: Path) -> None:
+    """Copy saved weights into a model that is already prepared for them.
+
+    Raises:
+        UserError: for a file that is missing or damaged, or does not fit.
+    """
+    import torch
+
+    files = {part: read_part(folder / f"{part}.safetensors") for part in trained.parts}
+    known: dict[str, set[str]] = {part: set() for part in files}
+    with torch.no_grad():
+        for part, name, weight in weights(model, trained):
+            known[part].add(name)
+            saved = files[part].get(name)
+            if saved is None or saved.shape != weight.shape:
+                said = "is not there" if saved is None else f"has the shape {tuple(saved.shape)}"
+                raise UserError(
+                    f"these weights are of another model: {name} {said}",
+                    where=folder / f"{part}.safetensors",
+                )
+            weight.copy_(saved)
+    for part, held in files.items():
+        extra = sorted(set(held) - known[part])
+        if extra:
+            raise UserError(
+                f"these weights are of another model: it has no {extra[0]}",
+                where=folder / f"{part}.safetensors",
+            )
+
+
+def read_part(path: Path) -> Mapping[str, Tensor]:
+    """Return the tensors of one file.
+
+    Raises:
+        UserError: when it is missing or damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        found: Mapping[str, Tensor] = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"cannot be read: {error}", where=path) from None
+    return found
+
+
+def _linear_layers(module: nn.Module) -> list[str]:
+    """Return the names of the linear layers but the one that names tokens."""
+    from torch import nn
+
+    head = getattr(module, "get_output_embeddings", lambda: None)()
+    return [
+        name
+        for name, layer in module.named_modules()
+        if isinstance(layer, nn.Linear) and layer is not head and not name.endswith("lm_head")
+    ]

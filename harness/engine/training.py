@@ -1,0 +1,176 @@
+"""A vision-language model as transformers' Trainer takes it: examples in, answer tokens out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from harness.engine.contract import Inputs, VisionLanguageModel
+from harness.engine.features import FeatureCache
+from harness.engine.tokens import Ids
+from harness.samples.images import LoadedImage
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One example as ids; its images are opened only where their features are not known.
+
+    Attributes:
+        prompt: Ids of the prompt, ``contract.IMAGE`` once for each image.
+        answer: Ids of the answer, with the one that ends it.
+        keys: Keys of the images, in order.
+        open: Opens the images, in order.
+        weight: What its loss is multiplied by.
+    """
+
+    id: str
+    prompt: Ids
+    answer: Ids
+    keys: tuple[str, ...]
+    open: Callable[[], tuple[LoadedImage, ...]]
+    weight: float = 1.0
+
+    def weighted(self, weight: float) -> Item:
+        """Return the item with another weight."""
+        return replace(self, weight=weight)
+
+
+class TrainingModule(nn.Module):
+    """Computes the log-probability of every answer token.
+
+    Args:
+        model: The model, prepared for training.
+        features: Where a frozen encoder's features are kept; ``None`` when it trains.
+    """
+
+    def __init__(self, model: VisionLanguageModel, features: FeatureCache | None) -> None:
+        super().__init__()
+        # Registered, so that Trainer moves, wraps and optimises them; the model is plain data.
+        self.parts = nn.ModuleDict(dict(model.parts()))
+        self._held = [model]
+        self._features = features
+
+    @property
+    def model(self) -> VisionLanguageModel:
+        """The model whose parts these are."""
+        return self._held[0]
+
+    def train(self, mode: bool = True) -> TrainingModule:
+        """Set training mode; parts that do not train stay as they are asked."""
+        super().train(mode)
+        for part in self.parts.values():
+            if not any(weight.requires_grad for weight in part.parameters()):
+                part.train(mode=False)
+        return self
+
+    def forward(self, items: Sequence[Item]) -> tuple[Tensor, Tensor]:
+        """Return float32 log-probabilities ``(B, T)`` of answer tokens, and their mask."""
+        shown = self._positions(items)
+        inputs = [
+            self.model.inputs(item.prompt, [shown[key] for key in item.keys]) for item in items
+        ]
+        return answer_logprobs(self.model, inputs, [item.answer for item in items])
+
+    def _positions(self, items: Sequence[Item]) -> dict[str, Tensor]:
+        """Return each distinct image's positions in the language model, by its key."""
+        encoded: dict[str, Tensor] = {}
+        for item in items:
+            if any(key not in encoded for key in item.keys):
+                encoded |= zip(item.keys, self._encode(item), strict=True)
+        if not encoded:
+            return {}
+        return dict(zip(encoded, self.model.connect(list(encoded.values())), strict=True))
+
+    def _encode(self, item: Item) -> list[Tensor]:
+        if self._features is None:
+            return self.model.encode(item.open())
+        held = [self._features.get(key) for key in item.keys]
+        found = [one for one in held if one is not None]
+        if len(found) == len(held):
+            return found
+        images = item.open()
+        with torch.no_grad():
+            found = self.model.encode(images)
+        for image, one in zip(images, found, strict=True):
+            self._features.put(image.key, one)
+        return found
+
+
+def answer_logprobs(
+    model: VisionLanguageModel, inputs: Sequence[Inputs], answers: Sequence[Ids]
+) -> tuple[Tensor, Tensor]:
+    """Return the log-probability of each answer token, and which of them there are.
+
+    Prompts end, and answers begin, at one column: padding is at both outer ends.
+
+    Args:
+        model: The model.
+        inputs: B prompts.
+        answers: Token ids of their answers, each at least one.
+
+    Returns:
+        ``(B, T)`` float32, and a mask of that shape, 1 where there is a token.
+    """
+    before, behind = max(one.length for one in inputs), max(map(len, answers))
+    device = inputs[0].embeds.device
+    aims = torch.zeros(len(inputs), behind, dtype=torch.long, device=device)
+    real = torch.zeros(len(inputs), behind, device=device)
+    for row, ids in enumerate(answers):
+        aims[row, : len(ids)] = torch.tensor(ids, device=device)
+        real[row, : len(ids)] = 1
+    words = model.embed(aims)
+    steps = torch.arange(behind, device=device)
+    embeds = torch.stack(
+        [
+            torch.cat([_padding(one.embeds, before), one.embeds, said.to(one.embeds.dtype)])
+            for one, said in zip(inputs, words, strict=True)
+        ]
+    )
+    positions = torch.stack(
+        [
+            torch.cat(
+                [
+                    one.positions.new_zeros(len(one.positions), before - one.length),
+                    one.positions,
+                    (one.following + steps).expand(len(one.positions), -1),
+                ],
+                dim=1,
+            )
+            for one in inputs
+        ],
+        dim=1,
+    )
+    lengths = torch.tensor([one.length for one in inputs], device=device)
+    columns = torch.arange(before, device=device)
+    mask = torch.cat([columns >= before - lengths[:, None], real.bool()], dim=1).long()
+    logits = model.forward(
+        embeds,
+        mask=mask,
+        positions=positions,
+        cache=None,
+        extras=_extras(inputs, before, behind),
+        keep=behind + 1,
+    )[:, :-1].float()
+    each = logits.gather(2, aims[..., None]).squeeze(2) - logits.logsumexp(2)
+    return each, real
+
+
+def _padding(values: Tensor, length: int) -> Tensor:
+    return values.new_zeros(length - len(values), *values.shape[1:])
+
+
+def _extras(inputs: Sequence[Inputs], before: int, behind: int) -> Mapping[str, Tensor]:
+    names = {name for one in inputs for name in one.extras}
+    found: dict[str, Any] = {}
+    for name in names:
+        rows = []
+        for one in inputs:
+            held = one.extras[name]
+            after = held.new_zeros(behind, *held.shape[1:])
+            rows.append(torch.cat([_padding(held, before), held, after]))
+        found[name] = torch.stack(rows)
+    return found

@@ -1,0 +1,80 @@
+"""Weights that ``harness train`` wrote, as an evaluation needs them: hash, record, samples seen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.descriptors import Json
+from harness.errors import UserError
+from harness.models import Answerer, Runtime
+from harness.runs.seal import file_hash
+from harness.samples import Sample
+from harness.specs import fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedWeights:
+    """A finished training's folder.
+
+    Attributes:
+        sha256: Of its weight files.
+        about: Recipe, data, seed and parts, for records and tables.
+        marks: Of the data it was trained on.
+    """
+
+    folder: Path
+    sha256: str
+    about: dict[str, Json]
+    marks: frozenset[str]
+
+    def answerer(self, model: Any, runtime: Runtime) -> Answerer:
+        """Return a model with these weights put over its own.
+
+        Raises:
+            UserError: a model that cannot be trained, or that these weights are not of.
+        """
+        if not hasattr(model, "load_model"):
+            raise UserError("this model takes no checkpoint of harness train", where=self.folder)
+        from harness.engine.answerer import EngineAnswerer
+        from harness.engine.trained import load
+
+        loaded = model.load_model(runtime)
+        load(loaded, self.folder)
+        return EngineAnswerer(loaded, runtime)
+
+    def saw(self, benchmark: str, samples: Iterable[Sample]) -> bool:
+        """Whether any of a benchmark's samples was trained on."""
+        prefix = f"{benchmark} "
+        with (self.folder / "seen.txt").open(encoding="utf-8") as lines:
+            seen = {line[len(prefix) : -1] for line in lines if line.startswith(prefix)}
+        return bool(seen) and any(sample.id in seen for sample in samples)
+
+
+def trained_weights(folder: Path) -> TrainedWeights:
+    """Read the record of a finished training.
+
+    Raises:
+        UserError: not a training, or one that is not finished.
+    """
+    try:
+        record: Mapping[str, Any] = json.loads((folder / "train.json").read_bytes())
+        about: dict[str, Json] = {
+            "recipe": record["recipe"],
+            "data": record["data"],
+            "seed": record["settings"]["seed"],
+            "parts": record["trained"]["parts"],
+            "fingerprint": record["fingerprint"],
+        }
+        marks = frozenset(map(str, record["marks"]))
+    except FileNotFoundError:
+        raise UserError(
+            "no finished training: no train.json", where=folder, fix="harness train ... --out DIR"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"cannot be read: {error!r}", where=folder / "train.json") from None
+    files: Json = {path.name: file_hash(path) for path in sorted(folder.glob("*.safetensors"))}
+    return TrainedWeights(folder, fingerprint(files), about, marks)

@@ -1,0 +1,134 @@
+"""The recipe contract: which samples an epoch sees, what each weighs, and how losses add up.
+
+A recipe never sees the model. It may ask how the model answers now, through :class:`Measure`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING, Protocol
+
+from harness.descriptors import Json
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One training sample as a recipe sees it.
+
+    Attributes:
+        id: Of the sample, unique within its task.
+        task: Id of the task it comes from.
+        answer: The text it teaches.
+        fields: The fields the task keeps (``data.keep``), such as ``concept``.
+        groups: Slice to value, such as ``gender`` to ``female``.
+        against: Whether a field holds another sample's value, and the answer says so.
+    """
+
+    id: str
+    task: str
+    answer: str
+    fields: Mapping[str, Json] = field(default_factory=dict)
+    groups: Mapping[str, str] = field(default_factory=dict)
+    against: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """What one epoch sees.
+
+    Attributes:
+        order: Places in the pool, in the order they are seen; one may come many times.
+        weights: What each entry's loss is multiplied by; ``None`` for 1.
+        figures: What the recipe wants on record: skew, share kept, copies.
+    """
+
+    order: Sequence[int]
+    weights: Sequence[float] | None = None
+    figures: Mapping[str, Json] = field(default_factory=dict)
+
+
+Skews = Mapping[tuple[str, str, str], float]
+"""Concept, attribute and value to its Skew@C; values that are not defined are absent."""
+
+
+class Measure(Protocol):
+    """Asks the model as it is now about the pool."""
+
+    def __call__(self) -> Skews:
+        """Return the skew of each concept's attribute values, as the fairness task measures it.
+
+        Raises:
+            UserError: when the data have no concept or no attributes.
+        """
+        ...
+
+
+class Recipe:
+    """A way to train. Made by ``(options) -> Recipe``; the base class is plain fine-tuning.
+
+    Attributes:
+        needs_fields: Fields every example must have.
+        needs_groups: Whether examples must carry attributes.
+    """
+
+    needs_fields: tuple[str, ...] = ()
+    needs_groups: bool = False
+
+    def epoch(
+        self, number: int, pool: Sequence[Example], measure: Measure, random: Random
+    ) -> Epoch:
+        """Return what an epoch sees; called before it starts, and never again when it resumes.
+
+        Args:
+            number: Of the epoch, from 0.
+            pool: All training samples, in an order that does not change.
+            measure: Asks the current model; costs a pass over the pool.
+            random: Seeded by the run's seed and the epoch's number.
+        """
+        del number, measure
+        order = list(range(len(pool)))
+        random.shuffle(order)
+        return Epoch(order)
+
+    def loss(self, logprobs: Tensor, mask: Tensor, weights: Tensor) -> Tensor:
+        """Return the loss of a batch, a scalar: the weighted mean over samples of mean NLL.
+
+        Args:
+            logprobs: ``(B, T)`` natural log-probability of each answer token, float32.
+            mask: ``(B, T)`` 1 where there is a token.
+            weights: ``(B,)`` of the samples.
+        """
+        each = -(logprobs * mask).sum(1) / mask.sum(1).clamp(min=1)
+        return (weights * each).mean()
+
+    def finished(self, number: int, figures: Mapping[str, Json]) -> None:
+        """Hear that an epoch ended, with its mean loss among the figures."""
+        del number, figures
+
+
+def check_pool(recipe: Recipe, name: str, pool: Sequence[Example]) -> None:
+    """Refuse data that lack what a recipe needs.
+
+    Raises:
+        UserError: naming the fields or attributes, and the first sample that lacks them.
+    """
+    for example in pool:
+        lacking = [need for need in recipe.needs_fields if need not in example.fields]
+        if lacking:
+            raise UserError(
+                f"recipe {name!r} needs the field {lacking[0]!r}, which sample {example.id!r} of "
+                f"{example.task!r} has not",
+                fix="train on a task that keeps it, such as scounter, fairface or cmsc",
+            )
+        if recipe.needs_groups and not example.groups:
+            raise UserError(
+                f"recipe {name!r} needs attributes, and sample {example.id!r} of {example.task!r} "
+                "has none",
+                fix="train on a task whose samples carry groups, such as scounter or cmsc",
+            )

@@ -1,0 +1,43 @@
+"""Settings of a training that belong to no recipe. Light: no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingSettings:
+    """How weights are changed.
+
+    Attributes:
+        epochs: Passes over the pool, as the recipe chooses them.
+        batch: Samples a step (effective, over all accumulated micro-batches).
+        micro_batch: Samples in memory at once; halved when memory runs out.
+        rate: Learning rate at its peak.
+        schedule: A name of transformers' schedulers.
+        warmup: Share of all steps in which the rate rises.
+        decay: Weight decay of matrices; vectors have none.
+        clip: Largest norm of the gradient.
+        precision: Of the forward pass; weights keep their own type.
+        seed: For order, dropout and new weights.
+        save_every: Steps between checkpoints within an epoch.
+        log_every: Steps between lines of the log.
+        workers: Processes that open images ahead.
+        device: As for ``harness run``.
+    """
+
+    epochs: int = 1
+    batch: int = 32
+    micro_batch: int = 8
+    rate: float = 1e-4
+    schedule: str = "cosine"
+    warmup: float = 0.03
+    decay: float = 0.0
+    clip: float = 1.0
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    seed: int = 0
+    save_every: int = 200
+    log_every: int = 10
+    workers: int = 0
+    device: str = "auto"

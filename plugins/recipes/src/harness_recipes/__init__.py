@@ -1,0 +1,88 @@
+"""Recipes of training: FT, ASD, single-task and joint, focal loss, class balance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.descriptors import Option, RecipeDescriptor
+from harness.plugins import hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["harness_recipes"]
+
+_REDUCTION = Option(
+    name="reduction",
+    default="sample",
+    choices=("sample", "token"),
+    help="A sample's loss is the mean over its answer's tokens, or their sum.",
+)
+_INSTALL = "pip install social-harness-recipes"
+
+
+def _recipe(name: str, target: str, summary: str, *options: Option) -> RecipeDescriptor:
+    return RecipeDescriptor(
+        id=name,
+        target=f"harness_recipes.{target}",
+        summary=summary,
+        requires=("torch", "accelerate", "peft"),
+        install=_INSTALL,
+        options=(*options, _REDUCTION),
+    )
+
+
+@hookimpl
+def harness_recipes() -> Sequence[RecipeDescriptor]:
+    """Offer the recipes; nothing heavy is imported."""
+    return [
+        _recipe("ft", "plain:FineTune", "Plain fine-tuning: every sample once an epoch."),
+        _recipe(
+            "asd",
+            "asd:AntiStereotypeDebiasing",
+            "ASD (arXiv 2408.06569): bias-aware resampling and SFLoss.",
+            Option(name="resample", type="bool", default=True, help="Drop and copy by skew."),
+            Option(name="sfloss", type="bool", default=True, help="Weigh losses by exp(-skew)."),
+            Option(name="tau1", type="float", default=1.0, help="Of dropping: skew/(skew + tau1)."),
+            Option(name="tau2", type="float", default=1.0, help="Accumulated skew a copy costs."),
+            Option(
+                name="accumulator",
+                default="global",
+                choices=("global", "pair"),
+                help="One sum of under-attended skew, or one a concept and attribute value.",
+            ),
+            Option(
+                name="order",
+                default="shuffled",
+                choices=("shuffled", "pool"),
+                help="Order in which samples are dropped, kept and copied.",
+            ),
+            Option(
+                name="renormalise",
+                default="none",
+                choices=("none", "mean"),
+                help="Weights as they are, or divided by their mean over the epoch.",
+            ),
+            Option(name="max_weight", type="float", help="Largest weight; unset: unbounded."),
+        ),
+        _recipe("single", "mixing:Single", "One task, every sample once an epoch."),
+        _recipe(
+            "joint",
+            "mixing:Joint",
+            "Several tasks at once, mixed by a declared rule.",
+            Option(
+                name="mixing",
+                default="proportional",
+                choices=("proportional", "uniform", "temperature"),
+                help="A task's share: by size, equal, or size to the power 1/temperature.",
+            ),
+            Option(name="temperature", type="float", default=2.0, help="Of mixing=temperature."),
+        ),
+        _recipe(
+            "focal",
+            "focal:Focal",
+            "Focal loss: tokens the model is sure of count less.",
+            Option(name="gamma", type="float", default=2.0, help="Power of 1 - p."),
+        ),
+        _recipe("balanced", "balanced:Balanced", "Every answer of a task is drawn equally often."),
+    ]
