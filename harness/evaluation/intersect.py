@@ -20,6 +20,7 @@ from harness.runs.seal import check_seal
 from harness.specs.spec import (
     ChooseSpec,
     DataSpec,
+    Each,
     EmbedSpec,
     GenerateSpec,
     MetricSpec,
@@ -81,6 +82,8 @@ def _narrowed(held: Sequence[EvaluationRecord]) -> Iterator[EvaluationRecord]:
             counts=summary.counts,
             metrics=summary.metrics,
             slices=summary.slices,
+            details=summary.details,
+            comparisons=summary.comparisons,
         )
 
 
@@ -103,6 +106,7 @@ def spec_of(directory: Path) -> TaskSpec:
     path = directory / "spec.yaml"
     raw: Any = read_yaml(path).data
     try:
+        each = raw["data"].get("each")
         return TaskSpec(
             id=raw["id"],
             version=raw["version"],
@@ -118,6 +122,8 @@ def spec_of(directory: Path) -> TaskSpec:
                 train_split=raw["data"]["train_split"],
                 options=raw["data"]["options"],
                 obtain="",
+                each=None if each is None else Each(each["field"], tuple(each["values"]), {}),
+                keep=tuple(raw["data"].get("keep", ())),
             ),
             prompt=PromptSpec(raw["prompt"]["template"], raw["prompt"]["system"]),
             ask=_ask(raw["ask"]),

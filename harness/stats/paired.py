@@ -1,0 +1,176 @@
+"""Two evaluations of the same samples: difference, interval, p value, and what could be seen.
+
+The reference test swaps the two evaluations cluster by cluster (a permutation test of paired,
+clustered data); all draws of a metric of sums are one matrix product.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.sparse import hstack
+from scipy.special import ndtri
+from scipy.stats import binomtest
+
+from harness.metrics.contract import Floats
+from harness.runs.record import Interval
+from harness.stats.bootstrap import cluster_rows, ranks_resampled, resampled
+from harness.stats.intervals import DRAWS, LEVEL, Resampled
+from harness.stats.rows import CHUNK_BYTES, Codes, DistinctRows, Matrix, distinct_rows, generator
+
+SWAPS = 2000
+POWER = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """A difference between two evaluations of the same samples, second minus first.
+
+    Attributes:
+        p: Of the two-sided cluster permutation test; ``None`` when nothing is defined.
+        corrected: Holm's, over the family it was tested in; ``None`` until then.
+        detectable: The least difference that so many clusters show at this level with power 80 %:
+            ``(z(1 - alpha/2) + z(power))`` standard errors of the difference.
+    """
+
+    difference: float | None
+    interval: Interval | None
+    p: float | None
+    detectable: float | None
+    corrected: float | None = None
+
+
+def paired_sums(  # noqa: PLR0913  two evaluations and the settings of a test
+    finalize: Callable[[Floats], Floats],
+    first: Matrix,
+    second: Matrix,
+    *,
+    strata: Codes | None = None,
+    draws: int = DRAWS,
+    swaps: int = SWAPS,
+    seed: int = 0,
+) -> list[Paired]:
+    """Compare two evaluations by a metric of sums.
+
+    Args:
+        finalize: ``(draws, size)`` totals to ``(draws, numbers)``; each number is compared.
+        first: ``(clusters, size)`` sums of one evaluation.
+        second: Of the other.
+        strata: ``(clusters,)``.
+        draws: Bootstrap draws of the interval.
+        swaps: Draws of the permutation test.
+        seed: Of both.
+    """
+    size = first.shape[1]
+    both: Matrix = hstack([first, second], format="csr")
+    rows = distinct_rows(both, strata)
+
+    def difference(totals: Floats) -> Floats:
+        return finalize(totals[:, size:]) - finalize(totals[:, :size])
+
+    found = resampled(difference, rows, draws=draws, seed=seed)
+    swapped = [difference(totals) for totals in _swapped(rows, size, swaps, seed)]
+    return _paired(found, np.concatenate(swapped))
+
+
+def paired_ranks(  # noqa: PLR0913  two evaluations and the settings of a test
+    value: Callable[[Floats], Floats],
+    codes: Codes,
+    *,
+    strata: Codes | None = None,
+    draws: int = DRAWS,
+    swaps: int = SWAPS,
+    seed: int = 0,
+) -> list[Paired]:
+    """Compare two evaluations by a metric of ranks.
+
+    Args:
+        value: ``(draws, 2 n)`` weights, of the first evaluation's samples and then of the
+            second's, to ``(draws, numbers)``.
+        codes: ``(n,)`` the cluster of each sample, from 0 without gaps.
+        strata: ``(clusters,)``.
+        draws: Bootstrap draws of the interval.
+        swaps: Draws of the permutation test.
+        seed: Of both.
+    """
+    n = len(codes)
+    clusters = int(codes.max()) + 1 if n else 0
+
+    def difference(weights: Floats, away: Floats) -> Floats:
+        """``away``: 1 where a sample's answers are swapped."""
+        none = np.hstack([weights * (1 - away), weights * away])
+        return value(np.roll(none, n, axis=1)) - value(none)
+
+    found = ranks_resampled(
+        lambda weights: difference(weights, np.zeros_like(weights)),
+        codes, cluster_rows(clusters, strata), draws=draws, seed=seed,
+    )  # fmt: skip
+    random = generator(seed)
+    chunk = max(1, CHUNK_BYTES // (32 * max(n, 1)))
+    swapped = []
+    for start in range(0, swaps, chunk):
+        away = random.integers(0, 2, size=(min(chunk, swaps - start), clusters)).astype(float)
+        swapped.append(difference(np.ones((len(away), n)), away[:, codes]))
+    return _paired(found, np.concatenate(swapped))
+
+
+def _swapped(rows: DistinctRows, size: int, swaps: int, seed: int) -> Sequence[Floats]:
+    """Return chunks of ``(draws, 2 size)`` totals with clusters swapped at random."""
+    random = generator(seed)
+    once = rows.counts.astype(np.float64)
+    chunk = max(1, CHUNK_BYTES // (8 * max(len(once), 2 * size)))
+    found = []
+    for start in range(0, swaps, chunk):
+        held = (min(chunk, swaps - start), len(once))
+        away = random.binomial(rows.counts, 0.5, size=held).astype(np.float64)
+        stay, gone = rows.sums(once - away), rows.sums(away)
+        found.append(stay + np.hstack([gone[:, size:], gone[:, :size]]))
+    return found
+
+
+def _paired(found: Resampled, swapped: Floats) -> list[Paired]:
+    return [_one(found.at(place), swapped[:, place]) for place in range(len(found.value))]
+
+
+def _one(found: Resampled, swapped: Floats) -> Paired:
+    value = float(found.value)
+    if not math.isfinite(value):
+        return Paired(None, None, None, None)
+    known = swapped[np.isfinite(swapped)]
+    # Equal sums may differ in their last bits.
+    far = np.abs(known) >= abs(value) - 1e-12 * max(1.0, abs(value))
+    drawn = found.drawn[np.isfinite(found.drawn)]
+    spread = float(np.std(drawn, ddof=1)) if len(drawn) > 1 else math.nan
+    reach = float(ndtri((1 + LEVEL) / 2) + ndtri(POWER))
+    return Paired(
+        difference=value,
+        interval=found.interval(),
+        p=float((1 + far.sum()) / (1 + len(known))),
+        detectable=reach * spread if spread > 0 and found.clusters > 1 else None,
+    )
+
+
+def mcnemar(gained: int, lost: int) -> float:
+    """Return the exact two-sided p value of McNemar's test: ``gained`` of those that changed.
+
+    For plain binary answers of independent samples (McNemar 1947; exact binomial form).
+    """
+    return float(binomtest(gained, gained + lost, 0.5).pvalue) if gained + lost else 1.0
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """Return p values corrected for their number (Holm 1979)."""
+    order = np.argsort(values, kind="stable")
+    raised = np.asarray(values, dtype=np.float64)[order] * np.arange(len(values), 0, -1)
+    found = np.empty(len(values))
+    found[order] = np.minimum(np.maximum.accumulate(raised), 1.0)
+    return [float(value) for value in found]
+
+
+def corrected(family: Sequence[Paired]) -> list[Paired]:
+    """Return comparisons with Holm's p values over those that have one."""
+    values = iter(holm([one.p for one in family if one.p is not None]))
+    return [one if one.p is None else replace(one, corrected=next(values)) for one in family]
