@@ -159,7 +159,13 @@ def tokenize_whole(
 
 
 def sent(text: str, options: Sequence[str]) -> list[str]:
-    """Return options as they follow a rendered chat: behind a space unless one is there."""
+    """Return options as they follow a rendered chat: behind a space unless one is there.
+
+    Raises:
+        PromptError: for an option without text, which would be scored by its end alone.
+    """
+    if not all(option.strip() for option in options):
+        raise PromptError("empty_option", "an option has no text")
     gap = "" if text[-1:].isspace() else " "
     return [gap + option for option in options]
 

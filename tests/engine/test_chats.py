@@ -99,6 +99,11 @@ def test_no_text_of_a_stranger_becomes_an_image_and_options_are_whole(
             assert said.strip() == expected.encode("utf-8", "replace").decode().strip()
 
 
+def test_an_option_without_text_is_refused() -> None:
+    with pytest.raises(PromptError, match="no text"):
+        tokenize_pieces(PLAIN, VICUNA.render(SHOTS), ["yes", " "], 1)
+
+
 def test_a_template_writes_images_before_text_and_begins_by_itself() -> None:
     source = (
         "<s>{% for m in messages %}{{ m.role }}:{% for c in m.content %}"

@@ -86,11 +86,11 @@ class BunnyModel(VisionLanguageModel):
         return tokenize_pieces(self.asking.tokenizer, text, options, end)
 
     def decode(self, ids: Ids) -> str:
-        """Return ids as text, without special tokens."""
+        """Return ids as text, without special tokens and the space that stands before an answer."""
         text: str = self.asking.tokenizer.decode(
             list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
-        return text
+        return text.removeprefix(" ")
 
     def encode(self, images: Sequence[LoadedImage]) -> list[Tensor]:
         """Return each image's patch tokens ``(N, scales x D)``, before the projector."""

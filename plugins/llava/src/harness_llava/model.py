@@ -87,11 +87,11 @@ class LlavaModel(VisionLanguageModel):
         return tokenize_whole(asking.tokenizer, text, options, end, asking.image)
 
     def decode(self, ids: Ids) -> str:
-        """Return ids as text, without special tokens."""
+        """Return ids as text, without special tokens and the space that stands before an answer."""
         text: str = self.asking.tokenizer.decode(
             list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
-        return text
+        return text.removeprefix(" ")
 
     def encode(self, images: Sequence[LoadedImage]) -> list[Tensor]:
         """Return the tower's patch tokens of each image ``(N, D)``, before the projector."""
