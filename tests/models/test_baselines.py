@@ -116,6 +116,13 @@ def test_majority_repeats_the_most_frequent_label() -> None:
     ]
 
 
+def test_the_most_frequent_of_peoples_answers_is_their_label() -> None:
+    task = Task(options=(), targets=[["a", "kite", "kite"], ["kite", "b"], ["b", "a", "a"]])
+    assert ask(make("majority", task), generate())[0].text == "kite"
+    drawn = {ask(make("random", task), generate(str(k)))[0].text for k in range(30)}
+    assert drawn == {"a", "kite"}
+
+
 def test_majority_breaks_ties_by_the_tasks_order_and_leaves_strangers_out() -> None:
     task = Task(targets=["friends", "family", "zebra", "zebra"])
     assert ask(make("majority", task), choose())[0].values == (0.0, 1.0, 0.0)

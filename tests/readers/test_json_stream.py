@@ -100,3 +100,21 @@ def test_missing_files_and_keys_are_named(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("{}")
     with pytest.raises(DataError, match="'labels' is missing"):
         list(members(tmp_path / "a.json", "labels"))
+
+
+@given(st.lists(values, max_size=5), st.sampled_from([1, 3, 1 << 20]),
+       st.sampled_from([",", ", ", ",  ", " ,\n"]))  # fmt: skip
+@settings(suppress_health_check=FRESH, deadline=None)
+def test_a_list_inside_an_object_is_walked_through(
+    tmp_path: Path, listed: list[Any], chunk: int, comma: str
+) -> None:
+    path = tmp_path / "a.json"
+    inner = comma.join(json.dumps(value) for value in listed)
+    path.write_text(f'{{"info": [{{}}], "data": [{inner}], "end": 1}}', encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_json_stream, "_CHUNK", chunk)
+        assert list(elements(path, inside="data")) == list(enumerate(listed))
+        with pytest.raises(DataError, match="the key 'rows' is missing"):
+            list(elements(path, inside="rows"))
+        with pytest.raises(DataError, match="was expected"):
+            list(elements(path, inside="end"))

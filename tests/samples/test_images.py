@@ -40,6 +40,21 @@ def kind_of(ref: ImageRef) -> str:
     return caught.value.kind
 
 
+def test_bytes_inside_a_larger_file_are_fetched_when_opened() -> None:
+    asked: list[int] = []
+
+    def load() -> bytes:
+        asked.append(1)
+        if len(asked) > 1:
+            raise SampleError("image_missing", "row 7: gone")
+        return encoded(Image.new("RGB", (3, 2), RED))
+
+    ref = ImageRef("row 7", load=load)
+    assert not asked
+    assert open_image(ref).pixels.size == (3, 2)
+    assert kind_of(ref) == "image_missing"
+
+
 def in_memory(data: bytes) -> str:
     return kind_of(ImageRef("memory", data=data))
 

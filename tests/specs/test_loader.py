@@ -243,3 +243,16 @@ training:
     spec = with_options(document, {})
     assert training_pair(spec, held, sample) == ("Who is Ada?", "sad")
     assert training_pair(spec, held, sample, against=True) == ("Who is Ada?", "not sad")
+
+
+def test_the_split_can_be_a_named_option() -> None:
+    text = SPEC.replace("split: test\n", "split: {option: part}\n") + (
+        "  part:\n    default: test\n    choices: [test, train]\n"
+        "    status: CONFIRMED\n    note: Which split.\n"
+    )
+    document = parse_yaml(text, name="f.yaml")
+    assert check(document) == []
+    assert with_options(document, {}).data.split == "test"
+    assert with_options(document, {"part": "train"}).data.split == "train"
+    (problem,) = check(parse_yaml(text.replace("option: part", "option: parts"), name="f.yaml"))[:1]
+    assert "there is no named option 'parts'" in str(problem)

@@ -24,6 +24,8 @@ from harness.specs.templates import FILTERS, MAX_TEXT, compile_template, mean_po
         ("{{ xs | length }}", {"xs": [1, 2]}, "2"),
         ("{{ 'a' if x is defined else 'b' }}", {}, "b"),
         ("{{ t | mean_point(100) }}", {"t": [[0.3, 0.29], [0.5, 0.29]]}, "40 29"),
+        ("{{ t | most_common }}", {"t": ["a", "kite", "b", "kite", "a"]}, "a"),
+        ("{{ t | most_common }}", {"t": "kite"}, "kite"),
     ],
 )
 def test_what_a_template_writes(text: str, fields: dict[str, Json], said: str) -> None:
@@ -80,6 +82,8 @@ def test_what_is_refused_at_load(text: str, message: str) -> None:
         ("{{ xs | first }}", {"xs": []}, "an empty list has no first or last"),
         ("{{ x | length }}", {"x": 3}, "has no length"),
         ("{{ x | mean_point(100) }}", {"x": []}, "there is no point"),
+        ("{{ x | most_common }}", {"x": []}, "there is no answer"),
+        ("{{ x | most_common }}", {"x": [[1]]}, "a list cannot be written"),
         ("{{ x | mean_point(100) }}", {"x": [[1]]}, "a point is two numbers"),
         ("{{ x | mean_point(100) }}", {"x": "here"}, "is not a list"),
         ("{{ x | replace('a') }}", {"x": "a"}, "missing 1 required positional argument"),

@@ -68,6 +68,10 @@ def write_submission(directory: Path, out: Path, *, allow_missing: bool = False)
         UserError: not a sealed evaluation, a benchmark without such a file, an ending it does not
             have, samples missing, or records of another kind.
     """
+    if not directory.is_dir():
+        raise UserError(
+            "no such evaluation", where=directory, fix="a folder under results/evaluations/TASK"
+        )
     record = read_evaluation(directory)
     layout = _layout(directory, record.task)
     make = layout.formats.get(out.suffix)
@@ -102,7 +106,7 @@ def _refuse_missing(record: EvaluationRecord, directory: Path) -> None:
     if record.counts.errors:
         said = f"{record.counts.errors} of {record.counts.samples} samples errored"
     elif "limited" in record.marks:
-        said = f"only {record.counts.samples} samples of the split were asked"
+        said = f"only {record.counts.samples} of the split's samples asked"
     else:
         return
     raise UserError(

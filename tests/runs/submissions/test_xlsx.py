@@ -1,0 +1,46 @@
+"""A workbook: texts come back as they went in, read by an XML parser and no library for sheets."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from xml.etree import ElementTree
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.runs.submissions._xlsx import MAX_CELL, workbook
+
+SHEET = "xl/worksheets/sheet1.xml"
+MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+
+
+def cells(data: bytes) -> list[list[str]]:
+    with zipfile.ZipFile(io.BytesIO(data)) as file:
+        for name in file.namelist():
+            ElementTree.fromstring(file.read(name))  # noqa: S314  made by the code under test
+        sheet = ElementTree.fromstring(file.read(SHEET))  # noqa: S314
+    return [
+        ["".join(cell.itertext()) for cell in row.iter(f"{MAIN}c")]
+        for row in sheet.iter(f"{MAIN}row")
+    ]
+
+
+texts = st.text(st.characters(min_codepoint=32, max_codepoint=0xD7FF))
+
+
+@given(st.lists(st.tuples(st.integers(), texts)))
+def test_numbers_and_texts_come_back(rows: list[tuple[int, str]]) -> None:
+    found = cells(workbook(("index", "prediction"), rows))
+    assert found == [["index", "prediction"], *[[str(number), text] for number, text in rows]]
+
+
+def test_what_a_cell_cannot_hold_is_left_out() -> None:
+    long = "x" * (MAX_CELL + 5)
+    rows = [["a\x00b\x1bc\ud800d\ufffee"], [long], ["=1+1 <b>&amp;"], ["two\nlines"]]
+    found = cells(workbook(("text",), rows))
+    assert found[1:] == [["abcde"], [long[:MAX_CELL]], ["=1+1 <b>&amp;"], ["two\nlines"]]
+
+
+def test_equal_tables_are_equal_bytes() -> None:
+    assert workbook(("a",), [["b"]]) == workbook(("a",), [["b"]])
