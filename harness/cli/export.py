@@ -56,7 +56,7 @@ def export(  # noqa: PLR0913  one parameter an option
     from harness.runs.exports import Terms
     from harness.runs.exports import export as write
 
-    records, problems = read_places(places, samples=True)
+    records, problems = read_places(places, whole=True)
     if problems:
         raise UserError(problems[0])
     written = write(form, records, out, Terms(organization, _datasets(datasets)))

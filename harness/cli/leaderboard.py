@@ -14,6 +14,7 @@ from harness.runs.record import EvaluationRecord
 
 if TYPE_CHECKING:
     from harness.specs.catalog import Catalog
+    from harness.tables.duplicates import SeedInterval
     from harness.tables.layout import Layout
     from harness.tables.table import Looks
 
@@ -83,15 +84,13 @@ def leaderboard(  # noqa: PLR0913  one parameter an option
     any it reads the results folder. Directories that are unfinished or damaged are named and left
     out.
     """
-    from harness.stats.intervals import over_seeds
     from harness.tables.build import Ways, build_table
-    from harness.tables.terminal import print_table
 
     form = _format(form, as_json, out)
     held = _layout(layout, tasks, metric)
     if held is not None and not places:
         places = held.runs
-    records, problems = read_places(places, samples=strict)
+    records, problems = read_places(places, whole=strict)
     for problem in problems:
         click.echo(f"left out: {problem}", err=True)
     catalog = _Known()
@@ -106,7 +105,7 @@ def leaderboard(  # noqa: PLR0913  one parameter an option
         baseline=baseline or "",
         duplicates=duplicates,
         looks=_looks(interval, held),
-        seed_interval=over_seeds,
+        seed_interval=_over_seeds() if duplicates == "mean" else None,
         supports=catalog.supports,
     )
     table = build_table(records, tasks=chosen, metric=metric, layout=held, ways=ways)
@@ -115,6 +114,8 @@ def leaderboard(  # noqa: PLR0913  one parameter an option
             "rows of other samples stand apart; --intersect counts what they share", err=True
         )
     if form == "terminal":
+        from harness.tables.terminal import print_table
+
         print_table(table)
     else:
         text = load_target(find("format", form, plugins().formats()))(table)
@@ -124,6 +125,13 @@ def leaderboard(  # noqa: PLR0913  one parameter an option
             _write(out, text)
     if strict and problems:
         raise CheckFailed(f"{len(problems)} of the directories were left out")
+
+
+def _over_seeds() -> SeedInterval:
+    # Statistics take half a second to import, and few tables need them.
+    from harness.stats.intervals import over_seeds
+
+    return over_seeds
 
 
 def _layout(name: str | None, tasks: str | None, metric: str | None) -> Layout | None:
@@ -221,7 +229,7 @@ def _tasks(text: str | None, records: list[EvaluationRecord], known: _Known) -> 
 
 
 def read_places(
-    places: tuple[str, ...], *, samples: bool
+    places: tuple[str, ...], *, whole: bool
 ) -> tuple[list[EvaluationRecord], list[str]]:
     """Read all places; an evaluation that two of them hold is read once."""
     from harness.config.settings import load_settings
@@ -231,7 +239,7 @@ def read_places(
     records: dict[Path, EvaluationRecord] = {}
     problems: dict[str, None] = {}
     for place in [_located(place, results) for place in places] or [results]:
-        found, left_out = read_evaluations(place, samples=samples)
+        found, left_out = read_evaluations(place, whole=whole)
         for record in found:
             records.setdefault(record.directory.resolve(), record)
         problems.update(dict.fromkeys(left_out))

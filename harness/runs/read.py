@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, UserError
+from harness.runs.journal import FOLDER as JOURNAL
 from harness.runs.record import (
     Chance,
     Counts,
@@ -23,20 +25,24 @@ from harness.runs.record import (
 from harness.runs.seal import SEAL, check_seal
 
 
-def read_evaluation(directory: Path | str, *, samples: bool = True) -> EvaluationRecord:
+def read_evaluation(directory: Path | str, *, whole: bool = True) -> EvaluationRecord:
     """Read one evaluation directory, checking its seal.
 
     Args:
         directory: Of the evaluation.
-        samples: Whether to check the bytes of ``samples.jsonl`` too, not only their number.
+        whole: ``False`` reads what a table needs: slices, details and comparisons stay empty, and
+            of ``samples.jsonl`` the size is checked, not every byte.
 
     Raises:
         UserError: not there, not finished, damaged, or of a newer format.
     """
     directory = Path(directory)
-    check_seal(directory, samples=samples)
-    raw = _json(directory / "evaluation.json")
-    metrics = _json(directory / "metrics.json")
+    contents = check_seal(directory, samples=whole)
+    raw, metrics = (
+        _object(contents[name], directory / name) for name in ("evaluation.json", "metrics.json")
+    )
+    if not whole:
+        metrics = {"metrics": metrics.get("metrics"), "slices": ()}
     try:
         return _record(directory, raw, metrics)
     except (KeyError, TypeError, ValueError) as error:
@@ -44,13 +50,13 @@ def read_evaluation(directory: Path | str, *, samples: bool = True) -> Evaluatio
 
 
 def read_evaluations(
-    place: Path | str, *, samples: bool = True
+    place: Path | str, *, whole: bool = True
 ) -> tuple[list[EvaluationRecord], list[str]]:
     """Read every evaluation under a folder, or those a run manifest names.
 
     Args:
         place: A folder, an evaluation, or the manifest of a run.
-        samples: As for :func:`read_evaluation`.
+        whole: As for :func:`read_evaluation`.
 
     Returns:
         The records in order of their paths, and one line for each directory that was left out.
@@ -65,7 +71,7 @@ def read_evaluations(
     problems: list[str] = []
     for directory in _directories(place):
         try:
-            records.append(read_evaluation(directory, samples=samples))
+            records.append(read_evaluation(directory, whole=whole))
         except HarnessError as error:
             problems.append(str(error))
     return records, problems
@@ -77,15 +83,26 @@ def _directories(place: Path) -> list[Path]:
         return [place.parent.parent / str(name) for name in manifest.get("evaluations", ())]
     if (place / SEAL).is_file() or (place / "evaluation.json").is_file():
         return [place]
-    found = {path.parent for path in place.rglob(SEAL)}
-    unfinished = {path.parent for path in place.rglob("journal") if path.is_dir()}
-    return sorted(found | unfinished)
+    # One walk for both signs of an evaluation: its seal, or a journal that was not finished.
+    return sorted(
+        Path(folder)
+        for folder, inside, files in os.walk(place)
+        if SEAL in files or JOURNAL in inside
+    )
 
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot be read: {error.strerror}", where=path) from None
+    return _object(content, path)
+
+
+def _object(content: bytes, path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(content)
+    except ValueError as error:
         raise UserError(f"cannot be read: {error}", where=path) from None
     if not isinstance(value, dict):
         raise UserError("not a JSON object", where=path)

@@ -45,8 +45,8 @@ def is_sealed(directory: Path) -> bool:
     return (directory / SEAL).is_file()
 
 
-def check_seal(directory: Path, *, samples: bool = True) -> None:
-    """Compare an evaluation with its seal.
+def check_seal(directory: Path, *, samples: bool = True) -> dict[str, bytes]:
+    """Compare an evaluation with its seal; return the bytes of its sealed files but the samples.
 
     Args:
         directory: Of the evaluation.
@@ -56,6 +56,29 @@ def check_seal(directory: Path, *, samples: bool = True) -> None:
     Raises:
         UserError: unsealed, of a newer format, or changed since it was sealed.
     """
+    hashes, sizes = _sealed(directory)
+    contents: dict[str, bytes] = {}
+    for name in SEALED:
+        file = directory / name
+        try:
+            if name != SAMPLES:
+                contents[name] = file.read_bytes()
+                same = hashlib.sha256(contents[name]).hexdigest() == hashes.get(name)
+            elif samples:
+                same = file_hash(file) == hashes.get(name)
+            else:
+                same = sizes.get(name) in {None, file.stat().st_size}
+        except FileNotFoundError:
+            raise UserError("a sealed file is missing", where=file) from None
+        except OSError as error:
+            raise UserError(f"cannot be read: {error.strerror}", where=file) from None
+        if not same:
+            raise UserError("changed since it was sealed", where=file)
+    return contents
+
+
+def _sealed(directory: Path) -> tuple[dict[str, str], dict[str, int]]:
+    """Return the hashes and sizes that a seal holds."""
     path = directory / SEAL
     if not path.is_file():
         raise UserError("this evaluation is not finished", where=directory)
@@ -71,16 +94,7 @@ def check_seal(directory: Path, *, samples: bool = True) -> None:
             where=directory,
             fix="upgrade social-harness",
         )
-    for name in SEALED:
-        file = directory / name
-        if not file.is_file():
-            raise UserError("a sealed file is missing", where=file)
-        if name == SAMPLES and not samples:
-            same = sizes.get(name) in {None, file.stat().st_size}
-        else:
-            same = file_hash(file) == hashes.get(name)
-        if not same:
-            raise UserError("changed since it was sealed", where=file)
+    return hashes, sizes
 
 
 def file_hash(path: Path) -> str:

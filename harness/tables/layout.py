@@ -6,16 +6,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from harness.descriptors import Json
 from harness.errors import UserError, unknown
 from harness.resources import data_folder
 from harness.runs.record import EvaluationRecord
-from harness.specs.schema import schema_problems
-from harness.specs.yaml_loader import Document, read_yaml
 from harness.tables.ranks import Within
 from harness.tables.table import Looks
+
+if TYPE_CHECKING:
+    from harness.specs.yaml_loader import Document
 
 FOLDER = "leaderboards"
 PUBLISHED = "published"
@@ -202,6 +203,9 @@ def load_published(path: Path) -> Published:
 
 
 def _checked(path: Path, kind: Literal["leaderboard", "published"]) -> Document:
+    from harness.specs.schema import schema_problems
+    from harness.specs.yaml_loader import read_yaml
+
     document = read_yaml(path)
     problems = schema_problems(document, kind)
     if problems:

@@ -293,8 +293,11 @@ def _delta(column: Column, cell: Cell, looks: Looks) -> str:
 
 def one_line(text: str) -> str:
     """Return text without line breaks and without control characters, for any medium."""
+    flat = " ".join(text.split())
+    if flat.isprintable():
+        return flat
     unprintable = {"Cc", "Cf", "Cs"}
     return "".join(
         "\N{REPLACEMENT CHARACTER}" if unicodedata.category(letter) in unprintable else letter
-        for letter in " ".join(text.split())
+        for letter in flat
     )
