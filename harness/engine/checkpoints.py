@@ -108,6 +108,8 @@ def open_checkpoint(
     if path.is_file():
         raise UserError("a checkpoint is a folder, this is a file", where=path)
     if path.is_dir():
+        if revision:
+            raise UserError("a folder has no revision", where=path, fix="leave out revision")
         folder, commit = path, ""
     elif _HUB_ID.fullmatch(name):
         folder = _fetch(name, revision, _SMALL)

@@ -144,6 +144,8 @@ def test_a_path_that_is_no_checkpoint_says_what_is_missing(tmp_path: Path) -> No
         open_checkpoint(str(tmp_path / "adapter_config.json"))
     with pytest.raises(UserError, match="there is no folder"):
         open_checkpoint(str(tmp_path / "absent"))
+    with pytest.raises(UserError, match="no revision"):
+        open_checkpoint(str(write(tmp_path / "whole")), revision="main")
     (tmp_path / "config.json").write_text("[1]")
     with pytest.raises(UserError, match="not a JSON object"):
         open_checkpoint(str(tmp_path))

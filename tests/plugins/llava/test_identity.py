@@ -73,6 +73,9 @@ def test_presets_give_options_the_model_has() -> None:
         ({"path": str(SHARED / "bunny_llama_tiny")}, "--model bunny reads it"),
         ({"path": str(ORIGINAL), "format": "transformers"}, "in the original format"),
         ({"path": str(HF), "format": "original"}, "in the transformers format"),
+        ({"path": str(HF), "vision_tower": "x"}, "has its tower inside"),
+        ({"path": str(ORIGINAL), "conversation": "template"}, "no chat template"),
+        ({"path": str(ORIGINAL), "revision": "main"}, "no revision"),
     ],
 )
 def test_a_checkpoint_that_does_not_fit_is_refused(options: dict[str, Any], message: str) -> None:

@@ -104,10 +104,18 @@ class Llava:
 
     def _tower(self, source: Checkpoint) -> Checkpoint | None:
         """Return where an original checkpoint's vision tower lies."""
-        named = source.config.get("mm_vision_tower")
+        named, own = source.config.get("mm_vision_tower"), self._options.get("vision_tower")
+        if named is None and own:
+            raise UserError(
+                "vision_tower is for the original format; this checkpoint has its tower inside",
+                fix="leave out vision_tower",
+            )
         if named is None:
             return None
-        own = self._options.get("vision_tower")
+        if self._options.get("conversation") == "template":
+            raise UserError(
+                "the original format has no chat template", fix="conversation=vicuna_v1 or plain"
+            )
         try:
             return open_checkpoint(str(own or named), base=None if own else source.folder)
         except UserError as error:
