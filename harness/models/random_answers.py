@@ -35,7 +35,7 @@ class RandomAnswers(Baseline):
 
     def _reply(self, request: Request) -> Result:
         # Random() hashes a text seed with SHA-512: equal on every machine and in every process.
-        draw = Random(f"{self._seed}|{request.seed}|{request.task}|{request.sample}")  # noqa: S311
+        draw = Random(f"{self._seed}|{request.seed}|{request.task}|{request.sample}")
         if isinstance(request.want, Choose):
             return Scores("similarity", tuple(draw.random() for _ in request.want.options))
         if not isinstance(request.want, Generate):

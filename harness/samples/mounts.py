@@ -114,7 +114,7 @@ class _Archive:
         if isinstance(entry.key, int):
             return io.BufferedReader(_Slice(self._path, entry.key, entry.size))
         if entry.size > _LARGE:
-            tar = tarfile.open(self._path)
+            tar = tarfile.open(self._path)  # noqa: SIM115  closed with its member
             large = _member(tar, entry.key)
             weakref.finalize(large, tar.close)
             return large

@@ -48,7 +48,7 @@ class Variant:
         listed = list(options)
         if self.kind == "shuffle":
             said = hashlib.blake2b(f"{self.number}|{sample}".encode(), digest_size=8).digest()
-            random.Random(said).shuffle(listed)  # noqa: S311  no secret
+            random.Random(said).shuffle(listed)
         return listed
 
 

@@ -184,7 +184,7 @@ def _other(
     others = [value for value in values if value != sample.fields.get(field)]
     if not others:
         return None
-    value = Random(_hash(f"{seed}|{sample.id}")).choice(others)  # noqa: S311  no secret
+    value = Random(_hash(f"{seed}|{sample.id}")).choice(others)
     each = task.spec.data.each
     text = each.texts.get(value, value) if each is not None else value
     fields = {**sample.fields, field: value, f"{field}_text": text}

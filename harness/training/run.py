@@ -280,7 +280,7 @@ def _epoch(  # noqa: PLR0913, PLR0917  what an epoch is made of
 
 
 def _choose(plan: TrainingPlan, stage: Stage, number: int, measure: Callable[[], Skews]) -> Epoch:
-    chance = Random(plan.settings.seed * 1_000_003 + number)  # noqa: S311  no secret
+    chance = Random(plan.settings.seed * 1_000_003 + number)
     stage.module.eval()
     return stage.recipe.epoch(number, plan.pool.examples, measure, chance)
 

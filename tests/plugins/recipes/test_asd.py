@@ -1,0 +1,111 @@
+"""ASD against numbers worked by hand: whose skew a sample has, what is dropped, copied, weighed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from random import Random
+from typing import Any
+
+import pytest
+from harness_recipes import harness_recipes
+from harness_recipes.asd import AntiStereotypeDebiasing, sample_skew
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.descriptors import Json, parse_options
+from harness.errors import UserError
+from harness.training import Example
+
+SKEWS = {
+    ("nurse", "gender", "female"): 0.7,
+    ("nurse", "gender", "male"): -0.4,
+    ("nurse", "race", "White"): -1.2,
+    ("pilot", "gender", "female"): -1.0,
+}
+
+
+def example(concept: str, against: bool = False, **groups: str) -> Example:
+    return Example("s", "scounter", "a nurse", {"concept": concept}, groups, against)
+
+
+def asd(**given: Json) -> AntiStereotypeDebiasing:
+    descriptor = next(one for one in harness_recipes() if one.id == "asd")
+    return AntiStereotypeDebiasing(parse_options(descriptor.options, given, owner="asd"))
+
+
+def test_a_sample_has_the_skew_of_largest_magnitude_with_its_sign() -> None:
+    assert sample_skew(example("nurse", gender="female", race="White"), SKEWS).value == -1.2
+    assert sample_skew(example("nurse", gender="female"), SKEWS).value == 0.7
+    found = sample_skew(example("nurse", gender="male"), SKEWS)
+    assert (found.value, found.pair) == (-0.4, ("nurse", "gender", "male"))
+
+
+def test_a_sample_without_a_defined_skew_is_left_alone() -> None:
+    assert sample_skew(example("judge", gender="female"), SKEWS).value == 0
+    assert sample_skew(example("nurse", against=True, gender="female"), SKEWS).value == 0
+
+
+def test_over_attended_samples_are_dropped_in_the_stated_share() -> None:
+    pool = [example("nurse", gender="female")] * 4000
+    epoch = asd(sfloss=False).epoch(0, pool, lambda: SKEWS, Random(1))
+    kept = len(epoch.order) / len(pool)
+    expected = 1 - 0.7 / (0.7 + 1.0)
+    assert kept == pytest.approx(expected, abs=4 * math.sqrt(expected * (1 - expected) / 4000))
+    assert epoch.weights is None
+
+
+def test_under_attended_samples_are_copied_each_time_their_skew_adds_up_to_tau2() -> None:
+    pool = [example("nurse", gender="male")] * 10  # 10 x 0.4 = 4.0
+    epoch = asd(sfloss=False, order="pool").epoch(0, pool, lambda: SKEWS, Random(0))
+    # Sums: .4 .8 1.2* .6 1.0* .4 .8 1.2* .6 1.0*: a copy at each star.
+    assert list(epoch.order) == [0, 1, 2, 2, 3, 4, 4, 5, 6, 7, 7, 8, 9, 9]
+    assert epoch.figures["copies"] == 4
+    assert epoch.figures["kept"] == 10
+
+
+def test_the_sum_can_be_kept_for_each_pair() -> None:
+    pool = [example("nurse", gender="male"), example("pilot", gender="female")] * 2
+    together = asd(sfloss=False, order="pool", tau2=1.3)
+    assert list(together.epoch(0, pool, lambda: SKEWS, Random(0)).order) == [0, 1, 1, 2, 3, 3]
+    apart = asd(sfloss=False, order="pool", tau2=1.3, accumulator="pair")
+    assert list(apart.epoch(0, pool, lambda: SKEWS, Random(0)).order) == [0, 1, 2, 3, 3]
+
+
+def test_weights_are_exp_of_minus_skew() -> None:
+    pool = [example("nurse", gender="female"), example("nurse", race="White")]
+    epoch = asd(resample=False, order="pool").epoch(0, pool, lambda: SKEWS, Random(0))
+    assert epoch.weights == pytest.approx([math.exp(-0.7), math.exp(1.2)])
+    bounded = asd(resample=False, order="pool", max_weight=2.0)
+    assert bounded.epoch(0, pool, lambda: SKEWS, Random(0)).weights == pytest.approx(
+        [math.exp(-0.7), 2.0]
+    )
+
+
+@given(st.lists(st.sampled_from(["female", "male"]), min_size=1, max_size=30), st.integers())
+def test_renormalised_weights_have_mean_one(genders: list[str], seed: int) -> None:
+    pool = [example("nurse", gender=gender) for gender in genders]
+    epoch = asd(resample=False, renormalise="mean").epoch(0, pool, lambda: SKEWS, Random(seed))
+    assert epoch.weights is not None
+    assert math.fsum(epoch.weights) / len(epoch.weights) == pytest.approx(1)
+
+
+@given(st.integers())
+def test_an_epoch_is_the_same_for_the_same_seed(seed: int) -> None:
+    pool = [example("nurse", gender=gender) for gender in ("female", "male") * 20]
+    one, other = (asd().epoch(0, pool, lambda: SKEWS, Random(seed)) for _ in range(2))
+    assert one == other
+
+
+def test_the_measured_extremes_stand_in_the_figures() -> None:
+    figures: Mapping[str, Any] = (
+        asd().epoch(0, [example("nurse", gender="male")], lambda: SKEWS, Random(0)).figures
+    )
+    assert figures["min_skew"] == pytest.approx((-1.2 + -1.0) / 2)
+    assert figures["max_skew"] == pytest.approx((0.7 + -1.0) / 2)
+    assert figures["concepts"] == 2
+
+
+def test_a_tau_that_is_not_above_zero_is_refused() -> None:
+    with pytest.raises(UserError, match="0 is not above 0"):
+        asd(tau1=0.0)
