@@ -131,16 +131,15 @@ def _check_split(task: Task, split: str, images: int | None, tick: Tick) -> Spli
         report.problems.append(Finding("annotations broken", 1, [str(error)]))
     if isinstance(task.reader, LeavesOut):
         _note_left_out(task.reader, task, report)
+    differs, unreadable = Finding("count differs"), Finding("image unreadable")
     for unit, number in report.published.items():
         if report.counts and report.counts[unit] != number:
-            said = f"{report.counts[unit]:,} {unit}, the release has {number:,}"
-            report.problems.append(Finding("count differs", 1, [said]))
-    unreadable = Finding("image unreadable")
+            differs.add(f"{report.counts[unit]:,} {unit}, the release has {number:,}")
     for fault in _opened(chosen, split, tick):
         report.opened += 1
         if fault:
             unreadable.add(fault)
-    report.problems += [unreadable] if unreadable.count else []
+    report.problems += [finding for finding in (differs, unreadable) if finding.count]
     return report
 
 
@@ -161,6 +160,7 @@ def _walk(task: Task, report: SplitReport, images: int | None, tick: Tick) -> li
     labels = frozenset(task.spec.labels) if isinstance(task.spec.ask, ChooseSpec) else None
     chosen = _Chosen(images)
     count = 0
+    tick(f"{report.split}: reading", 0, None)
     for sample in task.reader.samples(task.located.root, report.split):
         count += 1
         if count % 1000 == 0:
@@ -179,7 +179,7 @@ def _walk(task: Task, report: SplitReport, images: int | None, tick: Tick) -> li
     tick(f"{report.split}: reading", count, count)
     report.counts = {"samples": count, "images": len(pictures), "clusters": len(clusters)}
     report.problems += [finding for finding in (twice, outside, absent) if finding.count]
-    if not count:
+    if not count and report.split in {task.spec.data.split, WHOLE}:
         report.problems.append(Finding("no sample", 1, [report.split]))
     return chosen.images()
 

@@ -1,0 +1,131 @@
+"""A folder held against its release: what is broken is counted, listed and told apart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import harness
+from harness.config.settings import load_settings
+from harness.evaluation.check import SplitReport, check_task
+from harness.evaluation.task import Task
+from harness.specs.loader import with_options
+from harness.specs.yaml_loader import parse_yaml
+from tests.readers.people import counterfactuals, picture, shard
+from tests.readers.test_fairface import HEADER
+from tests.specs.specs_for_tests import SPEC
+
+ROW = "val/{}.jpg,3-9,Male,White,False"
+
+
+def faces(root: Path, count: int, *more: str) -> Path:
+    """Write a FairFace of ``count`` faces; ``more`` are further rows without a picture."""
+    rows = [ROW.format(n) for n in range(count)]
+    text = HEADER + "\n".join([*rows, *more]) + "\n"
+    (root / "fairface_label_val.csv").write_text(text, encoding="utf-8")
+    (root / "val").mkdir(exist_ok=True)
+    for n in range(count):
+        (root / "val" / f"{n}.jpg").write_bytes(picture(n))
+    return root
+
+
+def check(task: str, root: Path, images: int | None = None, **options: Any) -> list[SplitReport]:
+    told: list[tuple[str, int, int | None]] = []
+    found = check_task(
+        harness.load_task(task, data=root, options=options), images, lambda *x: told.append(x)
+    )
+    assert told
+    return found
+
+
+def problems(report: SplitReport) -> dict[str, int]:
+    return {finding.kind: finding.count for finding in report.problems}
+
+
+def test_counts_are_held_against_the_published_ones(tmp_path: Path) -> None:
+    (report,) = check("fairface", faces(tmp_path, 3))
+    assert report.counts == {"samples": 3, "images": 3, "clusters": 3}
+    assert problems(report) == {"count differs": 1}
+    assert report.problems[0].examples == ["3 samples, the release has 10,954"]
+    assert report.opened == 3
+
+
+def test_missing_and_unreadable_images_and_repeated_ids_are_listed(tmp_path: Path) -> None:
+    root = faces(tmp_path, 4, ROW.format("gone"), ROW.format(0))
+    (root / "val" / "2.jpg").write_bytes(b"no picture")
+    (report,) = check("fairface", root)
+    found = {finding.kind: finding.examples for finding in report.problems}
+    assert found["id repeated"] == ["val/0"]
+    assert found["image missing"] == ["val/gone.jpg"]
+    assert "val/2.jpg" in found["image unreadable"][0]
+    assert report.opened == 4
+
+
+def test_a_broken_annotation_is_a_problem_not_a_crash(tmp_path: Path) -> None:
+    (report,) = check("fairface", faces(tmp_path, 1, "val/1.jpg,3-9,Male,Martian,False"))
+    assert problems(report) == {"annotations broken": 1}
+    assert "'Martian' is no race" in report.problems[0].examples[0]
+
+
+def test_missing_annotations_are_listed_by_name(tmp_path: Path) -> None:
+    shard(tmp_path, counterfactuals("chef", 0), 0, 3)
+    (report, *_) = check_task(harness.load_task("scounter", data=tmp_path), 0, lambda *_: None)
+    assert problems(report) == {"annotation file missing": 2}
+    assert report.problems[0].examples[0] == "data/train-00001-of-00003.parquet"
+
+
+def test_the_images_opened_are_the_same_every_time(tmp_path: Path) -> None:
+    root = faces(tmp_path, 20)
+    (root / "val" / "3.jpg").write_bytes(b"")
+    runs = [check("fairface", root, images=5)[0] for _ in range(2)]
+    assert [run.opened for run in runs] == [5, 5]
+    assert problems(runs[0]) == problems(runs[1])
+    assert check("fairface", root, images=0)[0].opened == 0
+
+
+def test_dealt_splits_are_counted_and_their_images_opened_once(tmp_path: Path) -> None:
+    shard(tmp_path, [row for n in range(20) for row in counterfactuals("chef", n)])
+    reports = {report.split: report for report in check("scounter", tmp_path)}
+    parts = [reports[split].counts["samples"] for split in ("train", "val", "test")]
+    assert sum(parts) == reports["all"].counts["samples"] == 240
+    assert [reports[split].opened for split in ("train", "test", "all")] == [0, 0, 240]
+    assert problems(reports["all"]) == {"count differs": 2}
+
+
+def test_what_options_leave_out_is_noted_and_counted(tmp_path: Path) -> None:
+    for n in range(9):
+        (tmp_path / f"chef_White_male_old_{n}.png").write_bytes(picture(n))
+    (tmp_path / "odd.png").write_bytes(picture())
+    reports = check("cmsc", tmp_path, max_unmatched=0.5)
+    whole = next(report for report in reports if report.split == "all")
+    assert [(note.kind, note.count, note.examples) for note in whole.notes] == [
+        ("left out", 1, ["odd.png"])
+    ]
+    assert whole.counts["samples"] == 10
+    assert whole.problems == []
+
+
+def test_a_label_that_is_no_option_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "basic" / "EmoLabel"
+    folder.mkdir(parents=True)
+    (folder / "list_patition_label.txt").write_text("test_0001.jpg 1\n", encoding="utf-8")
+    spec = with_options(parse_yaml(SPEC), {})
+    settings = load_settings(data={"mood": tmp_path})
+    (report,) = check_task(Task(spec, settings), 0, lambda *_: None)[:1]
+    found = {finding.kind: finding.examples for finding in report.problems}
+    assert found["label outside the list"] == ["test_0001: surprise"]
+
+
+@pytest.mark.parametrize("packed", ["zip", "tar"])
+def test_an_archive_is_checked_like_its_folder(tmp_path: Path, packed: str) -> None:
+    import shutil
+
+    root = tmp_path / "faces"
+    root.mkdir()
+    faces(root, 3)
+    path = Path(shutil.make_archive(str(tmp_path / "release"), packed, root))
+    (report,) = check("fairface", path)
+    assert problems(report) == {"count differs": 1}
+    assert report.opened == 3
