@@ -23,7 +23,7 @@ def picture(shade: int = 0) -> bytes:
 
 def counterfactuals(occupation: str, number: int) -> list[dict[str, Any]]:
     """Return the twelve rows of a set of races and genders."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for race in RACES:
         for gender in ("male", "female"):
             pair = f"{race} {gender}"

@@ -50,7 +50,7 @@ def test_pictures_have_any_of_the_usual_endings(tmp_path: Path) -> None:
     (root / "images" / "OO_1.png").write_bytes(picture())
     one, two = read(root)
     assert open_image(one.images[0]).width == 2
-    with pytest.raises(SampleError, match="images/OP_1.jpg: no such file"):
+    with pytest.raises(SampleError, match=r"images/OP_1\.jpg: no such file"):
         open_image(two.images[0])
 
 
