@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from harness.specs.catalog import Catalog
     from harness.tables.duplicates import SeedInterval
     from harness.tables.layout import Layout
+    from harness.tables.ranks import Tied
     from harness.tables.table import Looks
 
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
   harness leaderboard results --format markdown --out table.md
   harness leaderboard --layout asd_main --out table.tex
   harness leaderboard --tasks social_all --baseline majority --interval half
+  harness leaderboard --tasks raf_db --ties --format markdown
   harness leaderboard run_a run_b --intersect --json
 """
 )
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="When evaluations claim one cell: stop, take the newest, or the mean over seeds.",
 )
+@click.option("--ties", is_flag=True, help="Mark what a paired test does not tell from the best.")
 @click.option("--intersect", is_flag=True, help="Count only samples that evaluations share.")
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the table to this file."
@@ -73,6 +76,7 @@ def leaderboard(  # noqa: PLR0913  one parameter an option
     baseline: str | None,
     interval: str | None,
     duplicates: Any,
+    ties: bool,
     intersect: bool,
     out: Path | None,
     as_json: bool,
@@ -98,14 +102,13 @@ def leaderboard(  # noqa: PLR0913  one parameter an option
     if chosen is None and held is None:
         records = catalog.ordered(records)
     if intersect:
-        from harness.evaluation.intersect import intersected
-
-        records = intersected(records)
+        records = _intersected(records, ties=ties)
     ways = Ways(
         baseline=baseline or "",
         duplicates=duplicates,
         looks=_looks(interval, held),
         seed_interval=_over_seeds() if duplicates == "mean" else None,
+        tied=_tied(records) if ties else None,
         supports=catalog.supports,
     )
     table = build_table(records, tasks=chosen, metric=metric, layout=held, ways=ways)
@@ -125,6 +128,20 @@ def leaderboard(  # noqa: PLR0913  one parameter an option
             _write(out, text)
     if strict and problems:
         raise CheckFailed(f"{len(problems)} of the directories were left out")
+
+
+def _intersected(records: list[EvaluationRecord], *, ties: bool) -> list[EvaluationRecord]:
+    if ties:
+        raise UserError("--ties compares whole evaluations; leave out --ties or --intersect")
+    from harness.evaluation.intersect import intersected
+
+    return intersected(records)
+
+
+def _tied(records: list[EvaluationRecord]) -> Tied:
+    from harness.evaluation.compare import TiedWithBest
+
+    return TiedWithBest(records)
 
 
 def _over_seeds() -> SeedInterval:

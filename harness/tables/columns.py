@@ -47,18 +47,22 @@ def declared_columns(
         of_task = [record for record in records if record.task == one.task]
         if not of_task:
             missing.setdefault(one.task)
-            name = one.heading or one.metric or "Score"
+            name = one.metric or "Score"
             column = Column(one.task, one.task, one.metric, name, one.direction, 1.0)
-            columns.append(replace(column, group=one.group, digits=one.decimals))
+            columns.append(_looking(column, one, one.heading))
             asked.append(one.metric)
             continue
         found = columns_of(of_task, one.metric or None)
         for column in found:
-            name = one.heading if one.heading and len(found) == 1 else column.name
-            columns.append(replace(column, name=name, group=one.group, digits=one.decimals))
+            # One heading over two metrics would make them look like one.
+            columns.append(_looking(column, one, one.heading if len(found) == 1 else ""))
             asked.append(one.metric)
     notes = (f"No evaluation of {', '.join(missing)}.",) if missing else ()
     return tuple(columns), tuple(asked), notes
+
+
+def _looking(column: Column, declared: LayoutColumn, heading: str) -> Column:
+    return replace(column, group=declared.group, digits=declared.decimals, renamed=heading)
 
 
 def column_of(record: EvaluationRecord, value: MetricValue) -> Column:

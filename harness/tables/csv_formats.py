@@ -53,7 +53,7 @@ def csv_wide(table: Table) -> str:
     """Return one line for each row: of every column the value, its interval and its marks."""
     head = ["section", "group", "model"]
     for column in table.columns:
-        name = f"{column.over} {column.name}"
+        name = f"{column.over} {column.label}"
         head += [name, f"{name} low", f"{name} high", f"{name} marks"]
     lines: list[list[Field]] = [
         [section.title, row.group, row.model, *(f for cell in row.cells for f in _wide(cell))]

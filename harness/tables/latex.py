@@ -80,7 +80,7 @@ def _head(columns: Sequence[Column]) -> Iterator[str]:
     yield rf" & {' & '.join(over)} \\"
     if rules:
         yield " ".join(rules)
-    names = (f"{escape_latex(column.name)} {ARROWS[column.direction]}" for column in columns)
+    names = (f"{escape_latex(column.label)} {ARROWS[column.direction]}" for column in columns)
     yield rf"Model & {' & '.join(names)} \\"
 
 

@@ -38,11 +38,12 @@ class Column:
         task: Task id.
         title: The task's title.
         metric: Metric id.
-        name: The metric's heading.
+        name: The metric's own heading.
         direction: Which way is better.
         scale: Factor already applied to the cells' numbers.
         group: Heading over neighbouring columns; the title when empty.
         digits: Digits after the point, where a layout says so.
+        renamed: What a layout calls the column instead of ``name``.
     """
 
     task: str
@@ -54,6 +55,12 @@ class Column:
     options: Mapping[str, Json] = field(default_factory=dict)
     group: str = ""
     digits: int | None = None
+    renamed: str = ""
+
+    @property
+    def label(self) -> str:
+        """The heading as shown."""
+        return self.renamed or self.name
 
     @property
     def over(self) -> str:
@@ -63,7 +70,7 @@ class Column:
     @property
     def heading(self) -> str:
         """The metric with its arrow."""
-        return f"{self.name} {ARROWS[self.direction]}"
+        return f"{self.label} {ARROWS[self.direction]}"
 
     @property
     def decimals(self) -> int:

@@ -10,6 +10,7 @@ import pytest
 from harness.cli.main import invoke, main
 from harness.runs.record import FORMAT, EvaluationRecord
 from harness.runs.seal import seal, write_json
+from tests.runs import sealed
 from tests.tables.records import metric, record
 
 
@@ -258,3 +259,48 @@ def test_nan_in_a_record_is_printed_nowhere(
         assert "nan" not in said.lower()
     assert invoke(main, ["leaderboard", "--tasks", "raf_db", "--format", "plain"]) == 0
     assert "undefined" in capsys.readouterr().out
+
+
+# --- with samples ---------------------------------------------------------------------------------
+
+
+def test_ties_are_marked_by_a_paired_test(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    faces = ["happiness", "fear"] * 20
+    for model, wrong in (("good", 0), ("close", 1), ("far", 30)):
+        given = [
+            sealed.sample(str(n), face, "anger" if n < wrong else face)
+            for n, face in enumerate(faces)
+        ]
+        sealed.write(tmp_path / "results" / "evaluations" / model, given, model=model)
+    assert invoke(main, ["leaderboard", "--ties", "--json"]) == 0
+    value = json.loads(capsys.readouterr().out)
+    rows = value["sections"][0]["rows"]
+    assert {row["model"]: row["cells"][0]["tied"] for row in rows} == {
+        "good": False,
+        "close": True,
+        "far": False,
+    }
+    assert any("paired permutation test" in note for note in value["notes"])
+    assert invoke(main, ["leaderboard", "--ties", "--intersect"]) == 2
+
+
+def test_shared_samples_make_one_section(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "results" / "evaluations"
+    sealed.write(folder / "whole", sealed.answers({0: "fear"}), model="whole")
+    sealed.write(folder / "few", sealed.answers()[1:], model="few", marks=["limited"])
+    assert invoke(main, ["leaderboard", "--format", "plain"]) == 0
+    said = capsys.readouterr()
+    assert "Not comparable" in said.out
+    assert "--intersect" in said.err
+    assert invoke(main, ["leaderboard", "--format", "plain", "--intersect"]) == 0
+    said = capsys.readouterr()
+    assert "Not comparable" not in said.out
+    assert "5 samples" in said.out
+    assert "100.0* (L)" in said.out
+    assert "--intersect" not in said.err
