@@ -146,6 +146,8 @@ def family_of(config: Mapping[str, Any]) -> str:
     kind = str(config.get("model_type") or "")
     if kind.startswith("bunny"):
         return "bunny"
+    if "mm_vision_tower" in config:
+        return "llava"
     if kind == "qwen" and "visual" in config:
         return "qwen_vl"
     for plugin, kinds in _FAMILIES.items():
@@ -310,9 +312,10 @@ def load_image_processor(folder: Path) -> Any:
 
     auto: Any = AutoImageProcessor
     try:
-        return auto.from_pretrained(
-            str(folder), backend="pil", local_files_only=True, trust_remote_code=False
-        )
+        with _quiet():
+            return auto.from_pretrained(
+                str(folder), backend="pil", local_files_only=True, trust_remote_code=False
+            )
     except Exception as error:  # noqa: BLE001  transformers raises what is below it
         raise UserError(
             f"transformers cannot read the image processor: {_first(error)}", where=folder

@@ -196,7 +196,8 @@ def test_an_image_processor_of_the_old_kind_is_read(tmp_path: Path) -> None:
     [
         ({"model_type": "llava", "mm_vision_tower": "x"}, "llava"),
         ({"model_type": "llava_onevision", "vision_config": {}}, "llava"),
-        ({"model_type": "bunny-phi"}, "bunny"),
+        ({"model_type": "llava_mistral", "mm_vision_tower": "x"}, "llava"),
+        ({"model_type": "bunny-phi", "mm_vision_tower": "x"}, "bunny"),
         ({"model_type": "qwen", "visual": {}}, "qwen_vl"),
         ({"model_type": "qwen2_5_vl", "vision_config": {}}, "qwen_vl"),
         ({"model_type": "siglip"}, "open_clip"),

@@ -107,7 +107,7 @@ def load(
     loaded = load_model(
         SiglipVisionModel, source, config=vision, weights=weights.tower, dtype=dtype
     )
-    scales = _scales(source, int(tower.config["image_size"]))
+    scales = _scales(source, int(vision.image_size))
     processor: Any = SiglipImageProcessorPil()
     if tower.folder is not None and (tower.folder / "preprocessor_config.json").is_file():
         processor = load_image_processor(tower.folder)
@@ -125,9 +125,7 @@ def load(
     context = config.max_position_embeddings
     if trained := source.config.get("tokenizer_model_max_length"):
         context = min(context, trained)
-    projector = _projector(
-        source, weights.projector, int(tower.config["hidden_size"]) * len(scales), dtype
-    )
+    projector = _projector(source, weights.projector, int(vision.hidden_size) * len(scales), dtype)
     return BunnyModel(
         language,
         loaded,

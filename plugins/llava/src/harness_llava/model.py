@@ -119,7 +119,7 @@ class LlavaModel(VisionLanguageModel):
         """
         try:
             check_shape(image.pixels)
-            return self.asking.preprocess(image.pixels)
+            return self._preprocess(image)
         except (ValueError, ZeroDivisionError, OSError) as error:
             size = f"{image.pixels.width} x {image.pixels.height}"
             raise PromptError(
@@ -143,6 +143,9 @@ class LlavaModel(VisionLanguageModel):
             "connector": self.vision.multi_modal_projector,
             "language_model": self.language_model,
         }
+
+    def _preprocess(self, image: LoadedImage) -> Mapping[str, Tensor]:
+        return self.asking.preprocess(image.pixels)
 
     def placed(self, values: Tensor) -> Tensor:
         """Return values where, and in the number type in which, the tower computes."""
@@ -184,20 +187,17 @@ class TiledLlavaModel(LlavaModel):
         """Return the tower and the language model; the projector's work is part of encoding."""
         return {name: part for name, part in super().parts().items() if name != "connector"}
 
-    def pixels(self, image: LoadedImage) -> Mapping[str, Tensor]:
-        """Return a picture's tiles and its size; see the base class."""
-        found = super().pixels(image)
+    def _preprocess(self, image: LoadedImage) -> Mapping[str, Tensor]:
+        found = super()._preprocess(image)
         return {name: found[name] for name in ("pixel_values", "image_sizes")}
 
 
 class OneVisionModel(TiledLlavaModel):
     """LLaVA-OneVision: a picture alone is cut into tiles, one of several is a padded square."""
 
-    def pixels(self, image: LoadedImage) -> Mapping[str, Tensor]:
-        """Return a picture's tiles, or the whole of it in one; see the base class."""
-        alone = super().pixels(image)
+    def _preprocess(self, image: LoadedImage) -> Mapping[str, Tensor]:
         if not image.key.endswith(_AMONG_OTHERS):
-            return alone
+            return super()._preprocess(image)
         found = self.asking.preprocess([[image.pixels, image.pixels]])
         return {
             "pixel_values": found["pixel_values"][:1],

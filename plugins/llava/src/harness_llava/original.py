@@ -68,12 +68,12 @@ def load(
         UserError: when the config asks for what LLaVA-1.5 has not, or weights do not fit.
     """
     config = _config(source, tower)
-    weights = dict(_weights(source, tower))
+    tokenizer = load_tokenizer(source.folder)
+    processor = load_image_processor(tower.folder)
+    weights = _weights(source, tower)
     model = load_model(
         LlavaForConditionalGeneration, source, config=config, weights=weights, **loading
     )
-    tokenizer = load_tokenizer(source.folder)
-    processor = load_image_processor(tower.folder)
     aspect = options.get("image_aspect") or "auto"
     pad = aspect == "pad" or (aspect == "auto" and source.config.get("image_aspect_ratio") == "pad")
     form = options.get("conversation")

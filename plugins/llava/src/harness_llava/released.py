@@ -57,13 +57,13 @@ def load(
             where=source.folder / "config.json",
             fix="give the checkpoint in transformers' format (llava-hf on the hub)",
         )
-    model = load_model(_KINDS[kind], source, **loading)
-    tokenizer = load_tokenizer(source.folder)
     tiled = kind != "llava"
     pad = options.get("image_aspect") == "pad"
     if tiled and options.get("image_aspect") not in {None, "auto"}:
         raise UserError(f"image_aspect is for LLaVA-1.5; {kind} cuts pictures into tiles")
+    tokenizer = load_tokenizer(source.folder)
     processor = load_image_processor(source.folder)
+    model = load_model(_KINDS[kind], source, **loading)
     longest = model.config.text_config.max_position_embeddings
     image = _image_token(model, tokenizer, source)
     asking = Asking(
