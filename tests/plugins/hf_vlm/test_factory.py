@@ -95,6 +95,7 @@ def test_code_of_a_checkpoint_is_refused_by_default(copy: Path, name: str) -> No
     with pytest.raises(UserError, match=r"own\.Model.*can do whatever you can") as caught:
         identity(copy)
     assert "-o trust_remote_code=true" in caught.value.fix
+    assert "--model llava reads it without" in caught.value.fix
     assert identity(copy, trust_remote_code=True)["trust_remote_code"] is True
 
 

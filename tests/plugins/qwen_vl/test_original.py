@@ -6,14 +6,17 @@ import dataclasses
 import json
 import math
 import shutil
+import unicodedata
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import numpy as np
 import pytest
 import torch
 from harness_qwen_vl.original import OriginalQwenVL
 from harness_qwen_vl.vocabulary import Vocabulary
+from hypothesis import strategies
 from PIL import Image
 from torch.nn import functional
 
@@ -30,7 +33,9 @@ pytestmark = pytest.mark.torch
 FOLDER = Path(__file__).parents[2] / "conformance" / "checkpoints" / "qwen_vl_v1_tiny"
 HELD = json.loads((FOLDER / "cases.json").read_text())
 CASES: dict[str, dict[str, Any]] = {case["id"]: case for case in HELD["cases"]}
+WORDS = Vocabulary(FOLDER)
 LIMIT = HELD["tolerance"]["logits_abs"]
+SPELLED = ("<|im_start|>", "a<|endoftext|>", "<img>x</img>", "<imgpad>", "cafe\u0301")
 SYSTEM = "You are a helpful assistant."
 
 
@@ -105,6 +110,17 @@ def logits(model: OriginalQwenVL, rows: list[Inputs]) -> torch.Tensor:
 @pytest.mark.parametrize("case", HELD["text_encodings"], ids=lambda case: case["text"][:12])
 def test_texts_have_the_originals_ids(case: dict[str, Any]) -> None:
     assert list(Vocabulary(FOLDER).encode(case["text"], control=True)) == case["ids"]
+
+
+@hypothesis.given(strategies.text(max_size=40) | strategies.sampled_from(SPELLED))
+@hypothesis.settings(max_examples=80, deadline=None)
+def test_any_text_comes_back_and_holds_no_control_token(text: str) -> None:
+    words = WORDS
+    tags = ("<ref>", "</ref>", "<box>", "</box>", "<quad>", "</quad>")
+    hypothesis.assume(not any(tag in text for tag in tags))
+    ids = words.encode(text)
+    assert max(ids, default=0) < words.end
+    assert words.decode(ids) == unicodedata.normalize("NFC", text)
 
 
 @pytest.mark.parametrize("name", CASES)

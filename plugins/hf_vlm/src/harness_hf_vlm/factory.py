@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.descriptors import Json
-from harness.engine.checkpoints import Checkpoint, open_checkpoint, read_json
+from harness.engine.checkpoints import Checkpoint, family_of, open_checkpoint, read_json
 from harness.engine.devices import resolve_device, resolve_dtype
 from harness.engine.loading import is_placed, load_arguments, loading_identity
 from harness.engine.weights import user_cache
@@ -64,7 +64,7 @@ class HfVlm:
 
         device = resolve_device(runtime.device)
         source = self._open()
-        about = {**self.identity(runtime), "device": device.type}
+        about = self.identity(runtime)
         return load(
             source,
             device=None if is_placed(self._options) else device,
@@ -86,7 +86,7 @@ class HfVlm:
             raise UserError("hf_vlm needs a checkpoint", fix="-o path=FOLDER or HUB_ID")
         source = open_checkpoint(str(path), revision=self._options.get("revision"))
         if not self._trusts:
-            _refuse_code(source.folder)
+            _refuse_code(source)
         return source
 
 
@@ -101,16 +101,20 @@ def template_hash(folder: Path) -> str:
     return hashlib.sha256(b"\0".join(texts)).hexdigest() if texts else ""
 
 
-def _refuse_code(folder: Path) -> None:
+def _refuse_code(source: Checkpoint) -> None:
     """Refuse a checkpoint that asks for code of its own."""
     for name in _MAPPED:
-        path = folder / name
+        path = source.folder / name
         asked = read_json(path).get("auto_map") if path.is_file() else None
         if asked:
             named = asked.values() if isinstance(asked, Mapping) else [asked]
+            native = family_of(source.config)
+            other = (
+                f"--model {native} reads it without; or " if native not in {"", "hf_vlm"} else ""
+            )
             raise UserError(
                 "the checkpoint asks for code of its own (auto_map: "
                 f"{', '.join(map(str, named))}), which can do whatever you can",
                 where=path,
-                fix="read that code, then allow it with -o trust_remote_code=true",
+                fix=f"{other}read that code, then allow it with -o trust_remote_code=true",
             )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _SCHEME = 1  # raised when the way answers are computed changes their numbers
 _NEWER_ONLY = ("min_pixels", "max_pixels")
+_OF_PROMPTS = ("score_eos", "context", "prompt_format", "picture_space")
 
 
 class QwenVL:
@@ -63,7 +64,8 @@ class QwenVL:
         """Return the model as the engine takes it, on its device."""
         device = resolve_device(runtime.device)
         source = self._open()
-        about = {**self.identity(runtime), "device": device.type}
+        about = self.identity(runtime)
+        seen = {name: value for name, value in about.items() if name not in _OF_PROMPTS}
         loading = load_arguments(self._options, runtime, str(about["dtype"]))
         place = None if is_placed(self._options) else device
         model: VisionLanguageModel
@@ -79,11 +81,13 @@ class QwenVL:
                 device=place,
                 loading=loading,
                 options=self._options,
-                features_key=about,
+                features_key=seen,
             )
         else:
             from harness_qwen_vl.newer import NewerQwenVL
 
+            if "quantization_config" in loading:  # the vision tower keeps its number type
+                loading["quantization_config"].llm_int8_skip_modules = ["visual", "lm_head"]
             model = NewerQwenVL(
                 source,
                 pixels=(self._options.get("min_pixels"), self._options.get("max_pixels")),
@@ -91,7 +95,7 @@ class QwenVL:
                 device=place,
                 loading=loading,
                 options=self._options,
-                features_key=about,
+                features_key=seen,
             )
         model.context = int(self._options.get("context") or model.context)
         return model

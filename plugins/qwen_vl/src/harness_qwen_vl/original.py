@@ -164,7 +164,7 @@ class OriginalQwenVL(VisionLanguageModel):
     def close(self) -> None:
         """Free the weights."""
         super().close()
-        self._tower = Tower.__new__(Tower)
+        self._tower.to("meta")
 
     def _pixels(self, image: Image.Image) -> Tensor:
         """Return normalised pixels (3, S, S); the aspect ratio is not kept, as in the original."""
