@@ -1,0 +1,65 @@
+"""Retrieval bias on cases scored by VisoGender's own code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.metrics import ScoredSample
+from harness.metrics.retrieval import BiasAtK, Ndkl, RetrievalMaxSkew, RetrievalMinSkew
+
+CASES = json.loads((Path(__file__).parent / "skew_cases.json").read_text(encoding="utf-8"))["cases"]
+NAMES = {"maxskew": RetrievalMaxSkew, "minskew": RetrievalMinSkew, "bias": BiasAtK}
+
+
+def samples(case: dict[str, Any]) -> list[ScoredSample]:
+    pairs = zip(case["groups"], case["scores"], strict=True)
+    return [
+        ScoredSample(
+            f"{place}", "c", None, None, (score,), groups={"gender": group},
+            fields={"concept": "nurse"}, score_kind="similarity",
+        )
+        for place, (group, score) in enumerate(pairs)
+    ]  # fmt: skip
+
+
+def value(metric: Any, case: dict[str, Any]) -> float:
+    held = samples(case)
+    return float(metric.value(metric.prepare(held), np.ones((1, len(held))))[0])
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: str(case["name"]))
+def test_every_value_of_the_official_code(case: dict[str, Any]) -> None:
+    seen = 0
+    for name, expected in case["expected"].items():
+        kind, _, k = name.partition("@")
+        if kind == "skew":
+            for group, skew in expected.items():
+                held = RetrievalMaxSkew({"k": int(k)}, ())
+                assert held_skews(held, case)[group] == pytest.approx(skew, abs=1e-12), name
+        elif kind == "ndkl":
+            assert value(Ndkl({}, ()), case) == pytest.approx(expected, abs=1e-12)
+        else:
+            metric = NAMES[kind]({"k": int(k)}, ())
+            assert value(metric, case) == pytest.approx(expected, abs=1e-12), name
+        seen += 1
+    assert seen == len(case["expected"]) > 4
+
+
+def held_skews(metric: RetrievalMaxSkew, case: dict[str, Any]) -> dict[str, float]:
+    """Return the skew of each group, read off just before the extreme is taken."""
+    found: list[Any] = []
+
+    def look(skews: Any) -> Any:
+        found.append(skews[0])
+        return skews.max(axis=-1)
+
+    metric.pick = look  # type: ignore[method-assign]
+    held = samples(case)
+    (query,) = metric.prepare(held)
+    metric.query(query, np.ones((1, len(held))))
+    return dict(zip(query.names, found[0].tolist(), strict=True))

@@ -1,0 +1,132 @@
+"""Sums by part against a slow count; permutations that keep what they must."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csr_array
+
+from harness.metrics.contract import Label
+from harness.stats.labelled import Labelled, Labels, chance, shuffled
+
+NAMES: list[Label] = [
+    (("race", "a"), ("gender", "f")),
+    (("race", "a"), ("gender", "m")),
+    (("race", "b"), ("gender", "f")),
+    (),
+]
+PARTS: list[Label] = [(), (("race", "a"),), (("race", "b"),), (("gender", "f"),), NAMES[1]]
+
+
+def labelled(rows: list[tuple[int, int, float]], *, units: list[int] | None = None) -> Labelled:
+    """Rows are cluster, label and a number; clusters are counted from 0 by first appearance."""
+    clusters = np.array([cluster for cluster, _, _ in rows], dtype=np.int64)
+    codes = np.unique(clusters, return_inverse=True)[1] if len(rows) else clusters
+    return Labelled(
+        csr_array(np.array([[1.0, value] for _, _, value in rows]).reshape(-1, 2)),
+        np.array([label for _, label, _ in rows], dtype=np.int64),
+        NAMES,
+        codes,
+        np.arange(len(rows)) if units is None else np.array(units),
+    )
+
+
+samples = st.lists(
+    st.tuples(st.integers(0, 4), st.integers(0, 3), st.integers(0, 3).map(float)), min_size=1,
+    max_size=30,
+)  # fmt: skip
+
+
+@given(samples)
+@settings(deadline=None)
+def test_sums_by_cluster_and_part_are_a_slow_count(rows: list[tuple[int, int, float]]) -> None:
+    held = labelled(rows)
+    found = held.by_cluster(PARTS).toarray().reshape(-1, len(PARTS), 2)
+    expected = np.zeros_like(found)
+    for code, (_, label, value) in zip(held.clusters, rows, strict=True):
+        for place, part in enumerate(PARTS):
+            if set(part) <= set(NAMES[label]):
+                expected[code, place] += (1.0, value)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(held.by_label().sum(axis=0), expected[:, 0].sum(axis=0))
+
+
+@given(samples, st.integers(0, 100))
+@settings(deadline=None)
+def test_permuting_keeps_the_whole_and_who_has_no_label(
+    rows: list[tuple[int, int, float]], seed: int
+) -> None:
+    held = labelled(rows)
+    parts = [(), *NAMES[:3]]
+    whole = held.by_cluster(parts).toarray().sum(axis=0).reshape(-1, 2)
+    for sums in held.permuted(parts, 3, seed):
+        np.testing.assert_allclose(sums[0], whole[0])
+        if held.within:
+            np.testing.assert_allclose(sums[1:, 0], whole[1:, 0])
+    if held.within:
+        for labels in held.permuted_labels(3, seed):
+            assert ((labels == 3) == (held.labels == 3)).all()
+
+
+def test_sets_that_vary_are_permuted_within_and_others_across() -> None:
+    sets = labelled([(place // 3, place % 3, float(place)) for place in range(30)])
+    assert sets.within
+    for labels in sets.permuted_labels(5, 0):
+        for cluster in range(10):
+            assert sorted(labels[sets.clusters == cluster]) == [0, 1, 2]
+    people = labelled([(place // 3, place // 3 % 3, float(place)) for place in range(30)])
+    assert not people.within
+    drawn = list(people.permuted_labels(5, 0))
+    assert any((labels != people.labels).any() for labels in drawn)
+    for labels in drawn:
+        assert all(len(set(labels[people.clusters == cluster])) == 1 for cluster in range(10))
+        assert sorted(labels) == sorted(people.labels)
+
+
+def test_questions_about_one_picture_move_together() -> None:
+    rows = [(place // 6, place // 2 % 3, 1.0) for place in range(60)]
+    held = labelled(rows, units=[place // 2 for place in range(60)])
+    assert held.within
+    for labels in held.permuted_labels(4, 1):
+        assert (labels[0::2] == labels[1::2]).all()
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), min_size=1, max_size=30))
+@settings(deadline=None)
+def test_shuffling_stays_in_its_block(rows: list[tuple[int, int]]) -> None:
+    blocks, labels = (np.array(column) for column in zip(*rows, strict=True))
+    found = shuffled(labels, blocks, np.random.default_rng(0))
+    for block in range(4):
+        assert sorted(found[blocks == block]) == sorted(labels[blocks == block])
+
+
+def test_shuffling_is_even() -> None:
+    random = np.random.default_rng(0)
+    blocks = np.array([0, 0, 0, 1, 1])
+    seen = np.stack([shuffled(np.arange(5), blocks, random) for _ in range(6000)])
+    for place in range(3):
+        assert np.bincount(seen[:, place], minlength=5)[:3] == pytest.approx(2000, rel=0.1)
+    assert np.bincount(seen[:, 4], minlength=5)[3:] == pytest.approx(3000, rel=0.1)
+
+
+def test_chance_counts_the_data_among_its_draws() -> None:
+    drawn = np.array([0.0, 1.0, 2.0, 3.0, np.nan])
+    high = chance(2.0, drawn, "high", within=True)
+    low = chance(2.0, drawn, "low", within=False)
+    assert high is not None
+    assert low is not None
+    assert (high.p, low.p) == (3 / 5, 4 / 5)
+    assert (high.mean, high.draws, high.method) == (1.5, 4, "labels permuted within clusters")
+    assert chance(np.nan, drawn, "low", within=True) is None
+    assert chance(1.0, np.full(4, np.nan), "low", within=True) is None
+
+
+def test_labels_are_numbered_as_they_come() -> None:
+    held = Labels()
+    for label in (NAMES[1], NAMES[0], NAMES[1]):
+        held.add(label)
+    assert held.codes().tolist() == [0, 1, 0]
+    assert held.names == (NAMES[1], NAMES[0])
+    assert held.code(NAMES[0]) == 1

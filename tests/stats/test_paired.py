@@ -1,0 +1,122 @@
+"""Paired tests against statsmodels and scipy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from scipy.sparse import csr_array
+from statsmodels.stats.contingency_tables import mcnemar as other_mcnemar
+from statsmodels.stats.multitest import multipletests
+
+from harness.metrics.contract import Floats
+from harness.stats.paired import corrected, holm, mcnemar, paired_ranks, paired_sums
+
+
+def rate(totals: Floats) -> Floats:
+    return np.asarray(totals[:, :1] / totals[:, 1:2])
+
+
+def sums(right: Floats, sizes: Floats) -> csr_array:
+    return csr_array(np.stack([right, sizes], axis=1).astype(float))
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+@settings(deadline=None)
+def test_mcnemar_is_that_of_statsmodels(gained: int, lost: int) -> None:
+    if gained + lost:
+        expected = other_mcnemar([[5, gained], [lost, 5]], exact=True).pvalue
+        assert mcnemar(gained, lost) == pytest.approx(min(1.0, expected))
+    else:
+        assert mcnemar(0, 0) == 1.0
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+@settings(deadline=None)
+def test_holm_is_that_of_statsmodels(values: list[float]) -> None:
+    assert holm(values) == pytest.approx(multipletests(values, method="holm")[1].tolist())
+
+
+def test_nothing_to_correct() -> None:
+    assert holm([]) == []
+
+
+def test_the_permutation_test_is_that_of_scipy() -> None:
+    random = np.random.default_rng(0)
+    sizes = random.integers(1, 6, 40)
+    first, second = random.binomial(sizes, 0.5), random.binomial(sizes, 0.65)
+    (found,) = paired_sums(rate, sums(first, sizes), sums(second, sizes), swaps=20_000)
+
+    def statistic(a: Floats, b: Floats) -> float:
+        return float((a.sum() - b.sum()) / sizes.sum())
+
+    expected = stats.permutation_test(
+        (second, first), statistic, permutation_type="samples", vectorized=False,
+        n_resamples=8000, rng=np.random.default_rng(1),
+    )  # fmt: skip
+    assert found.difference == pytest.approx(expected.statistic)
+    assert found.p == pytest.approx(expected.pvalue, abs=0.015)
+
+
+def test_the_interval_and_the_detectable_difference_follow_the_standard_error() -> None:
+    random = np.random.default_rng(3)
+    ones = np.ones(2000)
+    first, second = random.random(2000), random.random(2000)
+    (found,) = paired_sums(rate, sums(first, ones), sums(second, ones), draws=4000)
+    error = float(np.std(second - first, ddof=1) / np.sqrt(2000))
+    assert found.interval is not None
+    assert found.interval.high - found.interval.low == pytest.approx(2 * 1.96 * error, rel=0.06)
+    assert found.detectable == pytest.approx((1.959964 + 0.841621) * error, rel=0.04)
+
+
+def test_equal_evaluations_do_not_differ() -> None:
+    held = sums(np.arange(20) % 2, np.ones(20))
+    (found,) = paired_sums(rate, held, held)
+    assert (found.difference, found.p, found.detectable) == (0.0, 1.0, None)
+
+
+def test_a_metric_that_is_not_defined_has_no_test() -> None:
+    held = csr_array(np.zeros((3, 2)))
+    with np.errstate(invalid="ignore"):
+        (found,) = paired_sums(rate, held, held)
+    assert (found.difference, found.interval, found.p) == (None, None, None)
+    assert corrected([found]) == [found]
+
+
+def test_a_metric_of_ranks_is_compared_by_the_same_test() -> None:
+    random = np.random.default_rng(4)
+    n = 60
+    first, second = (random.random(n) < share for share in (0.4, 0.65))
+    values = np.concatenate([first, second]).astype(float)
+    codes = np.arange(n) // 2
+
+    def value(weights: Floats) -> Floats:
+        return (weights @ values / weights.sum(axis=1))[:, None]
+
+    (ranks,) = paired_ranks(value, codes, swaps=8000)
+    by_cluster = [np.bincount(codes, weights=held) for held in (first, second)]
+    two = np.full(n // 2, 2.0)
+    (plain,) = paired_sums(rate, *(sums(held, two) for held in by_cluster), swaps=8000)
+    assert ranks.difference == pytest.approx(plain.difference)
+    assert ranks.p == pytest.approx(plain.p, abs=0.02)
+    assert ranks.interval is not None
+    assert plain.interval is not None
+    assert ranks.interval.low == pytest.approx(plain.interval.low, abs=0.03)
+
+
+@pytest.mark.slow
+def test_under_no_difference_small_p_values_are_rare() -> None:
+    random = np.random.default_rng(8)
+    small = 0
+    for trial in range(400):
+        sizes = random.integers(1, 6, 50)
+        luck = random.random(50)
+        first, second = random.binomial(sizes, luck), random.binomial(sizes, luck)
+        (found,) = paired_sums(
+            rate, sums(first, sizes), sums(second, sizes), swaps=400, draws=2, seed=trial
+        )
+        assert found.p is not None
+        small += found.p <= 0.05
+    assert 6 <= small <= 34
