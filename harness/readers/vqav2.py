@@ -8,7 +8,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +21,6 @@ from harness.samples import Group, ImageRef, Sample
 _PARTS = {"train": "train2014", "val": "val2014", "test-dev": "test-dev2015", "test": "test2015"}
 SPLITS = tuple(_PARTS)
 _ANSWERED = ("train", "val")
-_TYPES = ("answer_type", "question_type")
 
 
 class VqaV2:
@@ -62,32 +61,26 @@ class VqaV2:
         part = _PARTS[split].replace("-dev", "")
         folder = f"Images/mscoco/{part}" if (root / "Questions").is_dir() else part
         answers = _Annotations(paths[1]) if len(paths) > 1 else None
-        for question in _by_image(paths[0]):
-            found = _NONE if answers is None else answers.of(question.id, paths[0])
+        images, last = (ImageRef("", root),), -1
+        for question, image, text in _by_image(paths[0]):
+            if image != last:
+                name = f"{folder}/COCO_{part}_{image:012d}.jpg"
+                images, last = (ImageRef(name, root),), image
+            found, groups = _NONE if answers is None else answers.of(question, paths[0])
             yield Sample(
-                id=str(question.id),
-                images=(ImageRef(f"{folder}/COCO_{part}_{question.image:012d}.jpg", root),),
-                target=found.answers,
-                cluster=str(question.image),
-                fields={"question": question.text},
-                groups=found.groups,
+                id=str(question),
+                images=images,
+                target=found,
+                cluster=str(image),
+                fields={"question": text},
+                groups=groups,
             )
         if answers is not None:
             answers.refuse_rest(paths[0])
 
 
-class _Question(NamedTuple):
-    id: int
-    image: int
-    text: str
-
-
-class _Annotation(NamedTuple):
-    answers: list[Json] | None
-    groups: dict[str, Group]
-
-
-_NONE = _Annotation(None, {})
+_Annotation = tuple[list[Json] | None, Mapping[str, Group]]
+_NONE: _Annotation = (None, {})
 
 
 class _Annotations:
@@ -98,7 +91,7 @@ class _Annotations:
         self._coming = elements(path, inside="annotations")
         self._early: dict[int, tuple[tuple[str, ...], str, str]] = {}
         self._texts: dict[str, str] = {}
-        self._types: dict[tuple[str, str], Group] = {}
+        self._groups: dict[tuple[str, str], dict[str, Group]] = {}
 
     def of(self, question: int, asked: Path) -> _Annotation:
         early = self._early.pop(question, None)
@@ -141,33 +134,40 @@ class _Annotations:
         one = self._texts.setdefault
         return tuple([one(text, text) for text in answers]), one(kind, kind), one(start, start)
 
-    def _grouped(self, answers: Sequence[Json], *types: str) -> _Annotation:
-        groups = {}
-        for key in zip(_TYPES, types, strict=True):
-            held = self._types.get(key)
-            if held is None:
-                held = self._types[key] = Group(key[1])
-            groups[key[0]] = held
-        return _Annotation(list(answers), groups)
+    def _grouped(self, answers: Sequence[Json], kind: str, start: str) -> _Annotation:
+        groups = self._groups.get((kind, start))
+        if groups is None:
+            groups = {"answer_type": Group(kind), "question_type": Group(start)}
+            self._groups[kind, start] = groups
+        return list(answers), groups
 
 
 def _read(record: dict[str, Any], question: int, path: Path) -> tuple[list[str], str, str]:
     """Return answers, answer type and question type of an annotation."""
-    where = f"{path}: question {question}"
-    held = records.as_list(records.member(record, "answers", where), "answers", where)
     try:
-        answers = [one["answer"] for one in held]
+        answers = [one["answer"] for one in record["answers"]]
+        kind, start = record["answer_type"], record["question_type"]
+        if {str} == {type(kind), type(start), *map(type, answers)} and answers and kind and start:
+            return answers, kind, start
     except (TypeError, KeyError):
-        raise DataError("an answer is no object with the key 'answer'", where=where) from None
-    if not answers or not all(isinstance(answer, str) for answer in answers):
-        raise DataError("an answer is no text, or there is none", where=where)
-    kind, start = (records.as_text(records.member(record, name, where), name, where)
-                   for name in _TYPES)  # fmt: skip
-    return answers, kind, start
+        pass
+    raise _damage(record, f"{path}: question {question}")
 
 
-def _by_image(path: Path) -> Iterator[_Question]:
-    """Yield questions, those of one image together, images in the order they are first named.
+def _damage(record: dict[str, Any], where: str) -> DataError:
+    """Return what is wrong with an annotation."""
+    held = records.as_list(records.member(record, "answers", where), "answers", where)
+    if not held:
+        return DataError("there is no answer", where=where)
+    for one in held:
+        records.as_text(records.member(one, "answer", where), "an answer", where)
+    for name in ("answer_type", "question_type"):
+        records.as_text(records.member(record, name, where), name, where)
+    return DataError("not an annotation", where=where)
+
+
+def _by_image(path: Path) -> Iterator[tuple[int, int, str]]:
+    """Yield question, image and text, those of one image together, images as first named.
 
     The file is read once; a question is held as its packed text and 24 bytes.
     """
@@ -189,7 +189,7 @@ def _by_image(path: Path) -> Iterator[_Question]:
     for place in np.argsort(first[group], kind="stable").tolist():
         start = ends[place - 1] if place else 0
         text = texts[start : ends[place]].decode("utf-8", "surrogatepass")
-        yield _Question(ids[place], images[place], text)
+        yield ids[place], images[place], text
 
 
 def _number(record: Any, key: str, path: Path, index: int) -> int:

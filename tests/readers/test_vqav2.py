@@ -120,9 +120,10 @@ def test_a_question_answered_twice_is_named(tmp_path: Path, order: list[int]) ->
     ("more", "said"),
     [
         ({"answers": None}, "should be a list"),
-        ({"answers": []}, "there is none"),
-        ({"answers": ["kite"]}, "no object with the key 'answer'"),
-        ({"answers": [{"answer": 3}]}, "an answer is no text"),
+        ({"answers": []}, "there is no answer"),
+        ({"answers": ["kite"]}, "an object was expected"),
+        ({"answers": [{"answers": "kite"}]}, "the key 'answer' is missing"),
+        ({"answers": [{"answer": 3}]}, "an answer should be a text"),
         ({"answer_type": None}, "answer_type should be a text"),
         ({"question_id": 1.5}, "should be a whole number"),
         ({"question_id": -1}, "is no id"),
