@@ -35,6 +35,8 @@ demo: $(READY)
 	@$(BIN)/harness run --model majority --tasks social_all > /dev/null
 	@$(BIN)/harness run --model random --tasks social_all > /dev/null
 	@$(BIN)/harness leaderboard --tasks social_all
+	@$(BIN)/harness leaderboard --layout socialfusion --out results/table.tex
+	@echo "The same for a paper: results/table.tex"
 	@echo "Records: results/ (one folder an evaluation). The table again: $(BIN)/harness leaderboard"
 
 check: $(READY)

@@ -35,7 +35,11 @@ def settled(
     cells: dict[tuple[object, str], list[Placed]] = {}
     for one in held:
         same = cells.setdefault((one.key, one.record.task), [])
-        if not any(_equal(one.record, other.record) for other in same):
+        for place, other in enumerate(same):
+            if _equal(one.record, other.record):
+                same[place] = _marked(other, one.record.marks)
+                break
+        else:
             same.append(one)
     return [
         claims[0] if len(claims) == 1 else _one(claims, rule, interval) for claims in cells.values()
@@ -58,14 +62,19 @@ def _one(claims: Sequence[Placed], rule: Rule, interval: SeedInterval | None) ->
 
 def _equal(one: EvaluationRecord, other: EvaluationRecord) -> bool:
     """Whether two records say the same; a second seed is no copy, even with equal numbers."""
-    return (_seed(one), one.counts, one.metrics, one.slices, one.marks, one.images) == (
+    return (_seed(one), one.counts, one.metrics, one.slices, one.images) == (
         _seed(other),
         other.counts,
         other.metrics,
         other.slices,
-        other.marks,
         other.images,
     )
+
+
+def _marked(one: Placed, marks: tuple[str, ...]) -> Placed:
+    """Return a record with the marks of its copy too."""
+    both = tuple(sorted({*one.record.marks, *marks}))
+    return one if both == one.record.marks else replace(one, record=replace(one.record, marks=both))
 
 
 def _finished(one: Placed) -> tuple[str, str]:

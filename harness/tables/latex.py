@@ -10,7 +10,8 @@ from harness.tables.formats import by_group, rank_note, reported_rows, source_of
 from harness.tables.table import CellText, Column, Table, cell_text, one_line
 
 ARROWS = {"higher": r"$\uparrow$", "lower": r"$\downarrow$", "zero": r"$\to 0$"}
-WIDE = 6  # numbers of columns that no longer fit one column of a two-column page
+# Columns that one column of a two-column page holds: bare numbers, or with more in each cell.
+WIDE, NARROW = 6, 3
 
 _SIGNS = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "_": r"\_", "%": r"\%", "&": r"\&",
@@ -36,7 +37,7 @@ _ACCENTS = {
 def latex(table: Table) -> str:
     """Return a ``table`` float; the document needs ``booktabs``, ``amssymb`` and ``graphicx``."""
     width = len(table.columns) + 1
-    star = "*" if width > WIDE else ""
+    star = "*" if width > (WIDE if _bare(table) else NARROW) else ""
     return "\n".join(
         [
             r"% \usepackage{booktabs,amssymb,graphicx}",
@@ -59,6 +60,15 @@ def latex(table: Table) -> str:
             rf"\end{{table{star}}}",
             "",
         ]
+    )
+
+
+def _bare(table: Table) -> bool:
+    """Whether cells hold nothing but their number."""
+    cells = [cell for row in table.rows for cell in row.cells if cell is not None]
+    return not any(
+        cell.delta is not None or (cell.low is not None and table.looks.interval != "none")
+        for cell in cells
     )
 
 

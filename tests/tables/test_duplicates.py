@@ -109,3 +109,9 @@ def test_a_value_that_is_not_finite_is_undefined(value: float) -> None:
     cell = table.rows[0].cells[0]
     assert cell is not None
     assert (cell.value, cell.low, cell.high, cell.rank) == (None, None, None, "")
+
+
+def test_a_copy_with_other_marks_adds_its_marks() -> None:
+    table = build_table([record("a", "x"), record("a", "x", marks=("limited",))])
+    (cell,) = [cell for row in table.rows for cell in row.cells if cell]
+    assert cell.marks == ("limited",)
