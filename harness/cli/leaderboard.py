@@ -219,8 +219,10 @@ def _format(form: str | None, as_json: bool, out: Path | None) -> str:
         return "json"
     if form == "terminal" and out is not None:
         raise UserError("the format terminal is not for files", fix="--format plain")
-    if form is not None or out is None:
-        return form or "terminal"
+    if form is not None and form != "terminal":
+        return find("format", form, plugins().formats()).id
+    if out is None:
+        return "terminal"
     for descriptor in plugins().formats().values():
         if out.suffix == descriptor.suffix:
             return descriptor.id

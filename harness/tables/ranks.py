@@ -112,7 +112,7 @@ def compared(
     Raises:
         UserError: the baseline is no row of the table.
     """
-    names = [row.model for section in sections for row in section.rows]
+    names = {row.model for section in sections for row in section.rows}
     if baseline and baseline not in names:
         raise unknown("row for a baseline", baseline, names)
     held = versus or {}

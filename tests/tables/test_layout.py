@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -237,3 +238,23 @@ def test_published_tables_beside_a_layout_come_first(tmp_path: Path) -> None:
     table = build_table([record("a", "x")], layout=layout(tmp_path, TWO + "reported: [mine]\n"))
     (panel,) = table.reported
     assert panel.rows[0].values == (50, None)
+
+
+# --- the page -------------------------------------------------------------------------------------
+
+
+def test_the_examples_of_the_page_are_valid(tmp_path: Path) -> None:
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "leaderboards.md"
+    blocks = re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    mine, somebody = blocks
+    (tmp_path / "published").mkdir()
+    (tmp_path / "published" / "somebody.yaml").write_text(somebody, encoding="utf-8")
+    held = layout(tmp_path, mine)
+    records = [
+        record("faces_1", "raf_db", metric(0.5), metric(0.4, column="Mean class acc.", main=False)),
+        record("socialfusion", "hagridv2", model_options={"size": 2}),
+        record("else", "hagridv2"),
+    ]
+    table = build_table(records, layout=held)
+    assert [row.model for row in table.rows] == ["joint", "alone"]
+    assert table.reported[0].rows[0].model == "Their model"
