@@ -1,0 +1,136 @@
+"""Two runs sample by sample: differences, flips, slices, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from statsmodels.stats.contingency_tables import mcnemar
+
+import harness
+from harness.cli.compare import compare as command
+from harness.errors import UserError
+from harness.evaluation.compare import TiedWithBest, compare, compare_all
+from harness.runs.read import read_evaluation
+from harness.runs.record import EvaluationRecord
+from harness.runs.samples import read_samples
+from harness.tables.table import Column
+
+Faces = Callable[[int], Path]
+
+
+@pytest.fixture
+def records(faces: Faces) -> dict[str, EvaluationRecord]:
+    """The same 60 faces answered by three baselines."""
+    root = faces(60)
+    found = {}
+    for model in ("null", "random", "majority"):
+        harness.run(model, "raf_db", data={"raf_db": root}, results="results")
+    for seal in Path("results").rglob("seal.json"):
+        record = read_evaluation(seal.parent)
+        found[record.model] = record
+    return found
+
+
+def answers(record: EvaluationRecord) -> dict[str, bool]:
+    return {one["id"]: one["answer"] == one["target"] for one in read_samples(record.directory)}
+
+
+def test_a_difference_is_the_second_minus_the_first(records: dict[str, EvaluationRecord]) -> None:
+    found = compare(records["null"], records["random"])
+    main = found.main
+    before, after = records["null"].main.value, records["random"].main.value
+    assert (main.first, main.second) == (before, after)
+    assert before is not None
+    assert after is not None
+    assert main.paired.difference == pytest.approx(after - before)
+    assert main.paired.interval is not None
+    assert main.paired.interval.low <= after - before <= main.paired.interval.high
+    assert found.samples == found.clusters == 60
+    back = compare(records["random"], records["null"])
+    assert back.main.paired.difference == pytest.approx(before - after)
+    assert back.main.paired.p == pytest.approx(main.paired.p, abs=0.05)
+
+
+def test_flips_are_named_and_mcnemar_counts_them(records: dict[str, EvaluationRecord]) -> None:
+    found = compare(records["null"], records["random"])
+    first, second = answers(records["null"]), answers(records["random"])
+    assert set(found.flips.gained) == {name for name in first if second[name] > first[name]}
+    assert set(found.flips.lost) == {name for name in first if second[name] < first[name]}
+    gained, lost = len(found.flips.gained), len(found.flips.lost)
+    expected = mcnemar([[0, gained], [lost, 0]], exact=True).pvalue
+    assert found.main.mcnemar == pytest.approx(min(1.0, expected))
+
+
+def test_an_evaluation_does_not_differ_from_itself(records: dict[str, EvaluationRecord]) -> None:
+    found = compare(records["random"], records["random"])
+    assert found.main.paired.difference == 0
+    assert found.main.paired.p == 1
+    assert found.flips == type(found.flips)((), (), ())
+
+
+def test_p_values_are_corrected_over_tasks(records: dict[str, EvaluationRecord]) -> None:
+    pair = (records["null"], records["random"])
+    alone, both = compare_all([pair]), compare_all([pair, pair])
+    p = alone[0].main.paired.p
+    assert p is not None
+    assert alone[0].main.paired.corrected == p
+    assert both[0].main.paired.corrected == pytest.approx(min(1.0, 2 * p))
+
+
+def test_tied_with_best_keeps_those_no_test_separates(
+    records: dict[str, EvaluationRecord],
+) -> None:
+    names = {model: str(record.raw["fingerprint"]) for model, record in records.items()}
+    main = records["null"].main
+    column = Column("raf_db", "RAF-DB", main.id, main.column, "higher", 100.0)
+    tied = TiedWithBest(list(records.values()))
+    found = tied(column, names["random"], [names["null"], names["majority"]])
+    expected = [
+        names[model]
+        for model in ("null", "majority")
+        if (compare(records["random"], records[model]).main.paired.p or 0) >= 0.05
+    ]
+    assert set(expected) <= set(found)
+    assert tied(column, "unknown", [names["null"]]) == ()
+
+
+def test_other_questions_are_refused_and_the_parts_named(
+    records: dict[str, EvaluationRecord],
+) -> None:
+    root = Path("raf").resolve()
+    harness.run("null", "raf_db", data={"raf_db": root}, results="fewer", limit=30)
+    (seal,) = Path("fewer").rglob("seal.json")
+    with pytest.raises(UserError, match="differ in: sample ids"):
+        compare(records["null"], read_evaluation(seal.parent))
+
+
+def test_the_command_prints_a_table_or_json(records: dict[str, EvaluationRecord]) -> None:
+    places = [str(records[model].directory) for model in ("null", "random")]
+    shown = CliRunner().invoke(command, places)
+    assert shown.exit_code == 0, shown.output
+    assert "random (B) minus null (A)" in shown.output
+    assert "gained" in shown.output
+    as_json = CliRunner().invoke(command, [*places, "--json"])
+    (found,) = json.loads(as_json.output)
+    assert found["samples"] == 60
+    assert found["metrics"][0]["paired"]["corrected"] is not None
+
+
+def test_the_command_takes_names_of_runs_and_says_what_is_wrong(
+    records: dict[str, EvaluationRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_RESULTS", "results")
+    names = [next(Path("results/runs").glob(f"{model}-*")).stem for model in ("null", "random")]
+    assert CliRunner().invoke(command, names).exit_code == 0
+    for arguments, said in (
+        (["results/evaluations", names[0]], "more than one evaluation"),
+        ([names[0], "nowhere"], "no such results"),
+        ([*names, "--tasks", "hagridv2"], "no evaluation of 'hagridv2'"),
+    ):
+        found = CliRunner().invoke(command, arguments)
+        assert isinstance(found.exception, UserError)
+        assert said in str(found.exception)
