@@ -58,8 +58,8 @@ class MmBench:
     def samples(self, root: Path, split: str) -> Iterator[Sample]:
         """Yield rows, those of one picture together and in them those of one question.
 
-        The file is walked through once for an index of 40 bytes a row, and rows are read again as
-        they are yielded; a picture is decoded when it is opened.
+        The file is walked through once for an index, some 300 bytes a row, and rows are read again
+        as they are yielded; a picture is decoded when it is opened.
 
         Raises:
             DataError: two rows with one index, or an answer that is not among the options, beside
