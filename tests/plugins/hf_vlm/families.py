@@ -120,27 +120,6 @@ def gemma3(folder: Path) -> Path:
     return save(folder, seeded(hf.Gemma3ForConditionalGeneration, config), processor)
 
 
-def _idefics3_like(folder: Path, name: str, text: Any, words: Any) -> Path:
-    config = getattr(hf, f"{name}Config")(
-        vision_config={**_EYES, "image_size": 32},
-        text_config=text,
-        image_token_id=_id(words, "<image>"),
-        scale_factor=2,
-        pad_token_id=0,
-    )
-    processor = getattr(hf, f"{name}Processor")(
-        getattr(hf, f"{name}ImageProcessor")(
-            size={"longest_edge": 64}, max_image_size={"longest_edge": 32}
-        ),
-        words,
-        image_seq_len=4,
-        chat_template=words.chat_template,
-        **({"video_processor": None} if name == "SmolVLM" else {}),
-    )
-    make = getattr(hf, f"{name}ForConditionalGeneration")
-    return save(folder, seeded(make, config), processor)
-
-
 def idefics3(folder: Path) -> Path:
     tiles = [f"<row_{row}_col_{column}>" for row in range(1, 5) for column in range(1, 5)]
     words = tokenizer(
@@ -152,8 +131,20 @@ def idefics3(folder: Path) -> Path:
         bos=True,
         image_token="<image>",
     )
-    text = hf.LlamaConfig(**text_settings(len(words)))
-    return _idefics3_like(folder, "Idefics3", text, words)
+    config = hf.Idefics3Config(
+        vision_config={**_EYES, "image_size": 32},
+        text_config=hf.LlamaConfig(**text_settings(len(words))),
+        image_token_id=_id(words, "<image>"),
+        scale_factor=2,
+        pad_token_id=0,
+    )
+    processor = hf.Idefics3Processor(
+        hf.Idefics3ImageProcessor(size={"longest_edge": 64}, max_image_size={"longest_edge": 32}),
+        words,
+        image_seq_len=4,
+        chat_template=words.chat_template,
+    )
+    return save(folder, seeded(hf.Idefics3ForConditionalGeneration, config), processor)
 
 
 def idefics2(folder: Path) -> Path:
@@ -383,6 +374,61 @@ def deepseek_vl(folder: Path) -> Path:
     return save(folder, seeded(hf.DeepseekVLForConditionalGeneration, config), processor)
 
 
+def llava_onevision(folder: Path) -> Path:
+    words = tokenizer(
+        template=PLAIN.replace("IMAGE", "<image>"), image_token="<image>", video_token="<video>"
+    )
+    pinpoints = [[16, 32], [32, 16], [32, 32]]
+    config = hf.LlavaOnevisionConfig(
+        vision_config=hf.SiglipVisionConfig(**_EYES, vision_use_head=False),
+        text_config=hf.Qwen2Config(**text_settings(len(words))),
+        image_token_id=_id(words, "<image>"),
+        video_token_id=_id(words, "<video>"),
+        image_grid_pinpoints=pinpoints,
+    )
+    processor = hf.LlavaOnevisionProcessor(
+        hf.LlavaOnevisionImageProcessor(size=_SIDE, image_grid_pinpoints=pinpoints),
+        words,
+        hf.LlavaOnevisionVideoProcessor(size=_SIDE),
+        num_image_tokens=4,
+        vision_feature_select_strategy="full",
+        chat_template=words.chat_template,
+    )
+    return save(folder, seeded(hf.LlavaOnevisionForConditionalGeneration, config), processor)
+
+
+def aya_vision(folder: Path) -> Path:
+    words = tokenizer(
+        "<|START_OF_IMG|>",
+        "<|END_OF_IMG|>",
+        "<|IMG_LINE_BREAK|>",
+        "TILE",
+        "TILE_GLOBAL",
+        template=PLAIN.replace("IMAGE", "<image>"),
+        bos=True,
+        image_token="<image>",
+        image_patch_token="<|IMG_PATCH|>",
+    )
+    settings = text_settings(len(words), sliding_window=4096)
+    config = hf.AyaVisionConfig(
+        vision_config=hf.SiglipVisionConfig(**{**_EYES, "image_size": 32}, vision_use_head=False),
+        text_config=hf.Cohere2Config(**settings, layer_types=["full_attention"] * 2),
+        image_token_id=_id(words, "<|IMG_PATCH|>"),
+        downsample_factor=2,
+    )
+    processor = hf.AyaVisionProcessor(
+        hf.GotOcr2ImageProcessor(
+            size={"height": 32, "width": 32}, crop_to_patches=True, max_patches=2
+        ),
+        words,
+        patch_size=16,
+        img_size=32,
+        downsample_factor=1,
+        chat_template=words.chat_template,
+    )
+    return save(folder, seeded(hf.AyaVisionForConditionalGeneration, config), processor)
+
+
 def qwen2_vl(folder: Path) -> Path:
     return qwen(folder, "qwen2_vl")
 
@@ -403,6 +449,8 @@ FAMILIES: dict[str, Callable[[Path], Path]] = {
         mllama,
         glm4v,
         deepseek_vl,
+        llava_onevision,
+        aya_vision,
         qwen2_vl,
     )
 }

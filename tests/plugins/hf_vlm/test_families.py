@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from harness_hf_vlm.answerer import ProcessorAnswerer
+from harness_hf_vlm.chats import MARK
 from harness_hf_vlm.factory import HfVlm
 from harness_hf_vlm.loading import Loaded, choose
 
@@ -27,6 +28,8 @@ WAYS = {
     "idefics3": "engine",
     "internvl": "engine",
     "deepseek_vl": "engine",
+    "aya_vision": "engine",
+    "llava_onevision": "cached",  # cuts a picture into tiles only when it comes alone
     "paligemma": "cached",
     "gemma3": "cached",
     "idefics2": "cached",
@@ -92,6 +95,29 @@ def test_the_fastest_exact_way_is_taken(made: Made) -> None:
     assert results(made.chosen, writes) == results(made.whole, writes)
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_several_pictures_belong_to_one_chat(made: Made) -> None:
+    if made.loaded.chats.token is None:
+        pytest.skip("takes one picture")
+    chats = made.loaded.chats
+    pictures = (picture(1), picture(2, 30, 50))
+    turns = (Turn("user", "which?", pictures),)
+    request = Request("r", "s", "t", turns, Choose(OPTIONS))
+    (scores,) = results(made.chosen, [request])
+    assert isinstance(scores, Scores)
+    (wanted,) = results(made.whole, [request])
+    assert scores.values == pytest.approx(wanted.values, abs=1e-4)
+    text = chats.render(turns)
+    given = chats.inputs(text, pictures)
+    nested = chats.processor(
+        text=[text.replace(MARK, chats.token or "")],
+        images=[[image.pixels for image in pictures]],
+        return_tensors="pt",
+        add_special_tokens=not text.startswith("<s>"),
+    )
+    assert all(torch.equal(nested[name], value) for name, value in given.items())
+
+
 def test_neither_batch_nor_order_changes_scores(made: Made) -> None:
     asked = requests(Choose(OPTIONS))
     found = results(made.chosen, asked)
@@ -102,6 +128,19 @@ def test_neither_batch_nor_order_changes_scores(made: Made) -> None:
     turned = results(small, asked[::-1])[::-1]
     for one, other in zip(found, turned, strict=True):
         assert one.values == pytest.approx(other.values, abs=1e-4)
+    if isinstance(small, ProcessorAnswerer):  # the engine's own tests hold it to the same
+        fixed = [
+            results(
+                ProcessorAnswerer(
+                    made.loaded,
+                    replace(CPU, batch_size=rows, deterministic=True),
+                    cached=WAYS[made.name] == "cached",
+                ),
+                asked,
+            )
+            for rows in (1, 2, None)
+        ]
+        assert fixed[0] == fixed[1] == fixed[2]
 
 
 @torch.inference_mode()

@@ -108,7 +108,9 @@ class Chats:
         shown = self._shown(text)
         given: dict[str, Any] = {"text": [shown], "return_tensors": "pt"}
         if images:
-            given["images"] = [image.pixels for image in images]
+            pixels = [image.pixels for image in images]
+            # Nested, several images are known to belong to one text.
+            given["images"] = [pixels] if len(pixels) > 1 else pixels
         if not special or self._begun(shown):
             given["add_special_tokens"] = False
         try:
@@ -209,14 +211,11 @@ def _placed(tokenizer: Any, source: str, tokens: Sequence[str]) -> tuple[Templat
     for token in tokens:
         template = Template(tokenizer, source, token)
         try:
-            counts = [
-                template.render([Turn("user", "x", (image,) * count)]).count(MARK)
-                for count in (1, 2)
-            ]
+            written = template.render([Turn("user", "x", (image,))])
         except PromptError as error:
             refused = f" ({error})"
             continue
-        if counts[0] == 1:
+        if written.count(MARK) == 1:
             return template, token
     known = ", ".join(tokens) or "it has none"
     raise UserError(
