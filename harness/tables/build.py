@@ -89,8 +89,9 @@ def build_table(
     )
     sections = _judged(sections, columns, layout, ways)
     looks = ways.looks or (layout.looks if layout is not None else Looks())
+    shows = looks.interval != "none"
     notes = (
-        *notes_of(settled_records, columns, common),
+        *notes_of(settled_records, columns, common, intervals=shows),
         *seed_notes([one for group in groups for one in group]),
         *missing,
         *_absent_rows(layout, held),
@@ -101,7 +102,12 @@ def build_table(
         sections,
         notes,
         title="" if layout is None else layout.title,
-        caption=caption_of(settled_records, columns, "" if layout is None else layout.caption),
+        caption=caption_of(
+            settled_records,
+            columns,
+            "" if layout is None else layout.caption,
+            intervals=shows,
+        ),
         reported=() if layout is None else reported_panels(columns, asked, layout.reported),
         looks=looks,
     )

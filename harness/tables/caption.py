@@ -12,7 +12,11 @@ MANY = 12
 
 
 def caption_of(
-    sections: Sequence[Sequence[EvaluationRecord]], columns: Sequence[Column], said: str = ""
+    sections: Sequence[Sequence[EvaluationRecord]],
+    columns: Sequence[Column],
+    said: str = "",
+    *,
+    intervals: bool = True,
 ) -> str:
     """Return the caption of a table: sizes, intervals, seeds, version and run ids.
 
@@ -20,6 +24,7 @@ def caption_of(
         sections: The records shown; sizes are those of the first section.
         columns: The table's columns.
         said: What comes first.
+        intervals: Whether intervals are shown.
     """
     records = [record for held in sections for record in held]
     return " ".join(
@@ -27,7 +32,7 @@ def caption_of(
         for part in (
             said.strip(),
             _sizes(sections[0], columns),
-            intervals_said(records, columns),
+            intervals_said(records, columns) if intervals else "",
             _listed("Seed", sorted({_setting(record, "seed") for record in records} - {""})),
             _listed("social-harness", sorted({_version(record) for record in records} - {""})),
             _runs(records),

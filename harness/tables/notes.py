@@ -25,6 +25,8 @@ def notes_of(
     sections: Sequence[Sequence[EvaluationRecord]],
     columns: Sequence[Column],
     common: Collection[str],
+    *,
+    intervals: bool = True,
 ) -> tuple[str, ...]:
     """Return the notes of a table, the gravest first.
 
@@ -32,12 +34,13 @@ def notes_of(
         sections: The records shown.
         columns: The table's columns.
         common: Marks that every record carries.
+        intervals: Whether intervals are shown.
     """
     records = [record for held in sections for record in held]
     return (
         *_marks(records, common),
         *_tasks(sections),
-        *_intervals(records, columns),
+        *(_intervals(records, columns) if intervals else ()),
         *_losses(records),
     )
 

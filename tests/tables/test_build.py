@@ -8,6 +8,8 @@ import pytest
 from harness.errors import UserError
 from harness.runs.record import Counts
 from harness.tables import Table, build_table
+from harness.tables.build import Ways
+from harness.tables.table import Looks
 from tests.tables.records import metric, record
 
 
@@ -161,3 +163,9 @@ def test_the_interval_is_explained_only_where_there_is_one() -> None:
     assert not any(
         "Intervals" in note for note in build_table([record("a", "x", metric(None))]).notes
     )
+
+
+def test_intervals_that_are_not_shown_are_not_explained() -> None:
+    table = build_table([record()], ways=Ways(looks=Looks(interval="none")))
+    assert "Intervals" not in table.caption
+    assert not any("Intervals" in note for note in table.notes)

@@ -2,7 +2,7 @@
 
 Schemas: ``every_eval_ever/schemas`` of evaleval/every_eval_ever, version 0.3.0. What they cannot
 say is left out rather than bent: a metric that is not defined; samples that errored; the samples of
-a task whose right answer is not one text (the format asks for right or wrong of every sample).
+a task whose right answers are no texts (the format asks for right or wrong of every sample).
 """
 
 from __future__ import annotations
@@ -181,16 +181,21 @@ def result_id(record: EvaluationRecord, metric: str) -> str:
 
 
 def _samples(record: EvaluationRecord, spec: Any, evaluation: str) -> Iterator[dict[str, Any]]:
-    """Yield a line for each scored sample with one text as its right answer."""
+    """Yield a line for each scored sample whose right answers are texts.
+
+    With one right answer, right is equal to it. With several, it is a full score.
+    """
     main = next(name for name, value in metric_names(record).items() if value.main)
     labels = labels_of(spec)
     for sample in read_samples(record.directory):
-        if sample["error"] is not None or not isinstance(sample["target"], str):
+        references = _references(sample["target"])
+        if sample["error"] is not None or not references:
             continue
         answer = sample["answer"]
         said = sample.get("text", "" if answer is None else text_of(answer))
-        right = answer == sample["target"]
-        score = sample.get("score", float(right))
+        equal = answer == sample["target"]
+        score = sample.get("score", float(equal))
+        right = equal if isinstance(sample["target"], str) else score == 1
         yield {
             "schema_version": SCHEMA,
             "evaluation_id": evaluation,
@@ -201,7 +206,7 @@ def _samples(record: EvaluationRecord, spec: Any, evaluation: str) -> Iterator[d
             "interaction_type": "single_turn",
             "input": {
                 "raw": spec["prompt"]["template"],
-                "reference": [sample["target"]],
+                "reference": references,
                 "choices": labels,
             },
             "output": {"raw": [said]},
@@ -217,6 +222,14 @@ def _samples(record: EvaluationRecord, spec: Any, evaluation: str) -> Iterator[d
             "evaluation": {"score": score, "is_correct": right},
             "metadata": _metadata(sample),
         }
+
+
+def _references(target: Any) -> list[str]:
+    """Return the right answers, each once; none when they are no texts."""
+    held = [target] if isinstance(target, str) else target
+    if not isinstance(held, list) or not all(isinstance(one, str) for one in held):
+        return []
+    return list(dict.fromkeys(held))
 
 
 def _metadata(sample: dict[str, Any]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from harness.cli.main import invoke, main
 from harness.errors import UserError
 from harness.runs.exports import FORMATS, Terms, export
 from harness.runs.read import read_evaluation
+from harness.runs.seal import seal
 from tests.runs.sealed import answers, sample, write
 
 SCHEMAS = Path(__file__).parent / "schemas"
@@ -116,6 +117,30 @@ def test_samples_that_errored_have_no_line(tmp_path: Path) -> None:
     aggregate, samples = made(tmp_path, "every_eval_ever", samples=given)
     assert len(samples.read_text(encoding="utf-8").splitlines()) == 6
     assert loaded(aggregate)["evaluation_results"][0]["score_details"]["details"]["errors"] == "1"
+
+
+def test_of_several_right_answers_a_full_score_is_right(tmp_path: Path) -> None:
+    given = answers()
+    for one, score in zip(given, (1.0, 0.3, 0.0, 1.0, 1.0, 1.0), strict=True):
+        one |= {"target": [one["target"], "other", "other"], "score": score}
+    folder = write(tmp_path / "run", answers())
+    lines = "".join(json.dumps(one) + "\n" for one in given)
+    (folder / "samples.jsonl").write_text(lines, encoding="utf-8")
+    seal(folder)
+    _, samples = export("every_eval_ever", [read_evaluation(folder)], tmp_path / "out")
+    found = [json.loads(line) for line in samples.read_text(encoding="utf-8").splitlines()]
+    assert [line["evaluation"]["is_correct"] for line in found] == [True, False, False, *[True] * 3]
+    assert found[1]["evaluation"]["score"] == 0.3
+    assert found[0]["input"]["reference"] == ["happiness", "other"]
+
+
+def test_samples_without_a_right_answer_have_no_line(tmp_path: Path) -> None:
+    folder = write(tmp_path / "run", answers())
+    lines = "".join(json.dumps(one | {"target": None}) + "\n" for one in answers())
+    (folder / "samples.jsonl").write_text(lines, encoding="utf-8")
+    seal(folder)
+    (path,) = export("every_eval_ever", [read_evaluation(folder)], tmp_path / "out")
+    assert "detailed_evaluation_results" not in loaded(path)
 
 
 # --- lm-eval --------------------------------------------------------------------------------------
