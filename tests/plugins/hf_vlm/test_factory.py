@@ -202,6 +202,15 @@ def test_a_way_that_would_change_numbers_is_turned_off(
         load(gemma, way="cached")
 
 
+def test_a_model_that_stops_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: Any, **__: Any) -> None:
+        raise RuntimeError("no such layer\nmore")
+
+    monkeypatch.setattr("harness_hf_vlm.forwards.Forwards.score_whole", stop)
+    with pytest.raises(UserError, match=r"cannot be asked with an image: no such layer$"):
+        load(folder)
+
+
 def test_an_encoder_with_a_decoder_cannot_be_asked_behind_keys(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:

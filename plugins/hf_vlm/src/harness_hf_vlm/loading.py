@@ -116,7 +116,12 @@ def choose(loaded: Loaded, runtime: Runtime, way: str) -> Answerer:
     """
     slow = ProcessorAnswerer(loaded, runtime, cached=False)
     questions = _questions()[: 1 if way == "whole" else None]
-    wanted = [response.result for response in slow.answer(questions)]
+    try:
+        wanted = [response.result for response in slow.answer(questions)]
+    except UserError:
+        raise
+    except Exception as error:  # noqa: BLE001  a model that is no model for images and text
+        raise UserError(f"the model cannot be asked with an image: {_first(error)}") from None
     if not any(isinstance(result, Scores) for result in wanted):
         why = next(result.message for result in wanted if isinstance(result, Failed))
         raise UserError(f"the model cannot be asked with an image: {why}")
@@ -129,17 +134,13 @@ def choose(loaded: Loaded, runtime: Runtime, way: str) -> Answerer:
         if way not in {"auto", name}:
             continue
         try:
-            fast: Answerer = (
-                _on_engine(loaded, runtime)
-                if name == "engine"
-                else ProcessorAnswerer(loaded, runtime, cached=True, notes=said)
-            )
+            fast = _answerer(name, loaded, runtime, said)
             difference = _difference(list(fast.answer(questions)), wanted, loaded)
         except Exception as error:  # noqa: BLE001  a model that does not fit may raise anything
-            first = (str(error) or type(error).__name__).partition("\n")[0]
-            difference = f"it stops with: {first}"
+            difference = f"it stops with: {_first(error)}"
         if not difference:
-            return fast
+            # A new one: the engine checks its first real answers by itself, once.
+            return _answerer(name, loaded, runtime, said)
         said.append(f"{_WHAT[name]} is off: {difference}")
     if way != "auto":
         raise UserError(f"this model cannot be asked so: {said[0]}", fix="leave out way")
@@ -152,7 +153,9 @@ _WHAT = {
 }
 
 
-def _on_engine(loaded: Loaded, runtime: Runtime) -> EngineAnswerer:
+def _answerer(name: str, loaded: Loaded, runtime: Runtime, notes: Sequence[str]) -> Answerer:
+    if name == "cached":
+        return ProcessorAnswerer(loaded, runtime, cached=True, notes=notes)
     model = SharedModel(
         loaded.model,
         loaded.chats,
