@@ -60,7 +60,7 @@ class Selection:
         if self.limit is None:
             return self
         smallest = heapq.nsmallest(
-            self.limit, ((_hash(sample.id), sample.id) for sample in task.samples())
+            self.limit, ((_hash(name), name) for names in _ids(task, self) for name in names)
         )
         return Selection(ids=frozenset(name for _, name in smallest))
 
@@ -113,15 +113,12 @@ def plan_task(task: Task, selection: Selection, shots: Sequence[str] = ()) -> Ta
     parts = task.parts()
     narrowed = selection.narrowed(task)
     digest = hashlib.sha256()
-    blocks, hashes = array("q"), array("Q")
+    blocks, hashes = array("q"), array("q")
     open_size = open_images = 0
-    for _, group in groupby(narrowed.of(task.samples()), key=_image):
-        size = 0
-        for sample in group:
-            encoded = sample.id.encode()
-            digest.update(encoded + b"\n")
-            hashes.append(_hash(sample.id))
-            size += 1
+    for names in _ids(task, narrowed):
+        size = len(names)
+        digest.update("".join(f"{name}\n" for name in names).encode())
+        hashes.extend(map(hash, names))
         if open_images == BLOCK_IMAGES or (open_size and open_size + size > BLOCK_SAMPLES):
             blocks.append(open_size)
             open_size = open_images = 0
@@ -151,6 +148,18 @@ def plan_task(task: Task, selection: Selection, shots: Sequence[str] = ()) -> Ta
     )
 
 
+def _ids(task: Task, selection: Selection) -> Iterator[list[str]]:
+    """Yield the ids of each image's samples, in the reader's order."""
+    if selection.ids is not None:
+        for _, group in groupby(selection.of(task.samples()), key=_image):
+            yield [sample.id for sample in group]
+        return
+    # An id is all that is needed here; a sample for each value would take many times as long.
+    endings = task.endings
+    for _, group in groupby(task.read(), key=_image):
+        yield [sample.id + ending for sample in group for ending in endings]
+
+
 def _image(sample: Sample) -> tuple[str, ...]:
     # A sample without a name (embedded bytes) still has its id as a name.
     return tuple(image.name for image in sample.images) or (sample.id,)
@@ -161,7 +170,7 @@ def _hash(name: str) -> int:
 
 
 def _refuse_repeated(task: Task, selection: Selection, hashes: array[int]) -> None:
-    values = np.frombuffer(hashes, dtype=np.uint64)
+    values = np.frombuffer(hashes, dtype=np.int64)
     if len(np.unique(values)) == len(values):
         return
     seen: set[str] = set()

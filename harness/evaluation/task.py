@@ -62,9 +62,19 @@ class Task:
 
         Where the spec asks about each of several values, a sample comes once for each.
         """
-        found = self.reader.samples(self.located.root, split or self.spec.data.split)
+        found = self.read(split)
         each = self.spec.data.each
         return found if each is None else _about_each(each, found)
+
+    def read(self, split: str | None = None) -> Iterator[Sample]:
+        """Yield a split's samples as the reader has them, before any is asked about each value."""
+        return self.reader.samples(self.located.root, split or self.spec.data.split)
+
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """What ids of :meth:`samples` have behind the reader's: one for each value asked about."""
+        each = self.spec.data.each
+        return tuple(f"#{value}" for value in each.values) if each and each.values else ("",)
 
     def train_samples(self) -> Iterator[Sample]:
         """Yield the train split.

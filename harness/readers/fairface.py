@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from harness.descriptors import Json
 from harness.errors import DataError
@@ -54,18 +54,20 @@ class FairFace:
         folder = f"{self._folder}/" if self._has_folder(root) else ""
         rows = _rows(path)
         columns = next(rows, (0, []))[1]
-        places = [_place(columns, name, path) for name in ("file", *TRAITS)]
+        file, *traits = [_place(columns, name, path) for name in ("file", *TRAITS)]
+        # There are a few hundred kinds of people at most, and a hundred thousand faces.
+        kinds: dict[tuple[str, ...], dict[str, Group]] = {}
+        place = str(path)
         for number, cells in rows:
-            where = f"{path}:{number}"
+            where = f"{place}:{number}"
             if len(cells) != len(columns):
                 raise DataError(f"{len(cells)} columns, {len(columns)} were expected", where=where)
-            file, *values = (cells[place] for place in places)
-            name = records.as_text(file, "the file", where)
-            groups = {
-                trait: Group(known(value, labels, trait, where), "human")
-                for value, (trait, labels) in zip(values, TRAITS.items(), strict=True)
-            }
-            ident = str(PurePosixPath(name).with_suffix(""))
+            name = records.as_text(cells[file], "the file", where)
+            values = tuple(cells[trait] for trait in traits)
+            groups = kinds.get(values)
+            if groups is None:
+                groups = kinds[values] = _groups(values, where)
+            ident = name.rpartition(".")[0] or name
             yield Sample(
                 id=ident,
                 images=(ImageRef(f"{folder}{name}", root),),
@@ -79,6 +81,13 @@ class FairFace:
         return (
             not any((root / split).is_dir() for split in SPLITS) or (root / self._folder).is_dir()
         )
+
+
+def _groups(values: Sequence[str], where: str) -> dict[str, Group]:
+    return {
+        trait: Group(known(value, labels, trait, where), "human")
+        for value, (trait, labels) in zip(values, TRAITS.items(), strict=True)
+    }
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from harness.descriptors import Json
 from harness.errors import DataError
@@ -68,47 +67,55 @@ class SocialCounterfactuals:
 
     def samples(self, root: Path, split: str) -> Iterator[Sample]:
         """Yield a split's images in the order of the shards; each is read when it is asked."""
+        # There are 72 kinds of people, and a hundred thousand rows.
+        kinds: dict[tuple[str, ...], _Kind] = {}
         for path in self.annotations(root, split):
-            shard = path.relative_to(root).as_posix()
+            shard, place = path.relative_to(root).as_posix(), str(path)
             for row, values in enumerate(parquet.rows(path, COLUMNS)):
-                where = f"{path}: row {row}"
-                row_of = _Row(values, where)
-                if self._dealer.takes(split, row_of.name, row_of.occupation):
+                where = f"{place}: row {row}"
+                for column, value in zip(COLUMNS, values, strict=True):
+                    if not value or type(value) is not str:
+                        records.as_text(value, column, where)
+                caption, name, *traits = values
+                occupation = _occupation(caption, traits[0], traits[1], where)
+                if self._dealer.takes(split, name, occupation):
+                    key = tuple(traits)
+                    kind = kinds.get(key)
+                    if kind is None:
+                        kind = kinds[key] = _Kind(traits, where)
                     image = ImageRef(f"{shard}:{row}", load=parquet.EmbeddedImage(path, row))
-                    yield self._sample(image, row_of)
-
-    def _sample(self, image: ImageRef, row: _Row) -> Sample:
-        ident = f"{row.name}/{'-'.join(row.traits.values()).replace(' ', '_')}"
-        return Sample(
-            id=ident,
-            images=(image,),
-            target=None,
-            cluster=row.name if self._unit == "set" else ident,
-            fields={
-                "concept": row.occupation,
-                "concept_text": with_article(row.occupation),
-                "caption": row.caption,
-            },
-            groups={kind: Group(value, "drawn") for kind, value in row.traits.items()},
-            stratum=f"{'-'.join(row.traits)}/{row.occupation}",
-        )
+                    ident = f"{name}/{kind.name}"
+                    yield Sample(
+                        id=ident,
+                        images=(image,),
+                        target=None,
+                        cluster=name if self._unit == "set" else ident,
+                        fields={
+                            "concept": occupation,
+                            "concept_text": with_article(occupation),
+                            "caption": caption,
+                        },
+                        groups=kind.groups,
+                        stratum=f"{kind.types}/{occupation}",
+                    )
 
 
-class _Row:
-    """The texts of a row, checked; ``traits`` maps type to value, as the row orders them."""
+class _Kind:
+    """Two traits of a person: ``name`` for ids, ``types`` for strata, and the groups."""
 
-    __slots__ = ("caption", "name", "occupation", "traits")
+    __slots__ = ("groups", "name", "types")
 
-    def __init__(self, values: Sequence[Any], where: str) -> None:
-        self.caption, self.name, first, second, *kinds = (
-            records.as_text(value, column, where)
-            for column, value in zip(COLUMNS, values, strict=True)
-        )
-        self.occupation = _occupation(self.caption, first, second, where)
+    def __init__(self, traits: Sequence[str], where: str) -> None:
+        first, second, *kinds = traits
         types = [_type(kind, where) for kind in kinds]
-        self.traits = {
-            kind: known(value, TRAITS[kind], kind, where)
+        values = [
+            known(value, TRAITS[kind], kind, where)
             for kind, value in zip(types, (first, second), strict=True)
+        ]
+        self.name = "-".join(values).replace(" ", "_")
+        self.types = "-".join(types)
+        self.groups = {
+            kind: Group(value, "drawn") for kind, value in zip(types, values, strict=True)
         }
 
 
