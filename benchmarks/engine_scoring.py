@@ -3,9 +3,10 @@
 CPU milliseconds a scoring (one option of one question) on one thread, medians of rounds in which
 all ways take turns. The plain loops do the same work for every scoring, so a sample of them is
 timed. The bound: distinct images once, distinct tokens once, at the measured speed of a matrix
-product. `--harness` runs the first workload through plan, journal, metrics and seal as well.
+product. `--harness N` runs the first workload on N
+images through plan, journal, metrics and seal as well.
 
-Example: python benchmarks/engine_scoring.py --images 64 --rounds 3
+Example: python benchmarks/engine_scoring.py --images 8 --rounds 3 --harness 64
 """
 
 from __future__ import annotations
@@ -114,9 +115,9 @@ def compare(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--images", type=int, default=64)
+    parser.add_argument("--images", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--harness", action="store_true", help="and through the whole harness")
+    parser.add_argument("--harness", type=int, default=0, help="images through the whole harness")
     given = parser.parse_args()
     torch.set_num_threads(1)
     model = RandomLlava()
@@ -132,8 +133,8 @@ def main() -> None:
     compare("156 labels", model, choices(few, 1, work), given)
     compare("1 question x 4", model, choices(2 * few, 1), given)
     if given.harness:
-        seconds, scored = through_the_harness(model, given.images)
-        bound = least_work(model, choices(given.images)) / matmul_speed()
+        seconds, scored = through_the_harness(model, given.harness)
+        bound = least_work(model, choices(given.harness)) / matmul_speed()
         each = 1000 * seconds / scored
         print(
             f"whole harness: {each:.2f} ms a scoring over {scored}, {naive / each:.1f}x naive, "

@@ -16,10 +16,10 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 MANY = 1 << 30
-CPU_POSITIONS = 4096
-"""Positions (rows x length) of a forward pass on a processor: more would not be faster."""
+CPU_POSITIONS = 1024
+"""Positions (rows x length) of a forward pass on a processor: more would leave its caches."""
 GPU_POSITIONS = 65536
-PACK_NODES = 384
+PACK_NODES = 256
 """Tokens that branches behind one stem take in a row; attention grows with their square."""
 SHARE = 0.25
 """Of free memory that a forward pass may take, by a rough count."""
@@ -67,6 +67,7 @@ class Batches:
         forward: Callable[[Sequence[Item]], Sequence[Result]],
         kept: Callable[[Item], int] = lambda _: 0,
         behind: int = 0,
+        together: int = 1,
         even: bool = False,
     ) -> list[Result]:
         """Return ``forward``'s result of each item, in the items' order.
@@ -77,6 +78,7 @@ class Batches:
             forward: Computes one batch, one result a row.
             kept: Positions of keys and values that live while an item's batch is computed.
             behind: More such positions that ``forward`` needs, however few its rows.
+            together: A batch holds so many times the positions of a usual one.
             even: A batch holds items of one length, so that no row is padded.
 
         Raises:
@@ -87,12 +89,12 @@ class Batches:
         start = 0
         while start < len(order):
             first = items[order[start]]
-            count = self._count(length(first), kept(first), behind)
+            count = self._count(-(-length(first) // together), kept(first), behind)
             chosen = order[start : start + count]
             if even:
                 chosen = [at for at in chosen if length(items[at]) == length(first)]
             rows = [items[at] for at in chosen]
-            found = self._attempt(rows, length(first), kept(first), forward)
+            found = self._attempt(rows, -(-length(first) // together), kept(first), forward)
             if found is None:
                 continue
             results.update(zip(chosen, found, strict=True))

@@ -23,6 +23,8 @@ from harness.engine.walking import walk
 
 ROOM = 512
 """Positions that the answers in one row may take together, when there are several."""
+TOGETHER = 4
+"""Forward passes' worth of stems that are read at once: a decode step gains from many rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ def generate(  # noqa: PLR0913  each is a choice of its own
     if shared and prompts:
         groups = [grow(prompts, nodes, several)]
     for stems in groups:
-        walk(model, stems, batches, behind, need)
+        walk(model, stems, batches, behind, need, together=TOGETHER)
     return [answers[write.prompt].result() for write in writes]
 
 

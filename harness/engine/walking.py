@@ -19,6 +19,7 @@ def walk(  # noqa: PLR0913  a recursion carries where it is
     behind: Behind,
     need: Callable[[int, Stem], int],
     *,
+    together: int = 1,
     before: Read | None = None,
     rows: Sequence[int] = (),
 ) -> None:
@@ -32,6 +33,7 @@ def walk(  # noqa: PLR0913  a recursion carries where it is
             out.
         need: Positions of keys and values that ``behind`` needs for one pack, by the length of its
             row, and its stem.
+        together: Read so many times the stems of a usual forward pass, for more rows behind them.
         before: What the stems stand behind.
         rows: For each stem, the row of it.
     """
@@ -50,6 +52,7 @@ def walk(  # noqa: PLR0913  a recursion carries where it is
                 batches,
                 behind,
                 need,
+                together=together,
                 before=read,
                 rows=[row for _, row in children],
             )
@@ -61,6 +64,7 @@ def walk(  # noqa: PLR0913  a recursion carries where it is
         forward,
         kept=lambda item: held + item[0].length,
         behind=max(_reserve(stem, held, need) for stem in stems),
+        together=together,
         # A gap between keys would be a distance to attention that counts rows, not positions.
         even=before is not None and not takes_masks(model.language_model),
     )
