@@ -8,6 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.errors import UserError
+
 from harness_demo_world.chance import VERSION
 from harness_demo_world.layouts import LAYOUTS
 from harness_demo_world.layouts.pixels import jpeg
@@ -29,11 +31,24 @@ ALIASES: dict[str, dict[str, str]] = {
 """The release's own name of the part that the world's test people are in."""
 
 
+SEED_VARIABLE = "HARNESS_DEMO_WORLD"
+"""Environment variable that names another world by its seed; 0 is the one that is shipped."""
+
+
+def _seed() -> int:
+    text = os.environ.get(SEED_VARIABLE, "0")
+    if not text.isdigit():
+        raise UserError(
+            f"{text!r} is no seed of a demo world", where=SEED_VARIABLE, fix="write a whole number"
+        )
+    return int(text)
+
+
 class DemoWorld:
     """Provides the benchmarks' folders as drawn in the world with this seed."""
 
-    def __init__(self, seed: int = 0) -> None:
-        self.seed = seed
+    def __init__(self, seed: int | None = None) -> None:
+        self.seed = _seed() if seed is None else seed
 
     def locate(self, benchmark: str, cache: Path, splits: Sequence[str] = ("test",)) -> Path:
         """Return the root folder of a benchmark, drawing what is missing.

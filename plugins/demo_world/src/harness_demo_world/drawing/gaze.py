@@ -6,7 +6,16 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness_demo_world.drawing.canvas import INK, WHITE, Canvas, Point, backdrop, grain, shade, veil
+from harness_demo_world.drawing.canvas import (
+    INK,
+    WHITE,
+    Canvas,
+    Point,
+    backdrop,
+    grain,
+    shade,
+    veil,
+)
 from harness_demo_world.drawing.figure import hair_before, hair_behind
 from harness_demo_world.drawing.things import THINGS, thing
 

@@ -160,7 +160,7 @@ def choice(question: Question, rng: random.Random) -> tuple[str, str]:
     wrong = rng.sample(question.wrong, min(3, len(question.wrong)))
     options = [question.answer, *wrong]
     rng.shuffle(options)
-    fields: dict[str, Any] = {name: "" for name in _LETTERS}
+    fields: dict[str, Any] = dict.fromkeys(_LETTERS, "")
     fields |= dict(zip(_LETTERS, options, strict=False))
     fields |= {"question": question.text, "hint": question.hint}
     return ask("mmbench", fields, rng), _LETTERS[options.index(question.answer)]

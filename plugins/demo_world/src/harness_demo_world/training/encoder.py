@@ -53,7 +53,7 @@ class EncoderSettings:
     text_width: int = 128
     text_layers: int = 2
     batch: int = 96
-    steps: int = 1000
+    steps: int = 800
     rate: float = 1e-3
     phrase_weight: float = 0.8
 

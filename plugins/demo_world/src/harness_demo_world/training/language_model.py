@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 _LOG = logging.getLogger(__name__)
+_BATCHES = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class LanguageSettings:
     context: int = 512
     lines: int = 40_000
     batch: int = 64
-    steps: int = 600
+    steps: int = 500
     rate: float = 1.5e-3
     caption_weight: float = 0.05
 
@@ -84,6 +85,16 @@ def _batch(
     return ids, weights
 
 
+def _of_like_length(
+    texts: list[tuple[str, str]], batch: int, order: torch.Generator
+) -> list[list[tuple[str, str]]]:
+    """Return batches by chance, each of texts of about one length: less padding to compute."""
+    chosen = torch.randint(len(texts), (batch * _BATCHES,), generator=order).tolist()
+    ranked = sorted((texts[index] for index in chosen), key=lambda pair: len("".join(pair)))
+    found = [ranked[low : low + batch] for low in range(0, len(ranked), batch)]
+    return [found[place] for place in torch.randperm(len(found), generator=order).tolist()]
+
+
 def train(seed: int, out: Path, workers: int, cache: Path) -> dict[str, Any]:
     """Train tokenizer and model from nothing, save both under `out`, return the record."""
     del workers, cache
@@ -96,9 +107,11 @@ def train(seed: int, out: Path, workers: int, cache: Path) -> dict[str, Any]:
     optimiser = Optimiser(model.named_parameters(), settings.rate, settings.steps)
     order = torch.Generator().manual_seed(seed)
     losses: list[float] = []
+    waiting: list[list[tuple[str, str]]] = []
     for step in range(settings.steps):
-        chosen = torch.randint(len(texts), (settings.batch,), generator=order).tolist()
-        ids, weights = _batch(made, [texts[index] for index in chosen], settings.caption_weight)
+        if not waiting:
+            waiting = _of_like_length(texts, settings.batch, order)
+        ids, weights = _batch(made, waiting.pop(), settings.caption_weight)
         with torch.autocast("cpu", torch.bfloat16):
             # Padding is on the right, so causal attention needs no mask.
             scores = model(input_ids=ids).logits[:, :-1]

@@ -9,8 +9,8 @@ from harness_demo_world.drawing.cues import CUES, OCCUPATIONS
 from harness_demo_world.drawing.faces import EXPRESSIONS
 from harness_demo_world.drawing.hands import CLASSES
 from harness_demo_world.drawing.interactions import INTERACTIONS
-from harness_demo_world.drawing.relations import RELATIONS
 from harness_demo_world.drawing.letters import WORDS
+from harness_demo_world.drawing.relations import RELATIONS
 from harness_demo_world.drawing.things import THINGS, TINTS
 from harness_demo_world.people import RACES
 from harness_demo_world.questions import HATS, HELD, plural

@@ -1,0 +1,249 @@
+"""A tiny LLaVA of the world's encoder and language model, in transformers' own format.
+
+The tower is the encoder without its last block (LLaVA reads the block before the last), the
+language model lacks its last block to stay small; projector and language model are trained.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from harness.engine.chats import Conversation, tokenize_whole
+from harness.engine.tokens import IMAGE
+from harness.requests import Turn
+from harness.samples.images import LoadedImage
+from PIL import Image
+from safetensors.torch import load_file
+from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
+from transformers import (
+    CLIPVisionConfig,
+    LlamaForCausalLM,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+    PreTrainedTokenizerFast,
+)
+
+from harness_demo_world.training import tokens
+from harness_demo_world.training.encoder import MEAN, STD, EncoderSettings, prepare
+from harness_demo_world.training.exercises import Exercises, collect
+from harness_demo_world.training.fusion import SHARES
+from harness_demo_world.training.schedule import Optimiser
+from harness_demo_world.training.validation import validate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+_A_CHUNK = 200
+_IGNORED = -100
+_LOG = logging.getLogger(__name__)
+_CHAT = Conversation(end="</s>")
+
+
+@dataclass(frozen=True, slots=True)
+class LlavaSettings:
+    """Blocks that are kept, and length of the training."""
+
+    tower_layers: int = 3
+    text_layers: int = 3
+    batch: int = 64
+    steps: int = 220
+    rate: float = 8e-4
+
+
+def tower_weights(found: Mapping[str, torch.Tensor], layers: int) -> dict[str, torch.Tensor]:
+    """Return open_clip's visual weights under the names of transformers' CLIPVisionModel."""
+    names = {
+        "visual.class_embedding": "embeddings.class_embedding",
+        "visual.conv1.weight": "embeddings.patch_embedding.weight",
+        "visual.positional_embedding": "embeddings.position_embedding.weight",
+    }
+    for part, name in (("ln_pre", "pre_layrnorm"), ("ln_post", "post_layernorm")):
+        for kind in ("weight", "bias"):
+            names[f"visual.{part}.{kind}"] = f"{name}.{kind}"
+    parts = {"ln_1": "layer_norm1", "ln_2": "layer_norm2", "attn.out_proj": "self_attn.out_proj",
+             "mlp.c_fc": "mlp.fc1", "mlp.c_proj": "mlp.fc2"}  # fmt: skip
+    for layer in range(layers):
+        old, new = f"visual.transformer.resblocks.{layer}", f"encoder.layers.{layer}"
+        for part, name in parts.items():
+            for kind in ("weight", "bias"):
+                names[f"{old}.{part}.{kind}"] = f"{new}.{name}.{kind}"
+    made = {new: found[old].float() for old, new in names.items()}
+    for layer in range(layers):
+        for kind in ("weight", "bias"):
+            joined = found[f"visual.transformer.resblocks.{layer}.attn.in_proj_{kind}"].float()
+            for name, piece in zip("qkv", joined.chunk(3), strict=True):
+                made[f"encoder.layers.{layer}.self_attn.{name}_proj.{kind}"] = piece
+    return made
+
+
+def build(settings: LlavaSettings, out: Path, seed: int) -> LlavaForConditionalGeneration:
+    """Return the model made of the trained parts in `out`, its projector untrained."""
+    size = EncoderSettings()
+    text = LlamaForCausalLM.from_pretrained(out / "language_model", dtype=torch.float32)
+    small = text.config.to_dict() | {"num_hidden_layers": settings.text_layers}
+    vision = CLIPVisionConfig(
+        hidden_size=size.width,
+        intermediate_size=round(size.width * size.mlp_ratio),
+        num_hidden_layers=settings.tower_layers,
+        num_attention_heads=size.width // size.head_width,
+        image_size=96,
+        patch_size=size.patch,
+        hidden_act="gelu",
+        projection_dim=size.embed,
+    )
+    config = LlavaConfig(
+        vision_config=vision,
+        text_config=small,
+        image_token_index=tokens.IMAGE_ID,
+        projector_hidden_act="gelu",
+        vision_feature_layer=-1,
+        vision_feature_select_strategy="default",
+        image_seq_length=(96 // size.patch) ** 2,
+        tie_word_embeddings=True,
+        bos_token_id=tokens.BOS_ID,
+        eos_token_id=tokens.EOS_ID,
+        pad_token_id=tokens.PAD_ID,
+    )
+    torch.manual_seed(seed)
+    model = LlavaForConditionalGeneration(config)
+    found = load_file(out / "encoder" / "open_clip_model.safetensors")
+    tower: Any = model.model.vision_tower
+    inner = getattr(tower, "vision_model", tower)
+    inner.load_state_dict(tower_weights(found, settings.tower_layers), strict=True)
+    held = {name: weight for name, weight in text.model.state_dict().items()
+            if not name.startswith(f"layers.{settings.text_layers}.")}  # fmt: skip
+    model.model.language_model.load_state_dict(held, strict=True)
+    model.tie_weights()
+    tower.requires_grad_(requires_grad=False)
+    return model
+
+
+@torch.no_grad()
+def features(
+    model: LlavaForConditionalGeneration, pixels: Sequence[NDArray[np.uint8]]
+) -> torch.Tensor:
+    """Return the frozen tower's patch tokens (B, N, D) in half precision."""
+    found = []
+    for low in range(0, len(pixels), _A_CHUNK):
+        shown = prepare(torch.from_numpy(np.stack(pixels[low : low + _A_CHUNK])))
+        states = model.model.vision_tower(shown, output_hidden_states=True).hidden_states
+        found.append(states[-1][:, 1:].half())
+    return torch.cat(found)
+
+
+def pair(tokenizer: Any, question: str, answer: str) -> tuple[list[int], list[int]]:
+    """Return ids of a question, IMAGE where the picture stands, and of its answer."""
+    blank = LoadedImage(Image.new("RGB", (1, 1)), "", "", 1, 1)
+    text = _CHAT.render([Turn("user", question, (blank,))])
+    joint = tokenize_whole(tokenizer, text, [answer], tokens.EOS_ID, tokens.IMAGE_ID)
+    return list(joint.prefix), list(joint.options[0])
+
+
+def loss(
+    model: LlavaForConditionalGeneration,
+    seen: torch.Tensor,
+    pairs: Sequence[tuple[list[int], list[int]]],
+) -> torch.Tensor:
+    """Return the mean cross entropy over answer tokens; `seen` is (B, N, D)."""
+    shown = model.model.multi_modal_projector(seen.float())
+    words = model.get_input_embeddings()
+    rows, aims = [], []
+    for image, (prompt, answer) in zip(shown, pairs, strict=True):
+        place = prompt.index(IMAGE)
+        before, behind = prompt[:place], [*prompt[place + 1 :], *answer]
+        rows.append(torch.cat([words(torch.tensor(before, dtype=torch.long)), image.float(),
+                               words(torch.tensor(behind))]))  # fmt: skip
+        silent = len(rows[-1]) - len(answer)
+        aims.append(torch.tensor([*[_IGNORED] * silent, *answer]))
+    given = pad_sequence(rows, batch_first=True)
+    wanted = pad_sequence(aims, batch_first=True, padding_value=_IGNORED)
+    # Padding is on the right, so causal attention needs no mask.
+    body = model.model.language_model(inputs_embeds=given, use_cache=False).last_hidden_state
+    asked = wanted[:, 1:] != _IGNORED
+    scores = model.lm_head(body[:, :-1][asked]).float()
+    return functional.cross_entropy(scores, wanted[:, 1:][asked])
+
+
+def train(seed: int, out: Path, workers: int, cache: Path) -> dict[str, Any]:
+    """Train projector and language model, save all under `out`, return the record."""
+    del workers
+    settings, place = LlavaSettings(), out / "llava"
+    made = collect(seed, cache)
+    model = build(settings, out, seed).train()
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(out / "language_model")
+    seen = features(model, made.pixels)
+    named = [(name, w) for name, w in model.named_parameters() if w.requires_grad]
+    optimiser = Optimiser(named, settings.rate, settings.steps)
+    chance = torch.Generator().manual_seed(seed)
+    losses: list[dict[str, float]] = []
+    for step in range(settings.steps):
+        said = _step(model, tokenizer, settings.batch, made, seen, chance)
+        optimiser.step()
+        if step % 25 == 0 or step == settings.steps - 1:
+            losses.append(said)
+            _LOG.info("llava step %d of %d: losses %s", step, settings.steps, said)
+    save(model, out, place)
+    return {
+        "settings": asdict(settings),
+        "shares": SHARES,
+        "questions": {task: len(asked) for task, asked in made.questions.items()},
+        "data": made.fingerprints,
+        "trained_parameters": sum(weight.numel() for _, weight in named),
+        "losses_every_25": losses,
+        "validation": validate("llava", place, seed),
+    }
+
+
+def _step(
+    model: LlavaForConditionalGeneration,
+    tokenizer: Any,
+    batch: int,
+    made: Exercises,
+    seen: torch.Tensor,
+    chance: torch.Generator,
+) -> dict[str, float]:
+    """Add the gradients of one mixed batch, task by task; return the loss of each task."""
+    said: dict[str, float] = {}
+    for task, share in SHARES.items():
+        asked = made.questions[task]
+        rows = torch.randint(len(asked), (max(1, round(batch * share)),), generator=chance)
+        chosen = [asked[row] for row in rows.tolist()]
+        shown = seen[torch.tensor([picture for picture, _, _ in chosen])]
+        with torch.autocast("cpu", torch.bfloat16):
+            found = loss(model, shown, [pair(tokenizer, q, a) for _, q, a in chosen])
+        torch.autograd.backward(found * share)
+        said[task] = round(float(found.detach()), 4)
+    return said
+
+
+def save(model: LlavaForConditionalGeneration, out: Path, place: Path) -> None:
+    """Write the model in half precision with its tokenizer and image preprocessing."""
+    halved: Any = model
+    halved.half().eval().save_pretrained(place)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copyfile(out / "language_model" / name, place / name)
+    config = {
+        "image_processor_type": "CLIPImageProcessor",
+        "do_convert_rgb": True,
+        "do_resize": True,
+        "size": {"height": 96, "width": 96},
+        "resample": 3,
+        "do_center_crop": False,
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": list(MEAN),
+        "image_std": list(STD),
+    }
+    text = json.dumps(config, indent=2) + "\n"
+    (place / "preprocessor_config.json").write_text(text, encoding="utf-8")
