@@ -91,3 +91,5 @@ def test_wheels_carry_all_that_the_main_job_needs(binaries: Path, tmp_path: Path
     assert (tmp_path / "results").is_dir()
     table = command(binaries / "harness", "leaderboard", "--format", "plain", cwd=tmp_path)
     assert "socialfusion" in table
+    layout = ("leaderboard", "--layout", "socialfusion", "--format", "latex")
+    assert r"\toprule" in command(binaries / "harness", *layout, cwd=tmp_path)
