@@ -64,38 +64,49 @@ class Frame:
 
 
 @dataclass(slots=True)
+class Value:
+    """One value of a slice: the number of its label, who said so, and what is counted of it."""
+
+    code: int
+    source: str
+    n: int = 0
+    unparsed: int = 0
+    refusals: int = 0
+
+
+@dataclass(slots=True)
 class SliceOf:
     """Which value each scored sample has in a slice, and what is counted of each value."""
 
     name: str
     labels: Labels = field(default_factory=Labels)
-    sources: dict[str, str] = field(default_factory=dict)
-    n: dict[str, int] = field(default_factory=dict)
-    unparsed: dict[str, int] = field(default_factory=dict)
-    refusals: dict[str, int] = field(default_factory=dict)
+    values: dict[str, Value] = field(default_factory=dict)
 
     def add(self, pair: Sequence[str] | None, problem: str) -> None:
         """Add the next sample: its value and who said so, and what was wrong with its answer."""
         if pair is None:
             self.labels.add(())
             return
-        value = pair[0]
-        self.labels.add(((self.name, value),))
-        self.sources.setdefault(value, pair[1])
-        self.n[value] = self.n.get(value, 0) + 1
+        held = self.values.get(pair[0])
+        if held is None:
+            code = self.labels.add(((self.name, pair[0]),))
+            held = self.values[pair[0]] = Value(code, pair[1])
+        else:
+            self.labels.again(held.code)
+        held.n += 1
         if problem:
-            held = self.refusals if problem == "refusal" else self.unparsed
-            held[value] = held.get(value, 0) + 1
+            held.refusals += problem == "refusal"
+            held.unparsed += problem != "refusal"
 
     @property
     def parts(self) -> list[Label]:
         """Everything, then each value, sorted."""
-        return [(), *(((self.name, value),) for value in sorted(self.n))]
+        return [(), *(((self.name, value),) for value in sorted(self.values))]
 
     @property
     def machine(self) -> bool:
         """Whether a machine said who is in which group."""
-        return "machine" in self.sources.values()
+        return any(held.source == "machine" for held in self.values.values())
 
 
 class Counted:

@@ -144,14 +144,11 @@ def scored(record: Mapping[str, Any], spec: TaskSpec) -> ScoredSample:
     scores = record.get("scores")
     values: tuple[float, ...] | None = None
     if scores is not None:
-        rule = spec.ask.normalisation if isinstance(spec.ask, ChooseSpec) else "none"
-        kept = Scores(
-            record["score_kind"],
-            tuple(scores),
-            tuple(record.get("tokens", ())),
-            tuple(record.get("bytes", ())),
-        )
-        values = normalised(kept, rule)
+        values = tuple(scores)
+        if isinstance(spec.ask, ChooseSpec) and spec.ask.normalisation != "none":
+            lengths = tuple(record.get("tokens", ())), tuple(record.get("bytes", ()))
+            kept = Scores(record["score_kind"], values, *lengths)
+            values = normalised(kept, spec.ask.normalisation)
     name, each = record["id"], spec.data.each
     about = "" if each is None else f"#{record['fields'].get(each.field)}"
     return ScoredSample(

@@ -89,8 +89,8 @@ def by_slice(
 
     All values share their bootstrap draws, so that differences have intervals.
     """
-    values = sorted(held.n)
-    compared = [name for name in values if held.n[name] >= MIN_N]
+    values = sorted(held.values)
+    compared = [name for name in values if held.values[name].n >= MIN_N]
     places = [values.index(name) + 1 for name in compared]
     columns: list[list[MetricValue]] = [[] for _ in values]
     comparisons: list[GroupComparison] = []
@@ -108,12 +108,12 @@ def by_slice(
         SliceValue(
             slice=held.name,
             value=name,
-            source=held.sources[name],
-            n=held.n[name],
-            clusters=len(np.unique(frame.codes[codes == held.labels.code(((held.name, name),))])),
-            unparsed=held.unparsed.get(name, 0),
+            source=held.values[name].source,
+            n=held.values[name].n,
+            clusters=len(np.unique(frame.codes[codes == held.values[name].code])),
+            unparsed=held.values[name].unparsed,
             metrics=tuple(column),
-            refusals=held.refusals.get(name, 0),
+            refusals=held.values[name].refusals,
         )
         for name, column in zip(values, columns, strict=True)
     ]
@@ -256,7 +256,7 @@ def _compared(
         machine=held.machine,
         worst=worst,
         min_n=MIN_N,
-        left_out=tuple(name for name in sorted(held.n) if name not in names),
+        left_out=tuple(name for name in sorted(held.values) if name not in names),
         measures=tuple(listed),
     )
 

@@ -34,9 +34,15 @@ class Labels:
         self._places: dict[Label, int] = {}
         self._codes = array("i")
 
-    def add(self, label: Label) -> None:
-        """Add the next sample's label."""
-        self._codes.append(self._places.setdefault(label, len(self._places)))
+    def add(self, label: Label) -> int:
+        """Add the next sample's label and return its number."""
+        code = self._places.setdefault(label, len(self._places))
+        self._codes.append(code)
+        return code
+
+    def again(self, code: int) -> None:
+        """Add the next sample's label by the number that :meth:`add` gave."""
+        self._codes.append(code)
 
     @property
     def names(self) -> tuple[Label, ...]:
@@ -99,18 +105,18 @@ class Labelled:
     def permuted(self, parts: Sequence[Label], draws: int, seed: int) -> Iterator[Floats]:
         """Yield ``(parts, size)`` sums with labels permuted, one permutation after the other."""
         members = self.members(parts).astype(np.float64)
-        labels, blocks, items = self._items
+        labels, blocks, order, items = self._items
         held = _quick(sums_by(items, self.rows))
         random = generator(seed)
         for _ in range(draws):
-            yield members @ self._by(shuffled(labels, blocks, random), held)
+            yield members @ self._by(shuffled(labels, blocks, order, random), held)
 
     def permuted_labels(self, draws: int, seed: int) -> Iterator[Codes]:
         """Yield the labels of samples, permuted; the same permutations as :meth:`permuted`."""
-        labels, blocks, items = self._items
+        labels, blocks, order, items = self._items
         random = generator(seed)
         for _ in range(draws):
-            yield shuffled(labels, blocks, random)[items]
+            yield shuffled(labels, blocks, order, random)[items]
 
     @cached_property
     def within(self) -> bool:
@@ -135,8 +141,8 @@ class Labelled:
         return found
 
     @cached_property
-    def _items(self) -> tuple[Codes, Codes, Codes]:
-        """Return what is permuted: labels, the block of each, and the item of each sample."""
+    def _items(self) -> tuple[Codes, Codes, Codes, Codes]:
+        """Return what is permuted: labels, blocks, items by block, and each sample's item."""
         if self.within:
             items, labels, blocks = self.units, self._unit_labels, self._unit_clusters
         else:
@@ -147,7 +153,7 @@ class Labelled:
         if bare.any():
             alone = blocks.max(initial=0) + 1 + np.arange(len(labels))
             blocks = counted(np.where(bare, alone, blocks))
-        return labels, blocks, items
+        return labels, blocks, np.argsort(blocks, kind="stable"), items
 
     @property
     def _cluster_labels(self) -> Codes:
@@ -182,21 +188,22 @@ def _quick(sums: Matrix) -> Any:
     return sums.toarray().astype(np.float32 if small else np.float64)
 
 
-def shuffled(labels: Codes, blocks: Codes, random: np.random.Generator) -> Codes:
+def shuffled(labels: Codes, blocks: Codes, order: Codes, random: np.random.Generator) -> Codes:
     """Return labels permuted within blocks.
 
     Args:
         labels: ``(items,)``.
         blocks: ``(items,)`` from 0.
+        order: ``(items,)`` places sorted by block.
         random: Generator.
     """
-    if not len(labels) or not blocks.any():
+    if not len(labels) or not blocks[order[-1]]:
         return random.permutation(labels)
-    # A place in sorted order belongs to the same block before and after.
-    order = np.argsort(blocks, kind="stable")
-    drawn = np.argsort(blocks + random.random(len(blocks)), kind="stable")
+    # A place in sorted order belongs to the same block before and after; blocks lie one behind
+    # the other already, which a merge sort makes use of.
+    keys = blocks[order] + random.random(len(blocks))
     found = np.empty_like(labels)
-    found[order] = labels[drawn]
+    found[order] = labels[order][np.argsort(keys, kind="stable")]
     return found
 
 

@@ -97,7 +97,8 @@ def test_questions_about_one_picture_move_together() -> None:
 @settings(deadline=None)
 def test_shuffling_stays_in_its_block(rows: list[tuple[int, int]]) -> None:
     blocks, labels = (np.array(column) for column in zip(*rows, strict=True))
-    found = shuffled(labels, blocks, np.random.default_rng(0))
+    order = np.argsort(blocks, kind="stable")
+    found = shuffled(labels, blocks, order, np.random.default_rng(0))
     for block in range(4):
         assert sorted(found[blocks == block]) == sorted(labels[blocks == block])
 
@@ -105,7 +106,7 @@ def test_shuffling_stays_in_its_block(rows: list[tuple[int, int]]) -> None:
 def test_shuffling_is_even() -> None:
     random = np.random.default_rng(0)
     blocks = np.array([0, 0, 0, 1, 1])
-    seen = np.stack([shuffled(np.arange(5), blocks, random) for _ in range(6000)])
+    seen = np.stack([shuffled(np.arange(5), blocks, np.arange(5), random) for _ in range(6000)])
     for place in range(3):
         assert np.bincount(seen[:, place], minlength=5)[:3] == pytest.approx(2000, rel=0.1)
     assert np.bincount(seen[:, 4], minlength=5)[3:] == pytest.approx(3000, rel=0.1)
