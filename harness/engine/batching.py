@@ -111,7 +111,7 @@ class Batches:
             raise NoMemory(
                 f"keys and values of {needed} positions must live at once, the budget holds "
                 f"{self._room}",
-                fix=f"use a --kv-budget {needed / self._room:.1f} times as large",
+                fix=f"use a --kv-budget {needed / max(1, self._room):.1f} times as large",
             )
         return min(count, max(1, free // max(1, kept + behind)))
 

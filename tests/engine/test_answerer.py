@@ -243,8 +243,9 @@ def test_memory_that_never_suffices_is_the_users_to_know(
 ) -> None:
     from harness.errors import UserError
 
-    with pytest.raises(UserError, match="budget"):
-        results(model, requests(pictures), kv_budget=2000)
+    for budget in (10, 2000):
+        with pytest.raises(UserError, match="budget"):
+            results(model, requests(pictures), kv_budget=budget)
     assert answering.batches_for(model, Runtime(deterministic=True)).fixed
 
 
