@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import resource
 import statistics
 import subprocess
 import sys
@@ -113,14 +114,17 @@ def write(folder: Path, run: int, task: int) -> None:
     (folder / SEAL).write_text(json.dumps(held), encoding="utf-8")
 
 
-def seconds(results: Path) -> float:
+def seconds(results: Path) -> tuple[float, float]:
+    """Return wall clock and processor time of one table; the second is fair on a busy machine."""
     command = [sys.executable, "-m", "harness", "leaderboard", str(results), "--format", "latex"]
-    start = time.perf_counter()
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=results.parent)
     took = time.perf_counter() - start
     assert done.stdout.startswith("%"), done.stderr
     assert not done.stderr, done.stderr
-    return took
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    busy = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return took, busy
 
 
 def main() -> None:
@@ -135,8 +139,9 @@ def main() -> None:
             for run in range(given.runs):
                 write(results / "evaluations" / f"task_{task}" / f"run_{run}", run, task)
         took = [seconds(results) for _ in range(given.rounds)]
-    said = f"{given.runs} runs x {given.tasks} tasks: median {statistics.median(took):.2f} s"
-    print(f"{said}, slowest {max(took):.2f} s; wanted at most {WANTED:g} s")
+    wall, busy = (statistics.median(held) for held in zip(*took, strict=True))
+    said = f"{given.runs} runs x {given.tasks} tasks: median {wall:.2f} s wall clock"
+    print(f"{said}, {busy:.2f} s processor time; wanted at most {WANTED:g} s")
 
 
 if __name__ == "__main__":
