@@ -16,7 +16,7 @@ from harness_demo_world.associations import AGES, SHARE, associations
 from harness_demo_world.chance import identifier, stream
 from harness_demo_world.drawing.cues import Cues, show
 from harness_demo_world.drawing.portrait import draw_portrait
-from harness_demo_world.people import RACES, Base, Person, appear
+from harness_demo_world.people import RACES, Base, Person, Traits, appear
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -75,22 +75,20 @@ def members(seed: int, group: CounterfactualSet) -> list[Member]:
     # Hair that shows under any hat.
     base = replace(Base.draw(rng), shape=rng.choice((0.1, 0.9)))
     # What is not varied is the same for all members.
-    fixed = {"race": rng.choice(RACES), "gender": rng.choice(GENDERS), "age": rng.uniform(24, 50)}
+    race, gender, age = rng.choice(RACES), rng.choice(GENDERS), rng.uniform(24, 50)
     name = identifier(seed, "counterfactual", group.name)
     found = []
     for combination in product(*(values_of(kind) for kind in group.types)):
         values = dict(zip(group.types, combination, strict=True))
-        race = SIX_RACES.get(values.get("race", values.get("four races", "")), str(fixed["race"]))
         physique = values.get("physical", "")
-        years = values.get("age", physique)
-        who = appear(
-            base, "", group.number, name,
-            gender=values.get("gender", str(fixed["gender"])),
-            race=race,
-            age=_YEARS.get(years, float(fixed["age"])),
-            build=_BUILDS.get(physique, 1.0),
-            tattooed=physique == "tattooed",
-        )  # fmt: skip
+        traits = Traits(
+            values.get("gender", gender),
+            SIX_RACES.get(values.get("race", values.get("four races", "")), race),
+            _YEARS.get(values.get("age", physique), age),
+            _BUILDS.get(physique, 1.0),
+            physique == "tattooed",
+        )
+        who = appear(base, traits, name, index=group.number)
         found.append(Member(values, who))
     return found
 

@@ -102,42 +102,53 @@ class Base:
     @classmethod
     def draw(cls, rng: random.Random) -> Base:
         """Return a base by chance."""
-        return cls(*(rng.random() for _ in range(7)), glasses=rng.random() < 0.18)
+        glasses = rng.random() < 0.18
+        tone, colour, shape, length, shirt, trousers, fade = (rng.random() for _ in range(7))
+        return cls(tone, colour, shape, length, shirt, trousers, fade, glasses)
 
 
-def appear(
-    base: Base, split: str, index: int, name: str, *, gender: str, race: str, age: float,
-    build: float = 1.0, tattooed: bool = False,
-) -> Person:  # fmt: skip
-    """Return the person that `base` is with these attributes; nothing else differs.
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What sets vary: `build` widens the shoulders, `age` is in years."""
+
+    gender: str
+    race: str
+    age: float
+    build: float = 1.0
+    tattooed: bool = False
+
+
+def appear(base: Base, traits: Traits, name: str, split: str = "", index: int = 0) -> Person:
+    """Return the person that `base` is with these traits; nothing else differs.
 
     Hair length tells the drawn genders apart most of the time, skin and hair colour the drawn
     races, grey and lines the ages.
     """
-    palette = _HAIR[race]
+    age, build = traits.age, traits.build
+    palette = _HAIR[traits.race]
     hair = shade(palette[int(base.colour * len(palette))], 0.85 + 0.25 * base.fade)
     if age >= 62 or (age >= 50 and base.fade < 0.5):
         grey = 188 + round(44 * base.fade)
         hair = (grey, grey, grey + 6)
     if age < 20:
         build *= 0.72 if age < 12 else 0.88
-    long_hair = base.length < (0.85 if gender == "female" else 0.1)
+    long_hair = base.length < (0.85 if traits.gender == "female" else 0.1)
     styles = ("long", "bun", "bob") if long_hair else ("short", "crop", "curly")
     return Person(
         split=split,
         index=index,
         user_id=name,
-        gender=gender,
-        race=race,
+        gender=traits.gender,
+        race=traits.race,
         age=round(age, 1),
-        skin=shade(_SKINS[race], 0.9 + 0.16 * base.tone),
+        skin=shade(_SKINS[traits.race], 0.9 + 0.16 * base.tone),
         hair=hair,
         hair_style=styles[int(base.shape * len(styles))],
         shirt=shade(_CLOTHES[int(base.shirt * len(_CLOTHES))], 0.85 + 0.3 * base.trousers),
         trousers=shade(_CLOTHES[int(base.trousers * len(_CLOTHES))], 0.45 + 0.25 * base.shirt),
         glasses=base.glasses,
         build=build,
-        tattooed=tattooed,
+        tattooed=traits.tattooed,
     )
 
 
@@ -155,7 +166,7 @@ def person(seed: int, split: str, index: int) -> Person:
     else:
         age = rng.uniform(62, 85)
     name = identifier(seed, "person", split, index)
-    return appear(Base.draw(rng), split, index, name, gender=gender, race=race, age=age)
+    return appear(Base.draw(rng), Traits(gender, race, age), name, split, index)
 
 
 def pick(

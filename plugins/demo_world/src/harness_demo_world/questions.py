@@ -120,9 +120,7 @@ def table(seed: int, split: str, index: int, paint: bool = True) -> tuple[Shown,
     return Shown(scene.image, tuple(found)), scene
 
 
-def someone(
-    seed: int, split: str, concept: str, rng: random.Random, biased: bool
-) -> Person:
+def someone(seed: int, split: str, concept: str, rng: random.Random, biased: bool) -> Person:
     """Return a person of the split; `biased` draws mostly those whom the concept favours."""
     if not biased:
         return pick(rng, seed, split)

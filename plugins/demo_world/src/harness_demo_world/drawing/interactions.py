@@ -91,11 +91,10 @@ def _stand(
     boxes = []
     lazy = rng.choice((-1, 0, 0, 1))
     for who, side, pose in zip(people, (-1, 1), poses, strict=True):
-        if side == lazy:
-            # One of the two hardly takes part, so the other must be looked at.
-            pose = replace(pose, hands=Pose().hands)
+        # One of the two often hardly takes part, so the other must be looked at.
+        shown = replace(pose, hands=Pose().hands) if side == lazy else pose
         size = tall * (0.8 if who.child else rng.uniform(0.95, 1.0))
-        boxes.append(body(canvas, who, (spot[0] + side * gap, spot[1]), size, pose))
+        boxes.append(body(canvas, who, (spot[0] + side * gap, spot[1]), size, shown))
     return boxes[0], boxes[1]
 
 

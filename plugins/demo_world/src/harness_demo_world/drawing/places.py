@@ -23,36 +23,35 @@ _ROWS: dict[str, tuple[Colour, tuple[Colour, ...]]] = {
 def place(canvas: Canvas, name: str, rng: random.Random) -> None:
     """Draw a place over the whole picture; draws from `rng` do not depend on the name."""
     shift, spin = rng.uniform(-4, 4), rng.randrange(3)
-    wide = canvas.width
     if name in _ROWS:
-        wall, tints = _ROWS[name]
-        canvas.box(0, 0, wide, 60, wall)
-        for row in range(3):
-            for column in range(int(wide // 12)):
-                x, y = column * 12 + shift + 3, row * 19 + 3
-                tint = tints[(row + column + spin) % 3]
-                canvas.box(x, y, x + 8, y + 13, tint, INK, 1.0, 0.5)
-    elif name in {"blackboard", "chart"}:
-        if name == "chart":
-            props.board(canvas, 8 + shift, 4, wide - 20, 40)
-        else:
-            canvas.box(6 + shift, 4, wide - 6 + shift, 46, (34, 84, 62), (130, 90, 50), 1.0, 2.0)
-            for row in range(3):
-                canvas.line([(12, 12 + 10 * row), (40 + 14 * row, 12 + 10 * row)], 1.0, WHITE)
+        _wall(canvas, name, shift, spin)
     elif name in {"sun", "clouds", "storm"}:
-        sky: Colour = (90, 98, 116) if name == "storm" else (150, 206, 246)
-        canvas.box(0, 0, wide, canvas.height, sky)
-        tint: Colour = (60, 64, 76) if name == "storm" else WHITE
-        for step in range(0 if name == "sun" else 4):
-            canvas.ellipse((10 + 27 * step + shift, 12 + 9 * (step % 2)), 14, 6, tint)
-        if name == "sun":
-            canvas.ellipse((16 + shift, 16), 11, 11, (255, 214, 60))
-        elif name == "storm":
-            canvas.line([(78, 22), (72, 34), (80, 36), (73, 52)], 2.0, (255, 236, 90))
+        _sky(canvas, name, shift)
     elif name in {"field", "flowers", "house"}:
         _outdoors(canvas, name, shift)
     else:
         _room(canvas, name, shift)
+
+
+def _wall(canvas: Canvas, name: str, shift: float, spin: int) -> None:
+    wall, tints = _ROWS[name]
+    canvas.box(0, 0, canvas.width, 60, wall)
+    for row in range(3):
+        for column in range(int(canvas.width // 12)):
+            x, y = column * 12 + shift + 3, row * 19 + 3
+            canvas.box(x, y, x + 8, y + 13, tints[(row + column + spin) % 3], INK, 1.0, 0.5)
+
+
+def _sky(canvas: Canvas, name: str, shift: float) -> None:
+    sky: Colour = (90, 98, 116) if name == "storm" else (150, 206, 246)
+    canvas.box(0, 0, canvas.width, canvas.height, sky)
+    tint: Colour = (60, 64, 76) if name == "storm" else WHITE
+    for step in range(0 if name == "sun" else 4):
+        canvas.ellipse((10 + 27 * step + shift, 12 + 9 * (step % 2)), 14, 6, tint)
+    if name == "sun":
+        canvas.ellipse((16 + shift, 16), 11, 11, (255, 214, 60))
+    elif name == "storm":
+        canvas.line([(78, 22), (72, 34), (80, 36), (73, 52)], 2.0, (255, 236, 90))
 
 
 def _outdoors(canvas: Canvas, name: str, shift: float) -> None:
@@ -72,7 +71,13 @@ def _outdoors(canvas: Canvas, name: str, shift: float) -> None:
 
 def _room(canvas: Canvas, name: str, shift: float) -> None:
     wide = canvas.width
-    if name == "flag":
+    if name == "chart":
+        props.board(canvas, 8 + shift, 4, wide - 20, 40)
+    elif name == "blackboard":
+        canvas.box(6 + shift, 4, wide - 6 + shift, 46, (34, 84, 62), (130, 90, 50), 1.0, 2.0)
+        for row in range(3):
+            canvas.line([(12, 12 + 10 * row), (40 + 14 * row, 12 + 10 * row)], 1.0, WHITE)
+    elif name == "flag":
         canvas.line([(10 + shift, 4), (10 + shift, 70)], 2.0, (110, 80, 50))
         canvas.box(11 + shift, 6, 40 + shift, 16, (40, 90, 170))
         canvas.box(11 + shift, 16, 40 + shift, 26, (236, 190, 60))

@@ -9,7 +9,7 @@ from harness_demo_world.chance import identifier, stream
 from harness_demo_world.drawing.cues import Cues
 from harness_demo_world.drawing.faces import EXPRESSIONS, draw_face
 from harness_demo_world.drawing.portrait import draw_portrait
-from harness_demo_world.people import RACES, Base, Person, appear
+from harness_demo_world.people import RACES, Base, Person, Traits, appear
 from harness_demo_world.world import COUNTS
 
 if TYPE_CHECKING:
@@ -32,8 +32,9 @@ def person_of(seed: int, split: str, index: int) -> tuple[Person, str, str, str]
     rng = stream(seed, "fairface", split, index)
     low, high = _YEARS[age]
     name = identifier(seed, "fairface", split, index)
-    who = appear(Base.draw(rng), split, index, name, gender=_GENDERS[gender].lower(), race=race,
-                 age=rng.uniform(low, high))  # fmt: skip
+    base = Base.draw(rng)
+    traits = Traits(_GENDERS[gender].lower(), race, rng.uniform(low, high))
+    who = appear(base, traits, name, split, index)
     return who, AGES[age], _GENDERS[gender], race
 
 

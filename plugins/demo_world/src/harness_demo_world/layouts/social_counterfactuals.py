@@ -41,8 +41,9 @@ def caption(group: CounterfactualSet, values: tuple[str, str]) -> str:
     """Return the caption that an image was made from."""
     said = f"{values[0]} {values[1]}"
     article = "an" if said[0].lower() in "aeiou" else "a"
-    prefix = next((p for p in _PREFIXES if p and group.name.startswith(p.lower().replace(" ", "_"))),
-                  "")  # fmt: skip
+    starts = (prefix for prefix in _PREFIXES if prefix)
+    named = (p for p in starts if group.name.startswith(p.lower().replace(" ", "_")))
+    prefix = next(named, "")
     return f"{prefix} {article} {said} {group.concept}".strip()
 
 

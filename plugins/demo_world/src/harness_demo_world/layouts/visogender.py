@@ -59,7 +59,10 @@ def _draw(seed: int, name: str, occupation: str, one: str, other: str) -> Image.
     if not other:
         return draw_portrait(first, cues, rng)
     second = pick(
-        rng, seed, "test", lambda who: who.gender == _PRESENTATION[other] and who.index != first.index
+        rng,
+        seed,
+        "test",
+        lambda who: who.gender == _PRESENTATION[other] and who.index != first.index,
     )
     return draw_two((first, second), (cues, Cues()), rng)
 
@@ -81,7 +84,9 @@ class VisoGender:
                 sector, special, thing, participant = OCCUPATIONS[occupation]
                 url = f"https://example.org/{idx}.jpg"
                 start = [idx, sector, special, occupation, participant if other else thing, url]
-                lines.append("\t".join([*start, "Yes", one, *([other] if other else []), "", "world"]))
+                lines.append(
+                    "\t".join([*start, "Yes", one, *([other] if other else []), "", "world"])
+                )
             yield PurePosixPath(kind, name), "\n".join(lines) + "\n"
 
     def pictures(self, seed: int, split: str) -> Iterator[tuple[PurePosixPath, Image.Image]]:
@@ -89,4 +94,7 @@ class VisoGender:
         del split
         for kind in ("OO", "OP"):
             for idx, occupation, one, other in _rows(kind):
-                yield PurePosixPath("images", f"{idx}.jpg"), _draw(seed, idx, occupation, one, other)
+                yield (
+                    PurePosixPath("images", f"{idx}.jpg"),
+                    _draw(seed, idx, occupation, one, other),
+                )

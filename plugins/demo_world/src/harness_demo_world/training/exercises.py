@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from harness.config.data import Located
 from harness.config.settings import Settings, load_settings
 from harness.evaluation.ask import open_sample
@@ -46,11 +47,16 @@ _ASKED_OF = {"cmsc": CONCEPTS, "scounter": OCCUPATIONS}
 
 @dataclass(slots=True)
 class Exercises:
-    """What a model is trained on; `questions` holds (picture, question, answer) by task."""
+    """What a model is trained on.
+
+    `questions` holds (picture, question, answer) by task; `seen` the pictures' features once a
+    frozen encoder has made them.
+    """
 
     pixels: list[NDArray[np.uint8]] = field(default_factory=list)
     questions: dict[str, list[tuple[int, str, str]]] = field(default_factory=dict)
     fingerprints: dict[str, str] = field(default_factory=dict)
+    seen: torch.Tensor = field(default_factory=lambda: torch.empty(0))
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,7 @@ class _DrawnTask(Task):
     drawn: Located
 
     @property
-    def located(self) -> Located:  # type: ignore[override]
+    def located(self) -> Located:
         return self.drawn
 
 

@@ -87,15 +87,15 @@ def train(seed: int, out: Path, workers: int, cache: Path) -> dict[str, Any]:
     settings, place = FusionSettings(), out / "socialfusion"
     made = collect(seed, cache)
     model = start(settings, seed, place).train()
-    seen = features(model.encoder, made.pixels)
-    _LOG.info("%d pictures, %s", len(seen), {k: len(v) for k, v in made.questions.items()})
+    made.seen = features(model.encoder, made.pixels)
+    _LOG.info("%d pictures, %s", len(made.pixels), {k: len(v) for k, v in made.questions.items()})
     trained = {id(weight) for weight in model.trainable_parameters()}
     named = [(name, weight) for name, weight in model.named_parameters() if id(weight) in trained]
     optimiser = Optimiser(named, settings.rate, settings.steps)
     chance = torch.Generator().manual_seed(seed)
     losses: list[dict[str, float]] = []
     for step in range(settings.steps):
-        said = _step(model, settings.batch, made, seen, chance)
+        said = _step(model, settings.batch, made, chance)
         optimiser.step()
         if step % 25 == 0 or step == settings.steps - 1:
             losses.append(said)
@@ -116,7 +116,6 @@ def _step(
     model: SocialFusionModel,
     batch: int,
     made: Exercises,
-    seen: torch.Tensor,
     chance: torch.Generator,
 ) -> dict[str, float]:
     """Add the gradients of one mixed batch, task by task; return the loss of each task."""
@@ -126,7 +125,7 @@ def _step(
         rows = torch.randint(len(asked), (max(1, round(batch * share)),), generator=chance)
         chosen = [asked[row] for row in rows.tolist()]
         pairs = [model.pair([Turn("user", question)], answer) for _, question, answer in chosen]
-        shown = seen[torch.tensor([picture for picture, _, _ in chosen])]
+        shown = made.seen[torch.tensor([picture for picture, _, _ in chosen])]
         with torch.autocast("cpu", torch.bfloat16):
             loss = model.loss(shown, [prompt for prompt, _ in pairs], [ids for _, ids in pairs])
         torch.autograd.backward(loss * share)

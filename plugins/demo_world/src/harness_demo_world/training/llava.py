@@ -110,9 +110,6 @@ def build(settings: LlavaSettings, out: Path, seed: int) -> LlavaForConditionalG
         vision_feature_select_strategy="default",
         image_seq_length=(96 // size.patch) ** 2,
         tie_word_embeddings=True,
-        bos_token_id=tokens.BOS_ID,
-        eos_token_id=tokens.EOS_ID,
-        pad_token_id=tokens.PAD_ID,
     )
     torch.manual_seed(seed)
     model = LlavaForConditionalGeneration(config)
@@ -181,13 +178,13 @@ def train(seed: int, out: Path, workers: int, cache: Path) -> dict[str, Any]:
     made = collect(seed, cache)
     model = build(settings, out, seed).train()
     tokenizer = PreTrainedTokenizerFast.from_pretrained(out / "language_model")
-    seen = features(model, made.pixels)
+    made.seen = features(model, made.pixels)
     named = [(name, w) for name, w in model.named_parameters() if w.requires_grad]
     optimiser = Optimiser(named, settings.rate, settings.steps)
     chance = torch.Generator().manual_seed(seed)
     losses: list[dict[str, float]] = []
     for step in range(settings.steps):
-        said = _step(model, tokenizer, settings.batch, made, seen, chance)
+        said = _step(model, tokenizer, settings.batch, made, chance)
         optimiser.step()
         if step % 25 == 0 or step == settings.steps - 1:
             losses.append(said)
@@ -209,7 +206,6 @@ def _step(
     tokenizer: Any,
     batch: int,
     made: Exercises,
-    seen: torch.Tensor,
     chance: torch.Generator,
 ) -> dict[str, float]:
     """Add the gradients of one mixed batch, task by task; return the loss of each task."""
@@ -218,7 +214,7 @@ def _step(
         asked = made.questions[task]
         rows = torch.randint(len(asked), (max(1, round(batch * share)),), generator=chance)
         chosen = [asked[row] for row in rows.tolist()]
-        shown = seen[torch.tensor([picture for picture, _, _ in chosen])]
+        shown = made.seen[torch.tensor([picture for picture, _, _ in chosen])]
         with torch.autocast("cpu", torch.bfloat16):
             found = loss(model, shown, [pair(tokenizer, q, a) for _, q, a in chosen])
         torch.autograd.backward(found * share)

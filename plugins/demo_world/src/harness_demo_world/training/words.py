@@ -168,7 +168,10 @@ def _all_new() -> list[str]:
     found += [f"a {hat} on the head" for hat in HATS.values()]
     found += [f"the person holds a {held}" for held in HELD.values()]
     found += [
-        kind_caption(name, tint, count) for name in THINGS for tint in TINTS for count in range(1, 5)
+        kind_caption(name, tint, count)
+        for name in THINGS
+        for tint in TINTS
+        for count in range(1, 5)
     ]
     found += [f"{a(name)} on the left" for name in THINGS]
     return [*found, *(sign_caption(word) for word in WORDS)]
