@@ -46,13 +46,9 @@ def test_the_prompts_of_textvqa(chosen: dict[str, Json], first: str) -> None:
     assert asked == first + "Answer the question using a single word or phrase."
 
 
-OFFICIAL = """\
-Question: What is it?
-Options:
-A. cat
-B. dog
-Please select the correct answer from the options above.{blank}
-""".format(blank=" ")
+OFFICIAL = "Question: What is it?\nOptions:\nA. cat\nB. dog\n" + (
+    "Please select the correct answer from the options above. \n"
+)
 LMMS_EVAL = """\
 What is it? There are several options:
 A. cat
