@@ -46,7 +46,8 @@ def test_the_prompts_of_textvqa(chosen: dict[str, Json], first: str) -> None:
     assert asked == first + "Answer the question using a single word or phrase."
 
 
-OFFICIAL = "Question: What is it?\nOptions:\nA. cat\nB. dog\n" + (
+OFFICIAL = (  # noqa: S608  no SQL
+    "Question: What is it?\nOptions:\nA. cat\nB. dog\n"
     "Please select the correct answer from the options above. \n"
 )
 LMMS_EVAL = """\
