@@ -46,7 +46,7 @@ def test_the_prompts_of_textvqa(chosen: dict[str, Json], first: str) -> None:
     assert asked == first + "Answer the question using a single word or phrase."
 
 
-OFFICIAL = (  # noqa: S608  no SQL
+OFFICIAL = (
     "Question: What is it?\nOptions:\nA. cat\nB. dog\n"
     "Please select the correct answer from the options above. \n"
 )
