@@ -15,9 +15,9 @@ import json
 import time
 from collections.abc import Iterator
 from itertools import product
+from pathlib import Path
 
 import numpy as np
-from overhead import peak
 
 from harness.descriptors import Json
 from harness.evaluation.collect import Collector, Counted, Frame
@@ -44,6 +44,12 @@ KINDS = (
 )
 CONCEPTS = tuple(f"concept {place}" for place in range(18))
 OPTIONS: dict[str, Json] = {"attributes": "race,gender,physical", "min_assigned": 30}
+
+
+def peak() -> int:
+    """Return the peak of resident memory of this process, in KiB."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return int(status.split("VmHWM:")[1].split()[0])
 
 
 def decisions(sets: int) -> Iterator[ScoredSample]:
