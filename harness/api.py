@@ -30,6 +30,7 @@ from harness.specs.prompt import lists_options
 from harness.specs.variants import variants_of
 from harness.tables.build import build_table
 from harness.tables.table import Table
+from harness.training.checkpoint import open_checkpoint
 from harness.training.run import TrainingPlan
 from harness.training.run import plan_training as planned_training
 from harness.training.settings import TrainingSettings
@@ -169,9 +170,9 @@ def plan(
         cache=settings.cache / "features",
         kv_budget=asked.get("kv_budget"),
     )
-    subject = find_subject(
-        model, asked.get("options", {}), settings, runtime, asked.get("checkpoint")
-    )
+    folder = asked.get("checkpoint")
+    weights = None if folder is None else open_checkpoint(folder)
+    subject = find_subject(model, asked.get("options", {}), settings, runtime, weights)
     ids = asked.get("ids")
     terms = Terms(
         selection=Selection(asked.get("limit"), None if ids is None else frozenset(ids)),

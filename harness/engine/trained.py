@@ -137,6 +137,8 @@ def load(model: VisionLanguageModel, folder: Path) -> Trained:
     trained = read_trained(folder)
     prepare(model, trained)
     restore(model, trained, folder)
+    for part in model.parts().values():
+        part.eval()  # adapters come in training mode, with dropout
     return trained
 
 

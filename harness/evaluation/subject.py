@@ -2,21 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
-from typing import Any
+from pathlib import PurePath
+from typing import Any, Protocol
 
 from harness.config.settings import Settings
 from harness.descriptors import Json, ModelDescriptor, Option, load_target, parse_options
 from harness.errors import UserError, unknown
 from harness.evaluation.task import Task
-from harness.evaluation.trained import TrainedWeights, trained_weights
 from harness.models import Answerer, Model, Runtime
 from harness.plugins import find, plugins
+from harness.samples import Sample
 from harness.specs import TaskSpec, fingerprint
 
 PRESET = "preset"
+
+
+class TrainedWeights(Protocol):
+    """Weights that a training left, to be put over a model's own."""
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the weights."""
+        ...
+
+    @property
+    def about(self) -> dict[str, Json]:
+        """Recipe, data, seed and parts, for records and tables."""
+        ...
+
+    @property
+    def marks(self) -> frozenset[str]:
+        """Marks of the data it was trained on."""
+        ...
+
+    def answerer(self, model: Any, runtime: Runtime) -> Answerer:
+        """Return the model with these weights; UserError when they are not its own."""
+        ...
+
+    def saw(self, benchmark: str, samples: Iterable[Sample]) -> bool:
+        """Whether any of a benchmark's samples was trained on."""
+        ...
 
 
 @dataclass(slots=True)
@@ -115,7 +142,7 @@ def find_subject(
     given: Mapping[str, Json],
     settings: Settings,
     runtime: Runtime,
-    checkpoint: Path | None = None,
+    checkpoint: TrainedWeights | None = None,
 ) -> Subject:
     """Find a model and settle its options: descriptor default < preset < settings < given.
 
@@ -137,5 +164,4 @@ def find_subject(
     # A preset's marks speak of its parts: they go when the user puts another part in their place.
     replaced = held.keys() & chosen.keys()
     marks = () if replaced else descriptor.preset_marks.get(str(preset), ())
-    weights = None if checkpoint is None else trained_weights(checkpoint)
-    return Subject(descriptor, options, marks, runtime, weights)
+    return Subject(descriptor, options, marks, runtime, checkpoint)

@@ -1,4 +1,4 @@
-"""Weights that ``harness train`` wrote, as an evaluation needs them: hash, record, samples seen."""
+"""A finished training as an evaluation needs it: weights, their hash, samples seen."""
 
 from __future__ import annotations
 
@@ -17,14 +17,8 @@ from harness.specs import fingerprint
 
 
 @dataclass(frozen=True, slots=True)
-class TrainedWeights:
-    """A finished training's folder.
-
-    Attributes:
-        sha256: Of its weight files.
-        about: Recipe, data, seed and parts, for records and tables.
-        marks: Of the data it was trained on.
-    """
+class Checkpoint:
+    """A finished training's folder; see :class:`harness.evaluation.subject.TrainedWeights`."""
 
     folder: Path
     sha256: str
@@ -54,7 +48,7 @@ class TrainedWeights:
         return bool(seen) and any(sample.id in seen for sample in samples)
 
 
-def trained_weights(folder: Path) -> TrainedWeights:
+def open_checkpoint(folder: Path) -> Checkpoint:
     """Read the record of a finished training.
 
     Raises:
@@ -77,4 +71,4 @@ def trained_weights(folder: Path) -> TrainedWeights:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"cannot be read: {error!r}", where=folder / "train.json") from None
     files: Json = {path.name: file_hash(path) for path in sorted(folder.glob("*.safetensors"))}
-    return TrainedWeights(folder, fingerprint(files), about, marks)
+    return Checkpoint(folder, fingerprint(files), about, marks)

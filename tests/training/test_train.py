@@ -1,0 +1,190 @@
+"""A training from the command line: what it leaves, how it survives, what it refuses."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.cli.main import entry
+
+pytestmark = pytest.mark.torch
+HERE = Path(__file__).parent
+
+
+def flags(built: Path, faces: Path, out: str, *more: str) -> list[str]:
+    return [
+        "train", "--model", "socialfusion", "-o", f"path={built / 'saved'}", "--recipe", "ft",
+        "--data", "raf_db", "--data-path", f"raf_db={faces}", "--epochs", "2", "--batch", "4",
+        "--micro-batch", "2", "--save-every", "2", "--lora-dropout", "0.1", "--out", out, *more,
+    ]  # fmt: skip
+
+
+def train(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        entry(list(arguments))
+    return int(str(ended.value.code or 0))
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines()
+
+
+def weights(folder: Path) -> dict[str, str]:
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.glob("*.safetensors"))
+    }
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        pytest.param("2", marks=pytest.mark.slow, id="before a checkpoint"),
+        pytest.param("6", id="behind a checkpoint"),
+        pytest.param("11", marks=pytest.mark.slow, id="in the second epoch"),
+    ],
+)
+def test_a_killed_training_ends_in_the_same_weights(
+    built: Path, faces: Path, tmp_path: Path, at: str
+) -> None:
+    command = [sys.executable, str(HERE / "kill.py"), at, *flags(built, faces, "killed")]
+    assert subprocess.run(command, check=False, capture_output=True).returncode == -9
+    assert not (tmp_path / "killed" / "train.json").exists()
+    assert train(*flags(built, faces, "killed")) == 0
+    assert train(*flags(built, faces, "whole")) == 0
+    whole = weights(tmp_path / "whole")
+    assert set(whole) == {"connector.safetensors", "lora.safetensors"}
+    assert weights(tmp_path / "killed") == whole
+
+
+def test_a_finished_training_returns_at_once(built: Path, faces: Path, tmp_path: Path) -> None:
+    assert train(*flags(built, faces, "whole", "--epochs", "1")) == 0
+    before = (tmp_path / "whole" / "train.json").stat().st_mtime_ns
+    assert train(*flags(built, faces, "whole", "--epochs", "1")) == 0
+    assert (tmp_path / "whole" / "train.json").stat().st_mtime_ns == before
+
+
+def test_what_was_trained_answers_and_says_so(built: Path, faces: Path, tmp_path: Path) -> None:
+    assert train(*flags(built, faces, "out")) == 0
+    record = json.loads((tmp_path / "out" / "train.json").read_text())
+    assert record["recipe"]["id"] == "ft"
+    assert [epoch["samples"] for epoch in record["epochs"]] == [13, 13]
+    ask = [
+        "run", "--model", "socialfusion", "-o", f"path={built / 'saved'}", "--tasks", "raf_db",
+        "--data", f"raf_db={faces}", "--results",
+    ]  # fmt: skip
+    assert train(*ask, "before") == 0
+    assert train(*ask, "after", "--checkpoint", "out") == 0
+    before, after = (
+        next((tmp_path / name).rglob("evaluation.json")) for name in ("before", "after")
+    )
+    said: dict[str, Any] = json.loads(after.read_text())
+    assert said["model"]["training"]["recipe"]["id"] == "ft"
+    assert said["fingerprint"] != json.loads(before.read_text())["fingerprint"]
+    assert "contaminated" not in said["marks"]
+    scores = [
+        [json.loads(line)["scores"] for line in _lines(path.parent / "samples.jsonl")]
+        for path in (before, after)
+    ]
+    assert scores[0] != scores[1]
+
+
+def test_samples_trained_on_are_contaminated(built: Path, faces: Path, tmp_path: Path) -> None:
+    assert train(*flags(built, faces, "out", "--epochs", "1")) == 0
+    seen = tmp_path / "out" / "seen.txt"
+    assert "raf_db train_00001\n" in seen.read_text()
+    seen.write_text(seen.read_text().replace("train_00001", "test_00001"))
+    ask = [
+        "run", "--model", "socialfusion", "-o", f"path={built / 'saved'}", "--tasks", "raf_db",
+        "--data", f"raf_db={faces}", "--checkpoint", "out", "--results", "r",
+    ]  # fmt: skip
+    assert train(*ask) == 0
+    held = json.loads(next((tmp_path / "r").rglob("evaluation.json")).read_text())
+    assert "contaminated" in held["marks"]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--recipe", "fft"], "unknown recipe 'fft'"),
+        (["--recipe", "asd"], "recipe 'asd' needs the field 'concept'"),
+        (["-r", "reduction=words"], "'words'"),
+        (["--parts", "conector"], "the model has no part 'conector'\n  fix: did you mean 'conn"),
+        (["--batch", "3"], "--batch 3 is no multiple of --micro-batch 2"),
+        (["--model", "predictions"], "model 'predictions' cannot be trained"),
+        (["--form", "open"], "unknown form of 'raf_db' 'open'"),
+        (["--data", "raf_db,gaze"], "unknown task or group 'gaze'"),
+    ],
+)
+def test_a_wrong_wish_is_one_message(
+    built: Path, faces: Path, more: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(*flags(built, faces, "out", *more)) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_another_training_s_folder_is_left_alone(
+    built: Path, faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(*flags(built, faces, "out", "--epochs", "1")) == 0
+    assert train(*flags(built, faces, "out", "--epochs", "1", "--seed", "1")) == 2
+    assert "holds another training; it differs in settings" in capsys.readouterr().err
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.tex").write_text("")
+    assert train(*flags(built, faces, "full")) == 2
+    assert "the folder is not empty" in capsys.readouterr().err
+
+
+def test_weights_of_another_model_are_refused(
+    built: Path, faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    assert train(*flags(built, faces, "out", "--epochs", "1")) == 0
+    path = tmp_path / "out" / "connector.safetensors"
+    held = load_file(path)
+    name, weight = next(iter(held.items()))
+    save_file({**held, name: weight[:1].clone()}, path)
+    ask = [
+        "run", "--model", "socialfusion", "-o", f"path={built / 'saved'}", "--tasks", "raf_db",
+        "--data", f"raf_db={faces}", "--checkpoint", "out",
+    ]  # fmt: skip
+    assert train(*ask) == 2
+    assert f"of another model: {name} has the shape" in capsys.readouterr().err
+    assert train(*ask[:-1], "nowhere") == 2
+    assert "no finished training: no train.json" in capsys.readouterr().err
+
+
+def test_a_loss_that_is_not_finite_stops_and_names_the_samples(
+    built: Path, faces: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness_recipes.plain import FineTune
+
+    monkeypatch.setattr(FineTune, "of_sample", lambda _, losses, mask: losses.sum(1) / 0 * mask[0])
+    assert train(*flags(built, faces, "out")) == 2
+    assert "the loss is not finite at step 1, samples train_" in capsys.readouterr().err
+
+
+def test_memory_that_runs_out_halves_the_micro_batch_only(
+    built: Path, faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.training import loop
+
+    steps = ("--epochs", "1", "--lora-dropout", "0")
+    assert train(*flags(built, faces, "small", *steps, "--micro-batch", "1")) == 0
+    plain = loop.EpochTrainer.compute_loss
+
+    def narrow(self: Any, model: Any, inputs: Any, *rest: Any, **named: Any) -> Any:
+        if len(inputs["items"]) > 1:
+            raise RuntimeError("CUDA out of memory")
+        return plain(self, model, inputs, *rest, **named)
+
+    monkeypatch.setattr(loop.EpochTrainer, "compute_loss", narrow)
+    assert train(*flags(built, faces, "halved", *steps)) == 0
+    assert weights(tmp_path / "halved") == weights(tmp_path / "small")
