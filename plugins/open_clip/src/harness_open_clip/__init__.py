@@ -1,0 +1,33 @@
+"""Dual encoders of open_clip and transformers, as zero-shot choosers and for retrieval."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.descriptors import ModelDescriptor
+from harness.plugins import hookimpl
+
+from harness_open_clip.options import OPTIONS, PRESET_MARKS, PRESETS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["harness_models"]
+
+
+@hookimpl
+def harness_models() -> Sequence[ModelDescriptor]:
+    """Offer the model; nothing heavy is imported."""
+    return [
+        ModelDescriptor(
+            id="open_clip",
+            target="harness_open_clip.factory:DualEncoder",
+            summary="dual encoders: open_clip, CLIP, SigLIP, SigLIP 2 (zero-shot and retrieval)",
+            requires=("torch", "transformers", "open_clip", "safetensors"),
+            install="pip install social-harness-open-clip",
+            capabilities=frozenset({"choose", "embed"}),
+            options=OPTIONS,
+            presets=PRESETS,
+            preset_marks=PRESET_MARKS,
+        )
+    ]

@@ -1,0 +1,192 @@
+"""Answers requests by cosines of unit vectors; the question itself is not read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+import torch
+from harness.descriptors import Json
+from harness.engine.batching import free_memory
+from harness.engine.features import FeatureCache
+from harness.engine.pictures import check_shape
+from harness.models import Runtime
+from harness.requests import Choose, Embed, Failed, Request, Response, Scores, Vectors
+from harness.samples.images import LoadedImage
+from torch import Tensor
+
+from harness_open_clip.encoders import LoadedEncoder, Pixels
+
+_CPU, _GPU = 16, 128  # pictures or texts at once
+_KNOWN_TEXTS = 1 << 17
+
+Result = Scores | Vectors | Failed
+Item = TypeVar("Item")
+
+
+class DualEncoderAnswerer:
+    """A loaded dual encoder as the harness asks it; see :class:`harness.models.Answerer`.
+
+    Args:
+        encoder: The encoder.
+        templates: Sentences with one ``{}``; an option's vector is the unit mean over them.
+        runtime: How to run.
+        seen: What vectors depend on beside the image, for the cache on disk.
+    """
+
+    def __init__(
+        self,
+        encoder: LoadedEncoder,
+        templates: Sequence[str],
+        runtime: Runtime,
+        seen: Mapping[str, Json],
+    ) -> None:
+        self._encoder = encoder
+        self._templates = tuple(templates)
+        many = _GPU if encoder.device.type == "cuda" else _CPU
+        # Alone, an image gives the same bytes whatever stands beside it.
+        self._at_once = 1 if runtime.deterministic else runtime.batch_size or many
+        about: dict[str, Json] = {
+            **seen,
+            "preparation": encoder.preparation,
+            "device": encoder.device.type,
+            "alone": runtime.deterministic,
+        }
+        root = None if runtime.cache is None else runtime.cache / "features"
+        self._kept = FeatureCache(root, about)
+        self._texts: dict[str, Tensor | Failed] = {}
+        self._options: dict[str, Tensor | Failed] = {}
+
+    @torch.inference_mode()
+    def answer(self, requests: Sequence[Request]) -> list[Response]:
+        """Answer one block of requests; see the model contract."""
+        if len(self._texts) > _KNOWN_TEXTS:
+            self._texts.clear()
+            self._options.clear()
+        images = self._see([image for request in requests for image in request.images])
+        self._read([text for request in requests for text in self._sentences(request)])
+        return [Response(request.id, self._one(request, images)) for request in requests]
+
+    def close(self) -> None:
+        """Free what was loaded."""
+        self._encoder.close()
+        self._texts.clear()
+        self._options.clear()
+        free_memory()
+
+    # --- answers -----------------------------------------------------------------------------
+
+    def _sentences(self, request: Request) -> tuple[str, ...]:
+        want = request.want
+        if isinstance(want, Choose):
+            return tuple(
+                one.replace("{}", option) for option in want.options for one in self._templates
+            )
+        return want.texts if isinstance(want, Embed) else ()
+
+    def _one(self, request: Request, images: Mapping[str, Tensor | Failed]) -> Result:
+        want = request.want
+        shown = [images[image.key] for image in request.images]
+        bad = next((one for one in shown if isinstance(one, Failed)), None)
+        if bad is not None:
+            return bad
+        vectors = [one for one in shown if not isinstance(one, Failed)]
+        if isinstance(want, Choose):
+            return self._choose(want.options, vectors)
+        if isinstance(want, Embed):
+            texts = [self._texts[text] for text in want.texts]
+            bad = next((one for one in texts if isinstance(one, Failed)), None)
+            if bad is not None:
+                return bad
+            held = [one for one in texts if not isinstance(one, Failed)]
+            return Vectors(_plain(vectors), _plain(held))
+        return Failed("unsupported", "a dual encoder writes no text")
+
+    def _choose(self, options: Sequence[str], images: Sequence[Tensor]) -> Scores | Failed:
+        if len(images) != 1:
+            return Failed(
+                "one_image", f"a dual encoder takes one picture a question, not {len(images)}"
+            )
+        if not all(option.strip() for option in options):
+            return Failed("empty_option", "an option has no text")
+        vectors = []
+        for option in options:
+            vector = self._option(option)
+            if isinstance(vector, Failed):
+                return vector
+            vectors.append(vector)
+        # Row by row: a product of matrices rounds by its shape.
+        values = tuple(float((vector * images[0]).sum()) for vector in vectors)
+        return Scores("similarity", values)
+
+    def _option(self, option: str) -> Tensor | Failed:
+        """Return the unit mean of an option's vectors over the templates."""
+        if option not in self._options:
+            held = [self._texts[one.replace("{}", option)] for one in self._templates]
+            bad = next((one for one in held if isinstance(one, Failed)), None)
+            vectors = [one for one in held if not isinstance(one, Failed)]
+            self._options[option] = bad or _unit(torch.stack(vectors).mean(0))
+        return self._options[option]
+
+    # --- vectors -----------------------------------------------------------------------------
+
+    def _read(self, texts: Sequence[str]) -> None:
+        """Have the unit vectors of all texts."""
+        new = []
+        for text in dict.fromkeys(texts):
+            if text in self._texts:
+                continue
+            over = self._encoder.excess(text)
+            if over:
+                self._texts[text] = Failed(
+                    "prompt_too_long",
+                    f"a text takes {over} tokens more than the encoder's {self._encoder.context}: "
+                    f"{text[:60]!r}",
+                )
+            else:
+                new.append(text)
+        for some in self._cut(new):
+            self._texts |= zip(some, self._vectors(self._encoder.texts, some), strict=True)
+
+    def _see(self, images: Sequence[LoadedImage]) -> dict[str, Tensor | Failed]:
+        """Return each distinct image's unit vector, or why it was rejected, by its key."""
+        found: dict[str, Tensor | Failed] = {}
+        new: dict[str, LoadedImage] = {}
+        for image in images:
+            if image.key in found or image.key in new:
+                continue
+            kept = self._kept.get(image.key)
+            if kept is None:
+                new[image.key] = image
+            else:
+                found[image.key] = kept
+        for some in self._cut(list(new.values())):
+            ready: dict[str, Pixels] = {}
+            for image in some:
+                try:
+                    check_shape(image.pixels)
+                    ready[image.key] = self._encoder.prepare(image.pixels)
+                except (ValueError, RuntimeError, OSError, ZeroDivisionError) as error:
+                    found[image.key] = Failed("image_rejected", str(error))
+            if ready:
+                vectors = self._vectors(self._encoder.images, list(ready.values()))
+                for key, vector in zip(ready, vectors, strict=True):
+                    found[key] = vector
+                    self._kept.put(key, vector)
+        return found
+
+    def _cut(self, items: list[Item]) -> Iterator[list[Item]]:
+        for start in range(0, len(items), self._at_once):
+            yield items[start : start + self._at_once]
+
+    @staticmethod
+    def _vectors(encode: Callable[[Any], Tensor], given: Sequence[Any]) -> list[Tensor]:
+        return list(_unit(encode(given).float().cpu()).unbind())
+
+
+def _unit(vectors: Tensor) -> Tensor:
+    return torch.nn.functional.normalize(vectors, dim=-1)
+
+
+def _plain(vectors: Sequence[Tensor]) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(vector.tolist()) for vector in vectors)

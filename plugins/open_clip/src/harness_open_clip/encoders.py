@@ -1,0 +1,205 @@
+"""Loaded dual encoders: pictures and texts to vectors, in open_clip and in transformers."""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from harness.engine.checkpoints import (
+    key_report,
+    load_image_processor,
+    load_model,
+    load_tokenizer,
+)
+from harness.engine.weights import read_header
+from harness.errors import UserError
+from PIL import Image
+from torch import Tensor
+
+from harness_open_clip.sources import Encoder
+
+Pixels = dict[str, Tensor]
+
+
+class LoadedEncoder(ABC):
+    """A dual encoder in evaluation mode on its device.
+
+    Attributes:
+        context: Tokens a text may take.
+        preparation: The preprocessing of pictures, as text; equal texts prepare equally.
+    """
+
+    context: int
+    preparation: str
+
+    def __init__(self, model: Any, device: torch.device, dtype: torch.dtype) -> None:
+        self._model = model.to(device, dtype).eval().requires_grad_(requires_grad=False)
+        self.device, self._dtype = device, dtype
+
+    @abstractmethod
+    def prepare(self, image: Image.Image) -> Pixels:
+        """Return a picture as tensors (1, ...), float32, on the CPU."""
+
+    @abstractmethod
+    def images(self, pixels: Sequence[Pixels]) -> Tensor:
+        """Return vectors (N, D) of N prepared pictures."""
+
+    @abstractmethod
+    def texts(self, texts: Sequence[str]) -> Tensor:
+        """Return vectors (N, D) of N texts."""
+
+    @abstractmethod
+    def excess(self, text: str) -> int:
+        """Return by how many tokens a text is over :attr:`context`; 0 when it fits."""
+
+    def close(self) -> None:
+        """Free the weights."""
+        self._model = None
+
+    def _shown(self, pixels: Sequence[Pixels], name: str) -> Tensor:
+        return torch.cat([one[name] for one in pixels]).to(self.device)
+
+
+class OpenClipEncoder(LoadedEncoder):
+    """A model of open_clip."""
+
+    def __init__(self, model: Any, tokenizer: Any, device: torch.device, dtype: torch.dtype):
+        from open_clip.transform import PreprocessCfg, image_transform_v2
+
+        super().__init__(model, device, dtype)
+        config = PreprocessCfg(**model.visual.preprocess_cfg)
+        self.preparation = repr(sorted(asdict(config).items()))
+        self._transform: Callable[[Image.Image], Tensor] = image_transform_v2(
+            config, is_train=False
+        )
+        self._tokenizer = tokenizer
+        self.context = int(tokenizer.context_length or model.context_length)
+
+    def prepare(self, image: Image.Image) -> Pixels:
+        """Return a picture resized and normalised as the model's config says."""
+        return {"pixels": self._transform(image)[None]}
+
+    def images(self, pixels: Sequence[Pixels]) -> Tensor:
+        """Return vectors (N, D) of N prepared pictures."""
+        found: Tensor = self._model.encode_image(self._shown(pixels, "pixels").to(self._dtype))
+        return found
+
+    def texts(self, texts: Sequence[str]) -> Tensor:
+        """Return vectors (N, D) of N texts."""
+        ids = self._tokenizer(list(texts), context_length=self.context)
+        found: Tensor = self._model.encode_text(ids.to(self.device))
+        return found
+
+    def excess(self, text: str) -> int:
+        """Return by how many tokens a text is too long: open_clip's tokenizers cut silently."""
+        # A token holds at least a byte, and a few special ones stand around them.
+        room = self.context + len(text.encode()) + 8
+        cut = self._tokenizer([text], context_length=self.context)[0]
+        whole = self._tokenizer([text], context_length=room)[0]
+        rest = whole[self.context :]
+        if torch.equal(cut, whole[: self.context]) and bool((rest == rest[-1]).all()):
+            return 0
+        return max(1, int((rest != rest[-1]).sum()))
+
+
+class TransformersEncoder(LoadedEncoder):
+    """A CLIP, SigLIP or SigLIP 2 model of transformers."""
+
+    def __init__(
+        self, model: Any, tokenizer: Any, processor: Any, device: torch.device, dtype: torch.dtype
+    ):
+        super().__init__(model, device, dtype)
+        self.preparation = processor.to_json_string()
+        self._tokenizer, self._processor = tokenizer, processor
+        self.context = int(model.config.text_config.max_position_embeddings)
+        # SigLIP reads its vector at the last position and was trained on texts padded to the end.
+        self._padding: Any = True if model.config.model_type == "clip" else "max_length"
+
+    def prepare(self, image: Image.Image) -> Pixels:
+        """Return what the checkpoint's image processor makes of a picture."""
+        return dict(self._processor(images=[image], return_tensors="pt"))
+
+    def images(self, pixels: Sequence[Pixels]) -> Tensor:
+        """Return vectors (N, D) of N prepared pictures."""
+        given = {name: self._shown(pixels, name) for name in pixels[0]}
+        given["pixel_values"] = given["pixel_values"].to(self._dtype)
+        return _pooled(self._model.get_image_features(**given))
+
+    def texts(self, texts: Sequence[str]) -> Tensor:
+        """Return vectors (N, D) of N texts."""
+        held = self._tokenizer(
+            list(texts), padding=self._padding, max_length=self.context, return_tensors="pt"
+        )
+        given = {"input_ids": held["input_ids"].to(self.device)}
+        if self._padding is True:
+            given["attention_mask"] = held["attention_mask"].to(self.device)
+        return _pooled(self._model.get_text_features(**given))
+
+    def excess(self, text: str) -> int:
+        """Return by how many tokens a text is too long."""
+        length = len(self._tokenizer(text, verbose=False)["input_ids"])
+        return max(0, length - self.context)
+
+
+def load(source: Encoder, device: torch.device, dtype: torch.dtype) -> LoadedEncoder:
+    """Load an encoder.
+
+    Raises:
+        UserError: when its weights do not fit, or tokenizer or processor cannot be read.
+    """
+    if source.checkpoint is None:
+        return _of_open_clip(source, device, dtype)
+    from transformers import AutoModel
+
+    folder = source.checkpoint.folder
+    tokenizer, processor = load_tokenizer(folder), load_image_processor(folder)
+    model = load_model(AutoModel, source.checkpoint, dtype=dtype)
+    return TransformersEncoder(model, tokenizer, processor, device, dtype)
+
+
+def _of_open_clip(source: Encoder, device: torch.device, dtype: torch.dtype) -> LoadedEncoder:
+    import open_clip
+
+    name, _, tag = source.name.partition(":")
+    if source.folder is not None:
+        weights = source.weights()  # the hub's are fetched now, and what is not whole is told
+        name = f"local-dir:{source.folder}"
+        given: dict[str, Any] = {}
+    else:
+        given = {"pretrained": tag}
+    try:
+        with warnings.catch_warnings():
+            # open_clip warns of activation choices that the model's own configuration makes.
+            warnings.simplefilter("ignore", UserWarning)
+            model = open_clip.create_model(name, **given)
+            tokenizer = open_clip.get_tokenizer(name)
+    except Exception as error:  # noqa: BLE001  of a strange config or file, anything may come
+        if source.folder is not None and weights.suffix == ".safetensors":
+            _report_keys(name, source, set(read_header(weights)))
+        first = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise UserError(
+            f"open_clip cannot load the encoder: {first}", where=source.folder or source.name
+        ) from None
+    return OpenClipEncoder(model, tokenizer, device, dtype)
+
+
+def _report_keys(name: str, source: Encoder, found: set[str]) -> None:
+    """Say which tensors are missing or foreign, when that is why loading failed."""
+    import open_clip
+
+    assert source.folder is not None
+    try:
+        wanted = set(open_clip.create_model(name, load_weights=False).state_dict())
+    except Exception:  # noqa: BLE001  then the config is at fault, and the caller says so
+        return
+    if found != wanted:
+        raise key_report(wanted - found, found - wanted, source.folder)
+
+
+def _pooled(held: Any) -> Tensor:
+    found: Tensor = held.pooler_output
+    return found

@@ -1,0 +1,77 @@
+"""The model as the harness sees it: a light identity first, weights when something is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from harness.descriptors import Json
+from harness.engine.devices import resolve_device, resolve_dtype, torch_dtype
+from harness.engine.weights import user_cache
+from harness.errors import UserError
+from harness.models import Runtime
+
+from harness_open_clip.sources import Encoder, find_encoder
+
+if TYPE_CHECKING:
+    from harness_open_clip.answerer import DualEncoderAnswerer
+
+_SCHEME = 1  # raised when the way answers are computed changes their numbers
+
+
+class DualEncoder:
+    """A dual encoder that is known but not loaded.
+
+    Args:
+        options: Parsed options of the descriptor.
+    """
+
+    def __init__(self, options: Mapping[str, Json]) -> None:
+        self._options: dict[str, Any] = dict(options)
+
+    def identity(self, runtime: Runtime) -> Mapping[str, Json]:
+        """Return everything that can change the numbers; see the model contract."""
+        return {**self._seen(self._find(), runtime), "templates": list(self._templates())}
+
+    def load(self, runtime: Runtime) -> DualEncoderAnswerer:
+        """Load the weights."""
+        device = resolve_device(runtime.device)
+        source, templates = self._find(), self._templates()
+        seen = self._seen(source, runtime)
+        from harness_open_clip.answerer import DualEncoderAnswerer
+        from harness_open_clip.encoders import load
+
+        encoder = load(source, device, torch_dtype(str(seen["dtype"])))
+        return DualEncoderAnswerer(encoder, templates, runtime, seen)
+
+    def _find(self) -> Encoder:
+        path = self._options.get("path")
+        if not path:
+            raise UserError(
+                "open_clip needs an encoder",
+                fix="-o path=FOLDER, HUB_ID or NAME:TAG, or -o preset=clip-b-32",
+            )
+        form = str(self._options.get("format") or "auto")
+        return find_encoder(str(path), self._options.get("revision"), form)
+
+    def _seen(self, source: Encoder, runtime: Runtime) -> dict[str, Json]:
+        """Return what an image's vector depends on beside the image."""
+        return {
+            "model": "open_clip",
+            "scheme": _SCHEME,
+            "checkpoint": source.identity(runtime.cache or user_cache()),
+            "dtype": resolve_dtype(runtime.dtype, source.dtype),
+        }
+
+    def _templates(self) -> tuple[str, ...]:
+        said = str(self._options.get("templates") or "")
+        found = tuple(one.strip() for one in said.split("|") if one.strip())
+        wrong = [one for one in found if one.count("{}") != 1]
+        if wrong or not found:
+            named = repr(wrong[0]) if wrong else "an empty list"
+            raise UserError(
+                f"{named} has no single place for the option",
+                where="option 'templates'",
+                fix="write {} once in each, such as 'a photo of {}|a drawing of {}'",
+            )
+        return found

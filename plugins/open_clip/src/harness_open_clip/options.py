@@ -1,0 +1,48 @@
+"""What ``-o`` accepts, and the presets. Light: no torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.descriptors import Option
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harness.descriptors import Json
+
+FORMATS = ("open_clip", "transformers")
+
+OPTIONS: tuple[Option, ...] = (
+    Option(
+        name="path",
+        type="path",
+        help="a folder, a hub id, open_clip's NAME:TAG, or package:NAME/folder",
+    ),
+    Option(name="revision", help="branch, tag or commit on the hub"),
+    Option(
+        name="format",
+        default="auto",
+        choices=("auto", *FORMATS),
+        help="layout of the checkpoint; auto: open_clip's where open_clip_config.json is",
+    ),
+    Option(
+        name="templates",
+        default="a photo of {}",
+        help="sentences around an option, separated by |; their unit vectors are averaged",
+    ),
+)
+
+_HUB = {
+    "clip-b-32": "openai/clip-vit-base-patch32",
+    "clip-l-14": "openai/clip-vit-large-patch14",
+    "clip-l-14-336": "openai/clip-vit-large-patch14-336",
+    "laion-h-14": "laion/CLIP-ViT-H-14-laion2B-s32B-b79K",
+    "siglip-so400m": "google/siglip-so400m-patch14-384",
+    "siglip2-so400m": "google/siglip2-so400m-patch14-384",
+}
+PRESETS: Mapping[str, Mapping[str, Json]] = {
+    "demo": {"path": "package:harness_demo_world/weights/encoder"},
+    **{name: {"path": path} for name, path in _HUB.items()},
+}
+PRESET_MARKS: Mapping[str, tuple[str, ...]] = {"demo": ("demo",)}

@@ -1,0 +1,189 @@
+"""Where an encoder's files lie and what tells it from another. Light: no torch."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.descriptors import Json
+from harness.engine.checkpoints import (
+    Checkpoint,
+    open_checkpoint,
+    read_json,
+    refuse_remote_code,
+    require_family,
+)
+from harness.engine.weights import hash_files, read_header
+from harness.errors import UserError
+
+CONFIG = "open_clip_config.json"
+WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+_LOCAL, _HUB, _PACKAGE = "local-dir:", "hf-hub:", "package:"
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+_SMALL = ("*.json", "*.txt", "*.model")
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """A dual encoder that is found but not loaded.
+
+    Attributes:
+        name: As the user wrote it, without its prefix.
+        folder: Where its files are; ``None`` for one that open_clip knows by name and tag.
+        revision: The hub's commit, or open_clip's version; empty for a folder of the user's.
+        checkpoint: The checkpoint, when it is in transformers' format.
+    """
+
+    name: str
+    folder: Path | None
+    revision: str = ""
+    checkpoint: Checkpoint | None = None
+
+    @property
+    def dtype(self) -> str | None:
+        """The number type that the config names."""
+        return None if self.checkpoint is None else self.checkpoint.dtype
+
+    def identity(self, memo: Path | None) -> dict[str, Json]:
+        """Return what tells this encoder from another.
+
+        Raises:
+            UserError: when weights are missing or damaged.
+        """
+        if self.checkpoint is not None:
+            return {"format": "transformers", **self.checkpoint.identity(memo)}
+        if self.folder is None or self.revision:
+            return {"format": "open_clip", "name": self.name, "revision": self.revision}
+        files = {path for pattern in _SMALL for path in self.folder.glob(pattern)}
+        held = {path for path in files if path.name != "README.txt"} | {self.weights()}
+        return {"format": "open_clip", "sha256": hash_files(held, memo)}
+
+    def weights(self) -> Path:
+        """Return the weight file of a folder in open_clip's format; the hub's is fetched now.
+
+        Raises:
+            UserError: when there is none, or its header is damaged.
+        """
+        assert self.folder is not None
+        for name in WEIGHTS:
+            if self.revision and not (self.folder / name).is_file():
+                fetch(self.name, self.revision, [name])
+            if (self.folder / name).is_file():
+                if name.endswith(".safetensors"):
+                    read_header(self.folder / name)
+                return self.folder / name
+        raise UserError(f"the folder holds no weights ({' or '.join(WEIGHTS)})", where=self.folder)
+
+
+def find_encoder(path: str, revision: str | None, form: str) -> Encoder:
+    """Find an encoder and read its config; weights of the hub are fetched when first needed.
+
+    Args:
+        path: A folder, a hub id, NAME:TAG, or one of these behind ``local-dir:``, ``hf-hub:``,
+            ``package:``.
+        revision: Branch, tag or commit on the hub.
+        form: ``auto``, ``open_clip`` or ``transformers``.
+
+    Raises:
+        UserError: when it is not there, or no dual encoder.
+    """
+    folder = _folder(path)
+    if folder is None:
+        name = path.removeprefix(_HUB)
+        if not _HUB_ID.fullmatch(name):
+            return _by_tag(name, revision, form)
+        if form != "transformers":
+            folder = fetch(name, revision, _SMALL)
+            if form == "open_clip" or (folder / CONFIG).is_file():
+                _check(folder)
+                return Encoder(name, folder, folder.name)
+        return _of_transformers(name, revision)
+    if revision:
+        raise UserError("a folder has no revision", where=folder, fix="leave out revision")
+    if form != "transformers" and (form == "open_clip" or (folder / CONFIG).is_file()):
+        _check(folder)
+        return Encoder(path, folder)
+    if not (folder / "config.json").is_file():
+        raise UserError(
+            f"not a dual encoder: it has neither {CONFIG} nor config.json", where=folder
+        )
+    return _of_transformers(str(folder), None)
+
+
+def fetch(name: str, revision: str | None, patterns: Iterable[str]) -> Path:
+    """Return the folder of a hub repository that holds the files of these patterns.
+
+    Raises:
+        UserError: when it cannot be had.
+    """
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, revision=revision, allow_patterns=list(patterns)))
+    except Exception as error:  # noqa: BLE001  the hub client raises a family of its own
+        first = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise UserError(
+            f"cannot have {name!r} from the hub: {first}",
+            fix=f"hf download {name}, while online, or give a folder",
+        ) from None
+
+
+def _folder(path: str) -> Path | None:
+    """Return the folder that a path names; ``None`` when it can only be a hub id or a tag."""
+    if path.startswith(_PACKAGE):
+        return _in_package(path)
+    folder = Path(path.removeprefix(_LOCAL)).expanduser()
+    if folder.is_dir():
+        return folder
+    if folder.is_file():
+        raise UserError("an encoder is a folder, this is a file", where=folder)
+    if path.startswith((_LOCAL, ".", "/", "~")):
+        raise UserError("there is no such folder", where=folder, fix="check the path")
+    return None
+
+
+def _in_package(path: str) -> Path:
+    package, _, inside = path.removeprefix(_PACKAGE).partition("/")
+    try:
+        spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    except (ImportError, ValueError):
+        spec = None
+    places = list(spec.submodule_search_locations or ()) if spec else []
+    if not places:
+        raise UserError(
+            f"the package {package!r} is not installed",
+            where=path,
+            fix=f"pip install social-{package.replace('_', '-')}",
+        )
+    folder = Path(places[0]) / inside
+    if not folder.is_dir():
+        raise UserError("there is no such folder", where=folder)
+    return folder
+
+
+def _by_tag(name: str, revision: str | None, form: str) -> Encoder:
+    model, _, tag = name.partition(":")
+    if not model or not tag or form == "transformers":
+        raise UserError(
+            f"there is no folder {name!r}, and it is no hub id",
+            fix="check the path, or name an open_clip model with its tag: ViT-B-32:openai",
+        )
+    if revision:
+        raise UserError("NAME:TAG has no revision", where=name, fix="give the hub id instead")
+    return Encoder(name, None, f"open_clip {importlib.metadata.version('open_clip_torch')}")
+
+
+def _of_transformers(name: str, revision: str | None) -> Encoder:
+    found = open_checkpoint(name, revision=revision)
+    refuse_remote_code(found)
+    require_family(found, "open_clip")
+    return Encoder(name, found.folder, found.revision, found)
+
+
+def _check(folder: Path) -> None:
+    if not isinstance(read_json(folder / CONFIG).get("model_cfg"), dict):
+        raise UserError("not an open_clip config: it has no model_cfg", where=folder / CONFIG)
