@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 import harness
 from harness.config.settings import load_settings
+from harness.errors import DataError
 from harness.evaluation.ask import Asker
 from harness.evaluation.plan import BLOCK_IMAGES, Selection, plan_task
 from harness.evaluation.score import Scorer, scored
 from harness.evaluation.summarise import summarise
-from harness.evaluation.task import Task
-from harness.requests import Response, Scores
+from harness.evaluation.task import Task, _about_each
+from harness.requests import Embed, Response, Scores
 from harness.specs.loader import with_options
 from harness.specs.yaml_loader import parse_yaml
 from tests.specs.specs_for_tests import SPEC
@@ -87,3 +93,67 @@ def test_a_sample_without_an_answer_is_counted_and_not_scored(faces: Faces) -> N
     assert summary.counts.unlabelled == 1
     both = summarise(task.spec, [[record, record]])
     assert [value.value for value in summary.metrics] == [value.value for value in both.metrics]
+
+
+OWN = (
+    POLL.replace("    values: [the cook, the judge]\n", """\
+    values:
+      - {labels: [the cook, the judge], when: {asked: each}}
+""")
+    .replace("  keep: [who]\n", "  keep: [{label: who, when: {asked: each}}]\n")
+    .replace("options:\n  images:", """options:
+  asked:
+    default: own
+    choices: [own, each]
+    status: INFERRED
+    note: Whom.
+  images:""")
+)  # fmt: skip
+
+
+def test_without_values_a_sample_is_asked_about_its_own(faces: Faces) -> None:
+    spec = with_options(parse_yaml(OWN), {})
+    task = Task(spec, load_settings(data={"mood": faces(1)}))
+    (sample,) = task.samples()
+    assert spec.data.each is not None
+    about = [
+        replace(sample, fields={"who": who, **more})
+        for who, more in (("the judge", {}), ("the baker", {"who_text": "one who bakes"}))
+    ]
+    said = [one.fields["who_text"] for one in _about_each(spec.data.each, iter(about))]
+    assert said == ["the one who judges", "one who bakes"]
+    assert spec.data.keep == ()
+    assert with_options(parse_yaml(OWN), {"asked": "each"}).data.keep == ("who",)
+
+
+@pytest.mark.parametrize("limit", [None, 5])
+def test_a_plan_counts_the_ids_that_are_asked(faces: Faces, limit: int | None) -> None:
+    task = poll(faces(8))
+    plan = plan_task(task, Selection(limit=limit))
+    asked = [sample.id for block in plan.stream() for sample in block]
+    digest = hashlib.sha256("".join(f"{name}\n" for name in asked).encode()).hexdigest()
+    assert plan.parts["sample ids"] == digest
+    assert len(asked) == plan.samples == (limit or 16)
+    assert set(asked) <= {sample.id for sample in task.samples()}
+
+
+def test_repeated_ids_are_refused_when_each_value_is_asked_about(faces: Faces) -> None:
+    task = poll(faces(2))
+    path = task.located.root / "basic" / "EmoLabel" / "list_patition_label.txt"
+    lines = path.read_text().splitlines()
+    again = next(line for line in lines if line.startswith("test_"))
+    path.write_text("\n".join([*lines, again]))
+    with pytest.raises(DataError, match="two samples of 'mood' have the id"):
+        plan_task(task, Selection())
+
+
+def test_texts_to_embed_are_written_from_fields(faces: Faces) -> None:
+    want = "ask:\n  embed: {texts: ['a photo of {{ who_text }}']}\nanswer:"
+    embed = re.sub(r"ask:\n.*?\nanswer:", want, POLL, flags=re.DOTALL)
+    embed = re.sub(r"  - {id: recall, .*\n", "", embed)
+    embed = re.sub(r"  odd:\n.*", "", embed, flags=re.DOTALL)
+    spec = with_options(parse_yaml(embed), {})
+    task = Task(spec, load_settings(data={"mood": faces(1)}))
+    wants = [asked.request.want for asked in Asker(task).block(list(task.samples()))
+             if asked.request is not None]  # fmt: skip
+    assert wants == [Embed(("a photo of the cook",)), Embed(("a photo of the one who judges",))]

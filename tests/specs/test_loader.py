@@ -256,3 +256,26 @@ def test_the_split_can_be_a_named_option() -> None:
     assert with_options(document, {"part": "train"}).data.split == "train"
     (problem,) = check(parse_yaml(text.replace("option: part", "option: parts"), name="f.yaml"))[:1]
     assert "there is no named option 'parts'" in str(problem)
+
+
+def test_counts_hold_under_their_condition_only() -> None:
+    text = SPEC.replace(
+        "  obtain: Draw it.\n",
+        "  counts:\n    test: {samples: 7, when: {odd: include}}\n    train: {images: 9}\n"
+        "  obtain: Draw it.\n",
+    )
+    plain = with_options(parse_yaml(text), {}).data.counts
+    odd = with_options(parse_yaml(text), {"odd": "include"}).data.counts
+    assert plain == {"train": {"images": 9}}
+    assert odd == {"test": {"samples": 7}, "train": {"images": 9}}
+    problems = check(parse_yaml(text.replace("when: {odd:", "when: {even:")))
+    assert problems[0].message.startswith("there is no named option")
+
+
+def test_a_field_may_be_kept_under_a_condition() -> None:
+    text = SPEC.replace(
+        "  obtain: Draw it.\n",
+        "  keep: [a, {label: b, when: {odd: include}}]\n  obtain: Draw it.\n",
+    )
+    assert with_options(parse_yaml(text), {}).data.keep == ("a",)
+    assert with_options(parse_yaml(text), {"odd": "include"}).data.keep == ("a", "b")
