@@ -30,7 +30,7 @@ from harness.stats.bootstrap import additive_interval, resampled
 from harness.stats.collect import sums_by
 from harness.stats.intervals import band
 from harness.stats.labelled import Labelled
-from harness.stats.rows import distinct_rows
+from harness.stats.rows import Codes, Matrix, distinct_rows
 
 LABELS = ("a", "b", "c", "d")
 STRENGTHS = {"parity": 0.0, "mild": 0.4, "strong": 1.2}
@@ -44,7 +44,7 @@ PARTS: list[Label] = [
 Counts = dict[str, list[int]]
 
 
-def people(random: np.random.Generator, skill: Floats, number: int) -> tuple[Floats, ...]:
+def people(random: np.random.Generator, skill: Floats, number: int) -> tuple[Codes, ...]:
     """Return each picture's person, right class and answer."""
     sizes = random.integers(1, 9, number)
     who = np.repeat(np.arange(number), sizes)
@@ -55,7 +55,7 @@ def people(random: np.random.Generator, skill: Floats, number: int) -> tuple[Flo
     return who, truth, np.where(right, truth, wrong)
 
 
-def totals_of(metric: AdditiveMetric, who: Floats, truth: Floats, answer: Floats) -> csr_array:
+def totals_of(metric: AdditiveMetric, who: Codes, truth: Codes, answer: Codes) -> Matrix:
     """Return a metric's sums per person."""
     table = {
         (t, p): metric.statistics(ScoredSample("", "", LABELS[t], LABELS[p]))
@@ -66,7 +66,7 @@ def totals_of(metric: AdditiveMetric, who: Floats, truth: Floats, answer: Floats
     for (t, p), held in table.items():
         for place, value in held.items():
             rows[4 * t + p, place] = value
-    kinds = csr_array(rows)[(4 * truth + answer).astype(int)]
+    kinds = csr_array(rows)[4 * truth + answer]
     return sums_by(who, kinds)
 
 

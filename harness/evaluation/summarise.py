@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from harness.evaluation.collect import Collector, Counted, Frame, SliceOf
@@ -49,6 +49,7 @@ def summarise(spec: TaskSpec, blocks: Iterable[list[Record]], *, seed: int = 0) 
     collectors = [Collector(metric, spec, shared) for metric in spec.metrics]
     keeps = any(collector.ranks is not None for collector in collectors)
     kept: list[ScoredSample] = []
+    alike: dict[object, Mapping[str, str]] = {}
     slices = [SliceOf(name) for name in sorted(spec.slices)]
     frame = Frame(units=None if spec.data.each is None else Clusters())
     samples = errors = unparsed = refusals = unlabelled = 0
@@ -72,7 +73,7 @@ def summarise(spec: TaskSpec, blocks: Iterable[list[Record]], *, seed: int = 0) 
         for held in slices:
             held.add(record["groups"].get(held.name), problem)
         if keeps:
-            kept.append(sample)
+            kept.append(_slim(sample, alike))
     compared = Compared(frame, seed)
     values = tuple(
         overall(collector, frame, kept, seed)
@@ -90,6 +91,13 @@ def summarise(spec: TaskSpec, blocks: Iterable[list[Record]], *, seed: int = 0) 
         tuple(compared.details()),
         tuple(comparison for _, listed in found for comparison in listed),
     )
+
+
+def _slim(sample: ScoredSample, alike: dict[object, Mapping[str, str]]) -> ScoredSample:
+    """Return what a metric of ranks may read; samples of the same groups share them."""
+    groups = sample.groups or {}
+    held = alike.setdefault(tuple(groups.items()), groups)
+    return replace(sample, cluster="", stratum="", source="", groups=held)
 
 
 def _each(blocks: Iterable[list[Record]]) -> Iterator[Record]:
