@@ -76,7 +76,7 @@ def test_the_thing_looked_at_lies_on_the_line_of_sight() -> None:
         for name, x, y in scene.things:
             if name != scene.thing:
                 other = np.array([x, y]) - head
-                assert float(other @ aim / np.linalg.norm(other) / np.linalg.norm(aim)) < 0.7
+                assert float(other @ aim / np.linalg.norm(other) / np.linalg.norm(aim)) < 0.9
 
 
 def test_people_of_different_splits_share_no_identity() -> None:

@@ -13,9 +13,13 @@ from pathlib import Path
 import pytest
 from harness_demo_world import harness_data_sources
 from harness_demo_world.drawing.hands import CLASSES
-from harness_demo_world.source import DemoWorld
+from harness_demo_world.source import SEED_VARIABLE, DemoWorld
 from harness_demo_world.world import BENCHMARKS, COUNTS, sequences
 from PIL import Image
+
+from harness.errors import UserError
+
+SOCIAL = ("hagridv2", "pisc", "gazefollow", "raf_db", "jrdb_social")
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +29,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def roots(cache: Path) -> dict[str, Path]:
-    return {name: DemoWorld().locate(name, cache) for name in BENCHMARKS}
+    return {name: DemoWorld().locate(name, cache) for name in SOCIAL}
 
 
 def _digest(root: Path) -> str:
@@ -185,10 +189,20 @@ def test_another_seed_is_another_world(roots: dict[str, Path], tmp_path: Path) -
 
 
 def test_an_unknown_benchmark_or_split_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no benchmark 'vqav2'"):
-        DemoWorld().locate("vqav2", tmp_path)
+    with pytest.raises(ValueError, match="no benchmark 'coco'"):
+        DemoWorld().locate("coco", tmp_path)
     with pytest.raises(ValueError, match="no split 'tset'"):
         DemoWorld().locate("pisc", tmp_path, ("tset",))
+
+
+def test_an_environment_variable_names_another_world(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SEED_VARIABLE, "7")
+    assert DemoWorld().locate("mmbench", tmp_path).parent.name.endswith("-seed7")
+    monkeypatch.setenv(SEED_VARIABLE, "seven")
+    with pytest.raises(UserError, match="'seven' is no seed"):
+        DemoWorld()
 
 
 def test_the_base_part_imports_no_torch() -> None:

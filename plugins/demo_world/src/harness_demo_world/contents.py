@@ -17,16 +17,17 @@ COUNTS: dict[str, dict[str, int]] = {
     "gazefollow": {"train": 8000, "test": 400},
     "raf_db": {"train": 3010, "test": 420},
     "jrdb_social": {"train": 3000, "val": 160, "test": 400},
-    "scounter": {"race_gender": 12, "physical_gender": 8, "physical_race": 4},
+    "scounter": {"train": 3, "val": 1, "test": 1},
     "fairface": {"train": 1260, "test": 504},
-    "cmsc": {"sets": 14},
+    "cmsc": {"train": 9, "val": 1, "test": 3},
     "visogender": {"OO": 80, "OP": 160},
     "vqav2": {"train": 2400, "test": 240},
     "textvqa": {"train": 1440, "test": 240},
     "mmbench": {"test": 120, "closed": 20},
 }
 """Items a split: images, except pairs for jrdb_social and questions for mmbench (`closed` is its
-part without answers). scounter: sets an occupation; cmsc: sets a concept; visogender: rows a file.
+part without answers). cmsc: sets a concept; scounter: threefold, twofold and single, the sets an
+occupation of the three pairs of attribute types; visogender: rows a file.
 Classes are balanced."""
 
 _FRAME_PATTERN = (2, 3, 4, 3)

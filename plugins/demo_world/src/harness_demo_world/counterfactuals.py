@@ -6,6 +6,7 @@ differ, and with them what depends on them (skin, hair, lines, build, tattoos).
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ from harness_demo_world.drawing.portrait import draw_portrait
 from harness_demo_world.people import RACES, Base, Person, Traits, appear
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from PIL import Image
 
 GENDERS = ("male", "female")
@@ -112,6 +115,18 @@ def kept(seed: int, group: CounterfactualSet, training: bool) -> list[Member]:
         if bias.holds(member.who) or chance < odds
     ]
     return found or whole[:1]
+
+
+def dealt(
+    candidates: Iterator[CounterfactualSet], wanted: Mapping[str, int]
+) -> Iterator[CounterfactualSet]:
+    """Yield sets until each part has as many as are wanted: chance deals, so some are passed by."""
+    left = Counter(wanted)
+    while +left:
+        group = next(candidates)
+        if left[part_of(group)] > 0:
+            left[part_of(group)] -= 1
+            yield group
 
 
 def cues(seed: int, group: CounterfactualSet) -> Cues:

@@ -5,10 +5,18 @@ Names follow the default pattern of the task spec, `{concept}_{race}_{gender}_{a
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from harness_demo_world.counterfactuals import CounterfactualSet, Member, kept, part_of, picture
+from harness_demo_world.counterfactuals import (
+    CounterfactualSet,
+    Member,
+    dealt,
+    kept,
+    part_of,
+    picture,
+)
 from harness_demo_world.drawing.cues import CONCEPTS
 from harness_demo_world.world import COUNTS
 
@@ -22,10 +30,13 @@ _TYPES = ("four races", "gender", "age")
 
 def groups(seed: int) -> Iterator[CounterfactualSet]:
     """Yield the sets of all concepts; the seed is part of a set's name."""
-    for number in range(COUNTS["cmsc"]["sets"]):
-        for concept in CONCEPTS:
-            name = f"{seed:04d}-{concept.replace(' ', '-')}-{number:03d}"
-            yield CounterfactualSet(name, concept, _TYPES, number)
+    for concept in CONCEPTS:
+        start = f"{seed:04d}-{concept.replace(' ', '-')}"
+        named = (
+            CounterfactualSet(f"{start}-{number:03d}", concept, _TYPES, number)
+            for number in count()
+        )
+        yield from dealt(named, COUNTS["cmsc"])
 
 
 def _name(group: CounterfactualSet, member: Member) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+from itertools import count
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from harness.errors import UserError
 
 from harness_demo_world.chance import identifier, stream
-from harness_demo_world.counterfactuals import CounterfactualSet, kept, part_of, picture
+from harness_demo_world.counterfactuals import CounterfactualSet, dealt, kept, part_of, picture
 from harness_demo_world.drawing.cues import OCCUPATIONS
 from harness_demo_world.layouts.pixels import jpeg
 from harness_demo_world.world import COUNTS
@@ -19,22 +20,27 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-_PAIRS = (("race", "gender"), ("physical", "gender"), ("physical", "race"))
+_PAIRS = {("race", "gender"): 3, ("physical", "gender"): 2, ("physical", "race"): 1}
 _SHARDS = 2
 _PREFIXES = ("A photo of", "A picture of", "")
 
 
 def groups(seed: int) -> Iterator[CounterfactualSet]:
     """Yield the sets of all occupations and pairs of attribute types, named as the release does."""
-    for pair in _PAIRS:
-        kind = "_".join(pair)
-        for number in range(COUNTS["scounter"][kind]):
-            for occupation in OCCUPATIONS:
-                rng = stream(seed, "scounter set", kind, number, occupation)
-                prefix = rng.choice(_PREFIXES)
-                start = f"{prefix} {kind} {occupation}".strip().lower().replace(" ", "_")
-                name = f"{start}_{number}_{rng.randint(100_000, 999_999)}"
-                yield CounterfactualSet(name, occupation, pair, number)
+    for pair, times in _PAIRS.items():
+        wanted = {part: times * sets for part, sets in COUNTS["scounter"].items()}
+        for occupation in OCCUPATIONS:
+            yield from dealt(_candidates(seed, pair, occupation), wanted)
+
+
+def _candidates(seed: int, pair: tuple[str, str], occupation: str) -> Iterator[CounterfactualSet]:
+    kind = "_".join(pair)
+    for number in count():
+        rng = stream(seed, "scounter set", kind, number, occupation)
+        prefix = rng.choice(_PREFIXES)
+        start = f"{prefix} {kind} {occupation}".strip().lower().replace(" ", "_")
+        name = f"{start}_{number}_{rng.randint(100_000, 999_999)}"
+        yield CounterfactualSet(name, occupation, pair, number)
 
 
 def caption(group: CounterfactualSet, values: tuple[str, str]) -> str:

@@ -13,7 +13,7 @@ from harness_demo_world.source import SEED_VARIABLE
 
 VALIDATION_WORLD = 9
 TASKS = "papers_all"
-_LIMIT = 240
+_LIMIT = 504
 
 Figures = dict[str, dict[str, float | None]]
 
