@@ -29,8 +29,8 @@ from harness.stats.bootstrap import (
     resampled,
 )
 from harness.stats.collect import Codes, counted
-from harness.stats.groups import MEASURES, MIN_N, extreme_of, measures
-from harness.stats.intervals import Resampled, wilson
+from harness.stats.groups import MEASURES, MIN_N, bands, extreme_of, measures
+from harness.stats.intervals import BAND, LEVEL, Resampled, few, wilson
 from harness.stats.labelled import PERMUTATIONS, Labelled, chance
 from harness.stats.rows import DistinctRows, Matrix, distinct_rows
 
@@ -224,25 +224,27 @@ def _compared(
     def of(values: Floats) -> Floats:
         return measures(values[..., 0], values[..., places], spec.direction)
 
-    value = of(found.found.value)
-    compared = Resampled(
-        value, of(found.found.drawn), of(found.found.left), found.found.repeats,
-        found.found.clusters,
-    )  # fmt: skip
-    defined = bool(np.isfinite(value).any())
-    null = of(np.stack(list(found.permuted()))) if defined else np.empty((0, len(MEASURES)))
+    whole = found.found
+    value = of(whole.value)
+    null = np.empty((0, len(MEASURES)))
+    ends: Sequence[tuple[float, float] | None] = [None] * len(MEASURES)
+    if np.isfinite(value).any():
+        null = of(np.stack(list(found.permuted())))
+        if whole.clusters > 1:
+            held_ends = [0, *places]
+            ends = bands(whole.value[held_ends], whole.drawn[:, held_ends], spec.direction)
     listed = []
     for at, name in enumerate(MEASURES):
-        here = bool(np.isfinite(value[at]))
-        extreme = extreme_of(name, spec.direction)
+        measured, extreme = float(value[at]), extreme_of(name, spec.direction)
+        here, end = np.isfinite(measured), ends[at]
         listed.append(
             Measure(
                 name,
-                float(value[at]) if here else None,
-                compared.at(at).interval() if here else None,
-                chance(float(value[at]), null[:, at], extreme, within=found.within)
-                if here
+                measured if here else None,
+                Interval(*end, LEVEL, BAND, len(whole.drawn), few(whole.clusters))
+                if here and end is not None
                 else None,
+                chance(measured, null[:, at], extreme, within=found.within) if here else None,
             )
         )
     by_group = found.found.value[list(places)]

@@ -326,7 +326,7 @@ def rule_of(options: Mapping[str, Json]) -> Rule:
 
 def lowest(values: Floats) -> Floats:
     """Return the least over the last axis, NaN left out; NaN when all are."""
-    return -highest(-values)
+    return -highest(-values) + 0.0  # no minus zero
 
 
 def highest(values: Floats) -> Floats:

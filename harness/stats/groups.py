@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from harness.metrics.contract import Floats
+from harness.stats.intervals import band
 
 MIN_N = 30
 """Groups of fewer samples take no part: their extremes are mostly noise."""
@@ -71,3 +72,49 @@ def extreme_of(measure: str, direction: str) -> Literal["low", "high"]:
     if measure == "worst group" and direction == "lower":
         return "high"
     return MEASURES[measure]
+
+
+def bands(value: Floats, drawn: Floats, direction: str) -> list[tuple[float, float] | None]:
+    """Return an interval of each measure, from simultaneous bands: measures are extremes.
+
+    Differences come from the band of all pairwise differences, ratios from that of the logarithms
+    of ratios, the worst group from that of the groups. A greatest distance lies between the
+    greatest lower and the greatest upper end of all distances.
+
+    Args:
+        value: ``(1 + groups,)`` overall and in each group.
+        drawn: ``(draws, 1 + groups)``.
+        direction: Which way is better; the worst group of ``zero`` has no interval.
+
+    Returns:
+        In the order of :data:`MEASURES`; ``None`` where there is none.
+    """
+    groups = np.flatnonzero(np.isfinite(value[1:])) + 1
+    if len(groups) < 2:
+        return [None] * len(MEASURES)
+    first, second = (groups[place] for place in np.triu_indices(len(groups), 1))
+    whole = np.zeros(len(groups), dtype=np.intp)
+    low, high = band(value[groups], drawn[:, groups])
+    worst = {"higher": (low.min(), high.min()), "lower": (low.max(), high.max())}.get(direction)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log(value), np.log(drawn)
+
+    def distance(held: tuple[Floats, Floats], one: Any, other: Any) -> tuple[float, float] | None:
+        apart = held[0][one] - held[0][other]
+        if not np.isfinite(apart).all():
+            return None
+        low, high = band(apart, held[1][:, one] - held[1][:, other])
+        near = np.where((low <= 0) & (high >= 0), 0.0, np.minimum(np.abs(low), np.abs(high)))
+        return float(near.max()), float(np.maximum(np.abs(low), np.abs(high)).max())
+
+    def share(found: tuple[float, float] | None) -> tuple[float, float] | None:
+        return None if found is None else (float(np.exp(-found[1])), float(np.exp(-found[0])))
+
+    plain = value, drawn
+    return [
+        None if worst is None else (float(worst[0]), float(worst[1])),
+        distance(plain, first, second),
+        share(distance(logs, first, second)),
+        distance(plain, groups, whole),
+        share(distance(logs, groups, whole)),
+    ]
