@@ -117,7 +117,9 @@ class TransformersEncoder(LoadedEncoder):
         self._tokenizer, self._processor = tokenizer, processor
         self.context = int(model.config.text_config.max_position_embeddings)
         # SigLIP reads its vector at the last position and was trained on texts padded to the end.
-        self._padding: Any = True if model.config.model_type == "clip" else "max_length"
+        self._padding: dict[str, Any] = {"padding": True}
+        if model.config.model_type != "clip":
+            self._padding = {"padding": "max_length", "max_length": self.context}
 
     def prepare(self, image: Image.Image) -> Pixels:
         """Return what the checkpoint's image processor makes of a picture."""
@@ -131,11 +133,9 @@ class TransformersEncoder(LoadedEncoder):
 
     def texts(self, texts: Sequence[str]) -> Tensor:
         """Return vectors (N, D) of N texts."""
-        held = self._tokenizer(
-            list(texts), padding=self._padding, max_length=self.context, return_tensors="pt"
-        )
+        held = self._tokenizer(list(texts), return_tensors="pt", **self._padding)
         given = {"input_ids": held["input_ids"].to(self.device)}
-        if self._padding is True:
+        if "max_length" not in self._padding:
             given["attention_mask"] = held["attention_mask"].to(self.device)
         return _pooled(self._model.get_text_features(**given))
 
