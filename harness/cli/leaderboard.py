@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from harness.tables.duplicates import SeedInterval
     from harness.tables.layout import Layout
     from harness.tables.ranks import Tied
-    from harness.tables.table import Looks
+    from harness.tables.table import Looks, Table
 
 
 @click.command(
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
   harness leaderboard --tasks social_all --baseline majority --interval half
   harness leaderboard --tasks raf_db --ties --format markdown
   harness leaderboard run_a run_b --intersect --json
+  harness leaderboard --robustness
 """
 )
 @click.argument("places", nargs=-1, metavar="[DIR_OR_RUN]...")
@@ -56,6 +57,9 @@ if TYPE_CHECKING:
     help="When evaluations claim one cell: stop, take the newest, or the mean over seeds.",
 )
 @click.option("--ties", is_flag=True, help="Mark what a paired test does not tell from the best.")
+@click.option(
+    "--robustness", is_flag=True, help="Show how much numbers depend on the way of asking."
+)
 @click.option("--intersect", is_flag=True, help="Count only samples that evaluations share.")
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the table to this file."
@@ -77,6 +81,7 @@ def leaderboard(  # noqa: PLR0913  one parameter an option
     interval: str | None,
     duplicates: Any,
     ties: bool,
+    robustness: bool,
     intersect: bool,
     out: Path | None,
     as_json: bool,
@@ -111,8 +116,11 @@ def leaderboard(  # noqa: PLR0913  one parameter an option
         tied=_tied(records) if ties else None,
         supports=catalog.supports,
     )
-    table = build_table(records, tasks=chosen, metric=metric, layout=held, ways=ways)
-    if len(table.sections) > 1 and not intersect:
+    if robustness:
+        table = _robustness(records)
+    else:
+        table = build_table(records, tasks=chosen, metric=metric, layout=held, ways=ways)
+    if len(table.sections) > 1 and not intersect and not robustness:
         click.echo(
             "rows of other samples stand apart; --intersect counts what they share", err=True
         )
@@ -128,6 +136,20 @@ def leaderboard(  # noqa: PLR0913  one parameter an option
             _write(out, text)
     if strict and problems:
         raise CheckFailed(f"{len(problems)} of the directories were left out")
+
+
+def _robustness(records: list[EvaluationRecord]) -> Table:
+    from harness.runs.samples import read_samples
+    from harness.tables.robustness import build_robustness
+
+    return build_robustness(
+        records,
+        lambda record: {
+            sample["id"]: sample["answer"]
+            for sample in read_samples(record.directory)
+            if sample["error"] is None
+        },
+    )
 
 
 def _intersected(records: list[EvaluationRecord], *, ties: bool) -> list[EvaluationRecord]:

@@ -210,6 +210,26 @@ class EvaluationRecord:
     comparisons: tuple[GroupComparison, ...] = ()
 
     @property
+    def variant(self) -> str:
+        """How the task was asked otherwise, such as ``paraphrase 1``; empty when it was not."""
+        task = self.raw.get("task")
+        return str(task.get("variant") or "") if isinstance(task, dict) else ""
+
+    @property
+    def title(self) -> str:
+        """The model with what it was trained by: recipe, data and seed."""
+        model = self.raw.get("model")
+        training = model.get("training") if isinstance(model, dict) else None
+        if not isinstance(training, dict):
+            return self.model
+        recipe, data = training["recipe"], training["data"]
+        assert isinstance(recipe, dict)
+        assert isinstance(data, dict)
+        tasks = data["tasks"]
+        named = "+".join(map(str, tasks)) if isinstance(tasks, list) else ""
+        return f"{self.model} + {recipe['id']} ({named}, seed {training['seed']})"
+
+    @property
     def main(self) -> MetricValue:
         """The task's headline metric."""
         return next(metric for metric in self.metrics if metric.main)

@@ -118,6 +118,9 @@ def _chosen(
 ) -> list[EvaluationRecord]:
     if not records:
         raise UserError("no finished evaluation to show", fix="harness run ... makes them")
+    records = [record for record in records if not record.variant]
+    if not records:
+        raise UserError("only variants of tasks were evaluated", fix="--robustness")
     known = {record.task for record in records}
     if layout is not None:
         tasks = list(dict.fromkeys(column.task for column in layout.columns))

@@ -95,13 +95,13 @@ def names_of(held: Sequence[Placed]) -> dict[Key, str]:
     by_model: dict[str, list[EvaluationRecord]] = {}
     for key, record in rows.items():
         if not key.label:
-            by_model.setdefault(record.model, []).append(record)
+            by_model.setdefault(record.title, []).append(record)
     differing = {model: _differing(namesakes) for model, namesakes in by_model.items()}
     names: dict[Key, str] = {}
     for key, record in rows.items():
-        names[key] = key.label or record.model
-        if not key.label and len(by_model[record.model]) > 1:
-            names[key] += f" ({_telling(record, differing[record.model])})"
+        names[key] = key.label or record.title
+        if not key.label and len(by_model[record.title]) > 1:
+            names[key] += f" ({_telling(record, differing[record.title])})"
     taken = Counter(names.values())
     return {
         key: name if taken[name] == 1 or key.label else f"{name} #{key.fingerprint[:8]}"

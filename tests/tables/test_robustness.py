@@ -1,0 +1,75 @@
+"""How a number depends on the way of asking: mean, range, answers that change."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.errors import UserError
+from harness.runs.record import EvaluationRecord
+from harness.tables.build import build_table
+from harness.tables.robustness import build_robustness, changed_share
+from tests.tables.records import metric, record
+
+
+def asked(value: float, variant: str = "", model: str = "echo") -> EvaluationRecord:
+    plain = record(model, "raf_db", metric(value))
+    return replace(
+        plain,
+        task_parts={**plain.task_parts, "variant": variant},
+        task_fingerprint=f"asked {variant}",
+        raw={**plain.raw, "task": {"variant": variant}},
+    )
+
+
+EVERY = [asked(0.5), asked(0.7, "paraphrase 1"), asked(0.3, "paraphrase 2")]
+ANSWERS = {
+    "": {"a": "sad", "b": "glad", "c": "sad"},
+    "paraphrase 1": {"a": "sad", "b": "sad", "c": "sad"},
+    "paraphrase 2": {"a": "sad", "b": "glad"},
+}
+
+
+def test_a_row_shows_value_mean_range_and_changes() -> None:
+    table = build_robustness(EVERY, lambda one: ANSWERS[one.variant])
+    (row,) = table.rows
+    values = [cell.value for cell in row.cells if cell is not None]
+    assert values == pytest.approx([50, 50, 30, 70, 50])
+    assert [column.name for column in table.columns][0] == "As asked"
+    assert any("as asked, paraphrase 1, paraphrase 2" in note for note in table.notes)
+
+
+def test_variants_do_not_stand_in_a_leaderboard() -> None:
+    (row,) = build_table(EVERY).rows
+    (cell,) = row.cells
+    assert cell is not None
+    assert cell.value == 50
+    with pytest.raises(UserError, match="only variants"):
+        build_table(EVERY[1:])
+
+
+def test_a_model_asked_one_way_only_is_left_out() -> None:
+    table = build_robustness([*EVERY, asked(0.9, model="mute")], lambda one: ANSWERS[one.variant])
+    assert [row.model for row in table.rows] == ["echo"]
+    with pytest.raises(UserError, match="no task was asked in several ways"):
+        build_robustness([asked(0.9)], lambda _: {})
+
+
+@given(st.lists(st.dictionaries(st.integers(0, 5), st.booleans(), min_size=6), min_size=1))
+def test_the_share_is_counted_over_shared_samples(ways: list[dict[int, bool]]) -> None:
+    named = [{str(key): value for key, value in way.items()} for way in ways]
+    changed = [name for name in named[0] if len({way[name] for way in named}) > 1]
+    assert changed_share([{**way} for way in named]) == pytest.approx(len(changed) / 6)
+
+
+def test_a_trained_model_is_named_by_recipe_data_and_seed() -> None:
+    plain = record("echo", "raf_db")
+    training = {"recipe": {"id": "asd"}, "data": {"tasks": ["scounter"]}, "seed": 2}
+    trained = replace(
+        plain, raw={**plain.raw, "model": {"training": training}}, model_fingerprint="t"
+    )
+    names = [row.model for row in build_table([plain, trained]).rows]
+    assert names == ["echo", "echo + asd (scounter, seed 2)"]
