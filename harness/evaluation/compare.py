@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Literal
 
 import numpy as np
 
+from harness.descriptors import Json
 from harness.errors import UserError
 from harness.evaluation.collect import Collector, Counted, Frame
 from harness.evaluation.intersect import spec_of
@@ -49,6 +50,7 @@ class Difference:
     second: float | None
     paired: Paired
     mcnemar: float | None = None
+    options: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,13 +188,15 @@ class TiedWithBest:
             if (best, name) not in self._held:
                 found = compare(by_name[best], by_name[name], seed=self.seed)
                 self._held[best, name] = list(found.metrics)
-            tested.append(
-                next(
-                    one.paired
-                    for one in self._held[best, name]
-                    if (one.metric, one.column) == (column.metric, column.name)
-                )
-            )
+            # A layout may give the column another heading; metric and options name the number.
+            same = [
+                one.paired
+                for one in self._held[best, name]
+                if one.metric == column.metric and dict(one.options) == dict(column.options)
+            ]
+            if not same:
+                return ()
+            tested.append(same[0])
         pairs = zip(others, corrected(tested), strict=True)
         return [name for name, one in pairs if one.corrected is not None and one.corrected >= ALPHA]
 
@@ -373,5 +377,5 @@ def _named(
     name, value = part[0] if part else ("", "")
     return Difference(
         spec.id, spec.column, spec.direction, spec.scale, spec.main, name, value, before, after,
-        paired,
+        paired, options=spec.options,
     )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,10 @@ def test_tied_with_best_keeps_those_no_test_separates(
         if (compare(records["random"], records[model]).main.paired.p or 0) >= 0.05
     ]
     assert set(expected) <= set(found)
+    renamed = replace(column, name="Another heading")
+    assert tied(renamed, names["random"], [names["null"], names["majority"]]) == found
+    other = replace(column, options={"label": "sad"})
+    assert tied(other, names["random"], [names["null"]]) == ()
     assert tied(column, "unknown", [names["null"]]) == ()
 
 
