@@ -30,7 +30,8 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_project_s_own_specs_are_valid(capsys: Capture) -> None:
     code, out, _ = run(capsys, str(data_folder("task_specs")))
-    assert (code, out) == (0, "7 specs are valid\n")
+    specs = len(list(data_folder("task_specs").rglob("*.yaml")))
+    assert (code, out) == (0, f"{specs} specs are valid\n")
 
 
 def test_one_file(capsys: Capture, tmp_path: Path, spec: str) -> None:
@@ -67,7 +68,7 @@ def test_problems_as_json(capsys: Capture, tmp_path: Path, spec: str) -> None:
     (problem,) = held["problems"]
     assert problem["file"] == "a.yaml"
     assert problem["message"] == "there is no metric 'acuracy'"
-    assert problem["fix"] == "did you mean 'accuracy' or 'auc'?"
+    assert problem["fix"].startswith("did you mean 'accuracy'")
     assert (problem["line"], problem["column"]) == (37, 10)
 
 
@@ -96,7 +97,8 @@ def test_a_prompt_is_rendered_on_real_data_where_there_are_some(
     (tmp_path / "a.yaml").write_text(spec.replace("this face show", "{{ nobody }} show"))
     code, out, _ = run(capsys, "a.yaml")
     assert code == 2
-    assert out.startswith("a.yaml:25:13: on the data in ")
+    line = spec[: spec.index("this face show")].count("\n") + 1
+    assert out.startswith(f"a.yaml:{line}:13: on the data in ")
     assert "'nobody' is undefined" in out
 
 
