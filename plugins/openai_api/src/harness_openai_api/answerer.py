@@ -1,0 +1,177 @@
+"""Answers blocks of requests through an endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import CancelledError
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from harness.errors import HarnessError
+from harness.requests import Choose, Failed, Generate, Request, Response, Scores, Text
+
+from harness_openai_api.bodies import Bodies
+from harness_openai_api.client import Client, EndpointError
+from harness_openai_api.replies import (
+    BadReplyError,
+    first_token_scores,
+    joint_scores,
+    label_scores,
+    read_prompt,
+    read_text,
+)
+
+_LABEL_TOKENS = 32  # an option's name and a few words around it
+_TOP = 20  # the most that the API gives
+_HOPELESS = {"endpoint_down", "rate_limited"}
+
+Result = Scores | Text | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What may be spent; ``None`` is no limit."""
+
+    requests: int | None = None
+    tokens: int | None = None
+
+
+class EndpointAnswerer:
+    """An endpoint as the harness asks it; see :class:`harness.models.Answerer`.
+
+    Args:
+        client: Sends requests.
+        bodies: Makes them.
+        scores: How options are scored.
+        concurrency: Requests of the harness under way at once.
+        budget: Looked at before each block, so that nothing paid for is lost.
+    """
+
+    def __init__(
+        self, client: Client, bodies: Bodies, scores: str, concurrency: int, budget: Budget
+    ) -> None:
+        self._client, self._bodies, self._scores = client, bodies, scores
+        self._concurrency, self._budget = concurrency, budget
+        self._portal: BlockingPortal | None = None
+        self._held = ExitStack()
+
+    def check(self) -> None:
+        """See whether the endpoint is there.
+
+        Raises:
+            UserError: it is down, no API, or refuses the key.
+        """
+        self._open().call(self._client.check)
+
+    def answer(self, requests: Sequence[Request]) -> list[Response]:
+        """Answer one block of requests; see the model contract.
+
+        Raises:
+            HarnessError: the budget does not reach for the block, or the endpoint is gone.
+            UserError: the endpoint refuses the key.
+        """
+        self._spend(requests)
+        task = self._open().start_task_soon(self._all, list(requests))
+        try:
+            results = task.result()
+        except BaseException as error:
+            task.cancel()
+            self.close()  # otherwise its thread would keep the interrupted command alive
+            if isinstance(error, CancelledError):
+                raise KeyboardInterrupt from None
+            raise
+        failed = [one for one in results if isinstance(one, Failed) and one.kind in _HOPELESS]
+        if results and len(failed) == len(results):
+            raise HarnessError(
+                f"the endpoint answered nothing of a block: {failed[0].message}",
+                fix="when it is back, the same command continues where this one stopped",
+            )
+        return [
+            Response(request.id, result) for request, result in zip(requests, results, strict=True)
+        ]
+
+    def close(self) -> None:
+        """Close every connection."""
+        portal, self._portal = self._portal, None
+        if portal is not None:
+            portal.call(self._client.close)
+            self._held.close()
+
+    def _open(self) -> BlockingPortal:
+        # A thread of its own: notebooks run an event loop in the main one.
+        if self._portal is None:
+            self._portal = self._held.enter_context(start_blocking_portal("asyncio"))
+        return self._portal
+
+    def _spend(self, requests: Sequence[Request]) -> None:
+        """Refuse a block that the budget does not reach for."""
+        needed = sum(self._cost(request) for request in requests)
+        sent, used = self._client.requests, self._client.tokens
+        limit, tokens = self._budget.requests, self._budget.tokens
+        if limit is not None and sent + needed > limit:
+            said = f"the budget is {limit} requests; {sent} are sent, the next block needs {needed}"
+        elif tokens is not None and used >= tokens:
+            said = f"the budget is {tokens} tokens; {used} are used"
+        else:
+            return
+        raise HarnessError(
+            said,
+            fix="what is done is kept; the same command with a larger budget continues",
+        )
+
+    def _cost(self, request: Request) -> int:
+        if isinstance(request.want, Choose) and self._scores == "prompt_logprobs":
+            return 1 + len(request.want.options)
+        return 1
+
+    async def _all(self, requests: Sequence[Request]) -> list[Result]:
+        room = asyncio.Semaphore(self._concurrency)  # bodies hold pictures: few at a time
+
+        async def one(request: Request) -> Result:
+            async with room:
+                return await self._one(request)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(one(request)) for request in requests]
+        except ExceptionGroup as several:
+            raise several.exceptions[0] from None
+        return [task.result() for task in tasks]
+
+    async def _one(self, request: Request) -> Result:
+        want = request.want
+        try:
+            if isinstance(want, Generate):
+                body = self._bodies.answer(
+                    request.turns, want.max_new_tokens, want.stop, request.seed
+                )
+                return read_text(await self._ask(body), want.stop)
+            if isinstance(want, Choose):
+                if not all(option.strip() for option in want.options):
+                    return Failed("empty_option", "an option has no text")
+                return await self._choose(request, want.options)
+        except (EndpointError, BadReplyError) as error:
+            return Failed(error.kind, str(error))
+        return Failed("unsupported", "an endpoint chooses and generates; it gives no vectors")
+
+    async def _choose(self, request: Request, options: tuple[str, ...]) -> Scores | Failed:
+        turns = request.turns
+        if self._scores == "label":
+            body = self._bodies.answer(turns, _LABEL_TOKENS, (), request.seed)
+            return label_scores(read_text(await self._ask(body)).text, options)
+        if self._scores == "first_token":
+            return first_token_scores(
+                await self._ask(self._bodies.first_token(turns, _TOP)), options
+            )
+        # The chat alone goes first: a server that gives no such numbers is asked once, not often.
+        prompt = read_prompt(await self._ask(self._bodies.prompt_logprobs(turns, None)))
+        whole = [
+            read_prompt(await self._ask(self._bodies.prompt_logprobs(turns, option)))
+            for option in options
+        ]
+        return joint_scores(prompt, whole, options)
+
+    async def _ask(self, body: dict[str, object]) -> dict[str, object]:
+        return await self._client.post("/chat/completions", body)

@@ -1,0 +1,104 @@
+"""Requests of the harness as bodies of chat completions."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.requests import Turn
+from harness.samples.images import LoadedImage
+
+_KEPT = 64  # pictures as sent; the questions about one picture come together
+_MOST_STOPS = 4  # what the API takes; the others are heeded here
+_SEED_BITS = 31
+
+
+@dataclass(slots=True)
+class Bodies:
+    """Makes bodies.
+
+    Attributes:
+        model: The endpoint's name of the model.
+        image_format: ``png`` or ``jpeg``.
+        temperature: Of sampling; 0 is greedy.
+        limit_field: Name of the field that limits an answer's tokens.
+        extra: Fields added to every body; they win.
+    """
+
+    model: str
+    image_format: str = "png"
+    temperature: float = 0.0
+    limit_field: str = "max_tokens"
+    extra: dict[str, Any] = field(default_factory=dict)
+    _urls: dict[str, str] = field(default_factory=dict)
+
+    def answer(
+        self, turns: Sequence[Turn], limit: int, stop: Sequence[str], seed: int
+    ) -> dict[str, Any]:
+        """Return the body that asks for an answer of at most ``limit`` tokens."""
+        body = self._body(self.messages(turns), limit)
+        if stop:
+            body["stop"] = list(stop[:_MOST_STOPS])
+        if self.temperature > 0:
+            body["seed"] = seed & ((1 << _SEED_BITS) - 1)
+        return body | self.extra
+
+    def first_token(self, turns: Sequence[Turn], count: int) -> dict[str, Any]:
+        """Return the body that asks for the likeliest first tokens of an answer."""
+        body = self._body(self.messages(turns), 1)
+        return body | {"logprobs": True, "top_logprobs": count} | self.extra
+
+    def prompt_logprobs(self, turns: Sequence[Turn], option: str | None) -> dict[str, Any]:
+        """Return the body that asks for log-probabilities of a chat's own tokens (vLLM).
+
+        Args:
+            turns: The chat.
+            option: The assistant's answer; ``None`` for the chat up to where an answer begins.
+        """
+        messages = self.messages(turns)
+        if option is not None:
+            messages.append({"role": "assistant", "content": option})
+        body = self._body(messages, 1)
+        body["prompt_logprobs"] = 0
+        body["add_generation_prompt"] = option is None
+        body["continue_final_message"] = option is not None
+        return body | self.extra
+
+    def messages(self, turns: Sequence[Turn]) -> list[dict[str, Any]]:
+        """Return a chat as messages; a turn's pictures stand before its text."""
+        found: list[dict[str, Any]] = []
+        for turn in turns:
+            if not turn.images:
+                found.append({"role": turn.role, "content": turn.text})
+                continue
+            parts: list[dict[str, Any]] = [
+                {"type": "image_url", "image_url": {"url": self._url(image)}}
+                for image in turn.images
+            ]
+            parts.append({"type": "text", "text": turn.text})
+            found.append({"role": turn.role, "content": parts})
+        return found
+
+    def _body(self, messages: list[dict[str, Any]], limit: int) -> dict[str, Any]:
+        return {
+            "model": self.model,
+            "messages": messages,
+            self.limit_field: limit,
+            "temperature": self.temperature,
+        }
+
+    def _url(self, image: LoadedImage) -> str:
+        if image.key not in self._urls:
+            if len(self._urls) >= _KEPT:
+                self._urls.pop(next(iter(self._urls)))
+            held = io.BytesIO()
+            if self.image_format == "png":
+                image.pixels.save(held, "PNG", compress_level=1)
+            else:
+                image.pixels.save(held, "JPEG", quality=95)
+            said = base64.b64encode(held.getvalue()).decode()
+            self._urls[image.key] = f"data:image/{self.image_format};base64,{said}"
+        return self._urls[image.key]

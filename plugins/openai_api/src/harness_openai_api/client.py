@@ -1,0 +1,242 @@
+"""Sends requests to an endpoint: so many at once, again when that can help, within a budget."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, NoReturn
+
+import httpx2
+from harness.errors import UserError
+
+_MOST_BYTES = 64 << 20
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0  # seconds between tries; each doubles, with full jitter
+_LONGEST_ASKED = 600.0  # seconds that a server may ask us to wait
+_AGAIN = {408, 409, 425, 429, 500, 502, 503, 504, 529}
+
+
+class EndpointError(Exception):
+    """A request that was not answered; becomes a ``Failed`` of that kind.
+
+    Attributes:
+        kind: Such as ``timeout``, ``endpoint_down``, ``not_json``, ``rate_limited``.
+        again: Whether another try may help.
+        wait: Seconds that the server asked to wait before it.
+    """
+
+    def __init__(
+        self, kind: str, message: str, *, again: bool = False, wait: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.kind, self.again, self.wait = kind, again, wait
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sending:
+    """How requests are sent.
+
+    Attributes:
+        base_url: The endpoint, without a slash at its end.
+        key: Sent as a bearer token; empty for none.
+        concurrency: Requests under way at once.
+        timeout: Seconds for a try.
+        retries: Further tries.
+    """
+
+    base_url: str
+    key: str = ""
+    concurrency: int = 8
+    timeout: float = 120.0
+    retries: int = 5
+
+
+class Client:
+    """A connection to an endpoint, used inside one event loop.
+
+    Attributes:
+        requests: Requests sent so far, further tries too.
+        tokens: Tokens used so far, as the endpoint counts them.
+    """
+
+    def __init__(self, sending: Sending) -> None:
+        self._sending = sending
+        self._http: httpx2.AsyncClient | None = None
+        self._room: asyncio.Semaphore | None = None
+        self._not_before = 0.0
+        self.requests = 0
+        self.tokens = 0
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the answer to a request; tried again where that can help.
+
+        Raises:
+            EndpointError: when there is none.
+            UserError: when the endpoint refuses the key.
+        """
+        http, room = self._open()
+        data = json.dumps(body, ensure_ascii=False).encode()
+        wait = _FIRST_WAIT
+        for left in range(self._sending.retries, -1, -1):
+            try:
+                async with room:
+                    await asyncio.sleep(max(0.0, self._not_before - time.monotonic()))
+                    self.requests += 1
+                    answer = await self._try(http, "POST", path, data)
+            except EndpointError as error:
+                if not left or not error.again:
+                    raise
+                if error.wait is not None:
+                    self._not_before = max(self._not_before, time.monotonic() + error.wait)
+                # Jitter keeps many clients from coming back at the same moment.
+                await asyncio.sleep(random.uniform(0, wait) + (error.wait or 0))
+                wait = min(wait * 2, _LONGEST_WAIT)
+            else:
+                usage = answer.get("usage")
+                used = usage.get("total_tokens") if isinstance(usage, dict) else None
+                self.tokens += used if isinstance(used, int) else 0
+                return answer
+        raise AssertionError
+
+    async def check(self) -> None:
+        """See whether an endpoint is there at all.
+
+        Raises:
+            UserError: it is down, no API, or refuses the key.
+        """
+        http, _ = self._open()
+        try:
+            await self._try(http, "GET", "/models", None)
+        except EndpointError as error:
+            if error.kind in {"refused", "server_error", "rate_limited"}:
+                return  # someone is there; many servers lack this list
+            raise UserError(
+                str(error), where=self._sending.base_url, fix=_FIXES[error.kind]
+            ) from None
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._http is not None:
+            await self._http.aclose()
+            self._http = None
+
+    def _open(self) -> tuple[httpx2.AsyncClient, asyncio.Semaphore]:
+        if self._http is None or self._room is None:
+            sending = self._sending
+            self._room = asyncio.Semaphore(sending.concurrency)
+            self._http = httpx2.AsyncClient(
+                headers={"Authorization": f"Bearer {sending.key}"} if sending.key else {},
+                timeout=httpx2.Timeout(sending.timeout),
+                limits=httpx2.Limits(max_connections=sending.concurrency),
+                follow_redirects=False,  # the key must not go elsewhere
+            )
+        return self._http, self._room
+
+    async def _try(
+        self, http: httpx2.AsyncClient, method: str, path: str, data: bytes | None
+    ) -> dict[str, Any]:
+        url = self._sending.base_url + path
+        headers = {"Content-Type": "application/json"} if data is not None else {}
+        try:
+            async with (
+                asyncio.timeout(self._sending.timeout),
+                http.stream(method, url, content=data, headers=headers) as response,
+            ):
+                body = bytearray()
+                async for chunk in response.aiter_bytes():
+                    body += chunk
+                    if len(body) > _MOST_BYTES:
+                        raise EndpointError("bad_answer", "the answer is over 64 MiB")
+        except (httpx2.TimeoutException, TimeoutError):
+            message = f"no whole answer within {self._sending.timeout:g} seconds"
+            raise EndpointError("timeout", message, again=True) from None
+        except (httpx2.ConnectError, httpx2.UnsupportedProtocol, httpx2.ProxyError) as error:
+            message = f"the endpoint cannot be reached: {self._clean(error)}"
+            raise EndpointError("endpoint_down", message, again=True) from None
+        except (httpx2.HTTPError, httpx2.StreamError) as error:
+            message = f"the connection broke off: {self._clean(error)}"
+            raise EndpointError("endpoint_cut", message, again=True) from None
+        text = bytes(body).decode("utf-8", errors="replace")
+        if response.status_code != httpx2.codes.OK:
+            self._refuse(response, text)
+        return self._parsed(text, response.headers.get("content-type", ""))
+
+    def _parsed(self, text: str, kind: str) -> dict[str, Any]:
+        try:
+            held = json.loads(text, parse_constant=_refuse_constant)
+        except EndpointError:
+            raise
+        except (ValueError, RecursionError):
+            page = "html" in kind or text.lstrip()[:1] == "<"
+            said = "a web page" if page else f"what is not JSON ({self._clean(text[:80])!r})"
+            raise EndpointError("not_json", f"the endpoint answers with {said}") from None
+        if not isinstance(held, dict):
+            raise EndpointError("bad_answer", "the endpoint's answer is no JSON object")
+        return held
+
+    def _refuse(self, response: httpx2.Response, text: str) -> NoReturn:
+        status = response.status_code
+        said = f"the endpoint answers {status}: {self._clean(_reason(text))}"
+        if status in {401, 403}:
+            raise UserError(
+                said,
+                where=self._sending.base_url,
+                fix="put a valid key into the environment: OPENAI_API_KEY, or what key_env names",
+            )
+        if status not in _AGAIN:
+            raise EndpointError("refused", said)
+        kind = "rate_limited" if status == httpx2.codes.TOO_MANY_REQUESTS else "server_error"
+        wait = retry_after(response.headers.get("retry-after"))
+        again = wait is None or wait <= _LONGEST_ASKED
+        raise EndpointError(kind, said, again=again, wait=wait)
+
+    def _clean(self, said: object) -> str:
+        """Return what a stranger says on one line, without the key."""
+        text = " ".join(str(said).split())[:300] or type(said).__name__
+        return text.replace(self._sending.key, "***") if self._sending.key else text
+
+
+def retry_after(said: str | None) -> float | None:
+    """Return the seconds of a Retry-After header: a number, or a date; ``None`` for none."""
+    if not said:
+        return None
+    try:
+        return max(0.0, float(int(said)))
+    except ValueError:
+        pass
+    try:
+        date = parsedate_to_datetime(said)
+    except ValueError:
+        return None
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=UTC)
+    return max(0.0, (date - datetime.now(UTC)).total_seconds())
+
+
+def _reason(text: str) -> str:
+    """Return what an error's body says."""
+    try:
+        held = json.loads(text)
+        error = held.get("error", held)
+        said = error.get("message", error) if isinstance(error, dict) else error
+        return str(said)
+    except (ValueError, AttributeError, RecursionError):
+        return "a web page" if text.lstrip()[:1] == "<" else text or "nothing"
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise EndpointError("bad_answer", f"the answer holds {name}, which is no number")
+
+
+_FIXES = {
+    "endpoint_down": "start the server, or check base_url",
+    "endpoint_cut": "check that base_url is an HTTP endpoint",
+    "timeout": "see whether the server is busy, or raise timeout",
+    "not_json": "check base_url: it mostly ends in /v1",
+    "bad_answer": "check base_url: it mostly ends in /v1",
+}

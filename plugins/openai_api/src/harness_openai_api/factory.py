@@ -1,0 +1,149 @@
+"""The model as the harness sees it: who it is without asking it, and a client to ask it with."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, urlsplit
+
+from harness.descriptors import Json
+from harness.errors import UserError
+from harness.models import Runtime
+
+if TYPE_CHECKING:
+    from harness_openai_api.answerer import EndpointAnswerer
+
+_SCHEME = 1  # raised when the way answers are computed changes their numbers
+_KEY = "OPENAI_API_KEY"
+_LEAST = {
+    "concurrency": 1,
+    "timeout": 0.001,
+    "retries": 0,
+    "temperature": 0,
+    "budget_requests": 1,
+    "budget_tokens": 1,
+}
+_OURS = ("model", "messages", "stream", "n")
+
+
+class Endpoint:
+    """A model behind an endpoint, not yet asked anything.
+
+    Args:
+        options: Parsed options of the descriptor.
+    """
+
+    def __init__(self, options: Mapping[str, Json]) -> None:
+        self._options: dict[str, Any] = dict(options)
+        if not self._options.get("model"):
+            raise UserError(
+                "openai_api needs the model's name as the endpoint knows it", fix="-o model=NAME"
+            )
+        for name, least in _LEAST.items():
+            given = self._options.get(name)
+            if given is not None and not given >= least:
+                raise UserError(f"{given} is less than {least}", where=f"option {name!r}")
+        self._url = _split(str(self._options.get("base_url") or ""))
+        self._extra = _extra(self._options.get("extra_body"))
+
+    def identity(self, runtime: Runtime) -> Mapping[str, Json]:
+        """Return everything known that can change the numbers; see the model contract.
+
+        The endpoint's weights are not known: the model's name has to stand for them.
+        """
+        del runtime
+        port = f":{self._url.port}" if self._url.port else ""
+        return {
+            "model": "openai_api",
+            "scheme": _SCHEME,
+            "name": str(self._options["model"]),
+            "endpoint": f"{self._url.hostname}{port}{self._url.path.rstrip('/')}",
+            "scores": str(self._options["scores"]),
+            "image_format": str(self._options["image_format"]),
+            "temperature": float(self._options["temperature"]),
+            "extra_body": self._extra,
+        }
+
+    def load(self, runtime: Runtime) -> EndpointAnswerer:
+        """Return a client, after seeing that the endpoint is there."""
+        del runtime
+        from harness_openai_api.answerer import Budget, EndpointAnswerer
+        from harness_openai_api.bodies import Bodies
+        from harness_openai_api.client import Client, Sending
+
+        held = self._options
+        sending = Sending(
+            base_url=self._url.geturl().rstrip("/"),
+            key=self._key(),
+            concurrency=held["concurrency"],
+            timeout=held["timeout"],
+            retries=held["retries"],
+        )
+        bodies = Bodies(
+            held["model"],
+            held["image_format"],
+            held["temperature"],
+            held["limit_field"],
+            self._extra,
+        )
+        budget = Budget(held.get("budget_requests"), held.get("budget_tokens"))
+        answerer = EndpointAnswerer(
+            Client(sending), bodies, held["scores"], held["concurrency"], budget
+        )
+        try:
+            answerer.check()
+        except BaseException:
+            answerer.close()
+            raise
+        return answerer
+
+    def _key(self) -> str:
+        named = self._options.get("key_env")
+        key = os.environ.get(str(named or _KEY), "").strip()
+        if named and not key:
+            raise UserError(
+                f"the environment variable {named!r} holds no key",
+                fix=f"export {named}=..., or leave out key_env",
+            )
+        if not (key.isascii() and key.isprintable()):
+            raise UserError(f"the key in {named or _KEY} holds characters that no key has")
+        return key
+
+
+def _split(url: str) -> SplitResult:
+    """Return the parts of an address that may stand in a record: no user, no key.
+
+    Raises:
+        UserError: for another address.
+    """
+    where = "option 'base_url'"
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:  # what it says is not repeated: there may be a password in it
+        raise UserError("not an address", where=where, fix="http://HOST:PORT/v1, or https://")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise UserError(
+            "an address must hold no user, password or query: it is written into records",
+            where=where,
+            fix=f"put the key into the environment ({_KEY}, or what key_env names)",
+        )
+    return parts
+
+
+def _extra(said: Any) -> dict[str, Any]:
+    where = "option 'extra_body'"
+    try:
+        held = json.loads(said) if said else {}
+    except ValueError as error:
+        raise UserError(f"not JSON: {error}", where=where) from None
+    if not isinstance(held, dict):
+        raise UserError("not a JSON object", where=where)
+    for name in _OURS:
+        if name in held:
+            raise UserError(f"{name!r} is set by the harness", where=where)
+    return held

@@ -1,0 +1,76 @@
+"""What ``-o`` accepts. Light: no HTTP client."""
+
+from __future__ import annotations
+
+from harness.descriptors import Option
+
+SCORES = ("prompt_logprobs", "first_token", "label")
+
+OPTIONS: tuple[Option, ...] = (
+    Option(name="model", help="the model's name as the endpoint knows it"),
+    Option(
+        name="base_url",
+        default="http://localhost:8000/v1",
+        help="the endpoint, up to and with /v1; its host and path are part of the identity",
+        changes_numbers=False,
+    ),
+    Option(
+        name="scores",
+        default="prompt_logprobs",
+        choices=SCORES,
+        help="how options are scored: see docs/models/openai_api.md",
+    ),
+    Option(
+        name="image_format",
+        default="png",
+        choices=("png", "jpeg"),
+        help="how pictures are sent; png loses nothing, jpeg (quality 95) is smaller",
+    ),
+    Option(name="temperature", type="float", default=0.0, help="of sampling; 0 is greedy"),
+    Option(name="extra_body", help='JSON object added to every request, such as {"top_p": 0.9}'),
+    Option(
+        name="limit_field",
+        default="max_tokens",
+        choices=("max_tokens", "max_completion_tokens"),
+        help="name of the field that limits an answer's tokens",
+        changes_numbers=False,
+    ),
+    Option(
+        name="key_env",
+        help="environment variable that holds the key; unset: OPENAI_API_KEY, if it is there",
+        changes_numbers=False,
+    ),
+    Option(
+        name="concurrency",
+        type="int",
+        default=8,
+        help="requests under way at once",
+        changes_numbers=False,
+    ),
+    Option(
+        name="timeout",
+        type="float",
+        default=120.0,
+        help="seconds that a request may take",
+        changes_numbers=False,
+    ),
+    Option(
+        name="retries",
+        type="int",
+        default=5,
+        help="further tries of a request after 429, 5xx, a timeout or a broken connection",
+        changes_numbers=False,
+    ),
+    Option(
+        name="budget_requests",
+        type="int",
+        help="requests to send at most; unset: no limit",
+        changes_numbers=False,
+    ),
+    Option(
+        name="budget_tokens",
+        type="int",
+        help="tokens to spend, prompts and answers as the endpoint counts them; unset: no limit",
+        changes_numbers=False,
+    ),
+)

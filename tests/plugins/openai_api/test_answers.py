@@ -1,0 +1,213 @@
+"""What is sent, what is read from answers, and what becomes of answers that are wrong."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from harness_openai_api.replies import BadReplyError, joint_scores, label_scores, read_prompt
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from harness.requests import Choose, Embed, Failed, Generate, Scores, Text, Turn
+from tests.plugins.openai_api.conftest import picture
+from tests.plugins.openai_api.server import Body, Reply, chat
+
+Start = Callable[..., tuple[Any, Any]]
+Ask = Callable[..., list[Any]]
+OPTIONS = Choose(("happy", "sad"))
+
+
+def top(**tokens: float) -> Reply:
+    entries = [{"token": token, "logprob": value} for token, value in tokens.items()]
+    return chat("x", logprobs={"content": [{**entries[0], "top_logprobs": entries}]})
+
+
+def by_words(body: Body) -> Reply:
+    """A server that tokenises at spaces and finds every token as likely as it is short."""
+    text = " ".join(
+        part["text"] if isinstance(part, dict) else part
+        for message in body["messages"]
+        for part in (
+            message["content"] if isinstance(message["content"], list) else [message["content"]]
+        )
+        if not isinstance(part, dict) or part["type"] == "text"
+    )
+    words = text.split()
+    found = [None, *({word: {"logprob": -float(len(word))}} for word in words)]
+    return Reply({**chat("y").body, "prompt_logprobs": found})
+
+
+@pytest.mark.parametrize("form", ["png", "jpeg"])
+def test_a_chat_is_sent_with_its_pictures(form: str, endpoint: Start, ask: Ask) -> None:
+    fake, answerer = endpoint(lambda _: chat("two people"), image_format=form)
+    turns = (Turn("system", "be brief"), Turn("user", "who?", (picture(),)))
+    (found,) = ask(answerer, Generate(7, ("a", "b", "c", "d", "e")), turns=turns)
+    assert found == Text("two p", "stop")  # the fifth stop string is heeded here
+    (body,) = fake.bodies
+    assert (body["model"], body["max_tokens"], body["temperature"]) == ("tiny", 7, 0.0)
+    assert body["stop"] == ["a", "b", "c", "d"]
+    assert "seed" not in body
+    assert body["messages"][0] == {"role": "system", "content": "be brief"}
+    image, text = body["messages"][1]["content"]
+    assert text == {"type": "text", "text": "who?"}
+    head, _, data = image["image_url"]["url"].partition(",")
+    assert head == f"data:image/{form};base64"
+    seen = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
+    assert seen.shape == (9, 7, 3)
+    assert form == "jpeg" or (seen == np.asarray(picture().pixels)).all()
+    assert fake.keys[-1] == "Bearer sk-very-secret"
+
+
+def test_why_an_answer_ended_is_told(endpoint: Start, ask: Ask) -> None:
+    _, answerer = endpoint(lambda _: chat(" two ", "length"))
+    assert ask(answerer, Generate(1)) == [Text("two", "length")]
+
+
+def test_options_are_scored_by_log_probabilities_of_the_chat(endpoint: Start, ask: Ask) -> None:
+    fake, answerer = endpoint(by_words)
+    (found,) = ask(answerer, Choose(("very happy", "sad")))
+    assert found == Scores("logprob", (-9.0, -3.0), (2, 1), (10, 3))
+    first, *others = fake.bodies
+    assert (first["add_generation_prompt"], first["continue_final_message"]) == (True, False)
+    assert [body["messages"][-1]["content"] for body in others] == ["very happy", "sad"]
+    assert all(body["continue_final_message"] for body in others)
+
+
+def test_sums_begin_where_any_option_leaves_the_prompt() -> None:
+    prompt = [("a", -1.0), ("b", -2.0)]
+    merged = [("a", -1.0), ("bc", -4.0)]  # this option's first letter joins the prompt's last token
+    plain = [("a", -1.0), ("b", -2.0), ("d", -8.0)]
+    assert joint_scores(prompt, [merged, plain], ["c", "d"]).values == (-4.0, -10.0)
+    with pytest.raises(BadReplyError, match="adds no token"):
+        joint_scores(prompt, [prompt, plain], ["", "d"])
+
+
+def test_options_are_scored_by_their_first_token(endpoint: Start, ask: Ask) -> None:
+    _, answerer = endpoint(
+        lambda _: top(**{" happy": -1.0, "Ha": -2.0, "sad": -3.0, "other": -0.5}),
+        scores="first_token",
+    )
+    (found,) = ask(answerer, OPTIONS)
+    assert np.allclose(found.values, (math.log(math.exp(-1) + math.exp(-2)), -3.0))
+    assert (found.kind, found.tokens, found.bytes) == ("logprob", (), ())
+
+
+@pytest.mark.parametrize(
+    ("reply", "options", "kind"),
+    [
+        (top(happy=-1.0), OPTIONS, "option_not_scored"),
+        (top(s=-1.0, happy=-1.0), Choose(("sad", "surprised", "happy")), "options_alike"),
+        (top(happy=math.nan, sad=-1.0), OPTIONS, "bad_answer"),
+        (top(happy=1.0, sad=-1.0), OPTIONS, "bad_answer"),
+        (chat("happy"), OPTIONS, "no_logprobs"),
+    ],
+)
+def test_first_tokens_that_do_not_tell_are_failed(
+    reply: Reply, options: Choose, kind: str, endpoint: Start, ask: Ask
+) -> None:
+    _, answerer = endpoint(lambda _: reply, scores="first_token")
+    (found,) = ask(answerer, options)
+    assert isinstance(found, Failed)
+    assert found.kind == kind
+
+
+def test_a_server_without_log_probabilities_is_told_with_the_way_out(
+    endpoint: Start, ask: Ask
+) -> None:
+    fake, answerer = endpoint(lambda _: chat("happy"))
+    (found,) = ask(answerer, OPTIONS)
+    assert found.kind == "no_logprobs"
+    assert "scores=label" in found.message
+    assert len(fake.bodies) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("happy", (1.0, 0.0)),
+        (" **Sad**.\n", (0.0, 1.0)),
+        ("The person is happy, I think", (1.0, 0.0)),
+        ("unhappy", None),
+        ("happy or sad", None),
+        ("", None),
+    ],
+)
+def test_options_are_matched_with_what_is_written(
+    text: str, values: tuple[float, ...] | None, endpoint: Start, ask: Ask
+) -> None:
+    _, answerer = endpoint(lambda _: chat(text), scores="label")
+    (found,) = ask(answerer, OPTIONS)
+    if values is None:
+        assert found.kind == "unparsed"
+    else:
+        assert found == Scores("label", values)
+
+
+@given(st.text(), st.lists(st.text(min_size=1), min_size=2, max_size=4, unique=True))
+def test_any_text_names_one_option_or_none(text: str, options: list[str]) -> None:
+    found = label_scores(text, options)
+    assert isinstance(found, Failed) or sum(found.values) == 1.0
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+)
+
+
+@given(JSON)
+def test_no_log_probabilities_crash_the_reader(held: Any) -> None:
+    try:
+        found = read_prompt({"prompt_logprobs": held})
+    except BadReplyError:
+        return
+    assert all(math.isfinite(value) and value <= 0 for _, value in found)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ({"choices": []}, "bad_answer"),
+        ({}, "bad_answer"),
+        ([], "bad_answer"),
+        ({"choices": [{"message": {"content": None}}]}, "no_text"),
+        ({"choices": [{"finish_reason": "content_filter"}]}, "content_filter"),
+        ({"choices": [{"message": {"content": "x"}}], "t": math.nan}, "bad_answer"),
+        ("<html>hello</html>", "not_json"),
+        ("not json", "not_json"),
+    ],
+)
+def test_an_answer_of_another_form_is_failed(
+    body: Any, kind: str, endpoint: Start, ask: Ask
+) -> None:
+    _, answerer = endpoint(lambda _: Reply(body))
+    (found,) = ask(answerer, Generate(3))
+    assert isinstance(found, Failed)
+    assert found.kind == kind
+
+
+def test_what_it_does_not_answer_is_failed(endpoint: Start, ask: Ask) -> None:
+    fake, answerer = endpoint(lambda _: chat("x"))
+    found = ask(answerer, Embed(("x",)), Choose(("sad", " ")))
+    assert [one.kind for one in found] == ["unsupported", "empty_option"]
+    assert not fake.bodies
+
+
+def test_sampling_sends_the_requests_seed_and_extra_fields_win(endpoint: Start, ask: Ask) -> None:
+    fake, answerer = endpoint(
+        lambda _: chat("x"),
+        temperature=0.5,
+        extra_body='{"top_p": 0.9, "temperature": 0.7}',
+        limit_field="max_completion_tokens",
+    )
+    ask(answerer, Generate(3))
+    (body,) = fake.bodies
+    assert (body["seed"], body["top_p"], body["temperature"]) == (0, 0.9, 0.7)
+    assert body["max_completion_tokens"] == 3
