@@ -69,7 +69,8 @@ def test_problems_as_json(capsys: Capture, tmp_path: Path, spec: str) -> None:
     assert problem["file"] == "a.yaml"
     assert problem["message"] == "there is no metric 'acuracy'"
     assert problem["fix"].startswith("did you mean 'accuracy'")
-    assert (problem["line"], problem["column"]) == (37, 10)
+    line = spec[: spec.index("id: accuracy")].count("\n") + 1
+    assert (problem["line"], problem["column"]) == (line, 10)
 
 
 def test_ids_and_groups_across_files(capsys: Capture, tmp_path: Path, spec: str) -> None:
