@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.descriptors import Json
 from harness.errors import UserError
 from harness.runs.record import EvaluationRecord
 from harness.tables.build import build_table
@@ -38,7 +39,7 @@ def test_a_row_shows_value_mean_range_and_changes() -> None:
     (row,) = table.rows
     values = [cell.value for cell in row.cells if cell is not None]
     assert values == pytest.approx([50, 50, 30, 70, 50])
-    assert [column.name for column in table.columns][0] == "As asked"
+    assert table.columns[0].name == "As asked"
     assert any("as asked, paraphrase 1, paraphrase 2" in note for note in table.notes)
 
 
@@ -67,9 +68,8 @@ def test_the_share_is_counted_over_shared_samples(ways: list[dict[int, bool]]) -
 
 def test_a_trained_model_is_named_by_recipe_data_and_seed() -> None:
     plain = record("echo", "raf_db")
-    training = {"recipe": {"id": "asd"}, "data": {"tasks": ["scounter"]}, "seed": 2}
-    trained = replace(
-        plain, raw={**plain.raw, "model": {"training": training}}, model_fingerprint="t"
-    )
+    training: Json = {"recipe": {"id": "asd"}, "data": {"tasks": ["scounter"]}, "seed": 2}
+    raw: dict[str, Json] = {**plain.raw, "model": {"training": training}}
+    trained = replace(plain, raw=raw, model_fingerprint="trained")
     names = [row.model for row in build_table([plain, trained]).rows]
     assert names == ["echo", "echo + asd (scounter, seed 2)"]
