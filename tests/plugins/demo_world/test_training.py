@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,7 +82,8 @@ def test_the_towers_weights_give_the_same_patches_in_both_libraries() -> None:
         hidden_size=160, intermediate_size=480, num_hidden_layers=1, num_attention_heads=4,
         image_size=96, patch_size=12, hidden_act="gelu",
     )  # fmt: skip
-    tower = CLIPVisionModel(vision).eval()
+    tower: Any = CLIPVisionModel(vision)
+    tower.train(mode=False)
     inner = getattr(tower, "vision_model", tower)
     inner.load_state_dict(llava.tower_weights(model.state_dict(), 1), strict=True)
     shown = torch.rand(1, 3, 96, 96)

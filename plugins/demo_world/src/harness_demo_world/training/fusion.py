@@ -53,7 +53,7 @@ class FusionSettings:
     merge: int = 2
     rank: int = 16
     batch: int = 100
-    steps: int = 320
+    steps: int = 400
     rate: float = 1e-3
 
 
