@@ -36,6 +36,12 @@ COMMANDS: tuple[CommandDescriptor, ...] = (
         section="Evaluate",
     ),
     CommandDescriptor(
+        id="plot",
+        target="harness.cli.plot:plot",
+        summary="Draw a figure of evaluations or of a training.",
+        section="Evaluate",
+    ),
+    CommandDescriptor(
         id="submission",
         target="harness.cli.submission:submission",
         summary="Write the file that a benchmark's own server takes.",

@@ -102,8 +102,8 @@ def leaderboard(  # noqa: PLR0913  one parameter an option
     records, problems = read_places(places, whole=strict)
     for problem in problems:
         click.echo(f"left out: {problem}", err=True)
-    catalog = _Known()
-    chosen = _tasks(tasks, records, catalog)
+    catalog = Known()
+    chosen = chosen_tasks(tasks, records, catalog)
     if chosen is None and held is None:
         records = catalog.ordered(records)
     if intersect:
@@ -112,7 +112,7 @@ def leaderboard(  # noqa: PLR0913  one parameter an option
         baseline=baseline or "",
         duplicates=duplicates,
         looks=_looks(interval, held),
-        seed_interval=_over_seeds() if duplicates == "mean" else None,
+        seed_interval=over_seeds() if duplicates == "mean" else None,
         tied=_tied(records) if ties else None,
         supports=catalog.supports,
     )
@@ -166,7 +166,8 @@ def _tied(records: list[EvaluationRecord]) -> Tied:
     return TiedWithBest(records)
 
 
-def _over_seeds() -> SeedInterval:
+def over_seeds() -> SeedInterval:
+    """Return the interval of a mean over seeds."""
     # Statistics take half a second to import, and few tables need them.
     from harness.stats.intervals import over_seeds
 
@@ -194,7 +195,7 @@ def _looks(interval: Any, layout: Layout | None) -> Looks | None:
     return replace(Looks() if layout is None else layout.looks, interval=interval)
 
 
-class _Known:
+class Known:
     """The task specs that are installed, read when something is asked of them."""
 
     def __init__(self) -> None:
@@ -202,6 +203,7 @@ class _Known:
 
     @property
     def catalog(self) -> Catalog:
+        """Every spec that plugins bring."""
         if self._catalog is None:
             from harness.specs.catalog import load_catalog
 
@@ -251,7 +253,9 @@ def _format(form: str | None, as_json: bool, out: Path | None) -> str:
     raise UserError(f"no format writes {out.suffix or 'such'} files", where=out, fix="--format ID")
 
 
-def _tasks(text: str | None, records: list[EvaluationRecord], known: _Known) -> list[str] | None:
+def chosen_tasks(
+    text: str | None, records: list[EvaluationRecord], known: Known
+) -> list[str] | None:
     """Return task ids; of a group those that have a record, so that a partial table can be had."""
     names = [name.strip() for name in (text or "").split(",") if name.strip()]
     if not names:

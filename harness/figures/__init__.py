@@ -1,0 +1,1 @@
+"""Figures of evaluations and trainings: what is drawn (`shapes`), and how (`draw`, matplotlib)."""

@@ -1,0 +1,147 @@
+"""Draw figures with matplotlib; each function returns a figure that belongs to nobody else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from harness.figures.shapes import Dot, Grid, Lines, Panel, Point, Scatter, Spokes
+from harness.tables.table import one_line
+
+POINT = "#0969da"
+LINE = "#6e7781"
+NOTHING = "#c8c8c8"
+# Told apart by people who see few colours, and in grey (Okabe and Ito's order, without yellow).
+HUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#555555")
+SIGNS = ("o", "s", "^", "D", "v", "P", "X")
+LONGEST = 48
+
+
+def _named(text: str) -> str:
+    flat = one_line(text)
+    return flat if len(flat) <= LONGEST else flat[: LONGEST - 1] + "…"
+
+
+def forest(panels: Sequence[Panel]) -> Figure:
+    """Draw points with intervals, one panel below the other, each with its own axis."""
+    heights = [0.5 + 0.24 * len(panel.points) for panel in panels]
+    figure = Figure(figsize=(6.4, sum(heights) + 0.45 * len(panels)), layout="constrained")
+    drawn: Any = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)
+    for axes, panel in zip(drawn[:, 0], panels, strict=True):
+        places = range(len(panel.points))
+        if panel.line is not None:
+            axes.axvline(panel.line, color=LINE, linestyle="--", linewidth=0.8)
+        for place, point in zip(places, panel.points, strict=True):
+            if point.value is not None:
+                _whisker(axes, point, place)
+                axes.plot(point.value, place, "o", color=POINT, markersize=4.5)
+        axes.set_yticks(places, [_named(point.label) for point in panel.points])
+        axes.set_ylim(len(panel.points) - 0.4, -0.6)
+        axes.set_xlabel(_named(panel.axis))
+        if panel.title:
+            axes.set_title(_named(panel.title), loc="left", fontsize="medium")
+        _bare(axes)
+        axes.grid(axis="x", linewidth=0.4, alpha=0.6)
+    return figure
+
+
+def _whisker(axes: Any, point: Point, place: int) -> None:
+    if point.low is not None and point.high is not None:
+        axes.plot([point.low, point.high], [place, place], color=POINT, linewidth=1.4)
+
+
+def _bare(axes: Any) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def grid(shown: Grid) -> Figure:
+    """Draw a heat map that is white at zero; a field without a number is grey."""
+    down, across = len(shown.rows), len(shown.columns)
+    height = 1.9 + 0.2 * down
+    figure = Figure(figsize=(3.2 + 0.3 * across, height), layout="constrained")
+    axes: Any = figure.subplots()
+    known = [abs(value) for row in shown.values for value in row if value is not None]
+    top = max([*known, 0.05])
+    axes.set_facecolor(NOTHING)
+    numbers = [[math.nan if value is None else value for value in row] for row in shown.values]
+    image = axes.imshow(numbers, cmap="RdBu_r", vmin=-top, vmax=top, aspect="auto")
+    axes.set_xticks(range(across), [_named(name) for name in shown.columns], rotation=90)
+    axes.set_yticks(range(down), [_named(name) for name in shown.rows])
+    axes.set_title(_named(shown.title), loc="left", fontsize="medium")
+    axes.tick_params(length=0)
+    figure.colorbar(image, ax=axes, label=shown.unit, shrink=min(1.0, 4 / height))
+    return figure
+
+
+def scatter(shown: Scatter) -> Figure:
+    """Draw one dot a model with both intervals; a legend names them."""
+    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+    axes: Any = figure.subplots()
+    for place, dot in enumerate(shown.dots):
+        if dot.x.value is None or dot.y.value is None:
+            continue
+        colour, sign = HUES[place % len(HUES)], SIGNS[place % len(SIGNS)]
+        axes.errorbar(
+            dot.x.value,
+            dot.y.value,
+            xerr=_ends(dot.x),
+            yerr=_ends(dot.y),
+            fmt=sign,
+            color=colour,
+            elinewidth=0.9,
+            label=_label(dot),
+        )
+    axes.set_xlabel(_named(shown.across))
+    axes.set_ylabel(_named(shown.up))
+    _bare(axes)
+    axes.grid(linewidth=0.4, alpha=0.6)
+    figure.legend(loc="outside right upper", frameon=False, fontsize="small")
+    return figure
+
+
+def _label(dot: Dot) -> str:
+    # A label that begins with an underscore would be left out of the legend.
+    return "\N{ZERO WIDTH SPACE}" * dot.label.startswith("_") + _named(dot.label)
+
+
+def _ends(point: Point) -> list[list[float]] | None:
+    if point.value is None or point.low is None or point.high is None:
+        return None
+    return [[max(0.0, point.value - point.low)], [max(0.0, point.high - point.value)]]
+
+
+def lines(shown: Lines) -> Figure:
+    """Draw numbers by epoch, with parity as a dashed line."""
+    figure = Figure(figsize=(5.2, 3.4), layout="constrained")
+    axes: Any = figure.subplots()
+    axes.axhline(0.0, color=LINE, linestyle="--", linewidth=0.8)
+    for place, (name, values) in enumerate(shown.lines.items()):
+        held = [math.nan if value is None else value for value in values]
+        axes.plot(shown.epochs, held, f"{SIGNS[place]}-", color=HUES[place], label=_named(name))
+    axes.set_xticks(shown.epochs)
+    axes.set_xlabel(shown.across)
+    axes.set_ylabel(shown.up)
+    _bare(axes)
+    axes.legend(frameon=False, fontsize="small")
+    return figure
+
+
+def radar(shown: Spokes) -> Figure:
+    """Draw one outline a model; a spoke without a number breaks the outline."""
+    figure = Figure(figsize=(6.4, 5.0), layout="constrained")
+    axes: Any = figure.add_subplot(projection="polar")
+    angles = [2 * math.pi * place / len(shown.spokes) for place in range(len(shown.spokes))]
+    for place, (name, values) in enumerate(shown.outlines.items()):
+        held = [math.nan if value is None else value for value in (*values, values[0])]
+        hue, sign = HUES[place % len(HUES)], SIGNS[place % len(SIGNS)]
+        axes.plot([*angles, angles[0]], held, f"{sign}-", color=hue, label=_named(name))
+    axes.set_xticks(angles, [_named(spoke) for spoke in shown.spokes], fontsize="small")
+    axes.tick_params(axis="x", pad=16)
+    axes.set_yticks([0, 0.5, 1], ["worst", "", "best"], fontsize="small")
+    axes.set_ylim(0, 1.05)
+    axes.set_title(shown.title, fontsize="small")
+    figure.legend(loc="outside right upper", frameon=False, fontsize="small")
+    return figure

@@ -1,0 +1,207 @@
+"""From tables, evaluation records and training records to what figures show."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from harness.errors import UserError
+from harness.figures.shapes import Dot, Grid, Lines, Panel, Point, Scatter, Spokes, Value
+from harness.runs.record import Detail, EvaluationRecord, MetricValue
+from harness.tables.table import Cell, Column, Table
+
+BY_CONCEPT = "skew by concept and attribute"
+_CONCEPT = "concept"
+
+
+def forest_of_table(table: Table) -> tuple[Panel, ...]:
+    """Return a panel for each column, with a point for each row; sections stand below each other.
+
+    A row that may not be compared with the first ones says so.
+    """
+    panels = []
+    for place, column in enumerate(table.columns):
+        points = [
+            _point(row.model if not index else f"{row.model} (not comparable)", row.cells[place])
+            for index, section in enumerate(table.sections)
+            for row in section.rows
+            if row.cells[place] is not None
+        ]
+        if any(point.value is not None for point in points):
+            line = 0.0 if column.direction == "zero" else None
+            panels.append(Panel(column.over, column.heading, tuple(points), line))
+    if not panels:
+        raise UserError("no number to draw among these evaluations")
+    return tuple(panels)
+
+
+def _point(label: str, cell: Cell | None) -> Point:
+    if cell is None:
+        return Point(label, None)
+    marks = f" ({', '.join(cell.shown)})" if cell.shown else ""
+    return Point(label + marks, cell.value, cell.low, cell.high)
+
+
+def forest_of_record(record: EvaluationRecord) -> tuple[Panel, ...]:
+    """Return a panel for each metric: everything, then each value of each slice."""
+    panels = []
+    for metric in record.metrics:
+        points = [_measured("all", metric)]
+        for held in record.slices:
+            found = next((one for one in held.metrics if _same(one, metric)), None)
+            if found is not None:
+                points.append(_measured(f"{held.slice}: {held.value} (n = {held.n})", found))
+        value = points[0].value
+        panels.append(Panel("", metric.column, tuple(points), value))
+    return tuple(panels)
+
+
+def _same(one: MetricValue, other: MetricValue) -> bool:
+    return (one.id, one.column) == (other.id, other.column)
+
+
+def _measured(label: str, metric: MetricValue) -> Point:
+    interval = metric.interval
+    return Point(
+        label,
+        _scaled(metric.value, metric.scale),
+        None if interval is None else _scaled(interval.low, metric.scale),
+        None if interval is None else _scaled(interval.high, metric.scale),
+    )
+
+
+def _scaled(value: Value, scale: float) -> Value:
+    return None if value is None or not math.isfinite(value) else value * scale
+
+
+def skew_detail(record: EvaluationRecord) -> Detail | None:
+    """Return the table of skew by concept and attribute, if the task has one."""
+    return next((detail for detail in record.details if detail.name == BY_CONCEPT), None)
+
+
+def skew_grid(record: EvaluationRecord) -> Grid:
+    """Return skew by concept (down) and attribute value (across).
+
+    Raises:
+        UserError: the task measures no skew by concept.
+    """
+    detail = skew_detail(record)
+    if detail is None:
+        raise UserError(
+            f"the evaluation of {record.model!r} on {record.task!r} holds no {BY_CONCEPT}",
+            fix="take one of scounter, fairface or cmsc",
+        )
+    held: dict[tuple[str, str], Value] = {}
+    for row in detail.rows:
+        values = [f"{name}: {value}" for name, value in row.key.items() if name != _CONCEPT]
+        held[row.key.get(_CONCEPT, "all"), ", ".join(values)] = row.value
+    rows = tuple(dict.fromkeys(row for row, _ in held))
+    columns = tuple(dict.fromkeys(column for _, column in held))
+    return Grid(
+        f"{record.model} on {record.task_title}",
+        rows,
+        columns,
+        tuple(tuple(held.get((row, column)) for column in columns) for row in rows),
+        "skew (log ratio; 0 is parity)",
+    )
+
+
+def scatter_of(x: tuple[Table, Column], y: tuple[Table, Column]) -> Scatter:
+    """Return a dot for each row that has both numbers.
+
+    Args:
+        x: A table and which of its columns goes to the right.
+        y: A table of the same records, and which of its columns goes up.
+
+    Raises:
+        UserError: no row has both.
+    """
+    across, up = _by_row(*x), _by_row(*y)
+    dots = tuple(
+        Dot(name, point, up[name])
+        for name, point in across.items()
+        if name in up and point.value is not None and up[name].value is not None
+    )
+    if not dots:
+        raise UserError(f"no model has both {_said(x[1])} and {_said(y[1])}")
+    return Scatter("", _said(x[1]), _said(y[1]), dots)
+
+
+def _by_row(table: Table, column: Column) -> dict[str, Point]:
+    place = table.columns.index(column)
+    return {
+        row.model: _point(row.model, row.cells[place])
+        for row in table.rows
+        if row.cells[place] is not None
+    }
+
+
+def _said(column: Column) -> str:
+    return f"{column.over}: {column.heading}"
+
+
+def spokes_of(table: Table) -> Spokes:
+    """Return each row's numbers, each column from its worst (0) to its best (1) row.
+
+    Raises:
+        UserError: under three columns.
+    """
+    if len(table.columns) < 3:
+        raise UserError("a radar needs at least three tasks; take a forest plot")
+    held: list[list[Value]] = []
+    for place, column in enumerate(table.columns):
+        cells = [row.cells[place] for row in table.rows]
+        bad = [
+            None if cell is None or cell.value is None else column.badness(cell.value)
+            for cell in cells
+        ]
+        known = [value for value in bad if value is not None]
+        low, high = (min(known), max(known)) if known else (0.0, 0.0)
+        width = high - low or 1.0
+        held.append([None if value is None else (high - value) / width for value in bad])
+    outlines = {
+        row.model: tuple(values[index] for values in held) for index, row in enumerate(table.rows)
+    }
+    names = tuple(f"{column.over}: {column.heading}" for column in table.columns)
+    return Spokes("each spoke from its worst row to its best", names, outlines)
+
+
+def marks_said(marks: Iterable[str]) -> str:
+    """Return marks as a figure shows them; empty without any."""
+    held = sorted(set(marks))
+    return f"Marked: {', '.join(held)}." if held else ""
+
+
+def epochs_of(place: Path) -> Lines:
+    """Return the skew that a training measured before each epoch.
+
+    Args:
+        place: The folder that ``harness train`` wrote, or its ``train.json``.
+
+    Raises:
+        UserError: no training record, or one whose recipe measured no skew.
+    """
+    path = place / "train.json" if place.is_dir() else place
+    try:
+        record: Any = json.loads(path.read_bytes())
+        epochs = [dict(epoch) for epoch in record["epochs"]]
+        numbers = tuple(int(epoch["epoch"]) + 1 for epoch in epochs)
+        lines = {
+            name: [_number(epoch.get(key)) for epoch in epochs]
+            for name, key in (("MaxSkew@C", "max_skew"), ("MinSkew@C", "min_skew"))
+        }
+    except OSError as error:
+        raise UserError(f"cannot be read: {error.strerror}", where=path) from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"not a training record: {error!r}", where=path) from None
+    if all(value is None for values in lines.values() for value in values):
+        raise UserError("the training measured no skew", where=path, fix="--recipe asd measures it")
+    return Lines("", "epoch", "skew on the training pool", numbers, lines)
+
+
+def _number(value: object) -> Value:
+    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if known and isinstance(value, int | float) else None

@@ -1,0 +1,84 @@
+"""What figures show, as plain data: nothing here draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+Value = float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One number with its interval; without a value there is a row and no point."""
+
+    label: str
+    value: Value
+    low: Value = None
+    high: Value = None
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Points on one axis.
+
+    Attributes:
+        title: Over the panel, such as the task's.
+        axis: Heading of the axis, such as the metric's.
+        line: Where a dashed line stands: zero, or the number of everything.
+    """
+
+    title: str
+    axis: str
+    points: tuple[Point, ...]
+    line: Value = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Numbers both sides of zero by row and column, ``None`` where there is none."""
+
+    title: str
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    values: tuple[tuple[Value, ...], ...]
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """One model on two axes."""
+
+    label: str
+    x: Point
+    y: Point
+
+
+@dataclass(frozen=True, slots=True)
+class Scatter:
+    """Models on two axes."""
+
+    title: str
+    across: str
+    up: str
+    dots: tuple[Dot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Numbers by epoch; ``lines`` are names to numbers, as many as there are ``epochs``."""
+
+    title: str
+    across: str
+    up: str
+    epochs: tuple[int, ...]
+    lines: Mapping[str, Sequence[Value]]
+
+
+@dataclass(frozen=True, slots=True)
+class Spokes:
+    """One outline a model; every spoke has its own scale, from its worst to its best end."""
+
+    title: str
+    spokes: tuple[str, ...]
+    outlines: Mapping[str, tuple[Value, ...]]
