@@ -79,6 +79,7 @@ class EngineAnswerer:
             else:
                 asked.append(prepared)
         images = self._images([image for item in asked for image in item.request.images])
+        self._features.flush()
         choices: list[Asked] = []
         texts: list[Asked] = []
         for item in asked:

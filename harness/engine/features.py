@@ -1,21 +1,28 @@
-"""What a frozen encoder says of an image, kept on disk: one file an image, written atomically."""
+"""What a frozen encoder says of an image, kept on disk in shards of safetensors.
+
+Every process writes shards of its own, each whole or not there at all, so several may share a
+folder. What is not yet in a shard is held in memory; :meth:`FeatureCache.flush` writes it.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import Tensor
 
 from harness.descriptors import Json
-from harness.engine.weights import write_atomically
+from harness.engine.weights import read_header, write_atomically
+from harness.errors import UserError
 
 DEFAULT_CAP = 16 << 30
-_NAME = "features"
+SHARD_BYTES = 64 << 20
 
 
 class FeatureCache:
@@ -23,71 +30,101 @@ class FeatureCache:
 
     Args:
         root: Folder of all features; ``None`` keeps nothing.
-        about: What the features depend on beside the image; equal contents share files.
-        cap: Bytes the folder may take over all encoders; the oldest files go first.
+        about: What the features depend on beside the image; equal contents share shards.
+        cap: Bytes the folder may take over all encoders; the oldest shards go first.
+        shard: Bytes held in memory before a shard is written by itself.
     """
 
     def __init__(
-        self, root: Path | None, about: Mapping[str, Json], *, cap: int = DEFAULT_CAP
+        self,
+        root: Path | None,
+        about: Mapping[str, Json],
+        *,
+        cap: int = DEFAULT_CAP,
+        shard: int = SHARD_BYTES,
     ) -> None:
         text = json.dumps(about, sort_keys=True)
         self._root = root
         self._folder = None
-        self._cap = cap
-        self._held: int | None = None
         if root is not None:
             self._folder = root / hashlib.sha256(text.encode()).hexdigest()[:24]
+        self._cap, self._shard = cap, shard
+        self._held: dict[str, Tensor] = {}
+        self._bytes = 0
+        self._places: dict[str, Path] = {}
+        self._known: set[Path] = set()
+        self._looked = False
 
     def get(self, key: str) -> Tensor | None:
-        """Return an image's features; ``None`` when they are not there or the file is damaged."""
-        path = self._path(key)
+        """Return an image's features; ``None`` when they are not there or the shard is damaged."""
+        if self._folder is None:
+            return None
+        if key in self._held:
+            return self._held[key]
+        if not self._looked:
+            self._look()
+        path = self._places.get(key)
         if path is None:
             return None
         try:
-            return load(path.read_bytes())[_NAME]
-        except (OSError, SafetensorError, KeyError, ValueError):
+            with safe_open(path, framework="pt") as shard:
+                found: Tensor = shard.get_tensor(key)
+        except (OSError, SafetensorError):
+            self._places = {name: place for name, place in self._places.items() if place != path}
             return None
+        return found
 
     def put(self, key: str, features: Tensor) -> None:
         """Keep an image's features; a disk that is full or read-only is not an error."""
-        path = self._path(key)
-        if path is None:
+        if self._folder is None:
             return
-        data = save({_NAME: features.detach().cpu().contiguous()})
+        kept = features.detach().cpu().contiguous()
+        self._held[key] = kept
+        self._bytes += kept.numel() * kept.element_size()
+        if self._bytes >= self._shard:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is held in memory as one shard, and forget it there."""
+        if self._folder is None or not self._held:
+            return
+        path = self._folder / f"{os.getpid()}-{uuid.uuid4().hex}.safetensors"
         try:
-            self._make_room(len(data))
-            write_atomically(path, data)
+            self._make_room(self._bytes)
+            write_atomically(path, save(self._held))
         except OSError:
             self._folder = None
+        else:
+            self._places.update(dict.fromkeys(self._held, path))
+            self._known.add(path)
+        self._held, self._bytes = {}, 0
 
-    def _path(self, key: str) -> Path | None:
-        if self._folder is None:
-            return None
-        name = hashlib.sha256(key.encode()).hexdigest()
-        return self._folder / name[:2] / f"{name}.safetensors"
+    def _look(self) -> None:
+        """Learn what the shards there are hold; damaged ones are passed over."""
+        assert self._folder is not None
+        self._looked = True
+        for path in sorted(self._folder.glob("*.safetensors")):
+            if path in self._known:
+                continue
+            try:
+                self._places.update(dict.fromkeys(read_header(path), path))
+            except UserError:
+                continue
+            self._known.add(path)
 
     def _make_room(self, size: int) -> None:
+        """Remove the oldest shards of any encoder until the next one fits under the cap."""
         assert self._root is not None
-        if self._held is None or self._held + size > self._cap:
-            self._held = self._sweep(size)
-        self._held += size
-
-    def _sweep(self, size: int) -> int:
-        """Remove the oldest files until a tenth of the cap is free; return the bytes held."""
-        assert self._root is not None
-        files = []
-        for path in self._root.glob("*/*/*.safetensors"):
+        shards = []
+        for path in self._root.glob("*/*.safetensors"):
             try:
                 stat = path.stat()
             except OSError:
                 continue  # another process removed it
-            files.append((stat.st_mtime_ns, str(path), stat.st_size))
-        held = sum(file[2] for file in files)
-        if held + size <= self._cap:
-            return held
-        for _, name, length in sorted(files):
-            if held + size <= self._cap * 0.9:
+            shards.append((stat.st_mtime_ns, str(path), stat.st_size))
+        held = sum(shard[2] for shard in shards)
+        for _, name, length in sorted(shards):
+            if held + size <= self._cap:
                 break
             Path(name).unlink(missing_ok=True)
             held -= length
-        return held

@@ -67,6 +67,11 @@ class TrainingModule(nn.Module):
                 part.train(mode=False)
         return self
 
+    def flush(self) -> None:
+        """Write features that are held in memory."""
+        if self._features is not None:
+            self._features.flush()
+
     def forward(self, items: Sequence[Item]) -> tuple[Tensor, Tensor]:
         """Return float32 log-probabilities ``(B, T)`` of answer tokens, and their mask."""
         shown = self._positions(items)

@@ -97,7 +97,7 @@ def _slim(sample: ScoredSample, alike: dict[object, Mapping[str, str]]) -> Score
     """Return what a metric of ranks may read; samples of the same groups share them."""
     groups = sample.groups or {}
     held = alike.setdefault(tuple(groups.items()), groups)
-    return replace(sample, cluster="", stratum="", source="", groups=held)
+    return replace(sample, stratum="", source="", groups=held)
 
 
 def _each(blocks: Iterable[list[Record]]) -> Iterator[Record]:

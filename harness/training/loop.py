@@ -135,6 +135,7 @@ def run_epoch(
                     "memory does not suffice for one sample", fix="train fewer parts, or lora"
                 ) from None
         else:
+            stage.module.flush()
             return {"steps": result.global_step, "loss": result.training_loss}
         micro_batch //= 2
         stage.report({"micro_batch": float(micro_batch)})

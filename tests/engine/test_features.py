@@ -1,3 +1,5 @@
+"""Features of frozen encoders: they come back as they were, whoever wrote them, within the cap."""
+
 from __future__ import annotations
 
 import os
@@ -14,48 +16,84 @@ pytestmark = pytest.mark.torch
 ABOUT: dict[str, Json] = {"encoder": "x", "layer": -1}
 
 
+def shards(root: Path) -> list[Path]:
+    return sorted(root.rglob("*.safetensors"))
+
+
+def kept(root: Path, *keys: str, size: int = 8, **named: int) -> FeatureCache:
+    cache = FeatureCache(root, ABOUT, **named)
+    for key in keys:
+        cache.put(key, torch.full((size,), float(len(key))))
+    cache.flush()
+    return cache
+
+
 def test_features_come_back_as_they_were(tmp_path: Path) -> None:
     for dtype in (torch.float32, torch.bfloat16):
         one = torch.randn(4, 3).to(dtype)
-        FeatureCache(tmp_path, ABOUT).put(f"k{dtype}", one)
-        held = FeatureCache(tmp_path, ABOUT).get(f"k{dtype}")
-        assert held is not None
-        assert held.dtype == dtype
-        assert torch.equal(held, one)
+        writer = FeatureCache(tmp_path, ABOUT)
+        writer.put(f"k{dtype}", one)
+        assert torch.equal(writer.get(f"k{dtype}"), one)  # type: ignore[arg-type]
+        writer.flush()
+        for reader in (writer, FeatureCache(tmp_path, ABOUT)):
+            held = reader.get(f"k{dtype}")
+            assert held is not None
+            assert held.dtype == dtype
+            assert torch.equal(held, one)
+
+
+def test_many_images_share_a_file(tmp_path: Path) -> None:
+    kept(tmp_path, *"abcdef")
+    assert len(shards(tmp_path)) == 1
+    kept(tmp_path, *"ghijkl", shard=64)
+    assert len(shards(tmp_path)) == 1 + 3  # two of 32 bytes fill one of 64
+
+
+def test_writers_do_not_meet_and_readers_see_all(tmp_path: Path) -> None:
+    one, other = (FeatureCache(tmp_path, ABOUT) for _ in range(2))
+    one.put("a", torch.ones(1))
+    other.put("a", torch.ones(1))
+    other.put("b", torch.ones(1))
+    one.flush()
+    other.flush()
+    reader = FeatureCache(tmp_path, ABOUT)
+    assert all(reader.get(key) is not None for key in "ab")
 
 
 def test_other_encoders_share_nothing(tmp_path: Path) -> None:
-    FeatureCache(tmp_path, ABOUT).put("k", torch.ones(1))
+    kept(tmp_path, "k")
     assert FeatureCache(tmp_path, {**ABOUT, "layer": -2}).get("k") is None
 
 
-def test_a_damaged_file_is_a_miss(tmp_path: Path) -> None:
-    cache = FeatureCache(tmp_path, ABOUT)
-    cache.put("k", torch.ones(8))
-    path = next(tmp_path.rglob("*.safetensors"))
-    path.write_bytes(path.read_bytes()[:-4])
-    assert cache.get("k") is None
+def test_a_damaged_shard_is_a_miss(tmp_path: Path) -> None:
+    cache = kept(tmp_path, "k")
+    (path,) = shards(tmp_path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-4])
+    assert FeatureCache(tmp_path, ABOUT).get("k") is None
     path.write_bytes(b"")
+    assert cache.get("k") is None
+    path.unlink()
     assert cache.get("k") is None
 
 
 def test_no_folder_keeps_nothing() -> None:
     cache = FeatureCache(None, ABOUT)
     cache.put("k", torch.ones(1))
+    cache.flush()
     assert cache.get("k") is None
 
 
 def test_the_oldest_go_when_the_cap_is_reached(tmp_path: Path) -> None:
-    cache = FeatureCache(tmp_path, ABOUT, cap=1000)
     for number in range(6):
-        cache.put(str(number), torch.zeros(50))
-        for path in tmp_path.rglob("*.safetensors"):
+        kept(tmp_path, str(number), size=50, cap=1000)
+        for path in shards(tmp_path):
             stat = path.stat()
             os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns - 10**9))
-    held = sum(path.stat().st_size for path in tmp_path.rglob("*.safetensors"))
-    assert held <= 1000
-    assert cache.get("0") is None
-    assert cache.get("5") is not None
+    assert sum(path.stat().st_size for path in shards(tmp_path)) <= 1200
+    reader = FeatureCache(tmp_path, ABOUT)
+    assert reader.get("0") is None
+    assert reader.get("5") is not None
 
 
 def test_a_folder_that_cannot_be_written_costs_nothing(tmp_path: Path) -> None:
@@ -63,4 +101,5 @@ def test_a_folder_that_cannot_be_written_costs_nothing(tmp_path: Path) -> None:
     blocked.write_text("")
     cache = FeatureCache(blocked, ABOUT)
     cache.put("k", torch.ones(1))
+    cache.flush()
     assert cache.get("k") is None

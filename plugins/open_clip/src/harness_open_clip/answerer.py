@@ -64,6 +64,7 @@ class DualEncoderAnswerer:
             self._texts.clear()
             self._options.clear()
         images = self._see([image for request in requests for image in request.images])
+        self._kept.flush()
         self._read([text for request in requests for text in self._sentences(request)])
         return [Response(request.id, self._one(request, images)) for request in requests]
 
