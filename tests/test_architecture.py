@@ -27,7 +27,8 @@ PAGE = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
 # Importing goes downwards or stays on a level; docs/architecture.md says the same in words.
 LEVELS = (
     {"cli"},
-    {"api", "testing"},
+    {"api", "testing", "site"},
+    {"figures"},
     {"studies"},
     {"training", "analysis"},
     {"evaluation"},
@@ -134,6 +135,13 @@ def test_torch_is_imported_inside_functions_only() -> None:
         assert not TORCH & set(imports(at_import_time(parsed(path)))), path.relative_to(ROOT)
         found = {name.split(".")[0] for name in imports(at_import_time(parsed(path)))}
         assert not found & heavy, path.relative_to(ROOT)
+
+
+def test_figures_are_drawn_by_one_module_that_others_import_in_functions() -> None:
+    for path in files("harness"):
+        found = {name.split(".")[0] for name in imports(at_import_time(parsed(path)))}
+        drawn = module_of(path) == "harness.figures.draw"
+        assert "matplotlib" not in found or drawn, path.relative_to(ROOT)
 
 
 def test_engine_is_imported_inside_functions_only() -> None:
