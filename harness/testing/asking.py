@@ -1,0 +1,111 @@
+"""What the checks ask: drawn pictures, questions of different lengths, and equal answers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from harness.descriptors import Capability
+from harness.requests import (
+    Choose,
+    Embed,
+    Failed,
+    Generate,
+    Request,
+    Response,
+    Scores,
+    Text,
+    Turn,
+    Vectors,
+)
+from harness.samples.images import LoadedImage
+
+OPTIONS = ("happy", "sad", "happy and a little surprised")
+QUESTIONS = (
+    "Who is it?",
+    "What is the person on the left of this picture doing right now, and how do they feel?",
+    "Is the person happy?",
+)
+TASK = "conformance"
+
+Want = Choose | Generate | Embed
+Result = Scores | Text | Vectors | Failed
+
+
+def draw_picture(number: int, width: int = 48, height: int = 36) -> LoadedImage:
+    """Return a picture of coloured patches, another one for each number."""
+    chance = np.random.default_rng(number)
+    patches = chance.integers(0, 256, (5, 5, 3), dtype=np.uint8)
+    pixels = Image.fromarray(patches).resize((width, height), Image.Resampling.BICUBIC)
+    key = hashlib.sha256(pixels.tobytes() + f"{width}x{height}".encode()).hexdigest()
+    return LoadedImage(pixels, key, key, width, height)
+
+
+def request(
+    name: str,
+    want: Want,
+    question: str = QUESTIONS[0],
+    pictures: Sequence[LoadedImage] | None = None,
+) -> Request:
+    """Return a request about one picture, unless others are given."""
+    shown = (draw_picture(0),) if pictures is None else tuple(pictures)
+    return Request(name, name, TASK, (Turn("user", question, shown),), want)
+
+
+def want_of(capability: Capability) -> Want:
+    """Return what is wanted of a model that can do so much."""
+    if capability == "choose":
+        return Choose(OPTIONS)
+    return Generate(4) if capability == "generate" else Embed(OPTIONS)
+
+
+def requests_for(capabilities: Sequence[Capability]) -> list[Request]:
+    """Return requests on pictures of three shapes, with short and long questions."""
+    pictures = (draw_picture(1), draw_picture(2, 30, 64), draw_picture(3, 40, 40))
+    return [
+        request(f"{capability}-{place}-{number}", want_of(capability), question, [picture])
+        for capability in capabilities
+        for place, picture in enumerate(pictures)
+        for number, question in enumerate(QUESTIONS)
+    ]
+
+
+def difference(one: Result, other: Result, tolerance: float) -> str:
+    """Return how two answers differ beyond a tolerance; empty when they do not."""
+    if type(one) is not type(other):
+        return f"{_said(one)} against {_said(other)}"
+    if isinstance(one, Scores) and isinstance(other, Scores):
+        return _scores_differ(one, other, tolerance)
+    if isinstance(one, Vectors) and isinstance(other, Vectors):
+        pairs = zip(one.images + one.texts, other.images + other.texts, strict=True)
+        worst = max((float(np.abs(np.subtract(a, b)).max()) for a, b in pairs), default=0.0)
+        return "" if worst <= tolerance else f"vectors differ by {worst:.2g}"
+    if isinstance(one, Failed) and isinstance(other, Failed):
+        return "" if one.kind == other.kind else f"{_said(one)} against {_said(other)}"
+    return "" if one == other else f"{one!r} against {other!r}"
+
+
+def by_request(responses: Sequence[Response]) -> dict[str, Result]:
+    """Return results by their request's id."""
+    return {response.request: response.result for response in responses}
+
+
+def _scores_differ(one: Scores, other: Scores, tolerance: float) -> str:
+    if (one.kind, one.tokens, one.bytes) != (other.kind, other.tokens, other.bytes):
+        return f"{one!r} against {other!r}"
+    worst = float(np.abs(np.subtract(one.values, other.values)).max(initial=0.0))
+    if worst > tolerance:
+        return f"scores differ by {worst:.2g}, more than {tolerance:g}"
+    best = int(np.argmax(one.values))
+    # Where two options are as good as equal, rounding may choose.
+    lead = float(one.values[best] - one.values[int(np.argmax(other.values))])
+    return "" if lead <= 2 * tolerance else "another option is the best one"
+
+
+def _said(result: Result) -> str:
+    if isinstance(result, Failed):
+        return f"Failed({result.kind}: {result.message})"
+    return type(result).__name__

@@ -1,0 +1,139 @@
+"""A model under check: found by name, loaded at most once at a time, asked by the contract."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from harness.config.settings import load_settings
+from harness.descriptors import Json, ModelDescriptor, load_target, parse_options
+from harness.errors import UserError
+from harness.evaluation.subject import find_subject
+from harness.models import Answerer, Model, Runtime
+from harness.requests import Request
+from harness.testing.asking import Result, by_request, requests_for
+
+EXACT, HALF = 1e-4, 5e-2  # log-likelihoods in float32, and in 16 bits
+
+
+class ContractError(AssertionError):
+    """A model that does not keep the contract; the message says how."""
+
+
+class NotApplicableError(Exception):
+    """A check that says nothing of this model; the message says why."""
+
+
+class Candidate:
+    """A model under check.
+
+    Args:
+        model: The model's id, or its descriptor when it is not installed.
+        options: As given with ``-o``; ``preset`` too.
+        runtime: How to run; float32 on the CPU by default, where numbers can be compared.
+        changes: Options with another value that must change the fingerprint.
+        tolerance: How much answers may differ; by default as the number type allows.
+
+    Raises:
+        UserError: an unknown model or option, or a baseline that needs a task.
+    """
+
+    def __init__(
+        self,
+        model: str | ModelDescriptor,
+        options: Mapping[str, Json] | None = None,
+        *,
+        runtime: Runtime | None = None,
+        changes: Mapping[str, Json] | None = None,
+        tolerance: float | None = None,
+    ) -> None:
+        self.runtime = runtime or Runtime(device="cpu", dtype="float32")
+        self.given: dict[str, Json] = dict(options or {})
+        self.changes = dict(changes or {})
+        rough = EXACT if self.runtime.dtype == "float32" else HALF
+        self.tolerance = rough if tolerance is None else tolerance
+        self.installed = isinstance(model, str)
+        if isinstance(model, str):
+            subject = find_subject(model, self.given, load_settings(), self.runtime)
+            self.descriptor, self.options = subject.descriptor, dict(subject.options)
+        else:
+            self.descriptor = model
+            self.options = parse_options(model.options, self.given, owner=f"model {model.id!r}")
+        if self.descriptor.needs_task:
+            raise UserError(
+                f"{self.descriptor.id!r} needs a task's labels; the checks are for models",
+                fix="harness models lists models",
+            )
+        self._answerer: Answerer | None = None
+        self._answers: dict[str, Result] | None = None
+
+    def model(self, **changed: Json) -> Model:
+        """Return the model, not loaded, with some options changed."""
+        factory: Any = load_target(self.descriptor)
+        made: Model = factory({**self.options, **changed})
+        return made
+
+    def answerer(self) -> Answerer:
+        """Return the loaded model."""
+        if self._answerer is None:
+            self._answerer = _load(self.model(), self.runtime)
+        return self._answerer
+
+    @contextmanager
+    def loaded_anew(self, **runtime: Any) -> Iterator[Answerer]:
+        """Load the model again, with another runtime; at no time are two loaded."""
+        self.close()
+        answerer = _load(self.model(), dataclasses.replace(self.runtime, **runtime))
+        try:
+            yield answerer
+        finally:
+            answerer.close()
+
+    def requests(self) -> list[Request]:
+        """Return requests of every kind that the model claims to answer."""
+        return requests_for(sorted(self.descriptor.capabilities))
+
+    def answers(self) -> dict[str, Result]:
+        """Return the answers to :meth:`requests`, asked in one block, once."""
+        if self._answers is None:
+            self._answers = self.ask(self.requests())
+        return self._answers
+
+    def ask(
+        self, requests: Sequence[Request], answerer: Answerer | None = None
+    ) -> dict[str, Result]:
+        """Ask one block and return results by request.
+
+        Raises:
+            ContractError: when it raises, or does not give one response a request.
+        """
+        asked = answerer or self.answerer()
+        try:
+            responses = list(asked.answer(requests))
+        except Exception as error:
+            raise ContractError(
+                f"answer() raised {type(error).__name__}: {error}; "
+                "a request that cannot be answered gets Failed"
+            ) from error
+        wanted = sorted(request.id for request in requests)
+        if sorted(response.request for response in responses) != wanted:
+            raise ContractError(
+                f"{len(responses)} responses to {len(requests)} requests, "
+                "or responses to other requests"
+            )
+        return by_request(responses)
+
+    def close(self) -> None:
+        """Let go of what is loaded."""
+        if self._answerer is not None:
+            self._answerer.close()
+            self._answerer = None
+
+
+def _load(model: Model, runtime: Runtime) -> Answerer:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a library's remarks are no matter of the contract
+        return model.load(runtime)

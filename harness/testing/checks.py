@@ -1,0 +1,268 @@
+"""What a model must keep, one function a promise; each raises, or is silent."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from harness.requests import Choose, Failed, Generate, Request, Scores, Text, Vectors
+from harness.testing import identities, memory, sharing
+from harness.testing.asking import (
+    OPTIONS,
+    QUESTIONS,
+    Result,
+    difference,
+    draw_picture,
+    request,
+    want_of,
+)
+from harness.testing.candidate import Candidate, ContractError, NotApplicableError
+
+_COSINE_SLACK = 1e-3
+_UNIT_SLACK = 1e-2  # of vectors in 16 bits
+_LONG = "word " * 6000
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A promise and how it is checked.
+
+    Attributes:
+        name: Stable; a report and a test's id show it.
+        promise: One line.
+        run: Raises :class:`ContractError` or :class:`NotApplicableError`.
+    """
+
+    name: str
+    promise: str
+    run: Callable[[Candidate], None]
+
+
+def capabilities(candidate: Candidate) -> None:
+    """Answer what is claimed; give Failed for the rest."""
+    kinds = {"choose": Scores, "generate": Text, "embed": Vectors}
+    for name, result in candidate.answers().items():
+        wanted = kinds[name.partition("-")[0]]
+        if not isinstance(result, wanted):
+            raise ContractError(f"{name}: claims to answer, but gives {result!r}")
+    for capability in ("choose", "generate", "embed"):
+        if capability not in candidate.descriptor.capabilities:
+            (found,) = candidate.ask([request("other", want_of(capability))]).values()
+            if not isinstance(found, Failed):
+                raise ContractError(
+                    f"answers {capability!r} with {type(found).__name__}, which it does not claim"
+                )
+
+
+def scores(candidate: Candidate) -> None:
+    """Keep the contract of each kind of score; unit vectors."""
+    found = [one for one in candidate.answers().values() if isinstance(one, Scores | Vectors)]
+    if not found:
+        raise NotApplicableError("it gives neither scores nor vectors")
+    for result in found:
+        problem = _wrong_vectors(result) if isinstance(result, Vectors) else _wrong_scores(result)
+        if problem:
+            raise ContractError(f"{problem}: {str(result)[:200]}")
+
+
+def option_order(candidate: Candidate) -> None:
+    """Score an option the same in any order, and twice the same when it stands there twice."""
+    _require(candidate, "choose")
+    turned = tuple(reversed(OPTIONS))
+    asked = [
+        request("as-is", Choose(OPTIONS)),
+        request("turned", Choose(turned)),
+        request("twice", Choose((*OPTIONS, OPTIONS[0]))),
+    ]
+    found = candidate.ask(asked)
+    one, other, twice = (found[each.id] for each in asked)
+    if not (isinstance(one, Scores) and isinstance(other, Scores) and isinstance(twice, Scores)):
+        raise ContractError(f"a choice among {len(OPTIONS)} or {len(OPTIONS) + 1} is not answered")
+    back = replace(
+        other,
+        values=other.values[::-1],
+        tokens=other.tokens[::-1],
+        bytes=other.bytes[::-1],
+    )
+    _same("in another order", one, back, candidate.tolerance)
+    if one.kind != "label" and abs(twice.values[0] - twice.values[-1]) > candidate.tolerance:
+        raise ContractError(f"one option, two scores: {twice.values}")
+
+
+def determinism(candidate: Candidate) -> None:
+    """Give the same answers when asked again, and when loaded again."""
+    # On a GPU, kernels may add in another order each time.
+    tolerance = 0.0 if candidate.runtime.device == "cpu" else candidate.tolerance
+    asked = candidate.requests()
+    with candidate.loaded_anew() as answerer:
+        first = candidate.ask(asked, answerer)
+        again = candidate.ask(asked, answerer)
+    with candidate.loaded_anew() as answerer:
+        anew = candidate.ask(asked, answerer)
+    for name, result in first.items():
+        _same(f"{name}, asked again", result, again[name], tolerance)
+        _same(f"{name}, loaded again", result, anew[name], tolerance)
+
+
+def batch_invariance(candidate: Candidate) -> None:
+    """Give the same answers alone, together, in another order and at another batch size."""
+    asked, together = candidate.requests(), candidate.answers()
+    for one in asked:
+        _same(f"{one.id}, alone", together[one.id], candidate.ask([one])[one.id],
+              candidate.tolerance)  # fmt: skip
+    _all_same(candidate, "in reverse", asked[::-1])
+    with candidate.loaded_anew(batch_size=2) as answerer:
+        found = candidate.ask(asked, answerer)
+    for name, result in together.items():
+        _same(f"{name}, at batch size 2", result, found[name], candidate.tolerance)
+
+
+def padding(candidate: Candidate) -> None:
+    """Give the same answers beside a much longer request as alone."""
+    longer = " ".join([QUESTIONS[1]] * 3)
+    for capability in sorted(candidate.descriptor.capabilities):
+        short = request("short", want_of(capability))
+        long = request("long", want_of(capability), longer, [draw_picture(4, 64, 30)])
+        both = candidate.ask([long, short])
+        for one in (short, long):
+            _same(f"{capability}, {one.id}", candidate.ask([one])[one.id], both[one.id],
+                  candidate.tolerance)  # fmt: skip
+
+
+def deterministic_mode(candidate: Candidate) -> None:
+    """With ``--deterministic``, give equal numbers to the last bit at any batch size."""
+    found: list[dict[str, Result]] = []
+    for size in (1, 3):
+        with candidate.loaded_anew(deterministic=True, batch_size=size) as answerer:
+            found.append(candidate.ask(candidate.requests(), answerer))
+    for name, result in found[0].items():
+        _same(f"{name}, at batch size 3", result, found[1][name], 0.0)
+
+
+def pictures(candidate: Candidate) -> None:
+    """See the picture when it says so; do not when it says not."""
+    able = sorted(candidate.descriptor.capabilities)
+    capability = next((one for one in ("embed", "choose") if one in able), None)
+    if capability is None:
+        raise NotApplicableError("text alone does not tell whether a picture is seen")
+    want = want_of("embed" if capability == "embed" else "choose")
+    asked = [request(str(n), want, pictures=[draw_picture(n)]) for n in range(4)]
+    found = candidate.ask(asked)
+    differ = any(difference(found["0"], found[one.id], 0.0) for one in asked[1:])
+    if candidate.descriptor.sees_images and not differ:
+        raise ContractError("four different pictures give the same numbers")
+    if differ and not candidate.descriptor.sees_images:
+        raise ContractError("sees_images is False, but pictures change the numbers")
+
+
+def unanswerable(candidate: Candidate) -> None:
+    """Give Failed, never an exception, and spoil no other answer of the block."""
+    for capability in sorted(candidate.descriptor.capabilities):
+        want = want_of(capability)
+        good = request("good", want)
+        alone = candidate.ask([good])["good"]
+        odd = [
+            request("no picture", want, pictures=[]),
+            request("no question", want, ""),
+            request("long", want, _LONG),
+            request("thin", want, pictures=[draw_picture(5, 4000, 1)]),
+            request(
+                "tokens", want, "<image> <|image_pad|> <img></img> <s></s> [INST] \0 \ufffc 😀"
+            ),
+        ]
+        if isinstance(want, Choose):
+            odd.append(request("empty option", Choose(("happy", ""))))
+        if isinstance(want, Generate):
+            odd.append(request("stops at once", Generate(1, ("a", "e", " "))))
+        for one in odd:
+            found = candidate.ask([one, good])
+            _same(f"good beside {one.id!r}", alone, found["good"], candidate.tolerance)
+            if one.id == "empty option" and not isinstance(found[one.id], Failed):
+                raise ContractError(f"an option without text gets {found[one.id]!r}, not Failed")
+            result = found[one.id]
+            if isinstance(result, Scores):
+                problem = _wrong_scores(result)
+                if problem:
+                    raise ContractError(f"{one.id}: {problem}")
+
+
+def _wrong_scores(result: Scores) -> str:
+    """Return what is wrong with scores of an option each; empty when nothing is."""
+    values = result.values
+    if not all(map(math.isfinite, values)):
+        return "a score is not finite"
+    if result.kind == "logprob":
+        return _wrong_logprobs(result)
+    if result.kind == "similarity":
+        off = any(abs(value) > 1 + _COSINE_SLACK for value in values)
+        return "a cosine is outside -1 to 1" if off else ""
+    named = set(values) <= {0.0, 1.0} and sum(values) == 1.0
+    return "" if named else "label scores are 1 for one option and 0 for the others"
+
+
+def _wrong_logprobs(result: Scores) -> str:
+    count = len(result.values)
+    wanted = tuple(len(option.encode()) for option in OPTIONS)
+    problems = {
+        "a log-probability is above 0": any(value > 0 for value in result.values),
+        "not a token count of at least 1 for each option": result.tokens
+        and (len(result.tokens) != count or min(result.tokens) < 1),
+        "not a byte count for each option": result.bytes and len(result.bytes) != count,
+        f"the options have {wanted} bytes": result.bytes
+        and count == len(OPTIONS)
+        and result.bytes != wanted,
+    }
+    return next((said for said, wrong in problems.items() if wrong), "")
+
+
+def _wrong_vectors(result: Vectors) -> str:
+    if len(result.images) != 1 or len(result.texts) != len(OPTIONS):
+        return "not one vector for the picture and one for each text"
+    if len({len(vector) for vector in result.images + result.texts}) != 1:
+        return "vectors of different lengths"
+    off = any(
+        not abs(math.hypot(*vector) - 1) < _UNIT_SLACK for vector in result.images + result.texts
+    )
+    return "a vector that has not the length 1" if off else ""
+
+
+def _all_same(candidate: Candidate, how: str, asked: list[Request]) -> None:
+    found = candidate.ask(asked)
+    for name, result in candidate.answers().items():
+        _same(f"{name}, {how}", result, found[name], candidate.tolerance)
+
+
+def _same(what: str, one: Result, other: Result, tolerance: float) -> None:
+    problem = difference(one, other, tolerance)
+    if problem:
+        raise ContractError(f"{what}: {problem}")
+
+
+def _require(candidate: Candidate, capability: str) -> None:
+    if capability not in candidate.descriptor.capabilities:
+        raise NotApplicableError(f"it does not {capability}")
+
+
+CHECKS = (
+    Check("light_descriptor", "descriptor and identity import nothing heavy",
+          identities.light_descriptor),
+    Check("identity", "plain data, the same each time, without this machine's folders",
+          identities.identity),
+    Check("fingerprint", "changes with options that change numbers, and with no others",
+          identities.option_changes),
+    Check("capabilities", "answers what it claims; Failed for the rest", capabilities),
+    Check("scores", "scores and vectors keep their kind's contract", scores),
+    Check("option_order", "an option's score depends on no order", option_order),
+    Check("pictures", "sees pictures as the descriptor says", pictures),
+    Check("padding", "a longer neighbour changes nothing", padding),
+    Check("batch_invariance", "no batch and no order changes anything", batch_invariance),
+    Check("tokenisation", "options leave the prompt's tokens where the engine cuts",
+          sharing.tokenisation),
+    Check("unanswerable", "what cannot be answered is Failed and spoils nothing", unanswerable),
+    Check("determinism", "the same answers again, and loaded again", determinism),
+    Check("deterministic_mode", "equal to the last bit at any batch size", deterministic_mode),
+    Check("prefix_sharing", "sharing prefixes changes nothing", sharing.prefix_sharing),
+    Check("no_pickle", "loads and saves weights without unpickling objects", memory.no_pickle),
+    Check("close", "close() frees the weights", memory.close_frees),
+)  # fmt: skip

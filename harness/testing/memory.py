@@ -1,0 +1,124 @@
+"""Checks of what loading runs and what closing frees."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from harness.testing.asking import difference
+from harness.testing.candidate import Candidate, ContractError, NotApplicableError
+
+_PLAIN = {".json", ".safetensors"}
+
+
+class _Watch:
+    """An audit hook cannot be taken off again, so there is one, told when to listen."""
+
+    def __init__(self) -> None:
+        self.on = False
+        self.added = False
+        self.seen: list[str] = []
+
+    def __call__(self, event: str, arguments: tuple[object, ...]) -> None:
+        if self.on and event == "pickle.find_class":
+            self.seen.append(".".join(map(str, arguments)))
+
+
+_WATCH = _Watch()
+
+
+@contextmanager
+def _watching() -> Iterator[list[str]]:
+    if not _WATCH.added:
+        sys.addaudithook(_WATCH)
+        _WATCH.added = True
+    _WATCH.seen.clear()
+    _WATCH.on = True
+    try:
+        yield _WATCH.seen
+    finally:
+        _WATCH.on = False
+
+
+def no_pickle(candidate: Candidate) -> None:
+    """Unpickle no object while loading; save what trains as plain tensors, and load it back."""
+    with _watching() as seen:
+        with candidate.loaded_anew():
+            pass
+        if seen:
+            raise ContractError(
+                f"loading unpickles {seen[0]}: read safetensors, or torch.load(weights_only=True)"
+            )
+    made: Any = candidate.model()
+    if hasattr(made, "load_model"):
+        _save_and_load(candidate, made)
+
+
+def _save_and_load(candidate: Candidate, made: Any) -> None:
+    """Write the connector as ``harness train`` does, and answer with it read back."""
+    from harness.engine import trained
+    from harness.engine.answerer import EngineAnswerer
+
+    if type(candidate.answerer()) is not EngineAnswerer:
+        return  # an answerer of its own is not what harness train evaluates with
+    before = candidate.answers()
+    candidate.close()
+    model = made.load_model(candidate.runtime)
+    parts = tuple(part for part in model.parts() if part == "connector") or tuple(model.parts())
+    what = trained.Trained(parts[:1])
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        trained.save(model, what, folder)
+        model.close()
+        odd = [path.name for path in folder.iterdir() if path.suffix not in _PLAIN]
+        if odd:
+            raise ContractError(f"saving writes {odd[0]}, not safetensors and JSON alone")
+        other = made.load_model(candidate.runtime)
+        with _watching() as seen:
+            trained.load(other, folder)
+        if seen:
+            raise ContractError(f"loading what was trained unpickles {seen[0]}")
+    answerer = EngineAnswerer(other, candidate.runtime)
+    try:
+        found = candidate.ask(candidate.requests(), answerer)
+    finally:
+        answerer.close()
+    for name, result in before.items():
+        problem = difference(result, found[name], candidate.tolerance)
+        if problem:
+            raise ContractError(f"{name}, saved and loaded: {problem}")
+
+
+def close_frees(candidate: Candidate) -> None:
+    """Free the weights; closing twice does no harm."""
+    if "torch" not in sys.modules:
+        raise NotApplicableError("it loads no torch weights")
+    candidate.close()
+    before = _parameter_bytes()
+    with candidate.loaded_anew() as answerer:
+        candidate.ask(candidate.requests()[:1], answerer)
+        during = _parameter_bytes()
+    answerer.close()
+    del answerer
+    if during <= before:
+        raise NotApplicableError("it loads no torch weights")
+    left = _parameter_bytes() - before
+    if left > 0:
+        raise ContractError(f"{left} bytes of weights of {during - before} stay after close()")
+
+
+def _parameter_bytes() -> int:
+    """Return the bytes of all parameters that are alive."""
+    import torch
+
+    gc.collect()
+    return sum(
+        one.numel() * one.element_size()
+        for one in gc.get_objects()
+        if type(one) is torch.nn.Parameter
+    )

@@ -1,0 +1,71 @@
+"""Checks of models on the engine: where options leave the prompt, and prefix sharing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.requests import Choose
+from harness.testing.asking import OPTIONS, QUESTIONS, difference, draw_picture, request
+from harness.testing.candidate import Candidate, ContractError, NotApplicableError
+
+
+def tokenisation(candidate: Candidate) -> None:
+    """Cut options off where they leave the prompt's own tokens, once an image for each picture."""
+    from harness.engine.contract import IMAGE
+
+    model = _engine_model(candidate)
+    try:
+        for question in QUESTIONS:
+            (turn,) = request("", Choose(OPTIONS), question).turns
+            joint, alone = model.prompt([turn], OPTIONS), model.prompt([turn], ())
+            cut = len(joint.prefix)
+            if joint.prefix != alone.prefix[:cut]:
+                raise ContractError("the prompt's tokens change with what comes behind them")
+            if len(joint.options) != len(OPTIONS) or not all(joint.options):
+                raise ContractError("an option has no tokens")
+            if joint.prefix.count(IMAGE) != len(turn.images):
+                raise ContractError("a picture is left out of the prompt, or repeated")
+            if len(set(joint.options)) != len(OPTIONS):
+                raise ContractError("different options have the same tokens")
+            if cut < len(alone.prefix) and all(
+                option[0] == alone.prefix[cut] for option in joint.options
+            ):
+                raise ContractError("options begin before any leaves the prompt's tokens")
+    finally:
+        model.close()
+
+
+def prefix_sharing(candidate: Candidate) -> None:
+    """Give the same answers with sharing and without."""
+    candidate.close()
+    answerer: Any = candidate.answerer()
+    kind = type(answerer)
+    model = _engine_model(candidate)
+    apart = kind(model, candidate.runtime, sharing=False)
+    picture = draw_picture(6)
+    asked = [
+        *candidate.requests(),
+        *(request(f"shared-{n}", Choose(OPTIONS), text, [picture])
+          for n, text in enumerate(QUESTIONS)),
+    ]  # fmt: skip
+    try:
+        slow = candidate.ask(asked, apart)
+    finally:
+        apart.close()
+    found = candidate.ask(asked)
+    for name, result in slow.items():
+        problem = difference(result, found[name], candidate.tolerance)
+        if problem:
+            raise ContractError(f"{name}: {problem}")
+    notes: list[str] = getattr(candidate.answerer(), "notes", list)()
+    if any("sharing is off" in note for note in notes):
+        raise ContractError(f"the engine turned sharing off: {notes[0]}")
+
+
+def _engine_model(candidate: Candidate) -> Any:
+    """Load the model as the engine takes it; nothing else is loaded at the time."""
+    made: Any = candidate.model()
+    if not hasattr(made, "load_model"):
+        raise NotApplicableError("it does not run on the engine (no load_model)")
+    candidate.close()
+    return made.load_model(candidate.runtime)
