@@ -8,6 +8,8 @@ from typing import TypedDict, Unpack
 
 from harness.config.settings import Settings, load_settings
 from harness.descriptors import Json
+from harness.errors import UserError
+from harness.evaluation.methods import find_method
 from harness.evaluation.plan import Selection
 from harness.evaluation.run import (
     MAX_ERRORS,
@@ -130,6 +132,8 @@ class Asking(TypedDict, total=False):
         max_errors: Share of samples that may error before ``failed`` says so.
         retry_errors: Ask blocks that hold a sample error again, sealed or not.
         checkpoint: Folder of a finished training, put over the model's own weights.
+        method: Id of a method at answer time.
+        method_options: Its options.
     """
 
     options: Mapping[str, Json]
@@ -150,6 +154,8 @@ class Asking(TypedDict, total=False):
     max_errors: float
     retry_errors: bool
     checkpoint: Path | None
+    method: str | None
+    method_options: Mapping[str, Json]
 
 
 def plan(
@@ -172,7 +178,13 @@ def plan(
     )
     folder = asked.get("checkpoint")
     weights = None if folder is None else open_checkpoint(folder)
-    subject = find_subject(model, asked.get("options", {}), settings, runtime, weights)
+    named, given = asked.get("method"), asked.get("method_options", {})
+    if given and named is None:
+        raise UserError("options of a method, and no method", fix="--method ID")
+    method = None if named is None else find_method(named, given)
+    subject = find_subject(
+        model, asked.get("options", {}), settings, runtime, weights, method=method
+    )
     ids = asked.get("ids")
     terms = Terms(
         selection=Selection(asked.get("limit"), None if ids is None else frozenset(ids)),

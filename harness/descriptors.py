@@ -211,8 +211,15 @@ class RecipeDescriptor(Descriptor):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerMethodDescriptor(Descriptor):
-    """A method that acts at answer time. Target: ``(options) -> AnswerMethod``."""
+    """A method that acts at answer time. Target: ``(options) -> AnswerMethod``.
 
+    The contract is :class:`harness.requests.method.AnswerMethod`.
+
+    Attributes:
+        version: Raised whenever an answer changes; enters the evaluation's fingerprint.
+    """
+
+    version: int = 1
     options: tuple[Option, ...] = ()
 
 

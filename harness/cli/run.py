@@ -126,6 +126,10 @@ def size(text: str | None) -> int | None:
     type=click.Path(path_type=Path, file_okay=False),
     help="What `harness train` wrote.",
 )
+@click.option("--method", metavar="ID", help="A method at answer time: posthoc, vdd, ...")
+@click.option(
+    "--method-option", "method_options", multiple=True, metavar="KEY=VALUE", help="Of the method."
+)
 @click.option("--retry-errors", is_flag=True, help="Ask again what errored before.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
@@ -160,6 +164,8 @@ def run(**flags: Any) -> int:
         max_errors=flags["max_errors"],
         retry_errors=flags["retry_errors"],
         checkpoint=flags["checkpoint"],
+        method=flags["method"],
+        method_options=dict(pairs(flags["method_options"], "--method-option")),
     )
     with Display(console) as display:
         display.planned(planned)

@@ -198,6 +198,8 @@ def _versions(subject: Subject, task: Task) -> dict[str, Json]:
             find("reader", task.spec.data.reader, plugins().readers())
         ),
     }
+    if subject.method is not None:
+        versions["method plugin"] = plugins().distribution_of(subject.method.descriptor)
     for name in ("numpy", "pillow", "scipy", *_imported_by(subject)):
         try:
             versions[name] = version(name)

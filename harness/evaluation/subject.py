@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from harness.config.settings import Settings
 from harness.descriptors import Json, ModelDescriptor, Option, load_target, parse_options
 from harness.errors import UserError, unknown
+from harness.evaluation.methods import Method
 from harness.evaluation.task import Task
 from harness.models import Answerer, Model, Runtime
 from harness.plugins import find, plugins
@@ -54,6 +55,7 @@ class Subject:
         options: Every option's value.
         marks: Marks its preset puts on records.
         checkpoint: What ``harness train`` wrote, to be put over the model's own weights.
+        method: Acts between requests and the model.
     """
 
     descriptor: ModelDescriptor
@@ -61,6 +63,7 @@ class Subject:
     marks: tuple[str, ...]
     runtime: Runtime
     checkpoint: TrainedWeights | None = None
+    method: Method | None = None
     _models: dict[str, Model] = field(default_factory=dict)
     _loaded: dict[str, Answerer] = field(default_factory=dict)
 
@@ -79,7 +82,8 @@ class Subject:
         """Return the loaded model for a task; weights are loaded on the first call."""
         key = task.id if self.descriptor.needs_task else ""
         if key not in self._loaded:
-            self._loaded[key] = self._load(self.model(task))
+            loaded = self._load(self.model(task))
+            self._loaded[key] = loaded if self.method is None else self.method.around(loaded)
         return self._loaded[key]
 
     def _load(self, model: Any) -> Answerer:
@@ -91,12 +95,14 @@ class Subject:
     def record(self, task: Task) -> dict[str, Json]:
         """Return what ``evaluation.json`` says of the model."""
         identity = dict(self.model(task).identity(self.runtime))
-        trained: dict[str, Json] = {}
+        added: dict[str, Json] = {}
         if self.checkpoint is not None:
             identity["checkpoint"] = self.checkpoint.sha256
-            trained["training"] = self.checkpoint.about
+            added["training"] = self.checkpoint.about
+        if self.method is not None:
+            identity["method"] = added["method"] = self.method.identity
         return {
-            **trained,
+            **added,
             "id": self.descriptor.id,
             "options": {
                 option.name: _portable(option, self.options[option.name])
@@ -137,12 +143,14 @@ def _portable(option: Option, value: Json) -> Json:
     return PurePath(str(value)).name
 
 
-def find_subject(
+def find_subject(  # noqa: PLR0913  what a run asks with
     name: str,
     given: Mapping[str, Json],
     settings: Settings,
     runtime: Runtime,
     checkpoint: TrainedWeights | None = None,
+    *,
+    method: Method | None = None,
 ) -> Subject:
     """Find a model and settle its options: descriptor default < preset < settings < given.
 
@@ -164,4 +172,4 @@ def find_subject(
     # A preset's marks speak of its parts: they go when the user puts another part in their place.
     replaced = held.keys() & chosen.keys()
     marks = () if replaced else descriptor.preset_marks.get(str(preset), ())
-    return Subject(descriptor, options, marks, runtime, checkpoint)
+    return Subject(descriptor, options, marks, runtime, checkpoint, method)

@@ -217,17 +217,18 @@ class EvaluationRecord:
 
     @property
     def title(self) -> str:
-        """The model with what it was trained by: recipe, data and seed."""
-        model = self.raw.get("model")
-        training = model.get("training") if isinstance(model, dict) else None
-        if not isinstance(training, dict):
-            return self.model
-        recipe, data = training["recipe"], training["data"]
-        assert isinstance(recipe, dict)
-        assert isinstance(data, dict)
-        tasks = data["tasks"]
-        named = "+".join(map(str, tasks)) if isinstance(tasks, list) else ""
-        return f"{self.model} + {recipe['id']} ({named}, seed {training['seed']})"
+        """The model with what it was trained by (recipe, data, seed) and how it answers."""
+        held = self.raw.get("model")
+        model = held if isinstance(held, dict) else {}
+        name, training, method = self.model, model.get("training"), model.get("method")
+        if isinstance(training, dict):
+            recipe, data = training["recipe"], training["data"]
+            assert isinstance(recipe, dict)
+            assert isinstance(data, dict)
+            tasks = data["tasks"]
+            named = "+".join(map(str, tasks)) if isinstance(tasks, list) else ""
+            name += f" + {recipe['id']} ({named}, seed {training['seed']})"
+        return f"{name} + {method['id']}" if isinstance(method, dict) else name
 
     @property
     def main(self) -> MetricValue:

@@ -1,0 +1,114 @@
+"""Methods at answer time: found by name, and put between a task's requests and the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from harness.descriptors import AnswerMethodDescriptor, Json, load_target, parse_options
+from harness.models import Answerer
+from harness.models.contract import TakesNotes
+from harness.plugins import find, plugins
+from harness.requests import Choose, Failed, Request, Response, Turn
+from harness.requests.method import AnswerMethod, Result
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A method at answer time with its options settled."""
+
+    descriptor: AnswerMethodDescriptor
+    options: Mapping[str, Json]
+
+    @property
+    def identity(self) -> dict[str, Json]:
+        """Everything that can change numbers."""
+        descriptor = self.descriptor
+        return {"id": descriptor.id, "version": descriptor.version, "options": {**self.options}}
+
+    def around(self, answerer: Answerer) -> Answerer:
+        """Return a loaded model that answers by this method.
+
+        Raises:
+            PluginError: the method does not load.
+            UserError: an option's value that it refuses.
+        """
+        method: AnswerMethod = load_target(self.descriptor)(self.options)
+        return MethodAnswerer(answerer, method)
+
+
+def find_method(name: str, given: Mapping[str, Json]) -> Method:
+    """Find a method and settle its options.
+
+    Raises:
+        UserError: unknown method, option or value.
+    """
+    descriptor = find("answer method", name, plugins().answer_methods())
+    options = parse_options(descriptor.options, given, owner=f"answer method {name!r}")
+    return Method(descriptor, options)
+
+
+class MethodAnswerer:
+    """Asks a model a block with all that a method needs at once, so that it can share prefixes.
+
+    Further questions that are equal, as those without a picture often are, are asked once a block.
+    """
+
+    def __init__(self, answerer: Answerer, method: AnswerMethod) -> None:
+        self._answerer = answerer
+        self._method = method
+
+    def answer(self, requests: Sequence[Request]) -> Iterator[Response]:
+        """Answer one block."""
+        asked: list[Request] = []
+        needed: dict[str, list[str]] = {}
+        known: dict[tuple[tuple[Turn, ...], Choose], str] = {}
+        for request in requests:
+            further = self._method.further(request)
+            if isinstance(further, Failed):
+                yield Response(request.id, further)
+                continue
+            asked.append(request)
+            needed[request.id] = [_place(one, request, known, asked) for one in further]
+        results = {
+            response.request: response.result
+            for response in (self._answerer.answer(asked) if asked else ())
+        }
+        lost = Failed("no_answer", "the model did not answer")
+        for request in asked:
+            if request.id in needed:
+                found = [results.get(name, lost) for name in (request.id, *needed[request.id])]
+                yield Response(request.id, self._combined(request, found))
+
+    def _combined(self, request: Request, found: Sequence[Result | Failed]) -> Result | Failed:
+        whole: list[Result] = []
+        for result in found:
+            if isinstance(result, Failed):
+                return result
+            whole.append(result)
+        return self._method.combine(request, whole[0], whole[1:])
+
+    def notes(self) -> list[str]:
+        """Return what the model has to say."""
+        return self._answerer.notes() if isinstance(self._answerer, TakesNotes) else []
+
+    def close(self) -> None:
+        """Free the model."""
+        self._answerer.close()
+
+
+def _place(
+    one: Request,
+    of: Request,
+    known: dict[tuple[tuple[Turn, ...], Choose], str],
+    asked: list[Request],
+) -> str:
+    """Return the id under which a further request is asked; equal ones share it."""
+    name = f"{of.id}\x00{len(asked)}"
+    if isinstance(one.want, Choose) and not one.images:  # scores depend on the text alone
+        key = one.turns, one.want
+        if key in known:
+            return known[key]
+        known[key] = name
+    asked.append(replace(one, id=name))
+    return name

@@ -1,0 +1,32 @@
+"""The contract of methods at answer time: what else is asked, and how the answers become one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from harness.requests.request import Request
+from harness.requests.response import Failed, Scores, Text, Vectors
+
+Result = Scores | Text | Vectors
+
+
+class AnswerMethod(Protocol):
+    """Made by ``(options) -> AnswerMethod``; it sees requests and results, never the model."""
+
+    def further(self, request: Request) -> Sequence[Request] | Failed:
+        """Return what must be asked beside a request, or why the method cannot treat it.
+
+        Ids of further requests do not matter: the harness gives them their own.
+        """
+        ...
+
+    def combine(self, request: Request, own: Result, further: Sequence[Result]) -> Result | Failed:
+        """Return the answer to a request.
+
+        Args:
+            request: As the task made it.
+            own: The model's answer to it.
+            further: The answers to what :meth:`further` returned, in its order; none has failed.
+        """
+        ...

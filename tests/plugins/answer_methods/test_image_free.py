@@ -1,0 +1,90 @@
+"""Calibration and contrast against numbers worked by hand."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from harness_answer_methods.image_free import Contrast, ImageFree, PostHoc
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from harness.errors import UserError
+from harness.requests import Choose, Failed, Generate, Request, Scores, Text, Turn
+from harness.samples.images import LoadedImage
+
+PICTURE = LoadedImage(Image.new("RGB", (2, 2)), "sha", "key", 2, 2)
+
+
+def request(want: Any = None, *, pictures: tuple[LoadedImage, ...] = (PICTURE,)) -> Request:
+    turns = (Turn("system", "You look."), Turn("user", "Is it a nurse?", pictures))
+    return Request("1", "s", "task", turns, want or Choose(("yes", "no")), seed=4)
+
+
+def logs(*shares: float) -> Scores:
+    return Scores("logprob", tuple(map(math.log, shares)), (1, 2), (3, 2))
+
+
+def combined(method: ImageFree, own: Any, free: Any) -> Any:
+    return method.combine(request(), own, [free])
+
+
+def test_calibration_divides_by_the_image_free_share() -> None:
+    # p = .6 .4; p_cf = .75 .25 (from .3 .1); p / p_cf = .8 1.6, normalised 1/3 2/3.
+    found = combined(PostHoc({"epsilon": 1e-12}), logs(0.6, 0.4), logs(0.3, 0.1))
+    assert [math.exp(value) for value in found.values] == pytest.approx([1 / 3, 2 / 3])
+    assert (found.tokens, found.bytes) == ((1, 2), (3, 2))
+
+
+def test_calibration_adds_epsilon_after_normalising() -> None:
+    # p_cf = .75 .25, with .25 added 1 .5; .6 / 1 = .6, .4 / .5 = .8, normalised 3/7 4/7.
+    found = combined(PostHoc({"epsilon": 0.25}), logs(0.6, 0.4), logs(0.3, 0.1))
+    assert [math.exp(value) for value in found.values] == pytest.approx([3 / 7, 4 / 7])
+
+
+def test_contrast_moves_away_from_the_image_free_scores() -> None:
+    own, free = Scores("logprob", (-1.0, -2.0)), Scores("logprob", (-0.5, -3.0))
+    assert combined(Contrast({"alpha": 0.5}), own, free).values == pytest.approx((-1.25, -1.5))
+    assert combined(Contrast({"alpha": 0.0}), own, free).values == own.values
+
+
+@given(st.lists(st.floats(-30, 0), min_size=2, max_size=5))
+def test_calibration_against_an_even_prior_changes_no_order(values: list[float]) -> None:
+    own = Scores("logprob", tuple(values))
+    free = Scores("logprob", (-1.0,) * len(values))
+    found = combined(PostHoc({"epsilon": 1e-4}), own, free).values
+    assert max(range(len(values)), key=found.__getitem__) in [
+        place for place, value in enumerate(values) if value >= max(values) - 1e-9
+    ]
+    assert math.fsum(map(math.exp, found)) == pytest.approx(1)
+
+
+def test_the_question_is_asked_again_without_its_pictures() -> None:
+    [again] = PostHoc({"epsilon": 1e-4}).further(request())  # type: ignore[misc]
+    assert again.images == ()
+    assert [turn.text for turn in again.turns] == ["You look.", "Is it a nurse?"]
+    assert again.want == Choose(("yes", "no"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "kind"),
+    [(request(Generate(8)), "unsupported"), (request(pictures=()), "no_image")],
+)
+def test_what_cannot_be_treated_is_a_fault(asked: Request, kind: str) -> None:
+    found = Contrast({"alpha": 1.0}).further(asked)
+    assert isinstance(found, Failed)
+    assert found.kind == kind
+
+
+@pytest.mark.parametrize("own", [Scores("similarity", (0.1, 0.2)), Text("yes")])
+def test_answers_without_log_probabilities_are_a_fault(own: Any) -> None:
+    assert combined(PostHoc({"epsilon": 1e-4}), own, own).kind == "unsupported"
+
+
+def test_options_outside_their_range_are_refused() -> None:
+    with pytest.raises(UserError, match="not above 0"):
+        PostHoc({"epsilon": 0.0})
+    with pytest.raises(UserError, match="below 0"):
+        Contrast({"alpha": -1.0})
