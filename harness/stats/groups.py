@@ -100,10 +100,12 @@ def bands(value: Floats, drawn: Floats, direction: str) -> list[tuple[float, flo
         logs = np.log(value), np.log(drawn)
 
     def distance(held: tuple[Floats, Floats], one: Any, other: Any) -> tuple[float, float] | None:
-        apart = held[0][one] - held[0][other]
+        with np.errstate(invalid="ignore"):  # the logarithm of a draw may be minus infinite
+            apart = held[0][one] - held[0][other]
+            drawn_apart = held[1][:, one] - held[1][:, other]
         if not np.isfinite(apart).all():
             return None
-        low, high = band(apart, held[1][:, one] - held[1][:, other])
+        low, high = band(apart, drawn_apart)
         near = np.where((low <= 0) & (high >= 0), 0.0, np.minimum(np.abs(low), np.abs(high)))
         return float(near.max()), float(np.maximum(np.abs(low), np.abs(high)).max())
 

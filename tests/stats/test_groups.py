@@ -98,3 +98,10 @@ def test_bands_hold_the_truth_at_parity_and_away_from_it(spread: float) -> None:
             hits[at] += ends[0] <= expected[at] + 1e-12 and expected[at] <= ends[1] + 1e-12
     # 1,500 trials give 94.5 to 99 %; four standard errors of 200 trials leave 177.
     assert (hits >= 177).all()
+
+
+def test_groups_without_a_right_answer_warn_of_nothing() -> None:
+    random = np.random.default_rng(0)
+    drawn = random.integers(0, 2, size=(50, 4)).astype(float)  # zeros, whose logarithm is infinite
+    found = bands(np.array([0.5, 0.5, 0.5, 0.5]), drawn, "higher")
+    assert found[1] is not None

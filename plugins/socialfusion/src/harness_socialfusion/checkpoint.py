@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,7 @@ def create(  # noqa: PLR0913  each is a choice of its own, all named
     lora: LoraSettings | None = None,
     seed: int = 0,
     parts: Parts | None = None,
+    loading: Mapping[str, Any] | None = None,
 ) -> SocialFusionModel:
     """Return a model of frozen parts, an untrained connector and, if asked for, fresh adapters.
 
@@ -80,6 +82,7 @@ def create(  # noqa: PLR0913  each is a choice of its own, all named
         lora: Adapters on the language model.
         seed: Of the connector's and the adapters' first weights.
         parts: The frozen parts, when they were already looked for.
+        loading: More arguments for transformers' ``from_pretrained`` of the language model.
 
     Raises:
         UserError: when a part is not there or does not load.
@@ -88,7 +91,9 @@ def create(  # noqa: PLR0913  each is a choice of its own, all named
     encoder = VisualEncoder(
         found.encoder, layer=settings.encoder_layer, norm=settings.encoder_norm
     ).to(dtype)
-    language_model, tokenizer = _load_language_model(found.language_model, dtype)
+    language_model, tokenizer = _load_language_model(
+        found.language_model, {"dtype": dtype, **(loading or {})}
+    )
     language_model.requires_grad_(requires_grad=False)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -144,13 +149,14 @@ def save(
         save_file(_plain(state, dtype), adapter / ADAPTER_WEIGHTS)
 
 
-def load(
+def load(  # noqa: PLR0913  each is a choice of its own, all named
     folder: Path,
     *,
     dtype: torch.dtype = torch.float32,
     merge: bool = False,
     memo: Path | None = None,
     prompt_format: str | None = None,
+    loading: Mapping[str, Any] | None = None,
 ) -> SocialFusionModel:
     """Return a saved model.
 
@@ -160,6 +166,7 @@ def load(
         merge: Add the adapters into the language model's weights (faster; not for training).
         memo: Folder that remembers hashes of weight files.
         prompt_format: Another format than the saved one.
+        loading: As for :func:`create`.
 
     Raises:
         UserError: when a file is missing or damaged, a part is another than at training time, or
@@ -170,7 +177,7 @@ def load(
         settings = dataclasses.replace(settings, prompt_format=prompt_format)
     parts = find_parts(settings, folder, memo)
     check_parts(settings, parts, folder)
-    model = create(settings, parts=parts, dtype=dtype)
+    model = create(settings, parts=parts, dtype=dtype, loading=loading)
     _fill(model.connector, folder / CONNECTOR)
     if (folder / ADAPTER).is_dir():
         model.language_model = _adapt(model.language_model, folder / ADAPTER, merge=merge)
@@ -199,13 +206,13 @@ def _recorded(part: Part, found: Source) -> Part:
     return dataclasses.replace(part, revision=revision, sha256=found.sha256)
 
 
-def _load_language_model(source: Source, dtype: torch.dtype) -> tuple[Any, Any]:
+def _load_language_model(source: Source, loading: Mapping[str, Any]) -> tuple[Any, Any]:
     bar = is_progress_bar_enabled()
     disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             str(source.folder),
-            dtype=dtype,
+            **loading,
             use_safetensors=True,
             local_files_only=True,
             trust_remote_code=False,

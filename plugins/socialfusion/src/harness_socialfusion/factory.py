@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.descriptors import Json
 from harness.engine.devices import resolve_device, resolve_dtype, torch_dtype
+from harness.engine.loading import after_load, is_placed, load_arguments, loading_identity
 from harness.engine.weights import hash_files, read_header, user_cache
 from harness.errors import UserError
 from harness.models import Runtime
@@ -69,6 +70,7 @@ class SocialFusion:
             "language_model": _about(language_model),
             "dtype": self._dtype(runtime, settings, language_model),
             "score_eos": bool(self._options.get("score_eos", True)),
+            **loading_identity(self._options, memo),
         }
         if folder is None:
             about["untrained_seed"] = int(self._options.get("seed") or 0)
@@ -100,20 +102,29 @@ class SocialFusion:
         encoder, language_model = _parts(settings, folder, memo)
         name = self._dtype(runtime, settings, language_model)
         dtype = torch_dtype(name)
+        loading = load_arguments(self._options, runtime, name)
+        placed = is_placed(self._options)
         if folder is None:
             parts = checkpoint.Parts(encoder, language_model)
             seed = int(self._options.get("seed") or 0)
-            model = checkpoint.create(settings, parts=parts, dtype=dtype, seed=seed)
+            model = checkpoint.create(
+                settings, parts=parts, dtype=dtype, seed=seed, loading=loading
+            )
         else:
             model = checkpoint.load(
                 folder,
                 dtype=dtype,
-                merge=name == "float32",  # merged halves would lose what the adapters add
+                # Merged halves would lose what the adapters add; quantised weights take none.
+                merge=name == "float32" and not placed,
                 memo=memo,
                 prompt_format=settings.prompt_format,
+                loading=loading,
             )
+        model.language_model = after_load(model.language_model, self._options)
+        for part in (model.encoder, model.connector) if placed else (model,):
+            part.to(device)
         return SpokenModel(
-            model.to(device).eval(),
+            model.eval(),
             encoder=encoder,
             score_eos=bool(self._options.get("score_eos", True)),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.descriptors import Option
+from harness.engine.loading import LOADING
 
 from harness_socialfusion.prompts import FORMATS
 
@@ -53,6 +54,7 @@ OPTIONS: tuple[Option, ...] = (
         help="allow parts whose connector was never trained (answers mean nothing)",
     ),
     Option(name="seed", type="int", default=0, help="seed of an untrained connector's weights"),
+    *LOADING,
 )
 
 PRESETS: Mapping[str, Mapping[str, Json]] = {
