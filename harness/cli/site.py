@@ -1,0 +1,93 @@
+"""``harness site``: a static site of finished evaluations, and a server for this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.errors import CheckFailed
+from harness.plugins import plugins
+
+
+@click.group(
+    short_help="Build or serve a site of evaluations.",
+    epilog="Examples: harness site build out results; harness site serve out",
+)
+def site() -> None:
+    """Build a static site of finished evaluations, or show one to this machine."""
+
+
+@site.command(epilog="Example: harness site build out results --images 0")
+@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("places", nargs=-1, metavar="[DIR_OR_RUN]...")
+@click.option(
+    "--duplicates",
+    type=click.Choice(["fail", "newest", "mean"]),
+    default="fail",
+    show_default=True,
+    help="When evaluations claim one cell: stop, take the newest, or the mean over seeds.",
+)
+@click.option(
+    "--images",
+    type=click.IntRange(min=0),
+    default=200,
+    show_default=True,
+    help="So many thumbnails a task at most; 0 for none.",
+)
+@click.option("--figures/--no-figures", default=True, help="Draw figures (needs matplotlib).")
+@click.option("--profile", metavar="NAME", help="Look for data as this profile says.")
+@click.option("--data", "folders", multiple=True, metavar="TASK=PATH", help="Where data lie.")
+@click.option("--strict", is_flag=True, help="End with 1 when a directory was left out.")
+def build(out: Path, places: tuple[str, ...], duplicates: Any, **options: Any) -> None:
+    """Write a site into a folder: leaderboard, a page an evaluation, a browser of samples.
+
+    It needs no server and asks nothing of the network. Prompts and pictures are read again from
+    the task's data, where they are the data that were asked. A site that is there is replaced.
+    """
+    from harness.cli.leaderboard import Known, over_seeds, read_places
+    from harness.cli.run import pairs
+    from harness.config.settings import load_settings
+    from harness.site.build import build_site
+    from harness.site.questions import Sources
+    from harness.specs.catalog import load_catalog
+    from harness.tables.build import Ways
+
+    records, problems = read_places(places, whole=True)
+    for problem in problems:
+        click.echo(f"left out: {problem}", err=True)
+    known = Known()
+    given = {
+        task: Path(path).expanduser() for task, path in pairs(options["folders"], "--data").items()
+    }
+    sources = Sources(
+        catalog=load_catalog(plugins().spec_folders()),
+        settings=load_settings(profile=options["profile"], data=given),
+        pictures=options["images"],
+        figures=options["figures"],
+        say=lambda text: click.echo(text, err=True),
+    )
+    ways = Ways(
+        duplicates=duplicates,
+        seed_interval=over_seeds() if duplicates == "mean" else None,
+        supports=known.supports,
+    )
+    click.echo(build_site(out, known.ordered(records), ways, sources))
+    if options["strict"] and problems:
+        raise CheckFailed(f"{len(problems)} of the directories were left out")
+
+
+@site.command(epilog="Example: harness site serve out --port 8000")
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
+def serve(out: Path, port: int) -> None:
+    """Show a built site to this machine alone; Ctrl-C ends it."""
+    from harness.site.serve import server
+
+    with server(out, port) as held:
+        click.echo(f"http://127.0.0.1:{held.server_address[1]}/index.html")
+        try:
+            held.serve_forever()
+        except KeyboardInterrupt:
+            return

@@ -1,0 +1,241 @@
+"""Data of the sample browser: small columns to filter by, and chunks of what is shown.
+
+A set is the samples of one task fingerprint; its evaluations share ids and order. Files::
+
+    index.js         models, slices and their values by number
+    ask-N.js         prompts, right answers and pictures of a chunk
+    RUN.js           outcome and answer (by number) of every sample, to filter by
+    RUN-N.js         answers of a chunk
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.descriptors import Json
+from harness.errors import DataError
+from harness.evaluation.score import normalised
+from harness.requests import Scores
+from harness.runs.record import EvaluationRecord
+from harness.runs.samples import read_samples
+from harness.site.files import Site, plain
+from harness.site.questions import Asked, Questions
+from harness.specs.yaml_loader import read_yaml
+
+CHUNK = 250
+LONGEST = 20_000
+RIGHT, WRONG, PARTLY, UNPARSED, REFUSED, ERROR, OPEN = "rwpuxen"
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What ``spec.yaml`` of an evaluation says of answers.
+
+    Attributes:
+        labels: Of a choice, in the order of scores; else empty.
+        normalisation: How scores were compared.
+    """
+
+    labels: tuple[str, ...] = ()
+    normalisation: str = "none"
+
+    @classmethod
+    def of(cls, directory: Path) -> Asking:
+        """Read it."""
+        data: Any = read_yaml(directory / "spec.yaml").data
+        choose = data["ask"].get("choose") if isinstance(data.get("ask"), dict) else None
+        if not isinstance(choose, dict):
+            return cls()
+        labels = tuple(plain(label) for label in choose.get("labels") or ())
+        return cls(labels, str(choose.get("normalisation", "none")))
+
+
+@dataclass
+class Set:
+    """Evaluations of the same samples.
+
+    Attributes:
+        name: Its folder and page.
+        records: The evaluations.
+        counts: Of each evaluation of a choice, samples by right answer and answer.
+    """
+
+    name: str
+    records: list[EvaluationRecord]
+    counts: list[Counter[tuple[str, str]]] = field(default_factory=list)
+
+
+def outcome(sample: Mapping[str, Any], *, graded: bool = True) -> str:
+    """Return how a sample went, as one letter.
+
+    Args:
+        sample: A line of ``samples.jsonl``.
+        graded: Whether its score is better when higher, with 1 for a right answer.
+    """
+    if sample["error"] is not None:
+        return ERROR
+    if sample["problem"]:
+        return REFUSED if sample["problem"] == "refusal" else UNPARSED
+    score = sample.get("score")
+    if graded and isinstance(score, int | float):
+        return RIGHT if score >= 1 else PARTLY if score > 0 else WRONG
+    if isinstance(sample["target"], str):
+        return RIGHT if sample["answer"] == sample["target"] else WRONG
+    return OPEN
+
+
+def write_set(site: Site, held: Set, questions: Questions) -> None:
+    """Write the data of one set, and count what was answered.
+
+    Raises:
+        DataError: two evaluations of one task fingerprint hold other samples.
+    """
+    folder = f"samples/{held.name}"
+    ids, slices = _questions(site, folder, held.records[0], questions)
+    shared = _Shared(folder, ids)
+    for place, record in enumerate(held.records):
+        held.counts.append(_answers(site, shared, place, record))
+    labels = Asking.of(held.records[0].directory).labels
+    site.data(
+        f"{folder}/index",
+        {
+            "size": len(ids),
+            "chunk": CHUNK,
+            "labels": labels,
+            "models": [
+                {"name": record.model, "marks": list(record.marks)} for record in held.records
+            ],
+            "slices": [
+                {"name": name, "values": list(values), "of": of}
+                for name, (values, of) in slices.items()
+            ],
+        },
+    )
+
+
+def _questions(
+    site: Site, folder: str, record: EvaluationRecord, questions: Questions
+) -> tuple[list[str], dict[str, tuple[dict[str, int], list[int]]]]:
+    ids: list[str] = []
+    slices: dict[str, tuple[dict[str, int], list[int]]] = {}
+    stream = questions.each()
+    for number, chunk in enumerate(_chunks(read_samples(record.directory))):
+        prompts: dict[Any, int] = {}
+        items = []
+        for sample in chunk:
+            found = next((one for name, one in stream if name == sample["id"]), None)
+            asked = Asked() if found is None else questions.asked(found)
+            key = (asked.turns, asked.options)
+            groups = sample["groups"]
+            items.append(
+                [
+                    _short(sample["id"]),
+                    _short(plain(sample["target"])),
+                    prompts.setdefault(key, len(prompts)),
+                    [name.rpartition("/")[2] for name in asked.pictures],
+                    asked.note,
+                    [[name, *pair] for name, pair in groups.items()],
+                    [[name, _short(plain(value))] for name, value in sample["fields"].items()],
+                ]
+            )
+            for name in groups.keys() - slices.keys():
+                slices[name] = {}, [-1] * len(ids)
+            for name, (values, of) in slices.items():
+                pair = groups.get(name)
+                of.append(-1 if pair is None else values.setdefault(pair[0], len(values)))
+            ids.append(sample["id"])
+        shown = [
+            [[[role, _short(text)] for role, text in turns], list(options)]
+            for turns, options in prompts
+        ]
+        site.data(f"{folder}/ask-{number}", {"prompts": shown, "items": items})
+    return ids, dict(sorted(slices.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What evaluations of a set share: a folder, ids in order, and a number for each answer."""
+
+    folder: str
+    ids: Sequence[str]
+    numbers: dict[str, int] = field(default_factory=dict)
+
+
+def _answers(
+    site: Site, shared: _Shared, place: int, record: EvaluationRecord
+) -> Counter[tuple[str, str]]:
+    """Write the answers of one evaluation; return samples by right answer and answer."""
+    folder, ids, numbers = shared.folder, shared.ids, shared.numbers
+    asking = Asking.of(record.directory)
+    graded = record.main.direction == "higher"
+    outcomes: list[str] = []
+    said: list[int] = []
+    counts: Counter[tuple[str, str]] = Counter()
+    for number, chunk in enumerate(_chunks(read_samples(record.directory))):
+        items = []
+        for sample in chunk:
+            if len(said) >= len(ids) or sample["id"] != ids[len(said)]:
+                raise DataError(
+                    "its samples are not those of the other evaluations with its fingerprint",
+                    where=record.directory,
+                )
+            letter, answer = outcome(sample, graded=graded), sample["answer"]
+            text = plain(answer)
+            outcomes.append(letter)
+            said.append(-1 if answer is None else numbers.setdefault(text, len(numbers)))
+            items.append(_item(sample, letter, text, asking))
+            if asking.labels and letter != ERROR and isinstance(sample["target"], str):
+                counts[sample["target"], "" if answer is None else text] += 1
+        site.data(f"{folder}/{place}-{number}", items)
+    site.data(f"{folder}/{place}", {"outcomes": "".join(outcomes), "answers": said})
+    return counts
+
+
+def _item(sample: Mapping[str, Any], letter: str, answer: str, asking: Asking) -> list[Json]:
+    error = sample["error"]
+    kind, scores = _scores(sample, asking)
+    return [
+        letter,
+        _short(answer),
+        sample.get("score"),
+        _short(sample.get("text") or ""),
+        sample.get("finish") or "",
+        sample["problem"],
+        "" if error is None else _short(f"{error['kind']}: {error['message']}"),
+        kind,
+        scores,
+    ]
+
+
+def _scores(sample: Mapping[str, Any], asking: Asking) -> tuple[str, list[Json]]:
+    """Return scores as the spec compares them, with what they are."""
+    values = sample.get("scores")
+    if not values:
+        return "", []
+    kind = str(sample.get("score_kind", ""))
+    if asking.normalisation == "none":
+        return kind, [round(value, 4) for value in values]
+    lengths = tuple(sample.get("tokens", ())), tuple(sample.get("bytes", ()))
+    held = normalised(Scores(sample["score_kind"], tuple(values), *lengths), asking.normalisation)
+    return f"{kind} per {asking.normalisation}", [round(value, 4) for value in held]
+
+
+def _chunks(samples: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    held: list[dict[str, Any]] = []
+    for sample in samples:
+        held.append(sample)
+        if len(held) == CHUNK:
+            yield held
+            held = []
+    if held:
+        yield held
+
+
+def _short(text: str) -> str:
+    if len(text) <= LONGEST:
+        return text
+    return f"{text[:LONGEST]}… ({len(text) - LONGEST} more characters are in samples.jsonl)"

@@ -1,0 +1,115 @@
+"""Build a site: read once, write everything beside its place, then put it there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness._version import __version__
+from harness.descriptors import is_installed
+from harness.errors import UserError
+from harness.runs.record import EvaluationRecord
+from harness.site.board import write_boards
+from harness.site.browse import Set, write_set
+from harness.site.evaluation import Figures, write_evaluation
+from harness.site.files import Site, slug
+from harness.site.questions import Questions, Sources
+from harness.tables.build import Ways
+
+SIGN = "harness-site.json"
+FORMAT = 1
+
+
+def is_site(folder: Path) -> bool:
+    """Whether a folder was written by :func:`build_site`."""
+    return (folder / SIGN).is_file()
+
+
+def build_site(
+    out: Path, records: Sequence[EvaluationRecord], ways: Ways, sources: Sources
+) -> Path:
+    """Write a site; a site that stood there is replaced as a whole.
+
+    Args:
+        out: A folder that is empty, not there, or holds a site.
+        records: Read whole.
+        ways: How the leaderboard is made.
+        sources: Everything else.
+
+    Raises:
+        UserError: something else is in the folder, or it cannot be written.
+    """
+    if not records:
+        raise UserError("no finished evaluation to show", fix="harness run ... makes them")
+    if out.exists() and not is_site(out) and (not out.is_dir() or any(out.iterdir())):
+        raise UserError("holds something that is no site", where=out, fix="name an empty folder")
+    part = out.with_name(out.name + ".part")
+    try:
+        _cleared(part)
+        part.mkdir(parents=True)
+        _write(Site(part, sorted({mark for one in records for mark in one.marks})),
+               records, ways, sources)  # fmt: skip
+        _cleared(out)
+        part.replace(out)
+    except OSError as error:
+        raise UserError(f"cannot be written: {error.strerror}", where=out) from None
+    finally:
+        _cleared(part)
+    return out / "index.html"
+
+
+def _cleared(folder: Path) -> None:
+    if folder.is_dir():
+        shutil.rmtree(folder)
+
+
+def _write(site: Site, records: Sequence[EvaluationRecord], ways: Ways, sources: Sources) -> None:
+    names = {_fingerprint(record): _name(record) for record in records}
+    pages = {key: f"evaluations/{name}.html" for key, name in names.items()}
+    site.assets()
+    write_boards(site, records, ways, pages)
+    drawn = sources.figures and is_installed("matplotlib")
+    if sources.figures and not drawn:
+        sources.say("figures left out; they need matplotlib: pip install 'social-harness[plot]'")
+    listed = []
+    for held in _sets(records):
+        first = held.records[0]
+        folder = f"samples/{held.name}"
+        questions = Questions.of(first, sources, site, folder)
+        write_set(site, held, questions)
+        if questions.problem:
+            sources.say(f"prompts and pictures of {first.task} left out: {questions.problem}")
+        site.page(
+            f"{folder}.html",
+            "samples.html",
+            title=f"Samples of {first.task_title}",
+            marks={mark for record in held.records for mark in record.marks},
+            folder=held.name,
+            problem=questions.problem,
+            models=[(record.model, names[_fingerprint(record)]) for record in held.records],
+        )
+        for place, record in enumerate(held.records):
+            write_evaluation(site, held, place, names[_fingerprint(record)], Figures(drawn))
+        listed.append(
+            (first, f"{folder}.html", [(r, pages[_fingerprint(r)]) for r in held.records])
+        )
+    site.page("evaluations.html", "evaluations.html", title="Evaluations", sets=listed)
+    site.write(SIGN, json.dumps({"format": FORMAT, "version": __version__}).encode() + b"\n")
+
+
+def _fingerprint(record: EvaluationRecord) -> str:
+    return str(record.raw.get("fingerprint", ""))
+
+
+def _name(record: EvaluationRecord) -> str:
+    return slug(record.task, record.model, _fingerprint(record)[:12])
+
+
+def _sets(records: Sequence[EvaluationRecord]) -> list[Set]:
+    found: dict[str, Set] = {}
+    for record in records:
+        name = slug(record.task, record.task_fingerprint[:12])
+        found.setdefault(record.task_fingerprint, Set(name, [])).records.append(record)
+    return list(found.values())

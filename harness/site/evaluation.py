@@ -1,0 +1,171 @@
+"""The page of an evaluation: its record, numbers with intervals, where it fails."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.runs.record import DetailRow, EvaluationRecord, MetricValue
+from harness.site.browse import Asking, Set
+from harness.site.files import Site, plain
+from harness.tables.columns import column_of
+
+MOST = 200
+"""Rows of a table that a page shows; the rest stay in metrics.json."""
+
+FEW = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Draws; without matplotlib pages go without figures."""
+
+    wanted: bool
+
+    def write(self, site: Site, record: EvaluationRecord, name: str) -> dict[str, str]:
+        """Write the figures of an evaluation and return their names by kind."""
+        if not self.wanted:
+            return {}
+        from harness.figures import draw, records
+        from harness.figures.save import figure_bytes
+
+        found = {"forest": f"{name}-forest.svg"}
+        panels = records.forest_of_record(record)
+        content = figure_bytes(draw.forest, panels, ".svg", clear=True)
+        site.write(f"evaluations/{found['forest']}", _in_both_lights(content))
+        if records.skew_detail(record) is not None:
+            found["skew"] = f"{name}-skew.svg"
+            content = figure_bytes(draw.grid, records.skew_grid(record), ".svg", clear=True)
+            site.write(f"evaluations/{found['skew']}", _in_both_lights(content))
+        return found
+
+
+def _in_both_lights(svg: bytes) -> bytes:
+    """Return a figure whose ink follows the reader's light or dark choice."""
+    head, mark, rest = svg.partition(b"<defs>")
+    style = (
+        b"<style>svg{--ink:#24292f}@media(prefers-color-scheme:dark){svg{--ink:#d8dee4}}</style>"
+    )
+    return head + style + mark + rest.replace(b"#24292f", b"var(--ink)")
+
+
+def write_evaluation(site: Site, held: Set, place: int, name: str, figures: Figures) -> None:
+    """Write the page of one evaluation.
+
+    Args:
+        site: Where it goes.
+        held: The set it belongs to, its samples written.
+        place: Of the evaluation in the set.
+        name: Of the page, without ending.
+        figures: Draws.
+    """
+    record, counts = held.records[place], held.counts[place]
+    labels = Asking.of(record.directory).labels
+    raw: Any = record.raw
+    site.page(
+        f"evaluations/{name}.html",
+        "evaluation.html",
+        title=f"{record.model} on {record.task_title}",
+        marks=record.marks,
+        record=record,
+        raw=raw,
+        samples=f"samples/{held.name}.html#a={place}",
+        metrics=[_metric(metric) for metric in record.metrics],
+        slices=_worst_slices(record),
+        few=FEW,
+        confusion=_confusion(labels, counts),
+        details=[
+            (
+                detail,
+                [_detail(row) for row in detail.rows[:MOST]],
+                max(0, len(detail.rows) - MOST),
+            )
+            for detail in record.details
+        ],
+        figures=figures.write(site, record, name),
+        facts=[
+            ("model", {"fingerprint": record.model_fingerprint, **record.model_options}),
+            ("settings", raw.get("settings", {})),
+            ("choices that sources leave open", record.task_options),
+            ("task parts", record.task_parts),
+            ("versions", raw.get("versions", {})),
+        ],
+    )
+
+
+def _number(value: float | None, scale: float) -> str:
+    return "undefined" if value is None else f"{value * scale:z.{1 if scale == 100 else 3}f}"
+
+
+def _between(low: float | None, high: float | None, scale: float) -> str:
+    if low is None or high is None:
+        return ""
+    return f"[{_number(low, scale)}, {_number(high, scale)}]"
+
+
+def _metric(metric: MetricValue) -> dict[str, str]:
+    interval, chance = metric.interval, metric.chance
+    said = "" if interval is None else f"{100 * interval.level:g} %, {interval.method}"
+    return {
+        "name": metric.column,
+        "value": _number(metric.value, metric.scale),
+        "interval": "" if interval is None else _between(interval.low, interval.high, metric.scale),
+        "method": "; ".join(filter(None, (said, interval.warning if interval else ""))),
+        "chance": ""
+        if chance is None
+        else f"{_number(chance.mean, metric.scale)} (p = {chance.p:.3f})",
+    }
+
+
+def _worst_slices(record: EvaluationRecord) -> list[dict[str, Any]]:
+    """Return slice values, the worst in the headline metric first."""
+    found = []
+    for held in record.slices:
+        for metric in held.metrics:
+            if metric.main and metric.value is not None:
+                badness = column_of(record, metric).badness(metric.value)
+                found.append((-badness, held, _metric(metric)))
+    found.sort(key=lambda one: (one[0], one[1].slice, one[1].value))
+    return [
+        {
+            **metric,
+            "slice": held.slice,
+            "value": held.value,
+            "source": held.source,
+            "n": held.n,
+            "number": metric["value"],
+        }
+        for _, held, metric in found
+    ]
+
+
+def _confusion(
+    labels: Sequence[str], counts: Mapping[tuple[str, str], int]
+) -> dict[str, Any] | None:
+    """Return rows of right answers by columns of answers; each field has its share in tenths."""
+    if not labels or not counts:
+        return None
+    others = [answer for answer in Counter(answer for _, answer in counts) if answer not in labels]
+    columns = [*labels, *others]
+    rows = []
+    for right in dict.fromkeys([*labels, *(right for right, _ in counts)]):
+        found = [counts.get((right, answer), 0) for answer in columns]
+        total = sum(found)
+        if total:
+            rows.append((right, [(count, round(9 * count / total)) for count in found]))
+    return {"columns": [column or "no answer" for column in columns], "rows": rows}
+
+
+def _detail(row: DetailRow) -> dict[str, Any]:
+    counts = ", ".join(
+        f"{name} {plain(value if value is None else round(value, 4))}"
+        for name, value in row.counts.items()
+    )
+    return {
+        "key": ", ".join(f"{name}: {value}" for name, value in row.key.items()),
+        "value": _number(row.value, 1.0),
+        "interval": _between(row.low, row.high, 1.0),
+        "counts": counts,
+    }

@@ -1,0 +1,157 @@
+"""What samples were asked with: prompts, options and pictures, read again by the task's reader."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.config.settings import Settings
+from harness.errors import HarnessError, SampleError
+from harness.evaluation.ask import open_sample
+from harness.evaluation.shots import choose_shots
+from harness.evaluation.task import Task
+from harness.runs.record import EvaluationRecord
+from harness.samples import Sample
+from harness.samples.images import MAX_PIXELS, LoadedImage
+from harness.site.files import Site
+from harness.specs.catalog import Catalog
+from harness.specs.prompt import Shot, build_turns, options_as_sent, texts_to_embed
+
+# Parts of a task's fingerprint that decide on what is shown here.
+SHOWN = ("ask", "data", "options", "prompt", "variant")
+THUMB = 192
+_QUALITY = 75
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One sample as it was asked.
+
+    Attributes:
+        turns: Role and text of each turn.
+        options: Texts of the options as sent, in the order of the labels.
+        pictures: File names of thumbnails.
+        note: Why pictures are not there; empty when all are, or were not wanted.
+    """
+
+    turns: tuple[tuple[str, str], ...] = ()
+    options: tuple[str, ...] = ()
+    pictures: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Where a site takes from what records do not hold.
+
+    Attributes:
+        catalog: Task specs, for prompts.
+        settings: Where data lie, for prompts and pictures.
+        pictures: Distinct thumbnails a set of samples at most.
+        figures: Whether to draw figures.
+        say: Told what was left out.
+    """
+
+    catalog: Catalog
+    settings: Settings
+    pictures: int
+    figures: bool
+    say: Callable[[str], None]
+
+
+@dataclass
+class Questions:
+    """The questions of one task as an evaluation asked them.
+
+    Attributes:
+        problem: Why nothing can be shown; empty when it can.
+    """
+
+    site: Site
+    folder: str
+    wanted: int
+    problem: str = ""
+    _task: Task | None = None
+    _shots: list[Shot] = field(default_factory=list)
+    _seen: set[str] = field(default_factory=set)
+    _last: tuple[Any, tuple[str, ...]] = ((), ())
+
+    @classmethod
+    def of(cls, record: EvaluationRecord, sources: Sources, site: Site, folder: str) -> Questions:
+        """Find the task's data; what they lack is said in ``problem``, not raised.
+
+        Args:
+            record: An evaluation that asked them.
+            sources: Specs and settings.
+            site: Gets the thumbnails.
+            folder: Of the thumbnails, within the site.
+        """
+        made = cls(site, folder, sources.pictures)
+        try:
+            task = Task(sources.catalog.task(record.task, record.task_options), sources.settings)
+            here = task.parts()
+            differ = [
+                part for part in SHOWN if here.get(part, "") != record.task_parts.get(part, "")
+            ]
+            if differ:
+                made.problem = f"here they differ from those asked: {', '.join(differ)}"
+                return made
+            seed = record.raw.get("settings")
+            chosen = seed.get("seed", 0) if isinstance(seed, dict) else 0
+            made._shots = [Shot(sample) for sample in choose_shots(task, int(str(chosen)))]
+            made._task = task
+        except HarnessError as error:
+            made.problem = error.message
+        return made
+
+    def each(self) -> Iterator[tuple[str, Sample]]:
+        """Yield ids and samples in the reader's order; nothing where there is a problem."""
+        if self._task is None:
+            return
+        try:
+            for sample in self._task.samples():
+                yield sample.id, sample
+        except HarnessError as error:
+            self.problem = error.message
+
+    def asked(self, sample: Sample) -> Asked:
+        """Return a sample as it was asked."""
+        assert self._task is not None
+        spec = self._task.spec
+        try:
+            turns = build_turns(spec, sample, (), self._shots)
+            options = options_as_sent(spec, sample) or texts_to_embed(spec, sample)
+        except (SampleError, HarnessError) as error:
+            return Asked(note=error.message)
+        said = tuple((turn.role, turn.text) for turn in turns)
+        try:
+            pictures = self._pictures(sample)
+        except SampleError as error:
+            return Asked(said, options, note=error.message)
+        return Asked(said, options, pictures)
+
+    def _pictures(self, sample: Sample) -> tuple[str, ...]:
+        key = (sample.images, sample.boxes)
+        # Questions about one picture follow each other.
+        if self._last[0] == key:
+            return self._last[1]
+        if self._task is None or len(self._seen) >= self.wanted:
+            return ()
+        names = []
+        for image in open_sample(self._task.spec, sample, MAX_PIXELS):
+            name = f"{self.folder}/{image.key[:20]}.jpg"
+            if name not in self._seen:
+                self._seen.add(name)
+                self.site.write(name, _thumb(image))
+            names.append(name)
+        self._last = key, tuple(names)
+        return self._last[1]
+
+
+def _thumb(image: LoadedImage) -> bytes:
+    small, held = image.pixels.copy(), io.BytesIO()
+    small.thumbnail((THUMB, THUMB))
+    small.save(held, "JPEG", quality=_QUALITY)
+    return held.getvalue()

@@ -1,0 +1,53 @@
+"""Serve a built site to this machine alone."""
+
+from __future__ import annotations
+
+from functools import partial
+from http import HTTPStatus
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from harness.errors import UserError
+from harness.site.build import is_site
+
+LOOPBACK = "127.0.0.1"
+
+
+class _Pages(SimpleHTTPRequestHandler):
+    """Files of the site; no listings, and nobody else's name for this machine."""
+
+    def send_head(self) -> Any:
+        """Refuse requests that were sent to another name (DNS rebinding)."""
+        name = (self.headers.get("Host") or "").rsplit(":", 1)[0]
+        if name not in {LOOPBACK, "localhost"}:
+            self.send_error(HTTPStatus.FORBIDDEN)
+            return None
+        return super().send_head()
+
+    def list_directory(self, path: Any) -> None:  # noqa: ARG002  http.server's signature
+        """Show no folder."""
+        self.send_error(HTTPStatus.NOT_FOUND)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing for each file."""
+
+
+def server(folder: Path, port: int) -> ThreadingHTTPServer:
+    """Return a server of the site on the loopback address; the caller runs and closes it.
+
+    Args:
+        folder: A built site.
+        port: 0 takes a free one.
+
+    Raises:
+        UserError: no site there, or the port is taken.
+    """
+    if not is_site(folder):
+        raise UserError("no site", where=folder, fix=f"harness site build {folder}")
+    try:
+        return ThreadingHTTPServer((LOOPBACK, port), partial(_Pages, directory=str(folder)))
+    except OSError as error:
+        raise UserError(
+            f"port {port} cannot be used: {error.strerror}", fix="--port 0 takes a free one"
+        ) from None
