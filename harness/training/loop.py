@@ -23,7 +23,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments, get_schedu
 from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import get_last_checkpoint
 
-from harness.descriptors import Json
+from harness.descriptors import Json, is_installed
 from harness.engine import trained as parts
 from harness.engine.batching import free_memory, out_of_memory
 from harness.engine.training import Item, TrainingModule
@@ -109,6 +109,7 @@ def run_epoch(
         UserError: the loss is not finite, or memory does not suffice for one sample.
     """
     folder = stage.folder / f"epoch-{number:03d}"
+    before = int(optimiser.schedule.last_epoch)
     start = folder / "start"
     if not start.is_dir():
         save_state(stage, optimiser, start)
@@ -123,7 +124,7 @@ def run_epoch(
             optimizers=(optimiser.optimiser, optimiser.schedule),
         )
         trainer.remove_callback(PrinterCallback)
-        trainer.add_callback(Reporting(stage.report))
+        trainer.add_callback(Reporting(stage.report, stage.folder / "logs", before))
         last: str | None = get_last_checkpoint(str(folder))  # type: ignore[no-untyped-call]
         try:
             result = trainer.train(resume_from_checkpoint=last)
@@ -229,10 +230,18 @@ class EpochTrainer(Trainer):
 
 
 class Reporting(TrainerCallback):
-    """Hands Trainer's log lines on."""
+    """Hands Trainer's log lines on, and writes them for TensorBoard where it is installed.
 
-    def __init__(self, report: Report) -> None:
+    Args:
+        report: Hears the lines.
+        logs: Folder of the event files.
+        before: Steps of the epochs before this one.
+    """
+
+    def __init__(self, report: Report, logs: Path, before: int) -> None:
         self._report = report
+        self._before = before
+        self._board = board(logs)
 
     def on_log(  # the signature is Trainer's
         self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any
@@ -241,6 +250,24 @@ class Reporting(TrainerCallback):
         del args, control
         held = {key: value for key, value in (logs or {}).items() if isinstance(value, float | int)}
         self._report({**held, "step": state.global_step})
+        for name, value in held.items() if self._board is not None else ():
+            self._board.add_scalar(name, value, self._before + state.global_step)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Close the event file."""
+        del args, state, control
+        if self._board is not None:
+            self._board.close()
+
+
+def board(logs: Path) -> Any:
+    """Return a writer of TensorBoard's event files, ``None`` where it is not installed."""
+    if not is_installed("tensorboard"):
+        return None
+    from torch.utils.tensorboard import SummaryWriter
+
+    make: Any = SummaryWriter
+    return make(str(logs))
 
 
 def write_epoch(path: Path, epoch: Epoch) -> None:
