@@ -74,7 +74,7 @@ def _save(kind: str, place: Path) -> None:
     )
     names = {f"{name}_token": f"<{name}>" for name in ("pad", "bos", "eos", "unk", "mask")}
     tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=inner, **names)
-    tokenizer.model_max_length = 24
+    tokenizer.model_max_length = 48
     tokenizer.save_pretrained(place)
     sizes = {
         "hidden_size": 32,
@@ -83,7 +83,7 @@ def _save(kind: str, place: Path) -> None:
         "num_attention_heads": 4,
         "initializer_range": 0.3,
     }
-    text = {"vocab_size": 300, "max_position_embeddings": 24, "projection_size": 32, **sizes}
+    text = {"vocab_size": 300, "max_position_embeddings": 48, "projection_size": 32, **sizes}
     text |= {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
     vision = {"patch_size": 8, **sizes}
     names_ = {"clip": "CLIP", "siglip": "Siglip", "siglip2": "Siglip2"}

@@ -50,7 +50,7 @@ def test_transformers_checkpoints_score_as_their_own_model(
     model = AutoModel.from_pretrained(folder).eval()
     processor: Any = AutoImageProcessor
     texts = [f"a photo of {option}" for option in OPTIONS]
-    padding: Any = {"padding": "max_length", "max_length": 24}
+    padding: Any = {"padding": "max_length", "max_length": 48}
     if kind == "clip":
         padding = {"padding": True}
     ids = AutoTokenizer.from_pretrained(folder)(texts, return_tensors="pt", **padding)
@@ -151,10 +151,10 @@ def test_what_cannot_be_answered_is_failed_and_costs_nothing_else(
         asked(1, (), Choose(OPTIONS)),
         asked(2, pictures[:2], Choose(OPTIONS)),
         asked(3, pictures[:1], Choose(("joy", " "))),
-        asked(4, pictures[:1], Choose(("joy", "very " * 40))),
+        asked(4, pictures[:1], Choose(("joy", "very " * 60))),
         asked(5, pictures[:1], Generate(4)),
         asked(6, [thin], Choose(OPTIONS)),
-        asked(7, pictures[:1], Embed(("very " * 40,))),
+        asked(7, pictures[:1], Embed(("very " * 60,))),
     ]
     answerer = loaded(original)
     first, *rest = [response.result for response in answerer.answer(requests)]
@@ -177,7 +177,7 @@ def test_a_text_is_refused_from_the_first_token_too_many(
     kind: str, original: Path, converted: Callable[[str], Path]
 ) -> None:
     encoder = loaded(original if kind == "open_clip" else converted(kind))._encoder
-    excess = [encoder.excess(" ".join("a" * count)) for count in range(1, 40)]
+    excess = [encoder.excess(" ".join("a" * count)) for count in range(1, 64)]
     fits = excess.index(1)
     assert fits >= 20
-    assert excess == [0] * fits + list(range(1, 40 - fits))
+    assert excess == [0] * fits + list(range(1, 64 - fits))

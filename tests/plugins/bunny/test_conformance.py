@@ -1,0 +1,15 @@
+"""The model contract, on a tiny checkpoint in the original format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.testing import ModelConformance
+
+SHARED = Path(__file__).parents[2] / "conformance" / "checkpoints"
+
+
+class TestBunny(ModelConformance):
+    model = "bunny"
+    options = {"path": str(SHARED / "bunny_llama_tiny")}
+    changes = {"score_eos": False}

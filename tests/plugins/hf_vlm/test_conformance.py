@@ -1,0 +1,32 @@
+"""The model contract, on families of every way of answering."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from harness.descriptors import Json
+from harness.testing import ModelConformance
+from tests.plugins.hf_vlm.families import FAMILIES
+
+
+class TestHfVlm(ModelConformance):
+    model = "hf_vlm"
+    changes = {"score_eos": False}
+
+    @pytest.fixture(
+        scope="class",
+        params=[
+            "idefics3",
+            *(
+                pytest.param(kind, marks=pytest.mark.slow)
+                for kind in ("llava", "paligemma", "mllama", "blip2_t5")
+            ),
+        ],
+    )
+    @classmethod
+    def model_options(
+        cls, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    ) -> Mapping[str, Json]:
+        return {"path": str(FAMILIES[request.param](tmp_path_factory.mktemp(request.param)))}
