@@ -1,0 +1,67 @@
+"""``harness plugin check`` as a user types it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.cli.main import invoke, main
+from harness.testing import candidate, checks, report
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_report_says_what_was_checked_and_with_what(capsys: Capture) -> None:
+    assert invoke(main, ["plugin", "check", "null"]) == 0
+    said = capsys.readouterr().out
+    assert "model: null" in said
+    assert "social-harness 0." in said
+    assert "ok       option_order" in said
+    assert "skipped  prefix_sharing" in said
+    assert "0 failed" in said
+
+
+def test_the_report_as_json_holds_every_check(capsys: Capture) -> None:
+    assert invoke(main, ["plugin", "check", "null", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["model"] == "null"
+    assert [one["name"] for one in found["checks"]] == [check.name for check in checks.CHECKS]
+    assert {one["status"] for one in found["checks"]} == {"ok", "skipped"}
+
+
+def test_a_failed_check_ends_with_one(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    def break_(_: object) -> None:
+        raise candidate.ContractError("it is broken")
+
+    broken = checks.Check("broken", "is never kept", break_)
+    monkeypatch.setattr(report, "CHECKS", (broken,))
+    assert invoke(main, ["plugin", "check", "null"]) == 1
+    said = capsys.readouterr().out
+    assert "failed   broken" in said
+    assert "it is broken" in said
+    assert "1 failed" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nul"], "did you mean 'null'"),
+        (["null", "-o", "x=1"], "unknown option of model 'null' 'x'"),
+        (["null", "-o", "x"], "is not KEY=VALUE"),
+        (["majority"], "needs a task's labels"),
+        (["llava", "-o", "path=/not/there"], "there is no folder"),
+        (["openai_api", "-o", "model=x", "-o", "base_url=http://me:word@x"], "no user, password"),
+    ],
+)
+def test_a_wrong_command_is_one_message(
+    arguments: list[str], message: str, capsys: Capture
+) -> None:
+    assert invoke(main, ["plugin", "check", *arguments]) == 2
+    assert message in capsys.readouterr().err
