@@ -54,6 +54,12 @@ COMMANDS: tuple[CommandDescriptor, ...] = (
         section="Evaluate",
     ),
     CommandDescriptor(
+        id="probe",
+        target="harness.cli.probe:probe",
+        summary="Measure what a linear classifier finds in visual encoders.",
+        section="Explain",
+    ),
+    CommandDescriptor(
         id="tasks",
         target="harness.cli.tasks:tasks",
         summary="List tasks and groups, or show one with its data and a prompt.",

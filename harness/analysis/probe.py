@@ -1,0 +1,394 @@
+"""Linear decodability of frozen visual encoders, and how much of it VLM training took away.
+
+Social degradation is the first encoder's probe minus another's, on the same pictures: the reading
+of arXiv 2512.01148's wording (INFERRED; the paper's layers, pooling and probe were not to be had).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.analysis.encoders import Encoder
+from harness.analysis.features import Column, Features, FeatureStore, Place
+from harness.analysis.linear import (
+    ALPHA_GRID,
+    C_GRID,
+    Fitted,
+    fit_labels,
+    fit_points,
+    require_sklearn,
+)
+from harness.analysis.results import Analysis, finished, table_of, write_analysis
+from harness.analysis.scoring import Samples, measured, paired, scored, value_of
+from harness.analysis.splits import SPLITS, Probed, Row, open_row, targets
+from harness.descriptors import Json
+from harness.errors import DataError, UserError
+from harness.stats.paired import Paired, corrected
+
+if TYPE_CHECKING:
+    from harness.analysis.towers import Tower
+    from harness.samples.images import LoadedImage
+
+KIND = "probe"
+SCHEME = 1  # raised when the way features or probes are computed changes their numbers
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeSettings:
+    """What decides a probe's numbers beside encoders and tasks.
+
+    Attributes:
+        layers: ``all`` or numbers of blocks, as :meth:`.towers.Tower.columns` takes them.
+        pooling: ``class``, ``mean``, ``attention``, separated by commas.
+        control: Whether a probe of permuted labels stands beside each probe (selectivity).
+        seed: Of permutations, bootstraps and splits.
+        batch: Pictures in one pass.
+    """
+
+    layers: str = "-1"
+    pooling: str = "mean"
+    control: bool = True
+    seed: int = 0
+    batch: int = 16
+
+    def about(self) -> dict[str, Json]:
+        """Return what decides the numbers."""
+        return {
+            "layers": self.layers,
+            "pooling": self.pooling,
+            "control": self.control,
+            "seed": self.seed,
+            "C": list(C_GRID),
+            "alpha": list(ALPHA_GRID),
+            "scheme": SCHEME,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one encoder said of all pictures.
+
+    Attributes:
+        columns: Name as asked, such as ``-1/mean``, to the column that it is.
+        places: Where each picture's features are.
+        images: By task, hash of the pictures it has features of.
+        rejected: Pictures that its preprocessing rejected.
+    """
+
+    encoder: Encoder
+    columns: Mapping[str, Column]
+    places: Mapping[str, Place]
+    images: Mapping[str, str]
+    rejected: int
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One encoder, layer and pooling on one task; ``samples`` are its scored test answers."""
+
+    encoder: str
+    task: Probed
+    name: str
+    column: Column
+    fitted: Fitted
+    control: float | None
+    samples: Samples = field(repr=False)
+
+
+def run_probe(  # noqa: PLR0913  what a probe is made of
+    encoders: Sequence[Encoder],
+    tasks: Sequence[Probed],
+    settings: ProbeSettings,
+    *,
+    results: Path,
+    cache: Path,
+    say: Say,
+) -> Analysis:
+    """Probe encoders on tasks; what was done before is read back.
+
+    Args:
+        encoders: The first is what the others are compared with.
+        tasks: Read by :func:`.splits.read_task`.
+        settings: Layers, pooling and so on.
+        results: Folder of the results.
+        cache: Folder of features.
+        say: Hears what goes on.
+
+    Raises:
+        UserError: a layer that an encoder has not, features that are not finite, scikit-learn or
+            another library that is missing.
+    """
+    require_sklearn()
+    if len({encoder.name for encoder in encoders}) < len(encoders):
+        raise UserError("an encoder is named twice")
+    about: dict[str, Json] = {
+        "encoders": [{"name": one.name, **one.identity} for one in encoders],
+        "tasks": [task.about() for task in tasks],
+        "settings": settings.about(),
+        "marks": [*sorted({mark for one in encoders for mark in one.marks})],
+    }
+    done = finished(results, KIND, about)
+    if done is not None:
+        return done
+    started = time.monotonic()
+    probes: list[Probe] = []
+    notes: list[str] = []
+    for encoder in encoders:
+        seen = see(encoder, tasks, settings, cache, say)
+        if seen.rejected:
+            notes.append(f"{encoder.name} rejected {seen.rejected} pictures; they are left out")
+        probes += [
+            probe_column(seen, task, name, settings, say) for task in tasks for name in seen.columns
+        ]
+    notes += [
+        f"{task.spec.id}: {task.left_out} samples without a right answer or a readable picture"
+        for task in tasks
+        if task.left_out
+    ]
+    tables = [table_of("probe", [_row(probe, settings.seed) for probe in probes])]
+    if len(encoders) > 1:
+        pairs = comparable(probes, encoders[0].name)
+        tables.append(table_of("degradation", differences(pairs, settings.seed)))
+        notes += _unpaired(probes, pairs)
+    seconds = time.monotonic() - started
+    return write_analysis(results, KIND, about, tables, notes=notes, seconds=seconds)
+
+
+def see(
+    encoder: Encoder, tasks: Sequence[Probed], settings: ProbeSettings, cache: Path, say: Say
+) -> Seen:
+    """Have every picture's features on disk: one pass a picture over all layers and tasks."""
+    tower = encoder.load()
+    columns = tower.columns(settings.layers, settings.pooling)
+    wanted = sorted(set(columns.values()))
+    store = FeatureStore(cache / "probes", {**encoder.identity, "scheme": SCHEME})
+    places = store.places(wanted)
+    missing: dict[str, tuple[Probed, Row]] = {}
+    for task in tasks:
+        for split in SPLITS:
+            for row in task.rows[split]:
+                if row.key not in places:
+                    missing.setdefault(row.key, (task, row))
+    say(f"{encoder.name}: {len(missing):,} pictures to encode, layers {list(tower.layers)}")
+    rejected = 0
+    held = list(missing.values())
+    for start in range(0, len(held), settings.batch):
+        batch = held[start : start + settings.batch]
+        shown = [open_row(task.spec, row) for task, row in batch]
+        for image, found in zip(shown, _encoded(tower, shown, wanted), strict=True):
+            if found is None:
+                rejected += 1
+                continue
+            _require_finite(encoder.name, image.key, found)
+            store.put(image.key, found)
+    store.flush()
+    if missing:
+        places = store.places(wanted)
+    images = {task.spec.id: _digest(task, places) for task in tasks}
+    return Seen(encoder, columns, places, images, rejected)
+
+
+def _encoded(
+    tower: Tower, images: Sequence[LoadedImage], columns: Sequence[Column]
+) -> list[dict[Column, Features] | None]:
+    """Return features; ``None`` for a picture that the encoder rejects."""
+    from harness.analysis.towers import PromptError
+
+    try:
+        return list(tower.features(images, columns))
+    except PromptError:
+        if len(images) == 1:
+            return [None]
+    return [_encoded(tower, [image], columns)[0] for image in images]
+
+
+def _require_finite(name: str, key: str, features: Mapping[Column, Features]) -> None:
+    for column, vector in features.items():
+        if not np.isfinite(vector).all():
+            raise DataError(
+                f"{name} gives features that are not finite at layer {column.layer}",
+                where=f"picture {key[:12]}",
+                fix="--dtype float32, or another layer",
+            )
+
+
+def _digest(task: Probed, places: Mapping[str, Place]) -> str:
+    digest = hashlib.sha256()
+    for split in SPLITS:
+        for row in task.rows[split]:
+            if row.key in places:
+                digest.update(f"{split} {row.key}\n".encode())
+    return digest.hexdigest()
+
+
+def probe_column(seen: Seen, task: Probed, name: str, settings: ProbeSettings, say: Say) -> Probe:
+    """Fit and test a probe of one layer and pooling, and its control."""
+    column = seen.columns[name]
+    rows = {split: [row for row in task.rows[split] if row.key in seen.places] for split in SPLITS}
+    features = {
+        split: FeatureStore.matrix(column, [row.key for row in held], seen.places)
+        for split, held in rows.items()
+    }
+    fitted, samples = fit(task, rows, features)
+    control = None
+    if settings.control:
+        _, drawn = fit(task, rows, features, permuted=settings.seed)
+        control = value_of(task, drawn)
+    say(f"{seen.encoder.name}: {task.spec.id}, layer {name}")
+    return Probe(seen.encoder.name, task, name, column, fitted, control, samples)
+
+
+def fit(
+    task: Probed,
+    rows: Mapping[str, Sequence[Row]],
+    features: Mapping[str, Features],
+    *,
+    permuted: int | None = None,
+) -> tuple[Fitted, Samples]:
+    """Fit a probe and score its answers to the test samples.
+
+    Args:
+        task: The task.
+        rows: Samples by split.
+        features: ``(samples, width)`` by split, in their order.
+        permuted: Seed by which right answers of train and val change places; a control, whose
+            test answers are still held against the right ones. ``None`` leaves them.
+
+    Raises:
+        UserError: fewer than two classes in train.
+    """
+    train, val = list(rows["train"]), list(rows["val"])
+    if permuted is not None:
+        train, val = (_shuffled(part, permuted) for part in (train, val))
+    sign = -1.0 if task.metric.direction == "lower" else 1.0
+
+    def judge(answers: Sequence[Json], scores: object) -> float:
+        known = scores if isinstance(scores, np.ndarray) else None
+        return sign * value_of(task, scored(task, val, answers, known))
+
+    aims = targets(train, task.kind)
+    if task.kind == "points":
+        fitted = fit_points(features, aims, judge)
+    else:
+        labels = [str(one) for one in aims]
+        if len(set(labels)) < 2:
+            raise UserError(f"task {task.spec.id!r}: train has one class only")
+        fitted = fit_labels(features, labels, task.spec.labels, judge)
+    return fitted, scored(task, rows["test"], fitted.answers, fitted.scores)
+
+
+def _shuffled(rows: Sequence[Row], seed: int) -> list[Row]:
+    """Return rows whose right answers have changed places."""
+    answers = [row.sample.target for row in rows]
+    Random(seed).shuffle(answers)
+    return [
+        replace(row, sample=replace(row.sample, target=answer))
+        for row, answer in zip(rows, answers, strict=True)
+    ]
+
+
+def refuse_different(first: Seen, second: Seen) -> None:
+    """Refuse a difference of encoders that have features of different pictures.
+
+    Raises:
+        UserError: naming the task.
+    """
+    for task, images in first.images.items():
+        if second.images[task] != images:
+            raise UserError(
+                f"{first.encoder.name} and {second.encoder.name} have features of different "
+                f"pictures of {task!r}, so their difference would mean nothing",
+                where=f"picture sets {images[:12]} and {second.images[task][:12]}",
+                fix="leave out the pictures that one of them rejects, or probe each alone",
+            )
+
+
+def comparable(probes: Sequence[Probe], first: str) -> list[tuple[Probe, Probe]]:
+    """Pair the first encoder's probes with the others', by task, layer as asked, and pooling."""
+    base = {(one.task.spec.id, one.name): one for one in probes if one.encoder == first}
+    found = []
+    for probe in probes:
+        other = base.get((probe.task.spec.id, probe.name))
+        if probe.encoder != first and other is not None:
+            found.append((other, probe))
+    return found
+
+
+def _unpaired(probes: Sequence[Probe], pairs: Sequence[tuple[Probe, Probe]]) -> list[str]:
+    used = {id(one) for pair in pairs for one in pair}
+    alone = sorted({f"{one.encoder} {one.name}" for one in probes if id(one) not in used})
+    return [f"no counterpart to compare with: {', '.join(alone)}"] if alone else []
+
+
+def differences(pairs: Sequence[tuple[Probe, Probe]], seed: int) -> list[dict[str, Json]]:
+    """Return a row a pair; ``degradation`` is positive where the second encoder is worse.
+
+    P values are of the paired permutation test over clusters, Holm's over all rows.
+    """
+    tested: list[Paired] = corrected(
+        [paired(one.task, other.samples, one.samples, seed) for one, other in pairs]
+    )
+    found: list[dict[str, Json]] = []
+    for (one, other), difference in zip(pairs, tested, strict=True):
+        metric, interval = one.task.metric, difference.interval
+        sign = -1.0 if metric.direction == "lower" else 1.0
+        ends = sorted((sign * interval.low, sign * interval.high)) if interval else (None, None)
+        value = difference.difference
+        found.append(
+            {
+                "first": one.encoder,
+                "second": other.encoder,
+                "task": one.task.spec.id,
+                "layer": one.name.partition("/")[0],
+                "pooling": one.column.pooling,
+                "metric": metric.column,
+                "scale": metric.scale,
+                "degradation": None if value is None else sign * value,
+                "low": ends[0],
+                "high": ends[1],
+                "p": difference.p,
+                "corrected": difference.corrected,
+                "detectable": difference.detectable,
+            }
+        )
+    return found
+
+
+def _row(probe: Probe, seed: int) -> dict[str, Json]:
+    task, metric = probe.task, probe.task.metric
+    value = measured(task, probe.samples, seed)
+    sign = -1.0 if metric.direction == "lower" else 1.0
+    selectivity = (
+        None
+        if probe.control is None or value.value is None
+        else sign * (value.value - probe.control)
+    )
+    return {
+        "encoder": probe.encoder,
+        "task": task.spec.id,
+        "layer": probe.name.partition("/")[0],
+        "block": probe.column.layer,
+        "pooling": probe.column.pooling,
+        "metric": metric.column,
+        "direction": metric.direction,
+        "scale": metric.scale,
+        "value": value.value,
+        "low": value.interval.low if value.interval else None,
+        "high": value.interval.high if value.interval else None,
+        "control": probe.control,
+        "selectivity": selectivity,
+        "strength": probe.fitted.strength,
+        "converged": probe.fitted.converged,
+        "samples": len(probe.samples),
+        "clusters": len({one.cluster for one in probe.samples}),
+    }

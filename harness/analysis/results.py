@@ -1,0 +1,207 @@
+"""Sealed results of an analysis: named tables as JSON and CSV, under a fingerprint.
+
+Files of ``RESULTS/analyses/KIND/FINGERPRINT/``::
+
+    analysis.json   what was measured of what, under which settings; every table; notes
+    NAME.csv        one file a table, for people and spreadsheets
+    timings.json    clocks; the only file that differs between equal analyses
+    sealed.json     hashes of the others
+
+A table is columns and rows of plain values, so that whoever draws it needs nothing else.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import platform
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness._version import __version__
+from harness.descriptors import Json
+from harness.errors import UserError
+from harness.runs.lock import writing
+from harness.runs.seal import file_hash, write_json, write_whole
+from harness.specs import fingerprint
+
+FORMAT = 1
+FOLDER = "analyses"
+RECORD = "analysis.json"
+# Not the name of an evaluation's seal: tables of evaluations must not take this for one.
+SEAL = "sealed.json"
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of plain values under named columns; ``None`` where there is no value."""
+
+    name: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Json, ...], ...]
+
+    def records(self) -> list[dict[str, Json]]:
+        """Return each row as column to value."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """A finished analysis.
+
+    Attributes:
+        about: Everything that decides the numbers; its hash is the fingerprint.
+        notes: What a reader should know beside the tables.
+    """
+
+    kind: str
+    fingerprint: str
+    about: Mapping[str, Json]
+    tables: tuple[Table, ...]
+    notes: tuple[str, ...] = ()
+    directory: Path = field(default_factory=Path)
+
+    def table(self, name: str) -> Table:
+        """Return a table by name."""
+        return next(table for table in self.tables if table.name == name)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return ``analysis.json`` but for the versions."""
+        return {
+            "format": FORMAT,
+            "kind": self.kind,
+            "fingerprint": self.fingerprint,
+            "about": dict(self.about),
+            "notes": list(self.notes),
+            "tables": {
+                table.name: {
+                    "columns": list(table.columns),
+                    "rows": [list(row) for row in table.rows],
+                }
+                for table in self.tables
+            },
+        }
+
+
+def table_of(name: str, rows: Sequence[Mapping[str, Json]]) -> Table:
+    """Return a table of records that share their keys; numbers that are not finite become none."""
+    columns = tuple(rows[0]) if rows else ()
+    return Table(name, columns, tuple(tuple(_plain(row[key]) for key in columns) for row in rows))
+
+
+def _plain(value: Json) -> Json:
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def finished(results: Path, kind: str, about: Mapping[str, Json]) -> Analysis | None:
+    """Return an analysis that is there already; ``None`` when it has yet to be made."""
+    directory = _place(results, kind, _hash(kind, about))
+    return read_analysis(directory) if (directory / SEAL).is_file() else None
+
+
+def write_analysis(  # noqa: PLR0913  what a record is made of
+    results: Path,
+    kind: str,
+    about: Mapping[str, Json],
+    tables: Sequence[Table],
+    *,
+    notes: Sequence[str] = (),
+    seconds: float = 0.0,
+) -> Analysis:
+    """Write and seal an analysis; return it as it can be read back.
+
+    Raises:
+        UserError: the folder cannot be written, or another process writes into it.
+    """
+    name = _hash(kind, about)
+    directory = _place(results, kind, name)
+    made = Analysis(kind, name, about, tuple(tables), tuple(notes), directory)
+    with writing(directory):
+        write_json(directory / RECORD, {**made.as_json(), "versions": _versions()})
+        files = [RECORD]
+        for table in tables:
+            assert _NAME.fullmatch(table.name)
+            files.append(f"{table.name}.csv")
+            write_whole(directory / files[-1], [_csv(table)])
+        ended = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        write_json(directory / "timings.json", {"finished": ended, "seconds": round(seconds, 2)})
+        hashes = {file: file_hash(directory / file) for file in files}
+        write_json(directory / SEAL, {"format": FORMAT, "sha256": hashes})
+    return made
+
+
+def read_analysis(directory: Path) -> Analysis:
+    """Read a sealed analysis, checking every file against its seal.
+
+    Raises:
+        UserError: not there, not finished, damaged, or of a newer format.
+    """
+    try:
+        seal = json.loads((directory / SEAL).read_bytes())
+        content = (directory / RECORD).read_bytes()
+        if int(seal["format"]) > FORMAT:
+            raise UserError(
+                f"written in format {seal['format']}; this harness knows up to {FORMAT}",
+                where=directory,
+                fix="upgrade social-harness",
+            )
+        for name, expected in seal["sha256"].items():
+            if Path(name).name != name or file_hash(directory / name) != expected:
+                raise UserError("changed since it was sealed", where=directory / name)
+        if hashlib.sha256(content).hexdigest() != seal["sha256"][RECORD]:
+            raise UserError("changed since it was sealed", where=directory / RECORD)
+        held = json.loads(content)
+        tables = tuple(
+            Table(name, tuple(table["columns"]), tuple(tuple(row) for row in table["rows"]))
+            for name, table in held["tables"].items()
+        )
+        return Analysis(
+            held["kind"],
+            held["fingerprint"],
+            held["about"],
+            tables,
+            tuple(held["notes"]),
+            directory,
+        )
+    except FileNotFoundError:
+        raise UserError("no finished analysis", where=directory) from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"not an analysis: {error!r}", where=directory) from None
+
+
+def _hash(kind: str, about: Mapping[str, Json]) -> str:
+    return fingerprint({"kind": kind, "format": FORMAT, **about})
+
+
+def _place(results: Path, kind: str, name: str) -> Path:
+    return results / FOLDER / kind / name[:12]
+
+
+def _csv(table: Table) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(table.columns)
+    writer.writerows(["" if cell is None else _guarded(cell) for cell in row] for row in table.rows)
+    return text.getvalue().encode()
+
+
+def _guarded(cell: Json) -> Json:
+    """Return a cell that no spreadsheet takes for a formula."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@")) else cell
+
+
+def _versions() -> dict[str, Json]:
+    return {
+        "social-harness": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+    }

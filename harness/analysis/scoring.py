@@ -1,0 +1,114 @@
+"""A probe's answers as the harness's metrics see them: values, intervals, paired differences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from harness.analysis.splits import Probed, Row
+from harness.descriptors import Json
+from harness.errors import UserError
+from harness.evaluation.collect import Collector, Frame
+from harness.evaluation.values import overall
+from harness.metrics import ScoredSample
+from harness.metrics.contract import Floats
+from harness.runs.record import MetricValue
+from harness.stats.paired import Paired, paired_ranks, paired_sums
+
+Samples = Sequence[ScoredSample]
+
+
+def scored(
+    task: Probed, rows: Sequence[Row], answers: Sequence[Json], scores: Floats | None
+) -> list[ScoredSample]:
+    """Return answers as metrics see them.
+
+    Args:
+        task: The task.
+        rows: Its samples.
+        answers: A label or ``[x, y]`` for each.
+        scores: ``(rows, labels)`` log-probabilities of the task's labels.
+    """
+    return [
+        ScoredSample(
+            id=row.sample.id,
+            cluster=row.sample.cluster,
+            target=row.sample.target,
+            answer=answer,
+            scores=None if scores is None else tuple(scores[place].tolist()),
+            labels=task.spec.labels,
+            size=row.size,
+            groups={name: group.value for name, group in row.sample.groups.items()},
+            fields={name: row.sample.fields.get(name) for name in task.spec.data.keep},
+            stratum=row.sample.stratum,
+            source=row.sample.id,
+            score_kind="" if scores is None else "logprob",
+        )
+        for place, (row, answer) in enumerate(zip(rows, answers, strict=True))
+    ]
+
+
+def _collected(task: Probed, samples: Samples) -> Collector:
+    collector = Collector(task.metric, task.spec, {})
+    for sample in samples:
+        collector.add(sample)
+    return collector
+
+
+def _frame(samples: Samples) -> Frame:
+    frame = Frame()
+    for sample in samples:
+        frame.add(sample)
+    return frame
+
+
+def value_of(task: Probed, samples: Samples) -> float:
+    """Return the metric's value, without an interval."""
+    collector = _collected(task, samples)
+    if collector.ranks is not None:
+        prepared = collector.ranks.prepare(samples)
+        return float(collector.ranks.value(prepared, np.ones((1, len(samples))))[0])
+    metric = collector.additive
+    assert metric is not None
+    totals = np.asarray(collector.statistics.matrix(metric.size).sum(axis=0), dtype=np.float64)
+    return float(metric.finalize(totals))
+
+
+def measured(task: Probed, samples: Samples, seed: int) -> MetricValue:
+    """Return the metric's value with its clustered interval."""
+    return overall(_collected(task, samples), _frame(samples), samples, seed)
+
+
+def paired(task: Probed, first: Samples, second: Samples, seed: int) -> Paired:
+    """Compare two probes on the same samples: second minus first.
+
+    Raises:
+        UserError: they do not hold the same samples.
+    """
+    if [one.id for one in first] != [one.id for one in second]:
+        raise UserError(
+            f"the two encoders were probed on different pictures of {task.spec.id!r}",
+            fix="take the difference of encoders that saw the same pictures",
+        )
+    frame = _frame(first)
+    one, other = _collected(task, first), _collected(task, second)
+    if one.ranks is not None:
+        ranks = one.ranks
+        prepared = ranks.prepare([*first, *second])
+        found = paired_ranks(
+            lambda weights: ranks.value(prepared, weights)[:, None],
+            frame.codes,
+            strata=frame.strata,
+            seed=seed,
+        )
+        return found[0]
+    metric, again = one.additive, other.additive
+    assert metric is not None
+    assert again is not None
+    size = max(metric.size, again.size)
+    sums = [held.statistics.totals(size, frame.codes) for held in (one, other)]
+    finalize = metric.finalize
+    return paired_sums(
+        lambda totals: finalize(totals)[..., None], *sums, strata=frame.strata, seed=seed
+    )[0]

@@ -1,0 +1,223 @@
+"""What a probe reads of a task: pictures with their right answers, in three splits."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from harness.descriptors import Json
+from harness.errors import DataError, SampleError, UserError
+from harness.evaluation.ask import open_sample
+from harness.evaluation.plan import Selection
+from harness.evaluation.task import Task
+from harness.metrics import GroupMetric
+from harness.plugins import make, plugins
+from harness.samples import Sample
+from harness.samples.images import MAX_PIXELS, LoadedImage
+from harness.specs import ChooseSpec, MetricSpec, TaskSpec
+from harness.specs.prompt import options_as_sent
+from harness.training.pool import on_train_split
+
+Kind = Literal["labels", "points"]
+SPLITS = ("train", "val", "test")
+ACCURACY = MetricSpec("accuracy", "Accuracy", "higher", 100.0, main=True)
+_LOOKED_AT = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A sample with the hash of its picture as the task's view shows it."""
+
+    sample: Sample
+    key: str
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """A task as a probe asks it.
+
+    Attributes:
+        spec: The task, asking each sample once.
+        kind: Classes, or points for gaze.
+        metric: The task's headline, or accuracy where that compares groups.
+        rows: By split: ``train``, ``val``, ``test``.
+        validation: Where ``val`` came from: ``split`` or ``part of train``.
+        left_out: Samples without a right answer or whose picture cannot be opened.
+        images: Hash of all pictures by split, in order.
+    """
+
+    spec: TaskSpec
+    kind: Kind
+    metric: MetricSpec
+    rows: dict[str, tuple[Row, ...]]
+    validation: str
+    left_out: int
+    images: str
+
+    def about(self) -> dict[str, Json]:
+        """Return what decides the numbers."""
+        return {
+            "id": self.spec.id,
+            "version": self.spec.version,
+            "metric": self.metric.id,
+            "metric options": dict(self.metric.options),
+            "validation": self.validation,
+            "images": self.images,
+            "samples": {split: len(rows) for split, rows in self.rows.items()},
+        }
+
+
+def read_task(task: Task, *, limit: int | None, share: float, seed: int) -> Probed:
+    """Read a task for a probe; every picture is opened once for its hash, none is kept.
+
+    Args:
+        task: The task.
+        limit: So many samples a split, those whose id has the smallest hash.
+        share: Of train's clusters, for validation, where the task has no split for it.
+        seed: Deals them out.
+
+    Raises:
+        UserError: a task without class labels or points, without a train split, with one class in
+            a split, or with fewer samples than classes.
+    """
+    kind = _kind(task)
+    spec = task.spec
+    if isinstance(spec.ask, ChooseSpec):
+        spec = replace(spec, ask=replace(spec.ask, normalisation="none"))
+    spec = replace(spec, data=replace(spec.data, each=None))
+    train = list(_samples(on_train_split(task), limit))
+    test = list(_samples(task, limit))
+    val, validation = _validation(task, limit), "split"
+    if val is None:
+        validation = "part of train"
+        aside = {one.cluster for one in train if _dealt(f"{seed}|{one.cluster}") < share}
+        val = [one for one in train if one.cluster in aside]
+        train = [one for one in train if one.cluster not in aside]
+    rows: dict[str, tuple[Row, ...]] = {}
+    left_out = 0
+    digest = hashlib.sha256()
+    for split, samples in zip(SPLITS, (train, val, test), strict=True):
+        found = [row for row in (_row(task, one) for one in samples) if row is not None]
+        left_out += len(samples) - len(found)
+        rows[split] = tuple(found)
+        for row in found:
+            digest.update(f"{split} {row.sample.id} {row.key} {row.sample.target}\n".encode())
+    found_task = Probed(
+        spec, kind, _metric(spec, kind), rows, validation, left_out, digest.hexdigest()
+    )
+    _check(found_task)
+    return found_task
+
+
+def open_row(spec: TaskSpec, row: Row) -> LoadedImage:
+    """Open a row's picture again."""
+    return open_sample(spec, row.sample, MAX_PIXELS)[0]
+
+
+def _kind(task: Task) -> Kind:
+    """Say which probe fits a task.
+
+    Raises:
+        UserError: none does.
+    """
+    some = [one for one, _ in zip(task.read(), range(_LOOKED_AT), strict=False)]
+    told = [one.target for one in some if one.target is not None]
+    if (
+        isinstance(task.spec.ask, ChooseSpec)
+        and told
+        and set(map(str, told)) <= set(task.spec.labels)
+    ):
+        asked = {options_as_sent(task.spec, one) for one in some}
+        if len(asked) == 1:
+            return "labels"
+    if told and all(_is_points(one) for one in told):
+        return "points"
+    raise UserError(
+        f"task {task.id!r} has no class labels, so no linear probe fits it",
+        fix="logistic probes take choices among fixed labels (raf_db, pisc_coarse, hagridv2), "
+        "ridge probes take points (gazefollow)",
+    )
+
+
+def _is_points(target: Json) -> bool:
+    return (
+        isinstance(target, list)
+        and bool(target)
+        and all(isinstance(point, list | tuple) and len(point) == 2 for point in target)
+    )
+
+
+def _metric(spec: TaskSpec, kind: Kind) -> MetricSpec:
+    main = spec.main_metric
+    made = make("metric", main.id, plugins().metrics(), main.options, spec.labels)
+    return ACCURACY if kind == "labels" and isinstance(made, GroupMetric) else main
+
+
+def _samples(task: Task, limit: int | None) -> Iterable[Sample]:
+    """Return a split's samples, each once, as ``harness run --limit`` chooses them."""
+    once = Task(replace(task.spec, data=replace(task.spec.data, each=None)), task.settings)
+    task.annotation_hashes()  # says which files are missing, before any is read
+    return Selection(limit).narrowed(once).of(once.samples())
+
+
+def _validation(task: Task, limit: int | None) -> list[Sample] | None:
+    if task.spec.data.split == "val":
+        return None
+    data = replace(task.spec.data, split="val")
+    try:
+        return list(_samples(Task(replace(task.spec, data=data), task.settings), limit)) or None
+    except (UserError, DataError):
+        return None  # the release has none
+
+
+def _dealt(text: str) -> float:
+    held = hashlib.blake2b(text.encode(), digest_size=8).digest()
+    return int.from_bytes(held, "big") / 2**64
+
+
+def _row(task: Task, sample: Sample) -> Row | None:
+    if sample.target is None:
+        return None
+    if len(sample.images) != 1:
+        raise UserError(f"task {task.id!r} shows {len(sample.images)} pictures; a probe reads one")
+    try:
+        image = open_sample(task.spec, sample, MAX_PIXELS)[0]
+    except SampleError:
+        return None
+    return Row(sample, image.key, (image.width, image.height))
+
+
+def _check(task: Probed) -> None:
+    for split, rows in task.rows.items():
+        where = f"task {task.spec.id!r}, {split} ({task.validation if split == 'val' else 'split'})"
+        if not rows:
+            raise UserError(f"{where}: no sample with a right answer and a picture")
+        if task.kind == "labels":
+            there = {str(row.sample.target) for row in rows}
+            if split != "val" and len(there) < 2:
+                raise UserError(
+                    f"{where}: one class only ({next(iter(there))})",
+                    fix="a larger --limit, or a task with several classes",
+                )
+            classes = len(task.spec.labels)
+            if split == "train" and len(rows) < classes:
+                raise UserError(
+                    f"{where}: {len(rows)} samples for {classes} classes", fix="a larger --limit"
+                )
+
+
+def targets(rows: Sequence[Row], kind: Kind) -> list[Json]:
+    """Return right answers: labels, or the mean of the annotators' points."""
+    if kind == "labels":
+        return [row.sample.target for row in rows]
+    return [_mean(row.sample.target) for row in rows]
+
+
+def _mean(points: Json) -> Json:
+    held = np.asarray(points, dtype=np.float64).mean(axis=0)
+    return [float(held[0]), float(held[1])]

@@ -1,0 +1,322 @@
+"""Loaded visual encoders: hooks on the blocks of whatever transformer is inside give its layers."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from harness.analysis.features import Column, Features
+from harness.engine.checkpoints import Checkpoint, load_image_processor, load_model
+from harness.engine.contract import PromptError
+from harness.engine.devices import resolve_device, resolve_dtype, torch_dtype
+from harness.errors import UserError, unknown
+from harness.evaluation.subject import Subject
+from harness.evaluation.task import Task
+from harness.models import Runtime
+from harness.samples.images import LoadedImage
+from harness.training.run import load_model as load_subject
+
+CLASS, MEAN, ATTENTION = "class", "mean", "attention"
+POOLINGS = (CLASS, MEAN, ATTENTION)
+_CLASS_TOKENS = ("class_embedding", "cls_token", "class_token")
+_REGISTERS = ("register_tokens", "reg_token", "registers")
+_POOLS = ("AttentionPoolLatent", "AttentionalPooler", "MultiheadAttentionPoolingHead")
+
+Run = Callable[[Sequence[LoadedImage]], object]
+
+
+class Tower:
+    """A visual transformer whose blocks are watched while it runs.
+
+    What a layer says is a block's output, before any norm that comes after the last one. Pictures
+    that an encoder sees as several tiles or at several scales are averaged over all of them.
+
+    Args:
+        name: For messages.
+        module: The tower.
+        run: Runs it on pictures, whatever else it computes.
+    """
+
+    def __init__(self, name: str, module: nn.Module, run: Run) -> None:
+        self.name = name
+        self._run = run
+        parent, blocks = find_blocks(module, name)
+        self._blocks = list(blocks)
+        # Only open_clip's transformers may run with positions first, and say so.
+        self._positions_first = getattr(parent, "batch_first", True) is False
+        self._class_token, self._registers = prefix_tokens(module)
+        self._pools = [one for one in module.modules() if type(one).__name__ in _POOLS]
+        blank = LoadedImage(Image.new("RGB", (224, 224), "grey"), "", "", 224, 224)
+        states, pooled = self._watched([blank])
+        self.layers = tuple(layer for layer, seen in enumerate(states) if seen)
+        self.poolings = tuple(
+            pooling
+            for pooling, there in (
+                (CLASS, self._class_token),
+                (MEAN, True),
+                (ATTENTION, bool(pooled)),
+            )
+            if there
+        )
+
+    def columns(self, layers: str, poolings: str) -> dict[str, Column]:
+        """Return what was asked for: ``LAYER/POOLING`` as asked, to the column that it is.
+
+        Args:
+            layers: ``all``, or numbers of blocks separated by commas; -1 is the last.
+            poolings: Of :data:`POOLINGS`, separated by commas. Attention pooling is the encoder's
+                own, which reads the last layer alone.
+
+        Raises:
+            UserError: a layer or pooling that this encoder has not; lists those that it has.
+        """
+        found: dict[str, Column] = {}
+        for layer, place in self._asked_layers(layers).items():
+            for pooling in (one.strip() for one in poolings.split(",")):
+                if pooling not in POOLINGS:
+                    raise unknown("pooling", pooling, POOLINGS)
+                if pooling not in self.poolings:
+                    raise UserError(
+                        f"the encoder {self.name} has no {pooling} pooling",
+                        fix=f"--pooling {','.join(self.poolings)}",
+                    )
+                if pooling != ATTENTION or place == len(self._blocks) - 1:
+                    found[f"{layer}/{pooling}"] = Column(place, pooling)
+        if not found:
+            raise UserError("attention pooling reads the last layer alone", fix="--layers -1")
+        return found
+
+    def _asked_layers(self, layers: str) -> dict[str, int]:
+        if layers.strip() == "all":
+            return {str(place): place for place in self.layers}
+        found: dict[str, int] = {}
+        for text in layers.split(","):
+            try:
+                number = int(text)
+            except ValueError:
+                raise UserError(
+                    f"{text!r} is no layer", fix="--layers all, or numbers such as -1,-4"
+                ) from None
+            place = number + len(self._blocks) if number < 0 else number
+            if place not in self.layers:
+                there = ", ".join(map(str, self.layers))
+                unused = " that it runs" if len(self.layers) < len(self._blocks) else ""
+                raise UserError(
+                    f"the encoder {self.name} has no layer {number}{unused}",
+                    fix=f"its layers: {there} (-1 is {len(self._blocks) - 1})",
+                )
+            found[text.strip()] = place
+        return found
+
+    def features(
+        self, images: Sequence[LoadedImage], columns: Sequence[Column]
+    ) -> list[dict[Column, Features]]:
+        """Return each picture's vectors, float32; one pass whatever the number of columns.
+
+        Raises:
+            PromptError: a picture that the preprocessing rejects.
+        """
+        states, pooled = self._watched(images)
+        if len(images) > 1 and not self._one_each(states, pooled, len(images)):
+            return [found for image in images for found in self.features([image], columns)]
+        by_column = {column: self._pooled(column, states, pooled) for column in columns}
+        if len(images) == 1:
+            by_column = {
+                column: vectors.mean(0, keepdim=True) for column, vectors in by_column.items()
+            }
+        held = {column: vectors.float().cpu().numpy() for column, vectors in by_column.items()}
+        return [
+            {column: vectors[place] for column, vectors in held.items()}
+            for place in range(len(images))
+        ]
+
+    def _pooled(self, column: Column, states: list[list[Tensor]], pooled: list[Tensor]) -> Tensor:
+        if column.pooling == ATTENTION:
+            return torch.cat(
+                [one.flatten(1, -2).mean(1) if one.ndim > 2 else one for one in pooled]
+            )
+        if column.pooling == CLASS:
+            return torch.cat([state[:, 0] for state in states[column.layer]])
+        before = int(self._class_token) + self._registers
+        return torch.cat([state[:, before:].mean(1) for state in states[column.layer]])
+
+    @staticmethod
+    def _one_each(states: list[list[Tensor]], pooled: list[Tensor], number: int) -> bool:
+        """Whether every block ran once, on one row a picture."""
+        runs = [*(seen for seen in states if seen), *([pooled] if pooled else [])]
+        return all(len(seen) == 1 and len(seen[0]) == number for seen in runs)
+
+    @torch.inference_mode()
+    def _watched(self, images: Sequence[LoadedImage]) -> tuple[list[list[Tensor]], list[Tensor]]:
+        """Run; return each block's outputs ``(rows, tokens, width)``, and the attention pool's."""
+        states: list[list[Tensor]] = [[] for _ in self._blocks]
+        pooled: list[Tensor] = []
+        with (
+            watching(self._blocks, lambda place, out: states[place].append(self._rows(out))),
+            watching(self._pools[:1], lambda _, out: pooled.append(_tensor(out))),
+        ):
+            self._run(images)
+        return states, pooled
+
+    def _rows(self, output: object) -> Tensor:
+        state = _tensor(output)
+        if state.ndim == 2:  # all pictures' tokens in one row: run one picture at a time
+            return state[None]
+        if state.ndim != 3:
+            raise UserError(
+                f"the blocks of {self.name} give maps, not tokens",
+                fix="probes look into vision transformers",
+            )
+        return state.transpose(0, 1) if self._positions_first else state
+
+
+@contextmanager
+def watching(modules: Sequence[nn.Module], hear: Callable[[int, object], object]) -> Iterator[None]:
+    """Tell of every output of modules, with the module's place, while the context lasts."""
+
+    def hook(place: int) -> Callable[[nn.Module, object, object], None]:
+        def heard(_: nn.Module, __: object, output: object) -> None:
+            hear(place, output)
+
+        return heard
+
+    handles = [module.register_forward_hook(hook(at)) for at, module in enumerate(modules)]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def find_blocks(module: nn.Module, name: str) -> tuple[nn.Module, Sequence[nn.Module]]:
+    """Return a transformer's stack of blocks, and the module that holds it.
+
+    That is the list of modules of one class with the most weights.
+
+    Raises:
+        UserError: when there is none.
+    """
+    best: tuple[int, nn.Module, Sequence[nn.Module]] | None = None
+    for parent in module.modules():
+        for child in parent.children():
+            if not isinstance(child, nn.ModuleList | nn.Sequential) or not len(child):
+                continue
+            inside = list(child)
+            weights = sum(weight.numel() for weight in child.parameters())
+            alike = len({type(one) for one in inside}) == 1
+            deep = all(any(True for _ in one.children()) for one in inside)
+            if alike and deep and weights and (best is None or weights > best[0]):
+                best = (weights, parent, inside)
+    if best is None:
+        raise UserError(f"{name} has no stack of transformer blocks that could be looked into")
+    return best[1], best[2]
+
+
+def prefix_tokens(module: nn.Module) -> tuple[bool, int]:
+    """Return whether the first token is a class token, and how many registers follow it."""
+    class_token, registers = False, 0
+    for name, weight in module.named_parameters():
+        last = name.rpartition(".")[2]
+        class_token = class_token or last in _CLASS_TOKENS
+        if last in _REGISTERS:
+            registers = int(weight.shape[-2]) if weight.ndim > 1 else 0
+    return class_token, registers
+
+
+def _tensor(output: object) -> Tensor:
+    found = output[0] if isinstance(output, tuple) else output
+    assert isinstance(found, Tensor)
+    return found.detach()
+
+
+def of_open_clip(name: str, runtime: Runtime) -> Tower:
+    """Load the visual tower of an open_clip model: ``NAME:TAG`` or ``local-dir:PATH``.
+
+    Raises:
+        UserError: open_clip is not installed, or cannot load it.
+    """
+    try:
+        import open_clip
+        from open_clip.transform import PreprocessCfg, image_transform_v2
+    except ImportError:
+        raise UserError("open_clip is not installed", fix="pip install open_clip_torch") from None
+    given: dict[str, Any] = {}
+    if not name.startswith("local-dir:"):
+        name, _, given["pretrained"] = name.partition(":")
+    try:
+        with warnings.catch_warnings():
+            # open_clip warns of activation choices that the encoder's own configuration makes.
+            warnings.simplefilter("ignore", UserWarning)
+            visual = open_clip.create_model(name, **given).visual
+    except Exception as error:  # noqa: BLE001  of a strange config or file, anything may come
+        first = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise UserError(f"open_clip cannot load the encoder: {first}", where=name) from None
+    prepare = image_transform_v2(PreprocessCfg(**visual.preprocess_cfg), is_train=False)
+    device, dtype = resolve_device(runtime.device), torch_dtype(resolve_dtype(runtime.dtype, None))
+    visual = visual.to(device, dtype).eval()
+
+    def run(images: Sequence[LoadedImage]) -> object:
+        pixels = torch.stack([prepare(image.pixels) for image in images])
+        return visual(pixels.to(device, dtype))
+
+    return Tower(f"open_clip:{name}", visual, run)
+
+
+def of_transformers(source: Checkpoint, runtime: Runtime) -> Tower:
+    """Load the vision model of a transformers checkpoint (CLIP, SigLIP, DINOv2, ...).
+
+    Raises:
+        UserError: weights or image processor that cannot be read.
+    """
+    from transformers import AutoModel
+
+    device, dtype = resolve_device(runtime.device), torch_dtype(resolve_dtype(runtime.dtype, None))
+    processor = load_image_processor(source.folder)
+    model = load_model(AutoModel, source, dtype=dtype)
+    vision = getattr(model, "vision_model", model).to(device).eval()
+
+    def run(images: Sequence[LoadedImage]) -> object:
+        shown: Mapping[str, Tensor] = processor(
+            images=[image.pixels for image in images], return_tensors="pt"
+        )
+        given = {name: value.to(device) for name, value in shown.items()}
+        given["pixel_values"] = given["pixel_values"].to(dtype)
+        return vision(**given)
+
+    return Tower(f"hf:{source.name}", vision, run)
+
+
+def of_model(subject: Subject, task: Task, checkpoint: Path | None) -> Tower:
+    """Take the vision tower out of a model, run as the model runs it.
+
+    Args:
+        subject: The model.
+        task: Any task, for models that are made for one.
+        checkpoint: What ``harness train`` wrote, put over the model's weights.
+
+    Raises:
+        UserError: a model whose parts name no vision tower.
+    """
+    from harness.engine.trained import load
+
+    model = load_subject(subject, task)
+    if checkpoint is not None:
+        load(model, checkpoint)
+    parts = model.parts()
+    name = subject.descriptor.id
+    if "vision_tower" not in parts:
+        raise UserError(
+            f"model {name!r} has no vision tower that can be taken out",
+            fix=f"its parts: {', '.join(sorted(parts))}",
+        )
+    return Tower(f"model:{name}", parts["vision_tower"], model.encode)
+
+
+__all__ = ["POOLINGS", "PromptError", "Tower", "of_model", "of_open_clip", "of_transformers"]
