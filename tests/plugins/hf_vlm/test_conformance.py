@@ -21,10 +21,23 @@ class TestHfVlm(ModelConformance):
             "idefics3",
             *(
                 pytest.param(kind, marks=pytest.mark.slow)
-                for kind in ("llava", "paligemma", "mllama", "blip2_t5")
+                for kind in ("llava", "paligemma", "blip2_t5")
             ),
         ],
     )
+    @classmethod
+    def model_options(
+        cls, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    ) -> Mapping[str, Json]:
+        return {"path": str(FAMILIES[request.param](tmp_path_factory.mktemp(request.param)))}
+
+
+class TestGated(ModelConformance):
+    model = "hf_vlm"
+    changes = {"score_eos": False}
+    unfit = {"pictures": "the gates of an untrained Mllama let no picture through"}
+
+    @pytest.fixture(scope="class", params=[pytest.param("mllama", marks=pytest.mark.slow)])
     @classmethod
     def model_options(
         cls, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory

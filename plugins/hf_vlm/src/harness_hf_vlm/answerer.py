@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,8 @@ class ProcessorAnswerer:
             runtime.batch_size, fixed=runtime.deterministic, positions=positions
         )
         self._cached = cached
+        pixels = inspect.signature(loaded.model.forward).parameters.get("pixel_values")
+        self._needs_picture = pixels is not None and pixels.default is inspect.Parameter.empty
         self._notes = list(notes)
 
     def answer(self, requests: Sequence[Request]) -> Iterable[Response]:
@@ -58,6 +61,9 @@ class ProcessorAnswerer:
                 results[request.id] = Failed(error.kind, str(error))
                 continue
             keys = tuple(image.key for image in request.images)
+            if self._needs_picture and not keys:
+                results[request.id] = Failed("no_picture", "this model takes no question alone")
+                continue
             groups.setdefault((text, keys), []).append(request)
         for (text, _), several in groups.items():
             results |= self._answer_group(text, several)
