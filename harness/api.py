@@ -33,7 +33,7 @@ from harness.specs.variants import variants_of
 from harness.tables.build import build_table
 from harness.tables.table import Table
 from harness.training.checkpoint import open_checkpoint
-from harness.training.run import TrainingPlan
+from harness.training.run import TrainingPlan, Watcher, run_training
 from harness.training.run import plan_training as planned_training
 from harness.training.settings import TrainingSettings
 
@@ -186,15 +186,17 @@ def plan(
         model, asked.get("options", {}), settings, runtime, weights, method=method
     )
     ids = asked.get("ids")
+    wanted = [tasks] if isinstance(tasks, str) else list(tasks)
     terms = Terms(
         selection=Selection(asked.get("limit"), None if ids is None else frozenset(ids)),
         seed=asked.get("seed", 0),
         max_pixels=asked.get("max_pixels", MAX_PIXELS),
         max_errors=asked.get("max_errors", MAX_ERRORS),
         retry_errors=asked.get("retry_errors", False),
+        named=frozenset(part.strip() for text in wanted for part in text.split(",")),
     )
     catalog = load_catalog(plugins().spec_folders())
-    names = catalog.expand([tasks] if isinstance(tasks, str) else list(tasks))
+    names = catalog.expand(wanted)
     chosen = task_options(asked.get("spec_options", {}), names)
     specs = [catalog.task(name, chosen.get(name, {})) for name in names]
     variants = asked.get("variants", "")
@@ -230,42 +232,82 @@ def run(
     return run_tasks(subject, planned, terms, watcher)
 
 
-def plan_training(  # noqa: PLR0913  one keyword for each group of flags of `harness train`
-    model: str,
-    recipe: str,
-    tasks: str | Iterable[str],
-    *,
-    options: Mapping[str, Json] | None = None,
-    recipe_options: Mapping[str, Json] | None = None,
-    spec_options: Mapping[str, Json] | None = None,
-    data: Mapping[str, Path] | None = None,
-    profile: str | None = None,
-    settings: TrainingSettings | None = None,
-    form: str | None = None,
-    limit: int | None = None,
-    parts: str = "auto",
-    lora: Mapping[str, Json] | None = None,
+class Teaching(TypedDict, total=False):
+    """How a training goes: one key for each group of flags of ``harness train``.
+
+    Attributes:
+        options: The model's options (``-o``).
+        recipe_options: The recipe's (``-r``).
+        spec_options: Named options of specs, as ``TASK.OPTION``.
+        data: Task or benchmark id to the folder its data lie in.
+        profile: ``demo`` or ``full``.
+        settings: Epochs, batch, rate and so on.
+        form: A task's form for training; the first by default.
+        limit: So many samples a task at most.
+        parts: What trains: ``auto``, ``full`` or names.
+        lora: ``rank``, ``alpha``, ``dropout``.
+    """
+
+    options: Mapping[str, Json]
+    recipe_options: Mapping[str, Json]
+    spec_options: Mapping[str, Json]
+    data: Mapping[str, Path]
+    profile: str | None
+    settings: TrainingSettings
+    form: str | None
+    limit: int | None
+    parts: str
+    lora: Mapping[str, Json]
+
+
+def plan_training(
+    model: str, recipe: str, tasks: str | Iterable[str], **asked: Unpack[Teaching]
 ) -> TrainingPlan:
     """Plan a training without loading a weight; arguments as for :func:`train`."""
-    how = settings or TrainingSettings()
-    held = load_settings(profile=profile, data=data)
+    how = asked.get("settings", TrainingSettings())
+    held = load_settings(profile=asked.get("profile"), data=asked.get("data"))
     runtime = Runtime(device=how.device, cache=held.cache / "features")
-    subject = find_subject(model, options or {}, held, runtime)
+    subject = find_subject(model, asked.get("options", {}), held, runtime)
     catalog = load_catalog(plugins().spec_folders())
     names = catalog.expand([tasks] if isinstance(tasks, str) else list(tasks))
-    chosen = task_options(spec_options or {}, names)
+    chosen = task_options(asked.get("spec_options", {}), names)
     found = [Task(catalog.task(name, chosen.get(name, {})), held) for name in names]
     return planned_training(
         subject,
         found,
         recipe,
-        options=recipe_options or {},
+        options=asked.get("recipe_options", {}),
         settings=how,
-        form=form,
-        limit=limit,
-        parts=parts,
-        lora=lora,
+        form=asked.get("form"),
+        limit=asked.get("limit"),
+        parts=asked.get("parts", "auto"),
+        lora=asked.get("lora"),
     )
+
+
+def train(
+    model: str,
+    recipe: str,
+    tasks: str | Iterable[str],
+    out: Path,
+    *,
+    watcher: Watcher | None = None,
+    **asked: Unpack[Teaching],
+) -> Path:
+    """Train a model by a recipe and return the folder; continues what was begun there.
+
+    Args:
+        model: A model's id.
+        recipe: A recipe's id.
+        tasks: Tasks and groups whose train splits are learnt.
+        out: Folder of the training.
+        watcher: Who watches.
+        asked: See :class:`Teaching`.
+
+    Raises:
+        UserError: whatever is wrong with the request, or the folder holds another training.
+    """
+    return run_training(plan_training(model, recipe, tasks, **asked), out, watcher)
 
 
 def leaderboard(

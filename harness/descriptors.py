@@ -124,6 +124,7 @@ class ModelDescriptor(Descriptor):
         capabilities: What it can answer.
         sees_images: False spares opening images for a model that ignores them.
         needs_task: Whether the factory takes a :class:`harness.models.TaskHandle`.
+        learns: Kinds of task for which it needs a train split (baselines).
         options: What ``-o`` accepts.
         presets: Named option sets, chosen with ``-o preset=NAME``.
         preset_marks: Marks (such as ``demo``) that a preset puts on every record.
@@ -132,6 +133,7 @@ class ModelDescriptor(Descriptor):
     capabilities: frozenset[Capability] = frozenset()
     sees_images: bool = True
     needs_task: bool = False
+    learns: frozenset[Capability] = frozenset()
     options: tuple[Option, ...] = ()
     presets: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     preset_marks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -84,6 +84,8 @@ class Terms:
 
     Attributes:
         retry_errors: Ask blocks that hold a sample error again, sealed or not.
+        named: Tasks asked for by their own name; of a group, a task that the model cannot be asked
+            is left out.
     """
 
     selection: Selection
@@ -91,6 +93,7 @@ class Terms:
     max_pixels: int = MAX_PIXELS
     max_errors: float = MAX_ERRORS
     retry_errors: bool = False
+    named: frozenset[str] = frozenset()
 
 
 def plan_run(subject: Subject, tasks: Sequence[Task], terms: Terms) -> list[Planned]:
@@ -99,15 +102,30 @@ def plan_run(subject: Subject, tasks: Sequence[Task], terms: Terms) -> list[Plan
     Raises:
         UserError: the first thing that would keep a task from being evaluated.
     """
+    asked = []
     for task in tasks:
-        subject.refuse(task.spec)
-    return [_plan(subject, task, terms) for task in tasks]
+        try:
+            subject.refuse(task.spec)
+        except UserError as error:
+            if task.id in terms.named or len(tasks) == 1:
+                raise
+            subject.left_out[task.id] = error.message
+        else:
+            asked.append(task)
+    if not asked:
+        raise UserError(
+            f"model {subject.descriptor.id!r} can be asked none of these tasks: "
+            f"{next(iter(subject.left_out.values()))}"
+        )
+    return [_plan(subject, task, terms) for task in asked]
 
 
 def run_tasks(
     subject: Subject, planned: Sequence[Planned], terms: Terms, reporter: Reporter
 ) -> RunResult:
     """Compute what is missing of a plan, write the manifest, and check error rates."""
+    for name, why in subject.left_out.items():
+        reporter.say(f"left out: {name}: {why}")
     names = tuple(item.job.plan.task.id for item in planned)
     results = planned[0].job.plan.task.settings.results
     _tell(

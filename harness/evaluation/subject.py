@@ -55,6 +55,7 @@ class Subject:
         options: Every option's value.
         marks: Marks its preset puts on records.
         checkpoint: What ``harness train`` wrote, to be put over the model's own weights.
+        left_out: Tasks of a group that it cannot be asked, with why.
         method: Acts between requests and the model.
     """
 
@@ -64,6 +65,7 @@ class Subject:
     runtime: Runtime
     checkpoint: TrainedWeights | None = None
     method: Method | None = None
+    left_out: dict[str, str] = field(default_factory=dict)
     _models: dict[str, Model] = field(default_factory=dict)
     _loaded: dict[str, Answerer] = field(default_factory=dict)
 
@@ -127,6 +129,12 @@ class Subject:
             raise UserError(
                 f"model {self.descriptor.id!r} cannot {needed}, which task {spec.id!r} needs",
                 fix=f"models that can: {', '.join(able)}",
+            )
+        if needed in self.descriptor.learns and spec.data.train_split is None:
+            raise UserError(
+                f"model {self.descriptor.id!r} learns from the train split, and task {spec.id!r} "
+                "has none",
+                fix="leave the task out",
             )
 
     def close(self) -> None:

@@ -21,6 +21,7 @@ BASELINES: tuple[ModelDescriptor, ...] = (
         capabilities=_CAPABILITIES,
         sees_images=False,
         needs_task=True,
+        learns=frozenset({"generate"}),
         options=(Option(name="seed", type="int", default=0, help="Another seed, other draws."),),
     ),
     ModelDescriptor(
@@ -30,6 +31,7 @@ BASELINES: tuple[ModelDescriptor, ...] = (
         capabilities=_CAPABILITIES,
         sees_images=False,
         needs_task=True,
+        learns=_CAPABILITIES,
     ),
     ModelDescriptor(
         id="predictions",

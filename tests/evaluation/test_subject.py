@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+import harness
 from harness.config.settings import Settings, load_settings
 from harness.errors import UserError
+from harness.evaluation.plan import Selection
+from harness.evaluation.run import Terms, plan_run
 from harness.evaluation.subject import find_subject
 from harness.models import Runtime
 
@@ -42,3 +45,16 @@ def test_mistakes_name_what_is_near(
 ) -> None:
     with pytest.raises(UserError, match=message):
         find_subject("socialfusion", dict(options), settings, Runtime())
+
+
+def test_a_group_s_task_that_cannot_be_asked_is_left_out(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.evaluation.run._plan", lambda subject, task, terms: task.id)  # noqa: ARG005
+    subject = find_subject("majority", {}, settings, Runtime())
+    tasks = [harness.load_task(name, settings=settings) for name in ("textvqa", "mmbench")]
+    assert plan_run(subject, tasks, Terms(selection=Selection())) == ["textvqa"]
+    assert "learns from the train split, and task 'mmbench' has none" in subject.left_out["mmbench"]
+    named = Terms(selection=Selection(), named=frozenset({"mmbench"}))
+    with pytest.raises(UserError, match="'mmbench' has none"):
+        plan_run(subject, tasks, named)
