@@ -174,6 +174,7 @@ class DualEncoderAnswerer:
                 for key, vector in zip(ready, vectors, strict=True):
                     found[key] = vector
                     self._kept.put(key, vector)
+        self._kept.flush()
         return found
 
     def _cut(self, items: list[Item]) -> Iterator[list[Item]]:
