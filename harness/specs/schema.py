@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from harness.plugins import Plugins
     from harness.specs.yaml_loader import Document
 
-Kind = Literal["task", "group", "leaderboard", "published"]
+Kind = Literal["task", "group", "leaderboard", "published", "study"]
 _FILES = {
     "task": ("harness.specs", "task_spec.schema.json"),
     "group": ("harness.specs", "task_group.schema.json"),
     "leaderboard": ("harness.tables", "leaderboard.schema.json"),
     "published": ("harness.tables", "published.schema.json"),
+    "study": ("harness.studies", "study.schema.json"),
 }
 _PATTERN = "lower-case letters, digits and underscores, a letter first"
 _NOUNS = {
@@ -37,7 +38,7 @@ def schema(kind: Kind = "task", *, known: Plugins | None = None) -> dict[str, An
     """Return the schema as plain data.
 
     Args:
-        kind: Of task specs, of groups, of layouts of tables, or of published numbers.
+        kind: Of task specs, of groups, of layouts of tables, of published numbers, or of studies.
         known: Name the installed readers, metrics and extractors as the allowed values.
     """
     package, file = _FILES[kind]

@@ -92,8 +92,13 @@ def _finished(one: Placed) -> tuple[str, str]:
 
 
 def _seed(record: EvaluationRecord) -> Any:
-    settings = record.raw.get("settings")
-    return settings.get("seed") if isinstance(settings, dict) else None
+    """Return the seeds of the run and of the training."""
+    settings, model = record.raw.get("settings"), record.raw.get("model")
+    training = model.get("training") if isinstance(model, dict) else None
+    return (
+        settings.get("seed") if isinstance(settings, dict) else None,
+        training.get("seed") if isinstance(training, dict) else None,
+    )
 
 
 def _mean(claims: Sequence[Placed], interval: SeedInterval | None) -> Placed:

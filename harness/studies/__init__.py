@@ -1,0 +1,1 @@
+"""Studies: a matrix of models, recipes, data, seeds and tasks, trained, evaluated, tabulated."""

@@ -1,0 +1,195 @@
+"""Read a study's file: checked against the schema and against what is installed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from harness.descriptors import parse_options
+from harness.errors import UserError, unknown
+from harness.plugins import plugins
+from harness.resources import data_folder
+from harness.specs.catalog import Catalog, load_catalog
+from harness.specs.schema import schema_problems
+from harness.specs.yaml_loader import Document, Path_, read_yaml
+from harness.studies.study import (
+    Study,
+    StudyData,
+    StudyModel,
+    StudyRecipe,
+    StudyTask,
+    Transfer,
+)
+from harness.tables.layout import load_layout
+
+FOLDER = "studies"
+
+
+def study_names() -> list[str]:
+    """Return the ids of the studies that travel with the harness."""
+    return sorted(path.stem for path in data_folder(FOLDER).glob("*.yaml"))
+
+
+def load_study(name: str) -> Study:
+    """Return a study by the path of its file, or by the id of a shipped one.
+
+    Raises:
+        UserError: at ``file:line:column``: no such study, one that is not valid, or that names a
+            model, recipe, method, task or option that is not there.
+    """
+    path = Path(name)
+    if path.suffix not in {".yaml", ".yml"}:
+        if name not in study_names():
+            raise unknown("study", name, study_names())
+        path = data_folder(FOLDER) / f"{name}.yaml"
+    document = read_yaml(path)
+    problems = schema_problems(document, "study")
+    if problems:
+        raise problems[0]
+    return _Reader(document).study()
+
+
+class _Reader:
+    """Turns a checked document into a study; every name is looked up."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._raw: Any = document.data
+        self._catalog: Catalog = load_catalog(plugins().spec_folders())
+
+    def study(self) -> Study:
+        raw = self._raw
+        data = tuple(self._data(at, held) for at, held in enumerate(raw.get("data", ())))
+        study = Study(
+            id=raw["study"],
+            title=raw["title"],
+            note=raw.get("note", ""),
+            profile=raw.get("profile"),
+            models=tuple(self._model(at, held) for at, held in enumerate(raw["models"])),
+            data=data,
+            recipes=tuple(self._recipe(at, held, data) for at, held in enumerate(raw["recipes"])),
+            seeds=tuple(raw.get("seeds", (0,))),
+            tasks=tuple(
+                task for at, held in enumerate(raw["tasks"]) for task in self._tasks(at, held)
+            ),
+            training=raw.get("training", {}),
+            evaluation=raw.get("evaluation", {}),
+            layout=raw.get("layout", ""),
+            interval=raw.get("interval", "brackets"),
+            transfer=Transfer(**raw["transfer"]) if "transfer" in raw else None,
+        )
+        self._check(study)
+        return study
+
+    def _model(self, at: int, held: Mapping[str, Any]) -> StudyModel:
+        name, path = held["model"], ("models", at, "model")
+        descriptor = self._find("model", name, plugins().models(), path)
+        given = dict(held.get("options", {}))
+        preset = given.pop("preset", None)
+        if preset is not None and str(preset) not in descriptor.presets:
+            where = self._document.where(("models", at, "options", "preset"))
+            raise unknown(f"preset of model {name!r}", str(preset), descriptor.presets, where=where)
+        self._options(descriptor, given, f"model {name!r}", ("models", at, "options"))
+        return StudyModel(
+            name, held.get("label", name), held.get("options", {}), held.get("training", {})
+        )
+
+    def _data(self, at: int, held: Mapping[str, Any]) -> StudyData:
+        tasks: dict[str, None] = {}
+        for place, name in enumerate(held["tasks"]):
+            tasks.update(dict.fromkeys(self._expanded(name, ("data", at, "tasks", place))))
+        for name in held.get("options", {}):
+            task = name.partition(".")[0]
+            if task not in tasks:
+                where = self._document.where(("data", at, "options", name), "key")
+                raise unknown("task of this data", task, tasks, where=where)
+        return StudyData(held["label"], tuple(tasks), held.get("options", {}), held.get("form"))
+
+    def _recipe(self, at: int, held: Mapping[str, Any], data: tuple[StudyData, ...]) -> StudyRecipe:
+        path: Path_ = ("recipes", at)
+        labels = [one.label for one in data]
+        if "recipe" in held:
+            name = held["recipe"]
+            descriptor = self._find("recipe", name, plugins().recipes(), (*path, "recipe"))
+            owner = f"recipe {name!r}"
+            self._options(descriptor, held.get("options", {}), owner, (*path, "options"))
+            if not data:
+                raise UserError(
+                    "a recipe trains, and the study has no data", where=self._document.where(path)
+                )
+        else:
+            for key in ("options", "data", "tasks"):
+                if key in held:
+                    where = self._document.where((*path, key), "key")
+                    raise UserError(f"{key!r} is of a recipe, and there is none", where=where)
+        if "method" in held:
+            name = held["method"]
+            known = plugins().answer_methods()
+            method = self._find("answer method", name, known, (*path, "method"))
+            given = held.get("method_options", {})
+            self._options(method, given, f"answer method {name!r}", (*path, "method_options"))
+        for place, label in enumerate(held.get("data", ())):
+            if label not in labels:
+                where = self._document.where((*path, "data", place))
+                raise unknown("label of data", label, labels, where=where)
+        return StudyRecipe(
+            label=held["label"],
+            recipe=held.get("recipe", ""),
+            options=held.get("options", {}),
+            method=held.get("method", ""),
+            method_options=held.get("method_options", {}),
+            data=tuple(held.get("data", labels)) if "recipe" in held else (),
+            tasks=held.get("tasks", "all"),
+        )
+
+    def _tasks(self, at: int, held: Mapping[str, Any]) -> Iterator[StudyTask]:
+        options = held.get("options", {})
+        for name in self._expanded(held["task"], ("tasks", at, "task")):
+            self._placed(partial(self._catalog.task, name, options), ("tasks", at))
+            yield StudyTask(name, options)
+
+    def _expanded(self, name: str, path: Path_) -> list[str]:
+        known = {**self._catalog.entries, **self._catalog.group_entries}
+        if name not in known and name not in self._catalog.broken:
+            raise unknown("task or group", name, known, where=self._document.where(path))
+        return self._catalog.expand([name])
+
+    def _find(self, kind: str, name: str, known: Mapping[str, Any], path: Path_) -> Any:
+        if name not in known:
+            raise unknown(kind, name, known, where=self._document.where(path))
+        return known[name]
+
+    def _options(self, descriptor: Any, given: Mapping[str, Any], owner: str, path: Path_) -> None:
+        self._placed(lambda: parse_options(descriptor.options, given, owner=owner), path)
+
+    def _placed(self, check: Callable[[], object], path: Path_) -> None:
+        """Let what is wrong be said at its place in the file."""
+        try:
+            check()
+        except UserError as error:
+            message = error.message
+            raise UserError(message, where=self._document.where(path), fix=error.fix) from None
+
+    def _check(self, study: Study) -> None:
+        for key, labels in (
+            ("models", [model.label for model in study.models]),
+            ("data", [data.label for data in study.data]),
+            ("recipes", [recipe.label for recipe in study.recipes]),
+        ):
+            twice = [label for label, count in Counter(labels).items() if count > 1]
+            if twice:
+                at = len(labels) - 1 - labels[::-1].index(twice[0])
+                where = self._document.where((key, at))
+                raise UserError(f"the label {twice[0]!r} is repeated", where=where)
+        if study.layout:
+            self._placed(lambda: load_layout(study.layout), ("layout",))
+        if study.transfer is not None:
+            trained = [recipe.label for recipe in study.recipes if recipe.recipe]
+            for key in ("alone", "joint"):
+                label = getattr(study.transfer, key)
+                if label not in trained:
+                    where = self._document.where(("transfer", key))
+                    raise unknown("label of a recipe that trains", label, trained, where=where)

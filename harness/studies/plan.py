@@ -1,0 +1,286 @@
+"""What of a study is sealed, what is missing, and how long that may take; no weight is loaded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from harness import api
+from harness.config.settings import load_settings
+from harness.descriptors import Json
+from harness.errors import HarnessError, UserError
+from harness.evaluation.run import Planned
+from harness.studies.study import Study, StudyTask, Trial, trials_of
+from harness.training.run import RECORD, TrainingPlan
+from harness.training.settings import TrainingSettings
+
+TRAININGS = "trainings"
+_APART = ("limit", "parts", "lora")  # what a file says beside the settings of a training
+
+_SPEED = "samples_per_second"
+
+State = Literal["", "sealed", "continues", "to do"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialPlan:
+    """A trial with what is done of it.
+
+    Attributes:
+        folder: Of its training, ``None`` without one.
+        training: State of the training.
+        settings: Of the training.
+        samples: In the pool of the training, by task.
+        steps: Of the training.
+        evaluations: How many there are.
+        sealed: How many of them are done.
+        seconds: Estimate of what is left, from trainings and evaluations of the same model that
+            are done; ``None`` when there is none.
+        problem: Why it cannot be had.
+    """
+
+    trial: Trial
+    folder: Path | None = None
+    training: State = ""
+    settings: TrainingSettings | None = None
+    samples: Mapping[str, int] = field(default_factory=dict)
+    steps: int = 0
+    evaluations: int = 0
+    sealed: int = 0
+    seconds: float | None = None
+    problem: str = ""
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to compute."""
+        trained = self.training in {"", "sealed"}
+        return not self.problem and trained and self.sealed == self.evaluations
+
+
+def plan_study(study: Study, results: Path | None) -> list[TrialPlan]:
+    """Plan every trial; one that cannot be had says why and hinders no other."""
+    return list(Planner(study, results).plans())
+
+
+def said(error: Exception) -> str:
+    """Return an error as one line, with its kind when it was not raised on purpose."""
+    if isinstance(error, HarnessError):
+        return " ".join(str(error).split())
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def teaching(study: Study, trial: Trial) -> dict[str, Any]:
+    """Return the arguments of a trial's training, its settings among them.
+
+    Raises:
+        UserError: a batch that is no multiple of the micro-batch.
+    """
+    assert trial.data is not None
+    assert trial.seed is not None
+    held = {**study.training, **trial.model.training}
+    settings = TrainingSettings(
+        seed=trial.seed, **{name: value for name, value in held.items() if name not in _APART}
+    )
+    if settings.batch % min(settings.micro_batch, settings.batch):
+        raise UserError(
+            f"batch {settings.batch} is no multiple of micro_batch {settings.micro_batch}"
+        )
+    return {
+        "options": trial.model.options,
+        "recipe_options": trial.recipe.options,
+        "spec_options": trial.data.options,
+        "profile": study.profile,
+        "settings": settings,
+        "form": trial.data.form,
+        "limit": held.get("limit"),
+        "parts": held.get("parts", "auto"),
+        "lora": held.get("lora"),
+    }
+
+
+def rounds(tasks: Sequence[StudyTask]) -> Iterator[list[StudyTask]]:
+    """Yield tasks in groups that name each task once: one run has one choice of options a task."""
+    left = list(tasks)
+    while left:
+        now: dict[str, StudyTask] = {}
+        later = []
+        for task in left:
+            if task.task in now:
+                later.append(task)
+            else:
+                now[task.task] = task
+        yield list(now.values())
+        left = later
+
+
+def asking(
+    study: Study, trial: Trial, tasks: Sequence[StudyTask], results: Path | None
+) -> dict[str, Any]:
+    """Return the arguments of a run of one round of tasks."""
+    options: dict[str, Json] = {
+        f"{task.task}.{name}": value for task in tasks for name, value in task.options.items()
+    }
+    method = trial.recipe.method
+    return {
+        "options": trial.model.options,
+        "spec_options": options,
+        "profile": study.profile,
+        "results": results,
+        **study.evaluation,
+        **({"method": method, "method_options": trial.recipe.method_options} if method else {}),
+    }
+
+
+class Planner:
+    """Plans trials; what several of them share is asked once."""
+
+    def __init__(self, study: Study, results: Path | None) -> None:
+        self._study = study
+        self._results = results
+        self._root = load_settings(profile=study.profile, results=results).results / TRAININGS
+        self._plain: dict[tuple[str, str, str], list[Planned]] = {}
+        self._joint: dict[tuple[str, int | None], int] = {}
+
+    def plans(self) -> Iterator[TrialPlan]:
+        """Yield the plan of each trial."""
+        for trial in trials_of(self._study):
+            try:
+                yield self.plan(trial)
+            except Exception as error:  # noqa: BLE001  a plugin's fault costs its own trials only
+                yield TrialPlan(trial=trial, evaluations=len(trial.tasks), problem=said(error))
+
+    def plan(self, trial: Trial) -> TrialPlan:
+        """Plan one trial.
+
+        Raises:
+            UserError: what keeps it from being trained or evaluated.
+        """
+        plain = self._evaluations(trial)
+        if trial.data is None:
+            return TrialPlan(
+                trial=trial,
+                evaluations=len(plain),
+                sealed=sum(one.state == "done" for one in plain),
+                seconds=_sum([one.seconds for one in plain]),
+            )
+        settings, planned = self.training(trial)
+        folder = self._root / _folder_name(trial, planned.fingerprint)
+        state: State = "continues" if folder.is_dir() else "to do"
+        evaluations, lasting = plain, None
+        if (folder / RECORD).is_file():
+            state, lasting = "sealed", 0.0
+            evaluations = self._evaluations(trial, folder)
+        elif (pace := _pace(self._root, trial.model.model)) is not None:
+            lasting = pace * planned.steps
+        samples: dict[str, int] = {}
+        for example in planned.pool.examples:
+            samples[example.task] = samples.get(example.task, 0) + 1
+        return TrialPlan(
+            trial=trial,
+            folder=folder,
+            training=state,
+            settings=settings,
+            samples=samples,
+            steps=planned.steps,
+            evaluations=len(evaluations),
+            sealed=sum(one.state == "done" for one in evaluations) if state == "sealed" else 0,
+            seconds=_sum([lasting, *map(_fresh if state != "sealed" else _left, evaluations)]),
+        )
+
+    def training(self, trial: Trial) -> tuple[TrainingSettings, TrainingPlan]:
+        """Return a trial's settings and its training's plan, as long as the study declares."""
+        asked = teaching(self._study, trial)
+        assert trial.data is not None
+        planned = api.plan_training(
+            trial.model.model, trial.recipe.recipe, trial.data.tasks, **asked
+        )
+        settings: TrainingSettings = asked["settings"]
+        transfer = self._study.transfer
+        if transfer is None or transfer.matched == "samples":
+            return settings, planned
+        if trial.recipe.label == transfer.joint:
+            self._joint[trial.model.label, trial.seed] = planned.steps
+        if trial.recipe.label != transfer.alone:
+            return settings, planned
+        settings = _as_long(settings, planned.steps, self._joint_steps(trial))
+        planned = api.plan_training(
+            trial.model.model,
+            trial.recipe.recipe,
+            trial.data.tasks,
+            **{**asked, "settings": settings},
+        )
+        return settings, planned
+
+    def _joint_steps(self, trial: Trial) -> int:
+        key = trial.model.label, trial.seed
+        if key not in self._joint:
+            assert self._study.transfer is not None
+            joint = next(
+                one
+                for one in trials_of(self._study)
+                if one.recipe.label == self._study.transfer.joint
+                and (one.model.label, one.seed) == key
+            )
+            self.training(joint)
+        return self._joint[key]
+
+    def _evaluations(self, trial: Trial, checkpoint: Path | None = None) -> list[Planned]:
+        """Return the evaluations of a trained model, or of the model as it is."""
+        method = trial.recipe.label if trial.recipe.method else ""
+        key = trial.model.label, method, repr(trial.tasks)
+        if checkpoint is None and key in self._plain:
+            return self._plain[key]
+        found: list[Planned] = []
+        for tasks in rounds(trial.tasks):
+            asked = asking(self._study, trial, tasks, self._results)
+            if checkpoint is not None:
+                asked["checkpoint"] = checkpoint
+            found += api.plan(trial.model.model, [one.task for one in tasks], **asked)[1]
+        if checkpoint is None:
+            self._plain[key] = found
+        return found
+
+
+def _as_long(settings: TrainingSettings, steps: int, joint: int) -> TrainingSettings:
+    """Return settings with as many whole epochs as come nearest to the joint training's steps."""
+    return replace(settings, epochs=max(1, round(joint * settings.epochs / steps)))
+
+
+def _folder_name(trial: Trial, fingerprint: str) -> str:
+    return f"{trial.model.model}-{trial.recipe.recipe}-seed{trial.seed}-{fingerprint[:12]}"
+
+
+def _left(one: Planned) -> float | None:
+    return one.seconds
+
+
+def _fresh(one: Planned) -> float | None:
+    """Return how long an evaluation takes from its beginning, whatever of another is done."""
+    speed = one.speed
+    if one.state == "done":
+        try:
+            speed = json.loads((one.job.directory / "timings.json").read_bytes())[_SPEED]
+        except (OSError, ValueError, KeyError, TypeError):
+            speed = None
+    return one.job.plan.samples / speed if speed else None
+
+
+def _sum(parts: Sequence[float | None]) -> float | None:
+    known = [part for part in parts if part is not None]
+    return sum(known) if len(known) == len(parts) else None
+
+
+def _pace(root: Path, model: str) -> float | None:
+    """Return seconds a step of this model's newest finished training."""
+    records = sorted(root.glob(f"{model}-*/{RECORD}"), key=lambda path: path.stat().st_mtime)
+    for path in reversed(records):
+        try:
+            held = json.loads(path.read_bytes())
+            steps = sum(epoch["steps"] for epoch in held["epochs"])
+            return float(held["seconds"]) / steps if steps else None
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return None

@@ -1,0 +1,190 @@
+"""Do what is missing of a study: train, evaluate, go on past what fails, write the tables."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from harness import api
+from harness._version import __version__
+from harness.errors import UserError
+from harness.evaluation.run import Reporter
+from harness.runs.lock import writing
+from harness.runs.record import EvaluationRecord
+from harness.runs.seal import write_json
+from harness.studies.plan import TrialPlan, asking, rounds, said, teaching
+from harness.studies.study import Study, Trial
+from harness.studies.tables import study_table, write_tables
+from harness.studies.transfer import transfer_table, transfers_of
+from harness.tables.table import Table
+from harness.training.run import Watcher
+
+RECORD = "study.json"
+
+
+class StudyWatcher(Reporter, Watcher, Protocol):
+    """Watches a study, its trainings and its evaluations."""
+
+    def trial(self, number: int, total: int, plan: TrialPlan) -> None:
+        """Hear that a trial begins, the first being 1."""
+        ...
+
+    def ended(self, plan: TrialPlan, problem: str) -> None:
+        """Hear that it ended, or why it failed."""
+        ...
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a trial came to.
+
+    Attributes:
+        records: Of its evaluations.
+        failed: One line for each thing that went wrong.
+    """
+
+    plan: TrialPlan
+    records: list[EvaluationRecord] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def trial(self) -> Trial:
+        """The trial."""
+        return self.plan.trial
+
+
+@dataclass(frozen=True, slots=True)
+class StudyResult:
+    """What a study left.
+
+    Attributes:
+        tables: The study's table, and that of transfer where it asks for one.
+        files: What was written.
+        failed: One line for each thing that went wrong.
+    """
+
+    outcomes: Sequence[Outcome]
+    tables: Sequence[Table]
+    files: Sequence[Path]
+    failed: Sequence[str]
+
+
+def run_study(
+    study: Study,
+    plans: Sequence[TrialPlan],
+    out: Path,
+    results: Path | None,
+    watcher: StudyWatcher,
+) -> StudyResult:
+    """Train and evaluate what is missing, then write tables and record into a folder.
+
+    A trial that fails is reported and costs nothing else; the same command tries it again.
+
+    Raises:
+        UserError: another process writes into the folder, or it is not this study's.
+    """
+    _refuse_other(study, out)
+    with writing(out):
+        outcomes = []
+        for number, plan in enumerate(plans, 1):
+            watcher.trial(number, len(plans), plan)
+            outcome = run_trial(study, plan, results, watcher)
+            watcher.ended(plan, "; ".join(outcome.failed))
+            outcomes.append(outcome)
+        return _written(study, outcomes, out)
+
+
+def _refuse_other(study: Study, out: Path) -> None:
+    held = {path.name for path in out.iterdir()} - {".lock"} if out.is_dir() else set()
+    if not held:
+        return
+    try:
+        name = json.loads((out / RECORD).read_bytes())["study"]
+    except (OSError, ValueError, KeyError, TypeError):
+        name = None
+    if name != study.id:
+        what = "is not a study's" if name is None else f"holds the study {name!r}"
+        raise UserError(f"the folder {what}", where=out, fix="--out with another folder")
+
+
+def run_trial(
+    study: Study, plan: TrialPlan, results: Path | None, watcher: StudyWatcher
+) -> Outcome:
+    """Return what a trial came to; whatever is raised becomes a line of it."""
+    outcome = Outcome(plan)
+    if plan.problem:
+        outcome.failed.append(plan.problem)
+        return outcome
+    started = time.monotonic()
+    try:
+        _train(study, plan, watcher)
+        for tasks in rounds(plan.trial.tasks):
+            asked = asking(study, plan.trial, tasks, results)
+            if plan.folder is not None:
+                asked["checkpoint"] = plan.folder
+            names = [task.task for task in tasks]
+            found = api.run(plan.trial.model.model, names, reporter=watcher, **asked)
+            outcome.records += found.records
+            outcome.failed += found.failed
+    except Exception as error:  # noqa: BLE001  a plugin's fault costs its own trial only
+        outcome.failed.append(said(error))
+    outcome.seconds = round(time.monotonic() - started, 1)
+    return outcome
+
+
+def _train(study: Study, plan: TrialPlan, watcher: StudyWatcher) -> None:
+    trial = plan.trial
+    if trial.data is None or plan.training == "sealed":
+        return
+    assert plan.folder is not None
+    asked = {**teaching(study, trial), "settings": plan.settings}
+    names = trial.data.tasks
+    plan.folder.parent.mkdir(parents=True, exist_ok=True)
+    api.train(trial.model.model, trial.recipe.recipe, names, plan.folder, watcher=watcher, **asked)
+
+
+def _written(study: Study, outcomes: Sequence[Outcome], out: Path) -> StudyResult:
+    failed = [f"{one.trial.name}: {line}" for one in outcomes for line in one.failed]
+    tables: list[Table] = []
+    files: list[Path] = []
+    held = [(one.trial, record) for one in outcomes for record in one.records]
+    if held:
+        tables.append(study_table(study, held, failed))
+        files += write_tables(tables[-1], out, "table")
+    transfers = transfers_of(study, [(one.plan, one.records) for one in outcomes])
+    if transfers:
+        tables.append(transfer_table(study, transfers))
+        files += write_tables(tables[-1], out, "transfer")
+        write_json(out / "transfer_seeds.json", [one.as_json() for one in transfers])
+        files.append(out / "transfer_seeds.json")
+    record = {
+        "format": 1,
+        "study": study.id,
+        "version": __version__,
+        "trials": [_said(one) for one in outcomes],
+    }
+    write_json(out / RECORD, json.loads(json.dumps(record)))
+    return StudyResult(outcomes, tables, [*files, out / RECORD], failed)
+
+
+def _said(outcome: Outcome) -> dict[str, Any]:
+    plan, trial = outcome.plan, outcome.trial
+    return {
+        "row": trial.row,
+        "model": trial.model.model,
+        "recipe": trial.recipe.recipe,
+        "method": trial.recipe.method,
+        "data": "" if trial.data is None else trial.data.label,
+        "seed": trial.seed,
+        "training": "" if plan.folder is None else plan.folder.name,
+        "samples": dict(plan.samples),
+        "steps": plan.steps,
+        "evaluations": {record.directory.name: record.task for record in outcome.records},
+        "seconds": outcome.seconds,
+        "failed": outcome.failed,
+    }

@@ -1,0 +1,137 @@
+"""What a study is, as its file says it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from harness.descriptors import Json
+
+Options = Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class StudyModel:
+    """A model; ``training`` holds settings that win over the study's."""
+
+    model: str
+    label: str
+    options: Options = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StudyData:
+    """What is trained on; ``options`` are named ``TASK.OPTION``."""
+
+    label: str
+    tasks: tuple[str, ...]
+    options: Options = field(default_factory=dict)
+    form: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRecipe:
+    """A row of each model: trained by a recipe, answering by a method, both or neither.
+
+    Attributes:
+        data: Labels of what is trained on; empty without a recipe.
+        tasks: Whether it is evaluated on all tasks or on those trained on.
+    """
+
+    label: str
+    recipe: str = ""
+    options: Options = field(default_factory=dict)
+    method: str = ""
+    method_options: Options = field(default_factory=dict)
+    data: tuple[str, ...] = ()
+    tasks: Literal["all", "trained"] = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class StudyTask:
+    """A task to evaluate, with options of its spec."""
+
+    task: str
+    options: Options = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Which rows are compared, and how long each trains; see ``study.schema.json``."""
+
+    alone: str
+    joint: str
+    matched: Literal["samples", "steps"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """A study; fields are those of ``study.schema.json``, groups of tasks made plain."""
+
+    id: str
+    title: str
+    note: str = ""
+    profile: str | None = None
+    models: tuple[StudyModel, ...]
+    data: tuple[StudyData, ...] = ()
+    recipes: tuple[StudyRecipe, ...]
+    seeds: tuple[int, ...] = (0,)
+    tasks: tuple[StudyTask, ...]
+    training: Mapping[str, Any] = field(default_factory=dict)
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
+    layout: str = ""
+    interval: Literal["brackets", "half", "none"] = "brackets"
+    transfer: Transfer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One training with its evaluations, or the evaluations of a model as it is.
+
+    Attributes:
+        data: What is trained on, ``None`` without a recipe.
+        seed: Of the training, ``None`` without one.
+        tasks: What is evaluated.
+        row: The table's row; trials that differ in their seed share it.
+    """
+
+    model: StudyModel
+    recipe: StudyRecipe
+    data: StudyData | None
+    seed: int | None
+    tasks: tuple[StudyTask, ...]
+    row: str
+
+    @property
+    def name(self) -> str:
+        """Row, data and seed, for people."""
+        if self.data is None:
+            return self.row
+        data = f" ({self.data.label})"
+        return f"{self.row}{'' if self.row.endswith(data) else data}, seed {self.seed}"
+
+
+def trials_of(study: Study) -> list[Trial]:
+    """Return the whole matrix, in the order of the table."""
+    found = []
+    for model in study.models:
+        for recipe in study.recipes:
+            bare = f"{model.label} + {recipe.label}" if _changes(recipe) else model.label
+            if not recipe.recipe:
+                found.append(Trial(model, recipe, None, None, study.tasks, bare))
+                continue
+            used = [data for data in study.data if data.label in recipe.data]
+            for data in used:
+                tasks = study.tasks
+                if recipe.tasks == "trained":
+                    tasks = tuple(task for task in tasks if task.task in data.tasks)
+                apart = len(used) > 1 and recipe.tasks == "all"
+                row = f"{bare} ({data.label})" if apart else bare
+                found += [Trial(model, recipe, data, seed, tasks, row) for seed in study.seeds]
+    return found
+
+
+def _changes(recipe: StudyRecipe) -> bool:
+    return bool(recipe.recipe or recipe.method)

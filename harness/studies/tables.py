@@ -1,0 +1,99 @@
+"""A study's records as one table: a row for each recipe of each model, means over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from harness.descriptors import load_target
+from harness.plugins import find, plugins
+from harness.runs.record import EvaluationRecord
+from harness.runs.seal import write_whole
+from harness.stats.intervals import over_seeds
+from harness.studies.study import Study, Trial
+from harness.tables.build import Ways, build_table
+from harness.tables.layout import Layout, LayoutColumn, LayoutRows, Match, load_layout
+from harness.tables.table import Looks, Table
+
+FORMATS = ("markdown", "csv", "json", "latex")
+
+
+def study_table(
+    study: Study, held: Sequence[tuple[Trial, EvaluationRecord]], failed: Sequence[str]
+) -> Table:
+    """Return the table of what is there; what is not stands in its notes.
+
+    Args:
+        study: Says columns, rows and their order.
+        held: Every finished evaluation with its trial.
+        failed: What could not be had.
+    """
+    layout = _layout(study, held)
+    ways = Ways(
+        duplicates="mean", looks=replace(layout.looks, label=study.id), seed_interval=over_seeds
+    )
+    table = build_table([record for _, record in held], layout=layout, ways=ways)
+    notes = [*table.notes, *_rows_said(study), *([study.note] if study.note else [])]
+    notes += [f"Not there: {line}" for line in failed]
+    return replace(table, notes=tuple(notes))
+
+
+def _layout(study: Study, held: Sequence[tuple[Trial, EvaluationRecord]]) -> Layout:
+    rows: dict[tuple[str, str], dict[str, Match]] = {}
+    for trial, record in held:
+        match = Match(record.model, fingerprint=record.model_fingerprint)
+        rows.setdefault((trial.model.label, trial.row), {})[record.model_fingerprint] = match
+    entries = tuple(
+        LayoutRows(tuple(matches.values()), group, row) for (group, row), matches in rows.items()
+    )
+    looks = Looks(study.interval)
+    if study.layout:
+        shipped = load_layout(study.layout)
+        return replace(
+            shipped, id=study.id, title=study.title, rows=entries, others=False, baseline="",
+            looks=replace(shipped.looks, interval=study.interval),
+        )  # fmt: skip
+    tasks = dict.fromkeys(task.task for task in study.tasks)
+    return Layout(
+        id=study.id,
+        title=study.title,
+        columns=tuple(LayoutColumn(task) for task in tasks),
+        rows=entries,
+        others=False,
+        rank="group",
+        looks=looks,
+    )
+
+
+def _rows_said(study: Study) -> list[str]:
+    """Return what each recipe is: id, options, data and seeds."""
+    found = []
+    for recipe in study.recipes:
+        parts = []
+        if recipe.recipe:
+            parts.append(f"recipe {_named(recipe.recipe, recipe.options)}")
+            parts.append(f"trained on {', '.join(recipe.data)}")
+            parts.append(f"seeds {', '.join(map(str, study.seeds))}")
+        if recipe.method:
+            parts.append(f"method {_named(recipe.method, recipe.method_options)}")
+        if parts:
+            found.append(f"{recipe.label}: {'; '.join(parts)}.")
+    return found
+
+
+def _named(name: str, options: object) -> str:
+    assert isinstance(options, dict)
+    given = ", ".join(f"{key}={value}" for key, value in options.items())
+    return f"{name} ({given})" if given else name
+
+
+def write_tables(table: Table, out: Path, stem: str) -> list[Path]:
+    """Write a table in every format of a study; return the files."""
+    files = []
+    for name in FORMATS:
+        form = find("format", name, plugins().formats())
+        path = out / f"{stem}{form.suffix}"
+        write_whole(path, [load_target(form)(table).encode()])
+        files.append(path)
+    return files

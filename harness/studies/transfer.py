@@ -1,0 +1,284 @@
+"""Joint training against training on each task alone: signed relative change, seed by seed.
+
+Training noise counts: the unit of the interval is the seed. What resampling the test samples gives
+is shown beside it; it holds the trained weights fixed, so it leaves out the larger part.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from harness.evaluation.compare import compare
+from harness.runs.record import EvaluationRecord, Interval, MetricValue
+from harness.stats.intervals import over_seeds
+from harness.studies.plan import TrialPlan
+from harness.studies.study import Study
+from harness.tables.table import Cell, Column, Looks, Row, Section, Table
+from harness.training.run import RECORD
+
+Direction = Literal["higher", "lower", "zero"]
+
+
+@dataclass(frozen=True, slots=True)
+class SeedChange:
+    """One seed's pair of trainings on one task.
+
+    Attributes:
+        alone: The headline metric after training on the task alone, unscaled.
+        joint: After training on all.
+        change: Relative change, positive for better; ``None`` when it is not defined.
+        low: Lower end of its interval over test samples, weights held fixed.
+    """
+
+    seed: int
+    alone: float
+    joint: float
+    change: float | None
+    low: float | None
+    high: float | None
+    steps_alone: int
+    steps_joint: int
+    samples_alone: int
+    samples_joint: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """One task of one model.
+
+    Attributes:
+        value: Mean relative change over seeds.
+        over_seeds: Student's t interval of it.
+        low: Lower end over test samples: the mean over seeds of each seed's own end.
+    """
+
+    model: str
+    task: str
+    title: str
+    metric: str
+    direction: Direction
+    seeds: tuple[SeedChange, ...]
+    value: float | None
+    over_seeds: Interval | None
+    low: float | None
+    high: float | None
+    n: int
+    clusters: int
+    marks: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data, each seed's numbers among them."""
+        return asdict(self)
+
+
+def relative_change(alone: float, joint: float, direction: Direction) -> float | None:
+    """Return ``(joint - alone) / |alone|``, positive for better; ``None`` where it is not defined.
+
+    For a metric that is best at 0 it is the change in distance to 0.
+    """
+    before, after = (abs(alone), abs(joint)) if direction == "zero" else (alone, joint)
+    if not before or not math.isfinite(before) or not math.isfinite(after):
+        return None
+    change = (after - before) / abs(before)
+    return change if direction == "higher" else -change
+
+
+def transfers_of(
+    study: Study, done: Sequence[tuple[TrialPlan, Sequence[EvaluationRecord]]]
+) -> list[Transfer]:
+    """Return each task of each model that has both trainings for at least one seed."""
+    if study.transfer is None:
+        return []
+    alone: dict[tuple[str, str], dict[int, tuple[TrialPlan, EvaluationRecord]]] = {}
+    joint: dict[tuple[str, str], dict[int, tuple[TrialPlan, EvaluationRecord]]] = {}
+    for plan, records in done:
+        label = plan.trial.recipe.label
+        held = {study.transfer.alone: alone, study.transfer.joint: joint}.get(label)
+        if held is None or plan.trial.seed is None:
+            continue
+        for record in records:
+            place = held.setdefault((plan.trial.model.label, record.task), {})
+            place[plan.trial.seed] = (plan, record)
+    return [
+        _transfer(model, {seed: (held[seed], joint[model, task][seed]) for seed in seeds})
+        for (model, task), held in alone.items()
+        if (seeds := sorted(held.keys() & joint.get((model, task), {}).keys()))
+    ]
+
+
+_One = tuple[TrialPlan, EvaluationRecord]
+
+
+def _transfer(model: str, pairs: Mapping[int, tuple[_One, _One]]) -> Transfer:
+    first = next(iter(pairs.values()))[0][1]
+    seeds = tuple(_change(seed, *pair) for seed, pair in pairs.items())
+    values = [one.change for one in seeds if one.change is not None]
+    whole = len(values) == len(seeds)  # a mean of some seeds is another number
+    records = [record for pair in pairs.values() for _, record in pair]
+    return Transfer(
+        model=model,
+        task=first.task,
+        title=first.task_title,
+        metric=first.main.column,
+        direction=first.main.direction,
+        seeds=seeds,
+        value=math.fsum(values) / len(values) if whole else None,
+        over_seeds=over_seeds(values) if whole else None,
+        low=_mean([one.low for one in seeds]),
+        high=_mean([one.high for one in seeds]),
+        n=min(record.counts.scored for record in records),
+        clusters=min(record.counts.clusters for record in records),
+        marks=tuple(sorted({mark for record in records for mark in record.marks})),
+    )
+
+
+def _change(seed: int, alone: _One, joint: _One) -> SeedChange:
+    (plan, one), (other_plan, other) = alone, joint
+    before, after = _value(one.main), _value(other.main)
+    low, high = _over_samples(one, other, before, after)
+    return SeedChange(
+        seed=seed,
+        alone=before,
+        joint=after,
+        change=relative_change(before, after, one.main.direction),
+        low=low,
+        high=high,
+        steps_alone=plan.steps,
+        steps_joint=other_plan.steps,
+        samples_alone=_seen(plan, one.task),
+        samples_joint=_seen(other_plan, one.task),
+    )
+
+
+def _seen(plan: TrialPlan, task: str) -> int:
+    """Return how many samples of a task a training saw, copies counted; 0 when it does not say."""
+    if plan.folder is None:
+        return 0
+    try:
+        epochs = json.loads((plan.folder / RECORD).read_bytes())["epochs"]
+        one = set(plan.samples) == {task}
+        return sum(epoch["samples"] if one else epoch["samples_of"][task] for epoch in epochs)
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+
+
+def _value(metric: MetricValue) -> float:
+    return math.nan if metric.value is None else metric.value
+
+
+def _over_samples(
+    alone: EvaluationRecord, joint: EvaluationRecord, before: float, after: float
+) -> tuple[float | None, float | None]:
+    """Return the paired interval of the difference as a share of the value before.
+
+    The value before is held fixed. Where a metric that is best at 0 changes sides there is none.
+    """
+    direction = alone.main.direction
+    if relative_change(before, after, direction) is None:
+        return None, None
+    if direction == "zero" and before * after < 0:
+        return None, None
+    found = compare(alone, joint).main.paired.interval
+    if found is None:
+        return None, None
+    better = direction == "higher" or (direction == "zero" and before < 0)
+    ends = [end / abs(before) * (1 if better else -1) for end in (found.low, found.high)]
+    return min(ends), max(ends)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return math.fsum(known) / len(known) if values and len(known) == len(values) else None
+
+
+# --- table ----------------------------------------------------------------------------------------
+
+SEEDS = "t over seeds"
+SAMPLES = "bootstrap over test samples"
+
+
+def transfer_table(study: Study, transfers: Sequence[Transfer]) -> Table:
+    """Return the changes in percent: a row with each kind of interval for each model."""
+    tasks: dict[str, Transfer] = {}
+    for one in transfers:
+        tasks.setdefault(one.task, one)
+    columns = tuple(
+        Column(one.task, one.title, "relative_change", f"{one.metric}, %", "higher", 100.0,
+               digits=1)
+        for one in tasks.values()
+    )  # fmt: skip
+    rows = []
+    for model in dict.fromkeys(one.model for one in transfers):
+        held = {one.task: one for one in transfers if one.model == model}
+        for kind in (SEEDS, SAMPLES):
+            cells = tuple(_cell(held.get(column.task), kind) for column in columns)
+            rows.append(Row(f"{model}: {kind}", "", cells, model))
+    return Table(
+        columns,
+        (Section("", tuple(rows)),),
+        tuple(_notes(study, transfers)),
+        title=f"{study.title}: relative change by joint training, percent",
+        looks=Looks("brackets", label=f"{study.id}_transfer"),
+    )
+
+
+def _cell(one: Transfer | None, kind: str) -> Cell | None:
+    if one is None:
+        return None
+    low, high, warning = one.low, one.high, ""
+    if kind == SEEDS:
+        held = one.over_seeds
+        low, high = (None, None) if held is None else (held.low, held.high)
+        warning = "" if held is None else held.warning
+    return Cell(
+        value=None if one.value is None else 100 * one.value,
+        low=None if low is None else 100 * low,
+        high=None if high is None else 100 * high,
+        level=0.95 if low is not None else None,
+        n=one.n,
+        clusters=one.clusters,
+        unparsed=0.0,
+        refusals=0.0,
+        errors=0,
+        marks=one.marks,
+        shown=(),
+        evaluation="",
+        seeds=len(one.seeds),
+        warning=warning,
+    )
+
+
+def _notes(study: Study, transfers: Sequence[Transfer]) -> list[str]:
+    assert study.transfer is not None
+    matched = {
+        "samples": "samples of the task: as many epochs alone as jointly, so the joint training "
+        "takes more steps",
+        "steps": "total steps: the training on one task sees its samples more often",
+    }[study.transfer.matched]
+    relative = (
+        "(joint - alone) / |alone| of each task's headline metric, in percent; positive is better. "
+        "The mean over seeds of pairs that share their seed."
+    )
+    intervals = (
+        f"{SEEDS}: Student's t, 95 %, the seed is the unit. {SAMPLES}: paired, weights and the "
+        "value alone held fixed, ends averaged over seeds; it leaves out the noise of training."
+    )
+    notes = [relative, f"Alone and joint are matched by {matched}.", intervals]
+    for one in transfers:
+        counts = sorted({(held.steps_alone, held.steps_joint) for held in one.seeds})
+        seen = sorted({(held.samples_alone, held.samples_joint) for held in one.seeds})
+        notes.append(
+            f"{one.model}, {one.task}: {len(one.seeds)} seeds; steps alone and joint "
+            f"{_pairs(counts)}; samples of the task seen {_pairs(seen)}."
+        )
+    if marks := sorted({mark for one in transfers for mark in one.marks}):
+        notes.append(f"Marks of the evaluations: {', '.join(marks)}.")
+    return notes
+
+
+def _pairs(values: Sequence[tuple[int, int]]) -> str:
+    return " or ".join(f"{one:,} and {other:,}" for one, other in values)
