@@ -7,16 +7,20 @@ from pathlib import Path
 from typing import TypedDict, Unpack
 
 from harness.analysis.encoders import find_encoder
+from harness.analysis.gradients import GradientSettings, run_gradients
+from harness.analysis.mir import MirSettings, run_mir
 from harness.analysis.probe import ProbeSettings, run_probe
 from harness.analysis.results import Analysis
 from harness.analysis.splits import read_task
 from harness.config.settings import Settings, load_settings
 from harness.descriptors import Json
 from harness.evaluation.run import task_options
+from harness.evaluation.subject import find_subject
 from harness.evaluation.task import Task
 from harness.models import Runtime
 from harness.plugins import plugins
 from harness.specs.catalog import load_catalog
+from harness.training.checkpoint import open_checkpoint
 
 Say = Callable[[str], None]
 
@@ -67,3 +71,65 @@ def probe_encoders(  # noqa: PLR0913  one keyword for each group of flags
     known = [find_encoder(name, held, runtime, found[0]) for name in encoders]
     read = [read_task(task, limit=limit, share=val_share, seed=settings.seed) for task in found]
     return run_probe(known, read, settings, results=held.results, cache=held.cache, say=say)
+
+
+def measure_gradients(  # noqa: PLR0913  one keyword for each group of flags
+    model: str,
+    tasks: str,
+    *,
+    settings: GradientSettings,
+    options: Mapping[str, Json] | None = None,
+    checkpoint: Path | None = None,
+    form: str | None = None,
+    limit: int | None = None,
+    say: Say,
+    **asked: Unpack[Asking],
+) -> Analysis:
+    """Measure gradient conflict of a model by name; see :func:`.gradients.run_gradients`.
+
+    Raises:
+        UserError: whatever is wrong with the request.
+    """
+    held, found, runtime = _settled(tasks, asked)
+    weights = None if checkpoint is None else open_checkpoint(checkpoint)
+    subject = find_subject(model, options or {}, held, runtime, weights)
+    return run_gradients(
+        subject,
+        found,
+        settings,
+        form=form,
+        limit=limit,
+        checkpoint=checkpoint,
+        results=held.results,
+        say=say,
+    )
+
+
+def measure_mir(  # noqa: PLR0913  one keyword for each group of flags
+    model: str,
+    tasks: str,
+    *,
+    settings: MirSettings,
+    options: Mapping[str, Json] | None = None,
+    checkpoint: Path | None = None,
+    texts: Path | None = None,
+    say: Say,
+    **asked: Unpack[Asking],
+) -> Analysis:
+    """Measure a model's modality integration rate; see :func:`.mir.run_mir`.
+
+    Raises:
+        UserError: whatever is wrong with the request.
+    """
+    held, found, runtime = _settled(tasks, asked)
+    weights = None if checkpoint is None else open_checkpoint(checkpoint)
+    subject = find_subject(model, options or {}, held, runtime, weights)
+    return run_mir(
+        subject,
+        found,
+        settings,
+        checkpoint=checkpoint,
+        texts=texts,
+        results=held.results,
+        say=say,
+    )

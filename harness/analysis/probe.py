@@ -342,7 +342,11 @@ def differences(pairs: Sequence[tuple[Probe, Probe]], seed: int) -> list[dict[st
     for (one, other), difference in zip(pairs, tested, strict=True):
         metric, interval = one.task.metric, difference.interval
         sign = -1.0 if metric.direction == "lower" else 1.0
-        ends = sorted((sign * interval.low, sign * interval.high)) if interval else (None, None)
+        ends = (
+            sorted((sign * interval.low + 0.0, sign * interval.high + 0.0))
+            if interval
+            else (None, None)
+        )
         value = difference.difference
         found.append(
             {
@@ -353,7 +357,7 @@ def differences(pairs: Sequence[tuple[Probe, Probe]], seed: int) -> list[dict[st
                 "pooling": one.column.pooling,
                 "metric": metric.column,
                 "scale": metric.scale,
-                "degradation": None if value is None else sign * value,
+                "degradation": None if value is None else sign * value + 0.0,  # never -0
                 "low": ends[0],
                 "high": ends[1],
                 "p": difference.p,

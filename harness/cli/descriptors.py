@@ -66,6 +66,24 @@ COMMANDS: tuple[CommandDescriptor, ...] = (
         section="Explain",
     ),
     CommandDescriptor(
+        id="gradients",
+        target="harness.cli.gradients:gradients",
+        summary="Measure whether tasks pull a model against each other.",
+        section="Explain",
+    ),
+    CommandDescriptor(
+        id="transfer",
+        target="harness.cli.transfer:transfer",
+        summary="Compare joint with single-task training, over seeds.",
+        section="Explain",
+    ),
+    CommandDescriptor(
+        id="mir",
+        target="harness.cli.mir:mir",
+        summary="Measure how far apart a model holds pictures and texts.",
+        section="Explain",
+    ),
+    CommandDescriptor(
         id="tasks",
         target="harness.cli.tasks:tasks",
         summary="List tasks and groups, or show one with its data and a prompt.",

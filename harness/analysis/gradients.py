@@ -1,0 +1,217 @@
+"""Do tasks pull against each other? Cosines between the gradients of their losses.
+
+Pair by pair over minibatches, as in PCGrad (Yu et al. 2020); which parameters arXiv 2512.01148
+compared is not known, so they are an option. Noise pulls every cosine of minibatches towards zero:
+what two minibatches of one task come to is the most that two tasks could be expected to reach.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from pathlib import Path
+from random import Random
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.analysis.results import Analysis, Table, finished, table_of, write_analysis
+from harness.descriptors import Json
+from harness.errors import UserError
+from harness.evaluation.subject import Subject
+from harness.evaluation.task import Task
+from harness.stats.intervals import over_seeds
+from harness.training.pool import Pool, make_pool
+from harness.training.run import load_model
+
+KIND = "gradients"
+SCHEME = 1  # raised when the way gradients are computed changes their numbers
+LEAST = 4
+
+Rows = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GradientSettings:
+    """What decides the numbers beside model and tasks.
+
+    Attributes:
+        parts: ``lora``, ``connector``, ``vision_tower``, several with commas, or ``all``.
+        batches: Minibatches a task, none sharing a sample with another.
+        batch: Samples in each.
+        sketch: Length of the sketches; 0 is exact, as any length is that holds all parameters.
+        rank: Of LoRA adapters that are not there yet; their second matrix is zero at first, so
+            that the first one's gradient is.
+        seed: Chooses minibatches, new adapters and sketches.
+        micro_batch: Samples in memory at once; changes nothing but memory.
+    """
+
+    parts: str = "lora"
+    batches: int = 16
+    batch: int = 8
+    sketch: int = 1 << 16
+    rank: int = 16
+    seed: int = 0
+    micro_batch: int = 4
+
+
+def run_gradients(  # noqa: PLR0913  what the measurement is made of
+    subject: Subject,
+    tasks: Sequence[Task],
+    settings: GradientSettings,
+    *,
+    form: str | None,
+    limit: int | None,
+    checkpoint: Path | None,
+    results: Path,
+    say: Callable[[str], None],
+) -> Analysis:
+    """Measure gradient conflict of a model between tasks; what was done before is read back.
+
+    Raises:
+        UserError: fewer than two tasks, too few samples, a model that cannot be trained, a part
+            that it has not or that no gradient reaches.
+    """
+    if len(tasks) < 2:
+        raise UserError("conflict is between tasks: name at least two", fix="--tasks social_all")
+    if not hasattr(subject.model(tasks[0]), "load_model"):
+        raise UserError(f"model {subject.descriptor.id!r} has no gradients that could be taken")
+    pools = [make_pool([task], form=form, limit=limit, seed=settings.seed) for task in tasks]
+    batches = [
+        minibatches(pool, task.id, settings) for pool, task in zip(pools, tasks, strict=True)
+    ]
+    number = min(len(held) for held in batches)
+    batches = [held[:number] for held in batches]
+    plain = {key: value for key, value in asdict(settings).items() if key != "micro_batch"}
+    about: dict[str, Json] = {
+        "model": subject.record(tasks[0]),
+        "data": {task.id: pool.sha256 for task, pool in zip(tasks, pools, strict=True)},
+        "form": form,
+        "minibatches": number,
+        "settings": {**plain, "scheme": SCHEME},
+    }
+    done = finished(results, KIND, about)
+    if done is not None:
+        return done
+    started = time.monotonic()
+    found, width, total = _measure(subject, tasks, settings, pools, batches, checkpoint, say)
+    held = dict(zip([task.id for task in tasks], found, strict=True))
+    notes = [
+        f"{total:,} parameters, "
+        + ("exact" if width == total else f"count sketches of {width:,} places")
+    ]
+    if number < settings.batches:
+        notes.append(f"{number} minibatches a task: the smallest train split has no more")
+    seconds = time.monotonic() - started
+    return write_analysis(results, KIND, about, tables_of(held), notes=notes, seconds=seconds)
+
+
+def _measure(  # noqa: PLR0913, PLR0917  one call, so that torch is imported late
+    subject: Subject,
+    tasks: Sequence[Task],
+    settings: GradientSettings,
+    pools: Sequence[Pool],
+    batches: Sequence[Sequence[Sequence[int]]],
+    checkpoint: Path | None,
+    say: Callable[[str], None],
+) -> tuple[list[Rows], int, int]:
+    import torch
+
+    from harness.analysis import sketching
+    from harness.engine.trained import Trained
+
+    model = load_model(subject, tasks[0])
+    torch.manual_seed(settings.seed)  # new LoRA weights
+    lora = Trained((), rank=settings.rank, alpha=2 * settings.rank)
+    trained = sketching.ready(model, settings.parts, lora, checkpoint)
+    found, sketcher = sketching.gradients(
+        model,
+        trained,
+        list(zip(pools, batches, strict=True)),
+        size=settings.sketch,
+        micro_batch=settings.micro_batch,
+        seed=settings.seed,
+        say=say,
+    )
+    return found, sketcher.width, sketcher.total
+
+
+def minibatches(pool: Pool, task: str, settings: GradientSettings) -> list[list[int]]:
+    """Return places of lessons, dealt out at random without repeats.
+
+    Raises:
+        UserError: fewer lessons than :data:`LEAST` minibatches take.
+    """
+    order = list(range(len(pool.lessons)))
+    Random(f"{settings.seed}|{task}").shuffle(order)
+    number = min(settings.batches, len(order) // settings.batch)
+    if number < LEAST:
+        raise UserError(
+            f"task {task!r} has {len(order)} samples to train on, {LEAST} minibatches of "
+            f"{settings.batch} are the least",
+            fix="a smaller --batch, or a larger --limit",
+        )
+    return [order[at * settings.batch : (at + 1) * settings.batch] for at in range(number)]
+
+
+def cosine(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return cosines ``(...)`` of vectors ``(..., width)``; NaN for a zero vector."""
+    one, other = first.astype(np.float64), second.astype(np.float64)
+    above = (one * other).sum(axis=-1)
+    below = np.linalg.norm(one, axis=-1) * np.linalg.norm(other, axis=-1)
+    return np.where(below > 0, above / np.where(below > 0, below, 1.0), np.nan)
+
+
+def tables_of(gradients: Mapping[str, Rows]) -> list[Table]:
+    """Return ``pairs``, ``tasks`` and the ``matrix`` of mean cosines.
+
+    Args:
+        gradients: Task to ``(minibatches, width)``.
+
+    The matrix's diagonal is the cosine of two minibatches of one task: the reference.
+    """
+    own = {task: _own(rows) for task, rows in gradients.items()}
+    means: dict[tuple[str, str], Json] = {(task, task): row["own"] for task, row in own.items()}
+    pairs: list[dict[str, Json]] = []
+    for one, other in combinations(gradients, 2):
+        found = cosine(gradients[one], gradients[other])
+        whole = cosine(gradients[one].mean(axis=0), gradients[other].mean(axis=0))
+        row = _summary(found)
+        means[one, other] = means[other, one] = row["mean"]
+        pairs.append({"first": one, "second": other, **row, "of_means": float(whole)})
+    matrix: list[dict[str, Json]] = [
+        {"task": one, **{other: means[one, other] for other in gradients}} for one in gradients
+    ]
+    tasks: list[dict[str, Json]] = [{"task": task, **row} for task, row in own.items()]
+    return [table_of("pairs", pairs), table_of("tasks", tasks), table_of("matrix", matrix)]
+
+
+def _own(rows: Rows) -> dict[str, Json]:
+    """Return one task's cosines with itself: of pairs of minibatches, and of two halves' means."""
+    half = len(rows) // 2
+    found = _summary(cosine(rows[0 : 2 * half : 2], rows[1 : 2 * half : 2]))
+    halves = cosine(rows[0::2].mean(axis=0), rows[1::2].mean(axis=0))
+    norm = float(np.linalg.norm(rows.astype(np.float64), axis=1).mean())
+    return {
+        "own": found["mean"],
+        "low": found["low"],
+        "high": found["high"],
+        "split_half": float(halves),
+        "norm": norm,
+        "minibatches": len(rows),
+    }
+
+
+def _summary(cosines: NDArray[np.float64]) -> dict[str, Json]:
+    """Return mean, Student's t interval over minibatches (within -1 and 1), and the share below 0."""
+    known = cosines[np.isfinite(cosines)]
+    interval = over_seeds(known.tolist())
+    return {
+        "mean": float(known.mean()) if len(known) else None,
+        "low": max(-1.0, interval.low) if interval else None,
+        "high": min(1.0, interval.high) if interval else None,
+        "negative": float((known < 0).mean()) if len(known) else None,
+        "minibatches": len(known),
+    }

@@ -1,0 +1,178 @@
+"""Modality integration rate: how far apart a language model holds pictures and texts.
+
+Label-free: ``log10`` of the sum over layers of a distance between the states of picture positions
+and of text positions; lower is better integrated (arXiv 2410.07167).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.analysis.results import Analysis, finished, table_of, write_analysis
+from harness.descriptors import Json
+from harness.errors import SampleError, UserError
+from harness.evaluation.ask import open_sample
+from harness.evaluation.plan import Selection
+from harness.evaluation.subject import Subject
+from harness.evaluation.task import Task
+from harness.requests import Turn
+from harness.samples import Sample
+from harness.samples.images import MAX_PIXELS, LoadedImage
+from harness.specs.prompt import build_turns, render_answer
+from harness.training.run import load_model
+
+if TYPE_CHECKING:
+    from harness.analysis.hidden import Pair
+    from harness.engine.contract import VisionLanguageModel
+
+KIND = "mir"
+SCHEME = 1  # raised when the way distances are computed changes their numbers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MirSettings:
+    """What decides the numbers beside model and tasks.
+
+    Attributes:
+        pairs: Pictures with texts, a task; 100 in the official code.
+    """
+
+    pairs: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A picture with the chat and the answer that stand behind it."""
+
+    task: Task
+    sample: Sample
+    text: str | None
+
+    def image(self) -> LoadedImage:
+        return open_sample(self.task.spec, self.sample, MAX_PIXELS)[0]
+
+    def turns(self, image: LoadedImage) -> tuple[tuple[Turn, ...], str]:
+        """Return the chat and its answer: the text alone where one is given."""
+        if self.text is not None:
+            return (Turn("user", "", (image,)),), self.text
+        turns = build_turns(self.task.spec, self.sample, (image,))
+        return turns, render_answer(self.task.spec, self.sample.target)
+
+
+def run_mir(  # noqa: PLR0913  what the measurement is made of
+    subject: Subject,
+    tasks: Sequence[Task],
+    settings: MirSettings,
+    *,
+    checkpoint: Path | None,
+    texts: Path | None,
+    results: Path,
+    say: Callable[[str], None],
+) -> Analysis:
+    """Measure a model on each task's pictures; what was done before is read back.
+
+    Args:
+        subject: The model.
+        tasks: Where pictures come from, and texts (question and right answer) unless given.
+        settings: How many pairs.
+        checkpoint: What ``harness train`` wrote, put over the model's weights.
+        texts: A file with one text a line, paired with pictures in order.
+        results: Folder of the results.
+        say: Hears what goes on.
+
+    Raises:
+        UserError: a model whose hidden states cannot be had, too few pairs.
+    """
+    if not hasattr(subject.model(tasks[0]), "load_model"):
+        raise UserError(
+            f"model {subject.descriptor.id!r} shows no hidden states",
+            fix="socialfusion, llava, qwen_vl and bunny do",
+        )
+    lines = None if texts is None else _lines(texts)
+    shown = {task.id: _pairs(task, settings.pairs, lines) for task in tasks}
+    about: dict[str, Json] = {
+        "model": subject.record(tasks[0]),
+        "data": {task: _digest(held) for task, held in shown.items()},
+        "texts": texts is not None,
+        "settings": {**asdict(settings), "scheme": SCHEME},
+    }
+    done = finished(results, KIND, about)
+    if done is not None:
+        return done
+    started = time.monotonic()
+    model = load_model(subject, tasks[0])
+    if checkpoint is not None:
+        from harness.engine.trained import load
+
+        load(model, checkpoint)
+    rows: list[dict[str, Json]] = []
+    layers: list[dict[str, Json]] = []
+    for task, held in shown.items():
+        say(f"{task}: {len(held)} pairs")
+        distances = _distances(model, held, say)
+        total = math.fsum(distances)
+        rate = math.log10(total) if total > 0 else None
+        rows.append({"task": task, "mir": rate, "pairs": len(held), "layers": len(distances)})
+        layers += [
+            {"task": task, "layer": place, "distance": value}
+            for place, value in enumerate(distances, 1)
+        ]
+    tables = [table_of("mir", rows), table_of("layers", layers)]
+    seconds = time.monotonic() - started
+    return write_analysis(results, KIND, about, tables, seconds=seconds)
+
+
+def _distances(
+    model: VisionLanguageModel, held: Sequence[_Shown], say: Callable[[str], None]
+) -> list[float]:
+    from harness.analysis.hidden import layer_distances, pair_ids
+
+    def pairs() -> Iterator[Pair]:
+        for one in held:
+            try:
+                image = one.image()
+            except SampleError as error:
+                raise UserError(f"a picture cannot be opened: {error}") from None
+            turns, answer = one.turns(image)
+            yield pair_ids(model, turns, answer), image
+
+    return layer_distances(model, pairs, say)
+
+
+def _pairs(task: Task, number: int, lines: Sequence[str] | None) -> list[_Shown]:
+    task.annotation_hashes()  # says which files are missing
+    found = [
+        sample
+        for sample in Selection(number).narrowed(task).of(task.samples())
+        if len(sample.images) == 1 and (lines is not None or sample.target is not None)
+    ]
+    if lines is not None:
+        found = found[: len(lines)]
+    if len(found) < 2:
+        raise UserError(f"task {task.id!r}: fewer than two pictures with a text")
+    texts: Sequence[str | None] = lines or [None] * len(found)
+    return [_Shown(task, sample, text) for sample, text in zip(found, texts, strict=False)]
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        found = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"the texts cannot be read: {error}", where=path) from None
+    if not found:
+        raise UserError("the file holds no text", where=path)
+    return found
+
+
+def _digest(held: Sequence[_Shown]) -> str:
+    digest = hashlib.sha256()
+    for one in held:
+        digest.update(f"{one.task.spec.id}\n{one.sample.id}\n{one.text}\n".encode())
+        digest.update(f"{one.sample.target}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,213 @@
+"""Gradients as short vectors: taken parameter by parameter while the backward pass runs.
+
+A count sketch adds each number of the gradient, with a random sign, to a random place of a vector
+(Charikar, Chen and Farach-Colton 2002). Inner products of sketches are those of gradients in
+expectation; their error is about one part in the root of the sketch's length. Where there are no
+more parameters than places, the gradient itself is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from harness.engine.contract import VisionLanguageModel
+from harness.engine.trained import ADAPTER, LORA, Trained, chosen_parts, load, prepare
+from harness.engine.training import TrainingModule
+from harness.errors import SampleError, UserError
+from harness.samples.images import MAX_PIXELS
+from harness.training.items import Items
+from harness.training.pool import Pool
+
+ALL = "all"
+_CHUNK = 1 << 22
+Vectors = NDArray[np.float32]
+
+
+class Sketcher:
+    """Collects the gradient of parameters; none is held beside another.
+
+    Args:
+        parameters: Names and parameters, in an order that does not change.
+        size: Length of the sketch; 0 keeps the gradient itself.
+        seed: Of places and signs.
+    """
+
+    def __init__(
+        self, parameters: Sequence[tuple[str, nn.Parameter]], size: int, seed: int
+    ) -> None:
+        self.total = sum(weight.numel() for _, weight in parameters)
+        self.exact = size == 0 or self.total <= size
+        self.width = self.total if self.exact else size
+        self.reached: set[str] = set()
+        self._seed = seed
+        self._vector = torch.zeros(self.width)
+        self._handles = []
+        start = 0
+        for name, weight in parameters:
+            hook = self._hook(name, start)
+            listening: Any = weight
+            self._handles.append(listening.register_post_accumulate_grad_hook(hook))
+            start += weight.numel()
+
+    def take(self) -> Vectors:
+        """Return what came since the last call, and begin anew."""
+        found = self._vector.numpy().copy()
+        self._vector.zero_()
+        return found
+
+    def close(self) -> None:
+        """Stop listening."""
+        for handle in self._handles:
+            handle.remove()
+
+    def _hook(self, name: str, start: int) -> Callable[[Tensor], None]:
+        def heard(weight: Tensor) -> None:
+            assert weight.grad is not None
+            gradient, weight.grad = weight.grad.detach(), None
+            self.reached.add(name)
+            self._add(name, start, gradient.reshape(-1))
+
+        return heard
+
+    def _add(self, name: str, start: int, gradient: Tensor) -> None:
+        if self.exact:
+            self._vector[start : start + len(gradient)] += gradient.float().cpu()
+            return
+        for number, chunk in enumerate(torch.split(gradient, _CHUNK)):
+            said = f"{self._seed}|{name}|{number}".encode()
+            seed = int.from_bytes(hashlib.blake2b(said, digest_size=7).digest(), "big")
+            random = torch.Generator(device=chunk.device).manual_seed(seed)
+            drawn = torch.randint(
+                2 * self.width, (len(chunk),), generator=random, device=chunk.device
+            )
+            signed = chunk.float() * (1 - 2 * (drawn & 1)).float()
+            held = torch.zeros(self.width, device=chunk.device)
+            self._vector += held.index_add_(0, drawn >> 1, signed).cpu()
+
+
+def declared(model: VisionLanguageModel, trained: Trained) -> list[tuple[str, nn.Parameter]]:
+    """Return the parameters of parts, which alone take gradients from now on."""
+    held = model.parts()
+    for module in held.values():
+        module.requires_grad_(requires_grad=False)
+    found: list[tuple[str, nn.Parameter]] = []
+    for part in trained.parts:
+        module = held["language_model" if part == LORA else part]
+        for name, weight in module.named_parameters():
+            if (part != LORA or f".{ADAPTER}." in name) and weight.is_floating_point():
+                weight.requires_grad = True
+                found.append((f"{part}.{name}", weight))
+    if not found:
+        raise UserError(f"{', '.join(trained.parts)} have no weights that could train")
+    return found
+
+
+def asked_parts(model: VisionLanguageModel, asked: str) -> tuple[str, ...]:
+    """Return the parts asked for; ``all`` is tower, connector and LoRA, as far as there are such.
+
+    Raises:
+        UserError: for a part that the model has not.
+    """
+    if asked == ALL:
+        return (*(one for one in ("vision_tower", "connector") if one in model.parts()), LORA)
+    return chosen_parts(model, asked)
+
+
+def ready(model: VisionLanguageModel, asked: str, lora: Trained, folder: Path | None) -> Trained:
+    """Put adapters, or a training's weights, into a model; return whose gradients are wanted.
+
+    Args:
+        model: The model; it is changed.
+        asked: As :func:`asked_parts` takes it.
+        lora: Rank and scale of new adapters.
+        folder: What ``harness train`` wrote; ``None`` for the model as it is.
+    """
+    parts = asked_parts(model, asked)
+    held = None if folder is None else load(model, folder)
+    if LORA in parts and (held is None or LORA not in held.parts):
+        prepare(model, replace(lora, parts=(LORA,)))
+    return replace(lora, parts=parts)
+
+
+def gradients(  # noqa: PLR0913  what a pass over minibatches is made of
+    model: VisionLanguageModel,
+    trained: Trained,
+    pools: Sequence[tuple[Pool, Sequence[Sequence[int]]]],
+    *,
+    size: int,
+    micro_batch: int,
+    seed: int,
+    say: Callable[[str], None],
+) -> tuple[list[Vectors], Sketcher]:
+    """Return ``(minibatches, width)`` gradients of each pool's loss, as sketches.
+
+    The loss is the mean over samples of the mean cross entropy of their answers' tokens, without
+    dropout. Sketches are linear, so micro-batches add up.
+
+    Args:
+        model: The model, ready.
+        trained: Whose parameters.
+        pools: Each with its minibatches: places of lessons.
+        size: Length of a sketch; 0 is exact.
+        micro_batch: Samples in memory at once.
+        seed: Of the sketch.
+        say: Hears what goes on.
+
+    Raises:
+        UserError: no gradient reaches a part, or one is not finite.
+    """
+    parameters = declared(model, trained)
+    module = TrainingModule(model, None).eval()
+    sketcher = Sketcher(parameters, size, seed)
+    found = []
+    try:
+        for pool, batches in pools:
+            items = Items(pool, model, MAX_PIXELS)
+            rows = []
+            for places in batches:
+                rows.append(_of_batch(module, items, places, micro_batch, sketcher))
+                if not np.isfinite(rows[-1]).all():
+                    names = ", ".join(pool.examples[place].id for place in places[:3])
+                    raise UserError(
+                        f"the gradient is not finite, samples {names}", fix="--dtype float32"
+                    )
+            found.append(np.stack(rows))
+            say(f"{pool.examples[0].task}: {len(rows)} minibatches")
+    finally:
+        sketcher.close()
+    for part in trained.parts:
+        if not any(name.startswith(f"{part}.") for name in sketcher.reached):
+            raise UserError(
+                f"no gradient reaches {part}: the model computes it without",
+                fix="--parts with other parts",
+            )
+    return found, sketcher
+
+
+def _of_batch(
+    module: TrainingModule,
+    items: Items,
+    places: Sequence[int],
+    micro_batch: int,
+    sketcher: Sketcher,
+) -> Vectors:
+    for start in range(0, len(places), micro_batch):
+        try:
+            held = [items(place, 1.0) for place in places[start : start + micro_batch]]
+        except SampleError as error:
+            raise UserError(f"a picture to train on cannot be opened: {error}") from None
+        logprobs, mask = module(held)
+        each = -(logprobs * mask).sum(1) / mask.sum(1).clamp(min=1)
+        loss = each.sum() / len(places)
+        if loss.requires_grad:
+            loss.backward()
+    return sketcher.take()

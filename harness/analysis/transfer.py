@@ -1,0 +1,282 @@
+"""What training on several tasks at once does to each: joint against single, over seeds.
+
+Positive transfer on a task: the model trained jointly is better at it than the model trained on it
+alone (arXiv 2512.01148 in words; that the change is relative and paired by seed is INFERRED).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.analysis.results import Analysis, finished, table_of, write_analysis
+from harness.descriptors import Json
+from harness.errors import UserError
+from harness.runs import EvaluationRecord, read_evaluations
+from harness.specs import fingerprint
+from harness.stats.intervals import over_seeds
+
+KIND = "transfer"
+SINGLE, JOINT = "single", "joint"
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """An evaluation of trained weights.
+
+    Attributes:
+        model: The model before training, by id and the hash of its identity.
+        mixture: How it was trained but for tasks and seed, as text.
+    """
+
+    record: EvaluationRecord
+    model: str
+    base: str
+    recipe: str
+    tasks: tuple[str, ...]
+    seed: int
+    mixture: str
+
+    @property
+    def value(self) -> float | None:
+        """The headline's value."""
+        return self.record.main.value
+
+
+def run_transfer(places: Sequence[Path], *, results: Path) -> Analysis:
+    """Compare joint with single-task training wherever both were evaluated.
+
+    Args:
+        places: Folders or manifests of evaluations.
+        results: Folder the analysis is written to.
+
+    Raises:
+        UserError: no pair of a single and a joint training, or two of one kind and seed.
+    """
+    trained, untrained, problems = read_trained(places)
+    about: dict[str, Json] = {
+        "evaluations": [*sorted(str(one.record.raw["fingerprint"]) for one in trained)],
+        "untrained": [*sorted(str(one.raw["fingerprint"]) for one in untrained)],
+    }
+    done = finished(results, KIND, about)
+    if done is not None:
+        return done
+    rows, seeds = changes(trained)
+    if not rows:
+        raise UserError(
+            "no task was evaluated after both a single and a joint training of one model and seed",
+            where=", ".join(map(str, places)),
+            fix="harness train --recipe single and --recipe joint, then "
+            "harness run --checkpoint for each",
+        )
+    tables = [table_of("transfer", rows), table_of("seeds", seeds)]
+    matrix = pairwise(trained, untrained)
+    if matrix:
+        tables.append(table_of("matrix", matrix))
+    return write_analysis(results, KIND, about, tables, notes=problems)
+
+
+def read_trained(
+    places: Iterable[Path],
+) -> tuple[list[Trained], list[EvaluationRecord], list[str]]:
+    """Read evaluations after single and joint training, those without training, and problems."""
+    trained: list[Trained] = []
+    untrained: list[EvaluationRecord] = []
+    problems: list[str] = []
+    for place in places:
+        records, left_out = read_evaluations(place, whole=False)
+        problems += [f"left out: {line}" for line in left_out]
+        for record in records:
+            training = record.raw["model"].get("training")  # type: ignore[union-attr]
+            if training is None:
+                untrained.append(record)
+            else:
+                found = _trained(record, training)
+                trained += [found] if found is not None else []
+    return trained, untrained, problems
+
+
+def _trained(record: EvaluationRecord, training: Any) -> Trained | None:
+    try:
+        recipe, data = training["recipe"], training["data"]
+        tasks = tuple(sorted(map(str, data["tasks"])))
+        kind = str(recipe["id"])
+        if kind not in {SINGLE, JOINT} or (kind == SINGLE and len(tasks) != 1):
+            return None
+        mixture: Json = {"options": recipe["options"], "parts": training["parts"]}
+        return Trained(
+            record=record,
+            model=record.model,
+            base=_base(record),
+            recipe=kind,
+            tasks=tasks,
+            seed=int(training["seed"]),
+            mixture=fingerprint(mixture)[:12],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"the record of the training cannot be read: {error!r}", where=record.directory
+        ) from None
+
+
+def _base(record: EvaluationRecord) -> str:
+    """Return the model's identity without what training put over it."""
+    model: Any = record.raw["model"]
+    identity = {key: value for key, value in model["identity"].items() if key != "checkpoint"}
+    return fingerprint({"id": model["id"], "identity": identity})
+
+
+def changes(
+    trained: Sequence[Trained],
+) -> tuple[list[dict[str, Json]], list[dict[str, Json]]]:
+    """Return a row for each model, task and joint training, and one for each seed of it."""
+    singles = _by_seed(one for one in trained if one.recipe == SINGLE)
+    joints = _by_seed(one for one in trained if one.recipe == JOINT)
+    rows: list[dict[str, Json]] = []
+    seeds: list[dict[str, Json]] = []
+    for (base, task, tasks, _), held in sorted(joints.items()):
+        if task not in tasks:
+            continue
+        alone = [found for key, found in singles.items() if key[:3] == (base, task, (task,))]
+        if not alone:
+            continue
+        if len(alone) > 1:
+            raise _ambiguous([next(iter(found.values())) for found in alone])
+        shared = sorted(held.keys() & alone[0].keys())
+        compared = [_compared(alone[0][seed], held[seed]) for seed in shared]
+        if not compared:
+            continue
+        seeds += compared
+        rows.append(_over_seeds(next(iter(held.values())), compared))
+    return rows, seeds
+
+
+Key = tuple[str, str, tuple[str, ...], str]
+
+
+def _by_seed(trained: Iterable[Trained]) -> dict[Key, dict[int, Trained]]:
+    found: dict[Key, dict[int, Trained]] = {}
+    for one in trained:
+        # What is compared must have asked the same.
+        task = one.record.task
+        held = found.setdefault((one.base, task, one.tasks, one.mixture), {})
+        if one.seed in held and held[one.seed].record.directory != one.record.directory:
+            raise _ambiguous([held[one.seed], one])
+        held[one.seed] = one
+    return found
+
+
+def _ambiguous(several: Sequence[Trained]) -> UserError:
+    one = several[0]
+    return UserError(
+        f"several {one.recipe} trainings of {one.model} on {'+'.join(one.tasks)} were evaluated "
+        f"on {one.record.task}, seed {one.seed}",
+        where=", ".join(str(held.record.directory) for held in several),
+        fix="name the folders or manifests of the runs to compare",
+    )
+
+
+def _compared(single: Trained, joint: Trained) -> dict[str, Json]:
+    if single.record.task_fingerprint != joint.record.task_fingerprint:
+        raise UserError(
+            f"the two evaluations of {single.record.task!r} did not ask the same",
+            where=f"{single.record.directory} and {joint.record.directory}",
+            fix="evaluate both with the same data, options and --limit",
+        )
+    metric = single.record.main
+    return {
+        "model": single.model,
+        "task": single.record.task,
+        "seed": single.seed,
+        "tasks": "+".join(joint.tasks),
+        "metric": metric.column,
+        "scale": metric.scale,
+        "single": single.value,
+        "joint": joint.value,
+        "relative": relative(single.value, joint.value, metric.direction),
+    }
+
+
+def relative(before: float | None, after: float | None, direction: str) -> float | None:
+    """Return the relative change, positive where ``after`` is better; ``None`` from 0.
+
+    Where zero is best, what counts is the distance from it.
+    """
+    if before is None or after is None:
+        return None
+    if direction == "zero":
+        before, after = abs(before), abs(after)
+    sign = 1.0 if direction == "higher" else -1.0
+    return sign * (after - before) / abs(before) + 0.0 if before else None
+
+
+def _over_seeds(joint: Trained, seeds: Sequence[Mapping[str, Json]]) -> dict[str, Json]:
+    values = [float(row["relative"]) for row in seeds if isinstance(row["relative"], float)]
+    interval = over_seeds(values)
+    low, high = (interval.low, interval.high) if interval else (None, None)
+    verdict = "not told apart"
+    if low is not None and high is not None:
+        verdict = "positive" if low > 0 else "negative" if high < 0 else verdict
+    return {
+        "model": joint.model,
+        "task": joint.record.task,
+        "tasks": "+".join(joint.tasks),
+        "metric": joint.record.main.column,
+        "scale": joint.record.main.scale,
+        "single": _mean([row["single"] for row in seeds]),
+        "joint": _mean([row["joint"] for row in seeds]),
+        "relative": _mean(values),
+        "low": low,
+        "high": high,
+        "seeds": len(values),
+        "transfer": verdict,
+    }
+
+
+def _mean(values: Sequence[Json]) -> float | None:
+    known = [float(value) for value in values if isinstance(value, int | float)]
+    return math.fsum(known) / len(known) if known else None
+
+
+def pairwise(
+    trained: Sequence[Trained], untrained: Sequence[EvaluationRecord]
+) -> list[dict[str, Json]]:
+    """Return train-on-i, test-on-j rows, where such evaluations exist beyond each task's own.
+
+    ``relative`` is the change against the model trained on j itself, mean over shared seeds;
+    ``untrained`` is the model's value on j before any training.
+    """
+    singles = _by_seed(one for one in trained if one.recipe == SINGLE)
+    if all(task == tasks[0] for _, task, tasks, _ in singles):
+        return []
+    before = {(_base(one), one.task_fingerprint): one.main.value for one in untrained}
+    rows: list[dict[str, Json]] = []
+    for (base, task, (source,), mixture), held in sorted(singles.items()):
+        own = singles.get((base, task, (task,), mixture), {})
+        shared = [
+            relative(own[seed].value, one.value, one.record.main.direction)
+            for seed, one in held.items()
+            if seed in own and own[seed].record.task_fingerprint == one.record.task_fingerprint
+        ]
+        some = next(iter(held.values()))
+        values = [value for value in shared if value is not None]
+        interval = over_seeds(values)
+        rows.append(
+            {
+                "model": some.model,
+                "trained": source,
+                "tested": task,
+                "metric": some.record.main.column,
+                "scale": some.record.main.scale,
+                "value": _mean([one.value for one in held.values()]),
+                "relative": _mean(values),
+                "low": interval.low if interval else None,
+                "high": interval.high if interval else None,
+                "seeds": len(held),
+                "untrained": before.get((base, some.record.task_fingerprint)),
+            }
+        )
+    return rows

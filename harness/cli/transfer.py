@@ -1,0 +1,71 @@
+"""``harness transfer``: joint against single-task training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.cli._tables import print_json, print_table
+from harness.cli.probe import between, finish, number
+
+
+@click.command(
+    short_help="Compare joint with single-task training, over seeds.",
+    epilog="Example: harness transfer results",
+)
+@click.argument("places", nargs=-1, type=click.Path(path_type=Path), metavar="[RESULTS]...")
+@click.option("--results", type=click.Path(path_type=Path), help="Folder of the records.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
+def transfer(**flags: Any) -> None:
+    """Compare joint with single-task training, over seeds.
+
+    Reads evaluations made with `harness run --checkpoint` of trainings by the recipes `single` and
+    `joint`. Pairs them by model, task and seed; the relative change is positive where joint
+    training is better, with Student's t interval over seeds.
+    """
+    from harness.analysis.transfer import run_transfer
+    from harness.config.settings import load_settings
+
+    results = load_settings(results=flags["results"]).results
+    found = run_transfer(flags["places"] or (results,), results=results)
+    if flags["as_json"]:
+        print_json(found.as_json())
+        return
+    print_table(
+        ("model", "task", "metric", "single", "joint", "change %", "95 %", "seeds", "transfer"),
+        [
+            (
+                str(row["model"]),
+                str(row["task"]),
+                str(row["metric"]),
+                number(row["single"], row["scale"]),
+                number(row["joint"], row["scale"]),
+                number(row["relative"], 100, sign="+"),
+                between(row, 100, sign="+"),
+                str(row["seeds"]),
+                str(row["transfer"]),
+            )
+            for row in found.table("transfer").records()
+        ],
+    )
+    for table in found.tables:
+        if table.name == "matrix":
+            click.echo("\ntrained on one task, tested on another")
+            print_table(
+                ("model", "trained", "tested", "value", "change %", "seeds", "untrained"),
+                [
+                    (
+                        str(row["model"]),
+                        str(row["trained"]),
+                        str(row["tested"]),
+                        number(row["value"], row["scale"]),
+                        number(row["relative"], 100, sign="+"),
+                        str(row["seeds"]),
+                        number(row["untrained"], row["scale"]),
+                    )
+                    for row in table.records()
+                ],
+            )
+    finish(found)
