@@ -320,7 +320,10 @@ def find(kind: str, name: str, known: Mapping[str, D]) -> D:
 
 
 # What this project ships as plugins of their own, so that a missing one names its remedy.
-FIRST_PARTY_MODELS = {"socialfusion": "social-harness-socialfusion"}
+FIRST_PARTY_MODELS = {
+    name: f"social-harness-{name.replace('_', '-')}"
+    for name in ("bunny", "hf_vlm", "llava", "open_clip", "openai_api", "qwen_vl", "socialfusion")
+}
 FIRST_PARTY_SOURCES = {"demo_world": "social-harness-demo-world"}
 
 
