@@ -32,7 +32,7 @@ def as_script(name: str, value: Any) -> str:
 
 def slug(*parts: str) -> str:
     """Return a file's name of ASCII letters, digits and hyphens."""
-    held = (re.sub(r"[^a-z0-9]+", "-", part.lower()).strip("-")[:40] for part in parts)
+    held = (re.sub(r"[^a-z0-9]+", "-", part.lower())[:40].strip("-") for part in parts)
     return "-".join(filter(None, held)) or "x"
 
 

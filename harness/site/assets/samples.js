@@ -19,6 +19,7 @@ let turn = 0;
 
 window.siteData = (name, value) => {
   waiting.get(name)?.(value);
+  waiting.delete(name);
 };
 
 function load(file) {

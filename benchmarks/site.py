@@ -1,0 +1,125 @@
+"""Processor time of building a site, and the size of its first page, on evaluations made for it.
+
+Wanted: 20 runs of 10,000 samples in at most 60 seconds, the first page with all it loads under
+300 KB. Prompts and pictures are left out: they cost what the task's reader costs, once a task.
+
+Example: python benchmarks/site.py --runs 20 --samples 10000
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from harness.config.settings import Settings
+from harness.evaluation.summarise import summarise
+from harness.plugins import plugins
+from harness.resources import data_folder
+from harness.runs.read import read_evaluations
+from harness.runs.seal import seal
+from harness.site.build import build_site
+from harness.site.questions import Sources
+from harness.specs.catalog import load_catalog
+from harness.specs.loader import load_task
+from harness.specs.resolve import parts, resolved
+from harness.tables.build import Ways
+
+WANTED_SECONDS, WANTED_BYTES = 60.0, 300_000
+GENDERS, AGES = ("female", "male"), ("0-3", "4-19", "20-39", "40-69", "70+")
+
+
+def sample(number: int, labels: tuple[str, ...], drawn: random.Random) -> dict[str, Any]:
+    scores = [round(drawn.random(), 6) for _ in labels]
+    return {
+        "id": f"test_{number:06}",
+        "cluster": str(number),
+        "stratum": "",
+        "target": labels[number % len(labels)],
+        "answer": labels[scores.index(max(scores))],
+        "problem": "",
+        "error": None,
+        "fields": {},
+        "groups": {"gender": [GENDERS[number % 2], "human"], "age": [AGES[number % 5], "human"]},
+        "images": [],
+        "prompt": "0" * 16,
+        "score_kind": "logprob",
+        "scores": scores,
+    }
+
+
+def write(folder: Path, run: int, samples: int) -> None:
+    """Write one sealed evaluation of RAF-DB with random answers."""
+    spec = load_task(data_folder("task_specs") / "social" / "raf_db.yaml")
+    drawn = random.Random(run)
+    held = [sample(number, spec.labels, drawn) for number in range(samples)]
+    summary = summarise(spec, [held])
+    evaluation = {
+        "format": 1,
+        "fingerprint": f"{run:064x}",
+        "model": {"id": f"model_{run}", "fingerprint": f"{run:064x}", "options": {}},
+        "task": {
+            "id": spec.id,
+            "title": spec.title,
+            "version": spec.version,
+            "fingerprint": "0" * 64,
+            "parts": {**parts(spec), "sample ids": str(samples)},
+            "options": {},
+        },
+        "settings": {"seed": 0},
+        "marks": ["demo"],
+        "images": None,
+        "counts": {
+            name: getattr(summary.counts, name)
+            for name in (
+                "samples", "scored", "errors", "unparsed", "refusals", "clusters", "unlabelled"
+            )
+        },
+        "versions": {"social-harness": "0.1.0"},
+    }  # fmt: skip
+    folder.mkdir(parents=True)
+    (folder / "evaluation.json").write_text(json.dumps(evaluation))
+    (folder / "metrics.json").write_text(json.dumps(summary.as_json()))
+    (folder / "samples.jsonl").write_text("".join(json.dumps(one) + "\n" for one in held))
+    (folder / "spec.yaml").write_text(json.dumps(resolved(spec)))
+    (folder / "timings.json").write_text(json.dumps({"finished": "2026-01-01T00:00:00+00:00"}))
+    seal(folder)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--samples", type=int, default=10_000)
+    parser.add_argument("--no-figures", action="store_true")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        for run in range(chosen.runs):
+            write(place / "results" / f"{run:03}", run, chosen.samples)
+        began, clock = time.process_time(), time.perf_counter()
+        records, _ = read_evaluations(place / "results")
+        sources = Sources(
+            catalog=load_catalog(plugins().spec_folders()),
+            settings=Settings(profile="full", results=place, cache=place),
+            pictures=0,
+            figures=not chosen.no_figures,
+            say=lambda _: None,
+        )
+        build_site(place / "site", records, Ways(), sources)
+        busy, wall = time.process_time() - began, time.perf_counter() - clock
+        first = ("index.html", "assets/site.css", "assets/board.js")
+        size = sum((place / "site" / page).stat().st_size for page in first)
+        files = [path for path in (place / "site").rglob("*") if path.is_file()]
+        whole = sum(path.stat().st_size for path in files)
+    print(f"runs {chosen.runs}, samples each {chosen.samples}")
+    print(f"processor seconds {busy:.1f} (wall {wall:.1f}; wanted {WANTED_SECONDS:.0f})")
+    print(f"first page {size / 1000:.0f} KB (wanted under {WANTED_BYTES / 1000:.0f})")
+    print(f"site {whole / 1e6:.0f} MB in {len(files)} files")
+
+
+if __name__ == "__main__":
+    main()

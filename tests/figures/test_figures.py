@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from click.testing import CliRunner
+
+from harness.cli.plot import plot
+from harness.errors import PluginError, UserError
+from harness.figures import draw, records, save
+from harness.figures.shapes import Grid, Lines, Panel, Point, Spokes
+from harness.runs.record import Detail, DetailRow, EvaluationRecord
+from harness.tables.build import build_table
+from harness.tables.columns import column_of
+from tests.runs.sealed import answers, write
+from tests.tables.records import metric, record
+
+HOSTILE = "$x_1$ </svg><script>\u202e \x07 & 模型"
+FOREST = (Panel(HOSTILE, "Accuracy ↑", (Point(HOSTILE, 0.5, 0.4, 0.6), Point("b", None))),)
+GRID = Grid("t", ("a", HOSTILE), ("x: y", "x: z"), ((0.1, None), (-0.4, 0.0)), "skew")
+LINES = Lines("", "epoch", "skew", (1, 2, 3), {"MaxSkew@C": [0.3, None, 0.1]})
+SPOKES = Spokes("t", ("a", "b", "c"), {HOSTILE: (0.0, 1.0, None)})
+
+
+def skewed(**changes: Any) -> EvaluationRecord:
+    rows = tuple(
+        DetailRow({"concept": concept, "gender": gender}, value)
+        for concept, gender, value in (
+            ("pilot", "female", -0.5),
+            ("pilot", "male", 0.25),
+            ("chef", "male", None),
+        )
+    )
+    detail = Detail(records.BY_CONCEPT, ("MaxSkew@C",), 0.95, "", rows)
+    return record("echo", "scounter", details=(detail,), **changes)
+
+
+@pytest.mark.parametrize("ending", save.ENDINGS)
+@pytest.mark.parametrize(
+    ("drawn", "shown"),
+    [(draw.forest, FOREST), (draw.grid, GRID), (draw.lines, LINES), (draw.radar, SPOKES)],
+)
+def test_the_same_input_gives_the_same_bytes(
+    drawn: Callable[[Any], Any], shown: Any, ending: str
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        first = save.figure_bytes(drawn, shown, ending, note="Marked: demo.")
+        assert first == save.figure_bytes(drawn, shown, ending, note="Marked: demo.")
+    assert b"/CreationDate" not in first
+    assert b"<dc:date>" not in first
+
+
+def test_names_are_text_in_a_figure() -> None:
+    svg = save.figure_bytes(draw.forest, FOREST, ".svg", note="Marked: demo.")
+    tree = ElementTree.fromstring(svg)  # noqa: S314  written a line above
+    assert not list(tree.iter("{http://www.w3.org/2000/svg}script"))
+    texts = ["".join(node.itertext()) for node in tree.iter("{http://www.w3.org/2000/svg}text")]
+    assert any(text.startswith("$x_1$ </svg><script>") for text in texts)
+    assert "Marked: demo." in texts
+
+
+def test_rules_of_the_caller_change_nothing() -> None:
+    import matplotlib as mpl
+
+    before = save.figure_bytes(draw.lines, LINES, ".svg")
+    with mpl.rc_context({"font.size": 30, "axes.facecolor": "red"}):
+        assert save.figure_bytes(draw.lines, LINES, ".svg") == before
+        assert mpl.rcParams["font.size"] == 30
+
+
+def test_a_forest_has_a_panel_a_column_and_a_point_a_row() -> None:
+    held = [record("one", "raf_db"), record("two", "raf_db", metric(0.7)), record("one", "pisc")]
+    panels = records.forest_of_table(build_table(held))
+    assert [panel.title for panel in panels] == ["RAF DB", "PISC"]
+    assert [(point.label, point.value) for point in panels[0].points] == [("one", 50), ("two", 70)]
+    assert panels[0].points[1].low == pytest.approx(60)
+    assert len(panels[1].points) == 1
+
+
+def test_a_point_says_that_it_stands_on_other_samples() -> None:
+    held = [
+        record("one", "raf_db"),
+        record("two", "raf_db", task_fingerprint="other", task_parts={"sample ids": "o"}),
+    ]
+    (panel,) = records.forest_of_table(build_table(held))
+    assert [point.label for point in panel.points] == ["one", "two (not comparable)"]
+
+
+def test_a_grid_leaves_fields_without_a_number_empty() -> None:
+    grid = records.skew_grid(skewed())
+    assert grid.rows == ("pilot", "chef")
+    assert grid.columns == ("gender: female", "gender: male")
+    assert grid.values == ((-0.5, 0.25), (None, None))
+
+
+def test_an_evaluation_without_skew_is_no_grid() -> None:
+    with pytest.raises(UserError, match="holds no skew by concept and attribute"):
+        records.skew_grid(record())
+
+
+def test_a_scatter_pairs_the_numbers_of_a_row() -> None:
+    held = [
+        record("one", "vqav2", metric(0.6)),
+        record("one", "scounter", metric(1.5, scale=1.0)),
+        record("two", "vqav2", metric(0.4)),
+    ]
+    table = build_table(held)
+    x, y = (
+        next(column for column in table.columns if column.task == task)
+        for task in ("vqav2", "scounter")
+    )
+    shown = records.scatter_of((table, x), (table, y))
+    assert [(dot.label, dot.x.value, dot.y.value) for dot in shown.dots] == [("one", 60, 1.5)]
+    assert column_of(held[0], held[0].main) == x
+    assert save.figure_bytes(draw.scatter, shown, ".svg")
+
+
+def test_spokes_go_from_the_worst_row_to_the_best() -> None:
+    held = [
+        record(model, task, metric(value, direction=direction))
+        for model, values in (("one", (0.2, 0.2, 0.1)), ("two", (0.4, 0.4, -0.3)))
+        for task, value, direction in zip(
+            ("a", "b", "c"), values, ("higher", "lower", "zero"), strict=True
+        )
+    ]
+    spokes = records.spokes_of(build_table(held))
+    assert spokes.outlines == {"one": (0, 1, 1), "two": (1, 0, 0)}
+    with pytest.raises(UserError, match="at least three tasks"):
+        records.spokes_of(build_table(held[:2]))
+
+
+def test_epochs_come_from_a_training_record(tmp_path: Path) -> None:
+    epochs = [{"epoch": 0, "min_skew": -0.4, "max_skew": 0.5}, {"epoch": 1, "max_skew": None}]
+    (tmp_path / "train.json").write_text(json.dumps({"epochs": epochs}))
+    shown = records.epochs_of(tmp_path)
+    assert shown.epochs == (1, 2)
+    assert dict(shown.lines) == {"MaxSkew@C": [0.5, None], "MinSkew@C": [-0.4, None]}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "not a training record"),
+        ("[]", "not a training record"),
+        ('{"epochs": [{"loss": 1}]}', "not a training record"),
+        ('{"epochs": [{"epoch": 0, "max_skew": "high"}]}', "measured no skew"),
+        ('{"epochs": [{"epoch": 0, "max_skew": NaN}]}', "measured no skew"),
+    ],
+)
+def test_other_files_are_no_training(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "train.json").write_text(content)
+    with pytest.raises(UserError, match=message):
+        records.epochs_of(tmp_path)
+
+
+def test_the_command_writes_a_figure_with_its_marks(tmp_path: Path) -> None:
+    write(tmp_path / "one", answers({1: "anger"}), marks=["demo"])
+    out = tmp_path / "figures" / "forest.svg"
+    done = CliRunner().invoke(plot, ["forest", str(tmp_path / "one"), "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    assert "Marked: demo." in out.read_text()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["forest", "--out", "a.gif"], "no figure is written as a.gif"),
+        (["scatter", "--out", "a.svg"], "scatter needs two tasks"),
+        (["epochs", "--out", "a.svg"], "epochs wants one training"),
+        (["skew", "{}", "--out", "a.svg"], "no evaluation here holds skew"),
+        (["scatter", "{}", "--x", "nope", "--y", "raf_db", "--out", "a.svg"], "unknown task"),
+    ],
+)
+def test_wrong_input_is_said_in_one_message(
+    tmp_path: Path, given: list[str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "one", answers())
+    arguments = [word.format(tmp_path / "one") for word in given]
+    done = CliRunner().invoke(plot, arguments)
+    assert isinstance(done.exception, UserError)
+    assert message in str(done.exception)
+    assert not (tmp_path / "a.svg").exists()
+
+
+def test_without_matplotlib_the_command_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(save, "is_installed", lambda _: False)
+    with pytest.raises(PluginError, match="figures need matplotlib"):
+        save.check_matplotlib()

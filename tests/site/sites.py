@@ -1,0 +1,75 @@
+"""Small sites of made-up evaluations, hostile where that can hurt."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.config.settings import Settings
+from harness.plugins import plugins
+from harness.runs.read import read_evaluations
+from harness.site.build import build_site
+from harness.site.questions import Sources
+from harness.specs.catalog import load_catalog
+from harness.tables.build import Ways
+from tests.runs.sealed import FACES, answers, sample, write
+
+HOSTILE = '</script><img src=x onerror="document.title=1">$x_1$ & \u202egnp'
+SURROGATE = "\ud800"
+
+
+def hostile_samples() -> list[dict[str, Any]]:
+    held = answers({0: HOSTILE, 1: None})
+    held[0] |= {"id": HOSTILE, "text": HOSTILE, "groups": {HOSTILE: [HOSTILE, HOSTILE]}}
+    held[2] |= {"fields": {"__proto__": HOSTILE, "constructor": SURROGATE}}
+    held.append(sample("7", "fear", "fear", error=HOSTILE))
+    return held
+
+
+def evaluations(folder: Path) -> Path:
+    write(folder / "one", answers({1: "fear"}), model="plain", marks=["demo"])
+    write(folder / "two", answers({1: "anger", 2: None, 3: "sadness"}), model="other")
+    write(folder / "three", hostile_samples(), model=HOSTILE, marks=["limited"])
+    return folder
+
+
+def many(folder: Path, number: int) -> Path:
+    for model in ("plain", "other"):
+        held = [
+            sample(f"{place:05}", FACES[place % 6], FACES[(place + place // 7) % 6])
+            for place in range(number)
+        ]
+        if model == "other":
+            held[3] |= sample("00003", FACES[3], "disgust")
+        write(folder / model, held, model=model)
+    return folder
+
+
+def built(out: Path, places: Sequence[Path], **changes: Any) -> Path:
+    said: list[str] = []
+    records = [record for place in places for record in read_evaluations(place)[0]]
+    sources = Sources(
+        catalog=load_catalog(plugins().spec_folders()),
+        settings=Settings(profile="full", results=out, cache=out),
+        pictures=changes.pop("pictures", 0),
+        figures=changes.pop("figures", False),
+        say=said.append,
+    )
+    build_site(out, records, Ways(), sources)
+    return out
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def data(path: Path) -> Any:
+    """Return what a data file hands over."""
+    text = path.read_text(encoding="ascii")
+    head, _, rest = text.partition(",")
+    assert head.startswith('siteData("')
+    assert rest.endswith(");\n")
+    return json.loads(rest[:-3])

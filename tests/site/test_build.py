@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from harness.errors import DataError, UserError
+from harness.runs.read import read_evaluations
+from harness.site.browse import outcome
+from harness.site.files import as_script, slug
+from tests.runs.sealed import answers, sample, write
+from tests.site.sites import HOSTILE, built, contents, data, evaluations, many
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    return built(folder / "out", [evaluations(folder / "results")])
+
+
+class Tags(HTMLParser):
+    """Every tag with its attributes, and the text between."""
+
+    def __init__(self, page: Path) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def pages(site: Path) -> list[Path]:
+    return sorted(site.rglob("*.html"))
+
+
+def test_the_same_evaluations_give_the_same_bytes(tmp_path: Path) -> None:
+    results = evaluations(tmp_path / "results")
+    first = contents(built(tmp_path / "one", [results]))
+    assert first == contents(built(tmp_path / "two", [results]))
+    assert first == contents(built(tmp_path / "one", [results]))
+
+
+def test_figures_are_the_same_bytes_too_and_follow_the_light(tmp_path: Path) -> None:
+    results = write(tmp_path / "results", answers(), model=HOSTILE)
+    first = contents(built(tmp_path / "one", [results], figures=True))
+    assert first == contents(built(tmp_path / "two", [results], figures=True))
+    drawn = [content for name, content in first.items() if name.endswith(".svg")]
+    assert len(drawn) == 1
+    assert all(b"prefers-color-scheme:dark" in figure for figure in drawn)
+    assert not any(b"#24292f" in figure.partition(b"</style>")[2] for figure in drawn)
+
+
+def test_nothing_of_a_model_becomes_a_tag(site: Path) -> None:
+    for page in pages(site):
+        tags = Tags(page)
+        for tag, attributes in tags.tags:
+            assert not any(name.startswith("on") or name == "style" for name in attributes), page
+            assert tag != "script" or set(attributes) <= {"src", "defer"}, page
+        assert "<img src=x" not in page.read_text(encoding="utf-8"), page
+
+
+def test_data_files_are_scripts_that_nothing_can_end(site: Path) -> None:
+    for path in site.rglob("*.js"):
+        if path.parent.name != "assets":
+            assert "<" not in path.read_text(encoding="ascii")
+            assert data(path) is not None
+
+
+def test_hostile_texts_arrive_whole(site: Path) -> None:
+    answered = [
+        item for path in site.glob("samples/*/?-0.js") for item in data(path) if item[3] == HOSTILE
+    ]
+    assert [item[1] for item in answered] == [HOSTILE]
+    indices = [data(path) for path in site.glob("samples/*/index.js")]
+    assert HOSTILE in [model["name"] for index in indices for model in index["models"]]
+
+
+def test_texts_from_outside_are_never_keys() -> None:
+    assert as_script("a", {"x": ["</script>"]}) == 'siteData("a",{"x":["\\u003c/script>"]});\n'
+
+
+def test_links_lead_to_files_of_the_site_and_nowhere_else(site: Path) -> None:
+    for page in pages(site):
+        for tag, attributes in Tags(page).tags:
+            names = ("href", "src", "data-goto") if tag != "option" else ("value",)
+            for link in filter(None, (attributes.get(name) for name in names)):
+                if tag == "option" and not link.endswith(".html"):
+                    continue
+                parts = urlsplit(link)
+                assert not parts.scheme, (page, link)
+                assert not parts.netloc, (page, link)
+                if parts.path:
+                    assert (page.parent / unquote(parts.path)).is_file(), (page, link)
+
+
+def test_no_file_names_an_address(site: Path) -> None:
+    for name, content in contents(site).items():
+        if name.startswith("assets/") or name.endswith(".html"):
+            assert b"http://" not in content, name
+            assert b"https://" not in content, name
+            assert str(site).encode() not in content, name
+
+
+def test_every_page_forbids_what_it_does_not_need(site: Path) -> None:
+    for page in pages(site):
+        metas = [held for tag, held in Tags(page).tags if tag == "meta"]
+        policy = next(
+            held["content"] for held in metas if held.get("http-equiv") == "Content-Security-Policy"
+        )
+        assert policy is not None
+        assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'")
+        assert "unsafe" not in policy
+
+
+def test_marks_stand_on_every_page(site: Path) -> None:
+    held = {page.relative_to(site).as_posix(): Tags(page).text for page in pages(site)}
+    for name, text in held.items():
+        if "/" not in name:
+            assert "drawn people or a tiny demo model" in text, name
+            assert "only a part of the split was asked" in text, name
+    plain = next(text for name, text in held.items() if "raf-db-plain" in name)
+    assert "drawn people" in plain
+    assert "only a part of the split" not in plain
+    other = next(text for name, text in held.items() if "raf-db-other" in name)
+    assert "drawn people" not in other
+
+
+def test_a_baseline_has_its_page_with_differences(site: Path) -> None:
+    bare, compared = (Tags(site / name).text for name in ("index.html", "board-0-1.html"))
+    assert "(-33.3)" not in bare
+    assert "(-33.3)" in compared
+
+
+def test_a_page_holds_confusion_and_the_worst_slice(site: Path) -> None:
+    page = next(site.glob("evaluations/raf-db-other-*.html"))
+    text = Tags(page).text
+    assert "no answer" in text
+    slices = re.findall(r"gender: (female|male)", text[text.index("the worst first") :])
+    assert slices[:2] == ["female", "male"]
+
+
+def test_columns_to_filter_by_say_how_each_sample_went(site: Path) -> None:
+    index = next(path for path in site.glob("samples/*/index.js") if data(path)["size"] == 6)
+    assert [model["name"] for model in data(index)["models"]] == ["plain", "other"]
+    one, two = (data(index.parent / f"{place}.js") for place in (0, 1))
+    assert one["outcomes"] == "rwrrrr"
+    assert two["outcomes"] == "rwuwrr"
+    assert one["answers"][0] == two["answers"][0]
+    assert one["answers"][3] != two["answers"][3]
+    assert two["answers"][2] == -1
+    assert data(index)["slices"] == [
+        {"name": "gender", "values": ["female", "male"], "of": [0, 0, 0, 1, 1, 1]}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "letter"),
+    [
+        ({}, "r"),
+        ({"answer": "fear"}, "w"),
+        ({"problem": "unparsed", "answer": None}, "u"),
+        ({"problem": "refusal", "answer": None}, "x"),
+        ({"error": {"kind": "a", "message": "b"}}, "e"),
+        ({"target": None}, "n"),
+        ({"target": [[0.1, 0.2]]}, "n"),
+        ({"target": ["a", "b"], "score": 1.0}, "r"),
+        ({"target": ["a", "b"], "score": 0.3}, "p"),
+        ({"target": ["a", "b"], "score": 0.0}, "w"),
+    ],
+)
+def test_outcomes(change: dict[str, object], letter: str) -> None:
+    assert outcome({**sample("1", "anger", "anger"), **change}) == letter
+
+
+def test_a_score_that_is_better_when_lower_makes_nothing_right() -> None:
+    held = {**sample("1", "anger", "anger"), "target": [[0.1, 0.2]], "score": 1.5}
+    assert outcome(held, graded=False) == "n"
+
+
+def test_samples_come_in_chunks(tmp_path: Path) -> None:
+    site = built(tmp_path / "out", [many(tmp_path / "results", 600)])
+    folder = next(site.glob("samples/*/index.js")).parent
+    assert [len(data(folder / f"ask-{number}.js")["items"]) for number in range(3)] == [
+        250,
+        250,
+        100,
+    ]
+    assert len(data(folder / "1-2.js")) == 100
+    assert data(folder / "ask-1.js")["items"][0][0] == "00250"
+
+
+def test_other_samples_under_one_fingerprint_are_refused(tmp_path: Path) -> None:
+    one = write(tmp_path / "one", answers())
+    two = write(tmp_path / "two", answers(), model="other")
+    lines = (two / "samples.jsonl").read_text().splitlines()
+    (two / "samples.jsonl").write_text("\n".join([*lines[1:], lines[0]]) + "\n")
+    from harness.runs.seal import seal
+
+    seal(two)
+    with pytest.raises(DataError, match="not those of the other evaluations"):
+        built(tmp_path / "out", [one, two])
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "out.part").exists()
+
+
+def test_a_folder_that_is_no_site_is_left_alone(tmp_path: Path) -> None:
+    results = evaluations(tmp_path / "results")
+    with pytest.raises(UserError, match="holds something that is no site"):
+        built(results, [results])
+    assert len(read_evaluations(results)[0]) == 3
+
+
+def test_without_evaluations_there_is_no_site(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no finished evaluation"):
+        built(tmp_path / "out", [])
+
+
+def test_names_of_files_are_plain() -> None:
+    assert (
+        slug("Ünï/..\\code", HOSTILE, "A_b") == "n-code-script-img-src-x-onerror-document-title-a-b"
+    )
+    assert slug("\u202e") == "x"
