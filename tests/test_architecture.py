@@ -27,9 +27,9 @@ PAGE = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
 # Importing goes downwards or stays on a level; docs/architecture.md says the same in words.
 LEVELS = (
     {"cli"},
+    {"studies"},
     {"api", "testing", "site"},
     {"figures"},
-    {"studies"},
     {"training", "analysis"},
     {"evaluation"},
     {"config", "specs", "readers", "models", "metrics", "runs", "tables"},
