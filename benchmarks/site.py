@@ -13,11 +13,12 @@ import json
 import random
 import tempfile
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from harness.config.settings import Settings
-from harness.evaluation.summarise import summarise
+from harness.evaluation.summarise import Summary, summarise
 from harness.plugins import plugins
 from harness.resources import data_folder
 from harness.runs.read import read_evaluations
@@ -30,6 +31,7 @@ from harness.specs.resolve import parts, resolved
 from harness.tables.build import Ways
 
 WANTED_SECONDS, WANTED_BYTES = 60.0, 300_000
+SPEC = load_task(data_folder("task_specs") / "social" / "raf_db.yaml")
 GENDERS, AGES = ("female", "male"), ("0-3", "4-19", "20-39", "40-69", "70+")
 
 
@@ -52,12 +54,20 @@ def sample(number: int, labels: tuple[str, ...], drawn: random.Random) -> dict[s
     }
 
 
+@cache
+def summary_of(samples: int) -> Summary:
+    """Summarise once: what a site costs does not depend on the numbers."""
+    return summarise(SPEC, [samples_of(0, samples)])
+
+
+def samples_of(run: int, samples: int) -> list[dict[str, Any]]:
+    drawn = random.Random(run)
+    return [sample(number, SPEC.labels, drawn) for number in range(samples)]
+
+
 def write(folder: Path, run: int, samples: int) -> None:
     """Write one sealed evaluation of RAF-DB with random answers."""
-    spec = load_task(data_folder("task_specs") / "social" / "raf_db.yaml")
-    drawn = random.Random(run)
-    held = [sample(number, spec.labels, drawn) for number in range(samples)]
-    summary = summarise(spec, [held])
+    spec, held, summary = SPEC, samples_of(run, samples), summary_of(samples)
     evaluation = {
         "format": 1,
         "fingerprint": f"{run:064x}",

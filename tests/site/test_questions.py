@@ -1,0 +1,88 @@
+"""Prompts and pictures, read again for an evaluation of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import harness
+from harness.config.settings import Settings
+from harness.plugins import plugins
+from harness.runs.read import read_evaluations
+from harness.site.files import Site
+from harness.site.questions import THUMB, Questions, Sources
+from harness.specs.catalog import load_catalog
+
+FACES = 8
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A RAF-DB folder with a few faces, the first of them missing, and an evaluation of it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    root = tmp_path / "raf"
+    images, labels = root / "basic/Image/aligned", root / "basic/EmoLabel"
+    images.mkdir(parents=True)
+    labels.mkdir(parents=True)
+    rows = [f"test_{place:04}.jpg {place % 7 + 1}\n" for place in range(FACES)]
+    (labels / "list_patition_label.txt").write_text("".join(rows))
+    for place in range(1, FACES):
+        Image.new("RGB", (400, 200), (30 * place, 9, 9)).save(
+            images / f"test_{place:04}_aligned.jpg"
+        )
+    harness.run("null", "raf_db", data={"raf_db": root}, results="results")
+    return root
+
+
+def questions(root: Path, out: Path, *, pictures: int = 99) -> Questions:
+    sources = Sources(
+        catalog=load_catalog(plugins().spec_folders()),
+        settings=Settings(profile="full", results=out, cache=out, data={"raf_db": root}),
+        pictures=pictures,
+        figures=False,
+        say=lambda _: None,
+    )
+    (record,) = read_evaluations(Path("results"))[0]
+    return Questions.of(record, sources, Site(out, []), "samples/raf")
+
+
+def test_a_sample_is_shown_as_it_was_asked(root: Path, tmp_path: Path) -> None:
+    held = questions(root, tmp_path / "out")
+    found = [held.asked(sample) for _, sample in held.each()]
+    assert held.problem == ""
+    assert len(found) == FACES
+    assert found[1].turns == (("user", "Which expression does this face show?"),)
+    assert found[1].options[:2] == ("surprise", "fear")
+    (name,) = found[1].pictures
+    with Image.open(tmp_path / "out" / name) as thumb:
+        assert thumb.size == (THUMB, THUMB // 2)
+
+
+def test_a_picture_that_is_gone_is_said(root: Path, tmp_path: Path) -> None:
+    held = questions(root, tmp_path / "out")
+    first = next(held.asked(sample) for _, sample in held.each())
+    assert first.pictures == ()
+    assert "no such file" in first.note
+    assert first.turns
+
+
+def test_pictures_stop_at_the_number_asked_for(root: Path, tmp_path: Path) -> None:
+    held = questions(root, tmp_path / "out", pictures=3)
+    assert sum(bool(held.asked(sample).pictures) for _, sample in held.each()) == 3
+    assert len(list((tmp_path / "out").rglob("*.jpg"))) == 3
+
+
+def test_other_data_than_those_asked_are_not_shown(root: Path, tmp_path: Path) -> None:
+    labels = root / "basic/EmoLabel/list_patition_label.txt"
+    labels.write_text(labels.read_text().replace("0001.jpg 2", "0001.jpg 3"))
+    held = questions(root, tmp_path / "out")
+    assert held.problem == "here they differ from those asked: data"
+    assert list(held.each()) == []
+
+
+def test_data_that_are_gone_are_said(root: Path, tmp_path: Path) -> None:
+    held = questions(tmp_path / "nowhere", tmp_path / "out")
+    assert "is missing" in held.problem

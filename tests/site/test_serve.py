@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import http.client
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UserError
+from harness.site.serve import server
+from tests.runs.sealed import answers, write
+from tests.site.sites import built
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    folder = tmp_path_factory.mktemp("served")
+    site = built(folder / "out", [write(folder / "results", answers())])
+    (folder / "secret").write_text("secret")
+    with server(site, 0) as held:
+        assert held.server_address[0] == "127.0.0.1"
+        thread = threading.Thread(target=held.serve_forever)
+        thread.start()
+        yield int(held.server_address[1])
+        held.shutdown()
+        thread.join()
+
+
+def asked(port: int, path: str, host: str = "localhost") -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request("GET", path, headers={"Host": f"{host}:{port}"})
+    answer = connection.getresponse()
+    found = answer.status, answer.read()
+    connection.close()
+    return found
+
+
+def test_pages_are_served(port: int) -> None:
+    status, content = asked(port, "/")
+    assert status == 200
+    assert b"<h1>Leaderboard</h1>" in content
+
+
+@pytest.mark.parametrize("path", ["/../secret", "/%2e%2e/secret", "/assets/", "/nothing"])
+def test_nothing_else_is(port: int, path: str) -> None:
+    status, content = asked(port, path)
+    assert status == 404
+    assert content != b"secret"
+
+
+def test_another_name_of_this_machine_is_refused(port: int) -> None:
+    assert asked(port, "/", host="evil.example")[0] == 403
+
+
+def test_a_folder_without_a_site_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no site"):
+        server(tmp_path, 0)
+
+
+def test_a_port_that_is_taken_is_said(tmp_path: Path, port: int) -> None:
+    (tmp_path / "harness-site.json").write_text("{}")
+    with pytest.raises(UserError, match="cannot be used"):
+        server(tmp_path, port)
