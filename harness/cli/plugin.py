@@ -43,7 +43,9 @@ def check(*, name: str, pairs: tuple[str, ...], device: str, dtype: str, as_json
 
     given: dict[str, Json] = {**read_pairs(pairs, "-o")}
     candidate = Candidate(name, given, runtime=Runtime(device=device, dtype=dtype))
-    candidate.model().identity(candidate.runtime)  # a wrong path ends the command, not each check
+    # A wrong path or a device that is not there ends the command, not each check.
+    candidate.model().identity(candidate.runtime)
+    candidate.answerer()
     if as_json:
         outcomes = run_checks(candidate, lambda _: None)
         print_json(plain(candidate, outcomes))

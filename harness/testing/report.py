@@ -59,6 +59,8 @@ def about(candidate: Candidate) -> dict[str, Any]:
         and option.type != "path"
         and option.changes_numbers
     }
+    if "preset" in candidate.given:
+        shown["preset"] = candidate.given["preset"]
     versions = {"social-harness": __version__, "python": platform.python_version()}
     if candidate.installed:
         versions["plugin"] = plugins().distribution_of(descriptor)

@@ -56,6 +56,10 @@ def test_a_failed_check_ends_with_one(capsys: Capture, monkeypatch: pytest.Monke
         (["null", "-o", "x=1"], "unknown option of model 'null' 'x'"),
         (["null", "-o", "x"], "is not KEY=VALUE"),
         (["majority"], "needs a task's labels"),
+        (
+            ["openai_api", "-o", "model=x", "-o", "base_url=http://127.0.0.1:9", "-o", "retries=0"],
+            "cannot be reached",
+        ),
         (["llava", "-o", "path=/not/there"], "there is no folder"),
         (["openai_api", "-o", "model=x", "-o", "base_url=http://me:word@x"], "no user, password"),
     ],
