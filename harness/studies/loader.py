@@ -148,7 +148,8 @@ class _Reader:
     def _tasks(self, at: int, held: Mapping[str, Any]) -> Iterator[StudyTask]:
         options = held.get("options", {})
         for name in self._expanded(held["task"], ("tasks", at, "task")):
-            self._placed(partial(self._catalog.task, name, options), ("tasks", at))
+            if options:  # a spec is read when the study is planned; its options belong to this file
+                self._placed(partial(self._catalog.task, name, options), ("tasks", at))
             yield StudyTask(name, options)
 
     def _expanded(self, name: str, path: Path_) -> list[str]:

@@ -1,0 +1,94 @@
+"""Study files: what is shipped loads, and what is wrong is said at its line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UserError
+from harness.studies.loader import load_study, study_names
+from harness.studies.study import trials_of
+from tests.studies.world import STUDY
+
+PAIRS = ("asd_ablation", "asd_main", "cmsc_concepts", "socialfusion_transfer")
+
+
+def study(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "study.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_each_shipped_study_has_a_demo_twin_of_the_same_rows_and_tasks() -> None:
+    assert study_names() == sorted([*PAIRS, *(f"{name}_demo" for name in PAIRS)])
+    for name in PAIRS:
+        full, demo = load_study(name), load_study(f"{name}_demo")
+        assert (full.id, demo.id) == (name, f"{name}_demo")
+        assert (full.profile, demo.profile) == ("full", "demo")
+        assert full.recipes == demo.recipes
+        assert full.seeds == demo.seeds == (0, 1, 2)
+        assert [task.task for task in full.tasks] == [task.task for task in demo.tasks]
+
+
+def test_the_matrix_is_models_by_recipes_by_data_by_seeds(tmp_path: Path) -> None:
+    trials = trials_of(load_study(str(study(tmp_path, STUDY))))
+    assert [trial.name for trial in trials] == [
+        "Model",
+        "Model + Post-hoc",
+        "Model + Single (Faces), seed 0",
+        "Model + Single (Faces), seed 1",
+        "Model + Joint (Both), seed 0",
+        "Model + Joint (Both), seed 1",
+    ]
+    assert [len(trial.tasks) for trial in trials] == [2, 2, 1, 1, 2, 2]
+    assert len({trial.row for trial in trials}) == 4
+
+
+def test_recipes_over_several_data_have_a_row_for_each() -> None:
+    rows = {trial.row for trial in trials_of(load_study("cmsc_concepts_demo"))}
+    assert "SocialFusion demo + ASD (education)" in rows
+    assert len(rows) == 7
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        ("model: majority", "model: majorty", 5, "did you mean 'majority'"),
+        ("recipe: single", "recipe: singel", 12, "did you mean 'single'"),
+        ("method: posthoc", "method: posthok", 11, "did you mean 'posthoc'"),
+        ("task: pisc_fine", "task: pisc_fin", 17, "did you mean 'pisc_fine'"),
+        ("[raf_db, pisc_fine]", "[raf_db, pisc_fyne]", 8, "did you mean 'pisc_fine'"),
+        ("data: [Both]", "data: [Boths]", 13, "did you mean 'Both'"),
+        ("{mixing: uniform}", "{mixin: uniform}", 13, "did you mean 'mixing'"),
+        ("{mixing: uniform}", "{mixing: uniformly}", 13, "did you mean 'uniform'"),
+        ("label: Joint", "label: Single", 13, "is repeated"),
+        ("{epochs: 2,", "{epoch: 2,", 18, "did you mean 'epochs'"),
+        ("{epochs: 2,", "{epochs: 0,", 18, "must be at least 1"),
+        ("title: A small study\n", "", 1, "'title' is missing"),
+        ("{label: Base}", "{label: Base, data: [Both]}", 10, "is of a recipe"),
+        ("task: raf_db}", "task: raf_db, options: {nothing: 1}}", 16, "nothing"),
+        ("evaluation:", "layout: asd_man\nevaluation:", 19, "did you mean 'asd_main'"),
+        (
+            "evaluation:",
+            "transfer: {alone: Singel, joint: Joint, matched: steps}\nevaluation:",
+            19,
+            "did you mean 'Single'",
+        ),
+        ("tasks: [raf_db]}", "tasks: [raf_db], options: {pisc.x: 1}}", 7, "unknown task of this"),
+    ],
+)
+def test_what_is_wrong_is_said_at_its_line(
+    tmp_path: Path, old: str, new: str, line: int, message: str
+) -> None:
+    assert old in STUDY
+    path = study(tmp_path, STUDY.replace(old, new, 1))
+    with pytest.raises(UserError) as raised:
+        load_study(str(path))
+    assert message in str(raised.value)
+    assert str(raised.value).startswith(f"{path}:{line}:")
+
+
+def test_an_unknown_study_names_its_neighbours() -> None:
+    with pytest.raises(UserError, match="did you mean 'asd_main'"):
+        load_study("asd_mian")

@@ -1,0 +1,205 @@
+"""What a study does: only what is missing, past what fails, and tables of what is there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.cli.main import entry
+from harness.errors import UserError
+from harness.studies.loader import load_study
+from harness.studies.plan import TrialPlan, plan_study, rounds
+from harness.studies.run import StudyResult, run_study
+from harness.studies.study import StudyTask
+from tests.studies.world import STUDY, Heard, World
+
+RESULTS = Path("results")
+
+
+def planned(**changes: str) -> list[TrialPlan]:
+    return plan_study(load_study(named(**changes)), RESULTS)
+
+
+def named(**changes: str) -> str:
+    text = STUDY
+    for old, new in changes.items():
+        text = text.replace(f"{old}:", new, 1)
+    Path("small.yaml").write_text(text, encoding="utf-8")
+    return "small.yaml"
+
+
+def done(heard: Heard | None = None, **changes: str) -> StudyResult:
+    study = load_study(named(**changes))
+    plans = plan_study(study, RESULTS)
+    return run_study(study, plans, Path("out"), RESULTS, heard or Heard())
+
+
+def test_a_plan_says_what_is_missing_and_how_long_it_takes(world: World) -> None:
+    plans = planned()
+    assert [plan.training for plan in plans] == ["", "", *["to do"] * 4]
+    assert [plan.steps for plan in plans] == [0, 0, 4, 4, 8, 8]
+    assert [plan.seconds for plan in plans] == [4.0, 4.0, None, None, None, None]
+    assert world.trained == []
+
+
+def test_times_come_from_trainings_that_are_done(world: World) -> None:
+    done()
+    plans = planned(epochs="schedule: constant, epochs:")
+    # Three seconds a step; evaluations of ten samples, five a second.
+    assert plans[2].training == "to do"
+    assert plans[2].seconds == pytest.approx(3.0 * plans[2].steps + 2.0)
+
+
+def test_trainings_and_evaluations_are_asked_as_the_file_says(world: World) -> None:
+    done()
+    assert world.trained == [
+        ("single", ("raf_db",), 0, 2),
+        ("single", ("raf_db",), 1, 2),
+        ("joint", ("raf_db", "pisc_fine"), 0, 2),
+        ("joint", ("raf_db", "pisc_fine"), 1, 2),
+    ]
+    assert [asked.get("method") for asked in world.asked] == [None, "posthoc", *[None] * 4]
+    assert all(asked["limit"] == 5 for asked in world.asked)
+    assert ["checkpoint" in asked for asked in world.asked] == [False, False, *[True] * 4]
+
+
+def test_the_same_command_again_trains_nothing(world: World) -> None:
+    done()
+    world.trained.clear()
+    plans = planned()
+    assert all(plan.done for plan in plans)
+    done()
+    assert world.trained == []
+
+
+def test_the_table_holds_means_over_seeds(world: World) -> None:
+    [table] = done().tables
+    rows = {row.model: row.cells for row in table.rows}
+    assert list(rows) == ["Model", "Model + Post-hoc", "Model + Single", "Model + Joint"]
+    face, relation = rows["Model + Joint"]
+    assert face is not None
+    assert relation is not None
+    assert face.value == pytest.approx(65)  # of .6 and .7
+    assert relation.value == pytest.approx(70)
+    assert face.seeds == 2
+    assert face.low == pytest.approx(65 - 12.706 * 5, abs=0.01)  # t with one degree of freedom
+    assert rows["Model + Single"][1] is None
+    assert "What it is about." in table.notes
+    assert "Joint: recipe joint (mixing=uniform); trained on Both; seeds 0, 1." in table.notes
+
+
+def test_every_format_and_the_record_are_written(world: World) -> None:
+    result = done()
+    names = ["table.md", "table.csv", "table.json", "table.tex", "study.json"]
+    assert [path.name for path in result.files] == names
+    assert all(path.stat().st_size for path in result.files)
+    record = json.loads(Path("out/study.json").read_text())
+    assert [trial["seed"] for trial in record["trials"]] == [None, None, 0, 1, 0, 1]
+    assert record["trials"][4]["samples"] == {"raf_db": 8, "pisc_fine": 8}
+
+
+def test_a_trial_that_fails_is_reported_and_the_rest_goes_on(world: World) -> None:
+    world.breaks = {("single", 1)}
+    heard = Heard()
+    result = done(heard)
+    said = "Model + Single (Faces), seed 1: RuntimeError: the recipe broke"
+    assert list(result.failed) == [said]
+    assert f"Not there: {said}" in result.tables[0].notes
+    assert len(heard.trials) == 6
+    world.breaks = set()
+    world.trained.clear()
+    assert [plan.training for plan in planned()].count("continues") == 1
+    assert list(done().failed) == []
+    assert world.trained == [("single", ("raf_db",), 1, 2)]
+
+
+def test_an_interruption_is_no_failure(world: World) -> None:
+    world.breaks, world.crash = {("joint", 0)}, KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        done()
+    world.breaks = set()
+    assert list(done().failed) == []
+    assert [seed for _, _, seed, _ in world.trained] == [0, 1, 0, 1]
+
+
+def test_what_cannot_be_planned_hinders_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = world.plan_training
+
+    def refuse(model: str, recipe: str, tasks: Any, **asked: Any) -> Any:
+        if recipe == "single":
+            raise UserError("no data", fix="bring some")
+        return plain(model, recipe, tasks, **asked)
+
+    monkeypatch.setattr("harness.api.plan_training", refuse)
+    assert [bool(plan.problem) for plan in planned()] == [False, False, True, True, False, False]
+    assert len(done().failed) == 2
+
+
+def test_a_batch_must_hold_whole_micro_batches(world: World) -> None:
+    plans = planned(micro_batch="micro_batch: 3, workers: 2, save_every:")
+    assert "batch 4 is no multiple of micro_batch 3" in plans[2].problem
+
+
+def test_matched_by_steps_the_single_training_is_as_long(world: World) -> None:
+    transfer = "transfer: {alone: Single, joint: Joint, matched: steps}\nevaluation:"
+    plans = planned(evaluation=transfer)
+    assert {plan.steps for plan in plans[2:]} == {8}
+    assert [plan.settings.epochs for plan in plans[2:] if plan.settings] == [4, 4, 2, 2]
+    matched = "transfer: {alone: Single, joint: Joint, matched: samples}\nevaluation:"
+    assert [plan.steps for plan in planned(evaluation=matched)[2:]] == [4, 4, 8, 8]
+
+
+def test_a_task_with_two_choices_of_options_is_asked_in_two_runs() -> None:
+    one, two, other = StudyTask("a", {"x": 1}), StudyTask("a", {"x": 2}), StudyTask("b")
+    assert list(rounds([one, two, other])) == [[one, other], [two]]
+
+
+# --- from the command line ------------------------------------------------------------------------
+
+
+def study(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        entry(["study", *arguments])
+    return int(str(ended.value.code or 0))
+
+
+def test_a_dry_run_computes_nothing(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    assert study("small.yaml", "--dry-run", "--json") == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert [trial["training"] for trial in plan] == ["", "", *["to do"] * 4]
+    assert not Path("results").exists()
+
+
+def test_the_exit_code_says_that_a_trial_failed(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.breaks = {("joint", 0)}
+    assert study("small.yaml") == 1
+    assert "failed: Model + Joint (Both), seed 0" in capsys.readouterr().err
+    assert Path("results/studies/small/table.md").is_file()
+    world.breaks = set()
+    assert study("small.yaml", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["columns"]
+
+
+def test_a_folder_of_something_else_is_refused(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("mine").mkdir()
+    Path("mine/letter.txt").write_text("dear")
+    assert study("small.yaml", "--out", "mine") == 2
+    assert "is not a study's" in capsys.readouterr().err
+    assert study("small.yaml", "--out", "first") == 0
+    Path("other.yaml").write_text(STUDY.replace("study: small", "study: other"))
+    assert study("other.yaml", "--out", "first") == 2
+    assert "holds the study 'small'" in capsys.readouterr().err
+
+
+def test_without_a_name_the_shipped_studies_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert study() == 0
+    assert "asd_main_demo" in capsys.readouterr().out.split()

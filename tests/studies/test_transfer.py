@@ -1,0 +1,139 @@
+"""Transfer against numbers worked by hand: signs, the seed as unit, what test samples add."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from harness.runs.record import Interval
+from harness.studies import transfer
+from harness.studies.loader import load_study
+from harness.studies.plan import plan_study
+from harness.studies.run import StudyResult, run_study
+from harness.studies.transfer import relative_change
+from tests.studies.world import STUDY, Heard, World
+from tests.tables.records import metric, record
+
+
+@pytest.mark.parametrize(
+    ("alone", "joint", "direction", "change"),
+    [
+        (0.5, 0.6, "higher", 0.2),
+        (0.5, 0.4, "higher", -0.2),
+        (0.2, 0.1, "lower", 0.5),
+        (0.2, 0.3, "lower", -0.5),
+        (-2.0, -1.0, "zero", 0.5),
+        (-1.0, 2.0, "zero", -1.0),
+        (-0.5, -0.25, "higher", 0.5),
+        (0.0, 0.4, "higher", None),
+        (float("nan"), 0.4, "higher", None),
+    ],
+)
+def test_a_change_is_relative_and_positive_for_better(
+    alone: float, joint: float, direction: Any, change: float | None
+) -> None:
+    assert relative_change(alone, joint, direction) == (
+        None if change is None else pytest.approx(change)
+    )
+
+
+@given(st.floats(0.01, 10), st.floats(0.01, 10), st.floats(0.1, 100))
+def test_a_change_does_not_depend_on_the_unit(alone: float, joint: float, unit: float) -> None:
+    for direction in ("higher", "lower", "zero"):
+        found = relative_change(alone * unit, joint * unit, direction)  # type: ignore[arg-type]
+        plain = relative_change(alone, joint, direction)  # type: ignore[arg-type]
+        assert found == pytest.approx(plain, abs=1e-9)
+
+
+def compared(low: float, high: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    paired = SimpleNamespace(interval=Interval(low, high, 0.95, "bootstrap", 1000))
+    found = SimpleNamespace(main=SimpleNamespace(paired=paired))
+    monkeypatch.setattr(transfer, "compare", lambda *_: found)
+
+
+@pytest.mark.parametrize(
+    ("direction", "before", "after", "ends"),
+    [
+        ("higher", 0.5, 0.6, (-0.1, 0.3)),
+        ("lower", 0.5, 0.6, (-0.3, 0.1)),
+        ("zero", 0.5, 0.6, (-0.3, 0.1)),
+        ("zero", -0.5, -0.4, (-0.1, 0.3)),
+        ("zero", -0.5, 0.4, (None, None)),
+        ("higher", 0.0, 0.4, (None, None)),
+    ],
+)
+def test_the_interval_over_samples_has_the_sign_of_the_change(
+    monkeypatch: pytest.MonkeyPatch,
+    direction: str,
+    before: float,
+    after: float,
+    ends: tuple[float | None, float | None],
+) -> None:
+    compared(-0.05, 0.15, monkeypatch)
+    one = record("m", "t", metric(before, direction=direction))
+    other = record("m", "t", metric(after, direction=direction))
+    found = transfer._over_samples(one, other, before, after)
+    assert found == (ends if ends[0] is None else pytest.approx(ends))
+
+
+def study(matched: str) -> StudyResult:
+    text = STUDY.replace(
+        "evaluation:", f"transfer: {{alone: Single, joint: Joint, matched: {matched}}}\nevaluation:"
+    )
+    Path("small.yaml").write_text(text, encoding="utf-8")
+    held = load_study("small.yaml")
+    plans = plan_study(held, Path("results"))
+    return run_study(held, plans, Path("out"), Path("results"), Heard())
+
+
+def test_the_seed_is_the_unit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared(0.1, 0.3, monkeypatch)
+    _, table = study("samples").tables
+    # Alone .4 and .5, joint .6 and .7: changes of .5 and .4.
+    interval = stats.t.interval(0.95, 1, loc=45.0, scale=stats.sem([50.0, 40.0]))
+    seeds, samples = table.rows
+    [cell], [beside] = seeds.cells, samples.cells
+    assert cell is not None
+    assert beside is not None
+    assert (cell.value, cell.seeds) == (pytest.approx(45.0), 2)
+    assert (cell.low, cell.high) == pytest.approx(interval)
+    # (.1 / .4 + .1 / .5) / 2 and (.3 / .4 + .3 / .5) / 2
+    assert (beside.low, beside.high) == pytest.approx((22.5, 67.5))
+    [held] = json.loads(Path("out/transfer_seeds.json").read_text())
+    assert [one["change"] for one in held["seeds"]] == pytest.approx([0.5, 0.4])
+
+
+@pytest.mark.parametrize(
+    ("matched", "said", "counts"),
+    [
+        ("samples", "matched by samples of the task", "steps alone and joint 4 and 8"),
+        ("steps", "matched by total steps", "steps alone and joint 8 and 8"),
+    ],
+)
+def test_how_trainings_are_matched_is_printed(
+    world: World, monkeypatch: pytest.MonkeyPatch, matched: str, said: str, counts: str
+) -> None:
+    compared(0.1, 0.3, monkeypatch)
+    notes = " ".join(study(matched).tables[1].notes)
+    assert said in notes
+    assert counts in notes
+    assert ("seen 32 and 16" if matched == "steps" else "seen 16 and 16") in notes
+
+
+def test_a_seed_that_lacks_one_of_the_pair_is_left_out(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared(0.1, 0.3, monkeypatch)
+    world.breaks = {("joint", 1)}
+    result = study("samples")
+    cell = result.tables[1].rows[0].cells[0]
+    assert cell is not None
+    assert (cell.value, cell.seeds, cell.low) == (pytest.approx(50.0), 1, None)
+    assert len(result.failed) == 1
