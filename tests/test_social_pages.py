@@ -120,7 +120,7 @@ def test_the_example_of_pisc() -> None:
     write("annotation_image_info.json", [{"id": 1, "bbox": people}, {"id": 2, "bbox": people}])
     write("domain_split/testidx.json", ["1", "2"])
     draw("image/00001.jpg", "image/00002.jpg")
-    scored = [
+    scored: list[dict[str, Any]] = [
         {"id": row["pair"], "scores": {label: float(row[label]) for label in COARSE}}
         for row in rows
     ]
@@ -140,6 +140,11 @@ def test_the_example_of_pisc() -> None:
         found["Non-intimate"], found["Mean recall"], values(without)["mAP"],
     ] == said  # fmt: skip
     assert "No relation" not in found
+    # Scores are ranked as they stand: a pair's level matters to mAP and not to its answer.
+    scored[0]["scores"] = {label: value - 1 for label, value in scored[0]["scores"].items()}
+    lower, _ = run("pisc_coarse", scored)
+    assert values(lower)["mAP"] < found["mAP"]
+    assert values(lower)["Mean recall"] == found["Mean recall"]
 
 
 def test_the_example_of_gazefollow() -> None:
