@@ -30,7 +30,8 @@ from harness.samples.images import MAX_PIXELS
 from harness.specs.catalog import load_catalog
 from harness.specs.prompt import lists_options
 from harness.specs.variants import variants_of
-from harness.tables.build import build_table
+from harness.tables.build import Ways, build_table
+from harness.tables.layout import load_layout
 from harness.tables.table import Table
 from harness.training.checkpoint import open_checkpoint
 from harness.training.run import TrainingPlan, Watcher, run_training
@@ -314,10 +315,25 @@ def leaderboard(
     place: Path | str | Iterable[EvaluationRecord] = "results",
     *,
     tasks: Sequence[str] | None = None,
+    metric: str | None = None,
+    layout: str | None = None,
+    ways: Ways | None = None,
 ) -> Table:
-    """Return the table of finished evaluations: a results folder, a run manifest, or records."""
+    """Return the table of finished evaluations.
+
+    Args:
+        place: A results folder, a run manifest, or records.
+        tasks: Ids of the tasks to show, in this order.
+        metric: Id or heading of the metric to show instead of each task's own.
+        layout: Name or file of a layout, in the place of both.
+        ways: Baseline, rule for duplicates, looks and tests.
+
+    Raises:
+        UserError: no record, an unknown task, metric or layout, or two evaluations for one cell.
+    """
     if isinstance(place, Path | str):
         records, _ = read_evaluations(place)
     else:
         records = list(place)
-    return build_table(records, tasks=tasks)
+    held = None if layout is None else load_layout(layout)
+    return build_table(records, tasks=tasks, metric=metric, layout=held, ways=ways)
