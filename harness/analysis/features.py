@@ -62,7 +62,7 @@ class FeatureStore:
             try:
                 keys = json.loads((shard / _KEYS).read_bytes())
                 whole = all(_rows(shard, column) == len(keys) for column in columns)
-            except (OSError, ValueError, TypeError):
+            except (OSError, ValueError, TypeError, EOFError):
                 continue
             if whole:
                 found |= {key: (shard, row) for row, key in enumerate(keys)}

@@ -205,7 +205,7 @@ def _own(rows: Rows) -> dict[str, Json]:
 
 
 def _summary(cosines: NDArray[np.float64]) -> dict[str, Json]:
-    """Return mean, Student's t interval over minibatches (within -1 and 1), and the share below 0."""
+    """Return mean, t interval over minibatches (within -1 and 1), and share below 0."""
     known = cosines[np.isfinite(cosines)]
     interval = over_seeds(known.tolist())
     return {

@@ -175,6 +175,7 @@ def gradients(  # noqa: PLR0913  what a pass over minibatches is made of
             rows = []
             for places in batches:
                 rows.append(_of_batch(module, items, places, micro_batch, sketcher))
+                _require_reached(trained, sketcher)
                 if not np.isfinite(rows[-1]).all():
                     names = ", ".join(pool.examples[place].id for place in places[:3])
                     raise UserError(
@@ -184,13 +185,16 @@ def gradients(  # noqa: PLR0913  what a pass over minibatches is made of
             say(f"{pool.examples[0].task}: {len(rows)} minibatches")
     finally:
         sketcher.close()
+    return found, sketcher
+
+
+def _require_reached(trained: Trained, sketcher: Sketcher) -> None:
     for part in trained.parts:
         if not any(name.startswith(f"{part}.") for name in sketcher.reached):
             raise UserError(
                 f"no gradient reaches {part}: the model computes it without",
                 fix="--parts with other parts",
             )
-    return found, sketcher
 
 
 def _of_batch(

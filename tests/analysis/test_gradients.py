@@ -1,0 +1,181 @@
+"""Cosines are autograd's own; sketches keep them; conflict is read off minibatches."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.analysis.gradients import GradientSettings, cosine, minibatches, tables_of
+from harness.analysis.results import read_analysis
+from harness.cli.main import entry
+from harness.errors import UserError
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.torch
+
+
+@pytest.fixture
+def layers() -> Any:
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Linear(6, 40), torch.nn.Tanh(), torch.nn.Linear(40, 3))
+
+
+def losses(layers: Any) -> list[Any]:
+    chance = torch.Generator().manual_seed(1)
+    return [layers(torch.randn(5, 6, generator=chance)).square().mean() for _ in range(4)]
+
+
+def by_autograd(layers: Any) -> list[Any]:
+    found = []
+    for loss in losses(layers):
+        held = torch.autograd.grad(loss, list(layers.parameters()))
+        found.append(torch.cat([one.reshape(-1) for one in held]).numpy())
+    return found
+
+
+def by_sketch(layers: Any, size: int) -> tuple[list[Any], Any]:
+    from harness.analysis.sketching import Sketcher
+
+    sketcher = Sketcher(list(layers.named_parameters()), size, 0)
+    found = []
+    for loss in losses(layers):
+        loss.backward()
+        found.append(sketcher.take())
+    sketcher.close()
+    return found, sketcher
+
+
+@pytest.mark.parametrize("size", [0, 403, 10**6])
+def test_a_small_model_s_gradients_are_exact(layers: Any, size: int) -> None:
+    found, sketcher = by_sketch(layers, size)
+    assert sketcher.exact
+    assert sketcher.reached == {name for name, _ in layers.named_parameters()}
+    assert all(weight.grad is None for weight in layers.parameters())
+    np.testing.assert_allclose(found, by_autograd(layers), rtol=1e-6, atol=1e-9)
+
+
+def test_cosines_are_autograd_s(layers: Any) -> None:
+    wanted = [
+        float(torch.nn.functional.cosine_similarity(*map(torch.tensor, pair), dim=0))
+        for pair in pairwise(by_autograd(layers))
+    ]
+    held = np.stack(by_sketch(layers, 0)[0])
+    np.testing.assert_allclose(cosine(held[:-1], held[1:]), wanted, atol=1e-6)
+
+
+def test_sketches_keep_cosines_within_their_error() -> None:
+    torch.manual_seed(0)
+    weight = torch.nn.Parameter(torch.zeros(200_000))
+    first = torch.randn(200_000)
+    second = 0.3 * first + torch.randn(200_000)
+    from harness.analysis.sketching import Sketcher
+
+    sketcher = Sketcher([("w", weight)], 4096, 3)
+    found = []
+    for gradient in (first, second, first):
+        (weight * gradient).sum().backward()
+        found.append(sketcher.take())
+    assert len(found[0]) == 4096
+    np.testing.assert_array_equal(found[0], found[2])
+    exact = float(cosine(first.numpy(), second.numpy()))
+    assert float(cosine(found[0], found[1])) == pytest.approx(exact, abs=4 / 4096**0.5)
+
+
+def test_tasks_that_pull_apart_are_told_from_their_own_noise() -> None:
+    random = np.random.default_rng(0)
+    way = random.normal(size=50)
+
+    def rows(sign: float) -> Any:
+        return (sign * way + 0.5 * random.normal(size=(12, 50))).astype(np.float32)
+
+    held = {"a": rows(1), "b": rows(-1), "c": random.normal(size=(12, 50)).astype(np.float32)}
+    tables = {table.name: table.records() for table in tables_of(held)}
+    apart, unrelated = tables["pairs"][0], tables["pairs"][1]
+    assert apart["negative"] == 1
+    assert float(str(apart["high"])) < 0
+    assert float(str(unrelated["low"])) < 0 < float(str(unrelated["high"]))
+    direct = cosine(held["a"], held["b"]).mean()
+    assert apart["mean"] == pytest.approx(float(direct))
+    assert tables["matrix"][0]["b"] == tables["matrix"][1]["a"] == apart["mean"]
+    assert float(str(tables["tasks"][0]["split_half"])) > 0.9
+    assert abs(float(str(tables["tasks"][2]["split_half"]))) < 0.5
+
+
+def test_minibatches_share_no_sample(faces: Path) -> None:
+    from harness import api
+    from harness.training.pool import make_pool
+
+    pool = make_pool([api.load_task("raf_db", data=faces)], form=None, limit=None, seed=0)
+    held = minibatches(pool, "raf_db", GradientSettings(batches=9, batch=3))
+    assert len(held) == 4
+    assert len({place for one in held for place in one}) == 12
+    with pytest.raises(UserError, match="has 13 samples to train on, 4 minibatches of 4"):
+        minibatches(pool, "raf_db", GradientSettings(batch=4))
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        entry(list(arguments))
+    return int(str(ended.value.code or 0))
+
+
+def flags(built: Path, *more: str) -> list[str]:
+    return [
+        "gradients", "--model", "socialfusion", "-o", f"path={built / 'saved'}", "--batches", "4",
+        "--batch", "3", "--micro-batch", "2", "--results", "r", *more,
+    ]  # fmt: skip
+
+
+def test_a_task_agrees_with_itself_under_another_name(
+    built: Path, faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from harness.analysis import commands
+
+    asked = flags(built, "--tasks", "raf_db,raf_db", "--data", f"raf_db={faces}")
+    assert run(*asked) == 2
+    assert "name at least two" in capsys.readouterr().err
+    settled = commands._settled
+
+    def twice(tasks: str, given: Any) -> Any:
+        held, found, runtime = settled(tasks, given)
+        from dataclasses import replace
+
+        from harness.evaluation.task import Task
+
+        same = Task(replace(found[0].spec, id="again"), held.with_data({"again": faces}))
+        return held, [*found, same], runtime
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(commands, "_settled", twice)
+        patch.setattr(
+            "harness.analysis.gradients.minibatches",
+            lambda pool, _, settings: minibatches(pool, "raf_db", settings),
+        )
+        asked = flags(built, "--tasks", "raf_db", "--data", f"raf_db={faces}", "--parts", "all")
+        patch.setattr("harness.analysis.sketching.asked_parts", lambda *_: ("connector", "lora"))
+        assert run(*asked, "--sketch", "0") == 0
+    found = read_analysis(next((tmp_path / "r").rglob("analysis.json")).parent)
+    row = found.table("pairs").records()[0]
+    assert row["mean"] == pytest.approx(1, abs=1e-5)
+    assert row["negative"] == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--parts", "conector"], "the model has no part 'conector'"),
+        (["--batch", "9"], "4 minibatches of 9 are the least"),
+        (["--model", "majority"], "unknown option of model 'majority'"),
+        (["--parts", "vision_tower"], "no gradient reaches vision_tower"),
+    ],
+)
+def test_a_wrong_wish_is_one_message(
+    built: Path, faces: Path, more: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = ["--tasks", "raf_db,pisc_coarse", "--data", f"raf_db={faces}"]
+    assert run(*flags(built, *data, "--limit", "13", *more)) == 2
+    assert said in capsys.readouterr().err

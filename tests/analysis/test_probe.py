@@ -1,0 +1,396 @@
+"""A probe is scikit-learn's own; a degradation is paired; what cannot be probed is refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from harness import api
+from harness.analysis.features import Column, FeatureStore
+from harness.analysis.probe import Seen, fit, refuse_different
+from harness.analysis.results import Analysis, read_analysis
+from harness.analysis.scoring import measured, paired, value_of
+from harness.analysis.splits import SPLITS, Probed, read_task
+from harness.cli.main import entry
+from harness.errors import UserError
+
+pytest.importorskip("sklearn")
+FACES = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
+
+
+@pytest.fixture
+def many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a RAF-DB folder with 70 train and 35 test faces."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    root = tmp_path / "raf"
+    images, labels = root / "basic" / "Image" / "aligned", root / "basic" / "EmoLabel"
+    images.mkdir(parents=True)
+    labels.mkdir()
+    rows = []
+    for split, count in (("train", 70), ("test", 35)):
+        for place in range(1, count + 1):
+            kind = place % 7 + 1
+            rows.append(f"{split}_{place:05d}.jpg {kind}")
+            shade = (kind * 30 % 256, place, 50 if split == "train" else 90)
+            Image.new("RGB", (16, 16), shade).save(images / f"{split}_{place:05d}_aligned.jpg")
+    (labels / "list_patition_label.txt").write_text("\n".join(rows) + "\n")
+    return root
+
+
+def task_of(root: Path, *, limit: int | None = None) -> Probed:
+    return read_task(api.load_task("raf_db", data=root), limit=limit, share=0.2, seed=0)
+
+
+def drawn(task: Probed, noise: float, seed: int = 0) -> dict[str, Any]:
+    """Return features in which the class shows, more or less."""
+    random = np.random.default_rng(seed)
+    middles = np.random.default_rng(7).normal(size=(7, 10))
+    return {
+        split: np.array(
+            [
+                middles[FACES.index(str(row.sample.target))] + noise * random.normal(size=10)
+                for row in task.rows[split]
+            ],
+            dtype=np.float32,
+        )
+        for split in SPLITS
+    }
+
+
+def labels(task: Probed, split: str) -> list[str]:
+    return [str(row.sample.target) for row in task.rows[split]]
+
+
+def test_a_probe_is_a_direct_run_of_scikit_learn(many: Path) -> None:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from harness.analysis.linear import C_GRID
+
+    task = task_of(many)
+    features = drawn(task, 1.5)
+    fitted, samples = fit(task, task.rows, features)
+    direct = {
+        strength: make_pipeline(
+            StandardScaler(), LogisticRegression(C=strength, max_iter=1000)
+        ).fit(features["train"], [FACES.index(label) for label in labels(task, "train")])
+        for strength in C_GRID
+    }
+    on_val = {
+        strength: model.score(
+            features["val"], [FACES.index(label) for label in labels(task, "val")]
+        )
+        for strength, model in direct.items()
+    }
+    assert fitted.strength == max(on_val, key=lambda strength: (on_val[strength], -strength))
+    model = direct[fitted.strength]
+    aims = [FACES.index(label) for label in labels(task, "test")]
+    assert value_of(task, samples) == pytest.approx(model.score(features["test"], aims))
+    assert [FACES.index(str(answer)) for answer in fitted.answers] == model.predict(
+        features["test"]
+    ).tolist()
+    assert fitted.scores is not None
+    np.testing.assert_allclose(
+        fitted.scores, model.predict_log_proba(features["test"]), rtol=1e-5, atol=1e-5
+    )
+
+
+def test_ridge_is_a_direct_run_of_scikit_learn() -> None:
+    from sklearn.linear_model import Ridge
+    from sklearn.preprocessing import StandardScaler
+
+    from harness.analysis.linear import fit_points
+
+    random = np.random.default_rng(0)
+    features = {split: random.normal(size=(30, 5)).astype(np.float32) for split in SPLITS}
+    aims = random.uniform(size=(30, 2))
+    found = fit_points(features, aims.tolist(), lambda _, __: 0.0)
+    assert found.strength == 1e5, "of equals the strongest"
+    scaler = StandardScaler().fit(features["train"])
+    model = Ridge(alpha=1e5).fit(scaler.transform(features["train"]), aims)
+    np.testing.assert_allclose(
+        np.array(found.answers), model.predict(scaler.transform(features["test"])), rtol=1e-5
+    )
+
+
+def test_a_degradation_is_paired_over_clusters(many: Path) -> None:
+    task = task_of(many)
+    good, bad = (fit(task, task.rows, drawn(task, noise, 3))[1] for noise in (0.3, 3.0))
+    found = paired(task, bad, good, 0)
+    assert found.difference == pytest.approx(value_of(task, good) - value_of(task, bad))
+    assert found.interval is not None
+    assert found.difference is not None
+    assert 0 < found.interval.low < found.difference < found.interval.high
+    assert found.p is not None
+    assert found.p < 0.05
+    assert paired(task, good, good, 0).difference == 0
+    value = measured(task, good, 0)
+    assert value.value == value_of(task, good)
+    assert value.interval is not None
+    with pytest.raises(UserError, match="different pictures"):
+        paired(task, good, good[1:], 0)
+
+
+def test_permuted_labels_are_forgotten(many: Path) -> None:
+    task = task_of(many)
+    features = drawn(task, 0.2)
+    assert value_of(task, fit(task, task.rows, features)[1]) > 0.9
+    assert value_of(task, fit(task, task.rows, features, permuted=0)[1]) < 0.5
+
+
+def test_validation_is_whole_clusters_of_train(many: Path) -> None:
+    task = task_of(many)
+    assert task.validation == "part of train"
+    apart = [{row.sample.cluster for row in task.rows[split]} for split in SPLITS]
+    assert not apart[0] & apart[1]
+    assert len(task.rows["train"]) + len(task.rows["val"]) == 70
+    assert len(task.rows["test"]) == 35
+    assert task_of(many).images == task.images != task_of(many, limit=30).images
+
+
+def test_encoders_that_saw_different_pictures_have_no_difference() -> None:
+    one: Any = Seen(type("E", (), {"name": "a"})(), {}, {}, {"raf_db": "1" * 64}, 0)
+    other = replace(one, images={"raf_db": "2" * 64})
+    refuse_different(one, one)
+    with pytest.raises(UserError, match="features of different pictures of 'raf_db'"):
+        refuse_different(one, other)
+
+
+@pytest.mark.parametrize(
+    ("labels_", "said"),
+    [
+        ("train_00001.jpg 1\ntrain_00002.jpg 1\ntest_00001.jpg 1\ntest_00002.jpg 2\n", "one class"),
+        ("train_00001.jpg 1\ntrain_00002.jpg 2\ntest_00001.jpg 1\n", "one class only|no sample"),
+        ("train_00001.jpg 1\ntrain_00002.jpg 2\ntest_00001.jpg 1\ntest_00002.jpg 2\n", "7 classes"),
+    ],
+)  # fmt: skip
+def test_splits_that_teach_nothing_are_refused(many: Path, labels_: str, said: str) -> None:
+    (many / "basic" / "EmoLabel" / "list_patition_label.txt").write_text(labels_)
+    with pytest.raises(UserError, match=said):
+        read_task(api.load_task("raf_db", data=many), limit=None, share=0.2, seed=1)
+
+
+def test_a_task_without_classes_is_told_which_probe_fits(tmp_path: Path) -> None:
+    (tmp_path / "v2_OpenEnded_mscoco_val2014_questions.json").write_text("{}")
+    task = api.load_task("gazefollow", data=tmp_path)
+    samples: Any = [type("S", (), {"target": "a cat", "fields": {}})()]
+    patched: Any = type("T", (), {"spec": task.spec, "id": "vqa", "read": lambda _: samples})()
+    from harness.analysis.splits import _kind
+
+    with pytest.raises(UserError, match="no class labels") as caught:
+        _kind(patched)
+    assert "ridge probes take points" in caught.value.fix
+    samples[0].target = [[0.5, 0.5]]
+    assert _kind(patched) == "points"
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        entry(list(arguments))
+    return int(str(ended.value.code or 0))
+
+
+def only(results: Path) -> Analysis:
+    return read_analysis(next(results.rglob("analysis.json")).parent)
+
+
+@pytest.mark.torch
+def test_a_tower_taken_out_is_the_encoder_it_was(
+    built: Path, many: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = [
+        "probe", "--encoder", f"open_clip:local-dir:{built / 'encoder'}", "--encoder",
+        f"model:socialfusion,path={built / 'saved'}", "--tasks", "raf_db", "--data",
+        f"raf_db={many}", "--results", "r", "--layers", "all", "--pooling", "mean,class",
+    ]  # fmt: skip
+    assert run(*asked) == 0
+    found = only(tmp_path / "r")
+    rows = found.table("probe").records()
+    assert [(row["block"], row["pooling"]) for row in rows[:6]] == [
+        (layer, pooling) for layer in (0, 1, 2) for pooling in ("mean", "class")
+    ]
+    assert len(rows) == 12
+    for row in found.table("degradation").records():
+        assert row["degradation"] == 0
+    said = capsys.readouterr()
+    assert "105 pictures to encode" in said.err
+    stamp = (found.directory / "analysis.json").stat().st_mtime_ns
+    assert run(*asked, "--json") == 0
+    said = capsys.readouterr()
+    assert "to encode" not in said.err
+    assert json.loads(said.out)["fingerprint"] == found.fingerprint
+    assert (found.directory / "analysis.json").stat().st_mtime_ns == stamp
+    assert run(*asked, "--layers", "-1", "--seed", "1") == 0
+    assert " 0 pictures to encode" in capsys.readouterr().err
+
+
+@pytest.mark.torch
+def test_layers_are_the_blocks_outputs(built: Path, many: Path) -> None:
+    import open_clip
+    import torch
+
+    from harness.analysis.towers import of_open_clip
+    from harness.models import Runtime
+
+    task = task_of(many)
+    from harness.analysis.splits import open_row
+
+    images = [open_row(task.spec, row) for row in task.rows["test"][:3]]
+    tower = of_open_clip(f"local-dir:{built / 'encoder'}", Runtime(device="cpu"))
+    columns = [Column(1, "mean"), Column(1, "class")]
+    found = tower.features(images, columns)
+    alone = [tower.features([image], columns)[0] for image in images]
+    model, _, prepare = open_clip.create_model_and_transforms(f"local-dir:{built / 'encoder'}")
+    visual = model.visual.eval()
+    with torch.inference_mode():
+        pixels = torch.stack([prepare(image.pixels) for image in images])
+        held = visual.forward_intermediates(
+            pixels, indices=[1], output_fmt="NLC", normalize_intermediates=False,
+            output_extra_tokens=True,
+        )  # fmt: skip
+    for place in range(3):
+        for column, wanted in (
+            (columns[0], held["image_intermediates"][0][place].mean(0)),
+            (columns[1], held["image_intermediates_prefix"][0][place, 0]),
+        ):
+            np.testing.assert_allclose(found[place][column], wanted.numpy(), atol=1e-5)
+            np.testing.assert_allclose(alone[place][column], wanted.numpy(), atol=1e-5)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("kind", ["clip", "siglip", "dinov2"])
+def test_transformers_encoders_have_layers_and_poolings(kind: str) -> None:
+    import torch
+    import transformers
+
+    from harness.analysis.towers import Tower
+    from harness.samples.images import LoadedImage
+
+    small: dict[str, Any] = {
+        "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 3,
+        "num_attention_heads": 2, "image_size": 16, "patch_size": 8,
+    }  # fmt: skip
+    makers: dict[str, Any] = {
+        "clip": lambda: transformers.CLIPVisionModel(transformers.CLIPVisionConfig(**small)),
+        "siglip": lambda: transformers.SiglipVisionModel(transformers.SiglipVisionConfig(**small)),
+        "dinov2": lambda: transformers.Dinov2Model(transformers.Dinov2Config(**small)),
+    }
+    torch.manual_seed(0)
+    model = makers[kind]().eval()
+    pixels = torch.randn(2, 3, 16, 16)
+
+    def run_(images: Any) -> object:
+        return model(pixel_values=pixels[: len(images)])
+
+    tower = Tower(kind, model, run_)
+    assert tower.layers == (0, 1, 2)
+    attention = kind == "siglip"
+    assert tower.poolings == (("mean", "attention") if attention else ("class", "mean"))
+    shown = LoadedImage(Image.new("RGB", (4, 4)), "", "", 4, 4)
+    asked = tower.columns("-2", "mean")
+    assert asked == {"-2/mean": Column(1, "mean")}
+    found = tower.features([shown, shown], list(asked.values()))
+    with torch.inference_mode():
+        states = model(pixel_values=pixels, output_hidden_states=True).hidden_states
+    wanted = states[2][:, 0 if attention else 1 :].mean(1).numpy()
+    np.testing.assert_allclose([one[Column(1, "mean")] for one in found], wanted, atol=1e-5)
+    if attention:
+        last = tower.columns("all", "attention")
+        assert list(last.values()) == [Column(2, "attention")]
+        vectors = tower.features([shown, shown], list(last.values()))
+        with torch.inference_mode():
+            pooled = model(pixel_values=pixels).pooler_output.numpy()
+        np.testing.assert_allclose(
+            [one[Column(2, "attention")] for one in vectors], pooled, atol=1e-5
+        )
+    with pytest.raises(UserError, match="has no layer 3") as caught:
+        tower.columns("3", "mean")
+    assert "its layers: 0, 1, 2" in caught.value.fix
+
+
+@pytest.mark.torch
+def test_features_that_are_not_finite_stop_the_probe(
+    built: Path, many: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.analysis.towers import Tower
+
+    plain = Tower.features
+
+    def broken(self: Any, images: Any, columns: Any) -> Any:
+        found = plain(self, images, columns)
+        return [{column: one[column] / 0 for column in columns} for one in found]
+
+    monkeypatch.setattr(Tower, "features", broken)
+    with np.errstate(all="ignore"):
+        code = run("probe", "--encoder", f"open_clip:local-dir:{built / 'encoder'}", "--tasks",
+                   "raf_db", "--data", f"raf_db={many}")  # fmt: skip
+    assert code == 2
+    assert "not finite at layer 2" in capsys.readouterr().err
+
+
+@pytest.mark.torch
+def test_a_picture_that_one_encoder_rejects_leaves_no_difference(
+    built: Path, many: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.analysis.towers import PromptError, Tower
+
+    plain = Tower.features
+
+    def picky(self: Any, images: Any, columns: Any) -> Any:
+        if self.name.startswith("model:") and any(
+            image.pixels.getpixel((0, 0))[1] < 10 for image in images
+        ):
+            raise PromptError("image_rejected", "too dark")
+        return plain(self, images, columns)
+
+    monkeypatch.setattr(Tower, "features", picky)
+    asked = ["probe", "--tasks", "raf_db", "--data", f"raf_db={many}", "--encoder"]
+    model = f"model:socialfusion,path={built / 'saved'}"
+    assert run(*asked, f"open_clip:local-dir:{built / 'encoder'}", "--encoder", model) == 2
+    assert "have features of different pictures of 'raf_db'" in capsys.readouterr().err
+    assert run(*asked, model) == 0
+    assert "pictures; they are left out" in capsys.readouterr().out
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(
+    ("encoder", "more", "said"),
+    [
+        ("clip", [], "'clip' names no encoder"),
+        ("model:null", [], "model 'null' has no vision tower"),
+        ("model:socialfusion,preset", [], "'preset' in 'model:socialfusion,preset' is not key"),
+        ("open_clip:ViT-B-32", [], "'open_clip:ViT-B-32' lacks its tag"),
+        ("open_clip:local-dir:nowhere", [], "no open_clip encoder"),
+        ("hf:nowhere", [], "there is no folder 'nowhere'"),
+        ("ENCODER", ["--layers", "7"], "has no layer 7\n  fix: its layers: 0, 1, 2 (-1 is 2)"),
+        ("ENCODER", ["--layers", "last"], "'last' is no layer"),
+        ("ENCODER", ["--pooling", "max"], "unknown pooling 'max'"),
+        ("ENCODER", ["--pooling", "attention"], "has no attention pooling"),
+        ("ENCODER", ["--encoder", "ENCODER"], "an encoder is named twice"),
+    ],
+)
+def test_a_wrong_wish_is_one_message(  # noqa: PLR0917  fixtures and cases
+    built: Path, many: Path, encoder: str, more: list[str], said: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    own = f"open_clip:local-dir:{built / 'encoder'}"
+    words = [own if word == "ENCODER" else word for word in (encoder, *more)]
+    assert run("probe", "--tasks", "raf_db", "--data", f"raf_db={many}", "--encoder", *words) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_the_store_holds_what_a_probe_reads(tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path, {"a": 1})
+    column = Column(0, "mean")
+    store.put("k", {column: np.ones(2, dtype=np.float32)})
+    store.flush()
+    with pytest.raises(KeyError):
+        store.matrix(column, ["other"], store.places([column]))

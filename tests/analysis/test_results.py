@@ -1,0 +1,67 @@
+"""Analyses are sealed, read back whole, and never taken for evaluations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.analysis.results import finished, read_analysis, table_of, write_analysis
+from harness.descriptors import Json
+from harness.errors import UserError
+from harness.runs import read_evaluations
+
+ABOUT: dict[str, Json] = {"model": "m", "seed": 0}
+
+
+def written(results: Path) -> Path:
+    table = table_of("pairs", [{"task": "=cmd()", "value": 0.5}, {"task": "b", "value": None}])
+    return write_analysis(results, "probe", ABOUT, [table], notes=["n"]).directory
+
+
+def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+    place = written(tmp_path)
+    assert place.is_relative_to(tmp_path / "analyses" / "probe")
+    found = finished(tmp_path, "probe", ABOUT)
+    assert found is not None
+    assert found.table("pairs").records()[1] == {"task": "b", "value": None}
+    assert found.notes == ("n",)
+    assert finished(tmp_path, "probe", {**ABOUT, "seed": 1}) is None
+    assert finished(tmp_path, "mir", ABOUT) is None
+
+
+def test_a_spreadsheet_takes_no_cell_for_a_formula(tmp_path: Path) -> None:
+    assert (written(tmp_path) / "pairs.csv").read_text() == "task,value\n'=cmd(),0.5\nb,\n"
+
+
+def test_numbers_that_are_not_finite_are_no_values() -> None:
+    rows: list[dict[str, Json]] = [{"a": float("nan")}, {"a": float("inf")}]
+    assert table_of("t", rows).rows == ((None,), (None,))
+
+
+@pytest.mark.parametrize("name", ["analysis.json", "pairs.csv"])
+def test_a_changed_file_is_refused(tmp_path: Path, name: str) -> None:
+    place = written(tmp_path)
+    (place / name).write_bytes((place / name).read_bytes() + b" ")
+    with pytest.raises(UserError, match="changed since it was sealed"):
+        read_analysis(place)
+
+
+@pytest.mark.parametrize("seal", ["[]", "{}", "{", '{"format": 1, "sha256": {"../x": "0"}}'])
+def test_a_damaged_seal_is_one_message(tmp_path: Path, seal: str) -> None:
+    place = written(tmp_path)
+    (place / "sealed.json").write_text(seal)
+    with pytest.raises(UserError):
+        read_analysis(place)
+
+
+def test_a_newer_format_is_refused(tmp_path: Path) -> None:
+    place = written(tmp_path)
+    (place / "sealed.json").write_text('{"format": 99, "sha256": {}}')
+    with pytest.raises(UserError, match="this harness knows up to 1"):
+        read_analysis(place)
+
+
+def test_tables_of_evaluations_pass_analyses_by(tmp_path: Path) -> None:
+    written(tmp_path)
+    assert read_evaluations(tmp_path) == ([], [])

@@ -1,0 +1,103 @@
+"""Joint against single training: pairs by seed, signs by metric, intervals over seeds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scipy.stats import t as student
+
+from harness.analysis.results import read_analysis
+from harness.analysis.transfer import relative
+from harness.cli.main import entry
+from tests.runs.sealed import answers, write
+
+WRONG = "disgust"
+
+
+def evaluation(
+    place: Path, recipe: str, tasks: list[str], seed: int, *, wrong: int, **more: Any
+) -> None:
+    """Write an evaluation of RAF-DB after a training, with so many wrong answers of six."""
+    from harness.runs.seal import seal, write_json
+
+    folder = place / f"{recipe}-{'-'.join(tasks)}-{seed}-{len(list(place.glob('*')))}"
+    write(folder, answers(dict.fromkeys(range(wrong), WRONG)), model="m", **more)
+    held = json.loads((folder / "evaluation.json").read_text())
+    held["model"]["identity"] = {"weights": "w"}
+    if recipe:
+        held["model"]["identity"]["checkpoint"] = str(folder)
+        held["model"]["training"] = {
+            "recipe": {"id": recipe, "options": {}},
+            "data": {"tasks": tasks},
+            "seed": seed,
+            "parts": ["lora"],
+            "fingerprint": "f",
+        }
+    write_json(folder / "evaluation.json", held)
+    seal(folder)
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        entry(list(arguments))
+    return int(str(ended.value.code or 0))
+
+
+def test_changes_are_paired_by_seed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = tmp_path / "results"
+    for seed, alone, together in ((0, 3, 2), (1, 3, 1), (2, 4, 2)):
+        evaluation(place, "single", ["raf_db"], seed, wrong=alone)
+        evaluation(place, "joint", ["gazefollow", "raf_db"], seed, wrong=together)
+    evaluation(place, "joint", ["gazefollow", "raf_db"], 3, wrong=0)
+    evaluation(place, "single", ["gazefollow"], 0, wrong=5)
+    evaluation(place, "", [], 0, wrong=6)
+    assert run("transfer", str(place), "--results", str(tmp_path / "r")) == 0
+    assert "+66.67" in capsys.readouterr().out
+    found = read_analysis(next((tmp_path / "r").rglob("analysis.json")).parent)
+    (row,) = found.table("transfer").records()
+    each = [1 / 3, 2 / 3, 1.0]
+    assert row["relative"] == pytest.approx(sum(each) / 3)
+    low, high = student.interval(0.95, 2, loc=2 / 3, scale=(1 / 3) / 3**0.5)
+    assert row["low"] == pytest.approx(low)
+    assert row["high"] == pytest.approx(high)
+    assert (row["seeds"], row["transfer"]) == (3, "not told apart")
+    matrix = {str(one["trained"]): one for one in found.table("matrix").records()}
+    assert matrix["gazefollow"]["value"] == pytest.approx(1 / 6)
+    assert matrix["gazefollow"]["relative"] == pytest.approx((1 / 6 - 1 / 2) / (1 / 2))
+    assert matrix["raf_db"]["untrained"] == 0
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "direction", "wanted"),
+    [
+        (0.5, 0.6, "higher", 0.2),
+        (0.5, 0.6, "lower", -0.2),
+        (-0.5, 0.25, "zero", 0.5),
+        (0.0, 0.6, "higher", None),
+        (None, 0.6, "higher", None),
+    ],
+)
+def test_a_change_is_positive_where_it_is_better(
+    before: float | None, after: float, direction: str, wanted: float | None
+) -> None:
+    found = relative(before, after, direction)
+    assert found is None if wanted is None else found == pytest.approx(wanted)
+
+
+def test_what_cannot_be_paired_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "results"
+    evaluation(place, "single", ["raf_db"], 0, wrong=1)
+    assert run("transfer", str(place)) == 2
+    assert "after both a single and a joint training" in capsys.readouterr().err
+    evaluation(place, "joint", ["gazefollow", "raf_db"], 0, wrong=1, prompt="other")
+    assert run("transfer", str(place)) == 2
+    assert "did not ask the same" in capsys.readouterr().err
+    evaluation(place, "single", ["raf_db"], 0, wrong=2)
+    assert run("transfer", str(place)) == 2
+    assert "several single trainings of m on raf_db" in capsys.readouterr().err
+    assert run("transfer", str(tmp_path / "nowhere")) == 2
