@@ -27,8 +27,8 @@ def test_a_site_is_built_and_what_is_left_out_is_said(tmp_path: Path) -> None:
 
 
 def test_two_evaluations_for_one_cell_need_a_rule(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        write(tmp_path / "results" / name, answers())
+    write(tmp_path / "results" / "one", answers())
+    write(tmp_path / "results" / "two", answers({1: "anger"}))
     given = ["build", str(tmp_path / "out"), str(tmp_path / "results"), "--no-figures"]
     done = CliRunner().invoke(site, given)
     assert isinstance(done.exception, UserError)
