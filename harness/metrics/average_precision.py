@@ -39,6 +39,10 @@ class MeanAveragePrecision:
     repeat them). A class without samples, in the data or in one bootstrap draw, leaves the mean,
     or counts as 0 with the option ``absent_class=zero``, as scikit-learn has it.
 
+    Log-probabilities of different prompts do not compare: with ``ranked_by=probability`` a class is
+    ranked by its share of the probability of all options (softmax over them); with ``likelihood``
+    by the log-probability itself. Other scores are taken as they are.
+
     A sample without scores ranks by its label: 1 for the class it names, 0 for the others. An
     unparsed one gets the lowest score there is in every class.
     """
@@ -46,6 +50,7 @@ class MeanAveragePrecision:
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         self._classes = Classes(labels)
         self._absent: Absent = absent_class(options)
+        self._softmax = options.get("ranked_by", "probability") == "probability"
 
     def prepare(self, samples: Sequence[ScoredSample]) -> tuple[Ranking, ...]:
         """Return one ranking a class."""
@@ -75,6 +80,8 @@ class MeanAveragePrecision:
                         where=f"sample {sample.id!r}",
                     )
                 scores[row] = sample.scores
+                if self._softmax and sample.score_kind == "logprob":
+                    scores[row] -= np.logaddexp.reduce(scores[row])
                 continue
             answer = self._classes.answer(sample)
             if answer is not None:

@@ -45,7 +45,16 @@ METRICS: tuple[MetricDescriptor, ...] = (
         id="map",
         target="harness.metrics.average_precision:MeanAveragePrecision",
         summary="Mean over classes of average precision, each class against the rest.",
-        options=(_ABSENT_CLASS,),
+        version=2,
+        options=(
+            _ABSENT_CLASS,
+            Option(
+                name="ranked_by",
+                default="probability",
+                choices=("probability", "likelihood"),
+                help="Log-probabilities as shares of all options, or as they are.",
+            ),
+        ),
     ),
     MetricDescriptor(
         id="l2_avg",

@@ -39,6 +39,18 @@ def test_mean_average_precision(case: dict[str, Any]) -> None:
     assert metric.value(metric.prepare(rows), ones)[0] == pytest.approx(expected, abs=1e-9)
 
 
+def test_log_probabilities_rank_by_their_share_unless_told_otherwise() -> None:
+    # -3 is above -5 by itself; beside -1 it is a small share, and -5 beside -8 a large one.
+    rows = [
+        ScoredSample("1", "1", "b", "b", (-3.0, -1.0), score_kind="logprob"),
+        ScoredSample("2", "2", "a", "a", (-5.0, -8.0), score_kind="logprob"),
+    ]
+    ones = np.ones((1, 2))
+    for ranked_by, expected in (("probability", 1.0), ("likelihood", 0.75)):
+        metric = MeanAveragePrecision({"ranked_by": ranked_by}, ("a", "b"))
+        assert metric.value(metric.prepare(rows), ones)[0] == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: str(case["name"]))
 def test_recall_of_each_class(case: dict[str, Any]) -> None:
     labels, rows = samples(case)

@@ -13,7 +13,7 @@ from harness.metrics import ScoredSample
 from harness.metrics.retrieval import BiasAtK, Ndkl, RetrievalMaxSkew, RetrievalMinSkew
 
 CASES = json.loads((Path(__file__).parent / "skew_cases.json").read_text(encoding="utf-8"))["cases"]
-NAMES = {"maxskew": RetrievalMaxSkew, "minskew": RetrievalMinSkew, "bias": BiasAtK}
+NAMES: dict[str, Any] = {"maxskew": RetrievalMaxSkew, "minskew": RetrievalMinSkew, "bias": BiasAtK}
 
 
 def samples(case: dict[str, Any]) -> list[ScoredSample]:
