@@ -141,15 +141,20 @@ def run_probe(  # noqa: PLR0913  what a probe is made of
     if done is not None:
         return done
     started = time.monotonic()
-    probes: list[Probe] = []
-    notes: list[str] = []
-    for encoder in encoders:
-        seen = see(encoder, tasks, settings, cache, say)
-        if seen.rejected:
-            notes.append(f"{encoder.name} rejected {seen.rejected} pictures; they are left out")
-        probes += [
-            probe_column(seen, task, name, settings, say) for task in tasks for name in seen.columns
-        ]
+    each = [see(encoder, tasks, settings, cache, say) for encoder in encoders]
+    for seen in each[1:]:
+        refuse_different(each[0], seen)
+    probes = [
+        probe_column(seen, task, name, settings, say)
+        for seen in each
+        for task in tasks
+        for name in seen.columns
+    ]
+    notes = [
+        f"{seen.encoder.name} rejected {seen.rejected} pictures; they are left out"
+        for seen in each
+        if seen.rejected
+    ]
     notes += [
         f"{task.spec.id}: {task.left_out} samples without a right answer or a readable picture"
         for task in tasks

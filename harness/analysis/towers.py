@@ -52,7 +52,7 @@ class Tower:
         # Only open_clip's transformers may run with positions first, and say so.
         self._positions_first = getattr(parent, "batch_first", True) is False
         self._class_token, self._registers = prefix_tokens(module)
-        self._pools = [one for one in module.modules() if type(one).__name__ in _POOLS]
+        self._pools = [one for one in module.modules() if type(one).__name__.endswith(_POOLS)]
         blank = LoadedImage(Image.new("RGB", (224, 224), "grey"), "", "", 224, 224)
         states, pooled = self._watched([blank])
         self.layers = tuple(layer for layer, seen in enumerate(states) if seen)
