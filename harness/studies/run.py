@@ -24,6 +24,7 @@ from harness.tables.table import Table
 from harness.training.run import Watcher
 
 RECORD = "study.json"
+FORMAT = 1
 
 
 class StudyWatcher(Reporter, Watcher, Protocol):
@@ -90,6 +91,8 @@ def run_study(
     """
     _refuse_other(study, out)
     with writing(out):
+        if not (out / RECORD).is_file():  # whose folder this is, should the command be stopped
+            write_json(out / RECORD, {"format": FORMAT, "study": study.id, "trials": []})
         outcomes = []
         for number, plan in enumerate(plans, 1):
             watcher.trial(number, len(plans), plan)
@@ -163,7 +166,7 @@ def _written(study: Study, outcomes: Sequence[Outcome], out: Path) -> StudyResul
         write_json(out / "transfer_seeds.json", [one.as_json() for one in transfers])
         files.append(out / "transfer_seeds.json")
     record = {
-        "format": 1,
+        "format": FORMAT,
         "study": study.id,
         "version": __version__,
         "trials": [_said(one) for one in outcomes],

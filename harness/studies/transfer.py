@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from harness.analysis.transfer import relative
 from harness.evaluation.compare import compare
-from harness.runs.record import EvaluationRecord, Interval, MetricValue
+from harness.runs.record import EvaluationRecord, Interval
 from harness.stats.intervals import over_seeds
 from harness.studies.plan import TrialPlan
 from harness.studies.study import Study
@@ -30,13 +31,13 @@ class SeedChange:
     Attributes:
         alone: The headline metric after training on the task alone, unscaled.
         joint: After training on all.
-        change: Relative change, positive for better; ``None`` when it is not defined.
+        change: Relative change, positive for better (:func:`harness.analysis.transfer.relative`).
         low: Lower end of its interval over test samples, weights held fixed.
     """
 
     seed: int
-    alone: float
-    joint: float
+    alone: float | None
+    joint: float | None
     change: float | None
     low: float | None
     high: float | None
@@ -73,18 +74,6 @@ class Transfer:
     def as_json(self) -> dict[str, Any]:
         """Return plain data, each seed's numbers among them."""
         return asdict(self)
-
-
-def relative_change(alone: float, joint: float, direction: Direction) -> float | None:
-    """Return ``(joint - alone) / |alone|``, positive for better; ``None`` where it is not defined.
-
-    For a metric that is best at 0 it is the change in distance to 0.
-    """
-    before, after = (abs(alone), abs(joint)) if direction == "zero" else (alone, joint)
-    if not before or not math.isfinite(before) or not math.isfinite(after):
-        return None
-    change = (after - before) / abs(before)
-    return change if direction == "higher" else -change
 
 
 def transfers_of(
@@ -138,13 +127,13 @@ def _transfer(model: str, pairs: Mapping[int, tuple[_One, _One]]) -> Transfer:
 
 def _change(seed: int, alone: _One, joint: _One) -> SeedChange:
     (plan, one), (other_plan, other) = alone, joint
-    before, after = _value(one.main), _value(other.main)
+    before, after = one.main.value, other.main.value
     low, high = _over_samples(one, other, before, after)
     return SeedChange(
         seed=seed,
         alone=before,
         joint=after,
-        change=relative_change(before, after, one.main.direction),
+        change=relative(before, after, one.main.direction),
         low=low,
         high=high,
         steps_alone=plan.steps,
@@ -166,19 +155,18 @@ def _seen(plan: TrialPlan, task: str) -> int:
         return 0
 
 
-def _value(metric: MetricValue) -> float:
-    return math.nan if metric.value is None else metric.value
-
-
 def _over_samples(
-    alone: EvaluationRecord, joint: EvaluationRecord, before: float, after: float
+    alone: EvaluationRecord,
+    joint: EvaluationRecord,
+    before: float | None,
+    after: float | None,
 ) -> tuple[float | None, float | None]:
     """Return the paired interval of the difference as a share of the value before.
 
     The value before is held fixed. Where a metric that is best at 0 changes sides there is none.
     """
     direction = alone.main.direction
-    if relative_change(before, after, direction) is None:
+    if not before or after is None:
         return None, None
     if direction == "zero" and before * after < 0:
         return None, None

@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy import stats
 
 from harness.runs.record import Interval
@@ -17,39 +14,8 @@ from harness.studies import transfer
 from harness.studies.loader import load_study
 from harness.studies.plan import plan_study
 from harness.studies.run import StudyResult, run_study
-from harness.studies.transfer import relative_change
 from tests.studies.world import STUDY, Heard, World
 from tests.tables.records import metric, record
-
-
-@pytest.mark.parametrize(
-    ("alone", "joint", "direction", "change"),
-    [
-        (0.5, 0.6, "higher", 0.2),
-        (0.5, 0.4, "higher", -0.2),
-        (0.2, 0.1, "lower", 0.5),
-        (0.2, 0.3, "lower", -0.5),
-        (-2.0, -1.0, "zero", 0.5),
-        (-1.0, 2.0, "zero", -1.0),
-        (-0.5, -0.25, "higher", 0.5),
-        (0.0, 0.4, "higher", None),
-        (float("nan"), 0.4, "higher", None),
-    ],
-)
-def test_a_change_is_relative_and_positive_for_better(
-    alone: float, joint: float, direction: Any, change: float | None
-) -> None:
-    assert relative_change(alone, joint, direction) == (
-        None if change is None else pytest.approx(change)
-    )
-
-
-@given(st.floats(0.01, 10), st.floats(0.01, 10), st.floats(0.1, 100))
-def test_a_change_does_not_depend_on_the_unit(alone: float, joint: float, unit: float) -> None:
-    for direction in ("higher", "lower", "zero"):
-        found = relative_change(alone * unit, joint * unit, direction)  # type: ignore[arg-type]
-        plain = relative_change(alone, joint, direction)  # type: ignore[arg-type]
-        assert found == pytest.approx(plain, abs=1e-9)
 
 
 def compared(low: float, high: float, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +46,7 @@ def test_the_interval_over_samples_has_the_sign_of_the_change(
     one = record("m", "t", metric(before, direction=direction))
     other = record("m", "t", metric(after, direction=direction))
     found = transfer._over_samples(one, other, before, after)
-    assert found == (ends if ends[0] is None else pytest.approx(ends))
+    assert list(found) == (list(ends) if ends[0] is None else pytest.approx(list(ends)))
 
 
 def study(matched: str) -> StudyResult:
@@ -102,10 +68,11 @@ def test_the_seed_is_the_unit(world: World, monkeypatch: pytest.MonkeyPatch) -> 
     [cell], [beside] = seeds.cells, samples.cells
     assert cell is not None
     assert beside is not None
-    assert (cell.value, cell.seeds) == (pytest.approx(45.0), 2)
-    assert (cell.low, cell.high) == pytest.approx(interval)
+    assert cell.value == pytest.approx(45.0)
+    assert cell.seeds == 2
+    assert [cell.low, cell.high] == pytest.approx(list(interval))
     # (.1 / .4 + .1 / .5) / 2 and (.3 / .4 + .3 / .5) / 2
-    assert (beside.low, beside.high) == pytest.approx((22.5, 67.5))
+    assert [beside.low, beside.high] == pytest.approx([22.5, 67.5])
     [held] = json.loads(Path("out/transfer_seeds.json").read_text())
     assert [one["change"] for one in held["seeds"]] == pytest.approx([0.5, 0.4])
 
@@ -135,5 +102,7 @@ def test_a_seed_that_lacks_one_of_the_pair_is_left_out(
     result = study("samples")
     cell = result.tables[1].rows[0].cells[0]
     assert cell is not None
-    assert (cell.value, cell.seeds, cell.low) == (pytest.approx(50.0), 1, None)
+    assert cell.value == pytest.approx(50.0)
+    assert cell.seeds == 1
+    assert cell.low is None
     assert len(result.failed) == 1
