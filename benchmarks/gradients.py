@@ -47,7 +47,7 @@ def main() -> None:
         rows = []
         for _ in range(given.batches):
             loss = (model(torch.randn(8, given.width)) - aim).square().mean()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             rows.append(sketcher.take())
         found.append(np.stack(rows))
     steps = given.tasks * given.batches
