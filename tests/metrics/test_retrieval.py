@@ -86,8 +86,8 @@ def test_weights_repeat_pictures(rows: list[tuple[int, str, str]], data: st.Data
     # Copies stand beside their picture, so ties keep their order.
     repeated = [one for one, count in zip(samples, counts, strict=True) for _ in range(count)]
     for name in RANKED:
-        options = {"first": "a", "second": "b"} if name == "bias_at_k" else {}
-        options = options if name == "ndkl" else {**options, "k": 3}
+        pair = {"first": "a", "second": "b"} if name == "bias_at_k" else {}
+        options: dict[str, Any] = {} if name == "ndkl" else {**pair, "k": 3}
         metric = make(name, **options)
         found = metric.value(metric.prepare(samples), weights)
         expected = value(metric, repeated) if repeated else math.nan

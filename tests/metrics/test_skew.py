@@ -167,7 +167,9 @@ decisions = st.lists(
 def test_skew_is_the_slow_count(
     samples: list[ScoredSample], zero: str, alpha: float, desired: str, least: int
 ) -> None:
-    options = {"zero": zero, "alpha": alpha, "desired": desired, "min_assigned": least}
+    options: dict[str, Any] = {
+        "zero": zero, "alpha": alpha, "desired": desired, "min_assigned": least,
+    }  # fmt: skip
     expected = slow(samples, zero=zero, alpha=alpha, desired=desired, least=least)
     found = [value(make(name, **options), samples) for name in ("min_skew", "max_skew")]
     np.testing.assert_allclose(found, expected, atol=1e-12)

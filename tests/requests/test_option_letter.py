@@ -12,8 +12,15 @@ from harness.requests.extractor import Extracted
 from harness.requests.extractors.option_letter import RULES, OptionLetterExtractor
 from harness.requests.extractors.verbatim import VerbatimExtractor
 
-FIELDS: dict[str, Json] = {"question": "What is it?", "hint": "", "A": "cat", "B": "dog", "C": "rabbit", "D": "",
-          "round": 0}  # fmt: skip
+FIELDS: dict[str, Json] = {
+    "question": "What is it?",
+    "hint": "",
+    "A": "cat",
+    "B": "dog",
+    "C": "rabbit",
+    "D": "",
+    "round": 0,
+}
 
 
 def letter(text: str, rule: str = "vlmevalkit_bounded") -> Extracted:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import ArrayLike
 from scipy import stats
 from scipy.sparse import csr_array
 from statsmodels.stats.contingency_tables import mcnemar as other_mcnemar
@@ -19,8 +20,8 @@ def rate(totals: Floats) -> Floats:
     return np.asarray(totals[:, :1] / totals[:, 1:2])
 
 
-def sums(right: Floats, sizes: Floats) -> csr_array:
-    return csr_array(np.stack([right, sizes], axis=1).astype(float))
+def sums(right: ArrayLike, sizes: ArrayLike) -> csr_array:
+    return csr_array(np.stack([np.asarray(right), np.asarray(sizes)], axis=1).astype(float))
 
 
 @given(st.integers(0, 60), st.integers(0, 60))
@@ -93,7 +94,8 @@ def test_a_metric_of_ranks_is_compared_by_the_same_test() -> None:
     codes = np.arange(n) // 2
 
     def value(weights: Floats) -> Floats:
-        return (weights @ values / weights.sum(axis=1))[:, None]
+        found: Floats = (weights @ values / weights.sum(axis=1))[:, None]
+        return found
 
     (ranks,) = paired_ranks(value, codes, swaps=8000)
     by_cluster = [np.bincount(codes, weights=held) for held in (first, second)]
