@@ -101,7 +101,8 @@ class VisionLanguageModel(ABC):
         """Return what the vision encoder says of each image ``(N, ...)``; shapes may differ.
 
         What is frozen and worth keeping on disk. The engine asks for each distinct image once. An
-        image's result must not depend on the others beyond rounding.
+        image's result must not depend on the others beyond rounding. Whether gradients are kept is
+        the caller's choice.
 
         Raises:
             PromptError: for an image the preprocessing rejects.

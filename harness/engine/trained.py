@@ -48,9 +48,9 @@ def chosen_parts(model: VisionLanguageModel, asked: str) -> tuple[str, ...]:
     Raises:
         UserError: for a part that the model has not.
     """
-    if asked == "auto":
-        return model.trains
     there = (*model.parts(), LORA)
+    if asked == "auto":
+        return tuple(part for part in model.trains if part in there)
     if asked == "full":
         return tuple(part for part in _PRESETS["full"] if part in there)
     named = tuple(part.strip() for part in asked.split(",") if part.strip())

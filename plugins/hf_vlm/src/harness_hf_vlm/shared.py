@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from harness.descriptors import Json
 from harness.engine.chats import tokenize_whole
 from harness.engine.contract import VisionLanguageModel
@@ -64,7 +63,6 @@ class SharedModel(VisionLanguageModel):
         """Return ids as text, without special tokens."""
         return self._chats.decode(ids)
 
-    @torch.inference_mode()
     def encode(self, images: Sequence[LoadedImage]) -> list[Tensor]:
         """Return the embeddings ``(T, W)`` that the model itself hands to its decoder."""
         return [self._embeddings(image) for image in images]

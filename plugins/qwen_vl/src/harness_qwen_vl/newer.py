@@ -109,7 +109,6 @@ class NewerQwenVL(VisionLanguageModel):
         )
         return text
 
-    @torch.inference_mode()
     def encode(self, images: Sequence[LoadedImage]) -> list[Tensor]:
         """Return a grid (H, W, D) of each image."""
         try:

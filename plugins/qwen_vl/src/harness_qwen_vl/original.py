@@ -128,7 +128,6 @@ class OriginalQwenVL(VisionLanguageModel):
         """Return ids as text; tags of boxes are left out, as the original's evaluation does."""
         return self._vocabulary.decode(ids)
 
-    @torch.inference_mode()
     def encode(self, images: Sequence[LoadedImage]) -> list[Tensor]:
         """Return the resampler's output (256, W) of each image."""
         pixels = torch.stack([self._pixels(image.pixels) for image in images])

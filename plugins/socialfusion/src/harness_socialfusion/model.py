@@ -60,7 +60,6 @@ class SocialFusionModel(nn.Module):
         """The number type of the connector's weights."""
         return next(self.connector.parameters()).dtype
 
-    @torch.no_grad()
     def encode(self, images: Sequence[Image.Image]) -> Tensor:
         """Return the frozen encoder's patch tokens (B, N, D) of images: what is worth caching."""
         pixels = self.encoder.prepare(images)
