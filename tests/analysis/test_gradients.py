@@ -179,7 +179,6 @@ def test_a_task_agrees_with_itself_under_another_name(
         (["--parts", "conector"], "the model has no part 'conector'"),
         (["--batch", "9"], "4 minibatches of 9 are the least"),
         (["--model", "majority"], "unknown option of model 'majority'"),
-        (["--parts", "vision_tower"], "no gradient reaches vision_tower"),
     ],
 )
 def test_a_wrong_wish_is_one_message(

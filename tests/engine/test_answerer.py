@@ -256,7 +256,11 @@ def test_notes_reach_the_user_and_the_record(
 
     import harness
     from harness.api import Silent
-    from harness.models._baseline import RequestAnswerer
+    from harness.models import _baseline
+
+    class Noted(_baseline.RequestAnswerer):
+        def notes(self) -> list[str]:
+            return ["sharing is off"]
 
     class Heard(Silent):
         said: list[str]
@@ -265,7 +269,7 @@ def test_notes_reach_the_user_and_the_record(
             self.said.append(note)
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(RequestAnswerer, "notes", lambda _: ["sharing is off"], raising=False)
+    monkeypatch.setattr(_baseline, "RequestAnswerer", Noted)
     heard = Heard()
     heard.said = []
     (record,) = harness.run(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-PARTS = ("encoder", "language_model", "socialfusion")
-"""An open_clip folder, a transformers folder, and the SocialFusion model made of both."""
+PARTS = ("encoder", "language_model", "socialfusion", "llava")
+"""An open_clip folder, a transformers folder, the SocialFusion model made of both, and a LLaVA."""
 
 
 def folder(part: str = "") -> Path:

@@ -225,6 +225,8 @@ def _step(
 def save(model: LlavaForConditionalGeneration, out: Path, place: Path) -> None:
     """Write the model in half precision with its tokenizer and image preprocessing."""
     halved: Any = model
+    # A machine's own path has no place in a file that is handed on.
+    halved.config.text_config._name_or_path = ""  # noqa: SLF001
     halved.half().eval().save_pretrained(place)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copyfile(out / "language_model" / name, place / name)
