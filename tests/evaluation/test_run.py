@@ -235,6 +235,8 @@ def test_ctrl_c_keeps_blocks_and_exits_130(faces: Faces, tmp_path: Path) -> None
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
+        # A shell that runs the tests in the background hands on that Ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     ) as running:
         while running.poll() is None and not list((tmp_path / "r").rglob("0000.jsonl")):
             time.sleep(0.02)

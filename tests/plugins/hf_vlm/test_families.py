@@ -90,7 +90,10 @@ def test_the_fastest_exact_way_is_taken(made: Made) -> None:
         assert one.values == pytest.approx(other.values, abs=1e-4)
         assert (one.tokens, one.bytes) == (other.tokens, other.bytes)
         assert one.bytes == tuple(len(option.encode()) for option in OPTIONS)
-    assert found[0] == found[3]
+    # The same question twice: in another row of a batch it may be rounded otherwise.
+    assert isinstance(found[0], Scores)
+    assert isinstance(found[3], Scores)
+    assert found[0].values == pytest.approx(found[3].values, abs=1e-5)
     writes = requests(Generate(4))
     assert results(made.chosen, writes) == results(made.whole, writes)
 
