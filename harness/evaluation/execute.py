@@ -103,7 +103,7 @@ def _answer(
             progress(size)
     for index, block in _ahead(job, done):
         model = answerer()
-        records = _records(model, scorer, block)
+        records = answered_block(model, scorer, block)
         journal.append(index, records)
         answered += len(records)
         progress(len(records))
@@ -119,7 +119,8 @@ def _answer(
     return answered, notes
 
 
-def _records(model: Answerer, scorer: Scorer, block: list[Asked]) -> list[Record]:
+def answered_block(model: Answerer, scorer: Scorer, block: list[Asked]) -> list[Record]:
+    """Ask a model one block and return a record a sample, in order."""
     requests = [asked.request for asked in block if asked.request is not None]
     responses = {
         response.request: response for response in (model.answer(requests) if requests else ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 
 from harness.descriptors import Json
@@ -25,7 +26,7 @@ def agreement(answer: str, references: Sequence[str]) -> float:
     return (matches * own + (count - matches) * other) / count
 
 
-class _MeanAgreement:
+class _MeanAgreement(ABC):
     """Mean over samples of their agreement, in ``[0, 1]``; an unparsed answer scores 0."""
 
     size = 2
@@ -45,9 +46,9 @@ class _MeanAgreement:
             return 0.0
         return self.compared(sample.answer, references)
 
+    @abstractmethod
     def compared(self, answer: str, references: Sequence[str]) -> float:
         """Return the agreement of an answer with its references."""
-        raise NotImplementedError
 
 
 class VqaAccuracy(_MeanAgreement):

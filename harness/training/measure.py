@@ -12,6 +12,7 @@ import numpy as np
 
 from harness.errors import UserError
 from harness.evaluation.ask import Asker
+from harness.evaluation.execute import answered_block
 from harness.evaluation.plan import Selection, plan_task
 from harness.evaluation.score import Record, Scorer, scored
 from harness.evaluation.task import Task
@@ -58,10 +59,7 @@ def ask_train_split(task: Task, answerer: Answerer, ids: Iterable[str]) -> Itera
     planned = plan_task(here, Selection(ids=wanted))
     asker, scorer = Asker(here), Scorer(here.spec)
     for samples in planned.stream():
-        block = asker.block(samples)
-        requests = [asked.request for asked in block if asked.request is not None]
-        responses = {response.request: response for response in answerer.answer(requests)}
-        yield from (scorer.record(asked, responses.get(asked.sample.id)) for asked in block)
+        yield from answered_block(answerer, scorer, asker.block(samples))
 
 
 def skews_of(spec: TaskSpec, records: Iterable[Record]) -> Skews:
