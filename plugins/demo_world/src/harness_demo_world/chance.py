@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 
-VERSION = "3"
+VERSION = "4"
 """Version of the world; raised whenever the bytes of any file would change."""
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from harness_demo_world.people import Person
 
 SIZE = 96
-_NOISE = 0.25
+_NOISE = 0.2
 
 Box = tuple[float, float, float, float]
 
@@ -66,7 +66,7 @@ def draw_gesture(who: Person, gesture: str, rng: random.Random, paint: bool = Tr
     _shoulders(canvas, who, x, y, r)
     head(canvas, who, (x, y), r)
     shape = GESTURES[gesture]
-    unit = rng.uniform(7.6, 11.0)
+    unit = rng.uniform(9.6, 12.4)
     centre = (48 + side * rng.uniform(8, 20), rng.uniform(50, 64))
     turn = shape.turn
     if turn == 180.0:
@@ -81,7 +81,7 @@ def draw_gesture(who: Person, gesture: str, rng: random.Random, paint: bool = Tr
         # The thumb points along the local x axis: turn it up (like) or down (dislike).
         turn = (90.0 if not mirror else -90.0) * (1 if shape.turn == 0 else -1)
         centre = (centre[0], min(62.0, max(36.0, centre[1])))
-    frame = Frame(centre, unit, turn + rng.uniform(-20, 20), mirror)
+    frame = Frame(centre, unit, turn + rng.uniform(-16, 16), mirror)
     hand(canvas, frame, shape, who.skin, who.shirt, 6.0)
     middle = frame.at(0, 0.8)
     box = _box(middle, 2.1 * unit, 2.1 * unit)
@@ -93,7 +93,7 @@ def _mute(canvas: Canvas, who: Person, rng: random.Random) -> GestureScene:
     x, y, r = rng.uniform(36, 60), rng.uniform(28, 38), rng.uniform(19, 23)
     _shoulders(canvas, who, x, y, r)
     head(canvas, who, (x, y), r)
-    unit = rng.uniform(8.0, 10.0)
+    unit = rng.uniform(8.8, 10.8)
     frame = Frame((x + 0.4 * unit, y + 0.5 * r + 2.1 * unit), unit, rng.uniform(-9, 9))
     hand(canvas, frame, Shape("i", "fold"), who.skin, who.shirt, 5.0)
     box = _box(frame.at(0, 0.6), 1.4 * unit, 2.0 * unit)
@@ -119,7 +119,7 @@ def _both(canvas: Canvas, who: Person, gesture: str, rng: random.Random) -> Gest
     x, y, r = rng.uniform(38, 58), rng.uniform(12, 20), rng.uniform(9, 12)
     _shoulders(canvas, who, x, y, r)
     head(canvas, who, (x, y), r)
-    unit = rng.uniform(8.0, 11.0)
+    unit = rng.uniform(9.4, 12.0)
     centre = (rng.uniform(43, 53), rng.uniform(55, 64))
     two_hands(canvas, gesture, centre, unit, who.skin, who.shirt)
     halves = tuple(
