@@ -247,6 +247,7 @@ class Teaching(TypedDict, total=False):
         limit: So many samples a task at most.
         parts: What trains: ``auto``, ``full`` or names.
         lora: ``rank``, ``alpha``, ``dropout``.
+        tower: A training whose vision tower is in the place of the model's own.
     """
 
     options: Mapping[str, Json]
@@ -259,6 +260,7 @@ class Teaching(TypedDict, total=False):
     limit: int | None
     parts: str
     lora: Mapping[str, Json]
+    tower: Path | None
 
 
 def plan_training(
@@ -283,6 +285,7 @@ def plan_training(
         limit=asked.get("limit"),
         parts=asked.get("parts", "auto"),
         lora=asked.get("lora"),
+        tower=asked.get("tower"),
     )
 
 

@@ -53,6 +53,11 @@ _RATES = {"llava": 5e-7, "qwen_vl": 1e-6, "bunny": 1e-7}  # of arXiv 2408.06569,
 @click.option(
     "--parts", default="auto", show_default=True, metavar="auto|full|A,B", help="What trains."
 )
+@click.option(
+    "--tower",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="A training whose vision tower replaces the model's own.",
+)
 @click.option("--lora-rank", default=16, show_default=True, type=click.IntRange(min=1))
 @click.option("--lora-alpha", default=32, show_default=True, type=click.IntRange(min=1))
 @click.option("--lora-dropout", default=0.0, show_default=True, type=click.FloatRange(0, 0.9))
@@ -132,6 +137,7 @@ def _plan(flags: Mapping[str, Any]) -> TrainingPlan:
         form=flags["form"],
         limit=flags["limit"],
         parts=flags["parts"],
+        tower=flags["tower"],
         lora={
             "rank": flags["lora_rank"],
             "alpha": flags["lora_alpha"],

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import UserError, nearest
+from harness.runs.seal import file_hash
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -140,6 +141,22 @@ def load(model: VisionLanguageModel, folder: Path) -> Trained:
     for part in model.parts().values():
         part.eval()  # adapters come in training mode, with dropout
     return trained
+
+
+def take(model: VisionLanguageModel, part: str, folder: Path) -> None:
+    """Put one part as a training left it into a model that is not prepared yet.
+
+    Raises:
+        UserError: the training did not train that part, or it does not fit.
+    """
+    there = read_trained(folder).parts
+    if part not in there:
+        raise UserError(
+            f"this training left no {part}", where=folder, fix=f"it trained {', '.join(there)}"
+        )
+    restore(model, Trained((part,)), folder)
+    if model.features_key is not None:
+        model.features_key = {**model.features_key, part: file_hash(folder / f"{part}.safetensors")}
 
 
 def restore(model: VisionLanguageModel, trained: Trained, folder: Path) -> None:

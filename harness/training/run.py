@@ -7,7 +7,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Protocol
@@ -22,6 +22,7 @@ from harness.runs.lock import writing
 from harness.runs.seal import write_json, write_whole
 from harness.samples.images import MAX_PIXELS
 from harness.specs import fingerprint
+from harness.training.checkpoint import open_checkpoint
 from harness.training.contract import Epoch, Recipe, Skews, check_pool
 from harness.training.pool import Pool, make_pool
 from harness.training.settings import TrainingSettings
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 RECORD = "train.json"
 SEEN = "seen.txt"
+TOWER = "vision_tower"
 FORMAT = 1
 
 
@@ -43,6 +45,7 @@ class TrainingPlan:
         parts: As asked: ``auto``, ``full`` or names.
         fingerprint: Hash of everything that decides the weights.
         steps: Of all epochs, were each to see the whole pool.
+        tower: A training whose vision tower is in the place of the model's own.
     """
 
     subject: Subject
@@ -57,6 +60,7 @@ class TrainingPlan:
     fingerprint: str
     about: Mapping[str, Json]
     steps: int
+    tower: Path | None = None
 
 
 class Watcher(Protocol):
@@ -99,6 +103,7 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
     limit: int | None = None,
     parts: str = "auto",
     lora: Mapping[str, Json] | None = None,
+    tower: Path | None = None,
 ) -> TrainingPlan:
     """Settle a training: data read, options checked, no weight loaded.
 
@@ -131,6 +136,8 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
         "parts": parts,
         "lora": dict(lora or {}),
     }
+    if tower is not None:
+        about["tower"] = open_checkpoint(tower).sha256
     steps = settings.epochs * math.ceil(len(pool.examples) / settings.batch)
     return TrainingPlan(
         subject=subject,
@@ -145,6 +152,7 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
         fingerprint=fingerprint(about),
         about=about,
         steps=steps,
+        tower=tower,
     )
 
 
@@ -207,11 +215,13 @@ def _begin(plan: TrainingPlan, out: Path, heard: Watcher) -> tuple[Stage, Any]:
     """Load the model, prepare it, and bring back the last finished epoch's state."""
     import torch
 
-    from harness.engine.trained import Trained, chosen_parts, prepare
+    from harness.engine.trained import Trained, chosen_parts, prepare, take
     from harness.engine.training import TrainingModule
     from harness.training import loop
 
     model = load_model(plan.subject, plan.tasks[0])
+    if plan.tower is not None:
+        take(model, TOWER, plan.tower)
     lora: dict[str, Any] = dict(plan.lora)
     trained = Trained(chosen_parts(model, plan.parts), **lora)
     torch.manual_seed(plan.settings.seed)  # new LoRA weights
@@ -308,7 +318,11 @@ def _finish(
     """Put the weights in place, then the record: with it the training is done."""
     from harness.engine.trained import save
 
-    save(stage.module.model, stage.trained, out)
+    trained = stage.trained
+    if plan.tower is not None and TOWER not in trained.parts:
+        # The weights of another tower go along, so that the folder is whole by itself.
+        trained = replace(trained, parts=(TOWER, *trained.parts))
+    save(stage.module.model, trained, out)
     seen = sorted(
         {
             f"{lesson.task.spec.data.benchmark} {lesson.sample.id.partition('#not ')[0]}"
@@ -322,7 +336,7 @@ def _finish(
             "format": FORMAT,
             "fingerprint": plan.fingerprint,
             **plan.about,
-            "trained": asdict(stage.trained),
+            "trained": asdict(trained),
             "epochs": list(epochs),
             "versions": _versions(),
             "seconds": round(time.time() - started, 1),
