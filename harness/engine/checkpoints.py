@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.descriptors import Json, is_installed
-from harness.engine.weights import hash_files, read_header
+from harness.engine.weights import PACKAGE, hash_files, package_folder, read_header
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -97,14 +97,15 @@ def open_checkpoint(
     """Find a checkpoint and read its config; weights of the hub are fetched when first needed.
 
     Args:
-        name: A folder or a hub id.
+        name: A folder, a hub id, or ``package:NAME/folder``.
         revision: Branch, tag or commit on the hub.
         base: Folder that relative paths start from; the working directory by default.
 
     Raises:
         UserError: when it is not there, or no checkpoint.
     """
-    path = (base or Path()) / Path(name).expanduser()
+    packed = name.startswith(PACKAGE)
+    path = package_folder(name) if packed else (base or Path()) / Path(name).expanduser()
     if path.is_file():
         raise UserError("a checkpoint is a folder, this is a file", where=path)
     if path.is_dir():

@@ -6,6 +6,7 @@ Imports no torch, so a model's identity can use it.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import os
 import tempfile
@@ -20,6 +21,32 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 22
 _HEADER_LIMIT = 100_000_000
 _MEMO = "weight_hashes.json"
+PACKAGE = "package:"
+"""Begins the address of a folder inside an installed package: ``package:NAME/folder``."""
+
+
+def package_folder(address: str) -> Path:
+    """Return the folder that ``package:NAME/folder`` names; nothing of the package is imported.
+
+    Raises:
+        UserError: when the package is not installed or has no such folder.
+    """
+    package, _, inside = address.removeprefix(PACKAGE).partition("/")
+    try:
+        spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    except (ImportError, ValueError):
+        spec = None
+    places = list(spec.submodule_search_locations or ()) if spec else []
+    if not places:
+        raise UserError(
+            f"the package {package!r} is not installed",
+            where=address,
+            fix=f"pip install social-{package.replace('_', '-')}",
+        )
+    path = Path(places[0]) / inside
+    if not path.is_dir():
+        raise UserError(f"there is no folder {address!r}", where=path)
+    return path
 
 
 def hash_file(path: Path, memo: Path | None = None) -> str:

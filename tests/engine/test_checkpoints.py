@@ -263,3 +263,12 @@ def test_a_model_is_loaded_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_a_folder_without_a_tokenizer_says_so(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot read the tokenizer"):
         load_tokenizer(write(tmp_path))
+
+
+def test_a_checkpoint_inside_a_package_is_opened_by_its_address() -> None:
+    found = open_checkpoint("package:harness_demo_world/weights/llava")
+    assert family_of(found.config) == "llava"
+    with pytest.raises(UserError, match="not installed"):
+        open_checkpoint("package:no_such_package/weights")
+    with pytest.raises(UserError, match="no folder"):
+        open_checkpoint("package:harness_demo_world/no_such_folder")

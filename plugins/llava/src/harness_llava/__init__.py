@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from harness.descriptors import ModelDescriptor
 from harness.plugins import hookimpl
 
-from harness_llava.options import OPTIONS, PRESETS
+from harness_llava.options import OPTIONS, PRESET_MARKS, PRESETS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,5 +28,6 @@ def harness_models() -> Sequence[ModelDescriptor]:
             capabilities=frozenset({"choose", "generate"}),
             options=OPTIONS,
             presets=PRESETS,
+            preset_marks=PRESET_MARKS,
         )
     ]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from harness.descriptors import Json
 
 OPTIONS: tuple[Option, ...] = (
-    Option(name="path", help="a checkpoint: a folder or a hub id"),
+    Option(name="path", help="a checkpoint: a folder, a hub id, or package:NAME/folder"),
     Option(name="revision", help="branch, tag or commit on the hub"),
     Option(
         name="format",
@@ -47,7 +47,8 @@ OPTIONS: tuple[Option, ...] = (
     *LOADING,
 )
 
-_HUB = {
+_PATHS = {
+    "demo": "package:harness_demo_world/weights/llava",
     "1.5-7b": "llava-hf/llava-1.5-7b-hf",
     "1.5-13b": "llava-hf/llava-1.5-13b-hf",
     "1.5-7b-original": "liuhaotian/llava-v1.5-7b",
@@ -57,4 +58,5 @@ _HUB = {
     "onevision-0.5b": "llava-hf/llava-onevision-qwen2-0.5b-ov-hf",
     "onevision-7b": "llava-hf/llava-onevision-qwen2-7b-ov-hf",
 }
-PRESETS: Mapping[str, Mapping[str, Json]] = {name: {"path": path} for name, path in _HUB.items()}
+PRESETS: Mapping[str, Mapping[str, Json]] = {name: {"path": path} for name, path in _PATHS.items()}
+PRESET_MARKS: Mapping[str, tuple[str, ...]] = {"demo": ("demo",)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,12 +16,12 @@ from harness.engine.checkpoints import (
     refuse_remote_code,
     require_family,
 )
-from harness.engine.weights import hash_files, read_header
+from harness.engine.weights import PACKAGE, hash_files, package_folder, read_header
 from harness.errors import UserError
 
 CONFIG = "open_clip_config.json"
 WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
-_LOCAL, _HUB, _PACKAGE = "local-dir:", "hf-hub:", "package:"
+_LOCAL, _HUB = "local-dir:", "hf-hub:"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _SMALL = ("*.json", "*.txt", "*.model")
 
@@ -134,8 +133,8 @@ def fetch(name: str, revision: str | None, patterns: Iterable[str]) -> Path:
 
 def _folder(path: str) -> Path | None:
     """Return the folder that a path names; ``None`` when it can only be a hub id or a tag."""
-    if path.startswith(_PACKAGE):
-        return _in_package(path)
+    if path.startswith(PACKAGE):
+        return package_folder(path)
     folder = Path(path.removeprefix(_LOCAL)).expanduser()
     if folder.is_dir():
         return folder
@@ -144,25 +143,6 @@ def _folder(path: str) -> Path | None:
     if path.startswith((_LOCAL, ".", "/", "~")):
         raise UserError("there is no such folder", where=folder, fix="check the path")
     return None
-
-
-def _in_package(path: str) -> Path:
-    package, _, inside = path.removeprefix(_PACKAGE).partition("/")
-    try:
-        spec = importlib.util.find_spec(package) if package.isidentifier() else None
-    except (ImportError, ValueError):
-        spec = None
-    places = list(spec.submodule_search_locations or ()) if spec else []
-    if not places:
-        raise UserError(
-            f"the package {package!r} is not installed",
-            where=path,
-            fix=f"pip install social-{package.replace('_', '-')}",
-        )
-    folder = Path(places[0]) / inside
-    if not folder.is_dir():
-        raise UserError("there is no such folder", where=folder)
-    return folder
 
 
 def _by_tag(name: str, revision: str | None, form: str) -> Encoder:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.engine.weights import hash_files, read_header
+from harness.engine.weights import PACKAGE, hash_files, package_folder, read_header
 from harness.errors import UserError
 
-_LOCAL, _HUB, _PACKAGE = "local-dir:", "hf-hub:", "package:"
+_LOCAL, _HUB = "local-dir:", "hf-hub:"
 _ENCODER_CONFIG = "open_clip_config.json"
 _FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
 
@@ -45,22 +44,9 @@ def resolve_path(name: str, base: Path | None = None) -> Path:
     Raises:
         UserError: when the package is not installed or there is no such folder.
     """
-    if name.startswith(_PACKAGE):
-        package, _, inside = name.removeprefix(_PACKAGE).partition("/")
-        try:
-            spec = importlib.util.find_spec(package) if package.isidentifier() else None
-        except (ImportError, ValueError):
-            spec = None
-        places = list(spec.submodule_search_locations or ()) if spec else []
-        if not places:
-            raise UserError(
-                f"the package {package!r} is not installed",
-                where=name,
-                fix=f"pip install social-{package.replace('_', '-')}",
-            )
-        path = Path(places[0]) / inside
-    else:
-        path = (base or Path()) / Path(name).expanduser()
+    if name.startswith(PACKAGE):
+        return package_folder(name)
+    path = (base or Path()) / Path(name).expanduser()
     if not path.is_dir():
         raise UserError(f"there is no folder {name!r}", where=path)
     return path
@@ -72,7 +58,7 @@ def find_encoder(name: str, revision: str | None, base: Path | None, memo: Path 
     Raises:
         UserError: when it is not there or not an open_clip folder with safetensors.
     """
-    if name.startswith((_LOCAL, _PACKAGE)):
+    if name.startswith((_LOCAL, PACKAGE)):
         return _from_folder(name, resolve_path(name.removeprefix(_LOCAL), base), memo, encoder=True)
     if name.startswith(_HUB):
         return _from_hub(name, name.removeprefix(_HUB), revision, memo, encoder=True)
@@ -93,7 +79,7 @@ def find_language_model(
     Raises:
         UserError: when it is not there or has no safetensors.
     """
-    local = name.startswith((_PACKAGE, ".", "/", "~")) or ((base or Path()) / name).is_dir()
+    local = name.startswith((PACKAGE, ".", "/", "~")) or ((base or Path()) / name).is_dir()
     if local:
         return _from_folder(name, resolve_path(name, base), memo, encoder=False)
     return _from_hub(name, name, revision, memo, encoder=False)
