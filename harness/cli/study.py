@@ -48,14 +48,20 @@ def study(
     name it lists the studies that are shipped.
     """
     from harness.config.settings import load_settings
-    from harness.studies.loader import load_study, study_names
+    from harness.studies.degradation.study import is_degradation
+    from harness.studies.loader import load_study, open_study, study_names
     from harness.studies.plan import plan_study
 
     if study is None:
         click.echo("\n".join(study_names()))
         return 0
+    document = open_study(study)
+    if is_degradation(document):
+        from harness.cli._degradation import run_degradation
+
+        return run_degradation(document, out, results, dry_run=dry_run, as_json=as_json)
     console = Console(stderr=as_json, highlight=False)
-    held = load_study(study)
+    held = load_study(document)
     place = load_settings(profile=held.profile, results=results).results
     plans = plan_study(held, results)
     _print_plan(held, plans, console)

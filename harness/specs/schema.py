@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from harness.plugins import Plugins
     from harness.specs.yaml_loader import Document
 
-Kind = Literal["task", "group", "leaderboard", "published", "study"]
+Kind = Literal["task", "group", "leaderboard", "published", "study", "degradation"]
 _FILES = {
     "task": ("harness.specs", "task_spec.schema.json"),
     "group": ("harness.specs", "task_group.schema.json"),
     "leaderboard": ("harness.tables", "leaderboard.schema.json"),
     "published": ("harness.tables", "published.schema.json"),
     "study": ("harness.studies", "study.schema.json"),
+    "degradation": ("harness.studies.degradation", "degradation.schema.json"),
 }
 _PATTERN = "lower-case letters, digits and underscores, a letter first"
 _NOUNS = {

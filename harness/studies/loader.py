@@ -16,6 +16,7 @@ from harness.specs.catalog import Catalog, load_catalog
 from harness.specs.schema import schema_problems
 from harness.specs.yaml_loader import Document, Path_, read_yaml
 from harness.studies.study import (
+    Comparison,
     Study,
     StudyData,
     StudyModel,
@@ -33,19 +34,28 @@ def study_names() -> list[str]:
     return sorted(path.stem for path in data_folder(FOLDER).glob("*.yaml"))
 
 
-def load_study(name: str) -> Study:
-    """Return a study by the path of its file, or by the id of a shipped one.
+def open_study(name: str) -> Document:
+    """Return a study's file by its path, or by the id of a shipped one.
 
     Raises:
-        UserError: at ``file:line:column``: no such study, one that is not valid, or that names a
-            model, recipe, method, task or option that is not there.
+        UserError: no such study, or a file that is no YAML.
     """
     path = Path(name)
     if path.suffix not in {".yaml", ".yml"}:
         if name not in study_names():
             raise unknown("study", name, study_names())
         path = data_folder(FOLDER) / f"{name}.yaml"
-    document = read_yaml(path)
+    return read_yaml(path)
+
+
+def load_study(study: str | Document) -> Study:
+    """Return a study by the path of its file, by the id of a shipped one, or of an open file.
+
+    Raises:
+        UserError: at ``file:line:column``: no such study, one that is not valid, or that names a
+            model, recipe, method, task or option that is not there.
+    """
+    document = open_study(study) if isinstance(study, str) else study
     problems = schema_problems(document, "study")
     if problems:
         raise problems[0]
@@ -80,6 +90,9 @@ class _Reader:
             layout=raw.get("layout", ""),
             interval=raw.get("interval", "brackets"),
             transfer=Transfer(**raw["transfer"]) if "transfer" in raw else None,
+            compare=tuple(Comparison(**held) for held in raw.get("compare", ())),
+            environment=raw.get("environment", {}),
+            text=self._document.text,
         )
         self._check(study)
         return study
@@ -187,6 +200,12 @@ class _Reader:
                 raise UserError(f"the label {twice[0]!r} is repeated", where=where)
         if study.layout:
             self._placed(lambda: load_layout(study.layout), ("layout",))
+        labels = [recipe.label for recipe in study.recipes]
+        for at, pair in enumerate(study.compare):
+            for key in ("row", "against"):
+                if (label := getattr(pair, key)) not in labels:
+                    where = self._document.where(("compare", at, key))
+                    raise unknown("label of a recipe", label, labels, where=where)
         if study.transfer is not None:
             trained = [recipe.label for recipe in study.recipes if recipe.recipe]
             for key in ("alone", "joint"):

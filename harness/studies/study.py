@@ -66,9 +66,21 @@ class Transfer:
     matched: Literal["samples", "steps"]
 
 
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two recipes, by label, that are compared seed by seed: ``row`` against ``against``."""
+
+    row: str
+    against: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
-    """A study; fields are those of ``study.schema.json``, groups of tasks made plain."""
+    """A study; fields are those of ``study.schema.json``, groups of tasks made plain.
+
+    Attributes:
+        text: Its file as it was read.
+    """
 
     id: str
     title: str
@@ -84,6 +96,9 @@ class Study:
     layout: str = ""
     interval: Literal["brackets", "half", "none"] = "brackets"
     transfer: Transfer | None = None
+    compare: tuple[Comparison, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ is shown beside it; it holds the trained weights fixed, so it leaves out the lar
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -16,9 +15,10 @@ from harness.analysis.transfer import relative
 from harness.evaluation.compare import compare
 from harness.runs.record import EvaluationRecord, Interval
 from harness.stats.intervals import over_seeds
+from harness.studies.noise import KINDS, SAID, mean, noisy_cell
 from harness.studies.plan import TrialPlan
 from harness.studies.study import Study
-from harness.tables.table import Cell, Column, Looks, Row, Section, Table
+from harness.tables.table import Column, Looks, Row, Section, Table
 from harness.training.run import RECORD
 
 Direction = Literal["higher", "lower", "zero"]
@@ -106,7 +106,6 @@ def _transfer(model: str, pairs: Mapping[int, tuple[_One, _One]]) -> Transfer:
     first = next(iter(pairs.values()))[0][1]
     seeds = tuple(_change(seed, *pair) for seed, pair in pairs.items())
     values = [one.change for one in seeds if one.change is not None]
-    whole = len(values) == len(seeds)  # a mean of some seeds is another number
     records = [record for pair in pairs.values() for _, record in pair]
     return Transfer(
         model=model,
@@ -115,10 +114,10 @@ def _transfer(model: str, pairs: Mapping[int, tuple[_One, _One]]) -> Transfer:
         metric=first.main.column,
         direction=first.main.direction,
         seeds=seeds,
-        value=math.fsum(values) / len(values) if whole else None,
-        over_seeds=over_seeds(values) if whole else None,
-        low=_mean([one.low for one in seeds]),
-        high=_mean([one.high for one in seeds]),
+        value=mean([one.change for one in seeds]),
+        over_seeds=over_seeds(values) if len(values) == len(seeds) else None,
+        low=mean([one.low for one in seeds]),
+        high=mean([one.high for one in seeds]),
         n=min(record.counts.scored for record in records),
         clusters=min(record.counts.clusters for record in records),
         marks=tuple(sorted({mark for record in records for mark in record.marks})),
@@ -178,15 +177,7 @@ def _over_samples(
     return min(ends), max(ends)
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return math.fsum(known) / len(known) if values and len(known) == len(values) else None
-
-
 # --- table ----------------------------------------------------------------------------------------
-
-SEEDS = "t over seeds"
-SAMPLES = "bootstrap over test samples"
 
 
 def transfer_table(study: Study, transfers: Sequence[Transfer]) -> Table:
@@ -202,8 +193,8 @@ def transfer_table(study: Study, transfers: Sequence[Transfer]) -> Table:
     rows = []
     for model in dict.fromkeys(one.model for one in transfers):
         held = {one.task: one for one in transfers if one.model == model}
-        for kind in (SEEDS, SAMPLES):
-            cells = tuple(_cell(held.get(column.task), kind) for column in columns)
+        for kind in KINDS:
+            cells = tuple(noisy_cell(held.get(column.task), kind, 100) for column in columns)
             rows.append(Row(f"{model}: {kind}", "", cells, model))
     return Table(
         columns,
@@ -211,32 +202,6 @@ def transfer_table(study: Study, transfers: Sequence[Transfer]) -> Table:
         tuple(_notes(study, transfers)),
         title=f"{study.title}: relative change by joint training, percent",
         looks=Looks("brackets", label=f"{study.id}_transfer"),
-    )
-
-
-def _cell(one: Transfer | None, kind: str) -> Cell | None:
-    if one is None:
-        return None
-    low, high, warning = one.low, one.high, ""
-    if kind == SEEDS:
-        held = one.over_seeds
-        low, high = (None, None) if held is None else (held.low, held.high)
-        warning = "" if held is None else held.warning
-    return Cell(
-        value=None if one.value is None else 100 * one.value,
-        low=None if low is None else 100 * low,
-        high=None if high is None else 100 * high,
-        level=0.95 if low is not None else None,
-        n=one.n,
-        clusters=one.clusters,
-        unparsed=0.0,
-        refusals=0.0,
-        errors=0,
-        marks=one.marks,
-        shown=(),
-        evaluation="",
-        seeds=len(one.seeds),
-        warning=warning,
     )
 
 
@@ -251,11 +216,7 @@ def _notes(study: Study, transfers: Sequence[Transfer]) -> list[str]:
         "(joint - alone) / |alone| of each task's headline metric, in percent; positive is better. "
         "The mean over seeds of pairs that share their seed."
     )
-    intervals = (
-        f"{SEEDS}: Student's t, 95 %, the seed is the unit. {SAMPLES}: paired, weights and the "
-        "value alone held fixed, ends averaged over seeds; it leaves out the noise of training."
-    )
-    notes = [relative, f"Alone and joint are matched by {matched}.", intervals]
+    notes = [relative, f"Alone and joint are matched by {matched}.", SAID]
     for one in transfers:
         counts = sorted({(held.steps_alone, held.steps_joint) for held in one.seeds})
         seen = sorted({(held.samples_alone, held.samples_joint) for held in one.seeds})

@@ -59,6 +59,14 @@ OPTIONS: tuple[Option, ...] = (
 
 PRESETS: Mapping[str, Mapping[str, Json]] = {
     "demo": {"path": "package:harness_demo_world/weights/socialfusion"},
+    "demo-untrained": {
+        "encoder": "package:harness_demo_world/weights/encoder",
+        "language_model": "package:harness_demo_world/weights/language_model",
+        "hidden": 320,
+        "merge": 2,
+        "prompt_format": "answer_line",
+        "untrained": True,
+    },
     "clip-l-336-7b": {
         "encoder": "ViT-L-14-336:openai",
         "language_model": "lmsys/vicuna-7b-v1.5",
@@ -68,4 +76,7 @@ PRESETS: Mapping[str, Mapping[str, Json]] = {
         "encoder_norm": False,
     },
 }
-PRESET_MARKS: Mapping[str, tuple[str, ...]] = {"demo": ("demo",)}
+PRESET_MARKS: Mapping[str, tuple[str, ...]] = {
+    "demo": ("demo",),
+    "demo-untrained": ("demo",),
+}

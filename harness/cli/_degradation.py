@@ -1,0 +1,91 @@
+"""``harness study`` on a study of degradation: what a training took away from a vision tower."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli._tables import print_json, print_table
+from harness.cli.probe import between, finish, number
+
+if TYPE_CHECKING:
+    from harness.analysis.results import Analysis
+    from harness.descriptors import Json
+    from harness.specs.yaml_loader import Document
+
+
+def run_degradation(
+    document: Document, out: Path | None, results: Path | None, *, dry_run: bool, as_json: bool
+) -> int:
+    """Do what is missing of a study, and print and write its tables."""
+    from harness.config.settings import load_settings
+    from harness.studies.degradation.run import run_parts
+    from harness.studies.degradation.study import read_degradation
+    from harness.studies.degradation.tables import write_degradation, written
+
+    study = read_degradation(document)
+    place = load_settings(profile=study.profile, results=results).results
+    for line in study.plan():
+        click.echo(line, err=True)
+    if dry_run:
+        return 0
+    started = time.monotonic()
+
+    def say(text: str) -> None:
+        click.echo(f"{(time.monotonic() - started) / 60:5.1f} min  {text}", err=True)
+
+    found = write_degradation(study, run_parts(study, results, say), place)
+    files = written(found, out or place / "studies" / study.id)
+    if as_json:
+        print_json(found.as_json())
+        return 0
+    _print(found)
+    for path in files:
+        click.echo(f"wrote {path}")
+    finish(found)
+    return 0
+
+
+def _print(found: Analysis) -> None:
+    click.echo("degradation: probe before minus after, positive: worse after; mean over seeds")
+    print_table(
+        ("task", "before", "after", "degradation", "95 %", "training"),
+        [
+            (
+                f"{row['task']}{' (control)' if row['is_control'] else ''}",
+                number(row["before"], row["scale"], digits=_digits(row)),
+                number(row["after"], row["scale"], digits=_digits(row)),
+                number(row["degradation"], row["scale"], digits=_digits(row), sign="+"),
+                between(row, row["scale"], digits=_digits(row), sign="+"),
+                str(row["encoder"]),
+            )
+            for row in found.table("degradation").records()
+        ],
+    )
+    for name, heads, value in (
+        ("transfer", ("task", "tower"), "relative"),
+        ("conflict", ("first", "second", "tower"), "cosine"),
+    ):
+        if name not in {table.name for table in found.tables}:
+            continue
+        click.echo(f"\n{name}: {value}, mean over seeds")
+        rows = found.table(name).records()
+        print_table(
+            (*heads[:-1], value, "95 %", heads[-1]),
+            [
+                (
+                    *(str(row[head]) for head in heads[:-1]),
+                    number(row[value], digits=3, sign="+"),
+                    between(row, digits=3, sign="+"),
+                    str(row[heads[-1]]),
+                )
+                for row in rows
+            ],
+        )
+
+
+def _digits(row: dict[str, Json]) -> int:
+    return 2 if row["scale"] == 100 else 4

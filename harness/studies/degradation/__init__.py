@@ -1,0 +1,1 @@
+"""Does training inside a vision-language model make social cues less decodable?"""

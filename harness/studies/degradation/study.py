@@ -1,0 +1,172 @@
+"""What a study of degradation is, as its file says it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.descriptors import Json
+from harness.errors import UserError, unknown
+from harness.plugins import find, plugins
+from harness.specs.catalog import load_catalog
+from harness.specs.schema import schema_problems
+from harness.specs.yaml_loader import Document
+
+KIND = "degradation"
+BEFORE = "before"
+
+
+@dataclass(frozen=True, slots=True)
+class Continued:
+    """A training that changes the vision tower; ``rate`` wins over the study's."""
+
+    label: str
+    tasks: tuple[str, ...]
+    rate: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What is looked for in towers: tasks in question, and controls; both without groups."""
+
+    tasks: tuple[str, ...]
+    controls: tuple[str, ...] = ()
+    limit: int | None = None
+    layers: str = "-1"
+    pooling: str = "mean"
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Joint against single training with the towers before and after.
+
+    Attributes:
+        after: Label of the continued training whose tower is taken.
+        limit: Samples to evaluate on.
+        gradients: Settings of the gradients' conflict; ``None`` leaves it out.
+    """
+
+    tasks: tuple[str, ...]
+    after: str
+    training: Mapping[str, Any] = field(default_factory=dict)
+    limit: int | None = None
+    gradients: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DegradationStudy:
+    """A study; fields are those of ``degradation.schema.json``."""
+
+    id: str
+    title: str
+    note: str
+    profile: str | None
+    model: str
+    options: Mapping[str, Json]
+    seeds: tuple[int, ...]
+    continued: tuple[Continued, ...]
+    training: Mapping[str, Any]
+    probe: Looked
+    transfer: Compared | None
+
+    def plan(self) -> list[str]:
+        """Return a line for each kind of part, for people."""
+        seeds = len(self.seeds)
+        labels = ", ".join(one.label for one in self.continued)
+        looked = (*self.probe.tasks, *self.probe.controls)
+        lines = [
+            f"{len(self.continued) * seeds} trainings with the tower unfrozen: {labels}",
+            f"{(len(self.continued) + 1) * len(looked) * seeds} probes: {', '.join(looked)}",
+        ]
+        if self.transfer is not None:
+            tasks = len(self.transfer.tasks)
+            lines.append(
+                f"{2 * seeds * (tasks + 1)} trainings on tasks, one by one and jointly, and as "
+                f"many evaluations, on the towers {BEFORE} and {self.transfer.after}"
+            )
+            if self.transfer.gradients is not None:
+                lines.append(f"{2 * seeds} measurements of gradients")
+        return lines
+
+
+def is_degradation(document: Document) -> bool:
+    """Whether a file says that it is of this kind."""
+    held: Any = document.data
+    return isinstance(held, dict) and held.get("kind") == KIND
+
+
+def read_degradation(document: Document) -> DegradationStudy:
+    """Return a study.
+
+    Raises:
+        UserError: at ``file:line:column``: not valid, or a name that is not there.
+    """
+    problems = schema_problems(document, "degradation")
+    if problems:
+        raise problems[0]
+    raw: Any = document.data
+    model = raw["model"]["model"]
+    if model not in plugins().models():
+        where = document.where(("model", "model"))
+        raise unknown("model", model, plugins().models(), where=where)
+    find("model", model, plugins().models())
+    names = _Names(document)
+    continued = tuple(
+        Continued(one["label"], names.of(("continued", at, "tasks"), one["tasks"]), one.get("rate"))
+        for at, one in enumerate(raw["continued"])
+    )
+    labels = [one.label for one in continued]
+    for at, label in enumerate(labels):
+        if label == BEFORE or label in labels[:at]:
+            where = document.where(("continued", at, "label"))
+            raise UserError(f"the label {label!r} is repeated or reserved", where=where)
+    looked = raw["probe"]
+    return DegradationStudy(
+        id=raw["study"],
+        title=raw["title"],
+        note=raw.get("note", ""),
+        profile=raw.get("profile"),
+        model=model,
+        options=raw["model"].get("options", {}),
+        seeds=tuple(raw.get("seeds", (0,))),
+        continued=continued,
+        training=raw.get("training", {}),
+        probe=Looked(
+            **{
+                **looked,
+                "tasks": names.of(("probe", "tasks"), looked["tasks"]),
+                "controls": names.of(("probe", "controls"), looked.get("controls", ())),
+            }
+        ),
+        transfer=_compared(document, names, raw.get("transfer"), labels),
+    )
+
+
+def _compared(document: Document, names: _Names, raw: Any, labels: list[str]) -> Compared | None:
+    if raw is None:
+        return None
+    if raw["after"] not in labels:
+        where = document.where(("transfer", "after"))
+        raise unknown("label of a continued training", raw["after"], labels, where=where)
+    tasks = names.of(("transfer", "tasks"), raw["tasks"])
+    if len(tasks) < 2:
+        where = document.where(("transfer", "tasks"))
+        raise UserError("joint training takes at least two tasks", where=where)
+    return Compared(**{**raw, "tasks": tasks})
+
+
+class _Names:
+    """Makes groups plain; a name that is not there is said at its place."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._catalog = load_catalog(plugins().spec_folders())
+
+    def of(self, path: tuple[str | int, ...], names: Any) -> tuple[str, ...]:
+        known = {**self._catalog.entries, **self._catalog.group_entries}
+        for at, name in enumerate(names):
+            if name not in known and name not in self._catalog.broken:
+                where = self._document.where((*path, at))
+                raise unknown("task or group", name, known, where=where)
+        return tuple(dict.fromkeys(self._catalog.expand(list(names)))) if names else ()

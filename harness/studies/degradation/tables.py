@@ -1,0 +1,296 @@
+"""What a study of degradation came to: means over seeds with Student's t intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from itertools import combinations
+from pathlib import Path
+from statistics import fmean
+
+from harness.analysis.results import Analysis, Table, finished, table_of, write_analysis
+from harness.analysis.transfer import JOINT, SINGLE, relative
+from harness.descriptors import Json
+from harness.runs.lock import writing
+from harness.runs.record import EvaluationRecord
+from harness.runs.seal import write_json, write_whole
+from harness.stats.intervals import over_seeds
+from harness.studies.degradation.run import Answered, Parts
+from harness.studies.degradation.study import BEFORE, KIND, DegradationStudy
+
+Row = dict[str, Json]
+
+
+def write_degradation(study: DegradationStudy, parts: Parts, results: Path) -> Analysis:
+    """Write and seal the tables of a study; equal parts give equal files."""
+    looked = [found.fingerprint for found in parts.probes.values()]
+    pulled = [found.fingerprint for found in parts.gradients.values()]
+    asked = [str(one.raw["fingerprint"]) for held in parts.answered for one in held.records]
+    definition: Json = _plain(asdict(study))
+    about: dict[str, Json] = {
+        "study": definition,
+        "probes": [*looked],
+        "gradients": [*pulled],
+        "evaluations": [*asked],
+    }
+    return finished(results, KIND, about) or write_analysis(
+        results, KIND, about, tables_of(study, parts), notes=_notes(study, parts)
+    )
+
+
+def written(found: Analysis, out: Path) -> list[Path]:
+    """Write an analysis where people look for a study: one JSON file, and a CSV file a table."""
+    with writing(out):
+        write_json(out / f"{KIND}.json", found.as_json())
+        files = [out / f"{KIND}.json"]
+        for table in found.tables:
+            files.append(out / f"{table.name}.csv")
+            write_whole(files[-1], [(found.directory / files[-1].name).read_bytes()])
+    return files
+
+
+def _plain(value: Json) -> Json:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def tables_of(study: DegradationStudy, parts: Parts) -> list[Table]:
+    """Return every table of a study."""
+    probes = _probes(study, parts)
+    lost = [row for seed, found in parts.probes.items() for row in _lost(seed, found)]
+    tables = [
+        table_of("probe", probes),
+        table_of("degradation", _over_seeds(study, probes, lost)),
+        table_of("groups", _groups(study, probes, lost)),
+    ]
+    if len(study.continued) > 1:
+        tables.append(table_of("contrasts", _contrasts(study, lost)))
+    if parts.answered:
+        tables.append(table_of("transfer", transfers(study, parts.answered)))
+    if parts.gradients:
+        tables.append(table_of("conflict", _conflict(parts.gradients)))
+    return tables
+
+
+def _notes(study: DegradationStudy, parts: Parts) -> list[str]:
+    notes = [study.note] if study.note else []
+    steps = "; ".join(f"{name} {count}" for name, count in parts.steps.items())
+    return [
+        *notes,
+        f"Intervals are Student's t over {len(study.seeds)} seeds, 95 %; those of single probes "
+        "are over clusters of test samples.",
+        f"Steps of each training: {steps}.",
+    ]
+
+
+# --- probes ---------------------------------------------------------------------------------------
+
+
+def _probes(study: DegradationStudy, parts: Parts) -> list[Row]:
+    """Return each probe once: the tower before is the same for all seeds."""
+    rows: list[Row] = []
+    first = True
+    for seed, found in parts.probes.items():
+        for row in found.table("probe").records():
+            before = row["encoder"] == BEFORE
+            if first or not before:
+                control = row["task"] in study.probe.controls
+                rows.append({**row, "seed": None if before else seed, "is_control": control})
+        first = False
+    return rows
+
+
+def _lost(seed: int, found: Analysis) -> list[Row]:
+    return [{**row, "seed": seed} for row in found.table("degradation").records()]
+
+
+def _over_seeds(study: DegradationStudy, probes: Sequence[Row], lost: Sequence[Row]) -> list[Row]:
+    before = {_place(row): row for row in probes if row["encoder"] == BEFORE}
+    rows: list[Row] = []
+    for (encoder, *place), held in _grouped(lost, "second", "task", "layer", "pooling").items():
+        base = before[tuple(place)]
+        values = [row["degradation"] for row in held]
+        sign = -1.0 if base["direction"] == "lower" else 1.0
+        mean, low, high = summary(values)
+        after = None if mean is None or not _number(base["value"]) else base["value"] - sign * mean
+        rows.append(
+            {
+                "encoder": encoder,
+                "task": place[0],
+                "is_control": place[0] in study.probe.controls,
+                "layer": place[1],
+                "pooling": place[2],
+                "metric": base["metric"],
+                "scale": base["scale"],
+                "before": base["value"],
+                "after": after,
+                "degradation": mean,
+                "low": low,
+                "high": high,
+                "seeds": len(held),
+                "by_seed": [*values],
+            }
+        )
+    return rows
+
+
+def _groups(study: DegradationStudy, probes: Sequence[Row], lost: Sequence[Row]) -> list[Row]:
+    """Return the mean relative loss over tasks in question, over controls, and the difference."""
+    before = {_place(row): row["value"] for row in probes if row["encoder"] == BEFORE}
+    rows: list[Row] = []
+    for (encoder, layer, pooling), held in _grouped(lost, "second", "layer", "pooling").items():
+        by_seed: dict[str, list[Json]] = {"tasks": [], "controls": [], "tasks - controls": []}
+        for some in _grouped(held, "seed").values():
+            means = {}
+            for name in ("tasks", "controls"):
+                shares = [
+                    share
+                    for row in some
+                    if (row["task"] in study.probe.controls) == (name == "controls")
+                    and (share := _share(row["degradation"], before[_place(row)])) is not None
+                ]
+                means[name] = fmean(shares) if shares else None
+                by_seed[name].append(means[name])
+            one, other = means["tasks"], means["controls"]
+            both = None if one is None or other is None else one - other
+            by_seed["tasks - controls"].append(both)
+        for name, values in by_seed.items():
+            mean, low, high = summary(values)
+            row: Row = {"encoder": encoder, "layer": layer, "pooling": pooling, "group": name}
+            row |= {"relative_loss": mean, "low": low, "high": high, "by_seed": [*values]}
+            rows.append(row)
+    return rows
+
+
+def _contrasts(study: DegradationStudy, lost: Sequence[Row]) -> list[Row]:
+    """Return, for two continued trainings, the difference of what they take away, seed by seed."""
+    held = _grouped(lost, "second", "task", "layer", "pooling")
+    rows: list[Row] = []
+    for one, other in combinations([each.label for each in study.continued], 2):
+        for (encoder, *place), first in held.items():
+            if encoder != one:
+                continue
+            second = {row["seed"]: row["degradation"] for row in held[other, *place]}
+            values = [_minus(row["degradation"], second[row["seed"]]) for row in first]
+            mean, low, high = summary(values)
+            rows.append(
+                {
+                    "first": one,
+                    "second": other,
+                    "task": place[0],
+                    "layer": place[1],
+                    "pooling": place[2],
+                    "scale": first[0]["scale"],
+                    "difference": mean,
+                    "low": low,
+                    "high": high,
+                    "by_seed": [*values],
+                }
+            )
+    return rows
+
+
+# --- transfer and conflict ------------------------------------------------------------------------
+
+
+def transfers(study: DegradationStudy, answered: Sequence[Answered]) -> list[Row]:
+    """Return joint against single training by tower and task, and the change from before."""
+    assert study.transfer is not None
+    held: dict[tuple[str, str, str], dict[int, EvaluationRecord]] = {}
+    for one in answered:
+        for record in one.records:
+            held.setdefault((one.tower, one.recipe, record.task), {})[one.seed] = record
+    rows: list[Row] = []
+    for task in study.transfer.tasks:
+        changes: dict[str, list[Json]] = {}
+        for tower in (BEFORE, study.transfer.after):
+            alone, joint = held[tower, SINGLE, task], held[tower, JOINT, task]
+            metric = next(iter(alone.values())).main
+            pairs = [(alone[seed].main.value, joint[seed].main.value) for seed in study.seeds]
+            changes[tower] = [relative(*pair, metric.direction) for pair in pairs]
+            named: Row = {"tower": tower, "task": task, "metric": metric.column}
+            named |= {"direction": metric.direction, "scale": metric.scale}
+            singles, joints = zip(*pairs, strict=True)
+            named |= {"single": summary(singles)[0], "joint": summary(joints)[0]}
+            rows.append({**named, **_relative(changes[tower])})
+        before, after = changes.values()
+        different = [_minus(*pair) for pair in zip(after, before, strict=True)]
+        rows.append({**named, "tower": "after - before", "single": None, "joint": None,
+                     **_relative(different)})  # fmt: skip
+    return rows
+
+
+def _relative(values: Sequence[Json]) -> Row:
+    mean, low, high = summary(values)
+    return {"relative": mean, "low": low, "high": high, "by_seed": [*values]}
+
+
+def _conflict(gradients: Mapping[tuple[str, int], Analysis]) -> list[Row]:
+    """Return mean cosines by tower and pair; a task with itself is the reference."""
+    found: dict[tuple[str, str, str], list[Row]] = {}
+    for (tower, _), analysis in gradients.items():
+        for row in analysis.table("pairs").records():
+            place = tower, str(row["first"]), str(row["second"])
+            found.setdefault(place, []).append(row)
+        for row in analysis.table("tasks").records():
+            place = tower, str(row["task"]), str(row["task"])
+            found.setdefault(place, []).append({"mean": row["own"], "negative": None})
+    rows: list[Row] = []
+    for (tower, first, second), held in found.items():
+        values = [row["mean"] for row in held]
+        mean, low, high = summary(values)
+        rows.append(
+            {
+                "tower": tower,
+                "first": first,
+                "second": second,
+                "cosine": mean,
+                "low": low,
+                "high": high,
+                "negative": summary([row["negative"] for row in held])[0],
+                "by_seed": [*values],
+            }
+        )
+    return rows
+
+
+# --- helpers --------------------------------------------------------------------------------------
+
+
+def summary(values: Iterable[Json]) -> tuple[float | None, float | None, float | None]:
+    """Return mean and t interval; nothing when a value is missing."""
+    held = list(values)
+    known = [float(value) for value in held if isinstance(value, int | float)]
+    if not known or len(known) < len(held):
+        return None, None, None
+    interval = over_seeds(known)
+    ends = (interval.low, interval.high) if interval else (None, None)
+    return fmean(known), *ends
+
+
+def _grouped(rows: Iterable[Row], *keys: str) -> dict[tuple[Json, ...], list[Row]]:
+    found: dict[tuple[Json, ...], list[Row]] = {}
+    for row in rows:
+        found.setdefault(tuple(row[key] for key in keys), []).append(row)
+    return found
+
+
+def _place(row: Row) -> tuple[Json, ...]:
+    return row["task"], row["layer"], row["pooling"]
+
+
+def _number(value: Json) -> bool:
+    return isinstance(value, int | float)
+
+
+def _minus(one: Json, other: Json) -> float | None:
+    if isinstance(one, int | float) and isinstance(other, int | float):
+        return one - other
+    return None
+
+
+def _share(lost: Json, before: Json) -> float | None:
+    if isinstance(lost, int | float) and isinstance(before, int | float) and before:
+        return lost / abs(before)
+    return None
