@@ -92,7 +92,7 @@ class _Reader:
             transfer=Transfer(**raw["transfer"]) if "transfer" in raw else None,
             compare=tuple(Comparison(**held) for held in raw.get("compare", ())),
             environment=raw.get("environment", {}),
-            text=self._document.text,
+            text="" if self._document.path is None else self._document.path.read_text("utf-8"),
         )
         self._check(study)
         return study

@@ -169,9 +169,8 @@ class _Runner:
         return self._read
 
     def _encoder(self, label: str, folder: Path | None, task: Task) -> Encoder:
-        options = dict(self._study.options) | (
-            {} if folder is None else {"checkpoint": str(folder)}
-        )
+        trained = {} if folder is None else {"checkpoint": str(folder)}
+        options = {**self._study.options, **trained}
         pairs = "".join(f",{key}={_text(value)}" for key, value in options.items())
         name = f"model:{self._study.model}{pairs}"
         return replace(find_encoder(name, self._settings, self._runtime(), task), name=label)

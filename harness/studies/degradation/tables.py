@@ -76,12 +76,11 @@ def tables_of(study: DegradationStudy, parts: Parts) -> list[Table]:
 def _notes(study: DegradationStudy, parts: Parts) -> list[str]:
     notes = [study.note] if study.note else []
     steps = "; ".join(f"{name} {count}" for name, count in parts.steps.items())
-    return [
-        *notes,
+    intervals = (
         f"Intervals are Student's t over {len(study.seeds)} seeds, 95 %; those of single probes "
-        "are over clusters of test samples.",
-        f"Steps of each training: {steps}.",
-    ]
+        "are over clusters of test samples."
+    )
+    return [*notes, intervals, f"Steps of each training: {steps}."]
 
 
 # --- probes ---------------------------------------------------------------------------------------
