@@ -217,7 +217,7 @@ class EngineAnswerer:
             want = request.want
             assert isinstance(want, Generate)
             limit = min(want.max_new_tokens, self._model.context - prompt.length())
-            writes.append(Write(prompt, limit, want.stop, seed=request.seed))
+            writes.append(Write(prompt, limit, want.stop, want.temperature, request.seed))
         shared = [write for write in writes if self._shares(write.prompt)]
         found = dict(zip(shared, self._write(shared, shared=True), strict=True))
         if shared and self._distrust(asked[0][0].task, Generate):

@@ -104,7 +104,7 @@ def wanted(spec: TaskSpec, sample: Sample) -> Choose | Generate | Embed:
     if isinstance(spec.ask, ChooseSpec):
         return Choose(options_as_sent(spec, sample))
     if isinstance(spec.ask, GenerateSpec):
-        return Generate(spec.ask.max_new_tokens, spec.ask.stop)
+        return Generate(spec.ask.max_new_tokens, spec.ask.stop, spec.ask.temperature)
     return Embed(texts_to_embed(spec, sample))
 
 

@@ -27,10 +27,15 @@ class Choose:
 
 @dataclass(frozen=True, slots=True)
 class Generate:
-    """Write an answer of at most ``max_new_tokens`` tokens, ending before any stop string."""
+    """Write an answer of at most ``max_new_tokens`` tokens, ending before any stop string.
+
+    Attributes:
+        temperature: Of sampling under the request's seed; 0 writes the likeliest token each time.
+    """
 
     max_new_tokens: int
     stop: tuple[str, ...] = ()
+    temperature: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

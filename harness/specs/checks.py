@@ -108,12 +108,12 @@ def _references(raw: Any) -> Iterator[tuple[At, str]]:
     generate = raw["ask"].get("generate", {})
     held = generate.get("extractor_options", {})
     places.append((("ask", "generate", "extractor_options"), held))
+    places.append((("data",), {"split": raw["data"]["split"]}))
+    places.append((("ask", "generate"), {"temperature": generate.get("temperature")}))
     for path, options in places:
         for name, value in options.items():
             if isinstance(value, dict):
                 yield (*path, name, "option"), value["option"]
-    if isinstance(raw["data"]["split"], dict):
-        yield ("data", "split", "option"), raw["data"]["split"]["option"]
     for path in (LABELS, EACH, KEEP):
         for index, entry in enumerate(_listed(raw, path)):
             for name in conditions(entry):

@@ -211,8 +211,15 @@ def _ask(
             extractor=held["extractor"],
             stop=tuple(held.get("stop", ())),
             extractor_options=_filled(held.get("extractor_options"), named),
+            temperature=_temperature(_value(held.get("temperature", 0), named)),
         )
     return EmbedSpec(tuple(raw["embed"]["texts"]))
+
+
+def _temperature(value: Json) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 2:
+        raise UserError(f"temperature is a number from 0 to 2, not {value!r}")
+    return float(value)
 
 
 def _counts(raw: Mapping[str, Any], values: Mapping[str, Json]) -> dict[str, dict[str, int]]:

@@ -49,10 +49,10 @@ rotations,shuffles` changes their order there.
 ## Named options
 
 What the sources leave open is a named option: a default, the allowed choices, who made the choice
-and why. `{{option: NAME}}` as the split, or among the options of the reader, a metric or the
-extractor, stands for its value; an entry of a list written `{{label: L, when: {{NAME: VALUE}}}}`
-takes part under that value only (`labels` for several, a list for several values); prompts read
-it as `option.NAME`.
+and why. `{{option: NAME}}` as the split, as the temperature, or among the options of the reader, a
+metric or the extractor, stands for its value; an entry of a list written
+`{{label: L, when: {{NAME: VALUE}}}}` takes part under that value only (`labels` for several, a list
+for several values); prompts read it as `option.NAME`.
 The value in force is part of the task's fingerprint, so results under two values never share a
 column.
 """

@@ -74,6 +74,8 @@ def _ask(spec: TaskSpec) -> dict[str, Any]:
         held["labels"] = list(spec.labels)
     if isinstance(spec.ask, GenerateSpec):
         held["extractor_options"] = dict(spec.ask.extractor_options)
+        if not spec.ask.temperature:
+            del held["temperature"]  # the default; what was evaluated before keeps its fingerprint
     return held
 
 

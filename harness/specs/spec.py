@@ -100,12 +100,17 @@ class ChooseSpec:
 
 @dataclass(frozen=True, slots=True)
 class GenerateSpec:
-    """Free text and the extractor that finds the answer in it."""
+    """Free text and the extractor that finds the answer in it.
+
+    Attributes:
+        temperature: Of sampling; 0 writes the likeliest token each time.
+    """
 
     max_new_tokens: int
     extractor: str
     stop: tuple[str, ...] = ()
     extractor_options: Mapping[str, Json] = field(default_factory=dict)
+    temperature: float = 0.0
     capability: Capability = "generate"
 
 

@@ -278,3 +278,16 @@ def test_notes_reach_the_user_and_the_record(
     assert heard.said == ["sharing is off"]
     held = json.loads((record.directory / "evaluation.json").read_text())
     assert held["notes"] == ["sharing is off"]
+
+
+def test_sampling_depends_on_the_request_alone(any_model: Any, pictures: list[LoadedImage]) -> None:
+    from dataclasses import replace
+
+    given = [
+        replace(one, seed=at) for at, one in enumerate(requests(pictures, Generate(7, (), 1.5)))
+    ]
+    whole = results(any_model, given)
+    assert whole != results(any_model, requests(pictures, Generate(7)))
+    assert whole == results(any_model, given[::-1], batch_size=1)
+    assert whole == results(any_model, given, sharing=False)
+    assert whole != results(any_model, [replace(one, seed=99) for one in given])

@@ -81,6 +81,13 @@ def test_other_kinds_of_question() -> None:
     generate = "  generate: {max_new_tokens: 8, extractor: point, extractor_options: {scale: 100}, stop: ['.']}\n"
     asked = with_options(parse_yaml(plain.replace(choose, generate)), {}).ask
     assert asked == GenerateSpec(8, "point", (".",), {"scale": 100})
+    sampled = plain.replace(choose, generate.replace("max_", "temperature: 0.5, max_"))
+    drawn = with_options(parse_yaml(sampled), {})
+    assert drawn.ask == GenerateSpec(8, "point", (".",), {"scale": 100}, 0.5)
+    assert resolved(drawn)["ask"]["generate"]["temperature"] == 0.5
+    greedy = with_options(parse_yaml(plain.replace(choose, generate)), {})
+    assert parts(drawn)["ask"] != parts(greedy)["ask"]
+    assert "temperature" not in resolved(greedy)["ask"]["generate"]
     embedded = with_options(parse_yaml(plain.replace(choose, "  embed: {texts: [a, b]}\n")), {})
     assert embedded.ask == EmbedSpec(("a", "b"))
     assert embedded.labels == ()
@@ -279,3 +286,19 @@ def test_a_field_may_be_kept_under_a_condition() -> None:
     )
     assert with_options(parse_yaml(text), {}).data.keep == ("a",)
     assert with_options(parse_yaml(text), {"odd": "include"}).data.keep == ("a", "b")
+
+
+def test_a_named_option_may_be_the_temperature() -> None:
+    choose = SPEC[SPEC.index("  choose:") : SPEC.index("answer:")]
+    odd = SPEC[SPEC.index("  odd:\n") :]
+    text = SPEC.replace(
+        odd, "  heat:\n    default: 0.5\n    status: INFERRED\n    note: a\n"
+    ).replace(
+        choose,
+        "  generate: {max_new_tokens: 8, extractor: point, temperature: {option: heat}}\n",
+    )
+    asked = with_options(parse_yaml(text), {"heat": "1.25"}).ask
+    assert isinstance(asked, GenerateSpec)
+    assert asked.temperature == 1.25
+    with pytest.raises(UserError, match="temperature is a number from 0 to 2"):
+        with_options(parse_yaml(text), {"heat": "3"})

@@ -168,6 +168,15 @@ def test_whole_scores_follow_from_transformers_logits(made: Made) -> None:
         assert value == pytest.approx(wanted, abs=1e-4)
 
 
+def test_sampling_depends_on_the_request_alone(made: Made) -> None:
+    asked = [replace(one, seed=at) for at, one in enumerate(requests(Generate(6, (), 1.5)))]
+    found = results(made.chosen, asked)
+    assert found == results(made.chosen, asked[::-1])[::-1]
+    assert found[3] == results(made.chosen, asked[3:])[0]
+    others = [replace(one, seed=one.seed + 9) for one in asked]
+    assert found != results(made.chosen, others)
+
+
 def test_stops_and_wants_that_are_not_met(made: Made) -> None:
     answerer = made.chosen
     (whole,) = results(answerer, requests(Generate(6))[:1])

@@ -200,6 +200,12 @@ def test_what_it_does_not_answer_is_failed(endpoint: Start, ask: Ask) -> None:
     assert not fake.bodies
 
 
+def test_a_tasks_temperature_goes_before_the_options(endpoint: Start, ask: Ask) -> None:
+    fake, answerer = endpoint(lambda _: chat("x"), temperature=0.5)
+    ask(answerer, Generate(3, (), 1.25), Generate(3))
+    assert sorted(body["temperature"] for body in fake.bodies) == [0.5, 1.25]
+
+
 def test_sampling_sends_the_requests_seed_and_extra_fields_win(endpoint: Start, ask: Ask) -> None:
     fake, answerer = endpoint(
         lambda _: chat("x"),

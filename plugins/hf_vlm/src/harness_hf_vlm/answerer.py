@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.engine.batching import CPU_POSITIONS, GPU_POSITIONS, Batches, free_memory
@@ -88,7 +89,7 @@ class ProcessorAnswerer:
             failed = Failed(error.kind, str(error))
             return {request.id: failed for request in requests}
         ready = to_device(given, self._loaded.model)
-        known: dict[Choose | Generate, Scores | Text | Failed] = {}
+        known: dict[tuple[Choose | Generate, int], Scores | Text | Failed] = {}
         results: dict[str, Scores | Text | Failed] = {}
         for request in requests:
             want = request.want
@@ -97,21 +98,22 @@ class ProcessorAnswerer:
                     "unsupported", "this model chooses and generates; it gives no vectors"
                 )
                 continue
-            if want not in known:
-                known[want] = self._answer_one(text, ready, want)
-            results[request.id] = known[want]
+            seed = request.seed if isinstance(want, Generate) and want.temperature else 0
+            if (want, seed) not in known:
+                known[want, seed] = self._answer_one(text, ready, want, seed)
+            results[request.id] = known[want, seed]
         return results
 
     def _answer_one(
-        self, text: str, given: Mapping[str, Tensor], want: Choose | Generate
+        self, text: str, given: Mapping[str, Tensor], want: Choose | Generate, seed: int
     ) -> Scores | Text | Failed:
         ids: Ids = tuple(given["input_ids"][0].tolist())
         over = len(ids) - self._loaded.context
         if isinstance(want, Generate):
             if over >= 0:
                 return _too_long(len(ids) + 1, self._loaded.context)
-            room = min(want.max_new_tokens, -over)
-            return self._forwards.write(given, Generate(room, want.stop), self._chats.tokenizer)
+            limited = replace(want, max_new_tokens=min(want.max_new_tokens, -over))
+            return self._forwards.write(given, limited, seed, self._chats.tokenizer)
         try:
             back, options = self._chats.behind(text, want.options, ids)
         except PromptError as error:

@@ -97,19 +97,22 @@ class Forwards:
         return batches.run(asked.options, lambda ids: length + len(ids), forward)
 
     @torch.inference_mode()
-    def write(self, given: Mapping[str, Tensor], want: Generate, tokenizer: Any) -> Text:
-        """Return the greedy answer, by transformers' own generation."""
+    def write(self, given: Mapping[str, Tensor], want: Generate, seed: int, tokenizer: Any) -> Text:
+        """Return the answer, by transformers' own generation; ``seed`` is of its sampling."""
         stops = {"stop_strings": list(want.stop), "tokenizer": tokenizer} if want.stop else {}
-        ids = self._model.generate(
-            **given,
-            max_new_tokens=want.max_new_tokens,
-            do_sample=False,
-            num_beams=1,
-            temperature=None,
-            top_p=None,
-            top_k=None,
-            **stops,
-        )[0]
+        device = self._model.device
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            ids = self._model.generate(
+                **given,
+                max_new_tokens=want.max_new_tokens,
+                do_sample=want.temperature > 0,
+                num_beams=1,
+                temperature=want.temperature or None,
+                top_p=None,
+                top_k=0 if want.temperature else None,
+                **stops,
+            )[0]
         asked = given["input_ids"][0]
         if not self._separate and torch.equal(ids[: len(asked)], asked):
             ids = ids[len(asked) :]

@@ -144,9 +144,7 @@ class EndpointAnswerer:
         want = request.want
         try:
             if isinstance(want, Generate):
-                body = self._bodies.answer(
-                    request.turns, want.max_new_tokens, want.stop, request.seed
-                )
+                body = self._bodies.answer(request.turns, want, request.seed)
                 return read_text(await self._ask(body), want.stop)
             if isinstance(want, Choose):
                 if not all(option.strip() for option in want.options):
@@ -159,7 +157,7 @@ class EndpointAnswerer:
     async def _choose(self, request: Request, options: tuple[str, ...]) -> Scores | Failed:
         turns = request.turns
         if self._scores == "label":
-            body = self._bodies.answer(turns, _LABEL_TOKENS, (), request.seed)
+            body = self._bodies.answer(turns, Generate(_LABEL_TOKENS), request.seed)
             return label_scores(read_text(await self._ask(body)).text, options)
         if self._scores == "first_token":
             return first_token_scores(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.requests import Turn
+from harness.requests import Generate, Turn
 from harness.samples.images import LoadedImage
 
 _KEPT = 64  # pictures as sent; the questions about one picture come together
@@ -23,7 +23,7 @@ class Bodies:
     Attributes:
         model: The endpoint's name of the model.
         image_format: ``png`` or ``jpeg``.
-        temperature: Of sampling; 0 is greedy.
+        temperature: Of sampling where a task says none; 0 is greedy.
         limit_field: Name of the field that limits an answer's tokens.
         extra: Fields added to every body; they win.
     """
@@ -35,14 +35,13 @@ class Bodies:
     extra: dict[str, Any] = field(default_factory=dict)
     _urls: dict[str, str] = field(default_factory=dict)
 
-    def answer(
-        self, turns: Sequence[Turn], limit: int, stop: Sequence[str], seed: int
-    ) -> dict[str, Any]:
-        """Return the body that asks for an answer of at most ``limit`` tokens."""
-        body = self._body(self.messages(turns), limit)
-        if stop:
-            body["stop"] = list(stop[:_MOST_STOPS])
-        if self.temperature > 0:
+    def answer(self, turns: Sequence[Turn], want: Generate, seed: int) -> dict[str, Any]:
+        """Return the body that asks for an answer."""
+        body = self._body(self.messages(turns), want.max_new_tokens)
+        if want.stop:
+            body["stop"] = list(want.stop[:_MOST_STOPS])
+        body["temperature"] = want.temperature or self.temperature
+        if body["temperature"] > 0:
             body["seed"] = seed & ((1 << _SEED_BITS) - 1)
         return body | self.extra
 
