@@ -85,25 +85,28 @@ def execute(
         if not is_sealed(job.directory):
             for block in errored(journal) if retry_errors else ():
                 journal.forget(block)
-            answered, notes = _answer(job, journal, answerer, progress, say)
-            _finish(job, journal, started, answered, notes)
+            answered = _answer(job, journal, answerer, progress, say)
+            _finish(job, journal, started, answered)
     return read_evaluation(job.directory)
 
 
 def _answer(
     job: Job, journal: Journal, answerer: Callable[[], Answerer], progress: Progress, say: Say
-) -> tuple[int, list[str]]:
-    """Answer every block that is not journaled; return how many samples, and the model's notes."""
+) -> int:
+    """Answer every block that is not journaled; return how many samples."""
     done = journal.done
     scorer = Scorer(job.plan.task.spec)
     answered = 0
-    notes: list[str] = []
     for index, size in enumerate(job.plan.blocks):
         if index in done:
             progress(size)
     for index, block in _ahead(job, done):
         model = answerer()
         records = answered_block(model, scorer, block)
+        for note in model.notes() if isinstance(model, TakesNotes) else ():
+            if note not in journal.notes:
+                journal.note(note)
+                say(note)
         journal.append(index, records)
         answered += len(records)
         progress(len(records))
@@ -112,11 +115,7 @@ def _answer(
         problem = plugins().notify("harness_block_answered", event)
         if problem:
             say(problem)
-        for note in model.notes() if isinstance(model, TakesNotes) else ():
-            if note not in notes:
-                notes.append(note)
-                say(note)
-    return answered, notes
+    return answered
 
 
 def answered_block(model: Answerer, scorer: Scorer, block: list[Asked]) -> list[Record]:
@@ -144,7 +143,7 @@ def _ahead(job: Job, done: frozenset[int]) -> Iterator[tuple[int, list[Asked]]]:
             yield waiting[0], waiting[1].result()
 
 
-def _finish(job: Job, journal: Journal, started: float, answered: int, notes: list[str]) -> None:
+def _finish(job: Job, journal: Journal, started: float, answered: int) -> None:
     if len(journal.done) != len(job.plan.blocks):
         raise HarnessError("the journal lacks blocks of the plan", where=job.directory)
     spec = job.plan.task.spec
@@ -152,7 +151,7 @@ def _finish(job: Job, journal: Journal, started: float, answered: int, notes: li
     directory = job.directory
     write_whole(directory / "samples.jsonl", _lines(journal))
     write_json(directory / "metrics.json", summary.as_json())
-    write_json(directory / "evaluation.json", _evaluation(job, summary, notes))
+    write_json(directory / "evaluation.json", _evaluation(job, summary, journal.notes))
     text = yaml.safe_dump(resolved(spec), sort_keys=False, allow_unicode=True)
     write_whole(directory / "spec.yaml", [text.encode()])
     seconds = time.time() - started

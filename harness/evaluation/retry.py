@@ -27,6 +27,8 @@ def reopen(directory: Path, blocks: Sequence[int]) -> None:
     check_seal(directory)
     Journal(directory).remove()
     with Journal(directory) as journal:
+        for note in json.loads((directory / "evaluation.json").read_bytes()).get("notes", ()):
+            journal.note(note)
         for index, records in enumerate(_blocks(directory / "samples.jsonl", blocks)):
             journal.append(index, records)
     (directory / SEAL).unlink()

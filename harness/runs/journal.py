@@ -2,7 +2,7 @@
 
 Every session writes a segment of its own, so that a line torn by a crash is always a segment's
 last. Segments merge in plan order when the evaluation is sealed; of two lines for one block the
-later one counts.
+later one counts. What a model has to say of its answers is a line of the same form.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import IO, Any, Self
 from harness.errors import HarnessError
 
 FOLDER = "journal"
+_NOTE = -1  # in place of a block
 
 
 class Journal:
@@ -26,9 +27,11 @@ class Journal:
 
     Attributes:
         done: Indexes of the blocks that are there.
+        notes: What models said of how the answers were computed, each once.
     """
 
     def __init__(self, directory: Path) -> None:
+        self.notes: list[str] = []
         self._folder = directory / FOLDER
         self._places: dict[int, tuple[Path, int, int]] = {}
         self._segment: IO[bytes] | None = None
@@ -61,11 +64,24 @@ class Journal:
         Raises:
             HarnessError: when the disk is full; what is journaled stays whole.
         """
+        self._places[block] = self._write(encode(block, records))
+
+    def note(self, text: str) -> None:
+        """Add what a model has to say, before the block it concerns.
+
+        Raises:
+            HarnessError: when the disk is full.
+        """
+        if text not in self.notes:
+            self._write(encode(_NOTE, [{"note": text}]))
+            self.notes.append(text)
+
+    def _write(self, line: bytes) -> tuple[Path, int, int]:
+        """Append a line; return where it is: file, first byte, size."""
         if self._segment is None:
             number = len(list(self._folder.glob("*.jsonl")))
             self._path = self._folder / f"{number:04d}.jsonl"
             self._segment = self._path.open("xb")
-        line = encode(block, records)
         start = self._segment.tell()
         try:
             self._segment.write(line)
@@ -78,7 +94,7 @@ class Journal:
                     fix="free some space and give the same command again",
                 ) from None
             raise
-        self._places[block] = (self._path, start, len(line))
+        return self._path, start, len(line)
 
     def forget(self, block: int) -> None:
         """Count a block as not done; what is appended for it goes before what there was."""
@@ -106,7 +122,9 @@ class Journal:
         with path.open("rb") as handle:
             for line in handle:
                 found = decode(line)
-                if found is not None:
+                if found is not None and found[0] == _NOTE:
+                    self.notes += [one["note"] for one in found[1]]
+                elif found is not None:
                     self._places[found[0]] = (path, position, len(line))
                 position += len(line)
 

@@ -45,6 +45,11 @@ class Looker:
             values = tuple(-abs(red[0] % number - place) / 1.0 for place in range(number))
             yield Response(request.id, Scores("similarity", values))
 
+    def notes(self) -> list[str]:
+        """Say what the environment tells it to, from the first block on."""
+        said = os.environ.get("LOOKER_SAYS")
+        return [said] if said else []
+
     def close(self) -> None:
         """Nothing to free."""
 

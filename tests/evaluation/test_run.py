@@ -147,6 +147,27 @@ def test_errors_are_asked_again_and_nothing_else(faces: Faces, tmp_path: Path) -
     assert nothing.returncode == 0
 
 
+def test_notes_of_a_model_survive_whatever_interrupts(faces: Faces, tmp_path: Path) -> None:
+    root = faces(150)
+    picture = root / "basic" / "Image" / "aligned" / "test_0070_aligned.jpg"
+    kept = picture.read_bytes()
+    picture.unlink()
+    results = tmp_path / "r"
+    assert look(results, LOOKER_SAYS="sharing is off", LOOKER_DIES_AT="1").returncode == -9
+    torn = look(results, LOOKER_SAYS="another", LOOKER_DIES_AT="1")
+    assert (torn.returncode, "another" in torn.stderr + torn.stdout) == (-9, True)
+    assert look(results).returncode == 0
+
+    def notes() -> list[str]:
+        held = json.loads((next(results.rglob("seal.json")).parent / "evaluation.json").read_text())
+        return list(held["notes"])
+
+    assert notes() == ["sharing is off", "another"]
+    picture.write_bytes(kept)
+    assert look(results, "--retry-errors", LOOKER_SAYS="another").returncode == 0
+    assert notes() == ["sharing is off", "another"]
+
+
 def test_an_image_over_the_limit_is_an_error(faces: Faces, tmp_path: Path) -> None:
     root = faces(3)
     from PIL import Image

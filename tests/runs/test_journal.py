@@ -37,6 +37,19 @@ def test_a_forgotten_block_is_appended_anew(tmp_path: Path) -> None:
     assert list(Journal(tmp_path).blocks()) == [[{"id": "later"}]]
 
 
+def test_notes_stand_between_blocks_each_once(tmp_path: Path) -> None:
+    for block in (0, 1):
+        with Journal(tmp_path) as journal:
+            journal.note("sharing is off")
+            journal.append(block, RECORDS)
+    held = Journal(tmp_path)
+    assert held.notes == ["sharing is off"]
+    assert held.done == {0, 1}
+    assert len(list(held.blocks())) == 2
+    held.remove()
+    assert Journal(tmp_path).notes == []
+
+
 @given(cut=st.integers(min_value=0, max_value=200))
 def test_no_part_of_a_line_is_taken_for_a_block(cut: int) -> None:
     line = encode(3, RECORDS)
