@@ -16,10 +16,11 @@ from harness.evaluation.run import Reporter
 from harness.runs.lock import writing
 from harness.runs.record import EvaluationRecord
 from harness.runs.seal import write_json
+from harness.studies.compare import Gain, gain_table, gains_of
 from harness.studies.plan import TrialPlan, asking, rounds, said, teaching
 from harness.studies.study import Study, Trial
 from harness.studies.tables import study_table, write_tables
-from harness.studies.transfer import transfer_table, transfers_of
+from harness.studies.transfer import Transfer, transfer_table, transfers_of
 from harness.tables.table import Table
 from harness.training.run import Watcher
 
@@ -155,16 +156,25 @@ def _written(study: Study, outcomes: Sequence[Outcome], out: Path) -> StudyResul
     failed = [f"{one.trial.name}: {line}" for one in outcomes for line in one.failed]
     tables: list[Table] = []
     files: list[Path] = []
+
+    def write(table: Table, stem: str) -> None:
+        tables.append(table)
+        files.extend(write_tables(table, out, stem))
+
+    def write_seeds(found: Sequence[Gain] | Sequence[Transfer], stem: str) -> None:
+        files.append(out / f"{stem}_seeds.json")
+        write_json(files[-1], [one.as_json() for one in found])
+
     held = [(one.trial, record) for one in outcomes for record in one.records]
     if held:
-        tables.append(study_table(study, held, failed))
-        files += write_tables(tables[-1], out, "table")
-    transfers = transfers_of(study, [(one.plan, one.records) for one in outcomes])
-    if transfers:
-        tables.append(transfer_table(study, transfers))
-        files += write_tables(tables[-1], out, "transfer")
-        write_json(out / "transfer_seeds.json", [one.as_json() for one in transfers])
-        files.append(out / "transfer_seeds.json")
+        write(study_table(study, held, failed), "table")
+        columns = tables[0].columns
+        if gains := gains_of(study, held, columns):
+            write(gain_table(study, gains, columns), "compare")
+            write_seeds(gains, "compare")
+    if transfers := transfers_of(study, [(one.plan, one.records) for one in outcomes]):
+        write(transfer_table(study, transfers), "transfer")
+        write_seeds(transfers, "transfer")
     record = {
         "format": FORMAT,
         "study": study.id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +11,11 @@ from harness.plugins import find, plugins
 from harness.runs.record import EvaluationRecord
 from harness.runs.seal import write_whole
 from harness.stats.intervals import over_seeds
+from harness.studies.compare import parts_of
 from harness.studies.study import Study, Trial
 from harness.tables.build import Ways, build_table
 from harness.tables.layout import Layout, LayoutColumn, LayoutRows, Match, load_layout
-from harness.tables.table import Looks, Table
+from harness.tables.table import Looks, Section, Table
 
 FORMATS = ("markdown", "csv", "json", "latex")
 
@@ -34,9 +35,22 @@ def study_table(
         duplicates="mean", looks=replace(layout.looks, label=study.id), seed_interval=over_seeds
     )
     table = build_table([record for _, record in held], layout=layout, ways=ways)
+    table = replace(table, sections=tuple(_titled(study, table, held)))
     notes = [*table.notes, *_rows_said(study), *([study.note] if study.note else [])]
     notes += [f"Not there: {line}" for line in failed]
     return replace(table, notes=tuple(notes))
+
+
+def _titled(
+    study: Study, table: Table, held: Sequence[tuple[Trial, EvaluationRecord]]
+) -> Iterator[Section]:
+    """Yield sections named by the options that tell a task from itself, where those part them."""
+    parts = parts_of(study, [record for _, record in held])
+    for section in table.sections:
+        cells = [cell for row in section.rows for cell in row.cells if cell is not None]
+        names = {name for cell in cells for name in cell.evaluation.split(",")}
+        said = dict.fromkeys(parts[name] for name in names if parts.get(name))
+        yield replace(section, title="; ".join(sorted(said)) or section.title)
 
 
 def _layout(study: Study, held: Sequence[tuple[Trial, EvaluationRecord]]) -> Layout:

@@ -1,0 +1,289 @@
+"""Two rows compared seed by seed: how much nearer its best one brings each number.
+
+For a metric that is best at 0 (skew) the gain is ``|against| - |row|``, for one that is better
+higher ``row - against``: positive is always better. Training noise counts: the unit of the interval
+is the seed. A row without training is the same for every seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from harness.evaluation.compare import Difference, compare
+from harness.runs.record import EvaluationRecord, Interval
+from harness.stats.intervals import over_seeds
+from harness.studies.noise import KINDS, SAID, mean, noisy_cell
+from harness.studies.study import Comparison, Study, StudyModel, Trial
+from harness.tables.columns import column_of, same_column
+from harness.tables.table import Column, Looks, Row, Section, Table
+
+Held = Sequence[tuple[Trial, EvaluationRecord]]
+Pair = tuple[EvaluationRecord, EvaluationRecord]
+
+_NOT_COMPARED = {"yes_rate"}  # says how to read a skew; neither end of it is better
+
+
+@dataclass(frozen=True, slots=True)
+class SeedGain:
+    """One seed's pair: values scaled as the column shows them, positive gain for better.
+
+    Attributes:
+        low: Lower end of the gain over test samples, weights held fixed; ``None`` where a metric
+            that is best at 0 changes sides.
+    """
+
+    seed: int
+    against: float | None
+    row: float | None
+    gain: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """One column of one pair of rows.
+
+    Attributes:
+        part: Options that tell a task from itself, asked otherwise; empty for a task asked once.
+        value: Mean gain over seeds.
+        low: Lower end over test samples: the mean over seeds of each seed's own end.
+    """
+
+    model: str
+    row: str
+    against: str
+    data: str
+    task: str
+    part: str
+    metric: str
+    seeds: tuple[SeedGain, ...]
+    value: float | None
+    over_seeds: Interval | None
+    low: float | None
+    high: float | None
+    n: int
+    clusters: int
+    marks: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data, each seed's numbers among them."""
+        return asdict(self)
+
+
+def gains_of(study: Study, held: Held, columns: Sequence[Column]) -> list[Gain]:
+    """Return the gain in each of these columns, of each model, pair of rows and kind of data."""
+    parts = parts_of(study, [record for _, record in held])
+    columns = compared_columns(columns)
+    found = []
+    for model in study.models:
+        for asked in study.compare:
+            for data, pairs in _pairs(study, model, asked, held):
+                for part in dict.fromkeys(parts[_name(one)] for one, _ in pairs.values()):
+                    here = {
+                        place: pair
+                        for place, pair in pairs.items()
+                        if parts[_name(pair[0])] == part
+                    }
+                    by_metric = _gains(here, columns)
+                    found += [
+                        _gain((model.label, asked, data, part), column, seeds, here)
+                        for column, seeds in by_metric
+                    ]
+    return found
+
+
+def compared_columns(columns: Sequence[Column]) -> tuple[Column, ...]:
+    """Return the columns in which one number can be better than another."""
+    return tuple(column for column in columns if column.metric not in _NOT_COMPARED)
+
+
+def parts_of(study: Study, records: Sequence[EvaluationRecord]) -> dict[str, str]:
+    """Return the options that tell an evaluation's task from itself, by fingerprint."""
+    asked: dict[str, dict[str, set[str]]] = {}
+    for task in study.tasks:
+        for name, value in task.options.items():
+            asked.setdefault(task.task, {}).setdefault(name, set()).add(str(value))
+    found = {}
+    for record in records:
+        names = [name for name, held in asked.get(record.task, {}).items() if len(held) > 1]
+        said = [f"{name} = {record.task_options[name]}" for name in names]
+        found[_name(record)] = ", ".join(said)
+    return found
+
+
+def _name(record: EvaluationRecord) -> str:
+    return str(record.raw["fingerprint"])
+
+
+Places = dict[tuple[int, str, str], Pair]
+
+
+def _pairs(
+    study: Study, model: StudyModel, asked: Comparison, held: Held
+) -> Iterator[tuple[str, Places]]:
+    """Yield, for each kind of data, pairs (against, row) by seed and task."""
+    of: dict[str, dict[tuple[str, int | None], list[EvaluationRecord]]] = {}
+    for trial, record in held:
+        if trial.model == model and trial.recipe.label in {asked.row, asked.against}:
+            key = "" if trial.data is None else trial.data.label, trial.seed
+            of.setdefault(trial.recipe.label, {}).setdefault(key, []).append(record)
+    rows, others = of.get(asked.row, {}), of.get(asked.against, {})
+    for data in dict.fromkeys(data for data, _ in rows):
+        places: Places = {}
+        for seed in study.seeds:
+            after = rows.get((data, seed), rows.get(("", None), []))
+            before = others.get((data, seed), others.get(("", None), []))
+            for record in after:
+                for other in before:
+                    if other.task_fingerprint == record.task_fingerprint:
+                        places[seed, record.task, record.task_fingerprint] = (other, record)
+        if places:
+            yield data, places
+
+
+def _gains(
+    pairs: Places, columns: Sequence[Column]
+) -> Iterator[tuple[Column, tuple[SeedGain, ...]]]:
+    found: dict[int, list[SeedGain]] = {}
+    for (seed, _, _), (before, after) in pairs.items():
+        differences = compare(before, after).metrics
+        for place, column in enumerate(columns):
+            if column.task == after.task:
+                gain = _seed_gain(seed, column, before, after, differences)
+                found.setdefault(place, []).append(gain)
+    for place, seeds in sorted(found.items()):
+        yield columns[place], tuple(seeds)
+
+
+def _seed_gain(
+    seed: int,
+    column: Column,
+    before: EvaluationRecord,
+    after: EvaluationRecord,
+    differences: Sequence[Difference],
+) -> SeedGain:
+    values = _value(before, column), _value(after, column)
+    one, other = values
+    if one is None or other is None:
+        return SeedGain(seed, one, other, None, None, None)
+    gain = column.badness(one) - column.badness(other)
+    low, high = _over_samples(column, one, other, differences)
+    return SeedGain(seed, one, other, gain, low, high)
+
+
+def _value(record: EvaluationRecord, column: Column) -> float | None:
+    for value in record.metrics:
+        if same_column(column_of(record, value), column):
+            return None if value.value is None else value.value * value.scale
+    return None
+
+
+def _over_samples(
+    column: Column, before: float, after: float, differences: Sequence[Difference]
+) -> tuple[float | None, float | None]:
+    same = [
+        one.paired.interval
+        for one in differences
+        if not one.slice and one.metric == column.metric and one.options == column.options
+    ]
+    if not same or same[0] is None or (column.direction == "zero" and before * after <= 0):
+        return None, None
+    better = column.direction == "higher" or (column.direction == "zero" and before < 0)
+    sign = column.scale if better else -column.scale
+    ends = sign * same[0].low, sign * same[0].high
+    return min(ends), max(ends)
+
+
+def _gain(
+    about: tuple[str, Comparison, str, str],
+    column: Column,
+    seeds: tuple[SeedGain, ...],
+    pairs: Mapping[tuple[int, str, str], Pair],
+) -> Gain:
+    model, asked, data, part = about
+    values = [one.gain for one in seeds if one.gain is not None]
+    records = [record for pair in pairs.values() for record in pair if record.task == column.task]
+    return Gain(
+        model=model,
+        row=asked.row,
+        against=asked.against,
+        data=data,
+        task=column.task,
+        part=part,
+        metric=column.metric,
+        seeds=seeds,
+        value=mean([one.gain for one in seeds]),
+        over_seeds=over_seeds(values) if len(values) == len(seeds) else None,
+        low=mean([one.low for one in seeds]),
+        high=mean([one.high for one in seeds]),
+        n=min(record.counts.scored for record in records),
+        clusters=min(record.counts.clusters for record in records),
+        marks=tuple(sorted({mark for record in records for mark in record.marks})),
+    )
+
+
+# --- table ----------------------------------------------------------------------------------------
+
+
+def gain_table(study: Study, gains: Sequence[Gain], columns: Sequence[Column]) -> Table:
+    """Return the gains: a row with each kind of interval for each model, pair and kind of data."""
+    columns = compared_columns(columns)
+    shown = tuple(_shown(column) for column in columns)
+    sections = []
+    for part in dict.fromkeys(one.part for one in gains):
+        here = [one for one in gains if one.part == part]
+        rows = []
+        keys = dict.fromkeys((one.model, one.row, one.against, one.data) for one in here)
+        for model, row, against, data in keys:
+            of = [
+                one
+                for one in here
+                if (one.model, one.row, one.against, one.data) == (model, row, against, data)
+            ]
+            trained = f" ({data})" if len(study.data) > 1 and data else ""
+            for kind in KINDS:
+                cells = tuple(noisy_cell(_found(of, column), kind, 1.0) for column in columns)
+                name = f"{row} against {against}{trained}: {kind}"
+                rows.append(Row(name, "", cells, model))
+        sections.append(Section(part, tuple(rows)))
+    counts = sorted({len(one.seeds) for one in gains})
+    marks = sorted({mark for one in gains for mark in one.marks})
+    how = (
+        "Gain of the first row over the second: |second| - |first| where 0 is best, first - second "
+        "where higher is better. Positive is better. The mean over seeds of pairs that share their "
+        f"seed; seeds: {' or '.join(map(str, counts))}."
+    )
+    notes = [how, SAID]
+    if marks:
+        notes.append(f"Marks of the evaluations: {', '.join(marks)}.")
+    return Table(
+        shown,
+        tuple(sections),
+        tuple(notes),
+        title=f"{study.title}: gain, seed by seed",
+        looks=Looks("brackets", label=f"{study.id}_compare"),
+    )
+
+
+def _shown(column: Column) -> Column:
+    """Return a column of gains, which are better higher whatever the metric."""
+    return Column(
+        column.task,
+        column.title,
+        f"{column.metric}_gain",
+        column.name,
+        "higher",
+        column.scale,
+        column.options,
+        column.group,
+        column.digits,
+        column.renamed,
+    )
+
+
+def _found(gains: Sequence[Gain], column: Column) -> Gain | None:
+    same = (one for one in gains if (one.task, one.metric) == (column.task, column.metric))
+    return next(same, None)
