@@ -19,7 +19,7 @@ def site() -> None:
     """Build a static site of finished evaluations, or show one to this machine."""
 
 
-@site.command(epilog="Example: harness site build out results --images 0")
+@site.command(epilog="Example: harness site build out results --layout asd_main")
 @click.argument("out", type=click.Path(path_type=Path))
 @click.argument("places", nargs=-1, metavar="[DIR_OR_RUN]...")
 @click.option(
@@ -30,11 +30,18 @@ def site() -> None:
     help="When evaluations claim one cell: stop, take the newest, or the mean over seeds.",
 )
 @click.option(
+    "--layout",
+    "layouts",
+    multiple=True,
+    metavar="NAME|FILE",
+    help="A table of this layout comes first (repeat for more).",
+)
+@click.option(
     "--images",
     type=click.IntRange(min=0),
     default=200,
     show_default=True,
-    help="So many thumbnails a task at most; 0 for none.",
+    help="Thumbnails of so many samples a task, wrong ones first; 0 for none.",
 )
 @click.option("--figures/--no-figures", default=True, help="Draw figures (needs matplotlib).")
 @click.option("--profile", metavar="NAME", help="Look for data as this profile says.")
@@ -53,7 +60,11 @@ def build(out: Path, places: tuple[str, ...], duplicates: Any, **options: Any) -
     from harness.site.questions import Sources
     from harness.specs.catalog import load_catalog
     from harness.tables.build import Ways
+    from harness.tables.layout import load_layout
 
+    layouts = tuple(load_layout(name) for name in options["layouts"])
+    if not places:
+        places = tuple(dict.fromkeys(name for layout in layouts for name in layout.runs))
     records, problems = read_places(places, whole=True)
     for problem in problems:
         click.echo(f"left out: {problem}", err=True)
@@ -67,6 +78,7 @@ def build(out: Path, places: tuple[str, ...], duplicates: Any, **options: Any) -
         pictures=options["images"],
         figures=options["figures"],
         say=lambda text: click.echo(text, err=True),
+        layouts=layouts,
     )
     ways = Ways(
         duplicates=duplicates,

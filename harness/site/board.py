@@ -13,27 +13,39 @@ from harness.site.files import Site
 from harness.tables.build import Ways, build_table
 from harness.tables.formats import by_group, rank_note, reported_rows, source_of, spans
 from harness.tables.latex import latex
+from harness.tables.layout import Layout
 from harness.tables.ranks import compared
 from harness.tables.table import Column, Row, Table, cell_text
 
-# A page for each baseline and metric; more rows than this are no choice but a list.
+# A page for each baseline and table; more rows than this are no choice but a list.
 BASELINES = 25
 
 
 def write_boards(
-    site: Site, records: Sequence[EvaluationRecord], ways: Ways, pages: Mapping[str, str]
-) -> Table:
-    """Write the leaderboard's pages; return the table of headline metrics.
+    site: Site,
+    records: Sequence[EvaluationRecord],
+    ways: Ways,
+    pages: Mapping[str, str],
+    layouts: Sequence[Layout] = (),
+) -> None:
+    """Write the leaderboard's pages; the first table is the site's first page.
 
     Args:
         site: Where pages go.
         records: What the tables show.
         ways: How tables are made.
         pages: Fingerprint of an evaluation to its page.
+        layouts: Tables that come before those of all tasks.
+
+    Raises:
+        UserError: nothing fits a layout, or two evaluations claim one cell.
     """
-    metrics: list[str | None] = [None, *_metrics(records)]
     by_fingerprint = {str(record.raw.get("fingerprint")): record for record in records}
-    tables = [build_table(records, metric=metric, ways=ways) for metric in metrics]
+    tables = [build_table(records, layout=layout, ways=ways) for layout in layouts]
+    names = [f"Layout: {layout.title}" for layout in layouts]
+    for metric in (None, *_metrics(records)):
+        tables.append(build_table(records, metric=metric, ways=ways))
+        names.append(metric or "Each task's own metric")
     for place, table in enumerate(tables):
         rows = list(dict.fromkeys(row.model for row in table.rows))[:BASELINES]
         for number, baseline in enumerate(["", *rows]):
@@ -44,8 +56,9 @@ def write_boards(
             site.page(
                 _name(place, number),
                 "board.html",
-                title="Leaderboard",
+                title=table.title or "Leaderboard",
                 table=shown,
+                grouped=any(row.group for row in shown.rows),
                 sections=[
                     (section.title, _rows(shown, section.rows, pages, by_fingerprint))
                     for section in shown.sections
@@ -60,30 +73,31 @@ def write_boards(
                     *shown.notes,
                     *rank_note(shown, "Bold:", "underlined:"),
                 ],
-                metrics=_metric_links(metrics, place),
+                choices=[
+                    (name, _name(other, 0), other == place) for other, name in enumerate(names)
+                ],
                 baselines=[
-                    (name or "none", _name(place, other), other == number)
+                    (name or _bare(table), _name(place, other), other == number)
                     for other, name in enumerate(["", *rows])
                 ],
                 latex=Markup(escape(latex(shown))),  # noqa: S704  escaped; keeps its lines
             )
-    return tables[0]
 
 
-def _name(metric: int, baseline: int) -> str:
-    return "index.html" if not metric and not baseline else f"board-{metric}-{baseline}.html"
+def _bare(table: Table) -> str:
+    """Return what is chosen while no row to compare with is."""
+    cells = (cell for row in table.rows for cell in row.cells)
+    given = any(cell is not None and cell.delta is not None for cell in cells)
+    return "as the layout says" if given else "none"
+
+
+def _name(table: int, baseline: int) -> str:
+    return "index.html" if not table and not baseline else f"board-{table}-{baseline}.html"
 
 
 def _metrics(records: Sequence[EvaluationRecord]) -> list[str]:
     """Return ids of metrics that several would like to see: all but those that are headlines."""
     return list(dict.fromkeys(metric.id for record in records for metric in record.metrics))
-
-
-def _metric_links(metrics: Sequence[str | None], chosen: int) -> list[tuple[str, str, bool]]:
-    return [
-        (name or "each task's own", _name(place, 0), place == chosen)
-        for place, name in enumerate(metrics)
-    ]
 
 
 def _rows(

@@ -2,17 +2,20 @@
 
 A set is the samples of one task fingerprint; its evaluations share ids and order. Files::
 
-    index.js         models, slices and their values by number
+    index.js         models, slices and the names of their values
+    slice-N.js       the value (by number) of every sample, read when a page filters by it
+    went-RUN.js      how every sample went, read when a page filters by it
+    said-RUN.js      the answer (by number) to every sample, read when two models are compared
     ask-N.js         prompts, right answers and pictures of a chunk
-    RUN.js           outcome and answer (by number) of every sample, to filter by
     RUN-N.js         answers of a chunk
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,7 @@ from harness.specs.yaml_loader import read_yaml
 CHUNK = 250
 LONGEST = 20_000
 RIGHT, WRONG, PARTLY, UNPARSED, REFUSED, ERROR, OPEN = "rwpuxen"
+FAILED = frozenset((WRONG, UNPARSED, REFUSED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,16 @@ class Set:
     records: list[EvaluationRecord]
     counts: list[Counter[tuple[str, str]]] = field(default_factory=list)
 
+    @property
+    def title(self) -> str:
+        """The task, and how it was asked otherwise."""
+        return titled(self.records[0])
+
+
+def titled(record: EvaluationRecord) -> str:
+    """Return the title of an evaluation's task, and how it was asked otherwise."""
+    return f"{record.task_title} ({record.variant})" if record.variant else record.task_title
+
 
 def outcome(sample: Mapping[str, Any], *, graded: bool = True) -> str:
     """Return how a sample went, as one letter.
@@ -95,32 +109,63 @@ def write_set(site: Site, held: Set, questions: Questions) -> None:
         DataError: two evaluations of one task fingerprint hold other samples.
     """
     folder = f"samples/{held.name}"
-    ids, slices = _questions(site, folder, held.records[0], questions)
-    shared = _Shared(folder, ids)
+    shared = _Shared(folder)
+    went = []
     for place, record in enumerate(held.records):
-        held.counts.append(_answers(site, shared, place, record))
-    labels = Asking.of(held.records[0].directory).labels
+        outcomes, counts = _answers(site, shared, place, record)
+        went.append(outcomes)
+        held.counts.append(counts)
+    looked_at = first_looks(went, questions.wanted)
+    slices = _questions(site, folder, held.records[0], questions, looked_at)
+    for number, (_, of) in enumerate(slices.values()):
+        site.data(f"{folder}/slice-{number}", of)
     site.data(
         f"{folder}/index",
         {
-            "size": len(ids),
+            "size": len(shared.ids),
             "chunk": CHUNK,
-            "labels": labels,
+            "labels": Asking.of(held.records[0].directory).labels,
             "models": [
                 {"name": record.model, "marks": list(record.marks)} for record in held.records
             ],
             "slices": [
-                {"name": name, "values": list(values), "of": of}
-                for name, (values, of) in slices.items()
+                {"name": name, "values": list(values)} for name, (values, _) in slices.items()
             ],
         },
     )
 
 
+def first_looks(went: Sequence[str], number: int) -> set[int]:
+    """Return the places of samples that people look at first.
+
+    Three quarters are failures, of each evaluation in turn the next one, as the browser lists
+    them; the rest, and what failures leave, is spread evenly over all.
+
+    Args:
+        went: Of each evaluation, the outcomes of all samples.
+        number: How many at most.
+    """
+    chosen: dict[int, None] = {}
+    failures = [[place for place, letter in enumerate(held) if letter in FAILED] for held in went]
+    turns = (place for turn in zip_longest(*failures) for place in turn if place is not None)
+    for place in turns:
+        if len(chosen) >= 3 * number // 4:
+            break
+        chosen[place] = None
+    others = [place for place in range(len(went[0])) if place not in chosen]
+    left = min(number - len(chosen), len(others))
+    return {*chosen, *(others[at * len(others) // left] for at in range(left))}
+
+
 def _questions(
-    site: Site, folder: str, record: EvaluationRecord, questions: Questions
-) -> tuple[list[str], dict[str, tuple[dict[str, int], list[int]]]]:
-    ids: list[str] = []
+    site: Site,
+    folder: str,
+    record: EvaluationRecord,
+    questions: Questions,
+    looked_at: Container[int],
+) -> dict[str, tuple[dict[str, int], list[int]]]:
+    """Write what was asked; return the values of each slice, and of each sample its value."""
+    count = 0
     slices: dict[str, tuple[dict[str, int], list[int]]] = {}
     stream = questions.each()
     for number, chunk in enumerate(_chunks(read_samples(record.directory))):
@@ -128,7 +173,9 @@ def _questions(
         items = []
         for sample in chunk:
             found = next((one for name, one in stream if name == sample["id"]), None)
-            asked = Asked() if found is None else questions.asked(found)
+            asked = Asked()
+            if found is not None:
+                asked = questions.asked(found, picture=count in looked_at)
             key = (asked.turns, asked.options)
             groups = sample["groups"]
             items.append(
@@ -143,17 +190,17 @@ def _questions(
                 ]
             )
             for name in groups.keys() - slices.keys():
-                slices[name] = {}, [-1] * len(ids)
+                slices[name] = {}, [-1] * count
             for name, (values, of) in slices.items():
                 pair = groups.get(name)
                 of.append(-1 if pair is None else values.setdefault(pair[0], len(values)))
-            ids.append(sample["id"])
+            count += 1
         shown = [
             [[[role, _short(text)] for role, text in turns], list(options)]
             for turns, options in prompts
         ]
         site.data(f"{folder}/ask-{number}", {"prompts": shown, "items": items})
-    return ids, dict(sorted(slices.items()))
+    return dict(sorted(slices.items()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,14 +208,17 @@ class _Shared:
     """What evaluations of a set share: a folder, ids in order, and a number for each answer."""
 
     folder: str
-    ids: Sequence[str]
+    ids: list[str] = field(default_factory=list)
     numbers: dict[str, int] = field(default_factory=dict)
 
 
 def _answers(
     site: Site, shared: _Shared, place: int, record: EvaluationRecord
-) -> Counter[tuple[str, str]]:
-    """Write the answers of one evaluation; return samples by right answer and answer."""
+) -> tuple[str, Counter[tuple[str, str]]]:
+    """Write the answers of one evaluation; return outcomes, and samples by target and answer.
+
+    The first evaluation says which samples there are.
+    """
     folder, ids, numbers = shared.folder, shared.ids, shared.numbers
     asking = Asking.of(record.directory)
     graded = record.main.direction == "higher"
@@ -177,6 +227,8 @@ def _answers(
     counts: Counter[tuple[str, str]] = Counter()
     for number, chunk in enumerate(_chunks(read_samples(record.directory))):
         items = []
+        if not place:
+            ids += (sample["id"] for sample in chunk)
         for sample in chunk:
             if len(said) >= len(ids) or sample["id"] != ids[len(said)]:
                 raise DataError(
@@ -191,8 +243,12 @@ def _answers(
             if asking.labels and letter != ERROR and isinstance(sample["target"], str):
                 counts[sample["target"], "" if answer is None else text] += 1
         site.data(f"{folder}/{place}-{number}", items)
-    site.data(f"{folder}/{place}", {"outcomes": "".join(outcomes), "answers": said})
-    return counts
+    if len(said) != len(ids):
+        raise DataError("it holds fewer samples than another evaluation with its fingerprint",
+                        where=record.directory)  # fmt: skip
+    site.data(f"{folder}/went-{place}", "".join(outcomes))
+    site.data(f"{folder}/said-{place}", said)
+    return "".join(outcomes), counts
 
 
 def _item(sample: Mapping[str, Any], letter: str, answer: str, asking: Asking) -> list[Json]:

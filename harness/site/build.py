@@ -69,7 +69,7 @@ def _write(site: Site, records: Sequence[EvaluationRecord], ways: Ways, sources:
     names = {_fingerprint(record): _name(record) for record in records}
     pages = {key: f"evaluations/{name}.html" for key, name in names.items()}
     site.assets()
-    write_boards(site, records, ways, pages)
+    write_boards(site, records, ways, pages, sources.layouts)
     drawn = sources.figures and is_installed("matplotlib")
     if sources.figures and not drawn:
         sources.say("figures left out; they need matplotlib: pip install 'social-harness[plot]'")
@@ -84,7 +84,7 @@ def _write(site: Site, records: Sequence[EvaluationRecord], ways: Ways, sources:
         site.page(
             f"{folder}.html",
             "samples.html",
-            title=f"Samples of {first.task_title}",
+            title=f"Samples of {held.title}",
             marks={mark for record in held.records for mark in record.marks},
             folder=held.name,
             problem=questions.problem,
@@ -92,9 +92,7 @@ def _write(site: Site, records: Sequence[EvaluationRecord], ways: Ways, sources:
         )
         for place, record in enumerate(held.records):
             write_evaluation(site, held, place, names[_fingerprint(record)], Figures(drawn))
-        listed.append(
-            (first, f"{folder}.html", [(r, pages[_fingerprint(r)]) for r in held.records])
-        )
+        listed.append((held, f"{folder}.html", [(r, pages[_fingerprint(r)]) for r in held.records]))
     site.page("evaluations.html", "evaluations.html", title="Evaluations", sets=listed)
     site.write(SIGN, json.dumps({"format": FORMAT, "version": __version__}).encode() + b"\n")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.runs.record import DetailRow, EvaluationRecord, MetricValue
-from harness.site.browse import Asking, Set
+from harness.site.browse import Asking, Set, titled
 from harness.site.files import Site, plain
 from harness.tables.columns import column_of
 
@@ -67,7 +67,7 @@ def write_evaluation(site: Site, held: Set, place: int, name: str, figures: Figu
     site.page(
         f"evaluations/{name}.html",
         "evaluation.html",
-        title=f"{record.model} on {record.task_title}",
+        title=f"{record.model} on {titled(record)}",
         marks=record.marks,
         record=record,
         raw=raw,

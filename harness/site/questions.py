@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.config.settings import Settings
@@ -18,6 +18,8 @@ from harness.samples.images import MAX_PIXELS, LoadedImage
 from harness.site.files import Site
 from harness.specs.catalog import Catalog
 from harness.specs.prompt import Shot, build_turns, options_as_sent, texts_to_embed
+from harness.specs.variants import Variant
+from harness.tables.layout import Layout
 
 # Parts of a task's fingerprint that decide on what is shown here.
 SHOWN = ("ask", "data", "options", "prompt", "variant")
@@ -49,9 +51,10 @@ class Sources:
     Attributes:
         catalog: Task specs, for prompts.
         settings: Where data lie, for prompts and pictures.
-        pictures: Distinct thumbnails a set of samples at most.
+        pictures: Samples of a set that get their thumbnails, at most.
         figures: Whether to draw figures.
         say: Told what was left out.
+        layouts: Tables that come first.
     """
 
     catalog: Catalog
@@ -59,6 +62,7 @@ class Sources:
     pictures: int
     figures: bool
     say: Callable[[str], None]
+    layouts: tuple[Layout, ...] = ()
 
 
 @dataclass
@@ -66,6 +70,7 @@ class Questions:
     """The questions of one task as an evaluation asked them.
 
     Attributes:
+        wanted: Samples that get their thumbnails, at most.
         problem: Why nothing can be shown; empty when it can.
     """
 
@@ -76,7 +81,7 @@ class Questions:
     _task: Task | None = None
     _shots: list[Shot] = field(default_factory=list)
     _seen: set[str] = field(default_factory=set)
-    _last: tuple[Any, tuple[str, ...]] = ((), ())
+    _drawn: dict[Any, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, record: EvaluationRecord, sources: Sources, site: Site, folder: str) -> Questions:
@@ -90,7 +95,9 @@ class Questions:
         """
         made = cls(site, folder, sources.pictures)
         try:
-            task = Task(sources.catalog.task(record.task, record.task_options), sources.settings)
+            spec = sources.catalog.task(record.task, record.task_options)
+            variant = Variant.named(record.variant) if record.variant else None
+            task = Task(replace(spec, variant=variant), sources.settings)
             here = task.parts()
             differ = [
                 part for part in SHOWN if here.get(part, "") != record.task_parts.get(part, "")
@@ -116,8 +123,8 @@ class Questions:
         except HarnessError as error:
             self.problem = error.message
 
-    def asked(self, sample: Sample) -> Asked:
-        """Return a sample as it was asked."""
+    def asked(self, sample: Sample, *, picture: bool) -> Asked:
+        """Return a sample as it was asked, with thumbnails where they are wanted or there."""
         assert self._task is not None
         spec = self._task.spec
         try:
@@ -127,17 +134,17 @@ class Questions:
             return Asked(note=error.message)
         said = tuple((turn.role, turn.text) for turn in turns)
         try:
-            pictures = self._pictures(sample)
+            pictures = self._pictures(sample, wanted=picture)
         except SampleError as error:
             return Asked(said, options, note=error.message)
         return Asked(said, options, pictures)
 
-    def _pictures(self, sample: Sample) -> tuple[str, ...]:
+    def _pictures(self, sample: Sample, *, wanted: bool) -> tuple[str, ...]:
         key = (sample.images, sample.boxes)
-        # Questions about one picture follow each other.
-        if self._last[0] == key:
-            return self._last[1]
-        if self._task is None or len(self._seen) >= self.wanted:
+        # Questions about one picture share its thumbnail.
+        if key in self._drawn:
+            return self._drawn[key]
+        if self._task is None or not wanted:
             return ()
         names = []
         for image in open_sample(self._task.spec, sample, MAX_PIXELS):
@@ -146,8 +153,8 @@ class Questions:
                 self._seen.add(name)
                 self.site.write(name, _thumb(image))
             names.append(name)
-        self._last = key, tuple(names)
-        return self._last[1]
+        self._drawn[key] = tuple(names)
+        return self._drawn[key]
 
 
 def _thumb(image: LoadedImage) -> bytes:

@@ -10,7 +10,7 @@ import hashlib
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from harness.errors import UserError, nearest
 
@@ -39,6 +39,18 @@ class Variant:
 
     def __str__(self) -> str:
         return f"{self.kind} {self.number}"
+
+    @classmethod
+    def named(cls, text: str) -> Variant:
+        """Return the variant that is written so in a record.
+
+        Raises:
+            UserError: no variant is.
+        """
+        kind, _, number = text.partition(" ")
+        if kind not in KINDS.values() or not number.isdecimal():
+            raise UserError(f"{text!r} is no variant of a task")
+        return cls(cast("Kind", kind), int(number))
 
     def ordered(self, options: Sequence[str], sample: str) -> list[str]:
         """Return options in the order this variant lists them."""

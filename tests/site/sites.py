@@ -56,6 +56,7 @@ def built(out: Path, places: Sequence[Path], **changes: Any) -> Path:
         pictures=changes.pop("pictures", 0),
         figures=changes.pop("figures", False),
         say=said.append,
+        layouts=changes.pop("layouts", ()),
     )
     build_site(out, records, Ways(), sources)
     return out

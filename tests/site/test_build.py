@@ -6,11 +6,14 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.errors import DataError, UserError
 from harness.runs.read import read_evaluations
-from harness.site.browse import outcome
+from harness.site.browse import FAILED, first_looks, outcome
 from harness.site.files import as_script, slug
+from harness.tables.layout import load_layout
 from tests.runs.sealed import answers, sample, write
 from tests.site.sites import HOSTILE, built, contents, data, evaluations, many
 
@@ -150,15 +153,14 @@ def test_a_page_holds_confusion_and_the_worst_slice(site: Path) -> None:
 def test_columns_to_filter_by_say_how_each_sample_went(site: Path) -> None:
     index = next(path for path in site.glob("samples/*/index.js") if data(path)["size"] == 6)
     assert [model["name"] for model in data(index)["models"]] == ["plain", "other"]
-    one, two = (data(index.parent / f"{place}.js") for place in (0, 1))
-    assert one["outcomes"] == "rwrrrr"
-    assert two["outcomes"] == "rwuwrr"
-    assert one["answers"][0] == two["answers"][0]
-    assert one["answers"][3] != two["answers"][3]
-    assert two["answers"][2] == -1
-    assert data(index)["slices"] == [
-        {"name": "gender", "values": ["female", "male"], "of": [0, 0, 0, 1, 1, 1]}
-    ]
+    went = [data(index.parent / f"went-{place}.js") for place in (0, 1)]
+    assert went == ["rwrrrr", "rwuwrr"]
+    one, two = (data(index.parent / f"said-{place}.js") for place in (0, 1))
+    assert one[0] == two[0]
+    assert one[3] != two[3]
+    assert two[2] == -1
+    assert data(index)["slices"] == [{"name": "gender", "values": ["female", "male"]}]
+    assert data(index.parent / "slice-0.js") == [0, 0, 0, 1, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -195,6 +197,64 @@ def test_samples_come_in_chunks(tmp_path: Path) -> None:
     ]
     assert len(data(folder / "1-2.js")) == 100
     assert data(folder / "ask-1.js")["items"][0][0] == "00250"
+
+
+def test_what_a_page_reads_first_does_not_grow_with_the_samples(tmp_path: Path) -> None:
+    sizes = []
+    for number in (600, 2400):
+        site = built(tmp_path / f"out{number}", [many(tmp_path / str(number), number)])
+        folder = next(site.glob("samples/*/index.js")).parent
+        first = [folder / name for name in ("index.js", "ask-0.js", "0-0.js")]
+        sizes.append(sum(path.stat().st_size for path in first))
+    assert abs(sizes[1] - sizes[0]) < 100
+
+
+@given(
+    st.integers(1, 60).flatmap(
+        lambda size: st.lists(
+            st.text("rwpuxen", min_size=size, max_size=size), min_size=1, max_size=4
+        )
+    ),
+    st.integers(0, 70),
+)
+def test_failures_are_looked_at_first_then_a_spread(went: list[str], number: int) -> None:
+    chosen = first_looks(went, number)
+    assert len(chosen) == min(number, len(went[0]))
+    assert chosen <= set(range(len(went[0])))
+    failed = {place for held in went for place, how in enumerate(held) if how in FAILED}
+    assert len(chosen & failed) >= min(len(failed), 3 * number // 4)
+    for held in went:  # each evaluation has its first failure there, where there is room for all
+        first = next((place for place, how in enumerate(held) if how in FAILED), None)
+        assert first is None or first in chosen or 3 * number // 4 < len(went)
+
+
+def test_what_failures_leave_is_spread_over_all() -> None:
+    assert first_looks(["r" * 100], 4) == {0, 25, 50, 75}
+    assert first_looks(["r" * 96 + "wwww"], 4) == {96, 97, 98, 0}
+
+
+def test_a_layout_comes_first_with_reported_rows_in_a_panel_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "published").mkdir()
+    (tmp_path / "published" / "them.yaml").write_text(
+        "published: them\ntitle: Them\ncitation: Them 2025.\nread_in: Read in Table 2.\n"
+        "rows: [{label: Theirs, values: {raf_db: {accuracy: 99.0}}}]\n"
+    )
+    layout = tmp_path / "mine.yaml"
+    layout.write_text(
+        "leaderboard: mine\ntitle: My faces\ncolumns: [{task: raf_db}]\nreported: [them]\n"
+        "rows: [{group: Ours, match: [{model: plain}]}]\n"
+    )
+    results = evaluations(tmp_path / "results")
+    site = built(tmp_path / "out", [results], layouts=(load_layout(str(layout)),))
+    first, second = (Tags(site / name) for name in ("index.html", "board-1-0.html"))
+    assert "Reported, not measured here: Them" in first.text
+    assert "Source: Them 2025. Read in Table 2." in first.text
+    assert "Layout: My faces" in first.text
+    assert ("tbody", {"class": "reported"}) in first.tags
+    rows = [held for tag, held in first.tags if tag == "tr" and "data-row" in held]
+    assert "Theirs" not in {held["data-model"] for held in rows}  # neither sorted nor ranked
+    assert {held["data-group"] for held in rows} == {"Ours", "Others"}
+    assert "Theirs" not in second.text
 
 
 def test_other_samples_under_one_fingerprint_are_refused(tmp_path: Path) -> None:

@@ -37,21 +37,21 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
-def questions(root: Path, out: Path, *, pictures: int = 99) -> Questions:
+def questions(root: Path, out: Path, *, results: str = "results") -> Questions:
     sources = Sources(
         catalog=load_catalog(plugins().spec_folders()),
         settings=Settings(profile="full", results=out, cache=out, data={"raf_db": root}),
-        pictures=pictures,
+        pictures=99,
         figures=False,
         say=lambda _: None,
     )
-    (record,) = read_evaluations(Path("results"))[0]
+    record = read_evaluations(Path(results))[0][-1]
     return Questions.of(record, sources, Site(out, []), "samples/raf")
 
 
 def test_a_sample_is_shown_as_it_was_asked(root: Path, tmp_path: Path) -> None:
     held = questions(root, tmp_path / "out")
-    found = [held.asked(sample) for _, sample in held.each()]
+    found = [held.asked(sample, picture=True) for _, sample in held.each()]
     assert held.problem == ""
     assert len(found) == FACES
     assert found[1].turns == (("user", "Which expression does this face show?"),)
@@ -63,16 +63,28 @@ def test_a_sample_is_shown_as_it_was_asked(root: Path, tmp_path: Path) -> None:
 
 def test_a_picture_that_is_gone_is_said(root: Path, tmp_path: Path) -> None:
     held = questions(root, tmp_path / "out")
-    first = next(held.asked(sample) for _, sample in held.each())
+    first = next(held.asked(sample, picture=True) for _, sample in held.each())
     assert first.pictures == ()
     assert "no such file" in first.note
     assert first.turns
 
 
-def test_pictures_stop_at_the_number_asked_for(root: Path, tmp_path: Path) -> None:
-    held = questions(root, tmp_path / "out", pictures=3)
-    assert sum(bool(held.asked(sample).pictures) for _, sample in held.each()) == 3
-    assert len(list((tmp_path / "out").rglob("*.jpg"))) == 3
+def test_pictures_are_those_asked_for(root: Path, tmp_path: Path) -> None:
+    held = questions(root, tmp_path / "out")
+    shown = [
+        bool(held.asked(sample, picture=place in {1, 5}).pictures)
+        for place, (_, sample) in enumerate(held.each())
+    ]
+    assert [place for place, there in enumerate(shown) if there] == [1, 5]
+    assert len(list((tmp_path / "out").rglob("*.jpg"))) == 2
+
+
+def test_a_variant_is_shown_in_its_own_words(root: Path, tmp_path: Path) -> None:
+    harness.run("null", "raf_db", data={"raf_db": root}, results="other", variants="paraphrases=1")
+    held = questions(root, tmp_path / "out", results="other")
+    assert held.problem == ""
+    shown = next(held.asked(sample, picture=False) for _, sample in held.each())
+    assert shown.turns[0][1] != "Which expression does this face show?"
 
 
 def test_other_data_than_those_asked_are_not_shown(root: Path, tmp_path: Path) -> None:

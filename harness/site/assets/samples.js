@@ -16,6 +16,7 @@ const KEPT = 80;
 let index = null;
 let found = [];
 let turn = 0;
+let opener = null;
 
 window.siteData = (name, value) => {
   waiting.get(name)?.(value);
@@ -56,8 +57,7 @@ function chosen() {
   const [slice, value] = byId("slice").value.split(":").map(Number);
   return {
     a: Number(byId("a").value), b: Number(byId("b").value), outcome: byId("outcome").value,
-    differ: byId("differ").checked, slice: byId("slice").value === "" ? null : index.slices[slice].of,
-    value,
+    differ: byId("differ").checked, slice: byId("slice").value === "" ? null : slice, value,
   };
 }
 
@@ -65,13 +65,21 @@ async function filter() {
   const mine = ++turn;
   const want = chosen();
   byId("differ").disabled = want.b < 0;
-  const [a, b] = await Promise.all([load(`${want.a}`), want.b < 0 ? null : load(`${want.b}`)]);
+  const differ = want.differ && want.b >= 0;
+  if (want.outcome || want.slice !== null || differ) byId("status").textContent = "Reading…";
+  // A column of all samples is read only where something is filtered by it.
+  const [went, slice, a, b] = await Promise.all([
+    want.outcome ? load(`went-${want.a}`) : null,
+    want.slice !== null ? load(`slice-${want.slice}`) : null,
+    differ ? load(`said-${want.a}`) : null,
+    differ ? load(`said-${want.b}`) : null,
+  ]);
   if (mine !== turn) return;
   found = [];
   for (let place = 0; place < index.size; place += 1) {
-    if (want.outcome && a.outcomes[place] !== want.outcome) continue;
-    if (want.slice && want.slice[place] !== want.value) continue;
-    if (b && want.differ && a.answers[place] === b.answers[place]) continue;
+    if (went && went[place] !== want.outcome) continue;
+    if (slice && slice[place] !== want.value) continue;
+    if (differ && a[place] === b[place]) continue;
     found.push(place);
   }
   await page(1);
@@ -108,7 +116,10 @@ async function row(place, want) {
   const a = await parts(place, want.a);
   const open = make("button", a.ask[0]);
   open.type = "button";
-  open.addEventListener("click", () => sample(place));
+  open.addEventListener("click", guarded(async () => {
+    await sample(place);
+    opener = open;
+  }));
   const head = make("th", "", open);
   head.scope = "row";
   const made = make("tr", "", head, make("td", brief(a.ask[1])), make("td", brief(a.answer[1])));
@@ -133,10 +144,7 @@ async function sample(place) {
   title.id = "sample-title";
   const close = make("button", "Close");
   close.type = "button";
-  close.addEventListener("click", () => {
-    byId("sample").hidden = true;
-    byId("list").querySelector("button")?.focus();
-  });
+  close.addEventListener("click", shut);
   const images = pictures.map((name, number) => {
     const image = document.createElement("img");
     image.src = `${folder}/${name}`;
@@ -149,10 +157,24 @@ async function sample(place) {
   for (const [name, value] of fields) facts.append(make("dt", name), make("dd", value));
   const shown = [title, close, ...images];
   if (note) shown.push(make("p", note));
+  else if (first.prompt[0].length && !images.length) {
+    shown.push(noted("Its picture is not among the thumbnails that this site holds."));
+  }
   if (turns.length) shown.push(make("h3", "Prompt as sent"), ...turns);
   byId("sample").replaceChildren(...shown, facts, ...answers);
   byId("sample").hidden = false;
   byId("sample").focus();
+}
+
+function noted(text) {
+  const made = make("p", text);
+  made.className = "note";
+  return made;
+}
+
+function shut() {
+  byId("sample").hidden = true;
+  (opener?.isConnected ? opener : byId("list").querySelector("button"))?.focus();
 }
 
 function answered(letter, model, { prompt, answer }) {
@@ -219,6 +241,9 @@ async function start() {
   });
   const wanted = /^#a=(\d+)$/.exec(location.hash);
   if (wanted && Number(wanted[1]) < index.models.length) byId("a").value = wanted[1];
+  byId("sample").addEventListener("keydown", (event) => {
+    if (event.key === "Escape") shut();
+  });
   controls.addEventListener("change", guarded(filter));
   controls.addEventListener("submit", (event) => event.preventDefault());
   byId("before").addEventListener("click", () => guarded(page)(Number(byId("page").value) - 1));
