@@ -46,6 +46,11 @@ OPTIONS: tuple[Option, ...] = (
         choices=tuple(FORMATS),
         help="how turns become text; unset: the saved model's, else plain",
     ),
+    Option(
+        name="weights",
+        choices=("float32", "float16", "bfloat16"),
+        help="number type of parts that are put together; unset: the language model's own",
+    ),
     Option(name="score_eos", type="bool", default=True, help="an option ends with end-of-sequence"),
     Option(
         name="untrained",
@@ -65,6 +70,7 @@ PRESETS: Mapping[str, Mapping[str, Json]] = {
         "hidden": 320,
         "merge": 2,
         "prompt_format": "answer_line",
+        "weights": "float32",
         "untrained": True,
     },
     "clip-l-336-7b": {

@@ -147,6 +147,7 @@ def settings_of(options: Mapping[str, Any]) -> FusionSettings:
             queries=options.get("queries", 64),
         ),
         prompt_format=options.get("prompt_format") or "plain",
+        dtype=options.get("weights"),
     )
 
 
