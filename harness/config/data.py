@@ -11,7 +11,8 @@ from harness.config.hub import hub_folder, is_hub_id
 from harness.config.settings import Settings
 from harness.descriptors import Json, load_target
 from harness.errors import UserError
-from harness.plugins import find, plugins
+from harness.plugins import find, make, plugins
+from harness.readers import TakesPart
 from harness.samples.mounts import mounted
 from harness.specs import TaskSpec
 
@@ -52,7 +53,7 @@ def locate(spec: TaskSpec, settings: Settings, splits: tuple[str, ...]) -> Locat
     benchmark = spec.data.benchmark
     given = given_path(spec, settings)
     if given is not None:
-        root = mounted(hub_folder(given) if is_hub_id(given) else given)
+        root = mounted(fetched(spec, given, splits))
         if not root.is_dir():
             what = "is neither a folder nor an archive" if root.exists() else "is missing"
             raise UserError(
@@ -70,6 +71,17 @@ def locate(spec: TaskSpec, settings: Settings, splits: tuple[str, ...]) -> Locat
                 descriptor.marks,
             )
     raise UserError(f"nothing says where the data of {spec.id!r} are", fix=_remedy(spec))
+
+
+def fetched(spec: TaskSpec, given: Path, splits: tuple[str, ...]) -> Path:
+    """Return a path, or for a dataset on the hub its folder, with at least what splits need."""
+    if not is_hub_id(given):
+        return given
+    options = {**spec.data.options, "unit": spec.unit}
+    reader = make("reader", spec.data.reader, plugins().readers(), options)
+    if not isinstance(reader, TakesPart):
+        return hub_folder(given)
+    return hub_folder(given, [name for split in splits for name in reader.hub_patterns(split)])
 
 
 def given_path(spec: TaskSpec, settings: Settings) -> Path | None:

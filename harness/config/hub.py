@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.descriptors import is_installed
@@ -15,8 +16,12 @@ def is_hub_id(path: Path) -> bool:
     return str(path).startswith(PREFIX)
 
 
-def hub_folder(path: Path) -> Path:
+def hub_folder(path: Path, patterns: Sequence[str] = ()) -> Path:
     """Return the folder of a dataset, fetched unless the hub's cache has it.
+
+    Args:
+        path: ``hf:OWNER/NAME`` or ``hf:OWNER/NAME@REVISION``.
+        patterns: Of the files that are needed; where none is there, or without any, everything is.
 
     Raises:
         PluginError: the extra ``datasets`` is not installed.
@@ -37,8 +42,19 @@ def hub_folder(path: Path) -> Path:
         RepositoryNotFoundError,
     )
 
+    def fetched(only: list[str] | None) -> Path:
+        return Path(
+            snapshot_download(
+                name, repo_type="dataset", revision=revision or None, allow_patterns=only
+            )
+        )
+
     try:
-        return Path(snapshot_download(name, repo_type="dataset", revision=revision or None))
+        if not patterns:
+            return fetched(None)
+        folder = fetched(list(patterns))
+        held = any(next(folder.glob(pattern), None) for pattern in patterns)
+        return folder if held else fetched(None)
     except GatedRepoError:
         raise UserError(
             f"the dataset {name!r} is open to those it was granted to",

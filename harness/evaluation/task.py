@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from harness.config.data import Located, locate
+from harness.config.data import Located, fetched, given_path, locate
 from harness.config.settings import Settings
 from harness.descriptors import Json
 from harness.errors import UserError
@@ -85,6 +85,9 @@ class Task:
         split = self.spec.data.train_split
         if split is None:
             raise UserError(f"task {self.id!r} has no train split")
+        given = given_path(self.spec, self.settings)
+        if given is not None:  # of a dataset on the hub only the evaluated split is there so far
+            fetched(self.spec, given, (split,))
         self._present(split)
         return self.samples(split)
 

@@ -1,5 +1,5 @@
 """Readers: one file a benchmark layout."""
 
-from harness.readers.contract import HashesContents, LeavesOut, Reader
+from harness.readers.contract import HashesContents, LeavesOut, Reader, TakesPart
 
-__all__ = ["HashesContents", "LeavesOut", "Reader"]
+__all__ = ["HashesContents", "LeavesOut", "Reader", "TakesPart"]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
@@ -12,25 +13,171 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.errors import DataError, SampleError
+from harness.readers import _records as records
 from harness.samples.mounts import MountedPath
 
 _ROWS = 4096
 _IMAGES = 16  # images read on from a place in a row group, as samples are asked in order
 _BUFFER = 1 << 20
 
+Places = np.ndarray[Any, np.dtype[np.intp]]
+
 
 def rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
     """Yield the values of some columns, row by row.
+
+    A column ``answers.answer`` is the field ``answer`` of the structs listed in ``answers``.
 
     Raises:
         DataError: no parquet file, or one without a column.
     """
     for batch in _batches(path, columns):
-        yield from zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
+        yield from _values(batch, columns)
+
+
+def grouped(
+    paths: Sequence[Path], key: str, columns: Sequence[str]
+) -> Iterator[tuple[Path, int, tuple[Any, ...]]]:
+    """Yield shard, row and values of some columns, rows of one key together, as keys first come.
+
+    Shards whose rows stand so already, as they mostly do, are walked through; of others all the
+    columns are held, packed.
+
+    Raises:
+        DataError: as :func:`rows`.
+    """
+    return ordered(paths, _order(_chunks(paths, key), paths), columns)
+
+
+def ordered(
+    paths: Sequence[Path], order: Places, columns: Sequence[str]
+) -> Iterator[tuple[Path, int, tuple[Any, ...]]]:
+    """Yield shard, row and values of some columns in an order of places, counted over all shards.
+
+    Raises:
+        DataError: as :func:`rows`.
+    """
+    if (order[1:] > order[:-1]).all():
+        for path in paths:
+            for row, values in enumerate(rows(path, columns)):
+                yield path, row, values
+        return
+    starts = [0]
+    batches = []
+    for path in paths:
+        held = list(_batches(path, columns))
+        batches += held
+        starts.append(starts[-1] + sum(batch.num_rows for batch in held))
+    try:
+        table = pa.Table.from_batches(batches).combine_chunks()
+    except pa.ArrowException as error:
+        raise _broken(paths[0], error) from None
+    del batches
+    for first in range(0, len(order), _ROWS):
+        places = order[first : first + _ROWS]
+        for place, values in zip(
+            places.tolist(), _values(table.take(places), columns), strict=True
+        ):
+            shard = bisect_right(starts, place) - 1
+            yield paths[shard], place - starts[shard], values
+
+
+def whole(paths: Sequence[Path], column: str) -> Iterator[tuple[Path, int, Any]]:
+    """Yield shard, row and value of one column.
+
+    Raises:
+        DataError: as :func:`rows`.
+    """
+    for path in paths:
+        for row, (value,) in enumerate(rows(path, [column])):
+            yield path, row, value
+
+
+def _chunks(paths: Sequence[Path], column: str) -> list[Any]:
+    return [batch.column(0) for path in paths for batch in _batches(path, [column])]
+
+
+def _order(keys: list[Any], paths: Sequence[Path]) -> Places:
+    """Return the places of rows by key, as keys first come."""
+    if not keys:
+        return np.zeros(0, dtype=np.intp)
+    try:
+        codes = pa.chunked_array(keys).combine_chunks().dictionary_encode().indices
+    except (pa.ArrowException, TypeError) as error:  # shards of different types
+        raise _broken(paths[0], error) from None
+    return np.argsort(codes.fill_null(-1).to_numpy(), kind="stable")
+
+
+def need_pictures(paths: Iterable[Path], column: str) -> None:
+    """Check that shards have the column of pictures, which is read later than the others.
+
+    Raises:
+        DataError: as :func:`rows`.
+    """
+    for path in paths:
+        with opened(path) as file:
+            _check(file.schema_arrow, f"{column}.bytes", path)
+
+
+def has(path: Path, column: str) -> bool:
+    """Whether a shard has a column that some copies lack."""
+    with opened(path) as file:
+        return column in file.schema_arrow.names
+
+
+def class_names(path: Path, column: str) -> list[str] | None:
+    """Return what the numbers in a column stand for, where the shard says so (``datasets``)."""
+    with opened(path) as file:
+        said = (file.schema_arrow.metadata or {}).get(b"huggingface", b"{}")
+    try:
+        found = json.loads(said)["info"]["features"][column]["names"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    if isinstance(found, list) and all(isinstance(name, str) for name in found):
+        return found
+    return None
+
+
+def _values(batch: Any, columns: Sequence[str]) -> Iterable[tuple[Any, ...]]:
+    return zip(*(_column(batch, name) for name in columns), strict=True)
+
+
+def _column(batch: Any, name: str) -> list[Any]:
+    """Return a column as Python values; lists and texts without an object of Arrow for each."""
+    name, _, inner = name.partition(".")
+    array = batch.column(name)
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
+    if inner and pa.types.is_struct(array.type):
+        array = array.field(inner)
+    if _is_list(array.type):
+        ends = array.offsets.to_numpy()
+        items = array.values[ends[0] : ends[-1]]
+        texts = _plain(items.field(inner) if pa.types.is_struct(items.type) else items)
+        there = array.is_valid().to_numpy(zero_copy_only=False).tolist()
+        cuts = (ends - ends[0]).tolist()
+        return [
+            texts[start:end] if known else None
+            for start, end, known in zip(cuts, cuts[1:], there, strict=False)
+        ]
+    return _plain(array)
+
+
+def _is_list(kind: Any) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
+
+
+def _plain(array: Any) -> list[Any]:
+    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+        texts: list[Any] = array.to_numpy(zero_copy_only=False).tolist()
+        return texts
+    held: list[Any] = array.to_pylist()
+    return held
 
 
 def content_hash(path: Path, columns: Sequence[str]) -> str:
@@ -42,23 +189,34 @@ def content_hash(path: Path, columns: Sequence[str]) -> str:
     digest = hashlib.sha256()
     for batch in _batches(path, columns):
         for name in columns:
-            texts = "\x1f".join(str(value) for value in batch.column(name).to_pylist())
+            texts = "\x1f".join(str(value) for value in _column(batch, name))
             digest.update(f"{name}\x1e{texts}\x1d".encode())
     return digest.hexdigest()
 
 
 def _batches(path: Path, columns: Sequence[str]) -> Iterator[Any]:
     with opened(path) as file:
-        names = file.schema_arrow.names
         for name in columns:
-            if name not in names:
-                raise DataError(
-                    f"the column {name!r} is missing; there are {', '.join(names)}", where=path
-                )
+            _check(file.schema_arrow, name, path)
         try:
-            yield from file.iter_batches(batch_size=_ROWS, columns=list(columns))
+            outer = [name.partition(".")[0] for name in columns]
+            yield from file.iter_batches(batch_size=_ROWS, columns=outer)
         except (pa.ArrowException, OSError) as error:
             raise _broken(path, error) from None
+
+
+def _check(schema: Any, column: str, path: Path) -> None:
+    name, _, inner = column.partition(".")
+    if name not in schema.names:
+        raise DataError(
+            f"the column {name!r} is missing; there are {', '.join(schema.names)}", where=path
+        )
+    kind = schema.field(name).type
+    if _is_list(kind):
+        kind = kind.value_type
+    if inner and pa.types.is_struct(kind) and kind.get_field_index(inner) < 0:
+        fields = ", ".join(kind.field(place).name for place in range(kind.num_fields))
+        raise DataError(f"the column {name!r} has no {inner!r}; it has {fields}", where=path)
 
 
 def opened(path: Path) -> Any:
@@ -82,7 +240,7 @@ def _broken(path: Path, error: Exception) -> DataError:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedImage:
-    """The encoded image in one row: of a column of bytes, or of structs with ``bytes``."""
+    """The encoded image in one row: of a column of bytes, of structs with ``bytes``, or base64."""
 
     path: Path
     row: int
@@ -110,8 +268,7 @@ class _Cursor:
 
     def __init__(self, path: Path, column: str) -> None:
         self._file = opened(path)
-        if column not in self._file.schema_arrow.names:
-            raise DataError(f"the column {column!r} is missing", where=path)
+        _check(self._file.schema_arrow, f"{column}.bytes", path)
         kind = self._file.schema_arrow.field(column).type
         self._leaf = f"{column}.bytes" if pa.types.is_struct(kind) else column
         sizes = [
@@ -140,6 +297,8 @@ class _Cursor:
         value = (cells.field("bytes") if pa.types.is_struct(cells.type) else cells)[
             row - self._first
         ].as_py()
+        if isinstance(value, str):
+            return records.from_base64(value, f"row {row}")
         if not isinstance(value, bytes):
             raise SampleError("image_missing", f"row {row} holds no image bytes")
         return value

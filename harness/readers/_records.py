@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.errors import DataError, unknown
+from harness.errors import DataError, SampleError, unknown
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -102,6 +104,20 @@ def numbers(values: Any, count: int, what: str, where: str) -> list[float]:
             raise DataError(f"{what} holds {item!r}, not a finite number", where=where)
         found.append(number)
     return found
+
+
+def from_base64(cell: str, where: str) -> bytes:
+    """Return a picture written as base64.
+
+    Raises:
+        SampleError: when it is none.
+    """
+    try:
+        return base64.b64decode("".join(cell.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise SampleError(
+            "image_unreadable", f"{where}: the picture is no base64: {error}"
+        ) from None
 
 
 def choice(options: Mapping[str, Any], name: str, allowed: Sequence[str]) -> str:

@@ -42,6 +42,18 @@ class LeavesOut(Protocol):
 
 
 @runtime_checkable
+class TakesPart(Protocol):
+    """A reader that needs a part of what a dataset on the hub holds."""
+
+    def hub_patterns(self, split: str) -> Sequence[str]:
+        """Return the files a split needs, as patterns such as ``data/validation-*.parquet``.
+
+        Where none of them is there, the dataset holds another layout and is fetched whole.
+        """
+        ...
+
+
+@runtime_checkable
 class HashesContents(Protocol):
     """A reader whose annotation files also hold images: a fingerprint needs the labels only."""
 

@@ -21,6 +21,11 @@ def _sequences(split: str, source: str) -> Option:
     )
 
 
+# Of a parquet copy.
+_COLUMNS = Option(
+    name="columns",
+    help="Columns that a parquet copy calls otherwise: image=file,question=text.",
+)
 _DEALT = (
     Option(
         name="split_by",
@@ -36,7 +41,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
         id="vqav2",
         target="harness.readers.vqav2:VqaV2",
         summary="VQAv2: open questions about COCO pictures; question and annotation JSON.",
-        options=(_unit("image"),),
+        options=(_COLUMNS, _unit("image")),
         splits=("train", "val", "test-dev", "test"),
     ),
     ReaderDescriptor(
@@ -50,6 +55,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
                 choices=("none", "rosetta"),
                 help="Whether samples carry the words that the release's OCR read.",
             ),
+            _COLUMNS,
             _unit("image"),
         ),
     ),
@@ -60,6 +66,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
         options=(
             Option(name="language", default="en", choices=("en", "cn"), help="Of the release."),
             Option(name="edition", default="1.0", choices=("1.0", "1.1"), help="Of the release."),
+            _COLUMNS,
             _unit("question"),
         ),
         splits=("dev", "test"),
@@ -152,6 +159,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
                 choices=("1.25", "0.25"),
                 help="How far round the face pictures are cut.",
             ),
+            _COLUMNS,
             _unit("image"),
         ),
         splits=("train", "val"),

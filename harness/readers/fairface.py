@@ -1,7 +1,7 @@
-"""FairFace: one CSV a split, pictures of one padding in folders of the splits.
+"""FairFace: one CSV a split, pictures of one padding in folders of the splits; or parquet shards.
 
 Columns, spellings and folders as the authors' README and public loaders have them
-(dchen236/FairFace).
+(dchen236/FairFace); shards as the copy HuggingFaceM4/FairFace on the Hugging Face hub has them.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from harness.descriptors import Json
 from harness.errors import DataError
 from harness.readers import _records as records
 from harness.readers._people import known, spellings
+from harness.readers._shards import SUFFIX, Copies, content_hash, need_pyarrow, renamed
 from harness.samples import Group, ImageRef, Sample
 
 SPLITS = ("train", "val")
@@ -31,26 +32,87 @@ TRAITS = {
     ),
 }  # fmt: skip
 _FOLDERS = {"1.25": "fairface-img-margin125-trainval", "0.25": "fairface-img-margin025-trainval"}
+_CONFIGS = {"1.25": ("1.25", "margin125"), "0.25": ("0.25", "margin025")}
+# What the copy's numbers stand for, should a shard not say so itself. Its races stand in another
+# order than those of the authors' own model.
+_NUMBERED = {
+    "race": ("East Asian", "Indian", "Black", "White", "Middle Eastern", "Latino_Hispanic",
+             "Southeast Asian"),
+    "gender": ("Male", "Female"),
+    "age": ("0-2", "3-9", "10-19", "20-29", "30-39", "40-49", "50-59", "60-69", OLDEST),
+}  # fmt: skip
 
 
 class FairFace:
     """Reader of FairFace's release: one sample a face.
 
     Args:
-        options: ``padding`` (``1.25`` or ``0.25``: which pictures), ``unit`` (``image``).
+        options: ``padding`` (``1.25`` or ``0.25``: which pictures), ``columns`` (of a copy in
+            parquet, see :func:`renamed`), ``unit`` (``image``).
     """
 
     def __init__(self, options: Mapping[str, Json]) -> None:
-        self._folder = _FOLDERS[records.choice(options, "padding", tuple(_FOLDERS))]
+        padding = records.choice(options, "padding", tuple(_FOLDERS))
+        self._folder = _FOLDERS[padding]
+        self._copies = Copies({"val": ("validation", "val")}, _CONFIGS[padding], renamed(options))
         records.choice(options, "unit", ("image",))
 
     def annotations(self, root: Path, split: str) -> Sequence[Path]:
-        """Return the split's label file."""
-        return [root / f"fairface_label_{records.known_split(split, SPLITS)}.csv"]
+        """Return the split's label file; without it the shards of a copy, should they be there."""
+        path = root / f"fairface_label_{records.known_split(split, SPLITS)}.csv"
+        return [path] if path.is_file() else self._copies.shards(root, split) or [path]
+
+    def hub_patterns(self, split: str) -> Sequence[str]:
+        """Return what a split needs of a dataset on the hub."""
+        return self._copies.patterns(records.known_split(split, SPLITS))
+
+    def content_hash(self, path: Path) -> str:
+        """Return the hash of what is read but the pictures."""
+        return content_hash(path, [self._copies.column(name) for name in TRAITS])
 
     def samples(self, root: Path, split: str) -> Iterator[Sample]:
-        """Yield faces in the order of the file."""
-        (path,) = self.annotations(root, split)
+        """Yield faces in the order of the file, or of the shards."""
+        paths = self.annotations(root, split)
+        if paths[0].suffix == SUFFIX:
+            yield from self._embedded(root, paths, split)
+        else:
+            yield from self._beside(root, paths[0])
+
+    def _embedded(self, root: Path, paths: Sequence[Path], split: str) -> Iterator[Sample]:
+        """Yield faces of shards; ids are places in the split, as shards hold no file names."""
+        need_pyarrow(paths[0])
+        from harness.readers import _parquet as parquet
+
+        columns = [self._copies.column(name) for name in TRAITS]
+        image = self._copies.column("image")
+        parquet.need_pictures(paths, image)
+        number = 0
+        for path in paths:
+            kinds: dict[str, dict[str, Group]] = {}
+            named = [
+                parquet.class_names(path, column) or _NUMBERED[trait]
+                for column, trait in zip(columns, TRAITS, strict=True)
+            ]
+            shard, place = path.relative_to(root).as_posix(), str(path)
+            for row, values in enumerate(parquet.rows(path, columns)):
+                kind = repr(values)
+                groups = kinds.get(kind)
+                if groups is None:
+                    where = f"{place}: row {row}"
+                    said = [_named(*one, where) for one in zip(values, named, TRAITS, strict=True)]
+                    groups = kinds[kind] = _groups(said, where)
+                ident = f"{split}#{number}"
+                load = parquet.EmbeddedImage(path, row, image)
+                yield Sample(
+                    id=ident,
+                    images=(ImageRef(f"{shard}:{row}", load=load),),
+                    target=None,
+                    cluster=ident,
+                    groups=groups,
+                )
+                number += 1
+
+    def _beside(self, root: Path, path: Path) -> Iterator[Sample]:
         folder = f"{self._folder}/" if self._has_folder(root) else ""
         rows = _rows(path)
         columns = next(rows, (0, []))[1]
@@ -81,6 +143,15 @@ class FairFace:
         return (
             not any((root / split).is_dir() for split in SPLITS) or (root / self._folder).is_dir()
         )
+
+
+def _named(value: object, names: Sequence[str], trait: str, where: str) -> str:
+    """Return a label given as its number or as itself."""
+    if type(value) is int and 0 <= value < len(names):
+        return names[value]
+    if not isinstance(value, str):
+        raise DataError(f"{value!r} is no {trait} of this release", where=where)
+    return value
 
 
 def _groups(values: Sequence[str], where: str) -> dict[str, Group]:

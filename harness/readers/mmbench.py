@@ -2,26 +2,26 @@
 
 Layout as open-compass/VLMEvalKit (commit e8e78f05) reads it: round ``i`` of question ``q`` has the
 index ``q + i * 1000000``; a picture cell of at most 64 characters is the index of the row that
-holds the picture; older files repeat the picture in every round.
+holds the picture; older files repeat the picture in every round. Shards are read as the copy
+lmms-lab/MMBench on the Hugging Face hub has them, a picture in every row.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import csv
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from harness.descriptors import Json
 from harness.errors import DataError, SampleError
 from harness.readers import _records as records
+from harness.readers._shards import SUFFIX, Copies, content_hash, need_pyarrow, renamed
 from harness.samples import Group, ImageRef, Sample
 from harness.samples.images import MAX_BYTES
 
@@ -29,6 +29,7 @@ SPLITS = ("dev", "test")
 OPTIONS = ("A", "B", "C", "D")
 _NEEDED = ("index", "question", "image", "A", "B")
 _SLICES = {"l2-category": "l2_category", "category": "category"}
+_OTHERS = ("hint", "C", "D", "answer", "category", "L2-category", "l2-category")
 _A_ROUND = 1_000_000
 _POINTER = 64
 _CELL = MAX_BYTES * 4 // 3  # the largest picture allowed, as base64
@@ -41,8 +42,8 @@ class MmBench:
     (empty when absent), ``round`` (from 0) and ``rounds`` (rows of the question in the file).
 
     Args:
-        options: ``language`` (``en`` or ``cn``), ``edition`` (``1.0`` or ``1.1``), ``unit``
-            (``question``).
+        options: ``language`` (``en`` or ``cn``), ``edition`` (``1.0`` or ``1.1``; copies in parquet
+            are of 1.0), ``columns`` (of such a copy, see :func:`renamed`), ``unit`` (``question``).
     """
 
     def __init__(self, options: Mapping[str, Json]) -> None:
@@ -50,10 +51,23 @@ class MmBench:
         later = records.choice(options, "edition", ("1.0", "1.1")) == "1.1"
         records.choice(options, "unit", ("question",))
         self._end = f"{language}{'_V11' if later else ''}.tsv"
+        names = dict.fromkeys(SPLITS, ()) if later else {"dev": ("dev", "validation")}
+        self._copies = Copies(names, (language.lower(),), renamed(options))
 
     def annotations(self, root: Path, split: str) -> Sequence[Path]:
-        """Return the split's one file."""
-        return [root / f"MMBench_{records.known_split(split, SPLITS).upper()}_{self._end}"]
+        """Return the split's one file; without it the shards of a copy, should they be there."""
+        path = root / f"MMBench_{records.known_split(split, SPLITS).upper()}_{self._end}"
+        return [path] if path.is_file() else self._copies.shards(root, split) or [path]
+
+    def hub_patterns(self, split: str) -> Sequence[str]:
+        """Return what a split needs of a dataset on the hub."""
+        return self._copies.patterns(records.known_split(split, SPLITS))
+
+    def content_hash(self, path: Path) -> str:
+        """Return the hash of what is read; of a copy, but the pictures."""
+        needed, others = (map(self._copies.column, names) for names in (_NEEDED, _OTHERS))
+        image = self._copies.column("image")
+        return content_hash(path, [name for name in needed if name != image], [*others])
 
     def samples(self, root: Path, split: str) -> Iterator[Sample]:
         """Yield rows, those of one picture together and in them those of one question.
@@ -65,12 +79,48 @@ class MmBench:
             DataError: two rows with one index, or an answer that is not among the options, beside
                 what every reader raises. A broken picture is a fault of its samples only.
         """
-        (path,) = self.annotations(root, split)
+        paths = self.annotations(root, split)
+        if paths[0].suffix == SUFFIX:
+            yield from self._embedded(root, paths)
+            return
+        (path,) = paths
         columns, index = _index(path)
         rows = _Rows(path, columns)
         with rows.open() as file:
             for place in index.order.tolist():
                 yield _sample(rows, file, index, place)
+
+    def _embedded(self, root: Path, paths: Sequence[Path]) -> Iterator[Sample]:
+        """Yield the rows of shards, those of one question together; its picture is its first."""
+        need_pyarrow(paths[0])
+        from harness.readers import _parquet as parquet
+
+        usual = {name: self._copies.column(name) for name in (*_NEEDED, *_OTHERS)}
+        column = usual.pop("image")
+        parquet.need_pictures(paths, column)
+        there = {name: own for name, own in usual.items()
+                 if name in _NEEDED or parquet.has(paths[0], own)}  # fmt: skip
+        names = [name if name in OPTIONS else name.lower() for name in there]
+        numbers, rounds = array("q"), dict[int, int]()
+        places: set[int] = set()
+        for path, row, cell in parquet.whole(paths, there["index"]):
+            number = _number(cell, f"{path}: row {row}")
+            if number in places:
+                raise DataError(f"the index {number} comes twice", where=f"{path}: row {row}")
+            places.add(number)
+            numbers.append(number)
+            rounds[number % _A_ROUND] = rounds.get(number % _A_ROUND, 0) + 1
+        order = _order(numbers, array("q", [-1]) * len(numbers))
+        last, image = -1, ImageRef("")
+        for path, row, values in parquet.ordered(paths, order, list(there.values())):
+            cells = dict(zip(names, values, strict=True))
+            where = f"{path}: row {row}"
+            number = _number(cells["index"], where)
+            if number % _A_ROUND != last:
+                last = number % _A_ROUND
+                name = f"{path.relative_to(root).as_posix()}#{last}"
+                image = ImageRef(name, load=parquet.EmbeddedImage(path, row, column))
+            yield _of_cells(cells, number, image, rounds[last], where)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,28 +174,30 @@ class _Picture:
             raise SampleError("image_missing", f"row {self.row}: no row holds its picture")
         with self.rows.open() as file:
             cell = self.rows.at(file, self.start)["image"]
-        try:
-            return base64.b64decode("".join(cell.split()), validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise SampleError(
-                "image_unreadable", f"row {self.row}: the picture is no base64: {error}"
-            ) from None
+        return records.from_base64(cell, f"row {self.row}")
 
 
 def _sample(rows: _Rows, file: BinaryIO, index: _Index, place: int) -> Sample:
     row = rows.at(file, index.starts[place])
     number, holder = index.numbers[place], index.holders[place]
+    start = index.starts[holder] if holder >= 0 else -1
+    home = index.numbers[holder] if holder >= 0 else number
+    image = ImageRef(f"{rows.path.name}#{home}", load=_Picture(rows, start, home))
     where = f"{rows.path}: row {number}"
+    return _of_cells(row, number, image, index.rounds[number % _A_ROUND], where)
+
+
+def _of_cells(
+    row: Mapping[str, Any], number: int, image: ImageRef, rounds: int, where: str
+) -> Sample:
     cells = {name: _there(row.get(name, "")) for name in OPTIONS}
     answer = _there(row.get("answer", ""))
     if answer and not cells.get(answer):
         offered = ", ".join(name for name, text in cells.items() if text)
         raise DataError(f"the answer {answer!r} is not among the options {offered}", where=where)
-    start = index.starts[holder] if holder >= 0 else -1
-    home = index.numbers[holder] if holder >= 0 else number
     return Sample(
         id=str(number),
-        images=(ImageRef(f"{rows.path.name}#{home}", load=_Picture(rows, start, home)),),
+        images=(image,),
         target=answer or None,
         cluster=str(number % _A_ROUND),
         fields={
@@ -153,7 +205,7 @@ def _sample(rows: _Rows, file: BinaryIO, index: _Index, place: int) -> Sample:
             "hint": _there(row.get("hint", "")),
             **cells,
             "round": number // _A_ROUND,
-            "rounds": index.rounds[number % _A_ROUND],
+            "rounds": rounds,
         },
         groups={
             name: Group(value)
@@ -163,10 +215,23 @@ def _sample(rows: _Rows, file: BinaryIO, index: _Index, place: int) -> Sample:
     )
 
 
-def _there(cell: str) -> str:
+def _there(cell: Any) -> str:
     """Return a cell's text; an empty one for what means absent."""
-    text = cell.strip()
+    text = "" if cell is None else str(cell).strip()
     return "" if text == "nan" else text
+
+
+def _number(cell: Any, where: str) -> int:
+    """Return a row's index; tables that were once read with gaps have it as "7.0".
+
+    Raises:
+        DataError: no whole number of at least 0.
+    """
+    held = cell.removesuffix(".0") if isinstance(cell, str) else cell
+    number = records.as_whole(held, "index", where)
+    if number < 0:
+        raise DataError(f"the index {number} is below 0", where=where)
+    return number
 
 
 def _index(path: Path) -> tuple[list[str], _Index]:
@@ -189,10 +254,9 @@ def _index(path: Path) -> tuple[list[str], _Index]:
                     "of another layout", where=where,
                 )  # fmt: skip
             row = dict(zip(columns, cells, strict=True))
-            number = records.as_whole(row["index"].removesuffix(".0"), "index", where)
-            if number < 0 or number in places:
-                said = "is below 0" if number < 0 else "comes twice"
-                raise DataError(f"the index {number} {said}", where=where)
+            number = _number(row["index"], where)
+            if number in places:
+                raise DataError(f"the index {number} comes twice", where=where)
             place = places[number] = len(starts)
             starts.append(start)
             numbers.append(number)

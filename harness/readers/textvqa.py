@@ -1,6 +1,7 @@
 """TextVQA 0.5.1: one JSON file a split, pictures named by their id, OCR in a file of its own.
 
-Keys as in the release and the loaders of facebookresearch/mmf (commit b0ffc7fb).
+Keys as in the release and the loaders of facebookresearch/mmf (commit b0ffc7fb); shards as the
+copy lmms-lab/textvqa on the Hugging Face hub has them, pictures and OCR in every row.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from harness.descriptors import Json
 from harness.errors import DataError
 from harness.readers import _records as records
 from harness.readers._json_stream import elements
+from harness.readers._shards import SUFFIX, Copies, content_hash, need_pyarrow, renamed
 from harness.samples import ImageRef, Sample
 
 SPLITS = ("train", "val", "test")
@@ -26,20 +28,34 @@ class TextVqa:
 
     Args:
         options: ``ocr`` (``none`` or ``rosetta``: samples get the field ``ocr_tokens``, the words
-            the release's OCR read in the picture, separated by commas), ``unit`` (``image``).
+            the release's OCR read in the picture, separated by commas), ``columns`` (of a copy in
+            parquet, see :func:`renamed`), ``unit`` (``image``).
     """
 
     def __init__(self, options: Mapping[str, Json]) -> None:
         self._ocr = records.choice(options, "ocr", ("none", "rosetta")) == "rosetta"
+        self._copies = Copies({"val": ("validation", "val")}, columns=renamed(options))
         records.choice(options, "unit", ("image",))
 
     def annotations(self, root: Path, split: str) -> Sequence[Path]:
-        """Return the split's file, and its OCR where the option asks for it."""
+        """Return the split's file, and its OCR where the option asks for it; or a copy's shards."""
         records.known_split(split, SPLITS)
         found = [root / f"TextVQA_0.5.1_{split}.json"]
         if self._ocr:
             found.append(root / f"TextVQA_Rosetta_OCR_v0.2_{split}.json")
-        return found
+        return found if found[0].is_file() else self._copies.shards(root, split) or found
+
+    def hub_patterns(self, split: str) -> Sequence[str]:
+        """Return what a split needs of a dataset on the hub."""
+        return self._copies.patterns(records.known_split(split, SPLITS))
+
+    def content_hash(self, path: Path) -> str:
+        """Return the hash of what is read but the pictures."""
+        return content_hash(path, self._asked(), [self._copies.column("answers")])
+
+    def _asked(self) -> list[str]:
+        names = ("image_id", "question_id", "question", *(("ocr_tokens",) * self._ocr))
+        return [self._copies.column(name) for name in names]
 
     def samples(self, root: Path, split: str) -> Iterator[Sample]:
         """Yield a split's questions, those of one image together.
@@ -50,6 +66,9 @@ class TextVqa:
             DataError: a picture without OCR where it is asked for, beside what every reader raises.
         """
         paths = self.annotations(root, split)
+        if paths[0].suffix == SUFFIX:
+            yield from self._embedded(paths, split)
+            return
         words = _ocr_tokens(paths[1]) if self._ocr else None
         by_image: dict[str, list[bytes]] = {}
         for index, record in elements(paths[0], inside="data"):
@@ -58,7 +77,7 @@ class TextVqa:
             number = records.as_whole(records.member(record, "question_id", where), "id", where)
             question = records.member(record, "question", where)
             records.as_text(question, "question", where)
-            answers = _answers(record, number, where, wanted=split != "test")
+            answers = _answers(record.get("answers"), number, where, wanted=split != "test")
             packed = json.dumps([number, question, answers], separators=(",", ":")).encode()
             by_image.setdefault(image, []).append(packed)
         for image, asked in by_image.items():
@@ -77,9 +96,38 @@ class TextVqa:
                     fields={"question": question, **fields},
                 )
 
+    def _embedded(self, paths: Sequence[Path], split: str) -> Iterator[Sample]:
+        """Yield a split's questions out of shards; a picture is read from its first row."""
+        need_pyarrow(paths[0])
+        from harness.readers import _parquet as parquet
 
-def _answers(record: Any, number: int, where: str, *, wanted: bool) -> list[str] | None:
-    held = record.get("answers")
+        columns, column = self._asked(), self._copies.column("image")
+        answered = split != "test"
+        if answered:
+            columns.append(self._copies.column("answers"))
+        parquet.need_pictures(paths, column)
+        last: object = columns
+        images = (ImageRef(""),)
+        for path, row, (image, key, question, *rest) in parquet.grouped(paths, columns[0], columns):
+            where = f"{path}: row {row}"
+            number = records.as_whole(key, "question_id", where)
+            if image != last:
+                name = f"{_FOLDERS[split]}/{records.as_text(image, 'image_id', where)}.jpg"
+                images = (ImageRef(name, load=parquet.EmbeddedImage(path, row, column)),)
+                last = image
+            fields = {"question": records.as_text(question, "question", where)}
+            if self._ocr:
+                fields["ocr_tokens"] = _joined(rest[0], image, where)
+            yield Sample(
+                id=str(number),
+                images=images,
+                target=_answers(rest[-1], number, where, wanted=True) if answered else None,
+                cluster=image,
+                fields=fields,
+            )
+
+
+def _answers(held: Any, number: int, where: str, *, wanted: bool) -> list[Json] | None:
     if not held:
         if wanted:
             raise DataError(f"question {number} has no answers", where=where)
@@ -97,6 +145,10 @@ def _ocr_tokens(path: Path) -> dict[str, str]:
         where = f"{path}: [{index}]"
         image = records.as_text(records.member(record, "image_id", where), "image_id", where)
         held = records.member(record, "ocr_tokens", where)
-        tokens = records.as_list(held, f"ocr_tokens of image {image!r}", where)
-        found[image] = ", ".join(str(token) for token in tokens)
+        found[image] = _joined(held, image, where)
     return found
+
+
+def _joined(tokens: Any, image: str, where: str) -> str:
+    held = records.as_list(tokens, f"ocr_tokens of image {image!r}", where)
+    return ", ".join(str(token) for token in held)

@@ -1,6 +1,7 @@
 """VQAv2: a file of questions and a file of annotations a split, COCO's pictures.
 
-File names as in the official tools and their README (GT-Vision-Lab/VQA, commit a013f004).
+File names as in the official tools and their README (GT-Vision-Lab/VQA, commit a013f004); shards
+as the copy lmms-lab/VQAv2 on the Hugging Face hub has them, a picture in every row.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from harness.descriptors import Json
 from harness.errors import DataError
 from harness.readers import _records as records
 from harness.readers._json_stream import elements
+from harness.readers._shards import SUFFIX, Copies, content_hash, need_pyarrow, renamed
 from harness.samples import Group, ImageRef, Sample
 
 _PARTS = {"train": "train2014", "val": "val2014", "test-dev": "test-dev2015", "test": "test2015"}
@@ -30,14 +32,19 @@ class VqaV2:
     ``Annotations``, ``Images/mscoco``) where the root has ``Questions``.
 
     Args:
-        options: ``unit`` (``image``).
+        options: ``columns`` (of a copy in parquet, see :func:`renamed`), ``unit`` (``image``).
     """
 
     def __init__(self, options: Mapping[str, Json]) -> None:
+        names = {"val": ("validation", "val"), "test-dev": ("testdev", "test-dev")}
+        self._copies = Copies(names, columns=renamed(options))
         records.choice(options, "unit", ("image",))
 
     def annotations(self, root: Path, split: str) -> Sequence[Path]:
-        """Return the split's questions, and its annotations where the release has them."""
+        """Return the split's questions, and its annotations where the release has them.
+
+        Without that file the shards of a copy, should they be there.
+        """
         part = _PARTS[records.known_split(split, SPLITS)]
         tools = (root / "Questions").is_dir()
         asked = root / "Questions" if tools else root
@@ -45,7 +52,22 @@ class VqaV2:
         if split in _ANSWERED:
             answered = root / "Annotations" if tools else root
             found.append(answered / f"v2_mscoco_{part}_annotations.json")
-        return found
+        return found if found[0].is_file() else self._copies.shards(root, split) or found
+
+    def hub_patterns(self, split: str) -> Sequence[str]:
+        """Return what a split needs of a dataset on the hub."""
+        return self._copies.patterns(records.known_split(split, SPLITS))
+
+    def content_hash(self, path: Path) -> str:
+        """Return the hash of what is read but the pictures."""
+        return content_hash(path, self._asked(), self._said())
+
+    def _asked(self) -> list[str]:
+        return [self._copies.column(name) for name in ("image_id", "question_id", "question")]
+
+    def _said(self) -> list[str]:
+        answers, *kinds = map(self._copies.column, ("answers", "answer_type", "question_type"))
+        return [f"{answers}.answer", *kinds]
 
     def samples(self, root: Path, split: str) -> Iterator[Sample]:
         """Yield a split's questions, those of one image together.
@@ -58,6 +80,9 @@ class VqaV2:
                 reader raises.
         """
         paths = self.annotations(root, split)
+        if paths[0].suffix == SUFFIX:
+            yield from self._embedded(paths, split)
+            return
         part = _PARTS[split].replace("-dev", "")
         folder = f"Images/mscoco/{part}" if (root / "Questions").is_dir() else part
         answers = _Annotations(paths[1]) if len(paths) > 1 else None
@@ -77,6 +102,42 @@ class VqaV2:
             )
         if answers is not None:
             answers.refuse_rest(paths[0])
+
+    def _embedded(self, paths: Sequence[Path], split: str) -> Iterator[Sample]:
+        """Yield a split's questions out of shards; a picture is read from its first row."""
+        need_pyarrow(paths[0])
+        from harness.readers import _parquet as parquet
+
+        columns, column = self._asked(), self._copies.column("image")
+        if split in _ANSWERED:
+            columns += self._said()
+        parquet.need_pictures(paths, column)
+        part = _PARTS[split].replace("-dev", "")
+        groups: dict[tuple[str, str], dict[str, Group]] = {}
+        last: object = groups
+        cluster, images = "", (ImageRef(""),)
+        for path, row, (image, question, text, *said) in parquet.grouped(
+            paths, columns[0], columns
+        ):
+            where = f"{path}: row {row}"
+            if image != last:
+                number = records.as_whole(image, "image_id", where)
+                name = f"{part}/COCO_{part}_{number:012d}.jpg"
+                images = (ImageRef(name, load=parquet.EmbeddedImage(path, row, column)),)
+                last, cluster = image, str(number)
+            target, own = _NONE
+            if said:
+                answers, kind, start = said
+                target = _answers(answers, kind, start, where)
+                own = _grouped(groups, kind, start)
+            yield Sample(
+                id=str(records.as_whole(question, "question_id", where)),
+                images=images,
+                target=target,
+                cluster=cluster,
+                fields={"question": records.as_text(text, "question", where)},
+                groups=own,
+            )
 
 
 _Annotation = tuple[list[Json] | None, Mapping[str, Group]]
@@ -135,11 +196,28 @@ class _Annotations:
         return tuple([one(text, text) for text in answers]), one(kind, kind), one(start, start)
 
     def _grouped(self, answers: Sequence[Json], kind: str, start: str) -> _Annotation:
-        groups = self._groups.get((kind, start))
-        if groups is None:
-            groups = {"answer_type": Group(kind), "question_type": Group(start)}
-            self._groups[kind, start] = groups
-        return list(answers), groups
+        return list(answers), _grouped(self._groups, kind, start)
+
+
+def _grouped(
+    held: dict[tuple[str, str], dict[str, Group]], kind: str, start: str
+) -> dict[str, Group]:
+    """Return the groups of a question; there are some hundred of them."""
+    groups = held.get((kind, start))
+    if groups is None:
+        groups = held[kind, start] = {"answer_type": Group(kind), "question_type": Group(start)}
+    return groups
+
+
+def _answers(answers: Any, kind: Any, start: Any, where: str) -> list[Json]:
+    """Return the answers in a row of a copy."""
+    held = records.as_list(answers, "answers", where)
+    if {str} == {type(kind), type(start), *map(type, held)} and held and kind and start:
+        return held
+    record = {
+        "answers": [{"answer": one} for one in held], "answer_type": kind, "question_type": start
+    }  # fmt: skip
+    raise _damage(record, where)
 
 
 def _read(record: dict[str, Any], question: int, path: Path) -> tuple[list[str], str, str]:

@@ -55,6 +55,8 @@ def open_image(ref: ImageRef, *, max_pixels: int = MAX_PIXELS) -> LoadedImage:
     digest = hashlib.sha256(data).hexdigest()
     if not data:
         raise SampleError("image_empty", f"{ref.name}: the file is empty")
+    if len(data) > MAX_BYTES:
+        raise SampleError("image_too_large", f"{ref.name}: over {MAX_BYTES >> 20} MiB")
     try:
         # The limit is ours and checked below from the header, before any pixel is decoded; what
         # pillow says of odd metadata would come once a process, not once a file.

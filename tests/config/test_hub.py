@@ -10,7 +10,7 @@ import harness
 from harness.config import hub
 from harness.config.settings import load_settings
 from harness.errors import PluginError, UserError
-from tests.readers.people import counterfactuals, shard
+from tests.readers.people import counterfactuals, embedded, parquet, shard
 
 NAME = Path("hf:Intel/SocialCounterfactuals")
 
@@ -36,6 +36,47 @@ def test_a_dataset_of_the_cache_is_read_like_a_folder(
     task = harness.load_task("scounter", data=NAME, options={"shares": "0/0/100"})
     assert len(list(task.samples())) == 12
     assert task.located.origin == str(NAME)
+
+
+def test_of_a_dataset_only_what_a_split_needs_is_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = pytest.importorskip("huggingface_hub")
+    asked: list[list[str] | None] = []
+
+    def fetch(name: str, *, allow_patterns: list[str] | None, **_: object) -> str:
+        assert name == "HuggingFaceM4/FairFace"
+        asked.append(allow_patterns)
+        for split in ("train", "validation"):
+            path = tmp_path / "1.25" / f"{split}-00000-of-00001.parquet"
+            relative = path.relative_to(tmp_path)
+            if allow_patterns is None or any(relative.match(one) for one in allow_patterns):
+                face = {"age": 3, "gender": 1, "race": 5, "image": embedded()}
+                parquet(path, [face])
+        return str(tmp_path)
+
+    monkeypatch.setattr(library, "snapshot_download", fetch)
+    task = harness.load_task("fairface", data="hf:HuggingFaceM4/FairFace")
+    assert {sample.id.partition("#")[0] for sample in task.samples()} == {"val"}
+    assert not list(tmp_path.rglob("train-*"))
+    assert len(list(task.train_samples())) == 18
+    assert len(asked) == 2
+    assert None not in asked
+
+
+def test_a_dataset_of_another_layout_is_fetched_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = pytest.importorskip("huggingface_hub")
+    asked: list[object] = []
+
+    def fetch(*_: object, allow_patterns: object, **__: object) -> str:
+        asked.append(allow_patterns)
+        return str(tmp_path)
+
+    monkeypatch.setattr(library, "snapshot_download", fetch)
+    assert hub.hub_folder(NAME, ["data/validation-*.parquet"]) == tmp_path
+    assert asked == [["data/validation-*.parquet"], None]
 
 
 def test_offline_without_a_copy_is_one_message(

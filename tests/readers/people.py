@@ -46,6 +46,16 @@ def counterfactuals(occupation: str, number: int) -> list[dict[str, Any]]:
 def shard(root: Path, rows: Sequence[dict[str, Any]], number: int = 0, total: int = 1) -> Path:
     """Write a parquet shard as Hugging Face names it, five rows a group."""
     path = root / "data" / f"train-{number:05d}-of-{total:05d}-0123abcd.parquet"
+    return parquet(path, rows)
+
+
+def parquet(path: Path, rows: Sequence[dict[str, Any]], schema: pa.Schema | None = None) -> Path:
+    """Write rows into a parquet file, five a group."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(list(rows)), path, row_group_size=5)
+    pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path, row_group_size=5)
     return path
+
+
+def embedded(shade: int = 0) -> dict[str, Any]:
+    """Return a picture as copies hold it."""
+    return {"bytes": picture(shade), "path": f"{shade}.png"}
