@@ -37,6 +37,7 @@ from harness.training.checkpoint import open_checkpoint
 from harness.training.run import TrainingPlan, Watcher, run_training
 from harness.training.run import plan_training as planned_training
 from harness.training.settings import TrainingSettings
+from harness.training.validation import named_task
 
 __all__ = [
     "leaderboard",
@@ -273,11 +274,14 @@ def plan_training(
     subject = find_subject(model, asked.get("options", {}), held, runtime)
     catalog = load_catalog(plugins().spec_folders())
     names = catalog.expand([tasks] if isinstance(tasks, str) else list(tasks))
-    chosen = task_options(asked.get("spec_options", {}), names)
-    found = [Task(catalog.task(name, chosen.get(name, {})), held) for name in names]
+    judge = [named_task(how.validate)[0]] if how.validate else []
+    chosen = task_options(asked.get("spec_options", {}), [*names, *judge])
+    found = {
+        name: Task(catalog.task(name, chosen.get(name, {})), held) for name in (*names, *judge)
+    }
     return planned_training(
         subject,
-        found,
+        [found[name] for name in names],
         recipe,
         options=asked.get("recipe_options", {}),
         settings=how,
@@ -286,6 +290,7 @@ def plan_training(
         parts=asked.get("parts", "auto"),
         lora=asked.get("lora"),
         tower=asked.get("tower"),
+        validated=found[judge[0]] if judge else None,
     )
 
 

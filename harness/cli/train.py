@@ -16,6 +16,7 @@ from rich.table import Table
 
 from harness.cli.run import pairs
 from harness.errors import UserError
+from harness.training.processes import processes
 from harness.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -77,6 +78,33 @@ _RATES = {"llava": 5e-7, "qwen_vl": 1e-6, "bunny": 1e-7}  # of arXiv 2408.06569,
 @click.option("--device", default="auto", show_default=True)
 @click.option("--seed", default=0, show_default=True)
 @click.option("--save-every", default=200, show_default=True, type=click.IntRange(min=1))
+@click.option(
+    "--gradient-checkpointing",
+    "checkpointing",
+    is_flag=True,
+    help="Less memory, more time; the same weights.",
+)
+@click.option(
+    "--validate",
+    default="",
+    metavar="TASK:METRIC",
+    help="Measure after each epoch; the best epoch's weights are kept.",
+)
+@click.option("--validate-limit", type=click.IntRange(min=1), help="So many samples of it at most.")
+@click.option(
+    "--hold-out",
+    default=0.0,
+    type=click.FloatRange(0, 0.9),
+    metavar="SHARE",
+    help="Validate on this share of the train split instead of training on it.",
+)
+@click.option(
+    "--keep",
+    default=2,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Weights of so many last epochs stay.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print the training record as JSON.")
 def train(**flags: Any) -> int:
@@ -87,14 +115,16 @@ def train(**flags: Any) -> int:
     """
     from harness.training.run import RECORD, run_training
 
-    plan = _plan(flags)
-    console = Console(stderr=bool(flags["as_json"]), highlight=False)
+    here = processes(flags["device"])
+    with here.first_before_others():
+        plan = _plan(flags)
+    console = Console(stderr=bool(flags["as_json"]), highlight=False, quiet=not here.first)
     _print_plan(plan, console)
     if flags["dry_run"]:
         return 0
     with _Display(console, plan.steps) as display:
         out = run_training(plan, flags["out"], display)
-    if flags["as_json"]:
+    if flags["as_json"] and here.first:
         click.echo((out / RECORD).read_text(encoding="utf-8"), nl=False)
     console.print(f"trained: {out}", soft_wrap=True)
     console.print(
@@ -119,10 +149,15 @@ def _plan(flags: Mapping[str, Any]) -> TrainingPlan:
         seed=flags["seed"],
         save_every=flags["save_every"],
         device=flags["device"],
+        checkpointing=flags["checkpointing"],
+        validate=flags["validate"],
+        validate_limit=flags["validate_limit"],
+        hold_out=flags["hold_out"],
+        keep=flags["keep"],
     )
-    if settings.batch % min(settings.micro_batch, settings.batch):
+    if settings.hold_out and not settings.validate:
         raise UserError(
-            f"--batch {settings.batch} is no multiple of --micro-batch {settings.micro_batch}"
+            "samples are held out, and nothing is validated", fix="--validate TASK:METRIC"
         )
     return api.plan_training(
         flags["model"],
@@ -160,6 +195,12 @@ def _print_plan(plan: TrainingPlan, console: Console) -> None:
         "steps": f"{plan.steps:,} ({settings.epochs} epochs, {settings.batch} samples a step)",
         "trains": f"{plan.parts}, rate {settings.rate:g}, {settings.precision}",
     }
+    if plan.validation is not None:
+        about = plan.validation.about()
+        rows["validates"] = (
+            f"{about['task']} {about['metric']} on {about['samples']:,} samples of "
+            f"{'clusters held out of ' if about['held_out'] else ''}{about['split']}"
+        )
     if plan.pool.skipped:
         rows["left out"] = f"{plan.pool.skipped:,} samples without a right answer"
     for name, text in rows.items():

@@ -8,10 +8,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from harness.engine.contract import Inputs, VisionLanguageModel
 from harness.engine.features import FeatureCache
 from harness.engine.tokens import Ids
+from harness.errors import UserError
 from harness.samples.images import LoadedImage
 
 
@@ -53,6 +55,7 @@ class TrainingModule(nn.Module):
         self.parts = nn.ModuleDict(dict(model.parts()))
         self._held = [model]
         self._features = features
+        self._recomputes = False
 
     @property
     def model(self) -> VisionLanguageModel:
@@ -65,7 +68,25 @@ class TrainingModule(nn.Module):
         for part in self.parts.values():
             if not any(weight.requires_grad for weight in part.parameters()):
                 part.train(mode=False)
+                if mode and self._recomputes:
+                    _recompute(part)
         return self
+
+    def recompute(self) -> None:
+        """Compute activations again in the backward pass instead of keeping them.
+
+        Raises:
+            UserError: the language model's class cannot.
+        """
+        for name, module in self.parts.items():
+            part: Any = module
+            if getattr(part, "supports_gradient_checkpointing", False):
+                named = "activation_checkpointing_enable"  # the name that lasts
+                enable = getattr(part, named, None) or part.gradient_checkpointing_enable
+                enable({"use_reentrant": False})
+            elif name == "language_model":
+                raise UserError(f"{type(part).__name__} cannot checkpoint gradients")
+        self._recomputes = True
 
     def flush(self) -> None:
         """Write features that are held in memory."""
@@ -103,6 +124,13 @@ class TrainingModule(nn.Module):
         for image, one in zip(images, found, strict=True):
             self._features.put(image.key, one)
         return found
+
+
+def _recompute(frozen: nn.Module) -> None:
+    """Let layers that train nothing recompute, which they do in training mode only."""
+    for layer in frozen.modules():
+        if isinstance(layer, GradientCheckpointingLayer):
+            layer.training = True  # of the layer alone: dropout inside it stays off
 
 
 def answer_logprobs(

@@ -21,7 +21,6 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from transformers import Trainer, TrainerCallback, TrainingArguments, get_scheduler
 from transformers.trainer_callback import PrinterCallback
-from transformers.trainer_utils import get_last_checkpoint
 
 from harness.descriptors import Json, is_installed
 from harness.engine import trained as parts
@@ -29,14 +28,23 @@ from harness.engine.batching import free_memory, out_of_memory
 from harness.engine.training import Item, TrainingModule
 from harness.errors import HarnessError, UserError
 from harness.training.contract import Epoch, Recipe
+from harness.training.processes import Processes
 from harness.training.settings import TrainingSettings
 
 Report = Callable[[Mapping[str, float]], None]
+_WHOLE = "whole"
+_LOSS = "loss.json"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Stage:
-    """What all epochs share."""
+    """What all epochs share.
+
+    Attributes:
+        steps: Of all epochs, for the schedule.
+        report: Hears log lines.
+        micro_batch: Samples in memory at once; halved for good when memory runs out.
+    """
 
     module: TrainingModule
     trained: parts.Trained
@@ -45,19 +53,31 @@ class Stage:
     folder: Path
     steps: int
     report: Report
+    micro_batch: int
+    processes: Processes
 
 
 class EpochItems(Dataset[Item]):
-    """What one epoch sees, opened when it is asked for."""
+    """What one epoch sees, opened when it is asked for.
 
-    def __init__(self, epoch: Epoch, item: Callable[[int, float], Item]) -> None:
+    Args:
+        epoch: What is seen.
+        item: Makes an item of a place and a weight.
+        together: Samples that all processes take at once. The last ones are filled up with samples
+            of weight 0, so that each process takes as many.
+    """
+
+    def __init__(self, epoch: Epoch, item: Callable[[int, float], Item], together: int = 1) -> None:
         self._epoch = epoch
         self._item = item
+        self._length = math.ceil(len(epoch.order) / together) * together
 
     def __len__(self) -> int:
-        return len(self._epoch.order)
+        return self._length
 
     def __getitem__(self, at: int) -> Item:
+        if at >= len(self._epoch.order):
+            return self._item(self._epoch.order[0], 0.0)
         weights = self._epoch.weights
         return self._item(self._epoch.order[at], 1.0 if weights is None else weights[at])
 
@@ -102,8 +122,8 @@ def run_epoch(
 ) -> dict[str, Json]:
     """Train one epoch, from its last checkpoint if there is one; return its figures.
 
-    When memory runs out the micro-batch is halved, the effective batch stays, and the epoch goes
-    on from its last checkpoint.
+    When memory runs out the micro-batch is halved for the rest of the training, the effective batch
+    stays, and the epoch goes on from its last checkpoint.
 
     Raises:
         UserError: the loss is not finite, or memory does not suffice for one sample.
@@ -111,38 +131,58 @@ def run_epoch(
     folder = stage.folder / f"epoch-{number:03d}"
     before = int(optimiser.schedule.last_epoch)
     start = folder / "start"
-    if not start.is_dir():
+    if stage.processes.first and not start.is_dir():
         save_state(stage, optimiser, start)
-    micro_batch = min(stage.settings.micro_batch, stage.settings.batch)
+    stage.processes.wait()
+    count = stage.processes.count
     while True:
+        together = count * stage.micro_batch if count > 1 else 1
         trainer = EpochTrainer(
             stage,
+            len(epoch.order),
             model=stage.module,
-            args=arguments(stage.settings, folder, number, micro_batch),
-            train_dataset=EpochItems(epoch, item),
+            args=arguments(stage, folder, number),
+            train_dataset=EpochItems(epoch, item, together),
             data_collator=collate,
             optimizers=(optimiser.optimiser, optimiser.schedule),
         )
         trainer.remove_callback(PrinterCallback)
-        trainer.add_callback(Reporting(stage.report, stage.folder / "logs", before))
-        last: str | None = get_last_checkpoint(str(folder))  # type: ignore[no-untyped-call]
+        if stage.processes.first:
+            trainer.add_callback(Reporting(stage.report, stage.folder / "logs", before))
+        last = last_checkpoint(folder)
         try:
-            result = trainer.train(resume_from_checkpoint=last)
+            result = trainer.train(resume_from_checkpoint=None if last is None else str(last))
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
                 raise
-            if micro_batch == 1:
+            if stage.micro_batch == 1 or count > 1:
                 raise UserError(
-                    "memory does not suffice for one sample", fix="train fewer parts, or lora"
+                    f"memory does not suffice for {stage.micro_batch} samples at once",
+                    fix="a smaller --micro-batch, --gradient-checkpointing, or fewer --parts",
                 ) from None
         else:
             stage.module.flush()
-            return {"steps": result.global_step, "loss": result.training_loss}
-        micro_batch //= 2
-        stage.report({"micro_batch": float(micro_batch)})
+            return {"steps": result.global_step, "loss": trainer.total / len(epoch.order)}
+        stage.micro_batch = smaller(stage.micro_batch, stage.settings.batch)
+        stage.report({"micro_batch": float(stage.micro_batch)})
         stage.module.zero_grad(set_to_none=True)
+        del trainer
         free_memory()
         load_state(stage, optimiser, start)
+
+
+def smaller(micro_batch: int, batch: int) -> int:
+    """Return the largest divisor of the batch that is at most half the micro-batch."""
+    return next(size for size in range(micro_batch // 2, 0, -1) if batch % size == 0)
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """Return the last checkpoint that was written to its end.
+
+    A process that dies while Trainer writes one leaves a part of it, which is passed over.
+    """
+    found = [path.parent for path in folder.glob(f"checkpoint-*/{_WHOLE}")]
+    return max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 
 def save_state(stage: Stage, optimiser: Optimiser, folder: Path) -> None:
@@ -160,15 +200,15 @@ def load_state(stage: Stage, optimiser: Optimiser, folder: Path) -> None:
     optimiser.load(folder)
 
 
-def arguments(
-    settings: TrainingSettings, folder: Path, number: int, micro_batch: int
-) -> TrainingArguments:
+def arguments(stage: Stage, folder: Path, number: int) -> TrainingArguments:
     """Return Trainer's settings for one epoch."""
+    settings = stage.settings
+    at_once = stage.micro_batch * stage.processes.count
     return TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=1,
-        per_device_train_batch_size=micro_batch,
-        gradient_accumulation_steps=max(1, settings.batch // micro_batch),
+        per_device_train_batch_size=stage.micro_batch,
+        gradient_accumulation_steps=settings.batch // at_once,
         max_grad_norm=settings.clip,
         bf16=settings.precision == "bfloat16",
         fp16=settings.precision == "float16",
@@ -195,38 +235,72 @@ def collate(items: Sequence[Item]) -> dict[str, Any]:
 
 
 class EpochTrainer(Trainer):
-    """Trainer with the recipe's loss and our own files of weights."""
+    """Trainer with the recipe's loss and our own files of weights.
 
-    def __init__(self, stage: Stage, **given: Any) -> None:
+    Args:
+        stage: What epochs share.
+        samples: That the epoch sees.
+        given: Trainer's own.
+
+    Attributes:
+        total: Sum of the losses of all samples so far.
+    """
+
+    def __init__(self, stage: Stage, samples: int, **given: Any) -> None:
         super().__init__(**given)
         self._stage = stage
+        self._samples = samples
+        self.total = 0.0
         self.model_accepts_loss_kwargs = False
 
     def compute_loss(  # the signature is Trainer's
         self, model: Any, inputs: dict[str, Any], *_: Any, **__: Any
     ) -> Tensor:
-        """Return the recipe's loss of a batch."""
+        """Return the recipe's loss of a batch, weighed so that a step is a mean over samples."""
         logprobs, mask = model(inputs["items"])
         weights = inputs["weights"].to(logprobs.device)
         loss = self._stage.recipe.loss(logprobs, mask, weights)
         if not torch.isfinite(loss):
             ids = ", ".join(item.id for item in inputs["items"][:4])
-            raise UserError(
-                f"the loss is not finite at step {self.state.global_step + 1}, samples {ids}",
-                where=self.args.output_dir,
-                fix="a lower rate, or max_weight; the last good checkpoint is kept",
-            )
-        return loss
+            raise self._not_finite(f"the loss is not finite at step {{}}, samples {ids}", 1)
+        # Trainer takes the mean over micro-batches, and over processes; the last ones of an epoch
+        # may be smaller than the others.
+        count = len(inputs["items"])
+        batch = self._stage.settings.batch
+        of_step = min(batch, self._samples - self.state.global_step * batch)
+        processes = self._stage.processes
+        self.total += processes.sum(float(loss.detach()) * count)
+        share = count * self.current_gradient_accumulation_steps * processes.count / of_step
+        return loss * share
+
+    def _not_finite(self, said: str, ahead: int = 0) -> UserError:
+        return UserError(
+            said.format(self.state.global_step + ahead),
+            where=self.args.output_dir,
+            fix="a lower rate, or max_weight; the last good checkpoint is kept",
+        )
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        trained = parts.weights(self._stage.module.model, self._stage.trained)
+        if not all(bool(torch.isfinite(weight).all()) for _, _, weight in trained):
+            raise self._not_finite("weights are not finite after step {}")
+        super()._save_checkpoint(model, trial)
+        self._stage.processes.wait()
+        if self._stage.processes.first:
+            folder = Path(self.args.output_dir or ".") / f"checkpoint-{self.state.global_step}"
+            (folder / _WHOLE).touch()
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         del state_dict
         folder = Path(output_dir or self.args.output_dir or ".")
         parts.save(self._stage.module.model, self._stage.trained, folder)
+        (folder / _LOSS).write_text(json.dumps(self.total), encoding="utf-8")
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         del model
-        stage = self._stage
-        parts.restore(stage.module.model, stage.trained, Path(resume_from_checkpoint))
+        stage, folder = self._stage, Path(resume_from_checkpoint)
+        parts.restore(stage.module.model, stage.trained, folder)
+        self.total = float(json.loads((folder / _LOSS).read_text(encoding="utf-8")))
 
 
 class Reporting(TrainerCallback):
@@ -280,12 +354,10 @@ def write_epoch(path: Path, epoch: Epoch) -> None:
     )
 
 
-def read_epoch(path: Path) -> Epoch | None:
-    """Return what an epoch sees, or ``None`` when it was not chosen yet."""
-    if not path.is_file():
-        return None
+def read_epoch(path: Path) -> Epoch:
+    """Return what an epoch sees, as it was written down."""
     try:
         held = json.loads(path.read_bytes())
         return Epoch(held["order"], held["weights"], held["figures"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise HarnessError(f"cannot be read: {error!r}", where=path) from None

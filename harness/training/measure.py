@@ -21,26 +21,22 @@ from harness.models import Answerer
 from harness.plugins import make, plugins
 from harness.specs import TaskSpec
 from harness.training.contract import Skews
-from harness.training.pool import on_train_split
+from harness.training.pool import on_train_split, source_id
 
 if TYPE_CHECKING:
-    from harness.training.loop import Stage
     from harness.training.run import TrainingPlan
 
 
-def measure_pool(plan: TrainingPlan, stage: Stage) -> Skews:
+def measure_pool(plan: TrainingPlan, answerer: Answerer) -> Skews:
     """Ask the model as it is now the fairness question of every task trained on.
 
     Raises:
         UserError: a task whose headline metric does not compare groups.
     """
-    from harness.engine.answerer import EngineAnswerer
-
-    answerer = EngineAnswerer(stage.module.model, plan.subject.runtime)
     found: dict[tuple[str, str, str], float] = {}
     for task in plan.tasks:
         ids = {
-            lesson.sample.id
+            source_id(lesson.task, lesson.sample)
             for lesson in plan.pool.lessons
             if lesson.task.id == task.id and not lesson.against
         }
@@ -50,14 +46,14 @@ def measure_pool(plan: TrainingPlan, stage: Stage) -> Skews:
 
 def ask_train_split(task: Task, answerer: Answerer, ids: Iterable[str]) -> Iterable[Record]:
     """Yield records of the task's own questions about samples of its train split."""
-    here = on_train_split(task)
-    wanted = frozenset(ids)
-    if task.spec.data.each is not None and task.spec.data.each.values:
-        wanted = frozenset(
-            f"{name}#{value}" for name in ids for value in task.spec.data.each.values
-        )
-    planned = plan_task(here, Selection(ids=wanted))
-    asker, scorer = Asker(here), Scorer(here.spec)
+    wanted = frozenset(f"{name}{ending}" for name in ids for ending in task.endings)
+    return asked_records(on_train_split(task), answerer, wanted)
+
+
+def asked_records(task: Task, answerer: Answerer, ids: frozenset[str]) -> Iterable[Record]:
+    """Yield records of these samples of the split that a task asks about."""
+    planned = plan_task(task, Selection(ids=ids))
+    asker, scorer = Asker(task), Scorer(task.spec)
     for samples in planned.stream():
         yield from answered_block(answerer, scorer, asker.block(samples))
 

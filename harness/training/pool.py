@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 OWN = "task"
 """The form that is the task's own question and answer."""
+
+Cluster = tuple[str, str]
+"""Benchmark and cluster of a sample."""
+
+_OTHER = "#not "
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,14 @@ class Pool:
     skipped: int
 
 
-def make_pool(tasks: Sequence[Task], *, form: str | None, limit: int | None, seed: int) -> Pool:
+def make_pool(
+    tasks: Sequence[Task],
+    *,
+    form: str | None,
+    limit: int | None,
+    seed: int,
+    without: Collection[Cluster] = (),
+) -> Pool:
     """Read the train splits of tasks.
 
     Args:
@@ -86,6 +98,7 @@ def make_pool(tasks: Sequence[Task], *, form: str | None, limit: int | None, see
         form: Name of the tasks' form; by default the first, or the task's own question.
         limit: So many samples a task at most, those whose id has the smallest hash.
         seed: Chooses the other value where a form has a second sample.
+        without: Clusters that are held out.
 
     Raises:
         UserError: a task without a train split, shots in a spec, an unknown form, no sample.
@@ -96,7 +109,10 @@ def make_pool(tasks: Sequence[Task], *, form: str | None, limit: int | None, see
     digest = hashlib.sha256()
     for task in map(on_train_split, tasks):
         chosen = _form(task, form)
-        for lesson in _lessons(task, chosen, limit, seed):
+        samples = [
+            one for one in _once(task, chosen).samples() if cluster_of(task, one) not in without
+        ]
+        for lesson in _lessons(task, chosen, _smallest(samples, limit), seed):
             try:
                 example = lesson.example()
             except (SampleError, UserError):
@@ -125,11 +141,10 @@ def _form(task: Task, name: str | None) -> TrainingForm | None:
 
 
 def _lessons(
-    task: Task, form: TrainingForm | None, limit: int | None, seed: int
+    task: Task, form: TrainingForm | None, samples: Sequence[Sample], seed: int
 ) -> Iterator[Lesson]:
     if task.spec.prompt.shots:
         raise UserError(f"task {task.id!r} shows solved samples, which training does not")
-    samples = list(_smallest(_once(task, form).samples(), limit))
     values = _values(samples, form)
     for sample in samples:
         yield Lesson(task, sample, form)
@@ -148,7 +163,27 @@ def on_train_split(task: Task) -> Task:
     split = task.spec.data.train_split
     if split is None:
         raise UserError(f"task {task.id!r} has no train split")
+    return on_split(task, split)
+
+
+def on_split(task: Task, split: str) -> Task:
+    """Return a task that asks about another of its splits."""
     return Task(replace(task.spec, data=replace(task.spec.data, split=split)), task.settings)
+
+
+def cluster_of(task: Task, sample: Sample) -> Cluster:
+    """Return what tells a sample's cluster from all others'."""
+    return task.spec.data.benchmark, sample.cluster
+
+
+def source_id(task: Task, sample: Sample) -> str:
+    """Return the id that the reader gave a sample, whichever value is asked about."""
+    return source_of(sample.id.partition(_OTHER)[0], task.endings)
+
+
+def source_of(name: str, endings: Sequence[str]) -> str:
+    """Return a sample's id without the value asked about."""
+    return next((name.removesuffix(end) for end in endings if name.endswith(end)), name)
 
 
 def _once(task: Task, form: TrainingForm | None) -> Task:
@@ -160,7 +195,7 @@ def _once(task: Task, form: TrainingForm | None) -> Task:
     return Task(replace(task.spec, data=data), task.settings)
 
 
-def _smallest(samples: Iterable[Sample], limit: int | None) -> Iterable[Sample]:
+def _smallest(samples: Sequence[Sample], limit: int | None) -> Sequence[Sample]:
     if limit is None:
         return samples
     found = sorted(samples, key=lambda sample: _hash(sample.id))[:limit]
@@ -188,4 +223,4 @@ def _other(
     each = task.spec.data.each
     text = each.texts.get(value, value) if each is not None else value
     fields = {**sample.fields, field: value, f"{field}_text": text}
-    return replace(sample, id=f"{sample.id}#not {value}", fields=fields)
+    return replace(sample, id=f"{sample.id}{_OTHER}{value}", fields=fields)

@@ -6,7 +6,8 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
@@ -24,11 +25,14 @@ from harness.samples.images import MAX_PIXELS
 from harness.specs import fingerprint
 from harness.training.checkpoint import open_checkpoint
 from harness.training.contract import Epoch, Recipe, Skews, check_pool
-from harness.training.pool import Pool, make_pool
+from harness.training.pool import Pool, make_pool, source_id
+from harness.training.processes import Processes, how_many, processes
 from harness.training.settings import TrainingSettings
+from harness.training.validation import Validation, plan_validation
 
 if TYPE_CHECKING:
     from harness.engine.contract import VisionLanguageModel
+    from harness.models import Answerer
     from harness.training.loop import Stage
 
 RECORD = "train.json"
@@ -43,6 +47,7 @@ class TrainingPlan:
 
     Attributes:
         parts: As asked: ``auto``, ``full`` or names.
+        validation: What chooses the epoch whose weights are kept; ``None``: the last one.
         fingerprint: Hash of everything that decides the weights.
         steps: Of all epochs, were each to see the whole pool.
         tower: A training whose vision tower is in the place of the model's own.
@@ -57,6 +62,7 @@ class TrainingPlan:
     form: str | None
     parts: str
     lora: Mapping[str, Json]
+    validation: Validation | None
     fingerprint: str
     about: Mapping[str, Json]
     steps: int
@@ -104,12 +110,13 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
     parts: str = "auto",
     lora: Mapping[str, Json] | None = None,
     tower: Path | None = None,
+    validated: Task | None = None,
 ) -> TrainingPlan:
     """Settle a training: data read, options checked, no weight loaded.
 
     Raises:
         UserError: an unknown recipe or option, a model that cannot be trained, data that lack what
-            the recipe needs.
+            the recipe needs, a validation without samples of its own.
     """
     descriptor = find("recipe", recipe, plugins().recipes())
     model: Any = subject.model(tasks[0])
@@ -119,7 +126,14 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
             fix="socialfusion, llava, qwen_vl and bunny can",
         )
     given = parse_options(descriptor.options, options, owner=f"recipe {recipe!r}")
-    pool = make_pool(tasks, form=form, limit=limit, seed=settings.seed)
+    count = how_many()
+    at_once = count * min(settings.micro_batch, max(1, settings.batch // count))
+    if settings.batch % at_once:
+        by = f"micro-batch {settings.micro_batch}" + (f" x {count} processes" if count > 1 else "")
+        raise UserError(f"batch {settings.batch} is no multiple of {by}")
+    validation = None if validated is None else plan_validation(validated, settings)
+    without = frozenset() if validation is None else validation.without
+    pool = make_pool(tasks, form=form, limit=limit, seed=settings.seed, without=without)
     check_pool(_recipe(descriptor, given), recipe, pool.examples)
     about: dict[str, Json] = {
         "model": subject.record(tasks[0]),
@@ -135,6 +149,8 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
         "settings": asdict(settings),
         "parts": parts,
         "lora": dict(lora or {}),
+        **({} if validation is None else {"validation": validation.about()}),
+        **({"processes": count} if count > 1 else {}),
     }
     if tower is not None:
         about["tower"] = open_checkpoint(tower).sha256
@@ -149,6 +165,7 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
         form=form,
         parts=parts,
         lora=dict(lora or {}),
+        validation=validation,
         fingerprint=fingerprint(about),
         about=about,
         steps=steps,
@@ -166,20 +183,26 @@ def run_training(plan: TrainingPlan, out: Path, watcher: Watcher | None = None) 
     """
     from harness.training.items import Items
 
-    heard: Watcher = watcher or Unwatched()
+    here = processes(plan.settings.device)
+    heard: Watcher = (watcher if here.first else None) or Unwatched()
     _refuse_other(plan, out)
     if (out / RECORD).is_file():
         return out
-    with writing(out):
-        write_json(out / "plan.json", {"fingerprint": plan.fingerprint, **plan.about})
+    here.wait()
+    with writing(out) if here.first else nullcontext():
+        if here.first:
+            write_json(out / "plan.json", {"fingerprint": plan.fingerprint, **plan.about})
         started = time.time()
-        stage, optimiser = _begin(plan, out, heard)
+        stage, optimiser = _begin(plan, out, heard, here)
         items = Items(plan.pool, stage.module.model, MAX_PIXELS)
-        epochs = [
-            _epoch(plan, stage, optimiser, items, number, heard)
-            for number in range(plan.settings.epochs)
-        ]
-        _finish(plan, stage, out, epochs, started)
+        epochs: list[Mapping[str, Json]] = []
+        for number in range(plan.settings.epochs):
+            epochs.append(_epoch(plan, stage, optimiser, items, number, heard))
+            if here.first:
+                _tidy(plan, out, epochs)
+        if here.first:
+            _finish(plan, stage, out, epochs, started)
+        here.wait()
     return out
 
 
@@ -211,7 +234,7 @@ def _recipe(descriptor: RecipeDescriptor, options: Mapping[str, Json]) -> Recipe
     return made
 
 
-def _begin(plan: TrainingPlan, out: Path, heard: Watcher) -> tuple[Stage, Any]:
+def _begin(plan: TrainingPlan, out: Path, heard: Watcher, here: Processes) -> tuple[Stage, Any]:
     """Load the model, prepare it, and bring back the last finished epoch's state."""
     import torch
 
@@ -226,14 +249,19 @@ def _begin(plan: TrainingPlan, out: Path, heard: Watcher) -> tuple[Stage, Any]:
     trained = Trained(chosen_parts(model, plan.parts), **lora)
     torch.manual_seed(plan.settings.seed)  # new LoRA weights
     prepare(model, trained)
+    module = TrainingModule(model, features_of(plan.subject, model))
+    if plan.settings.checkpointing:
+        module.recompute()
     stage = loop.Stage(
-        module=TrainingModule(model, features_of(plan.subject, model)),
+        module=module,
         trained=trained,
         recipe=_recipe(plan.recipe, plan.options),
         settings=plan.settings,
         folder=out,
         steps=plan.steps,
         report=heard.step,
+        micro_batch=min(plan.settings.micro_batch, plan.settings.batch // here.count),
+        processes=here,
     )
     optimiser = loop.Optimiser(stage)
     done = [n for n in range(plan.settings.epochs) if (out / f"epoch-{n:03d}" / "end").is_dir()]
@@ -266,46 +294,76 @@ def _epoch(  # noqa: PLR0913, PLR0917  what an epoch is made of
 ) -> dict[str, Json]:
     """Train one epoch unless it is done; return its record."""
     from harness.training import loop
-    from harness.training.measure import measure_pool
 
     folder = stage.folder / f"epoch-{number:03d}"
     record = folder / "record.json"
     if (folder / "end").is_dir() and record.is_file():
         held: dict[str, Json] = json.loads(record.read_bytes())
         return held
-    folder.mkdir(parents=True, exist_ok=True)
-    epoch = loop.read_epoch(folder / "chosen.json")
-    if epoch is None:
-        epoch = _choose(plan, stage, number, lambda: measure_pool(plan, stage))
-        loop.write_epoch(folder / "chosen.json", epoch)
+    here = stage.processes
+    chosen = folder / "chosen.json"
+    if here.first and not chosen.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        loop.write_epoch(chosen, _choose(plan, stage, number))
+    here.wait()
+    epoch = loop.read_epoch(chosen)
     heard.epoch(number, epoch.figures)
+    started = time.monotonic()
     figures = loop.run_epoch(stage, optimiser, number, epoch, items)
+    training = round(time.monotonic() - started, 3)
     figures = {"epoch": number, "samples": len(epoch.order), **epoch.figures, **figures}
     stage.recipe.finished(number, figures)
-    write_json(record, figures)
-    loop.save_state(stage, optimiser, folder / "end")
-    heard.epoch(number, figures)
-    _tidy(stage.folder, number)
-    return figures
+    if here.first:
+        if plan.validation is not None:
+            figures["validation"] = plan.validation.measure(answerer_of(plan, stage))
+        write_json(record, {**figures, "training_seconds": training})
+        loop.save_state(stage, optimiser, folder / "end")
+    here.wait()
+    found: dict[str, Json] = json.loads(record.read_bytes())
+    heard.epoch(number, found)
+    return found
 
 
-def _choose(plan: TrainingPlan, stage: Stage, number: int, measure: Callable[[], Skews]) -> Epoch:
+def _choose(plan: TrainingPlan, stage: Stage, number: int) -> Epoch:
+    """Ask the recipe what an epoch sees; what its measuring took is among the figures."""
+    from harness.training.measure import measure_pool
+
+    seconds = 0.0
+
+    def measure() -> Skews:
+        nonlocal seconds
+        started = time.monotonic()
+        found = measure_pool(plan, answerer_of(plan, stage))
+        seconds += time.monotonic() - started
+        return found
+
     chance = Random(plan.settings.seed * 1_000_003 + number)
+    epoch = stage.recipe.epoch(number, plan.pool.examples, measure, chance)
+    if not seconds:
+        return epoch
+    return replace(epoch, figures={**epoch.figures, "measuring_seconds": round(seconds, 3)})
+
+
+def answerer_of(plan: TrainingPlan, stage: Stage) -> Answerer:
+    """Return the model as it is now, asked as an evaluation asks it."""
+    from harness.engine.answerer import EngineAnswerer
+
     stage.module.eval()
-    return stage.recipe.epoch(number, plan.pool.examples, measure, chance)
+    return EngineAnswerer(stage.module.model, plan.subject.runtime)
 
 
-def _tidy(folder: Path, number: int) -> None:
-    """Remove what a finished epoch does not need: starts, and states before the last two."""
-    for path in folder.glob("epoch-*"):
-        at = int(path.name.removeprefix("epoch-"))
-        if at <= number:
-            shutil.rmtree(path / "start", ignore_errors=True)
-            for checkpoint in path.glob("checkpoint-*"):
-                shutil.rmtree(checkpoint, ignore_errors=True)
-        if at < number - 1:
-            for name in ("optimiser.pt", "schedule.pt"):
-                (path / "end" / name).unlink(missing_ok=True)
+def _tidy(plan: TrainingPlan, out: Path, epochs: Sequence[Mapping[str, Json]]) -> None:
+    """Remove what finished epochs do not need: all but the last weights, and the best."""
+    best = None if plan.validation is None else plan.validation.best(epochs)
+    last = len(epochs) - 1
+    for number in range(len(epochs)):
+        folder = out / f"epoch-{number:03d}"
+        for path in (folder / "start", *folder.glob("checkpoint-*")):
+            shutil.rmtree(path, ignore_errors=True)
+        for path in (folder / "end").iterdir():
+            old = number <= last - plan.settings.keep and number != best
+            if (path.suffix == ".pt" and number != last) or (path.suffix == ".safetensors" and old):
+                path.unlink()
 
 
 def _finish(
@@ -316,8 +374,14 @@ def _finish(
     started: float,
 ) -> None:
     """Put the weights in place, then the record: with it the training is done."""
-    from harness.engine.trained import save
+    from harness.engine.trained import restore, save
 
+    validation = dict(plan.validation.about()) if plan.validation is not None else {}
+    if plan.validation is not None:
+        best = plan.validation.best(epochs)
+        validation["epoch"] = best
+        if best is not None and best != len(epochs) - 1:
+            restore(stage.module.model, stage.trained, out / f"epoch-{best:03d}" / "end")
     trained = stage.trained
     if plan.tower is not None and TOWER not in trained.parts:
         # The weights of another tower go along, so that the folder is whole by itself.
@@ -325,9 +389,10 @@ def _finish(
     save(stage.module.model, trained, out)
     seen = sorted(
         {
-            f"{lesson.task.spec.data.benchmark} {lesson.sample.id.partition('#not ')[0]}"
+            f"{lesson.task.spec.data.benchmark} {source_id(lesson.task, lesson.sample)}"
             for lesson in plan.pool.lessons
         }
+        | (set() if plan.validation is None else plan.validation.seen())
     )
     write_whole(out / SEEN, (f"{line}\n".encode() for line in seen))
     write_json(
@@ -336,6 +401,7 @@ def _finish(
             "format": FORMAT,
             "fingerprint": plan.fingerprint,
             **plan.about,
+            **({"validation": validation} if validation else {}),
             "trained": asdict(trained),
             "epochs": list(epochs),
             "versions": _versions(),

@@ -12,8 +12,8 @@ class TrainingSettings:
 
     Attributes:
         epochs: Passes over the pool, as the recipe chooses them.
-        batch: Samples a step (effective, over all accumulated micro-batches).
-        micro_batch: Samples in memory at once; halved when memory runs out.
+        batch: Samples a step (effective, over all micro-batches and processes).
+        micro_batch: Samples in a process's memory at once; halved when memory runs out.
         rate: Learning rate at its peak.
         schedule: A name of transformers' schedulers.
         warmup: Share of all steps in which the rate rises.
@@ -25,6 +25,13 @@ class TrainingSettings:
         log_every: Steps between lines of the log.
         workers: Processes that open images ahead.
         device: As for ``harness run``.
+        checkpointing: Compute activations again in the backward pass: less memory, more time.
+        validate: ``TASK:METRIC`` that is measured after each epoch and chooses the weights that
+            are kept; empty: the last epoch's are.
+        validate_limit: So many validation samples, those whose id has the smallest hash.
+        hold_out: Share of the validated task's train clusters that are validated on instead of
+            trained on; 0: the task's own validation split.
+        keep: Weights of so many last epochs stay on disk, beside the best.
     """
 
     epochs: int = 1
@@ -41,3 +48,8 @@ class TrainingSettings:
     log_every: int = 10
     workers: int = 0
     device: str = "auto"
+    checkpointing: bool = False
+    validate: str = ""
+    validate_limit: int | None = None
+    hold_out: float = 0.0
+    keep: int = 2

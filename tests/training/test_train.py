@@ -116,7 +116,7 @@ def test_samples_trained_on_are_contaminated(built: Path, faces: Path, tmp_path:
         (["--recipe", "asd"], "recipe 'asd' needs the field 'concept'"),
         (["-r", "reduction=words"], "'words'"),
         (["--parts", "conector"], "the model has no part 'conector'\n  fix: did you mean 'conn"),
-        (["--batch", "3"], "--batch 3 is no multiple of --micro-batch 2"),
+        (["--batch", "3"], "batch 3 is no multiple of micro-batch 2"),
         (["--model", "predictions"], "model 'predictions' cannot be trained"),
         (["--form", "open"], "unknown form of 'raf_db' 'open'"),
         (["--data", "raf_db,gaze"], "unknown task or group 'gaze'"),

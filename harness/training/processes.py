@@ -1,0 +1,87 @@
+"""One training by several processes, as ``torchrun`` and ``accelerate launch`` start them.
+
+Each process holds the whole model and takes its part of every step; gradients are averaged
+(DistributedDataParallel, through Trainer). The first process alone plans, measures and writes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from harness.errors import UserError
+
+_LONGEST = timedelta(days=2)  # others wait while the first one measures
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """Which of how many processes this is."""
+
+    rank: int = 0
+    count: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this process plans and writes."""
+        return self.rank == 0
+
+    def wait(self) -> None:
+        """Return when every process has come here."""
+        if self.count > 1:
+            from torch import distributed
+
+            distributed.barrier()
+
+    def sum(self, value: float) -> float:
+        """Return the sum of every process's value."""
+        if self.count == 1:
+            return value
+        import torch
+        from torch import distributed
+
+        device = "cuda" if distributed.get_backend() == "nccl" else "cpu"
+        held = torch.tensor(value, dtype=torch.float64, device=device)
+        distributed.all_reduce(held)
+        return float(held)
+
+    @contextmanager
+    def first_before_others(self) -> Iterator[None]:
+        """Let the first process through, then the others: they find what it has made."""
+        if not self.first:
+            self.wait()
+        yield
+        if self.first:
+            self.wait()
+
+
+def how_many() -> int:
+    """Return how many processes train together."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def processes(device: str) -> Processes:
+    """Return this process's place, and connect it with the others where there are some.
+
+    Args:
+        device: As for ``harness run``.
+
+    Raises:
+        UserError: started for a way of sharding the model, which training does not do.
+    """
+    count = how_many()
+    for name in ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED"):
+        if os.environ.get(name, "false").lower() in {"true", "1"}:
+            raise UserError(
+                f"the model is not split over processes ({name} is set)",
+                fix="torchrun --nproc_per_node N -m harness train ...: each holds the whole model",
+            )
+    if count == 1:
+        return Processes()
+    from accelerate import PartialState  # type: ignore[import-untyped]
+
+    PartialState(cpu=device == "cpu", timeout=_LONGEST)
+    return Processes(int(os.environ["RANK"]), count)

@@ -1,0 +1,160 @@
+"""Which epoch's weights are kept: a declared metric on samples that are never trained on.
+
+They are the task's validation split, or clusters held out of its train split; the split that the
+task evaluates is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from harness.descriptors import Json
+from harness.errors import UserError, unknown
+from harness.evaluation.summarise import summarise
+from harness.evaluation.task import Task
+from harness.plugins import find, plugins
+from harness.specs import MetricSpec, fingerprint
+from harness.training.measure import asked_records
+from harness.training.pool import Cluster, cluster_of, on_split, on_train_split, source_of
+
+if TYPE_CHECKING:
+    from harness.models import Answerer
+    from harness.training.settings import TrainingSettings
+
+_NAMES = ("val", "valid", "validation", "dev")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """What is measured after each epoch.
+
+    Attributes:
+        task: On the split that is measured.
+        metric: Its direction says what is best.
+        ids: Of the samples.
+        without: Clusters that must not be trained on.
+    """
+
+    task: Task
+    metric: MetricSpec
+    ids: frozenset[str]
+    without: frozenset[Cluster]
+
+    def about(self) -> dict[str, Json]:
+        """Return what stands in the training's record."""
+        return {
+            "task": self.task.id,
+            "metric": self.metric.column,
+            "direction": self.metric.direction,
+            "scale": self.metric.scale,
+            "split": self.task.spec.data.split,
+            "held_out": len(self.without),
+            "samples": len(self.ids),
+            "sha256": fingerprint([*sorted(self.ids)]),
+        }
+
+    def measure(self, answerer: Answerer) -> float | None:
+        """Return the metric of the model as it is; ``None`` where it is not defined."""
+        metric = replace(self.metric, main=True)
+        spec = replace(self.task.spec, metrics=(metric,), slices=())
+        records = asked_records(Task(spec, self.task.settings), answerer, self.ids)
+        return summarise(spec, [list(records)]).metrics[0].value
+
+    def best(self, epochs: Sequence[Mapping[str, Json]]) -> int | None:
+        """Return the best of the epochs recorded so far; ``None`` when none has a value."""
+        values = [epoch.get("validation") for epoch in epochs]
+        known = [value if isinstance(value, float | int) else None for value in values]
+        return best_epoch(known, self.metric.direction)
+
+    def seen(self) -> set[str]:
+        """Return benchmark and id of each sample, as :data:`harness.training.run.SEEN` has it."""
+        spec = self.task.spec
+        endings = self.task.endings
+        return {f"{spec.data.benchmark} {source_of(name, endings)}" for name in self.ids}
+
+
+def named_task(asked: str) -> tuple[str, str]:
+    """Return task and metric of ``TASK:METRIC``.
+
+    Raises:
+        UserError: when it is not written so.
+    """
+    task, colon, metric = asked.partition(":")
+    if not task or not colon or not metric:
+        raise UserError(
+            f"{asked!r} is not TASK:METRIC", where="--validate", fix="such as cmsc:skew"
+        )
+    return task, metric
+
+
+def plan_validation(task: Task, settings: TrainingSettings) -> Validation:
+    """Settle which samples are measured, and by what.
+
+    Raises:
+        UserError: an unknown metric, or no split to validate on.
+    """
+    metric = _metric(task, named_task(settings.validate)[1])
+    if settings.hold_out:
+        here = on_train_split(task)
+        without = _held_out(here, settings.hold_out)
+        ids = [sample.id for sample in here.samples() if cluster_of(here, sample) in without]
+    else:
+        here = on_split(task, _split(task))
+        without = frozenset()
+        ids = [sample.id for sample in here.samples()]
+    if not ids:
+        raise UserError(f"task {task.id!r} has nothing to validate on", where=here.located.root)
+    if settings.validate_limit is not None:
+        ids = sorted(ids, key=_hash)[: settings.validate_limit]
+    return Validation(task=here, metric=metric, ids=frozenset(ids), without=without)
+
+
+def best_epoch(values: Sequence[float | None], direction: str) -> int | None:
+    """Return the first epoch with the best value; ``None`` when no epoch has one."""
+    badness = {"higher": lambda value: -value, "lower": lambda value: value, "zero": abs}[direction]
+    known = [(badness(value), number) for number, value in enumerate(values) if value is not None]
+    return min(known)[1] if known else None
+
+
+def _metric(task: Task, name: str) -> MetricSpec:
+    for metric in task.spec.metrics:
+        if name in {metric.id, metric.column}:
+            return metric
+    known = [metric.column for metric in task.spec.metrics]
+    raise unknown(f"metric of {task.id!r}", name, known)
+
+
+def _split(task: Task) -> str:
+    data = task.spec.data
+    known = find("reader", data.reader, plugins().readers()).splits
+    found = [name for name in known if name in _NAMES and name != data.split]
+    if found:
+        return found[0]
+    why = "it is what the task evaluates" if data.split in _NAMES else f"it has {', '.join(known)}"
+    raise UserError(
+        f"task {task.id!r} has no validation split of its own: {why}",
+        fix="--hold-out 0.1 validates on a tenth of the train split instead of training on it",
+    )
+
+
+def _held_out(task: Task, share: float) -> frozenset[Cluster]:
+    clusters = sorted({cluster_of(task, sample) for sample in task.samples()}, key=_cluster_hash)
+    count = math.ceil(share * len(clusters))
+    if count >= len(clusters):
+        raise UserError(
+            f"of {len(clusters)} clusters of {task.id!r} none would be left to train on",
+            where="--hold-out",
+        )
+    return frozenset(clusters[:count])
+
+
+def _cluster_hash(cluster: Cluster) -> bytes:
+    return _hash(" ".join(cluster))
+
+
+def _hash(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(), digest_size=8).digest()
