@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ import click
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from harness.errors import UserError
 
 if TYPE_CHECKING:
     from harness.descriptors import Json
@@ -37,10 +40,21 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder of trainings and records, which studies share.",
 )
+@click.option(
+    "--page",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the results as a page (.md) with its numbers (.json) and figure (.svg) beside it.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print plan or table as JSON.")
-def study(
-    *, study: str | None, out: Path | None, results: Path | None, dry_run: bool, as_json: bool
+def study(  # noqa: PLR0913  one argument for each flag
+    *,
+    study: str | None,
+    out: Path | None,
+    results: Path | None,
+    page: Path | None,
+    dry_run: bool,
+    as_json: bool,
 ) -> int:
     """Train and evaluate models x recipes x data x seeds x tasks, and write the table.
 
@@ -50,6 +64,7 @@ def study(
     from harness.config.settings import load_settings
     from harness.studies.degradation.study import is_degradation
     from harness.studies.loader import load_study, open_study, study_names
+    from harness.studies.page import check_page, write_page
     from harness.studies.plan import plan_study
 
     if study is None:
@@ -59,9 +74,13 @@ def study(
     if is_degradation(document):
         from harness.cli._degradation import run_degradation
 
+        if page is not None:
+            raise UserError("a study of degradation writes no page", fix="leave out --page")
         return run_degradation(document, out, results, dry_run=dry_run, as_json=as_json)
     console = Console(stderr=as_json, highlight=False)
     held = load_study(document)
+    if page is not None:
+        check_page(held, page)
     place = load_settings(profile=held.profile, results=results).results
     plans = plan_study(held, results)
     _print_plan(held, plans, console)
@@ -72,7 +91,9 @@ def study(
     from harness.studies.run import run_study
 
     folder = out or place / "studies" / held.id
-    result = run_study(held, plans, folder, results, _Display(console))
+    result = run_study(held, plans, folder, results, _Display(console, plans))
+    if page is not None:
+        result = replace(result, files=(*result.files, *write_page(held, result, page)))
     return _print(result, console, as_json=as_json)
 
 
@@ -153,8 +174,10 @@ def _print(result: StudyResult, console: Console, *, as_json: bool) -> int:
 class _Display:
     """Prints a line for each trial, epoch and evaluation."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, plans: Sequence[TrialPlan]) -> None:
         self._console = console
+        self._left = [plan for plan in plans if not plan.done and not plan.problem]
+        self._took: list[float] = []
         self._started = time.monotonic()
 
     def trial(self, number: int, total: int, plan: TrialPlan) -> None:
@@ -164,9 +187,19 @@ class _Display:
 
     def ended(self, plan: TrialPlan, problem: str) -> None:
         """Print how it ended."""
-        took = _clock(time.monotonic() - self._started)
-        word = "nothing to do" if plan.done else f"done in {took}"
-        self.say(f"  failed: {problem}" if problem else f"  {word}")
+        seconds = time.monotonic() - self._started
+        if plan in self._left:
+            self._left.remove(plan)
+        if problem or plan.done:
+            self.say(f"  failed: {problem}" if problem else "  nothing to do")
+            return
+        if plan.folder is not None:  # a trial without training tells little of the others
+            self._took.append(seconds)
+        said = f"  done in {_clock(seconds)}"
+        if self._left and self._took:
+            left = _clock(len(self._left) * sum(self._took) / len(self._took))
+            said += f"; {len(self._left)} left, about {left}"
+        self.say(said)
 
     def step(self, figures: Mapping[str, float]) -> None:
         """Say when memory made batches smaller."""

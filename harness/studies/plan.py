@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -61,7 +62,17 @@ class TrialPlan:
 
 
 def plan_study(study: Study, results: Path | None) -> list[TrialPlan]:
-    """Plan every trial; one that cannot be had says why and hinders no other."""
+    """Plan every trial; one that cannot be had says why and hinders no other.
+
+    Raises:
+        UserError: the environment is not the one that the study declares.
+    """
+    for name, value in study.environment.items():
+        if os.environ.get(name) != value:
+            raise UserError(
+                f"the study {study.id!r} asks for {name}={value} in the environment",
+                fix=f"{name}={value} harness study ...",
+            )
     return list(Planner(study, results).plans())
 
 

@@ -11,11 +11,11 @@ from harness.plugins import find, plugins
 from harness.runs.record import EvaluationRecord
 from harness.runs.seal import write_whole
 from harness.stats.intervals import over_seeds
-from harness.studies.compare import parts_of
+from harness.studies.compare import compared_columns, parts_of
 from harness.studies.study import Study, Trial
 from harness.tables.build import Ways, build_table
 from harness.tables.layout import Layout, LayoutColumn, LayoutRows, Match, load_layout
-from harness.tables.table import Looks, Section, Table
+from harness.tables.table import Column, Looks, Row, Section, Table
 
 FORMATS = ("markdown", "csv", "json", "latex")
 
@@ -46,11 +46,23 @@ def _titled(
 ) -> Iterator[Section]:
     """Yield sections named by the options that tell a task from itself, where those part them."""
     parts = parts_of(study, [record for _, record in held])
+    better = compared_columns(table.columns)
     for section in table.sections:
         cells = [cell for row in section.rows for cell in row.cells if cell is not None]
         names = {name for cell in cells for name in cell.evaluation.split(",")}
         said = dict.fromkeys(parts[name] for name in names if parts.get(name))
-        yield replace(section, title="; ".join(sorted(said)) or section.title)
+        rows = tuple(_unranked(row, table.columns, better) for row in section.rows)
+        yield replace(section, title="; ".join(sorted(said)) or section.title, rows=rows)
+
+
+def _unranked(row: Row, columns: Sequence[Column], better: Sequence[Column]) -> Row:
+    """Return a row that ranks nothing in columns where no number is better than another."""
+    pairs = zip(columns, row.cells, strict=True)
+    cells = tuple(
+        cell if cell is None or column in better else replace(cell, rank="")
+        for column, cell in pairs
+    )
+    return replace(row, cells=cells)
 
 
 def _layout(study: Study, held: Sequence[tuple[Trial, EvaluationRecord]]) -> Layout:

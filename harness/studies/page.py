@@ -1,0 +1,142 @@
+"""A study's results as a page of documentation: what a person wrote, then all that was measured.
+
+Beside ``NAME.md`` stand ``NAME.json`` with every number and ``NAME.svg`` with the figure.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import UserError
+from harness.runs.seal import write_json, write_whole
+from harness.studies.study import Study
+from harness.tables.formats import as_json, escape_markdown, markdown
+from harness.tables.table import Table
+from harness.training.run import RECORD
+
+if TYPE_CHECKING:
+    from harness.studies.run import Outcome, StudyResult
+
+_NOT_FIGURES = {"epoch", "loss", "samples", "samples_of", "steps", "seconds"}
+
+
+def check_page(study: Study, path: Path) -> None:
+    """Refuse a page that is not this study's, before anything is computed.
+
+    Raises:
+        UserError: no Markdown file, its folder is not there, or it has no place for the tables.
+    """
+    if path.suffix != ".md":
+        raise UserError("a page is a Markdown file", where=path, fix="--page NAME.md")
+    if not path.parent.is_dir():
+        raise UserError("there is no such folder", where=path.parent)
+    if path.exists() and _marker(study) not in path.read_text("utf-8"):
+        raise UserError(
+            "the page has no place for the study's tables",
+            where=path,
+            fix=f"add the line {_marker(study)} where they go, or name another file",
+        )
+
+
+def write_page(study: Study, result: StudyResult, path: Path) -> list[Path]:
+    """Write page, numbers and figure; what stands above the marker is left as it is.
+
+    Raises:
+        UserError: as :func:`check_page`.
+    """
+    check_page(study, path)
+    above = f"# {study.title}\n\n"
+    if path.exists():
+        above = path.read_text("utf-8").partition(_marker(study))[0]
+    files = [path, path.with_suffix(".json")]
+    figure = _figure(result.tables, path.with_suffix(".svg"))
+    parts = [_marker(study), *(markdown(table).strip() for table in result.tables)]
+    if figure is not None:
+        files.append(figure)
+        parts.insert(2, f"![{study.title}]({figure.name})")
+    trained = [one for one in result.outcomes if _record(one)]
+    if trained:
+        parts += ["## Trainings", _trainings(trained)]
+    parts += ["## Made by", f"```console\nharness study {study.id} --page {path.name}\n```"]
+    for name, value in study.environment.items():
+        parts.append(f"With `{name}={value}` in the environment.")
+    parts.append(f"```yaml\n{study.text.strip()}\n```")
+    write_json(files[1], _numbers(study, result))
+    write_whole(path, [(above + "\n\n".join(parts) + "\n").encode()])
+    return files
+
+
+def _marker(study: Study) -> str:
+    return f"<!-- harness study {study.id}: made by the command from here on -->"
+
+
+def _figure(tables: Sequence[Table], path: Path) -> Path | None:
+    from harness.descriptors import is_installed
+    from harness.figures.records import forest_of_table
+    from harness.figures.save import figure_bytes
+
+    if not is_installed("matplotlib"):
+        return None
+    shown = tables[-1] if tables else None
+    if shown is None or not any(cell for row in shown.rows for cell in row.cells):
+        return None
+    from harness.figures.draw import forest
+
+    write_whole(path, [figure_bytes(forest, forest_of_table(shown), ".svg", note=shown.title)])
+    return path
+
+
+def _trainings(outcomes: Sequence[Outcome]) -> str:
+    lines = ["| trial | samples | steps | loss | of each epoch | seconds |"]
+    lines.append("| :-- | --: | --: | --: | :-- | --: |")
+    for one in outcomes:
+        held = _record(one)
+        epochs = held["epochs"]
+        figures = "; ".join(filter(None, (", ".join(_figures(epoch)) for epoch in epochs)))
+        loss = epochs[-1].get("loss") if epochs else None
+        cells = [
+            escape_markdown(one.trial.name),
+            f"{sum(one.plan.samples.values()):,}",
+            f"{sum(epoch['steps'] for epoch in epochs):,}",
+            f"{loss:.4f}" if isinstance(loss, float) else "--",
+            escape_markdown(figures) or "--",
+            f"{held['seconds']:.0f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _figures(epoch: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in sorted(epoch.items()):
+        if name not in _NOT_FIGURES and isinstance(value, int | float):
+            shown = f"{value:.3f}" if isinstance(value, float) else f"{value:,}"
+            yield f"{name.replace('_', ' ')} {shown}"
+
+
+def _record(outcome: Outcome) -> dict[str, Any]:
+    """Return the training's record; empty for a trial without one."""
+    if outcome.plan.folder is None:
+        return {}
+    try:
+        held: dict[str, Any] = json.loads((outcome.plan.folder / RECORD).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return held
+
+
+def _numbers(study: Study, result: StudyResult) -> dict[str, Any]:
+    return {
+        "format": 1,
+        "study": study.id,
+        "environment": dict(study.environment),
+        "failed": list(result.failed),
+        "tables": [json.loads(as_json(table)) for table in result.tables],
+        **{
+            path.stem: json.loads(path.read_bytes())
+            for path in result.files
+            if path.name.endswith("_seeds.json") or path.name == "study.json"
+        },
+    }

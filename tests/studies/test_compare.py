@@ -1,0 +1,110 @@
+"""Gains of one row over another, worked by hand: what is better, the seed as unit, the samples."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from scipy import stats
+
+from harness.runs.record import Interval
+from harness.studies import compare as module
+from harness.studies.compare import compared_columns, gains_of, parts_of
+from harness.studies.loader import load_study
+from harness.studies.plan import plan_study
+from harness.studies.run import StudyResult, run_study
+from harness.studies.study import trials_of
+from harness.tables.columns import column_of
+from tests.studies.world import STUDY, Heard, World
+from tests.tables.records import metric, record
+
+
+def differs(low: float, high: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    paired = SimpleNamespace(interval=Interval(low, high, 0.95, "bootstrap", 1000))
+    one = SimpleNamespace(slice="", metric="accuracy", options={}, paired=paired)
+    monkeypatch.setattr(module, "compare", lambda *_: SimpleNamespace(metrics=[one]))
+
+
+def study(asked: str = "{row: Joint, against: Base}") -> StudyResult:
+    text = STUDY.replace("evaluation:", f"compare: [{asked}]\nevaluation:")
+    Path("small.yaml").write_text(text, encoding="utf-8")
+    held = load_study("small.yaml")
+    plans = plan_study(held, Path("results"))
+    return run_study(held, plans, Path("out"), Path("results"), Heard())
+
+
+@pytest.mark.parametrize(
+    ("direction", "values", "gain"),
+    [
+        ("higher", (0.5, 0.6), (0.1, (-0.05, 0.15))),
+        ("lower", (0.5, 0.6), (-0.1, (-0.15, 0.05))),
+        ("zero", (0.5, 0.6), (-0.1, (-0.15, 0.05))),
+        ("zero", (-0.5, -0.4), (0.1, (-0.05, 0.15))),
+        ("zero", (-0.5, 0.4), (0.1, (None, None))),  # a share of the way was beyond the best
+        ("zero", (0.0, 0.4), (-0.4, (None, None))),
+    ],
+)
+def test_a_gain_is_positive_for_better(
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    direction: Any,
+    values: tuple[float, float],
+    gain: tuple[float, tuple[float | None, float | None]],
+) -> None:
+    differs(-0.05, 0.15, monkeypatch)
+    base, *_, joint = study().outcomes
+    held = []
+    for outcome, value in zip((base, joint), values, strict=True):
+        made = record("m", "raf_db", metric(value, direction=direction, scale=1.0))
+        held.append((outcome.trial, made))
+    [column] = [column_of(made, made.main) for _, made in held[:1]]
+    [found] = gains_of(load_study("small.yaml"), held, [column])
+    value, ends = gain
+    assert found.value == pytest.approx(value)
+    assert [found.low, found.high] == (list(ends) if ends[0] is None else pytest.approx(list(ends)))
+
+
+def test_the_seed_is_the_unit_and_a_base_is_the_same_for_each(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    differs(0.0, 0.2, monkeypatch)
+    _, table = study().tables
+    seeds, samples = table.rows
+    cell, beside = seeds.cells[0], samples.cells[0]
+    assert cell is not None
+    assert beside is not None
+    # Base .5, Joint .6 and .7, in percent.
+    interval = stats.t.interval(0.95, 1, loc=15.0, scale=stats.sem([10.0, 20.0]))
+    assert cell.value == pytest.approx(15.0)
+    assert [cell.low, cell.high] == pytest.approx(list(interval))
+    assert [beside.low, beside.high] == pytest.approx([0.0, 20.0])
+    assert seeds.model == "Joint against Base (Both): t over seeds"
+    held = json.loads(Path("out/compare_seeds.json").read_text())
+    assert [one["gain"] for one in held[0]["seeds"]] == pytest.approx([10.0, 20.0])
+
+
+def test_rows_trained_on_other_data_are_not_paired(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    differs(0.0, 0.2, monkeypatch)
+    assert len(study("{row: Joint, against: Single}").tables) == 1
+
+
+def test_a_share_of_yes_is_neither_better_nor_worse() -> None:
+    made = record("m", "t", metric(), metric(name="yes_rate", main=False))
+    columns = [column_of(made, value) for value in made.metrics]
+    assert [column.metric for column in compared_columns(columns)] == ["accuracy"]
+
+
+def test_a_task_asked_with_two_choices_is_told_apart_by_them() -> None:
+    held = load_study("cmsc_concepts_demo")
+    records = []
+    for task in held.tasks:
+        made = record("m", "cmsc", metric(), task_options=dict(task.options))
+        made.raw["fingerprint"] = str(task.options["concepts"])  # type: ignore[index]
+        records.append(made)
+    assert parts_of(held, records)["education"] == "concepts = education"
+    assert len(trials_of(held)) > len(records)
