@@ -19,7 +19,7 @@ import json
 import platform
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -176,6 +176,19 @@ def read_analysis(directory: Path) -> Analysis:
         raise UserError("no finished analysis", where=directory) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"not an analysis: {error!r}", where=directory) from None
+
+
+def read_analyses(places: Iterable[Path | str]) -> tuple[list[Analysis], list[str]]:
+    """Read every sealed analysis of results folders; return what cannot be read as lines."""
+    found: list[Analysis] = []
+    problems: list[str] = []
+    for place in map(Path, places):
+        for seal in sorted((place / FOLDER).glob(f"*/*/{SEAL}")):
+            try:
+                found.append(read_analysis(seal.parent))
+            except UserError as error:
+                problems.append(" ".join(str(error).split()))
+    return found, problems
 
 
 def _hash(kind: str, about: Mapping[str, Json]) -> str:

@@ -14,9 +14,12 @@ if TYPE_CHECKING:
     from harness.runs.record import EvaluationRecord
     from harness.tables.table import Column, Table
 
+_EVALUATIONS = ("forest", "skew", "scatter", "epochs", "radar")
+_ANALYSES = ("degradation", "layers", "conflict", "transfer")
+
 
 @click.command(
-    short_help="Draw a figure of evaluations or of a training.",
+    short_help="Draw a figure of evaluations, of a training or of an analysis.",
     epilog="""Examples:
 
 \b
@@ -24,9 +27,10 @@ if TYPE_CHECKING:
   harness plot skew RUN --tasks scounter --model llava --out skew.pdf
   harness plot scatter --x vqav2 --y scounter:MaxSkew@C --out skew_cost.svg
   harness plot epochs trained/asd --out epochs.pdf
+  harness plot degradation results/analyses/probe/0123456789ab --out lost.pdf
 """,
 )
-@click.argument("kind", type=click.Choice(["forest", "skew", "scatter", "epochs", "radar"]))
+@click.argument("kind", type=click.Choice([*_EVALUATIONS, *_ANALYSES]))
 @click.argument("places", nargs=-1, metavar="[DIR_OR_RUN]...")
 @click.option(
     "--out",
@@ -51,7 +55,9 @@ def plot(kind: str, places: tuple[str, ...], out: Path, **options: Any) -> None:
 
     forest: every number with its interval. skew: heat map of skew by concept and attribute.
     scatter: models on two tasks. epochs: the skew that `harness train` measured. radar: every
-    task's numbers from its worst to its best row. The same input gives the same bytes.
+    task's numbers from its worst to its best row. Of an analysis' folder: degradation (what each
+    tower lost), layers (probes by layer), conflict (cosines between tasks), transfer (arrows from
+    single to joint training). The same input gives the same bytes.
     """
     from harness.figures.records import marks_said
     from harness.figures.save import check_matplotlib, figure_bytes
@@ -78,6 +84,8 @@ def _shown(
     """Return how to draw, what to draw, and the marks of what is drawn."""
     from harness.figures import draw, records
 
+    if kind in _ANALYSES:
+        return _analysed(kind, places)
     if kind == "epochs":
         if len(places) != 1:
             raise UserError("epochs wants one training", fix="harness plot epochs trained/asd ...")
@@ -93,6 +101,18 @@ def _shown(
     if kind == "radar":
         return draw.radar, records.spokes_of(table), marks
     return draw.forest, records.forest_of_table(table), marks
+
+
+def _analysed(kind: str, places: tuple[str, ...]) -> tuple[Callable[..., Any], Any, Iterable[str]]:
+    from harness.analysis.results import read_analysis
+    from harness.figures.analyses import MAKERS, marks_of
+    from harness.figures.draw_analyses import DRAWN
+
+    if len(places) != 1:
+        fix = f"harness plot {kind} results/analyses/KIND/FINGERPRINT ..."
+        raise UserError(f"{kind} wants the folder of one analysis", fix=fix)
+    found = read_analysis(Path(places[0]))
+    return DRAWN[kind], MAKERS[kind][1](found), marks_of(found)
 
 
 def _marks(table: Table, *columns: Column) -> set[str]:

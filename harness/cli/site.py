@@ -53,6 +53,7 @@ def build(out: Path, places: tuple[str, ...], duplicates: Any, **options: Any) -
     It needs no server and asks nothing of the network. Prompts and pictures are read again from
     the task's data, where they are the data that were asked. A site that is there is replaced.
     """
+    from harness.analysis.results import read_analyses
     from harness.cli.leaderboard import Known, over_seeds, read_places
     from harness.cli.run import pairs
     from harness.config.settings import load_settings
@@ -68,6 +69,10 @@ def build(out: Path, places: tuple[str, ...], duplicates: Any, **options: Any) -
     records, problems = read_places(places, whole=True)
     for problem in problems:
         click.echo(f"left out: {problem}", err=True)
+    analyses, damaged = read_analyses(places or [load_settings(profile=options["profile"]).results])
+    for problem in damaged:
+        click.echo(f"left out: {problem}", err=True)
+    problems = [*problems, *damaged]
     known = Known()
     given = {
         task: Path(path).expanduser() for task, path in pairs(options["folders"], "--data").items()
@@ -85,7 +90,7 @@ def build(out: Path, places: tuple[str, ...], duplicates: Any, **options: Any) -
         seed_interval=over_seeds() if duplicates == "mean" else None,
         supports=known.supports,
     )
-    click.echo(build_site(out, known.ordered(records), ways, sources))
+    click.echo(build_site(out, known.ordered(records), ways, sources, analyses))
     if options["strict"] and problems:
         raise CheckFailed(f"{len(problems)} of the directories were left out")
 

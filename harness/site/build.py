@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness._version import __version__
+from harness.analysis.results import Analysis
 from harness.descriptors import is_installed
 from harness.errors import UserError
 from harness.runs.record import EvaluationRecord
+from harness.site.analyses import write_analyses
 from harness.site.board import write_boards
 from harness.site.browse import Set, write_set
 from harness.site.evaluation import Figures, write_evaluation
@@ -28,7 +30,11 @@ def is_site(folder: Path) -> bool:
 
 
 def build_site(
-    out: Path, records: Sequence[EvaluationRecord], ways: Ways, sources: Sources
+    out: Path,
+    records: Sequence[EvaluationRecord],
+    ways: Ways,
+    sources: Sources,
+    analyses: Sequence[Analysis] = (),
 ) -> Path:
     """Write a site; a site that stood there is replaced as a whole.
 
@@ -37,6 +43,7 @@ def build_site(
         records: Read whole.
         ways: How the leaderboard is made.
         sources: Everything else.
+        analyses: Probes, conflict and the like, on pages of their own.
 
     Raises:
         UserError: something else is in the folder, or it cannot be written.
@@ -49,8 +56,11 @@ def build_site(
     try:
         _cleared(part)
         part.mkdir(parents=True)
-        _write(Site(part, sorted({mark for one in records for mark in one.marks})),
-               records, ways, sources)  # fmt: skip
+        marks = sorted({mark for one in records for mark in one.marks})
+        site = Site(part, marks, analysed=bool(analyses))
+        drawn = _write(site, records, ways, sources)
+        if analyses:
+            write_analyses(site, analyses, drawn=drawn)
         _cleared(out)
         part.replace(out)
     except OSError as error:
@@ -65,7 +75,8 @@ def _cleared(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-def _write(site: Site, records: Sequence[EvaluationRecord], ways: Ways, sources: Sources) -> None:
+def _write(site: Site, records: Sequence[EvaluationRecord], ways: Ways, sources: Sources) -> bool:
+    """Write the pages of evaluations; return whether figures are drawn."""
     names = {_fingerprint(record): _name(record) for record in records}
     pages = {key: f"evaluations/{name}.html" for key, name in names.items()}
     site.assets()
@@ -95,6 +106,7 @@ def _write(site: Site, records: Sequence[EvaluationRecord], ways: Ways, sources:
         listed.append((held, f"{folder}.html", [(r, pages[_fingerprint(r)]) for r in held.records]))
     site.page("evaluations.html", "evaluations.html", title="Evaluations", sets=listed)
     site.write(SIGN, json.dumps({"format": FORMAT, "version": __version__}).encode() + b"\n")
+    return drawn
 
 
 def _fingerprint(record: EvaluationRecord) -> str:

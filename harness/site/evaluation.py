@@ -34,15 +34,15 @@ class Figures:
         found = {"forest": f"{name}-forest.svg"}
         panels = records.forest_of_record(record)
         content = figure_bytes(draw.forest, panels, ".svg", clear=True)
-        site.write(f"evaluations/{found['forest']}", _in_both_lights(content))
+        site.write(f"evaluations/{found['forest']}", in_both_lights(content))
         if records.skew_detail(record) is not None:
             found["skew"] = f"{name}-skew.svg"
             content = figure_bytes(draw.grid, records.skew_grid(record), ".svg", clear=True)
-            site.write(f"evaluations/{found['skew']}", _in_both_lights(content))
+            site.write(f"evaluations/{found['skew']}", in_both_lights(content))
         return found
 
 
-def _in_both_lights(svg: bytes) -> bytes:
+def in_both_lights(svg: bytes) -> bytes:
     """Return a figure whose ink follows the reader's light or dark choice."""
     head, mark, rest = svg.partition(b"<defs>")
     style = (

@@ -52,10 +52,12 @@ class Site:
     Attributes:
         out: Where pages go.
         marks: Marks of all evaluations; pages of some carry their own.
+        analysed: Whether there are pages of analyses to go to.
     """
 
     out: Path
     marks: Collection[str]
+    analysed: bool = False
     pages: list[str] = field(default_factory=list)
 
     @cached_property
@@ -80,6 +82,7 @@ class Site:
             **shown,
             root="../" * name.count("/"),
             here=name,
+            analysed=self.analysed,
             marks=[(mark, MEANINGS.get(mark, "see the record")) for mark in held],
             version=__version__,
         )
