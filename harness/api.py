@@ -270,7 +270,9 @@ def plan_training(
     """Plan a training without loading a weight; arguments as for :func:`train`."""
     how = asked.get("settings", TrainingSettings())
     held = load_settings(profile=asked.get("profile"), data=asked.get("data"))
-    runtime = Runtime(device=how.device, cache=held.cache / "features")
+    # Half a number's digits are too few for small steps: without autocast all weights are whole.
+    dtype = "float32" if how.precision == "float32" else "auto"
+    runtime = Runtime(device=how.device, dtype=dtype, cache=held.cache / "features")
     subject = find_subject(model, asked.get("options", {}), held, runtime)
     catalog = load_catalog(plugins().spec_folders())
     names = catalog.expand([tasks] if isinstance(tasks, str) else list(tasks))
