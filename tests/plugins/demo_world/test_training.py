@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,7 @@ from harness_demo_world.training import (  # noqa: E402
 from harness_demo_world.training.encoder import caption_loss, cell  # noqa: E402
 from harness_demo_world.training.pictures import pictures  # noqa: E402
 
+from harness import load_model  # noqa: E402
 from harness.samples import Sample  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -56,7 +60,7 @@ def test_a_choice_is_answered_by_the_letter_of_the_right_option() -> None:
 def test_exercises_come_from_the_spec_and_concepts_are_asked_both_ways(tmp_path: Path) -> None:
     made = exercises.Exercises()
     task = exercises.drawn_task("mmbench", 1, tmp_path, "dev")
-    exercises._add(made, task, "mmbench", "dev", 1)
+    exercises._add(made, task, "mmbench", "dev", 1, 1.0)
     _, question, answer = made.questions["mmbench"][0]
     assert "Options:" in question
     assert answer in {"A", "B", "C", "D"}
@@ -115,3 +119,17 @@ def test_pictures_for_training_say_where_the_person_looks() -> None:
     phrase, x, y = shown.places[0]
     assert phrase == words.LOOKED_AT
     assert f"{x:.3f} {y:.3f}" == shown.label
+
+
+@pytest.mark.slow
+def test_every_stage_follows_from_the_ones_before(tmp_path: Path) -> None:
+    out = tmp_path / "weights"
+    script = [sys.executable, "-m", "harness_demo_world.training", "--share", "0.005"]
+    place = ["--out", str(out), "--cache", str(tmp_path / "drawn")]
+    done = subprocess.run([*script, *place], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    record = json.loads((out / "training_record.json").read_text())
+    assert set(record["stages"]) == {"language_model", "encoder", "fusion", "llava"}
+    assert record["stages"]["llava"]["validation"]["gazefollow"]["Avg L2"] > 0
+    found = load_model("socialfusion", options={"path": str(out / "socialfusion")}, profile="demo")
+    assert found.descriptor.id == "socialfusion"

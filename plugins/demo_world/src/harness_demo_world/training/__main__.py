@@ -40,6 +40,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--cache", type=Path, default=Path("demo-world-training"), help="folder for drawn data"
     )
+    parser.add_argument(
+        "--share", type=float, default=1.0, help="of steps, pictures and questions, to try it all"
+    )
     return parser.parse_args()
 
 
@@ -62,6 +65,7 @@ def main() -> None:
         "seed": options.seed,
         "world_version": VERSION,
         "threads": options.threads,
+        "share": options.share,
         "python": platform.python_version(),
         "packages": {name: version(name) for name in _PACKAGES},
     }
@@ -73,7 +77,9 @@ def main() -> None:
     for name in names:
         start, spent = time.perf_counter(), _cpu()
         stage = import_module(f"harness_demo_world.training.{name}")
-        found = stage.train(options.seed, options.out, options.threads, options.cache)
+        found = stage.train(
+            options.seed, options.out, options.threads, options.cache, options.share
+        )
         found |= {
             "seconds": round(time.perf_counter() - start, 1),
             "cpu_seconds": round(_cpu() - spent, 1),

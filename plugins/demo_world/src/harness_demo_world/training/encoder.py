@@ -12,7 +12,7 @@ import json
 import logging
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from torch.nn import functional
 from harness_demo_world.drawing.gaze import SIZE
 from harness_demo_world.training import language_model, tokens, words
 from harness_demo_world.training.pictures import Picture, pictures
-from harness_demo_world.training.schedule import Optimiser
+from harness_demo_world.training.schedule import Optimiser, portion
 from harness_demo_world.world import frames
 
 if TYPE_CHECKING:
@@ -245,7 +245,7 @@ def validate(
             best = (torch.cat(patches) @ text).argmax(1)
             side = SIZE // model.visual.patch_size[0]
             point = torch.stack([(best % side + 0.5) / side, (best // side + 0.5) / side], 1)
-            aim = torch.tensor([[float(part) for part in p.label.split()] for p in shown])
+            aim = torch.tensor([[float(value) for value in p.label.split()] for p in shown])
             figures[task] = round(float((point - aim).norm(dim=1).mean()), 4)
             continue
         caption = {picture.label: picture.captions[0] for picture in shown if picture.label}
@@ -258,13 +258,15 @@ def validate(
     return figures
 
 
-def train(seed: int, out: Path, workers: int, cache: Path) -> dict[str, Any]:
+def train(seed: int, out: Path, workers: int, cache: Path, share: float) -> dict[str, Any]:
     """Train the encoder from nothing, save it under `out`, return the record."""
     del cache
     settings, folder = EncoderSettings(), out / "encoder"
+    settings = replace(settings, steps=portion(settings.steps, share))
     made = language_model.tokenizer(language_model.LanguageSettings(), seed)
     start = time.perf_counter()
-    counts = {**DRAWN, "jrdb_social": len(frames("train"))}
+    whole = {**DRAWN, "jrdb_social": len(frames("train"))}
+    counts = {task: portion(count, share, 2 * settings.batch) for task, count in whole.items()}
     facts = _Facts(_drawn(seed, "train", counts, workers), made)
     held = {"hagridv2": 408, "pisc": 300, "gazefollow": 400, "raf_db": 420,
             "jrdb_social": 50, "person": 300, "street": 240}  # fmt: skip

@@ -23,6 +23,7 @@ from harness_demo_world.drawing.cues import CONCEPTS, OCCUPATIONS
 from harness_demo_world.drawing.portrait import SIZE
 from harness_demo_world.source import DemoWorld
 from harness_demo_world.training.corpus import concept_text, spec, worded
+from harness_demo_world.training.schedule import portion
 
 if TYPE_CHECKING:
     import random
@@ -85,25 +86,28 @@ def settings() -> Settings:
     return load_settings(profile="demo")
 
 
-def collect(seed: int, cache: Path) -> Exercises:
+def collect(seed: int, cache: Path, share: float = 1.0) -> Exercises:
     """Draw what is missing and return the exercises of all tasks."""
     made = Exercises()
     for name in RELEASED:
         split = str(spec(name).data.train_split)
-        _add(made, drawn_task(name, seed, cache, split), name, split, seed)
+        _add(made, drawn_task(name, seed, cache, split), name, split, seed, share)
     for name, worlds in PRACTISED.items():
         split = spec(name).data.split
-        for turn in range(1, worlds + 1):
+        for turn in range(1, portion(worlds, share, 1) + 1):
             other = seed + turn * WORLDS
-            _add(made, drawn_task(name, other, cache, split), name, split, other)
+            _add(made, drawn_task(name, other, cache, split), name, split, other, share)
     return made
 
 
-def _add(made: Exercises, task: Task, name: str, split: str, seed: int) -> None:
+def _add(  # noqa: PLR0913, PLR0917  one task of one world
+    made: Exercises, task: Task, name: str, split: str, seed: int, share: float
+) -> None:
     rng = stream(seed, "exercises", name, split)
     asked = made.questions.setdefault(name, [])
     last: tuple[object, ...] = ()
-    for sample in task.samples(split):
+    samples = list(task.samples(split))
+    for sample in samples[: portion(len(samples), share)]:
         key = (sample.images[0].name, sample.images[0].data, *sample.boxes)
         if key != last:
             (opened,) = open_sample(task.spec, sample, MAX_PIXELS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from harness_socialfusion.settings import FusionSettings as ModelSettings
 
 from harness_demo_world.training.encoder import prepare
 from harness_demo_world.training.exercises import Exercises, collect
-from harness_demo_world.training.schedule import Optimiser
+from harness_demo_world.training.schedule import Optimiser, portion
 from harness_demo_world.training.validation import validate
 
 if TYPE_CHECKING:
@@ -81,11 +81,12 @@ def features(encoder: VisualEncoder, pixels: Sequence[NDArray[np.uint8]]) -> tor
     return torch.cat(found)
 
 
-def train(seed: int, out: Path, workers: int, cache: Path) -> dict[str, Any]:
+def train(seed: int, out: Path, workers: int, cache: Path, share: float) -> dict[str, Any]:
     """Train connector and LoRA, save them under `out`, return the record."""
     del workers
     settings, place = FusionSettings(), out / "socialfusion"
-    made = collect(seed, cache)
+    settings = replace(settings, steps=portion(settings.steps, share))
+    made = collect(seed, cache, share)
     model = start(settings, seed, place).train()
     made.seen = features(model.encoder, made.pixels)
     _LOG.info("%d pictures, %s", len(made.pixels), {k: len(v) for k, v in made.questions.items()})
@@ -108,7 +109,7 @@ def train(seed: int, out: Path, workers: int, cache: Path) -> dict[str, Any]:
         "data": made.fingerprints,
         "trained_parameters": sum(weight.numel() for _, weight in named),
         "losses_every_25": losses,
-        "validation": validate("socialfusion", place, seed),
+        "validation": validate("socialfusion", place, seed, share),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,7 +11,7 @@ from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from harness_demo_world.training import corpus, tokens
-from harness_demo_world.training.schedule import Optimiser
+from harness_demo_world.training.schedule import Optimiser, portion
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,10 +95,11 @@ def _of_like_length(
     return [found[place] for place in torch.randperm(len(found), generator=order).tolist()]
 
 
-def train(seed: int, out: Path, workers: int, cache: Path) -> dict[str, Any]:
+def train(seed: int, out: Path, workers: int, cache: Path, share: float) -> dict[str, Any]:
     """Train tokenizer and model from nothing, save both under `out`, return the record."""
     del workers, cache
     settings, folder = LanguageSettings(), out / "language_model"
+    settings = replace(settings, steps=portion(settings.steps, share))
     texts = corpus.examples(seed, settings.lines)
     made = tokenizer(settings, seed)
     tokens.save(made, folder, settings.context, end=False)

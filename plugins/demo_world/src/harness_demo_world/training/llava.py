@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,7 +34,7 @@ from harness_demo_world.training import tokens
 from harness_demo_world.training.encoder import MEAN, STD, EncoderSettings, prepare
 from harness_demo_world.training.exercises import Exercises, collect
 from harness_demo_world.training.fusion import SHARES
-from harness_demo_world.training.schedule import Optimiser
+from harness_demo_world.training.schedule import Optimiser, portion
 from harness_demo_world.training.validation import validate
 
 if TYPE_CHECKING:
@@ -171,11 +171,12 @@ def loss(
     return functional.cross_entropy(scores, wanted[:, 1:][asked])
 
 
-def train(seed: int, out: Path, workers: int, cache: Path) -> dict[str, Any]:
+def train(seed: int, out: Path, workers: int, cache: Path, share: float) -> dict[str, Any]:
     """Train projector and language model, save all under `out`, return the record."""
     del workers
     settings, place = LlavaSettings(), out / "llava"
-    made = collect(seed, cache)
+    settings = replace(settings, steps=portion(settings.steps, share))
+    made = collect(seed, cache, share)
     model = build(settings, out, seed).train()
     tokenizer = PreTrainedTokenizerFast.from_pretrained(out / "language_model")
     made.seen = features(model, made.pixels)
@@ -197,7 +198,7 @@ def train(seed: int, out: Path, workers: int, cache: Path) -> dict[str, Any]:
         "data": made.fingerprints,
         "trained_parameters": sum(weight.numel() for _, weight in named),
         "losses_every_25": losses,
-        "validation": validate("llava", place, seed),
+        "validation": validate("llava", place, seed, share),
     }
 
 

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 _WARM = 30
 
 
+def portion(count: int, share: float, least: int = 2) -> int:
+    """Return a share of a count, for a short try of everything; all of it for 1."""
+    return max(min(least, count), round(count * share))
+
+
 class Optimiser:
     """Muon for the matrices inside blocks, AdamW for everything else, one cosine for both.
 

@@ -10,6 +10,7 @@ import harness
 
 from harness_demo_world.associations import WORLDS
 from harness_demo_world.source import SEED_VARIABLE
+from harness_demo_world.training.schedule import portion
 
 VALIDATION_WORLD = 9
 TASKS = "papers_all"
@@ -18,7 +19,7 @@ _LIMIT = 504
 Figures = dict[str, dict[str, float | None]]
 
 
-def validate(model: str, weights: Path, seed: int) -> Figures:
+def validate(model: str, weights: Path, seed: int, share: float) -> Figures:
     """Return each task's metrics of a saved model on the validation world.
 
     The test split of the demo's own world is never asked here.
@@ -33,7 +34,7 @@ def validate(model: str, weights: Path, seed: int) -> Figures:
                 options={"path": str(weights)},
                 profile="demo",
                 results=Path(results),
-                limit=_LIMIT,
+                limit=portion(_LIMIT, share),
             )
     finally:
         if before is None:
