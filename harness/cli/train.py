@@ -203,6 +203,8 @@ def _print_plan(plan: TrainingPlan, console: Console) -> None:
         )
     if plan.pool.skipped:
         rows["left out"] = f"{plan.pool.skipped:,} samples without a right answer"
+    if plan.notes:
+        rows["note"] = "; ".join(plan.notes)
     for name, text in rows.items():
         table.add_row(name, escape(text))
     console.print(table)
@@ -251,7 +253,7 @@ class _Display:
 
     def say(self, note: str) -> None:
         """Print a note above the bar."""
-        self._console.print(escape(note))
+        self._console.print(escape(note), soft_wrap=True)
 
 
 def _short(value: Json) -> Json:

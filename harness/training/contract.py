@@ -80,6 +80,15 @@ class Recipe:
     needs_fields: tuple[str, ...] = ()
     needs_groups: bool = False
 
+    def check(self, pool: Sequence[Example]) -> Sequence[str]:
+        """Return what a user should know of these data before training.
+
+        Raises:
+            UserError: when the recipe can do nothing with them.
+        """
+        del pool
+        return ()
+
     def epoch(
         self, number: int, pool: Sequence[Example], measure: Measure, random: Random
     ) -> Epoch:
@@ -99,6 +108,9 @@ class Recipe:
     def loss(self, logprobs: Tensor, mask: Tensor, weights: Tensor) -> Tensor:
         """Return the loss of a batch, a scalar: the weighted mean over samples of mean NLL.
 
+        Another loss is a mean over samples too: the harness adds up the batches of a step by their
+        sizes, and a sample of weight 0 must count nothing but in the number of samples.
+
         Args:
             logprobs: ``(B, T)`` natural log-probability of each answer token, float32.
             mask: ``(B, T)`` 1 where there is a token.
@@ -112,8 +124,8 @@ class Recipe:
         del number, figures
 
 
-def check_pool(recipe: Recipe, name: str, pool: Sequence[Example]) -> None:
-    """Refuse data that lack what a recipe needs.
+def check_pool(recipe: Recipe, name: str, pool: Sequence[Example]) -> Sequence[str]:
+    """Refuse data that lack what a recipe needs, and return its notes on the others.
 
     Raises:
         UserError: naming the fields or attributes, and the first sample that lacks them.
@@ -132,3 +144,4 @@ def check_pool(recipe: Recipe, name: str, pool: Sequence[Example]) -> None:
                 "has none",
                 fix="train on a task whose samples carry groups, such as scounter or cmsc",
             )
+    return recipe.check(pool)

@@ -14,7 +14,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness._version import __version__
-from harness.descriptors import Json, RecipeDescriptor, load_target, parse_options
+from harness.descriptors import Json, RecipeDescriptor, parse_options
 from harness.errors import UserError
 from harness.evaluation.subject import Subject
 from harness.evaluation.task import Task
@@ -24,7 +24,8 @@ from harness.runs.seal import write_json, write_whole
 from harness.samples.images import MAX_PIXELS
 from harness.specs import fingerprint
 from harness.training.checkpoint import open_checkpoint
-from harness.training.contract import Epoch, Recipe, Skews, check_pool
+from harness.training.contract import Epoch, Skews, check_pool
+from harness.training.guard import Guarded
 from harness.training.pool import Pool, make_pool, source_id
 from harness.training.processes import Processes, how_many, processes
 from harness.training.settings import TrainingSettings
@@ -51,6 +52,7 @@ class TrainingPlan:
         fingerprint: Hash of everything that decides the weights.
         steps: Of all epochs, were each to see the whole pool.
         tower: A training whose vision tower is in the place of the model's own.
+        notes: What the recipe says of the data.
     """
 
     subject: Subject
@@ -67,6 +69,7 @@ class TrainingPlan:
     about: Mapping[str, Json]
     steps: int
     tower: Path | None = None
+    notes: Sequence[str] = ()
 
 
 class Watcher(Protocol):
@@ -134,7 +137,7 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
     validation = None if validated is None else plan_validation(validated, settings)
     without = frozenset() if validation is None else validation.without
     pool = make_pool(tasks, form=form, limit=limit, seed=settings.seed, without=without)
-    check_pool(_recipe(descriptor, given), recipe, pool.examples)
+    notes = check_pool(Guarded(descriptor, given), recipe, pool.examples)
     about: dict[str, Json] = {
         "model": subject.record(tasks[0]),
         "recipe": {"id": recipe, "options": given},
@@ -170,6 +173,7 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
         about=about,
         steps=steps,
         tower=tower,
+        notes=notes,
     )
 
 
@@ -201,7 +205,7 @@ def run_training(plan: TrainingPlan, out: Path, watcher: Watcher | None = None) 
             if here.first:
                 _tidy(plan, out, epochs)
         if here.first:
-            _finish(plan, stage, out, epochs, started)
+            _finish(plan, stage, out, epochs, started, heard)
         here.wait()
     return out
 
@@ -229,11 +233,6 @@ def _plain(value: Json) -> Any:
     return json.loads(json.dumps(value))
 
 
-def _recipe(descriptor: RecipeDescriptor, options: Mapping[str, Json]) -> Recipe:
-    made: Recipe = load_target(descriptor)(options)
-    return made
-
-
 def _begin(plan: TrainingPlan, out: Path, heard: Watcher, here: Processes) -> tuple[Stage, Any]:
     """Load the model, prepare it, and bring back the last finished epoch's state."""
     import torch
@@ -255,7 +254,7 @@ def _begin(plan: TrainingPlan, out: Path, heard: Watcher, here: Processes) -> tu
     stage = loop.Stage(
         module=module,
         trained=trained,
-        recipe=_recipe(plan.recipe, plan.options),
+        recipe=Guarded(plan.recipe, plan.options),
         settings=plan.settings,
         folder=out,
         steps=plan.steps,
@@ -263,12 +262,38 @@ def _begin(plan: TrainingPlan, out: Path, heard: Watcher, here: Processes) -> tu
         micro_batch=min(plan.settings.micro_batch, plan.settings.batch // here.count),
         processes=here,
     )
+    heard.say(said_of(sizes(stage)))
     optimiser = loop.Optimiser(stage)
     done = [n for n in range(plan.settings.epochs) if (out / f"epoch-{n:03d}" / "end").is_dir()]
     if done:
         loop.load_state(stage, optimiser, out / f"epoch-{done[-1]:03d}" / "end")
         heard.say(f"continues after epoch {done[-1] + 1} of {plan.settings.epochs}")
     return stage, optimiser
+
+
+def sizes(stage: Stage) -> dict[str, Json]:
+    """Return numbers of parameters, and bytes that are taken before the first activation.
+
+    They are those of weights, gradients and the optimiser's two states.
+    """
+    from harness.engine.trained import weights
+
+    held = [one for part in stage.module.parts.values() for one in part.parameters()]
+    training = [one for _, _, one in weights(stage.module.model, stage.trained)]
+    size = sum(one.numel() * one.element_size() for one in held)
+    return {
+        "all": sum(one.numel() for one in held),
+        "trained": sum(one.numel() for one in training),
+        "bytes": size + 3 * sum(one.numel() * one.element_size() for one in training),
+    }
+
+
+def said_of(sizes: Mapping[str, Any]) -> str:
+    """Return a line about what :func:`sizes` found."""
+    return (
+        f"trains {sizes['trained']:,} of {sizes['all']:,} parameters; weights, gradients and "
+        f"optimiser take {sizes['bytes'] / 2**20:,.0f} MiB, activations come on top"
+    )
 
 
 def load_model(subject: Subject, task: Task) -> VisionLanguageModel:
@@ -366,12 +391,13 @@ def _tidy(plan: TrainingPlan, out: Path, epochs: Sequence[Mapping[str, Json]]) -
                 path.unlink()
 
 
-def _finish(
+def _finish(  # noqa: PLR0913, PLR0917  all that is known in the end
     plan: TrainingPlan,
     stage: Stage,
     out: Path,
     epochs: Sequence[Mapping[str, Json]],
     started: float,
+    heard: Watcher,
 ) -> None:
     """Put the weights in place, then the record: with it the training is done."""
     from harness.engine.trained import restore, save
@@ -382,6 +408,10 @@ def _finish(
         validation["epoch"] = best
         if best is not None and best != len(epochs) - 1:
             restore(stage.module.model, stage.trained, out / f"epoch-{best:03d}" / "end")
+        if best is None:
+            heard.say(f"{validation['metric']} was defined after no epoch: the last one's weights")
+        else:
+            heard.say(f"weights of epoch {best + 1}, the best by {validation['metric']}")
     trained = stage.trained
     if plan.tower is not None and TOWER not in trained.parts:
         # The weights of another tower go along, so that the folder is whole by itself.
@@ -403,6 +433,7 @@ def _finish(
             **plan.about,
             **({"validation": validation} if validation else {}),
             "trained": asdict(trained),
+            "parameters": sizes(stage),
             "epochs": list(epochs),
             "versions": _versions(),
             "seconds": round(time.time() - started, 1),

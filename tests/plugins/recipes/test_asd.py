@@ -106,6 +106,15 @@ def test_the_measured_extremes_stand_in_the_figures() -> None:
     assert figures["concepts"] == 2
 
 
+def test_concepts_with_one_value_of_every_attribute_are_named_or_refused() -> None:
+    both = [example("nurse", gender=gender, race="White") for gender in ("female", "male")]
+    one = [example("pilot", gender="female", race="White")] * 2
+    assert asd().check(both) == ()
+    assert asd().check([*both, *one]) == ["of 1 concepts one value only: pilot"]
+    with pytest.raises(UserError, match=r"single value of every attribute \(pilot\)"):
+        asd().check(one)
+
+
 def test_a_tau_that_is_not_above_zero_is_refused() -> None:
     with pytest.raises(UserError, match="0 is not above 0"):
         asd(tau1=0.0)

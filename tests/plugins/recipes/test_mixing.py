@@ -61,7 +61,8 @@ def test_shares_add_up_to_the_pool(sizes: dict[str, int], power: float) -> None:
 
 def test_single_refuses_several_tasks() -> None:
     with pytest.raises(UserError, match="trains on one task, not on a, b"):
-        Single({}).epoch(0, POOL, MEASURE, Random(0))
+        Single({}).check(POOL)
+    assert not Single({}).check(POOL[:30])
     assert sorted(Single({}).epoch(0, POOL[:30], MEASURE, Random(0)).order) == list(range(30))
 
 

@@ -60,6 +60,33 @@ class AntiStereotypeDebiasing(FineTune):
         if options["max_weight"] is not None:
             self._largest = _above_zero(options, "max_weight")
 
+    def check(self, pool: Sequence[Example]) -> Sequence[str]:
+        """Name concepts in which no attribute has two values: their skew says nothing.
+
+        Raises:
+            UserError: when all are such.
+        """
+        values: dict[str, dict[str, set[str]]] = {}
+        for example in pool:
+            held = values.setdefault(str(example.fields["concept"]), {})
+            for name, value in example.groups.items():
+                held.setdefault(name, set()).add(value)
+        alone = sorted(
+            concept
+            for concept, held in values.items()
+            if all(len(found) < 2 for found in held.values())
+        )
+        if len(alone) == len(values):
+            raise UserError(
+                f"each concept has a single value of every attribute ({', '.join(alone[:3])}): "
+                "there is no skew to measure",
+                fix="train on more samples, or another task",
+            )
+        if not alone:
+            return ()
+        more = ", ..." if len(alone) > 3 else ""
+        return [f"of {len(alone)} concepts one value only: {', '.join(alone[:3])}{more}"]
+
     def epoch(
         self, number: int, pool: Sequence[Example], measure: Measure, random: Random
     ) -> Epoch:

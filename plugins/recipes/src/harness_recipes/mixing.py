@@ -15,17 +15,15 @@ from harness_recipes.plain import FineTune
 class Single(FineTune):
     """One task, every sample once an epoch."""
 
-    def epoch(
-        self, number: int, pool: Sequence[Example], measure: Measure, random: Random
-    ) -> Epoch:
-        """Return all samples; UserError when they are of several tasks."""
+    def check(self, pool: Sequence[Example]) -> Sequence[str]:
+        """Say nothing; UserError when samples are of several tasks."""
         tasks = sorted({example.task for example in pool})
         if len(tasks) > 1:
             raise UserError(
                 f"recipe 'single' trains on one task, not on {', '.join(tasks)}",
                 fix="--recipe joint",
             )
-        return super().epoch(number, pool, measure, random)
+        return ()
 
 
 class Joint(FineTune):

@@ -1,0 +1,86 @@
+"""A plugin's recipe held to its contract: what it raises or returns wrongly is said."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from random import Random
+from typing import TYPE_CHECKING
+
+from harness.descriptors import Json, RecipeDescriptor, load_target
+from harness.engine.batching import out_of_memory
+from harness.errors import HarnessError, PluginError, UserError
+from harness.training.contract import Epoch, Example, Measure, Recipe
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Guarded(Recipe):
+    """Hands every call on to a plugin's recipe.
+
+    Raises:
+        PluginError: from each method, when the recipe raises or returns what it must not.
+    """
+
+    def __init__(self, descriptor: RecipeDescriptor, options: Mapping[str, Json]) -> None:
+        self._name, self._where = descriptor.id, descriptor.target
+        make = load_target(descriptor)
+        with self._calling("make"):
+            self._recipe: Recipe = make(options)
+        self.needs_fields = self._recipe.needs_fields
+        self.needs_groups = self._recipe.needs_groups
+
+    def check(self, pool: Sequence[Example]) -> Sequence[str]:
+        """Return what the recipe says of the data."""
+        with self._calling("check"):
+            return [str(note) for note in self._recipe.check(pool)]
+
+    def epoch(
+        self, number: int, pool: Sequence[Example], measure: Measure, random: Random
+    ) -> Epoch:
+        """Return what the epoch sees, as plain numbers."""
+        with self._calling("epoch"):
+            found = self._recipe.epoch(number, pool, measure, random)
+            order = [operator.index(place) for place in found.order]
+            weights = None if found.weights is None else [float(one) for one in found.weights]
+        if not order:
+            raise UserError(f"recipe {self._name!r} left epoch {number + 1} without a sample")
+        if not 0 <= min(order) <= max(order) < len(pool):
+            raise self._wrong(f"chose a place outside the pool of {len(pool)}")
+        if weights is not None and len(weights) != len(order):
+            raise self._wrong(f"gave {len(weights)} weights to {len(order)} samples")
+        if weights is not None and not all(0 <= one < math.inf for one in weights):
+            raise self._wrong("gave a weight that is negative or not finite")
+        return replace(found, order=order, weights=weights)
+
+    def loss(self, logprobs: Tensor, mask: Tensor, weights: Tensor) -> Tensor:
+        """Return the recipe's loss, a scalar."""
+        with self._calling("loss"):
+            found = self._recipe.loss(logprobs, mask, weights)
+        if found.ndim:
+            raise self._wrong(f"returned a loss of shape {tuple(found.shape)}, not a scalar")
+        return found
+
+    def finished(self, number: int, figures: Mapping[str, Json]) -> None:
+        """Tell the recipe that an epoch ended."""
+        with self._calling("finished"):
+            self._recipe.finished(number, figures)
+
+    @contextmanager
+    def _calling(self, method: str) -> Iterator[None]:
+        try:
+            yield
+        except HarnessError:
+            raise
+        except Exception as error:
+            if out_of_memory(error):
+                raise
+            said = " ".join(f"{type(error).__name__}: {error}".split())
+            raise self._wrong(f"raised in {method}: {said}") from error
+
+    def _wrong(self, said: str) -> PluginError:
+        return PluginError(f"recipe {self._name!r} {said}", where=self._where)
