@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from harness.runs.samples import read_samples
 from harness.site.files import Site, plain
 from harness.site.questions import Asked, Questions
 from harness.specs.yaml_loader import read_yaml
+from harness.tables.rows import names_of, placed
 
 CHUNK = 250
 LONGEST = 20_000
@@ -75,12 +77,19 @@ class Set:
     @property
     def title(self) -> str:
         """The task, and how it was asked otherwise."""
-        return titled(self.records[0])
+        record = self.records[0]
+        return f"{record.task_title} ({record.variant})" if record.variant else record.task_title
 
-
-def titled(record: EvaluationRecord) -> str:
-    """Return the title of an evaluation's task, and how it was asked otherwise."""
-    return f"{record.task_title} ({record.variant})" if record.variant else record.task_title
+    @cached_property
+    def names(self) -> list[str]:
+        """The evaluations' names, each with what tells it from its namesakes."""
+        held = placed(self.records, None, any_seed=False)
+        by_key = names_of(held)
+        names = [by_key[one.key] for one in held]
+        return [
+            name if names.count(name) == 1 else f"{name} #{str(one.record.raw['fingerprint'])[:8]}"
+            for name, one in zip(names, held, strict=True)
+        ]
 
 
 def outcome(sample: Mapping[str, Any], *, graded: bool = True) -> str:
@@ -126,7 +135,8 @@ def write_set(site: Site, held: Set, questions: Questions) -> None:
             "chunk": CHUNK,
             "labels": Asking.of(held.records[0].directory).labels,
             "models": [
-                {"name": record.model, "marks": list(record.marks)} for record in held.records
+                {"name": name, "marks": list(record.marks)}
+                for name, record in zip(held.names, held.records, strict=True)
             ],
             "slices": [
                 {"name": name, "values": list(values)} for name, (values, _) in slices.items()
@@ -181,7 +191,7 @@ def _questions(
             items.append(
                 [
                     _short(sample["id"]),
-                    _short(plain(sample["target"])),
+                    _short(_right(sample["target"])),
                     prompts.setdefault(key, len(prompts)),
                     [name.rpartition("/")[2] for name in asked.pictures],
                     asked.note,
@@ -278,6 +288,14 @@ def _scores(sample: Mapping[str, Any], asking: Asking) -> tuple[str, list[Json]]
     lengths = tuple(sample.get("tokens", ())), tuple(sample.get("bytes", ()))
     held = normalised(Scores(sample["score_kind"], tuple(values), *lengths), asking.normalisation)
     return f"{kind} per {asking.normalisation}", [round(value, 4) for value in held]
+
+
+def _right(target: Json) -> str:
+    """Return what is right as text; of several people's answers, each once with its number."""
+    if not isinstance(target, list) or not all(isinstance(one, str) for one in target):
+        return plain(target)
+    counts = Counter(plain(one) for one in target)
+    return ", ".join(one if n == 1 else f"{one} (x{n})" for one, n in counts.most_common())
 
 
 def _chunks(samples: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

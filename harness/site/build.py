@@ -99,11 +99,16 @@ def _write(site: Site, records: Sequence[EvaluationRecord], ways: Ways, sources:
             marks={mark for record in held.records for mark in record.marks},
             folder=held.name,
             problem=questions.problem,
-            models=[(record.model, names[_fingerprint(record)]) for record in held.records],
+            models=[
+                (name, names[_fingerprint(record)])
+                for name, record in zip(held.names, held.records, strict=True)
+            ],
         )
         for place, record in enumerate(held.records):
             write_evaluation(site, held, place, names[_fingerprint(record)], Figures(drawn))
-        listed.append((held, f"{folder}.html", [(r, pages[_fingerprint(r)]) for r in held.records]))
+        links = [pages[_fingerprint(record)] for record in held.records]
+        shown = list(zip(held.names, held.records, links, strict=True))
+        listed.append((held.title, first, f"{folder}.html", shown))
     site.page("evaluations.html", "evaluations.html", title="Evaluations", sets=listed)
     site.write(SIGN, json.dumps({"format": FORMAT, "version": __version__}).encode() + b"\n")
     return drawn

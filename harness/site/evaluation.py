@@ -7,8 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.runs.record import DetailRow, EvaluationRecord, MetricValue
-from harness.site.browse import Asking, Set, titled
+from harness.runs.record import (
+    DetailRow,
+    EvaluationRecord,
+    GroupComparison,
+    Measure,
+    MetricValue,
+)
+from harness.site.browse import Asking, Set
 from harness.site.files import Site, plain
 from harness.tables.columns import column_of
 
@@ -67,7 +73,7 @@ def write_evaluation(site: Site, held: Set, place: int, name: str, figures: Figu
     site.page(
         f"evaluations/{name}.html",
         "evaluation.html",
-        title=f"{record.model} on {titled(record)}",
+        title=f"{held.names[place]} on {held.title}",
         marks=record.marks,
         record=record,
         raw=raw,
@@ -75,6 +81,7 @@ def write_evaluation(site: Site, held: Set, place: int, name: str, figures: Figu
         metrics=[_metric(metric) for metric in record.metrics],
         slices=_worst_slices(record),
         few=FEW,
+        compared=_compared(record.comparisons),
         confusion=_confusion(labels, counts),
         details=[
             (
@@ -139,6 +146,26 @@ def _worst_slices(record: EvaluationRecord) -> list[dict[str, Any]]:
         }
         for _, held, metric in found
     ]
+
+
+def _compared(comparisons: Sequence[GroupComparison]) -> dict[str, Any] | None:
+    """Return groups compared: a row a slice and metric, a column a measure."""
+    names = list(dict.fromkeys(one.name for held in comparisons for one in held.measures))
+    if not names:
+        return None
+    rows = []
+    for held in comparisons:
+        by_name = {one.name: one for one in held.measures}
+        rows.append((held, [_measure(by_name.get(name)) for name in names]))
+    return {"names": names, "rows": rows}
+
+
+def _measure(measure: Measure | None) -> tuple[str, str]:
+    """Return a number, and how often chance gives one that is as far."""
+    if measure is None:
+        return "", ""
+    chance = measure.chance
+    return _number(measure.value, 1.0), "" if chance is None else f"p = {chance.p:.3f}"
 
 
 def _confusion(

@@ -81,7 +81,7 @@ class Questions:
     _task: Task | None = None
     _shots: list[Shot] = field(default_factory=list)
     _seen: set[str] = field(default_factory=set)
-    _drawn: dict[Any, tuple[str, ...]] = field(default_factory=dict)
+    _last: tuple[Any, tuple[str, ...]] = ((), ())
 
     @classmethod
     def of(cls, record: EvaluationRecord, sources: Sources, site: Site, folder: str) -> Questions:
@@ -141,9 +141,9 @@ class Questions:
 
     def _pictures(self, sample: Sample, *, wanted: bool) -> tuple[str, ...]:
         key = (sample.images, sample.boxes)
-        # Questions about one picture share its thumbnail.
-        if key in self._drawn:
-            return self._drawn[key]
+        # Questions about one picture follow each other.
+        if self._last[0] == key:
+            return self._last[1]
         if self._task is None or not wanted:
             return ()
         names = []
@@ -153,8 +153,8 @@ class Questions:
                 self._seen.add(name)
                 self.site.write(name, _thumb(image))
             names.append(name)
-        self._drawn[key] = tuple(names)
-        return self._drawn[key]
+        self._last = key, tuple(names)
+        return self._last[1]
 
 
 def _thumb(image: LoadedImage) -> bytes:

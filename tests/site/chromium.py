@@ -93,6 +93,15 @@ class Page:
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
 
+    def press(self, key: str) -> None:
+        """Press one of the keys that move about a page."""
+        code, text = {"Tab": (9, ""), "Enter": (13, "\r"), "Escape": (27, "")}[key]
+        for kind in ("keyDown", "keyUp"):
+            held = {"key": key, "code": key, "windowsVirtualKeyCode": code}
+            if text and kind == "keyDown":
+                held["text"] = text
+            self._ask("Input.dispatchKeyEvent", type=kind, **held)
+
     def until(self, script: str) -> None:
         """Wait until an expression holds."""
         end = time.monotonic() + DEADLINE

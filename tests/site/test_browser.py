@@ -139,6 +139,44 @@ def test_samples_are_opened_and_closed_with_the_keyboard_in_mind(page: Page, sit
     assert page.run("document.activeElement.textContent") == "1"
 
 
+def tab_to(page: Page, selector: str) -> None:
+    """Press Tab until an element that fits has the focus."""
+    for _ in range(60):
+        page.press("Tab")
+        if page.run(f"document.activeElement.matches({selector!r})"):
+            return
+    raise AssertionError(f"the keyboard does not reach {selector}")
+
+
+def test_the_keyboard_alone_sorts_a_table_and_opens_a_sample(page: Page, site: Path) -> None:
+    page.open(site / "index.html")
+    page.until(READY)
+    tab_to(page, "th[data-column] button")
+    page.press("Enter")
+    head = "document.querySelector('th[data-column]').getAttribute('aria-sort')"
+    assert page.run(head) == "descending"
+    page.open(next(p for p in site.glob("samples/*.html") if "other" in p.read_text()))
+    page.until(READY)
+    tab_to(page, "#list button")
+    page.press("Tab")
+    page.press("Enter")
+    page.until("document.activeElement.id === 'sample'")
+    page.press("Escape")
+    assert page.run("document.getElementById('sample').hidden")
+    assert page.run("document.activeElement.textContent") == "1"
+
+
+def test_samples_of_a_slice_and_an_outcome(page: Page, site: Path) -> None:
+    page.open(next(p for p in site.glob("samples/*.html") if "other" in p.read_text()), "#a=1")
+    page.until(READY)
+    page.run(set_value("slice", "0:1"))
+    page.until(f"{STATUS} === '3 of 6 samples'")
+    assert page.run(LISTED) == ["3", "4", "5"]
+    page.run(set_value("outcome", "w"))
+    page.until(f"{STATUS} === '1 of 6 samples'")
+    assert page.run(LISTED) == ["3"]
+
+
 def test_two_models_disagree_on_some_samples(page: Page, large: Path) -> None:
     page.open(next(large.glob("samples/*.html")))
     page.until(READY)

@@ -129,6 +129,7 @@ async function row(place, want) {
 }
 
 function brief(text) {
+  if (text === "") return "(empty)";
   return text.length > 80 ? `${text.slice(0, 79)}…` : text;
 }
 
@@ -180,7 +181,7 @@ function shut() {
 function answered(letter, model, { prompt, answer }) {
   const [outcome, said, score, text, finish, problem, error, kind, scores] = answer;
   const made = make("article", "", make("h3", `${letter}: ${index.models[model].name}`));
-  const facts = make("dl", "", make("dt", "was"), make("dd", WORDS[outcome]), make("dt", "answer"), make("dd", said));
+  const facts = make("dl", "", make("dt", "was"), make("dd", WORDS[outcome]), make("dt", "answer"), make("dd", said || "(empty)"));
   const add = (name, value) => facts.append(make("dt", name), make("dd", value));
   if (score !== null) add("score", `${score}`);
   if (problem) add("problem", problem);
