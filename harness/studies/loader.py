@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.descriptors import parse_options
 from harness.errors import UserError, unknown
+from harness.evaluation.run import task_options
 from harness.plugins import plugins
 from harness.resources import data_folder
 from harness.specs.catalog import Catalog, load_catalog
@@ -25,6 +26,7 @@ from harness.studies.study import (
     Transfer,
 )
 from harness.tables.layout import load_layout
+from harness.training.pool import OWN
 
 FOLDER = "studies"
 
@@ -119,7 +121,16 @@ class _Reader:
             if task not in tasks:
                 where = self._document.where(("data", at, "options", name), "key")
                 raise unknown("task of this data", task, tasks, where=where)
-        return StudyData(held["label"], tuple(tasks), held.get("options", {}), held.get("form"))
+        given = task_options(held.get("options", {}), list(tasks))
+        for name, options in given.items():
+            self._placed(partial(self._catalog.task, name, options), ("data", at, "options"))
+        if form := held.get("form"):
+            for name in tasks:
+                forms = (*self._catalog.task(name).training, OWN)
+                if form not in forms:
+                    where = self._document.where(("data", at, "form"))
+                    raise unknown(f"form of {name!r}", form, forms, where=where)
+        return StudyData(held["label"], tuple(tasks), held.get("options", {}), form)
 
     def _recipe(self, at: int, held: Mapping[str, Any], data: tuple[StudyData, ...]) -> StudyRecipe:
         path: Path_ = ("recipes", at)

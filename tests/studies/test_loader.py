@@ -47,7 +47,7 @@ def test_the_matrix_is_models_by_recipes_by_data_by_seeds(tmp_path: Path) -> Non
 
 def test_recipes_over_several_data_have_a_row_for_each() -> None:
     rows = {trial.row for trial in trials_of(load_study("cmsc_concepts_demo"))}
-    assert "SocialFusion demo + ASD (education)" in rows
+    assert "LLaVA demo + ASD (education)" in rows
     assert len(rows) == 7
 
 
@@ -81,6 +81,8 @@ def test_recipes_over_several_data_have_a_row_for_each() -> None:
             19,
             "did you mean 'Base'",
         ),
+        ("tasks: [raf_db]}", "tasks: [raf_db], form: opn}", 7, "unknown form of 'raf_db'"),
+        ("tasks: [raf_db]}", "tasks: [raf_db], options: {raf_db.x: 1}}", 7, "'x'"),
         ("tasks: [raf_db]}", "tasks: [raf_db], options: {pisc.x: 1}}", 7, "unknown task of this"),
     ],
 )
