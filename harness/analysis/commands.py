@@ -15,7 +15,7 @@ from harness.analysis.splits import read_task
 from harness.config.settings import Settings, load_settings
 from harness.descriptors import Json
 from harness.evaluation.run import task_options
-from harness.evaluation.subject import find_subject
+from harness.evaluation.subject import Subject, find_subject
 from harness.evaluation.task import Task
 from harness.models import Runtime
 from harness.plugins import plugins
@@ -50,6 +50,18 @@ def _settled(tasks: str, asked: Asking) -> tuple[Settings, list[Task], Runtime]:
         cache=settings.cache / "features",
     )
     return settings, found, runtime
+
+
+def _with_model(
+    model: str,
+    tasks: str,
+    options: Mapping[str, Json],
+    checkpoint: Path | None,
+    asked: Asking,
+) -> tuple[Settings, list[Task], Subject]:
+    held, found, runtime = _settled(tasks, asked)
+    weights = None if checkpoint is None else open_checkpoint(checkpoint)
+    return held, found, find_subject(model, options, held, runtime, weights)
 
 
 def probe_encoders(  # noqa: PLR0913  one keyword for each group of flags
@@ -90,9 +102,7 @@ def measure_gradients(  # noqa: PLR0913  one keyword for each group of flags
     Raises:
         UserError: whatever is wrong with the request.
     """
-    held, found, runtime = _settled(tasks, asked)
-    weights = None if checkpoint is None else open_checkpoint(checkpoint)
-    subject = find_subject(model, options or {}, held, runtime, weights)
+    held, found, subject = _with_model(model, tasks, options or {}, checkpoint, asked)
     return run_gradients(
         subject,
         found,
@@ -121,9 +131,7 @@ def measure_mir(  # noqa: PLR0913  one keyword for each group of flags
     Raises:
         UserError: whatever is wrong with the request.
     """
-    held, found, runtime = _settled(tasks, asked)
-    weights = None if checkpoint is None else open_checkpoint(checkpoint)
-    subject = find_subject(model, options or {}, held, runtime, weights)
+    held, found, subject = _with_model(model, tasks, options or {}, checkpoint, asked)
     return run_mir(
         subject,
         found,

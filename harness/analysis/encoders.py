@@ -127,11 +127,13 @@ def _model(name: str, rest: str, settings: Settings, runtime: Runtime, task: Tas
     weights = None if folder is None else open_checkpoint(Path(str(folder)))
     subject = find_subject(model, options, settings, runtime, weights)
     known = subject.model(task)
-    if not hasattr(known, "load_model"):
+    if not hasattr(known, "load_model") and not hasattr(known, "load_tower"):
         raise UserError(
             f"model {model!r} has no vision tower that can be taken out",
             fix="open_clip:NAME:TAG or hf:ID for an encoder of its own",
         )
+    if folder is not None and not hasattr(known, "load_model"):
+        raise UserError("this model takes no checkpoint of harness train", where=str(folder))
     about: dict[str, Json] = {"kind": "model", "model": subject.record(task)["fingerprint"]}
 
     def load() -> Tower:

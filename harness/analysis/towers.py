@@ -306,6 +306,10 @@ def of_model(subject: Subject, task: Task, checkpoint: Path | None) -> Tower:
     """
     from harness.engine.trained import load
 
+    known: Any = subject.model(task)
+    if not hasattr(known, "load_model"):  # no model of the engine's, but it shows its tower
+        module, run = known.load_tower(subject.runtime)
+        return Tower(f"model:{subject.descriptor.id}", module, run)
     model = load_subject(subject, task)
     if checkpoint is not None:
         load(model, checkpoint)

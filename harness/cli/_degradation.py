@@ -17,16 +17,26 @@ if TYPE_CHECKING:
     from harness.specs.yaml_loader import Document
 
 
-def run_degradation(
-    document: Document, out: Path | None, results: Path | None, *, dry_run: bool, as_json: bool
+def run_degradation(  # noqa: PLR0913  one keyword for each flag
+    document: Document,
+    out: Path | None,
+    results: Path | None,
+    *,
+    page: Path | None,
+    dry_run: bool,
+    as_json: bool,
 ) -> int:
     """Do what is missing of a study, and print and write its tables."""
     from harness.config.settings import load_settings
+    from harness.studies.degradation.page import write_page
     from harness.studies.degradation.run import run_parts
     from harness.studies.degradation.study import read_degradation
     from harness.studies.degradation.tables import write_degradation, written
+    from harness.studies.page import check_page
 
     study = read_degradation(document)
+    if page is not None:
+        check_page(study, page)
     place = load_settings(profile=study.profile, results=results).results
     for line in study.plan():
         click.echo(line, err=True)
@@ -37,8 +47,11 @@ def run_degradation(
     def say(text: str) -> None:
         click.echo(f"{(time.monotonic() - started) / 60:5.1f} min  {text}", err=True)
 
-    found = write_degradation(study, run_parts(study, results, say), place)
+    parts = run_parts(study, results, say)
+    found = write_degradation(study, parts, place)
     files = written(found, out or place / "studies" / study.id)
+    if page is not None:
+        files += write_page(study, found, page, parts.steps)
     if as_json:
         print_json(found.as_json())
         return 0

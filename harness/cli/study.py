@@ -14,8 +14,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from harness.errors import UserError
-
 if TYPE_CHECKING:
     from harness.descriptors import Json
     from harness.evaluation.run import Planned
@@ -74,9 +72,7 @@ def study(  # noqa: PLR0913  one argument for each flag
     if is_degradation(document):
         from harness.cli._degradation import run_degradation
 
-        if page is not None:
-            raise UserError("a study of degradation writes no page", fix="leave out --page")
-        return run_degradation(document, out, results, dry_run=dry_run, as_json=as_json)
+        return run_degradation(document, out, results, page=page, dry_run=dry_run, as_json=as_json)
     console = Console(stderr=as_json, highlight=False)
     held = load_study(document)
     if page is not None:

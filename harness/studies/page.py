@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.errors import UserError
 from harness.runs.seal import write_json, write_whole
@@ -23,7 +23,21 @@ if TYPE_CHECKING:
 _NOT_FIGURES = {"epoch", "loss", "samples", "steps", "measuring_seconds", "training_seconds"}
 
 
-def check_page(study: Study, path: Path) -> None:
+class Titled(Protocol):
+    """A study of any kind."""
+
+    @property
+    def id(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """What it asks."""
+        ...
+
+
+def check_page(study: Titled, path: Path) -> None:
     """Refuse a page that is not this study's, before anything is computed.
 
     Raises:
@@ -33,11 +47,11 @@ def check_page(study: Study, path: Path) -> None:
         raise UserError("a page is a Markdown file", where=path, fix="--page NAME.md")
     if not path.parent.is_dir():
         raise UserError("there is no such folder", where=path.parent)
-    if path.exists() and _marker(study) not in path.read_text("utf-8"):
+    if path.exists() and marker(study) not in path.read_text("utf-8"):
         raise UserError(
             "the page has no place for the study's tables",
             where=path,
-            fix=f"add the line {_marker(study)} where they go, or name another file",
+            fix=f"add the line {marker(study)} where they go, or name another file",
         )
 
 
@@ -50,10 +64,10 @@ def write_page(study: Study, result: StudyResult, path: Path) -> list[Path]:
     check_page(study, path)
     above = f"# {study.title}\n\n"
     if path.exists():
-        above = path.read_text("utf-8").partition(_marker(study))[0]
+        above = path.read_text("utf-8").partition(marker(study))[0]
     files = [path, path.with_suffix(".json")]
     figure = _figure(result.tables, path.with_suffix(".svg"))
-    parts = [_marker(study), *(markdown(table).strip() for table in result.tables)]
+    parts = [marker(study), *(markdown(table).strip() for table in result.tables)]
     if figure is not None:
         files.append(figure)
         parts.insert(2, f"![{study.title}]({figure.name})")
@@ -69,7 +83,8 @@ def write_page(study: Study, result: StudyResult, path: Path) -> list[Path]:
     return files
 
 
-def _marker(study: Study) -> str:
+def marker(study: Titled) -> str:
+    """Return the line below which the command writes."""
     return f"<!-- harness study {study.id}: made by the command from here on -->"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -170,6 +171,22 @@ def test_a_task_agrees_with_itself_under_another_name(
     assert row["negative"] == 0
     assert run(*asked, "--parts", "connector,lora", "--sketch", "0", "--micro-batch", "3") == 0
     assert len(list((tmp_path / "r").rglob("analysis.json"))) == 1
+
+
+@pytest.mark.usefixtures("twice")
+def test_a_training_s_weights_are_what_is_differentiated(
+    built: Path, faces: Path, tmp_path: Path, trained: Callable[..., Path]
+) -> None:
+    asked = flags(built, "--tasks", "raf_db", "--data", f"raf_db={faces}", "--parts", "connector")
+    folder = trained("connector")
+    norms = []
+    for more in ([], ["--checkpoint", str(folder)]):
+        assert run(*asked, *more) == 0
+        held = list((tmp_path / "r").rglob("analysis.json"))
+        found = read_analysis(max(held, key=lambda path: path.stat().st_mtime_ns).parent)
+        norms.append(found.table("tasks").records()[0]["norm"])
+    assert norms[0] != norms[1]
+    assert "checkpoint" in str(found.about["model"])
 
 
 @pytest.mark.usefixtures("twice")

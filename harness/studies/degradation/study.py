@@ -56,7 +56,7 @@ class Compared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DegradationStudy:
-    """A study; fields are those of ``degradation.schema.json``."""
+    """A study; fields are those of ``degradation.schema.json``, ``text`` is the file's."""
 
     id: str
     title: str
@@ -69,6 +69,7 @@ class DegradationStudy:
     training: Mapping[str, Any]
     probe: Looked
     transfer: Compared | None
+    text: str = ""
 
     def plan(self) -> list[str]:
         """Return a line for each kind of part, for people."""
@@ -140,6 +141,7 @@ def read_degradation(document: Document) -> DegradationStudy:
             }
         ),
         transfer=_compared(document, names, raw.get("transfer"), labels),
+        text="" if document.path is None else document.path.read_text("utf-8"),
     )
 
 

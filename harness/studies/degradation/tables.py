@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import combinations
 from pathlib import Path
 from statistics import fmean
@@ -26,7 +26,7 @@ def write_degradation(study: DegradationStudy, parts: Parts, results: Path) -> A
     looked = [found.fingerprint for found in parts.probes.values()]
     pulled = [found.fingerprint for found in parts.gradients.values()]
     asked = [str(one.raw["fingerprint"]) for held in parts.answered for one in held.records]
-    definition: Json = _plain(asdict(study))
+    definition: Json = _plain(asdict(replace(study, text="")))
     about: dict[str, Json] = {
         "study": definition,
         "probes": [*looked],

@@ -17,7 +17,10 @@ from harness.errors import UserError
 from harness.models import Answerer, Runtime
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from harness_hf_vlm.loading import Loaded
+    from harness_hf_vlm.sight import Run
 
 _SCHEME = 1  # raised when the way answers are computed changes their numbers
 _MAPPED = ("config.json", "processor_config.json", "preprocessor_config.json")
@@ -75,6 +78,16 @@ class HfVlm:
             trust=self._trusts,
             about=about,
         )
+
+    def load_tower(self, runtime: Runtime) -> tuple[nn.Module, Run]:
+        """Return the vision tower, and what runs it on pictures as the model does.
+
+        Raises:
+            UserError: the model has none.
+        """
+        from harness_hf_vlm.sight import tower
+
+        return tower(self.load_parts(runtime))
 
     @property
     def _trusts(self) -> bool:

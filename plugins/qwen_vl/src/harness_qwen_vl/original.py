@@ -15,7 +15,7 @@ from harness.errors import UserError
 from harness.requests import Turn
 from harness.samples.images import LoadedImage
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import Cache, Qwen2ForCausalLM
 
 from harness_qwen_vl import prompts
@@ -136,6 +136,10 @@ class OriginalQwenVL(VisionLanguageModel):
     def connect(self, features: Sequence[Tensor]) -> list[Tensor]:
         """Return the features: the resampler already speaks the language model's width."""
         return [feature.to(self.device) for feature in features]
+
+    def parts(self) -> Mapping[str, nn.Module]:
+        """Return the tower, its resampler included, and the language model."""
+        return {"vision_tower": self._tower, "language_model": self.language_model}
 
     def forward(  # noqa: PLR0913  the contract's
         self,

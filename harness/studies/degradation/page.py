@@ -1,0 +1,188 @@
+"""A study of degradation as a page of documentation, with its numbers and figures beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.analysis.results import Analysis
+from harness.runs.seal import write_json, write_whole
+from harness.studies.degradation.study import BEFORE, DegradationStudy
+from harness.studies.page import check_page, marker
+from harness.tables.formats import escape_markdown
+
+Row = Mapping[str, Any]
+
+
+def write_page(
+    study: DegradationStudy, found: Analysis, path: Path, steps: Mapping[str, int]
+) -> list[Path]:
+    """Write page, numbers and figures; what stands above the marker is left as it is.
+
+    Raises:
+        UserError: as :func:`harness.studies.page.check_page`.
+    """
+    check_page(study, path)
+    above = f"# {study.title}\n\n"
+    if path.exists():
+        above = path.read_text("utf-8").partition(marker(study))[0]
+    figures = _figures(found, path)
+    held = {table.name: table.records() for table in found.tables}
+    parts = [marker(study), "## What probes find", _lost(held["degradation"], held["probe"])]
+    parts += _shown(figures, "degradation", "What each tower lost by task")
+    parts += ["## Tasks against controls", _groups(held["groups"])]
+    if "contrasts" in held:
+        parts += ["## One training against another", _contrasts(held["contrasts"])]
+    if "transfer" in held:
+        parts += ["## Joint against single training", _transfer(held["transfer"])]
+        parts += _shown(figures, "transfer", "Change by joint training")
+    if "conflict" in held:
+        parts += ["## Gradient conflict", _conflict(held["conflict"])]
+        parts += _shown(figures, "conflict", "Mean cosines between tasks' gradients")
+    parts += ["## Steps", _steps(steps)]
+    parts += ["## Made by", f"```console\nharness study {study.id} --page {path.name}\n```"]
+    parts.append(f"```yaml\n{study.text.strip()}\n```")
+    write_json(path.with_suffix(".json"), found.as_json())
+    write_whole(path, [(above + "\n\n".join(parts) + "\n").encode()])
+    return [path, path.with_suffix(".json"), *figures.values()]
+
+
+def _figures(found: Analysis, path: Path) -> dict[str, Path]:
+    from harness.descriptors import is_installed
+
+    if not is_installed("matplotlib"):
+        return {}
+    from harness.figures.analyses import figures_of
+    from harness.figures.draw_analyses import DRAWN
+    from harness.figures.save import figure_bytes
+
+    files = {}
+    for kind, shown in figures_of(found).items():
+        if kind != "layers":
+            files[kind] = path.with_name(f"{path.stem}_{kind}.svg")
+            write_whole(files[kind], [figure_bytes(DRAWN[kind], shown, ".svg")])
+    return files
+
+
+def _shown(figures: Mapping[str, Path], kind: str, said: str) -> list[str]:
+    return [f"![{said}]({figures[kind].name})"] if kind in figures else []
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(heads)} |", "|" + " :-- |" + " --: |" * (len(heads) - 1)]
+    lines += [f"| {' | '.join(map(escape_markdown, row))} |" for row in rows]
+    return "\n".join(lines)
+
+
+def _text(row: Row, key: str, scale: float = 1.0, *, sign: str = "", digits: int = 1) -> str:
+    """Return a number with its interval."""
+    held = [row[name] for name in (key, "low", "high")]
+    if held[0] is None:
+        return "--"
+    one, *ends = [None if each is None else f"{each * scale:{sign}.{digits}f}" for each in held]
+    return str(one) if None in ends else f"{one} [{ends[0]}, {ends[1]}]"
+
+
+def _digits(row: Row) -> int:
+    return 1 if row["scale"] == 100 else 3
+
+
+def _lost(lost: Sequence[Row], probes: Sequence[Row]) -> str:
+    """Return tasks by training: before with its interval over test samples, then what was lost."""
+    labels = list(dict.fromkeys(row["encoder"] for row in lost))
+    places = list(dict.fromkeys((row["task"], row["layer"], row["pooling"]) for row in lost))
+    by_place = {(row["encoder"], row["task"], row["layer"], row["pooling"]): row for row in lost}
+    first = {
+        (row["task"], row["layer"], row["pooling"]): row
+        for row in probes
+        if row["encoder"] == BEFORE
+    }
+    several = len({place[1:] for place in places}) > 1
+    rows = []
+    for place in places:
+        base = first[place]
+        named = f"{place[0]}, layer {place[1]}, {place[2]}" if several else str(place[0])
+        control = " (control)" if base["is_control"] else ""
+        cells = [f"{named}{control}, {base['metric']}"]
+        cells.append(_text(base, "value", base["scale"], digits=_digits(base)))
+        for label in labels:
+            row = by_place[label, *place]
+            cells.append(_text(row, "degradation", row["scale"], sign="+", digits=_digits(row)))
+        rows.append(cells)
+    said = (
+        "Before: the probe's value with its interval over test samples. Then what each training "
+        "took away (positive: less is found after), mean over seeds with Student's t interval."
+    )
+    return f"{said}\n\n{_table(['task', 'before', *(f'lost: {one}' for one in labels)], rows)}"
+
+
+def _groups(groups: Sequence[Row]) -> str:
+    labels = list(dict.fromkeys((row["encoder"], row["layer"], row["pooling"]) for row in groups))
+    kinds = list(dict.fromkeys(row["group"] for row in groups))
+    held = {(row["encoder"], row["layer"], row["pooling"], row["group"]): row for row in groups}
+    rows = [
+        [
+            str(label[0]),
+            *(_text(held[*label, kind], "relative_loss", 100, sign="+") for kind in kinds),
+        ]
+        for label in labels
+    ]
+    said = "Loss relative to before, in percent, mean over the tasks of each group."
+    return f"{said}\n\n{_table(['training', *kinds], rows)}"
+
+
+def _contrasts(contrasts: Sequence[Row]) -> str:
+    pairs = list(dict.fromkeys((row["first"], row["second"]) for row in contrasts))
+    places = list(dict.fromkeys((row["task"], row["layer"], row["pooling"]) for row in contrasts))
+    held = {
+        (row["first"], row["second"], row["task"], row["layer"], row["pooling"]): row
+        for row in contrasts
+    }
+    rows = []
+    for place in places:
+        cells = [str(place[0])]
+        for pair in pairs:
+            row = held[*pair, *place]
+            cells.append(_text(row, "difference", row["scale"], sign="+", digits=_digits(row)))
+        rows.append(cells)
+    said = "What the first took away minus what the second did, seed by seed."
+    heads = ["task", *(f"{one} - {other}" for one, other in pairs)]
+    return f"{said}\n\n{_table(heads, rows)}"
+
+
+def _transfer(transfers: Sequence[Row]) -> str:
+    rows = []
+    for row in transfers:
+        scale, digits = row["scale"], _digits(row)
+        values = [
+            "--" if row[key] is None else f"{row[key] * scale:.{digits}f}"
+            for key in ("single", "joint")
+        ]
+        change = _text(row, "relative", 100, sign="+")
+        rows.append([f"{row['task']}, {row['metric']}", str(row["tower"]), *values, change])
+    said = "Relative change in percent, positive where joint training is better."
+    return f"{said}\n\n{_table(['task', 'tower', 'single', 'joint', 'change'], rows)}"
+
+
+def _conflict(conflict: Sequence[Row]) -> str:
+    towers = list(dict.fromkeys(row["tower"] for row in conflict))
+    pairs = list(dict.fromkeys((row["first"], row["second"]) for row in conflict))
+    held = {(row["tower"], row["first"], row["second"]): row for row in conflict}
+    rows = []
+    for one, other in pairs:
+        cells = [f"{one} with itself" if one == other else f"{one}, {other}"]
+        for tower in towers:
+            row = held[tower, one, other]
+            below = "" if row["negative"] is None else f", {100 * row['negative']:.0f} % below 0"
+            cells.append(_text(row, "cosine", sign="+", digits=3) + below)
+        rows.append(cells)
+    said = (
+        "Mean cosine of minibatches' gradients, with Student's t interval over seeds. A task with "
+        "itself is the most that two tasks could be expected to reach."
+    )
+    return f"{said}\n\n{_table(['tasks', *(f'tower {one}' for one in towers)], rows)}"
+
+
+def _steps(steps: Mapping[str, int]) -> str:
+    return _table(["training", "steps"], [[name, str(count)] for name, count in steps.items()])

@@ -1,0 +1,177 @@
+"""A study of degradation: what its file may say, and what its tables make of parts."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scipy import stats
+
+from harness.analysis.results import Analysis, table_of
+from harness.cli.main import entry
+from harness.errors import UserError
+from harness.specs.yaml_loader import read_yaml
+from harness.studies.degradation.run import Answered, Parts
+from harness.studies.degradation.study import BEFORE, DegradationStudy, read_degradation
+from harness.studies.degradation.tables import summary, tables_of, transfers, written
+from harness.studies.loader import open_study
+from tests.tables.records import metric, record
+
+STUDY = """
+study: small
+kind: degradation
+title: What is lost
+profile: demo
+model: {model: socialfusion, options: {preset: demo}}
+seeds: [0, 1, 2]
+continued:
+  - {label: generic, tasks: [vqav2]}
+  - {label: social, tasks: [raf_db], rate: 1.0e-3}
+probe: {tasks: [raf_db], controls: [hagridv2]}
+transfer: {tasks: [raf_db, hagridv2], after: generic, gradients: {batches: 4}}
+"""
+LOST = {"generic": (0.10, 0.20, 0.30), "social": (0.0, 0.1, -0.1)}
+BEFORE_VALUES = {"raf_db": 0.8, "hagridv2": 0.5}
+
+
+def study(tmp_path: Path, text: str = STUDY) -> DegradationStudy:
+    (tmp_path / "small.yaml").write_text(text, encoding="utf-8")
+    return read_degradation(read_yaml(tmp_path / "small.yaml"))
+
+
+def probed(seed: int) -> Analysis:
+    """Return probes in which controls lose a tenth of what tasks lose."""
+    rows: list[dict[str, Any]] = []
+    lost: list[dict[str, Any]] = []
+    for task, value in BEFORE_VALUES.items():
+        place = {"task": task, "layer": "-1", "pooling": "mean"}
+        about = {"metric": "Accuracy", "direction": "higher", "scale": 100.0}
+        rows.append({"encoder": BEFORE, **place, **about, "value": value})
+        for label, drops in LOST.items():
+            drop = drops[seed] * (0.1 if task == "hagridv2" else 1.0)
+            rows.append({"encoder": label, **place, **about, "value": value - drop})
+            held = {"second": label, **place, "scale": 100.0, "degradation": drop}
+            lost.append(held)
+    tables = (table_of("probe", rows), table_of("degradation", lost))
+    return Analysis("probe", f"probe{seed}", {}, tables)
+
+
+def pulled(cosine: float) -> Analysis:
+    pairs = [{"first": "raf_db", "second": "hagridv2", "mean": cosine, "negative": 0.25}]
+    tasks = [{"task": "raf_db", "own": 0.5}, {"task": "hagridv2", "own": 0.6}]
+    return Analysis("gradients", "g", {}, (table_of("pairs", pairs), table_of("tasks", tasks)))
+
+
+def answered() -> list[Answered]:
+    """Return evaluations in which joint training gains a tenth before, and nothing after."""
+    found = []
+    for seed in (0, 1, 2):
+        for tower, gain in ((BEFORE, 0.05), ("generic", 0.0)):
+            for recipe, value in (("single", 0.5), ("joint", 0.5 + gain)):
+                records = [
+                    record("m", task, metric(value))
+                    for task in ("raf_db", "hagridv2")
+                ]
+                found.append(Answered(tower, recipe, seed, records))
+    return found
+
+
+def parts() -> Parts:
+    gradients = {
+        (tower, seed): pulled(0.1 * seed + (0.0 if tower == BEFORE else -0.3))
+        for tower in (BEFORE, "generic")
+        for seed in (0, 1, 2)
+    }
+    probes = {seed: probed(seed) for seed in (0, 1, 2)}
+    return Parts(probes, gradients, answered(), {"generic": 10})
+
+
+def test_what_is_lost_is_a_mean_over_seeds_with_student_s_interval(tmp_path: Path) -> None:
+    tables = {table.name: table.records() for table in tables_of(study(tmp_path), parts())}
+    rows = {(row["encoder"], row["task"]): row for row in tables["degradation"]}
+    row = rows["generic", "raf_db"]
+    low, high = stats.t.interval(0.95, 2, loc=0.2, scale=stats.sem(LOST["generic"]))
+    assert (row["degradation"], row["low"], row["high"]) == pytest.approx((0.2, low, high))
+    assert row["before"] == 0.8
+    assert row["after"] == pytest.approx(0.6)
+    assert row["is_control"] is False
+    assert rows["generic", "hagridv2"]["is_control"] is True
+    assert len(tables["probe"]) == 2 + 2 * 2 * 3, "the tower before is the same for all seeds"
+
+
+def test_tasks_are_held_against_controls_by_what_share_they_lose(tmp_path: Path) -> None:
+    tables = {table.name: table.records() for table in tables_of(study(tmp_path), parts())}
+    rows = {(row["encoder"], row["group"]): row["relative_loss"] for row in tables["groups"]}
+    assert rows["generic", "tasks"] == pytest.approx(0.2 / 0.8)
+    assert rows["generic", "controls"] == pytest.approx(0.02 / 0.5)
+    assert rows["generic", "tasks - controls"] == pytest.approx(0.25 - 0.04)
+
+
+def test_two_trainings_are_held_against_each_other_seed_by_seed(tmp_path: Path) -> None:
+    tables = {table.name: table.records() for table in tables_of(study(tmp_path), parts())}
+    row = next(row for row in tables["contrasts"] if row["task"] == "raf_db")
+    assert (row["first"], row["second"]) == ("generic", "social")
+    assert row["by_seed"] == pytest.approx([0.1, 0.1, 0.4])
+
+
+def test_transfer_and_conflict_stand_by_tower(tmp_path: Path) -> None:
+    held = study(tmp_path)
+    rows = {(row["tower"], row["task"]): row for row in transfers(held, answered())}
+    assert rows[BEFORE, "raf_db"]["relative"] == pytest.approx(0.1)
+    assert rows["generic", "raf_db"]["relative"] == 0
+    assert rows["after - before", "raf_db"]["relative"] == pytest.approx(-0.1)
+    tables = {table.name: table.records() for table in tables_of(held, parts())}
+    cosines = {(row["tower"], row["first"], row["second"]): row for row in tables["conflict"]}
+    assert cosines[BEFORE, "raf_db", "hagridv2"]["cosine"] == pytest.approx(0.1)
+    assert cosines["generic", "raf_db", "hagridv2"]["cosine"] == pytest.approx(-0.2)
+    assert cosines["generic", "raf_db", "raf_db"]["cosine"] == 0.5
+
+
+def test_a_missing_value_leaves_no_mean() -> None:
+    assert summary([0.1, None]) == (None, None, None)
+    assert summary([0.1]) == (0.1, None, None)
+
+
+def test_tables_are_written_where_people_look(tmp_path: Path) -> None:
+    from harness.studies.degradation.tables import write_degradation
+
+    found = write_degradation(study(tmp_path), parts(), tmp_path / "results")
+    assert write_degradation(study(tmp_path), parts(), tmp_path / "results") == found
+    files = written(found, tmp_path / "out")
+    assert json.loads(files[0].read_text())["tables"].keys() >= {"degradation", "transfer"}
+    with (tmp_path / "out" / "groups.csv").open(newline="") as lines:
+        assert {row["group"] for row in csv.DictReader(lines)} >= {"tasks", "controls"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("after: generic", "after: generik", "nearest: generic|generic"),
+        ("label: social", "label: before", "'before' is repeated or reserved"),
+        ("label: social", "label: generic", "'generic' is repeated or reserved"),
+        ("tasks: [vqav2]", "tasks: [vqav3]", "'vqav3'"),
+        ("model: socialfusion", "model: socialfusio", "'socialfusio'"),
+        ("controls: [hagridv2]", "controll: [hagridv2]", "unknown key 'controll'"),
+        ("tasks: [raf_db, hagridv2]", "tasks: [raf_db]", "at least two tasks"),
+    ],
+)
+def test_a_file_that_is_wrong_says_where(tmp_path: Path, old: str, new: str, said: str) -> None:
+    assert old in STUDY
+    with pytest.raises(UserError) as raised:
+        study(tmp_path, STUDY.replace(old, new, 1))
+    assert any(one in str(raised.value) for one in said.split("|"))
+    assert "small.yaml:" in str(raised.value)
+
+
+def test_the_shipped_study_is_valid_and_plans(capsys: pytest.CaptureFixture[str]) -> None:
+    held = read_degradation(open_study("social_degradation"))
+    assert len(held.seeds) == 3
+    assert len(held.probe.tasks) == 5
+    assert len(held.probe.controls) == 3
+    with pytest.raises(SystemExit) as ended:
+        entry(["study", "social_degradation", "--dry-run"])
+    assert not ended.value.code
+    assert "trainings with the tower unfrozen" in capsys.readouterr().err
