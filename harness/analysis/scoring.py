@@ -95,7 +95,7 @@ def paired(task: Probed, first: Samples, second: Samples, seed: int) -> Paired:
     one, other = _collected(task, first), _collected(task, second)
     if one.ranks is not None:
         ranks = one.ranks
-        prepared = ranks.prepare([*first, *second])
+        prepared = ranks.prepare([*frame.ordered(first), *frame.ordered(second)])
         found = paired_ranks(
             lambda weights: ranks.value(prepared, weights)[:, None],
             frame.codes,
@@ -107,7 +107,7 @@ def paired(task: Probed, first: Samples, second: Samples, seed: int) -> Paired:
     assert metric is not None
     assert again is not None
     size = max(metric.size, again.size)
-    sums = [held.statistics.totals(size, frame.codes) for held in (one, other)]
+    sums = [held.statistics.totals(size, frame.codes, frame.order) for held in (one, other)]
     finalize = metric.finalize
     return paired_sums(
         lambda totals: finalize(totals)[..., None], *sums, strata=frame.strata, seed=seed

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from harness.metrics import AdditiveMetric, GroupMetric, RankMetric, ScoredSample
 from harness.metrics.contract import GroupCounts, Label
 from harness.plugins import find, make, plugins
 from harness.specs import MetricSpec, TaskSpec
-from harness.stats.collect import Clusters, Codes, Statistics
+from harness.stats.collect import Clusters, Codes, Statistics, counted
 from harness.stats.labelled import Labelled, Labels
+from harness.stats.rows import Matrix
 
 
 @dataclass
 class Frame:
     """Where each scored sample belongs.
+
+    Samples stand in an order that the order they came in does not change, and with it no draw of a
+    bootstrap or permutation and no last digit of a sum: by cluster, then by id (hashes of both).
 
     Attributes:
         units: What carries a sample's label, kept only where samples share one (the spec asks
@@ -30,23 +36,32 @@ class Frame:
     units: Clusters | None = None
     _strata: dict[str, int] = field(default_factory=dict)
     _of_sample: array[int] = field(default_factory=lambda: array("i"))
+    _ids: array[int] = field(default_factory=lambda: array("Q"))
 
     def add(self, sample: ScoredSample) -> None:
         """Add the next sample."""
         self.clusters.add(sample.cluster)
+        self._ids.append(short_hash(sample.id))
         self._of_sample.append(self._strata.setdefault(sample.stratum, len(self._strata)))
         if self.units is not None:
             self.units.add(sample.source)
 
-    @cached_property
+    @property
+    def order(self) -> Codes:
+        """The place of each sample as it came, in the order of everything else here."""
+        return self._sorted[0]
+
+    @property
     def codes(self) -> Codes:
         """The cluster of each sample, from 0 without gaps."""
-        return self.clusters.codes()
+        return self._sorted[1]
 
     @cached_property
     def sources(self) -> Codes:
         """The unit of each sample, from 0 without gaps."""
-        return np.arange(len(self.codes)) if self.units is None else self.units.codes()
+        if self.units is None:
+            return np.arange(len(self.codes))
+        return counted(self.units.codes()[self.order])
 
     @cached_property
     def strata(self) -> Codes | None:
@@ -54,8 +69,18 @@ class Frame:
         if len(self._strata) < 2:
             return None
         found = np.zeros(self.number, dtype=np.int64)
-        found[self.codes[::-1]] = np.asarray(self._of_sample)[::-1]
+        number = {place: at for at, (_, place) in enumerate(sorted(self._strata.items()))}
+        of_sample = np.asarray(self._of_sample)[self.order]
+        found[self.codes[::-1]] = [number[place] for place in of_sample[::-1].tolist()]
         return found
+
+    def ordered(self, samples: Sequence[ScoredSample]) -> list[ScoredSample]:
+        """Return samples, given as they came, in the order of the others."""
+        return [samples[place] for place in self.order.tolist()]
+
+    @cached_property
+    def _sorted(self) -> tuple[Codes, Codes]:
+        return self.clusters.sorted(self._ids)
 
     @property
     def number(self) -> int:
@@ -65,9 +90,9 @@ class Frame:
 
 @dataclass(slots=True)
 class Value:
-    """One value of a slice: the number of its label, who said so, and what is counted of it."""
+    """One value of a slice: what stands for its label, who said so, and what is counted of it."""
 
-    code: int
+    place: int
     source: str
     n: int = 0
     unparsed: int = 0
@@ -89,14 +114,18 @@ class SliceOf:
             return
         held = self.values.get(pair[0])
         if held is None:
-            code = self.labels.add(((self.name, pair[0]),))
-            held = self.values[pair[0]] = Value(code, pair[1])
+            place = self.labels.add(((self.name, pair[0]),))
+            held = self.values[pair[0]] = Value(place, pair[1])
         else:
-            self.labels.again(held.code)
+            self.labels.again(held.place)
         held.n += 1
         if problem:
             held.refusals += problem == "refusal"
             held.unparsed += problem != "refusal"
+
+    def codes(self, frame: Frame) -> Codes:
+        """Return the number of each sample's label, in the frame's order."""
+        return self.labels.codes()[frame.order]
 
     @property
     def parts(self) -> list[Label]:
@@ -117,6 +146,7 @@ class Counted:
         self._statistics = Statistics()
         self._labels = Labels()
         self._last: tuple[str, Label] = "", ()
+        self._labelled: Labelled | None = None
 
     def add(self, sample: ScoredSample) -> None:
         """Add the next sample."""
@@ -127,15 +157,31 @@ class Counted:
         self._labels.add(self._last[1])
 
     def labelled(self, frame: Frame) -> Labelled:
-        """Return the statistics with labels."""
-        return Labelled(
-            self._statistics.matrix(self.counts.size),
-            self._labels.codes(),
-            self._labels.names,
-            frame.codes,
-            frame.sources,
-            frame.strata,
-        )
+        """Return the statistics with labels, once all samples are in."""
+        if self._labelled is None:
+            rows = self._statistics.matrix(self.counts.size)[frame.order]
+            self._labelled = Labelled(
+                _moved(rows, self.counts.columns()),
+                self._labels.codes()[frame.order],
+                self._labels.names,
+                frame.codes,
+                frame.sources,
+                frame.strata,
+            )
+        return self._labelled
+
+
+def _moved(rows: Matrix, columns: Sequence[int]) -> Matrix:
+    """Return rows with their columns in another order; a matrix product would cost a sort."""
+    place = np.empty(len(columns), dtype=rows.indices.dtype)
+    place[list(columns)] = np.arange(len(columns))
+    return csr_array((rows.data, place[rows.indices], rows.indptr), shape=rows.shape)
+
+
+def short_hash(name: str) -> int:
+    """Return eight bytes of hash of a sample's id."""
+    digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "little")
 
 
 class Collector:

@@ -52,6 +52,11 @@ class Difference:
     mcnemar: float | None = None
     options: Mapping[str, Json] = field(default_factory=dict)
 
+    @property
+    def label(self) -> str:
+        """The slice's value, or the metric's heading."""
+        return f"{self.slice} = {self.value}" if self.slice else self.column
+
 
 @dataclass(frozen=True, slots=True)
 class Flips:
@@ -250,7 +255,12 @@ class _Both:
         """Return statistics with the slices' labels."""
         frame = self.frame
         return Labelled(
-            rows, self.labels.codes(), self.labels.names, frame.codes, frame.sources, frame.strata
+            rows[frame.order],
+            self.labels.codes()[frame.order],
+            self.labels.names,
+            frame.codes,
+            frame.sources,
+            frame.strata,
         )
 
 
@@ -319,21 +329,22 @@ def _of_ranks(
 ) -> tuple[list[Paired], list[Floats]]:
     metric = one.ranks
     assert metric is not None
+    both_kept = [both.frame.ordered(kept) for kept in both.kept]
     takes = [
         place
-        for place, sample in enumerate(both.kept[0])
+        for place, sample in enumerate(both_kept[0])
         if sample.target is not None or not one.needs_target
     ]
     n = len(takes)
     named, codes = np.unique(both.frame.codes[takes], return_inverse=True)
     strata = None if both.frame.strata is None else both.frame.strata[named]
-    labels = both.labels.codes()[takes]
+    labels = both.labels.codes()[both.frame.order][takes]
     held = [set(name) for name in both.labels.names]
     inside = [
         np.flatnonzero(np.array([set(part) <= name for name in held])[labels]) for part in parts
     ]
     places = [np.concatenate([part, part + n]) for part in inside]
-    samples = [kept[place] for kept in both.kept for place in takes]
+    samples = [kept[place] for kept in both_kept for place in takes]
     prepared = [metric.prepare([samples[place] for place in part]) for part in places]
 
     def value(weights: Floats) -> Floats:

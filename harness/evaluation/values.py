@@ -60,14 +60,15 @@ def overall(collector: Collector, frame: Frame, kept: Samples, seed: int) -> Met
     value, interval = float("nan"), None
     if len(frame.codes) and collector.additive is not None:
         metric = collector.additive
-        totals = collector.statistics.totals(metric.size, frame.codes)
+        totals = collector.statistics.totals(metric.size, frame.codes, frame.order)
         value, interval = additive_interval(metric, totals, strata=frame.strata, seed=seed)
     elif len(frame.codes) and collector.ranks is not None:
-        places = _takes(collector, kept)
+        ordered = frame.ordered(kept)
+        places = _takes(collector, ordered)
         codes = frame.codes[places]
         strata = None if frame.strata is None else frame.strata[np.unique(codes)]
         value, interval = rank_interval(
-            collector.ranks, [kept[place] for place in places], codes, strata=strata, seed=seed
+            collector.ranks, [ordered[place] for place in places], codes, strata=strata, seed=seed
         )
     return valued(collector.spec, value, interval)
 
@@ -103,14 +104,14 @@ def by_slice(
             column.append(valued(collector.spec, value, interval))
         if len(values) > 1:
             comparisons.append(_compared(collector.spec, held, found, places, compared))
-    codes = held.labels.codes()
+    codes = held.codes(frame)
     slices = [
         SliceValue(
             slice=held.name,
             value=name,
             source=held.values[name].source,
             n=held.values[name].n,
-            clusters=len(np.unique(frame.codes[codes == held.values[name].code])),
+            clusters=len(np.unique(frame.codes[codes == held.labels.code(((held.name, name),))])),
             unparsed=held.values[name].unparsed,
             metrics=tuple(column),
             refusals=held.values[name].refusals,
@@ -134,8 +135,8 @@ def _sums_by_group(
 ) -> _ByGroup:
     parts, size = held.parts, metric.size
     labelled = Labelled(
-        collector.statistics.matrix(size),
-        held.labels.codes(),
+        collector.statistics.matrix(size)[frame.order],
+        held.codes(frame),
         held.labels.names,
         frame.codes,
         frame.sources,
@@ -187,11 +188,12 @@ def _ranks_by_group(  # noqa: PLR0913, PLR0917  the twin of _sums_by_group, with
     kept: Samples,
     seed: int,
 ) -> _ByGroup:
-    takes = _takes(collector, kept)
-    samples = [kept[place] for place in takes]
+    ordered = frame.ordered(kept)
+    takes = _takes(collector, ordered)
+    samples = [ordered[place] for place in takes]
     named, codes = np.unique(frame.codes[takes], return_inverse=True)
     strata = None if frame.strata is None else frame.strata[named]
-    labels = held.labels.codes()[takes]
+    labels = held.codes(frame)[takes]
     numbers = [held.labels.code(part) for part in held.parts[1:]]
     members = [np.arange(len(samples)), *(np.flatnonzero(labels == code) for code in numbers)]
     prepared = [metric.prepare([samples[place] for place in part]) for part in members]

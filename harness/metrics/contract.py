@@ -56,7 +56,7 @@ class AdditiveMetric(Protocol):
 
     Attributes:
         size: Length of the statistics vector; it may grow while samples come, and positions that
-            were handed out stay.
+            were handed out stay. Where they follow the order of samples, so do bootstrap draws.
     """
 
     size: int
@@ -128,6 +128,13 @@ class GroupCounts(Protocol):
 
     def label(self, sample: ScoredSample) -> Label:
         """Return the attribute values by which a sample is compared."""
+        ...
+
+    def columns(self) -> Sequence[int]:
+        """Return the positions in the order in which totals hold them, once all samples are in.
+
+        The order in which samples came must not matter: what is named sorts by name.
+        """
         ...
 
 

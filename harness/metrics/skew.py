@@ -64,8 +64,15 @@ class SkewCounts:
 
     @property
     def concepts(self) -> tuple[str, ...]:
-        """Concepts so far, in the order of their statistics."""
-        return tuple(self._names)
+        """Concepts in the order in which totals hold them: as labels, or sorted."""
+        return tuple(self._names) if self.choice else tuple(sorted(self._names))
+
+    def columns(self) -> tuple[int, ...]:
+        """Return the positions of the statistics in the order of :attr:`concepts`."""
+        if self.choice:
+            return tuple(range(self.size))
+        places = (2 * self._names[concept] for concept in self.concepts)
+        return tuple(place + step for place in places for step in (0, 1))
 
     def statistics(self, sample: ScoredSample) -> Mapping[int, float]:
         """Return what a sample adds; nothing when its concept is not asked for."""

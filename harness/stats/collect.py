@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,14 +39,36 @@ class Clusters:
         """Return each sample's cluster as a number, counted in order of first appearance."""
         if not self._digests:
             return np.zeros(0, dtype=np.int64)
-        halves = np.frombuffer(bytes(self._digests), dtype=np.uint64).reshape(-1, 2)
+        halves = self._halves()
         order = np.lexsort((halves[:, 0], halves[:, 1]))
-        starts = np.ones(len(order), dtype=bool)
-        for half in (0, 1):
-            column = halves[order, half]
-            same = column[1:] == column[:-1]
-            starts[1:] = ~same if half == 0 else starts[1:] | ~same
-        return _first_come(order, starts)
+        return _first_come(order, _starts(halves, order))
+
+    def sorted(self, ids: Sequence[int]) -> tuple[Codes, Codes]:
+        """Return places and clusters of samples in an order that is the same however they came.
+
+        Args:
+            ids: A hash of each sample's id.
+
+        Returns:
+            ``(samples,)`` places, by the digest of the cluster and then by id; and ``(samples,)``
+            clusters in that order, from 0 without gaps.
+        """
+        halves = self._halves()
+        order = np.lexsort((np.asarray(ids, dtype=np.uint64), halves[:, 0], halves[:, 1]))
+        return order, np.cumsum(_starts(halves, order)) - 1
+
+    def _halves(self) -> NDArray[np.uint64]:
+        return np.frombuffer(bytes(self._digests), dtype=np.uint64).reshape(-1, 2)
+
+
+def _starts(halves: NDArray[np.uint64], order: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Return whether each digest in an order is another than the one before."""
+    starts = np.ones(len(order), dtype=bool)
+    for half in (0, 1):
+        column = halves[order, half]
+        same = column[1:] == column[:-1]
+        starts[1:] = ~same if half == 0 else starts[1:] | ~same
+    return starts
 
 
 def counted(codes: Codes) -> Codes:

@@ -28,34 +28,36 @@ _DENSE = 0.125
 
 
 class Labels:
-    """The label of each sample in four bytes, and the labels in the order they came."""
+    """The label of each sample in four bytes; labels are numbered as they sort."""
 
     def __init__(self) -> None:
         self._places: dict[Label, int] = {}
         self._codes = array("i")
 
     def add(self, label: Label) -> int:
-        """Add the next sample's label and return its number."""
-        code = self._places.setdefault(label, len(self._places))
-        self._codes.append(code)
-        return code
+        """Add the next sample's label and return what stands for it in :meth:`again`."""
+        place = self._places.setdefault(label, len(self._places))
+        self._codes.append(place)
+        return place
 
-    def again(self, code: int) -> None:
-        """Add the next sample's label by the number that :meth:`add` gave."""
-        self._codes.append(code)
+    def again(self, place: int) -> None:
+        """Add the next sample's label by what :meth:`add` returned for it."""
+        self._codes.append(place)
 
     @property
     def names(self) -> tuple[Label, ...]:
         """Labels by number."""
-        return tuple(self._places)
+        return tuple(sorted(self._places))
 
     def code(self, label: Label) -> int:
-        """Return a label's number; KeyError when no sample has it."""
-        return self._places[label]
+        """Return a label's number; ValueError when no sample has it."""
+        return self.names.index(label)
 
     def codes(self) -> Codes:
         """Return the number of each sample's label."""
-        return np.asarray(self._codes, dtype=np.int64)
+        number = np.zeros(len(self._places), dtype=np.int64)
+        number[[self._places[name] for name in self.names]] = np.arange(len(self._places))
+        return number[np.asarray(self._codes, dtype=np.int64)]
 
 
 @dataclass(frozen=True)

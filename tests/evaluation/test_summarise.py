@@ -232,3 +232,57 @@ def test_a_plain_proportion_has_wilsons_interval_overall_and_by_group() -> None:
     found = summarise(accuracy_spec(), [list(people(80, {"x": 0.9, "y": 0.6}, per=1))])
     intervals = [found.metrics[0].interval, *(one.metrics[0].interval for one in found.slices)]
     assert [one.method if one else None for one in intervals] == ["Wilson score"] * 3
+
+
+def answered(number: int) -> list[dict[str, Any]]:
+    """Pictures of two questions, with scores that no sum takes the same way in any order."""
+    random = np.random.default_rng(3)
+    labels = ("yes", "no", "maybe")
+    found = []
+    for place in range(number):
+        shares = random.dirichlet(np.ones(3))
+        found.append(
+            record(
+                f"q{place}", f"picture {place // 2}", labels[int(shares.argmax())],
+                target=labels[int(random.integers(3))], stratum=f"kind {place % 3 // 2}",
+                scores=np.log(shares).tolist(), score_kind="logprob",
+                groups={"age": [("old", "young")[int(random.integers(2))], "human"]},
+            )
+        )  # fmt: skip
+    return found
+
+
+def soft_spec() -> TaskSpec:
+    options = {**SKEW, "estimator": "soft", "min_assigned": 1}
+    metric = MetricSpec(id="max_skew", column="Max", direction="zero", options=options)
+    return spec(metric, labels=("yes", "no"))
+
+
+def soft_sets() -> list[dict[str, Any]]:
+    random = np.random.default_rng(4)
+    return [
+        {**one, "scores": np.log(random.dirichlet(np.ones(2))).tolist(), "score_kind": "logprob"}
+        for one in sets(20, 0.1)
+    ]
+
+
+def ranks_spec() -> TaskSpec:
+    metrics = [MetricSpec(id=name, column=name, direction="higher", main=name == "accuracy")
+               for name in ("accuracy", "f1_macro", "map")]  # fmt: skip
+    return spec(*metrics, slices=("age",), labels=("yes", "no", "maybe"))
+
+
+@pytest.mark.parametrize(
+    ("task", "records"),
+    [(skew_spec(), list(sets(20, 0.1))), (soft_spec(), soft_sets()), (ranks_spec(), answered(60))],
+    ids=["skew", "soft skew", "sums and ranks"],
+)
+def test_neither_the_order_of_samples_nor_blocks_change_a_byte(
+    task: TaskSpec, records: list[dict[str, Any]]
+) -> None:
+    first = json.dumps(summarise(task, [records]).as_json())
+    order = np.random.default_rng(5).permutation(len(records))
+    mixed = [records[place] for place in order]
+    blocks = [mixed[start : start + 7] for start in range(0, len(mixed), 7)]
+    assert json.dumps(summarise(task, blocks).as_json()) == first
+    assert json.dumps(summarise(task, [records[::-1]]).as_json()) == first

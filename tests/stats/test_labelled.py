@@ -124,10 +124,12 @@ def test_chance_counts_the_data_among_its_draws() -> None:
     assert chance(1.0, np.full(4, np.nan), "low", within=True) is None
 
 
-def test_labels_are_numbered_as_they_come() -> None:
+def test_labels_are_numbered_as_they_sort() -> None:
     held = Labels()
-    for label in (NAMES[1], NAMES[0], NAMES[1]):
-        held.add(label)
-    assert held.codes().tolist() == [0, 1, 0]
-    assert held.names == (NAMES[1], NAMES[0])
-    assert held.code(NAMES[0]) == 1
+    first = held.add((("gender", "male"),))
+    held.add(())
+    held.add((("gender", "female"),))
+    held.again(first)
+    assert held.codes().tolist() == [2, 0, 1, 2]
+    assert held.names == ((), (("gender", "female"),), (("gender", "male"),))
+    assert held.code((("gender", "male"),)) == 2
