@@ -52,8 +52,8 @@ class FusionSettings:
     hidden: int = 320
     merge: int = 2
     rank: int = 16
-    batch: int = 120
-    steps: int = 500
+    batch: int = 100
+    steps: int = 400
     rate: float = 1e-3
 
 
