@@ -1,0 +1,28 @@
+"""Several processes: what they share is made once, and what is not supported is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.errors import UserError
+from harness.training.processes import Processes, how_many, processes
+
+
+def test_one_process_needs_nobody() -> None:
+    alone = Processes()
+    assert alone.first
+    alone.wait()
+    assert alone.sum(0.1) == 0.1
+    with alone.first_before_others():
+        pass
+
+
+@pytest.mark.parametrize("name", ["ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED"])
+def test_a_model_split_over_processes_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert how_many() == 2
+    monkeypatch.setenv(name, "true")
+    with pytest.raises(UserError, match=f"the model is not split over processes \\({name} is set"):
+        processes("cpu")
