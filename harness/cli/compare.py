@@ -14,12 +14,20 @@ from harness.errors import UserError
 
 if TYPE_CHECKING:
     from harness.evaluation.compare import Difference, TaskComparison
+    from harness.evaluation.seeds import SeedComparison, SeedDifference
     from harness.runs.record import EvaluationRecord
 
 _SHOWN = 5
 
 
-@click.command(epilog="Example: harness compare null-4829f865899b socialfusion-1c2d3e4f5a6b")
+@click.command(
+    epilog="""Examples:
+
+\b
+  harness compare null-4829f865899b socialfusion-1c2d3e4f5a6b
+  harness compare plain-1,plain-2,plain-3 asd-1,asd-2,asd-3
+"""
+)
 @click.argument("first", metavar="RUN_A")
 @click.argument("second", metavar="RUN_B")
 @click.option("--tasks", metavar="ID,ID", help="Compare only these tasks.")
@@ -31,19 +39,39 @@ def compare(*, first: str, second: str, tasks: str | None, seed: int, as_json: b
     RUN_A and RUN_B are names of runs, their manifests, or folders of evaluations; each names one
     model. Every task both have is compared: difference with interval, p value of a paired
     permutation test over clusters (Holm over the tasks), the samples that flipped, and slices.
+
+    Several runs of one model with other seeds, with commas between, are compared as means over
+    the seeds that both have, with Student's t interval.
     """
     from harness.evaluation.compare import compare_all
+    from harness.evaluation.seeds import SeedComparison, compare_all_seeds
 
-    pairs = _paired(_records(first), _records(second), tasks)
-    found = compare_all(pairs, seed=seed)
+    groups = _paired(_records(first), _records(second), tasks)
+    found: list[TaskComparison | SeedComparison]
+    if any(len(held) > 1 for group in groups for held in group):
+        found = [*compare_all_seeds(groups)]
+    else:
+        found = [*compare_all([(one[0], other[0]) for one, other in groups], seed=seed)]
     if as_json:
         print_json([asdict(one) for one in found])
         return
     for one in found:
-        _print(one)
+        if isinstance(one, SeedComparison):
+            _print_seeds(one)
+        else:
+            _print(one)
 
 
-def _records(place: str) -> dict[str, EvaluationRecord]:
+def _records(places: str) -> dict[str, list[EvaluationRecord]]:
+    """Return evaluations by task, of one place or of several with commas between."""
+    found: dict[str, list[EvaluationRecord]] = {}
+    for place in [places] if Path(places).exists() else places.split(","):
+        for record in _of_place(place.strip()):
+            found.setdefault(record.task, []).append(record)
+    return found
+
+
+def _of_place(place: str) -> list[EvaluationRecord]:
     from harness.config.settings import load_settings
     from harness.runs.read import read_evaluations
 
@@ -53,23 +81,17 @@ def _records(place: str) -> dict[str, EvaluationRecord]:
     records, problems = read_evaluations(given)
     for problem in problems:
         click.echo(f"left out: {problem}", err=True)
-    found: dict[str, EvaluationRecord] = {}
-    for record in records:
-        if record.task in found:
-            raise UserError(
-                f"more than one evaluation of {record.task!r}",
-                where=given,
-                fix="name a run, or the directory of one evaluation",
-            )
-        found[record.task] = record
-    if not found:
+    records = [record for record in records if not record.variant] or records
+    if not records:
         raise UserError("no finished evaluation", where=given, fix="harness run ...")
-    return found
+    return records
 
 
 def _paired(
-    first: dict[str, EvaluationRecord], second: dict[str, EvaluationRecord], tasks: str | None
-) -> list[tuple[EvaluationRecord, EvaluationRecord]]:
+    first: dict[str, list[EvaluationRecord]],
+    second: dict[str, list[EvaluationRecord]],
+    tasks: str | None,
+) -> list[tuple[list[EvaluationRecord], list[EvaluationRecord]]]:
     wanted = [name.strip() for name in (tasks or "").split(",") if name.strip()]
     for name in wanted:
         for held in (first, second):
@@ -90,6 +112,7 @@ def _print(one: TaskComparison) -> None:
     click.echo(f"{one.samples} samples in {one.clusters} clusters{lost}\n")
     heads = ("", "A", "B", "B - A", "95 %", "p", "corrected", "detectable")
     print_table(heads, _rows(one.metrics))
+    _warn(one.metrics)
     if one.slices:
         click.echo(f"\n{one.main.column} by slice; p corrected over slices")
         print_table(heads, _rows(one.slices))
@@ -99,14 +122,28 @@ def _print(one: TaskComparison) -> None:
     click.echo(f"answered differently, as right or as wrong {len(flips.changed)}\n")
 
 
-def _rows(differences: Iterable[Difference]) -> list[tuple[str, ...]]:
+def _print_seeds(one: SeedComparison) -> None:
+    click.echo(f"{one.title} ({one.task}): {one.second} (B) minus {one.first} (A)")
+    click.echo(f"means over {one.seeds} seeds; intervals and p are Student's t over the seeds\n")
+    heads = ("", "A", "B", "B - A", "95 %", "p", "corrected")
+    print_table(heads, (row[:-1] for row in _rows(one.metrics)))
+    _warn(one.metrics)
+    click.echo("")
+
+
+def _warn(differences: Iterable[Difference | SeedDifference]) -> None:
+    intervals = (one.paired.interval for one in differences)
+    for warning in dict.fromkeys(held.warning for held in intervals if held and held.warning):
+        click.echo(f"warning: {warning}")
+
+
+def _rows(differences: Iterable[Difference | SeedDifference]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for one in differences:
         scale, paired, interval = one.scale, one.paired, one.paired.interval
-        name = f"{one.slice} = {one.value}" if one.slice else one.column
         rows.append(
             (
-                name,
+                one.label,
                 _number(one.first, scale),
                 _number(one.second, scale),
                 _number(paired.difference, scale, sign="+"),

@@ -15,6 +15,9 @@ from harness.tables.rows import Placed
 Rule = Literal["fail", "newest", "mean"]
 RULES: tuple[Rule, ...] = ("fail", "newest", "mean")
 
+Seed = tuple[Any, Any]
+"""The seed of the run and that of the training, ``None`` where there is none."""
+
 SeedInterval = Callable[[Sequence[float]], Interval | None]
 """An interval of the mean of values, one a seed, in the metric's own unit."""
 
@@ -62,8 +65,8 @@ def _one(claims: Sequence[Placed], rule: Rule, interval: SeedInterval | None) ->
 
 def _equal(one: EvaluationRecord, other: EvaluationRecord) -> bool:
     """Whether two records say the same; a second seed is no copy, even with equal numbers."""
-    return (_seed(one), one.counts, one.metrics, one.slices, one.images) == (
-        _seed(other),
+    return (seed_of(one), one.counts, one.metrics, one.slices, one.images) == (
+        seed_of(other),
         other.counts,
         other.metrics,
         other.slices,
@@ -91,7 +94,7 @@ def _finished(one: Placed) -> tuple[str, str]:
     return said, str(one.record.raw.get("fingerprint", ""))
 
 
-def _seed(record: EvaluationRecord) -> Any:
+def seed_of(record: EvaluationRecord) -> Seed:
     """Return the seeds of the run and of the training."""
     settings, model = record.raw.get("settings"), record.raw.get("model")
     training = model.get("training") if isinstance(model, dict) else None

@@ -57,18 +57,19 @@ def _marks(records: Sequence[EvaluationRecord], common: Collection[str]) -> Iter
 
 def _tasks(sections: Sequence[Sequence[EvaluationRecord]]) -> Iterator[str]:
     """Say, for each task, how many samples stand behind its column and what was chosen."""
-    seen: set[str] = set()
+    seen: set[tuple[str, str]] = set()
     for records in sections:
         for task in dict.fromkeys(record.task for record in records):
             record = next(record for record in records if record.task == task)
-            note = f"{record.task_title} ({task}, version {record.task_version}): {_size(record)}"
-            if record.task_options:
-                note += "; choices that sources leave open: " + ", ".join(
-                    f"{name} = {_plain(value)}" for name, value in record.task_options.items()
-                )
-            if note not in seen:
-                seen.add(note)
-                yield note + "."
+            size = f"{record.task_title} ({task}, version {record.task_version}): {_size(record)}"
+            chosen = ", ".join(
+                f"{name} = {_plain(value)}" for name, value in record.task_options.items()
+            )
+            if (size, chosen) in seen:
+                continue
+            told = "as above" if (task, chosen) in seen else f"that sources leave open: {chosen}"
+            seen |= {(size, chosen), (task, chosen)}
+            yield f"{size}; choices {told}." if chosen else f"{size}."
 
 
 def _size(record: EvaluationRecord) -> str:

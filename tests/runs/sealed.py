@@ -55,6 +55,7 @@ def write(
     model: str = "echo",
     marks: Sequence[str] = (),
     prompt: str = "",
+    seed: int = 0,
 ) -> Path:
     """Write and seal an evaluation of RAF-DB; return its folder."""
     folder.mkdir(parents=True)
@@ -75,7 +76,7 @@ def write(
             "parts": held,
             "options": {},
         },
-        "settings": {"seed": 0},
+        "settings": {"seed": seed},
         "marks": sorted({*marks, *(["errored"] if summary.counts.errors else [])}),
         "images": summary.images,
         "counts": asdict(summary.counts),

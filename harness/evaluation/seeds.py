@@ -1,0 +1,146 @@
+"""Two models over several seeds each: mean differences with Student's t intervals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from scipy.stats import ttest_1samp
+
+from harness.errors import UserError
+from harness.evaluation.compare import refuse_different
+from harness.runs.record import EvaluationRecord, MetricValue
+from harness.stats.intervals import over_seeds
+from harness.stats.paired import Paired, corrected
+from harness.tables.duplicates import Seed, seed_of
+
+
+@dataclass(frozen=True, slots=True)
+class SeedDifference:
+    """One metric of two models, second minus first, each a mean over the same seeds.
+
+    Attributes:
+        paired: The interval and p value are Student's over the seeds' differences. They tell how
+            trainings vary, on these samples; nothing is said of other samples.
+    """
+
+    metric: str
+    column: str
+    scale: float
+    main: bool
+    first: float | None
+    second: float | None
+    paired: Paired
+
+    @property
+    def label(self) -> str:
+        """The metric's heading."""
+        return self.column
+
+
+@dataclass(frozen=True, slots=True)
+class SeedComparison:
+    """Two models on one task; ``seeds`` says how many pairs of evaluations."""
+
+    task: str
+    title: str
+    first: str
+    second: str
+    seeds: int
+    metrics: tuple[SeedDifference, ...]
+
+    @property
+    def main(self) -> SeedDifference:
+        """The headline metric's difference."""
+        return next(one for one in self.metrics if one.main)
+
+
+def compare_seeds(
+    first: Sequence[EvaluationRecord], second: Sequence[EvaluationRecord]
+) -> SeedComparison:
+    """Compare two models that were evaluated with the same several seeds.
+
+    Raises:
+        UserError: the seeds of the two differ, a seed stands twice, or they did not ask the same.
+    """
+    one, other = _by_seed(first), _by_seed(second)
+    if one.keys() != other.keys():
+        raise UserError(
+            f"seeds differ: {_said(one)} in one, {_said(other)} in the other",
+            fix="compare evaluations of the same seeds",
+        )
+    pairs = [(one[seed], other[seed]) for seed in one]
+    head = pairs[0][0]
+    for pair in pairs:
+        refuse_different(head, pair[0])
+        refuse_different(*pair)
+    return SeedComparison(
+        head.task,
+        head.task_title,
+        head.model,
+        pairs[0][1].model,
+        len(pairs),
+        tuple(_difference(place, pairs) for place in range(len(head.metrics))),
+    )
+
+
+def compare_all_seeds(
+    groups: Sequence[tuple[Sequence[EvaluationRecord], Sequence[EvaluationRecord]]],
+) -> list[SeedComparison]:
+    """Compare several tasks; p values of their headlines are corrected over the tasks (Holm)."""
+    found = [compare_seeds(*group) for group in groups]
+    tested = corrected([one.main.paired for one in found])
+    return [
+        replace(
+            one,
+            metrics=tuple(replace(m, paired=paired) if m.main else m for m in one.metrics),
+        )
+        for one, paired in zip(found, tested, strict=True)
+    ]
+
+
+def _by_seed(records: Sequence[EvaluationRecord]) -> Mapping[Seed, EvaluationRecord]:
+    found: dict[Seed, EvaluationRecord] = {}
+    for record in records:
+        other = found.setdefault(seed_of(record), record)
+        if other is not record or other.model != records[0].model:
+            raise UserError(
+                f"more than one evaluation of {record.task!r} that is no other seed of one model: "
+                f"{records[0].directory} and {record.directory}",
+                fix="name runs that differ in nothing but their seed",
+            )
+    return found
+
+
+def _said(held: Mapping[Seed, EvaluationRecord]) -> str:
+    names = (" / ".join(str(part) for part in seed if part is not None) for seed in held)
+    return ", ".join(names)
+
+
+def _difference(
+    place: int, pairs: Sequence[tuple[EvaluationRecord, EvaluationRecord]]
+) -> SeedDifference:
+    head = pairs[0][0].metrics[place]
+    values = [tuple(_value(record, head) for record in pair) for pair in pairs]
+    known = [(a, b) for a, b in values if a is not None and b is not None]
+    if len(known) < len(values):  # a mean of some seeds is another number
+        none = Paired(None, None, None, None)
+        return SeedDifference(head.id, head.column, head.scale, head.main, None, None, none)
+    differences = [b - a for a, b in known]
+    n = len(known)
+    vary = len(set(differences)) > 1
+    paired = Paired(
+        difference=math.fsum(differences) / n,
+        interval=over_seeds(differences) if vary else None,
+        p=float(ttest_1samp(differences, 0.0).pvalue) if vary else None,
+        detectable=None,
+    )
+    first, second = (math.fsum(held) / n for held in zip(*known, strict=True))
+    return SeedDifference(head.id, head.column, head.scale, head.main, first, second, paired)
+
+
+def _value(record: EvaluationRecord, like: MetricValue) -> float | None:
+    same = (m.value for m in record.metrics if (m.id, m.options) == (like.id, like.options))
+    value = next(same, None)
+    return value if value is not None and math.isfinite(value) else None
