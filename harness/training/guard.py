@@ -11,7 +11,6 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from harness.descriptors import Json, RecipeDescriptor, load_target
-from harness.engine.batching import out_of_memory
 from harness.errors import HarnessError, PluginError, UserError
 from harness.training.contract import Epoch, Example, Measure, Recipe
 
@@ -72,6 +71,8 @@ class Guarded(Recipe):
 
     @contextmanager
     def _calling(self, method: str) -> Iterator[None]:
+        from harness.engine.batching import out_of_memory
+
         try:
             yield
         except HarnessError:

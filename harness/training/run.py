@@ -126,7 +126,7 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
     if not hasattr(model, "load_model"):
         raise UserError(
             f"model {subject.descriptor.id!r} cannot be trained",
-            fix="socialfusion, llava, qwen_vl and bunny can",
+            fix="socialfusion, llava, qwen_vl, bunny and hf_vlm can",
         )
     given = parse_options(descriptor.options, options, owner=f"recipe {recipe!r}")
     count = how_many()
