@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from transformers.modeling_layers import GradientCheckpointingLayer
 
+from harness import api
 from harness.engine.answerer import EngineAnswerer
+from harness.engine.trained import Trained, prepare, weights
 from harness.engine.training import Item, TrainingModule
 from harness.models import Runtime
 from harness.requests import Choose, Request, Scores, Turn
-from tests.plugins.socialfusion.conftest import model, pictures
+from tests.plugins.socialfusion.conftest import built, model, pictures
 
-__all__ = ["model", "pictures"]
+__all__ = ["built", "model", "pictures"]
 pytestmark = pytest.mark.torch
 ANSWERS = ("a cat", "two people talking", "yes")
 
@@ -47,6 +51,45 @@ def test_log_probabilities_are_those_of_an_evaluation(spoken: Any, pictures: Any
         assert total == pytest.approx(response.result.values[0], abs=1e-4)
         assert float(alone[row][0].sum()) == pytest.approx(total, abs=1e-4)
         assert int(mask[row].sum()) == response.result.tokens[0]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [("connector", "lora"), ("connector",), ("vision_tower", "connector", "language_model")],
+)
+def test_activations_computed_again_give_the_same_gradients(
+    built: Path, pictures: Any, parts: tuple[str, ...]
+) -> None:
+    subject: Any = api.load_model("socialfusion", options={"path": str(built / "saved")})
+    spoken = subject.model(None).load_model(Runtime())
+    trained = Trained(parts, rank=2)
+    torch.manual_seed(0)
+    prepare(spoken, trained)
+    shown = (pictures[0],)
+    joint = spoken.prompt((Turn("user", "what is this?", shown),), ("a cat",))
+    item = Item("0", joint.prefix, joint.options[0], (shown[0].key,), lambda: shown)
+    module = TrainingModule(spoken, None).train()
+    layer = next(
+        layer for layer in module.modules() if isinstance(layer, GradientCheckpointingLayer)
+    )
+    passes: list[int] = []
+    # Behind the first of a layer's own parts, which are computed again as well.
+    next(iter(layer.children())).register_forward_hook(lambda *_: passes.append(1))
+    found = []
+    for _ in range(2):
+        module.zero_grad(set_to_none=True)
+        passes.clear()
+        logprobs, _ = module.train()([item])
+        torch.autograd.backward(-logprobs.sum())
+        grads = [weight.grad for _, _, weight in weights(spoken, trained)]
+        found.append((logprobs.detach(), grads, len(passes)))
+        module.recompute()
+    (plain, before, once), (again, after, twice) = found
+    assert (once, twice) == (1, 2)
+    assert torch.equal(plain, again)
+    assert any(grad is not None and grad.any() for grad in before)
+    for one, other in zip(before, after, strict=True):
+        assert (one is None and other is None) or torch.equal(one, other)  # type: ignore[arg-type]
 
 
 def test_what_does_not_train_stays_as_it_is_asked(spoken: Any) -> None:
