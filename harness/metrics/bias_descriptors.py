@@ -147,7 +147,17 @@ BIAS_METRICS: tuple[MetricDescriptor, ...] = (
         target="harness.metrics.retrieval:Ndkl",
         summary="Normalised discounted KL divergence of the ranking's prefixes.",
         direction="lower",
-        options=(_CONCEPT, _RANKED[-1], _DESIRED),
+        options=(
+            *_RANKED,
+            _DESIRED,
+            Option(
+                name="form",
+                default="divergence",
+                choices=("divergence", "weighted_skew"),
+                help="The usual one over the whole ranking, or what SocialCounterfactuals' code "
+                "calls NDKL: skew weighted by desired shares, over the first k prefixes.",
+            ),
+        ),
         needs_target=False,
     ),
     MetricDescriptor(

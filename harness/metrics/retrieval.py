@@ -160,7 +160,15 @@ class Ndkl(_Retrieval):
 
     ``sum_i KL(shares of the first i || desired) / log2(i + 1)`` over ``sum_i 1 / log2(i + 1)``,
     natural logarithm, terms of share zero left out (Geyik et al. 2019; VisoGender's metrics.py).
+
+    With ``form=weighted_skew`` what SocialCounterfactuals' code calls NDKL (``evaluate_ndkl``,
+    IntelLabs/multimodal_cognitive_ai 9fb11e45): no divergence but skew weighted by the desired
+    shares, over the first k prefixes; 0 at parity, mostly below 0 otherwise.
     """
+
+    def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
+        super().__init__(options, labels)
+        self._divergence = options.get("form", "divergence") == "divergence"
 
     def query(self, query: Query, weights: Floats) -> Floats:
         """Return a concept's NDKL; an image drawn twice stands twice in the ranking."""
@@ -171,14 +179,16 @@ class Ndkl(_Retrieval):
             length = repeated.shape[1]
             if not length:
                 continue
+            length = length if self._divergence else min(length, self.k(query))
             ranks = np.arange(1, length + 1)
-            share = np.cumsum(repeated, axis=1) / ranks
+            share = np.cumsum(repeated[:, :length], axis=1) / ranks
             known = (share > 0) & (desired[row][:, None] > 0)
             terms = np.zeros_like(share)
             np.log(np.divide(share, desired[row][:, None], out=terms, where=known), out=terms,
                    where=known)  # fmt: skip
             discount = 1 / np.log2(ranks + 1)
-            found[row] = (share * terms).sum(axis=0) @ discount / math.fsum(discount)
+            part = share if self._divergence else desired[row][:, None]
+            found[row] = (part * terms).sum(axis=0) @ discount / math.fsum(discount)
         return found
 
 

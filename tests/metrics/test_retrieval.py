@@ -108,3 +108,32 @@ def test_a_picture_without_a_score_and_a_wrong_k_are_named() -> None:
         make("ndkl").prepare([ScoredSample("s", "c", None, None, groups={"gender": "a"})])
     with pytest.raises(UserError, match="at least 1"):
         make("bias_at_k", k=0)
+
+
+def slow_weighted_skew(groups: list[str], k: int) -> float:
+    """Add up, prefix by prefix, the skews of the values in it, weighted by their pool shares."""
+    pool = {name: groups.count(name) / len(groups) for name in set(groups)}
+    found = norm = 0.0
+    for length in range(1, min(k, len(groups)) + 1):
+        discount = 1 / math.log2(length + 1)
+        norm += discount
+        for name, desired in pool.items():
+            share = groups[:length].count(name) / length
+            if share:
+                found += discount * desired * math.log(share / desired)
+    return found / norm
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.sampled_from("abc"), min_size=1, max_size=12), st.integers(1, 14))
+def test_the_release_s_own_ndkl_is_skew_weighted_by_desired_shares(
+    groups: list[str], k: int
+) -> None:
+    ranked = [image(-float(place), name) for place, name in enumerate(groups)]
+    found = value(make("ndkl", form="weighted_skew", k=k), ranked)
+    assert found == pytest.approx(slow_weighted_skew(groups, k), abs=1e-12)
+
+
+def test_the_worked_example_of_the_release_s_own_ndkl() -> None:
+    ranked = [image(3.0, "f"), image(2.0, "m"), image(1.0, "f")]
+    assert value(make("ndkl", form="weighted_skew", k=2), ranked) == pytest.approx(0.144, abs=5e-4)
