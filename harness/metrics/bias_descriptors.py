@@ -146,7 +146,7 @@ BIAS_METRICS: tuple[MetricDescriptor, ...] = (
         id="ndkl",
         target="harness.metrics.retrieval:Ndkl",
         summary="Normalised discounted KL divergence of the ranking's prefixes.",
-        direction="lower",
+        direction="zero",
         options=(
             *_RANKED,
             _DESIRED,
