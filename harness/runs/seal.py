@@ -16,6 +16,8 @@ SEAL = "seal.json"
 SAMPLES = "samples.jsonl"
 SEALED = ("evaluation.json", SAMPLES, "metrics.json", "spec.yaml")
 
+_ANEW = "remove the evaluation's folder; the same command evaluates anew"
+
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON that is the same bytes for the same value; whole or not at all."""
@@ -69,11 +71,11 @@ def check_seal(directory: Path, *, samples: bool = True) -> dict[str, bytes]:
             else:
                 same = sizes.get(name) in {None, file.stat().st_size}
         except FileNotFoundError:
-            raise UserError("a sealed file is missing", where=file) from None
+            raise UserError("a sealed file is missing", where=file, fix=_ANEW) from None
         except OSError as error:
             raise UserError(f"cannot be read: {error.strerror}", where=file) from None
         if not same:
-            raise UserError("changed since it was sealed", where=file)
+            raise UserError("changed since it was sealed", where=file, fix=_ANEW)
     return contents
 
 
@@ -87,7 +89,7 @@ def _sealed(directory: Path) -> tuple[dict[str, str], dict[str, int]]:
         version, hashes = int(held["format"]), dict(held["sha256"])
         sizes = dict(held.get("bytes", {}))
     except (ValueError, KeyError, TypeError):
-        raise UserError("the seal is damaged", where=path) from None
+        raise UserError("the seal is damaged", where=path, fix=_ANEW) from None
     if version > FORMAT:
         raise UserError(
             f"written in format {version}; this harness knows up to {FORMAT}",

@@ -183,7 +183,11 @@ class Planner:
         evaluations, lasting = plain, None
         if (folder / RECORD).is_file():
             state, lasting = "sealed", 0.0
-            evaluations = self._evaluations(trial, folder)
+            try:
+                evaluations = self._evaluations(trial, folder)
+            except UserError as error:
+                fix = error.fix or f"if it is the training that is damaged, remove {folder}"
+                raise UserError(error.message, where=error.where, fix=fix) from None
         elif (pace := _pace(self._root, trial.model.model)) is not None:
             lasting = pace * planned.steps
         samples: dict[str, int] = {}

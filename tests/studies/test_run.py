@@ -116,6 +116,23 @@ def test_a_trial_that_fails_is_reported_and_the_rest_goes_on(world: World) -> No
     assert world.trained == [("single", ("raf_db",), 1, 2)]
 
 
+def test_a_damaged_training_is_named_with_what_mends_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done()
+    plain = world.plan
+
+    def refuse(model: str, tasks: Any, **asked: Any) -> Any:
+        if "seed1" in str(asked.get("checkpoint")):
+            raise UserError("cannot be read", where=asked["checkpoint"])
+        return plain(model, tasks, **asked)
+
+    monkeypatch.setattr("harness.api.plan", refuse)
+    problems = [plan.problem for plan in planned() if plan.problem]
+    assert len(problems) == 2
+    assert all("remove results/trainings/majority-" in problem for problem in problems)
+
+
 def test_an_interruption_is_no_failure(world: World) -> None:
     world.breaks, world.crash = {("joint", 0)}, KeyboardInterrupt
     with pytest.raises(KeyboardInterrupt):
