@@ -26,34 +26,49 @@ VOCABULARY = 8192
 
 
 class RandomLlava(VisionLanguageModel):
-    """The random model; words are tokens."""
+    """The random model; words are tokens.
 
-    def __init__(self) -> None:
+    Args:
+        heads: Of the language model, 64 wide each; the tower has three quarters of them.
+        layers: Of both.
+        patch: Side of a patch in pixels; there are (224 / patch)^2 positions.
+        dtype: Of the weights.
+    """
+
+    def __init__(
+        self,
+        heads: int = 8,
+        layers: int = 8,
+        patch: int = 16,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
         torch.manual_seed(0)
+        width, seen = 64 * heads, 48 * heads
         tower: Any = CLIPVisionModel(
             CLIPVisionConfig(
-                hidden_size=384,
-                intermediate_size=1536,
-                num_hidden_layers=8,
-                num_attention_heads=6,
+                hidden_size=seen,
+                intermediate_size=4 * seen,
+                num_hidden_layers=layers,
+                num_attention_heads=max(1, 3 * heads // 4),
                 image_size=224,
-                patch_size=16,
+                patch_size=patch,
             )
         )
-        self.tower = tower.eval()
-        self.projector = nn.Sequential(nn.Linear(384, 512), nn.GELU(), nn.Linear(512, 512))
+        self.tower = tower.eval().to(dtype)
+        projector = nn.Sequential(nn.Linear(seen, width), nn.GELU(), nn.Linear(width, width))
+        self.projector = projector.to(dtype)
         language_model: Any = LlamaForCausalLM(
             LlamaConfig(
                 vocab_size=VOCABULARY,
-                hidden_size=512,
-                intermediate_size=1408,
-                num_hidden_layers=8,
-                num_attention_heads=8,
+                hidden_size=width,
+                intermediate_size=11 * width // 4,
+                num_hidden_layers=layers,
+                num_attention_heads=heads,
                 max_position_embeddings=2048,
                 initializer_range=0.05,
             )
         )
-        self.language_model = language_model.eval()
+        self.language_model = language_model.eval().to(dtype)
         self.context, self.ends = 2048, frozenset({2})
 
     def prompt(self, turns: Sequence[Turn], options: Sequence[str]) -> Joint:
@@ -67,7 +82,7 @@ class RandomLlava(VisionLanguageModel):
 
     def encode(self, images: Sequence[LoadedImage]) -> list[Tensor]:
         pixels = np.stack([np.asarray(image.pixels, dtype=np.float32) for image in images])
-        given = torch.from_numpy(pixels / 127.5 - 1).permute(0, 3, 1, 2)
+        given = torch.from_numpy(pixels / 127.5 - 1).permute(0, 3, 1, 2).to(self.tower.dtype)
         return list(self.tower(given).last_hidden_state[:, 1:])
 
     def connect(self, features: Sequence[Tensor]) -> list[Tensor]:

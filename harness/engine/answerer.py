@@ -11,7 +11,7 @@ from torch import Tensor
 from harness.engine.alone import score_alone
 from harness.engine.batching import Batches, fitting_positions, free_memory, most_positions
 from harness.engine.cache import position_bytes
-from harness.engine.checking import check_scores, check_texts
+from harness.engine.checking import check_scores, check_texts, settle
 from harness.engine.contract import IMAGE, PromptError, VisionLanguageModel
 from harness.engine.features import FeatureCache
 from harness.engine.generation import Write, Written, generate
@@ -202,13 +202,16 @@ class EngineAnswerer:
             (prompt, ids) for prompt in prompts if prompt not in totals for ids in prompt.options
         ]
         alone = iter(score_alone(self._model, items, self._batches))
+        for prompt in prompts:
+            if prompt not in totals:
+                totals[prompt] = [sum(next(alone)) for _ in prompt.options]
+        settle(self._model, prompts, totals)
         results: Results = {}
         for request, prompt in asked:
             assert isinstance(request.want, Choose)
-            values = totals.get(prompt) or [sum(next(alone)) for _ in prompt.options]
             tokens = tuple(len(option) for option in prompt.options)
             sizes = tuple(len(option.encode()) for option in request.want.options)
-            results[request.id] = Scores("logprob", tuple(values), tokens, sizes)
+            results[request.id] = Scores("logprob", tuple(totals[prompt]), tokens, sizes)
         return results
 
     def _generate(self, asked: Sequence[Asked]) -> Results:

@@ -1,4 +1,4 @@
-"""A sample of answers computed again the slow way, so that nobody has to trust the fast one."""
+"""Answers computed again the slow way: a sample of all, and those that rounding could turn."""
 
 from __future__ import annotations
 
@@ -17,12 +17,42 @@ Item = TypeVar("Item")
 SAMPLE = 4
 TOLERANCE = {"float32": 1e-4, "float16": 2e-2, "bfloat16": 1.5e-1}
 """Difference of a token's log-probability that rounding explains, by the number type."""
+CLOSE = {"float32": 0.0, "float16": 1e-2, "bfloat16": 6e-2}
+"""Lead of the best option over another that rounding may turn, by the number type: four standard
+deviations of what batches and sharing change (benchmarks/engine_precision.py)."""
 
 
 def tolerance(model: VisionLanguageModel) -> float:
     """Return how far a token's log-probability may be off."""
+    return TOLERANCE.get(_dtype(model), max(TOLERANCE.values()))
+
+
+def settle(model: VisionLanguageModel, prompts: Sequence[Prompt], totals: Totals) -> None:
+    """Score options that nearly share the lead alone, so that batches do not choose between them.
+
+    In float32 there is nothing to settle: what is so close is equal.
+
+    Args:
+        model: The model.
+        prompts: Whose options were scored.
+        totals: Their sums, changed in place.
+    """
+    within = CLOSE.get(_dtype(model), max(CLOSE.values()))
+    if not within:
+        return
+    items = []
+    for prompt in prompts:
+        best = max(totals[prompt], default=0.0)
+        close = [at for at, total in enumerate(totals[prompt]) if best - total <= within]
+        items += [(prompt, at) for at in close] if len(close) > 1 else []
+    each = score_alone(model, [(prompt, prompt.options[at]) for prompt, at in items], Batches(1))
+    for (prompt, at), found in zip(items, each, strict=True):
+        totals[prompt][at] = sum(found)
+
+
+def _dtype(model: VisionLanguageModel) -> str:
     dtype = model.language_model.get_input_embeddings().weight.dtype
-    return TOLERANCE.get(str(dtype).removeprefix("torch."), max(TOLERANCE.values()))
+    return str(dtype).removeprefix("torch.")
 
 
 def check_scores(model: VisionLanguageModel, prompts: Sequence[Prompt], totals: Totals) -> str:

@@ -1,0 +1,103 @@
+"""Half precision: rounding chooses no option, and fixed shapes give equal bytes."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from harness.engine import answerer as answering
+from harness.engine.answerer import EngineAnswerer
+from harness.engine.checking import CLOSE
+from harness.models import Runtime
+from harness.requests import Choose, Request, Scores, Turn
+from harness.samples.images import LoadedImage
+
+pytestmark = pytest.mark.torch
+
+LABELS = tuple(chr(61 + at) for at in range(48))
+Values = dict[str, tuple[float, ...]]
+
+
+@pytest.fixture(scope="module")
+def half(make_model: Callable[..., Any]) -> Any:
+    import torch
+
+    model = make_model()
+    model.language_model.to(torch.bfloat16)
+    return model
+
+
+def requests(pictures: Sequence[LoadedImage], count: int) -> list[Request]:
+    chance = random.Random(0)
+    found = []
+    for at in range(count):
+        text = "which is " + "".join(chance.choices("abcdefgh ", k=12))
+        turns = (Turn("user", text, (pictures[at * len(pictures) // count],)),)
+        found.append(Request(f"r{at}", f"s{at}", "t", turns, Choose(LABELS)))
+    return found
+
+
+def values(model: Any, asked: list[Request], *, sharing: bool = True, **runtime: Any) -> Values:
+    answerer = EngineAnswerer(model, Runtime(device="cpu", **runtime), sharing=sharing)
+    found: Values = {}
+    for response in answerer.answer(asked):
+        assert isinstance(response.result, Scores)
+        found[response.request] = response.result.values
+    assert answerer.notes() == []
+    return found
+
+
+def bests(found: Values) -> dict[str, int]:
+    return {name: max(range(len(LABELS)), key=held.__getitem__) for name, held in found.items()}
+
+
+def close(found: Values) -> list[str]:
+    within = CLOSE["bfloat16"]
+    return [name for name, held in found.items() if max(held) - sorted(held)[-2] <= within]
+
+
+@pytest.mark.parametrize("count", [60, pytest.param(2000, marks=pytest.mark.slow)])
+def test_batches_and_sharing_choose_the_same_option(
+    half: Any, pictures: list[LoadedImage], count: int
+) -> None:
+    asked = requests(pictures, count)
+    one = values(half, asked, batch_size=1)
+    assert close(one)  # or there would be nothing that rounding could turn
+    for other in (
+        values(half, asked),
+        values(half, asked[::-1], batch_size=5),
+        values(half, asked, deterministic=True),
+        values(half, asked, sharing=False),
+    ):
+        held = bests(other)
+        turned = [name for name, best in bests(one).items() if held[name] != best]
+        assert len(turned) <= count / 1000
+
+
+def test_what_is_close_is_scored_alone(half: Any, pictures: list[LoadedImage]) -> None:
+    asked = requests(pictures, 60)
+    one, other = values(half, asked, batch_size=1), values(half, asked)
+    name = close(one)[0]
+    request = next(request for request in asked if request.id == name)
+    order = sorted(range(len(LABELS)), key=lambda at: -one[name][at])[:2]
+    alone = values(half, [request], sharing=False, batch_size=1)[name]
+    for at in order:
+        assert one[name][at] == other[name][at] == alone[at]
+
+
+def test_fixed_shapes_give_equal_bytes(half: Any, pictures: list[LoadedImage]) -> None:
+    asked = requests(pictures, 40)
+    found = [values(half, asked, deterministic=True, batch_size=rows) for rows in (1, 3, None)]
+    assert found[0] == found[1] == found[2]
+
+
+def test_float32_has_nothing_to_settle(
+    model: Any, pictures: list[LoadedImage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = requests(pictures, 6)
+    whole = values(model, asked)
+    monkeypatch.setattr(answering, "settle", lambda *_: None)
+    assert values(model, asked) == whole
