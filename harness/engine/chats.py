@@ -170,6 +170,14 @@ def sent(text: str, options: Sequence[str]) -> list[str]:
     return [gap + option for option in options]
 
 
+def spoken(tokenizer: Any, ids: Ids) -> str:
+    """Return an answer's ids as text, without special tokens and the space before an answer."""
+    text: str = tokenizer.decode(
+        list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
+    )
+    return text.removeprefix(" ")
+
+
 def clean(text: str, *tokens: str) -> str:
     """Return a text of a stranger's without what would stand for an image."""
     for token in (_MARK, *tokens):

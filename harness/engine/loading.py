@@ -1,4 +1,4 @@
-"""Options of loading that every PyTorch plugin has: attention, compilation, quantisation, adapters.
+"""Options that PyTorch plugins share: checkpoint, attention, compilation, quantisation, adapters.
 
 Importing this loads no torch, so descriptors and identities can use it.
 """
@@ -38,6 +38,18 @@ LOADING: tuple[Option, ...] = (
         changes_numbers=False,
     ),
     Option(name="adapter", type="path", help="Folder of a LoRA adapter (peft, safetensors)."),
+)
+CHECKPOINT: tuple[Option, ...] = (
+    Option(name="path", help="a checkpoint: a folder, a hub id, or package:NAME/folder"),
+    Option(name="revision", help="branch, tag or commit on the hub"),
+)
+ANSWERS: tuple[Option, ...] = (
+    Option(
+        name="context",
+        type="int",
+        help="positions of prompt and answer; unset: as the checkpoint says",
+    ),
+    Option(name="score_eos", type="bool", default=True, help="an option ends with end-of-sequence"),
 )
 _WEIGHTS, _CONFIG = "adapter_model.safetensors", "adapter_config.json"
 _NEEDS = {

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from PIL import Image
+
+from harness.engine.contract import PromptError
+from harness.samples.images import LoadedImage
 
 _LONGEST, _RATIO = 20_000, 200
 
@@ -18,6 +24,23 @@ def check_shape(image: Image.Image) -> None:
         raise ValueError(f"a side is over {_LONGEST} pixels")
     if longer > _RATIO * shorter:
         raise ValueError(f"one side is over {_RATIO} times the other")
+
+
+@contextmanager
+def shown(image: LoadedImage) -> Iterator[Image.Image]:
+    """Lend a picture's pixels to a preprocessing.
+
+    Raises:
+        PromptError: when its shape, or the preprocessing, rejects it.
+    """
+    try:
+        check_shape(image.pixels)
+        yield image.pixels
+    except (ValueError, ZeroDivisionError, OSError) as error:
+        size = f"{image.pixels.width} x {image.pixels.height}"
+        raise PromptError(
+            "image_rejected", f"the preprocessing rejects a picture of {size}: {error}"
+        ) from None
 
 
 def pad_to_square(image: Image.Image, colour: tuple[int, ...]) -> Image.Image:

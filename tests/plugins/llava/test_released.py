@@ -192,3 +192,33 @@ def test_a_picture_the_processor_rejects_costs_its_own_sample(
     assert isinstance(bad, Failed)
     assert bad.kind == "image_rejected"
     assert isinstance(good, Scores)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_projector_and_line_ends_of_a_tiled_model_train(
+    tiled: Callable[[str], Path], picture: Callable[..., LoadedImage], tmp_path: Path, kind: str
+) -> None:
+    import torch
+
+    from harness.engine import trained
+
+    image = picture(90, 20)
+    model = Llava({"path": str(tiled(kind))}).load_model(RUNTIME)
+    assert trained.chosen_parts(model, "auto") == ("connector", "lora")
+    what = trained.Trained(("connector",))
+    trained.prepare(model, what)
+    seen = model.encode([image])
+    before = model.connect(seen)[0]
+    with torch.enable_grad():
+        torch.autograd.backward(model.connect(seen)[0].square().sum())
+    learnt = {name: weight for _, name, weight in trained.weights(model, what)}
+    assert {"image_newline", "multi_modal_projector.linear_1.weight"} <= set(learnt)
+    assert all(float(weight.grad.abs().max()) > 0 for weight in learnt.values())  # type: ignore[union-attr]
+    for weight in learnt.values():
+        weight.add_(0.5)
+    after = model.connect(seen)[0]
+    assert float((after - before).abs().max()) > 0.1
+    trained.save(model, what, tmp_path)
+    again = Llava({"path": str(tiled(kind))}).load_model(RUNTIME)
+    trained.load(again, tmp_path)
+    assert torch.equal(again.connect(again.encode([image]))[0], after)

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 from harness.descriptors import Json
-from harness.engine.chats import Conversation, tokenize_pieces
-from harness.engine.contract import PromptError, VisionLanguageModel
-from harness.engine.pictures import check_shape, pad_to_square
+from harness.engine.chats import Conversation, spoken, tokenize_pieces
+from harness.engine.contract import VisionLanguageModel
+from harness.engine.pictures import pad_to_square, shown
 from harness.engine.tokens import Ids, Joint
 from harness.requests import Turn
 from harness.samples.images import LoadedImage
@@ -86,11 +86,8 @@ class BunnyModel(VisionLanguageModel):
         return tokenize_pieces(self.asking.tokenizer, text, options, end)
 
     def decode(self, ids: Ids) -> str:
-        """Return ids as text, without special tokens and the space that stands before an answer."""
-        text: str = self.asking.tokenizer.decode(
-            list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
-        return text.removeprefix(" ")
+        """Return ids as text; see the contract."""
+        return spoken(self.asking.tokenizer, ids)
 
     def encode(self, images: Sequence[LoadedImage]) -> list[Tensor]:
         """Return each image's patch tokens ``(N, scales x D)``, before the projector."""
@@ -107,21 +104,13 @@ class BunnyModel(VisionLanguageModel):
         Raises:
             PromptError: when the preprocessing rejects it.
         """
-        processor = self.asking.processor
-        shown, side = image.pixels, self.asking.scales[-1]
-        try:
-            check_shape(shown)
-            if self.asking.pad:
-                shown = pad_to_square(shown, tuple(int(255 * one) for one in processor.image_mean))
+        processor, side = self.asking.processor, self.asking.scales[-1]
+        with shown(image) as pixels:
+            colour = tuple(int(255 * one) for one in processor.image_mean)
+            given = pad_to_square(pixels, colour) if self.asking.pad else pixels
             size = {"height": side, "width": side}
-            found = processor(images=shown, size=size, return_tensors="pt")
-        except (ValueError, ZeroDivisionError, OSError) as error:
-            given = f"{image.pixels.width} x {image.pixels.height}"
-            raise PromptError(
-                "image_rejected", f"the preprocessing rejects a picture of {given}: {error}"
-            ) from None
-        pixels: Tensor = found["pixel_values"]
-        return pixels
+            found: Tensor = processor(images=given, size=size, return_tensors="pt")["pixel_values"]
+        return found
 
     def look(self, pixels: Tensor) -> Tensor:
         """Return patch tokens ``(B, N, scales x D)`` of pictures ``(B, 3, S, S)``.
@@ -133,12 +122,12 @@ class BunnyModel(VisionLanguageModel):
         tile = self.asking.scales[0]
         seen = []
         for scale in self.asking.scales:
-            shown = pixels
+            sized = pixels
             if scale != pixels.shape[-1]:
-                shown = interpolate(pixels.float(), size=(scale, scale), mode="bicubic").to(pixels)
+                sized = interpolate(pixels.float(), size=(scale, scale), mode="bicubic").to(pixels)
             across = scale // tile
             tiles = [
-                shown[..., y * tile : (y + 1) * tile, x * tile : (x + 1) * tile]
+                sized[..., y * tile : (y + 1) * tile, x * tile : (x + 1) * tile]
                 for y in range(across)
                 for x in range(across)
             ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.descriptors import Option
-from harness.engine.loading import LOADING
+from harness.engine.loading import ANSWERS, CHECKPOINT, LOADING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from harness.descriptors import Json
 
 OPTIONS: tuple[Option, ...] = (
-    Option(name="path", help="a checkpoint: a folder or a hub id"),
-    Option(name="revision", help="branch, tag or commit on the hub"),
+    *CHECKPOINT,
     Option(name="vision_tower", help="folder or hub id of the tower; unset: as the config says"),
     Option(
         name="image_aspect",
@@ -22,12 +21,7 @@ OPTIONS: tuple[Option, ...] = (
         choices=("auto", "pad", "resize"),
         help="pad pictures to squares, or resize them out of shape; auto: as the config says",
     ),
-    Option(
-        name="context",
-        type="int",
-        help="positions of prompt and answer; unset: as the checkpoint says",
-    ),
-    Option(name="score_eos", type="bool", default=True, help="an option ends with end-of-sequence"),
+    *ANSWERS,
     *LOADING,
 )
 

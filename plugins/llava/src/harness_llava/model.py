@@ -9,17 +9,19 @@ from typing import Any
 import torch
 from harness.descriptors import Json
 from harness.engine.answerer import EngineAnswerer
-from harness.engine.chats import Render, tokenize_pieces, tokenize_whole
-from harness.engine.contract import PromptError, VisionLanguageModel
-from harness.engine.pictures import check_shape
+from harness.engine.chats import Render, spoken, tokenize_pieces, tokenize_whole
+from harness.engine.contract import VisionLanguageModel
+from harness.engine.pictures import shown
 from harness.engine.tokens import Ids, Joint
 from harness.requests import Request, Response, Turn
 from harness.samples.images import LoadedImage
+from PIL import Image
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
 
 Preprocess = Callable[[Any], Mapping[str, Tensor]]
 _AMONG_OTHERS = "+others"
+_DIGIT = 256  # whole numbers up to it are exact in every number type
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,29 +89,28 @@ class LlavaModel(VisionLanguageModel):
         return tokenize_whole(asking.tokenizer, text, options, end, asking.image)
 
     def decode(self, ids: Ids) -> str:
-        """Return ids as text, without special tokens and the space that stands before an answer."""
-        text: str = self.asking.tokenizer.decode(
-            list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
-        return text.removeprefix(" ")
+        """Return ids as text; see the contract."""
+        return spoken(self.asking.tokenizer, ids)
 
     def encode(self, images: Sequence[LoadedImage]) -> list[Tensor]:
         """Return the tower's patch tokens of each image ``(N, D)``, before the projector."""
-        shown = [self.pixels(image)["pixel_values"] for image in images]
-        config = self.vision.config
-        layers = config.vision_feature_layer
-        tower = self.vision.vision_tower
-        states = tower(self.placed(torch.cat(shown)), output_hidden_states=True).hidden_states
-        wanted = [layers] if isinstance(layers, int) else layers
-        found = torch.cat([states[layer] for layer in wanted], dim=-1)
-        if config.vision_feature_select_strategy == "default":
-            found = found[:, 1:]
-        return list(found)
+        pixels = [self.pixels(image)["pixel_values"] for image in images]
+        return list(self.look(torch.cat(pixels)))
 
     def connect(self, features: Sequence[Tensor]) -> list[Tensor]:
         """Return each image's positions ``(N, W)``."""
         projector = self.vision.multi_modal_projector
         return [projector(self.placed(found)) for found in features]
+
+    def look(self, pixels: Tensor) -> Tensor:
+        """Return what the tower's chosen layers say ``(B, N, D)`` of pixels ``(B, 3, S, S)``."""
+        config = self.vision.config
+        layers = config.vision_feature_layer
+        tower = self.vision.vision_tower
+        states = tower(self.placed(pixels), output_hidden_states=True).hidden_states
+        wanted = [layers] if isinstance(layers, int) else layers
+        found = torch.cat([states[layer] for layer in wanted], dim=-1)
+        return found[:, 1:] if config.vision_feature_select_strategy == "default" else found
 
     def pixels(self, image: LoadedImage) -> Mapping[str, Tensor]:
         """Return a picture as the tower takes it.
@@ -117,14 +118,8 @@ class LlavaModel(VisionLanguageModel):
         Raises:
             PromptError: when the preprocessing rejects it.
         """
-        try:
-            check_shape(image.pixels)
-            return self._preprocess(image)
-        except (ValueError, ZeroDivisionError, OSError) as error:
-            size = f"{image.pixels.width} x {image.pixels.height}"
-            raise PromptError(
-                "image_rejected", f"the preprocessing rejects a picture of {size}: {error}"
-            ) from None
+        with shown(image) as pixels:
+            return self._preprocess(pixels, among_others=image.key.endswith(_AMONG_OTHERS))
 
     def close(self) -> None:
         """Free the weights."""
@@ -144,8 +139,9 @@ class LlavaModel(VisionLanguageModel):
             "language_model": self.language_model,
         }
 
-    def _preprocess(self, image: LoadedImage) -> Mapping[str, Tensor]:
-        return self.asking.preprocess(image.pixels)
+    def _preprocess(self, pixels: Image.Image, *, among_others: bool) -> Mapping[str, Tensor]:
+        del among_others
+        return self.asking.preprocess(pixels)
 
     def placed(self, values: Tensor) -> Tensor:
         """Return values where, and in the number type in which, the tower computes."""
@@ -156,6 +152,9 @@ class LlavaModel(VisionLanguageModel):
 class TiledLlavaModel(LlavaModel):
     """LLaVA-NeXT and LLaVA-OneVision: tiles at any resolution, and a token at each line's end.
 
+    An image's features are its tiles' patch tokens, and a last row that says how many tiles there
+    are and how large the image was.
+
     Args:
         model: A transformers ``LlavaNextForConditionalGeneration`` or
             ``LlavaOnevisionForConditionalGeneration``.
@@ -164,45 +163,82 @@ class TiledLlavaModel(LlavaModel):
         features_key: What an image's features depend on.
     """
 
-    trains = ("lora",)
+    def __init__(
+        self, model: Any, asking: Asking, context: int, features_key: Mapping[str, Json]
+    ) -> None:
+        super().__init__(model, asking, context, {**features_key, "form": "tiles"})
 
     def encode(self, images: Sequence[LoadedImage]) -> list[Tensor]:
-        """Return each image's positions ``(T, W)``: transformers' own, packed and projected.
+        """Return the patch tokens of each image's tiles ``(tiles x N + 1, D)``.
 
         One picture at a time: their tiles differ in number.
         """
         found = []
         for image in images:
-            shown = dict(self.pixels(image))
-            shown["pixel_values"] = self.placed(shown["pixel_values"])
-            features = self.vision.get_image_features(**shown)
-            found.append(features.pooler_output[0])
+            given = self.pixels(image)
+            seen = self.look(given["pixel_values"][0])
+            numbers = (len(seen), *given["image_sizes"][0].tolist())
+            digits = [digit for number in numbers for digit in divmod(int(number), _DIGIT)]
+            last = seen.new_zeros(1, seen.shape[-1])
+            last[0, : len(digits)] = last.new_tensor(digits)
+            found.append(torch.cat([seen.flatten(0, 1), last]))
         return found
 
     def connect(self, features: Sequence[Tensor]) -> list[Tensor]:
-        """Return the features: they are projected already."""
-        return [self.placed(found) for found in features]
+        """Return each image's positions ``(T, W)``: projected, laid together, lines ended."""
+        found = []
+        for held in features:
+            digits = held[-1, :6].tolist()
+            tiles, high, wide = (
+                int(one) * _DIGIT + int(other)
+                for one, other in zip(digits[::2], digits[1::2], strict=True)
+            )
+            seen = self.placed(held[:-1]).view(tiles, -1, held.shape[-1])
+            packed, _ = self.vision.pack_image_features(
+                [self.vision.multi_modal_projector(seen)],
+                torch.tensor([[high, wide]]),
+                image_newline=self.vision.image_newline,
+                **self._packing,
+            )
+            found += packed
+        return found
 
     def parts(self) -> Mapping[str, nn.Module]:
-        """Return the tower and the language model; the projector's work is part of encoding."""
-        return {name: part for name, part in super().parts().items() if name != "connector"}
+        """Return the tower, the projector with the token that ends lines, the language model."""
+        return {**super().parts(), "connector": _Connector(self.vision)}
 
-    def _preprocess(self, image: LoadedImage) -> Mapping[str, Tensor]:
-        found = super()._preprocess(image)
+    @property
+    def _packing(self) -> Mapping[str, Any]:
+        return {"vision_feature_select_strategy": self.vision.config.vision_feature_select_strategy}
+
+    def _preprocess(self, pixels: Image.Image, *, among_others: bool) -> Mapping[str, Tensor]:
+        found = super()._preprocess(pixels, among_others=among_others)
         return {name: found[name] for name in ("pixel_values", "image_sizes")}
+
+
+class _Connector(nn.Module):
+    """What of a tiled LLaVA is between tower and language model."""
+
+    def __init__(self, vision: Any) -> None:
+        super().__init__()
+        self.multi_modal_projector = vision.multi_modal_projector
+        self.image_newline = vision.image_newline
 
 
 class OneVisionModel(TiledLlavaModel):
     """LLaVA-OneVision: a picture alone is cut into tiles, one of several is a padded square."""
 
-    def _preprocess(self, image: LoadedImage) -> Mapping[str, Tensor]:
-        if not image.key.endswith(_AMONG_OTHERS):
-            return super()._preprocess(image)
-        found = self.asking.preprocess([[image.pixels, image.pixels]])
+    @property
+    def _packing(self) -> Mapping[str, Any]:
+        return {"vision_aspect_ratio": self.vision.config.vision_aspect_ratio}
+
+    def _preprocess(self, pixels: Image.Image, *, among_others: bool) -> Mapping[str, Tensor]:
+        if not among_others:
+            return super()._preprocess(pixels, among_others=False)
+        found = self.asking.preprocess([[pixels, pixels]])
         return {
-            "pixel_values": found["pixel_values"][:1],
+            "pixel_values": found["pixel_values"][:1, :1],
             "image_sizes": found["image_sizes"][:1],
-            "batch_num_images": torch.tensor([2]),
         }
 
 

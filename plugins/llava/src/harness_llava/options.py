@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.descriptors import Option
-from harness.engine.loading import LOADING
+from harness.engine.loading import ANSWERS, CHECKPOINT, LOADING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from harness.descriptors import Json
 
 OPTIONS: tuple[Option, ...] = (
-    Option(name="path", help="a checkpoint: a folder, a hub id, or package:NAME/folder"),
-    Option(name="revision", help="branch, tag or commit on the hub"),
+    *CHECKPOINT,
     Option(
         name="format",
         default="auto",
@@ -38,12 +37,7 @@ OPTIONS: tuple[Option, ...] = (
         choices=("auto", "pad", "crop"),
         help="LLaVA-1.5: pad pictures to squares, or crop; auto: as the checkpoint's own code",
     ),
-    Option(
-        name="context",
-        type="int",
-        help="positions of prompt and answer; unset: as the checkpoint says",
-    ),
-    Option(name="score_eos", type="bool", default=True, help="an option ends with end-of-sequence"),
+    *ANSWERS,
     *LOADING,
 )
 

@@ -1,0 +1,105 @@
+"""A released checkpoint as the harness sees it: a light identity first, weights when asked for.
+
+Importing this loads no torch.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from harness.descriptors import Json
+from harness.engine.checkpoints import Checkpoint, open_checkpoint, require_family
+from harness.engine.devices import resolve_dtype
+from harness.engine.loading import loading_identity
+from harness.engine.weights import user_cache
+from harness.errors import UserError
+from harness.models import Runtime
+
+if TYPE_CHECKING:
+    from harness.engine.answerer import EngineAnswerer
+    from harness.engine.contract import VisionLanguageModel
+
+_OF_FEATURES = frozenset(
+    {"model", "scheme", "checkpoint", "tower", "dtype", "attention", "adapter_sha256"}
+    | {"image_aspect", "min_pixels", "max_pixels"}
+)
+
+
+class ReleasedModel(ABC):
+    """A checkpoint that is known but not loaded; a plugin says how it is loaded.
+
+    Attributes:
+        id: The model's, which is also the family of its checkpoints.
+        example: A preset, for the message when no checkpoint is given.
+        scheme: Raised when the way answers are computed changes their numbers.
+        said: Options that stand in the identity as they are.
+
+    Args:
+        options: Parsed options of the descriptor; :data:`.loading.CHECKPOINT` are among them.
+    """
+
+    id: ClassVar[str]
+    example: ClassVar[str]
+    scheme: ClassVar[int] = 1
+    said: ClassVar[tuple[str, ...]] = ("context", "score_eos")
+
+    def __init__(self, options: Mapping[str, Json]) -> None:
+        self.options: dict[str, Any] = dict(options)
+
+    def identity(self, runtime: Runtime) -> dict[str, Json]:
+        """Return everything that can change the numbers; see the model contract."""
+        memo = runtime.cache or user_cache()
+        source = self.open()
+        return {
+            "model": self.id,
+            "scheme": self.scheme,
+            "checkpoint": source.identity(memo),
+            "dtype": resolve_dtype(runtime.dtype, source.dtype),
+            **loading_identity(self.options, memo),
+            **{name: self.options.get(name) for name in self.said},
+            **self.about(source, memo),
+        }
+
+    def about(self, source: Checkpoint, memo: Path) -> dict[str, Json]:
+        """Return what else can change the numbers.
+
+        Args:
+            source: The checkpoint.
+            memo: Folder that remembers hashes of weight files.
+        """
+        del source, memo
+        return {}
+
+    def load(self, runtime: Runtime) -> EngineAnswerer:
+        """Load the weights."""
+        from harness.engine.answerer import EngineAnswerer
+
+        return EngineAnswerer(self.load_model(runtime), runtime)
+
+    @abstractmethod
+    def load_model(self, runtime: Runtime) -> VisionLanguageModel:
+        """Return the model as the engine takes it, on its device."""
+
+    def open(self) -> Checkpoint:
+        """Return the checkpoint.
+
+        Raises:
+            UserError: when none is given, or it is not there or not of this family.
+        """
+        path = self.options.get("path")
+        if not path:
+            raise UserError(
+                f"{self.id} needs a checkpoint",
+                fix=f"-o path=FOLDER or HUB_ID, or -o preset={self.example}",
+            )
+        source = open_checkpoint(str(path), revision=self.options.get("revision"))
+        require_family(source, self.id)
+        return source
+
+
+def of_features(identity: Mapping[str, Json]) -> dict[str, Json]:
+    """Return what of an identity an image's features depend on."""
+    return {name: value for name, value in identity.items() if name in _OF_FEATURES}

@@ -1,0 +1,57 @@
+"""What tests of several model plugins share: pictures, and logits without the engine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from harness.requests import Turn
+from harness.samples.images import LoadedImage
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+@pytest.fixture
+def no_gradients() -> Iterator[None]:
+    import torch
+
+    with torch.no_grad():
+        yield
+
+
+@pytest.fixture(scope="session")
+def picture() -> Callable[..., LoadedImage]:
+    def make(width: int, height: int, seed: int = 0) -> LoadedImage:
+        noise = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+        image = Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC)
+        key = f"{width}x{height}#{seed}"
+        return LoadedImage(image, key, key, width, height)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def logits() -> Callable[..., np.ndarray]:
+    """Every logit of a chat, by the contract's own parts and nothing of the engine."""
+    import torch
+
+    def run(model: Any, turns: Sequence[Turn]) -> np.ndarray:
+        ids = model.prompt(turns, ()).prefix
+        images = [image for turn in turns for image in turn.images]
+        with torch.inference_mode():
+            given = model.inputs(ids, model.connect(model.encode(images)) if images else [])
+            found = model.forward(
+                given.embeds[None],
+                mask=torch.ones(1, given.length, dtype=torch.long),
+                positions=given.positions[:, None],
+                cache=None,
+                extras={},
+            )
+        return np.asarray(found[0])
+
+    return run
