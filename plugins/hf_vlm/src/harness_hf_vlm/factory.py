@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from harness_hf_vlm.loading import Loaded
+    from harness_hf_vlm.shared import SharedModel
     from harness_hf_vlm.sight import Run
 
 _SCHEME = 1  # raised when the way answers are computed changes their numbers
@@ -60,6 +61,16 @@ class HfVlm:
         from harness_hf_vlm.loading import choose
 
         return choose(self.load_parts(runtime), runtime, str(self._options.get("way") or "auto"))
+
+    def load_model(self, runtime: Runtime) -> SharedModel:
+        """Load the weights as training needs them.
+
+        Raises:
+            UserError: images are not simply put among the decoder's embeddings.
+        """
+        from harness_hf_vlm.loading import trainable
+
+        return trainable(self.load_parts(runtime), runtime)
 
     def load_parts(self, runtime: Runtime) -> Loaded:
         """Return model and processor, on their device."""

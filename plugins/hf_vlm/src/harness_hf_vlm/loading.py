@@ -153,17 +153,31 @@ _WHAT = {
 }
 
 
+def trainable(loaded: Loaded, runtime: Runtime) -> SharedModel:
+    """Return the model as training needs it; its vision tower stays as it is.
+
+    Raises:
+        UserError: images are not simply put among the decoder's embeddings.
+    """
+    choose(loaded, runtime, "engine")
+    loaded.model.requires_grad_(requires_grad=False)
+    return _shared(loaded)
+
+
 def _answerer(name: str, loaded: Loaded, runtime: Runtime, notes: Sequence[str]) -> Answerer:
     if name == "cached":
         return ProcessorAnswerer(loaded, runtime, cached=True, notes=notes)
-    model = SharedModel(
+    return EngineAnswerer(_shared(loaded), runtime)
+
+
+def _shared(loaded: Loaded) -> SharedModel:
+    return SharedModel(
         loaded.model,
         loaded.chats,
         context=loaded.context,
         score_eos=loaded.score_eos,
         features_key=loaded.about,
     )
-    return EngineAnswerer(model, runtime)
 
 
 def _difference(found: Sequence[Response], wanted: Sequence[object], loaded: Loaded) -> str:

@@ -11,7 +11,7 @@ from harness.engine.contract import VisionLanguageModel
 from harness.engine.tokens import Ids, Joint
 from harness.requests import Turn
 from harness.samples.images import LoadedImage
-from torch import Tensor
+from torch import Tensor, nn
 
 from harness_hf_vlm.chats import MARK, Chats, to_device
 
@@ -31,6 +31,8 @@ class SharedModel(VisionLanguageModel):
     Raises:
         ValueError: when texts have no image token.
     """
+
+    trains = ("lora",)
 
     def __init__(
         self,
@@ -70,6 +72,10 @@ class SharedModel(VisionLanguageModel):
     def connect(self, features: Sequence[Tensor]) -> list[Tensor]:
         """Return the same, where the decoder is."""
         return [feature.to(self.device) for feature in features]
+
+    def parts(self) -> Mapping[str, nn.Module]:
+        """Return the decoder without its head; tower and connector are the model's own affair."""
+        return {"language_model": self.language_model.get_decoder()}
 
     def _embeddings(self, image: LoadedImage) -> Tensor:
         given = to_device(self._chats.inputs(MARK, [image], special=False), self.language_model)
