@@ -46,21 +46,29 @@ def weights(folder: Path) -> dict[str, str]:
     "at",
     [
         pytest.param("2", marks=pytest.mark.slow, id="before a checkpoint"),
-        pytest.param("6", id="behind a checkpoint"),
+        pytest.param("5", id="behind a checkpoint"),
         pytest.param("11", marks=pytest.mark.slow, id="in the second epoch"),
     ],
 )
 def test_a_killed_training_ends_in_the_same_weights(
     built: Path, faces: Path, tmp_path: Path, at: str
 ) -> None:
-    command = [sys.executable, str(HERE / "kill.py"), at, *flags(built, faces, "killed")]
+    wish = ("--validate", "raf_db:accuracy", "--hold-out", "0.1")
+    command = [sys.executable, str(HERE / "kill.py"), at, *flags(built, faces, "killed", *wish)]
     assert subprocess.run(command, check=False, capture_output=True).returncode == -9
     assert not (tmp_path / "killed" / "train.json").exists()
-    assert train(*flags(built, faces, "killed")) == 0
-    assert train(*flags(built, faces, "whole")) == 0
+    assert train(*flags(built, faces, "killed", *wish)) == 0
+    assert train(*flags(built, faces, "whole", *wish)) == 0
     whole = weights(tmp_path / "whole")
     assert set(whole) == {"connector.safetensors", "lora.safetensors"}
     assert weights(tmp_path / "killed") == whole
+    records = [
+        json.loads((tmp_path / name / "train.json").read_text()) for name in ("killed", "whole")
+    ]
+    assert records[0]["validation"] == records[1]["validation"]
+    for key in ("loss", "validation"):
+        one, other = ([epoch[key] for epoch in record["epochs"]] for record in records)
+        assert one == other
 
 
 def test_a_finished_training_returns_at_once(built: Path, faces: Path, tmp_path: Path) -> None:
@@ -157,6 +165,14 @@ def test_weights_of_another_model_are_refused(
     ]  # fmt: skip
     assert train(*ask) == 2
     assert f"of another model: {name} has the shape" in capsys.readouterr().err
+    record = (tmp_path / "out" / "train.json").read_text()
+    sha256 = json.loads(record)["model"]["identity"]["language_model"]["sha256"]
+    (tmp_path / "out" / "train.json").write_text(record.replace(sha256, "0" * 64))
+    assert train(*ask) == 2
+    assert "trained over other weights than the model's" in capsys.readouterr().err
+    (tmp_path / "out" / "train.json").write_text(record.replace('"format": 1', '"format": 2'))
+    assert train(*ask) == 2
+    assert "is of format 2, this version of the harness reads 1" in capsys.readouterr().err
     assert train(*ask[:-1], "nowhere") == 2
     assert "no finished training: no train.json" in capsys.readouterr().err
 
@@ -171,20 +187,104 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_samples(
     assert "the loss is not finite at step 1, samples train_" in capsys.readouterr().err
 
 
-def test_memory_that_runs_out_halves_the_micro_batch_only(
-    built: Path, faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_weights_that_are_not_finite_are_never_saved(
+    built: Path, faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     from harness.training import loop
 
-    steps = ("--epochs", "1", "--lora-dropout", "0")
-    assert train(*flags(built, faces, "small", *steps, "--micro-batch", "1")) == 0
     plain = loop.EpochTrainer.compute_loss
 
+    def spoiling(self: Any, *given: Any, **named: Any) -> Any:
+        loss = plain(self, *given, **named)
+        if self.state.global_step == 3:  # finite itself, but not its gradient
+            loss.register_hook(lambda gradient: gradient * float("nan"))  # type: ignore[no-untyped-call]
+        return loss
+
+    monkeypatch.setattr(loop.EpochTrainer, "compute_loss", spoiling)
+    assert train(*flags(built, faces, "out")) == 2
+    assert "weights are not finite after step 4" in capsys.readouterr().err
+    folder = tmp_path / "out" / "epoch-000"
+    assert loop.last_checkpoint(folder) == folder / "checkpoint-2"
+
+
+def test_the_best_epoch_s_weights_are_kept(
+    built: Path, faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.training.validation import Validation
+
+    said = iter([0.2, 0.9, 0.9, 0.1])
+    monkeypatch.setattr(Validation, "measure", lambda *_: next(said))
+    wish = ("--validate", "raf_db:accuracy", "--hold-out", "0.3", "--epochs", "4", "--keep", "1")
+    assert train(*flags(built, faces, "out", *wish)) == 0
+    record = json.loads((tmp_path / "out" / "train.json").read_text())
+    assert [epoch["validation"] for epoch in record["epochs"]] == [0.2, 0.9, 0.9, 0.1]
+    assert record["validation"]["epoch"] == 1
+    assert weights(tmp_path / "out") == weights(tmp_path / "out" / "epoch-001" / "end")
+    left = [
+        number for number in range(4) if weights(tmp_path / "out" / f"epoch-00{number}" / "end")
+    ]
+    assert left == [1, 3]
+    held_out = record["validation"]["samples"]
+    assert record["data"]["samples"] + held_out == len(_lines(tmp_path / "out" / "seen.txt")) == 13
+
+
+def test_a_checkpoint_that_was_not_written_to_its_end_is_passed_over(tmp_path: Path) -> None:
+    from harness.training.loop import last_checkpoint
+
+    assert last_checkpoint(tmp_path) is None
+    for step in (2, 10, 12):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+    for step in (2, 10):
+        (tmp_path / f"checkpoint-{step}" / "whole").touch()
+    assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-10"
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one_does(built: Path, faces: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    same = ("--lora-dropout", "0", "--device", "cpu")
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2",
+              "--master_port", "0", "-m", "harness"]  # fmt: skip
+    command = [*launch, *flags(built, faces, "two", *same)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("trained:") == 1
+    assert train(*flags(built, faces, "one", *same)) == 0
+    for path in (tmp_path / "one").glob("*.safetensors"):
+        one, two = load_file(path), load_file(tmp_path / "two" / path.name)
+        for name, weight in one.items():
+            assert (weight - two[name]).abs().max() < 1e-6
+    records = [json.loads((tmp_path / name / "train.json").read_text()) for name in ("one", "two")]
+    losses = [[epoch["loss"] for epoch in record["epochs"]] for record in records]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+    assert records[1]["processes"] == 2
+
+
+def test_memory_that_runs_out_halves_the_micro_batch_only(
+    built: Path, faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    from safetensors.torch import load_file
+
+    from harness.training import loop
+
+    # 11 samples: the last step's micro-batches are of 2 and of 1.
+    same = ("--lora-dropout", "0", "--limit", "11")
+    assert train(*flags(built, faces, "plain", *same)) == 0
+    capsys.readouterr()
+    compute = loop.EpochTrainer.compute_loss
+
     def narrow(self: Any, model: Any, inputs: Any, *rest: Any, **named: Any) -> Any:
-        if len(inputs["items"]) > 1:
+        if len(inputs["items"]) > 1 and self.state.global_step == 2:  # behind a checkpoint
             raise RuntimeError("CUDA out of memory")
-        return plain(self, model, inputs, *rest, **named)
+        return compute(self, model, inputs, *rest, **named)
 
     monkeypatch.setattr(loop.EpochTrainer, "compute_loss", narrow)
-    assert train(*flags(built, faces, "halved", *steps)) == 0
-    assert weights(tmp_path / "halved") == weights(tmp_path / "small")
+    assert train(*flags(built, faces, "halved", *same)) == 0
+    assert capsys.readouterr().out.count("memory ran out: micro-batches of 1") == 1
+    for path in (tmp_path / "plain").glob("*.safetensors"):
+        plain, halved = load_file(path), load_file(tmp_path / "halved" / path.name)
+        for name, weight in plain.items():
+            assert (weight - halved[name]).abs().max() < 1e-6
