@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.descriptors import DataSourceDescriptor
+from harness.descriptors import DataSourceDescriptor, Option, ReaderDescriptor, SpecFolder
 from harness.plugins import hookimpl
 
-from harness_demo_world.contents import BENCHMARKS, sequences
+from harness_demo_world.contents import BENCHMARKS, OWN, sequences
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["harness_data_sources"]
+__all__ = ["harness_data_sources", "harness_readers", "harness_task_specs"]
 
 
 @hookimpl
@@ -23,7 +24,7 @@ def harness_data_sources() -> Sequence[DataSourceDescriptor]:
             id="demo_world",
             target="harness_demo_world.source:DemoWorld",
             summary="small drawn pictures in the benchmarks' own layouts; numbers mean nothing",
-            benchmarks=frozenset(BENCHMARKS),
+            benchmarks=frozenset((*BENCHMARKS, *OWN)),
             marks=("demo",),
             reader_options={
                 "jrdb_social": {
@@ -35,3 +36,25 @@ def harness_data_sources() -> Sequence[DataSourceDescriptor]:
             },
         )
     ]
+
+
+@hookimpl
+def harness_readers() -> Sequence[ReaderDescriptor]:
+    """Offer the reader of the world's own pictures with captions."""
+    return [
+        ReaderDescriptor(
+            id="drawn",
+            target="harness_demo_world.drawn:Drawn",
+            summary="drawn pictures with a caption, or a label without people",
+            options=(
+                Option(name="target", help="caption, colour, count or position"),
+                Option(name="unit", help="image"),
+            ),
+        )
+    ]
+
+
+@hookimpl
+def harness_task_specs() -> Sequence[SpecFolder]:
+    """Offer captions to train on, and labels without people to probe."""
+    return [SpecFolder(path=Path(__file__).parent / "task_specs")]

@@ -9,6 +9,9 @@ BENCHMARKS = (
     "scounter", "fairface", "cmsc", "visogender", "vqav2", "textvqa", "mmbench",
 )  # fmt: skip
 
+OWN = ("drawn_things", "drawn_people")
+"""Pictures with captions in the world's own layout: for analyses, no benchmark."""
+
 SPLITS = ("train", "val", "test")
 
 COUNTS: dict[str, dict[str, int]] = {

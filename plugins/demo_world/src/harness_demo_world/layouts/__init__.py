@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from harness_demo_world.layouts.cmsc import Cmsc
+from harness_demo_world.layouts.drawn import DrawnPeople, DrawnThings
 from harness_demo_world.layouts.fairface import FairFace
 from harness_demo_world.layouts.gazefollow import GazeFollow
 from harness_demo_world.layouts.hagridv2 import HagridV2
@@ -56,5 +57,7 @@ LAYOUTS: dict[str, Layout] = {
     "vqav2": VqaV2(),
     "textvqa": TextVqa(),
     "mmbench": MmBench(),
+    "drawn_things": DrawnThings(),
+    "drawn_people": DrawnPeople(),
 }
 """By benchmark id."""

@@ -1,0 +1,50 @@
+"""Reader of the world's pictures with captions: the caption is the target, or one of its labels."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from harness.errors import DataError
+from harness.readers import _records as records
+from harness.samples import ImageRef, Sample
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from harness.descriptors import Json
+
+TARGETS = ("caption", "colour", "count", "position")
+
+
+class Drawn:
+    """Reader of `SPLIT.jsonl`; see `layouts.drawn`.
+
+    Args:
+        options: ``target`` (one of TARGETS), ``unit`` (``image``).
+    """
+
+    def __init__(self, options: Mapping[str, Json]) -> None:
+        self._target = records.choice(options, "target", TARGETS)
+        records.choice(options, "unit", ("image",))
+
+    def annotations(self, root: Path, split: str) -> Sequence[Path]:
+        """Return the split's lines."""
+        return [root / f"{split}.jsonl"]
+
+    def samples(self, root: Path, split: str) -> Iterator[Sample]:
+        """Yield the pictures that have the target, in the file's order."""
+        (path,) = self.annotations(root, split)
+        for number, line in records.lines(path):
+            where = f"{path}:{number}"
+            try:
+                held = json.loads(line)
+            except ValueError as error:
+                raise DataError(f"not JSON: {error}", where=where) from None
+            file = str(records.member(held, "file", where))
+            target = records.member(held, self._target, where)
+            if target is not None:
+                yield Sample(
+                    id=file, images=(ImageRef(file, root),), target=str(target), cluster=file
+                )
