@@ -307,7 +307,7 @@ def of_model(subject: Subject, task: Task, checkpoint: Path | None) -> Tower:
     from harness.engine.trained import load
 
     known: Any = subject.model(task)
-    if not hasattr(known, "load_model"):  # no model of the engine's, but it shows its tower
+    if checkpoint is None and hasattr(known, "load_tower"):  # the engine may not know its parts
         module, run = known.load_tower(subject.runtime)
         return Tower(f"model:{subject.descriptor.id}", module, run)
     model = load_subject(subject, task)

@@ -81,7 +81,7 @@ def _figures(site: Site, found: Analysis, name: str) -> list[tuple[str, str]]:
 
 def _cells(table: Table) -> tuple[tuple[str, ...], list[list[tuple[str, bool]]]]:
     """Return headings, and each cell's text with whether it is a number."""
-    rows = [[(_text(cell), _is_number(cell)) for cell in row] for row in table.rows]
+    rows = [[(_text(cell), cell is None or _is_number(cell)) for cell in row] for row in table.rows]
     return tuple(column.replace("_", " ") for column in table.columns), rows
 
 

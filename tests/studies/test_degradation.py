@@ -71,10 +71,7 @@ def answered() -> list[Answered]:
     for seed in (0, 1, 2):
         for tower, gain in ((BEFORE, 0.05), ("generic", 0.0)):
             for recipe, value in (("single", 0.5), ("joint", 0.5 + gain)):
-                records = [
-                    record("m", task, metric(value))
-                    for task in ("raf_db", "hagridv2")
-                ]
+                records = [record("m", task, metric(value)) for task in ("raf_db", "hagridv2")]
                 found.append(Answered(tower, recipe, seed, records))
     return found
 
@@ -139,7 +136,9 @@ def test_tables_are_written_where_people_look(tmp_path: Path) -> None:
     from harness.studies.degradation.tables import write_degradation
 
     found = write_degradation(study(tmp_path), parts(), tmp_path / "results")
-    assert write_degradation(study(tmp_path), parts(), tmp_path / "results") == found
+    again = write_degradation(study(tmp_path), parts(), tmp_path / "results")
+    assert again.fingerprint == found.fingerprint
+    assert again.table("groups") == found.table("groups")
     files = written(found, tmp_path / "out")
     assert json.loads(files[0].read_text())["tables"].keys() >= {"degradation", "transfer"}
     with (tmp_path / "out" / "groups.csv").open(newline="") as lines:
