@@ -1,13 +1,13 @@
 """Results JSON in the shape of lm-eval, for tools that read it.
 
-Shape: ``lm_eval/result_schema.py`` of EleutherAI/lm-evaluation-harness. Values are in the metric's
-own unit. lm-eval's ``_stderr`` is ``N/A``: our intervals come from resampling clusters and stand
+Shape: ``lm_eval/result_schema.py`` of EleutherAI/lm-evaluation-harness 0.4.13. Values are in the
+metric's own unit. There is no ``_stderr``: our intervals come from resampling clusters and stand
 under the key ``social_harness``. Prompts as text are not in a record, so no samples are written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -31,11 +31,17 @@ FILTER = "none"
 
 
 def export(records: Sequence[EvaluationRecord], out: Path, _terms: Terms) -> list[Path]:
-    """Write ``MODEL/results.json`` for each model."""
+    """Write ``MODEL/results_TIME.json`` for each model, the name that readers look for."""
     return [
-        write_json(out / model / "results.json", _results(by_task(held)))
+        write_json(out / model / f"results_{_time(held)}.json", _results(by_task(held)))
         for model, held in by_model(records)
     ]
+
+
+def _time(records: Iterable[EvaluationRecord]) -> str:
+    """Return when the last evaluation ended, as lm-eval writes times in names of files."""
+    last = max(finished(record) for record in records)
+    return last.replace(tzinfo=None).isoformat().replace(":", "-")
 
 
 def _results(held: dict[str, EvaluationRecord]) -> dict[str, Any]:
@@ -65,7 +71,7 @@ def _results(held: dict[str, EvaluationRecord]) -> dict[str, Any]:
             "model": first.model,
             "model_args": arguments,
             "limit": first.counts.samples if "limited" in first.marks else None,
-            "random_seed": seed,
+            **({} if seed is None else {"random_seed": seed}),
         },
         "date": max(finished(record).timestamp() for record in held.values()),
         "task_hashes": {task: record.task_fingerprint for task, record in held.items()},
@@ -87,7 +93,6 @@ def _metrics(record: EvaluationRecord) -> dict[str, Any]:
     for name, value in metric_names(record).items():
         if value.value is not None:
             found[f"{name},{FILTER}"] = value.value
-            found[f"{name}_stderr,{FILTER}"] = "N/A"
     return found
 
 
@@ -100,7 +105,6 @@ def _config(record: EvaluationRecord) -> dict[str, Any]:
         "test_split": data["split"],
         "doc_to_text": prompt["template"],
         "description": prompt["system"],
-        "num_fewshot": prompt["shots"],
     }
 
 

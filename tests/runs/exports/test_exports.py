@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from jsonschema import Draft7Validator
+from jsonschema import Draft7Validator, Draft202012Validator
 
 from harness.cli.main import invoke, main
 from harness.errors import UserError
@@ -146,19 +146,31 @@ def test_samples_without_a_right_answer_have_no_line(tmp_path: Path) -> None:
 # --- lm-eval --------------------------------------------------------------------------------------
 
 
-def test_lm_eval_has_the_keys_that_readers_of_it_look_up(tmp_path: Path) -> None:
-    (path,) = made(tmp_path, "lm_eval")
+def test_lm_eval_is_valid_under_its_typed_result_schema(tmp_path: Path) -> None:
+    (path,) = made(tmp_path, "lm_eval", marks=["limited"])
     body = loaded(path)
+    held = json.loads((SCHEMAS / "lm_eval.schema.json").read_text(encoding="utf-8"))
+    Draft202012Validator(held).validate(body)
+    # Every key of the schema is optional; these are what lm-eval always writes.
     wanted = {
         "results", "group_subtasks", "configs", "versions", "n-shot", "higher_is_better",
         "n-samples", "config", "date",
     }  # fmt: skip
     assert wanted <= body.keys()
     assert body["results"]["raf_db"]["accuracy,none"] == pytest.approx(4 / 6)
-    assert body["results"]["raf_db"]["accuracy_stderr,none"] == "N/A"
     assert body["higher_is_better"]["raf_db"]["accuracy"] is True
     assert body["n-samples"]["raf_db"] == {"original": 6, "effective": 6}
     assert body["versions"]["raf_db"] == 1.0
+    assert path.name == "results_2026-11-01T10-00-00.json"
+
+
+def test_lm_eval_prints_its_own_table_of_them(tmp_path: Path) -> None:
+    utils = pytest.importorskip("lm_eval.utils", reason="needs lm-eval")
+    (path,) = made(tmp_path, "lm_eval")
+    assert utils.get_results_filenames([str(path)]) == [str(path)]
+    table = utils.make_table(loaded(path))
+    assert "|accuracy" in table
+    assert "0.6667" in table
 
 
 def test_two_evaluations_of_one_task_do_not_fit_one_file(tmp_path: Path) -> None:
