@@ -1,0 +1,90 @@
+"""A random LLaVA with a frozen encoder to train, its examples, and one epoch of it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from torch import nn
+
+from benchmarks._engine_models import RandomLlava, ask, pictures
+from harness.engine.contract import VisionLanguageModel
+from harness.engine.features import FeatureCache
+from harness.engine.trained import Trained, prepare
+from harness.engine.training import Item, TrainingModule
+from harness.samples.images import LoadedImage
+from harness.training import Epoch, Recipe
+from harness.training.loop import Optimiser, Stage, run_epoch
+from harness.training.processes import Processes
+from harness.training.settings import TrainingSettings
+
+LORA = Trained(("connector", "lora"), rank=16)
+
+
+class FrozenLlava(RandomLlava):
+    """The random LLaVA of the engine's benchmarks, with the parts that training asks for."""
+
+    def __init__(self, heads: int = 8, layers: int = 8) -> None:
+        super().__init__(heads, layers)
+        self.features_key = {"tower": [heads, layers]}
+
+    def parts(self) -> dict[str, nn.Module]:
+        """Return the three."""
+        return {
+            "vision_tower": self.tower,
+            "connector": self.projector,
+            "language_model": self.language_model,
+        }
+
+
+def examples(model: VisionLanguageModel, count: int, side: int = 640) -> list[Item]:
+    """Return examples of distinct JPEG pictures, opened and decoded whenever they are asked for."""
+    found = []
+    for number, image in enumerate(pictures(count)):
+        held = io.BytesIO()
+        image.pixels.resize((side, side)).save(held, "JPEG", quality=90)
+        request = ask(image, number)
+        option = request.want.options[0]  # type: ignore[union-attr]
+        joint = model.prompt(request.turns, (option,))
+        answer = (*joint.options[0], model.end)
+        opened = partial(_open, held.getvalue(), image.key)
+        found.append(Item(str(number), joint.prefix, answer, (image.key,), opened))
+    return found
+
+
+def _open(data: bytes, key: str) -> tuple[LoadedImage, ...]:
+    pixels = Image.open(io.BytesIO(data)).convert("RGB").resize((224, 224))
+    np.asarray(pixels)
+    return (LoadedImage(pixels, hashlib.sha256(data).hexdigest(), key, 224, 224),)
+
+
+def staged(
+    model: VisionLanguageModel, folder: Path, batch: int, features: FeatureCache | None, steps: int
+) -> tuple[Stage, Optimiser]:
+    """Return a training of LoRA and connector that is ready for its first epoch."""
+    prepare(model, LORA)
+    stage = Stage(
+        module=TrainingModule(model, features),
+        trained=LORA,
+        recipe=Recipe(),
+        settings=TrainingSettings(batch=batch, micro_batch=batch, device="cpu"),
+        folder=folder,
+        steps=steps,
+        report=lambda _: None,
+        micro_batch=batch,
+        processes=Processes(),
+    )
+    return stage, Optimiser(stage)
+
+
+def epoch_of(items: Sequence[Item]) -> tuple[Epoch, Callable[[int, float], Item]]:
+    """Return an epoch that sees every item once, and what makes its items."""
+    return Epoch(range(len(items))), lambda place, _: items[place]
+
+
+__all__ = ["LORA", "FrozenLlava", "epoch_of", "examples", "run_epoch", "staged"]
