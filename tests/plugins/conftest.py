@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -55,3 +57,26 @@ def logits() -> Callable[..., np.ndarray]:
         return np.asarray(found[0])
 
     return run
+
+
+@pytest.fixture(scope="session")
+def shard() -> Callable[[Path, str], list[Path]]:
+    """Splits a checkpoint's one file into two with an index, as ``bin`` or ``safetensors``."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    def split(folder: Path, kind: str) -> list[Path]:
+        weights = load_file(folder / "model.safetensors")
+        (folder / "model.safetensors").unlink()
+        stem, names = "pytorch_model" if kind == "bin" else "model", sorted(weights)
+        files, placed = [], {}
+        for at, part in enumerate((names[::2], names[1::2]), 1):
+            files.append(folder / f"{stem}-0000{at}-of-00002.{kind}")
+            held = {name: weights[name] for name in part}
+            (torch.save if kind == "bin" else save_file)(held, files[-1])
+            placed |= dict.fromkeys(part, files[-1].name)
+        index = {"metadata": {}, "weight_map": placed}
+        (folder / f"{stem}.{kind}.index.json").write_text(json.dumps(index))
+        return files
+
+    return split

@@ -161,6 +161,24 @@ def test_the_output_layer_has_no_bias_even_when_a_file_brings_one(
     assert np.array_equal(logits(load(folder), turns), first)
 
 
+@pytest.mark.parametrize("kind", ["bin", "safetensors"])
+def test_shards_give_the_same_logits(
+    tiny: Callable[..., Path],
+    picture: Callable[..., LoadedImage],
+    logits: Callable[..., Any],
+    shard: Callable[[Path, str], list[Path]],
+    kind: str,
+) -> None:
+    folder = tiny("phi", s2=True)
+    turns = [Turn("user", "Who?", (picture(40, 30),))]
+    whole = logits(load(folder), turns)
+    files = shard(folder, kind)
+    assert np.array_equal(logits(load(folder), turns), whole)
+    files[1].unlink()
+    with pytest.raises(UserError, match="1 of 2 weight files are missing"):
+        load(folder)
+
+
 def test_words_beyond_the_tokenizer_are_cut_off(
     tiny: Callable[..., Path], logits: Callable[..., Any]
 ) -> None:

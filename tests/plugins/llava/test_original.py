@@ -127,18 +127,13 @@ def test_a_padded_batch_of_requests_scores_each_as_if_alone(
 
 @pytest.mark.parametrize("kind", ["bin", "safetensors"])
 def test_shards_give_the_same_logits(
-    copy: Path, picture: Callable[..., LoadedImage], logits: Callable[..., Any], kind: str
+    copy: Path,
+    picture: Callable[..., LoadedImage],
+    logits: Callable[..., Any],
+    shard: Callable[[Path, str], list[Path]],
+    kind: str,
 ) -> None:
-    weights = load_file(copy / "model.safetensors")
-    (copy / "model.safetensors").unlink()
-    stem = "pytorch_model" if kind == "bin" else "model"
-    named: dict[str, str] = {}
-    for at, part in enumerate((sorted(weights)[::2], sorted(weights)[1::2]), 1):
-        file = f"{stem}-0000{at}-of-00002.{kind}"
-        held = {name: weights[name] for name in part}
-        (torch.save if kind == "bin" else save_file)(held, copy / file)
-        named |= dict.fromkeys(part, file)
-    (copy / f"{stem}.{kind}.index.json").write_text(json.dumps({"weight_map": named}))
+    shard(copy, kind)
     turns = [Turn("user", "Who?", (picture(40, 30),))]
     found, wanted = (
         logits(Llava({"path": str(path)}).load_model(RUNTIME), turns) for path in (copy, TINY)

@@ -7,6 +7,7 @@ import json
 import math
 import shutil
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -296,28 +297,55 @@ def test_an_answer_keeps_the_rotary_base_of_its_prompt() -> None:
     assert response.result.text.startswith(model.decode((first,)))
 
 
-def test_sharded_pytorch_files_are_read_and_pickles_are_not(
-    base: OriginalQwenVL, tmp_path: Path
-) -> None:
-    from safetensors.torch import load_file
+@torch.inference_mode()
+def test_prompts_of_every_length_in_one_batch_are_answered_as_if_alone() -> None:
+    """No picture, one, two and three: within the trained length and in both brackets beyond."""
+    trained = 272
+    model = load(seq_length=trained, use_dynamic_ntk=True, use_logn_attn=True)
+    shown = (picture("image_square.png"), picture("image_wide.png"), picture("image_square.png"))
+    want, texts = Choose(("yes", "standing up", "no")), Generate(4)
+    earlier = (Turn("user", "Who?"), Turn("assistant", "a man"))
+    chats = [(*earlier, Turn("user", "And here?", shown[:count])) for count in range(4)]
+    asked_for = [
+        Request(f"{kind}{count}", "s", "t", turns, one)
+        for count, turns in enumerate(chats)
+        for kind, one in (("c", want), ("w", texts))
+    ]
 
+    def answers(requests: list[Request], rows: int | None = None) -> dict[str, Any]:
+        answerer = EngineAnswerer(model, Runtime(device="cpu", batch_size=rows))
+        return {one.request: one.result for one in answerer.answer(requests)}
+
+    together, others = answers(asked_for), answers(asked_for[::-1], 2)
+    for count, turns in enumerate(chats):
+        alone = answers([asked_for[2 * count]]) | answers([asked_for[2 * count + 1]])
+        joint = model.prompt(turns, want.options)
+        features = model.connect(model.encode(shown[:count])) if count else []
+        for value, option in zip(together[f"c{count}"].values, joint.options, strict=True):
+            whole = model.inputs((*joint.prefix, *option), features)
+            each = long_logits(model, whole, trained).log_softmax(-1)
+            start = whole.length - len(option) - 1
+            total = sum(float(each[start + at, token]) for at, token in enumerate(option))
+            assert value == pytest.approx(total, abs=1e-3)
+        for held in (others, alone):
+            assert held[f"c{count}"].values == pytest.approx(together[f"c{count}"].values, abs=1e-4)
+            assert held[f"w{count}"] == together[f"w{count}"]
+
+
+@pytest.mark.parametrize("kind", ["bin", "safetensors"])
+def test_sharded_files_are_read_and_pickles_are_not(
+    base: OriginalQwenVL, shard: Callable[[Path, str], list[Path]], tmp_path: Path, kind: str
+) -> None:
     folder = Path(shutil.copytree(FOLDER, tmp_path / "sharded"))
-    weights = load_file(folder / "model.safetensors")
-    (folder / "model.safetensors").unlink()
-    names = sorted(weights)
-    files = ["pytorch_model-00001-of-00002.bin", "pytorch_model-00002-of-00002.bin"]
-    placed = {name: files[at % 2] for at, name in enumerate(names)}
-    for file in files:
-        torch.save({name: weights[name] for name in names if placed[name] == file}, folder / file)
-    index = folder / "pytorch_model.bin.index.json"
-    index.write_text(json.dumps({"metadata": {}, "weight_map": placed}))
+    files = shard(folder, kind)
     turns = asked(CASES["base_image"])
-    same = logits(load(folder), [inputs(load(folder), turns)])
-    assert torch.equal(same, logits(base, [inputs(base, turns)]))
-    torch.save({"x": Path}, folder / files[1])
-    with pytest.raises(UserError, match="only plain tensors are read"):
-        load(folder)
-    (folder / files[1]).unlink()
+    split = load(folder)
+    assert torch.equal(logits(split, [inputs(split, turns)]), logits(base, [inputs(base, turns)]))
+    if kind == "bin":
+        torch.save({"x": Path}, files[1])
+        with pytest.raises(UserError, match="only plain tensors are read"):
+            load(folder)
+    files[1].unlink()
     with pytest.raises(UserError, match="1 of 2 weight files are missing"):
         load(folder)
 

@@ -1,0 +1,92 @@
+"""What the engine costs beside the model: processor time outside `forward`, `encode` and `connect`.
+
+The first scoring workload (24 questions x 4 options an image) and short answers (4 questions, 8 new
+tokens) on the random LLaVA, one thread. `--profile` lists where the rest goes.
+
+Example: python benchmarks/engine_overhead.py --images 16
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import pstats
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks._engine_models import RandomLlava, choices, writings
+from harness.engine.answerer import EngineAnswerer
+from harness.models import Runtime
+from harness.requests import Request
+
+WORK = ("forward", "encode", "connect", "embed")
+
+
+class Clock:
+    """Counts the processor time spent in a model's own methods."""
+
+    def __init__(self, model: RandomLlava) -> None:
+        self.seconds = 0.0
+        self._inside = False
+        for name in WORK:
+            setattr(model, name, self._timed(getattr(model, name)))
+
+    def _timed(self, work: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*given: Any, **named: Any) -> Any:
+            if self._inside:
+                return work(*given, **named)
+            self._inside, start = True, time.process_time()
+            try:
+                return work(*given, **named)
+            finally:
+                self.seconds += time.process_time() - start
+                self._inside = False
+
+        return timed
+
+
+def measure(
+    name: str, model: RandomLlava, clock: Clock, requests: Sequence[Request], block: int
+) -> None:
+    """Answer requests block by block and print the share that is not the model's."""
+    answerer = EngineAnswerer(model, Runtime(device="cpu"))
+    answerer.answer(requests[:block])  # the check of a task's first answers, and warm caches
+    clock.seconds, start = 0.0, time.process_time()
+    for at in range(0, len(requests), block):
+        answerer.answer(requests[at : at + block])
+    whole = time.process_time() - start
+    print(
+        f"{name:<24}{len(requests):>9}{whole:>9.2f}{clock.seconds:>9.2f}"
+        f"{1 - clock.seconds / whole:>9.1%}",
+        flush=True,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--images", type=int, default=8)
+    parser.add_argument("--profile", action="store_true")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    model = RandomLlava()
+    clock = Clock(model)
+    print(f"{'workload':<24}{'requests':>9}{'seconds':>9}{'model':>9}{'beside':>9}")
+    watch = cProfile.Profile()
+    if given.profile:
+        watch.enable()
+    measure("24 questions x 4", model, clock, choices(given.images), 24 * 16)
+    measure("8 new tokens", model, clock, writings(given.images), 4 * 16)
+    if given.profile:
+        watch.disable()
+        pstats.Stats(watch).sort_stats("tottime").print_stats(30)
+
+
+if __name__ == "__main__":
+    main()
