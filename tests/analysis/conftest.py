@@ -33,6 +33,8 @@ def trained(built: Path, tmp_path: Path) -> Callable[..., Path]:
         folder = tmp_path / "-".join(parts)
         save(model, what, folder)
         record = {
+            "format": 1,
+            "model": {"identity": {}},
             "recipe": {"id": "ft", "options": {}},
             "data": {"tasks": ["raf_db"]},
             "settings": {"seed": 0},
