@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.errors import UserError
 from harness.runs.seal import write_json, write_whole
+from harness.studies.noise import SEEDS
 from harness.studies.study import Study
 from harness.tables.formats import as_json, escape_markdown, markdown
-from harness.tables.table import Table
+from harness.tables.table import Section, Table
 from harness.training.run import RECORD
 
 if TYPE_CHECKING:
@@ -95,13 +97,32 @@ def _figure(tables: Sequence[Table], path: Path) -> Path | None:
 
     if not is_installed("matplotlib"):
         return None
-    shown = tables[-1] if tables else None
-    if shown is None or not any(cell for row in shown.rows for cell in row.cells):
+    shown = _changes(tables)
+    if shown is None:
         return None
     from harness.figures.draw import forest
 
-    write_whole(path, [figure_bytes(forest, forest_of_table(shown), ".svg", note=shown.title)])
+    panels = [replace(panel, line=0.0) for panel in forest_of_table(shown)]
+    note = f"{shown.title}; {SEEDS}, 95 %"
+    write_whole(path, [figure_bytes(forest, panels, ".svg", note=note)])
     return path
+
+
+def _changes(tables: Sequence[Table]) -> Table | None:
+    """Return the last table of changes with its intervals over seeds alone, rows fully named."""
+    for table in reversed(tables):
+        groups = {row.group for row in table.rows}
+        rows = []
+        for section in table.sections:
+            part = section.title.rpartition(" = ")[2]
+            for row in section.rows:
+                if row.model.endswith(SEEDS) and any(row.cells):
+                    name = row.model.removesuffix(SEEDS).removeprefix(row.group).strip(": ")
+                    model = row.group if len(groups) > 1 or not name else ""
+                    rows.append(replace(row, model=": ".join(filter(None, (model, part, name)))))
+        if rows:
+            return replace(table, sections=(Section("", tuple(rows)),))
+    return None
 
 
 def _trainings(outcomes: Sequence[Outcome]) -> str:

@@ -12,6 +12,7 @@ from harness.errors import UserError
 from harness.studies.loader import load_study
 from harness.studies.page import check_page
 from harness.studies.plan import plan_study
+from tests.studies.test_compare import differs
 from tests.studies.test_run import study
 from tests.studies.world import STUDY, World
 
@@ -63,3 +64,15 @@ def test_a_study_of_another_environment_is_refused(
     assert "SMALL_WORLD" not in os.environ
     monkeypatch.setenv("SMALL_WORLD", "7")
     assert plan_study(load_study("small.yaml"), None)
+
+
+def test_a_figure_shows_each_change_over_seeds(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    differs(0.0, 0.2, monkeypatch)
+    Path("small.yaml").write_text(STUDY + "compare: [{row: Joint, against: Base}]\n")
+    assert study("small.yaml", "--page", "page.md") == 0
+    drawn = Path("page.svg").read_text()
+    assert "Joint against Base (Both)" in drawn
+    assert "bootstrap" not in drawn
+    assert "![A small study](page.svg)" in Path("page.md").read_text()
