@@ -62,7 +62,8 @@ def _markdown_heading(column: Column) -> str:
 
 
 def _markdown_name(group: str, model: str) -> str:
-    return escape_markdown(f"{group}: {model}" if group else model)
+    named = not group or model.startswith(group)  # a row may say its group itself
+    return escape_markdown(model if named else f"{group}: {model}")
 
 
 def _markdown_cell(text: CellText) -> str:

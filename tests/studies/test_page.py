@@ -21,7 +21,7 @@ def test_a_page_holds_tables_trainings_command_and_file(world: World) -> None:
     assert study("small.yaml", "--page", "page.md") == 0
     text = Path("page.md").read_text()
     assert text.startswith("# A small study\n")
-    assert "| Model: Model + Joint |" in text
+    assert "| Model + Joint |" in text
     assert "| Model + Joint (Both), seed 0 | 16 | 8 |" in text
     assert "harness study small --page page.md" in text
     assert STUDY.strip() in text
