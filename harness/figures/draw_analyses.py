@@ -61,7 +61,7 @@ def matrices(grids: Sequence[Grid]) -> Figure:
     side = 1.5 + 0.55 * tasks
     figure = Figure(figsize=(0.6 + side * len(grids), side + 0.4), layout="constrained")
     fields: Any = figure.subplots(1, len(grids), squeeze=False)
-    image = None
+    image: Any = None
     for axes, shown in zip(fields[0], grids, strict=True):
         numbers = [[math.nan if one is None else one for one in row] for row in shown.values]
         axes.set_facecolor(NOTHING)

@@ -47,22 +47,28 @@ def probed(seed: int) -> Analysis:
     rows: list[dict[str, Any]] = []
     lost: list[dict[str, Any]] = []
     for task, value in BEFORE_VALUES.items():
-        place = {"task": task, "layer": "-1", "pooling": "mean"}
-        about = {"metric": "Accuracy", "direction": "higher", "scale": 100.0}
+        place: dict[str, Any] = {"task": task, "layer": "-1", "pooling": "mean"}
+        about: dict[str, Any] = {"metric": "Accuracy", "direction": "higher", "scale": 100.0}
         rows.append({"encoder": BEFORE, **place, **about, "value": value})
         for label, drops in LOST.items():
             drop = drops[seed] * (0.1 if task == "hagridv2" else 1.0)
             rows.append({"encoder": label, **place, **about, "value": value - drop})
-            held = {"second": label, **place, "scale": 100.0, "degradation": drop}
-            lost.append(held)
+            lost.append({"second": label, **place, "scale": 100.0, "degradation": drop})
     tables = (table_of("probe", rows), table_of("degradation", lost))
     return Analysis("probe", f"probe{seed}", {}, tables)
 
 
 def pulled(cosine: float) -> Analysis:
-    pairs = [{"first": "raf_db", "second": "hagridv2", "mean": cosine, "negative": 0.25}]
-    tasks = [{"task": "raf_db", "own": 0.5}, {"task": "hagridv2", "own": 0.6}]
-    return Analysis("gradients", "g", {}, (table_of("pairs", pairs), table_of("tasks", tasks)))
+    pairs: list[dict[str, Any]] = [
+        {"first": "raf_db", "second": "hagridv2", "mean": cosine, "negative": 0.25}
+    ]
+    tasks: list[dict[str, Any]] = [{"task": "raf_db", "own": 0.5}, {"task": "hagridv2", "own": 0.6}]
+    return Analysis(
+        "gradients",
+        "g",
+        {},
+        (table_of("pairs", [{**pair, "negative": 0.25}]), table_of("tasks", tasks)),
+    )
 
 
 def answered() -> list[Answered]:

@@ -112,7 +112,7 @@ def _over_seeds(study: DegradationStudy, probes: Sequence[Row], lost: Sequence[R
         values = [row["degradation"] for row in held]
         sign = -1.0 if base["direction"] == "lower" else 1.0
         mean, low, high = summary(values)
-        after = None if mean is None or not _number(base["value"]) else base["value"] - sign * mean
+        after = _minus(base["value"], None if mean is None else sign * mean)
         rows.append(
             {
                 "encoder": encoder,
@@ -277,10 +277,6 @@ def _grouped(rows: Iterable[Row], *keys: str) -> dict[tuple[Json, ...], list[Row
 
 def _place(row: Row) -> tuple[Json, ...]:
     return row["task"], row["layer"], row["pooling"]
-
-
-def _number(value: Json) -> bool:
-    return isinstance(value, int | float)
 
 
 def _minus(one: Json, other: Json) -> float | None:

@@ -36,7 +36,7 @@ def test_generic_captions_name_nobody(lines: list[dict[str, Any]]) -> None:
 
 def test_labels_are_what_the_caption_says(lines: list[dict[str, Any]]) -> None:
     for line in lines:
-        number, colour, *_ = (*line["caption"].split(), "", "")
+        number, colour = line["caption"].split()[:2]
         if line["colour"] is not None:
             assert colour == line["colour"]
         if line["count"] is not None:
