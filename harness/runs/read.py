@@ -83,11 +83,11 @@ def _directories(place: Path) -> list[Path]:
         return [place.parent.parent / str(name) for name in manifest.get("evaluations", ())]
     if (place / SEAL).is_file() or (place / "evaluation.json").is_file():
         return [place]
-    # One walk for both signs of an evaluation: its seal, or a journal that was not finished.
+    # One walk for the signs of an evaluation: its seal, a seal that is lost, an unfinished journal.
     return sorted(
         Path(folder)
         for folder, inside, files in os.walk(place)
-        if SEAL in files or JOURNAL in inside
+        if SEAL in files or "evaluation.json" in files or JOURNAL in inside
     )
 
 
@@ -101,7 +101,8 @@ def _json(path: Path) -> dict[str, Any]:
 
 def _object(content: bytes, path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(content)
+        # A number that is none is a value that is not defined, as null is.
+        value = json.loads(content, parse_constant=lambda _: None)
     except ValueError as error:
         raise UserError(f"cannot be read: {error}", where=path) from None
     if not isinstance(value, dict):
@@ -145,10 +146,12 @@ def _metric(value: Mapping[str, Any]) -> MetricValue:
 
 
 def _sureness(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return interval and chance; without one of their ends they say nothing."""
     interval, chance = value["interval"], value.get("chance")
+    whole = interval is not None and None not in (interval["low"], interval["high"])
     return {
-        "interval": None if interval is None else Interval(**interval),
-        "chance": None if chance is None else Chance(**chance),
+        "interval": Interval(**interval) if whole else None,
+        "chance": None if chance is None or None in chance.values() else Chance(**chance),
     }
 
 

@@ -108,6 +108,15 @@ def _mean(claims: Sequence[Placed], interval: SeedInterval | None) -> Placed:
     """Return one record of means; the first claim says what all have in common."""
     records = [one.record for one in claims]
     first = records[0]
+    seen: dict[tuple[object, ...], EvaluationRecord] = {}
+    for record in records:
+        other = seen.setdefault((*seed_of(record), record.model_fingerprint), record)
+        if other is not record:
+            raise UserError(
+                f"no mean over seeds: two evaluations of {record.model!r} on {record.task!r} have "
+                f"one seed: {other.directory} and {record.directory}",
+                fix="--duplicates newest, or name those to show",
+            )
     metrics = tuple(_means(records, value, interval) for value in first.metrics)
     raw = {
         **first.raw,

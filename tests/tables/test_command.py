@@ -184,9 +184,8 @@ def test_a_baseline_adds_differences(results: Path, capsys: pytest.CaptureFixtur
     assert "25.0* (+0.0)" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("rule", ["newest", "mean"])
-def test_a_rule_settles_duplicates(
-    results: Path, rule: str, capsys: pytest.CaptureFixture[str]
+def test_the_newest_of_two_is_taken_when_asked_for(
+    results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name, day in (("again", "2026-02-01"), ("echo-raf_db", "2026-01-01")):
         folder = results / "evaluations" / name
@@ -195,10 +194,22 @@ def test_a_rule_settles_duplicates(
         write_json(folder / "timings.json", {"finished": f"{day}T00:00:00+00:00"})
     assert invoke(main, ["leaderboard", "--tasks", "raf_db"]) == 2
     assert "--duplicates newest" in capsys.readouterr().err
-    assert invoke(main, ["leaderboard", "--tasks", "raf_db", "--duplicates", rule, "--json"]) == 0
+    newest = ["leaderboard", "--tasks", "raf_db", "--duplicates", "newest", "--json"]
+    assert invoke(main, newest) == 0
     rows = json.loads(capsys.readouterr().out)["sections"][0]["rows"]
     value = next(row for row in rows if row["model"] == "echo")["cells"][0]["value"]
-    assert value == pytest.approx({"newest": 75, "mean": 50}[rule])
+    assert value == pytest.approx(75)
+    assert invoke(main, ["leaderboard", "--tasks", "raf_db", "--duplicates", "mean"]) == 2
+    assert "have one seed" in capsys.readouterr().err
+
+
+def test_a_mean_is_over_seeds(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    again = record("echo", "raf_db", metric(0.75), settings={"seed": 1})
+    write(results / "evaluations" / "again", again)
+    assert invoke(main, ["leaderboard", "--tasks", "raf_db", "--duplicates", "mean", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["sections"][0]["rows"]
+    cell = next(row for row in rows if row["model"] == "echo")["cells"][0]
+    assert (cell["value"], cell["seeds"]) == (pytest.approx(50), 2)
 
 
 def test_a_model_that_cannot_answer_a_task_is_not_missing(
