@@ -37,7 +37,7 @@ demo: $(READY)
 	@$(BIN)/harness leaderboard --tasks social_all
 	@$(BIN)/harness leaderboard --layout socialfusion --out results/table.tex
 	@echo "The same for a paper: results/table.tex"
-	@$(BIN)/harness site build results/site
+	@$(BIN)/harness site build results/site --layout socialfusion
 	@echo "A page to look at: open results/site/index.html in a browser"
 	@echo "Records: results/ (one folder an evaluation). The table again: $(BIN)/harness leaderboard"
 
