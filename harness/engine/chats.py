@@ -150,7 +150,7 @@ def tokenize_whole(
     begun = tokenizer.bos_token is not None and text.startswith(tokenizer.bos_token)
 
     def encode(piece: str) -> Ids:
-        return tuple(tokenizer(piece, add_special_tokens=not begun).input_ids)
+        return tuple(tokenizer(piece, add_special_tokens=not begun, verbose=False).input_ids)
 
     shown = token.join(clean(piece, token) for piece in text.split(_MARK))
     given = [clean(option, token) for option in sent(text, options)]
@@ -186,5 +186,5 @@ def clean(text: str, *tokens: str) -> str:
 
 
 def _encode(tokenizer: Any, piece: str, *, inner: bool) -> Ids:
-    ids: Ids = tuple(tokenizer(piece).input_ids)
+    ids: Ids = tuple(tokenizer(piece, verbose=False).input_ids)
     return ids[1:] if inner and ids[:1] == (tokenizer.bos_token_id,) else ids

@@ -107,7 +107,7 @@ class Subject:
             **added,
             "id": self.descriptor.id,
             "options": {
-                option.name: _portable(option, self.options[option.name])
+                option.name: portable(option, self.options[option.name])
                 for option in self.descriptor.options
                 if option.changes_numbers
             },
@@ -144,9 +144,9 @@ class Subject:
         self._loaded.clear()
 
 
-def _portable(option: Option, value: Json) -> Json:
+def portable(option: Option, value: Json) -> Json:
     """Return an option's value without the folders of one machine; hashes name the file itself."""
-    if option.type != "path" or value is None:
+    if value is None or (option.type != "path" and not PurePath(str(value)).is_absolute()):
         return value
     return PurePath(str(value)).name
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from harness._version import __version__
 from harness.errors import HarnessError
+from harness.evaluation.subject import portable
 from harness.plugins import plugins
 from harness.testing.candidate import Candidate, ContractError, NotApplicableError
 from harness.testing.checks import CHECKS, Check
@@ -53,7 +54,7 @@ def about(candidate: Candidate) -> dict[str, Any]:
     """Return what the report says beside the checks: the model, versions, the machine."""
     descriptor = candidate.descriptor
     shown = {
-        option.name: candidate.options[option.name]
+        option.name: portable(option, candidate.options[option.name])
         for option in descriptor.options
         if candidate.options[option.name] != option.default
         and option.type != "path"

@@ -9,10 +9,11 @@ import pytest
 
 import harness
 from harness.config.settings import Settings, load_settings
+from harness.descriptors import Option
 from harness.errors import UserError
 from harness.evaluation.plan import Selection
 from harness.evaluation.run import Terms, plan_run
-from harness.evaluation.subject import find_subject
+from harness.evaluation.subject import find_subject, portable
 from harness.models import Runtime
 
 
@@ -60,3 +61,11 @@ def test_a_group_s_task_that_cannot_be_asked_is_left_out(
     named = Terms(selection=Selection(), named=frozenset({"mmbench"}))
     with pytest.raises(UserError, match="'mmbench' has none"):
         plan_run(subject, tasks, named)
+
+
+def test_records_hold_no_folder_of_this_machine() -> None:
+    folder, either = Option(name="path", type="path", help="h"), Option(name="path", help="h")
+    assert portable(folder, "some/where/answers.jsonl") == "answers.jsonl"
+    assert portable(either, "/some/where/tiny") == "tiny"
+    assert portable(either, "org/name") == "org/name"
+    assert portable(either, None) is None

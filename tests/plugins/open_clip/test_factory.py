@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness_open_clip import harness_models
 from harness_open_clip.factory import DualEncoder
 
 from harness.errors import UserError
@@ -62,13 +61,6 @@ def test_neither_descriptor_nor_identity_imports_torch(
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_presets_give_options_the_model_has() -> None:
-    (descriptor,) = harness_models()
-    known = {option.name for option in descriptor.options}
-    assert all(set(preset) <= known for preset in descriptor.presets.values())
-    assert descriptor.preset_marks["demo"] == ("demo",)
 
 
 @pytest.mark.parametrize(

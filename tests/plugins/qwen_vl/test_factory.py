@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from harness_qwen_vl import harness_models
 from harness_qwen_vl.factory import QwenVL
-from harness_qwen_vl.options import PRESETS
 
 from harness.cli.main import invoke, main
 from harness.errors import UserError
@@ -30,23 +26,6 @@ def identity(folder: Path = FOLDER, runtime: Runtime | None = None, **options: A
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     return Path(shutil.copytree(FOLDER, tmp_path / "copy"))
-
-
-def test_identity_imports_nothing_heavy() -> None:
-    code = (
-        "import sys\n"
-        "from harness.descriptors import load_target\n"
-        "from harness.models import Runtime\n"
-        "from harness.plugins import plugins\n"
-        "model = load_target(plugins().models()['qwen_vl'])({'path': sys.argv[1]})\n"
-        "assert model.identity(Runtime())['prompt_format'] == 'chatml'\n"
-        "heavy = {'torch', 'transformers', 'tiktoken'} & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(FOLDER)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
 
 
 def test_what_changes_numbers_changes_the_identity(copy: Path) -> None:
@@ -113,12 +92,6 @@ def test_configs_that_do_not_fit_are_said(copy: Path, values: Any, message: str)
     change(copy, **values)
     with pytest.raises(UserError, match=message):
         QwenVL({"path": str(copy)}).load(Runtime(device="cpu"))
-
-
-def test_presets_name_options_that_exist() -> None:
-    (model,) = harness_models()
-    names = {option.name for option in model.options}
-    assert all(set(options) <= names for options in PRESETS.values())
 
 
 def test_a_task_of_the_demo_world_from_the_command_line(
