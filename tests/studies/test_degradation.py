@@ -59,16 +59,10 @@ def probed(seed: int) -> Analysis:
 
 
 def pulled(cosine: float) -> Analysis:
-    pairs: list[dict[str, Any]] = [
-        {"first": "raf_db", "second": "hagridv2", "mean": cosine, "negative": 0.25}
-    ]
+    pair: dict[str, Any] = {"first": "raf_db", "second": "hagridv2", "mean": cosine}
     tasks: list[dict[str, Any]] = [{"task": "raf_db", "own": 0.5}, {"task": "hagridv2", "own": 0.6}]
-    return Analysis(
-        "gradients",
-        "g",
-        {},
-        (table_of("pairs", [{**pair, "negative": 0.25}]), table_of("tasks", tasks)),
-    )
+    tables = (table_of("pairs", [{**pair, "negative": 0.25}]), table_of("tasks", tasks))
+    return Analysis("gradients", "g", {}, tables)
 
 
 def answered() -> list[Answered]:
