@@ -19,7 +19,7 @@ from harness.training.run import RECORD, TrainingPlan
 from harness.training.settings import TrainingSettings
 
 TRAININGS = "trainings"
-_APART = ("limit", "parts", "lora")  # what a file says beside the settings of a training
+_APART = ("limit", "parts", "lora", "form")  # what a file says beside the settings of a training
 
 _SPEED = "samples_per_second"
 
@@ -105,7 +105,7 @@ def teaching(study: Study, trial: Trial) -> dict[str, Any]:
         "spec_options": trial.data.options,
         "profile": study.profile,
         "settings": settings,
-        "form": trial.data.form,
+        "form": held.get("form", trial.data.form),
         "limit": held.get("limit"),
         "parts": held.get("parts", "auto"),
         "lora": held.get("lora"),

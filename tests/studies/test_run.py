@@ -11,9 +11,9 @@ import pytest
 from harness.cli.main import entry
 from harness.errors import UserError
 from harness.studies.loader import load_study
-from harness.studies.plan import TrialPlan, plan_study, rounds
+from harness.studies.plan import TrialPlan, plan_study, rounds, teaching
 from harness.studies.run import StudyResult, run_study
-from harness.studies.study import StudyTask
+from harness.studies.study import StudyTask, trials_of
 from tests.studies.world import STUDY, Heard, World
 
 RESULTS = Path("results")
@@ -161,6 +161,13 @@ def test_what_cannot_be_planned_hinders_no_other(
 def test_a_batch_must_hold_whole_micro_batches(world: World) -> None:
     plans = planned(micro_batch="micro_batch: 3, workers: 2, save_every:")
     assert "batch 4 is no multiple of micro_batch 3" in plans[2].problem
+
+
+def test_a_models_form_stands_in_the_place_of_the_datas(world: World) -> None:
+    text = STUDY.replace("rate: 0.5", "rate: 0.5, form: task")
+    Path("small.yaml").write_text(text)
+    [*_, trial] = trials_of(load_study("small.yaml"))
+    assert teaching(load_study("small.yaml"), trial)["form"] == "task"
 
 
 def test_matched_by_steps_the_single_training_is_as_long(world: World) -> None:
