@@ -9,8 +9,9 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
-from torch import nn
+from torch import Tensor, nn
 
 from benchmarks._engine_models import RandomLlava, ask, pictures
 from harness.engine.contract import VisionLanguageModel
@@ -27,11 +28,19 @@ LORA = Trained(("connector", "lora"), rank=16)
 
 
 class FrozenLlava(RandomLlava):
-    """The random LLaVA of the engine's benchmarks, with the parts that training asks for."""
+    """The random LLaVA of the engine's benchmarks, with the parts that training asks for.
+
+    Four neighbouring positions become one, as in connectors that merge patches.
+    """
 
     def __init__(self, heads: int = 8, layers: int = 8) -> None:
         super().__init__(heads, layers)
         self.features_key = {"tower": [heads, layers]}
+
+    def connect(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """Return each image's positions, a quarter of the tower's."""
+        merged = torch.stack(list(features)).unflatten(1, (-1, 4)).mean(2)
+        return list(self.projector(merged))
 
     def parts(self) -> dict[str, nn.Module]:
         """Return the three."""

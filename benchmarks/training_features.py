@@ -1,6 +1,6 @@
 """Epochs that read a frozen encoder's features against epochs that run it in every step.
 
-Whole epochs through Trainer, checkpoint at the end included, on one thread; both ways take turns.
+CPU seconds of whole epochs through Trainer, checkpoint at the end included; both ways take turns.
 Amdahl allows 1 / (1 - share), the share being what opening and encoding pictures take of an epoch
 that does it; wanted are 85 % of that.
 
@@ -35,9 +35,9 @@ class Timed(TrainingModule):
     seconds = 0.0
 
     def _encode(self, item: Any) -> Any:
-        started = time.perf_counter()
+        started = time.process_time()
         found = super()._encode(item)
-        self.seconds += time.perf_counter() - started
+        self.seconds += time.process_time() - started
         return found
 
 
@@ -63,11 +63,11 @@ def main() -> None:
             way = ("features", "encoder")[number % 2]
             stage.module = modules[way]
             stage.module.seconds = 0.0
-            started = time.perf_counter()
+            started = time.process_time()
             run_epoch(stage, optimiser, number, epoch, item)
             if number < 2:  # the first ones fill the cache and warm up
                 continue
-            clocks[way].append(time.perf_counter() - started)
+            clocks[way].append(time.process_time() - started)
             if way == "encoder":
                 shares.append(stage.module.seconds / clocks[way][-1])
     share = statistics.median(shares)

@@ -65,7 +65,7 @@ _RATES = {"llava": 5e-7, "qwen_vl": 1e-6, "bunny": 1e-7}  # of arXiv 2408.06569,
 @click.option("--epochs", default=1, show_default=True, type=click.IntRange(min=1))
 @click.option("--batch", default=32, show_default=True, type=click.IntRange(min=1))
 @click.option("--micro-batch", default=8, show_default=True, type=click.IntRange(min=1))
-@click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Default: the model's.")
+@click.option("--rate", type=click.FloatRange(0, 1, min_open=True), help="Default: the model's.")
 @click.option("--schedule", default="cosine", show_default=True)
 @click.option("--warmup", default=0.03, show_default=True, type=click.FloatRange(0, 1))
 @click.option("--decay", default=0.0, show_default=True, type=click.FloatRange(min=0))

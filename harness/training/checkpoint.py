@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +16,25 @@ from harness.runs.seal import file_hash
 from harness.samples import Sample
 from harness.specs import fingerprint
 
+FORMAT = 1
+"""Of ``train.json``."""
+
+_SHA256 = re.compile("[0-9a-f]{64}")
+
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A finished training's folder; see :class:`harness.evaluation.subject.TrainedWeights`."""
+    """A finished training's folder; see :class:`harness.evaluation.subject.TrainedWeights`.
+
+    Attributes:
+        base: Identity of the model that was trained.
+    """
 
     folder: Path
     sha256: str
     about: dict[str, Json]
     marks: frozenset[str]
+    base: Json
 
     def answerer(self, model: Any, runtime: Runtime) -> Answerer:
         """Return a model with these weights put over its own.
@@ -33,6 +44,12 @@ class Checkpoint:
         """
         if not hasattr(model, "load_model"):
             raise UserError("this model takes no checkpoint of harness train", where=self.folder)
+        if _hashes(self.base) != _hashes(dict(model.identity(runtime))):
+            raise UserError(
+                "these weights were trained over other weights than the model's",
+                where=self.folder,
+                fix="the model and options of its train.json",
+            )
         from harness.engine.answerer import EngineAnswerer
         from harness.engine.trained import load
 
@@ -67,11 +84,26 @@ def open_checkpoint(folder: Path) -> Checkpoint:
             "fingerprint": record["fingerprint"],
         }
         marks = frozenset(map(str, record["marks"]))
+        base, version = record["model"]["identity"], record["format"]
     except FileNotFoundError:
         raise UserError(
             "no finished training: no train.json", where=folder, fix="harness train ... --out DIR"
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"cannot be read: {error!r}", where=folder / "train.json") from None
+    if version != FORMAT:
+        raise UserError(
+            f"is of format {version}, this version of the harness reads {FORMAT}",
+            where=folder / "train.json",
+        )
     files: Json = {path.name: file_hash(path) for path in sorted(folder.glob("*.safetensors"))}
-    return Checkpoint(folder, fingerprint(files), about, marks)
+    return Checkpoint(folder, fingerprint(files), about, marks, base)
+
+
+def _hashes(identity: Json) -> set[str]:
+    """Return the hashes of files in an identity: not how the model is loaded and run."""
+    if isinstance(identity, dict):
+        identity = list(identity.values())
+    if isinstance(identity, list):
+        return set().union(*map(_hashes, identity))
+    return {identity} if isinstance(identity, str) and _SHA256.fullmatch(identity) else set()

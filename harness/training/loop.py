@@ -155,10 +155,15 @@ def run_epoch(
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
                 raise
-            if stage.micro_batch == 1 or count > 1:
+            if stage.micro_batch == 1:
                 raise UserError(
-                    f"memory does not suffice for {stage.micro_batch} samples at once",
-                    fix="a smaller --micro-batch, --gradient-checkpointing, or fewer --parts",
+                    "memory does not suffice for one sample",
+                    fix="--gradient-checkpointing, fewer --parts, or lora",
+                ) from None
+            if count > 1:
+                raise UserError(
+                    f"memory does not suffice for {stage.micro_batch} samples a process",
+                    fix="a smaller --micro-batch: processes do not find one together",
                 ) from None
         else:
             stage.module.flush()

@@ -23,7 +23,7 @@ from harness.runs.lock import writing
 from harness.runs.seal import write_json, write_whole
 from harness.samples.images import MAX_PIXELS
 from harness.specs import fingerprint
-from harness.training.checkpoint import open_checkpoint
+from harness.training.checkpoint import FORMAT, open_checkpoint
 from harness.training.contract import Epoch, Skews, check_pool
 from harness.training.guard import Guarded
 from harness.training.pool import Pool, make_pool, source_id
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 RECORD = "train.json"
 SEEN = "seen.txt"
 TOWER = "vision_tower"
-FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,12 +220,23 @@ def _refuse_other(plan: TrainingPlan, out: Path) -> None:
     except (OSError, ValueError) as error:
         raise UserError(f"cannot be read: {error}", where=path) from None
     if held.get("fingerprint") != plan.fingerprint:
-        different = [key for key, value in plan.about.items() if held.get(key) != _plain(value)]
+        different = [_differing(key, held.get(key), _plain(plan.about[key])) for key in plan.about]
+        different = [name for name in different if name]
         raise UserError(
             f"the folder holds another training; it differs in {', '.join(different) or 'format'}",
             where=out,
             fix="--out with another folder, or the options it was begun with",
         )
+
+
+def _differing(name: str, one: Any, other: Any) -> str:
+    """Return a name, with what differs below it; nothing when both are the same."""
+    if one == other:
+        return ""
+    if not isinstance(one, dict) or not isinstance(other, dict):
+        return name
+    below = sorted(key for key in {*one, *other} if one.get(key) != other.get(key))
+    return f"{name} ({', '.join(below)})"
 
 
 def _plain(value: Json) -> Any:
