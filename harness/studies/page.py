@@ -76,9 +76,9 @@ def write_page(study: Study, result: StudyResult, path: Path) -> list[Path]:
     trained = [one for one in result.outcomes if _record(one)]
     if trained:
         parts += ["## Trainings", _trainings(trained)]
-    parts += ["## Made by", f"```console\nharness study {study.id} --page {path.name}\n```"]
-    for name, value in study.environment.items():
-        parts.append(f"With `{name}={value}` in the environment.")
+    shown = path.name if path.is_absolute() else path.as_posix()
+    words = [*(f"{name}={value}" for name, value in study.environment.items()), "harness study"]
+    parts += ["## Made by", f"```console\n{' '.join(words)} {study.id} --page {shown}\n```"]
     parts.append(f"```yaml\n{study.text.strip()}\n```")
     write_json(files[1], _numbers(study, result))
     write_whole(path, [(above + "\n\n".join(parts) + "\n").encode()])
