@@ -201,7 +201,7 @@ def test_samples_come_in_chunks(tmp_path: Path) -> None:
 
 def test_what_a_page_reads_first_does_not_grow_with_the_samples(tmp_path: Path) -> None:
     sizes = []
-    for number in (600, 2400):
+    for number in (260, 520):
         site = built(tmp_path / f"out{number}", [many(tmp_path / str(number), number)])
         folder = next(site.glob("samples/*/index.js")).parent
         first = [folder / name for name in ("index.js", "ask-0.js", "0-0.js")]
