@@ -64,8 +64,9 @@ def tables_of(study: DegradationStudy, parts: Parts) -> list[Table]:
         table_of("degradation", _over_seeds(study, probes, lost)),
         table_of("groups", _groups(study, probes, lost)),
     ]
-    if len(study.continued) > 1:
-        tables.append(table_of("contrasts", _contrasts(study, lost)))
+    contrasts = _contrasts(study, lost)
+    if contrasts:
+        tables.append(table_of("contrasts", contrasts))
     if parts.answered:
         tables.append(table_of("transfer", transfers(study, parts.answered)))
     if parts.gradients:
@@ -163,10 +164,13 @@ def _groups(study: DegradationStudy, probes: Sequence[Row], lost: Sequence[Row])
 
 
 def _contrasts(study: DegradationStudy, lost: Sequence[Row]) -> list[Row]:
-    """Return, for two continued trainings, the difference of what they take away, seed by seed."""
+    """Return the difference of what two trainings at one rate take away, seed by seed."""
     held = _grouped(lost, "second", "task", "layer", "pooling")
     rows: list[Row] = []
-    for one, other in combinations([each.label for each in study.continued], 2):
+    for first_of, second_of in combinations(study.continued, 2):
+        if first_of.rate != second_of.rate:
+            continue
+        one, other = first_of.label, second_of.label
         for (encoder, *place), first in held.items():
             if encoder != one:
                 continue
