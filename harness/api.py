@@ -34,8 +34,9 @@ from harness.tables.build import Ways, build_table
 from harness.tables.layout import load_layout
 from harness.tables.table import Table
 from harness.training.checkpoint import open_checkpoint
-from harness.training.run import TrainingPlan, Watcher, run_training
-from harness.training.run import plan_training as planned_training
+from harness.training.plan import TrainingPlan
+from harness.training.plan import plan_training as planned_training
+from harness.training.run import Watcher, run_training
 from harness.training.settings import TrainingSettings
 from harness.training.validation import named_task
 

@@ -15,13 +15,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from harness.cli.run import pairs
-from harness.errors import UserError
 from harness.training.processes import processes
 from harness.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from harness.descriptors import Json
-    from harness.training.run import TrainingPlan
+    from harness.training.plan import TrainingPlan
 
 _RATE = 1e-4
 _RATES = {"llava": 5e-7, "qwen_vl": 1e-6, "bunny": 1e-7}  # of arXiv 2408.06569, a secondary note
@@ -155,10 +154,6 @@ def _plan(flags: Mapping[str, Any]) -> TrainingPlan:
         hold_out=flags["hold_out"],
         keep=flags["keep"],
     )
-    if settings.hold_out and not settings.validate:
-        raise UserError(
-            "samples are held out, and nothing is validated", fix="--validate TASK:METRIC"
-        )
     return api.plan_training(
         flags["model"],
         flags["recipe"],

@@ -15,7 +15,8 @@ from harness.descriptors import Json
 from harness.errors import HarnessError, UserError
 from harness.evaluation.run import Planned
 from harness.studies.study import Study, StudyTask, Trial, trials_of
-from harness.training.run import RECORD, TrainingPlan
+from harness.training.plan import TrainingPlan
+from harness.training.run import RECORD
 from harness.training.settings import TrainingSettings
 
 TRAININGS = "trainings"

@@ -24,7 +24,7 @@ from harness.training.contract import Skews
 from harness.training.pool import on_train_split, source_id
 
 if TYPE_CHECKING:
-    from harness.training.run import TrainingPlan
+    from harness.training.plan import TrainingPlan
 
 
 def measure_pool(plan: TrainingPlan, answerer: Answerer) -> Skews:

@@ -1,35 +1,31 @@
-"""A training from plan to record: pool, epochs, checkpoints, and what every choice was."""
+"""A training from its plan to its record: epochs, what is kept of them, the best one's weights."""
 
 from __future__ import annotations
 
 import json
-import math
 import shutil
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness._version import __version__
-from harness.descriptors import Json, RecipeDescriptor, parse_options
+from harness.descriptors import Json
 from harness.errors import UserError
 from harness.evaluation.subject import Subject
 from harness.evaluation.task import Task
-from harness.plugins import find, plugins
 from harness.runs.lock import writing
 from harness.runs.seal import write_json, write_whole
 from harness.samples.images import MAX_PIXELS
-from harness.specs import fingerprint
-from harness.training.checkpoint import FORMAT, open_checkpoint
-from harness.training.contract import Epoch, Skews, check_pool
+from harness.training.checkpoint import FORMAT
+from harness.training.contract import Epoch, Skews
 from harness.training.guard import Guarded
-from harness.training.pool import Pool, make_pool, source_id
-from harness.training.processes import Processes, how_many, processes
-from harness.training.settings import TrainingSettings
-from harness.training.validation import Validation, plan_validation
+from harness.training.plan import TrainingPlan
+from harness.training.pool import source_id
+from harness.training.processes import Processes, processes
 
 if TYPE_CHECKING:
     from harness.engine.contract import VisionLanguageModel
@@ -39,36 +35,6 @@ if TYPE_CHECKING:
 RECORD = "train.json"
 SEEN = "seen.txt"
 TOWER = "vision_tower"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingPlan:
-    """A training that is settled but not begun.
-
-    Attributes:
-        parts: As asked: ``auto``, ``full`` or names.
-        validation: What chooses the epoch whose weights are kept; ``None``: the last one.
-        fingerprint: Hash of everything that decides the weights.
-        steps: Of all epochs, were each to see the whole pool.
-        tower: A training whose vision tower is in the place of the model's own.
-        notes: What the recipe says of the data.
-    """
-
-    subject: Subject
-    tasks: Sequence[Task]
-    recipe: RecipeDescriptor
-    options: Mapping[str, Json]
-    settings: TrainingSettings
-    pool: Pool
-    form: str | None
-    parts: str
-    lora: Mapping[str, Json]
-    validation: Validation | None
-    fingerprint: str
-    about: Mapping[str, Json]
-    steps: int
-    tower: Path | None = None
-    notes: Sequence[str] = ()
 
 
 class Watcher(Protocol):
@@ -98,82 +64,6 @@ class Unwatched:
 
     def say(self, note: str) -> None:
         """Ignore a note."""
-
-
-def plan_training(  # noqa: PLR0913  one keyword for each group of flags
-    subject: Subject,
-    tasks: Sequence[Task],
-    recipe: str,
-    *,
-    options: Mapping[str, Json],
-    settings: TrainingSettings,
-    form: str | None = None,
-    limit: int | None = None,
-    parts: str = "auto",
-    lora: Mapping[str, Json] | None = None,
-    tower: Path | None = None,
-    validated: Task | None = None,
-) -> TrainingPlan:
-    """Settle a training: data read, options checked, no weight loaded.
-
-    Raises:
-        UserError: an unknown recipe or option, a model that cannot be trained, data that lack what
-            the recipe needs, a validation without samples of its own.
-    """
-    descriptor = find("recipe", recipe, plugins().recipes())
-    model: Any = subject.model(tasks[0])
-    if not hasattr(model, "load_model"):
-        raise UserError(
-            f"model {subject.descriptor.id!r} cannot be trained",
-            fix="socialfusion, llava, qwen_vl, bunny and hf_vlm can",
-        )
-    given = parse_options(descriptor.options, options, owner=f"recipe {recipe!r}")
-    count = how_many()
-    at_once = count * min(settings.micro_batch, max(1, settings.batch // count))
-    if settings.batch % at_once:
-        by = f"micro-batch {settings.micro_batch}" + (f" x {count} processes" if count > 1 else "")
-        raise UserError(f"batch {settings.batch} is no multiple of {by}")
-    validation = None if validated is None else plan_validation(validated, settings)
-    without = frozenset() if validation is None else validation.without
-    pool = make_pool(tasks, form=form, limit=limit, seed=settings.seed, without=without)
-    notes = check_pool(Guarded(descriptor, given), recipe, pool.examples)
-    about: dict[str, Json] = {
-        "model": subject.record(tasks[0]),
-        "recipe": {"id": recipe, "options": given},
-        "data": {
-            "tasks": [task.id for task in tasks],
-            "form": form,
-            "samples": len(pool.examples),
-            "skipped": pool.skipped,
-            "sha256": pool.sha256,
-        },
-        "marks": [*sorted({mark for task in tasks for mark in task.located.marks})],
-        "settings": asdict(settings),
-        "parts": parts,
-        "lora": dict(lora or {}),
-        **({} if validation is None else {"validation": validation.about()}),
-        **({"processes": count} if count > 1 else {}),
-    }
-    if tower is not None:
-        about["tower"] = open_checkpoint(tower).sha256
-    steps = settings.epochs * math.ceil(len(pool.examples) / settings.batch)
-    return TrainingPlan(
-        subject=subject,
-        tasks=tasks,
-        recipe=descriptor,
-        options=given,
-        settings=settings,
-        pool=pool,
-        form=form,
-        parts=parts,
-        lora=dict(lora or {}),
-        validation=validation,
-        fingerprint=fingerprint(about),
-        about=about,
-        steps=steps,
-        tower=tower,
-        notes=notes,
-    )
 
 
 def run_training(plan: TrainingPlan, out: Path, watcher: Watcher | None = None) -> Path:

@@ -1,0 +1,139 @@
+"""A training that is settled but not begun: data read, choices checked, no weight loaded."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.descriptors import Json, RecipeDescriptor, parse_options
+from harness.errors import UserError
+from harness.evaluation.subject import Subject
+from harness.evaluation.task import Task
+from harness.plugins import find, plugins
+from harness.specs import fingerprint
+from harness.training.checkpoint import open_checkpoint
+from harness.training.contract import check_pool
+from harness.training.guard import Guarded
+from harness.training.pool import Pool, make_pool
+from harness.training.processes import how_many
+from harness.training.settings import TrainingSettings
+from harness.training.validation import Validation, plan_validation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingPlan:
+    """A training that is settled but not begun.
+
+    Attributes:
+        parts: As asked: ``auto``, ``full`` or names.
+        validation: What chooses the epoch whose weights are kept; ``None``: the last one.
+        fingerprint: Hash of everything that decides the weights.
+        steps: Of all epochs, were each to see the whole pool.
+        tower: A training whose vision tower is in the place of the model's own.
+        notes: What the recipe says of the data.
+    """
+
+    subject: Subject
+    tasks: Sequence[Task]
+    recipe: RecipeDescriptor
+    options: Mapping[str, Json]
+    settings: TrainingSettings
+    pool: Pool
+    form: str | None
+    parts: str
+    lora: Mapping[str, Json]
+    validation: Validation | None
+    fingerprint: str
+    about: Mapping[str, Json]
+    steps: int
+    tower: Path | None = None
+    notes: Sequence[str] = ()
+
+
+def plan_training(  # noqa: PLR0913  one keyword for each group of flags
+    subject: Subject,
+    tasks: Sequence[Task],
+    recipe: str,
+    *,
+    options: Mapping[str, Json],
+    settings: TrainingSettings,
+    form: str | None = None,
+    limit: int | None = None,
+    parts: str = "auto",
+    lora: Mapping[str, Json] | None = None,
+    tower: Path | None = None,
+    validated: Task | None = None,
+) -> TrainingPlan:
+    """Settle a training: data read, options checked, no weight loaded.
+
+    Raises:
+        UserError: an unknown recipe or option, a model that cannot be trained, data that lack what
+            the recipe needs, a validation without samples of its own.
+    """
+    descriptor = find("recipe", recipe, plugins().recipes())
+    model: Any = subject.model(tasks[0])
+    if not hasattr(model, "load_model"):
+        raise UserError(
+            f"model {subject.descriptor.id!r} cannot be trained",
+            fix="socialfusion, llava, qwen_vl, bunny and hf_vlm can",
+        )
+    given = parse_options(descriptor.options, options, owner=f"recipe {recipe!r}")
+    count = how_many()
+    _refuse_uneven(settings, count)
+    if settings.hold_out and validated is None:
+        raise UserError(
+            "samples are held out, and nothing is validated", fix="--validate TASK:METRIC"
+        )
+    validation = None if validated is None else plan_validation(validated, settings)
+    without = frozenset() if validation is None else validation.without
+    pool = make_pool(tasks, form=form, limit=limit, seed=settings.seed, without=without)
+    notes = check_pool(Guarded(descriptor, given), recipe, pool.examples)
+    about: dict[str, Json] = {
+        "model": subject.record(tasks[0]),
+        "recipe": {"id": recipe, "options": given},
+        "data": {
+            "tasks": [task.id for task in tasks],
+            "form": form,
+            "samples": len(pool.examples),
+            "skipped": pool.skipped,
+            "sha256": pool.sha256,
+        },
+        "marks": [*sorted({mark for task in tasks for mark in task.located.marks})],
+        "settings": asdict(settings),
+        "parts": parts,
+        "lora": dict(lora or {}),
+        **({} if validation is None else {"validation": validation.about()}),
+        **({"processes": count} if count > 1 else {}),
+    }
+    if tower is not None:
+        about["tower"] = open_checkpoint(tower).sha256
+    steps = settings.epochs * math.ceil(len(pool.examples) / settings.batch)
+    return TrainingPlan(
+        subject=subject,
+        tasks=tasks,
+        recipe=descriptor,
+        options=given,
+        settings=settings,
+        pool=pool,
+        form=form,
+        parts=parts,
+        lora=dict(lora or {}),
+        validation=validation,
+        fingerprint=fingerprint(about),
+        about=about,
+        steps=steps,
+        tower=tower,
+        notes=notes,
+    )
+
+
+def _refuse_uneven(settings: TrainingSettings, processes: int) -> None:
+    at_once = processes * min(settings.micro_batch, max(1, settings.batch // processes))
+    if settings.batch % at_once:
+        each = f" x {processes} processes" if processes > 1 else ""
+        raise UserError(
+            f"batch {settings.batch} is no multiple of micro-batch {settings.micro_batch}{each}"
+        )
