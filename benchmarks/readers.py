@@ -2,8 +2,9 @@
 
 Annotations are drawn into a temporary folder and read in a process of its own (Linux); memory is
 the peak of that process less the peak of an interpreter that does nothing. GazeFollow and PISC,
-which hold something of the whole split, have a million rows; FairFace, SocialCounterfactuals and
-VQAv2 have as many as their releases. No image is opened.
+which hold something of the whole split, have a million rows; the others have as many as their
+releases. No image is opened. Processor time is shown beside wall-clock time, as a busy machine
+lengthens the latter; what is wanted of a layout and not met stands at the end of its line.
 
 Example: python benchmarks/readers.py --rows 1000000 --cases fairface,scounter
 """
@@ -11,6 +12,7 @@ Example: python benchmarks/readers.py --rows 1000000 --cases fairface,scounter
 from __future__ import annotations
 
 import argparse
+import base64
 import importlib
 import json
 import statistics
@@ -18,13 +20,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 WANTED_MB = 300
 WANTED_ROWS_PER_SECOND = 20_000
 WANTED_SECONDS = 5.0
-FACES, COUNTERFACTUALS, QUESTIONS = 97_698, 170_832, 214_354
+FACES, COUNTERFACTUALS, QUESTIONS, TEXTS, CHOICES = 97_698, 170_832, 214_354, 34_602, 6_664
 SHARDS = 61
 IMAGE = bytes(range(256)) * 8  # no picture, and never opened: a reader must pass it by
 PAIRS = 5  # pairs an image of PISC
@@ -115,6 +118,77 @@ def write_vqav2(root: Path, rows: int, _split: str) -> None:
             json.dump({"info": {}, "license": {}, "data_subtype": "val2014", key: held}, file)
 
 
+def write_fairface_copy(root: Path, rows: int, _split: str) -> None:
+    """Write one shard of labels as numbers, with bytes where pictures would be."""
+    faces = ({"image": {"bytes": IMAGE, "path": None}, "age": index % 9, "gender": index % 2,
+              "race": index % 7, "service_test": True} for index in range(rows))  # fmt: skip
+    write_shards(root / "1.25", "validation", faces, rows)
+
+
+def write_vqav2_copy(root: Path, rows: int, _split: str) -> None:
+    """Write shards of questions in the release's order: those of a picture stand together."""
+
+    def row(index: int) -> dict[str, object]:
+        image = index // 5 + 1
+        answers = [{"answer": f"answer {index % 99}", "answer_confidence": "yes", "answer_id": n}
+                   for n in range(1, 11)]  # fmt: skip
+        return {"image": {"bytes": IMAGE, "path": None}, "image_id": image, "question_id": index,
+                "question": f"What is number {index} in this picture?", "answers": answers,
+                "question_type": "what is", "answer_type": "other"}  # fmt: skip
+
+    write_shards(root / "data", "validation", map(row, range(rows)), rows)
+
+
+def write_textvqa(root: Path, rows: int, split: str) -> None:
+    """Write one file of questions with ten answers each."""
+    held = [
+        {
+            "question_id": index,
+            "image_id": f"{index // 2:016x}",
+            "question": "what is said?",
+            "answers": [f"word {index % 99}"] * 10,
+            "image_width": 640,
+        }
+        for index in range(rows)
+    ]
+    with (root / f"TextVQA_0.5.1_{split}.json").open("w", encoding="utf-8") as file:
+        json.dump({"data": held}, file)
+
+
+def write_mmbench(root: Path, rows: int, split: str) -> None:
+    """Write four rounds a question; the first holds base64, the others point to it."""
+    cell = base64.b64encode(IMAGE).decode()
+    with (root / f"MMBench_{split.upper()}_EN.tsv").open("w", encoding="utf-8") as file:
+        file.write("index\tquestion\thint\tA\tB\tC\tD\tanswer\tcategory\timage\tl2-category\n")
+        for index in range(rows):
+            turn, question = divmod(index, rows // 4)
+            held = cell if turn == 0 else str(question)
+            text = [
+                turn * 1_000_000 + question,
+                "What is it?",
+                "",
+                "a",
+                "b",
+                "c",
+                "d",
+                "ABCD"[turn],
+            ]
+            file.write("\t".join(map(str, [*text, "naming", held, "perception"])) + "\n")
+
+
+def write_shards(root: Path, split: str, table: Iterator[dict[str, object]], rows: int) -> None:
+    """Write rows into shards of at most 10,000, a hundred rows a group."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    root.mkdir(parents=True)
+    total = -(-rows // 10_000)
+    for shard in range(total):
+        part = pa.Table.from_pylist(list(islice(table, 10_000)))
+        path = root / f"{split}-{shard:05d}-of-{total:05d}.parquet"
+        pq.write_table(part, path, row_group_size=100)
+
+
 Case = tuple[str, str, str, Callable[[Path, int, str], None], int]
 # Name: reader, task whose plan is timed (or none), split, writer, rows (0: as --rows says).
 CASES: dict[str, Case] = {
@@ -125,6 +199,10 @@ CASES: dict[str, Case] = {
     "scounter": ("social_counterfactuals:SocialCounterfactuals", "scounter", "all",
                  write_scounter, COUNTERFACTUALS),
     "vqav2": ("vqav2:VqaV2", "vqav2", "val", write_vqav2, QUESTIONS),
+    "textvqa": ("textvqa:TextVqa", "textvqa", "val", write_textvqa, TEXTS),
+    "mmbench": ("mmbench:MmBench", "mmbench", "dev", write_mmbench, CHOICES),
+    "fairface copy": ("fairface:FairFace", "fairface", "val", write_fairface_copy, FACES),
+    "vqav2 copy": ("vqav2:VqaV2", "vqav2", "val", write_vqav2_copy, QUESTIONS),
 }  # fmt: skip
 
 
@@ -206,6 +284,20 @@ def above(held: list[dict[str, float]], bare: list[float]) -> float:
     return 1024 * statistics.median(a["kib"] - b for a, b in zip(held, bare, strict=True)) / 1e6
 
 
+def missed(held: dict[str, float]) -> str:
+    """Return in words what of the wanted is not met; processor time stands in for the clock."""
+    found = []
+    if max(held["mb"], held.get("plan_mb", 0.0)) > WANTED_MB:
+        found.append("memory")
+    if held["rows_per_second"] < WANTED_ROWS_PER_SECOND:
+        found.append("rows/s")
+    if held.get("first_request_cpu_seconds", 0.0) > WANTED_SECONDS:
+        found.append("processor time to the first request")
+    elif held.get("first_request_seconds", 0.0) > WANTED_SECONDS:
+        found.append("first request (by the clock only)")
+    return f"  MISSED: {', '.join(found)}" if found else ""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
@@ -234,7 +326,7 @@ def main() -> None:
         if "plan_mb" in held:
             shown += f"{held['plan_mb']:>9.0f}{held['first_request_seconds']:>7.1f}"
             shown += f"{held['first_request_cpu_seconds']:>7.1f}"
-        print(f"{case:<18}{shown}", flush=True)
+        print(f"{case:<18}{shown}{missed(held)}", flush=True)
     if given.json:
         given.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 

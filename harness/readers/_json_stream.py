@@ -23,6 +23,7 @@ def _no_constant(name: str) -> NoReturn:
 
 
 _DECODER = json.JSONDecoder(parse_constant=_no_constant)
+_scan: Callable[[str, int], tuple[Any, int]] = _DECODER.scan_once  # type: ignore[attr-defined]
 
 
 def members(path: Path, inside: str = "") -> Iterator[tuple[str, Any]]:
@@ -124,7 +125,17 @@ class _Source:
         index = 0
         while True:
             self.last = index
-            yield index, self.value()
+            # What :meth:`value` does, without its calls, for an element that is there as a whole.
+            try:
+                value, end = _scan(self._text, self._at)
+                whole = end + 2 < len(self._text)
+            except (StopIteration, ValueError, RecursionError):
+                whole = False
+            if whole:
+                self._at = end
+            else:
+                value = self.value()
+            yield index, value
             index += 1
             # A large list is mostly this: one comma, or comma and blank, and the next element.
             text, at = self._text, self._at

@@ -51,7 +51,7 @@ def grouped(
     Raises:
         DataError: as :func:`rows`.
     """
-    return ordered(paths, _order(_chunks(paths, key), paths), columns)
+    return ordered(paths, _order(paths, key), columns)
 
 
 def ordered(
@@ -67,17 +67,13 @@ def ordered(
             for row, values in enumerate(rows(path, columns)):
                 yield path, row, values
         return
-    starts = [0]
-    batches = []
-    for path in paths:
-        held = list(_batches(path, columns))
-        batches += held
-        starts.append(starts[-1] + sum(batch.num_rows for batch in held))
+    tables = [_table(path, columns) for path in paths]
+    starts = [0, *accumulate(table.num_rows for table in tables)]
     try:
-        table = pa.Table.from_batches(batches).combine_chunks()
-    except pa.ArrowException as error:
+        table = pa.concat_tables(tables).combine_chunks()
+    except pa.ArrowException as error:  # shards of different types
         raise _broken(paths[0], error) from None
-    del batches
+    del tables
     for first in range(0, len(order), _ROWS):
         places = order[first : first + _ROWS]
         for place, values in zip(
@@ -98,17 +94,24 @@ def whole(paths: Sequence[Path], column: str) -> Iterator[tuple[Path, int, Any]]
             yield path, row, value
 
 
-def _chunks(paths: Sequence[Path], column: str) -> list[Any]:
-    return [batch.column(0) for path in paths for batch in _batches(path, [column])]
+def _table(path: Path, columns: Sequence[str]) -> Any:
+    """Return some columns as a whole, which takes less memory than all their batches."""
+    with opened(path) as file:
+        for name in columns:
+            _check(file.schema_arrow, name, path)
+        try:
+            leaves = [leaf for name in columns for leaf in _leaves(file.schema, name)]
+            return file.read(columns=leaves, use_threads=False)
+        except (pa.ArrowException, OSError) as error:
+            raise _broken(path, error) from None
 
 
-def _order(keys: list[Any], paths: Sequence[Path]) -> Places:
-    """Return the places of rows by key, as keys first come."""
-    if not keys:
-        return np.zeros(0, dtype=np.intp)
+def _order(paths: Sequence[Path], key: str) -> Places:
+    """Return the places of rows by a column, as its values first come."""
     try:
-        codes = pa.chunked_array(keys).combine_chunks().dictionary_encode().indices
-    except (pa.ArrowException, TypeError) as error:  # shards of different types
+        keys = pa.concat_tables([_table(path, [key]) for path in paths]).column(0)
+        codes = keys.combine_chunks().dictionary_encode().indices
+    except pa.ArrowException as error:  # shards of different types
         raise _broken(paths[0], error) from None
     return np.argsort(codes.fill_null(-1).to_numpy(), kind="stable")
 
@@ -189,7 +192,7 @@ def content_hash(path: Path, columns: Sequence[str]) -> str:
     digest = hashlib.sha256()
     for batch in _batches(path, columns):
         for name in columns:
-            texts = "\x1f".join(str(value) for value in _column(batch, name))
+            texts = "\x1f".join(map(str, _column(batch, name)))
             digest.update(f"{name}\x1e{texts}\x1d".encode())
     return digest.hexdigest()
 
@@ -199,10 +202,19 @@ def _batches(path: Path, columns: Sequence[str]) -> Iterator[Any]:
         for name in columns:
             _check(file.schema_arrow, name, path)
         try:
-            outer = [name.partition(".")[0] for name in columns]
-            yield from file.iter_batches(batch_size=_ROWS, columns=outer)
+            leaves = [leaf for name in columns for leaf in _leaves(file.schema, name)]
+            yield from file.iter_batches(batch_size=_ROWS, columns=leaves)
         except (pa.ArrowException, OSError) as error:
             raise _broken(path, error) from None
+
+
+def _leaves(schema: Any, column: str) -> list[str]:
+    """Return the paths in a file that hold a column, or of a nested one the field asked for."""
+    name, _, inner = column.partition(".")
+    paths = [schema.column(place).path for place in range(len(schema.names))]
+    parts = [(path, path.split(".")) for path in paths]
+    found = [path for path, steps in parts if steps[0] == name and inner in steps[1:]]
+    return found or [name]
 
 
 def _check(schema: Any, column: str, path: Path) -> None:

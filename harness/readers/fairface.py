@@ -163,7 +163,7 @@ def _groups(values: Sequence[str], where: str) -> dict[str, Group]:
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     for number, text in records.lines(path):
-        yield number, next(csv.reader([text]))
+        yield number, next(csv.reader([text])) if '"' in text else text.split(",")
 
 
 def _place(columns: list[str], name: str, path: Path) -> int:

@@ -23,6 +23,7 @@ from harness.samples import Group, ImageRef, Sample
 _PARTS = {"train": "train2014", "val": "val2014", "test-dev": "test-dev2015", "test": "test2015"}
 SPLITS = tuple(_PARTS)
 _ANSWERED = ("train", "val")
+_MOST = (1 << 63) - 1  # of an id
 
 
 class VqaV2:
@@ -38,6 +39,8 @@ class VqaV2:
     def __init__(self, options: Mapping[str, Json]) -> None:
         names = {"val": ("validation", "val"), "test-dev": ("testdev", "test-dev")}
         self._copies = Copies(names, columns=renamed(options))
+        # Files seen to hold the questions of each picture together: walked through from then on.
+        self._together: set[tuple[str, int, float]] = set()
         records.choice(options, "unit", ("image",))
 
     def annotations(self, root: Path, split: str) -> Sequence[Path]:
@@ -87,7 +90,7 @@ class VqaV2:
         folder = f"Images/mscoco/{part}" if (root / "Questions").is_dir() else part
         answers = _Annotations(paths[1]) if len(paths) > 1 else None
         images, last = (ImageRef("", root),), -1
-        for question, image, text in _by_image(paths[0]):
+        for question, image, text in self._questions(paths[0]):
             if image != last:
                 name = f"{folder}/COCO_{part}_{image:012d}.jpg"
                 images, last = (ImageRef(name, root),), image
@@ -102,6 +105,21 @@ class VqaV2:
             )
         if answers is not None:
             answers.refuse_rest(paths[0])
+
+    def _questions(self, path: Path) -> Iterator[_Question]:
+        """Yield question, image and text, those of one image together, images as first named.
+
+        A file is held, a question as its packed text and 24 bytes, until its order is known.
+        """
+        known = _version(path)
+        if known in self._together:
+            yield from _in_file(path)
+            return
+        held = _Held(path)
+        order = held.order()
+        if known and (order[1:] > order[:-1]).all():
+            self._together.add(known)
+        yield from held.questions(order)
 
     def _embedded(self, paths: Sequence[Path], split: str) -> Iterator[Sample]:
         """Yield a split's questions out of shards; a picture is read from its first row."""
@@ -244,37 +262,67 @@ def _damage(record: dict[str, Any], where: str) -> DataError:
     return DataError("not an annotation", where=where)
 
 
-def _by_image(path: Path) -> Iterator[tuple[int, int, str]]:
-    """Yield question, image and text, those of one image together, images as first named.
+_Question = tuple[int, int, str]
 
-    The file is read once; a question is held as its packed text and 24 bytes.
-    """
-    ids, images, ends, texts = array("q"), array("q"), array("Q"), bytearray()
+
+def _version(path: Path) -> tuple[str, int, float] | None:
+    """Return what changes when a file does; ``None`` when it cannot be looked at."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return str(path), found.st_size, found.st_mtime
+
+
+def _in_file(path: Path) -> Iterator[_Question]:
+    """Yield question, image and text as the file has them."""
     for index, record in elements(path, inside="questions"):
-        ids.append(_number(record, "question_id", path, index))
-        images.append(_number(record, "image_id", path, index))
-        text = record.get("question")
-        if not isinstance(text, str) or not text:
+        try:
+            question, image, text = record["question_id"], record["image_id"], record["question"]
+            sound = type(question) is type(image) is int and type(text) is str
+        except (TypeError, KeyError):
+            sound = False
+        if not (sound and text and 0 <= question <= _MOST and 0 <= image <= _MOST):
             where = f"{path}: [{index}]"
+            question = _number(record, "question_id", path, index)
+            image = _number(record, "image_id", path, index)
             text = records.as_text(records.member(record, "question", where), "question", where)
-        texts += text.encode("utf-8", "surrogatepass")
-        ends.append(len(texts))
-    if not ids:
-        return
-    _, first, group = np.unique(
-        np.frombuffer(images, dtype=np.int64), return_index=True, return_inverse=True
-    )
-    for place in np.argsort(first[group], kind="stable").tolist():
-        start = ends[place - 1] if place else 0
-        text = texts[start : ends[place]].decode("utf-8", "surrogatepass")
-        yield ids[place], images[place], text
+        yield question, image, text
+
+
+class _Held:
+    """A file's questions, packed."""
+
+    def __init__(self, path: Path) -> None:
+        self._ids, self._images, self._ends = array("q"), array("q"), array("Q")
+        self._texts = bytearray()
+        for question, image, text in _in_file(path):
+            self._ids.append(question)
+            self._images.append(image)
+            self._texts += text.encode("utf-8", "surrogatepass")
+            self._ends.append(len(self._texts))
+
+    def order(self) -> np.ndarray[Any, np.dtype[np.intp]]:
+        """Return places by image, images as first named."""
+        if not self._ids:
+            return np.zeros(0, dtype=np.intp)
+        images = np.frombuffer(self._images, dtype=np.int64)
+        _, first, group = np.unique(images, return_index=True, return_inverse=True)
+        return np.argsort(first[group], kind="stable")
+
+    def questions(self, order: np.ndarray[Any, np.dtype[np.intp]]) -> Iterator[_Question]:
+        """Yield questions in an order of places."""
+        for place in order.tolist():
+            start = self._ends[place - 1] if place else 0
+            text = self._texts[start : self._ends[place]].decode("utf-8", "surrogatepass")
+            yield self._ids[place], self._images[place], text
 
 
 def _number(record: Any, key: str, path: Path, index: int) -> int:
     value = record.get(key) if isinstance(record, dict) else None
-    if type(value) is not int or not 0 <= value < 1 << 63:
+    if type(value) is not int or not 0 <= value <= _MOST:
         where = f"{path}: [{index}]"
         value = records.as_whole(records.member(record, key, where), key, where)
-        if not 0 <= value < 1 << 63:
+        if not 0 <= value <= _MOST:
             raise DataError(f"{key} {value} is no id", where=where)
     return value
