@@ -69,7 +69,8 @@ def shard() -> Callable[[Path, str], list[Path]]:
         weights = load_file(folder / "model.safetensors")
         (folder / "model.safetensors").unlink()
         stem, names = "pytorch_model" if kind == "bin" else "model", sorted(weights)
-        files, placed = [], {}
+        files: list[Path] = []
+        placed: dict[str, str] = {}
         for at, part in enumerate((names[::2], names[1::2]), 1):
             files.append(folder / f"{stem}-0000{at}-of-00002.{kind}")
             held = {name: weights[name] for name in part}
