@@ -143,10 +143,10 @@ def test_torch_is_imported_inside_functions_only() -> None:
         assert not found & heavy, path.relative_to(ROOT)
 
 
-def test_figures_are_drawn_by_one_module_that_others_import_in_functions() -> None:
+def test_figures_are_drawn_by_modules_that_others_import_in_functions() -> None:
     for path in files("harness"):
         found = {name.split(".")[0] for name in imports(at_import_time(parsed(path)))}
-        drawn = module_of(path) == "harness.figures.draw"
+        drawn = module_of(path).startswith("harness.figures.draw")
         assert "matplotlib" not in found or drawn, path.relative_to(ROOT)
 
 

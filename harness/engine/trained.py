@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.engine.weights import hash_file
 from harness.errors import UserError, nearest
-from harness.runs.seal import file_hash
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -156,7 +156,7 @@ def take(model: VisionLanguageModel, part: str, folder: Path) -> None:
         )
     restore(model, Trained((part,)), folder)
     if model.features_key is not None:
-        model.features_key = {**model.features_key, part: file_hash(folder / f"{part}.safetensors")}
+        model.features_key = {**model.features_key, part: hash_file(folder / f"{part}.safetensors")}
 
 
 def restore(model: VisionLanguageModel, trained: Trained, folder: Path) -> None:
