@@ -79,10 +79,17 @@ def _figures(site: Site, found: Analysis, name: str) -> list[tuple[str, str]]:
     return held
 
 
-def _cells(table: Table) -> tuple[tuple[str, ...], list[list[tuple[str, bool]]]]:
-    """Return headings, and each cell's text with whether it is a number."""
+Shown = list[tuple[str, bool]]
+
+
+def _cells(table: Table) -> tuple[Shown, list[Shown]]:
+    """Return headings and rows: each cell's text, and whether it is a number or none."""
     rows = [[(_text(cell), cell is None or _is_number(cell)) for cell in row] for row in table.rows]
-    return tuple(column.replace("_", " ") for column in table.columns), rows
+    heads = [
+        (column.replace("_", " "), all(row[place][1] for row in rows))
+        for place, column in enumerate(table.columns)
+    ]
+    return heads, rows
 
 
 def _text(cell: Any) -> str:

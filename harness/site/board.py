@@ -14,6 +14,7 @@ from harness.tables.build import Ways, build_table
 from harness.tables.formats import by_group, rank_note, reported_rows, source_of, spans
 from harness.tables.latex import latex
 from harness.tables.layout import Layout
+from harness.tables.notes import compared_note
 from harness.tables.ranks import compared
 from harness.tables.table import Column, Row, Table, cell_text
 
@@ -50,9 +51,13 @@ def write_boards(
         rows = list(dict.fromkeys(row.model for row in table.rows))[:BASELINES]
         for number, baseline in enumerate(["", *rows]):
             shown = table
-            if baseline:
+            if baseline and place < len(layouts):  # it may compare rows in its own way
+                against = replace(ways, baseline=baseline)
+                shown = build_table(records, layout=layouts[place], ways=against)
+            elif baseline:
                 held = compared(table.sections, table.columns, baseline)
-                shown = replace(table, sections=held)
+                notes = (*table.notes, *compared_note(held, table.looks, baseline))
+                shown = replace(table, sections=held, notes=notes)
             site.page(
                 _name(place, number),
                 "board.html",

@@ -14,11 +14,11 @@ from harness.tables.caption import caption_of
 from harness.tables.columns import columns_of, declared_columns, reported_panels
 from harness.tables.duplicates import Rule, SeedInterval, seed_notes, settled
 from harness.tables.layout import Layout
-from harness.tables.notes import notes_of, shown_notes
+from harness.tables.notes import compared_note, notes_of, shown_notes
 from harness.tables.ranks import Tied, compared, ranked
 from harness.tables.rows import Placed, Supports, names_of, placed, rows_of
 from harness.tables.sections import sections_of, why
-from harness.tables.table import Column, Looks, Section, Table
+from harness.tables.table import Looks, Section, Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,12 @@ def build_table(
         )
         for index, group in enumerate(groups)
     )
-    sections = _judged(sections, columns, layout, ways)
+    baseline, versus = _references(sections, layout, ways)
+    sections = ranked(
+        sections, columns, within="section" if layout is None else layout.rank, tied=ways.tied
+    )
+    if baseline or versus:
+        sections = compared(sections, columns, baseline, versus)
     looks = ways.looks or (layout.looks if layout is not None else Looks())
     shows = looks.interval != "none"
     notes = (
@@ -96,6 +101,7 @@ def build_table(
         *missing,
         *_absent_rows(layout, held),
         *shown_notes(sections, columns, looks, ways.tied.note if ways.tied is not None else ""),
+        *compared_note(sections, looks, "" if versus else baseline),
     )
     return Table(
         columns,
@@ -150,17 +156,16 @@ def _settled(held: Sequence[Placed], ways: Ways) -> list[list[Placed]]:
     ]
 
 
-def _judged(
-    sections: tuple[Section, ...], columns: Sequence[Column], layout: Layout | None, ways: Ways
-) -> tuple[Section, ...]:
-    """Rank, and compare with the baseline and with the rows that a layout names."""
-    within = "section" if layout is None else layout.rank
-    sections = ranked(sections, columns, within=within, tied=ways.tied)
-    baseline = ways.baseline or ("" if layout is None else layout.baseline)
-    versus = {} if layout is None else {row.label: row.versus for row in layout.rows if row.versus}
+def _references(
+    sections: tuple[Section, ...], layout: Layout | None, ways: Ways
+) -> tuple[str, dict[str, str]]:
+    """Return the row that all are compared with, and the rows that a layout compares otherwise."""
+    if layout is None:
+        return ways.baseline, {}
+    baseline = ways.baseline or layout.baseline
     if not ways.baseline and baseline not in {row.model for held in sections for row in held.rows}:
         baseline = ""  # a layout's baseline that nobody ran is no mistake of this command
-    return compared(sections, columns, baseline, versus) if baseline or versus else sections
+    return baseline, {row.label: row.versus for row in layout.rows if row.versus}
 
 
 def _absent_rows(layout: Layout | None, held: Sequence[Placed]) -> tuple[str, ...]:

@@ -110,15 +110,29 @@ def shown_notes(
         notes.append("± is half the width of the interval.")
     if any(cell.tied for cell in cells):
         notes.append(f"{TIED} is not told apart from the best of its column: {tied}.")
-    if any(cell.delta is not None for cell in cells) and looks.delta == "arrow":
-        said = ", ".join(f"{sign} {word}" for word, sign in TRENDS.items())
-        notes.append(f"Against the row compared with: {said}.")
     unranked = sorted(UNRANKED & {mark for cell in cells for mark in cell.marks})
     if unranked and any(cell.rank for cell in cells):
         notes.append(f"Numbers marked {' or '.join(unranked)} are not ranked.")
     if any(not cell.supported for cell in cells):
         notes.append("n/a: the model cannot answer this kind of task.")
     return tuple(notes)
+
+
+def compared_note(sections: Sequence[Section], looks: Looks, baseline: str) -> tuple[str, ...]:
+    """Say what differences are to; nothing where there is none.
+
+    Args:
+        sections: As shown, compared.
+        looks: How differences are shown.
+        baseline: The row that all are compared with; empty where rows name others.
+    """
+    rows = [row for section in sections for row in section.rows]
+    if not any(cell is not None and cell.delta is not None for row in rows for cell in row.cells):
+        return ()
+    to = baseline or "the row compared with"
+    if looks.delta == "number":
+        return (f"In parentheses, with its sign: the difference to {to}.",)
+    return (f"Against {to}: {', '.join(f'{sign} {word}' for word, sign in TRENDS.items())}.",)
 
 
 def _warnings(sections: Sequence[Section], columns: Sequence[Column]) -> Iterator[str]:

@@ -140,6 +140,7 @@ def test_a_baseline_has_its_page_with_differences(site: Path) -> None:
     bare, compared = (Tags(site / name).text for name in ("index.html", "board-0-1.html"))
     assert "(-33.3)" not in bare
     assert "(-33.3)" in compared
+    assert "the difference to plain." in compared
 
 
 def test_a_page_holds_confusion_and_the_worst_slice(site: Path) -> None:

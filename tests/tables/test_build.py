@@ -169,3 +169,10 @@ def test_intervals_that_are_not_shown_are_not_explained() -> None:
     table = build_table([record()], ways=Ways(looks=Looks(interval="none")))
     assert "Intervals" not in table.caption
     assert not any("Intervals" in note for note in table.notes)
+
+
+def test_a_note_says_what_differences_are_to() -> None:
+    records = [record("a"), record("b", "pisc_fine", metric(0.25))]
+    table = build_table(records, ways=Ways(baseline="b"))
+    assert table.notes[-1] == "In parentheses, with its sign: the difference to b."
+    assert not any("difference" in note for note in build_table(records).notes)
