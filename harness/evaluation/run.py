@@ -25,9 +25,11 @@ from harness.plugins import find, plugins
 from harness.runs.journal import Journal
 from harness.runs.read import read_evaluation
 from harness.runs.record import EvaluationRecord
+from harness.runs.samples import read_samples
 from harness.runs.seal import is_sealed, write_json
 from harness.samples.images import MAX_PIXELS
 from harness.specs import fingerprint
+from harness.tables.table import one_line
 
 MAX_ERRORS = 0.01
 
@@ -273,10 +275,15 @@ def _manifest(results: Path, subject: Subject, planned: Sequence[Planned]) -> Pa
 def _failed(records: Sequence[EvaluationRecord], threshold: float) -> list[str]:
     return [
         f"{record.task}: {record.counts.errors} of {record.counts.samples} samples errored, "
-        f"more than {threshold:.1%} (--max-errors)"
+        f"more than {threshold:.1%} (--max-errors); {_first_error(record)}"
         for record in records
         if record.counts.errors > threshold * record.counts.samples
     ]
+
+
+def _first_error(record: EvaluationRecord) -> str:
+    held = next(sample for sample in read_samples(record.directory) if sample["error"])
+    return one_line(f"the first is {held['id']}: {held['error']['message']}")
 
 
 def task_options(pairs: Mapping[str, Json], tasks: Sequence[str]) -> dict[str, dict[str, Json]]:

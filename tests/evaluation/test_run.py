@@ -103,6 +103,7 @@ def test_a_failed_request_is_counted_and_the_run_says_so(faces: Faces, tmp_path:
     assert "errored" in record.marks
     assert ended.returncode == 1
     assert "1 of 10 samples errored" in ended.stderr
+    assert "the first is test_0003: told to fail" in ended.stderr
     patient = look(tmp_path / "r", "-o", "fails_on=test_0003", "--max-errors", "0.2")
     assert patient.returncode == 0
 
