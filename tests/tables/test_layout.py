@@ -48,7 +48,7 @@ def groups(table: Table) -> list[tuple[str, str]]:
 
 
 def test_every_shipped_layout_loads() -> None:
-    assert layout_names() == ["asd_ablation", "asd_main", "socialfusion"]
+    assert {"asd_ablation", "asd_main", "socialfusion"} <= set(layout_names())
     for name in layout_names():
         held = load_layout(name)
         assert held.id == name
