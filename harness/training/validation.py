@@ -37,12 +37,14 @@ class Validation:
         metric: Its direction says what is best.
         ids: Of the samples.
         without: Clusters that must not be trained on.
+        annotations: Hash of the split's annotation files.
     """
 
     task: Task
     metric: MetricSpec
     ids: frozenset[str]
     without: frozenset[Cluster]
+    annotations: str
 
     def about(self) -> dict[str, Json]:
         """Return what stands in the training's record."""
@@ -54,7 +56,7 @@ class Validation:
             "split": self.task.spec.data.split,
             "held_out": len(self.without),
             "samples": len(self.ids),
-            "sha256": fingerprint([*sorted(self.ids)]),
+            "sha256": fingerprint({"ids": [*sorted(self.ids)], "annotations": self.annotations}),
         }
 
     def measure(self, answerer: Answerer) -> float | None:
@@ -95,22 +97,24 @@ def plan_validation(task: Task, settings: TrainingSettings) -> Validation:
     """Settle which samples are measured, and by what.
 
     Raises:
-        UserError: an unknown metric, or no split to validate on.
+        UserError: an unknown metric, no split to validate on, or annotations that are missing.
     """
     metric = _metric(task, named_task(settings.validate)[1])
+    here = on_train_split(task) if settings.hold_out else on_split(task, _split(task))
+    annotations = fingerprint({**here.annotation_hashes()})
+    without: frozenset[Cluster] = frozenset()
+    samples = here.samples()
     if settings.hold_out:
-        here = on_train_split(task)
         without = _held_out(here, settings.hold_out)
-        ids = [sample.id for sample in here.samples() if cluster_of(here, sample) in without]
-    else:
-        here = on_split(task, _split(task))
-        without = frozenset()
-        ids = [sample.id for sample in here.samples()]
+        samples = (sample for sample in samples if cluster_of(here, sample) in without)
+    ids = [sample.id for sample in samples]
     if not ids:
         raise UserError(f"task {task.id!r} has nothing to validate on", where=here.located.root)
     if settings.validate_limit is not None:
         ids = sorted(ids, key=_hash)[: settings.validate_limit]
-    return Validation(task=here, metric=metric, ids=frozenset(ids), without=without)
+    return Validation(
+        task=here, metric=metric, ids=frozenset(ids), without=without, annotations=annotations
+    )
 
 
 def best_epoch(values: Sequence[float | None], direction: str) -> int | None:

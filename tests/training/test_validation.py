@@ -70,6 +70,13 @@ def test_clusters_held_out_are_validated_on_and_not_trained_on(faces: Path) -> N
     assert again.ids == found.ids  # of every seed: trainings validate on the same samples
 
 
+def test_annotations_that_are_missing_are_named(faces: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    task = api.load_task("hagridv2", data=tmp_path / "empty")
+    with pytest.raises(UserError, match=r"annotations of 'hagridv2' \(val\) are missing"):
+        plan_validation(task, settings(validate="hagridv2:F1"))
+
+
 def test_so_many_samples_at_most(faces: Path) -> None:
     task = api.load_task("raf_db", data=faces)
     assert len(plan_validation(task, settings(hold_out=0.5, validate_limit=3)).ids) == 3
