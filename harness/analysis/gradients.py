@@ -17,7 +17,7 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.analysis.results import Analysis, Table, finished, table_of, write_analysis
+from harness.analysis.results import Analysis, Table, finished, marks_of, table_of, write_analysis
 from harness.descriptors import Json
 from harness.errors import UserError
 from harness.evaluation.subject import Subject
@@ -91,6 +91,7 @@ def run_gradients(  # noqa: PLR0913  what the measurement is made of
         "form": form,
         "minibatches": number,
         "settings": {**plain, "scheme": SCHEME},
+        "marks": marks_of(subject, tasks),
     }
     done = finished(results, KIND, about)
     if done is not None:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.analysis.results import Analysis, finished, table_of, write_analysis
+from harness.analysis.results import Analysis, finished, marks_of, table_of, write_analysis
 from harness.descriptors import Json
 from harness.errors import SampleError, UserError
 from harness.evaluation.ask import open_sample
@@ -101,6 +101,7 @@ def run_mir(  # noqa: PLR0913  what the measurement is made of
         "data": {task: _digest(held) for task, held in shown.items()},
         "texts": texts is not None,
         "settings": {**asdict(settings), "scheme": SCHEME},
+        "marks": marks_of(subject, tasks),
     }
     done = finished(results, KIND, about)
     if done is not None:

@@ -135,7 +135,7 @@ def run_probe(  # noqa: PLR0913  what a probe is made of
         "encoders": [{"name": one.name, **one.identity} for one in encoders],
         "tasks": [task.about() for task in tasks],
         "settings": settings.about(),
-        "marks": [*sorted({mark for one in encoders for mark in one.marks})],
+        "marks": [*sorted({mark for one in (*encoders, *tasks) for mark in one.marks})],
     }
     done = finished(results, KIND, about)
     if done is not None:

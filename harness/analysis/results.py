@@ -29,6 +29,8 @@ import numpy as np
 from harness._version import __version__
 from harness.descriptors import Json
 from harness.errors import UserError
+from harness.evaluation.subject import Subject
+from harness.evaluation.task import Task
 from harness.runs.lock import writing
 from harness.runs.seal import file_hash, write_json, write_whole
 from harness.specs import fingerprint
@@ -100,6 +102,13 @@ def table_of(name: str, rows: Sequence[Mapping[str, Json]]) -> Table:
 
 def _plain(value: Json) -> Json:
     return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def marks_of(subject: Subject, tasks: Sequence[Task]) -> Json:
+    """Return the marks that a model, its training and tasks' data put on an analysis."""
+    trained = subject.checkpoint.marks if subject.checkpoint is not None else ()
+    data = (mark for task in tasks for mark in task.located.marks)
+    return [*sorted({*subject.marks, *trained, *data})]
 
 
 def finished(results: Path, kind: str, about: Mapping[str, Json]) -> Analysis | None:

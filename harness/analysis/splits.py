@@ -49,6 +49,7 @@ class Probed:
         validation: Where ``val`` came from: ``split`` or ``part of train``.
         left_out: Samples without a right answer or whose picture cannot be opened.
         images: Hash of all pictures by split, in order.
+        marks: Marks of the data.
     """
 
     spec: TaskSpec
@@ -58,6 +59,7 @@ class Probed:
     validation: str
     left_out: int
     images: str
+    marks: tuple[str, ...] = ()
 
     def about(self) -> dict[str, Json]:
         """Return what decides the numbers."""
@@ -108,7 +110,14 @@ def read_task(task: Task, *, limit: int | None, share: float, seed: int) -> Prob
         for row in found:
             digest.update(f"{split} {row.sample.id} {row.key} {row.sample.target}\n".encode())
     found_task = Probed(
-        spec, kind, _metric(spec, kind), rows, validation, left_out, digest.hexdigest()
+        spec,
+        kind,
+        _metric(spec, kind),
+        rows,
+        validation,
+        left_out,
+        digest.hexdigest(),
+        task.located.marks,
     )
     _check(found_task)
     return found_task

@@ -60,6 +60,7 @@ def run_transfer(places: Sequence[Path], *, results: Path) -> Analysis:
     about: dict[str, Json] = {
         "evaluations": [*sorted(str(one.record.raw["fingerprint"]) for one in trained)],
         "untrained": [*sorted(str(one.raw["fingerprint"]) for one in untrained)],
+        "marks": [*sorted({mark for one in trained for mark in one.record.marks})],
     }
     done = finished(results, KIND, about)
     if done is not None:

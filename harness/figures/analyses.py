@@ -42,8 +42,7 @@ def degradation_panels(found: Analysis) -> tuple[Panel, ...]:
     panels: dict[tuple[str, str], list[Point]] = {}
     for row in _table(found, "degradation"):
         scale = float(row["scale"])
-        unit = "points of the metric" if scale == 100 else "in the metric's unit"
-        lost = f"lost, {unit} (positive: worse than before)"
+        lost = f"lost{', points' if scale == 100 else ''} (positive: worse than before)"
         tower = str(row.get("second", row.get("encoder")))
         point = Point(_probed(row), *_scaled(row, "degradation", scale))
         panels.setdefault((tower, lost), []).append(point)
@@ -107,7 +106,7 @@ def transfer_arrows(found: Analysis) -> tuple[Arrows, ...]:
     """Return what joint training changed of each task, by model or by tower."""
     parts: dict[str, list[Point]] = {}
     for row in _table(found, "transfer"):
-        named = str(row.get("tower", row.get("model")))
+        named = f"tower: {row['tower']}" if "tower" in row else str(row.get("model"))
         point = Point(str(row["task"]), *_scaled(row, "relative", 100.0))
         parts.setdefault(named, []).append(point)
     across = "change by joint training, % of single (positive: better)"

@@ -41,7 +41,8 @@ def curves(parts: Sequence[Curves]) -> Figure:
             (lines[one_line(name)],) = axes.plot(
                 layers, values, f"{sign}-", color=hue, markersize=3.5
             )
-            axes.set_xticks(layers)
+        blocks = {int(point.label) for points in part.curves.values() for point in points}
+        axes.set_xticks(sorted(blocks))
         axes.set_title(one_line(part.title), loc="left", fontsize="medium")
         axes.set_xlabel("block")
         axes.set_ylabel(one_line(part.up))
@@ -70,7 +71,8 @@ def matrices(grids: Sequence[Grid]) -> Figure:
             for across, value in enumerate(row):
                 if not math.isnan(value):
                     ink = "white" if abs(value) > 0.6 else "black"
-                    axes.text(across, down, f"{value:.2f}", ha="center", va="center", color=ink,
+                    said = f"{round(value, 2) + 0.0:.2f}"  # never -0.00
+                    axes.text(across, down, said, ha="center", va="center", color=ink,
                               fontsize="small")  # fmt: skip
         axes.set_xticks(range(len(shown.columns)), map(one_line, shown.columns), rotation=90)
         axes.set_yticks(range(len(shown.rows)), map(one_line, shown.rows))
@@ -99,7 +101,13 @@ def arrows(parts: Sequence[Arrows]) -> Figure:
                 "",
                 xy=(point.value, place),
                 xytext=(0, place),
-                arrowprops={"arrowstyle": "-|>", "color": hue, "linewidth": 1.8},
+                arrowprops={
+                    "arrowstyle": "-|>",
+                    "color": hue,
+                    "linewidth": 1.8,
+                    "shrinkA": 0,
+                    "shrinkB": 0,
+                },
             )
             axes.plot([point.value], [place], alpha=0.0)  # an arrow alone sets no limits
         axes.set_yticks(range(len(part.points)), [one_line(point.label) for point in part.points])

@@ -32,10 +32,20 @@ def write_degradation(study: DegradationStudy, parts: Parts, results: Path) -> A
         "probes": [*looked],
         "gradients": [*pulled],
         "evaluations": [*asked],
+        "marks": [*sorted(_marks(parts))],
     }
     return finished(results, KIND, about) or write_analysis(
         results, KIND, about, tables_of(study, parts), notes=_notes(study, parts)
     )
+
+
+def _marks(parts: Parts) -> set[str]:
+    """Return the marks of all parts."""
+    found = {mark for one in parts.answered for record in one.records for mark in record.marks}
+    for analysis in (*parts.probes.values(), *parts.gradients.values()):
+        marks = analysis.about.get("marks", [])
+        found |= set(map(str, marks)) if isinstance(marks, list) else set()
+    return found
 
 
 def written(found: Analysis, out: Path) -> list[Path]:
