@@ -89,7 +89,8 @@ def _shown(
     if kind == "epochs":
         if len(places) != 1:
             raise UserError("epochs wants one training", fix="harness plot epochs trained/asd ...")
-        return draw.lines, records.epochs_of(Path(places[0])), ()
+        lines = records.epochs_of(Path(places[0]))
+        return draw.lines, lines, lines.marks
     if kind == "skew":
         record = _one(places, options)
         return draw.grid, records.skew_grid(record), record.marks

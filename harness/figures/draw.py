@@ -139,7 +139,7 @@ def radar(shown: Spokes) -> Figure:
         hue, sign = HUES[place % len(HUES)], SIGNS[place % len(SIGNS)]
         axes.plot([*angles, angles[0]], held, f"{sign}-", color=hue, label=_named(name))
     axes.set_xticks(angles, [_named(spoke) for spoke in shown.spokes], fontsize="small")
-    axes.tick_params(axis="x", pad=16)
+    axes.tick_params(axis="x", pad=24)
     axes.set_yticks([0, 0.5, 1], ["worst", "", "best"], fontsize="small")
     axes.set_ylim(0, 1.05)
     axes.set_title(shown.title, fontsize="small")

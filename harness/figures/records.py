@@ -189,6 +189,7 @@ def epochs_of(place: Path) -> Lines:
         record: Any = json.loads(path.read_bytes())
         epochs = [dict(epoch) for epoch in record["epochs"]]
         numbers = tuple(int(epoch["epoch"]) + 1 for epoch in epochs)
+        marks = tuple(str(mark) for mark in record["marks"])
         lines = {
             name: [_number(epoch.get(key)) for epoch in epochs]
             for name, key in (("MaxSkew@C", "max_skew"), ("MinSkew@C", "min_skew"))
@@ -199,7 +200,7 @@ def epochs_of(place: Path) -> Lines:
         raise UserError(f"not a training record: {error!r}", where=path) from None
     if all(value is None for values in lines.values() for value in values):
         raise UserError("the training measured no skew", where=path, fix="--recipe asd measures it")
-    return Lines("", "epoch", "skew on the training pool", numbers, lines)
+    return Lines("", "epoch", "skew on the training pool", numbers, lines, marks)
 
 
 def _number(value: object) -> Value:

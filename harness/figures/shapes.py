@@ -66,13 +66,19 @@ class Scatter:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Numbers by epoch; ``lines`` are names to numbers, as many as there are ``epochs``."""
+    """Numbers by epoch.
+
+    Attributes:
+        lines: Names to numbers, as many as there are ``epochs``.
+        marks: Of the training, such as ``demo``.
+    """
 
     title: str
     across: str
     up: str
     epochs: tuple[int, ...]
     lines: Mapping[str, Sequence[Value]]
+    marks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,9 +137,10 @@ def test_spokes_go_from_the_worst_row_to_the_best() -> None:
 
 def test_epochs_come_from_a_training_record(tmp_path: Path) -> None:
     epochs = [{"epoch": 0, "min_skew": -0.4, "max_skew": 0.5}, {"epoch": 1, "max_skew": None}]
-    (tmp_path / "train.json").write_text(json.dumps({"epochs": epochs}))
+    (tmp_path / "train.json").write_text(json.dumps({"epochs": epochs, "marks": ["demo"]}))
     shown = records.epochs_of(tmp_path)
     assert shown.epochs == (1, 2)
+    assert shown.marks == ("demo",)
     assert dict(shown.lines) == {"MaxSkew@C": [0.5, None], "MinSkew@C": [-0.4, None]}
 
 
@@ -149,8 +150,8 @@ def test_epochs_come_from_a_training_record(tmp_path: Path) -> None:
         ("{", "not a training record"),
         ("[]", "not a training record"),
         ('{"epochs": [{"loss": 1}]}', "not a training record"),
-        ('{"epochs": [{"epoch": 0, "max_skew": "high"}]}', "measured no skew"),
-        ('{"epochs": [{"epoch": 0, "max_skew": NaN}]}', "measured no skew"),
+        ('{"marks": [], "epochs": [{"epoch": 0, "max_skew": "high"}]}', "measured no skew"),
+        ('{"marks": [], "epochs": [{"epoch": 0, "max_skew": NaN}]}', "measured no skew"),
     ],
 )
 def test_other_files_are_no_training(tmp_path: Path, content: str, message: str) -> None:
