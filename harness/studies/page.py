@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.errors import UserError
-from harness.runs.seal import write_json, write_whole
+from harness.runs.seal import write_whole
 from harness.studies.noise import SEEDS
 from harness.studies.study import Study
-from harness.tables.formats import as_json, escape_markdown, markdown
+from harness.tables.formats import escape_markdown, markdown
 from harness.tables.table import Section, Table
 from harness.training.run import RECORD
 
@@ -80,7 +80,8 @@ def write_page(study: Study, result: StudyResult, path: Path) -> list[Path]:
     words = [*(f"{name}={value}" for name, value in study.environment.items()), "harness study"]
     parts += ["## Made by", f"```console\n{' '.join(words)} {study.id} --page {shown}\n```"]
     parts.append(f"```yaml\n{study.text.strip()}\n```")
-    write_json(files[1], _numbers(study, result))
+    numbers = json.dumps(_numbers(study, result), indent=1, sort_keys=True, ensure_ascii=False)
+    write_whole(files[1], [numbers.encode() + b"\n"])
     write_whole(path, [(above + "\n\n".join(parts) + "\n").encode()])
     return files
 
@@ -172,10 +173,30 @@ def _numbers(study: Study, result: StudyResult) -> dict[str, Any]:
         "study": study.id,
         "environment": dict(study.environment),
         "failed": list(result.failed),
-        "tables": [json.loads(as_json(table)) for table in result.tables],
+        "tables": [_plain(table) for table in result.tables],
         **{
             path.stem: json.loads(path.read_bytes())
             for path in result.files
             if path.name.endswith("_seeds.json") or path.name == "study.json"
         },
     }
+
+
+def _plain(table: Table) -> dict[str, Any]:
+    """Return a table's numbers; all that stands beside them is in the study's own folder."""
+    rows = [
+        {
+            "section": section.title,
+            "group": row.group,
+            "row": row.model,
+            "cells": [
+                None if cell is None else [cell.value, cell.low, cell.high, cell.seeds]
+                for cell in row.cells
+            ],
+        }
+        for section in table.sections
+        for row in section.rows
+    ]
+    columns = [f"{column.over} {column.label}" for column in table.columns]
+    cells = "value, low, high, seeds"
+    return {"title": table.title, "columns": columns, "cells": cells, "rows": rows}
