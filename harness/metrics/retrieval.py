@@ -1,7 +1,8 @@
 """Bias of a ranking of images by a neutral text: skew, NDKL and bias among the first k.
 
 One query is one concept: the images that carry it, ranked by the score of the first text, best
-first, ties in the order they come. A value is the mean over concepts.
+first, ties in the order they come (in a run by the hash of their ids, whatever the data's order).
+A value is the mean over concepts.
 """
 
 from __future__ import annotations
