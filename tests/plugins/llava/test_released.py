@@ -178,6 +178,13 @@ def test_a_tokenizer_without_the_image_token_is_refused(tmp_path: Path) -> None:
         shutil.copy(original / name, folder / name)
     with pytest.raises(UserError, match="no image token"):
         Llava({"path": str(folder)}).load_model(RUNTIME)
+    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+        shutil.copy(HF / name, folder / name)
+    config = folder / "config.json"  # as where the padding has taken the missing token's id
+    held = json.loads(config.read_text())
+    config.write_text(json.dumps(held | {"image_token_index": held["image_token_index"] + 1}))
+    with pytest.raises(UserError, match="which is '<pad>' there"):
+        Llava({"path": str(folder)}).load_model(RUNTIME)
 
 
 def test_a_picture_the_processor_rejects_costs_its_own_sample(

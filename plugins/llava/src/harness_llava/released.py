@@ -80,7 +80,9 @@ def _image_token(model: Any, tokenizer: Any, source: Checkpoint) -> int:
     """Return the id of the image token, which the tokenizer must know as one token."""
     image = int(model.config.image_token_id)
     token = tokenizer.convert_ids_to_tokens(image) if image < len(tokenizer) else None
-    if token is None or token not in tokenizer.get_added_vocab():
+    # Where it lacks, the next added token may have taken its id.
+    taken = {tokenizer.pad_token_id, tokenizer.eos_token_id, tokenizer.bos_token_id}
+    if token is None or image in taken or token not in tokenizer.get_added_vocab():
         raise UserError(
             f"the tokenizer has no image token: the config says id {image}, which is "
             f"{token!r} there",
