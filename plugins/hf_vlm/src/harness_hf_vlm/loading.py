@@ -124,7 +124,10 @@ def choose(loaded: Loaded, runtime: Runtime, way: str) -> Answerer:
         raise UserError(f"the model cannot be asked with an image: {_first(error)}") from None
     if not any(isinstance(result, Scores) for result in wanted):
         why = next(result.message for result in wanted if isinstance(result, Failed))
-        raise UserError(f"the model cannot be asked with an image: {why}")
+        raise UserError(
+            f"the model cannot be asked with an image: {why}",
+            fix="see whether its processor's files are whole (processor_config.json)",
+        )
     if way == "whole" or loaded.chats.separate:
         if way in {"engine", "cached"}:
             raise UserError("this model's prompt has an encoder of its own", fix="leave out way")
