@@ -70,9 +70,17 @@ def _shown(figures: Mapping[str, Path], kind: str, said: str) -> list[str]:
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [f"| {' | '.join(heads)} |", "|" + " :-- |" + " --: |" * (len(heads) - 1)]
-    lines += [f"| {' | '.join(map(escape_markdown, row))} |" for row in rows]
+    lines = [
+        f"| {' | '.join(map(escape_markdown, heads))} |",
+        "|" + " :-- |" + " --: |" * (len(heads) - 1),
+    ]
+    lines += [f"| {' | '.join(map(_cell, row))} |" for row in rows]
     return "\n".join(lines)
+
+
+def _cell(text: str) -> str:
+    """Return a cell's text; what begins as a number does was made here and needs no escape."""
+    return text if text[:1] in "+-0123456789" else escape_markdown(text)
 
 
 def _text(row: Row, key: str, scale: float = 1.0, *, sign: str = "", digits: int = 1) -> str:

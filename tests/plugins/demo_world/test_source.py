@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from harness_demo_world import harness_data_sources
+from harness_demo_world.contents import OWN
 from harness_demo_world.drawing.hands import CLASSES
 from harness_demo_world.source import SEED_VARIABLE, DemoWorld
 from harness_demo_world.world import BENCHMARKS, COUNTS, sequences
@@ -146,7 +147,7 @@ def test_jrdb_social_layout(roots: dict[str, Path]) -> None:
 
 def test_the_plugin_says_which_sequences_belong_to_a_split() -> None:
     (descriptor,) = harness_data_sources()
-    assert descriptor.benchmarks == set(BENCHMARKS)
+    assert descriptor.benchmarks == {*BENCHMARKS, *OWN}
     options = descriptor.reader_options["jrdb_social"]
     assert str(options["valid_sequences"]).split(",") == list(sequences("test"))
     assert str(options["train_sequences"]).split(",") == list(sequences("train"))
