@@ -79,7 +79,10 @@ def test_pieces_begin_once_where_the_tokenizer_begins_texts() -> None:
         assert tokenize_pieces(each, text, (), None).prefix == (*begun, *wanted)
 
 
-@given(question=st.text(max_size=20), options=st.lists(st.text(min_size=1, max_size=8), min_size=1))
+@given(
+    question=st.text(max_size=20),
+    options=st.lists(st.text(min_size=1, max_size=8).filter(str.strip), min_size=1),
+)
 def test_no_text_of_a_stranger_becomes_an_image_and_options_are_whole(
     question: str, options: list[str]
 ) -> None:
