@@ -95,7 +95,7 @@ def write_evaluation(site: Site, held: Set, place: int, name: str, figures: Figu
         facts=[
             ("model", {"fingerprint": record.model_fingerprint, **record.model_options}),
             ("settings", raw.get("settings", {})),
-            ("choices that sources leave open", record.task_options),
+            ("named options", record.task_options),
             ("task parts", record.task_parts),
             ("versions", raw.get("versions", {})),
         ],

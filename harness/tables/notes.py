@@ -63,13 +63,15 @@ def _tasks(sections: Sequence[Sequence[EvaluationRecord]]) -> Iterator[str]:
             record = next(record for record in records if record.task == task)
             size = f"{record.task_title} ({task}, version {record.task_version}): {_size(record)}"
             chosen = ", ".join(
-                f"{name} = {_plain(value)}" for name, value in record.task_options.items()
+                f"{name} = {_plain(value)}"
+                for name, value in record.task_options.items()
+                if value != ""
             )
             if (size, chosen) in seen:
                 continue
-            told = "as above" if (task, chosen) in seen else f"that sources leave open: {chosen}"
+            told = " as above" if (task, chosen) in seen else f": {chosen}"
             seen |= {(size, chosen), (task, chosen)}
-            yield f"{size}; choices {told}." if chosen else f"{size}."
+            yield f"{size}; named options{told}." if chosen else f"{size}."
 
 
 def _size(record: EvaluationRecord) -> str:

@@ -142,10 +142,12 @@ def test_a_mark_on_every_cell_is_said_once_and_one_on_some_stands_beside_them() 
     assert table.notes[1].startswith("(L) limited:")
 
 
-def test_choices_that_sources_leave_open_are_said() -> None:
-    table = build_table([record(task_options={"absent_class": "leave_out", "crop": True})])
+def test_named_options_are_said_but_for_empty_ones() -> None:
+    table = build_table(
+        [record(task_options={"absent_class": "leave_out", "crop": True, "columns": ""})]
+    )
     assert table.notes[0] == (
-        "PISC FINE (pisc_fine, version 1): 40 samples; choices that sources leave open: "
+        "PISC FINE (pisc_fine, version 1): 40 samples; named options: "
         "absent_class = leave_out, crop = true."
     )
 

@@ -122,7 +122,7 @@ def _comparability(records: Sequence[EvaluationRecord]) -> Iterator[str]:
         for name, value in record.task_options.items():
             yield (
                 f"- {escape_markdown(record.task)}: {escape_markdown(name)} = "
-                f"{escape_markdown(text_of(value))} (a choice that sources leave open)"
+                f"{escape_markdown(text_of(value))} (a named option)"
             )
 
 
