@@ -68,6 +68,8 @@ def layer_curves(found: Analysis) -> tuple[Curves, ...]:
     for row in rows:
         layers.add(row["block"])
         named = f"{row['encoder']}, {row['pooling']}" if several else str(row["encoder"])
+        if row.get("seed") is not None:
+            named += f", seed {row['seed']}"
         unit = " %" if row["scale"] == 100 else ""
         part = parts.setdefault((str(row["task"]), f"{row['metric']}{unit}"), {})
         point = Point(str(row["block"]), *_scaled(row, "value", float(row["scale"])))

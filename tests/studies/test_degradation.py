@@ -14,9 +14,16 @@ from harness.analysis.results import Analysis, table_of
 from harness.cli.main import entry
 from harness.errors import UserError
 from harness.specs.yaml_loader import read_yaml
+from harness.studies.degradation.page import write_page
 from harness.studies.degradation.run import Answered, Parts
 from harness.studies.degradation.study import BEFORE, DegradationStudy, read_degradation
-from harness.studies.degradation.tables import summary, tables_of, transfers, written
+from harness.studies.degradation.tables import (
+    summary,
+    tables_of,
+    transfers,
+    write_degradation,
+    written,
+)
 from harness.studies.loader import open_study
 from tests.tables.records import metric, record
 
@@ -50,6 +57,7 @@ def probed(seed: int) -> Analysis:
     for task, value in BEFORE_VALUES.items():
         place: dict[str, Any] = {"task": task, "layer": "-1", "pooling": "mean"}
         about: dict[str, Any] = {"metric": "Accuracy", "direction": "higher", "scale": 100.0}
+        about |= {"block": 3, "low": 0.1, "high": 0.9}
         rows.append({"encoder": BEFORE, **place, **about, "value": value})
         for label, drops in LOST.items():
             drop = drops[seed] * (0.1 if task == "hagridv2" else 1.0)
@@ -135,8 +143,6 @@ def test_a_missing_value_leaves_no_mean() -> None:
 
 
 def test_tables_are_written_where_people_look(tmp_path: Path) -> None:
-    from harness.studies.degradation.tables import write_degradation
-
     found = write_degradation(study(tmp_path), parts(), tmp_path / "results")
     again = write_degradation(study(tmp_path), parts(), tmp_path / "results")
     assert again.fingerprint == found.fingerprint
@@ -176,3 +182,25 @@ def test_the_shipped_study_is_valid_and_plans(capsys: pytest.CaptureFixture[str]
         entry(["study", "social_degradation", "--dry-run"])
     assert not ended.value.code
     assert "trainings with the tower unfrozen" in capsys.readouterr().err
+
+
+def test_a_page_keeps_what_a_person_wrote(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    held = study(tmp_path)
+    found = write_degradation(held, parts(), tmp_path / "results")
+    page = tmp_path / "small.md"
+    files = write_page(held, found, page, {"generic": 10})
+    assert {path.name for path in files} >= {
+        "small.md", "small.json", "small_degradation.svg", "small_transfer.svg",
+        "small_conflict.svg",
+    }  # fmt: skip
+    text = page.read_text()
+    assert "| raf\\_db, Accuracy | 80.0 [10.0, 90.0] | +20.0 [-4.8, +44.8] |" in text
+    assert "raf\\_db with itself" in text
+    assert "kind: degradation" in text
+    page.write_text("# Mine\n\nWhat I think.\n\n" + text.partition("\n\n")[2])
+    write_page(held, found, page, {"generic": 10})
+    assert page.read_text() == "# Mine\n\nWhat I think.\n\n" + text.partition("\n\n")[2]
+    page.write_text("# Another page\n")
+    with pytest.raises(UserError, match="no place for the study's tables"):
+        write_page(held, found, page, {"generic": 10})
