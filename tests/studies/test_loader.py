@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import pytest
 
 from harness.errors import UserError
+from harness.studies import loader
 from harness.studies.loader import load_study, study_names
+from harness.studies.plan import teaching
 from harness.studies.study import trials_of
+from harness.training.settings import TrainingSettings
 from tests.studies.world import STUDY
 
 PAIRS = ("asd_ablation", "asd_main", "cmsc_concepts", "socialfusion_transfer")
@@ -43,6 +48,25 @@ def test_the_matrix_is_models_by_recipes_by_data_by_seeds(tmp_path: Path) -> Non
     ]
     assert [len(trial.tasks) for trial in trials] == [2, 2, 1, 1, 2, 2]
     assert len({trial.row for trial in trials}) == 4
+
+
+def test_every_setting_of_a_training_can_be_declared(tmp_path: Path) -> None:
+    given = {
+        "checkpointing": True, "validate": "raf_db:accuracy", "validate_limit": 4,
+        "hold_out": 0.1, "keep": 1,
+    }  # fmt: skip
+    more = ", ".join(f"{name}: {json.dumps(value)}" for name, value in given.items())
+    text = STUDY.replace("limit: 8}", f"limit: 8, {more}}}")
+    found = load_study(str(study(tmp_path, text)))
+    trial = trials_of(found)[-1]
+    settings = asdict(teaching(found, trial)["settings"])
+    assert {name: settings[name] for name in given} == given
+    schema = json.loads(Path(loader.__file__).with_name("study.schema.json").read_text())
+    known = set(schema["$defs"]["training"]["properties"])
+    ours = {"seed", "log_every"}  # seeds are the study's, and the log changes nothing
+    assert {field.name for field in fields(TrainingSettings)} - ours <= known
+    with pytest.raises(UserError, match="hold_out"):
+        load_study(str(study(tmp_path, text.replace("0.1", "1.5"))))
 
 
 def test_recipes_over_several_data_have_a_row_for_each() -> None:
