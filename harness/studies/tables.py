@@ -36,6 +36,8 @@ def study_table(
     )
     table = build_table([record for _, record in held], layout=layout, ways=ways)
     table = replace(table, sections=tuple(_titled(study, table, held)))
+    if not study.compare:  # gains are of one choice of options, so they need each column
+        table = _merged(table)
     notes = [*table.notes, *_rows_said(study), *([study.note] if study.note else [])]
     notes += [f"Not there: {line}" for line in failed]
     return replace(table, notes=tuple(notes))
@@ -53,6 +55,29 @@ def _titled(
         said = dict.fromkeys(parts[name] for name in names if parts.get(name))
         rows = tuple(_unranked(row, table.columns, better) for row in section.rows)
         yield replace(section, title="; ".join(sorted(said)) or section.title, rows=rows)
+
+
+def _merged(table: Table) -> Table:
+    """Return a table with one column for a metric that sections ask with different options."""
+    places: dict[tuple[str, str], list[int]] = {}
+    for place, column in enumerate(table.columns):
+        places.setdefault((column.task, column.metric), []).append(place)
+
+    def merged(row: Row) -> Row | None:
+        held = [[row.cells[at] for at in of if row.cells[at]] for of in places.values()]
+        if any(len(cells) > 1 for cells in held):
+            return None
+        return replace(row, cells=tuple(cells[0] if cells else None for cells in held))
+
+    sections = []
+    for section in table.sections:
+        rows = [merged(row) for row in section.rows]
+        whole = tuple(row for row in rows if row is not None)
+        if len(whole) < len(rows):
+            return table
+        sections.append(replace(section, rows=whole))
+    columns = tuple(table.columns[of[0]] for of in places.values())
+    return replace(table, columns=columns, sections=tuple(sections))
 
 
 def _unranked(row: Row, columns: Sequence[Column], better: Sequence[Column]) -> Row:

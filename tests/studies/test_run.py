@@ -14,7 +14,9 @@ from harness.studies.loader import load_study
 from harness.studies.plan import TrialPlan, plan_study, rounds, teaching
 from harness.studies.run import StudyResult, run_study
 from harness.studies.study import StudyTask, trials_of
+from harness.studies.tables import study_table
 from tests.studies.world import STUDY, Heard, World
+from tests.tables.records import metric, record
 
 RESULTS = Path("results")
 
@@ -89,6 +91,19 @@ def test_the_table_holds_means_over_seeds(world: World) -> None:
     assert rows["Model + Single"][1] is None
     assert "What it is about." in table.notes
     assert "Joint: recipe joint (mixing=uniform); trained on Both; seeds 0, 1." in table.notes
+
+
+def test_a_metric_with_other_options_in_each_section_has_one_column(world: World) -> None:
+    study = load_study(named())
+    held = []
+    for name in ("hard", "soft"):
+        value = metric(0.5, options={"estimator": name})
+        made = record("m", "raf_db", value, task_fingerprint=name, model_fingerprint="m")
+        held.append((trials_of(study)[0], made))
+    table = study_table(study, held, [])
+    assert [column.task for column in table.columns] == ["raf_db", "pisc_fine"]
+    assert [len(section.rows) for section in table.sections] == [1, 1]
+    assert all(row.cells[0] for row in table.rows)
 
 
 def test_every_format_and_the_record_are_written(world: World) -> None:
