@@ -15,6 +15,7 @@ from harness.tables.table import one_line
 
 BETTER, WORSE, OPEN = HUES[0], HUES[1], "#8c959f"
 _ACROSS = 3
+_NAMES, _SHORT = 4, 24  # names side by side, and how long they may be for that
 
 
 def curves(parts: Sequence[Curves]) -> Figure:
@@ -51,7 +52,12 @@ def curves(parts: Sequence[Curves]) -> Figure:
     for axes in list(fields.flat)[len(parts) :]:
         axes.set_visible(False)
     figure.legend(
-        lines.values(), lines.keys(), loc="outside upper left", frameon=False, fontsize="small"
+        lines.values(),
+        lines.keys(),
+        loc="outside upper left",
+        ncols=min(_NAMES, len(lines)) if max(map(len, lines)) < _SHORT else 1,
+        frameon=False,
+        fontsize="small",
     )
     return figure
 
