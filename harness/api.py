@@ -134,6 +134,7 @@ class Asking(TypedDict, total=False):
         max_pixels: Larger images are errors.
         max_errors: Share of samples that may error before ``failed`` says so.
         retry_errors: Ask blocks that hold a sample error again, sealed or not.
+        workers: Processes that open images ahead; a thread does when 0.
         checkpoint: Folder of a finished training, put over the model's own weights.
         method: Id of a method at answer time.
         method_options: Its options.
@@ -156,6 +157,7 @@ class Asking(TypedDict, total=False):
     max_pixels: int
     max_errors: float
     retry_errors: bool
+    workers: int
     checkpoint: Path | None
     method: str | None
     method_options: Mapping[str, Json]
@@ -166,6 +168,8 @@ def plan(
 ) -> tuple[Subject, list[Planned], Terms]:
     """Plan a run without loading a weight; arguments as for :func:`run`."""
     results = asked.get("results")
+    if asked.get("workers", 0) < 0:
+        raise UserError("fewer than no workers", fix="workers=0 opens images in a thread")
     settings = load_settings(
         profile=asked.get("profile"),
         results=Path(results) if results else None,
@@ -196,6 +200,7 @@ def plan(
         max_pixels=asked.get("max_pixels", MAX_PIXELS),
         max_errors=asked.get("max_errors", MAX_ERRORS),
         retry_errors=asked.get("retry_errors", False),
+        workers=asked.get("workers", 0),
         named=frozenset(part.strip() for text in wanted for part in text.split(",")),
     )
     catalog = load_catalog(plugins().spec_folders())

@@ -62,6 +62,10 @@ class SampleError(HarnessError):
         super().__init__(message)
         self.kind = kind
 
+    def __reduce__(self) -> tuple[type[SampleError], tuple[str, str]]:
+        # An exception is pickled by its message alone; this one has to come out of processes.
+        return SampleError, (self.kind, self.message)
+
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return ``did you mean 'x'?`` for the nearest known names, or all of a short list."""

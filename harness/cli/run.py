@@ -106,6 +106,13 @@ def size(text: str | None) -> int | None:
     metavar="SIZE",
     help="Memory that keys and values of a model may take at once, such as 2GiB.",
 )
+@click.option(
+    "--workers",
+    default=0,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Processes that open images ahead; 0: a thread does.",
+)
 @click.option("--seed", default=0, show_default=True)
 @click.option(
     "--variants",
@@ -163,6 +170,7 @@ def run(**flags: Any) -> int:
         max_pixels=flags["max_megapixels"] * 1_000_000,
         max_errors=flags["max_errors"],
         retry_errors=flags["retry_errors"],
+        workers=flags["workers"],
         checkpoint=flags["checkpoint"],
         method=flags["method"],
         method_options=dict(pairs(flags["method_options"], "--method-option")),

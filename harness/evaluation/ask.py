@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.errors import SampleError
+from harness.evaluation.opening import Opened, Opener, open_pictures
 from harness.evaluation.task import Task
 from harness.requests import Choose, Embed, Generate, Request
 from harness.samples import Sample
@@ -43,32 +44,19 @@ class Asker:
     max_pixels: int = MAX_PIXELS
     shots: Callable[[], tuple[Shot, ...]] = tuple
 
-    def block(self, samples: list[Sample]) -> list[Asked]:
-        """Return one entry a sample, in order. Each distinct image is opened once."""
-        opened: dict[tuple[object, str], LoadedImage | SampleError] = {}
-        return [self._one(sample, opened) for sample in samples]
+    def block(self, samples: list[Sample], opener: Opener = open_pictures) -> list[Asked]:
+        """Return one entry a sample, in order; ``opener`` opens their pictures."""
+        if not self.opens_images:
+            return [self._one(sample, Opened()) for sample in samples]
+        pictures = opener(samples, self.task.spec.prompt.view, self.max_pixels)
+        return [self._one(*pair) for pair in zip(samples, pictures, strict=True)]
 
-    def _one(
-        self, sample: Sample, opened: dict[tuple[object, str], LoadedImage | SampleError]
-    ) -> Asked:
-        asked = Asked(sample)
-        shown: list[LoadedImage] = []
+    def _one(self, sample: Sample, opened: Opened) -> Asked:
+        asked = Asked(sample, images=opened.files, error=opened.error)
+        if opened.error is not None:
+            return asked
         try:
-            for ref in sample.images if self.opens_images else ():
-                key = (ref.root, ref.name if ref.data is None else f"{sample.id}/{ref.name}")
-                if key not in opened:
-                    try:
-                        opened[key] = open_image(ref, max_pixels=self.max_pixels)
-                    except SampleError as error:
-                        opened[key] = error
-                image = opened[key]
-                if isinstance(image, SampleError):
-                    raise image
-                asked.images.append(
-                    {"sha256": image.sha256, "width": image.width, "height": image.height}
-                )
-                shown.append(apply_view(image, self.task.spec.prompt.view, sample.boxes))
-            turns = build_turns(self.task.spec, sample, tuple(shown), self.shots())
+            turns = build_turns(self.task.spec, sample, tuple(opened.shown), self.shots())
             want = wanted(self.task.spec, sample)
             _refuse_missing(self.task.spec, sample)
         except SampleError as error:

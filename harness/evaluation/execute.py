@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import yaml
 from harness.descriptors import Json
 from harness.errors import HarnessError
 from harness.evaluation.ask import Asked, Asker
+from harness.evaluation.opening import Workers
 from harness.evaluation.plan import TaskPlan
 from harness.evaluation.retry import errored, reopen
 from harness.evaluation.score import Record, Scorer
@@ -41,6 +44,7 @@ class Job:
         model: What ``evaluation.json`` says of the model.
         numbers: Settings that change numbers.
         marks: Marks of data, model and selection.
+        workers: Processes that open images ahead; a thread does when 0.
     """
 
     plan: TaskPlan
@@ -51,6 +55,7 @@ class Job:
     marks: tuple[str, ...]
     versions: dict[str, Json]
     asker: Asker
+    workers: int = 0
 
 
 Progress = Callable[[int], None]
@@ -100,21 +105,24 @@ def _answer(
     for index, size in enumerate(job.plan.blocks):
         if index in done:
             progress(size)
-    for index, block in _ahead(job, done):
-        model = answerer()
-        records = answered_block(model, scorer, block)
-        for note in model.notes() if isinstance(model, TakesNotes) else ():
-            if note not in journal.notes:
-                journal.note(note)
-                say(note)
-        journal.append(index, records)
-        answered += len(records)
-        progress(len(records))
-        errors = sum(record["error"] is not None for record in records)
-        event = BlockAnswered(job.plan.task.id, index, len(job.plan.blocks), len(records), errors)
-        problem = plugins().notify("harness_block_answered", event)
-        if problem:
-            say(problem)
+    with closing(_ahead(job, done, say)) as blocks:
+        for index, block in blocks:
+            model = answerer()
+            records = answered_block(model, scorer, block)
+            for note in model.notes() if isinstance(model, TakesNotes) else ():
+                if note not in journal.notes:
+                    journal.note(note)
+                    say(note)
+            journal.append(index, records)
+            answered += len(records)
+            progress(len(records))
+            errors = sum(record["error"] is not None for record in records)
+            event = BlockAnswered(
+                job.plan.task.id, index, len(job.plan.blocks), len(records), errors
+            )
+            problem = plugins().notify("harness_block_answered", event)
+            if problem:
+                say(problem)
     return answered
 
 
@@ -127,15 +135,18 @@ def answered_block(model: Answerer, scorer: Scorer, block: list[Asked]) -> list[
     return [scorer.record(asked, responses.get(asked.sample.id)) for asked in block]
 
 
-def _ahead(job: Job, done: frozenset[int]) -> Iterator[tuple[int, list[Asked]]]:
+def _ahead(job: Job, done: frozenset[int], say: Say) -> Generator[tuple[int, list[Asked]]]:
     """Yield unanswered blocks, opening the next one's images while this one is answered."""
     wanted: Iterator[tuple[int, list[Sample]]] = (
         (index, samples) for index, samples in enumerate(job.plan.stream()) if index not in done
     )
-    with ThreadPoolExecutor(max_workers=1) as pool:
+    with ThreadPoolExecutor(max_workers=1) as pool, ExitStack() as held:
+        ask = job.asker.block
+        if job.workers and job.asker.opens_images:
+            ask = partial(ask, opener=held.enter_context(Workers(job.workers, say)).open)
         waiting: tuple[int, Future[list[Asked]]] | None = None
         for index, samples in wanted:
-            coming = (index, pool.submit(job.asker.block, samples))
+            coming = (index, pool.submit(ask, samples))
             if waiting is not None:
                 yield waiting[0], waiting[1].result()
             waiting = coming

@@ -86,6 +86,7 @@ class Terms:
 
     Attributes:
         retry_errors: Ask blocks that hold a sample error again, sealed or not.
+        workers: Processes that open images ahead; a thread does when 0.
         named: Tasks asked for by their own name; of a group, a task that the model cannot be asked
             is left out.
     """
@@ -95,6 +96,7 @@ class Terms:
     max_pixels: int = MAX_PIXELS
     max_errors: float = MAX_ERRORS
     retry_errors: bool = False
+    workers: int = 0
     named: frozenset[str] = frozenset()
 
 
@@ -192,6 +194,7 @@ def _plan(subject: Subject, task: Task, terms: Terms) -> Planned:
         marks=tuple(sorted(marks)),
         versions=_versions(subject, task),
         asker=Asker(task, opens, terms.seed, terms.max_pixels, shots),
+        workers=terms.workers,
     )
     if is_sealed(directory):
         if terms.retry_errors and (errors := read_evaluation(directory).counts.errors):

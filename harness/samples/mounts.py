@@ -59,6 +59,16 @@ def mounted(path: Path) -> Path:
     return MountedPath(path) if found else path
 
 
+def mounts() -> tuple[tuple[str, str], ...]:
+    """Return the place and the archive of each mount, for another process."""
+    return tuple((place, os.fspath(archive.path)) for place, archive in _MOUNTS.items())
+
+
+def mount_again(places: tuple[tuple[str, str], ...]) -> None:
+    """Mount what :func:`mounts` of another process returned; no index is read yet."""
+    _MOUNTS.update((place, _Archive(Path(archive))) for place, archive in places)
+
+
 def _is_archive(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
 
@@ -84,7 +94,7 @@ class _Archive:
     """The index of a zip or tar, made once and checked before anything is read."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._lock = Lock()
 
     def check(self) -> None:
@@ -112,9 +122,9 @@ class _Archive:
         if isinstance(entry.key, zipfile.ZipInfo):
             return self._zip.open(entry.key)
         if isinstance(entry.key, int):
-            return io.BufferedReader(_Slice(self._path, entry.key, entry.size))
+            return io.BufferedReader(_Slice(self.path, entry.key, entry.size))
         if entry.size > _LARGE:
-            tar = tarfile.open(self._path)  # noqa: SIM115  closed with its member
+            tar = tarfile.open(self.path)  # noqa: SIM115  closed with its member
             large = _member(tar, entry.key)
             weakref.finalize(large, tar.close)
             return large
@@ -123,11 +133,11 @@ class _Archive:
 
     @cached_property
     def _zip(self) -> zipfile.ZipFile:
-        return zipfile.ZipFile(self._path)
+        return zipfile.ZipFile(self.path)
 
     @cached_property
     def _tar(self) -> tarfile.TarFile:
-        return tarfile.open(self._path)
+        return tarfile.open(self.path)
 
     @cached_property
     def _names(self) -> list[str]:
@@ -136,12 +146,12 @@ class _Archive:
     @cached_property
     def _files(self) -> dict[str, _Entry]:
         try:
-            is_zip = self._path.name.lower().endswith(".zip")
+            is_zip = self.path.name.lower().endswith(".zip")
             found = self._of_zip() if is_zip else self._of_tar()
         except (zipfile.BadZipFile, tarfile.TarError, OSError, EOFError, ValueError) as error:
             self._refuse(f"cannot be read: {error}")
         # An archive of a folder mostly holds that folder as its one top entry.
-        top = f"{_stem(self._path.name)}/"
+        top = f"{_stem(self.path.name)}/"
         if found and all(name.startswith(top) for name in found):
             return {name[len(top) :]: entry for name, entry in found.items()}
         return found
@@ -166,8 +176,8 @@ class _Archive:
         return found
 
     def _of_tar(self) -> dict[str, _Entry]:
-        plain = self._path.name.lower().endswith(".tar")
-        packed, unpacked = self._path.stat().st_size, 0
+        plain = self.path.name.lower().endswith(".tar")
+        packed, unpacked = self.path.stat().st_size, 0
         found = {}
         for member in self._tar:
             if not (member.isfile() or member.isdir()):
@@ -200,7 +210,7 @@ class _Archive:
     def _refuse(self, what: str) -> NoReturn:
         raise DataError(
             f"the archive is not read: {what}",
-            where=self._path,
+            where=self.path,
             fix="get it from its source again, or unpack it yourself and name the folder",
         )
 

@@ -1,0 +1,202 @@
+"""Pictures of samples, opened and shown as a view says: here, or ahead in processes of their own.
+
+What a process needs for it is light: no model library is imported.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Thread
+from typing import Any
+
+from harness.errors import SampleError
+from harness.samples import Sample
+from harness.samples.images import LoadedImage, open_image
+from harness.samples.mounts import mount_again, mounts
+from harness.samples.views import View, apply_view
+
+# What pickle raises for a closure, a lock, or a class that the other process does not find.
+_UNPICKLABLE = (pickle.PicklingError, AttributeError, TypeError, ImportError)
+_PARTS = 2  # parts of a block a process, so that one with heavy pictures holds up little
+
+
+@dataclass(slots=True)
+class Opened:
+    """The pictures of a sample.
+
+    Attributes:
+        files: Hash, width and height of each that was opened.
+        shown: Each as the view shows it.
+        error: The fault that kept the next one from being opened or shown.
+    """
+
+    files: list[dict[str, Any]] = field(default_factory=list)
+    shown: list[LoadedImage] = field(default_factory=list)
+    error: SampleError | None = None
+
+
+Opener = Callable[[Sequence[Sample], View, int], list[Opened]]
+
+
+def open_pictures(samples: Sequence[Sample], view: View, max_pixels: int) -> list[Opened]:
+    """Return the pictures of samples, in order. Each distinct one is opened once."""
+    held: dict[tuple[object, str], LoadedImage | SampleError] = {}
+    return [_pictures(sample, view, max_pixels, held) for sample in samples]
+
+
+def _pictures(
+    sample: Sample,
+    view: View,
+    max_pixels: int,
+    held: dict[tuple[object, str], LoadedImage | SampleError],
+) -> Opened:
+    opened = Opened()
+    try:
+        for ref in sample.images:
+            key = (ref.root, ref.name if ref.data is None else f"{sample.id}/{ref.name}")
+            if key not in held:
+                try:
+                    held[key] = open_image(ref, max_pixels=max_pixels)
+                except SampleError as error:
+                    held[key] = error
+            image = held[key]
+            if isinstance(image, SampleError):
+                raise image
+            opened.files.append(
+                {"sha256": image.sha256, "width": image.width, "height": image.height}
+            )
+            opened.shown.append(apply_view(image, view, sample.boxes))
+    except SampleError as error:
+        opened.error = error
+    return opened
+
+
+class Workers:
+    """Processes that open pictures; a context that ends them.
+
+    What they cannot do is done here, with the same result: samples whose references cannot be
+    pickled, and all once a process has died.
+
+    Args:
+        number: Processes, at least 1; they start with the first samples.
+        say: Told once that a process died.
+    """
+
+    def __init__(self, number: int, say: Callable[[str], None]) -> None:
+        self._number = number
+        self._say = say
+        self._pool: ProcessPoolExecutor | None = ProcessPoolExecutor(
+            number, multiprocessing.get_context("spawn"), _begin, (mounts(),)
+        )
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def open(self, samples: Sequence[Sample], view: View, max_pixels: int) -> list[Opened]:
+        """Return what :func:`open_pictures` returns."""
+        parts = list(_cut(samples, self._number * _PARTS))
+        waiting = [self._submit(part, view, max_pixels) for part in parts]
+        opened: list[Opened] = []
+        for part, future in zip(parts, waiting, strict=True):
+            done = None if future is None else self._result(future)
+            opened += open_pictures(part, view, max_pixels) if done is None else done
+        return opened
+
+    def _submit(
+        self, samples: Sequence[Sample], view: View, max_pixels: int
+    ) -> Future[bytes | None] | None:
+        if self._pool is None:
+            return None
+        bare = [Sample(held.id, held.images, None, "", boxes=held.boxes) for held in samples]
+        try:
+            wanted = pickle.dumps((bare, view, max_pixels))
+        except _UNPICKLABLE:
+            return None
+        try:
+            with _interrupts_held():
+                return self._pool.submit(_work, wanted)
+        except BrokenProcessPool:
+            self._lost()
+            return None
+
+    def _result(self, future: Future[bytes | None]) -> list[Opened] | None:
+        """Return what a process opened, or nothing where it could not."""
+        try:
+            packed = future.result()
+        except BrokenProcessPool:
+            self._lost()
+            return None
+        if packed is None:
+            return None
+        opened: list[Opened] = pickle.loads(packed)  # noqa: S301  from a process of ours
+        return opened
+
+    def _lost(self) -> None:
+        if self._pool is not None:
+            self._pool = None
+            self._say(
+                "a process that opens images (--workers) died; nothing is lost, the run opens "
+                "them itself from here on"
+            )
+
+
+def _cut(samples: Sequence[Sample], parts: int) -> Iterator[Sequence[Sample]]:
+    """Cut samples into about so many parts, those of one picture together."""
+    least, start = -(-len(samples) // parts), 0
+    for place in range(1, len(samples) + 1):
+        if place == len(samples) or (
+            place - start >= least and samples[place].images != samples[place - 1].images
+        ):
+            yield samples[start:place]
+            start = place
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Start processes that never see Ctrl-C, which is the run's to handle."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _begin(archives: tuple[tuple[str, str], ...]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where a mask is not inherited
+    mount_again(archives)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _work(wanted: bytes) -> bytes | None:
+    """Open what is wanted; nothing where it or the result cannot cross between processes."""
+    try:
+        samples, view, max_pixels = pickle.loads(wanted)  # noqa: S301  from a process of ours
+    except _UNPICKLABLE:
+        return None
+    opened = open_pictures(samples, view, max_pixels)
+    try:
+        return pickle.dumps(opened)
+    except _UNPICKLABLE:
+        return None

@@ -1,0 +1,209 @@
+"""Pictures opened by processes: what comes of it is what comes of opening them here."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import harness
+from harness.errors import SampleError, UserError
+from harness.evaluation.opening import Opened, Workers, open_pictures
+from harness.runs.seal import SEALED
+from harness.samples import Box, ImageRef, Sample
+from harness.samples.mounts import mounted
+from harness.samples.views import View
+from tests.evaluation.test_run import HERE, LOOK, look
+from tests.readers.people import counterfactuals, parquet, picture, shard
+
+Faces = Callable[[int], Path]
+LIMIT = 10_000
+STOPPED = "interrupted; what is finished is kept, the same command continues"
+
+
+def said(opened: list[Opened]) -> list[object]:
+    return [
+        (
+            one.files,
+            [(image.key, image.pixels.tobytes()) for image in one.shown],
+            one.error and (one.error.kind, one.error.message),
+        )
+        for one in opened
+    ]
+
+
+def of_disk(root: Path, number: int = 12) -> list[Sample]:
+    """Return samples of two a picture; the picture of the third and fourth is missing."""
+    (root / "images").mkdir(parents=True)
+    for place in range(0, number, 2):
+        if place != 2:
+            (root / "images" / f"{place}.png").write_bytes(picture(place))
+    box = Box("person", 0, 0, 1, 1, "relative")
+    return [
+        Sample(
+            str(place), (ImageRef(f"images/{place // 2 * 2}.png", root),), None, "", boxes=(box,)
+        )
+        for place in range(number)
+    ]
+
+
+def files(results: Path) -> dict[str, bytes]:
+    (seal,) = results.rglob("seal.json")
+    return {name: (seal.parent / name).read_bytes() for name in (*SEALED, "seal.json")}
+
+
+def test_processes_open_what_a_thread_opens(tmp_path: Path) -> None:
+    from harness.readers._parquet import EmbeddedImage
+
+    notes: list[str] = []
+    disk = of_disk(tmp_path / "disk")
+    of_disk(tmp_path / "in_zip")
+    packed = tmp_path / "release"
+    packed.mkdir()
+    subprocess.run(
+        [sys.executable, "-m", "zipfile", "-c", packed / "in_zip.zip", tmp_path / "in_zip/images"],
+        check=True,
+    )
+    archived = [
+        Sample(held.id, (ImageRef(held.images[0].name, mounted(packed) / "in_zip"),), None, "")
+        for held in disk
+    ]
+    table = parquet(
+        tmp_path / "a.parquet", [{"image": {"bytes": picture(row), "path": ""}} for row in range(7)]
+    )
+    embedded = [
+        Sample(str(row), (ImageRef(f"a:{row}", load=EmbeddedImage(table, row)),), None, "")
+        for row in range(9)  # two rows that are not there
+    ]
+    held = [Sample("held", (ImageRef("x", data=picture(3)), ImageRef("y", data=b"GIF")), None, "")]
+    with Workers(2, notes.append) as workers:
+        for samples, view in (
+            (disk, View(crop=True, colours=("red",))),
+            (disk, View()),
+            (archived, View()),
+            (embedded, View()),
+            (held, View()),
+        ):
+            here = said(open_pictures(samples, view, LIMIT))
+            assert said(workers.open(samples, view, LIMIT)) == here
+    assert not notes
+    assert [one.error and one.error.kind for one in open_pictures(disk, View(), LIMIT)][1:4] == [
+        None,
+        "image_missing",
+        "image_missing",
+    ]
+
+
+def test_a_reference_that_cannot_be_pickled_is_opened_here() -> None:
+    samples = [
+        Sample("a", (ImageRef("a", load=lambda: picture(1)),), None, ""),
+        Sample("b", (ImageRef("b", data=picture(2)),), None, ""),
+    ]
+    with Workers(1, print) as workers:
+        opened = workers.open(samples, View(), LIMIT)
+    assert said(opened) == said(open_pictures(samples, View(), LIMIT))
+    assert [one.error for one in opened] == [None, None]
+
+
+def test_a_process_that_dies_costs_one_note(tmp_path: Path) -> None:
+    notes: list[str] = []
+    samples = of_disk(tmp_path)
+    killer = [Sample("k", (ImageRef("k", load=_Kills(os.getpid(), picture(1))),), None, "")]
+    with Workers(1, notes.append) as workers:
+        opened = [workers.open(each, View(), LIMIT) for each in (killer, samples)]
+    assert said(opened[0])[0][0]  # type: ignore[index]
+    assert said(opened[1]) == said(open_pictures(samples, View(), LIMIT))
+    (note,) = notes
+    assert "--workers" in note
+    assert "nothing is lost" in note
+
+
+class _Kills:
+    """Kills every process that opens it but one."""
+
+    def __init__(self, spares: int, data: bytes) -> None:
+        self.spares, self.data = spares, data
+
+    def __call__(self) -> bytes:
+        if os.getpid() != self.spares:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self.data
+
+
+def test_a_fault_comes_out_of_a_process_whole() -> None:
+    fault = SampleError("image_empty", "a.jpg: the file is empty")
+    error = pickle.loads(pickle.dumps(fault))  # noqa: S301
+    assert (error.kind, error.message) == ("image_empty", "a.jpg: the file is empty")
+
+
+def test_records_are_the_same_with_and_without_workers(faces: Faces, tmp_path: Path) -> None:
+    images = faces(150) / "basic" / "Image" / "aligned"
+    (images / "test_0004_aligned.jpg").unlink()
+    (images / "test_0099_aligned.jpg").write_bytes(b"no image")
+    for number in ("0", "2"):
+        ended = look(tmp_path / number, "--workers", number, "--max-errors", "0.5")
+        assert ended.returncode == 0, ended.stderr
+    assert files(tmp_path / "2") == files(tmp_path / "0")
+
+
+def test_records_of_shards_are_the_same_with_and_without_workers(
+    faces: Faces, tmp_path: Path
+) -> None:
+    faces(1)
+    rows = [row for number in range(40) for row in counterfactuals("cook", number)]
+    for row in rows[7::12]:
+        row["image"]["bytes"] = b"no image"
+    shard(tmp_path / "shards", rows)
+    asked = ("--tasks", "scounter", "--data", "scounter=shards", "--max-errors", "0.5")
+    for number in ("0", "2"):
+        ended = look(tmp_path / number, *asked, "--workers", number)
+        assert ended.returncode == 0, ended.stderr
+    assert files(tmp_path / "2") == files(tmp_path / "0")
+    assert b"image_unreadable" in files(tmp_path / "2")["samples.jsonl"]
+
+
+def test_ctrl_c_says_one_line_and_the_run_continues(faces: Faces, tmp_path: Path) -> None:
+    faces(150)
+    command = [
+        sys.executable, "-c", LOOK, "run", "--model", "looker", "--tasks", "raf_db",
+        "--data", "raf_db=raf", "--results", "stopped", "--workers", "2",
+    ]  # fmt: skip
+    running = subprocess.Popen(
+        command,
+        env={**os.environ, "PYTHONPATH": str(HERE), "LOOKER_SLEEPS": "30"},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,  # a terminal sends Ctrl-C to the whole group
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+        text=True,
+    )
+    while not list(Path("stopped").rglob("journal")):
+        time.sleep(0.05)
+    time.sleep(1)
+    os.killpg(running.pid, signal.SIGINT)
+    _, stderr = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert stderr.split() == STOPPED.split()
+    look(tmp_path / "whole")
+    assert look(tmp_path / "stopped", "--workers", "1").returncode == 0
+    assert files(tmp_path / "stopped") == files(tmp_path / "whole")
+
+
+def test_workers_load_no_model_library() -> None:
+    code = (
+        "import sys, harness.evaluation.opening\n"
+        "assert not {'torch', 'pandas', 'pyarrow', 'transformers', 'scipy'} & {*sys.modules}"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_fewer_than_no_workers_are_refused() -> None:
+    with pytest.raises(UserError, match="fewer than no workers"):
+        harness.run("null", "raf_db", workers=-1)
