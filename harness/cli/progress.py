@@ -71,7 +71,7 @@ class Display:
                 f"{plan.samples:,}",
                 f"{len(plan.blocks):,}",
                 state,
-                _duration(item.seconds),
+                duration(item.seconds),
                 escape(plan.task.located.origin),
             )
         self._console.print(table)
@@ -117,9 +117,10 @@ class Display:
         self._console.print(escape(note))
 
 
-def _duration(seconds: float | None) -> str:
+def duration(seconds: float | None, unknown: str = "after block 1") -> str:
+    """Return seconds as people say them, or when they will be known."""
     if seconds is None:
-        return "after block 1"
+        return unknown
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)

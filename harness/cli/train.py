@@ -14,14 +14,19 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from harness.cli.progress import duration
 from harness.cli.run import pairs
 from harness.training.processes import processes
 from harness.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from harness.descriptors import Json
+    from harness.training.estimate import Estimate
     from harness.training.plan import TrainingPlan
 
+_FEW = 5
+"""Steps that tell how long the others take."""
+_LATER = "known after the first steps"
 _RATE = 1e-4
 _RATES = {"llava": 5e-7, "qwen_vl": 1e-6, "bunny": 1e-7}  # of arXiv 2408.06569, a secondary note
 
@@ -112,16 +117,18 @@ def train(**flags: Any) -> int:
     The same command again continues where it was stopped, and returns at once when it is done.
     `harness run --checkpoint DIR` evaluates what came out.
     """
+    from harness.training.estimate import estimate
     from harness.training.run import RECORD, run_training
 
     here = processes(flags["device"])
     with here.first_before_others():
         plan = _plan(flags)
     console = Console(stderr=bool(flags["as_json"]), highlight=False, quiet=not here.first)
-    _print_plan(plan, console)
+    known = estimate(plan, flags["out"])
+    _print_plan(plan, known, console)
     if flags["dry_run"]:
         return 0
-    with _Display(console, plan.steps) as display:
+    with _Display(console, plan.steps, says_time=known is None) as display:
         out = run_training(plan, flags["out"], display)
     if flags["as_json"] and here.first:
         click.echo((out / RECORD).read_text(encoding="utf-8"), nl=False)
@@ -176,7 +183,7 @@ def _plan(flags: Mapping[str, Any]) -> TrainingPlan:
     )
 
 
-def _print_plan(plan: TrainingPlan, console: Console) -> None:
+def _print_plan(plan: TrainingPlan, known: Estimate | None, console: Console) -> None:
     table = Table(title="Plan", title_justify="left", box=None, pad_edge=False, show_header=False)
     counts: dict[str, int] = {}
     for example in plan.pool.examples:
@@ -189,6 +196,7 @@ def _print_plan(plan: TrainingPlan, console: Console) -> None:
         "samples": ", ".join(f"{task} {count:,}" for task, count in counts.items()),
         "steps": f"{plan.steps:,} ({settings.epochs} epochs, {settings.batch} samples a step)",
         "trains": f"{plan.parts}, rate {settings.rate:g}, {settings.precision}",
+        **_cost(plan, known),
     }
     if plan.validation is not None:
         about = plan.validation.about()
@@ -205,10 +213,30 @@ def _print_plan(plan: TrainingPlan, console: Console) -> None:
     console.print(table)
 
 
-class _Display:
-    """A progress bar over steps, and a line for each epoch."""
+def _cost(plan: TrainingPlan, known: Estimate | None) -> dict[str, str]:
+    """Return rows on parameters, memory and time, or when they will be known."""
+    loaded = "known when the model is loaded"
+    if known is None:
+        return {"parameters": loaded, "memory": loaded, "time": _LATER}
+    sizes = known.sizes
+    besides = " without validation" if plan.validation is not None else ""
+    return {
+        "parameters": f"trains {sizes['trained']:,} of {sizes['all']:,}",
+        "memory": f"{sizes['bytes'] / 2**20:,.0f} MiB, activations on top",
+        "time": f"about {duration(known.seconds)}{besides}, as {known.folder.name} went",
+    }
 
-    def __init__(self, console: Console, steps: int) -> None:
+
+class _Display:
+    """A progress bar over steps, and a line for each epoch.
+
+    Args:
+        console: Where to print.
+        steps: Of the whole training.
+        says_time: Say once, when it is known, what time is left.
+    """
+
+    def __init__(self, console: Console, steps: int, *, says_time: bool) -> None:
         self._console = console
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -217,10 +245,13 @@ class _Display:
             TimeRemainingColumn(),
             console=console,
             disable=not console.is_terminal,
+            speed_estimate_period=3600,  # a step of a large model takes minutes
         )
         self._bar = self._progress.add_task("steps", total=steps)
+        self._steps = steps
         self._before = 0
-        self._started = time.monotonic()
+        self._says_time = says_time
+        self._first: tuple[float, int] | None = None
 
     def __enter__(self) -> _Display:
         self._progress.start()
@@ -235,9 +266,11 @@ class _Display:
             self.say(f"memory ran out: micro-batches of {figures['micro_batch']:.0f}")
             return
         done = self._before + int(figures.get("step", 0))
-        loss = figures.get("loss")
-        text = "steps" if loss is None else f"loss {loss:.3f}"
-        self._progress.update(self._bar, completed=done, description=text)
+        self._progress.update(self._bar, completed=done)
+        if (loss := figures.get("loss")) is not None:
+            self._progress.update(self._bar, description=f"loss {loss:.3f}")
+        if self._says_time:
+            self._say_time(done)
 
     def epoch(self, number: int, figures: Mapping[str, Json]) -> None:
         """Print an epoch's figures."""
@@ -245,6 +278,18 @@ class _Display:
         self._console.print(escape(f"epoch {number + 1}: {shown}"), soft_wrap=True)
         if isinstance(steps := figures.get("steps"), int):
             self._before += steps
+
+    def _say_time(self, done: int) -> None:
+        """Say what time is left, a few steps after the first one, which is slower than others."""
+        now = time.monotonic()
+        if self._first is None:
+            self._first = now, done
+            return
+        began, first = self._first
+        if done - first >= _FEW:
+            left = duration((now - began) / (done - first) * (self._steps - done))
+            self.say(f"about {left} of training left")
+            self._says_time = False
 
     def say(self, note: str) -> None:
         """Print a note above the bar."""

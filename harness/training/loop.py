@@ -332,6 +332,11 @@ class Reporting(TrainerCallback):
         for name, value in held.items() if self._board is not None else ():
             self._board.add_scalar(name, value, self._before + state.global_step)
 
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Say that a step is done."""
+        del args, control
+        self._report({"step": state.global_step})
+
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Close the event file."""
         del args, state, control

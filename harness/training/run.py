@@ -224,6 +224,7 @@ def _epoch(  # noqa: PLR0913, PLR0917  what an epoch is made of
     record = folder / "record.json"
     if (folder / "end").is_dir() and record.is_file():
         held: dict[str, Json] = json.loads(record.read_bytes())
+        heard.epoch(number, held)
         return held
     here = stage.processes
     chosen = folder / "chosen.json"

@@ -78,6 +78,28 @@ def test_a_finished_training_returns_at_once(built: Path, faces: Path, tmp_path:
     assert (tmp_path / "whole" / "train.json").stat().st_mtime_ns == before
 
 
+def test_the_plan_says_what_a_training_takes_once_one_was_like_it(
+    built: Path, faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def said(*more: str) -> str:
+        capsys.readouterr()
+        assert train(*flags(built, faces, *more)) == 0
+        return " ".join(capsys.readouterr().out.split())
+
+    plan = said("out", "--dry-run")
+    assert "parameters known when the model is loaded" in plan
+    assert "time known after the first steps" in plan
+    assert not (tmp_path / "out").exists()
+    went = said("out")
+    assert went.index("parameters; weights, gradients") < went.index("of training left")
+    assert went.count("of training left") == 1
+    sizes = json.loads((tmp_path / "out" / "train.json").read_text())["parameters"]
+    plan = said("other", "--dry-run", "--epochs", "40")
+    assert f"parameters trains {sizes['trained']:,} of {sizes['all']:,}" in plan
+    assert "time about " in plan
+    assert "as out went" in plan
+
+
 def test_what_was_trained_answers_and_says_so(built: Path, faces: Path, tmp_path: Path) -> None:
     assert train(*flags(built, faces, "out")) == 0
     record = json.loads((tmp_path / "out" / "train.json").read_text())

@@ -1,0 +1,99 @@
+"""What a training will take, told from an earlier one that was like it. Loads no weight."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.descriptors import Json
+from harness.training.plan import TrainingPlan
+from harness.training.run import RECORD
+
+if TYPE_CHECKING:
+    from harness.engine.trained import Trained
+
+_ALIKE = ("device", "precision", "micro_batch", "checkpointing")
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What an earlier training says of one that is planned.
+
+    Attributes:
+        folder: The earlier one.
+        sizes: Its :func:`harness.training.run.sizes`.
+        seconds: That are left of the planned one, without loading and validation.
+    """
+
+    folder: Path
+    sizes: Mapping[str, int]
+    seconds: float
+
+
+def estimate(plan: TrainingPlan, out: Path) -> Estimate | None:
+    """Return what the newest training like a plan tells, or ``None`` where there is none.
+
+    It is looked for beside the plan's folder and among the results' trainings. It trained the same
+    parts of the same model on the same kind of device; what measuring takes is known from one by
+    the same recipe alone.
+
+    Args:
+        plan: The training to come.
+        out: Its folder; epochs that are done there take no time.
+    """
+    done = sum((path / "end").is_dir() for path in out.glob("epoch-*"))
+    epochs = max(0, plan.settings.epochs - done)
+    for path in _records(plan, out):
+        try:
+            held = json.loads(path.read_bytes())
+            if not _alike(held, plan):
+                continue
+            each = _seconds_a_sample(held, measured=held["recipe"]["id"] == plan.recipe.id)
+            sizes = {name: int(held["parameters"][name]) for name in ("all", "trained", "bytes")}
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError):
+            continue  # damaged, or of a version that kept less
+        return Estimate(path.parent, sizes, each * epochs * len(plan.pool.examples))
+    return None
+
+
+def _records(plan: TrainingPlan, out: Path) -> Iterator[Path]:
+    """Yield the records of finished trainings, the newest first."""
+    places = {out.resolve().parent, (plan.tasks[0].settings.results / "trainings").resolve()}
+    found = [path for place in places for path in place.glob(f"*/{RECORD}")]
+    yield from sorted(found, key=lambda path: (path.stat().st_mtime, path), reverse=True)
+
+
+def _alike(held: Mapping[str, Any], plan: TrainingPlan) -> bool:
+    settings = asdict(plan.settings)
+    return (
+        held["model"]["fingerprint"] == _fingerprint(plan.about["model"])
+        and held["parts"] == plan.parts
+        and _lora(held["lora"]) == _lora(plan.lora)
+        and held.get("processes") == plan.about.get("processes")
+        and all(held["settings"].get(name) == settings[name] for name in _ALIKE)
+    )
+
+
+def _fingerprint(model: Json) -> Json:
+    return model.get("fingerprint") if isinstance(model, dict) else None
+
+
+def _lora(given: Mapping[str, Any]) -> Trained:
+    """Return a choice of adapters, with defaults for what was not chosen."""
+    from harness.engine.trained import Trained
+
+    return Trained((), **given)
+
+
+def _seconds_a_sample(held: Mapping[str, Any], *, measured: bool) -> float:
+    """Return seconds for each sample of the pool and epoch; a recipe may show fewer or more."""
+    epochs = held["epochs"]
+    shown = sum(epoch["samples"] for epoch in epochs)
+    seconds = sum(epoch["training_seconds"] for epoch in epochs) / shown
+    if measured:
+        measuring = sum(epoch.get("measuring_seconds", 0.0) for epoch in epochs)
+        seconds += measuring / (len(epochs) * held["data"]["samples"])
+    return float(seconds)
