@@ -3,6 +3,7 @@
 # ruff: noqa: E501  one mistake a line reads best
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,10 +85,12 @@ def test_other_kinds_of_question() -> None:
     sampled = plain.replace(choose, generate.replace("max_", "temperature: 0.5, max_"))
     drawn = with_options(parse_yaml(sampled), {})
     assert drawn.ask == GenerateSpec(8, "point", (".",), {"scale": 100}, 0.5)
-    assert resolved(drawn)["ask"]["generate"]["temperature"] == 0.5
+    written: Any = resolved(drawn)["ask"]
+    assert written["generate"]["temperature"] == 0.5
     greedy = with_options(parse_yaml(plain.replace(choose, generate)), {})
     assert parts(drawn)["ask"] != parts(greedy)["ask"]
-    assert "temperature" not in resolved(greedy)["ask"]["generate"]
+    written = resolved(greedy)["ask"]
+    assert "temperature" not in written["generate"]
     embedded = with_options(parse_yaml(plain.replace(choose, "  embed: {texts: [a, b]}\n")), {})
     assert embedded.ask == EmbedSpec(("a", "b"))
     assert embedded.labels == ()
