@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +140,7 @@ class _Runner:
         return Runtime(device=device, cache=self._settings.cache / "features")
 
     def _probed(self, seed: int, towers: Mapping[tuple[str, int], Path]) -> Analysis:
-        tasks = self._tasks()
+        tasks = self._tasks
         encoders = [self._encoder(BEFORE, None, tasks[0][0])]
         encoders += [
             self._encoder(one.label, towers[one.label, seed], tasks[0][0])
@@ -157,16 +158,13 @@ class _Runner:
             say=lambda _: None,
         )
 
+    @cached_property
     def _tasks(self) -> list[tuple[Task, Probed]]:
-        if not hasattr(self, "_read"):
-            catalog = load_catalog(plugins().spec_folders())
-            names = (*self._study.probe.tasks, *self._study.probe.controls)
-            tasks = [Task(catalog.task(name, {}), self._settings) for name in names]
-            limit = self._study.probe.limit
-            self._read = [
-                (task, read_task(task, limit=limit, share=_VAL_SHARE, seed=0)) for task in tasks
-            ]
-        return self._read
+        catalog = load_catalog(plugins().spec_folders())
+        names = (*self._study.probe.tasks, *self._study.probe.controls)
+        tasks = [Task(catalog.task(name, {}), self._settings) for name in names]
+        limit = self._study.probe.limit
+        return [(task, read_task(task, limit=limit, share=_VAL_SHARE, seed=0)) for task in tasks]
 
     def _encoder(self, label: str, folder: Path | None, task: Task) -> Encoder:
         trained = {} if folder is None else {"checkpoint": str(folder)}
