@@ -15,6 +15,7 @@ from harness.analysis.features import Column
 from harness.analysis.results import read_analysis
 from harness.cli.main import entry
 from harness.config.settings import load_settings
+from harness.errors import UserError
 from harness.evaluation.task import Task
 from harness.models import Runtime
 from harness.plugins import plugins
@@ -124,3 +125,23 @@ def test_a_model_s_trained_parts_are_what_is_measured(
     capsys.readouterr()
     assert run("mir", *model, *data, "--checkpoint", "nowhere") == 2
     assert "no finished training" in capsys.readouterr().err
+
+
+def test_a_tower_is_taken_over_from_a_training(built: Path, trained: Callable[..., Path]) -> None:
+    from harness_socialfusion.factory import SocialFusion
+
+    from harness.engine.trained import take
+
+    model, plain = (
+        SocialFusion({"path": str(built / "saved")}).load_model(Runtime(device="cpu"))
+        for _ in range(2)
+    )
+    folder = trained(TOWER)
+    take(model, TOWER, folder)
+    for one, other in zip(
+        model.parts()[TOWER].parameters(), plain.parts()[TOWER].parameters(), strict=True
+    ):
+        np.testing.assert_allclose(one.detach(), other.detach() + 0.5, rtol=1e-6)
+    assert model.features_key != plain.features_key, "its features are kept apart"
+    with pytest.raises(UserError, match="left no connector"):
+        take(model, "connector", folder)
