@@ -22,8 +22,6 @@ from harness.tables.table import Column, Looks, Row, Section, Table
 Held = Sequence[tuple[Trial, EvaluationRecord]]
 Pair = tuple[EvaluationRecord, EvaluationRecord]
 
-_NOT_COMPARED = {"yes_rate"}  # says how to read a skew; neither end of it is better
-
 
 @dataclass(frozen=True, slots=True)
 class SeedGain:
@@ -97,7 +95,7 @@ def gains_of(study: Study, held: Held, columns: Sequence[Column]) -> list[Gain]:
 
 def compared_columns(columns: Sequence[Column]) -> tuple[Column, ...]:
     """Return the columns in which one number can be better than another."""
-    return tuple(column for column in columns if column.metric not in _NOT_COMPARED)
+    return tuple(column for column in columns if column.direction != "none")
 
 
 def parts_of(study: Study, records: Sequence[EvaluationRecord]) -> dict[str, str]:
@@ -254,7 +252,8 @@ def gain_table(study: Study, gains: Sequence[Gain], columns: Sequence[Column]) -
     how = (
         "Gain of the first row over the second: |second| - |first| where 0 is best, first - second "
         "where higher is better. Positive is better. The mean over seeds of pairs that share their "
-        f"seed; seeds: {' or '.join(map(str, counts))}."
+        f"seed; seeds: {' or '.join(map(str, counts))}. Numbers are those of the rows; where concepts "
+        "can be unavailable they may be of different concepts, and the bootstrap is of those both have."
     )
     notes = [how, SAID]
     if marks:
