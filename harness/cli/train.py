@@ -219,11 +219,11 @@ def _cost(plan: TrainingPlan, known: Estimate | None) -> dict[str, str]:
     if known is None:
         return {"parameters": loaded, "memory": loaded, "time": _LATER}
     sizes = known.sizes
-    besides = " without validation" if plan.validation is not None else ""
+    time_left = duration(known.seconds) + (" without validation" if plan.validation else "")
     return {
         "parameters": f"trains {sizes['trained']:,} of {sizes['all']:,}",
         "memory": f"{sizes['bytes'] / 2**20:,.0f} MiB, activations on top",
-        "time": f"about {duration(known.seconds)}{besides}, as {known.folder.name} went",
+        "time": f"about {time_left}, judged by the training {known.folder.name!r}",
     }
 
 

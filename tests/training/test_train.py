@@ -97,7 +97,7 @@ def test_the_plan_says_what_a_training_takes_once_one_was_like_it(
     plan = said("other", "--dry-run", "--epochs", "40")
     assert f"parameters trains {sizes['trained']:,} of {sizes['all']:,}" in plan
     assert "time about " in plan
-    assert "as out went" in plan
+    assert "judged by the training 'out'" in plan
 
 
 def test_what_was_trained_answers_and_says_so(built: Path, faces: Path, tmp_path: Path) -> None:

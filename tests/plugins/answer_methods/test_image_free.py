@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from harness.errors import UserError
-from harness.requests import Choose, Failed, Generate, Request, Scores, Text, Turn
+from harness.requests import Choose, Embed, Failed, Generate, Request, Scores, Text, Turn
 from harness.samples.images import LoadedImage
 
 PICTURE = LoadedImage(Image.new("RGB", (2, 2)), "sha", "key", 2, 2)
@@ -69,13 +69,19 @@ def test_the_question_is_asked_again_without_its_pictures() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "kind"),
-    [(request(Generate(8)), "unsupported"), (request(pictures=()), "no_image")],
+    ("asked", "kind", "said"),
+    [
+        (request(Generate(8)), "unsupported", "not written answers"),
+        (request(Embed()), "unsupported", "not vectors"),
+        (request(pictures=()), "no_image", "nothing to compare with"),
+    ],
 )
-def test_what_cannot_be_treated_is_a_fault(asked: Request, kind: str) -> None:
-    found = Contrast({"alpha": 1.0}).further(asked)
-    assert isinstance(found, Failed)
-    assert found.kind == kind
+def test_what_cannot_be_treated_is_a_fault(asked: Request, kind: str, said: str) -> None:
+    for method in (Contrast({"alpha": 1.0}), PostHoc({"epsilon": 1e-4})):
+        found = method.further(asked)
+        assert isinstance(found, Failed)
+        assert found.kind == kind
+        assert found.message.endswith(said)
 
 
 @pytest.mark.parametrize("own", [Scores("similarity", (0.1, 0.2)), Text("yes")])

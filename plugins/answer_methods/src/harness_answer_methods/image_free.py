@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from harness.descriptors import Json
 from harness.errors import UserError
-from harness.requests import Choose, Failed, Request, Scores
+from harness.requests import Choose, Failed, Generate, Request, Scores
 from harness.requests.method import Result
 
 Values = tuple[float, ...]
@@ -21,7 +21,7 @@ class ImageFree(ABC):
     def further(self, request: Request) -> Sequence[Request] | Failed:
         """Return the request without its pictures."""
         if not isinstance(request.want, Choose):
-            wanted = type(request.want).__name__.lower()
+            wanted = "written answers" if isinstance(request.want, Generate) else "vectors"
             return Failed("unsupported", f"the method treats scores of options, not {wanted}")
         if not request.images:
             return Failed("no_image", "without a picture there is nothing to compare with")
@@ -71,7 +71,8 @@ class PostHoc(ImageFree):
 class Contrast(ImageFree):
     """Visual debias decoding of arXiv 2403.05262, for options: ``(1 + alpha) s - alpha s_cf``.
 
-    Official code contrasts the logits of each step; this contrasts the sums over each option.
+    The paper's method decodes: it contrasts the logits of each step of a written answer. This
+    contrasts the sums over each option; written answers are refused.
 
     Args:
         options: ``alpha``.
