@@ -253,7 +253,7 @@ def gain_table(study: Study, gains: Sequence[Gain], columns: Sequence[Column]) -
         "Gain of the first row over the second: |second| - |first| where 0 is best, first - second "
         "where higher is better. Positive is better. The mean over seeds of pairs that share their "
         f"seed; seeds: {' or '.join(map(str, counts))}. Numbers are those of the rows; where a "
-        "concept can be unavailable they may be of different concepts, and the bootstrap is of those "
+        "concept can be unavailable they may be of different concepts; the bootstrap is of those "
         "that both have."
     )
     notes = [how, SAID]
