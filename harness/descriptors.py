@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 Capability = Literal["choose", "generate", "embed"]
+Direction = Literal["higher", "lower", "zero", "none"]
+"""Which way a number is better; of `none` no row is ranked: it says how to read another number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +170,7 @@ class MetricDescriptor(Descriptor):
     """
 
     version: int = 1
-    direction: Literal["higher", "lower", "zero"] = "higher"
+    direction: Direction = "higher"
     options: tuple[Option, ...] = ()
     needs_image_size: bool = False
     needs_target: bool = True

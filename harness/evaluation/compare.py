@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
-from typing import Literal
 
 import numpy as np
 
-from harness.descriptors import Json
+from harness.descriptors import Direction, Json
 from harness.errors import UserError
 from harness.evaluation.collect import Collector, Counted, Frame
 from harness.evaluation.intersect import spec_of
@@ -41,7 +40,7 @@ class Difference:
 
     metric: str
     column: str
-    direction: Literal["higher", "lower", "zero"]
+    direction: Direction
     scale: float
     main: bool
     slice: str

@@ -109,7 +109,7 @@ BIAS_METRICS: tuple[MetricDescriptor, ...] = (
         id="yes_rate",
         target="harness.metrics.skew:YesRate",
         summary="Share of answers that are the positive one.",
-        direction="zero",
+        direction="none",
         options=(_POSITIVE,),
         needs_target=False,
     ),

@@ -15,9 +15,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
-from harness.descriptors import Json
+from harness.descriptors import Direction, Json
 
 FORMAT = 1
 
@@ -66,7 +65,7 @@ class MetricValue:
 
     id: str
     column: str
-    direction: Literal["higher", "lower", "zero"]
+    direction: Direction
     scale: float
     main: bool
     value: float | None

@@ -148,4 +148,4 @@ def _row(
 
 def _sort(column: Column, value: float) -> str:
     """Return what a page sorts by: smaller is better, and nothing there decides on ranks."""
-    return repr(column.badness(value))
+    return repr(value if column.direction == "none" else column.badness(value))

@@ -73,7 +73,7 @@ def _of(document: Document, spec: TaskSpec, known: Known) -> Iterator[UserError]
             continue
         if metric.direction != held.direction:
             yield UserError(
-                f"metric {metric.id!r} is better {_better(held.direction)}, not "
+                f"metric {metric.id!r} is {_better(held.direction)}, not "
                 f"{_better(metric.direction)}",
                 where=document.where((*path, "direction")),
             )
@@ -97,7 +97,8 @@ def _of(document: Document, spec: TaskSpec, known: Known) -> Iterator[UserError]
 
 
 def _better(direction: str) -> str:
-    return "nearer zero" if direction == "zero" else direction
+    known = {"zero": "better nearer zero", "none": "better at neither end"}
+    return known.get(direction, f"better {direction}")
 
 
 def _unknown(

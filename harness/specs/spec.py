@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from harness.descriptors import Capability, Json
+from harness.descriptors import Capability, Direction, Json
 from harness.samples.views import View
 from harness.specs.variants import Variant
 
@@ -136,7 +136,7 @@ class MetricSpec:
 
     id: str
     column: str
-    direction: Literal["higher", "lower", "zero"]
+    direction: Direction
     scale: float = 1.0
     main: bool = False
     options: Mapping[str, Json] = field(default_factory=dict)

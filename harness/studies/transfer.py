@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 from harness.analysis.transfer import relative
+from harness.descriptors import Direction
 from harness.evaluation.compare import compare
 from harness.runs.record import EvaluationRecord, Interval
 from harness.stats.intervals import over_seeds
@@ -20,8 +21,6 @@ from harness.studies.plan import TrialPlan
 from harness.studies.study import Study
 from harness.tables.table import Column, Looks, Row, Section, Table
 from harness.training.run import RECORD
-
-Direction = Literal["higher", "lower", "zero"]
 
 
 @dataclass(frozen=True, slots=True)

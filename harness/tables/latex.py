@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from harness.tables.formats import by_group, rank_note, reported_rows, source_of, spans
 from harness.tables.table import CellText, Column, Table, cell_text, one_line
 
-ARROWS = {"higher": r"$\uparrow$", "lower": r"$\downarrow$", "zero": r"$\to 0$"}
+ARROWS = {"higher": r"$\uparrow$", "lower": r"$\downarrow$", "zero": r"$\to 0$", "none": ""}
 # Columns that one column of a two-column page holds: bare numbers, or with more in each cell.
 WIDE, NARROW = 6, 3
 
@@ -90,7 +90,9 @@ def _head(columns: Sequence[Column]) -> Iterator[str]:
     yield rf" & {' & '.join(over)} \\"
     if rules:
         yield " ".join(rules)
-    names = (f"{escape_latex(column.label)} {ARROWS[column.direction]}" for column in columns)
+    names = (
+        f"{escape_latex(column.label)} {ARROWS[column.direction]}".rstrip() for column in columns
+    )
     yield rf"Model & {' & '.join(names)} \\"
 
 

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness.descriptors import Json
+from harness.descriptors import Direction, Json
 from harness.errors import UserError, unknown
 from harness.resources import data_folder
 from harness.runs.record import EvaluationRecord
@@ -30,7 +30,7 @@ class LayoutColumn:
     metric: str = ""
     group: str = ""
     heading: str = ""
-    direction: Literal["higher", "lower", "zero"] = "higher"
+    direction: Direction = "higher"
     decimals: int | None = None
 
 

@@ -75,7 +75,7 @@ def _counts(cell: Cell | None) -> bool:
 def _marked(column: Column, found: Mapping[int, Cell | None], tied: Tied | None) -> dict[int, Cell]:
     """Return the cells of one column with their places; one number alone has no place."""
     cells = {row: cell for row, cell in found.items() if cell is not None}
-    if len(cells) < 2:
+    if len(cells) < 2 or column.direction == "none":
         return {}
     badness = {row: column.badness(cell.value or 0.0) for row, cell in cells.items()}
     first, *more = sorted(set(badness.values()))
@@ -139,5 +139,7 @@ def _difference(column: Column, cell: Cell | None, reference: Cell | None) -> Ce
     if cell is None or reference is None or cell.value is None or reference.value is None:
         return cell
     change = column.badness(cell.value) - column.badness(reference.value)
+    if column.direction == "none":
+        return replace(cell, delta=cell.value - reference.value)
     trend: Trend = "same" if change == 0 else "better" if change < 0 else "worse"
     return replace(cell, delta=cell.value - reference.value, trend=trend)

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from harness.descriptors import Json
+from harness.descriptors import Direction, Json
 
-ARROWS: Mapping[str, str] = {"higher": "↑", "lower": "↓", "zero": "→ 0"}
+ARROWS: Mapping[str, str] = {"higher": "↑", "lower": "↓", "zero": "→ 0", "none": ""}
 TRENDS: Mapping[str, str] = {"better": "▲", "worse": "▼", "same": "="}
 MISSING = "--"
 UNSUPPORTED = "n/a"
@@ -50,7 +50,7 @@ class Column:
     title: str
     metric: str
     name: str
-    direction: Literal["higher", "lower", "zero"]
+    direction: Direction
     scale: float
     options: Mapping[str, Json] = field(default_factory=dict)
     group: str = ""
@@ -70,7 +70,7 @@ class Column:
     @property
     def heading(self) -> str:
         """The metric with its arrow."""
-        return f"{self.label} {ARROWS[self.direction]}"
+        return f"{self.label} {ARROWS[self.direction]}".rstrip()
 
     @property
     def decimals(self) -> int:
@@ -84,8 +84,8 @@ class Column:
         return f"{value:z.{self.decimals}f}"
 
     def badness(self, value: float) -> float:
-        """Return a number that is smaller for a better value."""
-        return {"higher": -value, "lower": value, "zero": abs(value)}[self.direction]
+        """Return a number that is smaller for a better value; 0 for any without a direction."""
+        return {"higher": -value, "lower": value, "zero": abs(value), "none": 0.0}[self.direction]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -127,6 +127,8 @@ def best_epoch(values: Sequence[float | None], direction: str) -> int | None:
 def _metric(task: Task, name: str) -> MetricSpec:
     for metric in task.spec.metrics:
         if name in {metric.id, metric.column}:
+            if metric.direction == "none":
+                raise UserError(f"neither end of {metric.column!r} is better", where="--validate")
             return metric
     known = [metric.column for metric in task.spec.metrics]
     raise unknown(f"metric of {task.id!r}", name, known)

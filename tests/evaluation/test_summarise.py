@@ -34,7 +34,7 @@ def skew_spec() -> TaskSpec:
         MetricSpec(id=name, column=name, direction="zero", main=name == "max_skew", options=SKEW)
         for name in ("min_skew", "max_skew")
     ]
-    rate = MetricSpec(id="yes_rate", column="Yes", direction="zero")
+    rate = MetricSpec(id="yes_rate", column="Yes", direction="none")
     return spec(*metrics, rate, labels=("yes", "no"))
 
 

@@ -94,7 +94,7 @@ def test_rows_trained_on_other_data_are_not_paired(
 
 
 def test_a_share_of_yes_is_neither_better_nor_worse() -> None:
-    made = record("m", "t", metric(), metric(name="yes_rate", main=False))
+    made = record("m", "t", metric(), metric(name="yes_rate", main=False, direction="none"))
     columns = [column_of(made, value) for value in made.metrics]
     assert [column.metric for column in compared_columns(columns)] == ["accuracy"]
 

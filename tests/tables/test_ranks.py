@@ -43,6 +43,17 @@ def test_better_depends_on_the_direction(direction: str, best: str) -> None:
     assert [name for name, rank in ranks(table).items() if rank == "best"] == [best]
 
 
+def test_a_number_that_is_better_at_neither_end_ranks_no_row() -> None:
+    values = {"a": 0.2, "b": 0.7}
+    table = build_table(
+        [record(name, "x", metric(value, direction="none")) for name, value in values.items()],
+        ways=Ways(baseline="a"),
+    )
+    assert ranks(table) == {"a": "", "b": ""}
+    assert table.columns[0].heading == "Accuracy"
+    assert [cell.trend for row in table.rows for cell in row.cells if cell] == ["", ""]
+
+
 def test_one_number_alone_is_not_the_best() -> None:
     assert ranks(build_table([record("a"), record("b", "y")])) == {"a": ""}
 

@@ -57,7 +57,7 @@ def _results(held: dict[str, EvaluationRecord]) -> dict[str, Any]:
         "n-shot": {task: _shots(record) for task, record in held.items()},
         "higher_is_better": {
             task: {
-                name: {"higher": True, "lower": False, "zero": None}[value.direction]
+                name: {"higher": True, "lower": False}.get(value.direction)
                 for name, value in metric_names(record).items()
             }
             for task, record in held.items()
