@@ -39,7 +39,7 @@ class FrozenLlava(RandomLlava):
 
     def connect(self, features: Sequence[Tensor]) -> list[Tensor]:
         """Return each image's positions, a quarter of the tower's."""
-        merged = torch.stack(list(features)).unflatten(1, (-1, 4)).mean(2)
+        merged = torch.stack(list(features)).unflatten(1, (-1, 4)).mean(2)  # type: ignore[no-untyped-call]
         return list(self.projector(merged))
 
     def parts(self) -> dict[str, nn.Module]:
