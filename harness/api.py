@@ -29,7 +29,7 @@ from harness.runs import EvaluationRecord, read_evaluation, read_evaluations
 from harness.samples.images import MAX_PIXELS
 from harness.specs.catalog import load_catalog
 from harness.specs.prompt import lists_options
-from harness.specs.variants import variants_of
+from harness.specs.variants import check_found, variants_of
 from harness.tables.build import Ways, build_table
 from harness.tables.layout import load_layout
 from harness.tables.table import Table
@@ -213,6 +213,7 @@ def plan(
         for spec in specs
         for one in (spec, *variants_of(spec, variants, lists_options=lists_options(spec)))
     ]
+    check_found(variants, every)
     return subject, plan_run(subject, [Task(spec, settings) for spec in every], terms), terms
 
 

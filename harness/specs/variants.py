@@ -90,6 +90,23 @@ def variants_of(spec: TaskSpec, asked: str, *, lists_options: bool) -> list[Task
     return [replace(spec, variant=variant) for variant in found]
 
 
+def check_found(asked: str, found: Sequence[TaskSpec]) -> None:
+    """Check that each kind asked for gave a variant of some task of a run.
+
+    Raises:
+        UserError: for a kind that asks nothing otherwise, so that its absence is not overlooked.
+    """
+    there = {spec.variant.kind for spec in found if spec.variant is not None}
+    for name, kind in KINDS.items():
+        if kind in {one for one, _ in _kinds(asked)} - there:
+            why = (
+                "no task of this run has paraphrases"
+                if kind == "paraphrase"
+                else "no prompt of this run lists its options, so their order cannot matter"
+            )
+            raise UserError(f"{name} would ask nothing otherwise: {why}", where="--variants")
+
+
 def _kinds(asked: str) -> list[tuple[Kind, int | None]]:
     found = []
     for part in filter(None, (part.strip() for part in asked.split(","))):

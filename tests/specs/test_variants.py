@@ -13,7 +13,7 @@ from harness.samples import Sample
 from harness.specs import TaskSpec
 from harness.specs.loader import parts, with_options
 from harness.specs.prompt import lists_options, options_as_sent, prompt_text
-from harness.specs.variants import Variant, variants_of
+from harness.specs.variants import Variant, check_found, variants_of
 from tests.specs.specs_for_tests import changed
 
 SAMPLE = Sample("s", (), "sad", "c", {"who": "Ada"})
@@ -79,3 +79,12 @@ def test_a_wrong_kind_is_named(kinds: str, said: str) -> None:
     with pytest.raises(UserError) as caught:
         variants_of(mood(), kinds, lists_options=True)
     assert said in str(caught.value)
+
+
+def test_a_kind_that_asks_nothing_otherwise_is_said() -> None:
+    found = variants_of(mood(), "paraphrases,rotations", lists_options=False)
+    check_found("paraphrases", found)
+    with pytest.raises(UserError, match="lists its options"):
+        check_found("paraphrases,rotations", found)
+    with pytest.raises(UserError, match="no task of this run has paraphrases"):
+        check_found("paraphrases", [])
