@@ -64,8 +64,12 @@ def prefix_sharing(candidate: Candidate) -> None:
 
 def _engine_model(candidate: Candidate) -> Any:
     """Load the model as the engine takes it; nothing else is loaded at the time."""
+    from harness.engine.answerer import EngineAnswerer
+
     made: Any = candidate.model()
     if not hasattr(made, "load_model"):
         raise NotApplicableError("it does not run on the engine (no load_model)")
+    if type(candidate.answerer()) is not EngineAnswerer:
+        raise NotApplicableError("it does not run on the engine (an answerer of its own)")
     candidate.close()
     return made.load_model(candidate.runtime)
