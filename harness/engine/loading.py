@@ -12,7 +12,6 @@ from typing import Any
 
 from harness.descriptors import Json, Option, is_installed
 from harness.engine.devices import resolve_device, torch_dtype
-from harness.engine.weights import hash_files, read_header
 from harness.errors import UserError
 from harness.models import Runtime
 
@@ -77,6 +76,8 @@ def loading_identity(options: Mapping[str, Json], memo: Path | None) -> dict[str
         "quantise": str(options.get("quantise") or "none"),
     }
     if options.get("adapter"):
+        from harness.engine.weights import hash_files
+
         about["adapter_sha256"] = hash_files(_adapter_files(options), memo)
     return about
 
@@ -149,6 +150,8 @@ def _quantisation(kind: str, dtype: str) -> Any:
 
 def _adapter_files(options: Mapping[str, Json]) -> tuple[Path, Path]:
     """Return weights and config of the adapter, checked to be whole."""
+    from harness.engine.weights import read_header
+
     folder = Path(str(options["adapter"])).expanduser()
     weights, config = folder / _WEIGHTS, folder / _CONFIG
     if not config.is_file() or not weights.is_file():

@@ -6,8 +6,6 @@ The order of options can matter only where the prompt lists them (a template tha
 
 from __future__ import annotations
 
-import hashlib
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, cast
@@ -59,6 +57,9 @@ class Variant:
             return [*options[start:], *options[:start]]
         listed = list(options)
         if self.kind == "shuffle":
+            import hashlib
+            import random
+
             said = hashlib.blake2b(f"{self.number}|{sample}".encode(), digest_size=8).digest()
             random.Random(said).shuffle(listed)
         return listed
