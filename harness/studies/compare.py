@@ -8,13 +8,11 @@ is the seed. A row without training is the same for every seed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from harness.evaluation.compare import Difference, compare
-from harness.runs.record import EvaluationRecord, Interval
-from harness.stats.intervals import over_seeds
-from harness.studies.noise import KINDS, SAID, mean, noisy_cell
+from harness.runs.record import EvaluationRecord
+from harness.studies.noise import KINDS, SAID, SeedMean, noisy_cell
 from harness.studies.study import Comparison, Study, StudyModel, Trial
 from harness.tables.columns import column_of, same_column
 from harness.tables.table import Column, Looks, Row, Section, Table
@@ -40,14 +38,12 @@ class SeedGain:
     high: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Gain:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gain(SeedMean[SeedGain]):
     """One column of one pair of rows.
 
     Attributes:
         part: Options that tell a task from itself, asked otherwise; empty for a task asked once.
-        value: Mean gain over seeds.
-        low: Lower end over test samples: the mean over seeds of each seed's own end.
     """
 
     model: str
@@ -57,18 +53,6 @@ class Gain:
     task: str
     part: str
     metric: str
-    seeds: tuple[SeedGain, ...]
-    value: float | None
-    over_seeds: Interval | None
-    low: float | None
-    high: float | None
-    n: int
-    clusters: int
-    marks: tuple[str, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """Return plain data, each seed's numbers among them."""
-        return asdict(self)
 
 
 def gains_of(study: Study, held: Held, columns: Sequence[Column]) -> list[Gain]:
@@ -202,9 +186,11 @@ def _gain(
     pairs: Mapping[tuple[int, str, str], Pair],
 ) -> Gain:
     model, asked, data, part = about
-    values = [one.gain for one in seeds if one.gain is not None]
     records = [record for pair in pairs.values() for record in pair if record.task == column.task]
-    return Gain(
+    return Gain.over(
+        seeds,
+        [one.gain for one in seeds],
+        records,
         model=model,
         row=asked.row,
         against=asked.against,
@@ -212,14 +198,6 @@ def _gain(
         task=column.task,
         part=part,
         metric=column.metric,
-        seeds=seeds,
-        value=mean([one.gain for one in seeds]),
-        over_seeds=over_seeds(values) if len(values) == len(seeds) else None,
-        low=mean([one.low for one in seeds]),
-        high=mean([one.high for one in seeds]),
-        n=min(record.counts.scored for record in records),
-        clusters=min(record.counts.clusters for record in records),
-        marks=tuple(sorted({mark for record in records for mark in record.marks})),
     )
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import asdict, dataclass
+from typing import Any, Generic, Protocol, Self, TypeVar
 
-from harness.runs.record import Interval
+from harness.runs.record import EvaluationRecord, Interval
+from harness.stats.intervals import over_seeds
 from harness.tables.table import Cell
 
 SEEDS = "t over seeds"
@@ -18,28 +20,64 @@ SAID = (
 )
 
 
-class Noisy(Protocol):
-    """A mean over seeds; ``low`` and ``high`` are its ends over test samples."""
+class Ends(Protocol):
+    """One seed's interval over test samples, weights held fixed."""
 
-    @property
-    def value(self) -> float | None: ...  # noqa: D102
-    @property
-    def over_seeds(self) -> Interval | None: ...  # noqa: D102
     @property
     def low(self) -> float | None: ...  # noqa: D102
     @property
     def high(self) -> float | None: ...  # noqa: D102
-    @property
-    def n(self) -> int: ...  # noqa: D102
-    @property
-    def clusters(self) -> int: ...  # noqa: D102
-    @property
-    def marks(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def seeds(self) -> Sequence[object]: ...  # noqa: D102
 
 
-def noisy_cell(one: Noisy | None, kind: str, scale: float) -> Cell | None:
+One = TypeVar("One", bound=Ends)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeedMean(Generic[One]):
+    """A mean over seeds; subclasses say of what.
+
+    Attributes:
+        over_seeds: Student's t interval of it.
+        low: Lower end over test samples: the mean over seeds of each seed's own end.
+    """
+
+    seeds: tuple[One, ...]
+    value: float | None
+    over_seeds: Interval | None
+    low: float | None
+    high: float | None
+    n: int
+    clusters: int
+    marks: tuple[str, ...]
+
+    @classmethod
+    def over(
+        cls,
+        seeds: tuple[One, ...],
+        values: Sequence[float | None],
+        records: Sequence[EvaluationRecord],
+        **about: Any,
+    ) -> Self:
+        """Return the mean of each seed's value; ``about`` are the subclass' own fields."""
+        known = [value for value in values if value is not None]
+        return cls(
+            seeds=seeds,
+            value=mean(values),
+            over_seeds=over_seeds(known) if len(known) == len(values) else None,
+            low=mean([one.low for one in seeds]),
+            high=mean([one.high for one in seeds]),
+            n=min(record.counts.scored for record in records),
+            clusters=min(record.counts.clusters for record in records),
+            marks=tuple(sorted({mark for record in records for mark in record.marks})),
+            **about,
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data, each seed's numbers among them."""
+        return asdict(self)
+
+
+def noisy_cell(one: SeedMean[Any] | None, kind: str, scale: float) -> Cell | None:
     """Return the cell of a mean with one kind of interval; ``None`` where there is no mean."""
     if one is None:
         return None

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from harness.analysis.transfer import relative
 from harness.descriptors import Direction
 from harness.evaluation.compare import compare
-from harness.runs.record import EvaluationRecord, Interval
-from harness.stats.intervals import over_seeds
-from harness.studies.noise import KINDS, SAID, mean, noisy_cell
+from harness.runs.record import EvaluationRecord
+from harness.studies.noise import KINDS, SAID, SeedMean, noisy_cell
 from harness.studies.plan import TrialPlan
 from harness.studies.study import Study
 from harness.tables.table import Column, Looks, Row, Section, Table
@@ -46,33 +44,15 @@ class SeedChange:
     samples_joint: int
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
-    """One task of one model.
-
-    Attributes:
-        value: Mean relative change over seeds.
-        over_seeds: Student's t interval of it.
-        low: Lower end over test samples: the mean over seeds of each seed's own end.
-    """
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer(SeedMean[SeedChange]):
+    """Mean relative change of one task of one model."""
 
     model: str
     task: str
     title: str
     metric: str
     direction: Direction
-    seeds: tuple[SeedChange, ...]
-    value: float | None
-    over_seeds: Interval | None
-    low: float | None
-    high: float | None
-    n: int
-    clusters: int
-    marks: tuple[str, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """Return plain data, each seed's numbers among them."""
-        return asdict(self)
 
 
 def transfers_of(
@@ -104,22 +84,16 @@ _One = tuple[TrialPlan, EvaluationRecord]
 def _transfer(model: str, pairs: Mapping[int, tuple[_One, _One]]) -> Transfer:
     first = next(iter(pairs.values()))[0][1]
     seeds = tuple(_change(seed, *pair) for seed, pair in pairs.items())
-    values = [one.change for one in seeds if one.change is not None]
     records = [record for pair in pairs.values() for _, record in pair]
-    return Transfer(
+    return Transfer.over(
+        seeds,
+        [one.change for one in seeds],
+        records,
         model=model,
         task=first.task,
         title=first.task_title,
         metric=first.main.column,
         direction=first.main.direction,
-        seeds=seeds,
-        value=mean([one.change for one in seeds]),
-        over_seeds=over_seeds(values) if len(values) == len(seeds) else None,
-        low=mean([one.low for one in seeds]),
-        high=mean([one.high for one in seeds]),
-        n=min(record.counts.scored for record in records),
-        clusters=min(record.counts.clusters for record in records),
-        marks=tuple(sorted({mark for record in records for mark in record.marks})),
     )
 
 
