@@ -13,7 +13,8 @@ from harness.plugins import plugins
 
 if TYPE_CHECKING:
     from harness.specs.catalog import Catalog
-    from harness.specs.spec import TaskGroup, TaskSpec
+    from harness.specs.group import TaskGroup
+    from harness.specs.spec import TaskSpec
 
 
 def _catalog() -> Catalog:

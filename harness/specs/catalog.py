@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.descriptors import Json, SpecFolder
 from harness.errors import HarnessError, UserError, unknown
-from harness.specs.spec import TaskGroup, TaskSpec
+from harness.specs.group import TaskGroup
 from harness.specs.yaml_loader import Document, read_yaml
+
+if TYPE_CHECKING:
+    from harness.specs.spec import TaskSpec
 
 _OWN = {"note"}
 SUFFIXES = (".yaml", ".yml")
@@ -30,7 +34,7 @@ class Entry:
     document: Document
 
 
-class _Tasks(Mapping[str, TaskSpec]):
+class _Tasks(Mapping[str, "TaskSpec"]):
     """Task specs by id, each checked and built when it is looked up."""
 
     def __init__(self, entries: Mapping[str, Entry]) -> None:

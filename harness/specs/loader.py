@@ -11,6 +11,7 @@ from harness.errors import UserError, unknown
 from harness.samples.views import View
 from harness.specs.checks import meaning_problems
 from harness.specs.entries import in_force, takes_part
+from harness.specs.group import TaskGroup
 from harness.specs.resolve import parts, resolved
 from harness.specs.schema import schema_problems
 from harness.specs.spec import (
@@ -22,7 +23,6 @@ from harness.specs.spec import (
     MetricSpec,
     NamedOption,
     PromptSpec,
-    TaskGroup,
     TaskSpec,
     TrainingForm,
 )

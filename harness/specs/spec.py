@@ -211,16 +211,6 @@ class TaskSpec:
         return tuple(sorted(self.ask.labels)) if self.ask.order == "sorted" else self.ask.labels
 
 
-@dataclass(frozen=True, slots=True)
-class TaskGroup:
-    """A named list of tasks (and of other groups, already flattened)."""
-
-    id: str
-    title: str
-    tasks: tuple[str, ...]
-    source: Path | None = None
-
-
 def fingerprint(value: Json) -> str:
     """Return the SHA-256 of a value's canonical JSON, as hex."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
