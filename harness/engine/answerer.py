@@ -13,6 +13,7 @@ from harness.engine.batching import Batches, fitting_positions, free_memory, mos
 from harness.engine.cache import position_bytes
 from harness.engine.checking import check_scores, check_texts, settle
 from harness.engine.contract import IMAGE, PromptError, VisionLanguageModel
+from harness.engine.contrast import Against
 from harness.engine.features import FeatureCache
 from harness.engine.generation import Write, Written, generate
 from harness.engine.scoring import score_options
@@ -215,25 +216,40 @@ class EngineAnswerer:
         return results
 
     def _generate(self, asked: Sequence[Asked]) -> Results:
-        writes = []
+        results: Results = {}
+        writes: dict[str, Write] = {}
         for request, prompt in asked:
-            want = request.want
-            assert isinstance(want, Generate)
-            limit = min(want.max_new_tokens, self._model.context - prompt.length())
-            writes.append(Write(prompt, limit, want.stop, want.temperature, request.seed))
-        shared = [write for write in writes if self._shares(write.prompt)]
+            write = self._to_write(request, prompt)
+            if isinstance(write, Failed):
+                results[request.id] = write
+            else:
+                writes[request.id] = write
+        shared = [write for write in writes.values() if self._shares(write.prompt)]
         found = dict(zip(shared, self._write(shared, shared=True), strict=True))
         if shared and self._distrust(asked[0][0].task, Generate):
             problem = check_texts(self._model, shared, list(found.values()))
             if problem:
                 self._stop_sharing(problem)
                 found = {}
-        rest = [write for write in writes if write not in found]
+        rest = [write for write in writes.values() if write not in found]
         found |= zip(rest, self._write(rest, shared=False), strict=True)
-        return {
-            request.id: Text(found[write].text, "stop" if found[write].ended else "length")
-            for (request, _), write in zip(asked, writes, strict=True)
-        }
+        for name, write in writes.items():
+            results[name] = Text(found[write].text, "stop" if found[write].ended else "length")
+        return results
+
+    def _to_write(self, request: Request, prompt: Prompt) -> Write | Failed:
+        want = request.want
+        assert isinstance(want, Generate)
+        limit = min(want.max_new_tokens, self._model.context - prompt.length())
+        against = None
+        if want.contrast is not None:
+            item = self._prepare(request.without_images())
+            free = item if isinstance(item, Failed) else self._prompt(item, {})
+            if isinstance(free, Failed):
+                return free
+            limit = min(limit, self._model.context - free.length())
+            against = Against(free, want.contrast)
+        return Write(prompt, limit, want.stop, want.temperature, request.seed, against)
 
     def _write(self, writes: Sequence[Write], *, shared: bool) -> list[Written]:
         return generate(

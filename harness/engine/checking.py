@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
+import torch
+
 from harness.engine.alone import answer_logits, score_alone
 from harness.engine.batching import Batches
 from harness.engine.contract import VisionLanguageModel
+from harness.engine.contrast import behind
 from harness.engine.generation import Write, Written
 from harness.engine.scoring import Totals
 from harness.engine.tree import Prompt
@@ -84,12 +87,18 @@ def check_texts(
         if written.ids and not write.temperature
     ]
     for write, written in spread(pairs):
+        allowed = 2 * tolerance(model)
         (logits,) = answer_logits(model, [(write.prompt, written.ids)])
-        likeliest = logits.max(-1).values
-        for place, token in enumerate(written.ids):
-            behind = float(likeliest[place] - logits[place, token])
-            if not behind <= 2 * tolerance(model):
-                return f"a token written with a shared prefix is {behind:.6f} behind when alone"
+        tokens = torch.tensor(written.ids, device=logits.device)
+        if write.against is None:
+            lost = logits.amax(-1) - logits.gather(-1, tokens[:, None]).squeeze(-1)
+        else:
+            (free,) = answer_logits(model, [(write.against.prompt, written.ids)])
+            lost = behind(logits, free, tokens, write.against.contrast, allowed)
+            allowed *= 1 + 2 * write.against.contrast.alpha
+        for one in lost.tolist():
+            if not one <= allowed:
+                return f"a token written with a shared prefix is {one:.6f} behind when alone"
     return ""
 
 

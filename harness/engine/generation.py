@@ -2,11 +2,14 @@
 
 A row of a decode batch holds a stem once and every branch behind it; each step adds one token to
 each branch that is not finished. Finished rows leave the batch.
+
+A contrasted answer is written in two rows at once, one of which saw no picture: both get the same
+tokens, and the next one is chosen by the logits of both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,10 +19,13 @@ from transformers import Cache
 from harness.engine.batching import Batches
 from harness.engine.cache import keep_rows, make_room
 from harness.engine.contract import VisionLanguageModel
+from harness.engine.contrast import Against, contrasted
 from harness.engine.reading import Read, read_packs, step, takes_masks
 from harness.engine.tokens import Ids
 from harness.engine.tree import STEM, Pack, Prompt, Stem, alone, grow
-from harness.engine.walking import walk
+from harness.engine.walking import Behind, walk
+
+Item = tuple[int, Pack]
 
 ROOM = 512
 """Positions that the answers in one row may take together, when there are several."""
@@ -34,6 +40,7 @@ class Write:
     Attributes:
         temperature: Of sampling; 0 takes the likeliest token.
         seed: Of sampling.
+        against: What each step's logits are set against; its prompt an object of its own.
     """
 
     prompt: Prompt
@@ -41,6 +48,7 @@ class Write:
     stop: tuple[str, ...] = ()
     temperature: float = 0.0
     seed: int = 0
+    against: Against | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +65,7 @@ class _Answer:
 
     def __init__(self, write: Write, ends: frozenset[int], decode: Callable[[Ids], str]) -> None:
         self._write, self._ends, self._decode = write, ends, decode
+        self.against = write.against
         self.ids: list[int] = []
         self._text: str | None = None
         self.done = write.limit < 1
@@ -106,39 +115,96 @@ def generate(  # noqa: PLR0913  each is a choice of its own
         decode: Ids to text, without special tokens.
         shared: Whether prompts share stems and rows; otherwise each is written alone.
     """
-    answers: dict[Prompt, _Answer] = {}
+    writing = _Writing(model, writes, batches, ends=ends, decode=decode, shared=shared)
+    return writing.all()
 
-    def behind(read: Read, stems: Sequence[Stem]) -> None:
-        items = [(row, pack) for row, stem in enumerate(stems) for pack in stem.packs]
-        if not items:
-            return
-        longest = max(len(pack) for _, pack in items)
-        room = limit * max(len(pack.ends) for _, pack in items)
 
-        def forward(chunk: Sequence[tuple[int, Pack]]) -> list[None]:
-            for _, pack in chunk:
-                for prompt, _ in pack.ends:
-                    answers[prompt] = _Answer(by_prompt[prompt], ends, decode)
-            _Rows(model, read, chunk, room).write(answers)
+class _Writing:
+    """Answers of a block, written batch by batch; arguments as for :func:`generate`."""
+
+    def __init__(  # noqa: PLR0913  as above
+        self,
+        model: VisionLanguageModel,
+        writes: Sequence[Write],
+        batches: Batches,
+        *,
+        ends: frozenset[int],
+        decode: Callable[[Ids], str],
+        shared: bool,
+    ) -> None:
+        self._model, self._batches, self._shared = model, batches, shared
+        self._ends, self._decode = ends, decode
+        self._writes = {write.prompt: write for write in writes}
+        self._answers: dict[Prompt, _Answer] = {}
+        self._limit = max((write.limit for write in writes), default=0)
+        # Positions of the longest prompt without pictures, and of such a row with its answer.
+        free = [write.against.prompt.length() for write in writes if write.against is not None]
+        self._aside = max(free, default=0)
+        self._beside = self._aside + self._limit if free else 0
+
+    def all(self) -> list[Written]:
+        """Write every answer."""
+        self._walk(list(self._writes), self._write, self._need)
+        return [self._answers[prompt].result() for prompt in self._writes]
+
+    def _walk(
+        self, prompts: Sequence[Prompt], behind: Behind, need: Callable[[int, Stem], int]
+    ) -> None:
+        groups: list[list[Stem]] = [[alone(prompt)] for prompt in prompts]
+        if self._shared and prompts:
+            several = max(1, min(self._batches.rows, ROOM // max(1, self._limit)))
+            masks = takes_masks(self._model.language_model)
+            groups = [grow(prompts, self._batches.nodes if masks else None, several)]
+        for stems in groups:
+            walk(self._model, stems, self._batches, behind, need, together=TOGETHER)
+
+    def _need(self, length: int, stem: Stem) -> int:
+        count = max((len(pack.ends) for pack in stem.packs), default=0)
+        return length + (self._limit + self._beside) * count + self._aside
+
+    def _write(self, read: Read, stems: Sequence[Stem]) -> None:
+        items, count, longest = _items(stems)
+
+        def forward(chunk: Sequence[Item]) -> list[None]:
+            rows = _Rows(self._model, read, chunk, self._limit * count)
+            prompts = [prompt for _, pack in chunk for prompt, _ in pack.ends]
+            for prompt in prompts:
+                self._answers[prompt] = _Answer(self._writes[prompt], self._ends, self._decode)
+            rows.write(self._answers, self._free(prompts))
             return [None] * len(chunk)
 
-        held = read.mask.shape[1]
-        batches.run(items, lambda _: 1, forward, kept=lambda _: held + longest + room)
+        held = read.mask.shape[1] + longest + (self._limit + self._beside) * count
+        self._batches.run(items, lambda _: 1, forward, kept=lambda _: held, behind=self._aside)
 
-    def need(length: int, stem: Stem) -> int:
-        return length + limit * max((len(pack.ends) for pack in stem.packs), default=0)
+    def _free(self, prompts: Sequence[Prompt]) -> list[_Rows]:
+        """Read what contrasted answers are set against; return rows that go along with them."""
+        rows: dict[Prompt, _Rows] = {}
 
-    by_prompt = {write.prompt: write for write in writes}
-    limit = max((write.limit for write in writes), default=0)
-    several = max(1, min(batches.rows, ROOM // max(1, limit)))
-    nodes = batches.nodes if takes_masks(model.language_model) else None
-    prompts = list(by_prompt)
-    groups: list[list[Stem]] = [[alone(prompt)] for prompt in prompts]
-    if shared and prompts:
-        groups = [grow(prompts, nodes, several)]
-    for stems in groups:
-        walk(model, stems, batches, behind, need, together=TOGETHER)
-    return [answers[write.prompt].result() for write in writes]
+        def keep(read: Read, stems: Sequence[Stem]) -> None:
+            items, count, _ = _items(stems)
+
+            def forward(chunk: Sequence[Item]) -> list[None]:
+                found = _Rows(self._model, read, chunk, self._limit * count)
+                rows.update((prompt, found) for _, pack in chunk for prompt, _ in pack.ends)
+                return [None] * len(chunk)
+
+            self._batches.run(items, lambda _: 1, forward)
+
+        free: list[Prompt] = []
+        for prompt in prompts:
+            against = self._writes[prompt].against
+            if against is not None:
+                self._answers[against.prompt] = self._answers[prompt]
+                free.append(against.prompt)
+        self._walk(free, keep, lambda _length, _stem: 0)
+        return list(dict.fromkeys(rows.values()))
+
+
+def _items(stems: Sequence[Stem]) -> tuple[list[Item], int, int]:
+    """Return row and pack of what stands behind stems, the most answers and nodes of a pack."""
+    items = [(row, pack) for row, stem in enumerate(stems) for pack in stem.packs]
+    count = max((len(pack.ends) for _, pack in items), default=0)
+    return items, count, max((len(pack) for _, pack in items), default=0)
 
 
 class _Rows:
@@ -152,7 +218,7 @@ class _Rows:
         self,
         model: VisionLanguageModel,
         read: Read,
-        chunk: Sequence[tuple[int, Pack]],
+        chunk: Sequence[Item],
         room: int,
     ) -> None:
         self._model, self._like = model, read.like
@@ -178,22 +244,53 @@ class _Rows:
                     self._places[row, place] += pack.depths[node] + 1
                     self._seen[row, place] = branches.seen[row, branches.columns[row][node]]
 
-    def write(self, answers: dict[Prompt, _Answer]) -> None:
-        """Write every answer to its end."""
+    def write(self, answers: Mapping[Prompt, _Answer], free: Sequence[_Rows]) -> None:
+        """Write every answer to its end, with the rows that contrasted ones are set against."""
         while True:
-            likeliest = self._logits.argmax(-1).tolist()
+            logits = self._contrasted(answers, free) if free else self._logits
+            likeliest = logits.argmax(-1).tolist()
             for row, prompts in enumerate(self._prompts):
                 for place, prompt in enumerate(prompts):
-                    answers[prompt].take(likeliest[row][place], self._logits[row, place])
-            active = [
-                [place for place, prompt in enumerate(prompts) if not answers[prompt].done]
-                for prompts in self._prompts
-            ]
-            if not any(active):
+                    answers[prompt].take(likeliest[row][place], logits[row, place])
+            if not self.advance(answers):
                 return
-            self._keep(active)
-            tokens = [[answers[prompt].ids[-1] for prompt in some] for some in self._prompts]
-            self._step(tokens)
+            free = [rows for rows in free if rows.advance(answers)]
+
+    def _contrasted(self, answers: Mapping[Prompt, _Answer], free: Sequence[_Rows]) -> Tensor:
+        """Return the logits (B, K, V) by which the next tokens are chosen."""
+        places = {
+            answers[prompt]: (row, place)
+            for row, prompts in enumerate(self._prompts)
+            for place, prompt in enumerate(prompts)
+        }
+        logits = self._logits.clone()
+        for rows in free:
+            held, theirs = rows.following(answers)
+            at = _index([places[answer] for answer in held], logits.device)
+            logits[at] = contrasted(self._logits[at], theirs, *_options(held, logits))
+        return logits
+
+    def following(self, answers: Mapping[Prompt, _Answer]) -> tuple[list[_Answer], Tensor]:
+        """Return the answers (N) and the logits (N, V) of their next tokens."""
+        places = [
+            (row, place)
+            for row, prompts in enumerate(self._prompts)
+            for place, _ in enumerate(prompts)
+        ]
+        held = [answers[self._prompts[row][place]] for row, place in places]
+        return held, self._logits[_index(places, self._logits.device)]
+
+    def advance(self, answers: Mapping[Prompt, _Answer]) -> bool:
+        """Feed each answer's last token; return whether any answer goes on."""
+        active = [
+            [place for place, prompt in enumerate(prompts) if not answers[prompt].done]
+            for prompts in self._prompts
+        ]
+        if not any(active):
+            return False
+        self._keep(active)
+        self._step([[answers[prompt].ids[-1] for prompt in some] for some in self._prompts])
+        return True
 
     def _keep(self, active: Sequence[Sequence[int]]) -> None:
         """Let finished answers leave, and finished rows when they are half of all."""
@@ -230,3 +327,15 @@ class _Rows:
             keep=count,
         ).float()
         self._places = self._places + 1
+
+
+def _index(pairs: Sequence[tuple[int, int]], device: torch.device) -> tuple[Tensor, Tensor]:
+    rows, places = torch.tensor(pairs, device=device).unbind(1)
+    return rows, places
+
+
+def _options(answers: Sequence[_Answer], like: Tensor) -> tuple[Tensor, Tensor]:
+    """Return alphas and cutoffs of contrasted answers, both (N, 1)."""
+    held = [against.contrast for one in answers if (against := one.against) is not None]
+    alphas = like.new_tensor([[contrast.alpha] for contrast in held])
+    return alphas, like.new_tensor([[contrast.cutoff] for contrast in held])

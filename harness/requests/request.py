@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -26,16 +27,39 @@ class Choose:
 
 
 @dataclass(frozen=True, slots=True)
+class Contrast:
+    """Write by each step's logits against those to the same chat without its pictures.
+
+    ``(1 + alpha) * l - alpha * l_free``, among the tokens whose probability with the pictures is at
+    least ``cutoff`` times the likeliest one's. A temperature acts on what comes of that.
+
+    Raises:
+        ValueError: an alpha that is not a number from 0, a cutoff outside 0 to 1.
+    """
+
+    alpha: float
+    cutoff: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.alpha < math.inf:
+            raise ValueError(f"alpha {self.alpha} is not a number from 0")
+        if not 0 <= self.cutoff <= 1:
+            raise ValueError(f"cutoff {self.cutoff} is not between 0 and 1")
+
+
+@dataclass(frozen=True, slots=True)
 class Generate:
     """Write an answer of at most ``max_new_tokens`` tokens, ending before any stop string.
 
     Attributes:
         temperature: Of sampling under the request's seed; 0 writes the likeliest token each time.
+        contrast: Set by a method at answer time; only for models that offer it.
     """
 
     max_new_tokens: int
     stop: tuple[str, ...] = ()
     temperature: float = 0.0
+    contrast: Contrast | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +93,7 @@ class Request:
     def images(self) -> tuple[LoadedImage, ...]:
         """All images of the chat, in order."""
         return tuple(image for turn in self.turns for image in turn.images)
+
+    def without_images(self) -> Request:
+        """Return the same request with no picture in its chat."""
+        return replace(self, turns=tuple(replace(turn, images=()) for turn in self.turns))

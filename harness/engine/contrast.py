@@ -1,0 +1,54 @@
+"""Logits of one prompt against those of another, by which contrasted answers are written."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from harness.engine.tree import Prompt
+from harness.requests import Contrast
+
+
+@dataclass(frozen=True, slots=True)
+class Against:
+    """The prompt whose logits count against an answer's own, and how far."""
+
+    prompt: Prompt
+    contrast: Contrast
+
+
+def contrasted(own: Tensor, free: Tensor, alpha: Tensor, cutoff: Tensor) -> Tensor:
+    """Return ``(1 + alpha) * own - alpha * free`` (..., V); -inf where a token is not plausible.
+
+    A token is plausible whose probability under ``own`` is at least ``cutoff`` times the
+    likeliest one's (official code of arXiv 2403.05262: ``vcd_sample.py``).
+
+    Args:
+        own: Logits (..., V).
+        free: Logits of the other prompt, of the same shape.
+        alpha: From 0, (..., 1).
+        cutoff: From 0, (..., 1); 0 leaves every token.
+    """
+    floor = own.amax(-1, keepdim=True) + cutoff.log()
+    whole = (1 + alpha) * own - alpha * free
+    return whole.masked_fill((own < floor) | own.isneginf(), -math.inf)
+
+
+def behind(own: Tensor, free: Tensor, tokens: Tensor, contrast: Contrast, slack: float) -> Tensor:
+    """Return how far tokens (T,) are behind the best ones when contrasted.
+
+    Args:
+        own: Logits (T, V).
+        free: Logits of the other prompt (T, V).
+        tokens: What was written.
+        contrast: How.
+        slack: A logit may be off by so much, which may move a token over the cutoff.
+    """
+    alpha = own.new_tensor([contrast.alpha])
+    surely = own.new_tensor([min(1.0, contrast.cutoff * math.exp(slack))])
+    perhaps = own.new_tensor([contrast.cutoff * math.exp(-slack)])
+    best = contrasted(own, free, alpha, surely).amax(-1)
+    given = contrasted(own, free, alpha, perhaps).gather(-1, tokens[:, None])
+    return best - given.squeeze(-1)
