@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.engine.contract import IMAGE, PromptError
-from harness.engine.tokens import Ids, Joint, tokenize_jointly
+from PIL import Image
+
+from harness.engine.tokens import IMAGE, Ids, Joint, PromptError, tokenize_jointly
 from harness.errors import UserError
 from harness.requests import Turn
+from harness.samples.images import LoadedImage
 
 _MARK = "\ufffc"  # the object replacement character: where an image stands in rendered text
+_FILES = ("chat_template.jinja", "chat_template.json")
+_PROBE = LoadedImage(Image.new("RGB", (8, 8)), "", "", 8, 8)
 
 Render = Callable[[Sequence[Turn]], str]  # a chat to text, one mark for an image
 
@@ -93,6 +98,49 @@ class Template:
             raise PromptError("prompt_format", f"the chat template refuses: {error}") from None
         return text.replace(self.image, _MARK)
 
+    def problem(self) -> str:
+        """Return why no question with an image can be written; empty when one can."""
+        try:
+            shown = self.render([Turn("user", "x", (_PROBE,))])
+        except PromptError as error:
+            return str(error)
+        if shown.count(_MARK) == 1:
+            return ""
+        try:
+            alone = self.render([Turn("user", "x")])
+        except PromptError:
+            alone = ""
+        start = len(os.path.commonprefix([alone, shown]))
+        behind = len(os.path.commonprefix([alone[start:][::-1], shown[start:][::-1]]))
+        piece = shown[start : len(shown) - behind].replace(_MARK, self.image)
+        return (
+            f"the chat template writes {repr(piece) if piece else 'nothing'} for an image, not "
+            f"{self.image!r}, the model's image token, once"
+        )
+
+
+def require_images(template: Template, folder: Path, fix: str) -> Template:
+    """Return a template that writes the image token once for an image.
+
+    Args:
+        template: The template.
+        folder: The checkpoint's.
+        fix: What would help.
+
+    Raises:
+        UserError: when it does not; no question about an image could be asked.
+    """
+    problem = template.problem()
+    if problem:
+        raise UserError(problem, where=template_file(folder), fix=fix)
+    return template
+
+
+def template_file(folder: Path) -> Path:
+    """Return where a checkpoint's chat template stands, for a message."""
+    held = [folder / name for name in (*_FILES, "tokenizer_config.json")]
+    return next((path for path in held if path.is_file()), folder)
+
 
 def find_template(folder: Path, tokenizer: Any) -> str | None:
     """Return a checkpoint's chat template: the processor's, else the tokenizer's.
@@ -100,7 +148,7 @@ def find_template(folder: Path, tokenizer: Any) -> str | None:
     Raises:
         UserError: when its file cannot be read.
     """
-    text, table = folder / "chat_template.jinja", folder / "chat_template.json"
+    text, table = (folder / name for name in _FILES)
     try:
         if text.is_file():
             return text.read_text(encoding="utf-8")
@@ -129,7 +177,7 @@ def tokenize_pieces(tokenizer: Any, text: str, options: Sequence[str], end: int 
     for number, piece in enumerate(pieces):
         ids += [*_encode(tokenizer, piece, inner=number > 0), IMAGE]
     joint = tokenize_jointly(
-        lambda piece: _encode(tokenizer, piece, inner=bool(mark)), tail, sent(text, options), end
+        lambda piece: _encode(tokenizer, piece, inner=bool(mark)), tail, options, end, gap(text)
     )
     return Joint((*ids, *joint.prefix), joint.options)
 
@@ -153,21 +201,14 @@ def tokenize_whole(
         return tuple(tokenizer(piece, add_special_tokens=not begun, verbose=False).input_ids)
 
     shown = token.join(clean(piece, token) for piece in text.split(_MARK))
-    given = [clean(option, token) for option in sent(text, options)]
-    joint = tokenize_jointly(encode, shown, given, end)
+    given = [clean(option, token) for option in options]
+    joint = tokenize_jointly(encode, shown, given, end, gap(text))
     return Joint(tuple(IMAGE if one == image else one for one in joint.prefix), joint.options)
 
 
-def sent(text: str, options: Sequence[str]) -> list[str]:
-    """Return options as they follow a rendered chat: behind a space unless one is there.
-
-    Raises:
-        PromptError: for an option without text, which would be scored by its end alone.
-    """
-    if not all(option.strip() for option in options):
-        raise PromptError("empty_option", "an option has no text")
-    gap = "" if text[-1:].isspace() else " "
-    return [gap + option for option in options]
+def gap(text: str) -> str:
+    """Return what stands between a rendered chat and an answer: a space unless one is there."""
+    return "" if text[-1:].isspace() else " "
 
 
 def spoken(tokenizer: Any, ids: Ids) -> str:

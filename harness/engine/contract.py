@@ -17,24 +17,11 @@ from torch import Tensor, nn
 from transformers import Cache
 
 from harness.descriptors import Json
-from harness.engine.tokens import IMAGE, Ids, Joint
+from harness.engine.tokens import IMAGE, Ids, Joint, PromptError
 from harness.requests import Turn
 from harness.samples.images import LoadedImage
 
 __all__ = ["IMAGE", "Inputs", "PromptError", "VisionLanguageModel"]
-
-
-class PromptError(Exception):
-    """A request this model cannot be asked; becomes a ``Failed`` of that kind, never a crash.
-
-    Args:
-        kind: A short stable word, such as ``prompt_format`` or ``image_rejected``.
-        message: What is wrong, for the record.
-    """
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
 
 
 @dataclass(frozen=True, slots=True)

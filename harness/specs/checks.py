@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.descriptors import Json
 from harness.errors import UserError, nearest
+from harness.requests.texts import has_text
 from harness.specs.entries import conditions, entry_values
 from harness.specs.templates import Template, TemplateProblem, compile_template
 from harness.specs.yaml_loader import Document, Key
@@ -266,8 +267,8 @@ def _options_as_sent(
     counts = Counter(text for _, text in dict.fromkeys(zip(names, sent, strict=True)))
     for (entry, name), text, right in zip(listed, sent, answers, strict=True):
         path: At = (*LABELS, entry)
-        if counts[text] > 1 or not text.strip():
-            said = "empty" if not text.strip() else "the same as another option"
+        if counts[text] > 1 or not has_text(text):
+            said = "empty" if not has_text(text) else "the same as another option"
             yield UserError(
                 f"the label {name!r} is sent as {text!r}, which is {said}",
                 where=document.where(path),

@@ -14,6 +14,7 @@ from PIL import Image
 from harness.engine.chats import (
     Conversation,
     Template,
+    clean,
     find_template,
     tokenize_pieces,
     tokenize_whole,
@@ -21,6 +22,7 @@ from harness.engine.chats import (
 from harness.engine.contract import IMAGE, PromptError
 from harness.errors import UserError
 from harness.requests import Turn
+from harness.requests.texts import has_text
 from harness.samples.images import LoadedImage
 
 PICTURE = LoadedImage(Image.new("RGB", (2, 2)), "k", "k", 2, 2)
@@ -81,7 +83,9 @@ def test_pieces_begin_once_where_the_tokenizer_begins_texts() -> None:
 
 @given(
     question=st.text(max_size=20),
-    options=st.lists(st.text(min_size=1, max_size=8).filter(str.strip), min_size=1),
+    options=st.lists(
+        st.text(min_size=1, max_size=8).filter(lambda text: has_text(clean(text))), min_size=1
+    ),
 )
 def test_no_text_of_a_stranger_becomes_an_image_and_options_are_whole(
     question: str, options: list[str]

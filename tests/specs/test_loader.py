@@ -117,6 +117,7 @@ MISTAKES = [
     ("options: {label: sad}", "options: {label: sad}, main: true", "f.yaml:29:73: a second metric is the headline"),
     ("column: Sad", "column: Acc", "f.yaml:29:26: the column 'Acc' is used twice"),
     ("      - sad\n", "      - glad_one\n", "f.yaml:23:9: the label 'glad_one' is listed twice"),
+    ("      - sad\n", '      - "\\u200b"\n', "f.yaml:23:9: the label '\\u200b' is sent as '\\u200b', which is empty"),
     ("      - sad\n", "      - glad one\n", "f.yaml:22:9: the label 'glad_one' is sent as 'glad one', which is the same as"),
     ("mark: [red]", "mark: [redd]", "f.yaml:18:17: 'redd' is no colour\n  fix: did you mean 'red'"),
     ("{images: {option: images}}", "{images: {option: image}}", "f.yaml:13:30: there is no named option 'image' in this spec\n  fix: did you mean 'images'?"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -18,6 +19,7 @@ from harness.errors import UserError
 from harness.models import Runtime
 from harness.requests import Choose, Failed, Request, Scores, Turn
 from harness.samples.images import LoadedImage
+from tests.plugins.llava.conftest import TEMPLATE
 
 RUNTIME = Runtime(device="cpu", dtype="float32")
 HF = Path(__file__).parents[2] / "conformance" / "checkpoints" / "llava15_hf_tiny"
@@ -146,14 +148,60 @@ def test_a_conversation_can_be_named(tiled: Callable[[str], Path]) -> None:
 
 def test_a_template_that_refuses_a_chat_is_recorded(tiled: Any, tmp_path: Path) -> None:
     folder = shutil.copytree(tiled("llava_next"), tmp_path / "copy")
-    held = {"chat_template": "{{ raise_exception('one turn only') }}"}
-    (folder / "chat_template.json").write_text(json.dumps(held))
+    refuses = "{% if messages | length > 1 %}{{ raise_exception('one turn only') }}{% endif %}"
+    (folder / "chat_template.json").write_text(json.dumps({"chat_template": refuses + TEMPLATE}))
     answerer = Llava({"path": str(folder)}).load(RUNTIME)
-    asked = Request("1", "s", "t", (Turn("user", "Who?"),), Choose(("a",)))
+    turns = (Turn("system", "Be short."), Turn("user", "Who?"))
+    asked = Request("1", "s", "t", turns, Choose(("a",)))
     (response,) = answerer.answer([asked])
     assert isinstance(response.result, Failed)
     assert response.result.kind == "prompt_format"
     assert "one turn only" in response.result.message
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        ("<picture>", "writes '<picture>' for an image, not '<image>', the model's image token"),
+        ("", "writes nothing for an image"),
+        ("<image><image>", "writes '<image><image>' for an image, not '<image>'"),
+        ("{{ raise_exception('no pictures') }}", "refuses: no pictures"),
+        ("{% if %}", "the chat template refuses"),
+    ],
+)
+def test_a_template_without_the_image_token_is_refused_at_loading(
+    tiled: Any, tmp_path: Path, image: str, message: str
+) -> None:
+    folder = shutil.copytree(tiled("llava_next"), tmp_path / "copy")
+    held = {"chat_template": TEMPLATE.replace("<image>\n", image)}
+    (folder / "chat_template.json").write_text(json.dumps(held))
+    with pytest.raises(UserError, match=re.escape(message)) as raised:
+        Llava({"path": str(folder)}).load_model(RUNTIME)
+    assert str(raised.value.where).endswith("chat_template.json")
+    assert "conversation=plain" in raised.value.fix
+    Llava({"path": str(folder), "conversation": "plain"}).load_model(RUNTIME)
+
+
+def test_an_option_that_the_tokenizer_drops_is_named_and_costs_its_own_request(
+    tmp_path: Path, picture: Callable[..., LoadedImage]
+) -> None:
+    folder = shutil.copytree(HF, tmp_path / "copy")
+    words = folder / "tokenizer.json"
+    drop = {"type": "Replace", "pattern": {"String": "?"}, "content": ""}
+    words.write_text(json.dumps({**json.loads(words.read_text()), "normalizer": drop}))
+    answerer = Llava({"path": str(folder)}).load(RUNTIME)
+    turns = (Turn("user", "Who", (picture(9, 9),)),)
+    found = answerer.answer(
+        [
+            Request(str(at), "s", "t", turns, Choose(options))
+            for at, options in enumerate((("a", "?"), ("a", "b")))
+        ]
+    )
+    bad, good = (response.result for response in found)
+    assert isinstance(bad, Failed)
+    assert bad.kind == "empty_option"
+    assert "option 2 of 2, '?', has no tokens: the model's tokenizer drops" in bad.message
+    assert isinstance(good, Scores)
 
 
 def test_pictures_are_padded_when_asked(picture: Callable[..., LoadedImage]) -> None:

@@ -172,6 +172,20 @@ def test_what_cannot_be_answered_is_failed_and_costs_nothing_else(
     ]
 
 
+def test_an_option_that_the_tokenizer_drops_is_named(
+    original: Path, pictures: list[LoadedImage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answerer = loaded(original)
+    assert not answerer._encoder.drops("joy")
+    assert answerer._encoder.drops(" ")
+    monkeypatch.setattr(answerer._encoder, "drops", lambda text: text == "?!")
+    found = answerer.answer([asked(0, pictures[:1], Choose(("joy", "?!")))])
+    (result,) = (response.result for response in found)
+    assert isinstance(result, Failed)
+    assert result.kind == "empty_option"
+    assert "option 2 of 2, '?!', has no tokens" in result.message
+
+
 @pytest.mark.parametrize("kind", ["open_clip", "clip", "siglip"])
 def test_a_text_is_refused_from_the_first_token_too_many(
     kind: str, original: Path, converted: Callable[[str], Path]

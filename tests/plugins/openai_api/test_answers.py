@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from harness.engine.tokens import PromptError
 from harness.requests import Choose, Embed, Failed, Generate, Scores, Text, Turn
 from tests.plugins.openai_api.conftest import picture
 from tests.plugins.openai_api.server import Body, Reply, chat
@@ -85,8 +86,8 @@ def test_sums_begin_where_any_option_leaves_the_prompt() -> None:
     merged = [("a", -1.0), ("bc", -4.0)]  # this option's first letter joins the prompt's last token
     plain = [("a", -1.0), ("b", -2.0), ("d", -8.0)]
     assert joint_scores(prompt, [merged, plain], ["c", "d"]).values == (-4.0, -10.0)
-    with pytest.raises(BadReplyError, match="adds no token"):
-        joint_scores(prompt, [prompt, plain], ["", "d"])
+    with pytest.raises(PromptError, match="option 1 of 2, 'c', has no tokens"):
+        joint_scores(prompt, [prompt, plain], ["c", "d"])
 
 
 def test_options_are_scored_by_their_first_token(endpoint: Start, ask: Ask) -> None:

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
-from harness.engine.chats import Template, clean, sent
-from harness.engine.contract import PromptError
-from harness.engine.tokens import Ids, tokenize_jointly
+from harness.engine.chats import Template, clean, gap, template_file
+from harness.engine.tokens import Ids, PromptError, require_text, tokenize_jointly
 from harness.errors import UserError
 from harness.requests import Turn
 from harness.samples.images import LoadedImage
-from PIL import Image
 from torch import Tensor
 
 MARK = "\ufffc"  # where an image stands in rendered text, as in harness.engine.chats
 _OWN_PLACES = {"blip-2", "instructblip", "florence2"}
 """Processors that put images before the text themselves."""
-_PROBE = Image.new("RGB", (8, 8))
 
 
 class Chats:
@@ -32,6 +30,7 @@ class Chats:
         form: ``template``, ``plain`` or ``question``.
         separate: Whether answers are tokenised by themselves (encoder and decoder).
         score_eos: Whether an option ends with end-of-sequence.
+        folder: The checkpoint's, for messages.
 
     Raises:
         UserError: when the tokenizer has no image token or the template shows no image.
@@ -46,6 +45,7 @@ class Chats:
         form: str,
         separate: bool,
         score_eos: bool,
+        folder: Path,
     ) -> None:
         self.processor = processor
         self.tokenizer = processor.tokenizer
@@ -57,12 +57,13 @@ class Chats:
         self._template: Template | None = None
         if form == "template":
             assert template is not None
-            self._template, self.token = _placed(self.tokenizer, template, self._tokens)
+            self._template, self.token = _placed(self.tokenizer, template, self._tokens, folder)
         elif config.model_type not in _OWN_PLACES:
             self.token = self._tokens[0] if self._tokens else None
             if self.token is None:
                 raise UserError(
                     "the tokenizer has no image token, so images cannot be placed in a text",
+                    where=folder,
                     fix="give the tokenizer files that belong to the checkpoint",
                 )
 
@@ -139,16 +140,15 @@ class Chats:
             PromptError: for an option that tokenises to nothing.
         """
         plain: Callable[[str], Ids] = lambda piece: self._encode(piece, special=False)  # noqa: E731
-        if not all(plain(clean(option, *self._tokens)) for option in options):
-            raise PromptError("empty_option", "an option has no text")
+        given = [clean(option, *self._tokens) for option in options]
+        require_text(given, [plain(option) for option in given])
         end = () if self._end is None else (self._end,)
         if self.separate:
-            return 0, tuple((*plain(option), *end) for option in options)
+            return 0, tuple((*plain(option), *end) for option in given)
         shown = self._shown(text)
         special = not self._begun(shown)
-        given = [clean(option, *self._tokens) for option in sent(text, options)]
         joint = tokenize_jointly(
-            lambda piece: self._encode(piece, special=special), shown, given, self._end
+            lambda piece: self._encode(piece, special=special), shown, given, self._end, gap(text)
         )
         alone = self._encode(shown, special=special)
         tail = alone
@@ -159,7 +159,7 @@ class Chats:
             return back, joint.options
         # The processor ends the prompt in its own way, so an option begins behind that.
         last = str(self.tokenizer.decode(list(ids[-1:])))
-        return 0, tuple((*plain(option), *end) for option in sent(last, options))
+        return 0, tuple((*plain(gap(last) + option), *end) for option in given)
 
     def decode(self, ids: Ids) -> str:
         """Return ids as text, without special tokens."""
@@ -204,21 +204,19 @@ def _image_tokens(processor: Any, config: Any) -> list[str]:
     return list(dict.fromkeys(token for token in tokens if token in known))
 
 
-def _placed(tokenizer: Any, source: str, tokens: Sequence[str]) -> tuple[Template, str]:
+def _placed(
+    tokenizer: Any, source: str, tokens: Sequence[str], folder: Path
+) -> tuple[Template, str]:
     """Return a template and the token that it writes once for each image."""
-    image = LoadedImage(_PROBE, "", "", *_PROBE.size)
-    refused = ""
+    problems = []
     for token in tokens:
         template = Template(tokenizer, source, token)
-        try:
-            written = template.render([Turn("user", "x", (image,))])
-        except PromptError as error:
-            refused = f" ({error})"
-            continue
-        if written.count(MARK) == 1:
+        problem = template.problem()
+        if not problem:
             return template, token
-    known = ", ".join(tokens) or "it has none"
+        problems.append(problem)
     raise UserError(
-        f"the chat template writes no image token of the tokenizer ({known}){refused}",
-        fix="give the tokenizer files that belong to the checkpoint, or -o prompt_format=plain",
+        problems[0] if problems else "the tokenizer has no image token for the chat template",
+        where=template_file(folder),
+        fix="give the template and the tokenizer of this checkpoint, or -o prompt_format=plain",
     )

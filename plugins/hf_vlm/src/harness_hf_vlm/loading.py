@@ -86,7 +86,11 @@ def load(  # noqa: PLR0913  named choices
     if template is None and isinstance(getattr(processor, "chat_template", None), str):
         template = processor.chat_template
     if form == "template" and template is None:
-        raise UserError("the checkpoint has no chat template", fix="-o prompt_format=plain")
+        raise UserError(
+            "the checkpoint has no chat template",
+            where=source.folder,
+            fix="-o prompt_format=plain",
+        )
     if form == "auto":
         form = "plain" if template is None else "template"
     text = model.config.get_text_config()
@@ -98,6 +102,7 @@ def load(  # noqa: PLR0913  named choices
         form=form,
         separate=separate,
         score_eos=score_eos,
+        folder=source.folder,
     )
     context = int(getattr(text, "max_position_embeddings", None) or _NO_LIMIT)
     return Loaded(model, chats, context, score_eos, about)

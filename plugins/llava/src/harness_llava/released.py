@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from harness.descriptors import Json
-from harness.engine.chats import Conversation, Render, Template, find_template
+from harness.engine.chats import Conversation, Render, Template, find_template, require_images
 from harness.engine.checkpoints import (
     Checkpoint,
     load_image_processor,
@@ -48,7 +48,8 @@ def load(
         loading: Arguments of ``from_pretrained``.
 
     Raises:
-        UserError: when the weights do not fit, or the tokenizer has no image token.
+        UserError: when the weights do not fit, the tokenizer has no image token, or the chat
+            template does not write it.
     """
     kind = source.config.get("model_type")
     if kind not in _KINDS:
@@ -104,4 +105,6 @@ def _render(name: str, source: Checkpoint, tokenizer: Any, image: int) -> Render
             where=source.folder,
             fix="-o conversation=plain or vicuna_v1",
         )
-    return Template(tokenizer, template, tokenizer.convert_ids_to_tokens(image)).render
+    asked = Template(tokenizer, template, tokenizer.convert_ids_to_tokens(image))
+    fix = "give the template and the tokenizer of this checkpoint, or -o conversation=plain"
+    return require_images(asked, source.folder, fix).render

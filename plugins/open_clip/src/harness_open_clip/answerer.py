@@ -10,6 +10,7 @@ from harness.descriptors import Json
 from harness.engine.batching import free_memory
 from harness.engine.features import FeatureCache
 from harness.engine.pictures import check_shape
+from harness.engine.tokens import PromptError, require_text
 from harness.models import Runtime
 from harness.requests import Choose, Embed, Failed, Request, Response, Scores, Vectors
 from harness.samples.images import LoadedImage
@@ -108,8 +109,14 @@ class DualEncoderAnswerer:
             return Failed(
                 "one_image", f"a dual encoder takes one picture a question, not {len(images)}"
             )
-        if not all(option.strip() for option in options):
-            return Failed("empty_option", "an option has no text")
+        try:
+            known = self._options
+            require_text(
+                options,
+                [() if o not in known and self._encoder.drops(o) else (0,) for o in options],
+            )
+        except PromptError as error:
+            return Failed(error.kind, str(error))
         vectors = []
         for option in options:
             vector = self._option(option)

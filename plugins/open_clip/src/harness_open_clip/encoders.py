@@ -56,6 +56,10 @@ class LoadedEncoder(ABC):
     def excess(self, text: str) -> int:
         """Return by how many tokens a text is over :attr:`context`; 0 when it fits."""
 
+    @abstractmethod
+    def drops(self, text: str) -> bool:
+        """Whether the tokenizer makes of a text what it makes of none."""
+
     def close(self) -> None:
         """Free the weights."""
         self._model = None
@@ -105,6 +109,11 @@ class OpenClipEncoder(LoadedEncoder):
             return 0
         return max(1, int((rest != rest[-1]).sum()))
 
+    def drops(self, text: str) -> bool:
+        """Whether the tokenizer makes of a text what it makes of none."""
+        text_ids, none = (self._tokenizer([one], context_length=self.context) for one in (text, ""))
+        return torch.equal(text_ids, none)
+
 
 class TransformersEncoder(LoadedEncoder):
     """A CLIP, SigLIP or SigLIP 2 model of transformers."""
@@ -143,6 +152,11 @@ class TransformersEncoder(LoadedEncoder):
         """Return by how many tokens a text is too long."""
         length = len(self._tokenizer(text, verbose=False)["input_ids"])
         return max(0, length - self.context)
+
+    def drops(self, text: str) -> bool:
+        """Whether the tokenizer makes of a text what it makes of none."""
+        found, none = (self._tokenizer(one, verbose=False)["input_ids"] for one in (text, ""))
+        return bool(found == none)
 
 
 def load(source: Encoder, device: torch.device, dtype: torch.dtype) -> LoadedEncoder:

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
+from harness.engine.tokens import PromptError, require_text
 from harness.errors import HarnessError
 from harness.requests import Choose, Failed, Generate, Request, Response, Scores, Text
 
@@ -147,10 +148,9 @@ class EndpointAnswerer:
                 body = self._bodies.answer(request.turns, want, request.seed)
                 return read_text(await self._ask(body), want.stop)
             if isinstance(want, Choose):
-                if not all(option.strip() for option in want.options):
-                    return Failed("empty_option", "an option has no text")
+                require_text(want.options)
                 return await self._choose(request, want.options)
-        except (EndpointError, BadReplyError) as error:
+        except (EndpointError, BadReplyError, PromptError) as error:
             return Failed(error.kind, str(error))
         return Failed("unsupported", "an endpoint chooses and generates; it gives no vectors")
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
+from harness.engine.tokens import require_text
 from harness.requests import Failed, Scores, Text
 
 _SLACK = 1e-4  # servers round; a log-probability is at most 0
@@ -80,12 +81,11 @@ def joint_scores(
         options: Their texts.
 
     Raises:
-        BadReplyError: when an option adds no token.
+        PromptError: when an option adds no token.
     """
     common = min(_common(prompt, one) for one in whole)
     tails = [one[common:] for one in whole]
-    if not all(tails):
-        raise BadReplyError("empty_option", "an option adds no token to the chat")
+    require_text(options, [[token for token, _ in tail] for tail in tails])
     return Scores(
         "logprob",
         tuple(math.fsum(value for _, value in tail) for tail in tails),

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 import transformers
 from harness.descriptors import Json
-from harness.engine.chats import Template, find_template, tokenize_whole
+from harness.engine.chats import Template, find_template, require_images, tokenize_whole
 from harness.engine.checkpoints import (
     Checkpoint,
     load_image_processor,
@@ -86,8 +86,16 @@ class NewerQwenVL(VisionLanguageModel):
             )
         template = find_template(checkpoint.folder, self._tokenizer)
         if template is None:
-            raise UserError("the checkpoint has no chat template", where=checkpoint.folder)
-        self._template = Template(self._tokenizer, template, token)
+            raise UserError(
+                "the checkpoint has no chat template",
+                where=checkpoint.folder,
+                fix="copy or download chat_template.json or .jinja too",
+            )
+        self._template = require_images(
+            Template(self._tokenizer, template, token),
+            checkpoint.folder,
+            "give the template and the tokenizer of this checkpoint",
+        )
         self._width = int(config.text_config.hidden_size)
         self._layers = len(getattr(config.vision_config, "deepstack_visual_indexes", ()))
         self.context = int(config.text_config.max_position_embeddings)

@@ -121,7 +121,7 @@ class OriginalQwenVL(VisionLanguageModel):
             joint = prompts.encode_chatml(self._vocabulary, turns, options, self._picture)
         else:
             joint = prompts.encode_raw(self._vocabulary, turns, options)
-        tail = () if self._end is None or not all(joint.options) else (self._end,)
+        tail = () if self._end is None else (self._end,)
         return Joint(joint.prefix, tuple((*option, *tail) for option in joint.options))
 
     def decode(self, ids: Ids) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from harness.engine.tokens import Ids, Joint, tokenize_jointly
+from harness.engine.tokens import Ids, Joint, require_text, tokenize_jointly
 
 if TYPE_CHECKING:
     from harness.requests import Turn
@@ -38,7 +38,7 @@ def encode_raw(vocabulary: Vocabulary, turns: Sequence[Turn], options: Sequence[
             text += f"{turn.text}\n"
         else:
             text += turn.text if turn.text.endswith(_CUE) else f"{turn.text} {_CUE}"
-    joint = tokenize_jointly(vocabulary.encode, text, [f" {option}" for option in options])
+    joint = tokenize_jointly(vocabulary.encode, text, options, gap=" ")
     return Joint((*ids, *joint.prefix), joint.options)
 
 
@@ -68,7 +68,9 @@ def encode_chatml(
     for turn in turns:
         ids += said(turn.role, _content(vocabulary, turn, picture))
     ids += [start, *encode("assistant"), *line]
-    return Joint(tuple(ids), tuple(encode(option) for option in options))
+    answers = tuple(encode(option) for option in options)
+    require_text(options, answers)
+    return Joint(tuple(ids), answers)
 
 
 def _content(vocabulary: Vocabulary, turn: Turn, picture: str) -> list[int]:

@@ -68,7 +68,9 @@ def _read(path: Path) -> dict[bytes, int]:
     try:
         lines = path.read_text(encoding="ascii").splitlines()
     except FileNotFoundError:
-        raise UserError("the vocabulary is not there", where=path) from None
+        raise UserError(
+            "the vocabulary is not there", where=path, fix="copy or download the checkpoint again"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read the vocabulary: {error}", where=path) from None
     ranks: dict[bytes, int] = {}

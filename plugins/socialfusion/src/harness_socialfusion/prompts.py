@@ -113,9 +113,12 @@ def encode_prompt(
         end: Whether end-of-sequence belongs to an answer.
     """
     head, tail = split_tail(text)
-    sent = tuple(form.answer[0] + option for option in options)
     joint = tokenize_jointly(
-        encoder_of(tokenizer), tail, sent, tokenizer.eos_token_id if end else None
+        encoder_of(tokenizer),
+        tail,
+        options,
+        tokenizer.eos_token_id if end else None,
+        form.answer[0],
     )
     return Joint((*encode_head(head, form, tokenizer), *joint.prefix), joint.options)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
-from harness.engine.contract import PromptError, VisionLanguageModel
+from harness.engine.contract import VisionLanguageModel
 from harness.engine.tokens import Ids, Joint
 from harness.requests import Turn
 from harness.samples.images import LoadedImage
@@ -45,10 +45,8 @@ class SpokenModel(VisionLanguageModel):
         """Return ids in the model's prompt format.
 
         Raises:
-            PromptError: for an option without text, which would be scored by its end alone.
+            PromptError: for an option without text or tokens.
         """
-        if not all(option.strip() for option in options):
-            raise PromptError("empty_option", "an option has no text")
         tokenizer = self._model.tokenizer
         text = render(self._form, turns, tokenizer)
         return encode_prompt(self._form, tokenizer, text, options, end=self._score_eos)
