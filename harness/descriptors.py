@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 Capability = Literal["choose", "generate", "embed"]
+Offer = Literal["logprobs", "contrast"]
+"""What methods at answer time build on: log-probabilities of options, and contrasted writing."""
 Direction = Literal["higher", "lower", "zero", "none"]
 """Which way a number is better; of `none` no row is ranked: it says how to read another number."""
 
@@ -124,6 +126,8 @@ class ModelDescriptor(Descriptor):
 
     Attributes:
         capabilities: What it can answer.
+        offers: ``logprobs``: it scores options by log-probabilities. ``contrast``: it writes with a
+            :class:`harness.requests.Contrast` where a request has one.
         sees_images: False spares opening images for a model that ignores them.
         needs_task: Whether the factory takes a :class:`harness.models.TaskHandle`.
         learns: Kinds of task for which it needs a train split (baselines).
@@ -133,6 +137,7 @@ class ModelDescriptor(Descriptor):
     """
 
     capabilities: frozenset[Capability] = frozenset()
+    offers: frozenset[Offer] = frozenset()
     sees_images: bool = True
     needs_task: bool = False
     learns: frozenset[Capability] = frozenset()
@@ -220,9 +225,12 @@ class AnswerMethodDescriptor(Descriptor):
     The contract is :class:`harness.requests.method.AnswerMethod`.
 
     Attributes:
+        treats: The kinds of answer it treats, each with what a model must offer for it. Tasks of
+            another kind, and models without the offer, are refused before anything is asked.
         version: Raised whenever an answer changes; enters the evaluation's fingerprint.
     """
 
+    treats: Mapping[Capability, frozenset[Offer]]
     version: int = 1
     options: tuple[Option, ...] = ()
 

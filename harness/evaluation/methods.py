@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness.descriptors import AnswerMethodDescriptor, Json, load_target, parse_options
+from harness.descriptors import AnswerMethodDescriptor, Json, ModelDescriptor, parse_options
+from harness.errors import UserError
+from harness.evaluation.guard import Guarded
 from harness.models import Answerer
 from harness.models.contract import TakesNotes
 from harness.plugins import find, plugins
 from harness.requests import Choose, Failed, Request, Response, Turn
-from harness.requests.method import AnswerMethod, Result
+from harness.requests.method import Result
+from harness.specs import TaskSpec
+
+_ANSWERS = {"choose": "scores of options", "generate": "written answers", "embed": "vectors"}
+_OFFERS = {
+    "logprobs": "log-probabilities of options",
+    "contrast": "writing against logits without the picture",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +35,46 @@ class Method:
         descriptor = self.descriptor
         return {"id": descriptor.id, "version": descriptor.version, "options": {**self.options}}
 
-    def around(self, answerer: Answerer) -> Answerer:
-        """Return a loaded model that answers by this method.
+    def refuse(self, spec: TaskSpec, model: ModelDescriptor) -> None:
+        """Check that the method treats what a task wants, and that the model offers what it needs.
+
+        Raises:
+            UserError: when not, with what would fit.
+        """
+        name, kind = self.descriptor.id, spec.ask.capability
+        needed = self.descriptor.treats.get(kind)
+        if needed is None:
+            able = [one.id for one in plugins().answer_methods().values() if kind in one.treats]
+            treated = " and ".join(_ANSWERS.get(one, one) for one in self.descriptor.treats)
+            raise UserError(
+                f"method {name!r} treats {treated or 'nothing'}, not {_ANSWERS[kind]}, which task "
+                f"{spec.id!r} wants",
+                fix=f"methods that treat them: {', '.join(sorted(able)) or 'none'}; "
+                "or leave the task out",
+            )
+        lacking = sorted(needed - model.offers)
+        if lacking:
+            able = [
+                one.id
+                for one in plugins().models().values()
+                if needed <= one.offers and kind in one.capabilities
+            ]
+            said = " and ".join(_OFFERS.get(one, one) for one in lacking)
+            raise UserError(
+                f"model {model.id!r} does not offer {said}, which method {name!r} needs for task "
+                f"{spec.id!r}",
+                fix=f"models that do: {', '.join(sorted(able)) or 'none'}",
+            )
+
+    def around(self, load: Callable[[], Answerer]) -> Answerer:
+        """Return a model that answers by this method; the model is loaded after the method.
 
         Raises:
             PluginError: the method does not load.
             UserError: an option's value that it refuses.
         """
-        method: AnswerMethod = load_target(self.descriptor)(self.options)
-        return MethodAnswerer(answerer, method)
+        method = Guarded(self.descriptor, self.options)
+        return MethodAnswerer(load(), method)
 
 
 def find_method(name: str, given: Mapping[str, Json]) -> Method:
@@ -54,7 +94,7 @@ class MethodAnswerer:
     Further questions that are equal, as those without a picture often are, are asked once a block.
     """
 
-    def __init__(self, answerer: Answerer, method: AnswerMethod) -> None:
+    def __init__(self, answerer: Answerer, method: Guarded) -> None:
         self._answerer = answerer
         self._method = method
 
@@ -68,14 +108,14 @@ class MethodAnswerer:
             if isinstance(further, Failed):
                 yield Response(request.id, further)
                 continue
-            asked.append(request)
+            asked.append(self._method.own(request))
             needed[request.id] = [_place(one, request, known, asked) for one in further]
         results = {
             response.request: response.result
             for response in (self._answerer.answer(asked) if asked else ())
         }
         lost = Failed("no_answer", "the model did not answer")
-        for request in asked:
+        for request in requests:
             if request.id in needed:
                 found = [results.get(name, lost) for name in (request.id, *needed[request.id])]
                 yield Response(request.id, self._combined(request, found))

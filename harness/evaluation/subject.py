@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import PurePath
 from typing import Any, Protocol
 
@@ -84,8 +85,8 @@ class Subject:
         """Return the loaded model for a task; weights are loaded on the first call."""
         key = task.id if self.descriptor.needs_task else ""
         if key not in self._loaded:
-            loaded = self._load(self.model(task))
-            self._loaded[key] = loaded if self.method is None else self.method.around(loaded)
+            load = partial(self._load, self.model(task))
+            self._loaded[key] = load() if self.method is None else self.method.around(load)
         return self._loaded[key]
 
     def _load(self, model: Any) -> Answerer:
@@ -116,10 +117,10 @@ class Subject:
         }
 
     def refuse(self, spec: TaskSpec) -> None:
-        """Check that the model can answer what the task asks.
+        """Check that the model can answer what the task asks, by the method where there is one.
 
         Raises:
-            UserError: when it cannot, with the tasks or models that would fit.
+            UserError: when it cannot, with the models or methods that would fit.
         """
         needed = spec.ask.capability
         if needed not in self.descriptor.capabilities:
@@ -136,6 +137,8 @@ class Subject:
                 "has none",
                 fix="leave the task out",
             )
+        if self.method is not None:
+            self.method.refuse(spec, self.descriptor)
 
     def close(self) -> None:
         """Free every loaded model."""

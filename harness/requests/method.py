@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from harness.requests.request import Request
 from harness.requests.response import Failed, Scores, Text, Vectors
@@ -28,5 +28,17 @@ class AnswerMethod(Protocol):
             request: As the task made it.
             own: The model's answer to it.
             further: The answers to what :meth:`further` returned, in its order; none has failed.
+        """
+        ...
+
+
+@runtime_checkable
+class AsksOtherwise(Protocol):
+    """A method that has a request itself asked in another way, such as with a contrast."""
+
+    def own(self, request: Request) -> Request:
+        """Return what is asked in a request's place: same id, same kind of answer.
+
+        Called for each request of which :meth:`AnswerMethod.further` did not say that it failed.
         """
         ...

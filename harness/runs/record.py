@@ -227,7 +227,12 @@ class EvaluationRecord:
             tasks = data["tasks"]
             named = "+".join(map(str, tasks)) if isinstance(tasks, list) else ""
             name += f" + {recipe['id']} ({named}, seed {training['seed']})"
-        return f"{name} + {method['id']}" if isinstance(method, dict) else name
+        if not isinstance(method, dict):
+            return name
+        options = method.get("options")
+        given = options.items() if isinstance(options, dict) else ()
+        said = ", ".join(f"{key}={value}" for key, value in given)
+        return f"{name} + {method['id']}" + (f" ({said})" if said else "")
 
     @property
     def main(self) -> MetricValue:

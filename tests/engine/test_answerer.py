@@ -9,7 +9,7 @@ import pytest
 from harness.engine import answerer as answering
 from harness.engine.answerer import EngineAnswerer
 from harness.models import Runtime
-from harness.requests import Choose, Embed, Failed, Generate, Request, Scores, Text, Turn
+from harness.requests import Choose, Contrast, Embed, Failed, Generate, Request, Scores, Text, Turn
 from harness.samples.images import LoadedImage
 
 pytestmark = pytest.mark.torch
@@ -75,6 +75,19 @@ def test_neither_batch_nor_order_nor_sharing_changes_texts(
     assert whole == results(any_model, given[::-1], batch_size=3)
     assert whole == results(any_model, given, sharing=False)
     assert whole == results(any_model, given, deterministic=True)
+
+
+def test_neither_batch_nor_order_nor_sharing_changes_contrasted_texts(
+    any_model: Any, pictures: list[LoadedImage]
+) -> None:
+    given = requests(pictures, Generate(5, contrast=Contrast(1.0, 0.05)))
+    whole = results(any_model, given)
+    assert whole != results(any_model, requests(pictures, Generate(5)))
+    assert whole == results(any_model, given, batch_size=1)
+    assert whole == results(any_model, given[::-1], batch_size=4)
+    assert whole == results(any_model, given, sharing=False)
+    plain = requests(pictures, Generate(5, contrast=Contrast(0.0, 0.3)))
+    assert results(any_model, plain) == results(any_model, requests(pictures, Generate(5)))
 
 
 def test_deterministic_answers_are_equal_to_the_last_bit(

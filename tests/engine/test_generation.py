@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from harness.engine.batching import Batches
+from harness.engine.contrast import Against
 from harness.engine.generation import Write, Written, generate
+from harness.engine.tokens import IMAGE
 from harness.engine.tree import Prompt
+from harness.requests import Contrast
 
 pytestmark = pytest.mark.torch
 
@@ -90,3 +95,82 @@ def test_a_seed_draws_the_same_answer_in_any_company(model: Any, prompts: list[P
     assert together[3] == written(model, [writes[3]])[0]
     other = Write(writes[3].prompt, 8, temperature=1.5, seed=99)
     assert written(model, [other])[0] != together[3]
+
+
+# --- contrasted answers ---------------------------------------------------------------------------
+
+
+def contrasts(prompts: Sequence[Prompt], alpha: float, cutoff: float, **given: Any) -> list[Write]:
+    """Return what is to be written about images, every third without a contrast."""
+    found = []
+    for at, prompt in enumerate(one for one in bare(prompts) if one.images):
+        free = Prompt(tuple(token for token in prompt.ids if token != IMAGE))
+        against = Against(free, Contrast(alpha, cutoff)) if at % 3 else None
+        found.append(Write(prompt, 3 + at % 3, against=against, seed=at, **given))
+    return found
+
+
+def by_hand(model: Any, write: Write) -> tuple[int, ...]:
+    """Return greedy tokens chosen in numpy, both prompts read anew for each."""
+
+    def logits(prompt: Prompt, ids: Sequence[int]) -> np.ndarray[Any, Any]:
+        with torch.inference_mode():
+            given = prompt.inputs(model)
+            embeds = torch.cat([given.embeds, model.embed(torch.tensor(ids, dtype=torch.long))])
+            return model.language_model(inputs_embeds=embeds[None]).logits[0, -1].double().numpy()  # type: ignore[no-any-return]
+
+    ids: list[int] = []
+    while len(ids) < write.limit:
+        own = logits(write.prompt, ids)
+        if write.against is not None:
+            contrast = write.against.contrast
+            free = logits(write.against.prompt, ids)
+            share = np.exp(own - own.max())
+            scores = (1 + contrast.alpha) * own - contrast.alpha * free
+            own = np.where(share >= contrast.cutoff, scores, -np.inf)
+        token = int(own.argmax())
+        if token == 2:
+            break
+        ids.append(token)
+    return tuple(ids)
+
+
+def test_contrasted_answers_equal_those_by_hand(any_model: Any, prompts: list[Prompt]) -> None:
+    writes = contrasts(prompts, 1.5, 0.02)
+    wanted = [by_hand(any_model, write) for write in writes]
+    plain = written(any_model, contrasts(prompts, 0.0, 0.0))
+    assert wanted != [one.ids for one in plain]
+    for rows, shared in ((None, True), (1, True), (4, True), (None, False)):
+        found = written(any_model, writes, Batches(rows), shared=shared)
+        assert [one.ids for one in found] == wanted
+    backwards = written(any_model, writes[::-1], Batches(room=500))
+    assert [one.ids for one in backwards[::-1]] == wanted
+
+
+@pytest.mark.parametrize(("alpha", "cutoff"), [(0.0, 0.3), (2.0, 1.0)])
+def test_no_contrast_is_plain_writing(
+    model: Any, prompts: list[Prompt], alpha: float, cutoff: float
+) -> None:
+    writes = contrasts(prompts, alpha, cutoff)
+    plain = [Write(write.prompt, write.limit) for write in writes]
+    assert written(model, writes) == written(model, plain)
+
+
+def test_a_seed_draws_the_same_contrasted_answer(model: Any, prompts: list[Prompt]) -> None:
+    writes = contrasts(prompts, 1.0, 0.0, temperature=1.5)
+    together = written(model, writes)
+    assert written(model, writes, Batches(2)) == together
+    assert written(model, [writes[4]])[0] == together[4]
+    plain = [replace(write, against=None) for write in writes]
+    assert written(model, plain) != together
+    unweighed = contrasts(prompts, 0.0, 0.0, temperature=1.5)
+    assert written(model, unweighed) == written(model, plain)
+
+
+def test_no_picture_is_read_for_what_is_set_against(model: Any, prompts: list[Prompt]) -> None:
+    write = contrasts(prompts, 1.0, 0.0)[1]
+    assert write.against is not None
+    model.passes.clear()
+    written(model, [write, replace(write, prompt=bare(prompts)[0], against=None)])
+    shape = (1, len(write.against.prompt.ids))
+    assert shape in model.passes

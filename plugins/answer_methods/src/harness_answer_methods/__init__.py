@@ -21,6 +21,7 @@ def harness_answer_methods() -> Sequence[AnswerMethodDescriptor]:
             id="posthoc",
             target="harness_answer_methods.image_free:PostHoc",
             summary="Option probabilities divided by those without the picture (2403.05262).",
+            treats={"choose": frozenset({"logprobs"})},
             options=(
                 Option(
                     name="epsilon",
@@ -32,14 +33,24 @@ def harness_answer_methods() -> Sequence[AnswerMethodDescriptor]:
         ),
         AnswerMethodDescriptor(
             id="vdd",
-            target="harness_answer_methods.image_free:Contrast",
-            summary="Option scores contrasted with those without the picture (2403.05262).",
+            target="harness_answer_methods.image_free:Debias",
+            summary="Writing and scores contrasted with those without the picture (2403.05262).",
+            treats={"choose": frozenset({"logprobs"}), "generate": frozenset({"contrast"})},
+            version=2,
             options=(
                 Option(
                     name="alpha",
                     type="float",
                     default=1.0,
-                    help="Strength of the contrast, from 0; the default is this project's.",
+                    help="Strength of the contrast, from 0; 1 in the official scripts, 0.5 in the "
+                    "official code where none is given.",
+                ),
+                Option(
+                    name="cutoff",
+                    type="float",
+                    default=0.1,
+                    help="Written answers: least probability of a token, as a share of the "
+                    "likeliest one's, 0 to 1; 0.1 in the official code (cd_beta).",
                 ),
             ),
         ),

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from harness.descriptors import Json
 from harness.errors import UserError
-from harness.requests import Choose, Failed, Generate, Request, Scores
+from harness.requests import Choose, Contrast, Failed, Generate, Request, Scores
 from harness.requests.method import Result
 
 Values = tuple[float, ...]
@@ -21,11 +21,10 @@ class ImageFree(ABC):
     def further(self, request: Request) -> Sequence[Request] | Failed:
         """Return the request without its pictures."""
         if not isinstance(request.want, Choose):
-            wanted = "written answers" if isinstance(request.want, Generate) else "vectors"
-            return Failed("unsupported", f"the method treats scores of options, not {wanted}")
+            return Failed("unsupported", "the method treats scores of options alone")
         if not request.images:
             return Failed("no_image", "without a picture there is nothing to compare with")
-        return [replace(request, turns=tuple(replace(turn, images=()) for turn in request.turns))]
+        return [request.without_images()]
 
     def combine(self, request: Request, own: Result, further: Sequence[Result]) -> Result | Failed:
         """Return scores of the same options; their lengths stay."""
@@ -68,23 +67,45 @@ class PostHoc(ImageFree):
         )
 
 
-class Contrast(ImageFree):
-    """Visual debias decoding of arXiv 2403.05262, for options: ``(1 + alpha) s - alpha s_cf``.
+class Debias(ImageFree):
+    """Visual debias decoding of arXiv 2403.05262.
 
-    The paper's method decodes: it contrasts the logits of each step of a written answer. This
-    contrasts the sums over each option; written answers are refused.
+    Each token of a written answer is chosen by ``(1 + alpha) * logits - alpha * logits_cf``, among
+    those whose probability with the picture is at least ``cutoff`` times the largest. Of a choice,
+    which is not decoded, the sums over each option are contrasted, without a cutoff:
+    ``(1 + alpha) * s - alpha * s_cf``.
 
     Args:
-        options: ``alpha``.
+        options: ``alpha`` and ``cutoff``.
 
     Raises:
-        UserError: an alpha below 0.
+        UserError: an alpha below 0, a cutoff outside 0 to 1.
     """
 
     def __init__(self, options: Mapping[str, Json]) -> None:
         self._alpha = float(str(options["alpha"]))
+        cutoff = float(str(options["cutoff"]))
         if not 0 <= self._alpha < math.inf:
             raise UserError(f"{self._alpha:g} is below 0", where="method option 'alpha'")
+        if not 0 <= cutoff <= 1:
+            raise UserError(f"{cutoff:g} is not between 0 and 1", where="method option 'cutoff'")
+        self._contrast = Contrast(self._alpha, cutoff)
+
+    def own(self, request: Request) -> Request:
+        """Return the request, with the contrast where an answer is to be written."""
+        if not isinstance(request.want, Generate):
+            return request
+        return replace(request, want=replace(request.want, contrast=self._contrast))
+
+    def further(self, request: Request) -> Sequence[Request] | Failed:
+        """Return the request without its pictures; nothing where the model contrasts by itself."""
+        if isinstance(request.want, Generate) and request.images:
+            return []
+        return super().further(request)
+
+    def combine(self, request: Request, own: Result, further: Sequence[Result]) -> Result | Failed:
+        """Return contrasted scores, or the text as it was written."""
+        return super().combine(request, own, further) if further else own
 
     def scores(self, own: Values, free: Values) -> Values:
         """Return contrasted scores, not normalised."""

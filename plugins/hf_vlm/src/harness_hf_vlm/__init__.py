@@ -26,6 +26,7 @@ def harness_models() -> Sequence[ModelDescriptor]:
             requires=("torch", "torchvision", "transformers", "safetensors"),
             install="pip install social-harness-hf-vlm",
             capabilities=frozenset({"choose", "generate"}),
+            offers=frozenset({"logprobs", "contrast"}),
             options=OPTIONS,
         )
     ]

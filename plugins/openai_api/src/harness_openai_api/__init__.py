@@ -26,6 +26,7 @@ def harness_models() -> Sequence[ModelDescriptor]:
             requires=("httpx2", "anyio"),
             install="pip install social-harness-openai-api",
             capabilities=frozenset({"choose", "generate"}),
+            offers=frozenset({"logprobs"}),
             options=OPTIONS,
         )
     ]
