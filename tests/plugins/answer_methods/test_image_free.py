@@ -6,13 +6,13 @@ import math
 from typing import Any
 
 import pytest
-from harness_answer_methods.image_free import Contrast, ImageFree, PostHoc
+from harness_answer_methods.image_free import Debias, ImageFree, PostHoc
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from harness.errors import UserError
-from harness.requests import Choose, Embed, Failed, Generate, Request, Scores, Text, Turn
+from harness.requests import Choose, Contrast, Embed, Failed, Generate, Request, Scores, Text, Turn
 from harness.samples.images import LoadedImage
 
 PICTURE = LoadedImage(Image.new("RGB", (2, 2)), "sha", "key", 2, 2)
@@ -21,6 +21,10 @@ PICTURE = LoadedImage(Image.new("RGB", (2, 2)), "sha", "key", 2, 2)
 def request(want: Any = None, *, pictures: tuple[LoadedImage, ...] = (PICTURE,)) -> Request:
     turns = (Turn("system", "You look."), Turn("user", "Is it a nurse?", pictures))
     return Request("1", "s", "task", turns, want or Choose(("yes", "no")), seed=4)
+
+
+def debias(alpha: float = 1.0, cutoff: float = 0.1) -> Debias:
+    return Debias({"alpha": alpha, "cutoff": cutoff})
 
 
 def logs(*shares: float) -> Scores:
@@ -46,8 +50,8 @@ def test_calibration_adds_epsilon_after_normalising() -> None:
 
 def test_contrast_moves_away_from_the_image_free_scores() -> None:
     own, free = Scores("logprob", (-1.0, -2.0)), Scores("logprob", (-0.5, -3.0))
-    assert combined(Contrast({"alpha": 0.5}), own, free).values == pytest.approx((-1.25, -1.5))
-    assert combined(Contrast({"alpha": 0.0}), own, free).values == own.values
+    assert combined(debias(0.5), own, free).values == pytest.approx((-1.25, -1.5))
+    assert combined(debias(0.0), own, free).values == own.values
 
 
 @given(st.lists(st.floats(-30, 0), min_size=2, max_size=5))
@@ -68,20 +72,30 @@ def test_the_question_is_asked_again_without_its_pictures() -> None:
     assert again.want == Choose(("yes", "no"))
 
 
+def test_a_written_answer_is_asked_for_with_a_contrast_and_taken_as_it_is() -> None:
+    method, asked = debias(0.5, 0.2), request(Generate(8, ("\n",), 0.7))
+    own = method.own(asked)
+    assert own.want == Generate(8, ("\n",), 0.7, Contrast(0.5, 0.2))
+    assert (own.id, own.turns, own.seed) == (asked.id, asked.turns, asked.seed)
+    assert method.further(asked) == []
+    assert method.combine(asked, Text("a nurse"), []) == Text("a nurse")
+    assert method.own(request()) == request()
+
+
 @pytest.mark.parametrize(
-    ("asked", "kind", "said"),
+    ("method", "asked", "kind"),
     [
-        (request(Generate(8)), "unsupported", "not written answers"),
-        (request(Embed()), "unsupported", "not vectors"),
-        (request(pictures=()), "no_image", "nothing to compare with"),
+        (debias(), request(Embed()), "unsupported"),
+        (debias(), request(pictures=()), "no_image"),
+        (debias(), request(Generate(8), pictures=()), "no_image"),
+        (PostHoc({"epsilon": 1e-4}), request(Generate(8)), "unsupported"),
+        (PostHoc({"epsilon": 1e-4}), request(pictures=()), "no_image"),
     ],
 )
-def test_what_cannot_be_treated_is_a_fault(asked: Request, kind: str, said: str) -> None:
-    for method in (Contrast({"alpha": 1.0}), PostHoc({"epsilon": 1e-4})):
-        found = method.further(asked)
-        assert isinstance(found, Failed)
-        assert found.kind == kind
-        assert found.message.endswith(said)
+def test_what_cannot_be_treated_is_a_fault(method: ImageFree, asked: Request, kind: str) -> None:
+    found = method.further(asked)
+    assert isinstance(found, Failed)
+    assert found.kind == kind
 
 
 @pytest.mark.parametrize("own", [Scores("similarity", (0.1, 0.2)), Text("yes")])
@@ -93,4 +107,6 @@ def test_options_outside_their_range_are_refused() -> None:
     with pytest.raises(UserError, match="not above 0"):
         PostHoc({"epsilon": 0.0})
     with pytest.raises(UserError, match="below 0"):
-        Contrast({"alpha": -1.0})
+        debias(alpha=-1.0)
+    with pytest.raises(UserError, match="not between 0 and 1"):
+        debias(cutoff=1.5)

@@ -20,10 +20,10 @@ class ImageFree(ABC):
 
     def further(self, request: Request) -> Sequence[Request] | Failed:
         """Return the request without its pictures."""
-        if not isinstance(request.want, Choose):
-            return Failed("unsupported", "the method treats scores of options alone")
         if not request.images:
             return Failed("no_image", "without a picture there is nothing to compare with")
+        if not isinstance(request.want, Choose):
+            return Failed("unsupported", "the method treats scores of options alone")
         return [request.without_images()]
 
     def combine(self, request: Request, own: Result, further: Sequence[Result]) -> Result | Failed:
