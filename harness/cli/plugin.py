@@ -20,9 +20,19 @@ def plugin() -> None:
     """Check that a model plugin keeps the contract."""
 
 
-@plugin.command(epilog="Examples: harness plugin check llava -o path=FOLDER; ... --json")
+@plugin.command(
+    epilog="Examples: harness plugin check llava -o path=FOLDER | harness plugin check llava "
+    "-o path=FOLDER --change score_eos=false --json"
+)
 @click.argument("name", metavar="MODEL")
 @click.option("-o", "pairs", multiple=True, metavar="NAME=VALUE", help="Option of the model.")
+@click.option(
+    "--change",
+    "changes",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Another value of an option that must change the fingerprint; others are guessed.",
+)
 @click.option("--device", default="cpu", show_default=True, help="Where the model runs.")
 @click.option(
     "--dtype",
@@ -31,7 +41,15 @@ def plugin() -> None:
     help="Number type; checks allow less in float32 than in 16 bits.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def check(*, name: str, pairs: tuple[str, ...], device: str, dtype: str, as_json: bool) -> int:
+def check(  # noqa: PLR0913  a flag each
+    *,
+    name: str,
+    pairs: tuple[str, ...],
+    changes: tuple[str, ...],
+    device: str,
+    dtype: str,
+    as_json: bool,
+) -> int:
     """Run every check on a model and print a report; exit 1 when one fails.
 
     The model is loaded several times, never twice at once. A tiny checkpoint will do.
@@ -42,7 +60,12 @@ def check(*, name: str, pairs: tuple[str, ...], device: str, dtype: str, as_json
     from harness.testing.report import as_json as plain
 
     given: dict[str, Json] = {**read_pairs(pairs, "-o")}
-    candidate = Candidate(name, given, runtime=Runtime(device=device, dtype=dtype))
+    candidate = Candidate(
+        name,
+        given,
+        runtime=Runtime(device=device, dtype=dtype),
+        changes={**read_pairs(changes, "--change")},
+    )
     # A wrong path or a device that is not there ends the command, not each check.
     candidate.model().identity(candidate.runtime)
     candidate.answerer()

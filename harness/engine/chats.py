@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from harness.engine.tokens import IMAGE, Ids, Joint, PromptError, tokenize_jointly
+from harness.engine.tokens import IMAGE, Ids, Joint, PromptError, common_length, tokenize_jointly
 from harness.errors import UserError
 from harness.requests import Turn
 from harness.samples.images import LoadedImage
@@ -110,8 +109,8 @@ class Template:
             alone = self.render([Turn("user", "x")])
         except PromptError:
             alone = ""
-        start = len(os.path.commonprefix([alone, shown]))
-        behind = len(os.path.commonprefix([alone[start:][::-1], shown[start:][::-1]]))
+        start = common_length(alone, shown)
+        behind = common_length(alone[start:][::-1], shown[start:][::-1])
         piece = shown[start : len(shown) - behind].replace(_MARK, self.image)
         return (
             f"the chat template writes {repr(piece) if piece else 'nothing'} for an image, not "

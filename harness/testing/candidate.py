@@ -38,7 +38,8 @@ class Candidate:
         tolerance: How much answers may differ; by default as the number type allows.
 
     Raises:
-        UserError: an unknown model or option, or a baseline that needs a task.
+        UserError: an unknown model or option, a change that is none, or a baseline that needs a
+            task.
     """
 
     def __init__(
@@ -52,7 +53,6 @@ class Candidate:
     ) -> None:
         self.runtime = runtime or Runtime(device="cpu", dtype="float32")
         self.given: dict[str, Json] = dict(options or {})
-        self.changes = dict(changes or {})
         rough = EXACT if self.runtime.dtype == "float32" else HALF
         self.tolerance = rough if tolerance is None else tolerance
         self.installed = isinstance(model, str)
@@ -67,8 +67,21 @@ class Candidate:
                 f"{self.descriptor.id!r} needs a task's labels; the checks are for models",
                 fix="harness models lists models",
             )
+        self.changes = self._parse_changes(changes or {})
         self._answerer: Answerer | None = None
         self._answers: dict[str, Result] | None = None
+
+    def _parse_changes(self, given: Mapping[str, Json]) -> dict[str, Json]:
+        owner = f"model {self.descriptor.id!r}"
+        parsed = parse_options(self.descriptor.options, given, owner=owner)
+        for name in given:
+            if parsed[name] == self.options[name]:
+                raise UserError(
+                    f"the option {name!r} of {owner} has this value already",
+                    where=f"change {name}={given[name]}",
+                    fix="give another value, which must change the fingerprint",
+                )
+        return {name: parsed[name] for name in given}
 
     def model(self, **changed: Json) -> Model:
         """Return the model, not loaded, with some options changed."""
@@ -91,6 +104,28 @@ class Candidate:
             yield answerer
         finally:
             answerer.close()
+
+    def off_engine(self) -> str:
+        """Return why it does not run on the engine; empty when it does."""
+        if not hasattr(self.model(), "load_model"):
+            return "it does not run on the engine (no load_model)"
+        from harness.engine.answerer import EngineAnswerer
+
+        if type(self.answerer()) is not EngineAnswerer:
+            return "it does not run on the engine (an answerer of its own)"
+        return ""
+
+    def engine_model(self) -> Any:
+        """Load the model as the engine takes it; nothing else is loaded at the time.
+
+        Raises:
+            NotApplicableError: when it does not run on the engine.
+        """
+        if why := self.off_engine():
+            raise NotApplicableError(why)
+        self.close()
+        made: Any = self.model()
+        return made.load_model(self.runtime)
 
     def requests(self) -> list[Request]:
         """Return requests of every kind that the model claims to answer."""

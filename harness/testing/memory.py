@@ -54,21 +54,17 @@ def no_pickle(candidate: Candidate) -> None:
             raise ContractError(
                 f"loading unpickles {seen[0]}: read safetensors, or torch.load(weights_only=True)"
             )
-    made: Any = candidate.model()
-    if hasattr(made, "load_model"):
-        _save_and_load(candidate, made)
+    if not candidate.off_engine():  # with an answerer of its own harness train does not evaluate
+        _save_and_load(candidate)
 
 
-def _save_and_load(candidate: Candidate, made: Any) -> None:
+def _save_and_load(candidate: Candidate) -> None:
     """Write the connector as ``harness train`` does, and answer with it read back."""
     from harness.engine import trained
     from harness.engine.answerer import EngineAnswerer
 
-    if type(candidate.answerer()) is not EngineAnswerer:
-        return  # an answerer of its own is not what harness train evaluates with
     before = candidate.answers()
-    candidate.close()
-    model = made.load_model(candidate.runtime)
+    model = candidate.engine_model()
     parts = tuple(part for part in model.parts() if part == "connector") or tuple(model.parts())
     what = trained.Trained(parts[:1])
     with tempfile.TemporaryDirectory() as name:
@@ -78,6 +74,7 @@ def _save_and_load(candidate: Candidate, made: Any) -> None:
         odd = [path.name for path in folder.iterdir() if path.suffix not in _PLAIN]
         if odd:
             raise ContractError(f"saving writes {odd[0]}, not safetensors and JSON alone")
+        made: Any = candidate.model()
         other = made.load_model(candidate.runtime)
         with _watching() as seen:
             trained.load(other, folder)

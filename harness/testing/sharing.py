@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from harness.requests import Choose
 from harness.testing.asking import OPTIONS, QUESTIONS, difference, draw_picture, request
-from harness.testing.candidate import Candidate, ContractError, NotApplicableError
+from harness.testing.candidate import Candidate, ContractError
 
 
 def tokenisation(candidate: Candidate) -> None:
     """Cut options off where they leave the prompt's own tokens, once an image for each picture."""
     from harness.engine.contract import IMAGE
 
-    model = _engine_model(candidate)
+    model = candidate.engine_model()
     try:
         for question in QUESTIONS:
             (turn,) = request("", Choose(OPTIONS), question).turns
@@ -37,11 +35,10 @@ def tokenisation(candidate: Candidate) -> None:
 
 def prefix_sharing(candidate: Candidate) -> None:
     """Give the same answers with sharing and without."""
-    candidate.close()
-    answerer: Any = candidate.answerer()
-    kind = type(answerer)
-    model = _engine_model(candidate)
-    apart = kind(model, candidate.runtime, sharing=False)
+    model = candidate.engine_model()
+    from harness.engine.answerer import EngineAnswerer
+
+    apart = EngineAnswerer(model, candidate.runtime, sharing=False)
     picture = draw_picture(6)
     asked = [
         *candidate.requests(),
@@ -60,16 +57,3 @@ def prefix_sharing(candidate: Candidate) -> None:
     notes: list[str] = getattr(candidate.answerer(), "notes", list)()
     if any("sharing is off" in note for note in notes):
         raise ContractError(f"the engine turned sharing off: {notes[0]}")
-
-
-def _engine_model(candidate: Candidate) -> Any:
-    """Load the model as the engine takes it; nothing else is loaded at the time."""
-    from harness.engine.answerer import EngineAnswerer
-
-    made: Any = candidate.model()
-    if not hasattr(made, "load_model"):
-        raise NotApplicableError("it does not run on the engine (no load_model)")
-    if type(candidate.answerer()) is not EngineAnswerer:
-        raise NotApplicableError("it does not run on the engine (an answerer of its own)")
-    candidate.close()
-    return made.load_model(candidate.runtime)

@@ -56,9 +56,13 @@ def test_options_that_were_only_guessed_fail_nothing() -> None:
 
 
 def test_an_option_to_change_must_be_there() -> None:
-    candidate = Candidate(models.describe(models.Good), changes={"scael": 2})
-    with pytest.raises(ContractError, match="an option that there is not: scael"):
-        BY_NAME["fingerprint"].run(candidate)
+    with pytest.raises(UserError, match="unknown option of model 'under-check' 'scael'"):
+        Candidate(models.describe(models.Good), changes={"scael": 2})
+
+
+def test_a_change_must_be_one() -> None:
+    with pytest.raises(UserError, match="'scale' of model 'under-check' has this value already"):
+        Candidate(models.describe(models.Good), changes={"scale": "1"})
 
 
 def test_sixteen_bits_are_given_more_room_than_float32() -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from harness.cli.main import invoke, main
+from harness.descriptors import parse_options
 from harness.testing import candidate, checks, report
+from tests.testing import models
 
 Capture = pytest.CaptureFixture[str]
 
@@ -50,11 +53,39 @@ def test_a_failed_check_ends_with_one(capsys: Capture, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
+    ("kind", "code", "said"), [(models.Good, 0, "1 ok"), (models.SameForAll, 1, "scale=2 does not")]
+)
+def test_a_change_must_change_the_fingerprint(
+    kind: type[models.Good],
+    code: int,
+    said: str,
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    described = models.describe(kind)
+    options = parse_options(described.options, {}, owner="it")
+    subject = SimpleNamespace(descriptor=described, options=options)
+    monkeypatch.setattr(candidate, "find_subject", lambda *_: subject)
+    monkeypatch.setattr(report, "about", lambda _: {})
+    only = tuple(check for check in checks.CHECKS if check.name == "fingerprint")
+    monkeypatch.setattr(report, "CHECKS", only)
+    assert invoke(main, ["plugin", "check", "under-check", "--change", "scale=2"]) == code
+    assert said in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["nul"], "did you mean 'null'"),
         (["null", "-o", "x=1"], "unknown option of model 'null' 'x'"),
         (["null", "-o", "x"], "is not KEY=VALUE"),
+        (["null", "--change", "x=1"], "unknown option of model 'null' 'x'"),
+        (["null", "--change", "x"], "--change 'x' is not KEY=VALUE"),
+        (
+            ["openai_api", "-o", "model=x", "--change", "temperature=0"],
+            "'temperature' of model 'openai_api' has this value already",
+        ),
+        (["openai_api", "-o", "model=x", "--change", "temperature=hot"], "'temperature'"),
         (["majority"], "needs a task's labels"),
         (
             ["openai_api", "-o", "model=x", "-o", "base_url=http://127.0.0.1:9", "-o", "retries=0"],
