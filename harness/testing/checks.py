@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from harness.requests import Choose, Failed, Generate, Request, Scores, Text, Vectors
-from harness.testing import identities, memory, sharing
+from harness.testing import identities, memory, offers, sharing
 from harness.testing.asking import (
     OPTIONS,
     QUESTIONS,
@@ -257,6 +257,7 @@ CHECKS = (
     Check("pictures", "sees pictures as the descriptor says", pictures),
     Check("padding", "a longer neighbour changes nothing", padding),
     Check("batch_invariance", "no batch and no order changes anything", batch_invariance),
+    Check("contrast", "writes against image-free logits where it offers to", offers.contrast),
     Check("tokenisation", "options leave the prompt's tokens where the engine cuts",
           sharing.tokenisation),
     Check("unanswerable", "what cannot be answered is Failed and spoils nothing", unanswerable),

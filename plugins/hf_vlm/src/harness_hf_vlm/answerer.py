@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from harness.engine.batching import CPU_POSITIONS, GPU_POSITIONS, Batches, free_memory
 from harness.engine.contract import PromptError
 from harness.engine.tokens import Ids
+from harness.errors import UserError
 from harness.models import Runtime
 from harness.requests import Choose, Failed, Generate, Request, Response, Scores, Text
 
@@ -52,7 +53,17 @@ class ProcessorAnswerer:
         self._notes = list(notes)
 
     def answer(self, requests: Sequence[Request]) -> Iterable[Response]:
-        """Answer one block of requests; see the model contract."""
+        """Answer one block of requests; see the model contract.
+
+        Raises:
+            UserError: answers are to be written with a contrast, which the engine alone does.
+        """
+        if any(isinstance(one.want, Generate) and one.want.contrast for one in requests):
+            raise UserError(
+                f"models of type {self._loaded.model.config.model_type!r} are not read by the "
+                "engine here, and only the engine writes against logits without the picture",
+                fix="leave out the method, or way=cached and way=whole where one was given",
+            )
         groups: dict[Key, list[Request]] = {}
         results: dict[str, Scores | Text | Failed] = {}
         for request in requests:

@@ -1,0 +1,40 @@
+"""What a model offers to methods at answer time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from harness.errors import UserError
+from harness.requests import Contrast, Generate
+from harness.testing.asking import Result, difference
+from harness.testing.candidate import Candidate, ContractError, NotApplicableError
+
+_STRONG = Contrast(alpha=1e3)
+
+
+def contrast(candidate: Candidate) -> None:
+    """Write with a contrast: one of no strength changes nothing, a very strong one something."""
+    if "contrast" not in candidate.descriptor.offers:
+        raise NotApplicableError("it does not offer to write with a contrast")
+    plain = _written(candidate, None)
+    for none in (Contrast(alpha=0.0), Contrast(alpha=1.0, cutoff=1.0)):
+        for name, result in _written(candidate, none).items():
+            if problem := difference(plain[name], result, candidate.tolerance):
+                raise ContractError(f"{name}, {none}: {problem}")
+    strong = _written(candidate, _STRONG)
+    if not any(difference(plain[name], strong[name], 0.0) for name in plain):
+        raise ContractError(f"{_STRONG} changes no answer")
+
+
+def _written(candidate: Candidate, how: Contrast | None) -> dict[str, Result]:
+    asked = [
+        replace(one, want=replace(one.want, contrast=how))
+        for one in candidate.requests()
+        if isinstance(one.want, Generate)
+    ]
+    try:
+        return candidate.ask(asked)
+    except ContractError as error:
+        if isinstance(error.__cause__, UserError):  # some checkpoints of a family cannot
+            raise NotApplicableError(f"it says: {error.__cause__.message}") from error
+        raise
