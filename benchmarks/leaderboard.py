@@ -20,7 +20,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from harness.runs.seal import SEAL, SEALED, file_hash
+from harness.resources import file_hash
+from harness.runs.seal import SEAL, SEALED
 
 WANTED = 3.0
 METRICS = 3

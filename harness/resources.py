@@ -1,4 +1,4 @@
-"""Find the YAML folders that lie at the top of the repository and inside the wheel."""
+"""Files: the YAML folders of the repository and the wheel, and a hash of any file."""
 
 from __future__ import annotations
 
@@ -23,3 +23,11 @@ def data_folder(name: str) -> Path:
         where=_PACKAGE,
         fix="install social-harness again",
     )
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file, as hex."""
+    import hashlib  # slow to import, and the command line's help hashes nothing
+
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -31,8 +31,9 @@ from harness.descriptors import Json
 from harness.errors import UserError
 from harness.evaluation.subject import Subject
 from harness.evaluation.task import Task
+from harness.resources import file_hash
 from harness.runs.lock import writing
-from harness.runs.seal import file_hash, write_json, write_whole
+from harness.runs.seal import write_json, write_whole
 from harness.specs import fingerprint
 
 FORMAT = 1

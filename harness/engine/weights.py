@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UserError
+from harness.resources import file_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_CHUNK = 1 << 22
 _HEADER_LIMIT = 100_000_000
 _MEMO = "weight_hashes.json"
 PACKAGE = "package:"
@@ -66,15 +66,12 @@ def hash_file(path: Path, memo: Path | None = None) -> str:
         known = _read_memo(memo)
         if key in known:
             return known[key]
-        digest = hashlib.sha256()
-        with real.open("rb") as stream:
-            while chunk := stream.read(_CHUNK):
-                digest.update(chunk)
+        found = file_hash(real)
     except OSError as error:
         raise UserError(f"cannot read the file: {error.strerror}", where=path) from None
     if memo is not None:
-        _write_memo(memo, {**_read_memo(memo), key: digest.hexdigest()})
-    return digest.hexdigest()
+        _write_memo(memo, {**_read_memo(memo), key: found})
+    return found
 
 
 def hash_files(paths: Iterable[Path], memo: Path | None = None) -> str:

@@ -13,7 +13,7 @@ from harness.descriptors import Json
 from harness.errors import UserError
 from harness.plugins import find, make, plugins
 from harness.readers import HashesContents, Reader
-from harness.runs.seal import file_hash
+from harness.resources import file_hash
 from harness.samples import Sample
 from harness.specs import GenerateSpec, TaskSpec, fingerprint
 from harness.specs.prompt import render_answer

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness.descriptors import Json, is_installed
 from harness.errors import PluginError, UserError
-from harness.runs.seal import file_hash
+from harness.resources import file_hash
 
 SUFFIX = ".parquet"
 _COUNTED = re.compile(r"(?P<split>.+)-(?P<number>\d{5})-of-(?P<total>\d{5})[-\w]*\.parquet")

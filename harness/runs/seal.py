@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError
+from harness.resources import file_hash
 from harness.runs.journal import sync
 from harness.runs.record import FORMAT
 
@@ -97,9 +98,3 @@ def _sealed(directory: Path) -> tuple[dict[str, str], dict[str, int]]:
             fix="upgrade social-harness",
         )
     return hashes, sizes
-
-
-def file_hash(path: Path) -> str:
-    """Return the SHA-256 of a file, as hex."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()

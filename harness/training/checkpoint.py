@@ -12,7 +12,7 @@ from typing import Any
 from harness.descriptors import Json
 from harness.errors import UserError
 from harness.models import Answerer, Runtime
-from harness.runs.seal import file_hash
+from harness.resources import file_hash
 from harness.samples import Sample
 from harness.specs import fingerprint
 
