@@ -142,12 +142,16 @@ def harness_extractors() -> Sequence[ExtractorDescriptor]:  # type: ignore[empty
 def harness_answer_methods() -> Sequence[AnswerMethodDescriptor]:  # type: ignore[empty-body]
     """Return methods that wrap requests and scores at answer time (calibration and the like).
 
+    Each says which kinds of answer it treats, with what a model must offer for it; what does not
+    fit is refused by the plan.
+
     .. versionadded:: 0.1
 
     Example::
 
         return [AnswerMethodDescriptor(id="posthoc", target="my_plugin.calibrate:PostHoc",
-                                       summary="...")]
+                                       summary="...",
+                                       treats={"choose": frozenset({"logprobs"})})]
     """
 
 
