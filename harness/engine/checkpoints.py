@@ -37,6 +37,8 @@ _SMALL = (
     "chat_template*",
     "*.index.json",
 )
+_WORDS = ("tokenizer.json", "*.model", "vocab.json", "vocab.txt", "*.tiktoken")
+_AGAIN = "copy or download the file again"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _COMPUTED = ("rotary_emb.inv_freq", "embeddings.position_ids")  # old files hold them, no model does
 _NOT_ITS_OWN = ("model_type", "auto_map", "architectures", "rope_scaling")
@@ -131,11 +133,11 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         held = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError("the file is not there", where=path) from None
+        raise UserError("the file is not there", where=path, fix=_AGAIN) from None
     except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"not readable as JSON: {error}", where=path) from None
+        raise UserError(f"not readable as JSON: {error}", where=path, fix=_AGAIN) from None
     if not isinstance(held, dict):
-        raise UserError("not a JSON object", where=path)
+        raise UserError("not a JSON object", where=path, fix=_AGAIN)
     return held
 
 
@@ -147,7 +149,7 @@ def family_of(config: Mapping[str, Any]) -> str:
     kind = str(config.get("model_type") or "")
     if kind.startswith("bunny"):
         return "bunny"
-    if "mm_vision_tower" in config:
+    if "mm_vision_tower" in config and "llava" in kind:
         return "llava"
     if kind == "qwen" and "visual" in config:
         return "qwen_vl"
@@ -168,6 +170,11 @@ def require_family(checkpoint: Checkpoint, plugin: str) -> None:
     if found != plugin:
         kind = checkpoint.config.get("model_type")
         fix = f"--model {found} reads it" if found else "harness models lists what there is"
+        if not found and checkpoint.config.get("auto_map"):
+            fix = (
+                "it asks for code of its own: read that code, then --model hf_vlm "
+                "-o trust_remote_code=true runs it"
+            )
         raise UserError(
             f"not a checkpoint that {plugin} reads: its model_type is {kind!r}",
             where=checkpoint.folder / "config.json",
@@ -289,6 +296,7 @@ def load_tokenizer(folder: Path) -> Any:
     """
     from transformers import AutoTokenizer
 
+    require_tokenizer(folder)
     try:
         with _quiet():  # the config beside it need be none of transformers' own
             return AutoTokenizer.from_pretrained(
@@ -299,8 +307,24 @@ def load_tokenizer(folder: Path) -> Any:
         raise UserError(
             f"transformers cannot read the tokenizer: {_first(error)}",
             where=folder,
-            fix="pip install sentencepiece protobuf" if pieces else "",
+            fix="pip install sentencepiece protobuf"
+            if pieces
+            else "copy or download the tokenizer's files and the chat template again",
         ) from None
+
+
+def require_tokenizer(folder: Path) -> None:
+    """Refuse a folder without a vocabulary, of which transformers may make an empty tokenizer.
+
+    Raises:
+        UserError: naming the files.
+    """
+    if not any(path.is_file() for pattern in _WORDS for path in folder.glob(pattern)):
+        raise UserError(
+            f"the folder holds no tokenizer ({', '.join(_WORDS)})",
+            where=folder,
+            fix="copy or download the checkpoint again",
+        )
 
 
 def load_image_processor(folder: Path) -> Any:
@@ -319,7 +343,9 @@ def load_image_processor(folder: Path) -> Any:
             )
     except Exception as error:  # noqa: BLE001  transformers raises what is below it
         raise UserError(
-            f"transformers cannot read the image processor: {_first(error)}", where=folder
+            f"transformers cannot read the image processor: {_first(error)}",
+            where=folder,
+            fix="copy or download preprocessor_config.json again",
         ) from None
 
 

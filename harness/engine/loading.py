@@ -157,7 +157,9 @@ def _adapter_files(options: Mapping[str, Json]) -> tuple[Path, Path]:
     if not config.is_file() or not weights.is_file():
         pickled = "; pickled weights are not read" if any(folder.glob("*.bin")) else ""
         raise UserError(
-            f"no LoRA adapter: it needs {_CONFIG} and {_WEIGHTS}{pickled}", where=folder
+            f"no LoRA adapter: it needs {_CONFIG} and {_WEIGHTS}{pickled}",
+            where=folder,
+            fix="give the folder that peft's save_pretrained wrote",
         )
     read_header(weights)
     return weights, config

@@ -50,7 +50,7 @@ def common_length(first: Sequence[object], second: Sequence[object]) -> int:
     return length
 
 
-def require_text(options: Sequence[str], ids: Sequence[Sequence[int]] | None = None) -> None:
+def require_text(options: Sequence[str], ids: Sequence[Sequence[object]] | None = None) -> None:
     """Refuse an option that would be scored by nothing, or by its end alone.
 
     Args:

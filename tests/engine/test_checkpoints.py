@@ -197,6 +197,7 @@ def test_an_image_processor_of_the_old_kind_is_read(tmp_path: Path) -> None:
         ({"model_type": "llava", "mm_vision_tower": "x"}, "llava"),
         ({"model_type": "llava_onevision", "vision_config": {}}, "llava"),
         ({"model_type": "llava_mistral", "mm_vision_tower": "x"}, "llava"),
+        ({"model_type": "odd", "mm_vision_tower": "x"}, ""),
         ({"model_type": "bunny-phi", "mm_vision_tower": "x"}, "bunny"),
         ({"model_type": "qwen", "visual": {}}, "qwen_vl"),
         ({"model_type": "qwen2_5_vl", "vision_config": {}}, "qwen_vl"),
@@ -215,6 +216,12 @@ def test_another_family_is_refused_with_the_plugin_that_fits(tmp_path: Path) -> 
     with pytest.raises(UserError, match=r"'bunny-phi'\n  fix: --model bunny reads it"):
         require_family(found, "llava")
     require_family(found, "bunny")
+
+
+def test_a_family_that_nothing_reads_says_which_flag_runs_its_own_code(tmp_path: Path) -> None:
+    config = {"model_type": "odd", "auto_map": {"AutoModel": "odd.Odd"}}
+    with pytest.raises(UserError, match=r"'odd'\n  fix: .*read that code.*trust_remote_code=true"):
+        require_family(open_checkpoint(str(write(tmp_path, config))), "llava")
 
 
 def test_a_config_that_asks_for_code_is_refused(tmp_path: Path) -> None:
@@ -261,8 +268,10 @@ def test_a_model_is_loaded_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_tokenizer_says_so(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="cannot read the tokenizer"):
+    with pytest.raises(UserError, match=r"holds no tokenizer \(tokenizer\.json"):
         load_tokenizer(write(tmp_path))
+    with pytest.raises(UserError, match=r"cannot read the tokenizer: .*\n  fix: copy or download"):
+        load_tokenizer(write(tmp_path, **{"tokenizer.json": {}}))
 
 
 def test_a_checkpoint_inside_a_package_is_opened_by_its_address() -> None:

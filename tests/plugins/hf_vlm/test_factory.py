@@ -135,6 +135,18 @@ def test_a_template_that_shows_no_image_is_refused(copy: Path) -> None:
     assert load(copy, prompt_format="plain") is not None
 
 
+def test_a_context_too_short_for_any_question_is_for_the_record_to_say(copy: Path) -> None:
+    held = json.loads((copy / "config.json").read_text())
+    held["text_config"]["max_position_embeddings"] = 8
+    change(copy / "config.json", **held)
+    turns = (Turn("user", "yes?", (picture(1),)),)
+    (response,) = load(copy).answer([Request("r", "s", "t", turns, Choose(("a", "b")))])
+    assert isinstance(response.result, Failed)
+    assert response.result.kind == "prompt_too_long"
+    with pytest.raises(UserError, match="cannot be asked with an image: prompt and answer take"):
+        load(copy, way="engine")
+
+
 def test_a_checkpoint_without_template_is_asked_plainly(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:

@@ -12,7 +12,7 @@ from harness.descriptors import Json
 from harness.engine.answerer import EngineAnswerer
 from harness.engine.chats import find_template
 from harness.engine.checking import TOLERANCE
-from harness.engine.checkpoints import Checkpoint, load_model
+from harness.engine.checkpoints import Checkpoint, load_model, require_tokenizer
 from harness.engine.loading import after_load
 from harness.errors import UserError
 from harness.models import Answerer, Runtime
@@ -127,10 +127,12 @@ def choose(loaded: Loaded, runtime: Runtime, way: str) -> Answerer:
         raise
     except Exception as error:  # noqa: BLE001  a model that is no model for images and text
         raise UserError(f"the model cannot be asked with an image: {_first(error)}") from None
-    if not any(isinstance(result, Scores) for result in wanted):
-        why = next(result.message for result in wanted if isinstance(result, Failed))
+    failed = [result for result in wanted if isinstance(result, Failed)]
+    if len(failed) == len(wanted):
+        if way in {"auto", "whole"} and {one.kind for one in failed} == {"prompt_too_long"}:
+            return slow  # each sample's record says by how much
         raise UserError(
-            f"the model cannot be asked with an image: {why}",
+            f"the model cannot be asked with an image: {failed[0].message}",
             fix="see whether its processor's files are whole (processor_config.json)",
         )
     if way == "whole" or loaded.chats.separate:
@@ -235,6 +237,8 @@ def _questions() -> list[Request]:
 
 def _load_processor(source: Checkpoint, *, trust: bool) -> Any:
     auto: Any = AutoProcessor
+    if not trust:
+        require_tokenizer(source.folder)
     try:
         if trust and source.revision:
             found = auto.from_pretrained(
@@ -246,7 +250,9 @@ def _load_processor(source: Checkpoint, *, trust: bool) -> Any:
             )
     except Exception as error:  # noqa: BLE001  transformers raises what is below it
         raise UserError(
-            f"transformers cannot read the processor: {_first(error)}", where=source.folder
+            f"transformers cannot read the processor: {_first(error)}",
+            where=source.folder,
+            fix="copy or download the files of its processor, tokenizer and chat template again",
         ) from None
     if not hasattr(found, "tokenizer") or not hasattr(found, "image_processor"):
         raise UserError(
