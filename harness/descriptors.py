@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from harness.errors import PluginError, UserError, unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
@@ -228,11 +228,26 @@ class AnswerMethodDescriptor(Descriptor):
         treats: The kinds of answer it treats, each with what a model must offer for it. Tasks of
             another kind, and models without the offer, are refused before anything is asked.
         version: Raised whenever an answer changes; enters the evaluation's fingerprint.
+
+    Raises:
+        PluginError: ``treats`` names no kind of answer, or not offers behind each.
     """
 
     treats: Mapping[Capability, frozenset[Offer]]
     version: int = 1
     options: tuple[Option, ...] = ()
+
+    def __post_init__(self) -> None:
+        kinds, offers = get_args(Capability), frozenset(get_args(Offer))
+        held = self.treats.items() if isinstance(self.treats, Mapping) else ()
+        if not held or not all(
+            kind in kinds and isinstance(needed, frozenset) and needed <= offers
+            for kind, needed in held
+        ):
+            raise PluginError(
+                f"answer method {self.id!r}: treats must name kinds of answer ({', '.join(kinds)}), "
+                f"each with a frozenset of what it needs ({', '.join(sorted(offers))})"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,12 @@
 """Descriptors: options that parse what people type, and targets that load or say why not."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.descriptors import (
+    AnswerMethodDescriptor,
     Json,
     ModelDescriptor,
     Option,
@@ -95,3 +97,18 @@ def test_a_target_that_raises_on_import_costs_no_traceback(
 def test_a_dotted_module_without_its_parent_is_not_installed() -> None:
     assert is_installed("json.decoder")
     assert not is_installed("not_there.inner")
+
+
+@pytest.mark.parametrize(
+    "treats",
+    [
+        {},
+        {"choose"},
+        {"chose": frozenset()},
+        {"choose": "logprobs"},
+        {"choose": frozenset({"logits"})},
+    ],
+)
+def test_a_method_says_what_it_treats(treats: Any) -> None:
+    with pytest.raises(PluginError, match="'m': treats must name kinds of answer"):
+        AnswerMethodDescriptor(id="m", target="m:M", summary="", treats=treats)

@@ -81,7 +81,10 @@ class Louder(Twice):
 
 def answering(model: Model, kind: type) -> MethodAnswerer:
     descriptor = AnswerMethodDescriptor(
-        id="m", target=f"{__name__}:{kind.__name__}", summary="", treats={}
+        id="m",
+        target=f"{__name__}:{kind.__name__}",
+        summary="",
+        treats={"choose": frozenset({"logprobs"})},
     )
     return MethodAnswerer(model, Guarded(descriptor, {}))
 
