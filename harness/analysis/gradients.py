@@ -77,7 +77,10 @@ def run_gradients(  # noqa: PLR0913  what the measurement is made of
     if len(tasks) < 2:
         raise UserError("conflict is between tasks: name at least two", fix="--tasks social_all")
     if not hasattr(subject.model(tasks[0]), "load_model"):
-        raise UserError(f"model {subject.descriptor.id!r} has no gradients that could be taken")
+        raise UserError(
+            f"model {subject.descriptor.id!r} has no gradients that could be taken",
+            fix="a model that harness train trains: socialfusion, llava, qwen_vl, bunny",
+        )
     pools = [make_pool([task], form=form, limit=limit, seed=settings.seed) for task in tasks]
     batches = [
         minibatches(pool, task.id, settings) for pool, task in zip(pools, tasks, strict=True)

@@ -164,8 +164,10 @@ def _pairs(task: Task, number: int, lines: Sequence[str] | None) -> list[_Shown]
 def _lines(path: Path) -> list[str]:
     try:
         found = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"the texts cannot be read: {error}", where=path) from None
+    except OSError as error:
+        raise UserError(f"the texts cannot be read: {error.strerror}", where=path) from None
+    except UnicodeDecodeError:
+        raise UserError("the texts are not UTF-8", where=path) from None
     if not found:
         raise UserError("the file holds no text", where=path)
     return found

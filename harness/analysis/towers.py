@@ -42,6 +42,9 @@ class Tower:
         name: For messages.
         module: The tower.
         run: Runs it on pictures, whatever else it computes.
+
+    Raises:
+        UserError: no transformer, or a processor that takes no picture.
     """
 
     def __init__(self, name: str, module: nn.Module, run: Run) -> None:
@@ -54,7 +57,10 @@ class Tower:
         self._class_token, self._registers = prefix_tokens(module)
         self._pools = [one for one in module.modules() if type(one).__name__.endswith(_POOLS)]
         blank = LoadedImage(Image.new("RGB", (224, 224), "grey"), "", "", 224, 224)
-        states, pooled = self._watched([blank])
+        try:
+            states, pooled = self._watched([blank])
+        except PromptError as error:
+            raise UserError(f"the encoder {name} takes no picture: {error}") from None
         self.layers = tuple(layer for layer, seen in enumerate(states) if seen)
         self.poolings = tuple(
             pooling
@@ -250,6 +256,7 @@ def of_open_clip(name: str, runtime: Runtime) -> Tower:
     given: dict[str, Any] = {}
     if not name.startswith("local-dir:"):
         name, _, given["pretrained"] = name.partition(":")
+        _require_known(name, given["pretrained"])
     try:
         with warnings.catch_warnings():
             # open_clip warns of activation choices that the encoder's own configuration makes.
@@ -267,6 +274,16 @@ def of_open_clip(name: str, runtime: Runtime) -> Tower:
         return visual(pixels.to(device, dtype))
 
     return Tower(f"open_clip:{name}", visual, run)
+
+
+def _require_known(name: str, tag: str) -> None:
+    from open_clip import list_models, list_pretrained_tags_by_model
+
+    if name not in list_models():
+        raise unknown("open_clip model", name, list_models())
+    tags: list[str] = list_pretrained_tags_by_model(name)
+    if tag not in tags:
+        raise unknown(f"tag of open_clip's {name}", tag, tags)
 
 
 def of_transformers(source: Checkpoint, runtime: Runtime) -> Tower:

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli._tables import print_json, print_table
-from harness.cli.probe import between, finish, number
+from harness.cli.probe import between, digits_of, finish, number
 
 if TYPE_CHECKING:
     from harness.analysis.results import Analysis
-    from harness.descriptors import Json
     from harness.specs.yaml_loader import Document
 
 
@@ -69,10 +68,10 @@ def _print(found: Analysis) -> None:
         [
             (
                 f"{row['task']}{' (control)' if row['is_control'] else ''}",
-                number(row["before"], row["scale"], digits=_digits(row)),
-                number(row["after"], row["scale"], digits=_digits(row)),
-                number(row["degradation"], row["scale"], digits=_digits(row), sign="+"),
-                between(row, row["scale"], digits=_digits(row), sign="+"),
+                number(row["before"], row["scale"], digits=digits_of(row)),
+                number(row["after"], row["scale"], digits=digits_of(row)),
+                number(row["degradation"], row["scale"], digits=digits_of(row), sign="+"),
+                between(row, row["scale"], digits=digits_of(row), sign="+"),
                 str(row["encoder"]),
             )
             for row in found.table("degradation").records()
@@ -98,7 +97,3 @@ def _print(found: Analysis) -> None:
                 for row in rows
             ],
         )
-
-
-def _digits(row: dict[str, Json]) -> int:
-    return 2 if row["scale"] == 100 else 4

@@ -14,8 +14,12 @@ from harness.cli.run import pairs
 
 @click.command(
     short_help="Measure whether tasks pull a model against each other.",
-    epilog="Example: harness gradients --model socialfusion -o preset=demo --tasks social_all "
-    "--parts connector,lora",
+    epilog="""Example:
+
+\b
+  harness gradients --model socialfusion -o preset=demo --tasks social_all \\
+      --parts connector,lora
+""",
 )
 @click.option("--model", required=True, metavar="ID", help="See `harness models`.")
 @click.option("-o", "--option", "options", multiple=True, metavar="KEY=VALUE", help="Of the model.")
@@ -27,9 +31,27 @@ from harness.cli.run import pairs
     metavar="lora|connector|vision_tower|all",
     help="Whose gradients; several with commas.",
 )
-@click.option("--batches", default=16, show_default=True, type=click.IntRange(min=4))
-@click.option("--batch", default=8, show_default=True, type=click.IntRange(min=1))
-@click.option("--micro-batch", default=4, show_default=True, type=click.IntRange(min=1))
+@click.option(
+    "--batches",
+    default=16,
+    show_default=True,
+    type=click.IntRange(min=4),
+    help="Minibatches a task.",
+)
+@click.option(
+    "--batch",
+    default=8,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Samples a minibatch.",
+)
+@click.option(
+    "--micro-batch",
+    default=4,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Samples in memory at once; changes no number.",
+)
 @click.option(
     "--sketch",
     default=1 << 16,
@@ -37,7 +59,13 @@ from harness.cli.run import pairs
     type=click.IntRange(min=0),
     help="Length of a gradient's sketch; 0 keeps gradients whole.",
 )
-@click.option("--lora-rank", default=16, show_default=True, type=click.IntRange(min=1))
+@click.option(
+    "--lora-rank",
+    default=16,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Of adapters that no --checkpoint brings.",
+)
 @click.option("--form", metavar="NAME", help="A task's form for training; `task` is its own.")
 @click.option("--limit", type=click.IntRange(min=1), help="So many train samples a task at most.")
 @click.option(

@@ -14,13 +14,18 @@ from harness.cli.run import pairs
 
 @click.command(
     short_help="Measure how far apart a model holds pictures and texts.",
-    epilog="Example: harness mir --model socialfusion -o preset=demo --tasks raf_db",
+    epilog="Example: harness mir --model socialfusion -o preset=demo --tasks raf_db --pairs 20",
 )
 @click.option("--model", required=True, metavar="ID", help="See `harness models`.")
 @click.option("-o", "--option", "options", multiple=True, metavar="KEY=VALUE", help="Of the model.")
 @click.option("--tasks", required=True, metavar="IDS", help="Where pictures and texts come from.")
 @click.option(
-    "--pairs", "number_of_pairs", default=100, show_default=True, type=click.IntRange(min=2)
+    "--pairs",
+    "number_of_pairs",
+    default=100,
+    show_default=True,
+    type=click.IntRange(min=2),
+    help="Pictures with their texts, a task.",
 )
 @click.option(
     "--texts",

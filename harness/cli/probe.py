@@ -21,18 +21,25 @@ Flags = Callable[[Callable[..., Any]], Callable[..., Any]]
 def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that all analyses of tasks share."""
     added: tuple[Flags, ...] = (
-        click.option("--task-option", "spec_options", multiple=True, metavar="TASK.KEY=VALUE"),
+        click.option(
+            "--task-option",
+            "spec_options",
+            multiple=True,
+            metavar="TASK.KEY=VALUE",
+            help="Of a task.",
+        ),
         click.option("--data", multiple=True, metavar="TASK=PATH", help="Where a task's data lie."),
         click.option("--profile", metavar="NAME", help="demo (default) or full."),
         click.option("--results", type=click.Path(path_type=Path), help="Folder of the records."),
-        click.option("--device", default="auto", show_default=True),
+        click.option("--device", default="auto", show_default=True, help="cpu, cuda, ..."),
         click.option(
             "--dtype",
             default="auto",
             show_default=True,
             type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
+            help="Of the weights.",
         ),
-        click.option("--seed", default=0, show_default=True),
+        click.option("--seed", default=0, show_default=True, help="Of everything drawn."),
         click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output."),
     )
     for option in reversed(added):
@@ -54,9 +61,13 @@ def asking(flags: dict[str, Any]) -> dict[str, Any]:
 
 @click.command(
     short_help="Measure what a linear classifier finds in visual encoders.",
-    epilog="Examples: harness probe --encoder model:socialfusion,preset=demo --tasks raf_db | "
-    "harness probe --encoder hf:openai/clip-vit-large-patch14-336 "
-    "--encoder model:llava,path=llava-1.5-7b-hf --tasks social_all --layers all",
+    epilog="""Examples:
+
+\b
+  harness probe --encoder model:socialfusion,preset=demo --tasks raf_db
+  harness probe --encoder hf:openai/clip-vit-large-patch14-336 \\
+      --encoder model:llava,path=llava-1.5-7b-hf --tasks social_all --layers all
+""",
 )
 @click.option(
     "--encoder",
@@ -69,9 +80,19 @@ def asking(flags: dict[str, Any]) -> dict[str, Any]:
 )
 @click.option("--tasks", required=True, metavar="IDS", help="Tasks and groups, comma separated.")
 @click.option(
-    "--layers", default="-1", show_default=True, metavar="all|-1,-4", help="Blocks from 0."
+    "--layers",
+    default="-1",
+    show_default=True,
+    metavar="all|-1,-4",
+    help="Blocks, from 0; -1 is the last.",
 )
-@click.option("--pooling", default="mean", show_default=True, metavar="class,mean,attention")
+@click.option(
+    "--pooling",
+    default="mean",
+    show_default=True,
+    metavar="class,mean,attention",
+    help="How a layer's tokens become one vector.",
+)
 @click.option("--limit", type=click.IntRange(min=1), help="So many samples a split at most.")
 @click.option(
     "--val-share",
@@ -80,8 +101,16 @@ def asking(flags: dict[str, Any]) -> dict[str, Any]:
     type=click.FloatRange(0, 0.5, min_open=True),
     help="Of train's clusters, where a task has no validation split.",
 )
-@click.option("--control/--no-control", default=True, help="Probe permuted labels too.")
-@click.option("--batch", default=16, show_default=True, type=click.IntRange(min=1))
+@click.option(
+    "--control/--no-control", default=True, show_default=True, help="Probe permuted labels too."
+)
+@click.option(
+    "--batch",
+    default=16,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Pictures encoded at once.",
+)
 @shared_options
 def probe(**flags: Any) -> None:
     """Measure what a linear classifier finds in frozen visual encoders.
@@ -116,9 +145,12 @@ def probe(**flags: Any) -> None:
 
 
 def finish(found: Analysis) -> None:
-    """Print notes and where the records are."""
+    """Print notes, marks and where the records are."""
     for note in found.notes:
         click.echo(f"note: {note}")
+    marks = found.about.get("marks")
+    if isinstance(marks, list) and marks:
+        click.echo(f"marks: {', '.join(map(str, marks))}")
     click.echo(f"records: {found.directory}")
 
 
@@ -137,13 +169,16 @@ def between(row: dict[str, Json], scale: Json = 1.0, *, digits: int = 2, sign: s
     return f"[{low}, {high}]"
 
 
-def _digits(row: dict[str, Json]) -> int:
+def digits_of(row: dict[str, Json]) -> int:
+    """Return the digits of a row's numbers: two of percent, four of anything else."""
     return 2 if row["scale"] == 100 else 4
 
 
 def _print(found: Analysis) -> None:
     rows = found.table("probe").records()
-    heads = ("task", "layer", "pooling", "metric", "value", "95 %", "control", "C", "encoder")
+    heads = (
+        "task", "layer", "pooling", "metric", "value", "95 %", "n", "control", "C", "encoder"
+    )  # fmt: skip
     print_table(
         heads,
         [
@@ -152,9 +187,10 @@ def _print(found: Analysis) -> None:
                 str(row["layer"]),
                 str(row["pooling"]),
                 str(row["metric"]),
-                number(row["value"], row["scale"], digits=_digits(row)),
-                between(row, row["scale"], digits=_digits(row)),
-                number(row["control"], row["scale"], digits=_digits(row)),
+                number(row["value"], row["scale"], digits=digits_of(row)),
+                between(row, row["scale"], digits=digits_of(row)),
+                str(row["samples"]),
+                number(row["control"], row["scale"], digits=digits_of(row)),
                 f"{row['strength']:g}" + ("" if row["converged"] else " (not converged)"),
                 str(row["encoder"]),
             )
@@ -171,8 +207,8 @@ def _print(found: Analysis) -> None:
                     str(row["task"]),
                     str(row["layer"]),
                     str(row["pooling"]),
-                    number(row["degradation"], row["scale"], digits=_digits(row), sign="+"),
-                    between(row, row["scale"], digits=_digits(row), sign="+"),
+                    number(row["degradation"], row["scale"], digits=digits_of(row), sign="+"),
+                    between(row, row["scale"], digits=digits_of(row), sign="+"),
                     number(row["p"], digits=4),
                     number(row["corrected"], digits=4),
                     str(row["second"]),

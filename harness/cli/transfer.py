@@ -8,12 +8,20 @@ from typing import Any
 import click
 
 from harness.cli._tables import print_json, print_table
-from harness.cli.probe import between, finish, number
+from harness.cli.probe import between, digits_of, finish, number
 
 
 @click.command(
     short_help="Compare joint with single-task training, over seeds.",
-    epilog="Example: harness transfer results",
+    epilog="""Example, where no evaluation after such trainings is there yet:
+
+\b
+  harness train --model socialfusion -o preset=demo --recipe single --data raf_db --out A
+  harness train --model socialfusion -o preset=demo --recipe joint --data raf_db,hagridv2 --out B
+  harness run --model socialfusion -o preset=demo --tasks raf_db --checkpoint A
+  harness run --model socialfusion -o preset=demo --tasks raf_db --checkpoint B
+  harness transfer results
+""",
 )
 @click.argument("places", nargs=-1, type=click.Path(path_type=Path), metavar="[RESULTS]...")
 @click.option("--results", type=click.Path(path_type=Path), help="Folder of the records.")
@@ -40,8 +48,8 @@ def transfer(**flags: Any) -> None:
                 str(row["model"]),
                 str(row["task"]),
                 str(row["metric"]),
-                number(row["single"], row["scale"]),
-                number(row["joint"], row["scale"]),
+                number(row["single"], row["scale"], digits=digits_of(row)),
+                number(row["joint"], row["scale"], digits=digits_of(row)),
                 number(row["relative"], 100, sign="+"),
                 between(row, 100, sign="+"),
                 str(row["seeds"]),
@@ -60,10 +68,10 @@ def transfer(**flags: Any) -> None:
                         str(row["model"]),
                         str(row["trained"]),
                         str(row["tested"]),
-                        number(row["value"], row["scale"]),
+                        number(row["value"], row["scale"], digits=digits_of(row)),
                         number(row["relative"], 100, sign="+"),
                         str(row["seeds"]),
-                        number(row["untrained"], row["scale"]),
+                        number(row["untrained"], row["scale"], digits=digits_of(row)),
                     )
                     for row in table.records()
                 ],

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from harness.analysis.results import Analysis, Table
-from harness.descriptors import Json
+from harness.analysis.results import Analysis
 from harness.figures.analyses import figures_of, marks_of
+from harness.site.analysis_tables import shown_tables
 from harness.site.evaluation import in_both_lights
 from harness.site.files import Site, plain, slug
 
@@ -19,12 +18,12 @@ _TITLES = {
     "degradation": "Degradation of a vision tower",
 }
 _SAID = {
-    "degradation": "What each tower lost by task, with intervals; positive is worse than before.",
-    "layers": "Probe value by block of each encoder, a field for each task.",
+    "degradation": "What each tower lost by task, with 95 % intervals; positive: worse.",
+    "layers": "Probe value by block of each encoder, a field for each task; bands: 95 % intervals.",
     "conflict": "Mean cosines between the tasks' gradients; the diagonal is a task with itself.",
-    "transfer": "Arrows from no change to the relative change by joint training, by task.",
+    "transfer": "Arrows from no change to the change by joint training, by task; below each its "
+    "95 % interval; grey: it holds 0.",
 }
-_DIGITS = 4
 
 
 def write_analyses(site: Site, analyses: Sequence[Analysis], *, drawn: bool) -> None:
@@ -40,11 +39,13 @@ def write_analyses(site: Site, analyses: Sequence[Analysis], *, drawn: bool) -> 
             marks=marks,
             notes=found.notes,
             figures=_figures(site, found, name) if drawn else [],
-            tables=[(table.name, *_cells(table)) for table in found.tables],
+            of=_of(found),
+            tables=shown_tables(found),
             about=plain(dict(found.about)),
         )
         listed.append((title_of(found), f"{name}.html", found.kind, sorted(marks), _of(found)))
-    site.page("analyses.html", "analyses.html", title="Analyses", listed=listed)
+    every = {mark for found in analyses for mark in marks_of(found)}
+    site.page("analyses.html", "analyses.html", title="Analyses", marks=every, listed=listed)
 
 
 def title_of(found: Analysis) -> str:
@@ -56,14 +57,18 @@ def title_of(found: Analysis) -> str:
 
 
 def _of(found: Analysis) -> str:
-    """Return what was analysed, in short: its towers, models and tasks."""
-    names: dict[str, None] = {}
-    for table in found.tables[:1]:
-        for row in table.records():
-            for key in ("encoder", "model", "task", "first", "second"):
-                if isinstance(row.get(key), str):
-                    names[str(row[key])] = None
-    return ", ".join(names)
+    """Return what was analysed, in short: its models, towers and tasks."""
+    model = found.about.get("model")
+    held = {"models": [str(model["id"])] if isinstance(model, dict) and "id" in model else []}
+    for name, keys in (("models", ("encoder", "model")), ("tasks", ("task",))):
+        rows = [row for table in found.tables for row in table.records()]
+        held.setdefault(name, []).extend(
+            str(row[key]) for row in rows for key in keys if key in row
+        )
+    settings = found.about.get("settings")
+    if isinstance(settings, dict) and "parts" in settings:
+        held["parts"] = [f"gradients of {settings['parts']}"]
+    return "; ".join(" · ".join(dict.fromkeys(names)) for names in held.values() if names)
 
 
 def _figures(site: Site, found: Analysis, name: str) -> list[tuple[str, str]]:
@@ -75,32 +80,34 @@ def _figures(site: Site, found: Analysis, name: str) -> list[tuple[str, str]]:
     for kind, shown in figures_of(found).items():
         content = in_both_lights(figure_bytes(DRAWN[kind], shown, ".svg", clear=True))
         site.write(f"{name}-{kind}.svg", content)
-        held.append((f"{name.rpartition('/')[2]}-{kind}.svg", _SAID[kind]))
+        held.append(
+            (
+                f"{name.rpartition('/')[2]}-{kind}.svg",
+                f"{_SAID[kind]}{_against(found, kind)}{_counted(found)}",
+            )
+        )
     return held
 
 
-Shown = list[tuple[str, bool]]
+def _against(found: Analysis, kind: str) -> str:
+    """Return what towers are compared with, where a probe compared them."""
+    if (found.kind, kind) != ("probe", "degradation"):
+        return ""
+    return f" Compared with {found.table('degradation').records()[0]['first']}."
 
 
-def _cells(table: Table) -> tuple[Shown, list[Shown]]:
-    """Return headings and rows: each cell's text, and whether it is a number or none."""
-    rows = [[(_text(cell), cell is None or _is_number(cell)) for cell in row] for row in table.rows]
-    heads = [
-        (column.replace("_", " "), all(row[place][1] for row in rows))
-        for place, column in enumerate(table.columns)
-    ]
-    return heads, rows
-
-
-def _text(cell: Any) -> str:
-    if isinstance(cell, list):
-        return ", ".join(_text(one) for one in cell)
-    if isinstance(cell, bool):
-        return "yes" if cell else "no"
-    if isinstance(cell, float):
-        return f"{cell:.{_DIGITS}g}"
-    return plain(cell)
-
-
-def _is_number(cell: Json) -> bool:
-    return isinstance(cell, int | float) and not isinstance(cell, bool)
+def _counted(found: Analysis) -> str:
+    """Return how many samples, minibatches or seeds an analysis' numbers are of."""
+    held = {table.name: table.records() for table in found.tables}
+    for table, key, said in (
+        ("degradation", "seeds", "seeds"),
+        ("transfer", "seeds", "seeds"),
+        ("tasks", "minibatches", "minibatches a task"),
+        ("probe", "samples", "test samples a task"),
+    ):
+        rows = held.get(table, [])
+        counts = {count for row in rows if isinstance(count := row.get(key), int)}
+        if counts:
+            least, most = min(counts), max(counts)
+            return f" {least} {said}." if least == most else f" {least} to {most} {said}."
+    return ""

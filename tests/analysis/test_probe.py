@@ -368,6 +368,8 @@ def test_a_picture_that_one_encoder_rejects_leaves_no_difference(
         ("model:socialfusion,preset", [], "'preset' in 'model:socialfusion,preset' is not key"),
         ("open_clip:ViT-B-32", [], "'open_clip:ViT-B-32' lacks its tag"),
         ("open_clip:local-dir:nowhere", [], "no open_clip encoder"),
+        ("open_clip:ViT-B-33:openai", [], "unknown open_clip model 'ViT-B-33'"),
+        ("open_clip:ViT-B-32:open", [], "unknown tag of open_clip's ViT-B-32 'open'"),
         ("hf:nowhere", [], "there is no folder 'nowhere'"),
         ("ENCODER", ["--layers", "7"], "has no layer 7\n  fix: its layers: 0, 1, 2 (-1 is 2)"),
         ("ENCODER", ["--layers", "last"], "'last' is no layer"),

@@ -74,6 +74,18 @@ def test_a_tower_of_any_model_has_layers(
         np.testing.assert_allclose(alone, other, rtol=1e-3, atol=1e-4)
 
 
+def test_a_processor_that_takes_no_picture_is_one_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = load_settings()
+    task = Task(load_catalog(plugins().spec_folders()).task("raf_db", {}), settings)
+    # Its processor lacks the size of patches, which the llava plugin does not need.
+    name = f"model:hf_vlm,path={RELEASED / 'llava15_hf_tiny'}"
+    with pytest.raises(UserError, match="the encoder model:hf_vlm takes no picture"):
+        find_encoder(name, settings, Runtime(device="cpu"), task).load()
+
+
 def run(*arguments: str) -> int:
     with pytest.raises(SystemExit) as ended:
         entry(list(arguments))

@@ -1,0 +1,166 @@
+"""Tables of analyses as pages show them: in units, intervals in one cell, columns explained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.analysis.results import Analysis, Table
+from harness.descriptors import Json
+from harness.site.files import plain
+
+_ORDER = ("degradation", "transfer", "mir", "pairs", "conflict", "groups", "contrasts", "tasks")
+_SAID: Mapping[tuple[str, str], str] = {
+    ("probe", "probe"): "What the classifier reaches on test samples, with 95 % intervals over "
+    "clusters. Control: the same classifier taught permuted labels; selectivity: what the probe is "
+    "better by.",
+    ("probe", "degradation"): "The first encoder's probe against the second's on the same samples; "
+    "positive: the second is worse. Paired 95 % intervals and permutation tests over clusters; "
+    "corrected: Holm's over all rows; detectable: the least difference that shows with power 80 %.",
+    ("gradients", "pairs"): "Cosine between two tasks' gradients: mean over minibatches, with "
+    "Student's t 95 % interval. Of means: cosine of the means over all minibatches.",
+    ("gradients", "tasks"): "The reference, a task with itself: cosine of two of its minibatches, "
+    "and of two halves of all; norm: of a minibatch's gradient.",
+    ("gradients", "matrix"): "Mean cosines; on the diagonal a task with itself, the reference.",
+    ("transfer", "transfer"): "Joint against single training of the same seeds; change in percent "
+    "of single, positive: joint is better. Student's t 95 % intervals over seeds.",
+    ("transfer", "seeds"): "The same, seed by seed.",
+    ("transfer", "matrix"): "Trained on one task, tested on another; change in percent of the "
+    "model trained on the tested task; untrained: before any training.",
+    ("mir", "mir"): "log10 of the sum over layers of the distance between picture and text; lower: "
+    "better integrated. Without an interval: all pairs make one number.",
+    ("mir", "layers"): "Distance (no unit) behind each layer of the language model, from 1.",
+    ("degradation", "probe"): "What the classifier reaches on test samples, with 95 % intervals "
+    "over clusters; without a seed: the tower before.",
+    ("degradation", "degradation"): "Probe before training against after; positive: worse after. "
+    "Mean over seeds, with Student's t 95 % interval.",
+    ("degradation", "groups"): "Mean share lost over the tasks in question and over controls.",
+    ("degradation", "contrasts"): "What the first training took away minus what the second did.",
+    ("degradation", "transfer"): "Joint against single training from each tower; change in percent "
+    "of single, positive: joint is better. Student's t 95 % intervals over seeds.",
+    ("degradation", "conflict"): "Cosine between tasks' gradients, mean over seeds, with Student's "
+    "t 95 % interval; a task with itself is the reference.",
+}
+_HEADS = {
+    "relative": "change, %",
+    "relative_loss": "relative loss, %",
+    "negative": "share below 0",
+    "own": "cosine",
+    "mean": "cosine",
+    "strength": "C or alpha",
+    "direction": "better",
+    "is_control": "control task",
+    "p": "p value",
+    "low": "95 %",
+    "scale": "unit",
+}
+# The first of these that a table has is what its intervals are of.
+_WITH_INTERVAL = ("relative", "relative_loss", "degradation", "difference", "value")
+_PERCENT = {"relative", "relative_loss"}
+_SCALED = {
+    "value", "control", "selectivity", "degradation", "before", "after", "single", "joint",
+    "untrained", "difference", "detectable",
+}  # fmt: skip
+_DIGITS = 4
+
+Row = Mapping[str, Json]
+Cell = tuple[str, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A table on a page.
+
+    Attributes:
+        said: What its numbers are, and what is the same in every row.
+        heads: Each heading, and whether numbers stand below it.
+        rows: Each cell's text, and whether it is a number or none.
+    """
+
+    name: str
+    said: str
+    heads: Sequence[Cell]
+    rows: Sequence[Sequence[Cell]]
+
+
+def shown_tables(found: Analysis) -> list[Shown]:
+    """Return an analysis' tables, what it is about first."""
+    places = {name: place for place, name in enumerate(_ORDER)}
+    held = sorted(found.tables, key=lambda table: places.get(table.name, len(places)))
+    return [_shown(found.kind, table) for table in held]
+
+
+def _shown(kind: str, table: Table) -> Shown:
+    records = table.records()
+    said = _SAID.get((kind, table.name), "")
+    same = _same(records)
+    if same:
+        told = ", ".join(f"{_head(name, records)} {_text(value)}" for name, value in same.items())
+        said = f"{said} In every row: {told}.".lstrip()
+    left_out = {"high", *same, *({"scale"} if "metric" in table.columns else ())}
+    columns = [name for name in table.columns if name not in left_out]
+    columns.sort(key="encoder".__eq__)  # long names last, as the command prints them
+    rows = [[_cell(name, row) for name in columns] for row in records]
+    heads = [
+        (_head(name, records), all(row[place][1] for row in rows))
+        for place, name in enumerate(columns)
+    ]
+    return Shown(table.name, said, heads, rows)
+
+
+def _same(records: Sequence[Row]) -> dict[str, Json]:
+    """Return names and counts that do not differ between rows; metrics and units always differ."""
+    if len(records) < 2:
+        return {}
+    return {
+        name: value
+        for name, value in records[0].items()
+        if isinstance(value, str | int)
+        and name not in {"metric", "task"}
+        and all(row[name] == value for row in records)
+    }
+
+
+def _head(name: str, records: Sequence[Row]) -> str:
+    if any(row.get("task") == name for row in records):
+        return name  # a column of a matrix
+    return _HEADS.get(name, name.replace("_", " "))
+
+
+def _cell(name: str, row: Row) -> Cell:
+    value = row[name]
+    if name == "scale":
+        return ("points" if value == 100 else "--", False)
+    if name == "metric" and row.get("scale") == 100:
+        return f"{plain(value)} %", False
+    factor = _factor(name, row)
+    if name == "low":
+        ends = [_text(row[end], factor) for end in ("low", "high") if row[end] is not None]
+        return (f"[{', '.join(ends)}]" if len(ends) == 2 else "--"), True
+    return _text(value, factor), value is None or _is_number(value)
+
+
+def _factor(name: str, row: Row) -> float:
+    if name in {"low", "high", "by_seed"}:
+        name = next((one for one in _WITH_INTERVAL if one in row), "")
+    if name in _PERCENT:
+        return 100.0
+    scale = row.get("scale")
+    return float(scale) if name in _SCALED and isinstance(scale, int | float) else 1.0
+
+
+def _text(cell: Any, factor: float = 1.0) -> str:
+    if isinstance(cell, list):
+        return ", ".join(_text(one, factor) for one in cell)
+    if isinstance(cell, bool):
+        return "yes" if cell else "no"
+    if _is_number(cell) and factor == 100:
+        return f"{100 * cell + 0.0:.2f}"
+    if isinstance(cell, float):
+        return f"{cell:.{_DIGITS}g}"
+    return plain(cell)
+
+
+def _is_number(cell: Json) -> bool:
+    return isinstance(cell, int | float) and not isinstance(cell, bool)
