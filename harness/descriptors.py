@@ -245,8 +245,8 @@ class AnswerMethodDescriptor(Descriptor):
             for kind, needed in held
         ):
             raise PluginError(
-                f"answer method {self.id!r}: treats must name kinds of answer ({', '.join(kinds)}), "
-                f"each with a frozenset of what it needs ({', '.join(sorted(offers))})"
+                f"answer method {self.id!r}: treats must name kinds of answer "
+                f"({', '.join(kinds)}), each with a frozenset of what it needs ({', '.join(sorted(offers))})"
             )
 
 

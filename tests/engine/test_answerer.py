@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from harness.engine import answerer as answering
+from harness.engine import generation
 from harness.engine.answerer import EngineAnswerer
 from harness.models import Runtime
 from harness.requests import Choose, Contrast, Embed, Failed, Generate, Request, Scores, Text, Turn
@@ -88,6 +89,16 @@ def test_neither_batch_nor_order_nor_sharing_changes_contrasted_texts(
     assert whole == results(any_model, given, sharing=False)
     plain = requests(pictures, Generate(5, contrast=Contrast(0.0, 0.3)))
     assert results(any_model, plain) == results(any_model, requests(pictures, Generate(5)))
+
+
+def test_contrasted_texts_that_the_slow_way_would_not_write_are_found_out(
+    model: Any, pictures: list[LoadedImage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generation, "contrasted", lambda own, *_: own)
+    answerer = EngineAnswerer(model, Runtime(device="cpu"))
+    answerer.answer(requests(pictures, Generate(5, contrast=Contrast(1.0, 0.05))))
+    (note,) = answerer.notes()
+    assert "behind when alone" in note
 
 
 def test_deterministic_answers_are_equal_to_the_last_bit(
