@@ -246,7 +246,8 @@ class AnswerMethodDescriptor(Descriptor):
         ):
             raise PluginError(
                 f"answer method {self.id!r}: treats must name kinds of answer "
-                f"({', '.join(kinds)}), each with a frozenset of what it needs ({', '.join(sorted(offers))})"
+                f"({', '.join(kinds)}), each with a frozenset of what it needs "
+                f"({', '.join(sorted(offers))})"
             )
 
 

@@ -61,6 +61,8 @@ def show(*, name: str, as_json: bool) -> None:
         return
     click.echo(clean(f"{model.id}  {model.summary}"))
     click.echo(clean(f"answers  {_answers(model)}"))
+    if model.offers:
+        click.echo(clean(f"offers   {', '.join(sorted(model.offers))}, for --method"))
     click.echo(clean(f"state    {_state(model)}"))
     click.echo(clean(f"from     {plugins().distribution_of(model)}"))
     if model.options:
@@ -99,6 +101,7 @@ def _plain(model: ModelDescriptor) -> dict[str, Any]:
         "id": model.id,
         "summary": model.summary,
         "capabilities": sorted(model.capabilities),
+        "offers": sorted(model.offers),
         "sees_images": model.sees_images,
         "missing": _missing(model),
         "install": model.install,

@@ -17,6 +17,7 @@ MODEL = ModelDescriptor(
     requires=("json", "not_there.inner"),
     install="pip install echo",
     capabilities=frozenset({"generate", "choose"}),
+    offers=frozenset({"logprobs", "contrast"}),
     options=(Option(name="size", type="int", default=3, help="how much"),),
     presets={"demo": {"size": 1}},
     preset_marks={"demo": ("demo",)},
@@ -44,6 +45,7 @@ def test_one_model(capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(main, ["models", "show", "echo"]) == 0
     out = capsys.readouterr().out
     assert "from     dist-echo 1.2" in out
+    assert "offers   contrast, logprobs, for --method" in out
     assert "how much" in out
     assert "-o preset=demo: size=1 (marks every record: demo)" in out
 
@@ -52,6 +54,7 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(main, ["models", "--json"]) == 0
     (held,) = json.loads(capsys.readouterr().out)
     assert held["missing"] == ["not_there.inner"]
+    assert held["offers"] == ["contrast", "logprobs"]
     assert invoke(main, ["models", "show", "echo", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["options"][0]["name"] == "size"
 
