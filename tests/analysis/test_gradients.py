@@ -29,7 +29,8 @@ def layers() -> Any:
 
 def losses(layers: Any) -> list[Any]:
     chance = torch.Generator().manual_seed(1)
-    return [layers(torch.randn(5, 6, generator=chance)).square().mean() for _ in range(4)]
+    signs = (1, -1, -1, 1)  # some pull together, some apart
+    return [sign * layers(torch.randn(5, 6, generator=chance)).square().mean() for sign in signs]
 
 
 def by_autograd(layers: Any) -> list[Any]:
@@ -66,6 +67,7 @@ def test_cosines_are_autograd_s(layers: Any) -> None:
         float(torch.nn.functional.cosine_similarity(*map(torch.tensor, pair), dim=0))
         for pair in pairwise(by_autograd(layers))
     ]
+    assert min(wanted) < -0.1 < 0.1 < max(wanted)
     held = np.stack(by_sketch(layers, 0)[0])
     np.testing.assert_allclose(cosine(held[:-1], held[1:]), wanted, atol=1e-6)
 
