@@ -113,8 +113,8 @@ class Template:
         behind = common_length(alone[start:][::-1], shown[start:][::-1])
         piece = shown[start : len(shown) - behind].replace(_MARK, self.image)
         return (
-            f"the chat template writes {repr(piece) if piece else 'nothing'} for an image, not "
-            f"{self.image!r}, the model's image token, once"
+            f"the chat template writes {repr(piece) if piece else 'nothing'} for an image; "
+            f"wanted is the model's image token, {self.image!r}, once"
         )
 
 

@@ -170,7 +170,7 @@ def require_family(checkpoint: Checkpoint, plugin: str) -> None:
     if found != plugin:
         kind = checkpoint.config.get("model_type")
         fix = f"--model {found} reads it" if found else "harness models lists what there is"
-        if not found and checkpoint.config.get("auto_map"):
+        if found in {"", "hf_vlm"} and checkpoint.config.get("auto_map"):
             fix = (
                 "it asks for code of its own: read that code, then --model hf_vlm "
                 "-o trust_remote_code=true runs it"

@@ -129,10 +129,18 @@ def test_a_tokenizer_without_the_image_token_is_refused(copy: Path) -> None:
 def test_a_template_that_shows_no_image_is_refused(copy: Path) -> None:
     (copy / "chat_template.jinja").write_text("{{ messages[0]['role'] }}")
     with pytest.raises(
-        UserError, match="the chat template writes nothing for an image, not '<image>'"
+        UserError, match=r"the chat template writes nothing for an image; wanted is .* '<image>'"
     ):
         load(copy)
     assert load(copy, prompt_format="plain") is not None
+
+
+def test_a_picture_so_thin_that_resizing_it_would_fill_the_memory_is_rejected(folder: Path) -> None:
+    turns = (Turn("user", "yes?", (picture(1, 1200, 2),)),)
+    (response,) = load(folder).answer([Request("r", "s", "t", turns, Choose(("a", "b")))])
+    assert isinstance(response.result, Failed)
+    assert response.result.kind == "image_rejected"
+    assert "over 200 times the other" in response.result.message
 
 
 def test_a_context_too_short_for_any_question_is_for_the_record_to_say(copy: Path) -> None:

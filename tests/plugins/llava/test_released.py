@@ -162,9 +162,12 @@ def test_a_template_that_refuses_a_chat_is_recorded(tiled: Any, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("image", "message"),
     [
-        ("<picture>", "writes '<picture>' for an image, not '<image>', the model's image token"),
+        (
+            "<picture>",
+            "writes '<picture>' for an image; wanted is the model's image token, '<image>'",
+        ),
         ("", "writes nothing for an image"),
-        ("<image><image>", "writes '<image><image>' for an image, not '<image>'"),
+        ("<image><image>", "writes '<image><image>' for an image; wanted"),
         ("{{ raise_exception('no pictures') }}", "refuses: no pictures"),
         ("{% if %}", "the chat template refuses"),
     ],

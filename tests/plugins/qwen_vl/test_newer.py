@@ -187,3 +187,11 @@ def test_a_tokenizer_without_the_image_token_is_refused(tmp_path: Path) -> None:
     tokenizer("<|im_start|>", "<|im_end|>").save_pretrained(made)
     with pytest.raises(UserError, match="the tokenizer has no image token"):
         load(made)
+
+
+def test_a_template_without_the_image_token_is_refused_at_loading(tmp_path: Path) -> None:
+    made = qwen(tmp_path, "qwen2_vl")
+    file = made / "chat_template.jinja"
+    file.write_text(file.read_text().replace("<|image_pad|>", "<picture>"))
+    with pytest.raises(UserError, match=r"'<\|vision_start\|><picture>.*wanted is .*image_pad"):
+        load(made)

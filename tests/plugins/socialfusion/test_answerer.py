@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 import torch
+from harness_socialfusion import checkpoint
 from harness_socialfusion.factory import SocialFusion
 from harness_socialfusion.prompts import FORMATS, encode_prompt, render
 
 from harness.descriptors import Json
+from harness.errors import UserError
 from harness.models import Runtime
 from harness.requests import (
     Choose,
@@ -176,6 +178,30 @@ def test_chats_with_examples_and_no_image_are_answered(
     ]
     found = answers(built, given)
     assert all(isinstance(result, Scores) for result in found.values())
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        (None, "has no chat template"),
+        ("{{ raise_exception('no users') }}", "refuses: no users"),
+        ("{{ messages[0]['role'] }}", "leaves out a turn's text"),
+    ],
+)
+def test_a_chat_template_that_cannot_be_used_is_refused_at_loading(
+    built: Path, monkeypatch: pytest.MonkeyPatch, template: str | None, message: str
+) -> None:
+    load = checkpoint.load
+
+    def changed(*given: Any, **named: Any) -> Any:
+        made = load(*given, **named)
+        made.tokenizer.chat_template = template
+        return made
+
+    monkeypatch.setattr(checkpoint, "load", changed)
+    chosen: dict[str, Json] = {"path": str(built / "saved"), "prompt_format": "chat"}
+    with pytest.raises(UserError, match=message):
+        SocialFusion(chosen).load(Runtime(device="cpu"))
 
 
 def test_prompt_formats(model: Any, pictures: list[LoadedImage]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from harness.engine.chats import Template, clean, gap, template_file
+from harness.engine.pictures import check_shape
 from harness.engine.tokens import Ids, PromptError, require_text, tokenize_jointly
 from harness.errors import UserError
 from harness.requests import Turn
@@ -115,6 +116,8 @@ class Chats:
         if not special or self._begun(shown):
             given["add_special_tokens"] = False
         try:
+            for image in images:
+                check_shape(image.pixels)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of transformers about itself
                 made = self.processor(**given)

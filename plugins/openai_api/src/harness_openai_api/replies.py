@@ -131,7 +131,8 @@ def first_token_scores(reply: Mapping[str, Any], options: Sequence[str]) -> Scor
         if not total:
             raise BadReplyError(
                 "option_not_scored",
-                f"{option!r} is begun by none of the {len(top)} tokens that the endpoint gives",
+                f"{option!r} is begun by none of the {len(top)} tokens that the endpoint gives; "
+                "-o scores=label does without",
             )
     return Scores("logprob", tuple(min(0.0, math.log(total)) for total in sums))
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.engine.tokens import IMAGE, Ids, Joint, tokenize_jointly
+from harness.engine.tokens import IMAGE, Ids, Joint, PromptError, tokenize_jointly
+from harness.errors import UserError
 from harness.requests import Turn
 
 _MARK = "\ufffc"  # the object replacement character: where an image stands in rendered text
@@ -46,6 +47,9 @@ def render(form: PromptFormat, turns: Sequence[Turn], tokenizer: Tokenizer, firs
         tokenizer: The language model's; its template is used by the format ``chat``.
         first: Images before the first user's turn, beside those the turn holds (training knows
             images by their features alone).
+
+    Raises:
+        PromptError: when the chat template refuses the chat.
     """
     counts = [len(turn.images) for turn in turns]
     users = [at for at, turn in enumerate(turns) if turn.role == "user"]
@@ -56,9 +60,12 @@ def render(form: PromptFormat, turns: Sequence[Turn], tokenizer: Tokenizer, firs
             {"role": turn.role, "content": _MARK * count + _clean(turn.text)}
             for turn, count in zip(turns, counts, strict=True)
         ]
-        text: str = tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True
-        )
+        try:
+            text: str = tokenizer.apply_chat_template(
+                messages, tokenize=False, add_generation_prompt=True
+            )
+        except Exception as error:  # noqa: BLE001  a template is a program of the checkpoint's
+            raise PromptError("prompt_format", f"the chat template refuses: {error}") from None
         return text
     system, parts = "", []
     for turn, count in zip(turns, counts, strict=True):
@@ -77,6 +84,31 @@ def render(form: PromptFormat, turns: Sequence[Turn], tokenizer: Tokenizer, firs
             before, behind = form.answer
             parts.append(f"{before}{_clean(turn.text)}{behind}")
     return "".join(parts)
+
+
+def check_format(form: PromptFormat, tokenizer: Tokenizer) -> None:
+    """Refuse the format ``chat`` with a tokenizer that writes no question with an image.
+
+    Raises:
+        UserError: saying what its template does.
+    """
+    if not form.chat:
+        return
+    problem = ""
+    if tokenizer.chat_template is None:
+        problem = "the language model's tokenizer has no chat template"
+    else:
+        try:
+            if render(form, [Turn("user", "x")], tokenizer, first=1).count(_MARK) != 1:
+                problem = "the chat template leaves out a turn's text, and its image, or repeats it"
+        except PromptError as error:
+            problem = str(error)
+    if problem:
+        raise UserError(
+            problem,
+            where=str(tokenizer.name_or_path),
+            fix="-o prompt_format=plain or answer_line, or a language model that chats",
+        )
 
 
 def split_tail(text: str) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from harness.samples.images import LoadedImage
 from torch import Tensor, nn
 
 from harness_socialfusion.model import SocialFusionModel
-from harness_socialfusion.prompts import FORMATS, encode_prompt, render
+from harness_socialfusion.prompts import FORMATS, check_format, encode_prompt, render
 from harness_socialfusion.sources import Source
 
 
@@ -23,11 +23,15 @@ class SpokenModel(VisionLanguageModel):
         model: The model, on its device, in evaluation mode.
         encoder: Where the encoder came from; part of the features' name on disk.
         score_eos: Whether an option's score includes end-of-sequence.
+
+    Raises:
+        UserError: when the language model's chat template, if it is wanted, cannot be used.
     """
 
     def __init__(self, model: SocialFusionModel, *, encoder: Source, score_eos: bool) -> None:
         self._model = model
         self._form = FORMATS[model.settings.prompt_format]
+        check_format(self._form, model.tokenizer)
         self._score_eos = score_eos
         self.language_model = model.language_model
         config = model.language_model.config
