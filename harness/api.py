@@ -19,6 +19,7 @@ from harness.evaluation.run import (
     Terms,
     plan_run,
     run_tasks,
+    show_plan,
     task_options,
 )
 from harness.evaluation.subject import Subject, find_subject
@@ -237,7 +238,7 @@ def run(
     """
     watcher = reporter or Silent()
     subject, planned, terms = plan(model, tasks, **asked)
-    watcher.planned(planned)
+    show_plan(subject, planned, watcher)
     return run_tasks(subject, planned, terms, watcher)
 
 

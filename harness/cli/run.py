@@ -146,7 +146,7 @@ def run(**flags: Any) -> int:
     What was computed before is not computed again: the same command continues or returns at once.
     """
     from harness import api
-    from harness.evaluation.run import run_tasks
+    from harness.evaluation.run import run_tasks, show_plan
 
     console = Console(stderr=bool(flags["as_json"]), highlight=False)
     ids = sample_ids(flags["ids"])
@@ -176,7 +176,7 @@ def run(**flags: Any) -> int:
         method_options=dict(pairs(flags["method_options"], "--method-option")),
     )
     with Display(console) as display:
-        display.planned(planned)
+        show_plan(subject, planned, display)
         if flags["dry_run"]:
             if flags["as_json"]:
                 click.echo(json.dumps(display.plan_json(planned), indent=2))

@@ -124,12 +124,17 @@ def plan_run(subject: Subject, tasks: Sequence[Task], terms: Terms) -> list[Plan
     return [_plan(subject, task, terms) for task in asked]
 
 
+def show_plan(subject: Subject, planned: Sequence[Planned], reporter: Reporter) -> None:
+    """Tell a plan, and which tasks of a group are not in it."""
+    reporter.planned(planned)
+    for name, why in subject.left_out.items():
+        reporter.say(f"left out: {name}: {why}")
+
+
 def run_tasks(
     subject: Subject, planned: Sequence[Planned], terms: Terms, reporter: Reporter
 ) -> RunResult:
     """Compute what is missing of a plan, write the manifest, and check error rates."""
-    for name, why in subject.left_out.items():
-        reporter.say(f"left out: {name}: {why}")
     names = tuple(item.job.plan.task.id for item in planned)
     results = planned[0].job.plan.task.settings.results
     _tell(

@@ -113,6 +113,16 @@ def test_a_dry_run_computes_nothing(capsys: Capture) -> None:
     assert not Path("results").exists()
 
 
+def test_the_plan_names_tasks_of_a_group_that_are_left_out(capsys: Capture) -> None:
+    group = ("--model", "majority", "--tasks", "general_all", "--limit", "5", "--dry-run")
+    code, out, _ = run(capsys, *group)
+    assert code == 0
+    assert "left out: mmbench" in out
+    code, out, err = run(capsys, *group, "--json")
+    assert {plan["task"] for plan in json.loads(out)} == {"vqav2", "textvqa"}
+    assert "left out: mmbench" in err
+
+
 def test_json_is_all_there_is_on_standard_output(capsys: Capture) -> None:
     code, out, _ = run(capsys, *ASK, "--limit", "10", "--json")
     assert code == 0
