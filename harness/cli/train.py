@@ -78,6 +78,7 @@ _RATES = {"llava": 5e-7, "qwen_vl": 1e-6, "bunny": 1e-7}  # of arXiv 2408.06569,
     default="float32",
     show_default=True,
     type=click.Choice(["float32", "bfloat16", "float16"]),
+    help="Of the computation; weights that train are kept in float32.",
 )
 @click.option("--device", default="auto", show_default=True)
 @click.option("--seed", default=0, show_default=True)
@@ -108,6 +109,11 @@ _RATES = {"llava": 5e-7, "qwen_vl": 1e-6, "bunny": 1e-7}  # of arXiv 2408.06569,
     show_default=True,
     type=click.IntRange(min=1),
     help="Weights of so many last epochs stay.",
+)
+@click.option(
+    "--shard",
+    is_flag=True,
+    help="Split the model over the processes of torchrun or accelerate launch.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print the training record as JSON.")
@@ -160,6 +166,7 @@ def _plan(flags: Mapping[str, Any]) -> TrainingPlan:
         validate_limit=flags["validate_limit"],
         hold_out=flags["hold_out"],
         keep=flags["keep"],
+        shard=flags["shard"],
     )
     return api.plan_training(
         flags["model"],

@@ -88,6 +88,12 @@ def prepare(model: VisionLanguageModel, trained: Trained) -> None:
         model.features_key = None  # what it says of an image changes from step to step
 
 
+def keep_whole_numbers(model: VisionLanguageModel, trained: Trained) -> None:
+    """Give weights that train single precision: half the digits lose small steps."""
+    for _, _, weight in weights(model, trained):
+        weight.data = weight.data.float()
+
+
 def weights(model: VisionLanguageModel, trained: Trained) -> Iterator[tuple[str, str, Tensor]]:
     """Yield part, name within the part, and tensor of everything that trains."""
     held = model.parts()
@@ -98,14 +104,24 @@ def weights(model: VisionLanguageModel, trained: Trained) -> Iterator[tuple[str,
                 yield part, name, weight
 
 
-def save(model: VisionLanguageModel, trained: Trained, folder: Path) -> None:
-    """Write the trained weights, one safetensors file a part, and what they are."""
+def save(
+    model: VisionLanguageModel, trained: Trained, folder: Path, *, writes: bool = True
+) -> None:
+    """Write the trained weights, one safetensors file a part, and what they are.
+
+    Weights that are split over processes are put together one by one: each process must come here,
+    and all but one with ``writes=False``.
+    """
     from safetensors.torch import save_file
 
-    folder.mkdir(parents=True, exist_ok=True)
     by_part: dict[str, dict[str, Tensor]] = {}
     for part, name, weight in weights(model, trained):
-        by_part.setdefault(part, {})[name] = weight.detach().cpu().contiguous()
+        found = _whole(weight.detach())
+        if writes:
+            by_part.setdefault(part, {})[name] = found.cpu().contiguous()
+    if not writes:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
     for part, held in by_part.items():
         save_file(held, folder / f"{part}.safetensors")
     text = json.dumps(asdict(trained), indent=2)
@@ -179,7 +195,7 @@ def restore(model: VisionLanguageModel, trained: Trained, folder: Path) -> None:
                     f"these weights are of another model: {name} {said}",
                     where=folder / f"{part}.safetensors",
                 )
-            weight.copy_(saved)
+            _put(weight, saved)
     for part, held in files.items():
         extra = sorted(set(held) - known[part])
         if extra:
@@ -203,6 +219,28 @@ def read_part(path: Path) -> Mapping[str, Tensor]:
     except (OSError, SafetensorError) as error:
         raise UserError(f"cannot be read: {error}", where=path) from None
     return found
+
+
+def _is_split(weight: Tensor) -> bool:
+    """Whether a weight is split over processes; torch's own type is slow to import."""
+    return hasattr(weight, "full_tensor")
+
+
+def _whole(weight: Tensor) -> Tensor:
+    if not _is_split(weight):
+        return weight
+    from harness.engine.shards import whole
+
+    return whole(weight)
+
+
+def _put(weight: Tensor, values: Tensor) -> None:
+    if not _is_split(weight):
+        weight.copy_(values)
+        return
+    from harness.engine.shards import put
+
+    put(weight, values)
 
 
 def _linear_layers(module: nn.Module) -> list[str]:

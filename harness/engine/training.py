@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from harness.engine.contract import Inputs, VisionLanguageModel
+from harness.engine.devices import torch_dtype
 from harness.engine.features import FeatureCache
 from harness.engine.tokens import Ids
 from harness.errors import UserError
 from harness.samples.images import LoadedImage
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +51,26 @@ class TrainingModule(nn.Module):
     Args:
         model: The model, prepared for training.
         features: Where a frozen encoder's features are kept; ``None`` when it trains.
+        precision: Number type of the computation, whatever the weights have; ``float32``: theirs.
+
+    Attributes:
+        is_split: Whether weights are split over processes; see :func:`harness.engine.shards.split`.
     """
 
-    def __init__(self, model: VisionLanguageModel, features: FeatureCache | None) -> None:
+    def __init__(
+        self,
+        model: VisionLanguageModel,
+        features: FeatureCache | None,
+        precision: str = "float32",
+    ) -> None:
         super().__init__()
         # Registered, so that Trainer moves, wraps and optimises them; the model is plain data.
         self.parts = nn.ModuleDict(dict(model.parts()))
         self._held = [model]
         self._features = features
         self._recomputes = False
+        self._precision = precision
+        self.is_split = False
 
     @property
     def model(self) -> VisionLanguageModel:
@@ -88,6 +103,11 @@ class TrainingModule(nn.Module):
                 raise UserError(f"{type(part).__name__} cannot checkpoint gradients")
         self._recomputes = True
 
+    def was_split(self) -> None:
+        """Take note that weights are split; nobody is to wrap the module once more."""
+        self.is_split = True
+        self._is_accelerate_prepared = True  # accelerate's own word for it
+
     def flush(self) -> None:
         """Write features that are held in memory."""
         if self._features is not None:
@@ -95,11 +115,41 @@ class TrainingModule(nn.Module):
 
     def forward(self, items: Sequence[Item]) -> tuple[Tensor, Tensor]:
         """Return float32 log-probabilities ``(B, T)`` of answer tokens, and their mask."""
-        shown = self._positions(items)
-        inputs = [
-            self.model.inputs(item.prompt, [shown[key] for key in item.keys]) for item in items
-        ]
-        return answer_logprobs(self.model, inputs, [item.answer for item in items])
+        with self._computing():
+            shown = self._positions(items)
+            inputs = [
+                self.model.inputs(item.prompt, [shown[key] for key in item.keys]) for item in items
+            ]
+            each, real = answer_logprobs(self.model, inputs, [item.answer for item in items])
+        if self.is_split and not shown:
+            each = each + self._of_images()
+        return each, real
+
+    def during(self, work: Callable[[], Result]) -> Result:
+        """Return what work returns, done as training computes; all processes of a split model."""
+        with self._computing():
+            return work()
+
+    def _computing(self) -> AbstractContextManager[object]:
+        if self._precision == "float32":
+            return nullcontext()
+        return torch.autocast(
+            self.model.device.type,
+            dtype=torch_dtype(self._precision),
+            cache_enabled=not self.is_split,  # it would keep every layer that was put together
+        )
+
+    def _of_images(self) -> Tensor:
+        """Return 0 that depends on what images alone use: other processes may have some."""
+        return 0 * sum(
+            (
+                weight.flatten()[0]
+                for name, part in self.parts.items()
+                for weight in part.parameters()
+                if name != "language_model" and weight.requires_grad
+            ),
+            start=torch.zeros((), device=self.model.device),
+        )
 
     def _positions(self, items: Sequence[Item]) -> dict[str, Tensor]:
         """Return each distinct image's positions in the language model, by its key."""

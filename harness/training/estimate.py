@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from harness.training.run import RECORD
 if TYPE_CHECKING:
     from harness.engine.trained import Trained
 
-_ALIKE = ("device", "precision", "micro_batch", "checkpointing")
+_ALIKE = ("device", "precision", "micro_batch", "checkpointing", "shard")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +67,13 @@ def _records(plan: TrainingPlan, out: Path) -> Iterator[Path]:
 
 
 def _alike(held: Mapping[str, Any], plan: TrainingPlan) -> bool:
-    settings = asdict(plan.settings)
+    settings = plan.settings.about()
     return (
         held["model"]["fingerprint"] == _fingerprint(plan.about["model"])
         and held["parts"] == plan.parts
         and _lora(held["lora"]) == _lora(plan.lora)
         and held.get("processes") == plan.about.get("processes")
-        and all(held["settings"].get(name) == settings[name] for name in _ALIKE)
+        and all(held["settings"].get(name) == settings.get(name) for name in _ALIKE)
     )
 
 

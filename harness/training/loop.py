@@ -102,15 +102,35 @@ class Optimiser:
             num_training_steps=stage.steps,
         )
 
+        self._here = stage.processes
+        self._is_split = stage.module.is_split
+
     def save(self, folder: Path) -> None:
-        """Write both states."""
-        torch.save(self.optimiser.state_dict(), folder / "optimiser.pt")
-        torch.save(self.schedule.state_dict(), folder / "schedule.pt")
+        """Write both states; of split weights each process writes what it holds."""
+        if self._is_split:
+            from harness.engine.shards import state_here
+
+            folder.mkdir(parents=True, exist_ok=True)
+            torch.save(state_here(self.optimiser), folder / self._own_name)
+        elif self._here.first:
+            torch.save(self.optimiser.state_dict(), folder / "optimiser.pt")
+        if self._here.first:
+            torch.save(self.schedule.state_dict(), folder / "schedule.pt")
 
     def load(self, folder: Path) -> None:
         """Read both states back; nothing is unpickled but tensors and plain data."""
-        for held, name in ((self.optimiser, "optimiser.pt"), (self.schedule, "schedule.pt")):
-            held.load_state_dict(torch.load(folder / name, weights_only=True))
+        if self._is_split:
+            from harness.engine.shards import load_state_here
+
+            held = torch.load(folder / self._own_name, map_location="cpu", weights_only=True)
+            load_state_here(self.optimiser, held)
+        else:
+            self.optimiser.load_state_dict(torch.load(folder / "optimiser.pt", weights_only=True))
+        self.schedule.load_state_dict(torch.load(folder / "schedule.pt", weights_only=True))
+
+    @property
+    def _own_name(self) -> str:
+        return f"optimiser-{self._here.rank}.pt"
 
 
 def run_epoch(
@@ -131,15 +151,17 @@ def run_epoch(
     folder = stage.folder / f"epoch-{number:03d}"
     before = int(optimiser.schedule.last_epoch)
     start = folder / "start"
-    if stage.processes.first and not start.is_dir():
-        save_state(stage, optimiser, start)
+    is_new = not start.is_dir()
     stage.processes.wait()
+    if is_new:
+        save_state(stage, optimiser, start)
     count = stage.processes.count
     while True:
         together = count * stage.micro_batch if count > 1 else 1
         trainer = EpochTrainer(
             stage,
             len(epoch.order),
+            optimiser,
             model=stage.module,
             args=arguments(stage, folder, number),
             train_dataset=EpochItems(epoch, item, together),
@@ -191,12 +213,22 @@ def last_checkpoint(folder: Path) -> Path | None:
 
 
 def save_state(stage: Stage, optimiser: Optimiser, folder: Path) -> None:
-    """Write weights, optimiser and schedule; the folder appears when all of them are there."""
+    """Write weights, optimiser and schedule; the folder appears when all of them are there.
+
+    Every process must come here.
+    """
     part = folder.with_name(folder.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    parts.save(stage.module.model, stage.trained, part)
+    here = stage.processes
+    if here.first:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+    here.wait()
+    parts.save(stage.module.model, stage.trained, part, writes=here.first)
     optimiser.save(part)
-    part.replace(folder)
+    here.wait()
+    if here.first:
+        part.replace(folder)
+    here.wait()
 
 
 def load_state(stage: Stage, optimiser: Optimiser, folder: Path) -> None:
@@ -215,8 +247,7 @@ def arguments(stage: Stage, folder: Path, number: int) -> TrainingArguments:
         per_device_train_batch_size=stage.micro_batch,
         gradient_accumulation_steps=settings.batch // at_once,
         max_grad_norm=settings.clip,
-        bf16=settings.precision == "bfloat16",
-        fp16=settings.precision == "float16",
+        fp16=settings.precision == "float16",  # for its scaling of gradients
         logging_steps=settings.log_every,
         logging_nan_inf_filter=False,
         save_strategy="steps",
@@ -245,15 +276,17 @@ class EpochTrainer(Trainer):
     Args:
         stage: What epochs share.
         samples: That the epoch sees.
+        optimiser: Writes and reads its own state where weights are split.
         given: Trainer's own.
 
     Attributes:
         total: Sum of the losses of all samples so far.
     """
 
-    def __init__(self, stage: Stage, samples: int, **given: Any) -> None:
+    def __init__(self, stage: Stage, samples: int, optimiser: Optimiser, **given: Any) -> None:
         super().__init__(**given)
         self._stage = stage
+        self._optimiser = optimiser
         self._samples = samples
         self.total = 0.0
         self.model_accepts_loss_kwargs = False
@@ -287,7 +320,8 @@ class EpochTrainer(Trainer):
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         trained = parts.weights(self._stage.module.model, self._stage.trained)
-        if not all(bool(torch.isfinite(weight).all()) for _, _, weight in trained):
+        bad = sum(not torch.isfinite(_here(weight)).all() for _, _, weight in trained)
+        if self._stage.processes.sum(bad):
             raise self._not_finite("weights are not finite after step {}")
         super()._save_checkpoint(model, trial)
         self._stage.processes.wait()
@@ -295,17 +329,43 @@ class EpochTrainer(Trainer):
             folder = Path(self.args.output_dir or ".") / f"checkpoint-{self.state.global_step}"
             (folder / _WHOLE).touch()
 
-    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        del state_dict
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Write the weights and the losses so far; every process must come here."""
+        del _internal_call
         folder = Path(output_dir or self.args.output_dir or ".")
-        parts.save(self._stage.module.model, self._stage.trained, folder)
-        (folder / _LOSS).write_text(json.dumps(self.total), encoding="utf-8")
+        first = self._stage.processes.first
+        parts.save(self._stage.module.model, self._stage.trained, folder, writes=first)
+        if first:
+            (folder / _LOSS).write_text(json.dumps(self.total), encoding="utf-8")
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        if self._stage.module.is_split:
+            self._optimiser.save(Path(output_dir))
+        else:
+            super()._save_optimizer_and_scheduler(output_dir)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if self._stage.module.is_split and checkpoint is not None:
+            self._optimiser.load(Path(checkpoint))
+        else:
+            super()._load_optimizer_and_scheduler(checkpoint)
+
+    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
+        norm: Any = super()._get_grad_norm
+        found = norm(model, grad_norm=grad_norm)
+        return found.full_tensor() if hasattr(found, "full_tensor") else found
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         del model
         stage, folder = self._stage, Path(resume_from_checkpoint)
         parts.restore(stage.module.model, stage.trained, folder)
         self.total = float(json.loads((folder / _LOSS).read_text(encoding="utf-8")))
+
+
+def _here(weight: Tensor) -> Any:
+    """Return what this process holds of a weight."""
+    held: Any = weight
+    return held.to_local() if hasattr(held, "to_local") else held
 
 
 class Reporting(TrainerCallback):

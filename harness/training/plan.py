@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,12 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
         )
     given = parse_options(descriptor.options, options, owner=f"recipe {recipe!r}")
     count = how_many()
+    if settings.shard and count == 1:
+        raise UserError(
+            "a model is split over several processes, and this is one",
+            where="--shard",
+            fix="torchrun --nproc_per_node N -m harness train ... --shard",
+        )
     _refuse_uneven(settings, count)
     if settings.hold_out and validated is None:
         raise UserError(
@@ -102,7 +108,7 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
             "sha256": pool.sha256,
         },
         "marks": [*sorted({mark for task in tasks for mark in task.located.marks})],
-        "settings": asdict(settings),
+        "settings": settings.about(),
         "parts": parts,
         "lora": dict(lora or {}),
         **({} if validation is None else {"validation": validation.about()}),

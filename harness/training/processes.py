@@ -1,7 +1,8 @@
 """One training by several processes, as ``torchrun`` and ``accelerate launch`` start them.
 
-Each process holds the whole model and takes its part of every step; gradients are averaged
-(DistributedDataParallel, through Trainer). The first process alone plans, measures and writes.
+Each process takes its part of every step; gradients are averaged. It holds the whole model
+(DistributedDataParallel, through Trainer), and the first process alone plans, measures and writes;
+or a part of it (FSDP, :mod:`harness.engine.shards`), and all measure, since none can alone.
 """
 
 from __future__ import annotations
@@ -57,6 +58,14 @@ class Processes:
         if self.first:
             self.wait()
 
+    @contextmanager
+    def in_turn(self) -> Iterator[None]:
+        """Let one process through after the other: what each needs is not there N times at once."""
+        for rank in range(self.count):
+            if rank == self.rank:
+                yield
+            self.wait()
+
 
 def how_many() -> int:
     """Return how many processes train together."""
@@ -70,14 +79,14 @@ def processes(device: str) -> Processes:
         device: As for ``harness run``.
 
     Raises:
-        UserError: started for a way of sharding the model, which training does not do.
+        UserError: started for accelerate's own way of splitting the model.
     """
     count = how_many()
     for name in ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED"):
         if os.environ.get(name, "false").lower() in {"true", "1"}:
             raise UserError(
-                f"the model is not split over processes ({name} is set)",
-                fix="torchrun --nproc_per_node N -m harness train ...: each holds the whole model",
+                f"accelerate's own splitting of models is not used ({name} is set)",
+                fix="--shard splits the model, started by torchrun or accelerate launch",
             )
     if count == 1:
         return Processes()

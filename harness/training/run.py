@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from harness._version import __version__
 from harness.descriptors import Json
@@ -26,15 +27,21 @@ from harness.training.guard import Guarded
 from harness.training.plan import TrainingPlan
 from harness.training.pool import source_id
 from harness.training.processes import Processes, processes
+from harness.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from harness.engine.contract import VisionLanguageModel
+    from harness.engine.trained import Trained
+    from harness.engine.training import TrainingModule
     from harness.models import Answerer
     from harness.training.loop import Stage
 
 RECORD = "train.json"
 SEEN = "seen.txt"
 TOWER = "vision_tower"
+Found = TypeVar("Found")
 
 
 class Watcher(Protocol):
@@ -93,8 +100,7 @@ def run_training(plan: TrainingPlan, out: Path, watcher: Watcher | None = None) 
             epochs.append(_epoch(plan, stage, optimiser, items, number, heard))
             if here.first:
                 _tidy(plan, out, epochs)
-        if here.first:
-            _finish(plan, stage, out, epochs, started, heard)
+        _finish(plan, stage, out, epochs, started, heard)
         here.wait()
     return out
 
@@ -135,22 +141,10 @@ def _plain(value: Json) -> Any:
 
 def _begin(plan: TrainingPlan, out: Path, heard: Watcher, here: Processes) -> tuple[Stage, Any]:
     """Load the model, prepare it, and bring back the last finished epoch's state."""
-    import torch
-
-    from harness.engine.trained import Trained, chosen_parts, prepare, take
-    from harness.engine.training import TrainingModule
     from harness.training import loop
 
-    model = load_model(plan.subject, plan.tasks[0])
-    if plan.tower is not None:
-        take(model, TOWER, plan.tower)
-    lora: dict[str, Any] = dict(plan.lora)
-    trained = Trained(chosen_parts(model, plan.parts), **lora)
-    torch.manual_seed(plan.settings.seed)  # new LoRA weights
-    prepare(model, trained)
-    module = TrainingModule(model, features_of(plan.subject, model))
-    if plan.settings.checkpointing:
-        module.recompute()
+    _refuse_precision(plan.settings)
+    module, trained = _split(plan, here) if plan.settings.shard else _prepared(plan, plan.subject)
     stage = loop.Stage(
         module=module,
         trained=trained,
@@ -171,21 +165,90 @@ def _begin(plan: TrainingPlan, out: Path, heard: Watcher, here: Processes) -> tu
     return stage, optimiser
 
 
+def _refuse_precision(settings: TrainingSettings) -> None:
+    from harness.engine.devices import resolve_device
+
+    if settings.precision != "float16":
+        return
+    if settings.shard or resolve_device(settings.device).type != "cuda":
+        raise UserError(
+            "float16 trains whole models on a CUDA device alone", fix="--precision bfloat16"
+        )
+
+
+def _prepared(plan: TrainingPlan, subject: Subject) -> tuple[TrainingModule, Trained]:
+    """Load a model and prepare it: what trains is chosen, and kept in single precision."""
+    import torch
+
+    from harness.engine import trained as weights
+    from harness.engine.training import TrainingModule
+
+    model = load_model(subject, plan.tasks[0])
+    if plan.tower is not None:
+        weights.take(model, TOWER, plan.tower)
+    lora: dict[str, Any] = dict(plan.lora)
+    trained = weights.Trained(weights.chosen_parts(model, plan.parts), **lora)
+    torch.manual_seed(plan.settings.seed)  # new LoRA weights
+    weights.prepare(model, trained)
+    weights.keep_whole_numbers(model, trained)
+    precision = plan.settings.precision
+    if precision != "float32" and model.features_key is not None:
+        # An evaluation's features, computed in the weights' own type, are not quite the same.
+        model.features_key = {**model.features_key, "autocast": precision}
+    module = TrainingModule(model, features_of(subject, model), precision)
+    if plan.settings.checkpointing:
+        module.recompute()
+    return module, trained
+
+
+def _split(plan: TrainingPlan, here: Processes) -> tuple[TrainingModule, Trained]:
+    """Prepare a model in each process after the other, and keep there a part of it alone."""
+    from harness.engine.shards import all_processes, meet, split
+
+    devices = all_processes()
+    # It need not fit on one of the devices whole.
+    subject = replace(plan.subject, runtime=replace(plan.subject.runtime, device="cpu"))
+    with here.in_turn():
+        module, trained = _prepared(plan, subject)
+        split(module, devices)
+    meet(module)
+    return module, trained
+
+
 def sizes(stage: Stage) -> dict[str, Json]:
     """Return numbers of parameters, and bytes that are taken before the first activation.
 
-    They are those of weights, gradients and the optimiser's two states.
+    They are those of weights, gradients and the optimiser's two states; in each process, of a model
+    that is split.
     """
-    from harness.engine.trained import weights
-
     held = [one for part in stage.module.parts.values() for one in part.parameters()]
-    training = [one for _, _, one in weights(stage.module.model, stage.trained)]
+    training = _trained_weights(stage)
     size = sum(one.numel() * one.element_size() for one in held)
+    size += 3 * sum(one.numel() * one.element_size() for one in training)
     return {
         "all": sum(one.numel() for one in held),
         "trained": sum(one.numel() for one in training),
-        "bytes": size + 3 * sum(one.numel() * one.element_size() for one in training),
+        "bytes": size // stage.processes.count if stage.settings.shard else size,
     }
+
+
+def _dtypes(stage: Stage) -> dict[str, Json]:
+    """Return the number types of weights that train, of those that do not, and of computing."""
+    training = _trained_weights(stage)
+    known = {id(one) for one in training}
+    held = (one for part in stage.module.parts.values() for one in part.parameters())
+    frozen = [one for one in held if id(one) not in known]
+    return {
+        "trained": [*sorted({str(one.dtype).removeprefix("torch.") for one in training})],
+        "frozen": [*sorted({str(one.dtype).removeprefix("torch.") for one in frozen})],
+        "computed": stage.settings.precision,
+    }
+
+
+def _trained_weights(stage: Stage) -> list[Tensor]:
+    from harness.engine.trained import weights
+
+    return [one for _, _, one in weights(stage.module.model, stage.trained)]
 
 
 def said_of(sizes: Mapping[str, Any]) -> str:
@@ -226,11 +289,15 @@ def _epoch(  # noqa: PLR0913, PLR0917  what an epoch is made of
         held: dict[str, Json] = json.loads(record.read_bytes())
         heard.epoch(number, held)
         return held
-    here = stage.processes
+    here, asks = stage.processes, stage.processes.first or stage.settings.shard
     chosen = folder / "chosen.json"
-    if here.first and not chosen.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        loop.write_epoch(chosen, _choose(plan, stage, number))
+    is_chosen = chosen.is_file()
+    here.wait()
+    if asks and not is_chosen:
+        found_here = _choose(plan, stage, number)
+        if here.first:
+            folder.mkdir(parents=True, exist_ok=True)
+            loop.write_epoch(chosen, found_here)
     here.wait()
     epoch = loop.read_epoch(chosen)
     heard.epoch(number, epoch.figures)
@@ -239,12 +306,11 @@ def _epoch(  # noqa: PLR0913, PLR0917  what an epoch is made of
     training = round(time.monotonic() - started, 3)
     figures = {"epoch": number, "samples": len(epoch.order), **epoch.figures, **figures}
     stage.recipe.finished(number, figures)
+    if asks and plan.validation is not None:
+        figures["validation"] = _asked(plan, stage, plan.validation.measure)
     if here.first:
-        if plan.validation is not None:
-            figures["validation"] = plan.validation.measure(answerer_of(plan, stage))
         write_json(record, {**figures, "training_seconds": training})
-        loop.save_state(stage, optimiser, folder / "end")
-    here.wait()
+    loop.save_state(stage, optimiser, folder / "end")
     found: dict[str, Json] = json.loads(record.read_bytes())
     heard.epoch(number, found)
     return found
@@ -259,7 +325,7 @@ def _choose(plan: TrainingPlan, stage: Stage, number: int) -> Epoch:
     def measure() -> Skews:
         nonlocal seconds
         started = time.monotonic()
-        found = measure_pool(plan, answerer_of(plan, stage))
+        found = _asked(plan, stage, partial(measure_pool, plan))
         seconds += time.monotonic() - started
         return found
 
@@ -270,12 +336,18 @@ def _choose(plan: TrainingPlan, stage: Stage, number: int) -> Epoch:
     return replace(epoch, figures={**epoch.figures, "measuring_seconds": round(seconds, 3)})
 
 
-def answerer_of(plan: TrainingPlan, stage: Stage) -> Answerer:
-    """Return the model as it is now, asked as an evaluation asks it."""
+def _asked(plan: TrainingPlan, stage: Stage, measure: Callable[[Answerer], Found]) -> Found:
+    """Return what is measured of the model as it is now, asked as an evaluation asks it.
+
+    A model that is split answers when all processes ask it the same, in the same batches.
+    """
     from harness.engine.answerer import EngineAnswerer
 
+    runtime = plan.subject.runtime
+    if stage.settings.shard:
+        runtime = replace(runtime, deterministic=True)
     stage.module.eval()
-    return EngineAnswerer(stage.module.model, plan.subject.runtime)
+    return stage.module.during(lambda: measure(EngineAnswerer(stage.module.model, runtime)))
 
 
 def _tidy(plan: TrainingPlan, out: Path, epochs: Sequence[Mapping[str, Json]]) -> None:
@@ -303,6 +375,8 @@ def _finish(  # noqa: PLR0913, PLR0917  all that is known in the end
     """Put the weights in place, then the record: with it the training is done."""
     from harness.engine.trained import restore, save
 
+    if not stage.processes.first and not stage.settings.shard:
+        return
     validation = dict(plan.validation.about()) if plan.validation is not None else {}
     if plan.validation is not None:
         best = plan.validation.best(epochs)
@@ -317,7 +391,9 @@ def _finish(  # noqa: PLR0913, PLR0917  all that is known in the end
     if plan.tower is not None and TOWER not in trained.parts:
         # The weights of another tower go along, so that the folder is whole by itself.
         trained = replace(trained, parts=(TOWER, *trained.parts))
-    save(stage.module.model, trained, out)
+    save(stage.module.model, trained, out, writes=stage.processes.first)
+    if not stage.processes.first:
+        return
     seen = sorted(
         {
             f"{lesson.task.spec.data.benchmark} {source_id(lesson.task, lesson.sample)}"
@@ -335,6 +411,7 @@ def _finish(  # noqa: PLR0913, PLR0917  all that is known in the end
             **({"validation": validation} if validation else {}),
             "trained": asdict(trained),
             "parameters": sizes(stage),
+            "dtypes": _dtypes(stage),
             "epochs": list(epochs),
             "versions": _versions(),
             "seconds": round(time.time() - started, 1),

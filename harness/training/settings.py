@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
+
+from harness.descriptors import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +21,8 @@ class TrainingSettings:
         warmup: Share of all steps in which the rate rises.
         decay: Weight decay of matrices; vectors have none.
         clip: Largest norm of the gradient.
-        precision: Of the forward pass; weights keep their own type.
+        precision: Of the computation; weights that train are kept in float32, the others as they
+            are stored, in float32 when this is.
         seed: For order, dropout and new weights.
         save_every: Steps between checkpoints within an epoch.
         log_every: Steps between lines of the log.
@@ -32,6 +35,7 @@ class TrainingSettings:
         hold_out: Share of the validated task's train clusters that are validated on instead of
             trained on; 0: the task's own validation split.
         keep: Weights of so many last epochs stay on disk, beside the best.
+        shard: Split the model over all processes, instead of a whole one in each.
     """
 
     epochs: int = 1
@@ -53,3 +57,11 @@ class TrainingSettings:
     validate_limit: int | None = None
     hold_out: float = 0.0
     keep: int = 2
+    shard: bool = False
+
+    def about(self) -> dict[str, Json]:
+        """Return what decides the weights, as a record has it.
+
+        What came later stands there only when it is asked for: older trainings stay what they were.
+        """
+        return {key: value for key, value in asdict(self).items() if key != "shard" or value}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +21,7 @@ RECORD: dict[str, Any] = {
     "recipe": {"id": "asd"},
     "parts": "auto",
     "lora": {},
-    "settings": asdict(TrainingSettings()),
+    "settings": TrainingSettings().about(),
     "data": {"samples": 10},
     "parameters": SIZES,
     "epochs": [EPOCH, EPOCH],
@@ -92,8 +92,8 @@ def test_the_newest_training_of_results_or_beside_tells(plan: Any, tmp_path: Pat
         {"model": {"fingerprint": "n"}},
         {"parts": "full"},
         {"lora": {"rank": 4}},
-        {"settings": asdict(replace(TrainingSettings(), device="cpu"))},
-        {"settings": asdict(replace(TrainingSettings(), checkpointing=True))},
+        {"settings": replace(TrainingSettings(), device="cpu").about()},
+        {"settings": replace(TrainingSettings(), checkpointing=True).about()},
         {"processes": 2},
         {"epochs": []},
         {"epochs": [{"samples": 20}]},
