@@ -79,7 +79,7 @@ def run_gradients(  # noqa: PLR0913  what the measurement is made of
     if not hasattr(subject.model(tasks[0]), "load_model"):
         raise UserError(
             f"model {subject.descriptor.id!r} has no gradients that could be taken",
-            fix="a model that harness train trains: socialfusion, llava, qwen_vl, bunny",
+            fix="a model that harness train trains: socialfusion, llava, qwen_vl, bunny, hf_vlm",
         )
     pools = [make_pool([task], form=form, limit=limit, seed=settings.seed) for task in tasks]
     batches = [

@@ -92,7 +92,7 @@ def run_mir(  # noqa: PLR0913  what the measurement is made of
     if not hasattr(subject.model(tasks[0]), "load_model"):
         raise UserError(
             f"model {subject.descriptor.id!r} shows no hidden states",
-            fix="socialfusion, llava, qwen_vl and bunny do",
+            fix="socialfusion, llava, qwen_vl, bunny and hf_vlm do",
         )
     lines = None if texts is None else _lines(texts)
     shown = {task.id: _pairs(task, settings.pairs, lines) for task in tasks}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -257,14 +258,18 @@ def of_open_clip(name: str, runtime: Runtime) -> Tower:
     if not name.startswith("local-dir:"):
         name, _, given["pretrained"] = name.partition(":")
         _require_known(name, given["pretrained"])
+    told = logging.root.manager.disable
     try:
         with warnings.catch_warnings():
             # open_clip warns of activation choices that the encoder's own configuration makes.
             warnings.simplefilter("ignore", UserWarning)
+            logging.disable(logging.ERROR)  # what it logs of a failure is in the error
             visual = open_clip.create_model(name, **given).visual
     except Exception as error:  # noqa: BLE001  of a strange config or file, anything may come
         first = str(error).strip().partition("\n")[0] or type(error).__name__
         raise UserError(f"open_clip cannot load the encoder: {first}", where=name) from None
+    finally:
+        logging.disable(told)
     prepare = image_transform_v2(PreprocessCfg(**visual.preprocess_cfg), is_train=False)
     device, dtype = resolve_device(runtime.device), torch_dtype(resolve_dtype(runtime.dtype, None))
     visual = visual.to(device, dtype).eval()
@@ -296,7 +301,14 @@ def of_transformers(source: Checkpoint, runtime: Runtime) -> Tower:
 
     device, dtype = resolve_device(runtime.device), torch_dtype(resolve_dtype(runtime.dtype, None))
     processor = load_image_processor(source.folder)
-    model = load_model(AutoModel, source, dtype=dtype)
+    try:
+        model = load_model(AutoModel, source, dtype=dtype)
+    except UserError as error:
+        raise UserError(
+            error.message,
+            where=error.where,
+            fix=f"{error.fix}; for the tower in a language model, model:hf_vlm,path={source.name}",
+        ) from None
     vision = getattr(model, "vision_model", model).to(device).eval()
 
     def run(images: Sequence[LoadedImage]) -> object:
