@@ -82,13 +82,7 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
         )
     given = parse_options(descriptor.options, options, owner=f"recipe {recipe!r}")
     count = how_many()
-    if settings.shard and count == 1:
-        raise UserError(
-            "a model is split over several processes, and this is one",
-            where="--shard",
-            fix="torchrun --nproc_per_node N -m harness train ... --shard",
-        )
-    _refuse_uneven(settings, count)
+    _refuse_processes(settings, count)
     if settings.hold_out and validated is None:
         raise UserError(
             "samples are held out, and nothing is validated", fix="--validate TASK:METRIC"
@@ -136,7 +130,13 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
     )
 
 
-def _refuse_uneven(settings: TrainingSettings, processes: int) -> None:
+def _refuse_processes(settings: TrainingSettings, processes: int) -> None:
+    if settings.shard and processes == 1:
+        raise UserError(
+            "a model is split over several processes, and this is one",
+            where="--shard",
+            fix="torchrun --nproc_per_node N -m harness train ... --shard",
+        )
     at_once = processes * min(settings.micro_batch, max(1, settings.batch // processes))
     if settings.batch % at_once:
         each = f" x {processes} processes" if processes > 1 else ""
