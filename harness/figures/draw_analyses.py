@@ -116,6 +116,8 @@ def arrows(parts: Sequence[Arrows]) -> Figure:
                 },
             )
             axes.plot([point.value], [place], alpha=0.0)  # an arrow alone sets no limits
+            if point.value == 0:
+                axes.plot([0], [place], "o", color=hue, markersize=4)  # and to 0 it is not seen
         axes.set_yticks(range(len(part.points)), [one_line(point.label) for point in part.points])
         axes.set_ylim(len(part.points) - 0.4, -0.6)
         axes.set_xlabel(part.across)

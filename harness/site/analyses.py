@@ -22,7 +22,7 @@ _SAID = {
     "layers": "Probe value by block of each encoder, a field for each task; bands: 95 % intervals.",
     "conflict": "Mean cosines between the tasks' gradients; the diagonal is a task with itself.",
     "transfer": "Arrows from no change to the change by joint training, by task; below each its "
-    "95 % interval; grey: it holds 0.",
+    "95 % interval; grey: it holds 0, or there is none.",
 }
 
 
@@ -107,6 +107,8 @@ def _counted(found: Analysis) -> str:
     ):
         rows = held.get(table, [])
         counts = {count for row in rows if isinstance(count := row.get(key), int)}
+        if counts == {1} and key == "seeds":
+            return " One seed, so without intervals."
         if counts:
             least, most = min(counts), max(counts)
             return f" {least} {said}." if least == most else f" {least} to {most} {said}."

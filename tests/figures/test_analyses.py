@@ -11,9 +11,16 @@ from click.testing import CliRunner
 from harness.analysis.results import Analysis, Table, table_of, write_analysis
 from harness.cli.plot import plot
 from harness.errors import UserError
-from harness.figures.analyses import MAKERS, conflict_grids, figures_of, transfer_arrows
+from harness.figures.analyses import (
+    MAKERS,
+    Arrows,
+    conflict_grids,
+    figures_of,
+    transfer_arrows,
+)
 from harness.figures.draw_analyses import DRAWN
 from harness.figures.save import ENDINGS, figure_bytes
+from harness.figures.shapes import Point
 
 pytest.importorskip("matplotlib")
 HOSTILE = "$x_1$ </svg><script>\u202e & 模型"
@@ -91,6 +98,14 @@ def test_arrows_are_in_percent() -> None:
     (held,) = transfer_arrows(analysis("transfer", transfer()))
     assert held.points[0].value == pytest.approx(10)
     assert held.points[1].value is None
+
+
+def test_no_change_is_seen_as_a_dot() -> None:
+    def drawn(value: float) -> bytes:
+        points = (Point("a", value), Point("b", 5.0))
+        return figure_bytes(DRAWN["transfer"], [Arrows("model", "%", points)], ".svg")
+
+    assert drawn(0.0).count(b"<use ") == drawn(0.1).count(b"<use ") + 1
 
 
 def test_one_layer_makes_no_curve() -> None:
