@@ -120,23 +120,6 @@ def read_header(path: Path) -> dict[str, dict[str, Any]]:
     return header
 
 
-def check_keys(found: Iterable[str], wanted: Iterable[str], *, where: Path) -> None:
-    """Refuse weights that miss a tensor or bring one that is not the model's.
-
-    Raises:
-        UserError: naming the first few of each.
-    """
-    have, need = set(found), set(wanted)
-    missing, extra = sorted(need - have), sorted(have - need)
-    if missing or extra:
-        parts = []
-        if missing:
-            parts.append(f"{len(missing)} tensors are missing ({', '.join(missing[:3])})")
-        if extra:
-            parts.append(f"{len(extra)} are not this model's ({', '.join(extra[:3])})")
-        raise UserError("; ".join(parts), where=where)
-
-
 def _read_memo(memo: Path | None) -> dict[str, str]:
     if memo is None:
         return {}

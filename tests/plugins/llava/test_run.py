@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,17 @@ def test_a_tiny_checkpoint_runs_on_the_demo_world(name: str, tmp_path: Path) -> 
     lines = [json.loads(line) for line in samples.read_text().splitlines()]
     assert len(lines) == 4
     assert not any(line.get("error") for line in lines)
+
+
+def test_a_template_without_the_image_token_ends_with_one_message(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    folder = shutil.copytree(SHARED / "llava15_hf_tiny", tmp_path / "copy")
+    (folder / "chat_template.jinja").write_text("{{ messages[0].content[-1].text }}")
+    assert run(folder) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "writes nothing for an image; wanted is the model's image token, '<image>'" in said
+    assert "fix: give the template and the tokenizer of this checkpoint" in said
 
 
 def test_another_familys_checkpoint_ends_with_one_message(capsys: Capture) -> None:

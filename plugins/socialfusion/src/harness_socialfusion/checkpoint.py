@@ -10,17 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from harness.engine.weights import check_keys, read_header
+from harness.engine.checkpoints import check_loaded, load_model, load_tokenizer
+from harness.engine.weights import read_header
 from harness.errors import UserError
 from peft import LoraConfig, PeftModel, get_peft_model
 from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, AutoTokenizer
-from transformers.utils.logging import (
-    disable_progress_bar,
-    enable_progress_bar,
-    is_progress_bar_enabled,
-)
+from transformers import AutoModelForCausalLM
 
 from harness_socialfusion.connector import Connector
 from harness_socialfusion.encoder import VisualEncoder
@@ -207,41 +203,16 @@ def _recorded(part: Part, found: Source) -> Part:
 
 
 def _load_language_model(source: Source, loading: Mapping[str, Any]) -> tuple[Any, Any]:
-    bar = is_progress_bar_enabled()
-    disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
-            str(source.folder),
-            **loading,
-            use_safetensors=True,
-            local_files_only=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-        )
-        tokenizer = AutoTokenizer.from_pretrained(
-            str(source.folder), local_files_only=True, trust_remote_code=False
-        )
-    except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
-        first = str(error).strip().partition("\n")[0]
-        raise UserError(
-            f"transformers cannot load the language model: {first}", where=source.folder
-        ) from None
-    finally:
-        if bar:
-            enable_progress_bar()  # type: ignore[no-untyped-call]
-    model, report = loaded
-    missing, extra = report["missing_keys"], report["unexpected_keys"]
-    if missing or extra:
-        assert source.folder is not None
-        check_keys(extra, missing, where=source.folder)
-    return model.eval(), tokenizer
+    assert source.folder is not None
+    model = load_model(AutoModelForCausalLM, source.folder, use_safetensors=True, **loading)
+    return model, load_tokenizer(source.folder)
 
 
 def _fill(module: torch.nn.Module, path: Path) -> None:
     """Load a module's weights, all of them and no others."""
     header = read_header(path)
     wanted = module.state_dict()
-    check_keys(header, wanted, where=path)
+    check_loaded(wanted.keys() - header.keys(), header.keys() - wanted.keys(), path)
     for name, weight in wanted.items():
         if list(weight.shape) != header[name]["shape"]:
             raise UserError(
@@ -263,7 +234,8 @@ def _adapt(language_model: Any, folder: Path, *, merge: bool) -> Any:
         adapted = _with_adapters(language_model, config)
     except (TypeError, ValueError) as error:
         raise UserError(f"not a LoRA configuration: {error}", where=folder) from None
-    check_keys(header, get_peft_model_state_dict(adapted), where=path)
+    wanted = get_peft_model_state_dict(adapted).keys()
+    check_loaded(wanted - header.keys(), header.keys() - wanted, path)
     try:
         set_peft_model_state_dict(adapted, load_file(path))
     except RuntimeError as error:
