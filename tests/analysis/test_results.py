@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.analysis.results import finished, read_analysis, table_of, write_analysis
+from harness.analysis.results import Analysis, finished, read_analysis, table_of, write_analysis
 from harness.descriptors import Json
 from harness.errors import UserError
 from harness.runs import read_evaluations
@@ -65,3 +65,15 @@ def test_a_newer_format_is_refused(tmp_path: Path) -> None:
 def test_tables_of_evaluations_pass_analyses_by(tmp_path: Path) -> None:
     written(tmp_path)
     assert read_evaluations(tmp_path) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("marks", "said"), [(["demo", "limited"], "marks: demo, limited\n"), ([], "")]
+)
+def test_marks_are_printed_with_what_they_are_of(
+    marks: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from harness.cli.probe import finish
+
+    finish(Analysis("probe", "f", {"marks": [*marks]}, (), ("a note",), Path("r")))
+    assert capsys.readouterr().out == f"note: a note\n{said}records: r\n"

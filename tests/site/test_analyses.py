@@ -144,6 +144,24 @@ def test_what_an_analysis_is_about_comes_first() -> None:
     assert all(one.said for one in found)
 
 
+@pytest.mark.parametrize(
+    ("seeds", "said"), [((1, 1), "One seed"), ((3, 3), "3 seeds"), ((2, 3), "2 to 3 seeds")]
+)
+def test_a_figure_says_of_how_many_seeds_it_is(
+    results: Path, tmp_path: Path, seeds: tuple[int, ...], said: str
+) -> None:
+    pytest.importorskip("matplotlib")
+    rows: list[dict[str, Any]] = [
+        {"model": "m", "task": task, "relative": 0.1, "low": None, "high": None, "seeds": number}
+        for task, number in zip("ab", seeds, strict=True)
+    ]
+    write_analysis(results, "transfer", {"marks": []}, [table_of("transfer", rows)])
+    build(results, tmp_path / "out")
+    (page,) = (tmp_path / "out" / "analyses").glob("*.html")
+    caption = page.read_text("utf-8").split("<figcaption>")[1].split("</figcaption>")[0]
+    assert said in caption
+
+
 def test_figures_follow_the_reader_s_light(results: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     probed(results)
