@@ -17,7 +17,7 @@ from harness.engine.contrast import Against
 from harness.engine.features import FeatureCache
 from harness.engine.generation import Write, Written, generate
 from harness.engine.scoring import score_options
-from harness.engine.tokens import Ids, Joint
+from harness.engine.tokens import Ids, Joint, require_text
 from harness.engine.tree import Prompt
 from harness.models import Runtime
 from harness.requests import Choose, Failed, Generate, Request, Response, Scores, Text
@@ -118,8 +118,6 @@ class EngineAnswerer:
             return Failed("prompt_format", "the chat template leaves out or repeats an image")
         if not joint.prefix:
             return Failed("empty_prompt", "there is nothing before the answer")
-        if not all(joint.options):
-            return Failed("empty_option", "an option has no text")
         return Prepared(request, joint.prefix, joint.options)
 
     def _joint(self, request: Request, options: tuple[str, ...]) -> Joint | Failed:
@@ -129,7 +127,9 @@ class EngineAnswerer:
             if len(self._prompts) >= _KNOWN_PROMPTS:
                 self._prompts.clear()
             try:
-                self._prompts[key] = self._model.prompt(request.turns, options)
+                joint = self._model.prompt(request.turns, options)
+                require_text(options, joint.options)
+                self._prompts[key] = joint
             except PromptError as error:
                 self._prompts[key] = Failed(error.kind, str(error))
         return self._prompts[key]
