@@ -104,8 +104,9 @@ def regularised(samples: int, width: int, probes: int) -> dict[str, Json]:
 
 
 def large(images: int, layers: int) -> dict[str, Json]:
-    """Probe the last layers of a ViT-L out of shards, one after the other."""
+    """Probe layers of a ViT-L out of shards, one after the other."""
     columns = [Column(layer, "mean") for layer in range(DEPTH)]
+    found: list[Json] = []
     peaks: list[Json] = []
     spent: list[Json] = []
     with tempfile.TemporaryDirectory() as name:
@@ -116,10 +117,10 @@ def large(images: int, layers: int) -> dict[str, Json]:
         store = FeatureStore(folder, {"encoder": "simulated"})
         labels = written(store, images, columns)
         files = [path.stat().st_size for path in folder.rglob("*.npy")]
-        for column in columns[-layers:]:
+        for column in columns[:layers]:
             forget_peak()
             started = time.process_time()
-            accuracy = probe_layer(store, column, labels)
+            found.append(probe_layer(store, column, labels))
             spent.append(round(time.process_time() - started, 1))
             peaks.append(peak() * 1024)
             print(f"{column}: {spent[-1]} s, peak {peaks[-1]} bytes", file=sys.stderr)
@@ -128,7 +129,7 @@ def large(images: int, layers: int) -> dict[str, Json]:
         "layers_on_disk": DEPTH,
         "shards": len(files) // DEPTH,
         "bytes_on_disk": sum(files),
-        "large_accuracy": accuracy,
+        "accuracy_by_layer": found,
         "cpu_s_by_layer": spent,
         "peak_bytes_by_layer": peaks,
         "wanted_bytes": WANTED_BYTES,
