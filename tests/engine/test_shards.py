@@ -167,9 +167,7 @@ def test_a_split_training_continues_from_its_files_bit_for_bit(built: Path, tmp_
         assert torch.equal(one, two)
 
 
-def test_weights_saved_of_a_split_model_are_those_of_a_whole_one(
-    built: Path, tmp_path: Path
-) -> None:
+def test_weights_are_saved_and_read_back_split_or_whole(built: Path, tmp_path: Path) -> None:
     module, trained = prepared(socialfusion(built, built).load_model(CPU))
     save(module.model, trained, tmp_path / "whole")
     divide(module)
@@ -181,6 +179,11 @@ def test_weights_saved_of_a_split_model_are_those_of_a_whole_one(
         assert one.keys() == two.keys()
         assert all(torch.equal(one[key], two[key]) for key in one)
     assert not (tmp_path / "nothing").exists()
+    before = trained_weights(module, trained)
+    steps(module, trained)
+    restore(module.model, trained, tmp_path / "whole")
+    for one, other in zip(before, trained_weights(module, trained), strict=True):
+        assert torch.equal(one, other)
 
 
 def test_samples_without_images_reach_what_images_use(built: Path) -> None:
