@@ -55,17 +55,26 @@ class FeatureCache:
         self._known: set[Path] = set()
         self._looked = False
 
+    @property
+    def keeps(self) -> bool:
+        """Whether features are kept at all."""
+        return self._folder is not None
+
+    def __contains__(self, key: str) -> bool:
+        """Whether an image's features are there."""
+        if self._folder is None:
+            return False
+        if not self._looked:
+            self._look()
+        return key in self._held or key in self._places
+
     def get(self, key: str) -> Tensor | None:
         """Return an image's features; ``None`` when they are not there or the shard is damaged."""
-        if self._folder is None:
+        if key not in self:
             return None
         if key in self._held:
             return self._held[key]
-        if not self._looked:
-            self._look()
-        path = self._places.get(key)
-        if path is None:
-            return None
+        path = self._places[key]
         try:
             with safe_open(path, framework="pt") as shard:
                 found: Tensor = shard.get_tensor(key)

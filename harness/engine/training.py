@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -107,6 +107,15 @@ class TrainingModule(nn.Module):
         """Take note that weights are split; nobody is to wrap the module once more."""
         self.is_split = True
         self._is_accelerate_prepared = True  # accelerate's own word for it
+
+    def remember(self, items: Iterable[Item]) -> None:
+        """Encode images that a frozen encoder has not seen, for whoever asks for them next."""
+        if self._features is None or not self._features.keeps:
+            return
+        for item in items:
+            if any(key not in self._features for key in item.keys):
+                self._encode(item)
+        self.flush()
 
     def flush(self) -> None:
         """Write features that are held in memory."""

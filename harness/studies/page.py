@@ -22,7 +22,8 @@ from harness.training.run import RECORD
 if TYPE_CHECKING:
     from harness.studies.run import Outcome, StudyResult
 
-_NOT_FIGURES = {"epoch", "loss", "samples", "steps", "measuring_seconds", "training_seconds"}
+_SECONDS = ("encoding_seconds", "measuring_seconds", "training_seconds")
+_NOT_FIGURES = {"epoch", "loss", "samples", "steps", *_SECONDS}
 
 
 class Titled(Protocol):
@@ -151,9 +152,9 @@ def _figures(epoch: Mapping[str, Any]) -> Iterator[str]:
         if name not in _NOT_FIGURES and isinstance(value, int | float):
             shown = f"{value:.3f}" if isinstance(value, float) else f"{value:,}"
             yield f"{name.replace('_', ' ')} {shown}"
-    measuring, training = epoch.get("measuring_seconds"), epoch.get("training_seconds")
-    if measuring is not None and training:
-        yield f"measuring {100 * measuring / (measuring + training):.0f} % of the time"
+    measuring, whole = epoch.get("measuring_seconds"), sum(epoch.get(name, 0) for name in _SECONDS)
+    if measuring is not None and whole:
+        yield f"measuring {100 * measuring / whole:.0f} % of the time"
 
 
 def _record(outcome: Outcome) -> dict[str, Any]:

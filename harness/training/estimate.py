@@ -94,6 +94,7 @@ def _seconds_a_sample(held: Mapping[str, Any], *, measured: bool) -> float:
     shown = sum(epoch["samples"] for epoch in epochs)
     seconds = sum(epoch["training_seconds"] for epoch in epochs) / shown
     if measured:
-        measuring = sum(epoch.get("measuring_seconds", 0.0) for epoch in epochs)
+        names = ("encoding_seconds", "measuring_seconds")
+        measuring = sum(epoch.get(name, 0.0) for epoch in epochs for name in names)
         seconds += measuring / (len(epochs) * held["data"]["samples"])
     return float(seconds)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from harness.engine.trained import Trained
     from harness.engine.training import TrainingModule
     from harness.models import Answerer
+    from harness.training.items import Items
     from harness.training.loop import Stage
 
 RECORD = "train.json"
@@ -278,7 +279,7 @@ def features_of(subject: Subject, model: VisionLanguageModel) -> Any:
 
 
 def _epoch(  # noqa: PLR0913, PLR0917  what an epoch is made of
-    plan: TrainingPlan, stage: Stage, optimiser: Any, items: Any, number: int, heard: Watcher
+    plan: TrainingPlan, stage: Stage, optimiser: Any, items: Items, number: int, heard: Watcher
 ) -> dict[str, Json]:
     """Train one epoch unless it is done; return its record."""
     from harness.training import loop
@@ -294,7 +295,7 @@ def _epoch(  # noqa: PLR0913, PLR0917  what an epoch is made of
     is_chosen = chosen.is_file()
     here.wait()
     if asks and not is_chosen:
-        found_here = _choose(plan, stage, number)
+        found_here = _choose(plan, stage, items, number)
         if here.first:
             folder.mkdir(parents=True, exist_ok=True)
             loop.write_epoch(chosen, found_here)
@@ -316,24 +317,29 @@ def _epoch(  # noqa: PLR0913, PLR0917  what an epoch is made of
     return found
 
 
-def _choose(plan: TrainingPlan, stage: Stage, number: int) -> Epoch:
-    """Ask the recipe what an epoch sees; what its measuring took is among the figures."""
+def _choose(plan: TrainingPlan, stage: Stage, items: Items, number: int) -> Epoch:
+    """Ask the recipe what an epoch sees; what its measuring took is among the figures.
+
+    Features of a frozen encoder serve the training as well: they are timed apart.
+    """
     from harness.training.measure import measure_pool
 
-    seconds = 0.0
+    seconds: dict[str, Json] = {}
 
     def measure() -> Skews:
-        nonlocal seconds
-        started = time.monotonic()
+        begun = time.monotonic()
+        pool = (items(place, 1.0) for place in range(len(plan.pool.lessons)))
+        stage.module.eval()
+        stage.module.during(partial(stage.module.remember, pool))
+        encoded = time.monotonic()
         found = _asked(plan, stage, partial(measure_pool, plan))
-        seconds += time.monotonic() - started
+        seconds["encoding_seconds"] = round(encoded - begun, 3)
+        seconds["measuring_seconds"] = round(time.monotonic() - encoded, 3)
         return found
 
     chance = Random(plan.settings.seed * 1_000_003 + number)
     epoch = stage.recipe.epoch(number, plan.pool.examples, measure, chance)
-    if not seconds:
-        return epoch
-    return replace(epoch, figures={**epoch.figures, "measuring_seconds": round(seconds, 3)})
+    return replace(epoch, figures={**epoch.figures, **seconds})
 
 
 def _asked(plan: TrainingPlan, stage: Stage, measure: Callable[[Answerer], Found]) -> Found:

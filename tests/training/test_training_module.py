@@ -11,6 +11,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from harness import api
 from harness.engine.answerer import EngineAnswerer
+from harness.engine.features import FeatureCache
 from harness.engine.trained import Trained, prepare, weights
 from harness.engine.training import Item, TrainingModule
 from harness.models import Runtime
@@ -98,3 +99,38 @@ def test_what_does_not_train_stays_as_it_is_asked(spoken: Any) -> None:
     assert not spoken.parts()["vision_tower"].training
     assert spoken.parts()["connector"].training
     module.eval()
+
+
+def test_images_that_are_remembered_are_not_opened_again(
+    spoken: Any, pictures: Any, tmp_path: Path
+) -> None:
+    opened: list[str] = []
+
+    def item(number: int) -> Item:
+        shown = (pictures[number],)
+        joint = spoken.prompt((Turn("user", "what is this?", shown),), ("a cat",))
+
+        def look() -> Any:
+            opened.append(str(number))
+            return shown
+
+        return Item(str(number), joint.prefix, joint.options[0], (shown[0].key,), look)
+
+    module = TrainingModule(spoken, FeatureCache(tmp_path, {})).eval()
+    module.remember(item(number) for number in (0, 1, 0))
+    assert opened == ["0", "1"]
+    again = FeatureCache(tmp_path, {})
+    assert pictures[0].key in again
+    assert pictures[2].key not in again
+    with torch.no_grad():
+        found, _ = module([item(0), item(1)])
+        assert opened == ["0", "1"]
+        assert torch.equal(found, TrainingModule(spoken, None).eval()([item(0), item(1)])[0])
+
+
+def test_without_a_place_for_features_nothing_is_encoded_ahead(spoken: Any) -> None:
+    def look() -> Any:
+        raise AssertionError
+
+    module = TrainingModule(spoken, FeatureCache(None, {}))
+    module.remember([Item("0", (1,), (2,), ("k",), look)])
