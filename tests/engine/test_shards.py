@@ -182,8 +182,8 @@ def test_weights_are_saved_and_read_back_split_or_whole(built: Path, tmp_path: P
     before = trained_weights(module, trained)
     steps(module, trained)
     restore(module.model, trained, tmp_path / "whole")
-    for one, other in zip(before, trained_weights(module, trained), strict=True):
-        assert torch.equal(one, other)
+    for old, new in zip(before, trained_weights(module, trained), strict=True):
+        assert torch.equal(old, new)
 
 
 def test_samples_without_images_reach_what_images_use(built: Path) -> None:
