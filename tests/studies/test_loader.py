@@ -63,7 +63,8 @@ def test_every_setting_of_a_training_can_be_declared(tmp_path: Path) -> None:
     assert {name: settings[name] for name in given} == given
     schema = json.loads(Path(loader.__file__).with_name("study.schema.json").read_text())
     known = set(schema["$defs"]["training"]["properties"])
-    ours = {"seed", "log_every"}  # seeds are the study's, and the log changes nothing
+    # Seeds are the study's, the log changes nothing, and a study is one process.
+    ours = {"seed", "log_every", "shard"}
     assert {field.name for field in fields(TrainingSettings)} - ours <= known
     with pytest.raises(UserError, match="hold_out"):
         load_study(str(study(tmp_path, text.replace("0.1", "1.5"))))
