@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -76,14 +77,17 @@ def prepare(model: VisionLanguageModel, trained: Trained) -> None:
         if name != LORA:
             held[name].requires_grad_(requires_grad=True)
     if LORA in trained.parts:
-        language_model = held["language_model"]
+        language_model = _unwrapped(held["language_model"])
         config = LoraConfig(
             r=trained.rank,
             lora_alpha=trained.alpha,
             lora_dropout=trained.dropout,
             target_modules=_linear_layers(language_model),
         )
-        inject_adapter_in_model(config, language_model, adapter_name=ADAPTER)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Already found a `peft_config`")
+            inject_adapter_in_model(config, language_model, adapter_name=ADAPTER)
+        _activate_all(language_model)
     if "vision_tower" in trained.parts:
         model.features_key = None  # what it says of an image changes from step to step
 
@@ -98,7 +102,7 @@ def weights(model: VisionLanguageModel, trained: Trained) -> Iterator[tuple[str,
     """Yield part, name within the part, and tensor of everything that trains."""
     held = model.parts()
     for part in trained.parts:
-        module = held["language_model" if part == LORA else part]
+        module = _unwrapped(held["language_model" if part == LORA else part])
         for name, weight in module.named_parameters():
             if part != LORA or f".{ADAPTER}." in name:
                 yield part, name, weight
@@ -243,13 +247,40 @@ def _put(weight: Tensor, values: Tensor) -> None:
     put(weight, values)
 
 
+def _unwrapped(module: nn.Module) -> nn.Module:
+    """Return a module without peft's wrapper: its weights' names are then those of a merged one."""
+    from peft import PeftModel
+
+    found: nn.Module = module.get_base_model() if isinstance(module, PeftModel) else module
+    return found
+
+
+def _activate_all(module: nn.Module) -> None:
+    """Let our adapter add to those the model came with, which stay as they are."""
+    from peft.tuners.lora import LoraLayer
+
+    for layer in module.modules():
+        if isinstance(layer, LoraLayer) and len(layer.lora_A) > 1:
+            layer.set_adapter(list(layer.lora_A))
+            for name, weight in layer.named_parameters():
+                weight.requires_grad_(f".{ADAPTER}." in name)
+
+
 def _linear_layers(module: nn.Module) -> list[str]:
-    """Return the names of the linear layers but the one that names tokens."""
+    """Return the names of the linear layers, adapted or not, but the one that names tokens."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
     from torch import nn
 
     head = getattr(module, "get_output_embeddings", lambda: None)()
-    return [
-        name
-        for name, layer in module.named_modules()
-        if isinstance(layer, nn.Linear) and layer is not head and not name.endswith("lm_head")
-    ]
+    found: list[str] = []
+    adapted: tuple[str, ...] = ()
+    for name, layer in module.named_modules():
+        if name.startswith(adapted):
+            continue
+        base = layer
+        if isinstance(layer, BaseTunerLayer):
+            adapted = (*adapted, f"{name}.")
+            base = layer.get_base_layer()
+        if isinstance(base, nn.Linear) and layer is not head and not name.endswith("lm_head"):
+            found.append(name)
+    return found

@@ -1,0 +1,65 @@
+"""What trained fits the model again, whether or not the model's own adapters were merged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from harness.engine.trained import Trained, load, prepare, save, weights
+from harness.engine.training import Item, TrainingModule
+from harness.requests import Turn
+from tests.plugins.socialfusion.conftest import built, pictures
+
+__all__ = ["built", "pictures"]
+pytestmark = pytest.mark.torch
+LORA = Trained(("connector", "lora"), rank=2)
+
+
+def spoken(built: Path, *, merge: bool) -> Any:
+    from harness_socialfusion import checkpoint
+    from harness_socialfusion.sources import Source
+    from harness_socialfusion.spoken import SpokenModel
+
+    model = checkpoint.load(built / "saved", merge=merge).eval()
+    return SpokenModel(model, encoder=Source("e", None, "", ""), score_eos=True)
+
+
+def answers(model: Any, pictures: Any) -> torch.Tensor:
+    shown = (pictures[0],)
+    joint = model.prompt((Turn("user", "what is this?", shown),), ("two people talking",))
+    item = Item("0", joint.prefix, joint.options[0], (shown[0].key,), lambda: shown)
+    with torch.no_grad():
+        found: torch.Tensor = TrainingModule(model, None).eval()([item])[0]
+    return found
+
+
+@pytest.mark.parametrize("trained_merged", [True, False])
+def test_trained_weights_fit_beside_adapters_merged_or_not(
+    built: Path, pictures: Any, tmp_path: Path, trained_merged: bool
+) -> None:
+    one = spoken(built, merge=trained_merged)
+    untrained = answers(one, pictures)
+    prepare(one, LORA)
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for _, _, weight in weights(one, LORA):
+            weight.add_(torch.randn_like(weight) * 0.05)
+    save(one, LORA, tmp_path)
+    expected = answers(one, pictures)
+    assert not torch.allclose(expected, untrained, atol=1e-2)
+    other = spoken(built, merge=not trained_merged)
+    load(other, tmp_path)
+    assert torch.allclose(answers(other, pictures), expected, atol=1e-5)
+
+
+def test_adapters_that_the_model_came_with_stay_as_they_are(built: Path) -> None:
+    model = spoken(built, merge=False)
+    prepare(model, LORA)
+    module = TrainingModule(model, None).train()
+    training = {id(one) for _, _, one in weights(model, LORA)}
+    assert training
+    for name, weight in module.named_parameters():
+        assert weight.requires_grad == (id(weight) in training), name
