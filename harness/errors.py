@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 
@@ -44,6 +45,32 @@ class DataError(UserError):
 
 class PluginError(UserError):
     """A plugin that was asked for and cannot be had. Exit code 2."""
+
+
+@contextmanager
+def plugin_call(
+    plugin: str, method: str, where: str, passes: Callable[[Exception], bool] = lambda _: False
+) -> Iterator[None]:
+    """Turn what a plugin's code raises into one message; our own errors pass.
+
+    Args:
+        plugin: What is called, such as ``recipe 'ft'``.
+        method: Which of its methods.
+        where: Its target.
+        passes: Which other exceptions pass as they are.
+
+    Raises:
+        PluginError: the code raised.
+    """
+    try:
+        yield
+    except HarnessError:
+        raise
+    except Exception as error:
+        if passes(error):
+            raise
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        raise PluginError(f"{plugin} raised in {method}: {said}", where=where) from error
 
 
 class CheckFailed(HarnessError):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from harness.descriptors import AnswerMethodDescriptor, Json, load_target
-from harness.errors import HarnessError, PluginError
+from harness.errors import PluginError, plugin_call
 from harness.requests import Choose, Embed, Failed, Generate, Request, Scores, Text, Vectors
 from harness.requests.method import AnswerMethod, AsksOtherwise, Result
 
@@ -76,15 +76,8 @@ class Guarded:
                 return Failed("not_finite", f"method {self._name!r} gave a score that is no number")
         return found
 
-    @contextmanager
-    def _calling(self, method: str) -> Iterator[None]:
-        try:
-            yield
-        except HarnessError:
-            raise
-        except Exception as error:
-            said = " ".join(f"{type(error).__name__}: {error}".split())
-            raise self._wrong(f"raised in {method}: {said}") from error
+    def _calling(self, method: str) -> AbstractContextManager[None]:
+        return plugin_call(f"answer method {self._name!r}", method, self._where)
 
     def _wrong(self, said: str) -> PluginError:
         return PluginError(f"answer method {self._name!r} {said}", where=self._where)

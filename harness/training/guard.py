@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING
 
 from harness.descriptors import Json, RecipeDescriptor, load_target
-from harness.errors import HarnessError, PluginError, UserError
+from harness.errors import PluginError, UserError, plugin_call
 from harness.training.contract import Epoch, Example, Measure, Recipe
 
 if TYPE_CHECKING:
@@ -69,19 +69,10 @@ class Guarded(Recipe):
         with self._calling("finished"):
             self._recipe.finished(number, figures)
 
-    @contextmanager
-    def _calling(self, method: str) -> Iterator[None]:
+    def _calling(self, method: str) -> AbstractContextManager[None]:
         from harness.engine.batching import out_of_memory
 
-        try:
-            yield
-        except HarnessError:
-            raise
-        except Exception as error:
-            if out_of_memory(error):
-                raise
-            said = " ".join(f"{type(error).__name__}: {error}".split())
-            raise self._wrong(f"raised in {method}: {said}") from error
+        return plugin_call(f"recipe {self._name!r}", method, self._where, out_of_memory)
 
     def _wrong(self, said: str) -> PluginError:
         return PluginError(f"recipe {self._name!r} {said}", where=self._where)
