@@ -348,12 +348,17 @@ def _asked(plan: TrainingPlan, stage: Stage, measure: Callable[[Answerer], Found
     A model that is split answers when all processes ask it the same, in the same batches.
     """
     from harness.engine.answerer import EngineAnswerer
+    from harness.engine.merging import merged
 
     runtime = plan.subject.runtime
     if stage.settings.shard:
         runtime = replace(runtime, deterministic=True)
+    model = stage.module.model
     stage.module.eval()
-    return stage.module.during(lambda: measure(EngineAnswerer(stage.module.model, runtime)))
+    # Autocast would round the sums.
+    whole = stage.settings.precision == "float32"
+    with merged(model.parts()["language_model"]) if whole else nullcontext():
+        return stage.module.during(lambda: measure(EngineAnswerer(model, runtime)))
 
 
 def _tidy(plan: TrainingPlan, out: Path, epochs: Sequence[Mapping[str, Json]]) -> None:
