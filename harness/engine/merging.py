@@ -21,24 +21,26 @@ def merged(module: nn.Module) -> Iterator[None]:
     Args:
         module: In evaluation mode; what trains is not to be changed meanwhile.
     """
-    held: list[tuple[Any, Any, torch.Tensor]] = []
+    layers: list[Any] = [layer for layer in module.modules() if _takes_sums(layer)]
+    held: list[tuple[Any, torch.Tensor]] = []
     try:
-        for layer in module.modules():
-            if isinstance(layer, LoraLayer) and _takes_sums(layer):
-                weight = layer.get_base_layer().weight
-                held.append((layer, weight, weight.detach().to("cpu", copy=True)))
-                with torch.no_grad():
-                    layer.merge()
+        for layer in layers:
+            held.append((layer, layer.get_base_layer().weight.detach().to("cpu", copy=True)))
+            with torch.no_grad():
+                layer.merge()
         yield
     finally:
-        for layer, weight, before in held:
+        for layer, before in held:
             layer.merged_adapters.clear()
             with torch.no_grad():
-                weight.copy_(before)
+                layer.get_base_layer().weight.copy_(before)
 
 
-def _takes_sums(layer: LoraLayer) -> bool:
-    base = layer.get_base_layer()
-    if type(base) is not nn.Linear or layer.merged:
+def _takes_sums(layer: nn.Module) -> bool:
+    if not isinstance(layer, LoraLayer) or layer.merged:
         return False
-    return type(base.weight) is nn.Parameter and base.weight.dtype == torch.float32
+    base = layer.get_base_layer()
+    weight = base.weight
+    return (
+        type(base) is nn.Linear and type(weight) is nn.Parameter and weight.dtype == torch.float32
+    )
