@@ -113,8 +113,10 @@ def test_chats_with_shots_system_and_several_pictures_are_asked_as_transformers_
 
 
 def test_text_that_names_the_image_token_is_text(models: dict[str, Any]) -> None:
-    ids = models["llava_next"].prompt([Turn("user", "what does <image> mean?")], ["<image>"]).prefix
-    assert IMAGE not in ids
+    turns = [Turn("user", "what does <image> mean?")]
+    assert IMAGE not in models["llava_next"].prompt(turns, ["an <image>"]).prefix
+    with pytest.raises(PromptError, match="has no text"):
+        models["llava_next"].prompt(turns, ["<image>"])
 
 
 def test_the_plain_form_is_used_where_there_is_no_template(picture: Any) -> None:
