@@ -11,6 +11,7 @@ from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forwar
 from torch.distributed.tensor import DTensor, distribute_tensor
 from transformers.modeling_layers import GradientCheckpointingLayer
 
+from harness.engine.trained import here
 from harness.engine.training import TrainingModule
 from harness.errors import UserError
 
@@ -68,11 +69,6 @@ def meet(module: TrainingModule) -> None:
 def whole(weight: Tensor) -> Tensor:
     """Return a weight put together; every process must ask at once."""
     return weight.full_tensor() if isinstance(weight, DTensor) else weight
-
-
-def here(weight: Tensor) -> Tensor:
-    """Return what this process holds of a weight."""
-    return weight.to_local() if isinstance(weight, DTensor) else weight
 
 
 def put(weight: Tensor, values: Tensor) -> None:

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.engine.weights import hash_file
 from harness.errors import UserError, nearest
@@ -222,6 +222,13 @@ def read_part(path: Path) -> Mapping[str, Tensor]:
         found: Mapping[str, Tensor] = load_file(path)
     except (OSError, SafetensorError) as error:
         raise UserError(f"cannot be read: {error}", where=path) from None
+    return found
+
+
+def here(weight: Tensor) -> Tensor:
+    """Return what this process holds of a weight that may be split over processes."""
+    held: Any = weight
+    found: Tensor = held.to_local() if _is_split(weight) else held
     return found
 
 

@@ -320,7 +320,7 @@ class EpochTrainer(Trainer):
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         trained = parts.weights(self._stage.module.model, self._stage.trained)
-        bad = sum(not torch.isfinite(_here(weight)).all() for _, _, weight in trained)
+        bad = sum(not torch.isfinite(parts.here(weight)).all() for _, _, weight in trained)
         if self._stage.processes.sum(bad):
             raise self._not_finite("weights are not finite after step {}")
         super()._save_checkpoint(model, trial)
@@ -360,12 +360,6 @@ class EpochTrainer(Trainer):
         stage, folder = self._stage, Path(resume_from_checkpoint)
         parts.restore(stage.module.model, stage.trained, folder)
         self.total = float(json.loads((folder / _LOSS).read_text(encoding="utf-8")))
-
-
-def _here(weight: Tensor) -> Any:
-    """Return what this process holds of a weight."""
-    held: Any = weight
-    return held.to_local() if hasattr(held, "to_local") else held
 
 
 class Reporting(TrainerCallback):

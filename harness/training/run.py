@@ -329,7 +329,6 @@ def _choose(plan: TrainingPlan, stage: Stage, items: Items, number: int) -> Epoc
     def measure() -> Skews:
         begun = time.monotonic()
         pool = (items(place, 1.0) for place in range(len(plan.pool.lessons)))
-        stage.module.eval()
         stage.module.during(partial(stage.module.remember, pool))
         encoded = time.monotonic()
         found = _asked(plan, stage, partial(measure_pool, plan))
