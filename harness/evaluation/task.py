@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -62,9 +62,12 @@ class Task:
 
         Where the spec asks about each of several values, a sample comes once for each.
         """
-        found = self.read(split)
+        return self.about_each(self.read(split))
+
+    def about_each(self, samples: Iterable[Sample]) -> Iterator[Sample]:
+        """Yield samples as the spec asks about them: once for each of its values, if it has any."""
         each = self.spec.data.each
-        return found if each is None else _about_each(each, found)
+        return iter(samples) if each is None else _about_each(each, samples)
 
     def read(self, split: str | None = None) -> Iterator[Sample]:
         """Yield a split's samples as the reader has them, before any is asked about each value."""
@@ -134,7 +137,7 @@ class Task:
         return files
 
 
-def _about_each(each: Each, samples: Iterator[Sample]) -> Iterator[Sample]:
+def _about_each(each: Each, samples: Iterable[Sample]) -> Iterator[Sample]:
     text = f"{each.field}_text"
     for sample in samples:
         for value in each.values:

@@ -5,56 +5,54 @@ The very metric of the task, on its train split, through the engine that evaluat
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 
 from harness.errors import UserError
 from harness.evaluation.ask import Asker
 from harness.evaluation.execute import answered_block
-from harness.evaluation.plan import Selection, plan_task
+from harness.evaluation.plan import BLOCK_IMAGES
 from harness.evaluation.score import Record, Scorer, scored
 from harness.evaluation.task import Task
 from harness.metrics.contract import GroupMetric, Label
 from harness.models import Answerer
 from harness.plugins import make, plugins
+from harness.samples import Sample
 from harness.specs import TaskSpec
 from harness.training.contract import Skews
-from harness.training.pool import on_train_split, source_id
-
-if TYPE_CHECKING:
-    from harness.training.plan import TrainingPlan
+from harness.training.pool import Pool, source_id
 
 
-def measure_pool(plan: TrainingPlan, answerer: Answerer) -> Skews:
+def measure_pool(pool: Pool, answerer: Answerer) -> Skews:
     """Ask the model as it is now the fairness question of every task trained on.
 
     Raises:
         UserError: a task whose headline metric does not compare groups.
     """
     found: dict[tuple[str, str, str], float] = {}
-    for task in plan.tasks:
-        ids = {
-            source_id(lesson.task, lesson.sample)
-            for lesson in plan.pool.lessons
-            if lesson.task.id == task.id and not lesson.against
-        }
-        found |= skews_of(task.spec, ask_train_split(task, answerer, ids))
+    for task in {lesson.task.id: lesson.task for lesson in pool.lessons}.values():
+        blocks = _in_blocks(task, own_questions(task, pool))
+        found |= skews_of(task.spec, answers(task, answerer, blocks))
     return found
 
 
-def ask_train_split(task: Task, answerer: Answerer, ids: Iterable[str]) -> Iterable[Record]:
-    """Yield records of the task's own questions about samples of its train split."""
-    wanted = frozenset(f"{name}{ending}" for name in ids for ending in task.endings)
-    return asked_records(on_train_split(task), answerer, wanted)
+def own_questions(task: Task, pool: Pool) -> Iterator[Sample]:
+    """Yield what a task asks about each sample of it that is in a pool, which keeps them read."""
+    sources: dict[str, Sample] = {}
+    for lesson in pool.lessons:
+        if lesson.task.id == task.id and not lesson.against:
+            name = source_id(task, lesson.sample)
+            sources.setdefault(name, replace(lesson.sample, id=name))
+    return task.about_each(sources.values())
 
 
-def asked_records(task: Task, answerer: Answerer, ids: frozenset[str]) -> Iterable[Record]:
-    """Yield records of these samples of the split that a task asks about."""
-    planned = plan_task(task, Selection(ids=ids))
+def answers(task: Task, answerer: Answerer, blocks: Iterable[list[Sample]]) -> Iterator[Record]:
+    """Yield the record of each sample that a task asks about."""
     asker, scorer = Asker(task), Scorer(task.spec)
-    for samples in planned.stream():
+    for samples in blocks:
         yield from answered_block(answerer, scorer, asker.block(samples))
 
 
@@ -80,6 +78,12 @@ def skews_of(spec: TaskSpec, records: Iterable[Record]) -> Skews:
         for place, value in metric.counts.statistics(sample).items():
             held[place] = held.get(place, 0.0) + value
     return _components(metric, sums)
+
+
+def _in_blocks(task: Task, samples: Iterator[Sample]) -> Iterator[list[Sample]]:
+    size = BLOCK_IMAGES * len(task.endings)
+    while block := list(islice(samples, size)):
+        yield block
 
 
 def _components(metric: GroupMetric, sums: dict[Label, dict[int, float]]) -> Skews:

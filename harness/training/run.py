@@ -331,7 +331,7 @@ def _choose(plan: TrainingPlan, stage: Stage, items: Items, number: int) -> Epoc
         pool = (items(place, 1.0) for place in range(len(plan.pool.lessons)))
         stage.module.during(partial(stage.module.remember, pool))
         encoded = time.monotonic()
-        found = _asked(plan, stage, partial(measure_pool, plan))
+        found = _asked(plan, stage, partial(measure_pool, plan.pool))
         seconds["encoding_seconds"] = round(encoded - begun, 3)
         seconds["measuring_seconds"] = round(time.monotonic() - encoded, 3)
         return found

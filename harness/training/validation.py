@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 from harness.descriptors import Json
 from harness.errors import UserError, unknown
+from harness.evaluation.plan import Selection, plan_task
 from harness.evaluation.summarise import summarise
 from harness.evaluation.task import Task
 from harness.plugins import find, plugins
 from harness.specs import MetricSpec, fingerprint
-from harness.training.measure import asked_records
+from harness.training.measure import answers
 from harness.training.pool import Cluster, cluster_of, on_split, on_train_split, source_of
 
 if TYPE_CHECKING:
@@ -63,8 +64,9 @@ class Validation:
         """Return the metric of the model as it is; ``None`` where it is not defined."""
         metric = replace(self.metric, main=True)
         spec = replace(self.task.spec, metrics=(metric,), slices=())
-        records = asked_records(Task(spec, self.task.settings), answerer, self.ids)
-        return summarise(spec, [list(records)]).metrics[0].value
+        task = Task(spec, self.task.settings)
+        blocks = plan_task(task, Selection(ids=self.ids)).stream()
+        return summarise(spec, [list(answers(task, answerer, blocks))]).metrics[0].value
 
     def best(self, epochs: Sequence[Mapping[str, Json]]) -> int | None:
         """Return the best of the epochs recorded so far; ``None`` when none has a value."""

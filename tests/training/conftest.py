@@ -1,4 +1,4 @@
-"""A small RAF-DB folder with both splits, and a tiny SocialFusion model to train."""
+"""Small folders of RAF-DB and SocialCounterfactuals, and a tiny SocialFusion model to train."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from tests.plugins.socialfusion.conftest import built
+from tests.readers.people import counterfactuals, shard
 
 __all__ = ["built"]
 
@@ -32,4 +33,13 @@ def faces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     labels = root / "basic" / "EmoLabel" / "list_patition_label.txt"
     labels.parent.mkdir(parents=True)
     labels.write_text("\n".join(rows) + "\n")
+    return root
+
+
+@pytest.fixture
+def sets(tmp_path: Path) -> Path:
+    """Return a folder of SocialCounterfactuals with 12 sets of 12 people."""
+    root = tmp_path / "sets"
+    root.mkdir()
+    shard(root, [row for number in range(12) for row in counterfactuals("chef", number)])
     return root

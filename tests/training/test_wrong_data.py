@@ -19,15 +19,6 @@ from tests.readers.people import counterfactuals, shard
 from tests.training.test_train import flags, train
 
 
-@pytest.fixture
-def sets(tmp_path: Path) -> Path:
-    """Return a folder of SocialCounterfactuals with 12 sets of 12 people."""
-    root = tmp_path / "sets"
-    root.mkdir()
-    shard(root, [row for number in range(12) for row in counterfactuals("chef", number)])
-    return root
-
-
 @pytest.mark.parametrize("form", ["open", "yes_no"])
 def test_a_task_asked_per_value_is_contaminated_by_the_sample_itself(
     sets: Path, tmp_path: Path, form: str
