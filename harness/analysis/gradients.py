@@ -94,7 +94,7 @@ def run_gradients(  # noqa: PLR0913  what the measurement is made of
         "form": form,
         "minibatches": number,
         "settings": {**plain, "scheme": SCHEME},
-        "marks": marks_of(subject, tasks),
+        "marks": marks_of(subject, tasks, limited=limit is not None),
     }
     done = finished(results, KIND, about)
     if done is not None:

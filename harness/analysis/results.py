@@ -105,11 +105,12 @@ def _plain(value: Json) -> Json:
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
-def marks_of(subject: Subject, tasks: Sequence[Task]) -> Json:
+def marks_of(subject: Subject, tasks: Sequence[Task], *, limited: bool = False) -> Json:
     """Return the marks that a model, its training and tasks' data put on an analysis."""
     trained = subject.checkpoint.marks if subject.checkpoint is not None else ()
     data = (mark for task in tasks for mark in task.located.marks)
-    return [*sorted({*subject.marks, *trained, *data})]
+    part = ("limited",) if limited else ()
+    return [*sorted({*subject.marks, *trained, *data, *part})]
 
 
 def finished(results: Path, kind: str, about: Mapping[str, Json]) -> Analysis | None:

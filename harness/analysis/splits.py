@@ -49,7 +49,7 @@ class Probed:
         validation: Where ``val`` came from: ``split`` or ``part of train``.
         left_out: Samples without a right answer or whose picture cannot be opened.
         images: Hash of all pictures by split, in order.
-        marks: Marks of the data.
+        marks: Marks of the data, and of their being a part.
     """
 
     spec: TaskSpec
@@ -117,7 +117,7 @@ def read_task(task: Task, *, limit: int | None, share: float, seed: int) -> Prob
         validation,
         left_out,
         digest.hexdigest(),
-        task.located.marks,
+        (*task.located.marks, *(("limited",) if limit is not None else ())),
     )
     _check(found_task)
     return found_task

@@ -6,8 +6,9 @@ alone (arXiv 2512.01148 in words; that the change is relative and paired by seed
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,10 @@ class Trained:
     """An evaluation of trained weights.
 
     Attributes:
-        model: The model before training, by id and the hash of its identity.
+        model: The model before training; by name, and another tower's hash where it was given one.
+        base: The same by the hash of its identity.
         mixture: How it was trained but for tasks and seed, as text.
+        training: What the record says of the training.
     """
 
     record: EvaluationRecord
@@ -39,6 +42,7 @@ class Trained:
     tasks: tuple[str, ...]
     seed: int
     mixture: str
+    training: Mapping[str, Json]
 
     @property
     def value(self) -> float | None:
@@ -108,14 +112,16 @@ def _trained(record: EvaluationRecord, training: Any) -> Trained | None:
         if kind not in {SINGLE, JOINT} or (kind == SINGLE and len(tasks) != 1):
             return None
         mixture: Json = {"options": recipe["options"], "parts": training["parts"]}
+        tower = training.get("tower")
         return Trained(
             record=record,
-            model=record.model,
-            base=_base(record),
+            model=record.model if tower is None else f"{record.model} (tower {tower[:8]})",
+            base=_base(record, tower),
             recipe=kind,
             tasks=tasks,
             seed=int(training["seed"]),
             mixture=fingerprint(mixture)[:12],
+            training=training,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(
@@ -123,11 +129,12 @@ def _trained(record: EvaluationRecord, training: Any) -> Trained | None:
         ) from None
 
 
-def _base(record: EvaluationRecord) -> str:
-    """Return the model's identity without what training put over it."""
+def _base(record: EvaluationRecord, tower: str | None = None) -> str:
+    """Return the model's identity as it was before training."""
     model: Any = record.raw["model"]
     identity = {key: value for key, value in model["identity"].items() if key != "checkpoint"}
-    return fingerprint({"id": model["id"], "identity": identity})
+    given = {} if tower is None else {"tower": tower}
+    return fingerprint({"id": model["id"], "identity": identity, **given})
 
 
 def changes(
@@ -174,10 +181,34 @@ def _ambiguous(several: Sequence[Trained]) -> UserError:
     one = several[0]
     return UserError(
         f"several {one.recipe} trainings of {one.model} on {'+'.join(one.tasks)} were evaluated "
-        f"on {one.record.task}, seed {one.seed}",
+        f"on {one.record.task}, seed {one.seed}: {_unlike(one, several[1])}",
         where=", ".join(str(held.record.directory) for held in several),
         fix="name the folders or manifests of the runs to compare",
     )
+
+
+def _unlike(one: Trained, other: Trained) -> str:
+    """Say in what two trainings differ, or that the evaluations do."""
+    left, right = (dict(_leaves("", dict(held.training))) for held in (one, other))
+    keys = sorted((left.keys() | right.keys()) - {"fingerprint", "seed"})
+    found = [
+        f"{key} {left.get(key, 'none')} and {right.get(key, 'none')}"
+        for key in keys
+        if left.get(key) != right.get(key)
+    ]
+    if found:
+        return "they differ in " + ", ".join(found)
+    if left.get("fingerprint") == right.get("fingerprint"):
+        return "one training, asked twice"
+    return "their records do not say how they differ"
+
+
+def _leaves(name: str, held: Json) -> Iterator[tuple[str, str]]:
+    if isinstance(held, Mapping):
+        for key, value in held.items():
+            yield from _leaves(f"{name}.{key}" if name else str(key), value)
+    else:
+        yield name, json.dumps(held)
 
 
 def _compared(single: Trained, joint: Trained) -> dict[str, Json]:

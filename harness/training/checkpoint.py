@@ -81,6 +81,8 @@ def open_checkpoint(folder: Path) -> Checkpoint:
             "data": record["data"],
             "seed": record["settings"]["seed"],
             "parts": record["trained"]["parts"],
+            "settings": record["settings"],
+            **({"tower": record["tower"]} if "tower" in record else {}),
             "fingerprint": record["fingerprint"],
         }
         marks = frozenset(map(str, record["marks"]))

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from harness.analysis.gradients import GradientSettings, cosine, minibatches, tables_of
-from harness.analysis.results import read_analysis
+from harness.analysis.results import RECORD, read_analysis
 from harness.cli.main import entry
 from harness.errors import UserError
 from harness.evaluation.task import Task
@@ -173,6 +173,10 @@ def test_a_task_agrees_with_itself_under_another_name(
     assert row["negative"] == 0
     assert run(*asked, "--parts", "connector,lora", "--sketch", "0", "--micro-batch", "3") == 0
     assert len(list((tmp_path / "r").rglob("analysis.json"))) == 1
+    assert found.about["marks"] == []
+    assert run(*asked, "--limit", "12") == 0
+    marks = [read_analysis(path.parent).about["marks"] for path in (tmp_path / "r").rglob(RECORD)]
+    assert sorted(marks, key=str) == [["limited"], []]
 
 
 @pytest.mark.usefixtures("twice")

@@ -153,7 +153,13 @@ def test_validation_is_whole_clusters_of_train(many: Path) -> None:
     assert not apart[0] & apart[1]
     assert len(task.rows["train"]) + len(task.rows["val"]) == 70
     assert len(task.rows["test"]) == 35
-    assert task_of(many).images == task.images != task_of(many, limit=30).images
+    assert task_of(many).images == task.images
+
+
+def test_a_probe_of_a_part_of_the_split_says_so(many: Path) -> None:
+    whole, part = task_of(many), task_of(many, limit=30)
+    assert whole.images != part.images
+    assert (whole.marks, part.marks) == ((), ("limited",))
 
 
 def test_encoders_that_saw_different_pictures_have_no_difference() -> None:

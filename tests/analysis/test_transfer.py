@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,14 @@ WRONG = "disgust"
 
 
 def evaluation(
-    place: Path, recipe: str, tasks: list[str], seed: int, *, wrong: int, **more: Any
+    place: Path,
+    recipe: str,
+    tasks: list[str],
+    seed: int,
+    *,
+    wrong: int,
+    said: Mapping[str, Any] | None = None,
+    **more: Any,
 ) -> None:
     """Write an evaluation of RAF-DB after a training, with so many wrong answers of six."""
     from harness.runs.seal import seal, write_json
@@ -35,6 +43,7 @@ def evaluation(
             "seed": seed,
             "parts": ["lora"],
             "fingerprint": "f",
+            **(said or {}),
         }
     write_json(folder / "evaluation.json", held)
     seal(folder)
@@ -99,5 +108,33 @@ def test_what_cannot_be_paired_is_refused(
     assert "did not ask the same" in capsys.readouterr().err
     evaluation(place, "single", ["raf_db"], 0, wrong=2)
     assert run("transfer", str(place)) == 2
-    assert "several single trainings of m on raf_db" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "several single trainings of m on raf_db" in said
+    assert "one training, asked twice" in said
     assert run("transfer", str(tmp_path / "nowhere")) == 2
+
+
+def test_trainings_that_cannot_be_told_apart_are_named_with_what_differs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for rate, limit in ((1e-4, 10), (1e-3, 10)):
+        said = {"fingerprint": str(rate), "settings": {"rate": rate, "limit": limit}}
+        evaluation(tmp_path, "single", ["raf_db"], 0, wrong=1, said=said)
+    evaluation(tmp_path, "joint", ["gazefollow", "raf_db"], 0, wrong=1)
+    assert run("transfer", str(tmp_path)) == 2
+    said_of = " ".join(capsys.readouterr().err.split())
+    assert "they differ in settings.rate 0.0001 and 0.001" in said_of
+    assert "limit" not in said_of
+
+
+def test_models_with_another_tower_are_compared_among_themselves(tmp_path: Path) -> None:
+    for tower, single in (("a" * 64, 4), ("b" * 64, 2)):
+        evaluation(tmp_path, "single", ["raf_db"], 0, wrong=single, said={"tower": tower})
+        evaluation(tmp_path, "joint", ["gazefollow", "raf_db"], 0, wrong=1, said={"tower": tower})
+    assert run("transfer", str(tmp_path), "--results", str(tmp_path / "r")) == 0
+    found = read_analysis(next((tmp_path / "r").rglob("analysis.json")).parent)
+    rows = {str(row["model"]): row["relative"] for row in found.table("transfer").records()}
+    assert rows == {
+        "m (tower aaaaaaaa)": pytest.approx((5 - 2) / 2),
+        "m (tower bbbbbbbb)": pytest.approx((5 - 4) / 4),
+    }
