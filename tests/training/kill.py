@@ -1,26 +1,33 @@
-"""Train as the command line does, and die by SIGKILL at a step: run by the tests."""
+"""Work as the command line does, and die by SIGKILL at a step or a block: run by the tests."""
 
 import os
 import signal
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from harness.cli.main import entry
+from harness.runs.journal import Journal
 from harness.training import loop
 
 arguments = sys.argv[1:]
 AT = int(arguments.pop(0))
 SEEN = 0
-plain = loop.EpochTrainer.compute_loss
 
 
-def deadly(self: Any, *given: Any, **named: Any) -> Any:
-    global SEEN  # noqa: PLW0603
-    SEEN += 1
-    if SEEN == AT:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return plain(self, *given, **named)
+def deadly(plain: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that counts its calls with those of others, and does not survive one."""
+
+    def call(*given: Any, **named: Any) -> Any:
+        global SEEN  # noqa: PLW0603
+        SEEN += 1
+        if SEEN == AT:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return plain(*given, **named)
+
+    return call
 
 
-loop.EpochTrainer.compute_loss = deadly  # type: ignore[method-assign]
+loop.EpochTrainer.compute_loss = deadly(loop.EpochTrainer.compute_loss)  # type: ignore[method-assign]
+Journal.append = deadly(Journal.append)  # type: ignore[method-assign]
 entry(arguments)
