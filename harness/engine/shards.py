@@ -49,8 +49,11 @@ def split(module: TrainingModule, mesh: DeviceMesh) -> None:
     for layer in layers:
         fully_shard(layer, mesh=mesh, reshard_after_forward=True)
     fully_shard(module, mesh=mesh, reshard_after_forward=True)
-    if any(map(_is_left, (*vars(model).values(), *model.parts().values()))):
-        raise UserError(f"{type(model).__name__} holds weights outside its parts: not to be split")
+    if not all(map(_is_split, model.parts().values())):
+        raise UserError(f"{type(model).__name__} makes its parts anew: they cannot be split")
+    for held in vars(model).values():
+        if isinstance(held, nn.Module):
+            _keep_whole(held, mesh)
     register_fsdp_forward_method(module, "during")
     module.was_split()
 
@@ -114,9 +117,24 @@ def _like(value: Tensor, weight: Tensor) -> Tensor:
     )
 
 
-def _is_left(held: Any) -> bool:
-    """Whether a module holds a weight that was not split."""
-    return isinstance(held, nn.Module) and any(
-        not isinstance(weight, DTensor) and weight.device.type != "meta"
-        for weight in held.parameters()
-    )
+def _is_split(part: nn.Module) -> bool:
+    return all(isinstance(weight, DTensor) for weight in _values(part))
+
+
+def _keep_whole(module: nn.Module, mesh: DeviceMesh) -> None:
+    """Put what was not split where the rest is.
+
+    Raises:
+        UserError: some of it trains: each process would train its own.
+    """
+    left = [one for one in (*_values(module), *module.buffers()) if not isinstance(one, DTensor)]
+    if any(one.requires_grad for one in left):
+        raise UserError(
+            "weights outside the model's parts train, which cannot be split", fix="--parts lora"
+        )
+    for one in left:
+        one.data = one.data.to(mesh.device_type)
+
+
+def _values(module: nn.Module) -> list[nn.Parameter]:
+    return [weight for weight in module.parameters() if weight.device.type != "meta"]

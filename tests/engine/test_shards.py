@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -112,13 +113,27 @@ def trained_weights(module: TrainingModule, trained: Trained) -> list[torch.Tens
     return [whole(weight.detach()) for _, _, weight in weights(module.model, trained)]
 
 
-@pytest.mark.parametrize("make", [socialfusion, llava, bunny, qwen_vl, qwen3_vl])
+@pytest.mark.parametrize("make", [socialfusion, llava, bunny, qwen_vl, qwen3_vl, hf_vlm])
 def test_a_split_model_answers_and_trains_as_a_whole_one(
     make: Callable[[Path, Path], Any], built: Path, tmp_path: Path
 ) -> None:
+    compare(lambda: make(built, tmp_path / str(len(list(tmp_path.iterdir())))))
+
+
+@pytest.mark.parametrize("kind", ["llava_next", "llava_onevision"])
+def test_a_token_that_ends_lines_is_split_and_trains(
+    tiled: Callable[[str], Path], kind: str
+) -> None:
+    from harness_llava.factory import Llava
+
+    folder = tiled(kind)
+    compare(lambda: Llava({"path": str(folder)}))
+
+
+def compare(make: Callable[[], Any]) -> None:
     found = []
     for is_split in (False, True):
-        module, trained = prepared(make(built, tmp_path / str(is_split)).load_model(CPU))
+        module, trained = prepared(make().load_model(CPU))
         if is_split:
             divide(module)
         before = scores(module)
@@ -198,12 +213,18 @@ def test_samples_without_images_reach_what_images_use(built: Path) -> None:
     assert not whole(grads["connector"]).any()  # type: ignore[arg-type]
 
 
-def test_a_model_with_weights_outside_its_parts_is_refused(
-    built: Path, tmp_path: Path, tiled: Callable[[str], Path]
+def test_weights_that_would_train_apart_in_each_process_are_refused(
+    built: Path, tmp_path: Path
 ) -> None:
-    from harness_llava.factory import Llava
+    module, _ = prepared(hf_vlm(built, tmp_path).load_model(CPU))
+    module.model.language_model.lm_head.requires_grad_(requires_grad=True)
+    with pytest.raises(UserError, match="weights outside the model's parts train"):
+        split(module, all_processes())
 
-    for make in (hf_vlm(built, tmp_path), Llava({"path": str(tiled("llava_next"))})):
-        module, _ = prepared(make.load_model(CPU))
-        with pytest.raises(UserError, match="Model holds weights outside its parts"):
-            split(module, all_processes())
+
+def test_parts_that_are_made_anew_are_refused(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module, _ = prepared(socialfusion(built, built).load_model(CPU))
+    others = deepcopy(dict(module.model.parts()))
+    monkeypatch.setattr(module.model, "parts", lambda: others)
+    with pytest.raises(UserError, match="makes its parts anew"):
+        split(module, all_processes())

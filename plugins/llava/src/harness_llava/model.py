@@ -71,6 +71,7 @@ class LlavaModel(VisionLanguageModel):
     ) -> None:
         self.language_model = language_part(model)
         self.vision = model.model
+        self.connector = self.vision.multi_modal_projector
         self.context = context
         self.features_key = features_key
         self.asking = asking
@@ -124,18 +125,18 @@ class LlavaModel(VisionLanguageModel):
     def close(self) -> None:
         """Free the weights."""
         super().close()
-        self.vision = None
+        self.vision = self.connector = None
 
     def to(self, device: torch.device) -> None:
         """Move all parts to a device."""
-        self.vision.to(device)
-        self.language_model.to(device)
+        for part in (self.vision, self.connector, self.language_model):
+            part.to(device)
 
     def parts(self) -> Mapping[str, nn.Module]:
-        """Return the tower, the projector and the language model."""
+        """Return the tower, what is between, and the language model."""
         return {
             "vision_tower": self.vision.vision_tower,
-            "connector": self.vision.multi_modal_projector,
+            "connector": self.connector,
             "language_model": self.language_model,
         }
 
@@ -167,6 +168,7 @@ class TiledLlavaModel(LlavaModel):
         self, model: Any, asking: Asking, context: int, features_key: Mapping[str, Json]
     ) -> None:
         super().__init__(model, asking, context, {**features_key, "form": "tiles"})
+        self.connector = _Connector(self.vision)
 
     def encode(self, images: Sequence[LoadedImage]) -> list[Tensor]:
         """Return the patch tokens of each image's tiles ``(tiles x N + 1, D)``.
@@ -197,15 +199,11 @@ class TiledLlavaModel(LlavaModel):
             packed, _ = self.vision.pack_image_features(
                 [self.vision.multi_modal_projector(seen)],
                 torch.tensor([[high, wide]]),
-                image_newline=self.vision.image_newline,
+                image_newline=self.connector.image_newline,
                 **self._packing,
             )
             found += packed
         return found
-
-    def parts(self) -> Mapping[str, nn.Module]:
-        """Return the tower, the projector with the token that ends lines, the language model."""
-        return {**super().parts(), "connector": _Connector(self.vision)}
 
     @property
     def _packing(self) -> Mapping[str, Any]:
@@ -217,12 +215,13 @@ class TiledLlavaModel(LlavaModel):
 
 
 class _Connector(nn.Module):
-    """What of a tiled LLaVA is between tower and language model."""
+    """What of a tiled LLaVA is between tower and language model; the model's newline moves here."""
 
     def __init__(self, vision: Any) -> None:
         super().__init__()
         self.multi_modal_projector = vision.multi_modal_projector
         self.image_newline = vision.image_newline
+        del vision.image_newline
 
 
 class OneVisionModel(TiledLlavaModel):
