@@ -6,8 +6,8 @@ the store keeps them (9.8 GB, deleted at the end), and ``--layers`` of them are 
 other: the peak of resident memory and the processor time of each. Weaker strengths take more steps
 of the solver and no more memory, so ``--strengths 2`` tells the peak sooner.
 
-Examples: OMP_NUM_THREADS=2 python benchmarks/probe.py
-OMP_NUM_THREADS=1 python benchmarks/probe.py --probes 0 --large 100000 --layers 2
+Examples: python benchmarks/probe.py
+python benchmarks/probe.py --probes 0 --large 100000 --layers 2
 """
 
 from __future__ import annotations
