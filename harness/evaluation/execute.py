@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -18,7 +17,7 @@ import yaml
 from harness.descriptors import Json
 from harness.errors import HarnessError
 from harness.evaluation.ask import Asked, Asker
-from harness.evaluation.opening import Workers
+from harness.evaluation.opening import Workers, ahead
 from harness.evaluation.plan import TaskPlan
 from harness.evaluation.retry import errored, reopen
 from harness.evaluation.score import Record, Scorer
@@ -32,7 +31,6 @@ from harness.runs.lock import writing
 from harness.runs.read import read_evaluation
 from harness.runs.record import FORMAT, EvaluationRecord
 from harness.runs.seal import is_sealed, seal, write_json, write_whole
-from harness.samples import Sample
 from harness.specs.resolve import resolved
 
 
@@ -105,7 +103,7 @@ def _answer(
     for index, size in enumerate(job.plan.blocks):
         if index in done:
             progress(size)
-    with closing(_ahead(job, done, say)) as blocks:
+    with closing(_asked(job, done, say)) as blocks:
         for index, block in blocks:
             model = answerer()
             records = answered_block(model, scorer, block)
@@ -135,23 +133,14 @@ def answered_block(model: Answerer, scorer: Scorer, block: list[Asked]) -> list[
     return [scorer.record(asked, responses.get(asked.sample.id)) for asked in block]
 
 
-def _ahead(job: Job, done: frozenset[int], say: Say) -> Generator[tuple[int, list[Asked]]]:
+def _asked(job: Job, done: frozenset[int], say: Say) -> Generator[tuple[int, list[Asked]]]:
     """Yield unanswered blocks, opening the next one's images while this one is answered."""
-    wanted: Iterator[tuple[int, list[Sample]]] = (
-        (index, samples) for index, samples in enumerate(job.plan.stream()) if index not in done
-    )
-    with ThreadPoolExecutor(max_workers=1) as pool, ExitStack() as held:
+    wanted = (block for block in enumerate(job.plan.stream()) if block[0] not in done)
+    with ExitStack() as stack:
         ask = job.asker.block
         if job.workers and job.asker.opens_images:
-            ask = partial(ask, opener=held.enter_context(Workers(job.workers, say)).open)
-        waiting: tuple[int, Future[list[Asked]]] | None = None
-        for index, samples in wanted:
-            coming = (index, pool.submit(ask, samples))
-            if waiting is not None:
-                yield waiting[0], waiting[1].result()
-            waiting = coming
-        if waiting is not None:
-            yield waiting[0], waiting[1].result()
+            ask = partial(ask, opener=stack.enter_context(Workers(job.workers, say)).open)
+        yield from ahead(wanted, lambda block: (block[0], ask(block[1])))
 
 
 def _finish(job: Job, journal: Journal, started: float, answered: int) -> None:

@@ -9,13 +9,13 @@ import multiprocessing
 import os
 import pickle
 import signal
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Thread
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.errors import SampleError
 from harness.samples import Sample
@@ -25,6 +25,8 @@ from harness.samples.views import View, apply_view
 
 # What pickle raises for a closure, a lock, or a class that the other process does not find.
 _UNPICKLABLE = (pickle.PicklingError, AttributeError, TypeError, ImportError)
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 _PARTS = 2  # parts of a block a process, so that one with heavy pictures holds up little
 
 
@@ -50,6 +52,19 @@ def open_pictures(samples: Sequence[Sample], view: View, max_pixels: int) -> lis
     """Return the pictures of samples, in order. Each distinct one is opened once."""
     held: dict[tuple[object, str], LoadedImage | SampleError] = {}
     return [_pictures(sample, view, max_pixels, held) for sample in samples]
+
+
+def ahead(items: Iterable[Item], work: Callable[[Item], Result]) -> Generator[Result]:
+    """Yield what work makes of each item, in order; the next one's is made meanwhile."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        waiting: Future[Result] | None = None
+        for item in items:
+            coming = pool.submit(work, item)
+            if waiting is not None:
+                yield waiting.result()
+            waiting = coming
+        if waiting is not None:
+            yield waiting.result()
 
 
 def _pictures(

@@ -6,6 +6,7 @@ The very metric of the task, on its train split, through the engine that evaluat
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from itertools import islice
 
@@ -14,6 +15,7 @@ import numpy as np
 from harness.errors import UserError
 from harness.evaluation.ask import Asker
 from harness.evaluation.execute import answered_block
+from harness.evaluation.opening import ahead
 from harness.evaluation.plan import BLOCK_IMAGES
 from harness.evaluation.score import Record, Scorer, scored
 from harness.evaluation.task import Task
@@ -52,8 +54,9 @@ def own_questions(task: Task, pool: Pool) -> Iterator[Sample]:
 def answers(task: Task, answerer: Answerer, blocks: Iterable[list[Sample]]) -> Iterator[Record]:
     """Yield the record of each sample that a task asks about."""
     asker, scorer = Asker(task), Scorer(task.spec)
-    for samples in blocks:
-        yield from answered_block(answerer, scorer, asker.block(samples))
+    with closing(ahead(blocks, asker.block)) as asked:
+        for block in asked:
+            yield from answered_block(answerer, scorer, block)
 
 
 def skews_of(spec: TaskSpec, records: Iterable[Record]) -> Skews:
