@@ -118,7 +118,7 @@ def _like(value: Tensor, weight: Tensor) -> Tensor:
 
 
 def _is_split(part: nn.Module) -> bool:
-    return all(isinstance(weight, DTensor) for weight in _values(part))
+    return not any(isinstance(one, nn.Parameter) for one in _left(part))
 
 
 def _keep_whole(module: nn.Module, mesh: DeviceMesh) -> None:
@@ -127,7 +127,7 @@ def _keep_whole(module: nn.Module, mesh: DeviceMesh) -> None:
     Raises:
         UserError: some of it trains: each process would train its own.
     """
-    left = [one for one in (*_values(module), *module.buffers()) if not isinstance(one, DTensor)]
+    left = _left(module)
     if any(one.requires_grad for one in left):
         raise UserError(
             "weights outside the model's parts train, which cannot be split", fix="--parts lora"
@@ -136,5 +136,7 @@ def _keep_whole(module: nn.Module, mesh: DeviceMesh) -> None:
         one.data = one.data.to(mesh.device_type)
 
 
-def _values(module: nn.Module) -> list[nn.Parameter]:
-    return [weight for weight in module.parameters() if weight.device.type != "meta"]
+def _left(module: nn.Module) -> list[Tensor]:
+    """Return weights and buffers that are not split; what an empty frame stands for is none."""
+    held = (*module.parameters(), *module.buffers())
+    return [one for one in held if not isinstance(one, DTensor) and one.device.type != "meta"]

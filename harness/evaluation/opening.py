@@ -23,10 +23,11 @@ from harness.samples.images import LoadedImage, open_image
 from harness.samples.mounts import mount_again, mounts
 from harness.samples.views import View, apply_view
 
-# What pickle raises for a closure, a lock, or a class that the other process does not find.
-_UNPICKLABLE = (pickle.PicklingError, AttributeError, TypeError, ImportError)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+# What pickle raises for a closure, a lock, or a class that the other process does not find.
+_UNPICKLABLE = (pickle.PicklingError, AttributeError, TypeError, ImportError)
 _PARTS = 2  # parts of a block a process, so that one with heavy pictures holds up little
 
 

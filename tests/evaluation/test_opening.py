@@ -10,12 +10,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 import harness
 from harness.errors import SampleError, UserError
-from harness.evaluation.opening import Opened, Workers, open_pictures
+from harness.evaluation.opening import Opened, Workers, ahead, open_pictures
 from harness.runs.seal import SEALED
 from harness.samples import Box, ImageRef, Sample
 from harness.samples.mounts import mounted
@@ -207,3 +208,26 @@ def test_workers_load_no_model_library() -> None:
 def test_fewer_than_no_workers_are_refused() -> None:
     with pytest.raises(UserError, match="fewer than no workers"):
         harness.run("null", "raf_db", workers=-1)
+
+
+def test_the_next_item_is_made_while_this_one_is_looked_at() -> None:
+    begun = {item: Event() for item in range(3)}
+
+    def work(item: int) -> int:
+        begun[item].set()
+        return -item
+
+    found = []
+    for result in ahead(range(3), work):
+        following = begun.get(1 - result)
+        assert following is None or following.wait(timeout=60)
+        found.append(result)
+    assert found == [0, -1, -2]
+    assert list(ahead([], work)) == []
+
+
+def test_what_work_raises_comes_at_its_place() -> None:
+    made = ahead([2, 1, 0, 5], lambda item: 1 / item)
+    assert [next(made), next(made)] == [0.5, 1.0]
+    with pytest.raises(ZeroDivisionError):
+        next(made)
