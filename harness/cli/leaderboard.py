@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from harness.tables.ranks import Tied
     from harness.tables.table import Looks, Table
 
+_ANALYSIS = "analysis.json"  # harness.analysis.results has it; what it imports takes long
+
 
 @click.command(
     epilog="""Examples:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
   harness leaderboard --tasks raf_db --ties --format markdown
   harness leaderboard run_a run_b --intersect --json
   harness leaderboard --robustness
+  harness leaderboard results/analyses/probe/0123456789ab --out lost.tex
 """
 )
 @click.argument("places", nargs=-1, metavar="[DIR_OR_RUN]...")
@@ -91,11 +94,16 @@ def leaderboard(  # noqa: PLR0913  one parameter an option
 
     Reads every evaluation under the folders given, or those that a run's manifest names; without
     any it reads the results folder. Directories that are unfinished or damaged are named and left
-    out.
+    out. Folders of analyses (probe, gradients, transfer, mir) make a table of their own.
     """
     from harness.tables.build import Ways, build_table
 
     form = _format(form, as_json, out)
+    analyses = [_analyses(Path(place)) for place in places]
+    if any(analyses):
+        _refuse_beside(analyses)
+        _show(_of_analyses(analyses, tasks, interval), form, out)
+        return
     held = _layout(layout, tasks, metric)
     if held is not None and not places:
         places = held.runs
@@ -124,18 +132,58 @@ def leaderboard(  # noqa: PLR0913  one parameter an option
         click.echo(
             "rows of other samples stand apart; --intersect counts what they share", err=True
         )
+    _show(table, form, out)
+    if strict and problems:
+        raise CheckFailed(f"{len(problems)} of the directories were left out")
+
+
+def _show(table: Table, form: str, out: Path | None) -> None:
     if form == "terminal":
         from harness.tables.terminal import print_table
 
         print_table(table)
+        return
+    text = load_target(find("format", form, plugins().formats()))(table)
+    if out is None:
+        click.echo(text, nl=False)
     else:
-        text = load_target(find("format", form, plugins().formats()))(table)
-        if out is None:
-            click.echo(text, nl=False)
-        else:
-            _write(out, text)
-    if strict and problems:
-        raise CheckFailed(f"{len(problems)} of the directories were left out")
+        _write(out, text)
+
+
+def _analyses(place: Path) -> list[Path]:
+    """Return the analysis that a place is, or those of one kind that it holds."""
+    if (place / _ANALYSIS).is_file():
+        return [place]
+    return sorted(path.parent for path in place.glob(f"*/{_ANALYSIS}"))
+
+
+def _refuse_beside(analyses: list[list[Path]]) -> None:
+    """Refuse what has no meaning for analyses.
+
+    Raises:
+        UserError: evaluations beside them, or flags that choose among evaluations.
+    """
+    if not all(analyses):
+        raise UserError("analyses and evaluations do not make one table", fix="name one of both")
+    context = click.get_current_context()
+    ways = {"tasks", "interval", "form", "as_json", "out", "places", "strict"}
+    given = sorted(
+        name
+        for name in context.params.keys() - ways
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    )
+    if given:
+        raise UserError(f"--{given[0]} is for evaluations, not for analyses", fix="leave it out")
+
+
+def _of_analyses(places: list[list[Path]], tasks: str | None, interval: Any) -> Table:
+    from harness.analysis.board import analysis_table
+    from harness.analysis.results import read_analysis
+
+    named = [name.strip() for name in (tasks or "").split(",") if name.strip()]
+    folders = dict.fromkeys(path for held in places for path in held)
+    found = [read_analysis(path) for path in folders]
+    return analysis_table(found, tasks=named, looks=_looks(interval, None))
 
 
 def _robustness(records: list[EvaluationRecord]) -> Table:

@@ -218,23 +218,27 @@ class EvaluationRecord:
     def title(self) -> str:
         """The model with what it was trained by (recipe, data, seed) and how it answers."""
         held = self.raw.get("model")
-        model = held if isinstance(held, dict) else {}
-        name, training, method = self.model, model.get("training"), model.get("method")
-        if isinstance(training, dict):
-            recipe, data = training["recipe"], training["data"]
-            assert isinstance(recipe, dict)
-            assert isinstance(data, dict)
-            tasks = data["tasks"]
-            named = "+".join(map(str, tasks)) if isinstance(tasks, list) else ""
-            name += f" + {recipe['id']} ({named}, seed {training['seed']})"
-        if not isinstance(method, dict):
-            return name
-        options = method.get("options")
-        given = options.items() if isinstance(options, dict) else ()
-        said = ", ".join(f"{key}={value}" for key, value in given)
-        return f"{name} + {method['id']}" + (f" ({said})" if said else "")
+        return titled(self.model, held if isinstance(held, dict) else {})
 
     @property
     def main(self) -> MetricValue:
         """The task's headline metric."""
         return next(metric for metric in self.metrics if metric.main)
+
+
+def titled(name: str, model: Mapping[str, Json]) -> str:
+    """Return a model's name with what its record says of training and method."""
+    training, method = model.get("training"), model.get("method")
+    if isinstance(training, dict):
+        recipe, data = training["recipe"], training["data"]
+        assert isinstance(recipe, dict)
+        assert isinstance(data, dict)
+        tasks = data["tasks"]
+        named = "+".join(map(str, tasks)) if isinstance(tasks, list) else ""
+        name += f" + {recipe['id']} ({named}, seed {training['seed']})"
+    if not isinstance(method, dict):
+        return name
+    options = method.get("options")
+    given = options.items() if isinstance(options, dict) else ()
+    said = ", ".join(f"{key}={value}" for key, value in given)
+    return f"{name} + {method['id']}" + (f" ({said})" if said else "")
