@@ -98,6 +98,8 @@ def _components(metric: GroupMetric, sums: dict[Label, dict[int, float]]) -> Ske
             if set(part) <= set(label):
                 for place, value in sums[label].items():
                     totals[row, place] += value
+    # Counted as concepts came; named as they sort.
+    totals = totals[:, list(metric.counts.columns())]
     comparison = metric.settle(metric.counts, parts, totals)
     found: dict[tuple[str, str, str], float] = {}
     for rows in comparison.tables(comparison.components(totals)):

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 import pytest
 
 from harness import api
+from harness.descriptors import Json
 from harness.errors import UserError
 from harness.evaluation.plan import Selection, plan_task
+from harness.evaluation.score import Record
 from harness.evaluation.summarise import summarise
 from harness.requests import Choose, Request, Response, Scores
-from harness.training.measure import answers, measure_pool, own_questions
+from harness.training.measure import answers, measure_pool, own_questions, skews_of
 from harness.training.pool import make_pool, on_train_split, source_id
 
 
@@ -49,19 +52,45 @@ def test_measuring_asks_each_sample_what_an_evaluation_of_the_train_split_asks(
     assert len(asked) == len(trained) * len(task.endings)
 
 
-def test_the_skew_measured_is_that_of_an_evaluation_of_the_same_samples(sets: Path) -> None:
-    task = api.load_task("scounter", data=sets, options={"concepts": "cmsc", "min_assigned": 1})
-    measured = measure_pool(make_pool([task], form="open", limit=None, seed=0), Guessing())
-    by_concept: dict[str, list[float]] = {}
-    for (concept, _, _), value in measured.items():
-        by_concept.setdefault(concept, []).append(value)
+@pytest.mark.parametrize("order", [1, -1], ids=["as they sort", "the other way"])
+def test_each_concept_s_skew_is_that_of_an_evaluation_of_the_same_samples(
+    sets: Path, order: int
+) -> None:
+    options: dict[str, Json] = {"concepts": "cmsc", "min_assigned": 1}
+    task = api.load_task("scounter", data=sets, options=options)
+    pool = make_pool([task], form="open", limit=None, seed=0)
+    pool = replace(pool, lessons=pool.lessons[::order])
+    measured = measure_pool(pool, Guessing())
     train = on_train_split(task)
     blocks = plan_task(train, Selection()).stream()
     summary = summarise(task.spec, [list(answers(train, Guessing(), blocks))])
-    found = {metric.column: metric.value for metric in summary.metrics}
-    for column, extreme in (("MinSkew@C", min), ("MaxSkew@C", max)):
-        mean = sum(map(extreme, by_concept.values())) / len(by_concept)
-        assert found[column] == pytest.approx(mean)
+    (table,) = (one for one in summary.details if one.name == "skew by concept and attribute")
+    found = {
+        (key["concept"], name, value): row.value
+        for row in table.rows
+        for key in [row.key]
+        for name, value in key.items()
+        if name != "concept"
+    }
+    assert measured == pytest.approx({key: one for key, one in found.items() if one is not None})
+    assert len(measured) > 20
+
+
+def test_a_concept_seen_first_is_not_taken_for_the_one_that_sorts_first() -> None:
+    spec = api.load_task("scounter", options={"min_assigned": 1}).spec
+    records: list[Record] = [
+        {
+            "id": f"{concept} {number}", "cluster": str(number), "error": None, "problem": "",
+            "answer": "yes" if concept == "nurse" and gender == "female" else "no",
+            "target": None, "images": [], "stratum": "",
+            "fields": {"concept": concept}, "groups": {"gender": [gender, "dataset"]},
+        }
+        for concept in ("nurse", "chef")
+        for number, gender in enumerate(("female", "male") * 10)
+    ]  # fmt: skip
+    skews = skews_of(spec, records)
+    assert {concept for concept, _, _ in skews} == {"nurse"}
+    assert skews["nurse", "gender", "female"] > 0 > skews["nurse", "gender", "male"]
 
 
 def test_a_task_that_compares_no_groups_cannot_be_measured(faces: Path) -> None:
