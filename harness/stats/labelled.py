@@ -104,6 +104,11 @@ class Labelled:
         """Return ``(labels, size)`` sums."""
         return self._by(self.labels, self.rows)
 
+    def by_part(self, parts: Sequence[Label]) -> Floats:
+        """Return ``(parts, size)`` sums."""
+        found: Floats = self.members(parts).astype(np.float64) @ self.by_label()
+        return found
+
     def permuted(self, parts: Sequence[Label], draws: int, seed: int) -> Iterator[Floats]:
         """Yield ``(parts, size)`` sums with labels permuted, one permutation after the other."""
         members = self.members(parts).astype(np.float64)

@@ -5,7 +5,7 @@ The very metric of the task, on its train split, through the engine that evaluat
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from itertools import islice
@@ -14,14 +14,14 @@ import numpy as np
 
 from harness.errors import UserError
 from harness.evaluation.ask import Asker
+from harness.evaluation.collect import Collector, Frame
 from harness.evaluation.execute import answered_block
 from harness.evaluation.opening import ahead
 from harness.evaluation.plan import BLOCK_IMAGES
 from harness.evaluation.score import Record, Scorer, scored
 from harness.evaluation.task import Task
-from harness.metrics.contract import GroupMetric, Label
+from harness.metrics.contract import Comparison, Floats
 from harness.models import Answerer
-from harness.plugins import make, plugins
 from harness.samples import Sample
 from harness.specs import TaskSpec
 from harness.training.contract import Skews
@@ -65,22 +65,22 @@ def skews_of(spec: TaskSpec, records: Iterable[Record]) -> Skews:
     Raises:
         UserError: a headline metric that does not compare groups.
     """
-    main = spec.main_metric
-    metric = make("metric", main.id, plugins().metrics(), main.options, spec.labels)
-    if not isinstance(metric, GroupMetric):
+    collector, frame = Collector(spec.main_metric, spec, {}), Frame()
+    metric, counted = collector.groups, collector.counted
+    if metric is None or counted is None:
         raise UserError(
-            f"the headline metric {main.id!r} of {spec.id!r} compares no groups",
+            f"the headline metric {spec.main_metric.id!r} of {spec.id!r} compares no groups",
             fix="measure on a task of skew, such as scounter or cmsc",
         )
-    sums: dict[Label, dict[int, float]] = {}
     for record in records:
-        if record["error"] is not None:
-            continue
-        sample = scored(record, spec)
-        held = sums.setdefault(metric.counts.label(sample), {})
-        for place, value in metric.counts.statistics(sample).items():
-            held[place] = held.get(place, 0.0) + value
-    return _components(metric, sums)
+        if record["error"] is None:
+            sample = scored(record, spec)
+            frame.add(sample)
+            collector.add(sample)
+    labelled = counted.labelled(frame)
+    parts = metric.parts(labelled.names)
+    totals = labelled.by_part(parts)
+    return _named(metric.settle(counted.counts, parts, totals), totals)
 
 
 def _in_blocks(task: Task, samples: Iterator[Sample]) -> Iterator[list[Sample]]:
@@ -89,18 +89,7 @@ def _in_blocks(task: Task, samples: Iterator[Sample]) -> Iterator[list[Sample]]:
         yield block
 
 
-def _components(metric: GroupMetric, sums: dict[Label, dict[int, float]]) -> Skews:
-    labels = sorted(sums)
-    parts: Sequence[Label] = metric.parts(labels)
-    totals = np.zeros((len(parts), metric.counts.size))
-    for row, part in enumerate(parts):
-        for label in labels:
-            if set(part) <= set(label):
-                for place, value in sums[label].items():
-                    totals[row, place] += value
-    # Counted as concepts came; named as they sort.
-    totals = totals[:, list(metric.counts.columns())]
-    comparison = metric.settle(metric.counts, parts, totals)
+def _named(comparison: Comparison, totals: Floats) -> Skews:
     found: dict[tuple[str, str, str], float] = {}
     for rows in comparison.tables(comparison.components(totals)):
         if not rows.simultaneous:

@@ -44,6 +44,7 @@ samples = st.lists(
 def test_sums_by_cluster_and_part_are_a_slow_count(rows: list[tuple[int, int, float]]) -> None:
     held = labelled(rows)
     found = held.by_cluster(PARTS).toarray().reshape(-1, len(PARTS), 2)
+    assert held.by_part(PARTS) == pytest.approx(found.sum(axis=0))
     expected = np.zeros_like(found)
     for code, (_, label, value) in zip(held.clusters, rows, strict=True):
         for place, part in enumerate(PARTS):

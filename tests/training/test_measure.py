@@ -93,6 +93,10 @@ def test_a_concept_seen_first_is_not_taken_for_the_one_that_sorts_first() -> Non
     assert skews["nurse", "gender", "female"] > 0 > skews["nurse", "gender", "male"]
 
 
+def test_nothing_answered_has_no_skew() -> None:
+    assert skews_of(api.load_task("scounter").spec, []) == {}
+
+
 def test_a_task_that_compares_no_groups_cannot_be_measured(faces: Path) -> None:
     pool = make_pool([api.load_task("raf_db", data=faces)], form=None, limit=3, seed=0)
     with pytest.raises(UserError, match="compares no groups"):
