@@ -151,10 +151,12 @@ def _show(table: Table, form: str, out: Path | None) -> None:
 
 
 def _analyses(place: Path) -> list[Path]:
-    """Return the analysis that a place is, or those of one kind that it holds."""
+    """Return the analysis that a place is, or those that a folder of them holds."""
     if (place / _ANALYSIS).is_file():
         return [place]
-    return sorted(path.parent for path in place.glob(f"*/{_ANALYSIS}"))
+    return sorted(
+        path.parent for deep in ("*", "*/*") for path in place.glob(f"{deep}/{_ANALYSIS}")
+    )
 
 
 def _refuse_beside(analyses: list[list[Path]]) -> None:

@@ -235,6 +235,9 @@ def test_a_folder_of_one_kind_is_one_table(
     held = json.loads(capsys.readouterr().out)
     assert "m0" in str(held)
     assert "m1" in str(held)
+    analysis(tmp_path, "probe", probe())
+    assert run(str(tmp_path / "analyses")) == 2
+    assert "analyses of mir and probe do not make one table" in capsys.readouterr().err
 
 
 def test_what_has_no_meaning_for_an_analysis_is_one_message(
