@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.markers import CARETLEFT, CARETRIGHT
 
 from harness.figures.analyses import Arrows, Curves
 from harness.figures.draw import HUES, LINE, NOTHING, SIGNS, forest
@@ -15,6 +16,7 @@ from harness.tables.table import one_line
 
 BETTER, WORSE, OPEN = HUES[0], HUES[1], "#8c959f"
 _ACROSS = 3
+_HEAD = 0.025  # of a field's width: a change that is shorter than an arrow's head is a dot
 _NAMES, _SHORT = 4, 24  # names side by side, and how long they may be for that
 
 
@@ -89,13 +91,14 @@ def matrices(grids: Sequence[Grid]) -> Figure:
 
 
 def arrows(parts: Sequence[Arrows]) -> Figure:
-    """Draw an arrow a task from 0 to its change; grey where the interval holds 0."""
+    """Draw an arrow a task from 0 to its change, a short one as a dot; grey: 0 is within."""
     heights = [0.5 + 0.32 * len(part.points) for part in parts]
     size = (6.4, sum(heights) + 0.5 * len(parts))
     figure = Figure(figsize=size, layout="constrained")
     fields: Any = figure.subplots(len(parts), 1, squeeze=False, height_ratios=heights)
     for axes, part in zip(fields[:, 0], parts, strict=True):
         axes.axvline(0.0, color=LINE, linewidth=0.8)
+        heads: list[tuple[float, int, str]] = []
         for place, point in enumerate(part.points):
             if point.value is None:
                 continue
@@ -103,27 +106,19 @@ def arrows(parts: Sequence[Arrows]) -> Figure:
             if point.low is not None and point.high is not None:
                 hue = BETTER if point.low > 0 else WORSE if point.high < 0 else OPEN
                 axes.plot([point.low, point.high], [place + 0.22] * 2, color=hue, linewidth=1.0)
-            axes.annotate(
-                "",
-                xy=(point.value, place),
-                xytext=(0, place),
-                arrowprops={
-                    "arrowstyle": "-|>",
-                    "color": hue,
-                    "linewidth": 1.8,
-                    "shrinkA": 0,
-                    "shrinkB": 0,
-                },
-            )
-            axes.plot([point.value], [place], alpha=0.0)  # an arrow alone sets no limits
-            if point.value == 0:
-                axes.plot([0], [place], "o", color=hue, markersize=4)  # and to 0 it is not seen
+            heads.append((point.value, place, hue))
+            axes.plot([0, point.value], [place] * 2, color=hue, linewidth=1.8)
         axes.set_yticks(range(len(part.points)), [one_line(point.label) for point in part.points])
         axes.set_ylim(len(part.points) - 0.4, -0.6)
         axes.set_xlabel(part.across)
         axes.set_title(one_line(part.title), loc="left", fontsize="medium")
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="x", linewidth=0.4, alpha=0.6)
+        low, high = axes.get_xlim()
+        for value, place, hue in heads:
+            short = abs(value) < _HEAD * (high - low)
+            head = "o" if short else CARETRIGHT if value > 0 else CARETLEFT
+            axes.plot([value], [place], marker=head, color=hue, markersize=4 if short else 8)
     return figure
 
 
