@@ -51,7 +51,7 @@ def analysis_table(
         looks: How intervals are shown.
 
     Raises:
-        UserError: analyses of several kinds, or a task that none of them has.
+        UserError: analyses of several kinds or of one that is not known, a task none of them has.
     """
     kinds = {found.kind: found for found in analyses}
     if len(kinds) > 1:
@@ -60,7 +60,10 @@ def analysis_table(
             where=", ".join(str(found.directory) for found in kinds.values()),
             fix="name analyses of one kind",
         )
-    kind = _KINDS[next(iter(kinds))]
+    (name,) = kinds
+    if name not in _KINDS:
+        raise unknown("kind of analysis", name, _KINDS)
+    kind = _KINDS[name]
     boards: dict[str, Board] = {}
     for found in analyses:
         kind.fill(found, boards.setdefault(_asked(found), Board()))

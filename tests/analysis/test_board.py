@@ -177,6 +177,8 @@ def test_analyses_of_several_kinds_make_no_table(tmp_path: Path) -> None:
     found = [analysis(tmp_path, "mir", mir(1), model=MODEL), analysis(tmp_path, "probe", probe())]
     with pytest.raises(UserError, match="analyses of mir and probe do not make one table"):
         analysis_table(found)
+    with pytest.raises(UserError, match="unknown kind of analysis 'probes'"):
+        analysis_table([analysis(tmp_path, "probes", probe())])
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=6))
