@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli._tables import print_json, print_table
+from harness.cli.leaderboard import listed
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _paired(
     second: dict[str, list[EvaluationRecord]],
     tasks: str | None,
 ) -> list[tuple[list[EvaluationRecord], list[EvaluationRecord]]]:
-    wanted = [name.strip() for name in (tasks or "").split(",") if name.strip()]
+    wanted = listed(tasks)
     for name in wanted:
         for held in (first, second):
             if name not in held:

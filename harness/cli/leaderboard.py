@@ -182,10 +182,9 @@ def _of_analyses(places: list[list[Path]], tasks: str | None, interval: Any) -> 
     from harness.analysis.board import analysis_table
     from harness.analysis.results import read_analysis
 
-    named = [name.strip() for name in (tasks or "").split(",") if name.strip()]
     folders = dict.fromkeys(path for held in places for path in held)
     found = [read_analysis(path) for path in folders]
-    return analysis_table(found, tasks=named, looks=_looks(interval, None))
+    return analysis_table(found, tasks=listed(tasks), looks=_looks(interval, None))
 
 
 def _robustness(records: list[EvaluationRecord]) -> Table:
@@ -303,11 +302,16 @@ def _format(form: str | None, as_json: bool, out: Path | None) -> str:
     raise UserError(f"no format writes {out.suffix or 'such'} files", where=out, fix="--format ID")
 
 
+def listed(text: str | None) -> list[str]:
+    """Return names that commas separate."""
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
+
+
 def chosen_tasks(
     text: str | None, records: list[EvaluationRecord], known: Known
 ) -> list[str] | None:
     """Return task ids; of a group those that have a record, so that a partial table can be had."""
-    names = [name.strip() for name in (text or "").split(",") if name.strip()]
+    names = listed(text)
     if not names:
         return None
     groups = known.catalog.groups
