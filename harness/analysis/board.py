@@ -6,12 +6,11 @@ section only where the same was asked under the same settings.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.analysis.results import Analysis
+from harness.analysis.results import Analysis, scaled
 from harness.descriptors import Direction, Json
 from harness.errors import UserError, unknown
 from harness.runs.record import titled
@@ -107,9 +106,9 @@ def _rows(board: Board, columns: Iterable[Key]) -> Iterator[Row]:
 
 
 def _notes(analyses: Sequence[Analysis], said: str) -> Iterator[str]:
-    marks = [set(map(str, _list(found.about.get("marks")))) for found in analyses]
-    for mark in sorted(set().union(*marks)):
-        whose = "Every number is" if all(mark in held for held in marks) else "Some numbers are"
+    for mark in sorted({mark for found in analyses for mark in found.marks}):
+        every = all(mark in found.marks for found in analyses)
+        whose = "Every number is" if every else "Some numbers are"
         yield f"{whose} marked {mark}: {MEANINGS.get(mark, 'see the record')}."
     yield said
     yield from dict.fromkeys(note for found in analyses for note in found.notes)
@@ -130,9 +129,9 @@ def _probe(found: Analysis, board: Board) -> None:
     named = _namer(probed)
     for row in probed:
         _put_value(found, board, named(row), row)
-        other = lost.get((row["encoder"], row["task"], row["layer"], row["pooling"]))
         if lost:
-            _put_lost(found, board, named(row), row if other is None else other, other)
+            place = row["encoder"], row["task"], row["layer"], row["pooling"]
+            _put_lost(found, board, named(row), row, lost.get(place))
 
 
 def _degradation(found: Analysis, board: Board) -> None:
@@ -213,7 +212,7 @@ def _column(row: Record, metric: str, name: str, direction: Direction, scale: fl
 
 
 def _cell(found: Analysis, row: Record, value: str, scale: float) -> Cell:
-    one, low, high = (_number(row.get(key), scale) for key in (value, "low", "high"))
+    one, low, high = scaled(row, value, scale)
     return Cell(
         value=one,
         low=low,
@@ -224,21 +223,11 @@ def _cell(found: Analysis, row: Record, value: str, scale: float) -> Cell:
         unparsed=0.0,
         refusals=0.0,
         errors=0,
-        marks=tuple(map(str, _list(found.about.get("marks")))),
+        marks=found.marks,
         shown=(),
         evaluation=found.fingerprint,
         seeds=int(row.get("seeds") or 1),
     )
-
-
-def _number(value: object, scale: float) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return value * scale
-
-
-def _list(value: Json) -> Sequence[Json]:
-    return value if isinstance(value, list) else []
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,12 @@ class Analysis:
     notes: tuple[str, ...] = ()
     directory: Path = field(default_factory=Path)
 
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """What model, data and selection put on the numbers, such as ``demo``."""
+        marks = self.about.get("marks")
+        return tuple(map(str, marks)) if isinstance(marks, list) else ()
+
     def table(self, name: str) -> Table:
         """Return a table by name."""
         return next(table for table in self.tables if table.name == name)
@@ -103,6 +109,24 @@ def table_of(name: str, rows: Sequence[Mapping[str, Json]]) -> Table:
 
 def _plain(value: Json) -> Json:
     return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def scaled(
+    row: Mapping[str, Json], name: str, scale: float
+) -> tuple[float | None, float | None, float | None]:
+    """Return a record's number and both ends of its interval, scaled; ``None`` for none."""
+    one, low, high = (
+        None if found is None else found * scale
+        for found in (finite(row.get(key)) for key in (name, "low", "high"))
+    )
+    return one, low, high
+
+
+def finite(value: object) -> float | None:
+    """Return a number that is finite, ``None`` for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+        return None
+    return float(value)
 
 
 def marks_of(subject: Subject, tasks: Sequence[Task], *, limited: bool = False) -> Json:

@@ -106,14 +106,14 @@ def _shown(
 
 def _analysed(kind: str, places: tuple[str, ...]) -> tuple[Callable[..., Any], Any, Iterable[str]]:
     from harness.analysis.results import read_analysis
-    from harness.figures.analyses import MAKERS, marks_of
+    from harness.figures.analyses import MAKERS
     from harness.figures.draw_analyses import DRAWN
 
     if len(places) != 1:
         fix = f"harness plot {kind} results/analyses/KIND/FINGERPRINT ..."
         raise UserError(f"{kind} wants the folder of one analysis", fix=fix)
     found = read_analysis(Path(places[0]))
-    return DRAWN[kind], MAKERS[kind][1](found), marks_of(found)
+    return DRAWN[kind], MAKERS[kind][1](found), found.marks
 
 
 def _marks(table: Table, *columns: Column) -> set[str]:

@@ -148,9 +148,8 @@ def finish(found: Analysis) -> None:
     """Print notes, marks and where the records are."""
     for note in found.notes:
         click.echo(f"note: {note}")
-    marks = found.about.get("marks")
-    if isinstance(marks, list) and marks:
-        click.echo(f"marks: {', '.join(map(str, marks))}")
+    if found.marks:
+        click.echo(f"marks: {', '.join(found.marks)}")
     click.echo(f"records: {found.directory}")
 
 

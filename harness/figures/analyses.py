@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.analysis.results import Analysis
+from harness.analysis.results import Analysis, finite, scaled
 from harness.descriptors import Json
 from harness.errors import UserError
 from harness.figures.shapes import Grid, Panel, Point, Value
@@ -44,7 +43,7 @@ def degradation_panels(found: Analysis) -> tuple[Panel, ...]:
         scale = float(row["scale"])
         lost = f"lost{', points' if scale == 100 else ''} (positive: worse than before)"
         tower = str(row.get("second", row.get("encoder")))
-        point = Point(_probed(row), *_scaled(row, "degradation", scale))
+        point = Point(_probed(row), *scaled(row, "degradation", scale))
         panels.setdefault((tower, lost), []).append(point)
     return tuple(Panel(tower, lost, tuple(points), 0.0) for (tower, lost), points in panels.items())
 
@@ -72,7 +71,7 @@ def layer_curves(found: Analysis) -> tuple[Curves, ...]:
             named += f", seed {row['seed']}"
         unit = " %" if row["scale"] == 100 else ""
         part = parts.setdefault((str(row["task"]), f"{row['metric']}{unit}"), {})
-        point = Point(str(row["block"]), *_scaled(row, "value", float(row["scale"])))
+        point = Point(str(row["block"]), *scaled(row, "value", float(row["scale"])))
         part.setdefault(named, []).append(point)
     if len(layers) < 2:
         raise UserError(
@@ -89,14 +88,14 @@ def conflict_grids(found: Analysis) -> tuple[Grid, ...]:
     if found.kind == "gradients":
         rows = _table(found, "matrix")
         tasks = tuple(str(row["task"]) for row in rows)
-        values = tuple(tuple(_number(row[task]) for task in tasks) for row in rows)
+        values = tuple(tuple(finite(row[task]) for task in tasks) for row in rows)
         return (Grid("", tasks, tasks, values, "cosine"),)
     grids = []
     held: dict[str, dict[tuple[str, str], Value]] = {}
     for row in _table(found, "conflict"):
         one, other = str(row["first"]), str(row["second"])
         cell = held.setdefault(str(row["tower"]), {})
-        cell[one, other] = cell[other, one] = _number(row["cosine"])
+        cell[one, other] = cell[other, one] = finite(row["cosine"])
     for tower, cell in held.items():
         tasks = tuple(dict.fromkeys(one for one, other in cell if one == other))
         values = tuple(tuple(cell.get((one, other)) for other in tasks) for one in tasks)
@@ -109,7 +108,7 @@ def transfer_arrows(found: Analysis) -> tuple[Arrows, ...]:
     parts: dict[str, list[Point]] = {}
     for row in _table(found, "transfer"):
         named = f"tower: {row['tower']}" if "tower" in row else str(row.get("model"))
-        point = Point(str(row["task"]), *_scaled(row, "relative", 100.0))
+        point = Point(str(row["task"]), *scaled(row, "relative", 100.0))
         parts.setdefault(named, []).append(point)
     across = "change by joint training, % of single (positive: better)"
     return tuple(Arrows(title, across, tuple(points)) for title, points in parts.items())
@@ -139,12 +138,6 @@ def figures_of(found: Analysis) -> dict[str, Any]:
     return held
 
 
-def marks_of(found: Analysis) -> Iterable[str]:
-    """Return the marks that an analysis carries."""
-    marks = found.about.get("marks", [])
-    return [str(mark) for mark in marks] if isinstance(marks, list) else []
-
-
 def _pulls(found: Analysis) -> bool:
     return found.kind == "gradients"
 
@@ -159,17 +152,3 @@ def _table(found: Analysis, name: str) -> list[dict[str, Any]]:
             fix=f"its tables: {there}",
         )
     return held[0].records()
-
-
-def _scaled(row: Mapping[str, Any], name: str, scale: float) -> tuple[Value, Value, Value]:
-    one, low, high = (_number(row[key]) for key in (name, "low", "high"))
-    return (
-        None if one is None else one * scale,
-        None if low is None else low * scale,
-        None if high is None else high * scale,
-    )
-
-
-def _number(value: object) -> Value:
-    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if known and isinstance(value, int | float) else None

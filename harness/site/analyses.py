@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.analysis.results import Analysis
-from harness.figures.analyses import figures_of, marks_of
+from harness.figures.analyses import figures_of
 from harness.site.analysis_tables import shown_tables
 from harness.site.evaluation import in_both_lights
 from harness.site.files import Site, plain, slug
@@ -31,7 +31,7 @@ def write_analyses(site: Site, analyses: Sequence[Analysis], *, drawn: bool) -> 
     listed = []
     for found in analyses:
         name = f"analyses/{slug(found.kind, found.fingerprint[:12])}"
-        marks = set(marks_of(found))
+        marks = set(found.marks)
         site.page(
             f"{name}.html",
             "analysis.html",
@@ -44,7 +44,7 @@ def write_analyses(site: Site, analyses: Sequence[Analysis], *, drawn: bool) -> 
             about=plain(dict(found.about)),
         )
         listed.append((title_of(found), f"{name}.html", found.kind, sorted(marks), _of(found)))
-    every = {mark for found in analyses for mark in marks_of(found)}
+    every = {mark for found in analyses for mark in found.marks}
     site.page("analyses.html", "analyses.html", title="Analyses", marks=every, listed=listed)
 
 

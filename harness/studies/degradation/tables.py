@@ -43,8 +43,7 @@ def _marks(parts: Parts) -> set[str]:
     """Return the marks of all parts."""
     found = {mark for one in parts.answered for record in one.records for mark in record.marks}
     for analysis in (*parts.probes.values(), *parts.gradients.values()):
-        marks = analysis.about.get("marks", [])
-        found |= set(map(str, marks)) if isinstance(marks, list) else set()
+        found |= set(analysis.marks)
     return found
 
 
