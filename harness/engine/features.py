@@ -12,6 +12,7 @@ import os
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -23,6 +24,7 @@ from harness.errors import UserError
 
 DEFAULT_CAP = 16 << 30
 SHARD_BYTES = 64 << 20
+_OPEN = 128  # shards that stay open: opening one takes longer than reading an image's features
 
 
 class FeatureCache:
@@ -52,6 +54,7 @@ class FeatureCache:
         self._held: dict[str, Tensor] = {}
         self._bytes = 0
         self._places: dict[str, Path] = {}
+        self._open: dict[Path, Any] = {}  # safetensors does not type what it opens
         self._known: set[Path] = set()
         self._looked = False
 
@@ -76,8 +79,11 @@ class FeatureCache:
             return self._held[key]
         path = self._places[key]
         try:
-            with safe_open(path, framework="pt") as shard:
-                found: Tensor = shard.get_tensor(key)
+            if path not in self._open:
+                if len(self._open) >= _OPEN:
+                    self._open.clear()
+                self._open[path] = safe_open(path, framework="pt")
+            found: Tensor = self._open[path].get_tensor(key)
         except (OSError, SafetensorError):
             self._places = {name: place for name, place in self._places.items() if place != path}
             return None

@@ -77,6 +77,29 @@ def test_a_damaged_shard_is_a_miss(tmp_path: Path) -> None:
     assert cache.get("k") is None
 
 
+def test_a_shard_removed_by_another_process_is_read_by_whoever_has_it_open(tmp_path: Path) -> None:
+    cache = kept(tmp_path, "k")
+    wanted = cache.get("k")
+    assert wanted is not None
+    (path,) = shards(tmp_path)
+    path.unlink()
+    found = cache.get("k")
+    assert found is not None
+    assert torch.equal(found, wanted)
+    assert FeatureCache(tmp_path, ABOUT).get("k") is None
+
+
+def test_more_shards_than_may_be_open_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.engine.features._OPEN", 2)
+    for key in "abc":
+        kept(tmp_path, key)
+    reader = FeatureCache(tmp_path, ABOUT)
+    for key in "abcabc":
+        assert reader.get(key) is not None
+
+
 def test_no_folder_keeps_nothing() -> None:
     cache = FeatureCache(None, ABOUT)
     cache.put("k", torch.ones(1))
