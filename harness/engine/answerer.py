@@ -284,13 +284,14 @@ def batches_for(model: VisionLanguageModel, runtime: Runtime) -> Batches:
     """Return how a model's work is cut: by what was asked for, its shapes, and free memory."""
     each = position_bytes(model.language_model)
     config = model.language_model.config.get_text_config()
-    width = 12 * config.hidden_size + 4 * int(getattr(config, "intermediate_size", 0) or 0)
-    rough = each + 4 * width + 8 * config.vocab_size  # activations and logits
+    width = int(config.hidden_size)
+    inner = int(getattr(config, "intermediate_size", 0) or 0)
+    rough = each + 4 * (12 * width + 4 * inner) + 8 * config.vocab_size  # activations and logits
     # Deterministic shapes must not depend on what else runs on the machine.
     positions = (
-        most_positions(model.device)
+        most_positions(model.device, width)
         if runtime.deterministic
-        else fitting_positions(model.device, rough)
+        else fitting_positions(model.device, width, rough)
     )
     return Batches(
         runtime.batch_size,

@@ -17,7 +17,9 @@ Result = TypeVar("Result")
 
 MANY = 1 << 30
 CPU_POSITIONS = 1024
-"""Positions (rows x length) of a forward pass on a processor: more would leave its caches."""
+"""Positions (rows x length) of a forward pass on a processor; narrow models take more."""
+CPU_VALUES = 1 << 19
+"""Values (positions x width) of a pass on a processor: with more a layer would leave its caches."""
 GPU_POSITIONS = 65536
 PACK_NODES = 256
 """Tokens that branches behind one stem take in a row; attention grows with their square."""
@@ -161,22 +163,30 @@ def free_memory() -> None:
         torch.cuda.empty_cache()
 
 
-def fitting_positions(device: torch.device, each: int) -> int:
+def fitting_positions(device: torch.device, width: int, each: int) -> int:
     """Return how many positions a forward pass may take on a device.
 
-    A power of two, so that a little more or less free memory gives the same batches.
+    Memory counts in powers of two, so that a little more or less of it gives the same batches.
 
     Args:
         device: Where the model is.
+        width: Values of one position in the language model (its hidden size).
         each: Bytes that one position takes, by a rough count.
     """
     fitting = int(free_bytes(device) * SHARE) // max(1, each)
-    return min(most_positions(device), 1 << max(6, fitting.bit_length() - 1))
+    return min(most_positions(device, width), 1 << max(6, fitting.bit_length() - 1))
 
 
-def most_positions(device: torch.device) -> int:
-    """Return the positions of a forward pass beyond which a device does not get faster."""
-    return GPU_POSITIONS if device.type == "cuda" else CPU_POSITIONS
+def most_positions(device: torch.device, width: int) -> int:
+    """Return the positions of a forward pass beyond which a device does not get faster.
+
+    Args:
+        device: Where the model is.
+        width: Values of one position in the language model (its hidden size).
+    """
+    if device.type == "cuda":
+        return GPU_POSITIONS
+    return max(CPU_POSITIONS, CPU_VALUES // width)
 
 
 def free_bytes(device: torch.device) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.engine.batching import CPU_POSITIONS, GPU_POSITIONS, Batches, free_memory
+from harness.engine.batching import CPU_VALUES, Batches, free_memory, most_positions
 from harness.engine.contract import PromptError
 from harness.engine.tokens import Ids
 from harness.errors import UserError
@@ -43,9 +43,12 @@ class ProcessorAnswerer:
         self._loaded = loaded
         self._chats = loaded.chats
         self._forwards = Forwards(loaded.model, separate=loaded.chats.separate)
-        positions = GPU_POSITIONS if loaded.model.device.type == "cuda" else CPU_POSITIONS
+        # Encoder-decoders may name their width otherwise; they are taken for wide.
+        width = getattr(loaded.model.config.get_text_config(), "hidden_size", CPU_VALUES)
         self._batches = Batches(
-            runtime.batch_size, fixed=runtime.deterministic, positions=positions
+            runtime.batch_size,
+            fixed=runtime.deterministic,
+            positions=most_positions(loaded.model.device, width),
         )
         self._cached = cached
         pixels = inspect.signature(loaded.model.forward).parameters.get("pixel_values")
