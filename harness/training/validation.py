@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from harness.descriptors import Json
 from harness.errors import UserError, unknown
-from harness.evaluation.plan import Selection, plan_task
+from harness.evaluation.plan import Selection, TaskPlan, plan_task
 from harness.evaluation.summarise import summarise
 from harness.evaluation.task import Task
 from harness.plugins import find, plugins
@@ -34,18 +34,23 @@ class Validation:
     """What is measured after each epoch.
 
     Attributes:
-        task: On the split that is measured.
+        plan: Of the samples that are measured, read once for all epochs.
         metric: Its direction says what is best.
         ids: Of the samples.
         without: Clusters that must not be trained on.
         annotations: Hash of the split's annotation files.
     """
 
-    task: Task
+    plan: TaskPlan
     metric: MetricSpec
     ids: frozenset[str]
     without: frozenset[Cluster]
     annotations: str
+
+    @property
+    def task(self) -> Task:
+        """On the split that is measured."""
+        return self.plan.task
 
     def about(self) -> dict[str, Json]:
         """Return what stands in the training's record."""
@@ -64,9 +69,8 @@ class Validation:
         """Return the metric of the model as it is; ``None`` where it is not defined."""
         metric = replace(self.metric, main=True)
         spec = replace(self.task.spec, metrics=(metric,), slices=())
-        task = Task(spec, self.task.settings)
-        blocks = plan_task(task, Selection(ids=self.ids)).stream()
-        return summarise(spec, [list(answers(task, answerer, blocks))]).metrics[0].value
+        found = answers(Task(spec, self.task.settings), answerer, self.plan.stream())
+        return summarise(spec, [list(found)]).metrics[0].value
 
     def best(self, epochs: Sequence[Mapping[str, Json]]) -> int | None:
         """Return the best of the epochs recorded so far; ``None`` when none has a value."""
@@ -114,8 +118,13 @@ def plan_validation(task: Task, settings: TrainingSettings) -> Validation:
         raise UserError(f"task {task.id!r} has nothing to validate on", where=here.located.root)
     if settings.validate_limit is not None:
         ids = sorted(ids, key=_hash)[: settings.validate_limit]
+    chosen = frozenset(ids)
     return Validation(
-        task=here, metric=metric, ids=frozenset(ids), without=without, annotations=annotations
+        plan=plan_task(here, Selection(ids=chosen)),
+        metric=metric,
+        ids=chosen,
+        without=without,
+        annotations=annotations,
     )
 
 
