@@ -98,9 +98,18 @@ def test_what_cannot_be_treated_is_a_fault(method: ImageFree, asked: Request, ki
     assert found.kind == kind
 
 
-@pytest.mark.parametrize("own", [Scores("similarity", (0.1, 0.2)), Text("yes")])
-def test_answers_without_log_probabilities_are_a_fault(own: Any) -> None:
-    assert combined(PostHoc({"epsilon": 1e-4}), own, own).kind == "unsupported"
+def test_an_answer_without_scores_is_a_fault() -> None:
+    own = Text("yes")
+    found = PostHoc({"epsilon": 1e-4}).combine(request(), own, [own])
+    assert isinstance(found, Failed)
+    assert found.kind == "unsupported"
+
+
+@pytest.mark.parametrize("kind", ["similarity", "label"])
+def test_a_model_without_log_probabilities_is_refused_at_its_first_answer(kind: Any) -> None:
+    own = Scores(kind, (0.1, 0.2))
+    with pytest.raises(UserError, match=f"{kind}.*needs log-probabilities"):
+        combined(PostHoc({"epsilon": 1e-4}), own, own)
 
 
 def test_options_outside_their_range_are_refused() -> None:

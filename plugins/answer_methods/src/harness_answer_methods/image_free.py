@@ -27,13 +27,21 @@ class ImageFree(ABC):
         return [request.without_images()]
 
     def combine(self, request: Request, own: Result, further: Sequence[Result]) -> Result | Failed:
-        """Return scores of the same options; their lengths stay."""
+        """Return scores of the same options; their lengths stay.
+
+        Raises:
+            UserError: the model scores options otherwise than by log-probabilities.
+        """
         del request
         free = further[0]
         if not isinstance(own, Scores) or not isinstance(free, Scores):
             return Failed("unsupported", "the model did not answer with scores")
         if {own.kind, free.kind} != {"logprob"}:
-            return Failed("unsupported", f"scores of kind {own.kind!r} are no log-probabilities")
+            raise UserError(
+                f"the model gives scores of kind {own.kind!r}, and the method needs "
+                "log-probabilities of the options",
+                fix="leave out the method, or score options otherwise where the model has a choice",
+            )
         return replace(own, values=self.scores(own.values, free.values))
 
     @abstractmethod
