@@ -15,7 +15,8 @@ from harness.errors import UserError
 from harness.requests import Turn
 from harness.samples.images import LoadedImage
 
-_MARK = "\ufffc"  # the object replacement character: where an image stands in rendered text
+MARK = "\ufffc"
+"""The object replacement character: where an image stands in rendered text."""
 _FILES = ("chat_template.jinja", "chat_template.json")
 _PROBE = LoadedImage(Image.new("RGB", (8, 8)), "", "", 8, 8)
 
@@ -46,7 +47,7 @@ class Conversation:
         """
         system, parts = self.system, []
         for at, turn in enumerate(turns):
-            text = f"{_MARK}\n" * len(turn.images) + clean(turn.text)
+            text = f"{MARK}\n" * len(turn.images) + clean(turn.text)
             if turn.role == "user":
                 parts.append(f"{self.user}: {text} ")
             elif turn.role == "assistant":
@@ -95,7 +96,7 @@ class Template:
             )
         except Exception as error:  # noqa: BLE001  a template is a program of the checkpoint's
             raise PromptError("prompt_format", f"the chat template refuses: {error}") from None
-        return text.replace(self.image, _MARK)
+        return text.replace(self.image, MARK)
 
     def problem(self) -> str:
         """Return why no question with an image can be written; empty when one can."""
@@ -103,7 +104,7 @@ class Template:
             shown = self.render([Turn("user", "x", (_PROBE,))])
         except PromptError as error:
             return str(error)
-        if shown.count(_MARK) == 1:
+        if shown.count(MARK) == 1:
             return ""
         try:
             alone = self.render([Turn("user", "x")])
@@ -111,7 +112,7 @@ class Template:
             alone = ""
         start = common_length(alone, shown)
         behind = common_length(alone[start:][::-1], shown[start:][::-1])
-        piece = shown[start : len(shown) - behind].replace(_MARK, self.image)
+        piece = shown[start : len(shown) - behind].replace(MARK, self.image)
         return (
             f"the chat template writes {repr(piece) if piece else 'nothing'} for an image; "
             f"wanted is the model's image token, {self.image!r}, once"
@@ -170,9 +171,9 @@ def tokenize_pieces(tokenizer: Any, text: str, options: Sequence[str], end: int 
         options: Answers, as sent.
         end: Id behind every option, or ``None``.
     """
-    head, mark, tail = text.rpartition(_MARK)
+    head, mark, tail = text.rpartition(MARK)
     ids: list[int] = []
-    pieces = head.split(_MARK) if mark else []
+    pieces = head.split(MARK) if mark else []
     for number, piece in enumerate(pieces):
         ids += [*_encode(tokenizer, piece, inner=number > 0), IMAGE]
     joint = tokenize_jointly(
@@ -199,7 +200,7 @@ def tokenize_whole(
     def encode(piece: str) -> Ids:
         return tuple(tokenizer(piece, add_special_tokens=not begun, verbose=False).input_ids)
 
-    shown = token.join(clean(piece, token) for piece in text.split(_MARK))
+    shown = token.join(clean(piece, token) for piece in text.split(MARK))
     given = [clean(option, token) for option in options]
     joint = tokenize_jointly(encode, shown, given, end, gap(text))
     return Joint(tuple(IMAGE if one == image else one for one in joint.prefix), joint.options)
@@ -220,7 +221,7 @@ def spoken(tokenizer: Any, ids: Ids) -> str:
 
 def clean(text: str, *tokens: str) -> str:
     """Return a text of a stranger's without what would stand for an image."""
-    for token in (_MARK, *tokens):
+    for token in (MARK, *tokens):
         text = text.replace(token, " ")
     return text
 

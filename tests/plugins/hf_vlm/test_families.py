@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import torch
 from harness_hf_vlm.answerer import ProcessorAnswerer
-from harness_hf_vlm.chats import MARK
 from harness_hf_vlm.factory import HfVlm
 from harness_hf_vlm.loading import Loaded, choose
 
 from harness.engine.answerer import EngineAnswerer
+from harness.engine.chats import MARK
 from harness.models import Runtime
 from harness.requests import Choose, Embed, Failed, Generate, Request, Scores, Text, Turn
 from tests.plugins.hf_vlm.families import FAMILIES

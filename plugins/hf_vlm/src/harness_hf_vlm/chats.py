@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from harness.engine.chats import Template, clean, gap, template_file
+from harness.engine.chats import MARK, Template, clean, gap, template_file
 from harness.engine.pictures import check_shape
 from harness.engine.tokens import Ids, PromptError, require_text, tokenize_jointly
 from harness.errors import UserError
@@ -16,7 +16,6 @@ from harness.requests import Turn
 from harness.samples.images import LoadedImage
 from torch import Tensor
 
-MARK = "\ufffc"  # where an image stands in rendered text, as in harness.engine.chats
 _OWN_PLACES = {"blip-2", "instructblip", "florence2"}
 """Processors that put images before the text themselves."""
 

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.descriptors import Json
-from harness.engine.chats import tokenize_whole
+from harness.engine.chats import MARK, tokenize_whole
 from harness.engine.contract import VisionLanguageModel
 from harness.engine.tokens import Ids, Joint
 from harness.requests import Turn
 from harness.samples.images import LoadedImage
 from torch import Tensor, nn
 
-from harness_hf_vlm.chats import MARK, Chats, to_device
+from harness_hf_vlm.chats import Chats, to_device
 
 
 class SharedModel(VisionLanguageModel):

@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.engine.chats import MARK, clean
 from harness.engine.tokens import IMAGE, Ids, Joint, PromptError, tokenize_jointly
 from harness.errors import UserError
 from harness.requests import Turn
-
-_MARK = "\ufffc"  # the object replacement character: where an image stands in rendered text
 
 Tokenizer = Any  # a transformers tokenizer
 
@@ -57,7 +56,7 @@ def render(form: PromptFormat, turns: Sequence[Turn], tokenizer: Tokenizer, firs
         counts[users[0]] += first
     if form.chat:
         messages = [
-            {"role": turn.role, "content": _MARK * count + _clean(turn.text)}
+            {"role": turn.role, "content": MARK * count + clean(turn.text)}
             for turn, count in zip(turns, counts, strict=True)
         ]
         try:
@@ -70,19 +69,19 @@ def render(form: PromptFormat, turns: Sequence[Turn], tokenizer: Tokenizer, firs
     system, parts = "", []
     for turn, count in zip(turns, counts, strict=True):
         if turn.role == "system":
-            system += _clean(turn.text) + "\n"
+            system += clean(turn.text) + "\n"
         elif turn.role == "user":
             # One pass: braces in a question are text, never a place to fill.
             filled = {
-                "image": _MARK * count,
+                "image": MARK * count,
                 "system": system,
-                "text": _clean(turn.text),
+                "text": clean(turn.text),
             }
             parts.append(form.user.format_map(filled))
             system = ""
         else:
             before, behind = form.answer
-            parts.append(f"{before}{_clean(turn.text)}{behind}")
+            parts.append(f"{before}{clean(turn.text)}{behind}")
     return "".join(parts)
 
 
@@ -99,7 +98,7 @@ def check_format(form: PromptFormat, tokenizer: Tokenizer) -> None:
         problem = "the language model's tokenizer has no chat template"
     else:
         try:
-            if render(form, [Turn("user", "x")], tokenizer, first=1).count(_MARK) != 1:
+            if render(form, [Turn("user", "x")], tokenizer, first=1).count(MARK) != 1:
                 problem = "the chat template leaves out a turn's text, and its image, or repeats it"
         except PromptError as error:
             problem = str(error)
@@ -113,7 +112,7 @@ def check_format(form: PromptFormat, tokenizer: Tokenizer) -> None:
 
 def split_tail(text: str) -> tuple[str, str]:
     """Return the text up to and with the last image, and the text behind it."""
-    head, mark, tail = text.rpartition(_MARK)
+    head, mark, tail = text.rpartition(MARK)
     return head + mark, tail
 
 
@@ -125,7 +124,7 @@ def encode_head(text: str, form: PromptFormat, tokenizer: Tokenizer) -> Ids:
     ids: list[int] = []
     if not form.chat and tokenizer.bos_token_id is not None:
         ids.append(tokenizer.bos_token_id)  # a chat template writes its own
-    for number, piece in enumerate(text.split(_MARK)):
+    for number, piece in enumerate(text.split(MARK)):
         if number:
             ids.append(IMAGE)
         ids.extend(encode_text(tokenizer, piece))
@@ -165,7 +164,3 @@ def encode_text(tokenizer: Tokenizer, text: str) -> Ids:
 def encoder_of(tokenizer: Tokenizer) -> Callable[[str], Ids]:
     """Return text-to-ids of a tokenizer."""
     return lambda text: encode_text(tokenizer, text)
-
-
-def _clean(text: str) -> str:
-    return text.replace(_MARK, " ")
