@@ -5,10 +5,10 @@ Everything the command line does is one function here. Importing this package lo
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness._version import __version__
+from harness.lazy import lazily
 
 if TYPE_CHECKING:
     from harness.api import (
@@ -28,9 +28,5 @@ __all__ = [
     "run",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    # The API pulls in numpy and scipy; a plugin that only wants a descriptor must not pay for it.
-    if name in __all__:
-        return getattr(import_module("harness.api"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# The API pulls in numpy and scipy; a plugin that only wants a descriptor must not pay for it.
+__getattr__ = lazily(__name__, dict.fromkeys(__all__[1:], "harness.api"))

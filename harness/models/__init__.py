@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from harness.lazy import lazily
 
 if TYPE_CHECKING:
     from harness.models.contract import Answerer, Model, Runtime, TaskHandle
 
 __all__ = ["Answerer", "Model", "Runtime", "TaskHandle"]
 
-
-def __getattr__(name: str) -> Any:
-    # Descriptors alone must not load the contract: every command reads them.
-    if name in __all__:
-        return getattr(import_module("harness.models.contract"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# Descriptors alone must not load the contract: every command reads them.
+__getattr__ = lazily(__name__, dict.fromkeys(__all__, "harness.models.contract"))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from harness.lazy import lazily
 
 if TYPE_CHECKING:
     from harness.specs.spec import (
@@ -30,9 +31,5 @@ __all__ = [
     "fingerprint",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    # A list of tasks reads names and titles; it must not pay for what a whole spec is made of.
-    if name in __all__:
-        return getattr(import_module("harness.specs.spec"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# A list of tasks reads names and titles; it must not pay for what a whole spec is made of.
+__getattr__ = lazily(__name__, dict.fromkeys(__all__, "harness.specs.spec"))

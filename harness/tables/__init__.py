@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from harness.lazy import lazily
 
 if TYPE_CHECKING:
     from harness.tables.build import build_table
@@ -20,9 +21,5 @@ _HOMES = {
     "Table": "harness.tables.table",
 }
 
-
-def __getattr__(name: str) -> Any:
-    # Descriptors alone must not load the builder: every command reads them.
-    if name in __all__:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# Descriptors alone must not load the builder: every command reads them.
+__getattr__ = lazily(__name__, _HOMES)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from harness.lazy import lazily
 
 if TYPE_CHECKING:
     from harness.testing.candidate import Candidate
@@ -11,11 +12,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Candidate", "ModelConformance"]
 
-_PLACES = {"Candidate": "candidate", "ModelConformance": "conformance"}
+_HOMES = {
+    "Candidate": "harness.testing.candidate",
+    "ModelConformance": "harness.testing.conformance",
+}
 
-
-def __getattr__(name: str) -> Any:
-    # The suite needs pytest, which the command line does not.
-    if name in _PLACES:
-        return getattr(import_module(f"harness.testing.{_PLACES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# The suite needs pytest, which the command line does not.
+__getattr__ = lazily(__name__, _HOMES)
