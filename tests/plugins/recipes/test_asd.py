@@ -106,6 +106,16 @@ def test_the_measured_extremes_stand_in_the_figures() -> None:
     assert figures["concepts"] == 2
 
 
+def test_a_pool_without_a_skew_is_refused_before_the_first_epoch_alone() -> None:
+    pool = [example("nurse", gender=gender) for gender in ("female", "male")]
+    with pytest.raises(UserError, match="no concept has a skew") as refused:
+        asd().epoch(0, pool, dict, Random(0))
+    assert "min_assigned" in str(refused.value.fix)
+    later = asd().epoch(1, pool, dict, Random(0))
+    assert sorted(later.order) == [0, 1]
+    assert later.figures["concepts"] == 0
+
+
 def test_concepts_with_one_value_of_every_attribute_are_named_or_refused() -> None:
     both = [example("nurse", gender=gender, race="White") for gender in ("female", "male")]
     one = [example("pilot", gender="female", race="White")] * 2

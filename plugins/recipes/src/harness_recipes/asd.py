@@ -90,9 +90,18 @@ class AntiStereotypeDebiasing(FineTune):
     def epoch(
         self, number: int, pool: Sequence[Example], measure: Measure, random: Random
     ) -> Epoch:
-        """Return the samples kept and copied, with their weights."""
-        del number
+        """Return the samples kept and copied, with their weights.
+
+        Raises:
+            UserError: before the first epoch no concept has a skew; it would be plain fine-tuning.
+        """
         measured = measure()
+        if not measured and number == 0:
+            raise UserError(
+                "no concept has a skew to train by: the model gives each to fewer pictures than "
+                "the task's min_assigned",
+                fix="train on more samples, or lower it, such as --task-option TASK.min_assigned=5",
+            )
         skews = [sample_skew(example, measured) for example in pool]
         order = list(range(len(pool)))
         if self._shuffled:
