@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from harness.training.figures import came_to
+
 if TYPE_CHECKING:
     from harness.descriptors import Json
     from harness.evaluation.run import Planned
@@ -203,9 +205,9 @@ class _Display:
             self.say(f"  memory ran out: micro-batches of {figures['micro_batch']:.0f}")
 
     def epoch(self, number: int, figures: Mapping[str, Json]) -> None:
-        """Print a finished epoch's loss."""
-        if isinstance(loss := figures.get("loss"), float):
-            self.say(f"  epoch {number + 1}: {figures.get('steps')} steps, loss {loss:.4f}")
+        """Print what a finished epoch came to."""
+        if "steps" in figures:
+            self.say(f"  epoch {number + 1}: {came_to(figures)}")
 
     def planned(self, jobs: Sequence[Planned]) -> None:
         """Ignore the plan, which stands above."""

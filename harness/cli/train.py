@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from rich.table import Table
 
 from harness.cli.progress import duration
 from harness.cli.run import pairs
+from harness.training import figures as words
 from harness.training.processes import processes
 from harness.training.settings import TrainingSettings
 
@@ -134,7 +134,7 @@ def train(**flags: Any) -> int:
     _print_plan(plan, known, console)
     if flags["dry_run"]:
         return 0
-    with _Display(console, plan.steps, says_time=known is None) as display:
+    with _Display(console, plan.settings.epochs, plan.steps, says_time=known is None) as display:
         out = run_training(plan, flags["out"], display)
     if flags["as_json"] and here.first:
         click.echo((out / RECORD).read_text(encoding="utf-8"), nl=False)
@@ -201,7 +201,7 @@ def _print_plan(plan: TrainingPlan, known: Estimate | None, console: Console) ->
         "model": plan.subject.descriptor.id,
         "recipe": f"{plan.recipe.id}: {options}",
         "samples": ", ".join(f"{task} {count:,}" for task, count in counts.items()),
-        "steps": f"{plan.steps:,} ({settings.epochs} epochs, {settings.batch} samples a step)",
+        "steps": f"{plan.steps:,} (epochs: {settings.epochs}, samples a step: {settings.batch})",
         "trains": f"{plan.parts}, rate {settings.rate:g}, {settings.precision}",
         **_cost(plan, known),
     }
@@ -239,12 +239,14 @@ class _Display:
 
     Args:
         console: Where to print.
+        epochs: Of the whole training.
         steps: Of the whole training.
         says_time: Say once, when it is known, what time is left.
     """
 
-    def __init__(self, console: Console, steps: int, *, says_time: bool) -> None:
+    def __init__(self, console: Console, epochs: int, steps: int, *, says_time: bool) -> None:
         self._console = console
+        self._epochs = epochs
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -280,11 +282,13 @@ class _Display:
             self._say_time(done)
 
     def epoch(self, number: int, figures: Mapping[str, Json]) -> None:
-        """Print an epoch's figures."""
-        shown = json.dumps({key: _short(value) for key, value in figures.items()})
-        self._console.print(escape(f"epoch {number + 1}: {shown}"), soft_wrap=True)
+        """Print what an epoch will see, or what it came to."""
+        said = ", ".join([*words.chosen(figures), *words.parts(figures)])
         if isinstance(steps := figures.get("steps"), int):
             self._before += steps
+            said = words.came_to(figures)
+        if said:
+            self.say(f"epoch {number + 1} of {self._epochs}: {said}")
 
     def _say_time(self, done: int) -> None:
         """Say what time is left, a few steps after the first one, which is slower than others."""
@@ -301,7 +305,3 @@ class _Display:
     def say(self, note: str) -> None:
         """Print a note above the bar."""
         self._console.print(escape(note), soft_wrap=True)
-
-
-def _short(value: Json) -> Json:
-    return round(value, 4) if isinstance(value, float) else value

@@ -6,7 +6,7 @@ Beside ``NAME.md`` stand ``NAME.json`` with every number and ``NAME.svg`` with t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,13 +17,11 @@ from harness.studies.noise import SEEDS
 from harness.studies.study import Study
 from harness.tables.formats import escape_markdown, markdown
 from harness.tables.table import Section, Table
+from harness.training.figures import chosen, measuring
 from harness.training.run import RECORD
 
 if TYPE_CHECKING:
     from harness.studies.run import Outcome, StudyResult
-
-_SECONDS = ("encoding_seconds", "measuring_seconds", "training_seconds")
-_NOT_FIGURES = {"epoch", "loss", "samples", "steps", *_SECONDS}
 
 
 class Titled(Protocol):
@@ -133,28 +131,18 @@ def _trainings(outcomes: Sequence[Outcome]) -> str:
     for one in outcomes:
         held = _record(one)
         epochs = held["epochs"]
-        figures = "; ".join(filter(None, (", ".join(_figures(epoch)) for epoch in epochs)))
+        said = (", ".join([*chosen(epoch), *measuring(epoch)]) for epoch in epochs)
         loss = epochs[-1].get("loss") if epochs else None
         cells = [
             escape_markdown(one.trial.name),
             f"{sum(one.plan.samples.values()):,}",
             f"{sum(epoch['steps'] for epoch in epochs):,}",
             f"{loss:.4f}" if isinstance(loss, float) else "--",
-            escape_markdown(figures) or "--",
+            escape_markdown("; ".join(filter(None, said))) or "--",
             f"{held['seconds']:.0f}",
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def _figures(epoch: Mapping[str, Any]) -> Iterator[str]:
-    for name, value in sorted(epoch.items()):
-        if name not in _NOT_FIGURES and isinstance(value, int | float):
-            shown = f"{value:.3f}" if isinstance(value, float) else f"{value:,}"
-            yield f"{name.replace('_', ' ')} {shown}"
-    measuring, whole = epoch.get("measuring_seconds"), sum(epoch.get(name, 0) for name in _SECONDS)
-    if measuring is not None and whole:
-        yield f"measuring {100 * measuring / whole:.0f} % of the time"
 
 
 def _record(outcome: Outcome) -> dict[str, Any]:

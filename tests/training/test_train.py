@@ -93,6 +93,7 @@ def test_the_plan_says_what_a_training_takes_once_one_was_like_it(
     went = said("out")
     assert went.index("parameters; weights, gradients") < went.index("of training left")
     assert went.count("of training left") == 1
+    assert [went.count(f"epoch {number} of 2: 4 steps, loss ") for number in (1, 2)] == [1, 1]
     sizes = json.loads((tmp_path / "out" / "train.json").read_text())["parameters"]
     plan = said("other", "--dry-run", "--epochs", "40")
     assert f"parameters trains {sizes['trained']:,} of {sizes['all']:,}" in plan

@@ -1,0 +1,48 @@
+"""An epoch's figures in words, for whoever watches and for pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_SECONDS = ("encoding_seconds", "measuring_seconds", "training_seconds")
+_OF_EPOCH = {"epoch", "loss", "samples", "steps", *_SECONDS}
+
+
+def chosen(figures: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a recipe says of the samples it chose, and validation of the epoch."""
+    for name, value in sorted(figures.items()):
+        if name not in _OF_EPOCH and not isinstance(value, Mapping):
+            yield f"{name.replace('_', ' ')} {_shown(value)}"
+
+
+def parts(figures: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a recipe says of each task or answer by itself."""
+    for name, value in sorted(figures.items()):
+        if isinstance(value, Mapping):
+            held = ", ".join(f"{key} {_shown(one)}" for key, one in value.items())
+            yield f"{name.replace('_', ' ')}: {held}"
+
+
+def measuring(figures: Mapping[str, Any]) -> Iterator[str]:
+    """Yield which part of an epoch's time asking the model took, where it was asked."""
+    spent, whole = figures.get("measuring_seconds"), sum(figures.get(one, 0) for one in _SECONDS)
+    if spent is not None and whole:
+        yield f"measuring {100 * spent / whole:.0f} % of the time"
+
+
+def came_to(figures: Mapping[str, Any]) -> str:
+    """Return what a finished epoch came to."""
+    said = [f"{figures['steps']:,} steps"]
+    for name in ("loss", "validation"):
+        value = figures.get(name)
+        said += [f"{name} {value:.4f}"] if isinstance(value, float) else []
+    return ", ".join([*said, *measuring(figures)])
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "undefined"
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
