@@ -20,9 +20,9 @@ def test_an_empty_folder_has_the_demo_profile() -> None:
     settings = load_settings()
     assert settings.profile == "demo"
     assert settings.source == "demo_world"
-    assert settings.models == dict.fromkeys(
-        ("socialfusion", "llava", "open_clip"), {"preset": "demo"}
-    )
+    assert settings.models == {
+        name: {"preset": "demo"} for name in ("socialfusion", "llava", "open_clip")
+    }
     assert settings.results == Path("results")
 
 
