@@ -116,7 +116,9 @@ def _refuse_other(plan: TrainingPlan, out: Path) -> None:
         held = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise UserError(f"cannot be read: {error}", where=path) from None
-    if held.get("fingerprint") != plan.fingerprint:
+    # What was refused before its first epoch may be put right in the same folder.
+    begun = (out / RECORD).is_file() or any(out.glob("epoch-*"))
+    if held.get("fingerprint") != plan.fingerprint and begun:
         different = [_differing(key, held.get(key), _plain(plan.about[key])) for key in plan.about]
         different = [name for name in different if name]
         raise UserError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -170,6 +171,19 @@ def test_another_training_s_folder_is_left_alone(
     (tmp_path / "full" / "thesis.tex").write_text("")
     assert train(*flags(built, faces, "full")) == 2
     assert "the folder is not empty" in capsys.readouterr().err
+
+
+def test_what_was_refused_before_its_first_epoch_is_put_right_in_its_folder(
+    built: Path, faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(*flags(built, faces, "out", "--epochs", "1", "--parts", "lora,nose")) == 2
+    assert "nose" in capsys.readouterr().err
+    assert (tmp_path / "out" / "plan.json").is_file()
+    assert train(*flags(built, faces, "out", "--epochs", "1")) == 0
+    for path in (tmp_path / "out").glob("epoch-*"):
+        shutil.rmtree(path)
+    assert train(*flags(built, faces, "out", "--epochs", "1", "--seed", "1")) == 2
+    assert "holds another training" in capsys.readouterr().err
 
 
 def test_weights_of_another_model_are_refused(
