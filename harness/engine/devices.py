@@ -36,7 +36,9 @@ def torch_dtype(name: str) -> torch.dtype:
 
 
 def resolve_device(asked: str) -> torch.device:
-    """Return the device: ``auto`` is the first CUDA device, then Apple's, then the processor.
+    """Return the device: ``auto`` is the current CUDA device, else Apple's, else the processor.
+
+    The current one is the first; of several processes each has made its own the current one.
 
     Raises:
         UserError: for a device that is not there.
@@ -45,7 +47,7 @@ def resolve_device(asked: str) -> torch.device:
 
     if asked == "auto":
         if torch.cuda.is_available():
-            return torch.device("cuda", 0)
+            return torch.device("cuda", torch.cuda.current_device())
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(asked)

@@ -237,11 +237,20 @@ def load_state(stage: Stage, optimiser: Optimiser, folder: Path) -> None:
     optimiser.load(folder)
 
 
+class Arguments(TrainingArguments):
+    """Trainer's settings for processes of one device each."""
+
+    @property
+    def n_gpu(self) -> int:
+        """At most 1: Trainer would cut batches over all a machine has (DataParallel)."""
+        return min(1, int(super().n_gpu))
+
+
 def arguments(stage: Stage, folder: Path, number: int) -> TrainingArguments:
     """Return Trainer's settings for one epoch."""
     settings = stage.settings
     at_once = stage.micro_batch * stage.processes.count
-    return TrainingArguments(
+    return Arguments(
         output_dir=str(folder),
         num_train_epochs=1,
         per_device_train_batch_size=stage.micro_batch,
@@ -259,7 +268,7 @@ def arguments(stage: Stage, folder: Path, number: int) -> TrainingArguments:
         train_sampling_strategy="sequential",
         remove_unused_columns=False,
         dataloader_num_workers=settings.workers,
-        use_cpu=settings.device == "cpu",
+        use_cpu=stage.module.model.device.type == "cpu",
         dataloader_pin_memory=torch.cuda.is_available(),
     )
 

@@ -79,7 +79,7 @@ def processes(device: str) -> Processes:
         device: As for ``harness run``.
 
     Raises:
-        UserError: started for accelerate's own way of splitting the model.
+        UserError: started for accelerate's own way of splitting the model, or no such device.
     """
     count = how_many()
     for name in ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED"):
@@ -92,5 +92,7 @@ def processes(device: str) -> Processes:
         return Processes()
     from accelerate import PartialState  # type: ignore[import-untyped]
 
-    PartialState(cpu=device == "cpu", timeout=_LONGEST)
+    from harness.engine.devices import resolve_device
+
+    PartialState(cpu=resolve_device(device).type == "cpu", timeout=_LONGEST)
     return Processes(int(os.environ["RANK"]), count)

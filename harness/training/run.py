@@ -146,7 +146,7 @@ def _begin(plan: TrainingPlan, out: Path, heard: Watcher, here: Processes) -> tu
     """Load the model, prepare it, and bring back the last finished epoch's state."""
     from harness.training import loop
 
-    _refuse_precision(plan.settings)
+    _refuse_device(plan.settings)
     module, trained = _split(plan, here) if plan.settings.shard else _prepared(plan, plan.subject)
     stage = loop.Stage(
         module=module,
@@ -168,14 +168,21 @@ def _begin(plan: TrainingPlan, out: Path, heard: Watcher, here: Processes) -> tu
     return stage, optimiser
 
 
-def _refuse_precision(settings: TrainingSettings) -> None:
+def _refuse_device(settings: TrainingSettings) -> None:
+    """Refuse a device that does not suit the settings, or is not the process's own."""
+    import torch
+
     from harness.engine.devices import resolve_device
 
-    if settings.precision != "float16":
-        return
-    if settings.shard or resolve_device(settings.device).type != "cuda":
+    device = resolve_device(settings.device)
+    if settings.precision == "float16" and (settings.shard or device.type != "cuda"):
         raise UserError(
             "float16 trains whole models on a CUDA device alone", fix="--precision bfloat16"
+        )
+    if device.type == "cuda" and device.index not in {None, torch.cuda.current_device()}:
+        raise UserError(  # Trainer would move the model away from it
+            f"a training takes its process's first CUDA device, not {settings.device}",
+            fix=f"CUDA_VISIBLE_DEVICES={device.index} harness train ... --device cuda",
         )
 
 

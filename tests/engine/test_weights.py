@@ -73,6 +73,17 @@ def test_dtype_is_as_asked_then_the_checkpoints() -> None:
 
 
 @pytest.mark.torch
+def test_a_process_s_own_cuda_device_is_taken_without_asking(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 3)
+    assert resolve_device("auto") == torch.device("cuda", 3)
+
+
+@pytest.mark.torch
 def test_devices_that_are_not_there_are_said() -> None:
     assert resolve_device("cpu").type == "cpu"
     with pytest.raises(UserError, match="not there"):

@@ -161,6 +161,33 @@ def test_a_wrong_wish_is_one_message(
     assert said in capsys.readouterr().err
 
 
+def test_another_cuda_device_than_the_process_s_own_is_refused(
+    built: Path, faces: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    for name, value in (("is_available", True), ("device_count", 2), ("current_device", 0)):
+        monkeypatch.setattr(torch.cuda, name, lambda value=value: value)
+    assert train(*flags(built, faces, "out", "--device", "cuda:1")) == 2
+    said = capsys.readouterr().err
+    assert "first CUDA device, not cuda:1" in said
+    assert "CUDA_VISIBLE_DEVICES=1" in said
+
+
+def test_one_process_takes_one_device_of_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+    from transformers import TrainingArguments
+
+    from harness.training.loop import Arguments
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    monkeypatch.setattr("transformers.training_args.is_torch_mps_available", lambda: False)
+    alone, trainers = (kind(str(tmp_path), report_to=[]) for kind in (Arguments, TrainingArguments))
+    assert (alone.train_batch_size, trainers.train_batch_size) == (8, 4 * 8)
+
+
 def test_another_training_s_folder_is_left_alone(
     built: Path, faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -278,10 +305,14 @@ def test_a_checkpoint_that_was_not_written_to_its_end_is_passed_over(tmp_path: P
 
 
 @pytest.mark.slow
-def test_two_processes_train_as_one_does(built: Path, faces: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("device", ["cpu", "auto"])
+def test_two_processes_train_as_one_does(
+    built: Path, faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str
+) -> None:
     from safetensors.torch import load_file
 
-    same = ("--lora-dropout", "0", "--device", "cpu")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    same = ("--lora-dropout", "0", "--device", device)
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     launch += ["--nproc_per_node", "2", "-m", "harness"]
     command = [*launch, *flags(built, faces, "two", *same)]
