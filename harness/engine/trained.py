@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,12 +32,14 @@ class Trained:
         rank: Of the LoRA adapters.
         alpha: Their scale.
         dropout: Before them, in training.
+        frozen: Weights of the parts that stay as they are, each as ``PART NAME``.
     """
 
     parts: tuple[str, ...]
     rank: int = 16
     alpha: int = 32
     dropout: float = 0.0
+    frozen: tuple[str, ...] = ()
 
 
 def chosen_parts(model: VisionLanguageModel, asked: str) -> tuple[str, ...]:
@@ -88,8 +90,40 @@ def prepare(model: VisionLanguageModel, trained: Trained) -> None:
             warnings.filterwarnings("ignore", "Already found a `peft_config`")
             inject_adapter_in_model(config, language_model, adapter_name=ADAPTER)
         _activate_all(language_model)
+    _freeze(model, trained)
     if "vision_tower" in trained.parts:
         model.features_key = None  # what it says of an image changes from step to step
+
+
+def choose_weights(
+    model: VisionLanguageModel, trained: Trained, trains: Callable[[str, str], bool]
+) -> Trained:
+    """Freeze weights of a prepared model that shall not train after all; return what does.
+
+    Args:
+        model: Prepared.
+        trained: For what.
+        trains: Told the part and the name of each weight within it.
+
+    Raises:
+        UserError: when none would train.
+    """
+    named = [(part, name) for part, name, _ in weights(model, trained)]
+    left = {f"{part} {name}" for part, name in named if not trains(part, name)}
+    if len(left) == len(named):
+        raise UserError(
+            f"the recipe trains no weight of {', '.join(trained.parts)}", fix="other --parts"
+        )
+    chosen = replace(trained, frozen=(*trained.frozen, *sorted(left)))
+    _freeze(model, chosen)
+    return chosen
+
+
+def _freeze(model: VisionLanguageModel, trained: Trained) -> None:
+    if trained.frozen:
+        training = {id(weight) for _, _, weight in weights(model, trained)}
+        for _, _, weight in weights(model, replace(trained, frozen=())):
+            weight.requires_grad_(id(weight) in training)
 
 
 def keep_whole_numbers(model: VisionLanguageModel, trained: Trained) -> None:
@@ -100,11 +134,11 @@ def keep_whole_numbers(model: VisionLanguageModel, trained: Trained) -> None:
 
 def weights(model: VisionLanguageModel, trained: Trained) -> Iterator[tuple[str, str, Tensor]]:
     """Yield part, name within the part, and tensor of everything that trains."""
-    held = model.parts()
+    held, frozen = model.parts(), frozenset(trained.frozen)
     for part in trained.parts:
         module = _unwrapped(held["language_model" if part == LORA else part])
         for name, weight in module.named_parameters():
-            if part != LORA or f".{ADAPTER}." in name:
+            if (part != LORA or f".{ADAPTER}." in name) and f"{part} {name}" not in frozen:
                 yield part, name, weight
 
 
@@ -140,7 +174,8 @@ def read_trained(folder: Path) -> Trained:
     """
     try:
         held = json.loads((folder / FILE).read_bytes())
-        return Trained(tuple(held.pop("parts")), **held)
+        parts, frozen = tuple(held.pop("parts")), tuple(held.pop("frozen", ()))
+        return Trained(parts, frozen=frozen, **held)
     except FileNotFoundError:
         raise UserError(
             f"not a checkpoint of harness train: no {FILE}", where=folder, fix="harness train ..."
@@ -169,12 +204,14 @@ def take(model: VisionLanguageModel, part: str, folder: Path) -> None:
     Raises:
         UserError: the training did not train that part, or it does not fit.
     """
-    there = read_trained(folder).parts
-    if part not in there:
+    trained = read_trained(folder)
+    if part not in trained.parts:
         raise UserError(
-            f"this training left no {part}", where=folder, fix=f"it trained {', '.join(there)}"
+            f"this training left no {part}",
+            where=folder,
+            fix=f"it trained {', '.join(trained.parts)}",
         )
-    restore(model, Trained((part,)), folder)
+    restore(model, replace(trained, parts=(part,)), folder)
     if model.features_key is not None:
         model.features_key = {**model.features_key, part: hash_file(folder / f"{part}.safetensors")}
 

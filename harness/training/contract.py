@@ -1,4 +1,4 @@
-"""The recipe contract: which samples an epoch sees, what each weighs, and how losses add up.
+"""The recipe contract: what trains, which samples an epoch sees, and how their losses add up.
 
 A recipe never sees the model. It may ask how the model answers now, through :class:`Measure`.
 """
@@ -75,10 +75,12 @@ class Recipe:
     Attributes:
         needs_fields: Fields every example must have.
         needs_groups: Whether examples must carry attributes.
+        parts: Which parts of a model train where the user names none, as ``--parts`` has them.
     """
 
     needs_fields: tuple[str, ...] = ()
     needs_groups: bool = False
+    parts: str = "auto"
 
     def check(self, pool: Sequence[Example]) -> Sequence[str]:
         """Return what a user should know of these data before training.
@@ -88,6 +90,16 @@ class Recipe:
         """
         del pool
         return ()
+
+    def trains(self, part: str, name: str) -> bool:
+        """Return whether a weight trains, of a part that does; asked once, before the first epoch.
+
+        Args:
+            part: ``vision_tower``, ``connector``, ``language_model`` or ``lora``.
+            name: Of the weight within the part, such as ``model.layers.0.mlp.up_proj.weight``.
+        """
+        del part, name
+        return True
 
     def epoch(
         self, number: int, pool: Sequence[Example], measure: Measure, random: Random

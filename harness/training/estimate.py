@@ -71,6 +71,10 @@ def _alike(held: Mapping[str, Any], plan: TrainingPlan) -> bool:
     return (
         held["model"]["fingerprint"] == _fingerprint(plan.about["model"])
         and held["parts"] == plan.parts
+        and (
+            held["recipe"]["id"] == plan.recipe.id
+            or not (plan.chooses_weights or held["trained"].get("frozen"))
+        )
         and _lora(held["lora"]) == _lora(plan.lora)
         and held.get("processes") == plan.about.get("processes")
         and all(held["settings"].get(name) == settings.get(name) for name in _ALIKE)

@@ -32,11 +32,22 @@ class Guarded(Recipe):
             self._recipe: Recipe = make(options)
         self.needs_fields = self._recipe.needs_fields
         self.needs_groups = self._recipe.needs_groups
+        self.parts = self._recipe.parts
+
+    @property
+    def chooses_weights(self) -> bool:
+        """Whether the recipe has a say in which weights of a part train."""
+        return type(self._recipe).trains is not Recipe.trains
 
     def check(self, pool: Sequence[Example]) -> Sequence[str]:
         """Return what the recipe says of the data."""
         with self._calling("check"):
             return [str(note) for note in self._recipe.check(pool)]
+
+    def trains(self, part: str, name: str) -> bool:
+        """Return whether the recipe has a weight train."""
+        with self._calling("trains"):
+            return bool(self._recipe.trains(part, name))
 
     def epoch(
         self, number: int, pool: Sequence[Example], measure: Measure, random: Random

@@ -28,7 +28,8 @@ class TrainingPlan:
     """A training that is settled but not begun.
 
     Attributes:
-        parts: As asked: ``auto``, ``full`` or names.
+        parts: As asked, or as the recipe says: ``auto``, ``full`` or names.
+        chooses_weights: Whether the recipe has a say in which of their weights train.
         validation: What chooses the epoch whose weights are kept; ``None``: the last one.
         fingerprint: Hash of everything that decides the weights.
         steps: Of all epochs, were each to see the whole pool.
@@ -44,6 +45,7 @@ class TrainingPlan:
     pool: Pool
     form: str | None
     parts: str
+    chooses_weights: bool
     lora: Mapping[str, Json]
     validation: Validation | None
     fingerprint: str
@@ -90,7 +92,9 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
     validation = None if validated is None else plan_validation(validated, settings)
     without = frozenset() if validation is None else validation.without
     pool = make_pool(tasks, form=form, limit=limit, seed=settings.seed, without=without)
-    notes = check_pool(Guarded(descriptor, given), recipe, pool.examples)
+    guarded = Guarded(descriptor, given)
+    notes = check_pool(guarded, recipe, pool.examples)
+    parts = guarded.parts if parts == "auto" else parts
     about: dict[str, Json] = {
         "model": subject.record(tasks[0]),
         "recipe": {"id": recipe, "options": given},
@@ -120,6 +124,7 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
         pool=pool,
         form=form,
         parts=parts,
+        chooses_weights=guarded.chooses_weights,
         lora=dict(lora or {}),
         validation=validation,
         fingerprint=fingerprint(about),

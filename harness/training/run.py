@@ -147,11 +147,15 @@ def _begin(plan: TrainingPlan, out: Path, heard: Watcher, here: Processes) -> tu
     from harness.training import loop
 
     _refuse_device(plan.settings)
-    module, trained = _split(plan, here) if plan.settings.shard else _prepared(plan, plan.subject)
+    recipe = Guarded(plan.recipe, plan.options)
+    if plan.settings.shard:
+        module, trained = _split(plan, recipe, here)
+    else:
+        module, trained = _prepared(plan, recipe, plan.subject)
     stage = loop.Stage(
         module=module,
         trained=trained,
-        recipe=Guarded(plan.recipe, plan.options),
+        recipe=recipe,
         settings=plan.settings,
         folder=out,
         steps=plan.steps,
@@ -186,7 +190,9 @@ def _refuse_device(settings: TrainingSettings) -> None:
         )
 
 
-def _prepared(plan: TrainingPlan, subject: Subject) -> tuple[TrainingModule, Trained]:
+def _prepared(
+    plan: TrainingPlan, recipe: Guarded, subject: Subject
+) -> tuple[TrainingModule, Trained]:
     """Load a model and prepare it: what trains is chosen, and kept in single precision."""
     import torch
 
@@ -200,6 +206,7 @@ def _prepared(plan: TrainingPlan, subject: Subject) -> tuple[TrainingModule, Tra
     trained = weights.Trained(weights.chosen_parts(model, plan.parts), **lora)
     torch.manual_seed(plan.settings.seed)  # new LoRA weights
     weights.prepare(model, trained)
+    trained = weights.choose_weights(model, trained, recipe.trains)
     weights.keep_whole_numbers(model, trained)
     precision = plan.settings.precision
     if precision != "float32" and model.features_key is not None:
@@ -211,7 +218,7 @@ def _prepared(plan: TrainingPlan, subject: Subject) -> tuple[TrainingModule, Tra
     return module, trained
 
 
-def _split(plan: TrainingPlan, here: Processes) -> tuple[TrainingModule, Trained]:
+def _split(plan: TrainingPlan, recipe: Guarded, here: Processes) -> tuple[TrainingModule, Trained]:
     """Prepare a model in each process after the other, and keep there a part of it alone."""
     from harness.engine.shards import all_processes, meet, split
 
@@ -219,7 +226,7 @@ def _split(plan: TrainingPlan, here: Processes) -> tuple[TrainingModule, Trained
     # It need not fit on one of the devices whole.
     subject = replace(plan.subject, runtime=replace(plan.subject.runtime, device="cpu"))
     with here.in_turn():
-        module, trained = _prepared(plan, subject)
+        module, trained = _prepared(plan, recipe, subject)
         split(module, devices)
     meet(module)
     return module, trained

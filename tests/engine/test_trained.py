@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from harness.engine.trained import Trained, load, prepare, save, weights
+from harness.engine.trained import Trained, choose_weights, load, prepare, save, weights
 from harness.engine.training import Item, TrainingModule
+from harness.errors import UserError
 from harness.requests import Turn
 from tests.plugins.socialfusion.conftest import built, pictures
 
@@ -63,3 +64,37 @@ def test_adapters_that_the_model_came_with_stay_as_they_are(built: Path) -> None
     assert training
     for name, weight in module.named_parameters():
         assert weight.requires_grad == (id(weight) in training), name
+
+
+def test_weights_that_a_recipe_leaves_out_stay_and_are_not_saved(
+    built: Path, tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file
+
+    model = spoken(built, merge=True)
+    prepare(model, LORA)
+    everything = {(part, name) for part, name, _ in weights(model, LORA)}
+    chosen = choose_weights(model, LORA, lambda part, name: "bias" in name or part == "lora")
+    left = {(part, name) for part, name, _ in weights(model, chosen)}
+    assert left == {(part, name) for part, name in everything if "bias" in name or part == "lora"}
+    assert left != everything
+    parts = {"connector": model.parts()["connector"], "lora": model.parts()["language_model"]}
+    for part, name in everything:
+        weight = dict(parts[part].named_parameters())[name]
+        assert weight.requires_grad == ((part, name) in left)
+    with torch.no_grad():
+        for _, _, weight in weights(model, chosen):
+            weight.fill_(0.25)
+    save(model, chosen, tmp_path)
+    held = load_file(tmp_path / "connector.safetensors")
+    assert set(held) == {name for part, name in left if part == "connector"}
+    other = spoken(built, merge=True)
+    assert load(other, tmp_path) == chosen
+    assert all(bool((weight == 0.25).all()) for _, _, weight in weights(other, chosen))
+
+
+def test_a_choice_of_nothing_is_refused(built: Path) -> None:
+    model = spoken(built, merge=True)
+    prepare(model, LORA)
+    with pytest.raises(UserError, match="trains no weight of connector, lora"):
+        choose_weights(model, LORA, lambda *_: False)

@@ -23,6 +23,7 @@ RECORD: dict[str, Any] = {
     "lora": {},
     "settings": TrainingSettings().about(),
     "data": {"samples": 10},
+    "trained": {"parts": ["connector", "lora"], "frozen": []},
     "parameters": SIZES,
     "epochs": [EPOCH, EPOCH],
 }
@@ -34,6 +35,7 @@ def plan(tmp_path: Path) -> Any:
     return SimpleNamespace(
         about={"model": {"fingerprint": "m"}},
         recipe=SimpleNamespace(id="asd"),
+        chooses_weights=False,
         parts="auto",
         lora={"rank": 16, "alpha": 32, "dropout": 0.0},
         settings=TrainingSettings(epochs=3),
@@ -61,6 +63,17 @@ def test_seconds_grow_with_epochs_and_samples(plan: Any, tmp_path: Path) -> None
     other = estimate(plan, tmp_path / "trained" / "now")
     assert other is not None
     assert other.seconds == pytest.approx(2.0 * 3 * 50)
+
+
+def test_recipes_that_choose_weights_tell_of_themselves_alone(plan: Any, tmp_path: Path) -> None:
+    put(tmp_path / "before", trained={"parts": ["connector"], "frozen": ["connector 0.weight"]})
+    assert estimate(plan, tmp_path / "now") is not None
+    plan.recipe.id = "ft"
+    assert estimate(plan, tmp_path / "now") is None
+    put(tmp_path / "later")
+    assert estimate(plan, tmp_path / "now") is not None
+    plan.chooses_weights = True
+    assert estimate(plan, tmp_path / "now") is None
 
 
 def test_epochs_that_are_done_take_no_time(plan: Any, tmp_path: Path) -> None:

@@ -78,6 +78,16 @@ def test_numbers_of_other_libraries_become_plain(monkeypatch: pytest.MonkeyPatch
     assert type(found.order[0]) is int
 
 
+def test_what_trains_is_asked_of_the_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = Guarded(DESCRIPTOR, {})
+    assert (recipe.parts, recipe.chooses_weights) == ("auto", False)
+    assert recipe.trains("lora", "layers.0.weight")
+    monkeypatch.setattr(Odd, "trains", lambda *_: 1 / 0, raising=False)
+    assert recipe.chooses_weights
+    with pytest.raises(PluginError, match="recipe 'odd' raised in trains: ZeroDivisionError"):
+        recipe.trains("lora", "layers.0.weight")
+
+
 @pytest.mark.torch
 def test_a_loss_that_is_no_scalar_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch

@@ -127,6 +127,37 @@ def test_what_was_trained_answers_and_says_so(built: Path, faces: Path, tmp_path
     assert scores[0] != scores[1]
 
 
+def test_a_recipe_says_what_trains_where_the_user_does_not(
+    built: Path, faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    from safetensors.torch import load_file
+
+    def held(name: str) -> dict[str, set[str]]:
+        return {path.stem: set(load_file(path)) for path in (tmp_path / name).glob("*.safetensors")}
+
+    assert train(*flags(built, faces, "all", "--epochs", "1", "--parts", "connector")) == 0
+    monkeypatch.setattr("harness_recipes.plain.FineTune.parts", "connector", raising=False)
+    monkeypatch.setattr(
+        "harness_recipes.plain.FineTune.trains", lambda *asked: asked[-1].endswith("bias")
+    )
+    capsys.readouterr()
+    assert train(*flags(built, faces, "biases", "--epochs", "1")) == 0
+    assert "trains connector" in " ".join(capsys.readouterr().out.split())
+    biases = {name for name in held("all")["connector"] if name.endswith("bias")}
+    assert held("biases") == {"connector": biases}
+    assert biases
+    assert train(*flags(built, faces, "lora", "--epochs", "1", "--parts", "lora")) == 2
+    assert "the recipe trains no weight of lora" in capsys.readouterr().err
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    ask = [
+        "run", "--model", "socialfusion", "-o", f"path={built / 'saved'}", "--tasks", "raf_db",
+        "--data", f"raf_db={faces}", "--checkpoint", "biases", "--results", "r",
+    ]  # fmt: skip
+    assert train(*ask) == 0
+
+
 def test_samples_trained_on_are_contaminated(built: Path, faces: Path, tmp_path: Path) -> None:
     assert train(*flags(built, faces, "out", "--epochs", "1")) == 0
     seen = tmp_path / "out" / "seen.txt"
