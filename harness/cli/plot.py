@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from harness.runs.record import EvaluationRecord
     from harness.tables.table import Column, Table
 
-_EVALUATIONS = ("forest", "skew", "scatter", "epochs", "radar")
+_EVALUATIONS = ("forest", "skew", "scatter", "radar")
+_TRAININGS = ("epochs", "loss")
 _ANALYSES = ("degradation", "layers", "conflict", "transfer")
 
 
@@ -27,10 +28,11 @@ _ANALYSES = ("degradation", "layers", "conflict", "transfer")
   harness plot skew RUN --tasks scounter --model llava --out skew.pdf
   harness plot scatter --x vqav2 --y scounter:MaxSkew@C --out skew_cost.svg
   harness plot epochs trained/asd --out epochs.pdf
+  harness plot loss trained/asd --out loss.pdf
   harness plot degradation results/analyses/probe/0123456789ab --out lost.pdf
 """,
 )
-@click.argument("kind", type=click.Choice([*_EVALUATIONS, *_ANALYSES]))
+@click.argument("kind", type=click.Choice([*_EVALUATIONS, *_TRAININGS, *_ANALYSES]))
 @click.argument("places", nargs=-1, metavar="[DIR_OR_RUN]...")
 @click.option(
     "--out",
@@ -54,10 +56,10 @@ def plot(kind: str, places: tuple[str, ...], out: Path, **options: Any) -> None:
     """Draw a figure; needs the extra `plot` (matplotlib).
 
     forest: every number with its interval. skew: heat map of skew by concept and attribute.
-    scatter: models on two tasks. epochs: the skew that `harness train` measured. radar: every
-    task's numbers from its worst to its best row. Of an analysis' folder: degradation (what each
-    tower lost), layers (probes by layer), conflict (cosines between tasks), transfer (arrows from
-    single to joint training). The same input gives the same bytes.
+    scatter: models on two tasks. radar: every task's numbers from its worst to its best row.
+    Of a training's folder: epochs (the skew that `harness train` measured), loss. Of an analysis'
+    folder: degradation (what each tower lost), layers (probes by layer), conflict (cosines between
+    tasks), transfer (arrows from single to joint training). The same input gives the same bytes.
     """
     from harness.figures.records import marks_said
     from harness.figures.save import check_matplotlib, figure_bytes
@@ -86,10 +88,12 @@ def _shown(
 
     if kind in _ANALYSES:
         return _analysed(kind, places)
-    if kind == "epochs":
+    if kind in _TRAININGS:
         if len(places) != 1:
-            raise UserError("epochs wants one training", fix="harness plot epochs trained/asd ...")
-        lines = records.epochs_of(Path(places[0]))
+            fix = f"harness plot {kind} trained/asd ..."
+            raise UserError(f"{kind} wants the folder of one training", fix=fix)
+        found = records.epochs_of if kind == "epochs" else records.losses_of
+        lines = found(Path(places[0]))
         return draw.lines, lines, lines.marks
     if kind == "skew":
         record = _one(places, options)

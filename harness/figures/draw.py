@@ -18,6 +18,8 @@ NOTHING = "#c8c8c8"
 HUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#555555")
 SIGNS = ("o", "s", "^", "D", "v", "P", "X")
 LONGEST = 48
+FEW = 20
+"""Places along an axis that are all marked and named."""
 
 
 def _named(text: str) -> str:
@@ -114,14 +116,18 @@ def _ends(point: Point) -> list[list[float]] | None:
 
 
 def lines(shown: Lines) -> Figure:
-    """Draw numbers by epoch, with parity as a dashed line."""
+    """Draw numbers by epoch or step, with parity as a dashed line."""
     figure = Figure(figsize=(5.2, 3.4), layout="constrained")
     axes: Any = figure.subplots()
-    axes.axhline(0.0, color=LINE, linestyle="--", linewidth=0.8)
+    few = len(shown.places) <= FEW
+    if shown.parity is not None:
+        axes.axhline(shown.parity, color=LINE, linestyle="--", linewidth=0.8)
     for place, (name, values) in enumerate(shown.lines.items()):
         held = [math.nan if value is None else value for value in values]
-        axes.plot(shown.epochs, held, f"{SIGNS[place]}-", color=HUES[place], label=_named(name))
-    axes.set_xticks(shown.epochs)
+        sign = SIGNS[place] if few else ""
+        axes.plot(shown.places, held, f"{sign}-", color=HUES[place], label=_named(name))
+    if few:
+        axes.set_xticks(shown.places)
     axes.set_xlabel(shown.across)
     axes.set_ylabel(shown.up)
     _bare(axes)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -184,23 +185,49 @@ def epochs_of(place: Path) -> Lines:
     Raises:
         UserError: no training record, or one whose recipe measured no skew.
     """
-    path = place / "train.json" if place.is_dir() else place
-    try:
-        record: Any = json.loads(path.read_bytes())
-        epochs = [dict(epoch) for epoch in record["epochs"]]
+    with _training(place) as (path, epochs, marks):
         numbers = tuple(int(epoch["epoch"]) + 1 for epoch in epochs)
-        marks = tuple(str(mark) for mark in record["marks"])
         lines = {
             name: [_number(epoch.get(key)) for epoch in epochs]
             for name, key in (("MaxSkew@C", "max_skew"), ("MinSkew@C", "min_skew"))
         }
+    if all(value is None for values in lines.values() for value in values):
+        raise UserError("the training measured no skew", where=path, fix="--recipe asd measures it")
+    return Lines("", "epoch", "skew on the training pool", numbers, lines, marks, parity=0.0)
+
+
+def losses_of(place: Path) -> Lines:
+    """Return the mean loss of a training's samples every few steps.
+
+    Args:
+        place: The folder that ``harness train`` wrote, or its ``train.json``.
+
+    Raises:
+        UserError: no training record, or one of a version that kept no such curve.
+    """
+    steps: list[int] = []
+    losses: list[Value] = []
+    with _training(place) as (_, epochs, marks):
+        for epoch in epochs:
+            before = steps[-1] if steps else 0
+            for step, loss in epoch["curve"]:
+                steps.append(before + int(step))
+                losses.append(_number(loss))
+    return Lines("", "step", "loss", tuple(steps), {"loss": losses}, marks)
+
+
+@contextmanager
+def _training(place: Path) -> Iterator[tuple[Path, list[dict[str, Any]], tuple[str, ...]]]:
+    """Give a training's file, epochs and marks; what is wrong with them is one message."""
+    path = place / "train.json" if place.is_dir() else place
+    try:
+        record: Any = json.loads(path.read_bytes())
+        epochs = [dict(epoch) for epoch in record["epochs"]]
+        yield path, epochs, tuple(str(mark) for mark in record["marks"])
     except OSError as error:
         raise UserError(f"cannot be read: {error.strerror}", where=path) from None
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"not a training record: {error!r}", where=path) from None
-    if all(value is None for values in lines.values() for value in values):
-        raise UserError("the training measured no skew", where=path, fix="--recipe asd measures it")
-    return Lines("", "epoch", "skew on the training pool", numbers, lines, marks)
 
 
 def _number(value: object) -> Value:

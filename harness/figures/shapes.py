@@ -66,19 +66,22 @@ class Scatter:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Numbers by epoch.
+    """Numbers by epoch, or by step.
 
     Attributes:
-        lines: Names to numbers, as many as there are ``epochs``.
+        places: Of the numbers, from left to right.
+        lines: Names to numbers, as many as there are ``places``.
         marks: Of the training, such as ``demo``.
+        parity: Where nothing is favoured, if there is such a number.
     """
 
     title: str
     across: str
     up: str
-    epochs: tuple[int, ...]
+    places: tuple[int, ...]
     lines: Mapping[str, Sequence[Value]]
     marks: tuple[str, ...] = ()
+    parity: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

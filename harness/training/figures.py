@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 _SECONDS = ("encoding_seconds", "measuring_seconds", "training_seconds")
-_OF_EPOCH = {"epoch", "loss", "samples", "steps", *_SECONDS}
+_OF_EPOCH = {"curve", "epoch", "loss", "samples", "steps", *_SECONDS}
 
 
 def chosen(figures: Mapping[str, Any]) -> Iterator[str]:

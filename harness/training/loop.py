@@ -13,6 +13,7 @@ import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -189,7 +190,11 @@ def run_epoch(
                 ) from None
         else:
             stage.module.flush()
-            return {"steps": result.global_step, "loss": trainer.total / len(epoch.order)}
+            return {
+                "steps": result.global_step,
+                "loss": trainer.total / len(epoch.order),
+                "curve": trainer.curve(),
+            }
         stage.micro_batch = smaller(stage.micro_batch, stage.settings.batch)
         stage.report({"micro_batch": float(stage.micro_batch)})
         stage.module.zero_grad(set_to_none=True)
@@ -290,6 +295,7 @@ class EpochTrainer(Trainer):
 
     Attributes:
         total: Sum of the losses of all samples so far.
+        totals: What it was after each ``log_every`` steps.
     """
 
     def __init__(self, stage: Stage, samples: int, optimiser: Optimiser, **given: Any) -> None:
@@ -298,6 +304,7 @@ class EpochTrainer(Trainer):
         self._optimiser = optimiser
         self._samples = samples
         self.total = 0.0
+        self.totals: list[float] = []
         self.model_accepts_loss_kwargs = False
 
     def compute_loss(  # the signature is Trainer's
@@ -316,9 +323,21 @@ class EpochTrainer(Trainer):
         batch = self._stage.settings.batch
         of_step = min(batch, self._samples - self.state.global_step * batch)
         processes = self._stage.processes
+        if self.state.global_step == (len(self.totals) + 1) * self._stage.settings.log_every:
+            self.totals.append(self.total)  # this batch is the first one behind such a step
         self.total += processes.sum(float(loss.detach()) * count)
         share = count * self.current_gradient_accumulation_steps * processes.count / of_step
         return loss * share
+
+    def curve(self) -> list[Json]:
+        """Return step and mean loss of the samples since the one before, every so many steps."""
+        settings, found = self._stage.settings, list[Json]()
+        steps = range(settings.log_every, self.state.global_step, settings.log_every)
+        ends = [*zip(steps, self.totals, strict=True), (self.state.global_step, self.total)]
+        for (before, held), (step, total) in pairwise([(0, 0.0), *ends]):
+            seen = min(step * settings.batch, self._samples) - before * settings.batch
+            found.append([step, (total - held) / seen])
+        return found
 
     def _not_finite(self, said: str, ahead: int = 0) -> UserError:
         return UserError(
@@ -345,7 +364,8 @@ class EpochTrainer(Trainer):
         first = self._stage.processes.first
         parts.save(self._stage.module.model, self._stage.trained, folder, writes=first)
         if first:
-            (folder / _LOSS).write_text(json.dumps(self.total), encoding="utf-8")
+            held = json.dumps([self.total, self.totals])
+            (folder / _LOSS).write_text(held, encoding="utf-8")
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
         if self._stage.module.is_split:
@@ -368,7 +388,7 @@ class EpochTrainer(Trainer):
         del model
         stage, folder = self._stage, Path(resume_from_checkpoint)
         parts.restore(stage.module.model, stage.trained, folder)
-        self.total = float(json.loads((folder / _LOSS).read_text(encoding="utf-8")))
+        self.total, self.totals = json.loads((folder / _LOSS).read_text(encoding="utf-8"))
 
 
 class Reporting(TrainerCallback):

@@ -139,9 +139,24 @@ def test_epochs_come_from_a_training_record(tmp_path: Path) -> None:
     epochs = [{"epoch": 0, "min_skew": -0.4, "max_skew": 0.5}, {"epoch": 1, "max_skew": None}]
     (tmp_path / "train.json").write_text(json.dumps({"epochs": epochs, "marks": ["demo"]}))
     shown = records.epochs_of(tmp_path)
-    assert shown.epochs == (1, 2)
+    assert shown.places == (1, 2)
     assert shown.marks == ("demo",)
     assert dict(shown.lines) == {"MaxSkew@C": [0.5, None], "MinSkew@C": [-0.4, None]}
+
+
+def test_losses_come_from_a_training_record(tmp_path: Path) -> None:
+    epochs = [{"curve": [[10, 2.5], [13, 2.0]]}, {"curve": [[10, 1.5], [13, float("nan")]]}]
+    (tmp_path / "train.json").write_text(json.dumps({"epochs": epochs, "marks": ["demo"]}))
+    shown = records.losses_of(tmp_path)
+    assert shown.places == (10, 13, 23, 26)
+    assert dict(shown.lines) == {"loss": [2.5, 2.0, 1.5, None]}
+    out = tmp_path / "loss.svg"
+    done = CliRunner().invoke(plot, ["loss", str(tmp_path), "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    assert "Marked: demo." in out.read_text()
+    (tmp_path / "train.json").write_text('{"epochs": [{"epoch": 0}], "marks": []}')
+    with pytest.raises(UserError, match="not a training record: KeyError\\('curve'\\)"):
+        records.losses_of(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +188,7 @@ def test_the_command_writes_a_figure_with_its_marks(tmp_path: Path) -> None:
     [
         (["forest", "--out", "a.gif"], "no figure is written as a.gif"),
         (["scatter", "--out", "a.svg"], "scatter needs two tasks"),
-        (["epochs", "--out", "a.svg"], "epochs wants one training"),
+        (["epochs", "--out", "a.svg"], "epochs wants the folder of one training"),
         (["skew", "{}", "--out", "a.svg"], "no evaluation here holds skew"),
         (["scatter", "{}", "--x", "nope", "--y", "raf_db", "--out", "a.svg"], "unknown task"),
     ],

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.training.test_train import HERE, flags, train, weights
+from tests.training.test_train import HERE, flags, record, train, weights
 
 pytestmark = pytest.mark.torch
 TWO = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
@@ -20,11 +18,6 @@ HELD = ("--hold-out", "0.1", "--shard")
 
 def together(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*TWO, *command], check=False, capture_output=True, text=True)
-
-
-def record(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder / "train.json").read_text())
-    return found
 
 
 @pytest.mark.slow

@@ -7,12 +7,14 @@ import json
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.cli.main import entry
+from harness.training.settings import TrainingSettings
 
 pytestmark = pytest.mark.torch
 HERE = Path(__file__).parent
@@ -34,6 +36,11 @@ def train(*arguments: str) -> int:
 
 def _lines(path: Path) -> list[str]:
     return path.read_text(encoding="utf-8").splitlines()
+
+
+def record(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "train.json").read_text())
+    return found
 
 
 def weights(folder: Path) -> dict[str, str]:
@@ -67,7 +74,7 @@ def test_a_killed_training_ends_in_the_same_weights(
         json.loads((tmp_path / name / "train.json").read_text()) for name in ("killed", "whole")
     ]
     assert records[0]["validation"] == records[1]["validation"]
-    for key in ("loss", "validation"):
+    for key in ("loss", "curve", "validation"):
         one, other = ([epoch[key] for epoch in record["epochs"]] for record in records)
         assert one == other
 
@@ -369,6 +376,9 @@ def test_memory_that_runs_out_halves_the_micro_batch_only(
 
     from harness.training import loop
 
+    monkeypatch.setattr(
+        "harness.cli.train.TrainingSettings", partial(TrainingSettings, log_every=1)
+    )
     # 11 samples: the last step's micro-batches are of 2 and of 1.
     same = ("--lora-dropout", "0", "--limit", "11")
     assert train(*flags(built, faces, "plain", *same)) == 0
@@ -387,3 +397,12 @@ def test_memory_that_runs_out_halves_the_micro_batch_only(
         plain, halved = load_file(path), load_file(tmp_path / "halved" / path.name)
         for name, weight in plain.items():
             assert (weight - halved[name]).abs().max() < 1e-6
+    for epochs in zip(
+        *(record(tmp_path / name)["epochs"] for name in ("plain", "halved")), strict=True
+    ):
+        one, other = ([loss for _, loss in epoch["curve"]] for epoch in epochs)
+        assert one == pytest.approx(other, abs=1e-5)
+        assert [step for step, _ in epochs[0]["curve"]] == [1, 2, 3]
+        # Steps of 4, 4 and 3 samples.
+        mean = (4 * one[0] + 4 * one[1] + 3 * one[2]) / 11
+        assert mean == pytest.approx(epochs[0]["loss"])
