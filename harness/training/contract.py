@@ -92,7 +92,9 @@ class Recipe:
         return ()
 
     def trains(self, part: str, name: str) -> bool:
-        """Return whether a weight trains, of a part that does; asked once, before the first epoch.
+        """Return whether a weight trains, of a part that does.
+
+        Asked when a training begins and when it continues: by the name alone, and nothing else.
 
         Args:
             part: ``vision_tower``, ``connector``, ``language_model`` or ``lora``.

@@ -331,7 +331,8 @@ class EpochTrainer(Trainer):
 
     def curve(self) -> list[Json]:
         """Return step and mean loss of the samples since the one before, every so many steps."""
-        settings, found = self._stage.settings, list[Json]()
+        settings = self._stage.settings
+        found: list[Json] = []
         steps = range(settings.log_every, self.state.global_step, settings.log_every)
         ends = [*zip(steps, self.totals, strict=True), (self.state.global_step, self.total)]
         for (before, held), (step, total) in pairwise([(0, 0.0), *ends]):

@@ -79,7 +79,7 @@ def processes(device: str) -> Processes:
         device: As for ``harness run``.
 
     Raises:
-        UserError: started for accelerate's own way of splitting the model, or no such device.
+        UserError: started for accelerate's own way of splitting the model.
     """
     count = how_many()
     for name in ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED"):
@@ -90,9 +90,9 @@ def processes(device: str) -> Processes:
             )
     if count == 1:
         return Processes()
+    import torch
     from accelerate import PartialState  # type: ignore[import-untyped]
 
-    from harness.engine.devices import resolve_device
-
-    PartialState(cpu=resolve_device(device).type == "cpu", timeout=_LONGEST)
+    cpu = device == "cpu" or not torch.cuda.is_available()
+    PartialState(cpu=cpu, timeout=_LONGEST)  # makes a CUDA device the process's own
     return Processes(int(os.environ["RANK"]), count)
