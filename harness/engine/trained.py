@@ -72,14 +72,8 @@ def prepare(model: VisionLanguageModel, trained: Trained) -> None:
     """Freeze a model but for what trains; LoRA is put into the language model in place."""
     from peft import LoraConfig, inject_adapter_in_model
 
-    held = model.parts()
-    for part in held.values():
-        part.requires_grad_(requires_grad=False)
-    for name in trained.parts:
-        if name != LORA:
-            held[name].requires_grad_(requires_grad=True)
     if LORA in trained.parts:
-        language_model = _unwrapped(held["language_model"])
+        language_model = _unwrapped(model.parts()["language_model"])
         config = LoraConfig(
             r=trained.rank,
             lora_alpha=trained.alpha,
@@ -90,7 +84,7 @@ def prepare(model: VisionLanguageModel, trained: Trained) -> None:
             warnings.filterwarnings("ignore", "Already found a `peft_config`")
             inject_adapter_in_model(config, language_model, adapter_name=ADAPTER)
         _activate_all(language_model)
-    _freeze(model, trained)
+    _let_train(model, trained)
     if "vision_tower" in trained.parts:
         model.features_key = None  # what it says of an image changes from step to step
 
@@ -115,15 +109,15 @@ def choose_weights(
             f"the recipe trains no weight of {', '.join(trained.parts)}", fix="other --parts"
         )
     chosen = replace(trained, frozen=(*trained.frozen, *sorted(left)))
-    _freeze(model, chosen)
+    _let_train(model, chosen)
     return chosen
 
 
-def _freeze(model: VisionLanguageModel, trained: Trained) -> None:
-    if trained.frozen:
-        training = {id(weight) for _, _, weight in weights(model, trained)}
-        for _, _, weight in weights(model, replace(trained, frozen=())):
-            weight.requires_grad_(id(weight) in training)
+def _let_train(model: VisionLanguageModel, trained: Trained) -> None:
+    for part in model.parts().values():
+        part.requires_grad_(requires_grad=False)
+    for _, _, weight in weights(model, trained):
+        weight.requires_grad_()
 
 
 def keep_whole_numbers(model: VisionLanguageModel, trained: Trained) -> None:
@@ -306,8 +300,6 @@ def _activate_all(module: nn.Module) -> None:
     for layer in module.modules():
         if isinstance(layer, LoraLayer) and len(layer.lora_A) > 1:
             layer.set_adapter(list(layer.lora_A))
-            for name, weight in layer.named_parameters():
-                weight.requires_grad_(f".{ADAPTER}." in name)
 
 
 def _linear_layers(module: nn.Module) -> list[str]:
