@@ -283,10 +283,11 @@ class _Display:
 
     def epoch(self, number: int, figures: Mapping[str, Json]) -> None:
         """Print what an epoch will see, or what it came to."""
-        said = ", ".join([*words.chosen(figures), *words.parts(figures)])
         if isinstance(steps := figures.get("steps"), int):
             self._before += steps
             said = words.came_to(figures)
+        else:
+            said = ", ".join([*words.chosen(figures), *words.parts(figures)])
         if said:
             self.say(f"epoch {number + 1} of {self._epochs}: {said}")
 

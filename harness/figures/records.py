@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from harness.analysis.results import finite
 from harness.errors import UserError
 from harness.figures.shapes import Dot, Grid, Lines, Panel, Point, Scatter, Spokes, Value
 from harness.runs.record import Detail, EvaluationRecord, MetricValue
@@ -188,7 +189,7 @@ def epochs_of(place: Path) -> Lines:
     with _training(place) as (path, epochs, marks):
         numbers = tuple(int(epoch["epoch"]) + 1 for epoch in epochs)
         lines = {
-            name: [_number(epoch.get(key)) for epoch in epochs]
+            name: [finite(epoch.get(key)) for epoch in epochs]
             for name, key in (("MaxSkew@C", "max_skew"), ("MinSkew@C", "min_skew"))
         }
     if all(value is None for values in lines.values() for value in values):
@@ -212,7 +213,7 @@ def losses_of(place: Path) -> Lines:
             before = steps[-1] if steps else 0
             for step, loss in epoch["curve"]:
                 steps.append(before + int(step))
-                losses.append(_number(loss))
+                losses.append(finite(loss))
     return Lines("", "step", "loss", tuple(steps), {"loss": losses}, marks)
 
 
@@ -228,8 +229,3 @@ def _training(place: Path) -> Iterator[tuple[Path, list[dict[str, Any]], tuple[s
         raise UserError(f"cannot be read: {error.strerror}", where=path) from None
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"not a training record: {error!r}", where=path) from None
-
-
-def _number(value: object) -> Value:
-    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if known and isinstance(value, int | float) else None

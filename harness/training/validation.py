@@ -36,14 +36,12 @@ class Validation:
     Attributes:
         plan: Of the samples that are measured, read once for all epochs.
         metric: Its direction says what is best.
-        ids: Of the samples.
         without: Clusters that must not be trained on.
         annotations: Hash of the split's annotation files.
     """
 
     plan: TaskPlan
     metric: MetricSpec
-    ids: frozenset[str]
     without: frozenset[Cluster]
     annotations: str
 
@@ -51,6 +49,11 @@ class Validation:
     def task(self) -> Task:
         """On the split that is measured."""
         return self.plan.task
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Of the samples that are measured."""
+        return self.plan.selection.ids or frozenset()
 
     def about(self) -> dict[str, Json]:
         """Return what stands in the training's record."""
@@ -118,14 +121,8 @@ def plan_validation(task: Task, settings: TrainingSettings) -> Validation:
         raise UserError(f"task {task.id!r} has nothing to validate on", where=here.located.root)
     if settings.validate_limit is not None:
         ids = sorted(ids, key=_hash)[: settings.validate_limit]
-    chosen = frozenset(ids)
-    return Validation(
-        plan=plan_task(here, Selection(ids=chosen)),
-        metric=metric,
-        ids=chosen,
-        without=without,
-        annotations=annotations,
-    )
+    plan = plan_task(here, Selection(ids=frozenset(ids)))
+    return Validation(plan=plan, metric=metric, without=without, annotations=annotations)
 
 
 def best_epoch(values: Sequence[float | None], direction: str) -> int | None:
