@@ -11,7 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from harness.errors import PluginError, UserError, unknown
+from harness.errors import (
+    FAULTS,
+    PluginError,
+    UserError,
+    nearest,
+    quoted,
+    traceback_hint,
+    unknown,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -287,12 +295,41 @@ def load_target(descriptor: Descriptor) -> Any:
                 fix=descriptor.install or f"pip install {name}",
             )
     try:
-        return getattr(importlib.import_module(module_name), attribute)
-    except Exception as error:  # whatever a stranger's module raises
-        said = " ".join(str(error).split()) or type(error).__name__
-        raise PluginError(
-            f"{descriptor.id!r} does not load: {said}", where=descriptor.target
-        ) from error
+        module = importlib.import_module(module_name)
+    except FAULTS as error:  # whatever a stranger's module raises
+        gone = isinstance(error, ModuleNotFoundError) and error.name is not None
+        misspelt = gone and f"{module_name}.".startswith(f"{error.name}.")  # type: ignore[attr-defined]
+        fix = _nearest_module(module_name) if misspelt else traceback_hint()
+        raise _does_not_load(descriptor, error, fix) from error
+    try:
+        return getattr(module, attribute)
+    except FAULTS as error:
+        known = [name for name, value in vars(module).items() if callable(value)]
+        raise _does_not_load(descriptor, error, nearest(attribute, known)) from error
+
+
+def _does_not_load(descriptor: Descriptor, cause: BaseException, fix: str) -> PluginError:
+    from harness.plugins import contract_of
+
+    text = quoted(cause)
+    if isinstance(cause, Exception):  # what is missing says enough without its type
+        text = text.removeprefix(f"{type(cause).__name__}: ")
+    error = contract_of(descriptor).wrong(f"does not load: {text}")
+    error.fix = fix
+    return error
+
+
+def _nearest_module(name: str) -> str:
+    """Return near misses of a module that is not there, among those beside it."""
+    import pkgutil
+
+    parent, _, last = name.rpartition(".")
+    try:
+        places = importlib.import_module(parent).__path__ if parent else None
+    except FAULTS:  # the parent is missing too, or no package
+        return _nearest_module(parent)
+    close = nearest(last, (module.name for module in pkgutil.iter_modules(places)))
+    return close if close.startswith("did you mean") else "mend the target in the descriptor"
 
 
 def is_installed(module: str) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import os
+import unicodedata
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -11,8 +13,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+DEBUG_VARIABLE = "HARNESS_DEBUG"
+_LONGEST = 1200  # characters of a message, whatever was given; a place or a fix likewise
+_LONGEST_QUOTE = 300  # characters of what a stranger's code says
+_UNPRINTABLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
 class HarnessError(Exception):
     """Base class: a message for people, a place, a fix, and the exit code the command ends with.
+
+    As text it is short and drives no terminal, whatever stands in its parts.
 
     Args:
         message: What happened, in one sentence.
@@ -29,8 +39,9 @@ class HarnessError(Exception):
         self.fix = fix
 
     def __str__(self) -> str:
-        place = f"{self.where}: " if self.where else ""
-        return f"{place}{self.message}" + (f"\n  fix: {self.fix}" if self.fix else "")
+        place = f"{legible(self.where)}: " if self.where else ""
+        fix = f"\n  fix: {legible(self.fix)}" if self.fix else ""
+        return f"{place}{legible(self.message)}{fix}"
 
 
 class UserError(HarnessError):
@@ -44,12 +55,30 @@ class DataError(UserError):
 
 
 class PluginError(UserError):
-    """A plugin that was asked for and cannot be had. Exit code 2."""
+    """A plugin that was asked for and cannot be had, or does not keep its contract. Exit code 2."""
+
+
+class ModelError(PluginError):
+    """A model whose code raised, or broke its contract, while it loaded or answered.
+
+    It ends its task; the other tasks of a run go on, and the command ends with exit code 1.
+    """
+
+    exit_code = 1
+
+
+# What a plugin's code may raise that is its own fault; an interrupt is none.
+FAULTS = (Exception, SystemExit)
 
 
 @contextmanager
-def plugin_call(
-    plugin: str, method: str, where: str, passes: Callable[[Exception], bool] = lambda _: False
+def plugin_call(  # noqa: PLR0913, PLR0917  what a message names
+    plugin: str,
+    method: str,
+    where: str,
+    passes: Callable[[Exception], bool] = lambda _: False,
+    kind: type[PluginError] = PluginError,
+    origin: str = "",
 ) -> Iterator[None]:
     """Turn what a plugin's code raises into one message; our own errors pass.
 
@@ -58,6 +87,8 @@ def plugin_call(
         method: Which of its methods.
         where: Its target.
         passes: Which other exceptions pass as they are.
+        kind: The error to raise.
+        origin: The plugin and its distribution.
 
     Raises:
         PluginError: the code raised.
@@ -66,11 +97,84 @@ def plugin_call(
         yield
     except HarnessError:
         raise
-    except Exception as error:
-        if passes(error):
+    except FAULTS as error:
+        if isinstance(error, Exception) and passes(error):
             raise
-        said = " ".join(f"{type(error).__name__}: {error}".split())
-        raise PluginError(f"{plugin} raised in {method}: {said}", where=where) from error
+        raise raised(plugin, method, where, error, kind, origin) from error
+
+
+def raised(  # noqa: PLR0913, PLR0917  what a message names
+    plugin: str,
+    method: str,
+    where: str,
+    error: BaseException,
+    kind: type[PluginError] = PluginError,
+    origin: str = "",
+) -> PluginError:
+    """Return the error for what a plugin's method raised, with where its code stood."""
+    trace, place = error.__traceback__, ""
+    while trace is not None:
+        place = f"at {trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    beside = "; ".join(filter(None, (origin, place)))
+    message = f"{plugin} raised in {method}: {quoted(error)} ({beside})"
+    return kind(message, where=where, fix=traceback_hint())
+
+
+def quoted(error: BaseException) -> str:
+    """Return what an exception says, with its type, on one short line."""
+    try:
+        text = str(error)
+    except FAULTS:  # of a stranger's exception even this may raise
+        text = ""
+    return one_line(f"{type(error).__name__}: {text}" if text else type(error).__name__)
+
+
+def one_line(text: str, longest: int = _LONGEST_QUOTE) -> str:
+    """Return a stranger's text on one line, cut to so many characters, without control signs."""
+    return legible(" ".join(text[: 16 * longest].split()), longest)
+
+
+def legible(text: str, longest: int = _LONGEST) -> str:
+    """Return text that drives no terminal; of a long one the beginning and the end."""
+    if len(text) > longest:
+        end = longest // 4
+        text = f"{text[: longest - end - 5]} ... {text[-end:]}"
+    if text.isprintable():
+        return text
+    return "".join(
+        "\N{REPLACEMENT CHARACTER}"
+        if sign != "\n" and unicodedata.category(sign) in _UNPRINTABLE
+        else sign
+        for sign in text
+    )
+
+
+_debugging = False
+
+
+def debug() -> None:
+    """Show tracebacks for the rest of this process, as ``HARNESS_DEBUG=1`` does."""
+    global _debugging  # noqa: PLW0603  a process shows them or does not
+    _debugging = True
+
+
+def debugging() -> bool:
+    """Whether errors come with their traceback."""
+    return _debugging or os.environ.get(DEBUG_VARIABLE, "") not in {"", "0"}
+
+
+def traceback_hint() -> str:
+    """Return how to see a traceback; empty when it is seen anyway."""
+    return "" if debugging() else "report it to its author; --verbose shows the traceback"
+
+
+def show_traceback(error: BaseException) -> None:
+    """Write a traceback to standard error when tracebacks are asked for."""
+    if debugging():
+        import traceback
+
+        traceback.print_exception(error)
 
 
 class CheckFailed(HarnessError):

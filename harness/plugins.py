@@ -7,6 +7,7 @@ misspells a hook or repeats an id costs its own features and a line in ``harness
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -18,10 +19,20 @@ from harness import descriptors as kinds
 from harness import hookspecs
 from harness._version import __version__
 from harness.descriptors import Descriptor, SpecFolder, load_target, parse_options
-from harness.errors import PluginError, nearest, unknown
+from harness.errors import (
+    FAULTS,
+    HarnessError,
+    PluginError,
+    nearest,
+    one_line,
+    quoted,
+    show_traceback,
+    unknown,
+)
+from harness.guard import Contract, check_descriptor, described
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable
 
     from harness.descriptors import (
         AnswerMethodDescriptor,
@@ -62,6 +73,9 @@ _KINDS: dict[str, type[Descriptor]] = {
     "formats": kinds.FormatDescriptor,
     "commands": kinds.CommandDescriptor,
 }
+_SINGULAR = {kind: name.removesuffix("s") for name, kind in _KINDS.items()}
+_TASKS = {"task", "group", "task or group"}
+_SPECS = {".yaml", ".yml"}
 D = TypeVar("D", bound=Descriptor)
 
 
@@ -74,6 +88,7 @@ class PluginInfo:
         status: ``loaded``, ``failed`` or ``blocked``.
         adds: Kind of object to the ids it adds.
         problem: Why it failed, in one line.
+        lost: What it would have added, as far as it was known when it failed.
     """
 
     name: str
@@ -82,6 +97,11 @@ class PluginInfo:
     status: str = "loaded"
     adds: dict[str, list[str]] = field(default_factory=dict)
     problem: str = ""
+    lost: dict[str, list[str]] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """Return its name and where it comes from, as messages say it."""
+        return f"plugin {self.name!r} of {self.distribution} {self.version}"
 
 
 class Plugins:
@@ -102,7 +122,9 @@ class Plugins:
         }
         self._spec_folders: list[SpecFolder] = []
         self._reported: set[str] = set()
-        self.infos: list[PluginInfo] = []
+        self._packages: dict[str, PluginInfo | None] = {"harness": None}
+        self.core = PluginInfo("core", "social-harness", __version__)
+        self.infos = [self.core]
         self._blocked = frozenset(blocked)
         self._load_core()
         found = entry_points(group=GROUP) if points is None else points
@@ -153,28 +175,50 @@ class Plugins:
 
     def distribution_of(self, descriptor: Descriptor) -> str:
         """Return ``distribution version`` of the plugin that added a descriptor."""
+        info = self.adding(descriptor)
+        if info is None:
+            raise KeyError(descriptor.id)
+        return f"{info.distribution} {info.version}"
+
+    def adding(self, descriptor: Descriptor) -> PluginInfo | None:
+        """Return the plugin that added a descriptor; ``None`` for one that none did."""
         for objects in self._objects.values():
             held = objects.get(descriptor.id)
             if held is not None and held[0] is descriptor:
-                return f"{held[1].distribution} {held[1].version}"
-        raise KeyError(descriptor.id)
+                return held[1]
+        return None
 
     def notify(self, hook: str, event: object) -> str | None:
         """Call a life-cycle hook on every plugin.
 
         Returns:
-            A line about the first plugin that raised and was not reported before, or ``None``.
+            Who raised and was not reported before, or ``None``.
         """
-        problem = None
+        problems = []
         for implementation in getattr(self._manager.hook, hook).get_hookimpls():
             try:
                 implementation.function(event)
-            except Exception as error:  # noqa: BLE001  a listener must never cost the run
+            except FAULTS as error:  # a listener must never cost the run
+                show_traceback(error)
                 name = implementation.plugin_name
                 if name not in self._reported:
                     self._reported.add(name)
-                    problem = f"plugin {name!r} failed in {hook}: {_line(error)}"
-        return problem
+                    info = next(info for info in self.infos if info.name == name)
+                    problems.append(f"{info} failed in {hook}: {quoted(error)}")
+        return "; ".join(problems) or None
+
+    def blamed(self, error: BaseException) -> PluginInfo | None:
+        """Return the plugin in whose code an exception was raised, ``None`` for the harness's own.
+
+        It is the plugin that the harness called last on the way there.
+        """
+        found = None
+        trace = error.__traceback__
+        while trace is not None:
+            module = str(trace.tb_frame.f_globals.get("__name__", ""))
+            found = self._packages.get(module.partition(".")[0], found)
+            trace = trace.tb_next
+        return found
 
     # --- loading -----------------------------------------------------------------------------
 
@@ -184,9 +228,7 @@ class Plugins:
     def _load_core(self) -> None:
         from harness import builtin
 
-        info = PluginInfo("core", "social-harness", __version__)
-        self.infos.append(info)
-        self._register(builtin, info)
+        self._register(builtin, self.core)
 
     def _load(self, point: EntryPoint) -> None:
         distribution = point.dist
@@ -202,7 +244,8 @@ class Plugins:
         try:
             self._refuse_repeated_name(info)
             self._register(point.load(), info)
-        except (Exception, SystemExit) as error:  # noqa: BLE001  whatever a stranger's module raises
+        except FAULTS as error:  # whatever a stranger's module raises
+            show_traceback(error)
             info.status, info.problem, info.adds = "failed", _line(error), {}
             self._forget(point.name)
 
@@ -222,30 +265,47 @@ class Plugins:
 
     def _register(self, module: Any, info: PluginInfo) -> None:
         self._manager.register(module, name=info.name)
-        self._refuse_misspelt_hooks(module)
-        found = {kind: self._collect(hook, info, _KINDS[kind]) for kind, hook in _COLLECTED.items()}
-        folders = self._collect("harness_task_specs", info, SpecFolder)
-        for kind, descriptors in found.items():
-            self._refuse_repeated_ids(kind, descriptors, info)
+        found, fault = self._collect_all(info)
+        try:
+            if fault is not None:
+                raise fault
+            self._refuse_misspelt_hooks(module)
+            for kind in _COLLECTED:
+                self._refuse_repeated_ids(kind, found[kind], info)
+        except FAULTS:
+            info.lost = _lost(found)
+            raise
+        folders: list[SpecFolder] = found.pop("task specs")
+        if info is not self.core:
+            self._packages.setdefault(_package(module.__name__), info)
         for kind, descriptors in found.items():
             for descriptor in descriptors:
                 self._objects[kind][descriptor.id] = (descriptor, info)
+                self._packages.setdefault(_package(descriptor.target), info)
             if descriptors:
                 info.adds[kind] = [descriptor.id for descriptor in descriptors]
         self._spec_folders.extend(folders)
         if folders:
             info.adds["task specs"] = [folder.path.name for folder in folders]
 
+    def _collect_all(self, info: PluginInfo) -> tuple[dict[str, list[Any]], BaseException | None]:
+        """Return what each hook of a plugin gives, and what the first that failed raised.
+
+        So a plugin that fails is known by what its other hooks would have added.
+        """
+        found: dict[str, list[Any]] = {}
+        fault: BaseException | None = None
+        for kind, hook in (*_COLLECTED.items(), ("task specs", "harness_task_specs")):
+            try:
+                found[kind] = self._collect(hook, info, _KINDS.get(kind, SpecFolder))
+            except FAULTS as error:
+                fault = fault or error
+        return found, fault
+
     def _collect(self, hook: str, info: PluginInfo, kind: type) -> list[Any]:
         for implementation in getattr(self._manager.hook, hook).get_hookimpls():
             if implementation.plugin_name == info.name:
-                found = list(implementation.function())
-                for held in found:
-                    if not isinstance(held, kind):
-                        raise PluginError(
-                            f"{hook} returns {type(held).__name__}, not {kind.__name__}"
-                        )
-                return found
+                return _descriptors(hook, implementation.function, kind, trusted=info is self.core)
         return []
 
     def _refuse_misspelt_hooks(self, module: Any) -> None:
@@ -272,9 +332,41 @@ class Plugins:
             seen.add(descriptor.id)
 
 
+def _descriptors(hook: str, function: Callable[[], Any], kind: type, *, trusted: bool) -> list[Any]:
+    """Return what a hook returns.
+
+    Raises:
+        PluginError: it raises, or returns no list of descriptors as they must be.
+    """
+    try:
+        found = function()
+        several = list(found) if isinstance(found, Iterable) else None
+    except FAULTS as error:
+        raise PluginError(f"{hook} raised {quoted(error)}") from error
+    if several is None or isinstance(found, str | Mapping):
+        raise PluginError(f"{hook} returns {described(found)}, not a list of {kind.__name__}")
+    for held in several:
+        if not isinstance(held, kind):
+            raise PluginError(f"{hook} returns {type(held).__name__}, not {kind.__name__}")
+        if not trusted:
+            check_descriptor(held)
+    return several
+
+
 def _line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return text if isinstance(error, PluginError) else f"{type(error).__name__}: {text}"
+    return one_line(str(error)) if isinstance(error, PluginError) else quoted(error)
+
+
+def _package(target: str) -> str:
+    return target.partition(":")[0].partition(".")[0]
+
+
+def _lost(found: Mapping[str, list[Any]]) -> dict[str, list[str]]:
+    """Return the ids of what was collected of a plugin that failed; tasks by their files."""
+    lost = {kind: [held.id for held in found[kind]] for kind in _COLLECTED if found.get(kind)}
+    files = [path for folder in found.get("task specs", ()) for path in folder.path.rglob("*")]
+    tasks = [path.stem for path in files if path.suffix in _SPECS]
+    return {**lost, "tasks": tasks} if tasks else lost
 
 
 _extra_blocked: set[str] = set()
@@ -304,19 +396,43 @@ def find(kind: str, name: str, known: Mapping[str, D]) -> D:
     """
     if name in known:
         return known[name]
-    for info in plugins().infos:
-        if info.name == name and info.status != "loaded":
-            raise PluginError(
-                f"{kind} {name!r} is not there: plugin {info.name!r} of {info.distribution} is "
-                f"{info.status}" + (f": {info.problem}" if info.problem else ""),
+    raise missing(kind, name, known)
+
+
+def missing(
+    kind: str, name: str, known: Iterable[str], *, where: str | None = None
+) -> HarnessError:
+    """Return the error for a name that is not among the known ones, with what may have added it.
+
+    Args:
+        kind: Such as ``metric``, ``data source``, ``task or group``.
+        name: What was asked for.
+        known: What there is.
+        where: Where it was asked for.
+    """
+    absent = [info for info in plugins().infos if info.status != "loaded"]
+    for info in absent:
+        kinds_of = ("tasks",) if kind in _TASKS else (f"{kind}s",)
+        if info.name == name or any(name in info.lost.get(one, ()) for one in kinds_of):
+            return PluginError(
+                f"{kind} {name!r} is not there: {info} is {info.status}"
+                + (f": {info.problem}" if info.problem else ""),
+                where=where,
                 fix="harness plugins",
             )
     first_party = {"model": FIRST_PARTY_MODELS, "data source": FIRST_PARTY_SOURCES}.get(kind, {})
     if name in first_party:
-        raise PluginError(
-            f"{kind} {name!r} is not installed", fix=f"pip install {first_party[name]}"
+        return PluginError(
+            f"{kind} {name!r} is not installed",
+            where=where,
+            fix=f"pip install {first_party[name]}",
         )
-    raise unknown(kind, name, known)
+    error = unknown(kind, name, known, where=where)
+    if absent:
+        names = ", ".join(f"{info.name} ({info.status})" for info in absent[:5])
+        more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
+        error.fix += f"; a plugin that is not loaded may add it: {names}{more} (harness plugins)"
+    return error
 
 
 # What this project ships as plugins of their own, so that a missing one names its remedy.
@@ -327,19 +443,36 @@ FIRST_PARTY_MODELS = {
 FIRST_PARTY_SOURCES = {"demo_world": "social-harness-demo-world"}
 
 
+def contract_of(descriptor: Descriptor, kind: type[PluginError] = PluginError) -> Contract:
+    """Return the contract of what a descriptor describes; ``kind`` is what a breach raises."""
+    noun = _SINGULAR.get(type(descriptor), "object")
+    info = plugins().adding(descriptor)
+    return Contract(
+        f"{noun} {descriptor.id!r}",
+        "" if info is None else str(info),
+        descriptor.target,
+        kind,
+    )
+
+
 def make(
     kind: str,
     name: str,
     known: Mapping[str, ReaderDescriptor | MetricDescriptor | ExtractorDescriptor],
     given: Mapping[str, Json],
     *arguments: object,
-) -> Any:
+) -> tuple[Any, Contract]:
     """Return the object called ``name``, made by its factory from options and ``arguments``.
 
+    With it comes the contract that its calls are to be held to.
+
     Raises:
-        PluginError: as :func:`find` and :func:`harness.descriptors.load_target`.
+        PluginError: as :func:`find` and :func:`harness.descriptors.load_target`; the
+            factory raised.
         UserError: nothing of that name, an unknown option, or a value of the wrong type.
     """
     descriptor = find(kind, name, known)
     options = parse_options(descriptor.options, given, owner=f"{kind} {name!r}")
-    return load_target(descriptor)(options, *arguments)
+    contract, factory = contract_of(descriptor), load_target(descriptor)
+    with contract.calling("make"):
+        return factory(options, *arguments), contract

@@ -34,7 +34,17 @@ LEVELS = (
     {"evaluation"},
     {"config", "specs", "readers", "models", "metrics", "runs", "tables"},
     {"samples", "requests", "stats"},
-    {"descriptors", "errors", "hookspecs", "events", "lazy", "plugins", "resources", "_version"},
+    {
+        "descriptors",
+        "errors",
+        "guard",
+        "hookspecs",
+        "events",
+        "lazy",
+        "plugins",
+        "resources",
+        "_version",
+    },
 )
 BASE = LEVELS[-1]
 DEPTH = {name: depth for depth, names in enumerate(LEVELS) for name in names}

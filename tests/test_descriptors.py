@@ -71,7 +71,10 @@ def test_a_target_loads() -> None:
 @pytest.mark.parametrize(
     ("descriptor", "message"),
     [
-        (model("not_there_at_all:x"), "not_there_at_all:x: 'm' does not load: No module named"),
+        (
+            model("not_there_at_all:x"),
+            "not_there_at_all:x: model 'm' does not load: No module named",
+        ),
         (model("harness.errors:Nothing"), "'m' does not load: module 'harness.errors' has no"),
         (model("harness.errors:X", requires=("not_there",)), "needs the module 'not_there'"),
         (model("harness.errors:X", requires=("not_there.inner",)), "fix: pip install not_there"),

@@ -87,7 +87,7 @@ def test_a_plugin_adds_what_it_says(installed: Installed) -> None:
         ("from harness.plugins import hookimpl\n@hookimpl\ndef harness_modles():\n    return []",
          "there is no hook 'harness_modles'; did you mean 'harness_models'"),
         ("from harness.plugins import hookimpl\n@hookimpl\ndef harness_models():\n    return None",
-         "TypeError: 'NoneType' object is not iterable"),
+         "harness_models returns None, not a list of ModelDescriptor"),
         ("from harness.plugins import hookimpl\n@hookimpl\ndef harness_models():\n    return [{}]",
          "harness_models returns dict, not ModelDescriptor"),
         ("from harness.plugins import hookimpl\n@hookimpl\ndef harness_models(nonsense):\n    pass",
@@ -163,7 +163,9 @@ def test_a_listener_that_raises_is_reported_once(installed: Installed) -> None:
     )
     loaded = installed.load()
     said = loaded.notify("harness_task_finished", object())
-    assert said == "plugin 'loud' failed in harness_task_finished: ValueError: oh no"
+    assert said == (
+        "plugin 'loud' of dist-loud 1.2 failed in harness_task_finished: ValueError: oh no"
+    )
     assert loaded.notify("harness_task_finished", object()) is None
 
 

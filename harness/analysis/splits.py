@@ -15,7 +15,7 @@ from harness.evaluation.ask import open_sample
 from harness.evaluation.plan import Selection
 from harness.evaluation.task import Task
 from harness.metrics import GroupMetric
-from harness.plugins import make, plugins
+from harness.metrics.guard import make_metric
 from harness.samples import Sample
 from harness.samples.images import MAX_PIXELS, LoadedImage
 from harness.specs import ChooseSpec, MetricSpec, TaskSpec
@@ -163,7 +163,7 @@ def _is_points(target: Json) -> bool:
 
 def _metric(spec: TaskSpec, kind: Kind) -> MetricSpec:
     main = spec.main_metric
-    made = make("metric", main.id, plugins().metrics(), main.options, spec.labels)
+    made = make_metric(main.id, main.options, spec.labels)
     return ACCURACY if kind == "labels" and isinstance(made, GroupMetric) else main
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.descriptors import load_target
 from harness.errors import CheckFailed, HarnessError, UserError
 from harness.plugins import find, plugins
 from harness.runs.record import EvaluationRecord
@@ -143,7 +142,9 @@ def _show(table: Table, form: str, out: Path | None) -> None:
 
         print_table(table)
         return
-    text = load_target(find("format", form, plugins().formats()))(table)
+    from harness.tables.render import render
+
+    text = render(find("format", form, plugins().formats()), table)
     if out is None:
         click.echo(text, nl=False)
     else:

@@ -199,4 +199,6 @@ def _print(result: Any, console: Console, *, as_json: bool) -> int:
     console.print(f"records: {folder / 'evaluations'}   run: {result.manifest}", soft_wrap=True)
     for line in result.failed:
         click.echo(f"check failed: {line}", err=True)
-    return 1 if result.failed else 0
+    for error, tasks in result.causes():
+        click.echo(f"error: {', '.join(tasks)}: {error}", err=True)
+    return result.exit_code

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli._tables import clean, print_json, print_table
-from harness.errors import HarnessError, SampleError, UserError, unknown
-from harness.plugins import plugins
+from harness.errors import HarnessError, SampleError, UserError
+from harness.plugins import missing, plugins
 
 if TYPE_CHECKING:
     from harness.specs.catalog import Catalog
@@ -52,7 +52,7 @@ def tasks(ctx: click.Context, *, group: str | None, as_json: bool) -> None:
     names = list(catalog.entries)
     if group is not None:
         if group not in catalog.group_entries and group not in catalog.broken:
-            raise unknown("group", group, catalog.group_entries)
+            raise missing("group", group, catalog.group_entries)
         names = catalog.expand([group])
     groups, broken = ({}, {}) if group is not None else _groups(catalog)
     for name, error in {**catalog.broken, **broken}.items():

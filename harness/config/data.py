@@ -9,10 +9,11 @@ from typing import Protocol
 
 from harness.config.hub import hub_folder, is_hub_id
 from harness.config.settings import Settings
-from harness.descriptors import Json, load_target
+from harness.descriptors import DataSourceDescriptor, Json, load_target
 from harness.errors import UserError
-from harness.plugins import find, make, plugins
+from harness.plugins import contract_of, find, plugins
 from harness.readers import TakesPart
+from harness.readers.guard import make_reader
 from harness.samples.mounts import mounted
 from harness.specs import TaskSpec
 
@@ -63,9 +64,8 @@ def locate(spec: TaskSpec, settings: Settings, splits: tuple[str, ...]) -> Locat
     if settings.source is not None:
         descriptor = find("data source", settings.source, plugins().data_sources())
         if benchmark in descriptor.benchmarks:
-            source: DataSource = load_target(descriptor)()
             return Located(
-                source.locate(benchmark, settings.cache, splits),
+                _provided(descriptor, benchmark, settings.cache, splits),
                 descriptor.id,
                 descriptor.reader_options.get(benchmark, {}),
                 descriptor.marks,
@@ -73,12 +73,31 @@ def locate(spec: TaskSpec, settings: Settings, splits: tuple[str, ...]) -> Locat
     raise UserError(f"nothing says where the data of {spec.id!r} are", fix=_remedy(spec))
 
 
+def _provided(
+    descriptor: DataSourceDescriptor, benchmark: str, cache: Path, splits: tuple[str, ...]
+) -> Path:
+    """Return the folder that a data source gives.
+
+    Raises:
+        PluginError: it does not load, raises, or gives no folder that is there.
+    """
+    contract, make = contract_of(descriptor), load_target(descriptor)
+    with contract.calling("make"):
+        source: DataSource = make()
+    with contract.calling("locate"):
+        found = source.locate(benchmark, cache, splits)
+    if not isinstance(found, Path):
+        raise contract.returned(found, "locate", "a Path")
+    if not found.is_dir():
+        raise contract.wrong(f"returned {found} from locate, which is no folder")
+    return found
+
+
 def fetched(spec: TaskSpec, given: Path, splits: tuple[str, ...]) -> Path:
     """Return a path, or for a dataset on the hub its folder, with at least what splits need."""
     if not is_hub_id(given):
         return given
-    options = {**spec.data.options, "unit": spec.unit}
-    reader = make("reader", spec.data.reader, plugins().readers(), options)
+    reader = make_reader(spec.data.reader, spec.data.options, spec.unit)
     if not isinstance(reader, TakesPart):
         return hub_folder(given)
     return hub_folder(given, [name for split in splits for name in reader.hub_patterns(split)])

@@ -13,7 +13,8 @@ from scipy.sparse import csr_array
 
 from harness.metrics import AdditiveMetric, GroupMetric, RankMetric, ScoredSample
 from harness.metrics.contract import GroupCounts, Label
-from harness.plugins import find, make, plugins
+from harness.metrics.guard import make_metric
+from harness.plugins import find, plugins
 from harness.specs import MetricSpec, TaskSpec
 from harness.stats.collect import Clusters, Codes, Statistics, counted
 from harness.stats.labelled import Labelled, Labels
@@ -198,9 +199,7 @@ class Collector:
 
     def __init__(self, spec: MetricSpec, task: TaskSpec, shared: dict[object, Counted]) -> None:
         known = plugins().metrics()
-        metric: AdditiveMetric | RankMetric | GroupMetric = make(
-            "metric", spec.id, known, spec.options, task.labels
-        )
+        metric = make_metric(spec.id, spec.options, task.labels)
         self.spec = spec
         self.needs_target = find("metric", spec.id, known).needs_target
         self.additive: AdditiveMetric | None = None

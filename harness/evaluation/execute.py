@@ -23,9 +23,10 @@ from harness.evaluation.retry import errored, reopen
 from harness.evaluation.score import Record, Scorer
 from harness.evaluation.summarise import Summary, summarise
 from harness.events import BlockAnswered
+from harness.guard import described, not_plain
 from harness.models import Answerer
 from harness.models.contract import TakesNotes
-from harness.plugins import plugins
+from harness.plugins import contract_of, find, plugins
 from harness.runs.journal import Journal
 from harness.runs.lock import writing
 from harness.runs.read import read_evaluation
@@ -111,7 +112,10 @@ def _answer(
                 if note not in journal.notes:
                     journal.note(note)
                     say(note)
-            journal.append(index, records)
+            try:
+                journal.append(index, records)
+            except (TypeError, ValueError) as error:  # what is no JSON
+                raise _not_plain(job, records, error) from error
             answered += len(records)
             progress(len(records))
             errors = sum(record["error"] is not None for record in records)
@@ -122,6 +126,20 @@ def _answer(
             if problem:
                 say(problem)
     return answered
+
+
+def _not_plain(job: Job, records: list[Record], error: Exception) -> Exception:
+    """Return who put what is no plain data into a record."""
+    spec = job.plan.task.spec
+    reader = contract_of(find("reader", spec.data.reader, plugins().readers()))
+    for record in records:
+        for name in ("id", "cluster", "stratum", "target", "fields", "groups"):
+            if why := not_plain(record[name]):
+                return reader.wrong(
+                    f"yielded a sample, {described(record['id'])}, whose {name} is no plain data: "
+                    f"{why}"
+                )
+    return error
 
 
 def answered_block(model: Answerer, scorer: Scorer, block: list[Asked]) -> list[Record]:

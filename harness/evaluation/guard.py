@@ -8,7 +8,8 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from harness.descriptors import AnswerMethodDescriptor, Json, load_target
-from harness.errors import PluginError, plugin_call
+from harness.errors import PluginError
+from harness.plugins import contract_of
 from harness.requests import Choose, Embed, Failed, Generate, Request, Scores, Text, Vectors
 from harness.requests.method import AnswerMethod, AsksOtherwise, Result
 
@@ -23,7 +24,8 @@ class Guarded:
     """
 
     def __init__(self, descriptor: AnswerMethodDescriptor, options: Mapping[str, Json]) -> None:
-        self._name, self._where = descriptor.id, descriptor.target
+        self._contract = contract_of(descriptor)
+        self._name = descriptor.id
         make = load_target(descriptor)
         with self._calling("make"):
             self._method: AnswerMethod = make(options)
@@ -77,7 +79,7 @@ class Guarded:
         return found
 
     def _calling(self, method: str) -> AbstractContextManager[None]:
-        return plugin_call(f"answer method {self._name!r}", method, self._where)
+        return self._contract.calling(method)
 
     def _wrong(self, said: str) -> PluginError:
-        return PluginError(f"answer method {self._name!r} {said}", where=self._where)
+        return self._contract.wrong(said)

@@ -10,13 +10,14 @@ import heapq
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, islice
 
 import numpy as np
 
 from harness.descriptors import Json
 from harness.errors import DataError, UserError, nearest
 from harness.evaluation.task import Task
+from harness.plugins import contract_of, find, plugins
 from harness.samples import Sample
 from harness.specs import fingerprint
 
@@ -93,9 +94,14 @@ class TaskPlan:
 
     def stream(self) -> Iterator[list[Sample]]:
         """Yield the samples of each block, in order."""
-        samples = self.selection.of(self.task.samples())
+        samples, reader = self.selection.of(self.task.samples()), self.task.spec.data.reader
         for size in self.blocks:
-            yield [next(samples) for _ in range(size)]
+            block = list(islice(samples, size))
+            if len(block) < size:
+                raise contract_of(find("reader", reader, plugins().readers())).wrong(
+                    "yields fewer samples the second time it is asked for the same split"
+                )
+            yield block
 
 
 def plan_task(task: Task, selection: Selection, shots: Sequence[str] = ()) -> TaskPlan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from harness._version import __version__
 from harness.descriptors import Json
-from harness.errors import UserError
+from harness.errors import PluginError, UserError, show_traceback
 from harness.evaluation.ask import Asker
 from harness.evaluation.execute import Job, execute
 from harness.evaluation.plan import Selection, plan_task
@@ -73,11 +73,30 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What a run left. ``failed`` holds one line for each check that failed."""
+    """What a run left.
+
+    Attributes:
+        failed: One line for each check that failed.
+        ended: Tasks that a plugin's fault ended, with the fault. What was answered of them is
+            kept, and the same command continues.
+    """
 
     manifest: Path
     records: tuple[EvaluationRecord, ...]
     failed: tuple[str, ...]
+    ended: Mapping[str, PluginError] = field(default_factory=dict)
+
+    def causes(self) -> list[tuple[PluginError, list[str]]]:
+        """Return each fault that ended tasks, with the tasks."""
+        found: dict[str, tuple[PluginError, list[str]]] = {}
+        for task, error in self.ended.items():
+            found.setdefault(str(error), (error, []))[1].append(task)
+        return list(found.values())
+
+    @property
+    def exit_code(self) -> int:
+        """What the command ends with: 0, 1 when a check failed or a model ended a task, or 2."""
+        return max([int(bool(self.failed)), *(held.exit_code for held in self.ended.values())])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +153,13 @@ def show_plan(subject: Subject, planned: Sequence[Planned], reporter: Reporter) 
 def run_tasks(
     subject: Subject, planned: Sequence[Planned], terms: Terms, reporter: Reporter
 ) -> RunResult:
-    """Compute what is missing of a plan, write the manifest, and check error rates."""
+    """Compute what is missing of a plan, write the manifest, and check error rates.
+
+    A task that a plugin's fault ends leaves what was answered of it; the others go on.
+
+    Raises:
+        PluginError: such a fault, when it left no task.
+    """
     names = tuple(item.job.plan.task.id for item in planned)
     results = planned[0].job.plan.task.settings.results
     _tell(
@@ -143,25 +168,41 @@ def run_tasks(
         reporter,
     )
     records: list[EvaluationRecord] = []
+    ended: dict[str, PluginError] = {}
     try:
         for item in planned:
             reporter.task(item)
-            record = execute(
-                item.job,
-                _loader(subject, item),
-                reporter.progress,
-                reporter.say,
-                retry_errors=terms.retry_errors,
-            )
+            try:
+                record = execute(
+                    item.job,
+                    _loader(subject, item),
+                    reporter.progress,
+                    reporter.say,
+                    retry_errors=terms.retry_errors,
+                )
+            except PluginError as error:
+                show_traceback(error)
+                kept = "what was answered is kept, and the same command continues"
+                error.fix = f"{error.fix}; {kept}" if error.fix else kept
+                ended[item.job.plan.task.id] = error
+                _close(subject, reporter)  # whatever state it was left in
+                continue
             records.append(record)
             event = TaskFinished(record.task, record.directory, item.state != "done")
             _tell("harness_task_finished", event, reporter)
     finally:
-        subject.close()
+        _close(subject, reporter)
     manifest = _manifest(results, subject, planned)
     finished = RunFinished(manifest, tuple(record.directory for record in records))
     _tell("harness_run_finished", finished, reporter)
-    return RunResult(manifest, tuple(records), tuple(_failed(records, terms.max_errors)))
+    if not records:
+        raise next(iter(ended.values()))
+    return RunResult(manifest, tuple(records), tuple(_failed(records, terms.max_errors)), ended)
+
+
+def _close(subject: Subject, reporter: Reporter) -> None:
+    for problem in subject.close():
+        reporter.say(problem)
 
 
 def _plan(subject: Subject, task: Task, terms: Terms) -> Planned:

@@ -12,9 +12,10 @@ from harness.errors import UserError
 from harness.evaluation.ask import Asked
 from harness.metrics import ScoredSample
 from harness.metrics.contract import SampleScore
-from harness.plugins import make, plugins
+from harness.metrics.guard import make_metric
 from harness.requests import Failed, Request, Response, Scores, Text, Vectors
 from harness.requests.extractor import Extractor
+from harness.requests.guard import make_extractor
 from harness.samples import Sample
 from harness.specs import ChooseSpec, EmbedSpec, GenerateSpec, TaskSpec
 
@@ -29,10 +30,11 @@ class Scorer:
         self._labels = spec.labels
         self._extractor: Extractor | None = None
         if isinstance(spec.ask, GenerateSpec):
-            known, options = plugins().extractors(), spec.ask.extractor_options
-            self._extractor = make("extractor", spec.ask.extractor, known, options, self._labels)
+            self._extractor = make_extractor(
+                spec.ask.extractor, spec.ask.extractor_options, self._labels
+            )
         main = spec.main_metric
-        metric: Any = make("metric", main.id, plugins().metrics(), main.options, self._labels)
+        metric = make_metric(main.id, main.options, self._labels)
         self._score = metric.score if isinstance(metric, SampleScore) else None
 
     def record(self, asked: Asked, response: Response | None) -> Record:

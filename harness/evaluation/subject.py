@@ -9,11 +9,12 @@ from pathlib import PurePath
 from typing import Any, Protocol
 
 from harness.config.settings import Settings
-from harness.descriptors import Json, ModelDescriptor, Option, load_target, parse_options
-from harness.errors import UserError, unknown
+from harness.descriptors import Json, ModelDescriptor, Option, parse_options
+from harness.errors import ModelError, UserError, unknown
 from harness.evaluation.methods import Method
 from harness.evaluation.task import Task
 from harness.models import Answerer, Model, Runtime
+from harness.models.guard import identity_of, loaded, make_model
 from harness.plugins import find, plugins
 from harness.samples import Sample
 from harness.specs import TaskSpec, fingerprint
@@ -69,35 +70,42 @@ class Subject:
     left_out: dict[str, str] = field(default_factory=dict)
     _models: dict[str, Model] = field(default_factory=dict)
     _loaded: dict[str, Answerer] = field(default_factory=dict)
+    _unloadable: dict[str, ModelError] = field(default_factory=dict)
 
     def model(self, task: Task) -> Model:
         """Return the model for a task, made once."""
         key = task.id if self.descriptor.needs_task else ""
         if key not in self._models:
-            factory: Any = load_target(self.descriptor)
-            made = (
-                factory(self.options, task) if self.descriptor.needs_task else factory(self.options)
-            )
-            self._models[key] = made
+            about = (task,) if self.descriptor.needs_task else ()
+            self._models[key] = make_model(self.descriptor, self.options, *about)
         return self._models[key]
 
     def answerer(self, task: Task) -> Answerer:
-        """Return the loaded model for a task; weights are loaded on the first call."""
+        """Return the loaded model for a task; weights are loaded on the first call.
+
+        Raises:
+            ModelError: it cannot be loaded; it is not tried again for another task.
+        """
         key = task.id if self.descriptor.needs_task else ""
+        if key in self._unloadable:
+            raise self._unloadable[key]
         if key not in self._loaded:
-            load = partial(self._load, self.model(task))
-            self._loaded[key] = load() if self.method is None else self.method.around(load)
+            load = partial(loaded, self.descriptor, partial(self._load, self.model(task)))
+            try:
+                self._loaded[key] = load() if self.method is None else self.method.around(load)
+            except ModelError as error:
+                self._unloadable[key] = error
+                raise
         return self._loaded[key]
 
-    def _load(self, model: Any) -> Answerer:
+    def _load(self, model: Any) -> Any:
         if self.checkpoint is None:
-            loaded: Answerer = model.load(self.runtime)
-            return loaded
+            return model.load(self.runtime)
         return self.checkpoint.answerer(model, self.runtime)
 
     def record(self, task: Task) -> dict[str, Json]:
         """Return what ``evaluation.json`` says of the model."""
-        identity = dict(self.model(task).identity(self.runtime))
+        identity = identity_of(self.descriptor, self.model(task), self.runtime)
         added: dict[str, Json] = {}
         if self.checkpoint is not None:
             identity["checkpoint"] = self.checkpoint.sha256
@@ -140,11 +148,16 @@ class Subject:
         if self.method is not None:
             self.method.refuse(spec, self.descriptor)
 
-    def close(self) -> None:
-        """Free every loaded model."""
+    def close(self) -> list[str]:
+        """Free every loaded model; return what went wrong, which costs no answer."""
+        problems = []
         for answerer in self._loaded.values():
-            answerer.close()
+            try:
+                answerer.close()
+            except ModelError as error:
+                problems.append(error.message)
         self._loaded.clear()
+        return problems
 
 
 def portable(option: Option, value: Json) -> Json:

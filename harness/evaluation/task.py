@@ -11,8 +11,9 @@ from harness.config.data import Located, fetched, given_path, locate
 from harness.config.settings import Settings
 from harness.descriptors import Json
 from harness.errors import UserError
-from harness.plugins import find, make, plugins
+from harness.plugins import find, plugins
 from harness.readers import HashesContents, Reader
+from harness.readers.guard import make_reader
 from harness.resources import file_hash
 from harness.samples import Sample
 from harness.specs import GenerateSpec, TaskSpec, fingerprint
@@ -49,13 +50,8 @@ class Task:
     @cached_property
     def reader(self) -> Reader:
         """The reader, with the spec's options and those the data source adds."""
-        given = {
-            **self.spec.data.options,
-            **self.located.reader_options,
-            "unit": self.spec.unit,
-        }
-        reader: Reader = make("reader", self.spec.data.reader, plugins().readers(), given)
-        return reader
+        given = {**self.spec.data.options, **self.located.reader_options}
+        return make_reader(self.spec.data.reader, given, self.spec.unit)
 
     def samples(self, split: str | None = None) -> Iterator[Sample]:
         """Yield a split's samples, by default of the evaluated split.

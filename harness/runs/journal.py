@@ -63,6 +63,7 @@ class Journal:
 
         Raises:
             HarnessError: when the disk is full; what is journaled stays whole.
+            TypeError, ValueError: a record holds what is no JSON.
         """
         self._places[block] = self._write(encode(block, records))
 
@@ -131,7 +132,9 @@ class Journal:
 
 def encode(block: int, records: list[dict[str, Any]]) -> bytes:
     """Return a block as one line: checksum, blank, JSON, newline."""
-    body = json.dumps([block, records], separators=(",", ":"), ensure_ascii=False).encode()
+    body = json.dumps(
+        [block, records], separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode()
     return b"%08x " % zlib.crc32(body) + body + b"\n"
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.descriptors import Json, SpecFolder
-from harness.errors import HarnessError, UserError, unknown
+from harness.errors import HarnessError, UserError
+from harness.plugins import missing
 from harness.specs.group import TaskGroup
 from harness.specs.yaml_loader import Document, read_yaml
 
@@ -138,7 +139,7 @@ class Catalog:
         if name in self.broken:
             raise self.broken[name]
         if name not in known:
-            raise unknown(kind, name, known)
+            raise missing(kind, name, known)
 
     def _flat(self, name: str, on_the_way: tuple[str, ...] = ()) -> TaskGroup:
         document = self.group_entries[name].document
@@ -157,7 +158,7 @@ class Catalog:
                 found.update(dict.fromkeys(self._flat(member, (*on_the_way, name)).tasks))
             else:
                 known = {**self.entries, **self.group_entries}
-                raise unknown("task or group", member, known, where=where)
+                raise missing("task or group", member, known, where=where)
         return TaskGroup(group.id, group.title, tuple(found), group.source)
 
 

@@ -14,7 +14,17 @@ from harness.descriptors import (
     load_target,
     parse_options,
 )
-from harness.errors import UserError, nearest
+from harness.errors import (
+    FAULTS,
+    HarnessError,
+    PluginError,
+    UserError,
+    nearest,
+    quoted,
+    show_traceback,
+    traceback_hint,
+)
+from harness.plugins import contract_of, missing
 from harness.specs.checks import template_texts
 from harness.specs.loader import with_options
 from harness.specs.spec import GenerateSpec, TaskSpec
@@ -40,12 +50,12 @@ class Known(Protocol):
         ...
 
 
-def reference_problems(document: Document, known: Known) -> list[UserError]:
+def reference_problems(document: Document, known: Known) -> list[HarnessError]:
     """Return what a valid spec names that is not installed or not used rightly.
 
     Every choice of every named option is tried, one at a time.
     """
-    found: dict[str, UserError] = {}
+    found: dict[str, HarnessError] = {}
     for chosen in _choices(document):
         for problem in _of(document, with_options(document, chosen), known):
             found.setdefault(str(problem), problem)
@@ -63,7 +73,7 @@ def _choices(document: Document) -> Iterator[dict[str, Json]]:
                 yield {name: choice}
 
 
-def _of(document: Document, spec: TaskSpec, known: Known) -> Iterator[UserError]:
+def _of(document: Document, spec: TaskSpec, known: Known) -> Iterator[HarnessError]:
     yield from _reader(document, spec, known.readers())
     for index, metric in enumerate(spec.metrics):
         path: At = ("metrics", index)
@@ -103,15 +113,15 @@ def _better(direction: str) -> str:
 
 def _unknown(
     document: Document, path: At, kind: str, name: str, known: Mapping[str, object]
-) -> UserError:
-    return UserError(
-        f"there is no {kind} {name!r}", where=document.where(path), fix=nearest(name, known)
-    )
+) -> HarnessError:
+    error = missing(kind, name, known, where=document.where(path))
+    error.message = error.message.replace("unknown", "there is no", 1)
+    return error
 
 
 def _reader(
     document: Document, spec: TaskSpec, known: Mapping[str, ReaderDescriptor]
-) -> Iterator[UserError]:
+) -> Iterator[HarnessError]:
     reader = known.get(spec.data.reader)
     if reader is None:
         yield _unknown(document, ("data", "reader"), "reader", spec.data.reader, known)
@@ -124,12 +134,13 @@ def _reader(
                 fix=nearest(split, reader.splits),
             )
     yield from _options(document, ("data", "options"), reader.options, spec.data.options)
-    yield from _options(document, (), reader.options, {"unit": spec.unit})
+    if any(option.name == "unit" for option in reader.options):
+        yield from _options(document, (), reader.options, {"unit": spec.unit})
 
 
 def _options(
     document: Document, path: At, known: tuple[Option, ...], given: Mapping[str, Json]
-) -> Iterator[UserError]:
+) -> Iterator[HarnessError]:
     options = {option.name: option for option in known}
     for name, value in given.items():
         at = document.where((*path, name), "key")
@@ -152,22 +163,26 @@ def _made(
     descriptor: MetricDescriptor | ExtractorDescriptor,
     given: Mapping[str, Json],
     labels: tuple[str, ...],
-) -> Iterator[UserError]:
+) -> Iterator[HarnessError]:
     """Make the object once: only it knows whether its options and these labels go together."""
     try:
         options = parse_options(descriptor.options, given, owner=repr(descriptor.id))
         load_target(descriptor)(options, labels)
     except UserError as error:
         yield UserError(error.message, where=document.where(path), fix=error.fix)
-    except Exception as error:  # noqa: BLE001  whatever a stranger's factory raises
-        said = f"{descriptor.id!r} cannot be made: {type(error).__name__}: {error}"
-        yield UserError(said, where=document.where(path))
+    except FAULTS as error:  # whatever a stranger's factory raises
+        show_traceback(error)
+        yield PluginError(
+            f"{descriptor.id!r} cannot be made: {quoted(error)} ({contract_of(descriptor).origin})",
+            where=document.where(path),
+            fix=traceback_hint(),
+        )
 
 
 _STUBS: tuple[Json, ...] = ("text", 1, ["text"], [[0.5, 0.5]], {"name": "text"})
 
 
-def _prompts(document: Document) -> Iterator[UserError]:
+def _prompts(document: Document) -> Iterator[HarnessError]:
     """Render prompts on stub fields: one of the plain kinds of value must do."""
     raw: Any = document.data
     given: dict[str, Json] = {

@@ -11,7 +11,7 @@ from typing import Any
 from harness.descriptors import parse_options
 from harness.errors import UserError, unknown
 from harness.evaluation.run import task_options
-from harness.plugins import plugins
+from harness.plugins import missing, plugins
 from harness.resources import data_folder
 from harness.specs.catalog import Catalog, load_catalog
 from harness.specs.schema import schema_problems
@@ -179,12 +179,12 @@ class _Reader:
     def _expanded(self, name: str, path: Path_) -> list[str]:
         known = {**self._catalog.entries, **self._catalog.group_entries}
         if name not in known and name not in self._catalog.broken:
-            raise unknown("task or group", name, known, where=self._document.where(path))
+            raise missing("task or group", name, known, where=self._document.where(path))
         return self._catalog.expand([name])
 
     def _find(self, kind: str, name: str, known: Mapping[str, Any], path: Path_) -> Any:
         if name not in known:
-            raise unknown(kind, name, known, where=self._document.where(path))
+            raise missing(kind, name, known, where=self._document.where(path))
         return known[name]
 
     def _options(self, descriptor: Any, given: Mapping[str, Any], owner: str, path: Path_) -> None:

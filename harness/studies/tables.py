@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from harness.descriptors import load_target
 from harness.plugins import find, plugins
 from harness.runs.record import EvaluationRecord
 from harness.runs.seal import write_whole
@@ -15,6 +14,7 @@ from harness.studies.compare import compared_columns, parts_of
 from harness.studies.study import Study, Trial
 from harness.tables.build import Ways, build_table
 from harness.tables.layout import Layout, LayoutColumn, LayoutRows, Match, load_layout
+from harness.tables.render import render
 from harness.tables.table import Column, Looks, Row, Section, Table
 
 FORMATS = ("markdown", "csv", "json", "latex")
@@ -145,6 +145,6 @@ def write_tables(table: Table, out: Path, stem: str) -> list[Path]:
     for name in FORMATS:
         form = find("format", name, plugins().formats())
         path = out / f"{stem}{form.suffix}"
-        write_whole(path, [load_target(form)(table).encode()])
+        write_whole(path, [render(form, table).encode()])
         files.append(path)
     return files

@@ -11,7 +11,8 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from harness.descriptors import Json, RecipeDescriptor, load_target
-from harness.errors import PluginError, UserError, plugin_call
+from harness.errors import PluginError, UserError
+from harness.plugins import contract_of
 from harness.training.contract import Epoch, Example, Measure, Recipe
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ class Guarded(Recipe):
     """
 
     def __init__(self, descriptor: RecipeDescriptor, options: Mapping[str, Json]) -> None:
-        self._name, self._where = descriptor.id, descriptor.target
+        self._contract = contract_of(descriptor)
+        self._name = descriptor.id
         make = load_target(descriptor)
         with self._calling("make"):
             self._recipe: Recipe = make(options)
@@ -83,7 +85,7 @@ class Guarded(Recipe):
     def _calling(self, method: str) -> AbstractContextManager[None]:
         from harness.engine.batching import out_of_memory
 
-        return plugin_call(f"recipe {self._name!r}", method, self._where, out_of_memory)
+        return self._contract.calling(method, out_of_memory)
 
     def _wrong(self, said: str) -> PluginError:
-        return PluginError(f"recipe {self._name!r} {said}", where=self._where)
+        return self._contract.wrong(said)

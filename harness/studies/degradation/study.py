@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.descriptors import Json
 from harness.errors import UserError, unknown
-from harness.plugins import find, plugins
+from harness.plugins import missing, plugins
 from harness.specs.catalog import load_catalog
 from harness.specs.schema import schema_problems
 from harness.specs.yaml_loader import Document
@@ -110,8 +110,7 @@ def read_degradation(document: Document) -> DegradationStudy:
     model = raw["model"]["model"]
     if model not in plugins().models():
         where = document.where(("model", "model"))
-        raise unknown("model", model, plugins().models(), where=where)
-    find("model", model, plugins().models())
+        raise missing("model", model, plugins().models(), where=where)
     names = _Names(document)
     continued = tuple(
         Continued(one["label"], names.of(("continued", at, "tasks"), one["tasks"]), one.get("rate"))
@@ -170,5 +169,5 @@ class _Names:
         for at, name in enumerate(names):
             if name not in known and name not in self._catalog.broken:
                 where = self._document.where((*path, at))
-                raise unknown("task or group", name, known, where=where)
+                raise missing("task or group", name, known, where=where)
         return tuple(dict.fromkeys(self._catalog.expand(list(names)))) if names else ()

@@ -1,0 +1,175 @@
+"""Models held to their contract: what a plugin's does wrongly ends its task, in one message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, get_args, get_type_hints
+
+from harness.descriptors import Json, ModelDescriptor, load_target
+from harness.errors import FAULTS, ModelError, legible, one_line, quoted
+from harness.guard import Contract, described, not_plain
+from harness.models.contract import Answerer, Model, Runtime, TakesNotes
+from harness.plugins import contract_of
+from harness.requests import Failed, Request, Response, Scores, Text, Vectors
+from harness.requests.response import ScoreKind
+
+_RESULTS = (Scores, Text, Vectors, Failed)
+_FINISHES: tuple[str, ...] = get_args(get_type_hints(Text)["finish"])
+
+
+def make_model(descriptor: ModelDescriptor, options: Mapping[str, Json], *task: object) -> Model:
+    """Return a model that is not loaded, as its factory makes it.
+
+    Args:
+        descriptor: The model's.
+        options: The value of every option.
+        task: For a baseline that needs one.
+
+    Raises:
+        PluginError: the factory fails, or what it makes is no model.
+        UserError: options that it refuses.
+    """
+    contract, factory = contract_of(descriptor), load_target(descriptor)
+    with contract.calling("make"):
+        model: Model = factory(options, *task)
+    for name in ("identity", "load"):
+        if not callable(getattr(model, name, None)):
+            raise contract.wrong(f"makes {described(model)}, which has no method {name}")
+    return model
+
+
+def identity_of(descriptor: ModelDescriptor, model: Model, runtime: Runtime) -> dict[str, Json]:
+    """Return a model's identity.
+
+    Raises:
+        PluginError: it raises, or is no plain data.
+        UserError: what the model says itself, such as of a checkpoint that is not there.
+    """
+    contract = contract_of(descriptor)
+    with contract.calling("identity"):
+        found = model.identity(runtime)
+    if not isinstance(found, Mapping):
+        raise contract.returned(found, "identity", "a mapping")
+    with contract.calling("identity"):
+        identity = dict(found)
+    if why := not_plain(identity):
+        raise contract.wrong(f"returned what is no plain data from identity: {why}")
+    return identity
+
+
+def loaded(descriptor: ModelDescriptor, load: Callable[[], Any]) -> Answerer:
+    """Load a model; what it does wrongly then, and while it answers, ends the task.
+
+    Raises:
+        ModelError: it raises, or gives nothing that answers.
+        HarnessError: what the model says itself.
+    """
+    contract = contract_of(descriptor, ModelError)
+    with contract.calling("load"):
+        answerer = load()
+    for name in ("answer", "close"):
+        if not callable(getattr(answerer, name, None)):
+            raise contract.returned(answerer, "load", f"an answerer: it has no method {name}")
+    return GuardedAnswerer(answerer, contract)
+
+
+class GuardedAnswerer:
+    """Hands every call on to a loaded model.
+
+    Raises:
+        ModelError: from each method, when the model raises or returns what it must not.
+    """
+
+    def __init__(self, answerer: Answerer, contract: Contract) -> None:
+        self._answerer, self._contract = answerer, contract
+
+    def answer(self, requests: Sequence[Request]) -> list[Response]:
+        """Answer one block: at most one response a request, each of what may be given."""
+        with self._contract.calling("answer"):
+            found: Any = self._answerer.answer(requests)
+        responses = self._contract.listed(
+            found, "answer", Response, "one Response for each request"
+        )
+        asked = {request.id for request in requests}
+        seen: set[str] = set()
+        for response in responses:
+            if response.request not in asked or response.request in seen:
+                often = "twice" if response.request in seen else "which it was not asked"
+                raise self._contract.wrong(f"answered {described(response.request)}, {often}")
+            seen.add(response.request)
+        return [self._checked(response) for response in responses]
+
+    def notes(self) -> list[str]:
+        """Return what the model has to say of its answers."""
+        if not isinstance(self._answerer, TakesNotes):
+            return []
+        with self._contract.calling("notes"):
+            found: Any = self._answerer.notes()
+        return self._contract.listed(found, "notes", str, "a list of texts")
+
+    def close(self) -> None:
+        """Free the model."""
+        with self._contract.calling("close"):
+            self._answerer.close()
+
+    def _checked(self, response: Response) -> Response:
+        result: Any = response.result
+        try:
+            if isinstance(result, Scores):
+                return replace(response, result=_scores(result))
+            if isinstance(result, Vectors):
+                return replace(response, result=_vectors(result))
+            if isinstance(result, Text) and isinstance(result.text, str) and not_plain(result.text):
+                message = "the text holds half a character (a lone surrogate)"
+                return replace(response, result=Failed("bad_text", message))
+            wrong = _wrong(result)
+            if isinstance(result, Failed) and not wrong:
+                message = legible(result.message)
+                return replace(response, result=Failed(one_line(result.kind), message))
+        except FAULTS as error:
+            wrong = quoted(error)
+        if wrong:
+            raise self._contract.wrong(
+                f"answered {described(response.request)} with {described(result)}: {wrong}"
+            )
+        return response
+
+
+def _wrong(result: Any) -> str:
+    """Return what is wrong with a text, a failure, or what is neither."""
+    if isinstance(result, Text):
+        if not isinstance(result.text, str):
+            return "its text is none"
+        return "" if result.finish in _FINISHES else f"its end is none of {', '.join(_FINISHES)}"
+    if isinstance(result, Failed):
+        plain = isinstance(result.kind, str) and isinstance(result.message, str)
+        return "" if plain else "its kind and message must be texts"
+    return f"a result is one of {', '.join(kind.__name__ for kind in _RESULTS)}"
+
+
+def _scores(found: Scores) -> Scores:
+    """Return scores as plain numbers.
+
+    Raises:
+        ValueError: a kind of score that there is not.
+        TypeError: what is no number.
+    """
+    if found.kind not in get_args(ScoreKind):
+        raise ValueError(f"{found.kind!r} is no kind of score")
+    return Scores(found.kind, _floats(found.values), _whole(found.tokens), _whole(found.bytes))
+
+
+def _vectors(found: Vectors) -> Vectors:
+    images, texts = (tuple(map(_floats, held)) for held in (found.images, found.texts))
+    return Vectors(images, texts)
+
+
+def _floats(values: Any) -> tuple[float, ...]:
+    if isinstance(values, str | bytes):
+        raise TypeError("text in the place of numbers")
+    return tuple(map(float, values))
+
+
+def _whole(values: Any) -> tuple[int, ...]:
+    return tuple(map(int, values))

@@ -1,0 +1,107 @@
+"""Readers held to their contract: what a plugin's does wrongly is said, in one message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import PurePath
+from typing import Any
+
+from harness.descriptors import Json
+from harness.guard import Contract, described, not_plain
+from harness.plugins import find, make, plugins
+from harness.readers.contract import Reader
+from harness.samples.sample import Box, Group, ImageRef, Sample
+
+_UNIT = "unit"  # what carries a sample, as the spec has it; of a reader that knows one it is that
+
+
+def make_reader(name: str, options: Mapping[str, Json], unit: str) -> Reader:
+    """Return a reader by id; it raises nothing but what it means to, and yields samples.
+
+    Args:
+        name: Its id.
+        options: As the spec and the data source give them.
+        unit: The spec's, which a reader heeds that declares such an option.
+
+    Raises:
+        PluginError: its plugin or factory fails, or what it makes is no reader.
+        UserError: no such reader, or an option it does not know.
+    """
+    known = plugins().readers()
+    declared = {option.name for option in find("reader", name, known).options}
+    given = {**options, **({_UNIT: unit} if _UNIT in declared else {})}
+    reader, contract = make("reader", name, known, given)
+    return guarded_reader(reader, contract)
+
+
+def guarded_reader(reader: Any, contract: Contract) -> Reader:
+    """Return a stand-in for a reader that says what the reader does wrongly.
+
+    Raises:
+        PluginError: it lacks what every reader has.
+    """
+    for name in ("annotations", "samples"):
+        if not callable(getattr(reader, name, None)):
+            raise contract.wrong(f"makes {described(reader)}, which has no method {name}")
+
+    def texts(method: str, noun: str) -> Any:
+        return lambda found, *_: contract.listed(found, method, str, noun)
+
+    def text(found: Any, *_: object) -> str:
+        if not isinstance(found, str):
+            raise contract.returned(found, "content_hash", "a hash as text")
+        return found
+
+    guarded: Reader = contract.guarded(
+        reader,
+        {
+            "annotations": lambda found, *_: contract.listed(
+                found, "annotations", PurePath, "a list of paths"
+            ),
+            "samples": lambda found, *_: _samples(found, contract),
+            "left_out": texts("left_out", "a list of names"),
+            "hub_patterns": texts("hub_patterns", "a list of patterns"),
+            "content_hash": text,
+        },
+    )
+    return guarded
+
+
+def _samples(found: Any, contract: Contract) -> Iterator[Sample]:
+    if isinstance(found, str | bytes | Mapping) or not hasattr(found, "__iter__"):
+        raise contract.returned(found, "samples", "an iterator of Sample")
+    return _checked(found, contract)
+
+
+def _checked(found: Any, contract: Contract) -> Iterator[Sample]:
+    with contract.calling("samples"):
+        for sample in found:
+            if not isinstance(sample, Sample):
+                raise contract.wrong(f"yielded {described(sample)} from samples, not a Sample")
+            if not (
+                isinstance(sample.id, str)
+                and isinstance(sample.cluster, str)
+                and isinstance(sample.stratum, str)
+                and (sample.id.isascii() or not not_plain(sample.id))
+                and isinstance(sample.fields, Mapping)
+                and isinstance(sample.groups, Mapping)
+                and all(type(held) is ImageRef for held in sample.images)
+                and all(type(held) is Box for held in sample.boxes)
+                and all(type(held) is Group for held in sample.groups.values())
+            ):
+                raise contract.wrong(f"yielded a sample whose {_fault(sample)}")
+            yield sample
+
+
+def _fault(sample: Sample) -> str:
+    """Return which part of a sample is not of its type."""
+    texts = {"id": sample.id, "cluster": sample.cluster, "stratum": sample.stratum}
+    for name, held in texts.items():
+        if not isinstance(held, str):
+            return f"{name} is {described(held)}, not text"
+        if not_plain(held):
+            return f"{name} is {described(held)}, which is no Unicode text"
+    for name, held in (("fields", sample.fields), ("groups", sample.groups)):
+        if not isinstance(held, Mapping):
+            return f"{name} are {described(held)}, not a mapping"
+    return f"images, boxes or groups are not all ImageRef, Box and Group: {described(sample)}"

@@ -1,0 +1,51 @@
+"""Extractors held to their contract: what a plugin's does wrongly is said, in one message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args, get_type_hints
+
+from harness.descriptors import Json
+from harness.guard import Contract, described, not_plain
+from harness.plugins import make, plugins
+from harness.requests.extractor import Extracted, Extractor
+
+PROBLEMS: tuple[str, ...] = get_args(get_type_hints(Extracted)["problem"])
+
+
+def make_extractor(name: str, options: Mapping[str, Json], labels: Sequence[str]) -> Extractor:
+    """Return an extractor by id; it raises nothing but what it means to.
+
+    Raises:
+        PluginError: its plugin or factory fails, or what it makes cannot be called.
+        UserError: no such extractor, or options and labels that it refuses.
+    """
+    extractor, contract = make("extractor", name, plugins().extractors(), options, tuple(labels))
+    return guarded_extractor(extractor, contract)
+
+
+def guarded_extractor(extractor: Any, contract: Contract) -> Extractor:
+    """Return an extractor that says what another does wrongly.
+
+    Raises:
+        PluginError: the other cannot be called.
+    """
+    if not callable(extractor):
+        raise contract.wrong(f"makes {described(extractor)}, which cannot be called with a text")
+
+    def check(found: Any, *arguments: Any) -> Extracted:
+        del arguments
+        if not isinstance(found, Extracted):
+            raise contract.returned(found, "a call", "Extracted")
+        answer, problem = found.answer, found.problem
+        if problem not in PROBLEMS or (answer is None) != bool(problem):
+            raise contract.wrong(
+                f"returned the answer {described(answer)} with the problem {described(problem)}: "
+                f"an answer has none, and no answer has one of {', '.join(filter(None, PROBLEMS))}"
+            )
+        if answer is not None and type(answer) is not str and (why := not_plain(answer)):
+            raise contract.wrong(f"returned an answer that is no plain data: {why}")
+        return found
+
+    guarded: Extractor = contract.checked(extractor, "a call", check)
+    return guarded

@@ -1,0 +1,25 @@
+"""Makes text of a table in a format, which may be a plugin's."""
+
+from __future__ import annotations
+
+from harness.descriptors import FormatDescriptor, load_target
+from harness.guard import not_plain
+from harness.plugins import contract_of
+from harness.tables.table import Table
+
+
+def render(form: FormatDescriptor, table: Table) -> str:
+    """Return a table as text.
+
+    Raises:
+        PluginError: the format does not load, raises, or returns no text.
+        UserError: the table does not fit the format.
+    """
+    contract, write = contract_of(form), load_target(form)
+    with contract.calling("a call"):
+        text = write(table)
+    if not isinstance(text, str):
+        raise contract.returned(text, "a call", "text")
+    if why := not_plain(text):
+        raise contract.wrong(f"returned text that cannot be written: {why}")
+    return text
