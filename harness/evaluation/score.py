@@ -69,6 +69,14 @@ class Scorer:
             record["error"] = {"kind": result.kind, "message": result.message}
         elif isinstance(result, Scores) and isinstance(self._spec.ask, ChooseSpec):
             self._fill_scores(record, result, self._spec.ask)
+        elif (
+            isinstance(result, Text)
+            and result.refused
+            and not isinstance(self._spec.ask, EmbedSpec)
+        ):
+            record["text"], record["finish"], record["problem"] = result.text, "stop", "refusal"
+            if isinstance(self._spec.ask, ChooseSpec):
+                record["score_kind"], record["scores"] = "label", [0.0] * len(self._labels)
         elif isinstance(result, Vectors) and isinstance(self._spec.ask, EmbedSpec):
             self._fill_cosines(record, result, self._spec.ask)
         elif isinstance(result, Text) and self._extractor is not None:

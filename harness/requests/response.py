@@ -29,10 +29,15 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Generated text, without stop strings and special tokens; why it ended."""
+    """Generated text, without stop strings and special tokens; why it ended.
+
+    Attributes:
+        refused: Whether what answered says itself that this is a refusal; no extractor reads it.
+    """
 
     text: str
     finish: Literal["stop", "length"] = "stop"
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

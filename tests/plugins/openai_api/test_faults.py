@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
+import re
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -16,7 +18,7 @@ from harness_openai_api.client import retry_after
 
 from harness.errors import HarnessError, UserError
 from harness.models import Runtime
-from harness.requests import Failed, Generate, Text
+from harness.requests import Choose, Failed, Generate, Text
 from tests.plugins.openai_api.conftest import KEY
 from tests.plugins.openai_api.server import Body, FakeEndpoint, Reply, chat
 
@@ -275,3 +277,155 @@ def test_a_key_that_was_named_must_be_there(model: Any, monkeypatch: pytest.Monk
     with pytest.raises(UserError, match="characters that no key has") as caught:
         model(key_env="MY_KEY").load(Runtime())
     assert "lines" not in str(caught.value)
+
+
+# --- waits, endpoints that are gone, refusals, keys in texts --------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("header", "low", "high"),
+    [
+        ("9" * 400, math.inf, math.inf),
+        ("9" * 5000, math.inf, math.inf),
+        ("-" + "9" * 400, 0, 0),
+        ("1.5", 1.5, 1.5),
+        ("0", 0, 0),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 1e9, math.inf),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", 1e9, math.inf),
+    ],
+)
+def test_any_number_or_date_to_wait_until_is_seconds(header: str, low: float, high: float) -> None:
+    found = retry_after(header)
+    assert found is None or low <= found <= high
+    assert found is not None or "9999" in header  # past what a date can be
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", " ", "soon", "nan", "1e5", "inf", "0x10", "٣", "Fri, 99 Abc 2015", "1;2", "\x1b[0m"],
+)
+def test_what_is_no_time_to_wait_is_none(header: str) -> None:
+    assert retry_after(header) is None
+
+
+def test_a_wait_of_400_digits_is_no_traceback(endpoint: Start, ask: Ask) -> None:
+    fake, answerer = endpoint(Then(Reply("quota", 503, {"Retry-After": "9" * 400})))
+    (found,) = ask(answerer, Generate(3))
+    assert found.kind == "server_error"
+    assert len(fake.bodies) == 1
+
+
+def test_a_long_wait_is_told_once(
+    endpoint: Start, ask: Ask, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    real = asyncio.sleep
+    monkeypatch.setattr(asyncio, "sleep", lambda *_: real(0))
+    busy = Reply({"error": f"later, {KEY}"}, 503, {"Retry-After": "100"})
+    _, answerer = endpoint(Then(*[busy] * 4, chat("here")), retries=9)
+    assert ask(answerer, *[Generate(3)] * 4) == [Text("here")] * 4
+    told = capfd.readouterr().err.splitlines()
+    assert len(told) == 1
+    assert re.fullmatch(
+        r"openai_api: waits until \d\d:\d\d:\d\d \(the endpoint answers 503: later, \*\*\*\)",
+        told[0],
+    )
+
+
+def test_a_short_wait_is_not_told(
+    endpoint: Start, ask: Ask, capfd: pytest.CaptureFixture[str]
+) -> None:
+    _, answerer = endpoint(Then(Reply("busy", 503, {"Retry-After": "0"}), chat("here")))
+    ask(answerer, Generate(3))
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "fault", [Reply("busy", 500), Reply({"error": "no such model"}, 404), Reply("<html>", 200)]
+)
+def test_an_endpoint_that_only_errors_is_gone_after_two_blocks(
+    fault: Reply, endpoint: Start, ask: Ask
+) -> None:
+    _, answerer = endpoint(lambda _: fault, retries=0)
+    assert all(isinstance(one, Failed) for one in ask(answerer, *[Generate(1)] * 3))
+    with pytest.raises(HarnessError, match="nothing but errors to 2 blocks, 5 requests") as caught:
+        ask(answerer, *[Generate(1)] * 2)
+    assert caught.value.exit_code == 1
+    assert "the same command continues" in caught.value.fix
+
+
+def test_an_answer_between_errors_says_that_it_is_there(endpoint: Start, ask: Ask) -> None:
+    busy = Reply("busy", 500)
+    _, answerer = endpoint(Then(busy, busy, chat("x"), busy, busy, chat("x")), retries=0)
+    for _ in range(3):
+        assert len(ask(answerer, Generate(1), Generate(2))) == 2
+
+
+def test_what_cannot_be_scored_is_an_answer(endpoint: Start, ask: Ask) -> None:
+    _, answerer = endpoint(lambda _: chat("", finish="content_filter"))
+    for _ in range(4):
+        assert ask(answerer, Generate(1))[0].kind == "content_filter"
+
+
+def test_a_refusal_of_the_endpoint_is_a_refusal(endpoint: Start, ask: Ask) -> None:
+    message = {"role": "assistant", "content": None, "refusal": "I would rather not say. "}
+    reply = Reply({"choices": [{"message": message, "finish_reason": "stop"}]})
+    _, answerer = endpoint(lambda _: reply, scores="label")
+    refused = Text("I would rather not say.", refused=True)
+    assert ask(answerer, Generate(3), Choose(("a", "b"))) == [refused, refused]
+
+
+LONG_KEY = "sk-proj-" + "Ab3dEf6hIj9lMn2pQr5tUv8xYz1" + "0ZyXwVuT"  # 43 characters
+
+
+@pytest.mark.parametrize("before", range(0, 1300, 13))
+def test_no_part_of_a_key_is_written_wherever_a_text_is_cut(
+    before: int, endpoint: Start, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", LONG_KEY)
+    text = "x" * before + LONG_KEY
+    faults = [
+        Reply({"error": {"message": text}}, 400),
+        Reply(text),
+        chat(text),
+        chat(text, "length"),
+    ]
+    fake, answerer = endpoint(Then(*faults), scores="label")
+    found = ask(answerer, *[Choose(("a", "b"))] * 4)
+    fake.reply = Then(chat(text))
+    written = json.dumps([str(one) for one in (*found, *ask(answerer, Generate(9)))])
+    assert not [at for at in range(36) if LONG_KEY[at : at + 8] in written]
+
+
+@pytest.mark.parametrize("part", [LONG_KEY[:20], LONG_KEY[5:30], LONG_KEY[-9:], LONG_KEY])
+def test_a_part_of_a_key_in_an_error_is_hidden(
+    part: str, endpoint: Start, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", LONG_KEY)
+    _, answerer = endpoint(lambda _: Reply({"error": f"wrong: {part}!"}, 400))
+    (found,) = ask(answerer, Generate(1))
+    assert found.message == "the endpoint answers 400: wrong: ***!"
+
+
+def test_users_of_addresses_are_hidden(endpoint: Start, ask: Ask) -> None:
+    _, answerer = endpoint(lambda _: Reply({"error": "via http://me:word@proxy.test/x"}, 400))
+    (found,) = ask(answerer, Generate(1))
+    assert found.message.endswith("via http://***@proxy.test/x")
+
+
+def test_a_word_in_the_place_of_a_key_changes_no_answer(
+    endpoint: Start, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "EMPTY")
+    _, answerer = endpoint(lambda _: chat("The street is EMPTY"))
+    assert ask(answerer, Generate(9)) == [Text("The street is EMPTY")]
+
+
+@pytest.mark.parametrize("name", ["model", "extra_body"])
+def test_a_key_in_an_option_is_refused(
+    name: str, model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", LONG_KEY)
+    with pytest.raises(UserError, match="holds the key") as caught:
+        model(**{name: json.dumps({"key": LONG_KEY})})
+    assert LONG_KEY not in str(caught.value)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from concurrent.futures import CancelledError
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from harness.engine.tokens import PromptError, require_text
@@ -26,7 +26,13 @@ from harness_openai_api.replies import (
 
 _LABEL_TOKENS = 32  # an option's name and a few words around it
 _TOP = 20  # the most that the API gives
-_HOPELESS = {"endpoint_down", "rate_limited"}
+# What a whole block fails by when the endpoint is gone, and when it may be.
+_GONE = {"endpoint_down", "rate_limited"}
+_ERRORS = _GONE | {
+    "server_error", "timeout", "endpoint_cut", "not_json", "bad_answer", "refused", "no_logprobs",
+}  # fmt: skip
+_BACK = "when it is back, the same command continues where this one stopped"
+_MOST_BLOCKS = 2  # in which nothing but errors came
 
 Result = Scores | Text | Failed
 
@@ -55,6 +61,7 @@ class EndpointAnswerer:
     ) -> None:
         self._client, self._bodies, self._scores = client, bodies, scores
         self._concurrency, self._budget = concurrency, budget
+        self._errors = self._blocks_lost = 0  # in a row
         self._portal: BlockingPortal | None = None
         self._held = ExitStack()
 
@@ -70,7 +77,8 @@ class EndpointAnswerer:
         """Answer one block of requests; see the model contract.
 
         Raises:
-            HarnessError: the budget does not reach for the block, or the endpoint is gone.
+            HarnessError: the budget does not reach for the block, or the endpoint is gone: down for
+                a block, or nothing but errors for two.
             UserError: the endpoint refuses the key.
         """
         self._spend(requests)
@@ -83,15 +91,32 @@ class EndpointAnswerer:
             if isinstance(error, CancelledError):
                 raise KeyboardInterrupt from None
             raise
-        failed = [one for one in results if isinstance(one, Failed) and one.kind in _HOPELESS]
-        if results and len(failed) == len(results):
-            raise HarnessError(
-                f"the endpoint answered nothing of a block: {failed[0].message}",
-                fix="when it is back, the same command continues where this one stopped",
-            )
+        self._stop_when_gone(results)
         return [
             Response(request.id, result) for request, result in zip(requests, results, strict=True)
         ]
+
+    def _stop_when_gone(self, results: Sequence[Result]) -> None:
+        """End the task when whole blocks fail by the endpoint, before all of it is spent.
+
+        Raises:
+            HarnessError: a block by an endpoint that is down, or the second in a row by errors.
+        """
+        kinds = [one.kind if isinstance(one, Failed) else "" for one in results]
+        if not results or not _ERRORS.issuperset(kinds):
+            self._errors = self._blocks_lost = 0
+            return
+        self._errors += len(results)
+        self._blocks_lost += 1
+        said = next(one.message for one in results if isinstance(one, Failed))
+        if _GONE.issuperset(kinds):
+            raise HarnessError(f"the endpoint answered nothing of a block: {said}", fix=_BACK)
+        if self._blocks_lost >= _MOST_BLOCKS:
+            raise HarnessError(
+                f"the endpoint gave nothing but errors to {self._blocks_lost} blocks, "
+                f"{self._errors} requests: {said}",
+                fix=f"{_BACK}; --retry-errors asks again what errored",
+            )
 
     def close(self) -> None:
         """Close every connection."""
@@ -142,6 +167,15 @@ class EndpointAnswerer:
         return [task.result() for task in tasks]
 
     async def _one(self, request: Request) -> Result:
+        """Return the answer to a request, without the key wherever a server repeats it."""
+        result, secret = await self._answer(request), self._client.secret
+        if isinstance(result, Failed):
+            return Failed(result.kind, secret.out_of_message(result.message))
+        if isinstance(result, Text):
+            return replace(result, text=secret.out_of_answer(result.text))
+        return result
+
+    async def _answer(self, request: Request) -> Result:
         want = request.want
         try:
             if isinstance(want, Generate):
@@ -154,11 +188,12 @@ class EndpointAnswerer:
             return Failed(error.kind, str(error))
         return Failed("unsupported", "an endpoint chooses and generates; it gives no vectors")
 
-    async def _choose(self, request: Request, options: tuple[str, ...]) -> Scores | Failed:
+    async def _choose(self, request: Request, options: tuple[str, ...]) -> Result:
         turns = request.turns
         if self._scores == "label":
             body = self._bodies.answer(turns, Generate(_LABEL_TOKENS), request.seed)
-            return label_scores(read_text(await self._ask(body)).text, options)
+            text = read_text(await self._ask(body))
+            return text if text.refused else label_scores(text.text, options)
         if self._scores == "first_token":
             return first_token_scores(
                 await self._ask(self._bodies.first_token(turns, _TOP)), options

@@ -5,19 +5,25 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import re
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn
 
 import httpx2
-from harness.errors import UserError
+from harness.errors import UserError, one_line
+
+from harness_openai_api.secrets import Secret
 
 _MOST_BYTES = 64 << 20
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0  # seconds between tries; each doubles, with full jitter
 _LONGEST_ASKED = 600.0  # seconds that a server may ask us to wait
+_LONG_WAIT = 10.0  # seconds; a longer one is told
+_SECONDS = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?")
 _AGAIN = {408, 409, 425, 429, 500, 502, 503, 504, 529}
 
 
@@ -69,6 +75,8 @@ class Client:
         self._http: httpx2.AsyncClient | None = None
         self._room: asyncio.Semaphore | None = None
         self._not_before = 0.0
+        self._told = 0.0  # the end of the last wait that was told
+        self.secret = Secret(sending.key)
         self.requests = 0
         self.tokens = 0
 
@@ -94,7 +102,9 @@ class Client:
                 if error.wait is not None:
                     self._not_before = max(self._not_before, time.monotonic() + error.wait)
                 # Jitter keeps many clients from coming back at the same moment.
-                await asyncio.sleep(random.uniform(0, wait) + (error.wait or 0))
+                pause = random.uniform(0, wait) + (error.wait or 0)
+                self._tell(pause, error)
+                await asyncio.sleep(pause)
                 wait = min(wait * 2, _LONGEST_WAIT)
             else:
                 usage = answer.get("usage")
@@ -102,6 +112,15 @@ class Client:
                 self.tokens += used if isinstance(used, int) else 0
                 return answer
         raise AssertionError
+
+    def _tell(self, pause: float, error: EndpointError) -> None:
+        """Say that a long wait begins; of waits at once the first says it."""
+        until = time.monotonic() + pause
+        if pause <= _LONG_WAIT or until <= self._told + _LONG_WAIT:
+            return
+        self._told = until
+        clock = (datetime.now().astimezone() + timedelta(seconds=pause)).strftime("%H:%M:%S")
+        print(f"openai_api: waits until {clock} ({error})", file=sys.stderr, flush=True)
 
     async def check(self) -> None:
         """See whether an endpoint is there at all.
@@ -161,7 +180,8 @@ class Client:
         except (httpx2.HTTPError, httpx2.StreamError) as error:
             message = f"the connection broke off: {self._clean(error)}"
             raise EndpointError("endpoint_cut", message, again=True) from None
-        text = bytes(body).decode("utf-8", errors="replace")
+        # Before anything reads, cuts or keeps a part of it.
+        text = self.secret.out_of_answer(bytes(body).decode("utf-8", errors="replace"))
         if response.status_code != httpx2.codes.OK:
             self._refuse(response, text)
         return self._parsed(text, response.headers.get("content-type", ""))
@@ -173,7 +193,7 @@ class Client:
             raise
         except (ValueError, RecursionError):
             page = "html" in kind or text.lstrip()[:1] == "<"
-            said = "a web page" if page else f"what is not JSON ({self._clean(text[:80])!r})"
+            said = "a web page" if page else f"what is not JSON ({self._clean(text)[:80]!r})"
             raise EndpointError("not_json", f"the endpoint answers with {said}") from None
         if not isinstance(held, dict):
             raise EndpointError("bad_answer", "the endpoint's answer is no JSON object")
@@ -197,25 +217,25 @@ class Client:
 
     def _clean(self, said: object) -> str:
         """Return what a stranger says on one line, without the key."""
-        text = " ".join(str(said).split())[:300] or type(said).__name__
-        return text.replace(self._sending.key, "***") if self._sending.key else text
+        # Hidden first: a cut through the key would leave a part that is no longer recognised.
+        return one_line(self.secret.out_of_message(str(said))) or type(said).__name__
 
 
 def retry_after(said: str | None) -> float | None:
-    """Return the seconds of a Retry-After header: a number, or a date; ``None`` for none."""
-    if not said:
-        return None
+    """Return the seconds of a Retry-After header: a number, or a date; ``None`` for none.
+
+    A number too large for one is infinite.
+    """
+    text = (said or "").strip()
+    if _SECONDS.fullmatch(text):
+        return max(0.0, float(text))
     try:
-        return max(0.0, float(int(said)))
-    except ValueError:
-        pass
-    try:
-        date = parsedate_to_datetime(said)
-    except ValueError:
+        date = parsedate_to_datetime(text)
+        if date.tzinfo is None:
+            date = date.replace(tzinfo=UTC)
+        return max(0.0, (date - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError, IndexError, OverflowError):  # what a parser makes of anything
         return None
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
-    return max(0.0, (date - datetime.now(UTC)).total_seconds())
 
 
 def _reason(text: str) -> str:

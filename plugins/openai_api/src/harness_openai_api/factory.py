@@ -12,6 +12,8 @@ from harness.descriptors import Json
 from harness.errors import UserError
 from harness.models import Runtime
 
+from harness_openai_api.secrets import Secret
+
 if TYPE_CHECKING:
     from harness_openai_api.answerer import EndpointAnswerer
 
@@ -47,6 +49,7 @@ class Endpoint:
                 raise UserError(f"{given} is less than {least}", where=f"option {name!r}")
         self._url = _split(str(self._options.get("base_url") or ""))
         self._extra = _extra(self._options.get("extra_body"))
+        self._refuse_key()
 
     def identity(self, runtime: Runtime) -> Mapping[str, Json]:
         """Return everything known that can change the numbers; see the model contract.
@@ -98,6 +101,15 @@ class Endpoint:
             answerer.close()
             raise
         return answerer
+
+    def _refuse_key(self) -> None:
+        """Refuse the key in an option: what changes numbers stands in records."""
+        secret = Secret(os.environ.get(str(self._options.get("key_env") or _KEY), "").strip())
+        for name in ("model", "extra_body", "base_url"):
+            if str(self._options.get(name) or "") in secret:
+                raise UserError(
+                    "holds the key, and is written into records", where=f"option {name!r}"
+                )
 
     def _key(self) -> str:
         named = self._options.get("key_env")

@@ -26,6 +26,8 @@ class BadReplyError(Exception):
 def read_text(reply: Mapping[str, Any], stop: Sequence[str] = ()) -> Text:
     """Return an answer's text, cut before the first stop string, without white space around it.
 
+    What the endpoint itself calls a refusal is one.
+
     Raises:
         BadReplyError: when there is no text, or a filter has taken it.
     """
@@ -35,6 +37,9 @@ def read_text(reply: Mapping[str, Any], stop: Sequence[str] = ()) -> Text:
     content = message.get("content") if isinstance(message, dict) else None
     if finish == "content_filter":
         raise BadReplyError("content_filter", "the endpoint's filter withheld the answer")
+    refusal = message.get("refusal") if isinstance(message, dict) else None
+    if isinstance(refusal, str) and refusal.strip():
+        return Text(refusal.strip(), refused=True)
     if not isinstance(content, str):
         raise BadReplyError("no_text", "the endpoint's answer holds no text")
     places = [place for one in stop if one and (place := content.find(one)) >= 0]
