@@ -250,6 +250,17 @@ def test_an_answer_that_cannot_be_scored_costs_its_samples_and_is_counted(
     assert "6 of 6 samples errored" in err
 
 
+@pytest.mark.parametrize(("place", "command"), [("model.text", SUMS), ("model.scores", RANKS)])
+def test_what_the_model_calls_a_refusal_is_counted_as_one(
+    place: str, command: Sequence[str], strange: Any, capfd: Any
+) -> None:
+    strange.FAULTS[place] = returns(Text("yes, I mean no", refused=True))
+    assert said(strange, command, capfd) == (0, "")
+    (record,), _ = read_evaluations("results")
+    assert (record.counts.refusals, record.counts.unparsed, record.counts.errors) == (6, 0, 0)
+    assert record.main.value == 0
+
+
 def test_a_failure_with_much_to_say_is_recorded_short(strange: Any, capfd: Any) -> None:
     strange.FAULTS["model.text"] = returns(Failed("long", ESCAPES + "x" * 100_000))
     said(strange, SUMS, capfd)
@@ -257,6 +268,13 @@ def test_a_failure_with_much_to_say_is_recorded_short(strange: Any, capfd: Any) 
     message = next(iter(read_samples(record.directory)))["error"]["message"]
     assert len(message) <= 1200
     assert message.isprintable()
+
+
+def test_a_reader_that_declares_no_unit_will_do(strange: Any, capfd: Any) -> None:
+    assert not plugins().readers()["strange"].options
+    assert said(strange, SUMS, capfd) == (0, "")
+    spec = Path(strange.__file__).parent / "task_specs" / "strange_sums.yaml"
+    assert said(strange, ("validate", str(spec)), capfd) == (0, "")
 
 
 def test_without_a_fault_every_kind_works(strange: Any, capfd: Any) -> None:

@@ -24,8 +24,14 @@ class LabelExtractor:
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         del options
+        if not labels:
+            raise UserError(
+                "the extractor 'label' needs labels, and a task that is no choice has none",
+                where="ask.extractor",
+                fix="ask with choose and its labels, or name another extractor, such as verbatim",
+            )
         self._labels = {_plain(label): label for label in labels}
-        if not labels or len(self._labels) != len(labels) or "" in self._labels:
+        if len(self._labels) != len(labels) or "" in self._labels:
             raise UserError(
                 "the extractor 'label' needs labels that differ in more than case and joints",
                 where="ask.extractor",
