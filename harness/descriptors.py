@@ -297,8 +297,8 @@ def load_target(descriptor: Descriptor) -> Any:
     try:
         module = importlib.import_module(module_name)
     except FAULTS as error:  # whatever a stranger's module raises
-        gone = isinstance(error, ModuleNotFoundError) and error.name is not None
-        misspelt = gone and f"{module_name}.".startswith(f"{error.name}.")  # type: ignore[attr-defined]
+        gone = error.name if isinstance(error, ModuleNotFoundError) else None
+        misspelt = gone is not None and f"{module_name}.".startswith(f"{gone}.")
         fix = _nearest_module(module_name) if misspelt else traceback_hint()
         raise _does_not_load(descriptor, error, fix) from error
     try:

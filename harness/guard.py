@@ -163,8 +163,9 @@ def check_descriptor(held: Any) -> None:
     Raises:
         PluginError: one is not, or the target is no ``module:attribute``.
     """
+    hints = _hints(type(held))
     for field in fields(held):
-        value, hint = getattr(held, field.name), _hints(type(held))[field.name]
+        value, hint = getattr(held, field.name), hints[field.name]
         if not _fits(value, hint):
             raise PluginError(
                 f"{type(held).__name__} {one_line(_repr(getattr(held, 'id', '')), 60)}: "
@@ -187,7 +188,7 @@ class _Plain:
 
 
 @cache
-def _hints(kind: type) -> dict[str, Any]:
+def _hints(kind: Any) -> dict[str, Any]:
     return get_type_hints(kind, {**vars(descriptors), "Path": Path, "Json": _Plain})
 
 

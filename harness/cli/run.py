@@ -201,4 +201,5 @@ def _print(result: Any, console: Console, *, as_json: bool) -> int:
         click.echo(f"check failed: {line}", err=True)
     for error, tasks in result.causes():
         click.echo(f"error: {', '.join(tasks)}: {error}", err=True)
-    return result.exit_code
+    code: int = result.exit_code
+    return code

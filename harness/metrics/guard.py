@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from harness.descriptors import Json
-from harness.guard import Contract, described
+from harness.guard import Check, Contract, described
 from harness.metrics.contract import (
     AdditiveMetric,
     Floats,
@@ -41,7 +41,7 @@ def guarded_metric(metric: Any, contract: Contract) -> Metric:
     Raises:
         PluginError: it is of none of the three shapes.
     """
-    checks = {"score": _Score(contract)}
+    checks: dict[str, Check] = {"score": _Score(contract)}
     guarded: Metric
     if isinstance(metric, RankMetric):
         guarded = contract.guarded(metric, {**checks, "value": _Values(contract, "value")})
@@ -49,8 +49,8 @@ def guarded_metric(metric: Any, contract: Contract) -> Metric:
         guarded = _guarded_groups(metric, contract)
     elif isinstance(metric, AdditiveMetric):
         _check_size(metric.size, contract)
-        found = {"statistics": _Statistics(contract), "finalize": _Sums(contract)}
-        guarded = contract.guarded(metric, {**checks, **found})
+        checks |= {"statistics": _Statistics(contract), "finalize": _Sums(contract)}
+        guarded = contract.guarded(metric, checks)
     else:
         raise contract.wrong(
             f"makes {described(metric)}, not a metric: it wants statistics and finalize (sums), "

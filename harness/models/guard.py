@@ -139,7 +139,8 @@ class GuardedAnswerer:
 def _wrong(result: Any) -> str:
     """Return what is wrong with a text, a failure, or what is neither."""
     if isinstance(result, Text):
-        if not isinstance(result.text, str):
+        text: Any = result.text
+        if not isinstance(text, str):
             return "its text is none"
         return "" if result.finish in _FINISHES else f"its end is none of {', '.join(_FINISHES)}"
     if isinstance(result, Failed):

@@ -93,7 +93,7 @@ def _checked(found: Any, contract: Contract) -> Iterator[Sample]:
             yield sample
 
 
-def _fault(sample: Sample) -> str:
+def _fault(sample: Any) -> str:
     """Return which part of a sample is not of its type."""
     texts = {"id": sample.id, "cluster": sample.cluster, "stratum": sample.stratum}
     for name, held in texts.items():

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from harness.config.settings import load_settings
-from harness.descriptors import Json, ModelDescriptor, load_target, parse_options
+from harness.descriptors import Json, ModelDescriptor, parse_options
 from harness.errors import UserError
 from harness.evaluation.subject import find_subject
 from harness.models import Answerer, Model, Runtime
+from harness.models.guard import make_model
 from harness.requests import Request
 from harness.testing.asking import Result, by_request, requests_for
 
@@ -85,9 +86,7 @@ class Candidate:
 
     def model(self, **changed: Json) -> Model:
         """Return the model, not loaded, with some options changed."""
-        factory: Any = load_target(self.descriptor)
-        made: Model = factory({**self.options, **changed})
-        return made
+        return make_model(self.descriptor, {**self.options, **changed})
 
     def answerer(self) -> Answerer:
         """Return the loaded model."""

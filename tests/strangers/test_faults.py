@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -150,6 +151,9 @@ def test_what_a_plugin_raises_is_one_message(  # noqa: PLR0917
 
 
 NAN = float("nan")
+loose: Any = SimpleNamespace(
+    Sample=Sample, Text=Text, Scores=Scores, Vectors=Vectors, Extracted=Extracted
+)
 WRONG: list[tuple[str, Any, Sequence[str], str, int]] = [
     ("reader.annotations", "labels.txt", SUMS, "returned str 'labels.txt' from annotations", 2),
     ("reader.annotations", ["labels.txt"], SUMS, "returned str 'labels.txt' from annotations", 2),
@@ -157,10 +161,22 @@ WRONG: list[tuple[str, Any, Sequence[str], str, int]] = [
     ("reader.samples", 3.0, SUMS, "returned float 3.0 from samples", 2),
     ("reader.sample", {"id": "1"}, SUMS, "yielded dict {'id': '1'} from samples", 2),
     ("reader.sample", None, SUMS, "yielded None from samples, not a Sample", 2),
-    ("reader.sample", Sample(1, (), "yes", "c"), SUMS, "a sample whose id is int 1, not text", 2),
-    ("reader.sample", Sample("\ud800", (), "yes", "c"), SUMS, "which is no Unicode text", 2),
-    ("reader.sample", Sample("1", (), "yes", None), SUMS, "whose cluster is None, not text", 2),
-    ("reader.sample", Sample("1", ("a.jpg",), "yes", "c"), SUMS, "are not all ImageRef", 2),
+    (
+        "reader.sample",
+        loose.Sample(1, (), "yes", "c"),
+        SUMS,
+        "whose id is int 1, not text",
+        2,
+    ),
+    ("reader.sample", loose.Sample("\ud800", (), "yes", "c"), SUMS, "which is no Unicode text", 2),
+    (
+        "reader.sample",
+        loose.Sample("1", (), "yes", None),
+        SUMS,
+        "cluster is None, not text",
+        2,
+    ),
+    ("reader.sample", loose.Sample("1", ("a.jpg",), "yes", "c"), SUMS, "are not all ImageRef", 2),
     ("model.identity", None, SUMS, "returned None from identity, not a mapping", 2),
     ("model.identity", {"a": {1}}, SUMS, "no plain data from identity: TypeError", 2),
     ("model.identity", {"a": NAN}, SUMS, "no plain data from identity: ValueError", 2),
@@ -169,22 +185,28 @@ WRONG: list[tuple[str, Any, Sequence[str], str, int]] = [
     ("model.answer", "yes", SUMS, "returned str 'yes' from answer, not one Response", 1),
     ("model.answer", ["yes"], SUMS, "returned str 'yes' from answer, not Response", 1),
     ("model.response", "yes", SUMS, "returned str 'yes' from answer, not Response", 1),
-    ("model.response", Response("0", Text("yes")), SUMS, "answered str '0', twice", 1),
-    ("model.response", Response("9", Text("yes")), SUMS, "answered str '9', which it was not", 1),
+    ("model.response", Response("0", loose.Text("yes")), SUMS, "answered str '0', twice", 1),
+    (
+        "model.response",
+        Response("9", loose.Text("yes")),
+        SUMS,
+        "'9', which it was not",
+        1,
+    ),
     ("model.text", "yes", SUMS, "with str 'yes': a result is one of Scores, Text", 1),
     ("model.text", None, SUMS, "with None: a result is one of", 1),
-    ("model.text", Text(None), SUMS, "its text is none", 1),
-    ("model.text", Text("yes", "later"), SUMS, "its end is none of stop", 1),
-    ("model.scores", Scores("label", ("a", "b")), RANKS, "ValueError: could not convert", 1),
-    ("model.scores", Scores("likely", (1, 0)), RANKS, "'likely' is no kind of score", 1),
-    ("model.scores", Scores("label", None), RANKS, "TypeError: 'NoneType'", 1),
-    ("model.scores", Vectors(None), RANKS, "TypeError: 'NoneType'", 1),
+    ("model.text", loose.Text(None), SUMS, "its text is none", 1),
+    ("model.text", loose.Text("yes", "later"), SUMS, "its end is none of stop", 1),
+    ("model.scores", loose.Scores("label", ("a", "b")), RANKS, "ValueError: could not convert", 1),
+    ("model.scores", loose.Scores("likely", (1, 0)), RANKS, "'likely' is no kind of score", 1),
+    ("model.scores", loose.Scores("label", None), RANKS, "TypeError: 'NoneType'", 1),
+    ("model.scores", loose.Vectors(None), RANKS, "TypeError: 'NoneType'", 1),
     ("model.notes", "slow", SUMS, "returned str 'slow' from notes", 1),
     ("extractor.call", "yes", SUMS, "returned str 'yes' from a call, not Extracted", 2),
     ("extractor.call", None, SUMS, "returned None from a call, not Extracted", 2),
-    ("extractor.call", Extracted(None), SUMS, "the answer None with the problem str ''", 2),
-    ("extractor.call", Extracted(NAN), SUMS, "an answer that is no plain data", 2),
-    ("extractor.call", Extracted({1}), SUMS, "an answer that is no plain data", 2),
+    ("extractor.call", loose.Extracted(None), SUMS, "the answer None with the problem str ''", 2),
+    ("extractor.call", loose.Extracted(NAN), SUMS, "an answer that is no plain data", 2),
+    ("extractor.call", loose.Extracted({1}), SUMS, "an answer that is no plain data", 2),
     ("sums.statistics", 1.0, SUMS, "returned float 1.0 from statistics for sample str '0'", 2),
     ("sums.statistics", {0: NAN}, SUMS, "not a mapping of positions to finite numbers", 2),
     ("sums.statistics", {"a": 1.0}, SUMS, "not a mapping of positions to finite numbers", 2),
