@@ -163,7 +163,8 @@ def check_descriptor(held: Any) -> None:
     Raises:
         PluginError: one is not, or the target is no ``module:attribute``.
     """
-    hints = _hints(type(held))
+    kind: Any = type(held)
+    hints = _hints(kind)
     for field in fields(held):
         value, hint = getattr(held, field.name), hints[field.name]
         if not _fits(value, hint):
