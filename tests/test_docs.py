@@ -96,6 +96,15 @@ def commands(text: str) -> Iterator[list[str]]:
             yield words
 
 
+@pytest.fixture
+def unblocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Undo what a command on a page blocks."""
+    monkeypatch.setattr("harness.plugins._extra_blocked", set())
+    yield
+    plugins.cache_clear()
+
+
+@pytest.mark.usefixtures("unblocked")
 @pytest.mark.parametrize("block", of("console"))
 def test_commands_are_there_with_their_options(block: Block) -> None:
     for words in commands(block.text):
@@ -185,19 +194,17 @@ def published(page: str, name: str) -> str:
     return found
 
 
-@pytest.mark.parametrize("block", of("toml"))
-def test_toml_is_read(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("block", of("toml", "json"))
+def test_settings_are_read(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if block.kind == "json":
+        json.loads(block.text)
+        return
     if "project" in tomllib.loads(block.text):
         assert block.page == "docs/plugins.md"  # installed below
         return
     monkeypatch.chdir(tmp_path)
     (tmp_path / "harness.toml").write_text(block.text, encoding="utf-8")
     assert set(load_settings().data) == set(tomllib.loads(block.text)["data"])
-
-
-@pytest.mark.parametrize("block", of("json"))
-def test_json_is_read(block: Block) -> None:
-    json.loads(block.text)
 
 
 @pytest.mark.torch
