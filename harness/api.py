@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict, Unpack
 
+from harness.config.data import refuse_unused
 from harness.config.settings import Settings, load_settings
 from harness.descriptors import Json
 from harness.errors import UserError
@@ -208,6 +209,7 @@ def plan(
     names = catalog.expand(wanted)
     chosen = task_options(asked.get("spec_options", {}), names)
     specs = [catalog.task(name, chosen.get(name, {})) for name in names]
+    refuse_unused(asked.get("data", {}), specs)
     variants = asked.get("variants", "")
     every = [
         one
@@ -289,6 +291,7 @@ def plan_training(
     found = {
         name: Task(catalog.task(name, chosen.get(name, {})), held) for name in (*names, *judge)
     }
+    refuse_unused(asked.get("data", {}), (task.spec for task in found.values()))
     return planned_training(
         subject,
         [found[name] for name in names],

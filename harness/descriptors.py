@@ -15,8 +15,8 @@ from harness.errors import (
     FAULTS,
     PluginError,
     UserError,
+    error_text,
     nearest,
-    quoted,
     traceback_hint,
     unknown,
 )
@@ -311,7 +311,7 @@ def load_target(descriptor: Descriptor) -> Any:
 def _does_not_load(descriptor: Descriptor, cause: BaseException, fix: str) -> PluginError:
     from harness.plugins import contract_of
 
-    text = quoted(cause)
+    text = error_text(cause)
     if isinstance(cause, Exception):  # what is missing says enough without its type
         text = text.removeprefix(f"{type(cause).__name__}: ")
     error = contract_of(descriptor).wrong(f"does not load: {text}")

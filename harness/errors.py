@@ -10,11 +10,37 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
+
+
+LONGEST = 1200
+"""Characters of an error's message or place at most, whatever a file or a plugin put into it."""
+
+
+def quoted(value: object, most: int = 60) -> str:
+    """Return what a file holds as an error may show it: quoted, and short even when it is not.
+
+    Args:
+        value: A text, or any other value, shown as Python writes it.
+        most: Characters shown of it.
+    """
+    if isinstance(value, str):
+        rest = len(value) - most
+        return repr(value) if rest <= 0 else f"{value[:most]!r}... ({rest:,} characters more)"
+    try:
+        return short(repr(value), most)
+    except (ValueError, RecursionError):  # a number of thousands of digits, brackets without end
+        return f"a {type(value).__name__}"
+
+
+def short(text: str, most: int) -> str:
+    """Return a text that is cut in its middle when it is over ``most`` characters long."""
+    if len(text) <= most:
+        return text
+    kept = most // 2
+    return f"{text[:kept]} ... ({len(text) - 2 * kept:,} characters more) ... {text[-kept:]}"
 
 
 DEBUG_VARIABLE = "HARNESS_DEBUG"
-_LONGEST = 1200  # characters of a message, whatever was given; a place or a fix likewise
 _LONGEST_QUOTE = 300  # characters of what a stranger's code says
 _UNPRINTABLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
@@ -32,10 +58,11 @@ class HarnessError(Exception):
 
     exit_code = 1
 
-    def __init__(self, message: str, *, where: str | Path | None = None, fix: str = "") -> None:
+    def __init__(self, message: str, *, where: object = None, fix: str = "") -> None:
+        message = short(message, LONGEST)
         super().__init__(message)
         self.message = message
-        self.where = None if where is None else str(where)
+        self.where = None if where is None else short(str(where), LONGEST)
         self.fix = fix
 
     def __str__(self) -> str:
@@ -117,11 +144,11 @@ def raised(  # noqa: PLR0913, PLR0917  what a message names
         place = f"at {trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}"
         trace = trace.tb_next
     beside = "; ".join(filter(None, (origin, place)))
-    message = f"{plugin} raised in {method}: {quoted(error)} ({beside})"
+    message = f"{plugin} raised in {method}: {error_text(error)} ({beside})"
     return kind(message, where=where, fix=traceback_hint())
 
 
-def quoted(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """Return what an exception says, with its type, on one short line."""
     try:
         text = str(error)
@@ -135,11 +162,9 @@ def one_line(text: str, longest: int = _LONGEST_QUOTE) -> str:
     return legible(" ".join(text[: 16 * longest].split()), longest)
 
 
-def legible(text: str, longest: int = _LONGEST) -> str:
+def legible(text: str, longest: int = LONGEST) -> str:
     """Return text that drives no terminal; of a long one the beginning and the end."""
-    if len(text) > longest:
-        end = longest // 4
-        text = f"{text[: longest - end - 5]} ... {text[-end:]}"
+    text = short(text, longest)
     if text.isprintable():
         return text
     return "".join(
@@ -201,7 +226,7 @@ class SampleError(HarnessError):
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return ``did you mean 'x'?`` for the nearest known names, or all of a short list."""
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
+    close = difflib.get_close_matches(name[:200], names, n=3, cutoff=0.6)
     if close:
         return "did you mean " + " or ".join(repr(match) for match in close) + "?"
     if not names:
@@ -212,4 +237,4 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def unknown(kind: str, name: str, known: Iterable[str], *, where: str | None = None) -> UserError:
     """Return the error for a name that is not among the known ones, with near misses."""
-    return UserError(f"unknown {kind} {name!r}", where=where, fix=nearest(name, known))
+    return UserError(f"unknown {kind} {quoted(name)}", where=where, fix=nearest(name, known))

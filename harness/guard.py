@@ -16,9 +16,9 @@ from harness.errors import (
     FAULTS,
     HarnessError,
     PluginError,
+    error_text,
     one_line,
     plugin_call,
-    quoted,
     raised,
 )
 
@@ -150,7 +150,7 @@ def not_plain(value: object) -> str:
     try:
         json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
     except FAULTS as error:
-        return quoted(error)
+        return error_text(error)
     return ""
 
 

@@ -23,9 +23,9 @@ from harness.errors import (
     FAULTS,
     HarnessError,
     PluginError,
+    error_text,
     nearest,
     one_line,
-    quoted,
     show_traceback,
     unknown,
 )
@@ -204,7 +204,7 @@ class Plugins:
                 if name not in self._reported:
                     self._reported.add(name)
                     info = next(info for info in self.infos if info.name == name)
-                    problems.append(f"{info} failed in {hook}: {quoted(error)}")
+                    problems.append(f"{info} failed in {hook}: {error_text(error)}")
         return "; ".join(problems) or None
 
     def blamed(self, error: BaseException) -> PluginInfo | None:
@@ -342,7 +342,7 @@ def _descriptors(hook: str, function: Callable[[], Any], kind: type, *, trusted:
         found = function()
         several = list(found) if isinstance(found, Iterable) else None
     except FAULTS as error:
-        raise PluginError(f"{hook} raised {quoted(error)}") from error
+        raise PluginError(f"{hook} raised {error_text(error)}") from error
     if several is None or isinstance(found, str | Mapping):
         raise PluginError(f"{hook} returns {described(found)}, not a list of {kind.__name__}")
     for held in several:
@@ -354,7 +354,7 @@ def _descriptors(hook: str, function: Callable[[], Any], kind: type, *, trusted:
 
 
 def _line(error: BaseException) -> str:
-    return one_line(str(error)) if isinstance(error, PluginError) else quoted(error)
+    return one_line(str(error)) if isinstance(error, PluginError) else error_text(error)
 
 
 def _package(target: str) -> str:

@@ -88,8 +88,7 @@ def where(*, name: str, as_json: bool, **given: Any) -> int:
         try:
             root = task.located.root
             files = task.reader.annotations(root, spec.data.split)
-            found |= {"root": str(root), "files": {_under(file, root): file.is_file()
-                                                   for file in files}}  # fmt: skip
+            found |= {"root": str(root), "files": {file: root.is_file(file) for file in files}}
         except HarnessError as error:
             found["problem"] = error.message
     if as_json:
@@ -161,13 +160,14 @@ def _settings(folders: Iterable[str], profile: str | None) -> Any:
 
 def _task(name: str, given: dict[str, Any]) -> tuple[Task, Path | None]:
     from harness.cli.run import pairs
-    from harness.config.data import given_path
+    from harness.config.data import given_path, refuse_unused
     from harness.evaluation.run import task_options
     from harness.evaluation.task import Task
     from harness.specs.catalog import load_catalog
 
     chosen = task_options(dict(pairs(given["chosen"], "--task-option")), [name])
     spec = load_catalog(plugins().spec_folders()).task(name, chosen.get(name))
+    refuse_unused(pairs(given["folders"], "--data"), [spec])
     settings = _settings(given["folders"], given["profile"])
     return Task(spec, settings), given_path(spec, settings)
 
@@ -177,10 +177,6 @@ def _is_drawn(spec: TaskSpec, source: str | None) -> bool:
     return (
         source is not None and source in known and (spec.data.benchmark in known[source].benchmarks)
     )
-
-
-def _under(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
 def _print_where(found: dict[str, Any]) -> None:

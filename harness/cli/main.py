@@ -10,7 +10,7 @@ import click
 
 from harness._version import __version__
 from harness.descriptors import load_target
-from harness.errors import FAULTS, HarnessError, debug, quoted, raised, show_traceback
+from harness.errors import FAULTS, HarnessError, debug, error_text, raised, show_traceback
 from harness.guard import described
 from harness.plugins import block, contract_of, missing, plugins
 
@@ -153,7 +153,7 @@ def _fault(error: BaseException) -> HarnessError:
     info = plugins().blamed(error)
     if info is None:
         return HarnessError(
-            f"a fault of the harness itself: {quoted(error)}",
+            f"a fault of the harness itself: {error_text(error)}",
             fix=f"report it with its traceback: the same command with {VERBOSE}",
         )
     return raised(str(info), "its code", info.name, error)

@@ -141,6 +141,7 @@ def _said(spec: TaskSpec) -> dict[str, Any]:
 
 def _data(spec: TaskSpec, profile: str | None, folders: tuple[str, ...]) -> dict[str, Any]:
     """Find the data and render the first sample's prompt; what is missing is said, not raised."""
+    from harness.config.data import refuse_unused
     from harness.config.settings import load_settings
     from harness.evaluation.task import Task
 
@@ -150,6 +151,7 @@ def _data(spec: TaskSpec, profile: str | None, folders: tuple[str, ...]) -> dict
         if not equals or not key or not path:
             raise UserError(f"{folder!r} is not ID=FOLDER", where="--data")
         given[key] = Path(path).expanduser()
+    refuse_unused(given, [spec])
     settings = load_settings(profile=profile, data=given)
     task = Task(spec, settings)
     found: dict[str, Any] = {"benchmark": spec.data.benchmark, "split": spec.data.split}

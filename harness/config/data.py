@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -10,12 +10,13 @@ from typing import Protocol
 from harness.config.hub import hub_folder, is_hub_id
 from harness.config.settings import Settings
 from harness.descriptors import DataSourceDescriptor, Json, load_target
-from harness.errors import UserError
+from harness.errors import UserError, quoted, unknown
 from harness.plugins import contract_of, find, plugins
 from harness.readers import TakesPart
 from harness.readers.guard import make_reader
-from harness.samples.mounts import mounted
+from harness.samples.roots import DataRoot, FileMissing, data_root
 from harness.specs import TaskSpec
+from harness.specs.catalog import Entry, load_catalog
 
 
 class DataSource(Protocol):
@@ -37,7 +38,7 @@ class Located:
         marks: Marks for every record made of it.
     """
 
-    root: Path
+    root: DataRoot
     origin: str
     reader_options: Mapping[str, Json] = field(default_factory=dict)
     marks: tuple[str, ...] = ()
@@ -54,18 +55,19 @@ def locate(spec: TaskSpec, settings: Settings, splits: tuple[str, ...]) -> Locat
     benchmark = spec.data.benchmark
     given = given_path(spec, settings)
     if given is not None:
-        root = mounted(fetched(spec, given, splits))
-        if not root.is_dir():
-            what = "is neither a folder nor an archive" if root.exists() else "is missing"
+        try:
+            return Located(data_root(fetched(spec, given, splits)), str(given))
+        except FileMissing as error:
             raise UserError(
-                f"the data folder of {spec.id!r} {what}", where=given, fix=_remedy(spec)
-            )
-        return Located(root, str(given))
+                f"the data folder of {spec.id!r} is missing: {error.message}",
+                where=given,
+                fix=_remedy(spec),
+            ) from None
     if settings.source is not None:
         descriptor = find("data source", settings.source, plugins().data_sources())
         if benchmark in descriptor.benchmarks:
             return Located(
-                _provided(descriptor, benchmark, settings.cache, splits),
+                data_root(_provided(descriptor, benchmark, settings.cache, splits)),
                 descriptor.id,
                 descriptor.reader_options.get(benchmark, {}),
                 descriptor.marks,
@@ -101,6 +103,45 @@ def fetched(spec: TaskSpec, given: Path, splits: tuple[str, ...]) -> Path:
     if not isinstance(reader, TakesPart):
         return hub_folder(given)
     return hub_folder(given, [name for split in splits for name in reader.hub_patterns(split)])
+
+
+def refuse_unknown(names: Iterable[str], where: str) -> None:
+    """Refuse keys of data paths that are no task's and no benchmark's id.
+
+    Raises:
+        UserError: for the first of them, with the nearest ids.
+    """
+    names = list(names)
+    if not names:
+        return
+    catalog = load_catalog(plugins().spec_folders())
+    known = {*catalog.entries, *catalog.broken, *map(_benchmark, catalog.entries.values())}
+    for name in names:
+        if name not in known:
+            raise unknown("task or benchmark", name, filter(None, known), where=where)
+
+
+def refuse_unused(names: Iterable[str], specs: Iterable[TaskSpec]) -> None:
+    """Refuse data paths given for tasks that nothing asks about; those of settings may wait.
+
+    Raises:
+        UserError: for the first of them.
+    """
+    used = {name for spec in specs for name in (spec.id, spec.data.benchmark)}
+    for name in names:
+        if name not in used:
+            raise UserError(
+                f"a data path is given for {quoted(name)}, which no task here asks about",
+                where="--data",
+                fix=f"leave it out, or keep it in harness.toml; here: {', '.join(sorted(used))}",
+            )
+
+
+def _benchmark(entry: Entry) -> str:
+    """Return the benchmark of a spec that may be no sound one."""
+    held = entry.document.data
+    data = held.get("data") if isinstance(held, dict) else None
+    return str(data.get("benchmark") or "") if isinstance(data, dict) else ""
 
 
 def given_path(spec: TaskSpec, settings: Settings) -> Path | None:

@@ -60,7 +60,8 @@ def load_settings(
         folder: Where ``harness.toml`` is looked for; the working directory by default.
 
     Raises:
-        UserError: for a malformed file, an unknown key or an unknown profile.
+        UserError: for a malformed file, an unknown key, an unknown profile, or a data
+            path for what is no task or benchmark.
     """
     path = (folder or Path.cwd()) / FILE
     own = _read(path.read_bytes(), str(path)) if path.is_file() else {}
@@ -70,6 +71,11 @@ def load_settings(
     held = files("harness.config").joinpath("profiles", f"{name}.toml")
     base = _read(held.read_bytes(), f"profile {name}")
     paths, source = _data(base, own, path.parent)
+    if data or own.get("data"):
+        from harness.config.data import refuse_unknown  # reads every spec
+
+        refuse_unknown(data or {}, "--data")
+        refuse_unknown(set(own.get("data", {})) - {"source"}, f"{path}: [data]")
     models = {
         model: {**base.get("models", {}).get(model, {}), **own.get("models", {}).get(model, {})}
         for model in {*base.get("models", {}), *own.get("models", {})}

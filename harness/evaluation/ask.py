@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,7 @@ class Asked:
     request: Request | None = None
     images: list[dict[str, Any]] = field(default_factory=list)
     error: SampleError | None = None
+    notes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,10 @@ class Asker:
         return [self._one(*pair) for pair in zip(samples, pictures, strict=True)]
 
     def _one(self, sample: Sample, opened: Opened) -> Asked:
-        asked = Asked(sample, images=opened.files, error=opened.error)
-        if opened.error is not None:
+        notes = {**sample.notes, **opened.notes}
+        error = opened.error if sample.fault is None else sample.fault.error()
+        asked = Asked(sample, None, opened.files, error, notes)
+        if asked.error is not None:
             return asked
         try:
             turns = build_turns(self.task.spec, sample, tuple(opened.shown), self.shots())
@@ -77,8 +80,10 @@ def open_sample(spec: TaskSpec, sample: Sample, max_pixels: int) -> list[LoadedI
     """Return a sample's images as the task's view shows them.
 
     Raises:
-        SampleError: when one cannot be opened or shown.
+        SampleError: when one cannot be opened or shown, or the sample has a fault of its own.
     """
+    if sample.fault is not None:
+        raise sample.fault.error()
     opened = (open_image(ref, max_pixels=max_pixels) for ref in sample.images)
     return [apply_view(image, spec.prompt.view, sample.boxes) for image in opened]
 

@@ -14,8 +14,9 @@ from harness.errors import DataError, SampleError, UserError
 from harness.evaluation.task import Task
 from harness.plugins import find, plugins
 from harness.readers import LeavesOut
-from harness.samples import ImageRef
-from harness.samples.images import open_image, resolve_inside
+from harness.samples import Box, ImageRef
+from harness.samples.images import open_image
+from harness.samples.views import placed
 from harness.specs import ChooseSpec
 
 SHOWN = 10
@@ -54,6 +55,7 @@ class SplitReport:
         counts: Unit (samples, images, clusters) to how many there are.
         published: Unit to how many the spec says there should be.
         opened: Images that were opened.
+        hashes: Hash of an opened image's bytes to its name.
         problems: What is broken.
         notes: What was left out because an option says so.
     """
@@ -62,6 +64,7 @@ class SplitReport:
     counts: dict[str, int] = field(default_factory=dict)
     published: Mapping[str, int] = field(default_factory=dict)
     opened: int = 0
+    hashes: dict[bytes, str] = field(default_factory=dict, repr=False)
     problems: list[Finding] = field(default_factory=list)
     notes: list[Finding] = field(default_factory=list)
 
@@ -98,16 +101,34 @@ def check_task(task: Task, images: int | None, tick: Tick) -> list[SplitReport]:
         for split in dict.fromkeys((held.split, *known))
         if split == held.split or (not drawn and _is_there(task, split))
     ]
-    return [
+    reports = [
         # The others are parts of everything: their images are opened with it.
         _check_split(task, split, 0 if WHOLE in splits and split != WHOLE else images, tick)
         for split in splits
     ]
+    for place, report in enumerate(reports):
+        for other in reports[:place]:
+            _note_shared(report, other)
+    return reports
+
+
+def _note_shared(report: SplitReport, other: SplitReport) -> None:
+    """Name images that stand in two splits; the name of a part starts with the whole's."""
+    if report.split.startswith(other.split) or other.split.startswith(report.split):
+        return
+    shared = Finding(f"image also in {other.split}")
+    for digest in report.hashes.keys() & other.hashes.keys():
+        one, two = report.hashes[digest], other.hashes[digest]
+        shared.add(one if one == two else f"{one} is {two}")
+    shared.examples.sort()
+    if shared.count:
+        report.notes.append(shared)
 
 
 def _is_there(task: Task, split: str) -> bool:
     try:
-        return all(path.is_file() for path in task.reader.annotations(task.located.root, split))
+        root = task.located.root
+        return all(map(root.is_file, task.reader.annotations(root, split)))
     except UserError:
         return False
 
@@ -118,15 +139,16 @@ def _check_split(task: Task, split: str, images: int | None, tick: Tick) -> Spli
     report = SplitReport(split, published=published)
     root = task.located.root
     missing = Finding("annotation file missing")
-    for path in task.reader.annotations(root, split):
-        if not path.is_file():
-            missing.add(path.relative_to(root).as_posix())
+    for name in task.reader.annotations(root, split):
+        if not root.is_file(name):
+            missing.add(name)
     if missing.count:
         report.problems.append(missing)
         return report
     chosen: list[ImageRef] = []
+    boxes: _BoxesOf = {}
     try:
-        chosen = _walk(task, report, images, tick)
+        chosen, boxes = _walk(task, report, images, tick)
     except DataError as error:
         report.problems.append(Finding("annotations broken", 1, [str(error)]))
     if isinstance(task.reader, LeavesOut):
@@ -135,11 +157,21 @@ def _check_split(task: Task, split: str, images: int | None, tick: Tick) -> Spli
     for unit, number in report.published.items():
         if report.counts and report.counts[unit] != number:
             differs.add(f"{report.counts[unit]:,} {unit}, the release has {number:,}")
-    for fault in _opened(chosen, split, tick):
+    misplaced, told = Finding("box cannot be placed"), dict[str, Finding]()
+    for look in _opened(chosen, boxes, split, tick):
         report.opened += 1
-        if fault:
-            unreadable.add(fault)
-    report.problems += [finding for finding in (differs, unreadable) if finding.count]
+        if look.fault:
+            unreadable.add(look.fault)
+        else:
+            report.hashes.setdefault(look.digest, look.name)
+        for fault in look.misplaced:
+            misplaced.add(fault)
+        for what, times in look.notes.items():
+            finding = told.setdefault(what, Finding(what))
+            finding.add(look.name)
+            finding.count += times - 1
+    report.problems += [finding for finding in (differs, unreadable, misplaced) if finding.count]
+    report.notes += told.values()
     return report
 
 
@@ -151,12 +183,21 @@ def _note_left_out(reader: LeavesOut, task: Task, report: SplitReport) -> None:
         report.counts["samples"] += len(names)
 
 
-def _walk(task: Task, report: SplitReport, images: int | None, tick: Tick) -> list[ImageRef]:
-    """Read a split once; return the images to open."""
+_BoxesOf = dict[str, dict[tuple[Box, ...], None]]
+
+
+def _walk(
+    task: Task, report: SplitReport, images: int | None, tick: Tick
+) -> tuple[list[ImageRef], _BoxesOf]:
+    """Read a split once; return the images to open, and the boxes that are shown on them."""
+    boxes: _BoxesOf = {}
+    marked = bool(images != 0 and not task.spec.prompt.view.is_full)
     ids, clusters, pictures = _Seen(), _Seen(), _Seen()
-    twice, absent, outside = (
-        Finding("id repeated"), Finding("image missing"), Finding("label outside the list")
+    twice, absent, outside, faulty = (
+        Finding("id repeated"), Finding("image missing"), Finding("label outside the list"),
+        Finding("sample that cannot be asked"),
     )  # fmt: skip
+    told: dict[str, Finding] = {}
     labels = frozenset(task.spec.labels) if isinstance(task.spec.ask, ChooseSpec) else None
     chosen = _Chosen(images)
     count = 0
@@ -168,9 +209,17 @@ def _walk(task: Task, report: SplitReport, images: int | None, tick: Tick) -> li
         if not ids.add(sample.id):
             twice.add(sample.id)
         clusters.add(sample.cluster)
+        if sample.fault is not None:
+            faulty.add(f"{sample.id}: {sample.fault.message}")
+        for what, times in sample.notes.items():
+            finding = told.setdefault(what, Finding(what))
+            finding.add(sample.id)
+            finding.count += times - 1
         if labels is not None and isinstance(sample.target, str) and sample.target not in labels:
             outside.add(f"{sample.id}: {sample.target}")
         for image in sample.images:
+            if marked and sample.boxes:
+                boxes.setdefault(image.name, {})[sample.boxes] = None
             if pictures.add(image.name):
                 if image.data is None and image.load is None and not _lies_there(image):
                     absent.add(image.name)
@@ -178,17 +227,15 @@ def _walk(task: Task, report: SplitReport, images: int | None, tick: Tick) -> li
                     chosen.add(image)
     tick(f"{report.split}: reading", count, count)
     report.counts = {"samples": count, "images": len(pictures), "clusters": len(clusters)}
-    report.problems += [finding for finding in (twice, outside, absent) if finding.count]
+    report.problems += [finding for finding in (twice, outside, faulty, absent) if finding.count]
     if not count and report.split in {task.spec.data.split, WHOLE}:
         report.problems.append(Finding("no sample", 1, [report.split]))
-    return chosen.images()
+    report.notes += told.values()
+    return chosen.images(), boxes
 
 
 def _lies_there(image: ImageRef) -> bool:
-    try:
-        return image.root is not None and resolve_inside(image.root, image.name).is_file()
-    except (SampleError, OSError):
-        return False
+    return image.root is not None and image.root.is_file(image.name)
 
 
 class _Seen:
@@ -236,26 +283,59 @@ def _hash(name: str) -> int:
     return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big")
 
 
-def _opened(images: Iterable[ImageRef], split: str, tick: Tick) -> Iterator[str]:
-    """Open images in parallel; yield for each what is wrong with it, or nothing, in order."""
+@dataclass(slots=True)
+class _Look:
+    """What there is to say of an image that was opened.
+
+    Attributes:
+        digest: Hash of its bytes.
+        fault: Why it cannot be opened.
+        misplaced: Why boxes cannot be placed on it.
+        notes: What is said of those that can, and how often.
+    """
+
+    name: str
+    digest: bytes = b""
+    fault: str = ""
+    misplaced: list[str] = field(default_factory=list)
+    notes: dict[str, int] = field(default_factory=dict)
+
+
+def _opened(images: Iterable[ImageRef], boxes: _BoxesOf, split: str, tick: Tick) -> Iterator[_Look]:
+    """Open images in parallel; yield what there is to say of each, in order."""
+
+    def look(image: ImageRef) -> _Look:
+        return _look(image, boxes.get(image.name, {}))
+
     waiting = iter(images)
     total = len(images) if isinstance(images, list) else None
     done = 0
     with ThreadPoolExecutor() as pool:
-        ahead: list[Future[str]] = [pool.submit(_fault, image) for image in islice(waiting, _AHEAD)]
+        ahead: list[Future[_Look]] = [pool.submit(look, one) for one in islice(waiting, _AHEAD)]
         while ahead:
             yield ahead.pop(0).result()
             done += 1
             tick(f"{split}: opening images", done, total)
-            ahead += [pool.submit(_fault, image) for image in islice(waiting, 1)]
+            ahead += [pool.submit(look, one) for one in islice(waiting, 1)]
 
 
-def _fault(image: ImageRef) -> str:
+def _look(image: ImageRef, shown: Iterable[tuple[Box, ...]]) -> _Look:
+    found = _Look(image.name)
     try:
-        open_image(image)
+        opened = open_image(image)
     except SampleError as error:
-        return str(error)
-    return ""
+        found.fault = str(error)
+        return found
+    found.digest = bytes.fromhex(opened.sha256)
+    for boxes in shown:
+        try:
+            _, notes = placed(opened, boxes)
+        except SampleError as error:
+            found.misplaced.append(f"{image.name}: {error}")
+            continue
+        for what, times in notes.items():
+            found.notes[what] = found.notes.get(what, 0) + times
+    return found
 
 
 def _plain(finding: Finding) -> dict[str, Any]:

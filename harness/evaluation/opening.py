@@ -20,7 +20,6 @@ from typing import Any, TypeVar
 from harness.errors import SampleError
 from harness.samples import Sample
 from harness.samples.images import LoadedImage, open_image
-from harness.samples.mounts import mount_again, mounts
 from harness.samples.views import View, apply_view
 
 Item = TypeVar("Item")
@@ -39,11 +38,13 @@ class Opened:
         files: Hash, width and height of each that was opened.
         shown: Each as the view shows it.
         error: The fault that kept the next one from being opened or shown.
+        notes: What the record says of the sample's boxes, and how often.
     """
 
     files: list[dict[str, Any]] = field(default_factory=list)
     shown: list[LoadedImage] = field(default_factory=list)
     error: SampleError | None = None
+    notes: dict[str, int] = field(default_factory=dict)
 
 
 Opener = Callable[[Sequence[Sample], View, int], list[Opened]]
@@ -89,7 +90,10 @@ def _pictures(
             opened.files.append(
                 {"sha256": image.sha256, "width": image.width, "height": image.height}
             )
-            opened.shown.append(apply_view(image, view, sample.boxes))
+            shown = apply_view(image, view, sample.boxes)
+            opened.shown.append(shown)
+            for what, times in shown.notes.items():
+                opened.notes[what] = opened.notes.get(what, 0) + times
     except SampleError as error:
         opened.error = error
     return opened
@@ -110,7 +114,7 @@ class Workers:
         self._number = number
         self._say = say
         self._pool: ProcessPoolExecutor | None = ProcessPoolExecutor(
-            number, multiprocessing.get_context("spawn"), _begin, (mounts(),)
+            number, multiprocessing.get_context("spawn"), _begin
         )
 
     def __enter__(self) -> Workers:
@@ -192,9 +196,8 @@ def _interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _begin(archives: tuple[tuple[str, str], ...]) -> None:
+def _begin() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where a mask is not inherited
-    mount_again(archives)
     Thread(target=_end_with_parent, daemon=True).start()
 
 

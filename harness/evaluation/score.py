@@ -52,6 +52,8 @@ class Scorer:
             "groups": {name: [group.value, group.source] for name, group in sample.groups.items()},
             "images": asked.images,
         }
+        if asked.notes:
+            record["notes"] = dict(asked.notes)
         if asked.error is not None:
             record["error"] = {"kind": asked.error.kind, "message": str(asked.error)}
         elif asked.request is not None:

@@ -12,6 +12,7 @@ from harness.evaluation.comparing import Compared
 from harness.evaluation.score import Record, scored
 from harness.evaluation.values import by_slice, overall
 from harness.metrics import ScoredSample
+from harness.metrics.contract import TellsNotes
 from harness.runs.record import Counts, Detail, GroupComparison, MetricValue, SliceValue
 from harness.specs import TaskSpec
 from harness.stats.collect import Clusters
@@ -53,12 +54,15 @@ def summarise(spec: TaskSpec, blocks: Iterable[list[Record]], *, seed: int = 0) 
     slices = [SliceOf(name) for name in sorted(spec.slices)]
     frame = Frame(units=None if spec.data.each is None else Clusters())
     samples = errors = unparsed = refusals = unlabelled = 0
+    notes: dict[str, int] = {}
     digest, any_image = hashlib.sha256(), False
     for record in _each(blocks):
         samples += 1
         for image in record["images"]:
             any_image = True
             digest.update(image["sha256"].encode())
+        for what, times in record.get("notes", {}).items():
+            notes[what] = notes.get(what, 0) + times
         if record["error"] is not None:
             errors += 1
             continue
@@ -81,9 +85,15 @@ def summarise(spec: TaskSpec, blocks: Iterable[list[Record]], *, seed: int = 0) 
         else compared.value(collector)
         for collector in collectors
     )
+    for collector in collectors:
+        metric: object = collector.ranks
+        if isinstance(metric, TellsNotes):
+            notes |= metric.notes([one for one in kept if one.target is not None])
     found = [by_slice(held, collectors, frame, kept, seed) for held in slices]
     return Summary(
-        Counts(samples, samples - errors, errors, unparsed, refusals, frame.number, unlabelled),
+        Counts(
+            samples, samples - errors, errors, unparsed, refusals, frame.number, unlabelled, notes
+        ),
         values,
         tuple(value for listed, _ in found for value in listed),
         digest.hexdigest() if any_image else None,

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 
 from harness.config.data import Located, fetched, given_path, locate
 from harness.config.settings import Settings
 from harness.descriptors import Json
-from harness.errors import UserError
+from harness.errors import DataError, UserError, quoted
 from harness.plugins import find, plugins
 from harness.readers import HashesContents, Reader
 from harness.readers.guard import make_reader
-from harness.resources import file_hash
-from harness.samples import Sample
+from harness.samples import DataRoot, Sample
 from harness.specs import GenerateSpec, TaskSpec, fingerprint
 from harness.specs.prompt import render_answer
 from harness.specs.resolve import parts
 from harness.specs.spec import Each
+
+_FOLDERS_SEEN = 100  # in which a release is looked for that lies a folder deeper
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,7 @@ class Task:
 
         Raises:
             UserError: when the task has none, or its annotations are missing.
+            DataError: a sample that cannot be asked about cannot be learned from either.
         """
         split = self.spec.data.train_split
         if split is None:
@@ -88,7 +89,7 @@ class Task:
         if given is not None:  # of a dataset on the hub only the evaluated split is there so far
             fetched(self.spec, given, (split,))
         self._present(split)
-        return self.samples(split)
+        return map(_sound, self.samples(split))
 
     def render_answer(self, target: Json) -> str:
         """Return a target as the text a model would have to write."""
@@ -99,8 +100,9 @@ class Task:
         root = self.located.root
         files = self._present(self.spec.data.split)
         reader = self.reader
-        hashed = reader.content_hash if isinstance(reader, HashesContents) else file_hash
-        return {path.relative_to(root).as_posix(): hashed(path) for path in files}
+        if isinstance(reader, HashesContents):
+            return {name: reader.content_hash(root, name) for name in files}
+        return {name: root.sha256(name) for name in files}
 
     def parts(self) -> dict[str, str]:
         """Return the hash of each part of the task's fingerprint but its sample ids."""
@@ -119,18 +121,49 @@ class Task:
             "code versions": fingerprint(versions),
         }
 
-    def _present(self, split: str) -> list[Path]:
-        files = list(self.reader.annotations(self.located.root, split))
-        missing = [path for path in files if not path.is_file()]
+    def _present(self, split: str) -> list[str]:
+        root = self.located.root
+        files = list(self.reader.annotations(root, split))
+        missing = [name for name in files if not root.is_file(name)]
         if missing:
-            shown = ", ".join(_under(path, self.located.root) for path in missing[:5])
+            elsewhere = _elsewhere(root, missing)
+            shown = ", ".join(missing[:5])
             more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
             raise UserError(
-                f"annotations of {self.id!r} ({split}) are missing: looked for {shown}{more}",
-                where=self.located.root,
+                f"annotations of {self.id!r} ({split}) are missing: looked for {shown}{more}{elsewhere}",
+                where=root,
                 fix=f"{' '.join(self.spec.data.obtain.split())}; or --profile demo for drawn data",
             )
         return files
+
+
+def _sound(sample: Sample) -> Sample:
+    if sample.fault is not None:
+        raise DataError(sample.fault.message, where=f"sample {quoted(sample.id)}")
+    return sample
+
+
+def _elsewhere(root: DataRoot, missing: Sequence[str]) -> str:
+    """Say where files lie that are not where the release has them; nothing if that is not known.
+
+    They may lie too high (unpacked without their folders), or the folder that was given is one of
+    the release's own, or holds the release in a folder.
+    """
+    first = missing[0]
+    steps = first.split("/")
+    for cut in range(1, len(steps)):
+        if not all(root.is_file(name.split("/", cut)[-1]) for name in missing):
+            continue
+        folder = "/".join(steps[:cut])
+        if str(root).replace("\\", "/").endswith(folder):
+            return f"; the folder given is the release's own {folder!r}: name the one it lies in"
+        return (
+            f"; {steps[-1]} lies in {'/'.join(steps[cut:-1]) or 'the folder itself'}: move "
+            f"it to {'/'.join(steps[:-1])}"
+        )
+    below = root.list()[:_FOLDERS_SEEN]
+    inside = next((name for name in below if root.is_file(f"{name}/{first}")), None)
+    return "" if inside is None else f"; they lie in its folder {quoted(inside)}: name that one"
 
 
 def _about_each(each: Each, samples: Iterable[Sample]) -> Iterator[Sample]:
@@ -147,7 +180,3 @@ def _about_each(each: Each, samples: Iterable[Sample]) -> Iterator[Sample]:
 
 def _plain(located: Located) -> Mapping[str, Json]:
     return {f"option {name}": value for name, value in located.reader_options.items()}
-
-
-def _under(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)

@@ -107,6 +107,15 @@ class RankMetric(Protocol):
         ...
 
 
+@runtime_checkable
+class TellsNotes(Protocol):
+    """A metric of ranks that leaves something out of its number, and says so."""
+
+    def notes(self, samples: Sequence[ScoredSample]) -> Mapping[str, int]:
+        """Return what is left out of the number in a few words, and how often; of all samples."""
+        ...
+
+
 class GroupCounts(Protocol):
     """Statistics of a metric that compares groups; metrics with equal keys share them.
 

@@ -59,18 +59,21 @@ METRICS: tuple[MetricDescriptor, ...] = (
     MetricDescriptor(
         id="l2_avg",
         target="harness.metrics.gaze:AverageL2",
+        version=2,
         summary="Distance to the mean of the annotators' points, in shares of the picture.",
         direction="lower",
     ),
     MetricDescriptor(
         id="l2_min",
         target="harness.metrics.gaze:MinimumL2",
+        version=2,
         summary="Distance to the nearest annotator's point, in shares of the picture.",
         direction="lower",
     ),
     MetricDescriptor(
         id="auc",
         target="harness.metrics.gaze_auc:GazeAuc",
+        version=2,
         summary="ROC AUC of a Gaussian round the named point against the annotators' pixels.",
         options=(
             Option(
@@ -105,6 +108,7 @@ METRICS: tuple[MetricDescriptor, ...] = (
     ),
     MetricDescriptor(
         id="circular_accuracy",
+        version=2,
         target="harness.metrics.mmbench:CircularAccuracy",
         summary="Share of questions of which every round of the options is right.",
     ),

@@ -12,20 +12,27 @@ from harness.metrics._classes import ratio
 from harness.metrics.contract import Floats, ScoredSample
 
 Point = tuple[float, float]
+_MISSING: Point = (-1.0, -1.0)
 _CORNERS: tuple[Point, ...] = ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0))
 
 
 def annotated_points(sample: ScoredSample) -> list[Point]:
     """Return a target's points as shares of width and height, one an annotator.
 
+    A point of -1, -1 is an annotator's that is missing, and is dropped, as
+    ``eval_on_gazefollow.py`` does.
+
     Raises:
-        DataError: when the target is no list of points.
+        DataError: when the target is no list of points, or none is left.
     """
     points = sample.target if isinstance(sample.target, list) else []
     found = [point for point in map(_point, points) if point is not None]
     if not found or len(found) != len(points):
         raise DataError("the target is no list of [x, y]", where=f"sample {sample.id!r}")
-    return found
+    there = [point for point in found if point != _MISSING]
+    if not there:
+        raise DataError("no annotator gave a point", where=f"sample {sample.id!r}")
+    return there
 
 
 def named_point(sample: ScoredSample) -> Point | None:

@@ -13,6 +13,10 @@ from harness.errors import DataError
 from harness.metrics._classes import ratio
 from harness.metrics.contract import Floats, ScoredSample
 
+FEWER = "questions with fewer rounds than options, left out of circular accuracy"
+ALIKE = "questions with one letter right in two rounds, which are not circular"
+UNSCORED = "questions with a round that was not scored, left out of circular accuracy"
+
 
 @dataclass(frozen=True, slots=True)
 class Questions:
@@ -30,10 +34,13 @@ class Questions:
 class CircularAccuracy:
     """Share of questions of which every round was answered right, in ``[0, 1]``.
 
-    A question is a cluster; its samples keep ``rounds``, how many there are. As in
-    ``mcq_circular_eval`` of open-compass/VLMEvalKit (e8e78f05) without a judge. A question of which
-    a round was not scored (it errored, or a limit left it out) is not counted, as it may be right
-    or wrong.
+    A question is a cluster, with a round for each of its options, which are the fields of one
+    capital letter that are not empty; its samples keep ``rounds``, how many the file has. As in
+    ``mcq_circular_eval`` of open-compass/VLMEvalKit (e8e78f05) without a judge, but for questions
+    that the file does not ask round the circle, with fewer rounds than options: they are left out,
+    as a model that always gives one letter would be right. A question of which a round was not
+    scored (it errored, or a limit left it out) is not counted either, as it may be right or wrong.
+    ``notes`` counts both, and questions with one letter right in two rounds, which are counted.
     """
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
@@ -41,19 +48,27 @@ class CircularAccuracy:
 
     def prepare(self, samples: Sequence[ScoredSample]) -> Questions:
         """Return which questions are right."""
-        found: dict[str, list[int]] = {}
-        for place, sample in enumerate(samples):
-            found.setdefault(sample.cluster, []).append(place)
         whole = [
             places
-            for places in found.values()
-            if len(places) == _whole(samples[places[0]], "rounds")
+            for places in _rounds(samples)
+            if not _left_out([samples[place] for place in places])
         ]
         right = [all(_right(samples[place]) for place in places) for places in whole]
         return Questions(
             np.array([places[0] for places in whole], dtype=np.intp),
             np.array(right, dtype=np.float64),
         )
+
+    def notes(self, samples: Sequence[ScoredSample]) -> Mapping[str, int]:
+        """Return why questions are left out or odd, and how many for each reason."""
+        told: dict[str, int] = {}
+        for places in _rounds(samples):
+            asked = [samples[place] for place in places]
+            moved = len({str(sample.target) for sample in asked}) == len(asked)
+            reason = _left_out(asked) or ("" if moved else ALIKE)
+            if reason:
+                told[reason] = told.get(reason, 0) + 1
+        return told
 
     def value(self, prepared: Questions, weights: Floats) -> Floats:
         """Return the share of right questions under each row of weights."""
@@ -81,6 +96,30 @@ class VanillaAccuracy:
     def finalize(self, totals: Floats) -> Floats:
         """Return right answers over answers."""
         return ratio(totals[..., 0], totals[..., 1])
+
+
+def _rounds(samples: Sequence[ScoredSample]) -> list[list[int]]:
+    """Return the places of each question's rounds."""
+    found: dict[str, list[int]] = {}
+    for place, sample in enumerate(samples):
+        found.setdefault(sample.cluster, []).append(place)
+    return list(found.values())
+
+
+def _left_out(rounds: Sequence[ScoredSample]) -> str:
+    """Return why a question is not counted; nothing when it is."""
+    if _whole(rounds[0], "rounds") < _options(rounds[0]):
+        return FEWER
+    if len(rounds) < _whole(rounds[0], "rounds"):
+        return UNSCORED
+    return ""
+
+
+def _options(sample: ScoredSample) -> int:
+    return sum(
+        len(name) == 1 and "A" <= name <= "Z" and text not in (None, "")
+        for name, text in sample.fields.items()
+    )
 
 
 def _right(sample: ScoredSample) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, get_args, get_type_hints
 
 from harness.descriptors import Json, ModelDescriptor, load_target
-from harness.errors import FAULTS, ModelError, legible, one_line, quoted
+from harness.errors import FAULTS, ModelError, error_text, legible, one_line
 from harness.guard import Contract, described, not_plain
 from harness.models.contract import Answerer, Model, Runtime, TakesNotes
 from harness.plugins import contract_of
@@ -128,7 +128,7 @@ class GuardedAnswerer:
                 message = legible(result.message)
                 return replace(response, result=Failed(one_line(result.kind), message))
         except FAULTS as error:
-            wrong = quoted(error)
+            wrong = error_text(error)
         if wrong:
             raise self._contract.wrong(
                 f"answered {described(response.request)} with {described(result)}: {wrong}"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import codecs
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, TypeVar
 
-from harness.errors import DataError
+from harness.errors import DataError, quoted, short
+from harness.samples.roots import DataRoot
 
 _Key = TypeVar("_Key", str, int)
 _CHUNK = 1 << 20
@@ -26,18 +26,19 @@ _DECODER = json.JSONDecoder(parse_constant=_no_constant)
 _scan: Callable[[str, int], tuple[Any, int]] = _DECODER.scan_once  # type: ignore[attr-defined]
 
 
-def members(path: Path, inside: str = "") -> Iterator[tuple[str, Any]]:
+def members(root: DataRoot, name: str, inside: str = "") -> Iterator[tuple[str, Any]]:
     """Yield key and value of a JSON object, in file order.
 
     Args:
-        path: The file; UTF-8, with or without a byte order mark.
+        root: Where the release lies.
+        name: The file; UTF-8, with or without a byte order mark.
         inside: Walk through the object under this top-level key instead of the top level itself.
 
     Raises:
         DataError: for a file that is missing, truncated, not UTF-8 or not such an object; it names
             the line and the last key read.
     """
-    with _Source(path) as source:
+    with _Source(root, name) as source:
         if not inside:
             yield from source.members()
         else:
@@ -45,9 +46,9 @@ def members(path: Path, inside: str = "") -> Iterator[tuple[str, Any]]:
         source.end()
 
 
-def elements(path: Path, inside: str = "") -> Iterator[tuple[int, Any]]:
+def elements(root: DataRoot, name: str, inside: str = "") -> Iterator[tuple[int, Any]]:
     """Yield index and value of a JSON list; ``inside`` and errors as :func:`members`."""
-    with _Source(path) as source:
+    with _Source(root, name) as source:
         if not inside:
             yield from source.elements()
         else:
@@ -66,25 +67,22 @@ def _nested(
         else:
             source.value()
     if not found:
-        raise DataError(f"the key {inside!r} is missing", where=source.path)
+        raise DataError(f"the key {inside!r} is missing", where=source.place)
 
 
 class _Source:
     """A file's text read in chunks, with a position and the line it is on.
 
     Attributes:
-        last: What was read last, for errors: words, or an index in a list.
+        last: What was read last, for errors: a key, or an index in a list.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.last: str | int = "at the start"
+    def __init__(self, root: DataRoot, name: str) -> None:
+        self.place = root.where(name)
+        self.last: str | int | None = None
         self._text, self._at, self._line, self._done = "", 0, 1, False
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
-        try:
-            self._file = path.open("rb")
-        except OSError as error:
-            raise DataError(f"cannot be read: {error.strerror}", where=path) from None
+        self._file = root.open(name)
 
     def __enter__(self) -> _Source:
         return self
@@ -111,7 +109,7 @@ class _Source:
             if self._peek() != '"':
                 self._fail("a key in double quotes was expected")
             key = str(self.value())
-            self.last = f"after key {key!r}"
+            self.last = key
             self._take(":")
             yield key
             if self._take(",}") == "}":
@@ -202,22 +200,25 @@ class _Source:
             known = self._text[self._at :].count("\n")
             line = self._line + known + error.object.count(b"\n", 0, error.start)
             raise DataError(
-                f"not UTF-8: {error.reason} ({self._after()})", where=f"{self.path}:{line}"
+                f"not UTF-8: {error.reason} ({self._after()})", where=f"{self.place}:{line}"
             ) from None
         except OSError as error:
-            raise DataError(f"cannot be read: {error.strerror}", where=self.path) from None
+            raise DataError(f"cannot be read: {error.strerror}", where=self.place) from None
         self._at = 0
 
     def _after(self) -> str:
-        return f"at index {self.last}" if isinstance(self.last, int) else self.last
+        if self.last is None:
+            return "at the start"
+        key = isinstance(self.last, str)
+        return f"after key {quoted(self.last)}" if key else f"at index {self.last}"
 
     def _fail(self, message: str, position: int | None = None) -> NoReturn:
         at = self._at if position is None else position
         line = self._line + self._text.count("\n", 0, at)
         cut = self._done and not self._text[at:].strip(_BLANK)
-        what = "the file ends too early" if cut else f"not the JSON expected: {message}"
+        what = "the file ends too early" if cut else f"not the JSON expected: {short(message, 200)}"
         raise DataError(
             f"{what} ({self._after()})",
-            where=f"{self.path}:{line}",
+            where=f"{self.place}:{line}",
             fix="download or unpack the file again" if cut else "",
         )

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
-from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -17,9 +16,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.errors import DataError, SampleError
+from harness.errors import DataError, SampleError, short
 from harness.readers import _records as records
-from harness.samples.mounts import MountedPath
+from harness.samples.roots import DataRoot
 
 _ROWS = 4096
 _IMAGES = 16  # images read on from a place in a row group, as samples are asked in order
@@ -28,7 +27,7 @@ _BUFFER = 1 << 20
 Places = np.ndarray[Any, np.dtype[np.intp]]
 
 
-def rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+def rows(root: DataRoot, path: str, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
     """Yield the values of some columns, row by row.
 
     A column ``answers.answer`` is the field ``answer`` of the structs listed in ``answers``.
@@ -36,13 +35,13 @@ def rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
     Raises:
         DataError: no parquet file, or one without a column.
     """
-    for batch in _batches(path, columns):
+    for batch in _batches(root, path, columns):
         yield from _values(batch, columns)
 
 
 def grouped(
-    paths: Sequence[Path], key: str, columns: Sequence[str]
-) -> Iterator[tuple[Path, int, tuple[Any, ...]]]:
+    root: DataRoot, paths: Sequence[str], key: str, columns: Sequence[str]
+) -> Iterator[tuple[str, int, tuple[Any, ...]]]:
     """Yield shard, row and values of some columns, rows of one key together, as keys first come.
 
     Shards whose rows stand so already, as they mostly do, are walked through; of others all the
@@ -51,12 +50,12 @@ def grouped(
     Raises:
         DataError: as :func:`rows`.
     """
-    return ordered(paths, _order(paths, key), columns)
+    return ordered(root, paths, _order(root, paths, key), columns)
 
 
 def ordered(
-    paths: Sequence[Path], order: Places, columns: Sequence[str]
-) -> Iterator[tuple[Path, int, tuple[Any, ...]]]:
+    root: DataRoot, paths: Sequence[str], order: Places, columns: Sequence[str]
+) -> Iterator[tuple[str, int, tuple[Any, ...]]]:
     """Yield shard, row and values of some columns in an order of places, counted over all shards.
 
     Raises:
@@ -64,15 +63,15 @@ def ordered(
     """
     if (order[1:] > order[:-1]).all():
         for path in paths:
-            for row, values in enumerate(rows(path, columns)):
+            for row, values in enumerate(rows(root, path, columns)):
                 yield path, row, values
         return
-    tables = [_table(path, columns) for path in paths]
+    tables = [_table(root, path, columns) for path in paths]
     starts = [0, *accumulate(table.num_rows for table in tables)]
     try:
         table = pa.concat_tables(tables).combine_chunks()
     except pa.ArrowException as error:  # shards of different types
-        raise _broken(paths[0], error) from None
+        raise _broken(root.where(paths[0]), error) from None
     del tables
     for first in range(0, len(order), _ROWS):
         places = order[first : first + _ROWS]
@@ -83,59 +82,64 @@ def ordered(
             yield paths[shard], place - starts[shard], values
 
 
-def whole(paths: Sequence[Path], column: str) -> Iterator[tuple[Path, int, Any]]:
+def whole(root: DataRoot, paths: Sequence[str], column: str) -> Iterator[tuple[str, int, Any]]:
     """Yield shard, row and value of one column.
 
     Raises:
         DataError: as :func:`rows`.
     """
     for path in paths:
-        for row, (value,) in enumerate(rows(path, [column])):
+        for row, (value,) in enumerate(rows(root, path, [column])):
             yield path, row, value
 
 
-def _table(path: Path, columns: Sequence[str]) -> Any:
+def _table(root: DataRoot, path: str, columns: Sequence[str]) -> Any:
     """Return some columns as a whole, which takes less memory than all their batches."""
-    with opened(path) as file:
+    with opened(root, path) as file:
         for name in columns:
-            _check(file.schema_arrow, name, path)
+            _check(file.schema_arrow, name, root.where(path))
         try:
             leaves = [leaf for name in columns for leaf in _leaves(file.schema, name)]
             return file.read(columns=leaves, use_threads=False)
         except (pa.ArrowException, OSError) as error:
-            raise _broken(path, error) from None
+            raise _broken(root.where(path), error) from None
 
 
-def _order(paths: Sequence[Path], key: str) -> Places:
+def _order(root: DataRoot, paths: Sequence[str], key: str) -> Places:
     """Return the places of rows by a column, as its values first come."""
     try:
-        keys = pa.concat_tables([_table(path, [key]) for path in paths]).column(0)
+        keys = pa.concat_tables([_table(root, path, [key]) for path in paths]).column(0)
         codes = keys.combine_chunks().dictionary_encode().indices
     except pa.ArrowException as error:  # shards of different types
-        raise _broken(paths[0], error) from None
+        raise _broken(root.where(paths[0]), error) from None
     return np.argsort(codes.fill_null(-1).to_numpy(), kind="stable")
 
 
-def need_pictures(paths: Iterable[Path], column: str) -> None:
+def need_pictures(root: DataRoot, paths: Iterable[str], column: str) -> None:
     """Check that shards have the column of pictures, which is read later than the others.
 
     Raises:
         DataError: as :func:`rows`.
     """
     for path in paths:
-        with opened(path) as file:
-            _check(file.schema_arrow, f"{column}.bytes", path)
+        with opened(root, path) as file:
+            _check(file.schema_arrow, f"{column}.bytes", root.where(path))
 
 
-def has(path: Path, column: str) -> bool:
+def has(root: DataRoot, path: str, column: str) -> bool:
     """Whether a shard has a column that some copies lack."""
-    with opened(path) as file:
-        return column in file.schema_arrow.names
+    return column in columns(root, path)
 
 
-def class_names(path: Path, column: str) -> list[str] | None:
+def columns(root: DataRoot, path: str) -> list[str]:
+    """Return the names of a shard's columns."""
+    with opened(root, path) as file:
+        return list(file.schema_arrow.names)
+
+
+def class_names(root: DataRoot, path: str, column: str) -> list[str] | None:
     """Return what the numbers in a column stand for, where the shard says so (``datasets``)."""
-    with opened(path) as file:
+    with opened(root, path) as file:
         said = (file.schema_arrow.metadata or {}).get(b"huggingface", b"{}")
     try:
         found = json.loads(said)["info"]["features"][column]["names"]
@@ -183,29 +187,29 @@ def _plain(array: Any) -> list[Any]:
     return held
 
 
-def content_hash(path: Path, columns: Sequence[str]) -> str:
+def content_hash(root: DataRoot, path: str, columns: Sequence[str]) -> str:
     """Return the SHA-256 of some columns: what a reader reads of a file that also holds images.
 
     Raises:
         DataError: as :func:`rows`.
     """
     digest = hashlib.sha256()
-    for batch in _batches(path, columns):
+    for batch in _batches(root, path, columns):
         for name in columns:
             texts = "\x1f".join(map(str, _column(batch, name)))
             digest.update(f"{name}\x1e{texts}\x1d".encode())
     return digest.hexdigest()
 
 
-def _batches(path: Path, columns: Sequence[str]) -> Iterator[Any]:
-    with opened(path) as file:
+def _batches(root: DataRoot, path: str, columns: Sequence[str]) -> Iterator[Any]:
+    with opened(root, path) as file:
         for name in columns:
-            _check(file.schema_arrow, name, path)
+            _check(file.schema_arrow, name, root.where(path))
         try:
             leaves = [leaf for name in columns for leaf in _leaves(file.schema, name)]
             yield from file.iter_batches(batch_size=_ROWS, columns=leaves)
         except (pa.ArrowException, OSError) as error:
-            raise _broken(path, error) from None
+            raise _broken(root.where(path), error) from None
 
 
 def _leaves(schema: Any, column: str) -> list[str]:
@@ -217,21 +221,21 @@ def _leaves(schema: Any, column: str) -> list[str]:
     return found or [name]
 
 
-def _check(schema: Any, column: str, path: Path) -> None:
+def _check(schema: Any, column: str, place: str) -> None:
     name, _, inner = column.partition(".")
     if name not in schema.names:
-        raise DataError(
-            f"the column {name!r} is missing; there are {', '.join(schema.names)}", where=path
-        )
+        raise records.missing_column(name, schema.names, place)
     kind = schema.field(name).type
     if _is_list(kind):
         kind = kind.value_type
     if inner and pa.types.is_struct(kind) and kind.get_field_index(inner) < 0:
-        fields = ", ".join(kind.field(place).name for place in range(kind.num_fields))
-        raise DataError(f"the column {name!r} has no {inner!r}; it has {fields}", where=path)
+        fields = ", ".join(kind.field(at).name for at in range(kind.num_fields))
+        raise DataError(
+            f"the column {name!r} has no {inner!r}; it has {short(fields, 300)}", where=place
+        )
 
 
-def opened(path: Path) -> Any:
+def opened(root: DataRoot, path: str) -> Any:
     """Return an open parquet file.
 
     Raises:
@@ -239,22 +243,24 @@ def opened(path: Path) -> Any:
     """
     try:
         # Of an archive only Python can read; of the disk, Arrow reads by itself.
-        source = path.open("rb") if isinstance(path, MountedPath) else str(path)
+        local = root.local(path)
+        source = root.open(path) if local is None else str(local)
         return pq.ParquetFile(source, pre_buffer=False, buffer_size=_BUFFER)
     except (pa.ArrowException, OSError) as error:
-        raise _broken(path, error) from None
+        raise _broken(root.where(path), error) from None
 
 
-def _broken(path: Path, error: Exception) -> DataError:
-    said = str(error).splitlines()[0].rstrip(".")
-    return DataError(f"no parquet file that can be read: {said}", where=path, fix="fetch it again")
+def _broken(place: str, error: Exception) -> DataError:
+    said = short(" ".join(str(error).splitlines()[:1]).rstrip("."), 200)
+    return DataError(f"no parquet file that can be read: {said}", where=place, fix="fetch it again")
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedImage:
     """The encoded image in one row: of a column of bytes, of structs with ``bytes``, or base64."""
 
-    path: Path
+    root: DataRoot
+    name: str
     row: int
     column: str = "image"
 
@@ -266,21 +272,23 @@ class EmbeddedImage:
         """
         with _LOCK:
             try:
-                return _cursor(self.path, self.column).read(self.row)
+                return _cursor(self.root, self.name, self.column).read(self.row)
             except DataError as error:
                 _cursor.cache_clear()
                 raise SampleError("image_unreadable", str(error)) from None
             except (pa.ArrowException, OSError) as error:
                 _cursor.cache_clear()
-                raise SampleError("image_unreadable", f"{self.path.name}: {error}") from None
+                raise SampleError(
+                    "image_unreadable", f"{self.name}: {short(str(error), 200)}"
+                ) from None
 
 
 class _Cursor:
     """A place in one shard; reading on costs the images read, going back starts the group again."""
 
-    def __init__(self, path: Path, column: str) -> None:
-        self._file = opened(path)
-        _check(self._file.schema_arrow, f"{column}.bytes", path)
+    def __init__(self, root: DataRoot, path: str, column: str) -> None:
+        self._file = opened(root, path)
+        _check(self._file.schema_arrow, f"{column}.bytes", root.where(path))
         kind = self._file.schema_arrow.field(column).type
         self._leaf = f"{column}.bytes" if pa.types.is_struct(kind) else column
         sizes = [
@@ -320,5 +328,5 @@ _LOCK = Lock()
 
 
 @lru_cache(maxsize=1)  # the shard that is being asked; a second would double the memory
-def _cursor(path: Path, column: str) -> _Cursor:
-    return _Cursor(path, column)
+def _cursor(root: DataRoot, path: str, column: str) -> _Cursor:
+    return _Cursor(root, path, column)

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
-from harness.errors import DataError, nearest
+from harness.errors import DataError, nearest, quoted
+
+# What spreadsheets make of ranges such as 3-9 and 10-19: a day and a month, or a whole date.
+_DATE = re.compile(
+    r"\d{1,2}[-/. ]+[^\W\d]{3,9}\.?"
+    r"|[^\W\d]{3,9}\.?[-/. ]+\d{1,4}"
+    r"|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.{0,12}"
+)
+_SPREADSHEET = (
+    "a spreadsheet made a date of a range (3-9 becomes 9-Mar, 10-19 becomes 19-Oct): take the file "
+    "as the release has it"
+)
 
 
 def known(value: str, values: Mapping[str, str], what: str, where: str) -> str:
@@ -16,9 +28,11 @@ def known(value: str, values: Mapping[str, str], what: str, where: str) -> str:
     found = values.get(value.strip().lower())
     if found is None:
         raise DataError(
-            f"{value!r} is no {what} of this release",
+            f"{quoted(value)} is no {what} of this release",
             where=where,
-            fix=nearest(value, dict.fromkeys(values.values())),
+            fix=_SPREADSHEET
+            if _DATE.fullmatch(value.strip())
+            else nearest(value, dict.fromkeys(values.values())),
         )
     return found
 

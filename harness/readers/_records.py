@@ -4,29 +4,47 @@ from __future__ import annotations
 
 import base64
 import binascii
+import csv
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-from harness.errors import DataError, SampleError, unknown
+from harness.errors import DataError, SampleError, quoted, short, unknown
+from harness.samples.roots import DataRoot
+
+_LINE = 1 << 20  # bytes; those of releases have some hundred at most
 
 
-def lines(path: Path) -> Iterator[tuple[int, str]]:
+def lines(root: DataRoot, name: str) -> Iterator[tuple[int, str]]:
     """Yield number (from 1) and text of each line that is not blank; a BOM is taken off.
 
     Raises:
         DataError: when the file is missing, or a line is not UTF-8.
     """
-    number = 0
+    where = root.where(name)
     try:
-        with path.open("rb") as file:
-            for number, data in enumerate(file, start=1):
-                text = decoded(data, f"{path}:{number}", first=number == 1)
+        with root.open(name) as file:
+            for number, data in enumerate(iter(partial(file.readline, _LINE), b""), start=1):
+                if len(data) == _LINE:
+                    raise DataError(f"a line of over {_LINE >> 20} MiB", where=f"{where}:{number}")
+                text = decoded(data, f"{where}:{number}", first=number == 1)
                 if text:
                     yield number, text
     except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}", where=path) from None
+        raise DataError(f"cannot be read: {error.strerror}", where=where) from None
+
+
+def cells(text: str, where: str) -> list[str]:
+    """Return the cells of one line of a CSV.
+
+    Raises:
+        DataError: a cell that is too long, or a quote that does not end on the line.
+    """
+    try:
+        return next(csv.reader([text], strict=True))
+    except csv.Error as error:
+        raise DataError(f"not a line of a CSV: {error}", where=where) from None
 
 
 def decoded(data: bytes, where: str, *, first: bool = False) -> str:
@@ -80,10 +98,12 @@ def as_whole(value: Any, what: str, where: str) -> int:
     try:
         if isinstance(value, bool | float):
             raise ValueError
+        if isinstance(value, str) and not value.strip().removeprefix("-").isdecimal():
+            raise ValueError
         return int(value)
     except (TypeError, ValueError):
         raise DataError(
-            f"{what} should be a whole number, found {_kind(value)}", where=where
+            f"{what} should be a whole number, found {quoted(value)}", where=where
         ) from None
 
 
@@ -101,9 +121,15 @@ def numbers(values: Any, count: int, what: str, where: str) -> list[float]:
         except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not math.isfinite(number):
-            raise DataError(f"{what} holds {item!r}, not a finite number", where=where)
+            raise DataError(f"{what} holds {quoted(item)}, not a finite number", where=where)
         found.append(number)
     return found
+
+
+def missing_column(name: str, columns: Sequence[str], where: str) -> DataError:
+    """Return the error for a table without a column; it lists those that are there."""
+    there = short(", ".join(columns), 300)
+    return DataError(f"the column {name!r} is missing; there are {there}", where=where)
 
 
 def from_base64(cell: str, where: str) -> bytes:
@@ -142,5 +168,10 @@ def known_split(split: str, splits: Sequence[str]) -> str:
 
 
 def _kind(value: Any) -> str:
-    names = {dict: "an object", list: "a list", str: "a text", type(None): "null"}
-    return names.get(type(value)) or repr(value)
+    names = {
+        dict: "an object",
+        list: "a list",
+        str: "a text" if value else "an empty text",
+        type(None): "null",
+    }
+    return names.get(type(value)) or quoted(value)

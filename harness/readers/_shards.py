@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from harness.descriptors import Json, is_installed
-from harness.errors import PluginError, UserError
-from harness.resources import file_hash
+from harness.errors import PluginError, UserError, quoted
+from harness.samples.roots import DataRoot
 
 SUFFIX = ".parquet"
 _COUNTED = re.compile(r"(?P<split>.+)-(?P<number>\d{5})-of-(?P<total>\d{5})[-\w]*\.parquet")
@@ -38,10 +37,10 @@ class Copies:
         """Return what this copy calls a column."""
         return self.columns.get(name, name)
 
-    def shards(self, root: Path, split: str) -> list[Path]:
+    def shards(self, root: DataRoot, split: str) -> list[str]:
         """Return a split's shards, also those that are not there; none without a copy."""
         for folder, name in self._places(split):
-            found = counted(root / folder, name) or _converted(root / folder / name)
+            found = counted(root, folder, name) or _converted(root, _under(folder, name))
             if found:
                 return found
         return []
@@ -49,7 +48,7 @@ class Copies:
     def patterns(self, split: str) -> list[str]:
         """Return what shards of a split are called in a dataset on the hub."""
         return [
-            f"{folder}/{name}{end}".removeprefix("/")
+            _under(folder, f"{name}{end}")
             for folder, name in self._places(split)
             for end in (f"-*{SUFFIX}", f"/*{SUFFIX}")
         ]
@@ -60,15 +59,15 @@ class Copies:
                 yield folder, name
 
 
-def counted(folder: Path, split: str) -> list[Path]:
+def counted(root: DataRoot, folder: str, split: str) -> list[str]:
     """Return a split's shards whose names count them, also those that are not there.
 
     A folder may hold what is left of an earlier upload, in another number of shards: the whole one
     is taken, or else the larger one.
     """
-    uploads: dict[int, dict[int, Path]] = {}
-    for path in folder.iterdir() if folder.is_dir() else ():
-        named = _COUNTED.fullmatch(path.name)
+    uploads: dict[int, dict[int, str]] = {}
+    for path in root.list(folder) if root.is_dir(folder) else ():
+        named = _COUNTED.fullmatch(last_part(path))
         if named and named["split"] == split:
             uploads.setdefault(int(named["total"]), {})[int(named["number"])] = path
     if not uploads:
@@ -76,36 +75,50 @@ def counted(folder: Path, split: str) -> list[Path]:
     total, found = max(uploads.items(), key=lambda one: (len(one[1]) == one[0], one[0]))
     there = {number: path for number, path in found.items() if number < total}
     return [
-        there.get(number, folder / f"{split}-{number:05d}-of-{total:05d}{SUFFIX}")
+        there.get(number, _under(folder, f"{split}-{number:05d}-of-{total:05d}{SUFFIX}"))
         for number in range(total)
     ]
 
 
-def content_hash(path: Path, columns: Sequence[str], others: Sequence[str] = ()) -> str:
+def last_part(name: str) -> str:
+    """Return a name without its folders."""
+    return name.rpartition("/")[2]
+
+
+def _under(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
+
+
+def content_hash(
+    root: DataRoot, name: str, columns: Sequence[str], others: Sequence[str] = ()
+) -> str:
     """Return a file's hash: of a shard that of the columns that are read.
 
     Args:
-        path: Of a shard, or of another file.
+        root: Where the release lies.
+        name: Of a shard, or of another file.
         columns: That every shard has.
         others: That some lack, such as the answers of a test split.
     """
-    if path.suffix != SUFFIX:
-        return file_hash(path)
-    need_pyarrow(path)
+    if not name.endswith(SUFFIX):
+        return root.sha256(name)
+    need_pyarrow(name)
     from harness.readers import _parquet
 
-    there = [name for name in others if _parquet.has(path, name.partition(".")[0])]
-    return _parquet.content_hash(path, [*columns, *there])
+    there = [one for one in others if _parquet.has(root, name, one.partition(".")[0])]
+    return _parquet.content_hash(root, name, [*columns, *there])
 
 
-def need_pyarrow(path: Path) -> None:
+def need_pyarrow(name: str) -> None:
     """Check that parquet can be read.
 
     Raises:
         PluginError: the extra ``data`` is not installed.
     """
     if not is_installed("pyarrow"):
-        raise PluginError(f"{path.name} needs pyarrow", fix="pip install 'social-harness[data]'")
+        raise PluginError(
+            f"{last_part(name)} needs pyarrow", fix="pip install 'social-harness[data]'"
+        )
 
 
 def renamed(options: Mapping[str, Json]) -> dict[str, str]:
@@ -121,13 +134,13 @@ def renamed(options: Mapping[str, Json]) -> dict[str, str]:
             found[usual] = own
         elif pair.strip():
             raise UserError(
-                f"{pair.strip()!r} is not NAME=COLUMN",
+                f"{quoted(pair.strip())} is not NAME=COLUMN",
                 where="option 'columns'",
                 fix="such as image=file,question=text",
             )
     return found
 
 
-def _converted(folder: Path) -> list[Path]:
-    names = folder.iterdir() if folder.is_dir() else ()
-    return sorted(path for path in names if _CONVERTED.fullmatch(path.name))
+def _converted(root: DataRoot, folder: str) -> list[str]:
+    names = root.list(folder) if root.is_dir(folder) else []
+    return [name for name in names if _CONVERTED.fullmatch(last_part(name))]

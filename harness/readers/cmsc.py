@@ -5,18 +5,17 @@ The release's file names are not documented, so the pattern is the user's; nothi
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from harness.descriptors import Json
-from harness.errors import DataError, UserError
+from harness.errors import DataError, UserError, quoted, short
 from harness.readers import _records as records
 from harness.readers._patterns import Pattern
 from harness.readers._people import known, spellings, with_article
 from harness.readers._splits import SPLITS, Dealer
-from harness.samples import Group, ImageRef, Sample
+from harness.samples import DataRoot, Group, ImageRef, Sample
 
 CONCEPTS = {
     "personality": ("compassionate", "belligerent", "authority", "pleasant", "unpleasant"),
@@ -52,60 +51,64 @@ class Cmsc:
         self._pattern = Pattern(text, PARTS, ("concept", "set"))
         self._table = str(options.get("table") or "metadata.csv")
         if PurePosixPath(self._table).suffix not in {".csv", ".jsonl"}:
-            raise UserError(f"{self._table!r} is neither .csv nor .jsonl", where="option 'table'")
+            raise UserError(
+                f"{quoted(self._table)} is neither .csv nor .jsonl", where="option 'table'"
+            )
         self._allowed = float(str(options.get("max_unmatched") or 0))
         group = records.choice(options, "concepts", ("all", *CONCEPTS))
         self._concepts = frozenset(CONCEPTS.get(group, tuple(_ALL.values())))
         self._dealer = Dealer(options)
         self._unit = records.choice(options, "unit", ("set", "image"))
 
-    def annotations(self, root: Path, split: str) -> Sequence[Path]:
+    def annotations(self, root: DataRoot, split: str) -> Sequence[str]:
         """Return the table; none when the names are the labels."""
+        del root
         records.known_split(split, SPLITS)
-        return [root / self._table] if self._from_table else []
+        return [self._table] if self._from_table else []
 
-    def samples(self, root: Path, split: str) -> Iterator[Sample]:
+    def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
         """Yield a split's pictures: in the order of the table, or sorted by name.
 
         Raises:
             DataError: also when more names than allowed do not fit the pattern; it lists some.
         """
         records.known_split(split, SPLITS)
-        labelled = _of_table(root / self._table) if self._from_table else self._of_names(root)
+        labelled = _of_table(root, self._table) if self._from_table else self._of_names(root)
         for file, labels, where in labelled:
             concept = known(_words(labels["concept"]), _ALL, "concept", where)
             if concept in self._concepts and self._dealer.takes(split, labels["set"], concept):
                 yield self._sample(root, file, concept, labels)
 
-    def left_out(self, root: Path, split: str) -> list[str]:
+    def left_out(self, root: DataRoot, split: str) -> list[str]:
         """Return the pictures whose names do not fit the pattern."""
         del split  # a name that does not fit belongs to none
         if self._from_table:
             return []
-        return [file for file in _pictures(root, "") if self._match(file) is None]
+        return [file for file in _pictures(root) if self._match(file) is None]
 
-    def _of_names(self, root: Path) -> Iterator[tuple[str, dict[str, str], str]]:
-        files = list(_pictures(root, ""))
+    def _of_names(self, root: DataRoot) -> Iterator[tuple[str, dict[str, str], str]]:
+        files = list(_pictures(root))
         wrong = [file for file in files if self._match(file) is None]
         if len(wrong) > self._allowed * len(files):
             more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+            names = ", ".join(short(name, 100) for name in wrong[:_SHOWN])
             raise DataError(
                 f"{len(wrong)} of {len(files)} names do not fit the pattern "
-                f"{self._pattern.text!r}: {', '.join(wrong[:_SHOWN])}{more}",
+                f"{quoted(self._pattern.text)}: {names}{more}",
                 where=root,
                 fix="set the option pattern, or max_unmatched to the share that may be left out",
             )
         for file in files:
             labels = self._match(file)
             if labels is not None:
-                yield file, labels, str(root / file)
+                yield file, labels, root.where(file)
 
     def _match(self, file: str) -> dict[str, str] | None:
         """Match a file's name without its ending; with its folders if the pattern has any."""
         path = PurePosixPath(file).with_suffix("")
         return self._pattern.match(str(path) if "/" in self._pattern.text else path.name)
 
-    def _sample(self, root: Path, file: str, concept: str, labels: Mapping[str, str]) -> Sample:
+    def _sample(self, root: DataRoot, file: str, concept: str, labels: Mapping[str, str]) -> Sample:
         ident = str(PurePosixPath(file).with_suffix(""))
         pair = "-".join(trait for trait in TRAITS if labels.get(trait))
         return Sample(
@@ -128,34 +131,32 @@ def _words(text: str) -> str:
     return " ".join(text.replace("_", " ").replace("-", " ").split())
 
 
-def _pictures(folder: Path, prefix: str) -> Iterator[str]:
-    """Yield the paths of all pictures under a folder, sorted."""
-    for path in sorted(folder.iterdir(), key=lambda path: path.name):
-        if path.name.startswith("."):
-            continue
-        if path.is_dir() and not path.is_symlink():
-            yield from _pictures(path, f"{prefix}{path.name}/")
-        elif path.suffix.lower() in SUFFIXES:
-            yield f"{prefix}{path.name}"
+def _pictures(root: DataRoot) -> Iterator[str]:
+    """Yield the names of all pictures, sorted; names that start with a dot are passed over."""
+    for name in root.walk():
+        hidden = name.startswith(".") or "/." in name
+        if not hidden and PurePosixPath(name).suffix.lower() in SUFFIXES:
+            yield name
 
 
-def _of_table(path: Path) -> Iterator[tuple[str, dict[str, str], str]]:
+def _of_table(root: DataRoot, name: str) -> Iterator[tuple[str, dict[str, str], str]]:
     columns: list[str] = []
-    for number, text in records.lines(path):
-        where = f"{path}:{number}"
-        if path.suffix == ".jsonl":
+    place = root.where(name)
+    for number, text in records.lines(root, name):
+        where = f"{place}:{number}"
+        if name.endswith(".jsonl"):
             row = _object(text, where)
         elif not columns:
-            columns = [name.strip() for name in next(csv.reader([text]))]
+            columns = [name.strip() for name in records.cells(text, where)]
             continue
         else:
-            cells = next(csv.reader([text]))
+            cells = records.cells(text, where)
             if len(cells) != len(columns):
                 raise DataError(f"{len(cells)} columns, {len(columns)} were expected", where=where)
             row = dict(zip(columns, cells, strict=True))
-        labels = {name: str(row.get(name) or "") for name in PARTS}
-        for name in ("concept", "set"):
-            records.as_text(labels[name], f"the column {name!r}", where)
+        labels = {part: str(row.get(part) or "") for part in PARTS}
+        for part in ("concept", "set"):
+            records.as_text(labels[part], f"the column {part!r}", where)
         yield records.as_text(row.get("file"), "the column 'file'", where), labels, where
 
 
@@ -163,5 +164,5 @@ def _object(text: str, where: str) -> dict[str, Json]:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"not JSON: {error}", where=where) from None
+        raise DataError(f"not JSON: {short(str(error), 200)}", where=where) from None
     return records.as_mapping(value, "a line", where)

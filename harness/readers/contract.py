@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from harness.samples import Sample
+from harness.samples import DataRoot, Sample
 
 
 class Reader(Protocol):
-    """Reads one benchmark's own release layout. Made by ``(options) -> Reader``."""
+    """Reads one benchmark's own release layout. Made by ``(options) -> Reader``.
 
-    def annotations(self, root: Path, split: str) -> Sequence[Path]:
+    Files are named by their way from the root, such as ``labels/train.json``; what can be done
+    with a name is in :class:`harness.samples.DataRoot`.
+    """
+
+    def annotations(self, root: DataRoot, split: str) -> Sequence[str]:
         """Return the annotation files a split needs, in a fixed order, whether or not they exist.
 
         The harness checks that they exist, says which are missing, and hashes them for the task
@@ -20,7 +23,7 @@ class Reader(Protocol):
         """
         ...
 
-    def samples(self, root: Path, split: str) -> Iterator[Sample]:
+    def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
         """Yield a split's samples as a stream, in a stable order, samples of one image together.
 
         At most 300 MB above the interpreter for 1,000,000 rows; no image is opened.
@@ -36,7 +39,7 @@ class Reader(Protocol):
 class LeavesOut(Protocol):
     """A reader that leaves pictures out when its options say so."""
 
-    def left_out(self, root: Path, split: str) -> list[str]:
+    def left_out(self, root: DataRoot, split: str) -> list[str]:
         """Return their names; ``harness data check`` lists them."""
         ...
 
@@ -57,6 +60,6 @@ class TakesPart(Protocol):
 class HashesContents(Protocol):
     """A reader whose annotation files also hold images: a fingerprint needs the labels only."""
 
-    def content_hash(self, path: Path) -> str:
+    def content_hash(self, root: DataRoot, name: str) -> str:
         """Return the SHA-256 of what the reader reads of an annotation file."""
         ...

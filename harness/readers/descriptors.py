@@ -61,6 +61,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
     ),
     ReaderDescriptor(
         id="mmbench",
+        version=2,
         target="harness.readers.mmbench:MmBench",
         summary="MMBench: multiple choice in TSV with base64 pictures, a row a round.",
         options=(
@@ -87,6 +88,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
     ),
     ReaderDescriptor(
         id="pisc",
+        version=2,
         target="harness.readers.pisc:Pisc",
         summary="PISC: the relation of two people; fine (6) or coarse (3) labels.",
         options=(
@@ -101,6 +103,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
     ),
     ReaderDescriptor(
         id="gazefollow",
+        version=2,
         target="harness.readers.gazefollow:GazeFollow",
         summary="GazeFollow, extended release: where a person looks, a point an annotator.",
         options=(_unit("image"),),

@@ -6,16 +6,14 @@ Columns, spellings and folders as the authors' README and public loaders have th
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 from harness.descriptors import Json
-from harness.errors import DataError
+from harness.errors import DataError, quoted
 from harness.readers import _records as records
 from harness.readers._people import known, spellings
 from harness.readers._shards import SUFFIX, Copies, content_hash, need_pyarrow, renamed
-from harness.samples import Group, ImageRef, Sample
+from harness.samples import DataRoot, Group, ImageRef, Sample
 
 SPLITS = ("train", "val")
 OLDEST = "more than 70"
@@ -57,44 +55,44 @@ class FairFace:
         self._copies = Copies({"val": ("validation", "val")}, _CONFIGS[padding], renamed(options))
         records.choice(options, "unit", ("image",))
 
-    def annotations(self, root: Path, split: str) -> Sequence[Path]:
+    def annotations(self, root: DataRoot, split: str) -> Sequence[str]:
         """Return the split's label file; without it the shards of a copy, should they be there."""
-        path = root / f"fairface_label_{records.known_split(split, SPLITS)}.csv"
-        return [path] if path.is_file() else self._copies.shards(root, split) or [path]
+        name = f"fairface_label_{records.known_split(split, SPLITS)}.csv"
+        return [name] if root.is_file(name) else self._copies.shards(root, split) or [name]
 
     def hub_patterns(self, split: str) -> Sequence[str]:
         """Return what a split needs of a dataset on the hub."""
         return self._copies.patterns(records.known_split(split, SPLITS))
 
-    def content_hash(self, path: Path) -> str:
+    def content_hash(self, root: DataRoot, name: str) -> str:
         """Return the hash of what is read but the pictures."""
-        return content_hash(path, [self._copies.column(name) for name in TRAITS])
+        return content_hash(root, name, [self._copies.column(name) for name in TRAITS])
 
-    def samples(self, root: Path, split: str) -> Iterator[Sample]:
+    def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
         """Yield faces in the order of the file, or of the shards."""
         paths = self.annotations(root, split)
-        if paths[0].suffix == SUFFIX:
+        if paths[0].endswith(SUFFIX):
             yield from self._embedded(root, paths, split)
         else:
             yield from self._beside(root, paths[0])
 
-    def _embedded(self, root: Path, paths: Sequence[Path], split: str) -> Iterator[Sample]:
+    def _embedded(self, root: DataRoot, paths: Sequence[str], split: str) -> Iterator[Sample]:
         """Yield faces of shards; ids are places in the split, as shards hold no file names."""
         need_pyarrow(paths[0])
         from harness.readers import _parquet as parquet
 
         columns = [self._copies.column(name) for name in TRAITS]
         image = self._copies.column("image")
-        parquet.need_pictures(paths, image)
+        parquet.need_pictures(root, paths, image)
         number = 0
         for path in paths:
             kinds: dict[str, dict[str, Group]] = {}
             named = [
-                parquet.class_names(path, column) or _NUMBERED[trait]
+                parquet.class_names(root, path, column) or _NUMBERED[trait]
                 for column, trait in zip(columns, TRAITS, strict=True)
             ]
-            shard, place = path.relative_to(root).as_posix(), str(path)
-            for row, values in enumerate(parquet.rows(path, columns)):
+            place = root.where(path)
+            for row, values in enumerate(parquet.rows(root, path, columns)):
                 kind = repr(values)
                 groups = kinds.get(kind)
                 if groups is None:
@@ -102,24 +100,23 @@ class FairFace:
                     said = [_named(*one, where) for one in zip(values, named, TRAITS, strict=True)]
                     groups = kinds[kind] = _groups(said, where)
                 ident = f"{split}#{number}"
-                load = parquet.EmbeddedImage(path, row, image)
+                load = parquet.EmbeddedImage(root, path, row, image)
                 yield Sample(
                     id=ident,
-                    images=(ImageRef(f"{shard}:{row}", load=load),),
+                    images=(ImageRef(f"{path}:{row}", load=load),),
                     target=None,
                     cluster=ident,
                     groups=groups,
                 )
                 number += 1
 
-    def _beside(self, root: Path, path: Path) -> Iterator[Sample]:
+    def _beside(self, root: DataRoot, path: str) -> Iterator[Sample]:
         folder = f"{self._folder}/" if self._has_folder(root) else ""
-        rows = _rows(path)
+        rows, place = _rows(root, path), root.where(path)
         columns = next(rows, (0, []))[1]
-        file, *traits = [_place(columns, name, path) for name in ("file", *TRAITS)]
+        file, *traits = [_place(columns, name, place) for name in ("file", *TRAITS)]
         # There are a few hundred kinds of people at most, and a hundred thousand faces.
         kinds: dict[tuple[str, ...], dict[str, Group]] = {}
-        place = str(path)
         for number, cells in rows:
             where = f"{place}:{number}"
             if len(cells) != len(columns):
@@ -138,11 +135,9 @@ class FairFace:
                 groups=groups,
             )
 
-    def _has_folder(self, root: Path) -> bool:
+    def _has_folder(self, root: DataRoot) -> bool:
         """Whether pictures lie in a folder of their padding; else right beside the label files."""
-        return (
-            not any((root / split).is_dir() for split in SPLITS) or (root / self._folder).is_dir()
-        )
+        return not any(root.is_dir(split) for split in SPLITS) or root.is_dir(self._folder)
 
 
 def _named(value: object, names: Sequence[str], trait: str, where: str) -> str:
@@ -150,7 +145,7 @@ def _named(value: object, names: Sequence[str], trait: str, where: str) -> str:
     if type(value) is int and 0 <= value < len(names):
         return names[value]
     if not isinstance(value, str):
-        raise DataError(f"{value!r} is no {trait} of this release", where=where)
+        raise DataError(f"{quoted(value)} is no {trait} of this release", where=where)
     return value
 
 
@@ -161,14 +156,13 @@ def _groups(values: Sequence[str], where: str) -> dict[str, Group]:
     }
 
 
-def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    for number, text in records.lines(path):
-        yield number, next(csv.reader([text])) if '"' in text else text.split(",")
+def _rows(root: DataRoot, name: str) -> Iterator[tuple[int, list[str]]]:
+    place = root.where(name)
+    for number, text in records.lines(root, name):
+        yield number, records.cells(text, f"{place}:{number}") if '"' in text else text.split(",")
 
 
-def _place(columns: list[str], name: str, path: Path) -> int:
+def _place(columns: list[str], name: str, place: str) -> int:
     if name not in columns:
-        raise DataError(
-            f"the column {name!r} is missing; there are {', '.join(columns)}", where=f"{path}:1"
-        )
+        raise records.missing_column(name, columns, f"{place}:1")
     return columns.index(name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import PurePath
 from typing import Any
 
 from harness.descriptors import Json
@@ -55,9 +54,7 @@ def guarded_reader(reader: Any, contract: Contract) -> Reader:
     guarded: Reader = contract.guarded(
         reader,
         {
-            "annotations": lambda found, *_: contract.listed(
-                found, "annotations", PurePath, "a list of paths"
-            ),
+            "annotations": texts("annotations", "a list of names of files"),
             "samples": lambda found, *_: _samples(found, contract),
             "left_out": texts("left_out", "a list of names"),
             "hub_patterns": texts("hub_patterns", "a list of patterns"),

@@ -7,14 +7,13 @@ Layout and the choice of a picture's class follow the release's README, ``consta
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from harness.descriptors import Json
-from harness.errors import DataError
+from harness.errors import DataError, quoted
 from harness.readers import _records as records
 from harness.readers._json_stream import members
-from harness.samples import Box, Group, ImageRef, Sample
+from harness.samples import Box, DataRoot, Group, ImageRef, Sample
 
 GESTURES = (
     "grabbing", "grip", "holy", "point", "call", "three3", "timeout", "xsign", "hand_heart",
@@ -45,18 +44,20 @@ class Hagrid:
         self._classes = (*GESTURES, NO_GESTURE) if with_none else GESTURES
         self._unit = records.choice(options, "unit", ("subject", "image"))
 
-    def annotations(self, root: Path, split: str) -> Sequence[Path]:
+    def annotations(self, root: DataRoot, split: str) -> Sequence[str]:
         """Return ``hagrid_annotations/<split>/<class>.json`` of every class."""
-        folder = root / "hagrid_annotations" / records.known_split(split, SPLITS)
-        return [folder / f"{name}.json" for name in self._classes]
+        del root
+        folder = f"hagrid_annotations/{records.known_split(split, SPLITS)}"
+        return [f"{folder}/{name}.json" for name in self._classes]
 
-    def samples(self, root: Path, split: str) -> Iterator[Sample]:
+    def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
         """Yield one sample a picture, class by class."""
         for name, path in zip(self._classes, self.annotations(root, split), strict=True):
             folder = _picture_folder(root, name)
-            for key, entry in members(path):
+            place = root.where(path)
+            for key, entry in members(root, path):
                 picture = ImageRef(f"{folder}/{name}/{key}.jpg", root)
-                sample = self._sample(picture, name, key, entry, f"{path}: {key!r}")
+                sample = self._sample(picture, name, key, entry, f"{place}: {quoted(key)}")
                 if sample is not None:
                     yield sample
 
@@ -81,9 +82,9 @@ class Hagrid:
         )
 
 
-def _picture_folder(root: Path, name: str) -> str:
+def _picture_folder(root: DataRoot, name: str) -> str:
     """Return the folder that holds a class: full size if it is there, else 512 pixels."""
-    return next((folder for folder in _FOLDERS if (root / folder / name).is_dir()), _FOLDERS[0])
+    return next((folder for folder in _FOLDERS if root.is_dir(f"{folder}/{name}")), _FOLDERS[0])
 
 
 def _target(labels: list[Any], name: str, where: str) -> str | None:
@@ -96,7 +97,7 @@ def _target(labels: list[Any], name: str, where: str) -> str | None:
     found = next((label for label in labels if label != NO_GESTURE), None)
     if found is not None and found not in GESTURES:
         raise DataError(
-            f"{found!r} is no class of HaGRIDv2",
+            f"{quoted(found)} is no class of HaGRIDv2",
             where=where,
             fix="older releases have other classes: get the annotations of HaGRIDv2",
         )

@@ -6,14 +6,14 @@ Layout and lists of sequences follow the release's toolkit (sjahangard/JRDB-Soci
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 from harness.descriptors import Json
-from harness.errors import UserError
+from harness.errors import UserError, quoted
 from harness.readers import _records as records
 from harness.readers._json_stream import members
-from harness.samples import Box, Group, ImageRef, Sample
+from harness.samples import Box, DataRoot, Group, ImageRef, Sample
 
 TRAIN = (
     "bytes-cafe-2019-02-07_0", "clark-center-2019-02-28_0",
@@ -34,7 +34,7 @@ VALID = (
 )  # fmt: skip
 SPLITS = ("train", "valid", "test")
 BOXES = ("first person", "second person")
-_LABELS = PurePosixPath("labels", "labels_2d_activity_social_stitched")
+_LABELS = "labels/labels_2d_activity_social_stitched"
 _TRAITS = ("gender", "race", "age")
 
 
@@ -58,35 +58,37 @@ class JrdbSocial:
             for split, default in zip(SPLITS, (TRAIN, VALID, ()), strict=True)
         }
 
-    def annotations(self, root: Path, split: str) -> Sequence[Path]:
+    def annotations(self, root: DataRoot, split: str) -> Sequence[str]:
         """Return one label file a sequence.
 
         Raises:
             UserError: for the test split without sequences: its labels are not public.
         """
+        del root
         names = self._sequences[records.known_split(split, SPLITS)]
         if not names:
             raise UserError(
                 f"no sequences are known for the split {split!r} (test labels are not public)",
                 fix=f"name them in the option {split}_sequences, or use the split 'valid'",
             )
-        return [root / _LABELS / f"{name}.json" for name in names]
+        return [f"{_LABELS}/{name}.json" for name in names]
 
-    def samples(self, root: Path, split: str) -> Iterator[Sample]:
+    def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
         """Yield pairs frame by frame, sequence by sequence."""
         for path in self.annotations(root, split):
-            for frame, entries in members(path, inside="labels"):
+            for frame, entries in members(root, path, inside="labels"):
                 yield from self._frame(root, path, frame, entries)
 
-    def _frame(self, root: Path, path: Path, frame: str, entries: Any) -> Iterator[Sample]:
-        where = f"{path}: {frame!r}"
+    def _frame(self, root: DataRoot, path: str, frame: str, entries: Any) -> Iterator[Sample]:
+        sequence = PurePosixPath(path).stem
+        where = f"{root.where(path)}: {quoted(frame)}"
         people: dict[str, Any] = {}
         for index, entry in enumerate(records.as_list(entries, "a frame", where)):
             name = records.member(entry, "label_id", f"{where} [{index}]")
             people[records.as_text(name, "label_id", f"{where} [{index}]")] = entry
         done = set()
         for name, entry in people.items():
-            place = f"{where}, {name!r}"
+            place = f"{where}, {quoted(name)}"
             links = entry.get("H-interaction") or []
             for link in records.as_list(links, "H-interaction", place):
                 other = records.as_text(records.member(link, "pair", place), "pair", place)
@@ -99,14 +101,14 @@ class JrdbSocial:
                 if self._drop and len(labels) > 1:
                     continue
                 boxes = [
-                    _box(one, people[one], role, f"{where}, {one!r}")
+                    _box(one, people[one], role, f"{where}, {quoted(one)}")
                     for one, role in zip((name, other), BOXES, strict=True)
                 ]
                 yield Sample(
-                    id=f"{path.stem}/{frame}/{_number(name)}-{_number(other)}",
-                    images=(ImageRef(f"images/image_stitched/{path.stem}/{frame}", root),),
+                    id=f"{sequence}/{frame}/{_number(name)}-{_number(other)}",
+                    images=(ImageRef(f"images/image_stitched/{sequence}/{frame}", root),),
                     target=labels[0][0],
-                    cluster=path.stem if self._unit == "sequence" else f"{path.stem}/{frame}",
+                    cluster=sequence if self._unit == "sequence" else f"{sequence}/{frame}",
                     groups=_groups(entry, people[other], labels[0][1]),
                     boxes=tuple(boxes),
                 )
@@ -125,7 +127,7 @@ def _number(name: str) -> str:
 
 def _box(name: str, entry: Any, role: str, where: str) -> Box:
     value = records.member(entry, "box", where)
-    x, y, width, height = records.numbers(value, 4, f"box of {name}", where)
+    x, y, width, height = records.numbers(value, 4, f"box of {quoted(name)}", where)
     return Box(role, x, y, x + width, y + height)
 
 

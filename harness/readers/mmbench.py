@@ -13,23 +13,31 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from harness.descriptors import Json
-from harness.errors import DataError, SampleError
+from harness.errors import DataError, SampleError, quoted
 from harness.readers import _records as records
-from harness.readers._shards import SUFFIX, Copies, content_hash, need_pyarrow, renamed
-from harness.samples import Group, ImageRef, Sample
+from harness.readers._shards import (
+    SUFFIX,
+    Copies,
+    content_hash,
+    last_part,
+    need_pyarrow,
+    renamed,
+)
+from harness.samples import DataRoot, Group, ImageRef, Sample
 from harness.samples.images import MAX_BYTES
 
 SPLITS = ("dev", "test")
-OPTIONS = ("A", "B", "C", "D")
+OPTIONS = ("A", "B", "C", "D", "E")
+"""Columns of options: the release has four; files of its layout with a fifth are in use."""
+
 _NEEDED = ("index", "question", "image", "A", "B")
 _SLICES = {"l2-category": "l2_category", "category": "category"}
-_OTHERS = ("hint", "C", "D", "answer", "category", "L2-category", "l2-category")
+_OTHERS = ("hint", *OPTIONS[2:], "answer", "category", "L2-category", "l2-category")
 _A_ROUND = 1_000_000
 _POINTER = 64
 _CELL = MAX_BYTES * 4 // 3  # the largest picture allowed, as base64
@@ -38,7 +46,7 @@ _CELL = MAX_BYTES * 4 // 3  # the largest picture allowed, as base64
 class MmBench:
     """Reader of MMBench. The target is a letter; the test split has none.
 
-    Cells that are empty or say "nan" are absent. Fields: ``question``, ``hint``, ``A`` to ``D``
+    Cells that are empty or say "nan" are absent. Fields: ``question``, ``hint``, ``A`` to ``E``
     (empty when absent), ``round`` (from 0) and ``rounds`` (rows of the question in the file).
 
     Args:
@@ -54,22 +62,22 @@ class MmBench:
         names = dict.fromkeys(SPLITS, ()) if later else {"dev": ("dev", "validation")}
         self._copies = Copies(names, (language.lower(),), renamed(options))
 
-    def annotations(self, root: Path, split: str) -> Sequence[Path]:
+    def annotations(self, root: DataRoot, split: str) -> Sequence[str]:
         """Return the split's one file; without it the shards of a copy, should they be there."""
-        path = root / f"MMBench_{records.known_split(split, SPLITS).upper()}_{self._end}"
-        return [path] if path.is_file() else self._copies.shards(root, split) or [path]
+        name = f"MMBench_{records.known_split(split, SPLITS).upper()}_{self._end}"
+        return [name] if root.is_file(name) else self._copies.shards(root, split) or [name]
 
     def hub_patterns(self, split: str) -> Sequence[str]:
         """Return what a split needs of a dataset on the hub."""
         return self._copies.patterns(records.known_split(split, SPLITS))
 
-    def content_hash(self, path: Path) -> str:
+    def content_hash(self, root: DataRoot, name: str) -> str:
         """Return the hash of what is read; of a copy, but the pictures."""
         needed, others = (map(self._copies.column, names) for names in (_NEEDED, _OTHERS))
         image = self._copies.column("image")
-        return content_hash(path, [name for name in needed if name != image], [*others])
+        return content_hash(root, name, [one for one in needed if one != image], [*others])
 
-    def samples(self, root: Path, split: str) -> Iterator[Sample]:
+    def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
         """Yield rows, those of one picture together and in them those of one question.
 
         The file is walked through once for an index, some 300 bytes a row, and rows are read again
@@ -80,46 +88,48 @@ class MmBench:
                 what every reader raises. A broken picture is a fault of its samples only.
         """
         paths = self.annotations(root, split)
-        if paths[0].suffix == SUFFIX:
+        if paths[0].endswith(SUFFIX):
             yield from self._embedded(root, paths)
             return
         (path,) = paths
-        columns, index = _index(path)
-        rows = _Rows(path, columns)
+        columns, index = _index(root, path)
+        rows = _Rows(root, path, columns)
         with rows.open() as file:
             for place in index.order.tolist():
                 yield _sample(rows, file, index, place)
 
-    def _embedded(self, root: Path, paths: Sequence[Path]) -> Iterator[Sample]:
+    def _embedded(self, root: DataRoot, paths: Sequence[str]) -> Iterator[Sample]:
         """Yield the rows of shards, those of one question together; its picture is its first."""
         need_pyarrow(paths[0])
         from harness.readers import _parquet as parquet
 
         usual = {name: self._copies.column(name) for name in (*_NEEDED, *_OTHERS)}
         column = usual.pop("image")
-        parquet.need_pictures(paths, column)
+        parquet.need_pictures(root, paths, column)
+        _refuse_options(parquet.columns(root, paths[0]), root.where(paths[0]))
         there = {name: own for name, own in usual.items()
-                 if name in _NEEDED or parquet.has(paths[0], own)}  # fmt: skip
+                 if name in _NEEDED or parquet.has(root, paths[0], own)}  # fmt: skip
         names = [name if name in OPTIONS else name.lower() for name in there]
         numbers, rounds = array("q"), dict[int, int]()
         places: set[int] = set()
-        for path, row, cell in parquet.whole(paths, there["index"]):
-            number = _number(cell, f"{path}: row {row}")
+        for path, row, cell in parquet.whole(root, paths, there["index"]):
+            where = f"{root.where(path)}: row {row}"
+            number = _number(cell, where)
             if number in places:
-                raise DataError(f"the index {number} comes twice", where=f"{path}: row {row}")
+                raise DataError(f"the index {number} comes twice", where=where)
             places.add(number)
             numbers.append(number)
             rounds[number % _A_ROUND] = rounds.get(number % _A_ROUND, 0) + 1
         order = _order(numbers, array("q", [-1]) * len(numbers))
         last, image = -1, ImageRef("")
-        for path, row, values in parquet.ordered(paths, order, list(there.values())):
+        for path, row, values in parquet.ordered(root, paths, order, list(there.values())):
             cells = dict(zip(names, values, strict=True))
-            where = f"{path}: row {row}"
+            where = f"{root.where(path)}: row {row}"
             number = _number(cells["index"], where)
             if number % _A_ROUND != last:
                 last = number % _A_ROUND
-                name = f"{path.relative_to(root).as_posix()}#{last}"
-                image = ImageRef(name, load=parquet.EmbeddedImage(path, row, column))
+                name = f"{path}#{last}"
+                image = ImageRef(name, load=parquet.EmbeddedImage(root, path, row, column))
             yield _of_cells(cells, number, image, rounds[last], where)
 
 
@@ -146,19 +156,20 @@ class _Index:
 class _Rows:
     """Reads rows of a file by their first byte."""
 
-    path: Path
+    root: DataRoot
+    name: str
     columns: Sequence[str]
 
     def open(self) -> BinaryIO:
-        try:
-            return self.path.open("rb")
-        except OSError as error:
-            raise DataError(f"cannot be read: {error.strerror}", where=self.path) from None
+        return self.root.open(self.name)
 
     def at(self, file: BinaryIO, start: int) -> dict[str, str]:
-        file.seek(start)
-        _, cells = next(_records_of(file, self.path, start))
-        return dict(zip(self.columns, cells, strict=True))
+        try:
+            file.seek(start)
+            _, cells = next(_records_of(file, self.root.where(self.name), start))
+            return dict(zip(self.columns, cells, strict=True))
+        except (OSError, StopIteration, ValueError):  # it is no longer what was walked through
+            raise DataError("changed while it was read", where=self.root.where(self.name)) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +183,11 @@ class _Picture:
     def __call__(self) -> bytes:
         if self.start < 0:
             raise SampleError("image_missing", f"row {self.row}: no row holds its picture")
-        with self.rows.open() as file:
-            cell = self.rows.at(file, self.start)["image"]
+        try:
+            with self.rows.open() as file:
+                cell = self.rows.at(file, self.start)["image"]
+        except DataError as error:
+            raise SampleError("image_unreadable", str(error)) from None
         return records.from_base64(cell, f"row {self.row}")
 
 
@@ -182,8 +196,8 @@ def _sample(rows: _Rows, file: BinaryIO, index: _Index, place: int) -> Sample:
     number, holder = index.numbers[place], index.holders[place]
     start = index.starts[holder] if holder >= 0 else -1
     home = index.numbers[holder] if holder >= 0 else number
-    image = ImageRef(f"{rows.path.name}#{home}", load=_Picture(rows, start, home))
-    where = f"{rows.path}: row {number}"
+    image = ImageRef(f"{last_part(rows.name)}#{home}", load=_Picture(rows, start, home))
+    where = f"{rows.root.where(rows.name)}: row {number}"
     return _of_cells(row, number, image, index.rounds[number % _A_ROUND], where)
 
 
@@ -194,7 +208,9 @@ def _of_cells(
     answer = _there(row.get("answer", ""))
     if answer and not cells.get(answer):
         offered = ", ".join(name for name, text in cells.items() if text)
-        raise DataError(f"the answer {answer!r} is not among the options {offered}", where=where)
+        raise DataError(
+            f"the answer {quoted(answer)} is not among the options {offered}", where=where
+        )
     return Sample(
         id=str(number),
         images=(image,),
@@ -230,11 +246,11 @@ def _number(cell: Any, where: str) -> int:
     held = cell.removesuffix(".0") if isinstance(cell, str) else cell
     number = records.as_whole(held, "index", where)
     if number < 0:
-        raise DataError(f"the index {number} is below 0", where=where)
+        raise DataError(f"the index {quoted(number)} is below 0", where=where)
     return number
 
 
-def _index(path: Path) -> tuple[list[str], _Index]:
+def _index(root: DataRoot, name: str) -> tuple[list[str], _Index]:
     """Walk through a file once; return its columns and where its rows stand."""
     starts, numbers, holders = array("q"), array("q"), array("q")
     places: dict[int, int] = {}
@@ -242,7 +258,8 @@ def _index(path: Path) -> tuple[list[str], _Index]:
     pointers: dict[int, str] = {}
     rounds: dict[int, int] = {}
     columns: list[str] = []
-    with _Rows(path, ()).open() as file:
+    path = root.where(name)
+    with root.open(name) as file:
         for start, cells in _records_of(file, path, 0):
             if not columns:
                 columns = _columns(cells, path)
@@ -289,19 +306,30 @@ def _order(numbers: array[int], holders: array[int]) -> np.ndarray[tuple[int], n
     return np.lexsort((index // _A_ROUND, first[question], picture[question]))
 
 
-def _columns(cells: Sequence[str], path: Path) -> list[str]:
+def _columns(cells: Sequence[str], path: str) -> list[str]:
     """Return column names in lower case, but for single capital letters."""
     found = [name if name in OPTIONS else name.strip().lower() for name in cells]
     for name in _NEEDED:
         if name not in found:
-            raise DataError(f"the column {name!r} is missing", where=path)
+            raise records.missing_column(name, found, path)
+    _refuse_options(cells, path)
     for name in found:
         if found.count(name) > 1:
-            raise DataError(f"the column {name!r} comes twice", where=path)
+            raise DataError(f"the column {quoted(name)} comes twice", where=path)
     return found
 
 
-def _records_of(file: BinaryIO, path: Path, start: int) -> Iterator[tuple[int, list[str]]]:
+def _refuse_options(columns: Sequence[str], where: str) -> None:
+    """Refuse a column that is an option and would not be read."""
+    for name in map(str.strip, columns):
+        if len(name) == 1 and "A" <= name <= "Z" and name not in OPTIONS:
+            raise DataError(
+                f"the column {name!r} would be an option; options from A to {OPTIONS[-1]} are read",
+                where=where,
+            )
+
+
+def _records_of(file: BinaryIO, path: str, start: int) -> Iterator[tuple[int, list[str]]]:
     """Yield first byte and cells of each record from where the file stands; blank lines left out.
 
     A quoted cell may hold line ends, so a record is found by the csv module, not by lines.

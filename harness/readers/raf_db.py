@@ -6,12 +6,12 @@ Label and attribute codes as in the release's readme, as many public loaders rep
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from harness.descriptors import Json
-from harness.errors import DataError
+from harness.errors import DataError, quoted
 from harness.readers import _records as records
-from harness.samples import Group, ImageRef, Sample
+from harness.samples import DataRoot, Group, ImageRef, Sample
 
 LABELS = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
 SPLITS = ("train", "test")
@@ -34,17 +34,18 @@ class RafDb:
         self._images = records.choice(options, "images", ("aligned", "original"))
         records.choice(options, "unit", ("image",))
 
-    def annotations(self, root: Path, split: str) -> Sequence[Path]:
+    def annotations(self, root: DataRoot, split: str) -> Sequence[str]:
         """Return the list of labels, one for both splits (the misspelling is the release's)."""
+        del root
         records.known_split(split, SPLITS)
-        return [root / "basic" / "EmoLabel" / "list_patition_label.txt"]
+        return ["basic/EmoLabel/list_patition_label.txt"]
 
-    def samples(self, root: Path, split: str) -> Iterator[Sample]:
+    def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
         """Yield the faces whose name starts with the split, in the list's order."""
         (path,) = self.annotations(root, split)
-        attributes = root / "basic" / "Annotation" / "manual"
-        for number, line in records.lines(path):
-            where = f"{path}:{number}"
+        place = root.where(path)
+        for number, line in records.lines(root, path):
+            where = f"{place}:{number}"
             name, label = _entry(line, where)
             if not name.startswith(f"{split}_"):
                 continue
@@ -57,36 +58,39 @@ class RafDb:
                 images=(ImageRef(f"basic/Image/{file}", root),),
                 target=label,
                 cluster=stem,
-                groups=_groups(attributes / f"{stem}_manu_attri.txt"),
+                groups=_groups(root, f"basic/Annotation/manual/{stem}_manu_attri.txt"),
             )
 
 
 def _entry(line: str, where: str) -> tuple[str, str]:
     cells = line.split()
     if len(cells) != 2:
-        raise DataError(f"name and label were expected, found {line!r}", where=where)
+        raise DataError(f"name and label were expected, found {quoted(line)}", where=where)
     code = records.as_whole(cells[1], "a label", where)
     if not 1 <= code <= len(LABELS):
-        raise DataError(f"label {code} is not among 1 to {len(LABELS)}", where=where)
+        raise DataError(f"label {quoted(code)} is not among 1 to {len(LABELS)}", where=where)
     if not cells[0].startswith(tuple(f"{split}_" for split in SPLITS)):
-        raise DataError(f"{cells[0]!r} starts with neither train_ nor test_", where=where)
+        raise DataError(f"{quoted(cells[0])} starts with neither train_ nor test_", where=where)
     return cells[0], LABELS[code - 1]
 
 
-def _groups(path: Path) -> dict[str, Group]:
+def _groups(root: DataRoot, name: str) -> dict[str, Group]:
     """Return gender, race and age, which follow five lines of landmarks; none without the file."""
-    if not path.is_file():
+    if not root.is_file(name):
         return {}
-    rows = list(records.lines(path))
+    rows = list(records.lines(root, name))
+    place = root.where(name)
     if len(rows) < _LANDMARKS + len(_ATTRIBUTES):
         raise DataError(
-            f"{len(rows)} lines, five landmarks and three attributes were expected", where=path
+            f"{len(rows)} lines, five landmarks and three attributes were expected", where=place
         )
     found = {}
-    for (name, values), (number, text) in zip(_ATTRIBUTES, rows[_LANDMARKS:], strict=False):
-        where = f"{path}:{number}"
-        code = records.as_whole(text, name, where)
+    for (trait, values), (number, text) in zip(_ATTRIBUTES, rows[_LANDMARKS:], strict=False):
+        where = f"{place}:{number}"
+        code = records.as_whole(text, trait, where)
         if not 0 <= code < len(values):
-            raise DataError(f"{name} {code} is not among 0 to {len(values) - 1}", where=where)
-        found[name] = Group(values[code], "human")
+            raise DataError(
+                f"{trait} {quoted(code)} is not among 0 to {len(values) - 1}", where=where
+            )
+        found[trait] = Group(values[code], "human")
     return found

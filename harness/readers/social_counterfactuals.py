@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 from harness.descriptors import Json
-from harness.errors import DataError
+from harness.errors import DataError, quoted
 from harness.readers import _parquet as parquet
 from harness.readers import _records as records
 from harness.readers._people import known, spellings, with_article
+from harness.readers._shards import last_part
 from harness.readers._splits import SPLITS, Dealer
-from harness.samples import Group, ImageRef, Sample
+from harness.samples import DataRoot, Group, ImageRef, Sample
 
 COLUMNS = ("caption", "counterfactual_set", "a1", "a2", "a1_type", "a2_type")
 TRAITS = {
@@ -41,37 +41,37 @@ class SocialCounterfactuals:
         self._dealer = Dealer(options)
         self._unit = records.choice(options, "unit", ("set", "image"))
 
-    def annotations(self, root: Path, split: str) -> Sequence[Path]:
+    def annotations(self, root: DataRoot, split: str) -> Sequence[str]:
         """Return the shards; where names count them, also those that are not there."""
         records.known_split(split, SPLITS)
-        folder = root / "data" if (root / "data").is_dir() else root
+        folder = "data" if root.is_dir("data") else ""
         found = {}
         total = 0
-        for path in folder.iterdir() if folder.is_dir() else ():
-            named = _SHARD.fullmatch(path.name)
+        for path in root.list(folder):
+            named = _SHARD.fullmatch(last_part(path))
             if named:
                 found[int(named[1])] = path
                 total = max(total, int(named[2]))
         if not found:
-            return [root / "data" / "train-00000-of-00061.parquet"]
+            return ["data/train-00000-of-00061.parquet"]
         missing = {
-            number: folder / f"train-{number:05d}-of-{total:05d}.parquet"
+            number: f"{folder}/train-{number:05d}-of-{total:05d}.parquet".removeprefix("/")
             for number in range(total)
             if number not in found
         }
         return [path for _, path in sorted({**found, **missing}.items())]
 
-    def content_hash(self, path: Path) -> str:
+    def content_hash(self, root: DataRoot, name: str) -> str:
         """Return the hash of the columns that are read; the images have none in a fingerprint."""
-        return parquet.content_hash(path, COLUMNS)
+        return parquet.content_hash(root, name, COLUMNS)
 
-    def samples(self, root: Path, split: str) -> Iterator[Sample]:
+    def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
         """Yield a split's images in the order of the shards; each is read when it is asked."""
         # There are 72 kinds of people, and a hundred thousand rows.
         kinds: dict[tuple[str, ...], _Kind] = {}
         for path in self.annotations(root, split):
-            shard, place = path.relative_to(root).as_posix(), str(path)
-            for row, values in enumerate(parquet.rows(path, COLUMNS)):
+            place = root.where(path)
+            for row, values in enumerate(parquet.rows(root, path, COLUMNS)):
                 where = f"{place}: row {row}"
                 for column, value in zip(COLUMNS, values, strict=True):
                     if not value or type(value) is not str:
@@ -83,7 +83,7 @@ class SocialCounterfactuals:
                     kind = kinds.get(key)
                     if kind is None:
                         kind = kinds[key] = _Kind(traits, where)
-                    image = ImageRef(f"{shard}:{row}", load=parquet.EmbeddedImage(path, row))
+                    image = ImageRef(f"{path}:{row}", load=parquet.EmbeddedImage(root, path, row))
                     ident = f"{name}/{kind.name}"
                     yield Sample(
                         id=ident,
@@ -124,7 +124,7 @@ def _type(kind: str, where: str) -> str:
     for name in TRAITS:
         if kind.lower().startswith(name):
             return name
-    raise DataError(f"{kind!r} is no type of trait: {', '.join(TRAITS)}", where=where)
+    raise DataError(f"{quoted(kind)} is no type of trait: {', '.join(TRAITS)}", where=where)
 
 
 def _occupation(caption: str, first: str, second: str, where: str) -> str:
@@ -133,7 +133,8 @@ def _occupation(caption: str, first: str, second: str, where: str) -> str:
     occupation = " ".join(rest.lower().split()).rstrip(".")
     if not found or not occupation:
         raise DataError(
-            f"no occupation follows {first!r} and {second!r} in the caption {caption!r}",
+            f"no occupation follows {quoted(first)} and {quoted(second)} in the caption "
+            f"{quoted(caption)}",
             where=where,
         )
     return occupation

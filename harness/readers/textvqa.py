@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from harness.descriptors import Json
-from harness.errors import DataError
+from harness.errors import DataError, quoted
 from harness.readers import _records as records
 from harness.readers._json_stream import elements
 from harness.readers._shards import SUFFIX, Copies, content_hash, need_pyarrow, renamed
-from harness.samples import ImageRef, Sample
+from harness.samples import DataRoot, ImageRef, Sample
 
 SPLITS = ("train", "val", "test")
 # The archives unpack to these folders; train and val share one.
@@ -37,27 +36,27 @@ class TextVqa:
         self._copies = Copies({"val": ("validation", "val")}, columns=renamed(options))
         records.choice(options, "unit", ("image",))
 
-    def annotations(self, root: Path, split: str) -> Sequence[Path]:
+    def annotations(self, root: DataRoot, split: str) -> Sequence[str]:
         """Return the split's file, and its OCR where the option asks for it; or a copy's shards."""
         records.known_split(split, SPLITS)
-        found = [root / f"TextVQA_0.5.1_{split}.json"]
+        found = [f"TextVQA_0.5.1_{split}.json"]
         if self._ocr:
-            found.append(root / f"TextVQA_Rosetta_OCR_v0.2_{split}.json")
-        return found if found[0].is_file() else self._copies.shards(root, split) or found
+            found.append(f"TextVQA_Rosetta_OCR_v0.2_{split}.json")
+        return found if root.is_file(found[0]) else self._copies.shards(root, split) or found
 
     def hub_patterns(self, split: str) -> Sequence[str]:
         """Return what a split needs of a dataset on the hub."""
         return self._copies.patterns(records.known_split(split, SPLITS))
 
-    def content_hash(self, path: Path) -> str:
+    def content_hash(self, root: DataRoot, name: str) -> str:
         """Return the hash of what is read but the pictures."""
-        return content_hash(path, self._asked(), [self._copies.column("answers")])
+        return content_hash(root, name, self._asked(), [self._copies.column("answers")])
 
     def _asked(self) -> list[str]:
         names = ("image_id", "question_id", "question", *(("ocr_tokens",) * self._ocr))
         return [self._copies.column(name) for name in names]
 
-    def samples(self, root: Path, split: str) -> Iterator[Sample]:
+    def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
         """Yield a split's questions, those of one image together.
 
         Questions wait as packed bytes until the file has been read: about 200 bytes each.
@@ -66,13 +65,14 @@ class TextVqa:
             DataError: a picture without OCR where it is asked for, beside what every reader raises.
         """
         paths = self.annotations(root, split)
-        if paths[0].suffix == SUFFIX:
-            yield from self._embedded(paths, split)
+        if paths[0].endswith(SUFFIX):
+            yield from self._embedded(root, paths, split)
             return
-        words = _ocr_tokens(paths[1]) if self._ocr else None
+        words = _ocr_tokens(root, paths[1]) if self._ocr else None
         by_image: dict[str, list[bytes]] = {}
-        for index, record in elements(paths[0], inside="data"):
-            where = f"{paths[0]}: [{index}]"
+        place = root.where(paths[0])
+        for index, record in elements(root, paths[0], inside="data"):
+            where = f"{place}: [{index}]"
             image = records.as_text(records.member(record, "image_id", where), "image_id", where)
             number = records.as_whole(records.member(record, "question_id", where), "id", where)
             question = records.member(record, "question", where)
@@ -84,7 +84,7 @@ class TextVqa:
             fields: dict[str, Json] = {}
             if words is not None:
                 if image not in words:
-                    raise DataError(f"image {image!r} has no OCR", where=paths[1])
+                    raise DataError(f"image {quoted(image)} has no OCR", where=root.where(paths[1]))
                 fields["ocr_tokens"] = words[image]
             for packed in asked:
                 number, question, answers = json.loads(packed)
@@ -96,7 +96,7 @@ class TextVqa:
                     fields={"question": question, **fields},
                 )
 
-    def _embedded(self, paths: Sequence[Path], split: str) -> Iterator[Sample]:
+    def _embedded(self, root: DataRoot, paths: Sequence[str], split: str) -> Iterator[Sample]:
         """Yield a split's questions out of shards; a picture is read from its first row."""
         need_pyarrow(paths[0])
         from harness.readers import _parquet as parquet
@@ -105,15 +105,17 @@ class TextVqa:
         answered = split != "test"
         if answered:
             columns.append(self._copies.column("answers"))
-        parquet.need_pictures(paths, column)
+        parquet.need_pictures(root, paths, column)
         last: object = columns
         images = (ImageRef(""),)
-        for path, row, (image, key, question, *rest) in parquet.grouped(paths, columns[0], columns):
-            where = f"{path}: row {row}"
+        for path, row, (image, key, question, *rest) in parquet.grouped(
+            root, paths, columns[0], columns
+        ):
+            where = f"{root.where(path)}: row {row}"
             number = records.as_whole(key, "question_id", where)
             if image != last:
                 name = f"{_FOLDERS[split]}/{records.as_text(image, 'image_id', where)}.jpg"
-                images = (ImageRef(name, load=parquet.EmbeddedImage(path, row, column)),)
+                images = (ImageRef(name, load=parquet.EmbeddedImage(root, path, row, column)),)
                 last = image
             fields = {"question": records.as_text(question, "question", where)}
             if self._ocr:
@@ -130,18 +132,18 @@ class TextVqa:
 def _answers(held: Any, number: int, where: str, *, wanted: bool) -> list[Json] | None:
     if not held:
         if wanted:
-            raise DataError(f"question {number} has no answers", where=where)
+            raise DataError(f"question {quoted(number)} has no answers", where=where)
         return None
-    answers = records.as_list(held, f"answers of question {number}", where)
+    answers = records.as_list(held, f"answers of question {quoted(number)}", where)
     if not all(isinstance(answer, str) for answer in answers):
-        raise DataError(f"an answer to question {number} is no text", where=where)
+        raise DataError(f"an answer to question {quoted(number)} is no text", where=where)
     return answers
 
 
-def _ocr_tokens(path: Path) -> dict[str, str]:
+def _ocr_tokens(root: DataRoot, name: str) -> dict[str, str]:
     """Return image to the words read in it, separated by commas."""
-    found = {}
-    for index, record in elements(path, inside="data"):
+    found, path = {}, root.where(name)
+    for index, record in elements(root, name, inside="data"):
         where = f"{path}: [{index}]"
         image = records.as_text(records.member(record, "image_id", where), "image_id", where)
         held = records.member(record, "ocr_tokens", where)
@@ -150,5 +152,5 @@ def _ocr_tokens(path: Path) -> dict[str, str]:
 
 
 def _joined(tokens: Any, image: str, where: str) -> str:
-    held = records.as_list(tokens, f"ocr_tokens of image {image!r}", where)
+    held = records.as_list(tokens, f"ocr_tokens of image {quoted(image)}", where)
     return ", ".join(str(token) for token in held)

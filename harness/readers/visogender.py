@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 from harness.descriptors import Json
 from harness.errors import DataError
 from harness.readers import _records as records
 from harness.readers._people import known, spellings, with_article
-from harness.samples import Group, ImageRef, Sample
+from harness.readers._shards import last_part
+from harness.samples import DataRoot, Group, ImageRef, Sample
 
 SPLITS = ("test",)
 PRONOUNS = {"masculine": "his", "feminine": "her"}
@@ -38,19 +38,19 @@ class VisoGender:
         self._leave_out = records.choice(options, "missing", ("error", "leave_out")) != "error"
         records.choice(options, "unit", ("image",))
 
-    def annotations(self, root: Path, split: str) -> Sequence[Path]:
+    def annotations(self, root: DataRoot, split: str) -> Sequence[str]:
         """Return the newest table of each context, where the repository or the user put it."""
         records.known_split(split, SPLITS)
         return [_table(root, name) for name in self._tables]
 
-    def samples(self, root: Path, split: str) -> Iterator[Sample]:
+    def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
         """Yield rows in the order of the tables."""
         pictures = _Pictures(root)
         for sample in self._all(root, split, pictures):
             if sample.images[0].name in pictures.names or not self._leave_out:
                 yield sample
 
-    def left_out(self, root: Path, split: str) -> list[str]:
+    def left_out(self, root: DataRoot, split: str) -> list[str]:
         """Return the pictures that would be samples if they were there."""
         if not self._leave_out:
             return []
@@ -58,22 +58,21 @@ class VisoGender:
         names = (sample.images[0].name for sample in self._all(root, split, pictures))
         return [name for name in names if name not in pictures.names]
 
-    def _all(self, root: Path, split: str, pictures: _Pictures) -> Iterator[Sample]:
+    def _all(self, root: DataRoot, split: str, pictures: _Pictures) -> Iterator[Sample]:
         for context, path in zip(self._tables, self.annotations(root, split), strict=True):
-            for number, line in records.lines(path):
+            place = root.where(path)
+            for number, line in records.lines(root, path):
                 if number > 1:
-                    yield _sample(line, context, pictures, f"{path}:{number}")
+                    yield _sample(line, context, pictures, f"{place}:{number}")
 
 
 class _Pictures:
     """The pictures that are there, in the folder images."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: DataRoot) -> None:
         self.root = root
         # One look at a folder is cheaper than four questions a row.
-        folder = root / "images"
-        there = folder.iterdir() if folder.is_dir() else ()
-        self.names = {f"images/{path.name}" for path in there}
+        self.names = set(root.list("images")) if root.is_dir("images") else set()
 
     def of(self, ident: str) -> ImageRef:
         """Return a row's picture, or the first name it could have."""
@@ -112,13 +111,14 @@ def _sample(line: str, context: str, pictures: _Pictures, where: str) -> Sample:
     )
 
 
-def _table(root: Path, context: str) -> Path:
+def _table(root: DataRoot, context: str) -> str:
     """Return a context's newest table; where it should be when there is none."""
     found = []
-    for folder in (root, root / context, root / "data" / "visogender_data" / context):
-        for path in folder.iterdir() if folder.is_dir() else ():
-            dated = _DATED.fullmatch(path.name)
-            if dated and path.name.startswith(context):
+    for folder in ("", context, f"data/visogender_data/{context}"):
+        for path in root.list(folder) if root.is_dir(folder) else ():
+            name = last_part(path)
+            dated = _DATED.fullmatch(name)
+            if dated and name.startswith(context):
                 found.append(((dated[3], dated[2], dated[1]), path))
     newest = max(found, key=lambda pair: pair[0], default=None)
-    return newest[1] if newest else root / _NEWEST[context]
+    return newest[1] if newest else _NEWEST[context]

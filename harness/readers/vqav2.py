@@ -8,17 +8,23 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from harness.descriptors import Json
-from harness.errors import DataError
+from harness.errors import DataError, quoted
 from harness.readers import _records as records
 from harness.readers._json_stream import elements
-from harness.readers._shards import SUFFIX, Copies, content_hash, need_pyarrow, renamed
-from harness.samples import Group, ImageRef, Sample
+from harness.readers._shards import (
+    SUFFIX,
+    Copies,
+    content_hash,
+    last_part,
+    need_pyarrow,
+    renamed,
+)
+from harness.samples import DataRoot, Fault, Group, ImageRef, Sample
 
 _PARTS = {"train": "train2014", "val": "val2014", "test-dev": "test-dev2015", "test": "test2015"}
 SPLITS = tuple(_PARTS)
@@ -43,27 +49,25 @@ class VqaV2:
         self._together: set[tuple[str, int, float]] = set()
         records.choice(options, "unit", ("image",))
 
-    def annotations(self, root: Path, split: str) -> Sequence[Path]:
+    def annotations(self, root: DataRoot, split: str) -> Sequence[str]:
         """Return the split's questions, and its annotations where the release has them.
 
         Without that file the shards of a copy, should they be there.
         """
         part = _PARTS[records.known_split(split, SPLITS)]
-        tools = (root / "Questions").is_dir()
-        asked = root / "Questions" if tools else root
-        found = [asked / f"v2_OpenEnded_mscoco_{part}_questions.json"]
+        asked, answered = ("Questions/", "Annotations/") if root.is_dir("Questions") else ("", "")
+        found = [f"{asked}v2_OpenEnded_mscoco_{part}_questions.json"]
         if split in _ANSWERED:
-            answered = root / "Annotations" if tools else root
-            found.append(answered / f"v2_mscoco_{part}_annotations.json")
-        return found if found[0].is_file() else self._copies.shards(root, split) or found
+            found.append(f"{answered}v2_mscoco_{part}_annotations.json")
+        return found if root.is_file(found[0]) else self._copies.shards(root, split) or found
 
     def hub_patterns(self, split: str) -> Sequence[str]:
         """Return what a split needs of a dataset on the hub."""
         return self._copies.patterns(records.known_split(split, SPLITS))
 
-    def content_hash(self, path: Path) -> str:
+    def content_hash(self, root: DataRoot, name: str) -> str:
         """Return the hash of what is read but the pictures."""
-        return content_hash(path, self._asked(), self._said())
+        return content_hash(root, name, self._asked(), self._said())
 
     def _asked(self) -> list[str]:
         return [self._copies.column(name) for name in ("image_id", "question_id", "question")]
@@ -72,7 +76,7 @@ class VqaV2:
         answers, *kinds = map(self._copies.column, ("answers", "answer_type", "question_type"))
         return [f"{answers}.answer", *kinds]
 
-    def samples(self, root: Path, split: str) -> Iterator[Sample]:
+    def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
         """Yield a split's questions, those of one image together.
 
         Both files are walked through side by side: where they have the same order, one annotation
@@ -83,18 +87,18 @@ class VqaV2:
                 reader raises.
         """
         paths = self.annotations(root, split)
-        if paths[0].suffix == SUFFIX:
-            yield from self._embedded(paths, split)
+        if paths[0].endswith(SUFFIX):
+            yield from self._embedded(root, paths, split)
             return
         part = _PARTS[split].replace("-dev", "")
-        folder = f"Images/mscoco/{part}" if (root / "Questions").is_dir() else part
-        answers = _Annotations(paths[1]) if len(paths) > 1 else None
-        images, last = (ImageRef("", root),), -1
-        for question, image, text in self._questions(paths[0]):
+        folder = f"Images/mscoco/{part}" if root.is_dir("Questions") else part
+        answers = _Annotations(root, paths[1]) if len(paths) > 1 else None
+        images, last, asked = (ImageRef("", root),), -1, root.where(paths[0])
+        for question, image, text in self._questions(root, paths[0]):
             if image != last:
                 name = f"{folder}/COCO_{part}_{image:012d}.jpg"
                 images, last = (ImageRef(name, root),), image
-            found, groups = _NONE if answers is None else answers.of(question, paths[0])
+            found, groups, about = _NONE if answers is None else answers.of(question, asked)
             yield Sample(
                 id=str(question),
                 images=images,
@@ -102,26 +106,27 @@ class VqaV2:
                 cluster=str(image),
                 fields={"question": text},
                 groups=groups,
+                fault=None if about in (None, image) else _other_image(image, about),
             )
         if answers is not None:
-            answers.refuse_rest(paths[0])
+            answers.refuse_rest(asked)
 
-    def _questions(self, path: Path) -> Iterator[_Question]:
+    def _questions(self, root: DataRoot, path: str) -> Iterator[_Question]:
         """Yield question, image and text, those of one image together, images as first named.
 
         A file is held, a question as its packed text and 24 bytes, until its order is known.
         """
-        known = _version(path)
+        known = _version(root, path)
         if known in self._together:
-            yield from _in_file(path)
+            yield from _in_file(root, path)
             return
-        held = _Held(path)
+        held = _Held(root, path)
         order = held.order()
         if known and (order[1:] > order[:-1]).all():
             self._together.add(known)
         yield from held.questions(order)
 
-    def _embedded(self, paths: Sequence[Path], split: str) -> Iterator[Sample]:
+    def _embedded(self, root: DataRoot, paths: Sequence[str], split: str) -> Iterator[Sample]:
         """Yield a split's questions out of shards; a picture is read from its first row."""
         need_pyarrow(paths[0])
         from harness.readers import _parquet as parquet
@@ -129,21 +134,21 @@ class VqaV2:
         columns, column = self._asked(), self._copies.column("image")
         if split in _ANSWERED:
             columns += self._said()
-        parquet.need_pictures(paths, column)
+        parquet.need_pictures(root, paths, column)
         part = _PARTS[split].replace("-dev", "")
         groups: dict[tuple[str, str], dict[str, Group]] = {}
         last: object = groups
         cluster, images = "", (ImageRef(""),)
         for path, row, (image, question, text, *said) in parquet.grouped(
-            paths, columns[0], columns
+            root, paths, columns[0], columns
         ):
-            where = f"{path}: row {row}"
+            where = f"{root.where(path)}: row {row}"
             if image != last:
                 number = records.as_whole(image, "image_id", where)
                 name = f"{part}/COCO_{part}_{number:012d}.jpg"
-                images = (ImageRef(name, load=parquet.EmbeddedImage(path, row, column)),)
+                images = (ImageRef(name, load=parquet.EmbeddedImage(root, path, row, column)),)
                 last, cluster = image, str(number)
-            target, own = _NONE
+            target, own, _ = _NONE
             if said:
                 answers, kind, start = said
                 target = _answers(answers, kind, start, where)
@@ -158,21 +163,22 @@ class VqaV2:
             )
 
 
-_Annotation = tuple[list[Json] | None, Mapping[str, Group]]
-_NONE: _Annotation = (None, {})
+_Annotation = tuple[list[Json] | None, Mapping[str, Group], int | None]
+_NONE: _Annotation = (None, {}, None)
+_Read = tuple[Sequence[str], str, str, int | None]
 
 
 class _Annotations:
     """Annotations by question, read as far as they are asked for."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._coming = elements(path, inside="annotations")
-        self._early: dict[int, tuple[tuple[str, ...], str, str]] = {}
+    def __init__(self, root: DataRoot, name: str) -> None:
+        self._path = root.where(name)
+        self._coming = elements(root, name, inside="annotations")
+        self._early: dict[int, _Read] = {}
         self._texts: dict[str, str] = {}
         self._groups: dict[tuple[str, str], dict[str, Group]] = {}
 
-    def of(self, question: int, asked: Path) -> _Annotation:
+    def of(self, question: int, asked: str) -> _Annotation:
         early = self._early.pop(question, None)
         if early is not None:
             return self._grouped(*early)
@@ -186,10 +192,10 @@ class _Annotations:
             self._early[key] = self._packed(*read)
         raise DataError(
             f"question {question} has no annotation, or comes twice", where=asked,
-            fix=f"use the questions and annotations of one release ({self._path.name})",
+            fix=f"use the questions and annotations of one release ({last_part(self._path)})",
         )  # fmt: skip
 
-    def refuse_rest(self, asked: Path) -> None:
+    def refuse_rest(self, asked: str) -> None:
         """Check that every annotation had its question.
 
         Raises:
@@ -203,18 +209,19 @@ class _Annotations:
         if left is not None:
             raise DataError(
                 f"the annotation of question {left} has no question, or comes twice",
-                where=self._path, fix=f"use the questions of the same release ({asked.name})",
+                where=self._path, fix=f"use the questions of the same release ({last_part(asked)})",
             )  # fmt: skip
 
-    def _packed(
-        self, answers: list[str], kind: str, start: str
-    ) -> tuple[tuple[str, ...], str, str]:
+    def _packed(self, answers: Sequence[str], kind: str, start: str, about: int | None) -> _Read:
         """Return equal texts as one object: people's answers repeat a lot."""
         one = self._texts.setdefault
-        return tuple([one(text, text) for text in answers]), one(kind, kind), one(start, start)
+        texts = tuple([one(text, text) for text in answers])
+        return texts, one(kind, kind), one(start, start), about
 
-    def _grouped(self, answers: Sequence[Json], kind: str, start: str) -> _Annotation:
-        return list(answers), _grouped(self._groups, kind, start)
+    def _grouped(
+        self, answers: Sequence[Json], kind: str, start: str, about: int | None
+    ) -> _Annotation:
+        return list(answers), _grouped(self._groups, kind, start), about
 
 
 def _grouped(
@@ -225,6 +232,14 @@ def _grouped(
     if groups is None:
         groups = held[kind, start] = {"answer_type": Group(kind), "question_type": Group(start)}
     return groups
+
+
+def _other_image(asked: int, about: int) -> Fault:
+    return Fault(
+        "other_image",
+        f"the question is about image {asked}, its annotation about image {quoted(about)}: the "
+        "files are of different releases",
+    )
 
 
 def _answers(answers: Any, kind: Any, start: Any, where: str) -> list[Json]:
@@ -238,13 +253,15 @@ def _answers(answers: Any, kind: Any, start: Any, where: str) -> list[Json]:
     raise _damage(record, where)
 
 
-def _read(record: dict[str, Any], question: int, path: Path) -> tuple[list[str], str, str]:
-    """Return answers, answer type and question type of an annotation."""
+def _read(record: dict[str, Any], question: int, path: str) -> _Read:
+    """Return answers, answer type, question type and image of an annotation."""
     try:
         answers = [one["answer"] for one in record["answers"]]
         kind, start = record["answer_type"], record["question_type"]
         if {str} == {type(kind), type(start), *map(type, answers)} and answers and kind and start:
-            return answers, kind, start
+            about = record.get("image_id")
+            if about is None or type(about) is int:
+                return answers, kind, start, about
     except (TypeError, KeyError):
         pass
     raise _damage(record, f"{path}: question {question}")
@@ -259,24 +276,28 @@ def _damage(record: dict[str, Any], where: str) -> DataError:
         records.as_text(records.member(one, "answer", where), "an answer", where)
     for name in ("answer_type", "question_type"):
         records.as_text(records.member(record, name, where), name, where)
+    if record.get("image_id") is not None:
+        records.as_whole(record["image_id"], "image_id", where)
     return DataError("not an annotation", where=where)
 
 
 _Question = tuple[int, int, str]
 
 
-def _version(path: Path) -> tuple[str, int, float] | None:
+def _version(root: DataRoot, name: str) -> tuple[str, int, float] | None:
     """Return what changes when a file does; ``None`` when it cannot be looked at."""
+    local = root.local(name)
     try:
-        found = path.stat()
-    except OSError:
+        changed = local.stat().st_mtime if local else 0.0
+        return root.where(name), root.size(name), changed
+    except (OSError, DataError):
         return None
-    return str(path), found.st_size, found.st_mtime
 
 
-def _in_file(path: Path) -> Iterator[_Question]:
+def _in_file(root: DataRoot, name: str) -> Iterator[_Question]:
     """Yield question, image and text as the file has them."""
-    for index, record in elements(path, inside="questions"):
+    path = root.where(name)
+    for index, record in elements(root, name, inside="questions"):
         try:
             question, image, text = record["question_id"], record["image_id"], record["question"]
             sound = type(question) is type(image) is int and type(text) is str
@@ -293,10 +314,10 @@ def _in_file(path: Path) -> Iterator[_Question]:
 class _Held:
     """A file's questions, packed."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, root: DataRoot, name: str) -> None:
         self._ids, self._images, self._ends = array("q"), array("q"), array("Q")
         self._texts = bytearray()
-        for question, image, text in _in_file(path):
+        for question, image, text in _in_file(root, name):
             self._ids.append(question)
             self._images.append(image)
             self._texts += text.encode("utf-8", "surrogatepass")
@@ -318,11 +339,11 @@ class _Held:
             yield self._ids[place], self._images[place], text
 
 
-def _number(record: Any, key: str, path: Path, index: int) -> int:
+def _number(record: Any, key: str, path: str, index: int) -> int:
     value = record.get(key) if isinstance(record, dict) else None
     if type(value) is not int or not 0 <= value <= _MOST:
         where = f"{path}: [{index}]"
         value = records.as_whole(records.member(record, key, where), key, where)
         if not 0 <= value <= _MOST:
-            raise DataError(f"{key} {value} is no id", where=where)
+            raise DataError(f"{key} {quoted(value)} is no id", where=where)
     return value

@@ -161,6 +161,7 @@ class Counts:
     Attributes:
         unparsed: Scored as wrong, and so are ``refusals``.
         unlabelled: Without a right answer; they reach only metrics that need none.
+        notes: What else is said of samples, of boxes or of metrics, and how often it holds.
     """
 
     samples: int
@@ -170,6 +171,7 @@ class Counts:
     refusals: int
     clusters: int
     unlabelled: int = 0
+    notes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import io
-import stat
 import warnings
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from harness.errors import SampleError
+from harness.errors import DataError, SampleError, short
+from harness.samples.roots import FileMissing, LeadsOut, TooLarge
 
 if TYPE_CHECKING:
     from harness.samples.sample import ImageRef
@@ -23,6 +23,7 @@ MAX_PIXELS = 200_000_000
 """Pixels of an image at most, unless a run says otherwise."""
 
 _PILLOW = Lock()
+_ORIENTATION = 0x0112  # of EXIF; 1 is upright
 MAX_BYTES = 512 * 1024 * 1024
 
 
@@ -36,6 +37,9 @@ class LoadedImage:
         key: Hash of bytes *and* view; equal keys mean equal pixels, so features can be shared.
         width: Width in pixels of the upright image before any view.
         height: Height likewise.
+        orientation: Of the file's EXIF, 1 to 8; over 1 it was mirrored or turned to be upright,
+            from 5 on by a quarter.
+        notes: What was done to the sample's boxes, in a few words, and how often.
     """
 
     pixels: Image.Image
@@ -43,6 +47,8 @@ class LoadedImage:
     key: str
     width: int
     height: int
+    orientation: int = 1
+    notes: Mapping[str, int] = field(default_factory=dict)
 
 
 def open_image(ref: ImageRef, *, max_pixels: int = MAX_PIXELS) -> LoadedImage:
@@ -54,9 +60,9 @@ def open_image(ref: ImageRef, *, max_pixels: int = MAX_PIXELS) -> LoadedImage:
     data = _read(ref)
     digest = hashlib.sha256(data).hexdigest()
     if not data:
-        raise SampleError("image_empty", f"{ref.name}: the file is empty")
+        raise SampleError("image_empty", f"{_called(ref)}: the file is empty")
     if len(data) > MAX_BYTES:
-        raise SampleError("image_too_large", f"{ref.name}: over {MAX_BYTES >> 20} MiB")
+        raise SampleError("image_too_large", f"{_called(ref)}: over {MAX_BYTES >> 20} MiB")
     try:
         # The limit is ours and checked below from the header, before any pixel is decoded; what
         # pillow says of odd metadata would come once a process, not once a file.
@@ -67,18 +73,26 @@ def open_image(ref: ImageRef, *, max_pixels: int = MAX_PIXELS) -> LoadedImage:
                 if pixels > max_pixels:
                     raise SampleError(
                         "image_too_large",
-                        f"{ref.name}: {pixels / 1e6:.0f} megapixels, the limit is "
+                        f"{_called(ref)}: {pixels / 1e6:.0f} megapixels, the limit is "
                         f"{max_pixels / 1e6:.0f}",
                     )
+                orientation = _orientation(image)
                 upright = to_rgb(ImageOps.exif_transpose(image))
     except SampleError:
         raise
     except UnidentifiedImageError:
-        raise SampleError("image_unreadable", f"{ref.name}: not an image pillow knows") from None
+        raise SampleError(
+            "image_unreadable", f"{_called(ref)}: not an image pillow knows"
+        ) from None
     except (OSError, ValueError, SyntaxError, EOFError, MemoryError, OverflowError) as error:
         # Pillow raises SyntaxError and ValueError for damaged headers, OSError for truncation.
-        raise SampleError("image_unreadable", f"{ref.name}: {error}") from None
-    return LoadedImage(upright, digest, digest, upright.width, upright.height)
+        raise SampleError("image_unreadable", f"{_called(ref)}: {short(str(error), 200)}") from None
+    return LoadedImage(upright, digest, digest, upright.width, upright.height, orientation)
+
+
+def _orientation(image: Image.Image) -> int:
+    value = image.getexif().get(_ORIENTATION)
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -103,44 +117,29 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
+def _called(ref: ImageRef) -> str:
+    return short(ref.name, 200)
+
+
 def _read(ref: ImageRef) -> bytes:
     if ref.data is not None:
         return ref.data
     if ref.load is not None:
         return ref.load()
     if ref.root is None:
-        raise SampleError("image_missing", f"{ref.name}: neither bytes nor a root to find it under")
-    path = resolve_inside(ref.root, ref.name)
+        raise SampleError(
+            "image_missing", f"{_called(ref)}: neither bytes nor a root to find it under"
+        )
     try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for ever
-            raise SampleError("image_unreadable", f"{ref.name}: not a regular file")
-        if found.st_size > MAX_BYTES:
-            raise SampleError("image_too_large", f"{ref.name}: file over {MAX_BYTES >> 20} MiB")
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise SampleError("image_missing", f"{ref.name}: no such file") from None
-    except OSError as error:
-        raise SampleError("image_unreadable", f"{ref.name}: {error.strerror}") from None
-
-
-def resolve_inside(root: Path, name: str) -> Path:
-    """Return the file ``name`` under ``root``, links resolved.
-
-    Raises:
-        SampleError: when the name, or a link on its way, leads out of the root.
-    """
-    relative = PurePosixPath(name)
-    if relative.is_absolute() or ".." in relative.parts or "\x00" in name:
-        raise SampleError("image_outside_root", f"{name}: leads out of the data folder")
-    try:
-        base = root.resolve()
-        path = (base / relative).resolve()
-    except (OSError, RuntimeError) as error:  # a loop of links
-        raise SampleError("image_unreadable", f"{name}: {error}") from None
-    if not path.is_relative_to(base):
-        raise SampleError("image_outside_root", f"{name}: a link leads out of the data folder")
-    return path
+        return ref.root.read_bytes(ref.name, MAX_BYTES)
+    except LeadsOut as error:
+        raise SampleError("image_outside_root", f"{_called(ref)}: {error.message}") from None
+    except FileMissing as error:
+        raise SampleError("image_missing", f"{_called(ref)}: {error.message}") from None
+    except TooLarge as error:
+        raise SampleError("image_too_large", f"{_called(ref)}: {error.message}") from None
+    except DataError as error:
+        raise SampleError("image_unreadable", f"{_called(ref)}: {error.message}") from None
 
 
 def _opened(data: bytes) -> Image.Image:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
 from harness.descriptors import Json
+from harness.errors import SampleError
+from harness.samples.roots import DataRoot
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,14 +18,14 @@ class ImageRef:
     Attributes:
         name: POSIX path relative to ``root``, or a label for ``data`` and ``load``; with
             ``load`` it is this image's alone within the benchmark.
-        root: The folder the file must stay inside.
+        root: Where the file lies, and what it must stay inside.
         data: Encoded bytes, when the benchmark embeds its images.
         load: Returns the encoded bytes each time it is called, from inside a larger file; raises
             SampleError where they cannot be had. Plain data behind it, so that it can be pickled.
     """
 
     name: str
-    root: Path | None = None
+    root: DataRoot | None = None
     data: bytes | None = None
     load: Callable[[], bytes] | None = None
 
@@ -34,6 +35,10 @@ class Box:
     """A named box. ``unit`` says whether corners are pixels or shares of width and height.
 
     Corners may be inverted or outside the image, as some releases have them; views sort and clip.
+
+    Attributes:
+        size: Width and height in pixels of the image that corners in pixels were marked on, where
+            the release says so: on a copy of another size the box is scaled with it.
     """
 
     name: str
@@ -42,6 +47,7 @@ class Box:
     x2: float
     y2: float
     unit: Literal["pixel", "relative"] = "pixel"
+    size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,18 @@ class Group:
 
     value: str
     source: Literal["human", "machine", "drawn"] = "human"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a sample cannot be asked: a short stable word, and one sentence."""
+
+    kind: str
+    message: str
+
+    def error(self) -> SampleError:
+        """Return it as what is recorded."""
+        return SampleError(self.kind, self.message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +85,10 @@ class Sample:
         fields: What the prompt template may see.
         groups: Slices this sample belongs to.
         boxes: Boxes that views crop to or mark, in the order the prompt names them.
+        notes: What a record says of the sample beside its answer, such as annotators whose points
+            are missing: a few words to how often. Tables tell their sums.
+        fault: What keeps it from being asked, such as a target without a single valid point; it is
+            counted as an error.
     """
 
     id: str
@@ -77,3 +99,5 @@ class Sample:
     groups: Mapping[str, Group] = field(default_factory=dict)
     boxes: tuple[Box, ...] = ()
     stratum: str = ""
+    notes: Mapping[str, int] = field(default_factory=dict)
+    fault: Fault | None = None

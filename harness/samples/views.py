@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 Corners = tuple[float, float, float, float]
 
+_QUARTER = 5  # EXIF orientations from here on turn by a quarter
+SCALED = "boxes scaled to images of another size than the release's"
+BEYOND = "boxes that reach beyond their image"
+TURNED = "boxes on images that EXIF turned, annotated either way"
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -45,14 +50,19 @@ class View:
 def apply_view(image: LoadedImage, view: View, boxes: Sequence[Box]) -> LoadedImage:
     """Return the image as the view shows it; ``key`` then names bytes, view and boxes.
 
+    ``notes`` count the boxes that were scaled to a copy of another size, that reach beyond the
+    image, or whose image was turned by its EXIF orientation with nothing to tell whether the
+    annotators saw it so.
+
     Raises:
-        SampleError: when the view needs boxes that the sample lacks or that are empty.
+        SampleError: when the view needs boxes that the sample lacks, that are empty, or that were
+            marked on an image of another shape.
     """
     if view.is_full:
         return image
     if not boxes or len(boxes) < len(view.colours):
         raise SampleError("box_missing", "the view needs more boxes than the sample has")
-    corners = [_inside(box, image.width, image.height) for box in boxes]
+    corners, notes = placed(image, boxes)
     pixels = image.pixels.copy()
     left, top = 0, 0
     if view.crop:
@@ -68,21 +78,78 @@ def apply_view(image: LoadedImage, view: View, boxes: Sequence[Box]) -> LoadedIm
             draw.rectangle(place, outline=ImageColor.getrgb(colour), width=width)
     said = json.dumps([view.crop, view.margin, view.colours, view.line, corners])
     key = hashlib.sha256(f"{image.sha256}|{said}".encode()).hexdigest()
-    return replace(image, pixels=pixels, key=key)
+    return replace(image, pixels=pixels, key=key, notes=notes)
 
 
-def _inside(box: Box, width: int, height: int) -> Corners:
-    """Return corners in pixels, sorted and clipped to the image."""
+def placed(image: LoadedImage, boxes: Sequence[Box]) -> tuple[list[Corners], dict[str, int]]:
+    """Return where boxes lie on an image, in its pixels, and what is to be said of them.
+
+    Raises:
+        SampleError: a box that is empty, or was marked on an image of another shape.
+    """
+    notes: dict[str, int] = {}
+    return [_inside(box, image, notes) for box in boxes], notes
+
+
+def _inside(box: Box, image: LoadedImage, notes: dict[str, int]) -> Corners:
+    """Return corners in pixels of the image at hand, sorted and clipped to it."""
+    empty = SampleError("box_empty", f"box {box.name!r} is empty or outside the image")
     if not all(math.isfinite(value) for value in (box.x1, box.y1, box.x2, box.y2)):
-        raise SampleError("box_empty", f"box {box.name!r} is empty or outside the image")
-    across, down = (width, height) if box.unit == "relative" else (1, 1)
+        raise empty
+    width, height = image.width, image.height
+    across, down = _scale(box, image, notes)
     x1, x2 = sorted((box.x1 * across, box.x2 * across))
     y1, y2 = sorted((box.y1 * down, box.y2 * down))
+    # A pixel is what rounding may do.
+    if min(x1, y1) < -1 or x2 > width + 1 or y2 > height + 1:
+        _note(notes, BEYOND)
     x1, x2 = max(0.0, min(x1, width - 1)), max(0.0, min(x2, width - 1))
     y1, y2 = max(0.0, min(y1, height - 1)), max(0.0, min(y2, height - 1))
     if not (x2 > x1 and y2 > y1):
-        raise SampleError("box_empty", f"box {box.name!r} is empty or outside the image")
+        raise empty
     return x1, y1, x2, y2
+
+
+def _scale(box: Box, image: LoadedImage, notes: dict[str, int]) -> tuple[float, float]:
+    """Return what a box's corners are multiplied by, across and down.
+
+    Raises:
+        SampleError: the box was marked on an image of another shape.
+    """
+    here = image.width, image.height
+    as_stored = here[::-1] if image.orientation >= _QUARTER else here
+    told = False
+    across, down = (float(here[0]), float(here[1])) if box.unit == "relative" else (1.0, 1.0)
+    if box.unit == "pixel" and box.size is not None:
+        if not _same_shape(box.size, here):
+            unseen = image.orientation > 1 and _same_shape(box.size, as_stored)
+            raise SampleError(
+                "box_of_other_image",
+                f"box {box.name!r} was marked on an image of {box.size[0]} x {box.size[1]}, this "
+                f"one is {here[0]} x {here[1]}"
+                + (": its EXIF orientation turns it, which the annotators did not see" * unseen),
+            )
+        across, down = here[0] / box.size[0], here[1] / box.size[1]
+        if box.size != here:
+            _note(notes, SCALED)
+        told = not _same_shape(box.size, as_stored)
+    if image.orientation > 1 and not told:
+        _note(notes, TURNED)
+    return across, down
+
+
+def _same_shape(marked: tuple[int, int], image: tuple[int, int]) -> bool:
+    """Whether one size is the other times some factor, each side off by a pixel at most."""
+    if min(marked) < 1:
+        return False
+    (low_x, high_x), (low_y, high_y) = (
+        ((side - 1) / whole, (side + 1) / whole) for side, whole in zip(image, marked, strict=True)
+    )
+    return low_x <= high_y and low_y <= high_x
+
+
+def _note(notes: dict[str, int], what: str) -> None:
+    notes[what] = notes.get(what, 0) + 1
 
 
 def _union(

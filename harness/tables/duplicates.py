@@ -139,6 +139,10 @@ def _counts(records: Sequence[EvaluationRecord]) -> Counts:
         unparsed=math.ceil(sum(one.unparsed for one in held) / len(held)),
         refusals=math.ceil(sum(one.refusals for one in held) / len(held)),
         clusters=min(one.clusters for one in held),
+        notes={
+            what: max(one.notes.get(what, 0) for one in held)
+            for what in dict.fromkeys(what for one in held for what in one.notes)
+        },
     )
 
 

@@ -92,6 +92,12 @@ def _intervals(records: Sequence[EvaluationRecord], columns: Sequence[Column]) -
 def _losses(records: Sequence[EvaluationRecord]) -> Iterator[str]:
     if any(record.counts.unparsed or record.counts.refusals for record in records):
         yield "Answers that could not be read, and refusals, are scored as wrong."
+    told = dict.fromkeys(
+        f"{record.task_title} ({record.task}): {what}: {times:,}."
+        for record in records
+        for what, times in record.counts.notes.items()
+    )
+    yield from told
 
 
 def shown_notes(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from harness import api
 from harness.config.settings import load_settings
+from harness.errors import UserError
 
 
 @pytest.fixture(autouse=True)
@@ -47,3 +50,36 @@ def test_the_full_profile_has_no_source_of_its_own(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("HARNESS_PROFILE", "full")
     assert load_settings().source is None
     assert load_settings(profile="demo").source == "demo_world"
+
+
+@pytest.mark.parametrize("name", ["rafdb", "raf_db ", "social_all", "source", "", "x" * 100_000])
+def test_a_data_path_for_what_is_no_task_or_benchmark_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--data: unknown task or benchmark") as caught:
+        load_settings(data={name: Path("x")})
+    assert len(str(caught.value)) < 700
+    if name == "source":  # the name of a data source, in the file alone
+        return
+    (tmp_path / "harness.toml").write_text(f"[data]\n{json.dumps(name)} = 'faces'\n")
+    with pytest.raises(UserError, match=r"harness.toml: \[data\]: unknown task or benchmark"):
+        load_settings()
+
+
+def test_the_nearest_task_or_benchmark_is_named() -> None:
+    with pytest.raises(UserError, match="did you mean 'raf_db'"):
+        load_settings(data={"rafdb": Path("x")})
+    assert set(load_settings(data={"pisc": Path("x"), "pisc_fine": Path("y")}).data) == {
+        "pisc", "pisc_fine",
+    }  # fmt: skip
+
+
+def test_a_data_path_that_the_run_does_not_use_is_refused_and_may_stand_in_the_file(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "harness.toml").write_text("[data]\npisc = 'relations'\n")
+    raf: dict[str, Path] = {"raf_db": tmp_path}
+    for asked in (
+        lambda: api.plan("null", "hagridv2", data=raf),
+        lambda: api.plan_training("socialfusion", "ft", "hagridv2", data=raf),
+    ):
+        with pytest.raises(UserError, match="'raf_db', which no task here asks about"):
+            asked()

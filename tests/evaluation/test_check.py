@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 import harness
 from harness.config.settings import load_settings
 from harness.evaluation.check import SplitReport, check_task
 from harness.evaluation.task import Task
+from harness.readers.gazefollow import DROPPED
+from harness.samples.views import BEYOND, SCALED
 from harness.specs.loader import with_options
 from harness.specs.yaml_loader import parse_yaml
 from tests.readers.people import counterfactuals, picture, shard
@@ -112,7 +116,7 @@ def test_a_label_that_is_no_option_is_named(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "list_patition_label.txt").write_text("test_0001.jpg 1\n", encoding="utf-8")
     spec = with_options(parse_yaml(SPEC), {})
-    settings = load_settings(data={"mood": tmp_path})
+    settings = load_settings().with_data({"mood": tmp_path})
     (report,) = check_task(Task(spec, settings), 0, lambda *_: None)[:1]
     found = {finding.kind: finding.examples for finding in report.problems}
     assert found["label outside the list"] == ["test_0001: surprise"]
@@ -129,3 +133,78 @@ def test_an_archive_is_checked_like_its_folder(tmp_path: Path, packed: str) -> N
     (report,) = check("fairface", path)
     assert problems(report) == {"count differs": 1}
     assert report.opened == 3
+
+
+def relations(root: Path, size: tuple[int, int], *, orientation: int = 1) -> Path:
+    """Write PISC's coarse test split: one image marked at 80 x 40, stored at another size."""
+    info = [{"id": 7, "imgW": 80, "imgH": 40, "bbox": [[5, 5, 30, 30], [40, 5, 90, 30]]}]
+    for name, content in (
+        ("annotation_image_info.json", info),
+        ("domain.json", {"7": {"1 2": 1}}),
+        ("domain_split/testidx.json", ["7"]),
+    ):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(json.dumps(content), encoding="utf-8")
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    (root / "image").mkdir(exist_ok=True)
+    Image.new("RGB", size, "white").save(root / "image" / "00007.jpg", exif=exif)
+    return root
+
+
+def test_boxes_on_images_of_another_size_are_told(tmp_path: Path) -> None:
+    (report,) = check("pisc_coarse", relations(tmp_path, (40, 20)))
+    told = {note.kind: note.count for note in report.notes}
+    assert told == {SCALED: 2, BEYOND: 1}
+    (report,) = check("pisc_coarse", relations(tmp_path, (80, 40)))
+    assert {note.kind: note.count for note in report.notes} == {BEYOND: 1}
+
+
+@pytest.mark.parametrize(("size", "orientation"), [((80, 50), 1), ((80, 40), 6)])
+def test_boxes_of_an_image_of_another_shape_are_a_problem(
+    tmp_path: Path, size: tuple[int, int], orientation: int
+) -> None:
+    (report,) = check("pisc_coarse", relations(tmp_path, size, orientation=orientation))
+    assert problems(report)["box cannot be placed"] == 1
+    assert "image/00007.jpg: box 'first person' was marked" in report.problems[-1].examples[0]
+
+
+def test_a_run_counts_the_boxes_it_scaled_and_says_so_under_its_table(tmp_path: Path) -> None:
+    result = harness.run(
+        "open_clip", "pisc_coarse", data={"pisc": relations(tmp_path / "d", (40, 20))},
+        results=tmp_path / "r", profile="demo",
+    )  # fmt: skip
+    (record,) = result.records
+    assert record.counts.notes == {SCALED: 2, BEYOND: 1}
+    notes = harness.leaderboard(tmp_path / "r").notes
+    assert any(f"{SCALED}: 2." in note for note in notes)
+
+
+def test_an_image_that_stands_in_two_splits_is_named(tmp_path: Path) -> None:
+    root = faces(tmp_path, 3)
+    (root / "fairface_label_train.csv").write_text(
+        HEADER + "train/0.jpg,3-9,Male,White,False\ntrain/9.jpg,3-9,Male,White,False\n",
+        encoding="utf-8",
+    )
+    (root / "train").mkdir()
+    (root / "train" / "0.jpg").write_bytes(picture(2))
+    (root / "train" / "9.jpg").write_bytes(picture(9))
+    _, train = check("fairface", root)
+    assert [(note.kind, note.examples) for note in train.notes] == [
+        ("image also in val", ["train/0.jpg is val/2.jpg"])
+    ]
+
+
+def test_samples_that_cannot_be_asked_are_named(tmp_path: Path) -> None:
+    for number, gaze in enumerate(("0.5,0.5", "-1,-1")):
+        Image.new("RGB", (200, 200)).save(tmp_path / f"{number}.jpg")
+        with (tmp_path / "test_annotations_release.txt").open("a", encoding="utf-8") as file:
+            file.write(f"{number}.jpg,0,0.1,0.1,0.3,0.8,0.3,0.2,{gaze},10,10,50,50,demo,\n")
+    report, *_ = check("gazefollow", tmp_path)
+    assert problems(report) == {"sample that cannot be asked": 1}
+    assert {note.kind: note.count for note in report.notes} == {DROPPED: 1}
+    result = harness.run(
+        "null", "gazefollow", data={"gazefollow": tmp_path}, results=tmp_path / "r"
+    )
+    assert result.records[0].counts.errors == 1
+    assert result.records[0].counts.notes == {DROPPED: 1}

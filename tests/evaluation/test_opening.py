@@ -19,7 +19,7 @@ from harness.errors import SampleError, UserError
 from harness.evaluation.opening import Opened, Workers, ahead, open_pictures
 from harness.runs.seal import SEALED
 from harness.samples import Box, ImageRef, Sample
-from harness.samples.mounts import mounted
+from harness.samples.roots import data_root
 from harness.samples.views import View
 from tests.evaluation.test_run import HERE, LOOK, look
 from tests.readers.people import counterfactuals, parquet, picture, shard
@@ -46,10 +46,15 @@ def of_disk(root: Path, number: int = 12) -> list[Sample]:
     for place in range(0, number, 2):
         if place != 2:
             (root / "images" / f"{place}.png").write_bytes(picture(place))
+    there = data_root(root)
     box = Box("person", 0, 0, 1, 1, "relative")
     return [
         Sample(
-            str(place), (ImageRef(f"images/{place // 2 * 2}.png", root),), None, "", boxes=(box,)
+            str(place),
+            (ImageRef(f"images/{place // 2 * 2}.png", there),),
+            None,
+            "",
+            boxes=(box,),
         )
         for place in range(number)
     ]
@@ -73,14 +78,19 @@ def test_processes_open_what_a_thread_opens(tmp_path: Path) -> None:
         check=True,
     )
     archived = [
-        Sample(held.id, (ImageRef(held.images[0].name, mounted(packed) / "in_zip"),), None, "")
+        Sample(held.id, (ImageRef(held.images[0].name, data_root(packed).sub("in_zip")),), None, "")
         for held in disk
     ]
     table = parquet(
         tmp_path / "a.parquet", [{"image": {"bytes": picture(row), "path": ""}} for row in range(7)]
     )
     embedded = [
-        Sample(str(row), (ImageRef(f"a:{row}", load=EmbeddedImage(table, row)),), None, "")
+        Sample(
+            str(row),
+            (ImageRef(f"a:{row}", load=EmbeddedImage(data_root(tmp_path), table.name, row)),),
+            None,
+            "",
+        )
         for row in range(9)  # two rows that are not there
     ]
     held = [Sample("held", (ImageRef("x", data=picture(3)), ImageRef("y", data=b"GIF")), None, "")]

@@ -47,12 +47,12 @@ Faces = Callable[[int], Path]
 
 
 def poll(data: Path) -> Task:
-    return Task(with_options(parse_yaml(POLL), {}), load_settings(data={"mood": data}))
+    return Task(with_options(parse_yaml(POLL), {}), load_settings().with_data({"mood": data}))
 
 
 def test_each_value_makes_a_sample_of_its_own(faces: Faces) -> None:
     task = poll(faces(3))
-    plain = harness.load_task("raf_db", data=task.located.root)
+    plain = harness.load_task("raf_db", data=str(task.located.root))
     names = [sample.id for sample in plain.samples()]
     assert [sample.id for sample in task.samples()] == [
         f"{name}#{value}" for name in names for value in ("the cook", "the judge")
@@ -113,7 +113,7 @@ OWN = (
 
 def test_without_values_a_sample_is_asked_about_its_own(faces: Faces) -> None:
     spec = with_options(parse_yaml(OWN), {})
-    task = Task(spec, load_settings(data={"mood": faces(1)}))
+    task = Task(spec, load_settings().with_data({"mood": faces(1)}))
     (sample,) = task.samples()
     assert spec.data.each is not None
     about = [
@@ -139,7 +139,8 @@ def test_a_plan_counts_the_ids_that_are_asked(faces: Faces, limit: int | None) -
 
 def test_repeated_ids_are_refused_when_each_value_is_asked_about(faces: Faces) -> None:
     task = poll(faces(2))
-    path = task.located.root / "basic" / "EmoLabel" / "list_patition_label.txt"
+    path = task.located.root.local("basic/EmoLabel/list_patition_label.txt")
+    assert path is not None
     lines = path.read_text().splitlines()
     again = next(line for line in lines if line.startswith("test_"))
     path.write_text("\n".join([*lines, again]))
@@ -153,7 +154,33 @@ def test_texts_to_embed_are_written_from_fields(faces: Faces) -> None:
     embed = re.sub(r"  - {id: recall, .*\n", "", embed)
     embed = re.sub(r"  odd:\n.*", "", embed, flags=re.DOTALL)
     spec = with_options(parse_yaml(embed), {})
-    task = Task(spec, load_settings(data={"mood": faces(1)}))
+    task = Task(spec, load_settings().with_data({"mood": faces(1)}))
     wants = [asked.request.want for asked in Asker(task).block(list(task.samples()))
              if asked.request is not None]  # fmt: skip
     assert wants == [Embed(("a photo of the cook",)), Embed(("a photo of the one who judges",))]
+
+
+@pytest.mark.parametrize(
+    ("task", "folder", "files", "words"),
+    [
+        ("raf_db", "basic", ["EmoLabel/list_patition_label.txt"],
+         "the folder given is the release's own 'basic': name the one it lies in"),
+        ("raf_db", "raf/EmoLabel", ["list_patition_label.txt"],
+         "list_patition_label.txt lies in the folder itself: move it to basic/EmoLabel"),
+        ("raf_db", "", ["RAF/basic/EmoLabel/list_patition_label.txt"],
+         "they lie in its folder 'RAF': name that one"),
+        ("pisc_fine", "", ["annotation_image_info.json", "relationship.json",
+                           "relation_testidx.json"],
+         "relation_testidx.json lies in the folder itself: move it to relationship_split"),
+        ("raf_db", "", ["other.txt"], "looked for basic/EmoLabel/list_patition_label.txt\n"),
+    ],
+)  # fmt: skip
+def test_files_that_lie_elsewhere_are_said_to(
+    tmp_path: Path, task: str, folder: str, files: list[str], words: str
+) -> None:
+    for name in files:
+        (tmp_path / folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / name).write_text("[]", encoding="utf-8")
+    with pytest.raises(UserError) as caught:
+        harness.load_task(task, data=tmp_path / folder).annotation_hashes()
+    assert words in str(caught.value)

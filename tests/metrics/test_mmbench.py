@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.descriptors import Json
 from harness.errors import DataError
 from harness.metrics import ScoredSample
-from harness.metrics.mmbench import CircularAccuracy, VanillaAccuracy
+from harness.metrics.mmbench import (
+    ALIKE,
+    FEWER,
+    UNSCORED,
+    CircularAccuracy,
+    VanillaAccuracy,
+)
 
 
 def question(name: str, *right: bool, rounds: int | None = None) -> list[ScoredSample]:
@@ -44,6 +53,26 @@ def test_a_question_with_a_round_missing_is_not_counted() -> None:
     samples = question("1", True, rounds=2) + question("2", False, False)
     assert circular(samples) == 0.0
     assert np.isnan(circular(question("1", True, rounds=2)))
+
+
+def told(samples: list[ScoredSample]) -> dict[str, int]:
+    return dict(CircularAccuracy({}, ()).notes(samples))
+
+
+def test_a_file_with_fewer_rounds_than_options_is_not_circular() -> None:
+    options: dict[str, Json] = {"A": "cat", "B": "dog", "C": "", "E": "fly"}
+    first = [replace(one, fields={**one.fields, **options}) for one in question("1", True)]
+    assert np.isnan(circular(first))
+    assert told(first) == {FEWER: 1}
+    whole = [replace(one, fields={**one.fields, **options}, target=letter, answer=letter)
+             for one, letter in zip(question("2", *[True] * 3), "ABE", strict=True)]  # fmt: skip
+    assert circular(first + whole) == 1.0
+    assert told(first + whole[:2]) == {FEWER: 1, UNSCORED: 1}
+
+
+def test_rounds_that_do_not_move_the_right_letter_are_told() -> None:
+    assert told(question("1", True, True)) == {ALIKE: 1}
+    assert circular(question("1", True, True)) == 1.0
 
 
 def test_the_vanilla_value_is_of_first_rounds() -> None:

@@ -14,6 +14,7 @@ from harness.errors import DataError, UserError
 from harness.readers._patterns import Pattern
 from harness.readers.cmsc import PARTS, Cmsc
 from harness.samples import Sample
+from harness.samples.roots import data_root
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -24,7 +25,7 @@ def touch(root: Path, *names: str) -> Path:
 
 
 def read(root: Path, split: str = "all", **options: Any) -> list[Sample]:
-    return list(Cmsc(options).samples(root, split))
+    return list(Cmsc(options).samples(data_root(root), split))
 
 
 def test_labels_come_from_the_name(tmp_path: Path) -> None:
@@ -53,7 +54,7 @@ def test_names_that_do_not_fit_are_counted_and_listed(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"1 of 10 names do not fit .*: odd.jpg"):
         read(tmp_path)
     assert len(read(tmp_path, max_unmatched=0.1)) == 9
-    assert Cmsc({"max_unmatched": 0.1}).left_out(tmp_path, "all") == ["odd.jpg"]
+    assert Cmsc({"max_unmatched": 0.1}).left_out(data_root(tmp_path), "all") == ["odd.jpg"]
 
 
 def test_a_concept_outside_the_list_is_refused(tmp_path: Path) -> None:
@@ -76,8 +77,8 @@ def test_a_table_says_the_same(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text(text, encoding="utf-8")
     (one,) = read(tmp_path, labels="table", table=name)
     assert (one.id, one.images[0].name, one.cluster) == ("a/1", "a/1.png", "chef/5")
-    assert Cmsc({"labels": "table", "table": name}).annotations(tmp_path, "test") == [
-        tmp_path / name
+    assert Cmsc({"labels": "table", "table": name}).annotations(data_root(tmp_path), "test") == [
+        name
     ]
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from harness.descriptors import ReaderDescriptor, load_target, parse_options
 from harness.readers.descriptors import READERS
+from harness.samples.roots import data_root
 
 source = pytest.importorskip("harness_demo_world.source")
 world = pytest.importorskip("harness_demo_world.world")
@@ -37,7 +38,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("descriptor", READERS, ids=lambda descriptor: descriptor.id)
 def test_every_split_is_read_whole(cache: Path, descriptor: ReaderDescriptor) -> None:
     benchmark = BENCHMARK.get(descriptor.id, descriptor.id)
-    root = source.DemoWorld().locate(benchmark, cache, ())
+    root = data_root(source.DemoWorld().locate(benchmark, cache, ()))
     given = {}
     if benchmark == "jrdb_social":
         given = {f"{split}_sequences": ",".join(world.sequences(SPLIT.get(split, split)))
@@ -46,11 +47,11 @@ def test_every_split_is_read_whole(cache: Path, descriptor: ReaderDescriptor) ->
         given = {"no_gesture": "include"}
     reader = load_target(descriptor)(parse_options(descriptor.options, given, owner=benchmark))
     for split in descriptor.splits:
-        if not all(path.is_file() for path in reader.annotations(root, split)):
+        if not all(map(root.is_file, reader.annotations(root, split))):
             assert split in ABSENT
             continue
         if benchmark == "cmsc":  # its labels are in the names of the pictures
-            root = source.DemoWorld().locate(benchmark, cache, ("test",))
+            root = data_root(source.DemoWorld().locate(benchmark, cache, ("test",)))
         samples = list(reader.samples(root, split))
         if (benchmark, split) in COUNTED:
             name, part = COUNTED[benchmark, split]

@@ -10,6 +10,7 @@ import pytest
 from harness.errors import DataError
 from harness.readers.fairface import OLDEST, FairFace
 from harness.samples import Sample
+from harness.samples.roots import data_root
 
 HEADER = "file,age,gender,race,service_test\n"
 
@@ -22,7 +23,7 @@ def release(root: Path, *rows: str, header: str = HEADER, folder: str = "") -> P
 
 
 def read(root: Path, **options: Any) -> list[Sample]:
-    return list(FairFace(options).samples(root, "val"))
+    return list(FairFace(options).samples(data_root(root), "val"))
 
 
 def test_a_row_is_a_face_with_its_groups(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from hypothesis import strategies as st
 
 from harness.errors import DataError
 from harness.readers import _json_stream
-from harness.readers._json_stream import elements, members
+from harness.readers._json_stream import elements as of_list
+from harness.readers._json_stream import members as of_object
+from harness.samples.roots import data_root
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -21,6 +24,16 @@ values = st.recursive(
     | st.dictionaries(st.text(max_size=6), inner, max_size=4),
     max_leaves=12,
 )  # fmt: skip
+
+
+def members(path: Path, inside: str = "") -> Iterator[tuple[str, Any]]:
+    return of_object(data_root(path.parent), path.name, inside)
+
+
+def elements(path: Path, inside: str = "") -> Iterator[tuple[int, Any]]:
+    return of_list(data_root(path.parent), path.name, inside)
+
+
 FRESH = [HealthCheck.function_scoped_fixture]
 
 
@@ -95,7 +108,7 @@ def test_the_line_of_an_error_is_right_far_into_a_file(
 
 
 def test_missing_files_and_keys_are_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="no such file"):
         list(members(tmp_path / "no.json"))
     (tmp_path / "a.json").write_text("{}")
     with pytest.raises(DataError, match="'labels' is missing"):

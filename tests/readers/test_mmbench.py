@@ -16,6 +16,7 @@ from harness.errors import DataError, SampleError
 from harness.readers.mmbench import MmBench
 from harness.samples import Group, Sample
 from harness.samples.images import open_image
+from harness.samples.roots import data_root
 
 COLUMNS = ("index", "question", "hint", "A", "B", "C", "D", "answer", "category", "image",
            "source", "L2-category", "comment", "split")  # fmt: skip
@@ -36,15 +37,16 @@ def row(index: int, image: str, answer: str = "A", **more: str) -> dict[str, str
 
 def write(root: Path, rows: list[dict[str, str]], name: str = "MMBench_DEV_EN.tsv") -> Path:
     path = root / name
+    columns = [*COLUMNS, *("E" for _ in range(any("E" in row for row in rows)))]
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, restval="", delimiter="\t", lineterminator="\n")
+        writer = csv.DictWriter(file, columns, restval="", delimiter="\t", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     return path
 
 
 def read(root: Path, split: str = "dev", **options: str) -> list[Sample]:
-    return list(MmBench(options).samples(root, split))
+    return list(MmBench(options).samples(data_root(root), split))
 
 
 def test_a_row_becomes_a_sample(tmp_path: Path) -> None:
@@ -54,7 +56,7 @@ def test_a_row_becomes_a_sample(tmp_path: Path) -> None:
     assert sample.cluster == "7"
     assert sample.target == "B"
     assert sample.fields == {"question": "What is 7?", "hint": "", "A": "cat", "B": "dog", "C": "",
-                             "D": "", "round": 0, "rounds": 1}  # fmt: skip
+                             "D": "", "E": "", "round": 0, "rounds": 1}  # fmt: skip
     assert sample.groups == {"category": Group("naming"), "l2_category": Group("perception")}
     assert open_image(sample.images[0]).pixels.getpixel((0, 0)) == (255, 0, 0)
 
@@ -148,6 +150,17 @@ def test_damage_is_named(tmp_path: Path, rows: list[dict[str, str]], said: str) 
         read(tmp_path)
 
 
+def test_a_fifth_option_is_read_and_a_sixth_refused(tmp_path: Path) -> None:
+    five = {**row(7, picture("red"), "E", C="cow"), "E": "fly"}
+    path = write(tmp_path, [five])
+    (sample,) = read(tmp_path)
+    assert (sample.target, sample.fields["E"]) == ("E", "fly")
+    text = path.read_text(encoding="utf-8").replace("split\tE", "split\tF")
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match="the column 'F' would be an option; options from A to E"):
+        read(tmp_path)
+
+
 def test_damaged_files_are_named(tmp_path: Path) -> None:
     path = write(tmp_path, [row(7, picture("red"))])
     whole = path.read_text(encoding="utf-8")
@@ -163,5 +176,5 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not UTF-8"):
         read(tmp_path)
     path.unlink()
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="no such file"):
         read(tmp_path)

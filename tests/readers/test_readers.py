@@ -11,7 +11,9 @@ import pytest
 from harness.descriptors import Json, load_target, parse_options
 from harness.errors import DataError, UserError
 from harness.readers.descriptors import READERS
+from harness.readers.gazefollow import DROPPED
 from harness.samples import Sample
+from harness.samples.roots import data_root
 
 BY_ID = {descriptor.id: descriptor for descriptor in READERS}
 
@@ -22,7 +24,7 @@ def make(name: str, **options: Json) -> Any:
 
 
 def read(name: str, root: Path, split: str = "test", **options: Json) -> list[Sample]:
-    return list(make(name, **options).samples(root, split))
+    return list(make(name, **options).samples(data_root(root), split))
 
 
 def write(root: Path, name: str, content: Any) -> Path:
@@ -34,7 +36,7 @@ def write(root: Path, name: str, content: Any) -> Path:
 
 
 @pytest.mark.parametrize("name", sorted(BY_ID))
-def test_options_have_defaults_and_refuse_other_values(name: str) -> None:
+def test_options_have_defaults_and_refuse_other_values(name: str, tmp_path: Path) -> None:
     units = next(option for option in BY_ID[name].options if option.name == "unit")
     assert units.default == units.choices[0]
     factory = load_target(BY_ID[name])
@@ -42,7 +44,7 @@ def test_options_have_defaults_and_refuse_other_values(name: str) -> None:
     with pytest.raises(UserError, match="unknown value"):
         factory({"unit": "planet"})
     with pytest.raises(UserError, match="unknown split"):
-        make(name).annotations(Path("root"), "tset")
+        make(name).annotations(data_root(tmp_path), "tset")
 
 
 # HaGRIDv2
@@ -56,8 +58,8 @@ def hand(*labels: str, **more: Any) -> dict[str, Any]:
 
 
 def hagrid(root: Path, **files: Any) -> Path:
-    for path in make("hagrid", no_gesture="include").annotations(root, "test"):
-        write(root, str(path.relative_to(root)), files.get(path.stem, {}))
+    for path in make("hagrid", no_gesture="include").annotations(data_root(root), "test"):
+        write(root, path, files.get(Path(path).stem, {}))
     return root
 
 
@@ -128,9 +130,9 @@ def test_hagrid_names_the_damaged_record(tmp_path: Path, entry: Any, words: str)
 
 def pisc(root: Path) -> Path:
     info = [
-        {"id": 7, "imgH": 9, "imgW": 9, "bbox": [[1, 2, 3, 4], [5, 6, 7, 8], [-1, 0, 20, 9]]},
-        {"id": 12, "imgH": 9, "imgW": 9, "bbox": [[0, 0, 1, 1], [1, 1, 2, 2]]},
-        {"id": 40, "imgH": 9, "imgW": 9, "bbox": []},
+        {"id": 7, "imgH": 8, "imgW": 9, "bbox": [[1, 2, 3, 4], [5, 6, 7, 8], [-1, 0, 20, 9]]},
+        {"id": 12, "imgH": 8, "imgW": 9, "bbox": [[0, 0, 1, 1], [1, 1, 2, 2]]},
+        {"id": 40, "imgH": 8, "imgW": 9, "bbox": []},
     ]
     write(root, "annotation_image_info.json", info)
     write(root, "domain.json", {"7": {"1 2": 1, "1 3": 3}, "12": {"1 2": 2}})
@@ -151,6 +153,7 @@ def test_pisc_counts_pairs_and_labels_from_one(tmp_path: Path) -> None:
         ("first person", 1, 2, 3, 4, "pixel"),
         ("second person", -1, 0, 20, 9, "pixel"),
     ]
+    assert {b.size for s in coarse for b in s.boxes} == {(9, 8)}
     fine = read("pisc", tmp_path)
     assert [(s.id, s.target) for s in fine] == [
         ("00012/2-1", "no relation"),
@@ -174,6 +177,8 @@ def test_pisc_counts_pairs_and_labels_from_one(tmp_path: Path) -> None:
         ("domain_split/testidx.json", ["x"], "whole number"),
         ("annotation_image_info.json", [{"id": 40, "bbox": []}], "image 7 is missing"),
         ("annotation_image_info.json", [{"id": 7}], "'bbox' is missing"),
+        ("annotation_image_info.json", [{"id": 7, "bbox": [], "imgW": 9}], "'imgH' is missing"),
+        ("annotation_image_info.json", [{"id": 7, "bbox": [], "imgW": 0, "imgH": 9}], "no size"),
         ("annotation_image_info.json", [{"id": 7, "bbox": [[1]]}], "should hold 4 numbers"),
     ],
 )
@@ -211,7 +216,25 @@ def test_gazefollow_groups_annotators_by_path_and_eye(tmp_path: Path) -> None:
     ]
     assert found[0].images[0].name == found[0].cluster == "test2/0/a.jpg"
     assert found[0].boxes[0].x2 == 100
-    assert found[0].fields == {"eye_x": 0.3, "eye_y": 0.2}
+    assert found[0].fields == {"eye_x": 0.3, "eye_y": 0.2, "annotators": 2}
+
+
+def test_gazefollow_drops_annotators_without_a_point_and_counts_them(tmp_path: Path) -> None:
+    rows = [gaze_row("a.jpg", "0.3,0.2", gaze) for gaze in ("0.6,0.5", "-1,-1", "0.8,0.4")]
+    rows += [gaze_row("b.jpg", "0.3,0.2", "-1,-1.0")] * 2
+    write(tmp_path, "test_annotations_release.txt", "\n".join(rows))
+    one, two = read("gazefollow", tmp_path)
+    assert (one.target, one.fields["annotators"]) == ([[0.6, 0.5], [0.8, 0.4]], 2)
+    assert (one.notes, one.fault) == ({DROPPED: 1}, None)
+    assert (two.target, two.fields["annotators"], two.notes) == (None, 0, {DROPPED: 2})
+    assert two.fault is not None
+    assert two.fault.kind == "no_point"
+    write(tmp_path, "test_annotations_release.txt", gaze_row("a.jpg", "0.3,0.2", "-1,0.5"))
+    with pytest.raises(DataError, match="one coordinate of the gaze is -1"):
+        read("gazefollow", tmp_path)
+    inside = [gaze_row("a.jpg", "0.3,0.2", gaze, "1") for gaze in ("-1,-1", "0.1,0.2")]
+    write(tmp_path, "train_annotations_release.txt", "\n".join(inside))
+    assert [s.target for s in read("gazefollow", tmp_path, "train")] == [[[0.1, 0.2]]]
 
 
 def test_gazefollow_keeps_train_rows_that_look_inside(tmp_path: Path) -> None:
@@ -341,12 +364,13 @@ def test_jrdb_takes_each_pair_once_a_frame(tmp_path: Path) -> None:
     assert (kept.id, kept.cluster) == (one.id, "street/000003.jpg")
 
 
-def test_jrdb_knows_the_toolkits_sequences_and_no_test_labels() -> None:
+def test_jrdb_knows_the_toolkits_sequences_and_no_test_labels(tmp_path: Path) -> None:
+    root = data_root(tmp_path)
     reader = make("jrdb_social")
-    assert len(reader.annotations(Path("r"), "train")) == 20
-    assert len(reader.annotations(Path("r"), "valid")) == 7
+    assert len(reader.annotations(root, "train")) == 20
+    assert len(reader.annotations(root, "valid")) == 7
     with pytest.raises(UserError, match="not public"):
-        reader.annotations(Path("r"), "test")
+        reader.annotations(root, "test")
 
 
 @pytest.mark.parametrize(

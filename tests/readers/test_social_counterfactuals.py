@@ -13,12 +13,12 @@ from harness.errors import DataError, SampleError, UserError
 from harness.readers.social_counterfactuals import SocialCounterfactuals
 from harness.samples import Sample
 from harness.samples.images import open_image
-from harness.samples.mounts import mounted
+from harness.samples.roots import data_root
 from tests.readers.people import counterfactuals, picture, shard
 
 
 def read(root: Path, split: str = "all", **options: Any) -> list[Sample]:
-    return list(SocialCounterfactuals(options).samples(root, split))
+    return list(SocialCounterfactuals(options).samples(data_root(root), split))
 
 
 def test_a_row_is_a_sample_of_its_occupation(tmp_path: Path) -> None:
@@ -128,31 +128,35 @@ def test_a_broken_shard_is_named(tmp_path: Path) -> None:
 
 def test_shards_that_are_not_there_are_told_by_their_numbers(tmp_path: Path) -> None:
     shard(tmp_path, counterfactuals("chef", 0), 1, 3)
-    files = SocialCounterfactuals({}).annotations(tmp_path, "test")
-    assert [(path.name[:20], path.is_file()) for path in files] == [
+    root = data_root(tmp_path)
+    files = SocialCounterfactuals({}).annotations(root, "test")
+    assert [(name[5:25], root.is_file(name)) for name in files] == [
         ("train-00000-of-00003", False),
         ("train-00001-of-00003", True),
         ("train-00002-of-00003", False),
     ]
-    empty = SocialCounterfactuals({}).annotations(tmp_path / "none", "test")
-    assert [path.is_file() for path in empty] == [False]
+    (tmp_path / "none").mkdir()
+    empty = SocialCounterfactuals({}).annotations(data_root(tmp_path / "none"), "test")
+    assert empty == ["data/train-00000-of-00061.parquet"]
 
 
 def test_the_hash_is_of_the_labels_alone(tmp_path: Path) -> None:
-    reader = SocialCounterfactuals({})
+    def hashed(path: Path) -> str:
+        return SocialCounterfactuals({}).content_hash(data_root(path.parent), path.name)
+
     rows = counterfactuals("chef", 0)
-    first = reader.content_hash(shard(tmp_path / "a", rows))
+    first = hashed(shard(tmp_path / "a", rows))
     other = [{**row, "image": {"bytes": b"other", "path": None}} for row in rows]
-    assert reader.content_hash(shard(tmp_path / "b", other)) == first
+    assert hashed(shard(tmp_path / "b", other)) == first
     rows[3]["a1"] = "White"
-    assert reader.content_hash(shard(tmp_path / "c", rows)) != first
+    assert hashed(shard(tmp_path / "c", rows)) != first
 
 
 def test_shards_are_read_inside_a_zip(tmp_path: Path) -> None:
     path = shard(tmp_path, counterfactuals("chef", 0))
     with zipfile.ZipFile(tmp_path / "scounter.zip", "w") as archive:
         archive.write(path, f"data/{path.name}")
-    plain, packed = read(tmp_path), read(mounted(tmp_path / "scounter.zip"))
+    plain, packed = read(tmp_path), read(tmp_path / "scounter.zip")
     assert [one.id for one in packed] == [one.id for one in plain]
     for one in (packed[8], packed[1]):
         assert open_image(one.images[0]).sha256

@@ -11,6 +11,7 @@ from harness.errors import DataError, SampleError
 from harness.readers.visogender import VisoGender
 from harness.samples import Sample
 from harness.samples.images import open_image
+from harness.samples.roots import data_root
 from tests.readers.people import picture
 
 OO = "OO_Visogender_10052025.tsv"
@@ -27,7 +28,7 @@ def release(root: Path, one: str = ONE, two: str = TWO) -> Path:
 
 
 def read(root: Path, **options: Any) -> list[Sample]:
-    return list(VisoGender(options).samples(root, "test"))
+    return list(VisoGender(options).samples(data_root(root), "test"))
 
 
 def test_a_row_asks_for_the_pronoun_of_the_occupation_s_person(tmp_path: Path) -> None:
@@ -59,17 +60,20 @@ def test_rows_without_a_picture_can_be_left_out_and_are_listed(tmp_path: Path) -
     (root / "images").mkdir()
     (root / "images" / "OO_1.jpg").write_bytes(picture())
     assert [one.id for one in read(root, missing="leave_out")] == ["OO_1"]
-    assert VisoGender({"missing": "leave_out"}).left_out(root, "test") == ["images/OP_1.jpg"]
-    assert VisoGender({}).left_out(root, "test") == []
+    assert VisoGender({"missing": "leave_out"}).left_out(data_root(root), "test") == [
+        "images/OP_1.jpg"
+    ]
+    assert VisoGender({}).left_out(data_root(root), "test") == []
 
 
 def test_the_newest_table_is_taken(tmp_path: Path) -> None:
     root = release(tmp_path)
     (root / "OP" / "OP_Visogender_02102023.tsv").write_text("IDX\nold", encoding="utf-8")
-    paths = VisoGender({}).annotations(root, "test")
-    assert [path.relative_to(root).as_posix() for path in paths] == [f"OO/{OO}", f"OP/{OP}"]
-    absent = VisoGender({}).annotations(tmp_path / "none", "test")
-    assert [path.name for path in absent] == [OO, OP]
+    paths = VisoGender({}).annotations(data_root(root), "test")
+    assert paths == [f"OO/{OO}", f"OP/{OP}"]
+    (tmp_path / "none").mkdir()
+    absent = VisoGender({}).annotations(data_root(tmp_path / "none"), "test")
+    assert absent == [OO, OP]
 
 
 @pytest.mark.parametrize(

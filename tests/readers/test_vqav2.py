@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from harness.errors import DataError
 from harness.readers.vqav2 import VqaV2
 from harness.samples import Group, Sample
+from harness.samples.roots import data_root
 
 ASKED = "v2_OpenEnded_mscoco_{}_questions.json"
 ANSWERED = "v2_mscoco_{}_annotations.json"
@@ -45,7 +46,7 @@ def release(root: Path, questions: list[Any], annotations: list[Any]) -> Path:
 
 
 def read(root: Path, split: str = "val") -> list[Sample]:
-    return list(VqaV2({}).samples(root, split))
+    return list(VqaV2({}).samples(data_root(root), split))
 
 
 def test_a_question_with_its_people(tmp_path: Path) -> None:
@@ -53,7 +54,7 @@ def test_a_question_with_its_people(tmp_path: Path) -> None:
     (sample,) = read(tmp_path)
     assert sample.id == "42000"
     assert sample.images[0].name == "val2014/COCO_val2014_000000000042.jpg"
-    assert sample.images[0].root == tmp_path
+    assert sample.images[0].root == data_root(tmp_path)
     assert sample.target == ["kite 42000"] * 10
     assert sample.cluster == "42"
     assert sample.fields == {"question": "What is 42000?"}
@@ -92,7 +93,7 @@ def test_a_test_split_has_no_answers(tmp_path: Path, split: str, part: str) -> N
     assert sample.target is None
     assert sample.groups == {}
     assert sample.images[0].name == "test2015/COCO_test2015_000000000007.jpg"
-    assert len(VqaV2({}).annotations(tmp_path, split)) == 1
+    assert len(VqaV2({}).annotations(data_root(tmp_path), split)) == 1
 
 
 def test_a_question_without_an_annotation_is_named(tmp_path: Path) -> None:
@@ -152,4 +153,19 @@ def test_a_file_cut_short_is_named(tmp_path: Path) -> None:
     path = tmp_path / ANSWERED.format("val2014")
     path.write_text(path.read_text(encoding="utf-8")[:-80], encoding="utf-8")
     with pytest.raises(DataError, match="ends too early"):
+        read(tmp_path)
+
+
+def test_a_question_whose_annotation_names_another_image_is_a_fault(tmp_path: Path) -> None:
+    right, wrong = annotation(42000, image_id=42), annotation(43000, image_id=44)
+    release(tmp_path, [question(42000, 42), question(43000, 43)], [right, wrong])
+    whole, other = read(tmp_path)
+    assert whole.fault is None
+    assert other.fault is not None
+    assert other.fault.message == (
+        "the question is about image 43, its annotation about image 44: the files are of different "
+        "releases"
+    )
+    release(tmp_path, [question(42000, 42)], [{**annotation(42000), "image_id": "x"}])
+    with pytest.raises(DataError, match="image_id should be a whole number"):
         read(tmp_path)

@@ -19,6 +19,7 @@ from PIL import Image
 from harness.errors import SampleError
 from harness.samples import ImageRef
 from harness.samples.images import open_image
+from harness.samples.roots import data_root
 
 RED = (200, 30, 40)
 
@@ -36,7 +37,7 @@ def shown(data: bytes) -> Image.Image:
 def kind_of(ref: ImageRef) -> str:
     with pytest.raises(SampleError) as caught:
         open_image(ref)
-    assert ref.name.split("\x00")[0] in str(caught.value)
+    assert ref.name.split("\x00")[0][:90] in str(caught.value)
     return caught.value.kind
 
 
@@ -78,29 +79,31 @@ def png_header(width: int, height: int) -> bytes:
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
-    assert kind_of(ImageRef("no.png", tmp_path)) == "image_missing"
-    assert kind_of(ImageRef("no.png", tmp_path / "no folder")) == "image_missing"
+    assert kind_of(ImageRef("no.png", data_root(tmp_path))) == "image_missing"
     assert kind_of(ImageRef("no.png")) == "image_missing"
 
 
 def test_an_empty_file(tmp_path: Path) -> None:
     (tmp_path / "a.png").touch()
-    assert kind_of(ImageRef("a.png", tmp_path)) == "image_empty"
+    assert kind_of(ImageRef("a.png", data_root(tmp_path))) == "image_empty"
     assert in_memory(b"") == "image_empty"
 
 
 def test_a_folder_a_name_that_is_too_long_and_a_file_as_folder(tmp_path: Path) -> None:
     (tmp_path / "a.png").mkdir()
     (tmp_path / "b").write_bytes(b"x")
-    assert kind_of(ImageRef("a.png", tmp_path)) == "image_unreadable"
-    assert kind_of(ImageRef("x" * 5000, tmp_path)) == "image_unreadable"
-    assert kind_of(ImageRef("b/c.png", tmp_path)) in {"image_missing", "image_unreadable"}
+    assert kind_of(ImageRef("a.png", data_root(tmp_path))) == "image_unreadable"
+    assert kind_of(ImageRef("x" * 5000, data_root(tmp_path))) == "image_unreadable"
+    assert kind_of(ImageRef("b/c.png", data_root(tmp_path))) in {
+        "image_missing",
+        "image_unreadable",
+    }
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.png")
-    assert kind_of(ImageRef("a.png", tmp_path)) == "image_unreadable"
+    assert kind_of(ImageRef("a.png", data_root(tmp_path))) == "image_unreadable"
 
 
 @pytest.mark.parametrize("data", [b"not an image", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM\0\0",
@@ -150,7 +153,7 @@ def test_a_file_with_too_many_bytes_is_not_read(
 ) -> None:
     monkeypatch.setattr("harness.samples.images.MAX_BYTES", 10)
     (tmp_path / "a.png").write_bytes(encoded(Image.new("RGB", (10, 10))))
-    assert kind_of(ImageRef("a.png", tmp_path)) == "image_too_large"
+    assert kind_of(ImageRef("a.png", data_root(tmp_path))) == "image_too_large"
 
 
 # Staying inside
@@ -160,7 +163,7 @@ def test_a_file_with_too_many_bytes_is_not_read(
 def test_a_name_that_leads_out(tmp_path: Path, name: str) -> None:
     (tmp_path / "a.png").write_bytes(encoded(Image.new("RGB", (4, 4))))
     (tmp_path / "root").mkdir()
-    assert kind_of(ImageRef(name, tmp_path / "root")) == "image_outside_root"
+    assert kind_of(ImageRef(name, data_root(tmp_path / "root"))) == "image_outside_root"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs links")
@@ -173,12 +176,12 @@ def test_links_may_stay_inside_and_may_not_lead_out(tmp_path: Path) -> None:
     (root / "folder").symlink_to(tmp_path)
     (root / "in.png").symlink_to(root / "b" / "in.png")
     (root / "loop.png").symlink_to(root / "loop.png")
-    assert kind_of(ImageRef("out.png", root)) == "image_outside_root"
-    assert kind_of(ImageRef("folder/out.png", root)) == "image_outside_root"
-    assert kind_of(ImageRef("loop.png", root)) == "image_unreadable"
-    assert open_image(ImageRef("in.png", root)).width == 4
+    assert kind_of(ImageRef("out.png", data_root(root))) == "image_outside_root"
+    assert kind_of(ImageRef("folder/out.png", data_root(root))) == "image_outside_root"
+    assert kind_of(ImageRef("loop.png", data_root(root))) == "image_unreadable"
+    assert open_image(ImageRef("in.png", data_root(root))).width == 4
     (tmp_path / "link").symlink_to(root)
-    assert open_image(ImageRef("in.png", tmp_path / "link")).width == 4
+    assert open_image(ImageRef("in.png", data_root(tmp_path / "link"))).width == 4
 
 
 # Modes

@@ -14,14 +14,17 @@ from PIL import Image
 from harness.errors import SampleError
 from harness.samples import Box, ImageRef
 from harness.samples.images import LoadedImage, open_image
-from harness.samples.views import View, apply_view
+from harness.samples.views import BEYOND, SCALED, TURNED, View, apply_view
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 
 
-def picture(width: int = 100, height: int = 50) -> LoadedImage:
+def picture(width: int = 100, height: int = 50, orientation: int = 1) -> LoadedImage:
+    """Return an image that is stored with these sides."""
     buffer = io.BytesIO()
-    Image.new("RGB", (width, height), "white").save(buffer, "PNG")
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.new("RGB", (width, height), "white").save(buffer, "PNG", exif=exif)
     return open_image(ImageRef("memory", data=buffer.getvalue()))
 
 
@@ -108,6 +111,58 @@ def test_too_few_boxes_are_an_error_of_the_sample() -> None:
         with pytest.raises(SampleError) as caught:
             apply_view(picture(), view, boxes)
         assert caught.value.kind == "box_missing"
+
+
+MARK = View(colours=("red",))
+
+
+@pytest.mark.parametrize(("width", "height"), [(50, 25), (200, 100), (33, 17), (33, 16), (67, 33)])
+def test_a_box_is_scaled_to_a_copy_of_another_size_and_told(width: int, height: int) -> None:
+    box = Box("a", 10, 5, 30, 40, size=(100, 50))
+    shown = apply_view(picture(width, height), MARK, (box, box))
+    share = Box("a", 0.1, 0.1, 0.3, 0.8, "relative")
+    assert drawn(shown, RED) == drawn(apply_view(picture(width, height), MARK, (share,)), RED)
+    assert shown.notes == {SCALED: 2}
+    as_marked = apply_view(picture(), MARK, (box,))
+    assert (drawn(as_marked, RED), as_marked.notes) == ((10, 5, 30, 40), {})
+
+
+@pytest.mark.parametrize("size", [(100, 60), (50, 100), (104, 50), (0, 0), (100, -50)])
+def test_a_box_of_an_image_of_another_shape_is_an_error(
+    size: tuple[int, int],
+) -> None:
+    with pytest.raises(SampleError, match=f"marked on an image of {size[0]} x {size[1]}") as caught:
+        apply_view(picture(), MARK, (Box("a", 10, 5, 30, 40, size=size),))
+    assert caught.value.kind == "box_of_other_image"
+
+
+def test_an_exif_turn_the_annotators_did_not_see_is_an_error_of_the_sample() -> None:
+    turned = picture(100, 50, orientation=6)
+    assert (turned.width, turned.height) == (50, 100)
+    with pytest.raises(SampleError, match="EXIF orientation turns it"):
+        apply_view(turned, MARK, (Box("a", 10, 5, 30, 40, size=(100, 50)),))
+    seen = apply_view(turned, MARK, (Box("a", 5, 10, 40, 30, size=(50, 100)),))
+    assert (drawn(seen, RED), seen.notes) == ((5, 10, 40, 30), {})
+
+
+@pytest.mark.parametrize(
+    ("image", "box"),
+    [(picture(100, 50, 3), Box("a", 10, 5, 30, 40, size=(100, 50))),
+     (picture(50, 50, 6), Box("a", 10, 5, 30, 40, size=(50, 50))),
+     (picture(100, 50, 6), Box("a", 10, 5, 30, 40)),
+     (picture(100, 50, 2), Box("a", 0.1, 0.2, 0.5, 0.6, "relative"))],
+)  # fmt: skip
+def test_a_turn_that_nothing_tells_the_annotators_saw_is_told(image: LoadedImage, box: Box) -> None:
+    assert apply_view(image, MARK, (box,)).notes == {TURNED: 1}
+
+
+@pytest.mark.parametrize(
+    ("box", "times"),
+    [(Box("a", -1, 0, 101, 51), 0), (Box("a", -2, 0, 50, 50), 1), (Box("a", 9, 9, 102, 20), 1),
+     (Box("a", 9, 9, 20, 60), 1), (Box("a", 0.1, 0.1, 1.2, 0.5, "relative"), 1)],
+)  # fmt: skip
+def test_boxes_that_reach_beyond_their_image_are_told(box: Box, times: int) -> None:
+    assert apply_view(picture(), MARK, (box,)).notes == ({BEYOND: times} if times else {})
 
 
 def test_keys_tell_views_and_boxes_apart() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from harness.runs.submissions._xlsx import workbook
 
 SERVER = "the MMBench server (https://mmbench.opencompass.org.cn)"
-_FIELDS = ("question", "hint", "A", "B", "C", "D")
+_FIELDS = ("question", "hint", "A", "B", "C", "D", "E")
 COLUMNS = ("index", *_FIELDS, "category", "l2-category", "prediction")
 
 

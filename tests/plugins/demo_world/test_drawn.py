@@ -14,6 +14,7 @@ from harness_demo_world.layouts.drawn import THINGS, DrawnThings, position
 
 from harness.errors import DataError
 from harness.plugins import plugins
+from harness.samples.roots import data_root
 from harness.specs.catalog import load_catalog
 
 PEOPLE = ("person", "people", "face", "hand", "man", "woman", "look")
@@ -69,4 +70,4 @@ def test_the_specs_ask_for_labels_that_are_drawn(lines: list[dict[str, Any]]) ->
 def test_a_line_that_is_none_is_said(tmp_path: Path, line: str) -> None:
     (tmp_path / "val.jsonl").write_text(line + "\n")
     with pytest.raises(DataError, match=r"val\.jsonl:1"):
-        list(Drawn({}).samples(tmp_path, "val"))
+        list(Drawn({}).samples(data_root(tmp_path), "val"))

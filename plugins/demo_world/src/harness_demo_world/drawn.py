@@ -11,9 +11,9 @@ from harness.samples import ImageRef, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from harness.descriptors import Json
+    from harness.samples import DataRoot
 
 TARGETS = ("caption", "colour", "count", "position")
 
@@ -29,15 +29,17 @@ class Drawn:
         self._target = records.choice(options, "target", TARGETS)
         records.choice(options, "unit", ("image",))
 
-    def annotations(self, root: Path, split: str) -> Sequence[Path]:
+    def annotations(self, root: DataRoot, split: str) -> Sequence[str]:
         """Return the split's lines."""
-        return [root / f"{split}.jsonl"]
+        del root
+        return [f"{split}.jsonl"]
 
-    def samples(self, root: Path, split: str) -> Iterator[Sample]:
+    def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
         """Yield the pictures that have the target, in the file's order."""
-        (path,) = self.annotations(root, split)
-        for number, line in records.lines(path):
-            where = f"{path}:{number}"
+        (name,) = self.annotations(root, split)
+        place = root.where(name)
+        for number, line in records.lines(root, name):
+            where = f"{place}:{number}"
             try:
                 held = json.loads(line)
             except ValueError as error:

@@ -12,6 +12,7 @@ from harness.config.settings import Settings, load_settings
 from harness.evaluation.ask import open_sample
 from harness.evaluation.task import Task
 from harness.samples.images import MAX_PIXELS
+from harness.samples.roots import data_root
 from harness.specs import ChooseSpec
 from harness.specs.prompt import build_turns, options_as_sent, render_answer
 from PIL import Image
@@ -75,7 +76,7 @@ def drawn_task(name: str, seed: int, cache: Path, split: str) -> Task:
     """Return a task whose data are drawn in the world with this seed."""
     found = spec(name)
     benchmark = found.data.benchmark
-    root = DemoWorld(seed).locate(benchmark, cache, (split,))
+    root = data_root(DemoWorld(seed).locate(benchmark, cache, (split,)))
     (source,) = harness_data_sources()
     options = source.reader_options.get(benchmark, {})
     return _DrawnTask(found, settings(), Located(root, source.id, options, source.marks))
