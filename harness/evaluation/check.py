@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any
 
 from harness.errors import DataError, SampleError, UserError
-from harness.evaluation.task import Task
+from harness.evaluation.task import Task, elsewhere
 from harness.plugins import find, plugins
 from harness.readers import LeavesOut
 from harness.samples import Box, ImageRef
@@ -139,10 +139,13 @@ def _check_split(task: Task, split: str, images: int | None, tick: Tick) -> Spli
     report = SplitReport(split, published=published)
     root = task.located.root
     missing = Finding("annotation file missing")
-    for name in task.reader.annotations(root, split):
+    files = list(task.reader.annotations(root, split))
+    for name in files:
         if not root.is_file(name):
             missing.add(name)
     if missing.count:
+        hint = elsewhere(root, [name for name in files if not root.is_file(name)])
+        missing.examples += [hint.removeprefix("; ")] if hint else []
         report.problems.append(missing)
         return report
     chosen: list[ImageRef] = []

@@ -126,11 +126,11 @@ class Task:
         files = list(self.reader.annotations(root, split))
         missing = [name for name in files if not root.is_file(name)]
         if missing:
-            elsewhere = _elsewhere(root, missing)
             shown = ", ".join(missing[:5])
             more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+            more += elsewhere(root, missing)
             raise UserError(
-                f"annotations of {self.id!r} ({split}) are missing: looked for {shown}{more}{elsewhere}",
+                f"annotations of {self.id!r} ({split}) are missing: looked for {shown}{more}",
                 where=root,
                 fix=f"{' '.join(self.spec.data.obtain.split())}; or --profile demo for drawn data",
             )
@@ -143,7 +143,7 @@ def _sound(sample: Sample) -> Sample:
     return sample
 
 
-def _elsewhere(root: DataRoot, missing: Sequence[str]) -> str:
+def elsewhere(root: DataRoot, missing: Sequence[str]) -> str:
     """Say where files lie that are not where the release has them; nothing if that is not known.
 
     They may lie too high (unpacked without their folders), or the folder that was given is one of
@@ -157,10 +157,8 @@ def _elsewhere(root: DataRoot, missing: Sequence[str]) -> str:
         folder = "/".join(steps[:cut])
         if str(root).replace("\\", "/").endswith(folder):
             return f"; the folder given is the release's own {folder!r}: name the one it lies in"
-        return (
-            f"; {steps[-1]} lies in {'/'.join(steps[cut:-1]) or 'the folder itself'}: move "
-            f"it to {'/'.join(steps[:-1])}"
-        )
+        there = "/".join(steps[cut:-1]) or "the folder itself"
+        return f"; {steps[-1]} lies in {there}: move it to {'/'.join(steps[:-1])}"
     below = root.list()[:_FOLDERS_SEEN]
     inside = next((name for name in below if root.is_file(f"{name}/{first}")), None)
     return "" if inside is None else f"; they lie in its folder {quoted(inside)}: name that one"

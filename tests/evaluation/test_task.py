@@ -12,7 +12,7 @@ import pytest
 
 import harness
 from harness.config.settings import load_settings
-from harness.errors import DataError
+from harness.errors import DataError, UserError
 from harness.evaluation.ask import Asker
 from harness.evaluation.plan import BLOCK_IMAGES, Selection, plan_task
 from harness.evaluation.score import Scorer, scored
