@@ -13,6 +13,8 @@ from typing import Any
 from harness.errors import DataError, SampleError, quoted, short, unknown
 from harness.samples.roots import DataRoot
 
+_MOST = (1 << 63) - 1
+_CELL = 1 << 17  # characters
 _LINE = 1 << 20  # bytes; those of releases have some hundred at most
 
 
@@ -42,9 +44,16 @@ def cells(text: str, where: str) -> list[str]:
         DataError: a cell that is too long, or a quote that does not end on the line.
     """
     try:
-        return next(csv.reader([text], strict=True))
+        found = next(csv.reader([text], strict=True))
     except csv.Error as error:
         raise DataError(f"not a line of a CSV: {error}", where=where) from None
+    longest = max(map(len, found), default=0)
+    if longest > _CELL:  # csv's own limit belongs to the process
+        raise DataError(
+            f"not a line of a CSV: a cell of {longest:,} characters, the limit is {_CELL:,}",
+            where=where,
+        )
+    return found
 
 
 def decoded(data: bytes, where: str, *, first: bool = False) -> str:
@@ -94,13 +103,16 @@ def as_text(value: Any, what: str, where: str) -> str:
 
 
 def as_whole(value: Any, what: str, where: str) -> int:
-    """Return a whole number, given as one or as its digits; DataError otherwise."""
+    """Return a whole number of 63 bits, given as one or as its digits; DataError otherwise."""
     try:
         if isinstance(value, bool | float):
             raise ValueError
         if isinstance(value, str) and not value.strip().removeprefix("-").isdecimal():
             raise ValueError
-        return int(value)
+        number = int(value)
+        if not -_MOST <= number <= _MOST:
+            raise ValueError
+        return number
     except (TypeError, ValueError):
         raise DataError(
             f"{what} should be a whole number, found {quoted(value)}", where=where

@@ -344,6 +344,6 @@ def _number(record: Any, key: str, path: str, index: int) -> int:
     if type(value) is not int or not 0 <= value <= _MOST:
         where = f"{path}: [{index}]"
         value = records.as_whole(records.member(record, key, where), key, where)
-        if not 0 <= value <= _MOST:
+        if value < 0:
             raise DataError(f"{key} {quoted(value)} is no id", where=where)
     return value

@@ -9,7 +9,7 @@ from io import BufferedReader
 from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING, NoReturn, final
 
-from harness.errors import DataError, PluginError
+from harness.errors import DataError, PluginError, quoted
 
 if TYPE_CHECKING:
     from harness.samples.archives import Archive, Entry
@@ -228,6 +228,11 @@ class DataRoot:
         return where if isinstance(where, Path) else None
 
     def _full(self, name: str) -> str:
+        if type(name) is not str:
+            raise PluginError(
+                f"a file of a release is named by a text, not by {quoted(name)}",
+                fix="return its way from the root, such as 'labels/a.json' (docs/plugins.md, Readers)",
+            )
         relative = PurePosixPath(name)
         if relative.is_absolute() or ".." in relative.parts or "\x00" in name:
             where = self.where(name.partition("\x00")[0])

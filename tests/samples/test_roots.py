@@ -148,6 +148,8 @@ def test_a_root_used_as_a_path_says_what_to_use_instead(tmp_path: Path, kind: st
     for use in (lambda: root / "x", lambda: Path(root), lambda: os.listdir(root)):  # noqa: PTH208
         with pytest.raises(UserError, match="a data root is no path"):
             use()
+    with pytest.raises(UserError, match="named by a text, not by PosixPath"):
+        root.is_file(tmp_path / "notes.txt")
     assert not hasattr(root, "glob")
     assert not isinstance(root, Path)
 
