@@ -231,7 +231,7 @@ class DataRoot:
         if type(name) is not str:
             raise PluginError(
                 f"a file of a release is named by a text, not by {quoted(name)}",
-                fix="return its way from the root, such as 'labels/a.json' (docs/plugins.md, Readers)",
+                fix="give its way from the root, such as 'labels/a.json' (docs/plugins.md)",
             )
         relative = PurePosixPath(name)
         if relative.is_absolute() or ".." in relative.parts or "\x00" in name:
@@ -359,5 +359,5 @@ def _again(place: str, below: str) -> DataRoot:
 def _no_path(what: str, instead: str) -> NoPath:
     return NoPath(
         f"a data root is no path: it has no {what}",
-        fix=f"a reader uses {instead} (docs/plugins.md, Readers)",
+        fix=f"a reader uses {instead} (docs/plugins.md)",
     )
