@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import Literal, TypedDict, Unpack
 
 from harness.config.data import refuse_unused
 from harness.config.settings import Settings, load_settings
@@ -25,7 +25,7 @@ from harness.evaluation.run import (
 )
 from harness.evaluation.subject import Subject, find_subject
 from harness.evaluation.task import Task
-from harness.models import Runtime
+from harness.models import Runtime, threads
 from harness.plugins import plugins
 from harness.runs import EvaluationRecord, read_evaluation, read_evaluations
 from harness.samples.images import MAX_PIXELS
@@ -130,6 +130,8 @@ class Asking(TypedDict, total=False):
         batch_size: Requests a forward pass; the model chooses when ``None``.
         deterministic: Records byte-equal at any batch size.
         kv_budget: Bytes that keys and values may take at once.
+        threads: Of PyTorch on a CPU; ``auto`` goes by the model's size and by what else runs. They
+            wait without spinning, unless PyTorch was imported before.
         seed: For whatever is random.
         variants: Ways of asking each task otherwise as well: ``paraphrases``, ``rotations=3``,
             ``shuffles=3`` (of options that a prompt lists), separated by commas.
@@ -154,6 +156,7 @@ class Asking(TypedDict, total=False):
     batch_size: int | None
     deterministic: bool
     kv_budget: int | None
+    threads: int | Literal["auto"]
     seed: int
     variants: str
     max_pixels: int
@@ -172,6 +175,8 @@ def plan(
     results = asked.get("results")
     if asked.get("workers", 0) < 0:
         raise UserError("fewer than no workers", fix="workers=0 opens images in a thread")
+    if (number := asked.get("threads", "auto")) != "auto" and number < 1:
+        raise UserError(f"{number} threads compute nothing", fix="threads='auto', or 1 or more")
     settings = load_settings(
         profile=asked.get("profile"),
         results=Path(results) if results else None,
@@ -184,6 +189,7 @@ def plan(
         deterministic=asked.get("deterministic", False),
         cache=settings.cache / "features",
         kv_budget=asked.get("kv_budget"),
+        threads=asked.get("threads", "auto"),
     )
     folder = asked.get("checkpoint")
     weights = None if folder is None else open_checkpoint(folder)
@@ -278,6 +284,7 @@ def plan_training(
     model: str, recipe: str, tasks: str | Iterable[str], **asked: Unpack[Teaching]
 ) -> TrainingPlan:
     """Plan a training without loading a weight; arguments as for :func:`train`."""
+    threads.wait_passively(if_busy=True)
     how = asked.get("settings", TrainingSettings())
     held = load_settings(profile=asked.get("profile"), data=asked.get("data"))
     # Half a number's digits are too few for small steps: without autocast all weights are whole.

@@ -17,7 +17,7 @@ from harness.descriptors import Json
 from harness.evaluation.run import task_options
 from harness.evaluation.subject import Subject, find_subject
 from harness.evaluation.task import Task
-from harness.models import Runtime
+from harness.models import Runtime, threads
 from harness.plugins import plugins
 from harness.specs.catalog import load_catalog
 from harness.training.checkpoint import open_checkpoint
@@ -37,6 +37,7 @@ class Asking(TypedDict, total=False):
 
 
 def _settled(tasks: str, asked: Asking) -> tuple[Settings, list[Task], Runtime]:
+    threads.wait_passively()
     settings = load_settings(
         profile=asked.get("profile"), results=asked.get("results"), data=asked.get("data")
     )

@@ -44,12 +44,18 @@ def sample_ids(text: str | None) -> frozenset[str] | None:
         raise UserError(f"the list of ids cannot be read: {error}", where=path) from None
 
 
-def batch(text: str) -> int | None:
-    """Return a batch size, ``None`` for ``auto``."""
+def count(text: str, flag: str) -> int | None:
+    """Return a number from 1 to a million, ``None`` for ``auto``.
+
+    Raises:
+        UserError: when it is neither.
+    """
     if text == "auto":
         return None
-    if not text.isdigit() or int(text) < 1:
-        raise UserError(f"--batch-size {text!r} is neither auto nor a whole number above 0")
+    if not re.fullmatch(r"0*[1-9][0-9]{0,5}", text):
+        raise UserError(
+            f"{flag} {text[:40]!r} is neither auto nor a whole number above 0", fix=f"{flag} auto"
+        )
     return int(text)
 
 
@@ -113,6 +119,13 @@ def size(text: str | None) -> int | None:
     type=click.IntRange(min=0),
     help="Processes that open images ahead; 0: a thread does.",
 )
+@click.option(
+    "--threads",
+    default="auto",
+    show_default=True,
+    metavar="auto|N",
+    help="Of PyTorch on a CPU; auto goes by the model's size and by what else runs.",
+)
 @click.option("--seed", default=0, show_default=True)
 @click.option(
     "--variants",
@@ -162,7 +175,8 @@ def run(**flags: Any) -> int:
         ids=ids,
         device=flags["device"],
         dtype=flags["dtype"],
-        batch_size=batch(flags["batch_size"]),
+        batch_size=count(flags["batch_size"], "--batch-size"),
+        threads=count(flags["threads"], "--threads") or "auto",
         deterministic=flags["deterministic"],
         kv_budget=size(flags["kv_budget"]),
         seed=flags["seed"],

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from harness.engine.alone import score_alone
-from harness.engine.batching import Batches, fitting_positions, free_memory, most_positions
+from harness.engine.batching import (
+    CPU_VALUES,
+    Batches,
+    fitting_positions,
+    free_memory,
+    most_positions,
+)
 from harness.engine.cache import position_bytes
 from harness.engine.checking import check_scores, check_texts, settle
 from harness.engine.contract import IMAGE, PromptError, VisionLanguageModel
@@ -17,6 +24,7 @@ from harness.engine.contrast import Against
 from harness.engine.features import FeatureCache
 from harness.engine.generation import Write, Written, generate
 from harness.engine.scoring import score_options
+from harness.engine.together import Together
 from harness.engine.tokens import Ids, Joint, require_text
 from harness.engine.tree import Prompt
 from harness.models import Runtime
@@ -24,6 +32,7 @@ from harness.requests import Choose, Failed, Generate, Request, Response, Scores
 from harness.samples.images import LoadedImage
 
 _IMAGES = 16  # encoded at once on a GPU
+_CPU_IMAGES = 8  # encoded at once on a CPU by a small encoder; more are not faster
 _KNOWN_PROMPTS = 4096
 
 Results = dict[str, Scores | Text | Failed]
@@ -57,13 +66,16 @@ class EngineAnswerer:
         self._sharing = sharing
         self._checked: set[tuple[str, type]] = set()
         self._notes: list[str] = []
-        # Alone, an image gives the same bytes whatever others the disk already holds.
+        # An image has the bytes that it has alone, whatever others the disk already holds; on a GPU
+        # when that is asked for, and there such features are kept apart from those of batches.
         gpu = model.device.type == "cuda"
-        self._images_at_once = _IMAGES if gpu and not runtime.deterministic else 1
+        self._in_batches = gpu and not runtime.deterministic
+        self._alone = Together(model.encode, partial(_images_at_once, model, runtime))
         keeps = runtime.cache is not None and model.features_key is not None
+        about = {**(model.features_key or {}), "device": model.device.type}
         self._features = FeatureCache(
             runtime.cache / "features" if keeps and runtime.cache is not None else None,
-            {**(model.features_key or {}), "device": model.device.type},
+            {**about, "alone": True} if gpu and runtime.deterministic else about,
         )
         # The same question with the same options comes with every sample of a task.
         self._prompts: dict[object, Joint | Failed] = {}
@@ -94,6 +106,12 @@ class EngineAnswerer:
         results |= self._choose(choices)
         results |= self._generate(texts)
         return [Response(request.id, results[request.id]) for request in requests]
+
+    def parameters(self) -> int:
+        """Return the number of the model's weights, those of its parts."""
+        return sum(
+            weight.numel() for part in self._model.parts().values() for weight in part.parameters()
+        )
 
     def notes(self) -> list[str]:
         """Return what whoever reads the record should know of how the answers were computed."""
@@ -159,29 +177,36 @@ class EngineAnswerer:
         """Return each distinct image's positions (T, W), or why it was rejected, by its key."""
         distinct = list({image.key: image for image in images}.values())
         found: dict[str, Tensor | Failed] = {}
-        for start in range(0, len(distinct), self._images_at_once):
-            chunk = distinct[start : start + self._images_at_once]
-            features: dict[str, Tensor] = {}
-            for image in chunk:
-                held = self._features.get(image.key)
-                if held is not None:
-                    features[image.key] = held
-            encoded = self._encode([image for image in chunk if image.key not in features])
-            for key, result in encoded.items():
-                if isinstance(result, Failed):
-                    found[key] = result
-                else:
-                    features[key] = result
-                    self._features.put(key, result)
-            if features:
-                found |= zip(features, self._model.connect(list(features.values())), strict=True)
+        size = _IMAGES if self._in_batches else max(1, len(distinct))
+        for start in range(0, len(distinct), size):
+            found |= self._positions(distinct[start : start + size])
+        return found
+
+    def _positions(self, images: Sequence[LoadedImage]) -> dict[str, Tensor | Failed]:
+        features: dict[str, Tensor] = {}
+        for image in images:
+            kept = self._features.get(image.key)
+            if kept is not None:
+                features[image.key] = kept
+        found: dict[str, Tensor | Failed] = {}
+        for key, result in self._encode([one for one in images if one.key not in features]).items():
+            if isinstance(result, Failed):
+                found[key] = result
+            else:
+                features[key] = result
+                self._features.put(key, result)
+        size = len(features) if self._in_batches else 1
+        for start in range(0, len(features), max(1, size)):
+            keys = list(features)[start : start + size]
+            connected = self._model.connect([features[key] for key in keys])
+            found |= zip(keys, connected, strict=True)
         return found
 
     def _encode(self, images: Sequence[LoadedImage]) -> dict[str, Tensor | Failed]:
         if not images:
             return {}
         try:
-            features = self._model.encode(images)
+            features = (self._model.encode if self._in_batches else self._alone)(images)
         except PromptError as error:
             if len(images) > 1:  # find out which
                 return {key: one for image in images for key, one in self._encode([image]).items()}
@@ -278,6 +303,16 @@ class EngineAnswerer:
     def _stop_sharing(self, problem: str) -> None:
         self._sharing = False
         self._notes.append(f"prefix sharing is off for this model: {problem}")
+
+
+def _images_at_once(model: VisionLanguageModel, runtime: Runtime, values: int) -> int:
+    """Return how many images to encode at once on a CPU, from the values that one leaves.
+
+    One under ``--deterministic``, which rests on no check of a batch.
+    """
+    if runtime.deterministic or model.device.type != "cpu" or not model.one_shape:
+        return 1
+    return min(_CPU_IMAGES, CPU_VALUES // max(1, values))
 
 
 def batches_for(model: VisionLanguageModel, runtime: Runtime) -> Batches:

@@ -58,6 +58,8 @@ class VisionLanguageModel(ABC):
         features_key: What an image's features depend on beside its bytes (encoder and weights,
             layer, preprocessing, dtype); ``None`` when they must not be kept on disk.
         trains: Parts that train when nobody says which: of those in :meth:`parts`, and ``lora``.
+        one_shape: Whether the encoder sees every image in one shape, so that it may be given
+            several at once on a CPU (where each has the bytes that it has alone, which is checked).
     """
 
     language_model: Any
@@ -65,6 +67,7 @@ class VisionLanguageModel(ABC):
     ends: frozenset[int]
     features_key: Mapping[str, Json] | None = None
     trains: tuple[str, ...] = ("connector", "lora")
+    one_shape: bool = False
 
     @abstractmethod
     def prompt(self, turns: Sequence[Turn], options: Sequence[str]) -> Joint:

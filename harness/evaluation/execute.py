@@ -24,7 +24,7 @@ from harness.evaluation.score import Record, Scorer
 from harness.evaluation.summarise import Summary, summarise
 from harness.events import BlockAnswered
 from harness.guard import described, not_plain
-from harness.models import Answerer
+from harness.models import Answerer, threads
 from harness.models.contract import TakesNotes
 from harness.plugins import contract_of, find, plugins
 from harness.runs.journal import Journal
@@ -180,6 +180,7 @@ def _finish(job: Job, journal: Journal, started: float, answered: int) -> None:
             "samples_answered": answered,
             "seconds": round(seconds, 3),
             "samples_per_second": round(answered / seconds, 3) if answered else None,
+            **({"cpu": held} if answered and (held := threads.in_use()) else {}),
         },
     )
     seal(directory)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import PurePath
@@ -13,7 +13,8 @@ from harness.descriptors import Json, ModelDescriptor, Option, parse_options
 from harness.errors import ModelError, UserError, unknown
 from harness.evaluation.methods import Method
 from harness.evaluation.task import Task
-from harness.models import Answerer, Model, Runtime
+from harness.models import Answerer, Model, Runtime, threads
+from harness.models.contract import HasSize
 from harness.models.guard import identity_of, loaded, make_model
 from harness.plugins import find, plugins
 from harness.samples import Sample
@@ -71,11 +72,14 @@ class Subject:
     _models: dict[str, Model] = field(default_factory=dict)
     _loaded: dict[str, Answerer] = field(default_factory=dict)
     _unloadable: dict[str, ModelError] = field(default_factory=dict)
+    _put_back: Callable[[], None] | None = None
 
     def model(self, task: Task) -> Model:
         """Return the model for a task, made once."""
         key = task.id if self.descriptor.needs_task else ""
         if key not in self._models:
+            if self.runtime.threads is not None and self.descriptor.requires:
+                threads.wait_passively()  # what is imported next may load PyTorch
             about = (task,) if self.descriptor.needs_task else ()
             self._models[key] = make_model(self.descriptor, self.options, *about)
         return self._models[key]
@@ -99,9 +103,21 @@ class Subject:
         return self._loaded[key]
 
     def _load(self, model: Any) -> Any:
-        if self.checkpoint is None:
-            return model.load(self.runtime)
-        return self.checkpoint.answerer(model, self.runtime)
+        answerer: Any = (
+            model.load(self.runtime)
+            if self.checkpoint is None
+            else self.checkpoint.answerer(model, self.runtime)
+        )
+        if self.runtime.threads is not None:
+            size = answerer.parameters() if isinstance(answerer, HasSize) else None
+            put_back = threads.settle(
+                self.runtime.threads,
+                size,
+                device=self.runtime.device,
+                fixed=self.runtime.deterministic,
+            )
+            self._put_back = self._put_back or put_back
+        return answerer
 
     def record(self, task: Task) -> dict[str, Json]:
         """Return what ``evaluation.json`` says of the model."""
@@ -157,6 +173,9 @@ class Subject:
             except ModelError as error:
                 problems.append(error.message)
         self._loaded.clear()
+        if self._put_back is not None:
+            self._put_back()
+            self._put_back = None
         return problems
 
 

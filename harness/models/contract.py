@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from harness.descriptors import Json
 from harness.requests import Request, Response
@@ -23,6 +23,8 @@ class Runtime:
         deterministic: Fixed shapes, so that records are byte-equal at any batch size.
         cache: Folder for what is worth keeping between runs (features of frozen encoders).
         kv_budget: Bytes that keys and values may take at once; ``None`` leaves it to the model.
+        threads: Of PyTorch on a CPU: a number, ``auto`` (by the model's size and what else runs),
+            or ``None`` to leave number and waiting as they are.
     """
 
     device: str = "auto"
@@ -31,6 +33,7 @@ class Runtime:
     deterministic: bool = False
     cache: Path | None = None
     kv_budget: int | None = None
+    threads: int | Literal["auto"] | None = None
 
 
 class Answerer(Protocol):
@@ -55,6 +58,15 @@ class TakesNotes(Protocol):
 
     def notes(self) -> list[str]:
         """Return what whoever reads the record should know; printed once, and recorded."""
+        ...
+
+
+@runtime_checkable
+class HasSize(Protocol):
+    """An answerer that knows how large its model is, which tells how many threads it can use."""
+
+    def parameters(self) -> int:
+        """Return the number of the model's weights."""
         ...
 
 

@@ -55,6 +55,8 @@ class BunnyModel(VisionLanguageModel):
         features_key: What an image's features depend on.
     """
 
+    one_shape = True
+
     def __init__(  # noqa: PLR0913  the parts that a Bunny has
         self,
         language_model: Any,

@@ -84,6 +84,10 @@ class ProcessorAnswerer:
             results |= self._answer_group(text, several)
         return [Response(request.id, results[request.id]) for request in requests]
 
+    def parameters(self) -> int:
+        """Return the number of the model's weights."""
+        return sum(weight.numel() for weight in self._loaded.model.parameters())
+
     def notes(self) -> list[str]:
         """Return what whoever reads the record should know of how the answers were computed."""
         return list(self._notes)

@@ -66,6 +66,8 @@ class LlavaModel(VisionLanguageModel):
         features_key: What an image's features depend on.
     """
 
+    one_shape = True
+
     def __init__(
         self, model: Any, asking: Asking, context: int, features_key: Mapping[str, Json]
     ) -> None:
@@ -163,6 +165,8 @@ class TiledLlavaModel(LlavaModel):
         context: Positions it can take.
         features_key: What an image's features depend on.
     """
+
+    one_shape = False
 
     def __init__(
         self, model: Any, asking: Asking, context: int, features_key: Mapping[str, Json]

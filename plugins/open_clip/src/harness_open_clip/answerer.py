@@ -69,6 +69,10 @@ class DualEncoderAnswerer:
         self._read([text for request in requests for text in self._sentences(request)])
         return [Response(request.id, self._one(request, images)) for request in requests]
 
+    def parameters(self) -> int:
+        """Return the number of the encoder's weights."""
+        return self._encoder.parameters()
+
     def close(self) -> None:
         """Free what was loaded."""
         self._encoder.close()

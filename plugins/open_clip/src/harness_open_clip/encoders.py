@@ -60,6 +60,10 @@ class LoadedEncoder(ABC):
     def drops(self, text: str) -> bool:
         """Whether the tokenizer makes of a text what it makes of none."""
 
+    def parameters(self) -> int:
+        """Return the number of weights."""
+        return sum(weight.numel() for weight in self._model.parameters())
+
     def close(self) -> None:
         """Free the weights."""
         self._model = None

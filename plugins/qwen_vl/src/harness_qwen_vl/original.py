@@ -43,6 +43,8 @@ class OriginalQwenVL(VisionLanguageModel):
         features_key: What images' features depend on.
     """
 
+    one_shape = True
+
     def __init__(  # noqa: PLR0913  named choices
         self,
         checkpoint: Checkpoint,

@@ -28,6 +28,8 @@ class SpokenModel(VisionLanguageModel):
         UserError: when the language model's chat template, if it is wanted, cannot be used.
     """
 
+    one_shape = True
+
     def __init__(self, model: SocialFusionModel, *, encoder: Source, score_eos: bool) -> None:
         self._model = model
         self._form = FORMATS[model.settings.prompt_format]
