@@ -72,9 +72,7 @@ def asked(model: Any, pictures: list[LoadedImage], **runtime: Any) -> list[int]:
         return inner(images)
 
     model.encode = encode
-    shown = [
-        LoadedImage(pictures[0].pixels, "x", chr(ord("A") + at) * 3, 8, 8) for at in range(20)
-    ]
+    shown = [LoadedImage(pictures[0].pixels, "x", chr(ord("A") + at) * 3, 8, 8) for at in range(20)]
     turns = [(Turn("user", "who", (image,)),) for image in shown]
     requests = [
         Request(f"r{at}", f"s{at}", "t", turn, Choose(("a", "b"))) for at, turn in enumerate(turns)
