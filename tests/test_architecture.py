@@ -42,6 +42,7 @@ LEVELS = (
         "events",
         "lazy",
         "plugins",
+        "progress",
         "resources",
         "_version",
     },

@@ -21,6 +21,7 @@ from harness.evaluation.ask import open_sample
 from harness.evaluation.plan import Selection
 from harness.evaluation.subject import Subject
 from harness.evaluation.task import Task
+from harness.progress import EachMinute
 from harness.requests import Turn
 from harness.samples import Sample
 from harness.samples.images import MAX_PIXELS, LoadedImage
@@ -135,6 +136,7 @@ def _distances(
     from harness.analysis.hidden import layer_distances, pair_ids
 
     def pairs() -> Iterator[Pair]:
+        far = EachMinute(say, held[0].task.id, len(held), "pairs")
         for one in held:
             try:
                 image = one.image()
@@ -142,6 +144,7 @@ def _distances(
                 raise UserError(f"a picture cannot be opened: {error}") from None
             turns, answer = one.turns(image)
             yield pair_ids(model, turns, answer), image
+            far.advance()
 
     return layer_distances(model, pairs, say)
 

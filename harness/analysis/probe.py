@@ -31,6 +31,7 @@ from harness.analysis.scoring import Samples, measured, paired, scored, value_of
 from harness.analysis.splits import SPLITS, Probed, Row, open_row, targets
 from harness.descriptors import Json
 from harness.errors import DataError, UserError
+from harness.progress import EachMinute
 from harness.stats.paired import Paired, corrected
 
 if TYPE_CHECKING:
@@ -184,9 +185,10 @@ def see(
             for row in task.rows[split]:
                 if row.key not in places:
                     missing.setdefault(row.key, (task, row))
-    say(f"{encoder.name}: {len(missing):,} pictures to encode, layers {list(tower.layers)}")
+    say(f"{encoder.name}: {len(missing):,} images to encode, layers {list(tower.layers)}")
     rejected = 0
     held = list(missing.values())
+    far = EachMinute(say, encoder.name, len(held), "images")
     for start in range(0, len(held), settings.batch):
         batch = held[start : start + settings.batch]
         shown = [open_row(task.spec, row) for task, row in batch]
@@ -196,6 +198,7 @@ def see(
                 continue
             _require_finite(encoder.name, image.key, found)
             store.put(image.key, found)
+        far.advance(len(batch))
     store.flush()
     if missing:
         places = store.places(wanted)

@@ -23,6 +23,7 @@ from harness.engine.contract import VisionLanguageModel
 from harness.engine.trained import ADAPTER, LORA, Trained, chosen_parts, load, prepare
 from harness.engine.training import TrainingModule
 from harness.errors import SampleError, UserError
+from harness.progress import EachMinute
 from harness.samples.images import MAX_PIXELS
 from harness.training.items import Items
 from harness.training.pool import Pool
@@ -173,6 +174,7 @@ def gradients(  # noqa: PLR0913  what a pass over minibatches is made of
         for pool, batches in pools:
             items = Items(pool, model, MAX_PIXELS)
             rows = []
+            far = EachMinute(say, pool.examples[0].task, len(batches), "minibatches")
             for places in batches:
                 rows.append(_of_batch(module, items, places, micro_batch, sketcher))
                 _require_reached(trained, sketcher)
@@ -181,6 +183,7 @@ def gradients(  # noqa: PLR0913  what a pass over minibatches is made of
                     raise UserError(
                         f"the gradient is not finite, samples {names}", fix="--dtype float32"
                     )
+                far.advance()
             found.append(np.stack(rows))
             say(f"{pool.examples[0].task}: {len(rows)} minibatches")
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,6 +12,7 @@ import click
 from harness.cli._tables import clean, print_json, print_table
 from harness.errors import HarnessError, UserError
 from harness.plugins import plugins
+from harness.progress import EachMinute
 
 if TYPE_CHECKING:
     from harness.evaluation.check import Finding, SplitReport
@@ -210,7 +212,7 @@ def _print_finding(finding: Finding, mark: str) -> None:
 
 
 class _Bar:
-    """A progress bar on standard error; silent where that is no terminal."""
+    """A progress bar on standard error, or a line a minute where that is no terminal."""
 
     def __enter__(self) -> _Bar:
         from rich.console import Console
@@ -223,6 +225,8 @@ class _Bar:
         )  # fmt: skip
         self._progress.start()
         self._doing = self._progress.add_task("", total=None)
+        self._is_bar = console.is_terminal
+        self._lines: dict[str, EachMinute] = {}
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -230,3 +234,9 @@ class _Bar:
 
     def __call__(self, doing: str, done: int, total: int | None) -> None:
         self._progress.update(self._doing, description=doing, completed=done, total=total)
+        if not self._is_bar and total is not None:
+            if doing not in self._lines:
+                self._lines[doing] = EachMinute(
+                    partial(click.echo, err=True), doing, total, "images"
+                )
+            self._lines[doing].reach(done)

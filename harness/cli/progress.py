@@ -1,4 +1,4 @@
-"""What a person sees of a run: the plan as a table, then one progress bar a task."""
+"""What a person sees of a run: the plan, then a bar for each task, or lines where none can be."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+import click
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -18,12 +19,19 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from harness.progress import EachMinute, duration
+
 if TYPE_CHECKING:
     from harness.evaluation.run import Planned
 
 
+def log(text: str) -> None:
+    """Write a line to standard error now, for whoever follows a log file."""
+    click.echo(text, err=True)
+
+
 class Display:
-    """A reporter for terminals; use as a context manager."""
+    """A reporter for terminals and log files; use as a context manager."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -37,6 +45,7 @@ class Display:
             disable=not console.is_terminal,
         )
         self._bar: Any = None
+        self._lines: EachMinute | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -71,7 +80,7 @@ class Display:
                 f"{plan.samples:,}",
                 f"{len(plan.blocks):,}",
                 state,
-                duration(item.seconds),
+                estimate(item.seconds),
                 escape(plan.task.located.origin),
             )
         self._console.print(table)
@@ -100,29 +109,31 @@ class Display:
         ]
 
     def task(self, job: Planned) -> None:
-        """Begin a task's bar."""
+        """Begin a task's bar, or say in a line that it begins."""
+        self._bar = self._lines = None
         if job.state == "done":
-            self._bar = None
             return
-        self._progress.start()
-        self._bar = self._progress.add_task(job.job.plan.task.spec.name, total=job.job.plan.samples)
+        name, total = job.job.plan.task.spec.name, job.job.plan.samples
+        if self._console.is_terminal:
+            self._progress.start()
+            self._bar = self._progress.add_task(name, total=total)
+            return
+        log(f"{name}: {total:,} samples" + (f", {job.journaled:,} done" if job.journaled else ""))
+        self._lines = EachMinute(log, name, total, "samples", done=job.journaled)
+        self._lines.reach(0)  # blocks of before are counted first
 
     def progress(self, samples: int) -> None:
-        """Move the bar."""
+        """Move the bar, or say at most once a minute how far the task is."""
         if self._bar is not None:
             self._progress.advance(self._bar, samples)
+        if self._lines is not None:
+            self._lines.advance(samples)
 
     def say(self, note: str) -> None:
         """Print a note above the bars."""
         self._console.print(escape(note))
 
 
-def duration(seconds: float | None, unknown: str = "after block 1") -> str:
+def estimate(seconds: float | None) -> str:
     """Return seconds as people say them, or when they will be known."""
-    if seconds is None:
-        return unknown
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}"
+    return "after block 1" if seconds is None else duration(seconds)

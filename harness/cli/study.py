@@ -14,7 +14,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from harness.cli.progress import log
+from harness.progress import EachMinute
 from harness.training.figures import came_to
+from harness.training.steps import EachMinuteSteps
 
 if TYPE_CHECKING:
     from harness.descriptors import Json
@@ -170,7 +173,7 @@ def _print(result: StudyResult, console: Console, *, as_json: bool) -> int:
 
 
 class _Display:
-    """Prints a line for each trial, epoch and evaluation."""
+    """Prints a line for each trial, epoch and evaluation, and one a minute within them."""
 
     def __init__(self, console: Console, plans: Sequence[TrialPlan]) -> None:
         self._console = console
@@ -181,6 +184,7 @@ class _Display:
     def trial(self, number: int, total: int, plan: TrialPlan) -> None:
         """Print what begins."""
         self._started = time.monotonic()
+        self._steps = EachMinuteSteps(log, f"  {plan.trial.name}", plan.steps)
         self.say(f"[{number}/{total}] {plan.trial.name}")
 
     def ended(self, plan: TrialPlan, problem: str) -> None:
@@ -200,12 +204,14 @@ class _Display:
         self.say(said)
 
     def step(self, figures: Mapping[str, float]) -> None:
-        """Say when memory made batches smaller."""
+        """Say when memory made batches smaller, and once a minute how far the training is."""
+        self._steps.step(figures)
         if "micro_batch" in figures:
             self.say(f"  memory ran out: micro-batches of {figures['micro_batch']:.0f}")
 
     def epoch(self, number: int, figures: Mapping[str, Json]) -> None:
         """Print what a finished epoch came to."""
+        self._steps.epoch(number, figures)
         if "steps" in figures:
             self.say(f"  epoch {number + 1}: {came_to(figures)}")
 
@@ -214,11 +220,15 @@ class _Display:
 
     def task(self, job: Planned) -> None:
         """Print which task begins, unless it is done."""
+        name, total = job.job.plan.task.id, job.job.plan.samples
+        self._samples = EachMinute(log, f"  {name}", total, "samples", done=job.journaled)
         if job.state != "done":
-            self.say(f"  {job.job.plan.task.id}: {job.job.plan.samples:,} samples")
+            self.say(f"  {name}: {total:,} samples")
+            self._samples.reach(0)  # blocks of before are counted first
 
     def progress(self, samples: int) -> None:
-        """Ignore blocks."""
+        """Say once a minute how far the task is."""
+        self._samples.advance(samples)
 
     def say(self, note: str) -> None:
         """Print a note."""

@@ -13,11 +13,13 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from harness.cli.progress import duration
+from harness.cli.progress import log
 from harness.cli.run import pairs
+from harness.progress import duration
 from harness.training import figures as words
 from harness.training.processes import processes
 from harness.training.settings import TrainingSettings
+from harness.training.steps import EachMinuteSteps
 
 if TYPE_CHECKING:
     from harness.descriptors import Json
@@ -235,7 +237,7 @@ def _cost(plan: TrainingPlan, known: Estimate | None) -> dict[str, str]:
 
 
 class _Display:
-    """A progress bar over steps, and a line for each epoch.
+    """A progress bar over steps or a line a minute, and a line for each epoch.
 
     Args:
         console: Where to print.
@@ -257,6 +259,9 @@ class _Display:
             speed_estimate_period=3600,  # a step of a large model takes minutes
         )
         self._bar = self._progress.add_task("steps", total=steps)
+        self._lines: EachMinuteSteps | None = None
+        if not console.is_terminal and not console.quiet:
+            self._lines = EachMinuteSteps(log, "training", steps)
         self._steps = steps
         self._before = 0
         self._says_time = says_time
@@ -274,6 +279,8 @@ class _Display:
         if "micro_batch" in figures:
             self.say(f"memory ran out: micro-batches of {figures['micro_batch']:.0f}")
             return
+        if self._lines is not None:
+            self._lines.step(figures)
         done = self._before + int(figures.get("step", 0))
         self._progress.update(self._bar, completed=done)
         if (loss := figures.get("loss")) is not None:
@@ -283,6 +290,8 @@ class _Display:
 
     def epoch(self, number: int, figures: Mapping[str, Json]) -> None:
         """Print what an epoch will see, or what it came to."""
+        if self._lines is not None:
+            self._lines.epoch(number, figures)
         if isinstance(steps := figures.get("steps"), int):
             self._before += steps
             said = words.came_to(figures)

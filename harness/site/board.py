@@ -77,6 +77,7 @@ def write_boards(
                     *(source_of(panel) for panel in shown.reported),
                     *shown.notes,
                     *rank_note(shown, "Bold:", "underlined:"),
+                    *(["A number with › leads to its evaluation."] if pages else ()),
                 ],
                 choices=[
                     (name, _name(other, 0), other == place) for other, name in enumerate(names)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+from harness import progress
 from harness.cli.main import invoke, main
 
 Capture = pytest.CaptureFixture[str]
@@ -44,6 +46,9 @@ ASK = ("--model", "majority", "--tasks", "raf_db")
         ((*ASK, "--profile", "ful"), "did you mean 'full'?"),
         ((*ASK, "--profile", "full"), "--profile demo"),
         ((*ASK, "--batch-size", "0"), "neither auto nor"),
+        ((*ASK, "--batch-size", "\u00b2"), "neither auto nor"),
+        ((*ASK, "--threads", "0"), "neither auto nor"),
+        ((*ASK, "--threads", "9" * 5000), "neither auto nor"),
         ((*ASK, "--kv-budget", "2 apples"), "is no size"),
         ((*ASK, "--ids", "@gone.txt"), "the list of ids cannot be read"),
         ((*ASK, "--limit", "0"), "--limit"),
@@ -136,3 +141,21 @@ def test_the_table_says_demo(capsys: Capture) -> None:
     assert "RAF-DB" in out
     code, out, _ = run(capsys, *ASK)
     assert "done" in out
+
+
+def test_a_log_file_hears_of_each_task_and_of_how_far_it_is_on_standard_error(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "MINUTE", 0.0)
+    ask = ("--model", "majority", "--tasks", "raf_db,gazefollow", "--limit", "150")
+    code, out, err = run(capsys, *ask)
+    assert code == 0
+    lines = err.splitlines()
+    assert [line for line in lines if line.endswith(": 150 samples")] == [
+        "raf_db: 150 samples",
+        "gazefollow: 150 samples",
+    ]
+    assert any(re.match(r"raf_db: \d+ of 150 samples", line) for line in lines)
+    assert "of 150 samples" not in out
+    _, _, again = run(capsys, *ask)
+    assert again == ""

@@ -149,7 +149,7 @@ def test_a_shipped_layout_prints_its_table(
 ) -> None:
     assert invoke(main, ["leaderboard", "--layout", "socialfusion", "--format", "plain"]) == 0
     said = capsys.readouterr().out
-    assert said.startswith("Five social perception tasks")
+    assert said.startswith("Social perception tasks")
     assert "No evaluation of hagridv2, gazefollow, jrdb_social." in said
 
 

@@ -47,6 +47,19 @@ def groups(table: Table) -> list[tuple[str, str]]:
 # --- what is shipped ------------------------------------------------------------------------------
 
 
+def test_a_shipped_layout_says_in_its_title_and_caption_nothing_of_the_rows() -> None:
+    """Whatever was evaluated can stand in them: baselines, other trainings, another world."""
+    of_rows = re.compile(
+        r"train|joint|tun(ed|ing)|one by one|alone|together|with(out)? |after|resampl|loss|demo|"
+        r"multimodal|model|group|concept|paper|five|two|three tasks",
+        re.IGNORECASE,
+    )
+    for name in layout_names():
+        held = load_layout(name)
+        assert not of_rows.search(held.title), held.title
+        assert not of_rows.search(held.caption), held.caption
+
+
 def test_every_shipped_layout_loads() -> None:
     assert {"asd_ablation", "asd_main", "socialfusion"} <= set(layout_names())
     for name in layout_names():

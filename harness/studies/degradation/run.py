@@ -26,6 +26,7 @@ from harness.specs.catalog import load_catalog
 from harness.studies.degradation.study import BEFORE, DegradationStudy
 from harness.training.run import RECORD, run_training
 from harness.training.settings import TrainingSettings
+from harness.training.steps import EachMinuteSteps
 
 _APART = ("limit", "parts")  # what a file says beside the settings of a training
 _CONTINUED_PARTS = "vision_tower,connector,lora"
@@ -130,7 +131,8 @@ class _Runner:
         if not (folder / RECORD).is_file():
             self._say(f"train {name}, seed {seed}: {plan.steps} steps")
             folder.parent.mkdir(parents=True, exist_ok=True)
-            run_training(plan, folder)
+            watcher = EachMinuteSteps(self._say, name, plan.steps)
+            run_training(plan, folder, watcher)
         return folder
 
     # --- probes -----------------------------------------------------------------------------------
