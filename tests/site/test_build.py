@@ -125,7 +125,9 @@ def test_every_page_forbids_what_it_does_not_need(site: Path) -> None:
 
 def test_only_second_best_is_underlined_and_a_link_has_a_mark_of_its_own(site: Path) -> None:
     (style,) = site.rglob("site.css")
-    rules = dict(re.findall(r"^(\.numbers [^{]+?) \{ (.+) \}$", style.read_text("utf-8"), re.M))
+    rules = dict(
+        re.findall(r"^(\.numbers [^{]+?) \{ (.+) \}$", style.read_text("utf-8"), re.MULTILINE)
+    )
     assert [name for name, rule in rules.items() if "underline" in rule] == [".numbers u"]
     assert "text-decoration: none" in rules[".numbers td a"]
     assert 'content: "\\203a"' in rules[".numbers td a::after"]
