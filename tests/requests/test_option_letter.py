@@ -85,3 +85,41 @@ def test_mistakes_are_told() -> None:
 @given(st.text())
 def test_a_text_is_taken_as_it_is(text: str) -> None:
     assert VerbatimExtractor({}, ())(text, {}) == Extracted(text.strip())
+
+
+CHINESE: dict[str, Json] = {"A": "\u732b", "B": "\u72d7", "C": "\u7ef4\u751f\u7d20C", "D": "\u9e1f"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("选项B", "B"),
+        ("答案是B。", "B"),
+        ("（B）", "B"),
+        ("Ｂ．狗", "B"),
+        ("B", "B"),
+        ("我选择B，因为图中有一只狗在跑，旁边还有很多人", "B"),
+        ("不是A，应选B", "B"),
+        ("排除A、C，选D", "D"),
+        ("答案：【B】", "B"),
+        ("答案是C. 维生素C", "C"),
+        ("选项A是错的，所以答案是B", "B"),
+        ("狗", "B"),
+        ("The answer is B.", "B"),
+    ],
+)
+def test_a_letter_is_found_in_chinese(text: str, expected: str) -> None:
+    extract = OptionLetterExtractor({"rule": "by_language", "language": "cn"}, ())
+    assert extract(text, CHINESE).answer == expected
+
+
+@pytest.mark.parametrize("text", ["A和B", "答案是D或者B", "无法判断", "AB", "选项A正确，选项B正确"])
+def test_chinese_that_names_none_or_several_is_unparsed(text: str) -> None:
+    extract = OptionLetterExtractor({"rule": "chinese"}, ())
+    assert extract(text, CHINESE) == Extracted(None, "unparsed")
+
+
+def test_the_language_chooses_the_rule_unless_one_is_named() -> None:
+    for options in ({}, {"language": "en"}, {"rule": "vlmevalkit_bounded", "language": "cn"}):
+        assert OptionLetterExtractor(options, ())("选项B", CHINESE).answer is None
+    assert OptionLetterExtractor({"language": "cn"}, ())("选项B", CHINESE).answer == "B"

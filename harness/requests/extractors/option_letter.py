@@ -7,6 +7,7 @@ of EvolvingLMMs-Lab/lmms-eval (75571cfe), both with no judge model behind them.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -99,18 +100,56 @@ def _lmms_eval(text: str, choices: Choices) -> str:
     return _by_text(text, first_four)
 
 
+_CHINESE = re.compile(r"[\u2e80-\u303f\u31c0-\u9fff\uf900-\ufaff\uff00-\uffef\u2018-\u201d]")
+_CHINESE_NOT = re.compile(
+    r"(?:不应该?选|不能选|不选择?|不会?是|并非|而非|排除)(?:了)?(?:选项|答案)?\W{0,3}"
+    r"[A-Z](?:\s*[、,和与及或]\s*[A-Z])*(?![A-Za-z])"
+)
+_CHINESE_LETTER = (
+    r"(?:应该?)?(?:是|为|选)?(?:选项)?[\s:*(\[\"“「【】]*([A-Z])"
+    r"(?![A-Za-z]|\s*(?:或者?|和|与|及|、|,|/)\s*[A-Z](?![A-Za-z]))"
+)
+_CHINESE_NAMED = (  # the surest first
+    re.compile(r"答案" + _CHINESE_LETTER, re.IGNORECASE),
+    re.compile(r"(?:选项|选择|选)" + _CHINESE_LETTER, re.IGNORECASE),
+)
+
+
+def _chinese(text: str, choices: Choices) -> str:
+    """Find a letter in a Chinese answer: this project's rule, for what English rules do not see.
+
+    Full-width letters and brackets are taken for plain ones, Chinese characters part words as
+    blanks do, and letters that are ruled out ("不是A") do not count. A letter behind "答案是" goes
+    before one behind "选项" or "选", and that before any other.
+    """
+    plain = _CHINESE_NOT.sub(" ", unicodedata.normalize("NFKC", text))
+    for pattern in _CHINESE_NAMED:
+        named = {letter.upper() for letter in pattern.findall(plain)} & choices.keys()
+        if named:
+            return named.pop() if len(named) == 1 else ""
+    steps = _Steps(True, _ANSWER_IS_BOUNDED, True)
+    letter = _letter(steps, _CHINESE.sub(" ", plain), choices)
+    if letter or len(text) > 2 * sum(map(len, choices.values())):
+        return letter
+    return _by_text(text, choices)
+
+
 RULES: dict[str, Rule] = {
     "vlmevalkit_bounded": partial(_vlmevalkit, _Steps(True, _ANSWER_IS_BOUNDED, True)),
+    "chinese": _chinese,
     "vlmevalkit_2026_08": partial(_vlmevalkit, _Steps(True, _ANSWER_IS, True)),
     "vlmevalkit_2026_02": partial(_vlmevalkit, _Steps(True, None, True)),
     "vlmevalkit_2025_04": partial(_vlmevalkit, _Steps(False, None, False)),
     "lmms_eval": _lmms_eval,
 }
-"""The rules by name, the default first; dates are those of the versions read.
+"""The rules by name; dates are those of the versions read.
 
 ``vlmevalkit_bounded`` is this project's: as of 2026-08, with a word boundary behind the letter, so
-that "answer is Bird" is not B. Later changes there get a name of their own here.
+that "answer is Bird" is not B. ``chinese`` is this project's too. Later changes there get a name of
+their own here.
 """
+BY_LANGUAGE = "by_language"
+_OF_LANGUAGE = {"en": "vlmevalkit_bounded", "cn": "chinese"}
 
 
 class OptionLetterExtractor:
@@ -121,12 +160,15 @@ class OptionLetterExtractor:
     refusal is a refusal. Both are wrong answers.
 
     Args:
-        options: ``rule``, one of :data:`RULES`.
+        options: ``rule``, one of :data:`RULES`, or ``by_language``: ``chinese`` where ``language``
+            is ``cn``, else ``vlmevalkit_bounded``.
     """
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         del labels
-        name = str(options.get("rule") or next(iter(RULES)))
+        name = str(options.get("rule") or BY_LANGUAGE)
+        if name == BY_LANGUAGE:
+            name = _OF_LANGUAGE.get(str(options.get("language") or "en"), "vlmevalkit_bounded")
         if name not in RULES:
             raise unknown("value", name, RULES, where="option 'rule'")
         self._rule = RULES[name]
