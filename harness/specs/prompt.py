@@ -105,7 +105,7 @@ def _on_sample(spec: TaskSpec, template: Template, sample: Sample) -> str:
     """Render a template that sees the fields, named options as ``option.NAME``, and ``options``."""
     seen: dict[str, Json] = dict(sample.fields)
     if template.options:
-        seen["option"] = {name: held.value for name, held in spec.options.items()}
+        seen["option"] = _options(spec)
     if "options" in template.fields:
         sent = list(options_as_sent(spec, sample))
         seen["options"] = [*(spec.variant.ordered(sent, sample.id) if spec.variant else sent)]
@@ -159,4 +159,11 @@ def render_answer(spec: TaskSpec, target: Json) -> str:
     Raises:
         UserError: the target is not what the template expects.
     """
-    return _template(spec.answer, f"{spec.id}: answer").render(target=target)
+    template = _template(spec.answer, f"{spec.id}: answer")
+    if not template.options:
+        return template.render(target=target)
+    return template.render(target=target, option=_options(spec))
+
+
+def _options(spec: TaskSpec) -> dict[str, Json]:
+    return {name: held.value for name, held in spec.options.items()}

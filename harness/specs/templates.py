@@ -107,13 +107,20 @@ def _round(value: object, digits: int = 0) -> float | int:
     return number if digits > 0 else int(number)
 
 
-def mean_point(value: object, cells: int) -> str:
-    """Return the mean of points as two whole numbers: the cell of a ``cells`` x ``cells`` grid.
+def mean_point(value: object, scale: object) -> str:
+    """Return the mean of points as two numbers of a scale.
 
     Args:
         value: Points ``[x, y]`` as shares of width and height (or one such point).
-        cells: Cells a side; 100 writes 0 to 99.
+        scale: Cells a side, of which the whole numbers name one (100 writes 0 to 99); 1 writes
+            shares with three decimals. A number, or a text that is one.
     """
+    try:
+        cells = int(str(scale))
+    except ValueError:
+        raise _Refused(f"a point on the scale {scale!r} cannot be written from shares") from None
+    if cells < 1:
+        raise _Refused(f"a scale is 1 or more, not {cells}")
     points = _items(value)
     if not points:
         raise _Refused("there is no point to take the mean of")
@@ -122,6 +129,8 @@ def mean_point(value: object, cells: int) -> str:
     if any(not isinstance(point, list | tuple) or len(point) != 2 for point in points):
         raise _Refused("a point is two numbers, x and y")
     means = [sum(_number(point[axis]) for point in points) / len(points) for axis in (0, 1)]
+    if cells == 1:
+        return " ".join(f"{mean:.3f}" for mean in means)
     # The nudge keeps 0.29 * 100 = 28.999999999999996 in the cell it names.
     return " ".join(str(min(max(int(mean * cells + 1e-9), 0), cells - 1)) for mean in means)
 

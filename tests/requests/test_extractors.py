@@ -21,7 +21,7 @@ def make(name: str, labels: tuple[str, ...] = (), **options: Json) -> Any:
     descriptor = BY_ID[name]
     given = parse_options(descriptor.options, options, owner=name)
     extractor = load_target(descriptor)(given, labels)
-    return lambda text: extractor(text, {})
+    return lambda text, **fields: extractor(text, fields)
 
 
 @pytest.mark.parametrize(
@@ -34,8 +34,11 @@ def make(name: str, labels: tuple[str, ...] = (), **options: Json) -> Any:
         ("0 99", [0.005, 0.995]),
         ("35.5, 60", [0.355, 0.605]),
         ("35. 60.", [0.355, 0.605]),
-        ("-5 120", [0.0, 1.0]),
-        ("9" * 400 + " 1", [1.0, 0.015]),
+        ("x35 y60", [0.355, 0.605]),
+        ("35% 60.5 %", [0.35, 0.605]),
+        ("0.5 60", [0.005, 0.605]),
+        ("0 1", [0.005, 0.015]),
+        ('{"point_2d": [35, 60], "label": "dog"}', [0.355, 0.605]),
     ],
 )
 def test_point_takes_two_numbers(text: str, point: list[float]) -> None:
@@ -49,11 +52,61 @@ def test_point_does_not_guess(text: str) -> None:
     assert make("point")(text) == Extracted(None, "unparsed")
 
 
-def test_point_takes_shares_with_a_scale_of_one() -> None:
-    assert make("point", scale=1)("(0.35, .6)").answer == pytest.approx([0.35, 0.6])
-    assert make("point", scale=1)("0 1").answer == [0.0, 1.0]
-    with pytest.raises(UserError, match="above 0"):
-        make("point", scale=0)
+@pytest.mark.parametrize(
+    ("scale", "text"),
+    [
+        ("100", "(350, 600)"),
+        ("100", "0.35, 0.60"),
+        ("100", "(0, 0.60)"),
+        ("100", "-5 60"),
+        ("100", "\u22125 60"),
+        ("100", "35 100"),
+        ("100", "9" * 400 + " 1"),
+        ("100", "1e400 1"),
+        ("100", "nan nan"),
+        ("100", "35px 60px"),
+        ("100", "350% 60%"),
+        ("1", "35 60"),
+        ("1", "0.35 60"),
+        ("1", "-0.1 0.5"),
+        ("1000", "0.35 0.6"),
+        ("1000", "1000 3"),
+        ("1000", "35% 60%"),
+        ("pixels", "640 20"),
+        ("pixels", "35% 60%"),
+    ],
+)
+def test_numbers_of_another_scale_are_unparsed_and_never_clipped(scale: str, text: str) -> None:
+    extract = make("point", scale=scale)
+    assert extract(text, image_size=[640, 480]) == Extracted(None, "unparsed")
+
+
+@pytest.mark.parametrize(
+    ("scale", "text", "point"),
+    [
+        (1, "(0.35, .6)", [0.35, 0.6]),
+        (1.0, "0 1", [0.0, 1.0]),
+        ("1", "35% 5e-1", [0.35, 0.5]),
+        ("1000", "(350, 600)", [0.3505, 0.6005]),
+        ("1000", "0 999", [0.0005, 0.9995]),
+        ("pixels", "[63, 47]", [63.5 / 640, 47.5 / 480]),
+        ("pixels", "64.0 px, 48.0px", [0.1, 0.1]),
+    ],
+)
+def test_a_scale_is_named_and_never_guessed(scale: Json, text: str, point: list[float]) -> None:
+    found = make("point", scale="100" if scale is None else str(scale).removesuffix(".0"))
+    assert found(text, image_size=[640, 480]).answer == pytest.approx(point)
+
+
+def test_pixels_need_the_size_of_the_image() -> None:
+    descriptor = BY_ID["point"]
+    extractor = load_target(descriptor)({"scale": "pixels"}, ())
+    assert extractor.needs_image_size
+    assert not load_target(descriptor)({}, ()).needs_image_size
+    with pytest.raises(UserError, match="size of the image"):
+        extractor("1 2", {})
+    with pytest.raises(UserError, match="no scale"):
+        load_target(descriptor)({"scale": 0}, ())
 
 
 @given(st.text(max_size=80))
@@ -78,13 +131,21 @@ RELATIONS = ("intimate", "non-intimate", "no_relation")
         ("non intimate", "non-intimate"),
         ("They have no relation, none: no relation!", "no_relation"),
         ("no_relation", "no_relation"),
+        ("non\u2011intimate", "non-intimate"),
+        ("I'd say **Non**-intimate.", "non-intimate"),
+        ('non-"intimate"', "non-intimate"),
+        ("It is not intimate: no relation.", "no_relation"),
+        ("They aren't intimate but non-intimate", "non-intimate"),
     ],
 )
 def test_label_is_one_whole_name(text: str, label: str) -> None:
     assert make("label", RELATIONS)(text).answer == label
 
 
-@pytest.mark.parametrize("text", ["", "intimately", "intimate or no relation", "relation"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "intimately", "intimate or no relation", "relation", "not intimate", "isn't an intimate"],
+)
 def test_label_is_unparsed_with_none_or_two(text: str) -> None:
     assert make("label", RELATIONS)(text) == Extracted(None, "unparsed")
 
@@ -93,6 +154,8 @@ def test_label_prefers_the_longer_name() -> None:
     extract = make("label", ("stop", "stop inverted", "c++"))
     assert extract("a stop inverted sign").answer == "stop inverted"
     assert extract("C++").answer == "c++"
+    # A text that is a label is that label, whatever else stands in it.
+    assert make("label", ("yes", "yes, or no", "no"))("Yes, or no.").answer == "yes, or no"
 
 
 @pytest.mark.parametrize("labels", [(), ("a b", "A_b"), ("",)])

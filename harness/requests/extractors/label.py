@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 
 from harness.descriptors import Json
@@ -10,17 +11,59 @@ from harness.errors import UserError
 from harness.requests.extractor import Extracted
 from harness.requests.extractors.refusal import is_refusal
 
-_JOINTS = re.compile(r"[\s_-]+")
+# Blanks, underscores, every kind of hyphen and dash, and what only sets a word off: quotation marks
+# and the stars of Markdown ("non-**intimate**").
+_JOINTS = re.compile(r"[\s_\-\u2010-\u2015\u2212\ufe58\ufe63\uff0d*`\"\u201c\u201d]+")
+_UNSEEN = re.compile(r"[\u00ad\u200b\u2060\ufeff]")
+_EDGES = " .,;:!?'()[]"
+_NEGATED = re.compile(
+    r"(?:(?<!\w)(?:not|never|neither|nor)|n['\u2019]t)(?: (?:a|an|the|really|very))? $"
+)
+
+
+class LabelReader:
+    """The one reader of labels in words: of written answers, and of choices answered in words.
+
+    Case does not matter; a blank, an underscore, every kind of hyphen, quotation marks and the
+    stars of Markdown are alike. Where two labels start at one place the longer one counts ("stop
+    inverted" is not "stop"), and a label inside a longer one is not named ("non-intimate" is not
+    "intimate"); neither is one straight behind a negation ("not intimate"). A text that is a label
+    names it; any other names what stands in it as whole words. A text that names no label, or two
+    different ones, is unparsed.
+
+    Args:
+        labels: In the form that texts are to name; what is read is their place.
+
+    Raises:
+        ValueError: labels that differ in no more than case, joints and marks at their ends, or one
+            without anything else.
+    """
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self._places = {_plain(label): place for place, label in enumerate(labels)}
+        if not labels or len(self._places) != len(labels) or "" in self._places:
+            raise ValueError("labels that differ in no more than case and joints")
+        longest_first = sorted(self._places, key=len, reverse=True)
+        names = "|".join(re.escape(name) for name in longest_first)
+        self._pattern = re.compile(rf"(?<!\w)(?:{names})(?!\w)")
+
+    def read(self, text: str) -> Extracted:
+        """Return the place of the label that a text names, or why there is none."""
+        if is_refusal(text):
+            return Extracted(None, "refusal")
+        said = _plain(text)
+        if said in self._places:
+            return Extracted(self._places[said])
+        named = {
+            self._places[found.group()]
+            for found in self._pattern.finditer(said)
+            if not _NEGATED.search(said[: found.start()])
+        }
+        return Extracted(named.pop()) if len(named) == 1 else Extracted(None, "unparsed")
 
 
 class LabelExtractor:
-    """Return the label that a text names.
-
-    Case does not matter, and a blank, an underscore and a hyphen are alike. Where two labels start
-    at one place the longer one counts ("stop inverted" is not "stop"), and a label inside a longer
-    one is not named ("non-intimate" is not "intimate"). A text that names no label, or two
-    different ones, is unparsed.
-    """
+    """Return the label that a text names; see :class:`LabelReader`."""
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         del options
@@ -30,26 +73,24 @@ class LabelExtractor:
                 where="ask.extractor",
                 fix="ask with choose and its labels, or name another extractor, such as verbatim",
             )
-        self._labels = {_plain(label): label for label in labels}
-        if len(self._labels) != len(labels) or "" in self._labels:
+        self._labels = list(labels)
+        try:
+            self._reader = LabelReader(labels)
+        except ValueError:
             raise UserError(
                 "the extractor 'label' needs labels that differ in more than case and joints",
                 where="ask.extractor",
-            )
-        longest_first = sorted(self._labels, key=len, reverse=True)
-        names = "|".join(re.escape(name) for name in longest_first)
-        self._pattern = re.compile(rf"(?<!\w)(?:{names})(?!\w)")
+            ) from None
 
     def __call__(self, text: str, fields: Mapping[str, Json]) -> Extracted:
         """Return the label in a text."""
         del fields
-        if is_refusal(text):
-            return Extracted(None, "refusal")
-        named = {found.group() for found in self._pattern.finditer(_plain(text))}
-        if len(named) != 1:
-            return Extracted(None, "unparsed")
-        return Extracted(self._labels[named.pop()])
+        found = self._reader.read(text)
+        if not isinstance(found.answer, int):
+            return found
+        return Extracted(self._labels[found.answer])
 
 
 def _plain(text: str) -> str:
-    return _JOINTS.sub(" ", text).strip().casefold()
+    shown = unicodedata.normalize("NFKC", _UNSEEN.sub("", text))
+    return _JOINTS.sub(" ", shown).strip(_EDGES).casefold()
