@@ -10,6 +10,7 @@ from harness.cli._tables import clean, print_json, print_table
 from harness.descriptors import is_installed
 from harness.errors import UserError
 from harness.plugins import FIRST_PARTY_MODELS, find, plugins
+from harness.requests.reasoning import common_options
 
 if TYPE_CHECKING:
     from harness.descriptors import ModelDescriptor, Option
@@ -65,10 +66,11 @@ def show(*, name: str, as_json: bool) -> None:
         click.echo(clean(f"offers   {', '.join(sorted(model.offers))}, for --method"))
     click.echo(clean(f"state    {_state(model)}"))
     click.echo(clean(f"from     {plugins().distribution_of(model)}"))
-    if model.options:
+    options = (*model.options, *common_options(model))
+    if options:
         click.echo()
         rows = [(option.name, _values(option), str(option.default), option.help)
-                for option in model.options]  # fmt: skip
+                for option in options]  # fmt: skip
         print_table(("-o", "value", "default", "meaning"), rows)
     for preset, values in model.presets.items():
         said = ", ".join(f"{key}={value}" for key, value in values.items())
@@ -115,7 +117,7 @@ def _plain(model: ModelDescriptor) -> dict[str, Any]:
                 "help": option.help,
                 "changes_numbers": option.changes_numbers,
             }
-            for option in model.options
+            for option in (*model.options, *common_options(model))
         ],
         "presets": {name: dict(values) for name, values in model.presets.items()},
     }

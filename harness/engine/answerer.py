@@ -23,6 +23,7 @@ from harness.engine.contract import IMAGE, PromptError, VisionLanguageModel
 from harness.engine.contrast import Against
 from harness.engine.features import FeatureCache
 from harness.engine.generation import Write, Written, generate
+from harness.engine.reasoning import Markers
 from harness.engine.scoring import score_options
 from harness.engine.together import Together
 from harness.engine.tokens import Ids, Joint, require_text
@@ -63,6 +64,7 @@ class EngineAnswerer:
     ) -> None:
         self._model = model
         self._batches = batches_for(model, runtime)
+        self._markers = Markers(model.tokenizer, model.template, model.decode)
         self._sharing = sharing
         self._checked: set[tuple[str, type]] = set()
         self._notes: list[str] = []
@@ -259,13 +261,20 @@ class EngineAnswerer:
         rest = [write for write in writes.values() if write not in found]
         found |= zip(rest, self._write(rest, shared=False), strict=True)
         for name, write in writes.items():
-            results[name] = Text(found[write].text, "stop" if found[write].ended else "length")
+            written = found[write]
+            results[name] = Text(
+                written.text,
+                "stop" if written.ended else "length",
+                written.reasoning,
+                written.unfinished,
+            )
         return results
 
     def _to_write(self, request: Request, prompt: Prompt) -> Write | Failed:
         want = request.want
         assert isinstance(want, Generate)
-        limit = min(want.max_new_tokens, self._model.context - prompt.length())
+        told = self._markers.thoughts(request.reasoning, prompt.ids)
+        limit = min(want.max_new_tokens + told.tokens, self._model.context - prompt.length())
         against = None
         if want.contrast is not None:
             item = self._prepare(request.without_images())
@@ -274,7 +283,7 @@ class EngineAnswerer:
                 return free
             limit = min(limit, self._model.context - free.length())
             against = Against(free, want.contrast)
-        return Write(prompt, limit, want.stop, want.temperature, request.seed, against)
+        return Write(prompt, limit, want.stop, want.temperature, request.seed, against, told)
 
     def _write(self, writes: Sequence[Write], *, shared: bool) -> list[Written]:
         return generate(

@@ -57,6 +57,8 @@ class VisionLanguageModel(ABC):
         ends: Ids that end an answer.
         features_key: What an image's features depend on beside its bytes (encoder and weights,
             layer, preprocessing, dtype); ``None`` when they must not be kept on disk.
+        tokenizer: The transformers tokenizer, where there is one, and ``template``, the text of the
+            chat template in use: their markers say what in an answer is reasoning.
         trains: Parts that train when nobody says which: of those in :meth:`parts`, and ``lora``.
         one_shape: Whether the encoder sees every image in one shape, so that it may be given
             several at once on a CPU (where each has the bytes that it has alone, which is checked).
@@ -66,6 +68,8 @@ class VisionLanguageModel(ABC):
     context: int
     ends: frozenset[int]
     features_key: Mapping[str, Json] | None = None
+    tokenizer: Any = None
+    template: str | None = None
     trains: tuple[str, ...] = ("connector", "lora")
     one_shape: bool = False
 

@@ -21,6 +21,7 @@ from harness.engine.cache import keep_rows, make_room
 from harness.engine.contract import VisionLanguageModel
 from harness.engine.contrast import Against, contrasted
 from harness.engine.reading import Read, read_packs, step, takes_masks
+from harness.engine.reasoning import Thoughts
 from harness.engine.tokens import Ids
 from harness.engine.tree import STEM, Pack, Prompt, Stem, alone, grow
 from harness.engine.walking import Behind, walk
@@ -41,6 +42,8 @@ class Write:
         temperature: Of sampling; 0 takes the likeliest token.
         seed: Of sampling.
         against: What each step's logits are set against; its prompt an object of its own.
+        thoughts: How reasoning is told from the answer: of ``limit``, it may take the tokens that
+            are named there, and stop strings are heeded behind it alone.
     """
 
     prompt: Prompt
@@ -49,22 +52,35 @@ class Write:
     temperature: float = 0.0
     seed: int = 0
     against: Against | None = None
+    thoughts: Thoughts | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A continuation: its text without the stop string, its ids, and whether it ended itself."""
+    """A continuation.
+
+    Attributes:
+        text: Without the stop string, and without reasoning.
+        ids: All that was written.
+        ended: Whether it ended itself.
+        reasoning: What was written before the answer.
+        unfinished: Whether the reasoning never ended.
+    """
 
     text: str
     ids: Ids
     ended: bool
+    reasoning: str = ""
+    unfinished: bool = False
 
 
 class _Answer:
     """One answer while it is being written."""
 
     def __init__(self, write: Write, ends: frozenset[int], decode: Callable[[Ids], str]) -> None:
-        self._write, self._ends, self._decode = write, ends, decode
+        self._write, self._ends = write, ends
+        self._thoughts = write.thoughts or Thoughts((), {}, decode)
+        self._closed: int | None = None
         self.against = write.against
         self.ids: list[int] = []
         self._text: str | None = None
@@ -82,9 +98,9 @@ class _Answer:
             self.done = self._ended = True
             return
         self.ids.append(token)
-        self.done = len(self.ids) >= self._write.limit
+        self.done = len(self.ids) >= self._write.limit or self._spent()
         if self._write.stop:
-            text = self._decode(tuple(self.ids))
+            text = self._thoughts.split(self.ids).answer
             places = [at for stop in self._write.stop if stop and (at := text.find(stop)) >= 0]
             if places:
                 self._text = text[: min(places)]
@@ -92,8 +108,21 @@ class _Answer:
 
     def result(self) -> Written:
         """Return the finished answer."""
-        text = self._decode(tuple(self.ids)) if self._text is None else self._text
-        return Written(text, tuple(self.ids), self._ended)
+        found = self._thoughts.split(self.ids)
+        text = found.answer if self._text is None else self._text
+        return Written(text, tuple(self.ids), self._ended, found.reasoning, found.unfinished)
+
+    def _spent(self) -> bool:
+        """Whether the tokens of the answer itself are used up, those of its reasoning aside."""
+        thoughts, count = self._thoughts, len(self.ids)
+        if not (thoughts.tags and thoughts.tokens):
+            return False
+        if self._closed is None and thoughts.closed(self.ids):
+            self._closed = count
+        own = max(1, self._write.limit - thoughts.tokens)
+        if self._closed is not None:
+            return count - self._closed >= own
+        return count == own and not thoughts.begun(self.ids)
 
 
 def generate(  # noqa: PLR0913  each is a choice of its own

@@ -10,7 +10,8 @@ from typing import Any
 from harness.errors import SampleError
 from harness.evaluation.opening import Opened, Opener, open_pictures
 from harness.evaluation.task import Task
-from harness.requests import Choose, Embed, Generate, Request
+from harness.requests import Choose, Embed, Generate, Reasoning, Request
+from harness.requests.reasoning import AUTO
 from harness.samples import Sample
 from harness.samples.images import MAX_PIXELS, LoadedImage, open_image
 from harness.samples.views import apply_view
@@ -20,13 +21,19 @@ from harness.specs.prompt import Shot, build_turns, options_as_sent, texts_to_em
 
 @dataclass(slots=True)
 class Asked:
-    """A sample with its request, or with the fault that kept it from being asked."""
+    """A sample with its request, or with the fault that kept it from being asked.
+
+    Attributes:
+        images: Hash, width and height of each image that was opened, as they stand in the record.
+        shown: Width and height in pixels of the first image as the view shows it.
+    """
 
     sample: Sample
     request: Request | None = None
     images: list[dict[str, Any]] = field(default_factory=list)
     error: SampleError | None = None
     notes: Mapping[str, int] = field(default_factory=dict)
+    shown: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,7 @@ class Asker:
         opens_images: False when neither the model nor a metric needs them.
         seed: The run's seed; a request's own seed depends on it and on the sample's id alone.
         shots: Opens the solved samples shown before each question.
+        reasoning: What becomes of reasoning before a written answer, where the task does not say.
     """
 
     task: Task
@@ -44,6 +52,7 @@ class Asker:
     seed: int = 0
     max_pixels: int = MAX_PIXELS
     shots: Callable[[], tuple[Shot, ...]] = tuple
+    reasoning: Reasoning = AUTO
 
     def block(self, samples: list[Sample], opener: Opener = open_pictures) -> list[Asked]:
         """Return one entry a sample, in order; ``opener`` opens their pictures."""
@@ -53,9 +62,14 @@ class Asker:
         return [self._one(*pair) for pair in zip(samples, pictures, strict=True)]
 
     def _one(self, sample: Sample, opened: Opened) -> Asked:
-        notes = {**sample.notes, **opened.notes}
-        error = opened.error if sample.fault is None else sample.fault.error()
-        asked = Asked(sample, None, opened.files, error, notes)
+        size = opened.shown[0].pixels.size if opened.shown else None
+        asked = Asked(
+            sample,
+            images=opened.files,
+            error=opened.error if sample.fault is None else sample.fault.error(),
+            notes={**sample.notes, **opened.notes},
+            shown=size,
+        )
         if asked.error is not None:
             return asked
         try:
@@ -72,6 +86,7 @@ class Asker:
             turns=turns,
             want=want,
             seed=request_seed(self.seed, self.task.id, sample.id),
+            reasoning=self.reasoning.over(task_reasoning(self.task.spec)),
         )
         return asked
 
@@ -99,6 +114,11 @@ def wanted(spec: TaskSpec, sample: Sample) -> Choose | Generate | Embed:
     if isinstance(spec.ask, GenerateSpec):
         return Generate(spec.ask.max_new_tokens, spec.ask.stop, spec.ask.temperature)
     return Embed(texts_to_embed(spec, sample))
+
+
+def task_reasoning(spec: TaskSpec) -> Reasoning:
+    """Return what a task says of reasoning in its written answers."""
+    return spec.ask.reasoning if isinstance(spec.ask, GenerateSpec) else AUTO
 
 
 def _refuse_missing(spec: TaskSpec, sample: Sample) -> None:

@@ -108,7 +108,8 @@ def _answer(
         for index, block in blocks:
             model = answerer()
             records = answered_block(model, scorer, block)
-            for note in model.notes() if isinstance(model, TakesNotes) else ():
+            own = model.notes() if isinstance(model, TakesNotes) else []
+            for note in [*own, *scorer.notes()]:
                 if note not in journal.notes:
                     journal.note(note)
                     say(note)

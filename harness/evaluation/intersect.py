@@ -14,6 +14,7 @@ from typing import Any
 from harness.errors import UserError
 from harness.evaluation.score import Record
 from harness.evaluation.summarise import summarise
+from harness.requests.reasoning import OPTIONS, checked_tags, parse_reasoning
 from harness.runs.record import EvaluationRecord
 from harness.runs.samples import read_samples
 from harness.runs.seal import check_seal
@@ -141,6 +142,12 @@ def _ask(raw: dict[str, Any]) -> ChooseSpec | GenerateSpec | EmbedSpec:
     fields = {
         key: tuple(value) if isinstance(value, list) else value for key, value in held.items()
     }
+    said: dict[str, Any] = {
+        option.name: fields.pop(option.name) for option in OPTIONS if option.name in fields
+    }
+    if said:
+        tags = checked_tags(said.pop("reasoning_tags", ()), "ask.generate.reasoning_tags")
+        fields["reasoning"] = replace(parse_reasoning(said, "ask.generate"), tags=tags)
     kinds = {"choose": ChooseSpec, "generate": GenerateSpec, "embed": EmbedSpec}
     made: ChooseSpec | GenerateSpec | EmbedSpec = kinds[kind](**fields)
     return made

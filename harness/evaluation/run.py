@@ -16,6 +16,7 @@ from harness.errors import PluginError, UserError, show_traceback
 from harness.evaluation.ask import Asker
 from harness.evaluation.execute import Job, execute
 from harness.evaluation.plan import Selection, plan_task
+from harness.evaluation.score import needs_size
 from harness.evaluation.shots import choose_shots, open_shots
 from harness.evaluation.subject import Subject
 from harness.evaluation.task import Task
@@ -213,6 +214,7 @@ def _plan(subject: Subject, task: Task, terms: Terms) -> Planned:
         find("metric", metric.id, plugins().metrics()).needs_image_size
         for metric in task.spec.metrics
     )
+    opens = opens or needs_size(task.spec)
     shots = cache(lambda: open_shots(task, shown, images=opens, max_pixels=terms.max_pixels))
     numbers: dict[str, Json] = {
         "seed": terms.seed,
@@ -239,7 +241,7 @@ def _plan(subject: Subject, task: Task, terms: Terms) -> Planned:
         numbers=numbers,
         marks=tuple(sorted(marks)),
         versions=_versions(subject, task),
-        asker=Asker(task, opens, terms.seed, terms.max_pixels, shots),
+        asker=Asker(task, opens, terms.seed, terms.max_pixels, shots, subject.reasoning),
         workers=terms.workers,
     )
     if is_sealed(directory):

@@ -5,21 +5,30 @@ from __future__ import annotations
 import hashlib
 import math
 import operator
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
+from harness.descriptors import Json
 from harness.errors import UserError
 from harness.evaluation.ask import Asked
 from harness.metrics import ScoredSample
 from harness.metrics.contract import SampleScore
 from harness.metrics.guard import make_metric
-from harness.requests import Failed, Request, Response, Scores, Text, Vectors
-from harness.requests.extractor import Extractor
+from harness.requests import Choose, Failed, Request, Response, Scores, Text, Vectors
+from harness.requests.extractor import Extracted, Extractor
+from harness.requests.extractors.label import LabelReader
 from harness.requests.guard import make_extractor
-from harness.samples import Sample
+from harness.requests.reasoning import KNOWN, split
 from harness.specs import ChooseSpec, EmbedSpec, GenerateSpec, TaskSpec
 
 Record = dict[str, Any]
+
+MOST_REASONING = 8000
+"""Characters of an answer's reasoning that a record keeps; ``reasoning_cut`` counts the others."""
+_OPEN = "used up its tokens while reasoning"
+_ENDED = "ended in the middle of its reasoning"
 
 
 class Scorer:
@@ -28,14 +37,11 @@ class Scorer:
     def __init__(self, spec: TaskSpec) -> None:
         self._spec = spec
         self._labels = spec.labels
-        self._extractor: Extractor | None = None
-        if isinstance(spec.ask, GenerateSpec):
-            self._extractor = make_extractor(
-                spec.ask.extractor, spec.ask.extractor_options, self._labels
-            )
+        self._extractor = _extractor(spec)
         main = spec.main_metric
         metric = make_metric(main.id, main.options, self._labels)
         self._score = metric.score if isinstance(metric, SampleScore) else None
+        self._notes: list[str] = []
 
     def record(self, asked: Asked, response: Response | None) -> Record:
         """Return the record; a fault of the sample or of the model is its ``error``."""
@@ -58,12 +64,17 @@ class Scorer:
             record["error"] = {"kind": asked.error.kind, "message": str(asked.error)}
         elif asked.request is not None:
             record["prompt"] = prompt_hash(asked.request)
-            self._fill(record, asked.sample, response)
+            self._fill(record, asked, response)
         if self._score and record["error"] is None and sample.target is not None:
-            record["score"] = round(self._score(scored(record, self._spec)), 6)
+            record["score"] = float(self._score(scored(record, self._spec)))
         return record
 
-    def _fill(self, record: Record, sample: Sample, response: Response | None) -> None:
+    def notes(self) -> list[str]:
+        """Return what whoever reads the record should know of how answers were read."""
+        return list(self._notes)
+
+    def _fill(self, record: Record, asked: Asked, response: Response | None) -> None:
+        request = asked.request
         result = response.result if response is not None else None
         if result is None:
             record["error"] = {"kind": "no_answer", "message": "the model did not answer"}
@@ -79,11 +90,17 @@ class Scorer:
             record["text"], record["finish"], record["problem"] = result.text, "stop", "refusal"
             if isinstance(self._spec.ask, ChooseSpec):
                 record["score_kind"], record["scores"] = "label", [0.0] * len(self._labels)
+        elif isinstance(result, Text) and isinstance(self._spec.ask, ChooseSpec):
+            assert request is not None
+            self._fill_words(record, self._kept(record, result, request), request, self._spec.ask)
         elif isinstance(result, Vectors) and isinstance(self._spec.ask, EmbedSpec):
             self._fill_cosines(record, result, self._spec.ask)
         elif isinstance(result, Text) and self._extractor is not None:
-            record["text"], record["finish"] = result.text, result.finish
-            found = self._extractor(result.text, sample.fields)
+            assert request is not None
+            text = self._kept(record, result, request)
+            found = Extracted(None, "unparsed")
+            if not text.unfinished:
+                found = self._extractor(text.text, seen_fields(asked))
             record["answer"], record["problem"] = found.answer, found.problem
         else:
             said = type(result).__name__
@@ -92,17 +109,65 @@ class Scorer:
                 "message": f"the model answered with {said}, which this task does not take",
             }
 
+    def _kept(self, record: Record, result: Text, request: Request) -> Text:
+        """Return a text without reasoning, and put all of it into the record."""
+        reasoning = request.reasoning
+        markers = reasoning.markers()
+        parts = split(result.text, markers)
+        inside = "\n".join(part for part in (result.reasoning, parts.reasoning) if part)
+        unfinished = result.unfinished or parts.unfinished
+        record["text"], record["finish"] = parts.answer, result.finish
+        if inside:
+            record["reasoning"] = inside[:MOST_REASONING]
+        if len(inside) > MOST_REASONING:
+            record["reasoning_cut"] = len(inside) - MOST_REASONING
+        if unfinished:
+            record["unfinished"] = _OPEN if result.finish == "length" else _ENDED
+        elif not markers and reasoning.mode == "auto":
+            self._look(parts.answer)
+        return Text(parts.answer, result.finish, inside, unfinished)
+
+    def _look(self, text: str) -> None:
+        """Note a text that has markers of reasoning which nobody said to strip."""
+        for opening, closing in KNOWN:
+            if not self._notes and (text.lstrip().startswith(opening) or closing in text):
+                self._notes.append(
+                    f"answers hold reasoning ({opening} ... {closing}) and were read with it; "
+                    "-o reasoning=strip takes it out, -o reasoning=keep says that it belongs there"
+                )
+
+    def _fill_words(self, record: Record, text: Text, request: Request, ask: ChooseSpec) -> None:
+        """Read the option that a text names: 1 for it and 0 elsewhere, 0 everywhere for none."""
+        assert isinstance(request.want, Choose)
+        found = Extracted(None, "unparsed")
+        if not text.unfinished:
+            try:
+                found = _label_reader(tuple(request.want.options)).read(text.text)
+            except ValueError:
+                record["error"] = {
+                    "kind": "options_alike",
+                    "message": "options that differ in no more than case and joints cannot be told "
+                    "apart in words",
+                }
+                return
+        values = tuple(float(place == found.answer) for place in range(len(request.want.options)))
+        self._fill_scores(record, Scores("label", values), ask)
+        if found.answer is None and record["error"] is None:
+            record["answer"], record["problem"] = None, found.problem
+
     def _fill_scores(self, record: Record, result: Scores, ask: ChooseSpec) -> None:
-        if len(result.values) != len(self._labels) or not all(map(math.isfinite, result.values)):
+        given = _finite(result.values)
+        if given is None or len(given) != len(self._labels):
             record["error"] = {
                 "kind": "bad_scores",
                 "message": f"{len(result.values)} scores for {len(self._labels)} options, "
                 "or one that is not finite",
             }
             return
-        values = normalised(result, ask.normalisation)
+        values = normalised(replace(result, values=given), ask.normalisation)
         record["score_kind"] = result.kind
-        record["scores"] = [round(value, 6) for value in result.values]
+        # As given: rounded, small shares of a sure model would tie before a metric ranks them.
+        record["scores"] = list(given)
         if result.tokens:
             record["tokens"] = list(result.tokens)
         if result.bytes:
@@ -126,9 +191,46 @@ class Scorer:
             return
         record["score_kind"] = "similarity"
         record["scores"] = [
-            round(math.fsum(map(operator.mul, vectors[0], text)) / (lengths[0] * length), 6)
+            math.fsum(map(operator.mul, vectors[0], text)) / (lengths[0] * length)
             for text, length in zip(vectors[1:], lengths[1:], strict=True)
         ]
+
+
+def needs_size(spec: TaskSpec) -> bool:
+    """Whether answers can be read only beside the size of their sample's image."""
+    extractor = _extractor(spec)
+    return bool(getattr(extractor, "needs_image_size", False))
+
+
+def _extractor(spec: TaskSpec) -> Extractor | None:
+    if not isinstance(spec.ask, GenerateSpec):
+        return None
+    return make_extractor(spec.ask.extractor, spec.ask.extractor_options, spec.labels)
+
+
+def seen_fields(asked: Asked) -> Mapping[str, Json]:
+    """Return a sample's fields as an extractor sees them.
+
+    ``image_size`` is width and height in pixels of the sample's first image as it was shown, where
+    one was opened.
+    """
+    if asked.shown is None:
+        return asked.sample.fields
+    return {**asked.sample.fields, "image_size": list(asked.shown)}
+
+
+def _finite(values: Sequence[Any]) -> tuple[float, ...] | None:
+    """Return values as floats, each exactly; ``None`` when one is no finite number."""
+    try:
+        found = tuple(float(value) for value in values)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return found if all(map(math.isfinite, found)) else None
+
+
+@lru_cache(maxsize=256)
+def _label_reader(options: tuple[str, ...]) -> LabelReader:
+    return LabelReader(options)
 
 
 def normalised(scores: Scores, rule: str) -> tuple[float, ...]:

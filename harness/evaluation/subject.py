@@ -17,6 +17,7 @@ from harness.models import Answerer, Model, Runtime, threads
 from harness.models.contract import HasSize
 from harness.models.guard import identity_of, loaded, make_model
 from harness.plugins import find, plugins
+from harness.requests.reasoning import AUTO, Reasoning, common_options, parse_reasoning
 from harness.samples import Sample
 from harness.specs import TaskSpec, fingerprint
 
@@ -60,6 +61,7 @@ class Subject:
         checkpoint: What ``harness train`` wrote, to be put over the model's own weights.
         left_out: Tasks of a group that it cannot be asked, with why.
         method: Acts between requests and the model.
+        reasoning: What was said for it of reasoning before its written answers.
     """
 
     descriptor: ModelDescriptor
@@ -68,6 +70,7 @@ class Subject:
     runtime: Runtime
     checkpoint: TrainedWeights | None = None
     method: Method | None = None
+    reasoning: Reasoning = AUTO
     left_out: dict[str, str] = field(default_factory=dict)
     _models: dict[str, Model] = field(default_factory=dict)
     _loaded: dict[str, Answerer] = field(default_factory=dict)
@@ -128,13 +131,19 @@ class Subject:
             added["training"] = self.checkpoint.about
         if self.method is not None:
             identity["method"] = added["method"] = self.method.identity
+        said: dict[str, Json] = {}
+        if self.reasoning != AUTO:  # what nobody said leaves every fingerprint as it was
+            identity["reasoning"] = said = self.reasoning.as_json()
         return {
             **added,
             "id": self.descriptor.id,
             "options": {
-                option.name: portable(option, self.options[option.name])
-                for option in self.descriptor.options
-                if option.changes_numbers
+                **{
+                    option.name: portable(option, self.options[option.name])
+                    for option in self.descriptor.options
+                    if option.changes_numbers
+                },
+                **said,
             },
             "identity": identity,
             "fingerprint": fingerprint({"id": self.descriptor.id, "identity": identity}),
@@ -206,13 +215,18 @@ def find_subject(  # noqa: PLR0913  what a run asks with
     if preset is not None and str(preset) not in descriptor.presets:
         raise unknown(f"preset of model {name!r}", str(preset), descriptor.presets)
     held = descriptor.presets[str(preset)] if preset is not None else {}
-    known = [option.name for option in descriptor.options]
+    own = [option.name for option in descriptor.options]
+    common = [option.name for option in common_options(descriptor)]
+    known = [*own, *common]
     for key in chosen:
         if key not in known:
             presets = [PRESET] if descriptor.presets else []
             raise unknown(f"option of model {name!r}", key, [*known, *presets])
-    options = parse_options(descriptor.options, {**held, **chosen}, owner=f"model {name!r}")
+    owner = f"model {name!r}"
+    settled = {**held, **chosen}
+    reasoning = parse_reasoning({key: settled.pop(key) for key in common if key in settled}, owner)
+    options = parse_options(descriptor.options, settled, owner=owner)
     # A preset's marks speak of its parts: they go when the user puts another part in their place.
     replaced = held.keys() & chosen.keys()
     marks = () if replaced else descriptor.preset_marks.get(str(preset), ())
-    return Subject(descriptor, options, marks, runtime, checkpoint, method)
+    return Subject(descriptor, options, marks, runtime, checkpoint, method, reasoning)

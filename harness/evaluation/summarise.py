@@ -53,7 +53,7 @@ def summarise(spec: TaskSpec, blocks: Iterable[list[Record]], *, seed: int = 0) 
     alike: dict[object, Mapping[str, str]] = {}
     slices = [SliceOf(name) for name in sorted(spec.slices)]
     frame = Frame(units=None if spec.data.each is None else Clusters())
-    samples = errors = unparsed = refusals = unlabelled = 0
+    samples = errors = unparsed = refusals = unlabelled = cut = unfinished = 0
     notes: dict[str, int] = {}
     digest, any_image = hashlib.sha256(), False
     for record in _each(blocks):
@@ -70,6 +70,8 @@ def summarise(spec: TaskSpec, blocks: Iterable[list[Record]], *, seed: int = 0) 
         unparsed += problem == "unparsed"
         refusals += problem == "refusal"
         unlabelled += record["target"] is None
+        cut += record.get("finish") == "length"
+        unfinished += "unfinished" in record
         sample = scored(record, spec)
         frame.add(sample)
         for collector in collectors:
@@ -92,7 +94,16 @@ def summarise(spec: TaskSpec, blocks: Iterable[list[Record]], *, seed: int = 0) 
     found = [by_slice(held, collectors, frame, kept, seed) for held in slices]
     return Summary(
         Counts(
-            samples, samples - errors, errors, unparsed, refusals, frame.number, unlabelled, notes
+            samples,
+            samples - errors,
+            errors,
+            unparsed,
+            refusals,
+            frame.number,
+            unlabelled,
+            cut,
+            unfinished,
+            notes,
         ),
         values,
         tuple(value for listed, _ in found for value in listed),

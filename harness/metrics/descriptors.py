@@ -45,7 +45,7 @@ METRICS: tuple[MetricDescriptor, ...] = (
         id="map",
         target="harness.metrics.average_precision:MeanAveragePrecision",
         summary="Mean over classes of average precision, each class against the rest.",
-        version=2,
+        version=3,
         options=(
             _ABSENT_CLASS,
             Option(

@@ -1,5 +1,6 @@
 """What a model is asked and what it answers."""
 
+from harness.requests.reasoning import Reasoning
 from harness.requests.request import Choose, Contrast, Embed, Generate, Request, Turn
 from harness.requests.response import Failed, Response, Scores, Text, Vectors
 
@@ -9,6 +10,7 @@ __all__ = [
     "Embed",
     "Failed",
     "Generate",
+    "Reasoning",
     "Request",
     "Response",
     "Scores",

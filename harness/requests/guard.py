@@ -47,5 +47,7 @@ def guarded_extractor(extractor: Any, contract: Contract) -> Extractor:
             raise contract.wrong(f"returned an answer that is no plain data: {why}")
         return found
 
-    guarded: Extractor = contract.checked(extractor, "a call", check)
-    return guarded
+    guarded = contract.checked(extractor, "a call", check)
+    guarded.needs_image_size = bool(getattr(extractor, "needs_image_size", False))
+    stand_in: Extractor = guarded
+    return stand_in

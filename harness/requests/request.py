@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from harness.requests.reasoning import AUTO, Reasoning
+
 if TYPE_CHECKING:
     from harness.samples.images import LoadedImage
 
@@ -80,6 +82,8 @@ class Request:
         turns: The chat so far; the model answers as the assistant.
         want: What is wanted.
         seed: For sampling; derived from the task's seed and the sample's id, never from order.
+        reasoning: What becomes of reasoning before a written answer, and the tokens it may take
+            beside ``Generate.max_new_tokens``.
     """
 
     id: str
@@ -88,6 +92,7 @@ class Request:
     turns: tuple[Turn, ...]
     want: Choose | Generate | Embed
     seed: int = 0
+    reasoning: Reasoning = AUTO
 
     @property
     def images(self) -> tuple[LoadedImage, ...]:

@@ -16,6 +16,7 @@ class Scores:
         kind: ``logprob``: float32 *sum* of log-probabilities (natural log) over the option's
             tokens, from the first position where any option's joint tokenisation leaves the
             prompt's. ``similarity``: cosine. ``label``: 1 for the named option, 0 elsewhere.
+            They stand in the record as given.
         values: In the order of the request's options.
         tokens: Tokens scored per option (``logprob`` only).
         bytes: UTF-8 length per option (``logprob`` only).
@@ -31,12 +32,21 @@ class Scores:
 class Text:
     """Generated text, without stop strings and special tokens; why it ended.
 
+    A choice may be answered by a text too: the harness reads the option that it names
+    (:class:`harness.requests.extractors.label.LabelReader`), and one that names none is unparsed,
+    which is wrong.
+
     Attributes:
+        finish: ``length`` when the limit of tokens cut it.
+        reasoning: What the model wrote before its answer, where it is known to be no part of it.
+        unfinished: Whether the reasoning never ended, so that there is no answer.
         refused: Whether what answered says itself that this is a refusal; no extractor reads it.
     """
 
     text: str
     finish: Literal["stop", "length"] = "stop"
+    reasoning: str = ""
+    unfinished: bool = False
     refused: bool = False
 
 
@@ -62,7 +72,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """The answer to one request."""
+    """The answer to one request; a choice is answered by scores, or in words by a text."""
 
     request: str
     result: Scores | Text | Vectors | Failed

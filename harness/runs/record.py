@@ -161,6 +161,8 @@ class Counts:
     Attributes:
         unparsed: Scored as wrong, and so are ``refusals``.
         unlabelled: Without a right answer; they reach only metrics that need none.
+        cut: Written answers that the limit of tokens ended.
+        unfinished: Of the unparsed, those whose reasoning never ended.
         notes: What else is said of samples, of boxes or of metrics, and how often it holds.
     """
 
@@ -171,6 +173,8 @@ class Counts:
     refusals: int
     clusters: int
     unlabelled: int = 0
+    cut: int = 0
+    unfinished: int = 0
     notes: Mapping[str, int] = field(default_factory=dict)
 
 

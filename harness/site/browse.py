@@ -284,10 +284,15 @@ def _scores(sample: Mapping[str, Any], asking: Asking) -> tuple[str, list[Json]]
         return "", []
     kind = str(sample.get("score_kind", ""))
     if asking.normalisation == "none":
-        return kind, [round(value, 4) for value in values]
+        return kind, [_digits(value) for value in values]
     lengths = tuple(sample.get("tokens", ())), tuple(sample.get("bytes", ()))
     held = normalised(Scores(sample["score_kind"], tuple(values), *lengths), asking.normalisation)
-    return f"{kind} per {asking.normalisation}", [round(value, 4) for value in held]
+    return f"{kind} per {asking.normalisation}", [_digits(value) for value in held]
+
+
+def _digits(value: float) -> float:
+    """Return a score for a page: six digits, so that small shares do not read as 0."""
+    return float(f"{value:.6g}")
 
 
 def _right(target: Json) -> str:

@@ -110,7 +110,8 @@ def _references(raw: Any) -> Iterator[tuple[At, str]]:
     held = generate.get("extractor_options", {})
     places.append((("ask", "generate", "extractor_options"), held))
     places.append((("data",), {"split": raw["data"]["split"]}))
-    places.append((("ask", "generate"), {"temperature": generate.get("temperature")}))
+    settled = {key: generate.get(key) for key in ("temperature", "reasoning", "reasoning_tokens")}
+    places.append((("ask", "generate"), settled))
     for path, options in places:
         for name, value in options.items():
             if isinstance(value, dict):
@@ -122,7 +123,8 @@ def _references(raw: Any) -> Iterator[tuple[At, str]]:
     for split, held in raw["data"].get("counts", {}).items():
         for name in conditions(held):
             yield ("data", "counts", split, "when", name), name
-    for path, text in (*template_texts(raw), (TEXT, raw["ask"].get("choose", {}).get("text", ""))):
+    option_text = raw["ask"].get("choose", {}).get("text", "")
+    for path, text in (*template_texts(raw), (TEXT, option_text), (("answer",), raw["answer"])):
         template = _quietly(text)
         for name in template.options if template else ():
             yield path, name
@@ -230,7 +232,12 @@ def _templates(document: Document, raw: Any, *, labels_differ: bool) -> Iterator
             "this template does not name 'label', so all options would read the same",
             where=document.where(TEXT), fix="write {{ label }} where the label belongs",
         )  # fmt: skip
-    elif labels_differ and isinstance(answer, Template) and set(option.fields) <= {"label"}:
+    elif (
+        labels_differ
+        and isinstance(answer, Template)
+        and not answer.options
+        and set(option.fields) <= {"label"}
+    ):
         yield from _options_as_sent(document, choose["labels"], option, answer)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from harness.descriptors import Json
 from harness.errors import UserError, unknown
+from harness.requests.reasoning import OPTIONS as REASONING_OPTIONS
+from harness.requests.reasoning import Reasoning, checked_tags, parse_reasoning
 from harness.samples.views import View
 from harness.specs.checks import meaning_problems
 from harness.specs.entries import in_force, takes_part
@@ -27,6 +30,8 @@ from harness.specs.spec import (
     TrainingForm,
 )
 from harness.specs.yaml_loader import Document, read_yaml
+
+_REASONING = tuple(option.name for option in REASONING_OPTIONS)
 
 __all__ = ["SpecError", "check", "load_task", "parts", "resolved", "with_options"]
 
@@ -212,8 +217,15 @@ def _ask(
             stop=tuple(held.get("stop", ())),
             extractor_options=_filled(held.get("extractor_options"), named),
             temperature=_temperature(_value(held.get("temperature", 0), named)),
+            reasoning=_reasoning(held, named),
         )
     return EmbedSpec(tuple(raw["embed"]["texts"]))
+
+
+def _reasoning(raw: Mapping[str, Any], named: Mapping[str, NamedOption]) -> Reasoning:
+    said = {key: _value(raw[key], named) for key in _REASONING if key in raw}
+    tags = checked_tags(said.pop("reasoning_tags", []), "ask.generate.reasoning_tags")
+    return replace(parse_reasoning(said, "ask.generate"), tags=tags)
 
 
 def _temperature(value: Json) -> float:

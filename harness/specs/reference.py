@@ -38,19 +38,20 @@ and numbers that are not finite are errors. Plain words follow YAML 1.2: `yes`, 
 Templates put fields into text: `{{{{ name }}}}`, `{{% if %}}`, `{{% for %}}` over a field (at most
 {MAX_LOOPS} deep), comparisons, and these filters: {_FILTERS}.
 `most_common` writes the most frequent of several people's answers.
-`mean_point(100)` writes the mean of a gaze target's points as two whole numbers from 0 to 99.
+`mean_point(100)` writes the mean of a gaze target's points as two whole numbers from 0 to 99,
+`mean_point(1)` as shares.
 Calls, assignments, macros, imports and names that start with an underscore are refused when the
 spec is loaded. A list a filter reads has at most {MAX_ITEMS:,} items, a rendered text at most
 {MAX_TEXT:,} characters; a field that is not there is an error, never an empty text. `prompt`
 templates see the sample's fields, `answer` sees `target`, and `ask.choose.text` sees `label` and
-the fields. A prompt that reads `options` lists the options as sent: `harness run --variants
-rotations,shuffles` changes their order there.
+the fields; all see named options. A prompt that reads `options` lists the options as sent:
+`harness run --variants rotations,shuffles` changes their order there.
 
 ## Named options
 
 What the sources leave open is a named option: a default, the allowed choices, who made the choice
-and why. `{{option: NAME}}` as the split, as the temperature, or among the options of the reader, a
-metric or the extractor, stands for its value; an entry of a list written
+and why. `{{option: NAME}}` as the split, as the temperature, for reasoning, or among the options of
+the reader, a metric or the extractor, stands for its value; an entry of a list written
 `{{label: L, when: {{NAME: VALUE}}}}` takes part under that value only (`labels` for several, a list
 for several values); prompts read it as `option.NAME`.
 The value in force is part of the task's fingerprint, so results under two values never share a

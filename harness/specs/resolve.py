@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from harness.descriptors import Json
+from harness.requests.reasoning import AUTO
 from harness.specs.spec import ChooseSpec, Each, GenerateSpec, TaskSpec, fingerprint
 
 _KINDS = {"ChooseSpec": "choose", "GenerateSpec": "generate", "EmbedSpec": "embed"}
@@ -76,6 +77,9 @@ def _ask(spec: TaskSpec) -> dict[str, Any]:
         held["extractor_options"] = dict(spec.ask.extractor_options)
         if not spec.ask.temperature:
             del held["temperature"]  # the default; what was evaluated before keeps its fingerprint
+        del held["reasoning"]
+        if spec.ask.reasoning != AUTO:
+            held |= spec.ask.reasoning.as_json()
     return held
 
 

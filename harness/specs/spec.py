@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.descriptors import Capability, Direction, Json
+from harness.requests.reasoning import AUTO, Reasoning
 from harness.samples.views import View
 from harness.specs.variants import Variant
 
@@ -104,6 +105,7 @@ class GenerateSpec:
 
     Attributes:
         temperature: Of sampling; 0 writes the likeliest token each time.
+        reasoning: What becomes of reasoning before the answer, unless the model's options say.
     """
 
     max_new_tokens: int
@@ -111,6 +113,7 @@ class GenerateSpec:
     stop: tuple[str, ...] = ()
     extractor_options: Mapping[str, Json] = field(default_factory=dict)
     temperature: float = 0.0
+    reasoning: Reasoning = AUTO
     capability: Capability = "generate"
 
 

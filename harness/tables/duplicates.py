@@ -139,6 +139,8 @@ def _counts(records: Sequence[EvaluationRecord]) -> Counts:
         unparsed=math.ceil(sum(one.unparsed for one in held) / len(held)),
         refusals=math.ceil(sum(one.refusals for one in held) / len(held)),
         clusters=min(one.clusters for one in held),
+        cut=math.ceil(sum(one.cut for one in held) / len(held)),
+        unfinished=math.ceil(sum(one.unfinished for one in held) / len(held)),
         notes={
             what: max(one.notes.get(what, 0) for one in held)
             for what in dict.fromkeys(what for one in held for what in one.notes)

@@ -20,6 +20,8 @@ MEANINGS = {
     "machine-labelled slices": "groups of people were labelled by a machine, not by people",
 }
 
+_MOST_NAMED = 6
+
 
 def notes_of(
     sections: Sequence[Sequence[EvaluationRecord]],
@@ -92,12 +94,33 @@ def _intervals(records: Sequence[EvaluationRecord], columns: Sequence[Column]) -
 def _losses(records: Sequence[EvaluationRecord]) -> Iterator[str]:
     if any(record.counts.unparsed or record.counts.refusals for record in records):
         yield "Answers that could not be read, and refusals, are scored as wrong."
+    cut = [(record, record.counts.cut) for record in records if record.counts.cut]
+    if cut:
+        yield f"Answers that their limit of tokens cut: {_counted(cut)}."
+    open_ones = [
+        (record, record.counts.unfinished) for record in records if record.counts.unfinished
+    ]
+    if open_ones:
+        yield (
+            "Answers that used up their tokens while reasoning, so that none was read: "
+            f"{_counted(open_ones)}; more tokens: -o reasoning_tokens=N."
+        )
     told = dict.fromkeys(
         f"{record.task_title} ({record.task}): {what}: {times:,}."
         for record in records
         for what, times in record.counts.notes.items()
     )
     yield from told
+
+
+def _counted(several: Sequence[tuple[EvaluationRecord, int]]) -> str:
+    """Return how many answers of which model and task, of the first few."""
+    said = [
+        f"{count} of {record.counts.scored} ({record.title}, {record.task})"
+        for record, count in several[:_MOST_NAMED]
+    ]
+    more = len(several) - len(said)
+    return ", ".join([*said, f"and in {more} more evaluations"] if more else said)
 
 
 def shown_notes(

@@ -41,7 +41,7 @@ class Check:
 
 def capabilities(candidate: Candidate) -> None:
     """Answer what is claimed; give Failed for the rest."""
-    kinds = {"choose": Scores, "generate": Text, "embed": Vectors}
+    kinds = {"choose": (Scores, Text), "generate": (Text,), "embed": (Vectors,)}
     for name, result in candidate.answers().items():
         wanted = kinds[name.partition("-")[0]]
         if not isinstance(result, wanted):
@@ -77,6 +77,8 @@ def option_order(candidate: Candidate) -> None:
     ]
     found = candidate.ask(asked)
     one, other, twice = (found[each.id] for each in asked)
+    if isinstance(one, Text):
+        raise NotApplicableError("it answers choices in words, which the harness reads")
     if not (isinstance(one, Scores) and isinstance(other, Scores) and isinstance(twice, Scores)):
         raise ContractError(f"a choice among {len(OPTIONS)} or {len(OPTIONS) + 1} is not answered")
     back = replace(

@@ -9,13 +9,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import harness
 from harness.errors import UserError
 from harness.runs.lock import writing
+from harness.runs.record import EvaluationRecord
 from harness.runs.seal import SEALED
 
 Faces = Callable[[int], Path]
@@ -277,3 +280,78 @@ def test_a_changed_file_breaks_the_seal(faces: Faces, tmp_path: Path) -> None:
     (directory / "metrics.json").write_text("{}")
     with pytest.raises(UserError, match="changed since it was sealed"):
         harness.read_evaluation(directory)
+
+
+def test_reasoning_is_an_option_of_every_model_that_writes(faces: Faces, tmp_path: Path) -> None:
+    data = {"raf_db": faces(7)}
+    words = (
+        "Surprise.",
+        "It is fear",
+        "not anger",
+        "<think>sadness</think> Happiness",
+        "x",
+        "anger",
+    )
+    ids = [sample.id for sample in harness.load_task("raf_db", data=data["raf_db"]).samples()]
+    path = tmp_path / "answers.jsonl"
+    lines = [{"id": name, "answer": word} for name, word in zip(ids, words, strict=False)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    def run(**options: str) -> EvaluationRecord:
+        given = {"path": str(path), **options}
+        asked = harness.run("predictions", "raf_db", options=given, data=data, results=tmp_path)
+        return asked.records[0]
+
+    plain, stripped = run(), run(reasoning="strip")
+    assert plain.model_fingerprint != stripped.model_fingerprint
+    assert "reasoning" not in plain.model_options
+    assert stripped.model_options["reasoning"] == "strip"
+    # One sample has no line; "not anger" and "x" name nothing, one text names two labels.
+    assert (plain.counts.errors, plain.counts.scored, plain.counts.unparsed) == (1, 6, 3)
+    assert (stripped.counts.errors, stripped.counts.unparsed) == (1, 2)
+    notes = plain.raw["notes"]
+    assert isinstance(notes, list)
+    assert "-o reasoning=strip" in str(notes[0])
+    assert "notes" not in stripped.raw
+    with pytest.raises(UserError, match="unknown value 'no'"):
+        run(reasoning="no")
+
+
+def test_a_perfect_model_in_another_scale_is_unparsed_until_its_scale_is_named(
+    faces: Faces, tmp_path: Path
+) -> None:
+    del faces  # its place to work in is wanted
+    points: dict[str, list[float]] = {}
+    for sample in islice(harness.load_task("gazefollow").samples(), 8):
+        assert isinstance(sample.target, list)
+        points[sample.id] = np.mean(np.array(sample.target, dtype=float), axis=0).tolist()
+
+    def run(form: str, scale: int = 100, size: int = 1) -> EvaluationRecord:
+        path = tmp_path / "points.jsonl"
+        lines = [
+            {"id": name, "answer": form.format(*(size * value for value in point))}
+            for name, point in points.items()
+        ]
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        asked = harness.run(
+            "predictions",
+            "gazefollow",
+            options={"path": str(path)},
+            spec_options={"gazefollow.scale": scale},
+            ids=list(points),
+            results=tmp_path / "r",
+        )
+        return asked.records[0]
+
+    for form, size in (("({:.0f}, {:.0f})", 1000), ("{:.2f}, {:.2f}", 1)):
+        assert run(form, size=size).counts.unparsed == len(points)
+    for form, scale, size in (
+        ("{:.3f}, {:.3f}", 1, 1),
+        ("({:.1f}, {:.1f})", 1000, 1000),
+        ("{:.1f} {:.1f}", 100, 100),
+    ):
+        record = run(form, scale, size)
+        assert record.counts.unparsed == 0
+        assert record.main.value is not None
+        assert record.main.value < 0.002
+        assert record.task_options["scale"] == scale

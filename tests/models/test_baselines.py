@@ -183,7 +183,6 @@ def test_predictions_prefer_lines_of_the_task(tmp_path: Path) -> None:
     ("row", "kind", "words"),
     [
         ({"id": "8", "answer": "family"}, "prediction_missing", "'7'"),
-        ({"id": "7", "answer": "familly"}, "prediction_invalid", "did you mean 'family'"),
         ({"id": "7", "scores": [1, 2]}, "prediction_invalid", "2 scores for 3 options"),
         ({"id": "7", "scores": {"family": 1}}, "prediction_invalid", "has no score"),
         ({"id": "7", "scores": {"x": 1}}, "prediction_invalid", "'x' is no option"),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from harness.errors import UserError
+from harness.requests import Reasoning
 from harness.samples import Sample
 from harness.specs import ChooseSpec, EmbedSpec, GenerateSpec
 from harness.specs.loader import SpecError, check, load_task, parts, resolved, with_options
@@ -290,6 +291,27 @@ def test_a_field_may_be_kept_under_a_condition() -> None:
     )
     assert with_options(parse_yaml(text), {}).data.keep == ("a",)
     assert with_options(parse_yaml(text), {"odd": "include"}).data.keep == ("a", "b")
+
+
+def test_what_becomes_of_reasoning_is_said_in_a_spec() -> None:
+    choose = SPEC[SPEC.index("  choose:") : SPEC.index("answer:")]
+    plain = SPEC.replace(SPEC[SPEC.index("  odd:\n") :], "")
+    keys = "reasoning: strip, reasoning_tags: [[<a>, </a>]], reasoning_tokens: 99"
+    form = "  generate: {max_new_tokens: 8, extractor: verbatim%s}\n"
+    said = with_options(parse_yaml(plain.replace(choose, form % f", {keys}")), {})
+    silent = with_options(parse_yaml(plain.replace(choose, form % "")), {})
+    assert isinstance(said.ask, GenerateSpec)
+    assert said.ask.reasoning == Reasoning("strip", (("<a>", "</a>"),), 99)
+    written: Any = resolved(said)["ask"]
+    assert written["generate"]["reasoning_tags"] == [["<a>", "</a>"]]
+    assert parts(said)["ask"] != parts(silent)["ask"]
+    held: Any = resolved(silent)["ask"]
+    assert not any("reasoning" in key for key in held["generate"])
+    with pytest.raises(UserError, match="unknown value 'maybe'"):
+        with_options(parse_yaml(plain.replace(choose, form % ", reasoning: maybe")), {})
+    for wrong in ("reasoning_tokens: -1", "reasoning_tags: [[<a>]]", "reasoning_tags: [[a, a]]"):
+        with pytest.raises(UserError, match="reasoning_t"):
+            with_options(parse_yaml(plain.replace(choose, form % f", {wrong}")), {})
 
 
 def test_a_named_option_may_be_the_temperature() -> None:

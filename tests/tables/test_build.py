@@ -160,6 +160,17 @@ def test_losses_are_counted_beside_the_number() -> None:
     assert "scored as wrong" in table.notes[-1]
 
 
+def test_cut_answers_and_unfinished_reasoning_are_noted() -> None:
+    counts = Counts(50, 40, 10, 4, 2, 20, cut=7, unfinished=3)
+    cut, unfinished = build_table([record(counts=counts)]).notes[-2:]
+    assert cut.startswith("Answers that their limit of tokens cut: 7 of 40 (")
+    assert "used up their tokens while reasoning" in unfinished
+    assert "3 of 40" in unfinished
+    assert "-o reasoning_tokens" in unfinished
+    many = [record(f"m{number}", counts=counts) for number in range(9)]
+    assert "and in 3 more evaluations" in build_table(many).notes[-1]
+
+
 def test_the_interval_is_explained_only_where_there_is_one() -> None:
     assert build_table([record()]).notes[-1] == ("Intervals: 95 %, cluster bootstrap, percentile.")
     assert not any(

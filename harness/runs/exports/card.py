@@ -74,14 +74,16 @@ def _marks(records: Sequence[EvaluationRecord]) -> Iterator[str]:
 def _completeness(records: Sequence[EvaluationRecord]) -> Iterator[str]:
     yield "## Completeness"
     yield ""
-    yield "| Task | Asked | Scored | Errors | Unparsed | Refusals |"
-    yield "| :-- | --: | --: | --: | --: | --: |"
+    yield "| Task | Asked | Scored | Errors | Unparsed | Refusals | Cut |"
+    yield "| :-- | --: | --: | --: | --: | --: | --: |"
     for record in records:
         counts = record.counts
-        numbers = (counts.samples, counts.scored, counts.errors, counts.unparsed, counts.refusals)
+        numbers = (counts.samples, counts.scored, counts.errors, counts.unparsed, counts.refusals,
+                   counts.cut)  # fmt: skip
         yield f"| {escape_markdown(record.task)} | {' | '.join(map(str, numbers))} |"
     yield ""
     yield "Answers that could not be read, and refusals, count as wrong. Errors are not scored."
+    yield "Cut are written answers that their limit of tokens ended."
     yield ""
 
 

@@ -156,6 +156,8 @@ def _result(
                 "errors": str(counts.errors),
                 "unparsed": str(counts.unparsed),
                 "refusals": str(counts.refusals),
+                "cut": str(counts.cut),
+                "unfinished": str(counts.unfinished),
                 "clusters": str(counts.clusters),
                 **{f"setting {k}": text_of(v) for k, v in settings_of(record).items()},
             },

@@ -13,7 +13,8 @@ from PIL import Image
 
 from harness.descriptors import parse_options
 from harness.models import Runtime
-from harness.requests import Request, Turn
+from harness.requests import Reasoning, Request, Turn
+from harness.requests.reasoning import AUTO
 from harness.samples.images import LoadedImage
 from tests.plugins.openai_api.server import FakeEndpoint
 
@@ -57,9 +58,17 @@ def endpoint(model: Callable[..., Endpoint]) -> Iterator[Callable[..., Any]]:
 def ask() -> Callable[..., list[Any]]:
     """Ask an answerer and return its results."""
 
-    def run(answerer: Any, *wants: Any, turns: tuple[Turn, ...] | None = None) -> list[Any]:
+    def run(
+        answerer: Any,
+        *wants: Any,
+        turns: tuple[Turn, ...] | None = None,
+        reasoning: Reasoning = AUTO,
+    ) -> list[Any]:
         shown = turns or (Turn("user", "who is it?", (picture(),)),)
-        requests = [Request(str(n), str(n), "task", shown, want) for n, want in enumerate(wants)]
+        requests = [
+            Request(str(n), str(n), "task", shown, want, reasoning=reasoning)
+            for n, want in enumerate(wants)
+        ]
         return [response.result for response in answerer.answer(requests)]
 
     return run

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness_openai_api.replies import BadReplyError, joint_scores, label_scores, read_prompt
+from harness_openai_api.replies import BadReplyError, joint_scores, read_prompt
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from harness.engine.tokens import PromptError
-from harness.requests import Choose, Embed, Failed, Generate, Scores, Text, Turn
+from harness.requests import Choose, Embed, Failed, Generate, Reasoning, Scores, Text, Turn
 from tests.plugins.openai_api.conftest import picture
 from tests.plugins.openai_api.server import Body, Reply, chat
 
@@ -129,32 +129,57 @@ def test_a_server_without_log_probabilities_is_told_with_the_way_out(
     assert len(fake.bodies) == 1
 
 
+def test_a_choice_in_words_is_handed_on_as_it_was_written(endpoint: Start, ask: Ask) -> None:
+    fake, answerer = endpoint(lambda _: chat(" **Sad**, I think.\n"), scores="label")
+    assert ask(answerer, OPTIONS) == [Text("**Sad**, I think.")]
+    assert fake.bodies[0]["max_tokens"] == 32
+
+
+THINK = Reasoning("strip", (), 100)
+
+
+def message(**fields: Any) -> Reply:
+    choice = {"index": 0, "message": {"role": "assistant", **fields}, "finish_reason": "stop"}
+    return Reply({"choices": [choice], "usage": {"total_tokens": 10}})
+
+
 @pytest.mark.parametrize(
-    ("text", "values"),
+    ("reply", "found"),
     [
-        ("happy", (1.0, 0.0)),
-        (" **Sad**.\n", (0.0, 1.0)),
-        ("The person is happy, I think", (1.0, 0.0)),
-        ("unhappy", None),
-        ("happy or sad", None),
-        ("", None),
+        (chat("<think>A? no.</think>\n\nB"), Text("B", "stop", "A? no.")),
+        (chat("<think>A? no", "length"), Text("", "length", "A? no", unfinished=True)),
+        (message(content="B", reasoning_content="A?"), Text("B", "stop", "A?")),
+        (message(content="B", reasoning="A?"), Text("B", "stop", "A?")),
+        (
+            message(content=[{"type": "thinking", "thinking": [{"type": "text", "text": "A?"}]},
+                             {"type": "text", "text": "B"}]),
+            Text("B", "stop", "A?"),
+        ),
     ],
-)
-def test_options_are_matched_with_what_is_written(
-    text: str, values: tuple[float, ...] | None, endpoint: Start, ask: Ask
+)  # fmt: skip
+def test_reasoning_is_kept_apart_from_the_answer(
+    reply: Reply, found: Text, endpoint: Start, ask: Ask
 ) -> None:
-    _, answerer = endpoint(lambda _: chat(text), scores="label")
-    (found,) = ask(answerer, OPTIONS)
-    if values is None:
-        assert found.kind == "unparsed"
-    else:
-        assert found == Scores("label", values)
+    fake, answerer = endpoint(lambda _: reply, scores="label")
+    assert ask(answerer, Generate(7, ("no", "x")), reasoning=THINK) == [found]
+    assert fake.bodies[0]["max_tokens"] == 107
+    assert "stop" not in fake.bodies[0]  # the server would heed it in the reasoning too
+    assert ask(answerer, OPTIONS, reasoning=THINK) == [found]
+    assert fake.bodies[1]["max_tokens"] == 132
 
 
-@given(st.text(), st.lists(st.text(min_size=1), min_size=2, max_size=4, unique=True))
-def test_any_text_names_one_option_or_none(text: str, options: list[str]) -> None:
-    found = label_scores(text, options)
-    assert isinstance(found, Failed) or sum(found.values) == 1.0
+def test_reasoning_that_took_all_tokens_leaves_no_answer(endpoint: Start, ask: Ask) -> None:
+    held = message(content=None, reasoning_content="let me see")
+    reply = Reply({"choices": [{**held.body["choices"][0], "finish_reason": "length"}]})
+    _, answerer = endpoint(lambda _: reply)
+    assert ask(answerer, Generate(4)) == [Text("", "length", "let me see", unfinished=True)]
+
+
+def test_text_with_markers_is_left_as_it_is_unless_it_is_said(endpoint: Start, ask: Ask) -> None:
+    _, answerer = endpoint(lambda _: chat("<think>A</think> B"))
+    assert ask(answerer, Generate(4)) == [Text("<think>A</think> B")]
+    tags = Reasoning("keep", (("<think>", "</think>"),))
+    assert ask(answerer, Generate(4), reasoning=tags) == [Text("<think>A</think> B")]
 
 
 JSON = st.recursive(

@@ -71,6 +71,7 @@ class BunnyModel(VisionLanguageModel):
         self.tower = tower
         self.projector = projector
         self.asking = asking
+        self.tokenizer = asking.tokenizer
         self.context = context
         self.features_key = features_key
         self.ends = frozenset({asking.end})

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from harness.engine.batching import CPU_VALUES, Batches, free_memory, most_positions
 from harness.engine.contract import PromptError
+from harness.engine.reasoning import Markers
 from harness.engine.tokens import Ids
 from harness.errors import UserError
 from harness.models import Runtime
-from harness.requests import Choose, Failed, Generate, Request, Response, Scores, Text
+from harness.requests import Choose, Failed, Generate, Reasoning, Request, Response, Scores, Text
 
 from harness_hf_vlm.chats import to_device
 from harness_hf_vlm.forwards import Asked, Forwards, cut
@@ -41,7 +42,8 @@ class ProcessorAnswerer:
         self, loaded: Loaded, runtime: Runtime, *, cached: bool, notes: Sequence[str] = ()
     ) -> None:
         self._loaded = loaded
-        self._chats = loaded.chats
+        self._chats = chats = loaded.chats
+        self._markers = Markers(chats.tokenizer, chats.template, chats.decode)
         self._forwards = Forwards(loaded.model, separate=loaded.chats.separate)
         # Encoder-decoders may name their width otherwise; they are taken for wide.
         width = getattr(loaded.model.config.get_text_config(), "hidden_size", CPU_VALUES)
@@ -107,7 +109,7 @@ class ProcessorAnswerer:
             failed = Failed(error.kind, str(error))
             return {request.id: failed for request in requests}
         ready = to_device(given, self._loaded.model)
-        known: dict[tuple[Choose | Generate, int], Scores | Text | Failed] = {}
+        known: dict[tuple[Choose | Generate, int, Reasoning], Scores | Text | Failed] = {}
         results: dict[str, Scores | Text | Failed] = {}
         for request in requests:
             want = request.want
@@ -117,21 +119,29 @@ class ProcessorAnswerer:
                 )
                 continue
             seed = request.seed if isinstance(want, Generate) and want.temperature else 0
-            if (want, seed) not in known:
-                known[want, seed] = self._answer_one(text, ready, want, seed)
-            results[request.id] = known[want, seed]
+            key = want, seed, request.reasoning
+            if key not in known:
+                known[key] = self._answer_one(text, ready, *key)
+            results[request.id] = known[key]
         return results
 
     def _answer_one(
-        self, text: str, given: Mapping[str, Tensor], want: Choose | Generate, seed: int
+        self,
+        text: str,
+        given: Mapping[str, Tensor],
+        want: Choose | Generate,
+        seed: int,
+        reasoning: Reasoning,
     ) -> Scores | Text | Failed:
         ids: Ids = tuple(given["input_ids"][0].tolist())
         over = len(ids) - self._loaded.context
         if isinstance(want, Generate):
             if over >= 0:
                 return _too_long(len(ids) + 1, self._loaded.context)
-            limited = replace(want, max_new_tokens=min(want.max_new_tokens, -over))
-            return self._forwards.write(given, limited, seed, self._chats.tokenizer)
+            told = self._markers.thoughts(reasoning, ids)
+            most = min(want.max_new_tokens + told.tokens, -over)
+            limited = replace(want, max_new_tokens=most)
+            return self._forwards.write(given, limited, seed, self._chats.tokenizer, told)
         try:
             back, options = self._chats.behind(text, want.options, ids)
         except PromptError as error:

@@ -50,6 +50,7 @@ class Chats:
         self.processor = processor
         self.tokenizer = processor.tokenizer
         self.separate = separate
+        self.template = template if form == "template" else None
         self._form = form
         self._end = self.tokenizer.eos_token_id if score_eos else None
         self._tokens = _image_tokens(processor, config)

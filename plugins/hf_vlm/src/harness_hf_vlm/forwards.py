@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from harness.engine.batching import Batches
+from harness.engine.reasoning import Thoughts
 from harness.engine.tokens import Ids
 from harness.requests import Generate, Text
 from torch import Tensor
@@ -97,9 +98,25 @@ class Forwards:
         return batches.run(asked.options, lambda ids: length + len(ids), forward)
 
     @torch.inference_mode()
-    def write(self, given: Mapping[str, Tensor], want: Generate, seed: int, tokenizer: Any) -> Text:
-        """Return the answer, by transformers' own generation; ``seed`` is of its sampling."""
-        stops = {"stop_strings": list(want.stop), "tokenizer": tokenizer} if want.stop else {}
+    def write(
+        self,
+        given: Mapping[str, Tensor],
+        want: Generate,
+        seed: int,
+        tokenizer: Any,
+        told: Thoughts,
+    ) -> Text:
+        """Return the answer, by transformers' own generation.
+
+        Args:
+            given: The prompt.
+            want: What is wanted, its tokens with those for reasoning.
+            seed: Of sampling.
+            tokenizer: The model's.
+            told: How reasoning is told from the answer; stop strings are heeded behind it.
+        """
+        heeded = want.stop and not told.tags
+        stops = {"stop_strings": list(want.stop), "tokenizer": tokenizer} if heeded else {}
         device = self._model.device
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             torch.manual_seed(seed)
@@ -116,16 +133,15 @@ class Forwards:
         asked = given["input_ids"][0]
         if not self._separate and torch.equal(ids[: len(asked)], asked):
             ids = ids[len(asked) :]
-        text = str(
-            tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        )
-        places = [at for stop in want.stop if stop and (at := text.find(stop)) >= 0]
+        found = told.split(ids.tolist())
+        inside = found.reasoning, found.unfinished
+        places = [at for stop in want.stop if stop and (at := found.answer.find(stop)) >= 0]
         if places:
-            return Text(text[: min(places)], "stop")
+            return Text(found.answer[: min(places)], "stop", *inside)
         named = self._model.generation_config.eos_token_id
         ends = named if isinstance(named, list) else [named]
         ended = len(ids) > 0 and int(ids[-1]) in ends
-        return Text(text, "stop" if ended else "length")
+        return Text(found.answer, "stop" if ended else "length", *inside)
 
     def _extended(
         self, given: Mapping[str, Tensor], aims: Tensor, real: Tensor

@@ -47,6 +47,7 @@ class SharedModel(VisionLanguageModel):
         self.context = context
         self.features_key = features_key
         self._chats = chats
+        self.tokenizer, self.template = chats.tokenizer, chats.template
         if chats.token_id is None:
             raise ValueError("images do not stand in the text")
         self._image = chats.token_id

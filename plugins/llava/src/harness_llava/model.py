@@ -77,6 +77,8 @@ class LlavaModel(VisionLanguageModel):
         self.context = context
         self.features_key = features_key
         self.asking = asking
+        self.tokenizer = asking.tokenizer
+        self.template = getattr(getattr(asking.render, "__self__", None), "source", None)
         given = getattr(model.generation_config, "eos_token_id", None)
         several = given if isinstance(given, list) else [given]
         named = (*several, asking.tokenizer.eos_token_id)

@@ -19,7 +19,6 @@ from harness_openai_api.replies import (
     BadReplyError,
     first_token_scores,
     joint_scores,
-    label_scores,
     read_prompt,
     read_text,
 )
@@ -179,8 +178,7 @@ class EndpointAnswerer:
         want = request.want
         try:
             if isinstance(want, Generate):
-                body = self._bodies.answer(request.turns, want, request.seed)
-                return read_text(await self._ask(body), want.stop)
+                return await self._write(request, want)
             if isinstance(want, Choose):
                 require_text(want.options)
                 return await self._choose(request, want.options)
@@ -188,12 +186,14 @@ class EndpointAnswerer:
             return Failed(error.kind, str(error))
         return Failed("unsupported", "an endpoint chooses and generates; it gives no vectors")
 
-    async def _choose(self, request: Request, options: tuple[str, ...]) -> Result:
+    async def _write(self, request: Request, want: Generate) -> Text:
+        body = self._bodies.answer(request.turns, want, request.seed, request.reasoning)
+        return read_text(await self._ask(body), want.stop, request.reasoning)
+
+    async def _choose(self, request: Request, options: tuple[str, ...]) -> Scores | Text:
         turns = request.turns
-        if self._scores == "label":
-            body = self._bodies.answer(turns, Generate(_LABEL_TOKENS), request.seed)
-            text = read_text(await self._ask(body))
-            return text if text.refused else label_scores(text.text, options)
+        if self._scores == "label":  # the harness reads which option the text names
+            return await self._write(request, Generate(_LABEL_TOKENS))
         if self._scores == "first_token":
             return first_token_scores(
                 await self._ask(self._bodies.first_token(turns, _TOP)), options

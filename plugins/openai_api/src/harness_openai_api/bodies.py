@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.requests import Generate, Turn
+from harness.requests import Generate, Reasoning, Turn
+from harness.requests.reasoning import AUTO
 from harness.samples.images import LoadedImage
 
 _KEPT = 64  # pictures as sent; the questions about one picture come together
@@ -35,10 +36,19 @@ class Bodies:
     extra: dict[str, Any] = field(default_factory=dict)
     _urls: dict[str, str] = field(default_factory=dict)
 
-    def answer(self, turns: Sequence[Turn], want: Generate, seed: int) -> dict[str, Any]:
-        """Return the body that asks for an answer."""
-        body = self._body(self.messages(turns), want.max_new_tokens)
-        if want.stop:
+    def answer(
+        self,
+        turns: Sequence[Turn],
+        want: Generate,
+        seed: int,
+        reasoning: Reasoning = AUTO,
+    ) -> dict[str, Any]:
+        """Return the body that asks for an answer.
+
+        Stop strings stay here where reasoning may come first: a server would heed them there too.
+        """
+        body = self._body(self.messages(turns), want.max_new_tokens + reasoning.tokens)
+        if want.stop and not reasoning.tokens and not reasoning.markers():
             body["stop"] = list(want.stop[:_MOST_STOPS])
         body["temperature"] = want.temperature or self.temperature
         if body["temperature"] > 0:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
 from harness.engine.tokens import require_text
-from harness.requests import Failed, Scores, Text
+from harness.requests import Reasoning, Scores, Text
+from harness.requests.reasoning import AUTO, split
 
 _SLACK = 1e-4  # servers round; a log-probability is at most 0
-_EDGES = " \t\r\n.,;:!?\"'`*()[]"
+_REASONING = ("reasoning_content", "reasoning")  # vLLM, SGLang and DeepSeek; OpenRouter, newer vLLM
 
 
 class BadReplyError(Exception):
@@ -23,10 +23,18 @@ class BadReplyError(Exception):
         self.kind = kind
 
 
-def read_text(reply: Mapping[str, Any], stop: Sequence[str] = ()) -> Text:
+def read_text(
+    reply: Mapping[str, Any], stop: Sequence[str] = (), reasoning: Reasoning = AUTO
+) -> Text:
     """Return an answer's text, cut before the first stop string, without white space around it.
 
-    What the endpoint itself calls a refusal is one.
+    What the endpoint itself calls a refusal is one. Reasoning that the endpoint keeps apart stays
+    apart; what stands between markers in the text is taken out before it is cut.
+
+    Args:
+        reply: The endpoint's.
+        stop: Texts that end the answer.
+        reasoning: What to do with reasoning in the text.
 
     Raises:
         BadReplyError: when there is no text, or a filter has taken it.
@@ -34,18 +42,41 @@ def read_text(reply: Mapping[str, Any], stop: Sequence[str] = ()) -> Text:
     choice = _choice(reply)
     finish = choice.get("finish_reason")
     message = choice.get("message")
-    content = message.get("content") if isinstance(message, dict) else None
+    content, apart = _parts(message) if isinstance(message, dict) else (None, "")
     if finish == "content_filter":
         raise BadReplyError("content_filter", "the endpoint's filter withheld the answer")
     refusal = message.get("refusal") if isinstance(message, dict) else None
     if isinstance(refusal, str) and refusal.strip():
         return Text(refusal.strip(), refused=True)
-    if not isinstance(content, str):
+    if content is None and not apart:
         raise BadReplyError("no_text", "the endpoint's answer holds no text")
-    places = [place for one in stop if one and (place := content.find(one)) >= 0]
+    found = split(content or "", reasoning.markers())
+    inside = "\n".join(part for part in (apart, found.reasoning) if part)
+    answer, ended = found.answer.strip(), finish != "length"
+    unfinished = found.unfinished or bool(apart and not answer and not ended)
+    places = [place for one in stop if one and (place := answer.find(one)) >= 0]
     if places:
-        return Text(content[: min(places)].strip(), "stop")
-    return Text(content.strip(), "length" if finish == "length" else "stop")
+        answer, ended = answer[: min(places)].strip(), True
+    return Text(answer, "stop" if ended else "length", inside, unfinished)
+
+
+def _parts(message: Mapping[str, Any]) -> tuple[str | None, str]:
+    """Return a message's text, if it has one, and the reasoning that it keeps apart."""
+    content = message.get("content")
+    inside = [message[name] for name in _REASONING if isinstance(message.get(name), str)]
+    if isinstance(content, list):  # parts: texts, and thoughts of their own kind
+        parts = [part for part in content if isinstance(part, dict)]
+        inside += [text for part in parts if (text := _thought(part))]
+        texts = [part["text"] for part in parts if isinstance(part.get("text"), str)]
+        content = "".join(texts) if texts else None
+    return (content if isinstance(content, str) else None), (inside[0] if inside else "").strip()
+
+
+def _thought(part: Mapping[str, Any]) -> str:
+    held = part.get("thinking")
+    if isinstance(held, list):
+        held = "".join(str(one.get("text", "")) for one in held if isinstance(one, dict))
+    return held if isinstance(held, str) else ""
 
 
 def read_prompt(reply: Mapping[str, Any]) -> list[tuple[str, float]]:
@@ -140,23 +171,6 @@ def first_token_scores(reply: Mapping[str, Any], options: Sequence[str]) -> Scor
                 "-o scores=label does without",
             )
     return Scores("logprob", tuple(min(0.0, math.log(total)) for total in sums))
-
-
-def label_scores(text: str, options: Sequence[str]) -> Scores | Failed:
-    """Return 1 for the option that a text is, or else the only one it names as whole words."""
-    said = text.strip(_EDGES).casefold()
-    names = [option.strip(_EDGES).casefold() for option in options]
-    found = [place for place, name in enumerate(names) if name == said]
-    if not found:
-        found = [
-            place
-            for place, name in enumerate(names)
-            if name and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", said)
-        ]
-    if len(found) != 1:
-        number = "none" if not found else f"{len(found)}"
-        return Failed("unparsed", f"the answer names {number} of the options: {text[:80]!r}")
-    return Scores("label", tuple(float(place == found[0]) for place in range(len(options))))
 
 
 def _choice(reply: Mapping[str, Any]) -> Mapping[str, Any]:

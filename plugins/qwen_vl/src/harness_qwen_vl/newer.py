@@ -96,6 +96,7 @@ class NewerQwenVL(VisionLanguageModel):
             checkpoint.folder,
             "give the template and the tokenizer of this checkpoint",
         )
+        self.tokenizer, self.template = self._tokenizer, template
         self._width = int(config.text_config.hidden_size)
         self._layers = len(getattr(config.vision_config, "deepstack_visual_indexes", ()))
         self.context = int(config.text_config.max_position_embeddings)

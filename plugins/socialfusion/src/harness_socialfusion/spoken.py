@@ -35,6 +35,7 @@ class SpokenModel(VisionLanguageModel):
         self._form = FORMATS[model.settings.prompt_format]
         check_format(self._form, model.tokenizer)
         self._score_eos = score_eos
+        self.tokenizer = model.tokenizer
         self.language_model = model.language_model
         config = model.language_model.config
         self.context = int(getattr(config, "max_position_embeddings", 0) or 1 << 62)

@@ -1,0 +1,84 @@
+"""Reasoning before an answer: what is taken out, what is left, and what is said of it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.errors import UserError
+from harness.requests.reasoning import KNOWN, Reasoning, Split, parse_reasoning, split
+
+THINK = (("<think>", "</think>"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("B", Split("B")),
+        (" B ", Split(" B ")),
+        ("<think>A? no.</think>\nB", Split("B", "A? no.")),
+        ("A? no.</think>\n\nB", Split("B", "A? no.")),
+        ("<think>\n\n</think>\n\nB", Split("B", "")),
+        ("<think>A</think> or <think>B</think> C", Split("or  C", "A\nB")),
+        ("<think>A <think> B</think> C", Split("C", "A <think> B")),
+        ("<think>A", Split("", "A", True)),
+        ("B <think>A", Split("B", "A", True)),
+        ("A</think> no </think> B", Split("B", "A\nno")),
+    ],
+)
+def test_reasoning_is_taken_out_of_a_text(text: str, found: Split) -> None:
+    assert split(text, THINK) == found
+
+
+def test_a_prompt_may_have_opened_reasoning() -> None:
+    assert split("A? no.</think>B", THINK, opened=True) == Split("B", "A? no.")
+    assert split("A? no. B", THINK, opened=True) == Split("", "A? no. B", True)
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_what_stands_behind_any_known_marker_is_the_answer(inside: str, answer: str) -> None:
+    for opening, closing in KNOWN:
+        if not any(mark in inside + answer for pair in KNOWN for mark in pair):
+            found = split(f"{opening}{inside}{closing}{answer}", KNOWN)
+            assert (found.answer, found.unfinished) == (answer.strip(), False)
+
+
+def test_what_is_stripped_is_what_was_said_else_what_the_model_has() -> None:
+    own, other = (("[THINK]", "[/THINK]"),), (("<r>", "</r>"),)
+    assert Reasoning().markers() == ()
+    assert Reasoning().markers(own) == own
+    assert Reasoning("strip").markers() == KNOWN
+    assert Reasoning("strip").markers(own) == own
+    assert Reasoning(tags=other).markers(own) == other
+    assert Reasoning("keep", other).markers(own) == ()
+
+
+def test_a_model_goes_before_the_task() -> None:
+    task = Reasoning("strip", THINK, 64)
+    assert Reasoning().over(task) == task
+    assert Reasoning("keep", (), 128).over(task) == Reasoning("keep", THINK, 128)
+
+
+def test_options_are_read() -> None:
+    given = {"reasoning": "strip", "reasoning_tags": "<a>,</a>; <b>,</b>", "reasoning_tokens": "9"}
+    found = parse_reasoning(given, "model 'm'")
+    assert found == Reasoning("strip", (("<a>", "</a>"), ("<b>", "</b>")), 9)
+    assert parse_reasoning({}, "m") == Reasoning()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("reasoning", "yes"),
+        ("reasoning_tags", "<think>"),
+        ("reasoning_tags", "<a>,<a>"),
+        ("reasoning_tags", ",</a>"),
+        ("reasoning_tokens", "-1"),
+        ("reasoning_tokens", "many"),
+    ],
+)
+def test_options_that_say_nothing_are_refused(name: str, value: str) -> None:
+    with pytest.raises(UserError) as caught:
+        parse_reasoning({name: value}, "model 'm'")
+    assert name in str(caught.value.where)
