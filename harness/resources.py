@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UserError
 
 _PACKAGE = Path(__file__).parent
 
@@ -31,3 +31,20 @@ def file_hash(path: Path) -> str:
 
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def home_path(text: str | Path, where: str | None = None) -> Path:
+    """Return a path with ``~`` and ``~user`` as their home folders.
+
+    Args:
+        text: The path.
+        where: Who says so, for the message.
+
+    Raises:
+        UserError: there is no such user.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        said = f"there is no home folder of that user: {text!s:.200}"
+        raise UserError(said, where=where, fix="write the path out") from None

@@ -14,6 +14,7 @@ from harness.errors import UserError
 from harness.evaluation.subject import find_subject
 from harness.evaluation.task import Task
 from harness.models import Runtime
+from harness.resources import home_path
 from harness.training.checkpoint import open_checkpoint
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def _open_clip(name: str, rest: str, runtime: Runtime) -> Encoder:
 
     about: dict[str, Json] = {"kind": "open_clip", "dtype": _dtype(runtime)}
     if rest.startswith(_LOCAL):
-        folder = Path(rest.removeprefix(_LOCAL)).expanduser()
+        folder = home_path(rest.removeprefix(_LOCAL))
         files = [path for pattern in ("*.json", "open_clip_*") for path in folder.glob(pattern)]
         if not (folder / "open_clip_config.json").is_file():
             raise UserError("no open_clip encoder: it has no open_clip_config.json", where=folder)

@@ -19,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.descriptors import Json
+from harness.errors import UserError
+from harness.jsonfiles import read_json
 from harness.specs import fingerprint
 
 Features = NDArray[np.float32]
@@ -60,9 +62,9 @@ class FeatureStore:
         found: dict[str, Place] = {}
         for shard in sorted(self._folder.glob("*/")):
             try:
-                keys = json.loads((shard / _KEYS).read_bytes())
+                keys = read_json(shard / _KEYS)
                 whole = all(_rows(shard, column) == len(keys) for column in columns)
-            except (OSError, ValueError, TypeError, EOFError):
+            except (UserError, OSError, ValueError, TypeError, EOFError):
                 continue
             if whole:
                 found |= {key: (shard, row) for row, key in enumerate(keys)}

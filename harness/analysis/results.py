@@ -15,7 +15,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import json
 import platform
 import re
 import time
@@ -31,6 +30,7 @@ from harness.descriptors import Json
 from harness.errors import UserError
 from harness.evaluation.subject import Subject
 from harness.evaluation.task import Task
+from harness.jsonfiles import parse_json, read_object
 from harness.resources import file_hash
 from harness.runs.lock import writing
 from harness.runs.seal import write_json, write_whole
@@ -180,8 +180,10 @@ def read_analysis(directory: Path) -> Analysis:
     Raises:
         UserError: not there, not finished, damaged, or of a newer format.
     """
+    if not (directory / SEAL).exists():
+        raise UserError("no finished analysis", where=directory)
     try:
-        seal = json.loads((directory / SEAL).read_bytes())
+        seal = read_object(directory / SEAL)
         content = (directory / RECORD).read_bytes()
         if int(seal["format"]) > FORMAT:
             raise UserError(
@@ -194,7 +196,7 @@ def read_analysis(directory: Path) -> Analysis:
                 raise UserError("changed since it was sealed", where=directory / name)
         if hashlib.sha256(content).hexdigest() != seal["sha256"][RECORD]:
             raise UserError("changed since it was sealed", where=directory / RECORD)
-        held = json.loads(content)
+        held = parse_json(content, directory / RECORD)
         tables = tuple(
             Table(name, tuple(table["columns"]), tuple(tuple(row) for row in table["rows"]))
             for name, table in held["tables"].items()
@@ -210,7 +212,7 @@ def read_analysis(directory: Path) -> Analysis:
     except FileNotFoundError:
         raise UserError("no finished analysis", where=directory) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"not an analysis: {error!r}", where=directory) from None
+        raise UserError(f"not an analysis: {error!r:.200}", where=directory) from None
 
 
 def read_analyses(places: Iterable[Path | str]) -> tuple[list[Analysis], list[str]]:

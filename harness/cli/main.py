@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import traceback
+from functools import update_wrapper
 from typing import Any
 
 import click
 
 from harness._version import __version__
 from harness.descriptors import load_target
-from harness.errors import FAULTS, HarnessError, debug, error_text, raised, show_traceback
+from harness.errors import (
+    FAULTS,
+    HarnessError,
+    UserError,
+    debug,
+    error_text,
+    raised,
+    show_traceback,
+)
 from harness.guard import described
 from harness.plugins import block, contract_of, missing, plugins
+
+_ENDING = ("SIGTERM", "SIGHUP")
+"""What ends a command as Ctrl-C does; the system's own way would be to drop everything."""
 
 
 class LazyGroup(click.Group):
@@ -30,6 +44,7 @@ class LazyGroup(click.Group):
         command = load_target(descriptor)
         if not isinstance(command, click.Command):
             raise contract_of(descriptor).wrong(f"is {described(command)}, not a click.Command")
+        _read_settings_first(command)
         return _with_verbose(command)
 
     def resolve_command(
@@ -110,9 +125,72 @@ def main() -> None:
     """Ask vision-language models about people, score the answers, print the table."""
 
 
+def _read_settings_first(command: click.Command) -> None:
+    """Let a command, and those below it, refuse settings that cannot be read before it begins.
+
+    Its arguments are parsed by then: ``--help`` is always answered.
+    """
+    for below in getattr(command, "commands", {}).values():
+        _read_settings_first(below)
+    callback = command.callback
+    if callback is None or hasattr(callback, "reads_settings"):
+        return
+
+    def checked(*arguments: Any, **flags: Any) -> Any:
+        if click.get_current_context().invoked_subcommand is None:
+            from harness.config.settings import load_settings
+
+            profile = flags.get("profile")
+            load_settings(profile=profile if isinstance(profile, str) else None)
+        return callback(*arguments, **flags)
+
+    command.callback = update_wrapper(checked, callback)
+    setattr(checked, "reads_settings", True)  # noqa: B010  a function has no such name by itself
+
+
 def entry(arguments: list[str] | None = None) -> None:
-    """Run the command line; exit 0 done, 1 a check failed, 2 the user's mistake, 130 stopped."""
+    """Run the command line.
+
+    Exit 0 done, 1 a check failed, 2 the user's mistake, 130 stopped, 143 or 129 ended by a signal.
+    """
+    for name in _ENDING:
+        number = getattr(signal, name, None)
+        # Who started the command with nohup wants it to outlive its terminal.
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _end)
+    os.register_at_fork(after_in_child=_end_as_others)
     sys.exit(invoke(main, arguments))
+
+
+class _Ended(KeyboardInterrupt):
+    """A signal asked the process to end; what hears Ctrl-C hears it."""
+
+
+_ended_by = 0
+
+
+def _end(number: int, _frame: object) -> None:
+    global _ended_by  # noqa: PLW0603  a handler has nobody else to tell
+    if not _ended_by:  # a second one must not cut short what the first one began
+        _ended_by = number
+        raise _Ended
+
+
+def _end_as_others() -> None:
+    """Let a process that this one forks end by a signal as any other does."""
+    for name in _ENDING:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is _end:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _stopped() -> int:
+    """Say that a command was stopped; return the exit code that says by what."""
+    said = "interrupted"
+    if _ended_by:
+        said = f"ended by {signal.Signals(_ended_by).name}"
+    click.echo(f"{said}; what is finished is kept, the same command continues", err=True)
+    return 128 + (_ended_by or signal.SIGINT)
 
 
 def invoke(command: click.Command, arguments: list[str] | None = None) -> int:
@@ -122,8 +200,7 @@ def invoke(command: click.Command, arguments: list[str] | None = None) -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except (click.Abort, KeyboardInterrupt):  # click turns the one into the other
-        click.echo("interrupted; what is finished is kept, the same command continues", err=True)
-        return 130
+        return _stopped()
     except click.ClickException as error:
         error.show()
         return 2
@@ -151,6 +228,10 @@ def _in_core(error: BaseException) -> bool:
 def _fault(error: BaseException) -> HarnessError:
     """Return what nobody caught as one message: who raised it, and how to see where."""
     info = plugins().blamed(error)
+    if info is None and isinstance(error, OSError):
+        # A file or a disk that does not do what is asked of it, wherever that showed.
+        beside = "" if error.filename2 is None else f" (to {error.filename2})"
+        return UserError(f"{error.strerror or error}{beside}", where=error.filename)
     if info is None:
         return HarnessError(
             f"a fault of the harness itself: {error_text(error)}",

@@ -144,13 +144,14 @@ def _data(spec: TaskSpec, profile: str | None, folders: tuple[str, ...]) -> dict
     from harness.config.data import refuse_unused
     from harness.config.settings import load_settings
     from harness.evaluation.task import Task
+    from harness.resources import home_path
 
     given: dict[str, Path] = {}
     for folder in folders:
         key, equals, path = folder.partition("=")
         if not equals or not key or not path:
             raise UserError(f"{folder!r} is not ID=FOLDER", where="--data")
-        given[key] = Path(path).expanduser()
+        given[key] = home_path(path)
     refuse_unused(given, [spec])
     settings = load_settings(profile=profile, data=given)
     task = Task(spec, settings)

@@ -13,6 +13,8 @@ from typing import Any
 from harness.config.hub import is_hub_id
 from harness.descriptors import Json
 from harness.errors import UserError, unknown
+from harness.plugins import FIRST_PARTY_MODELS, plugins
+from harness.resources import home_path
 
 FILE = "harness.toml"
 DEFAULT_PROFILE = "demo"
@@ -60,11 +62,11 @@ def load_settings(
         folder: Where ``harness.toml`` is looked for; the working directory by default.
 
     Raises:
-        UserError: for a malformed file, an unknown key, an unknown profile, or a data
-            path for what is no task or benchmark.
+        UserError: for a file that cannot be read or is malformed, an unknown key, profile or model,
+            or a data path for what is no task or benchmark.
     """
     path = (folder or Path.cwd()) / FILE
-    own = _read(path.read_bytes(), str(path)) if path.is_file() else {}
+    own = _own(path)
     name = profile or os.environ.get("HARNESS_PROFILE") or own.get("profile") or DEFAULT_PROFILE
     if name not in PROFILES:
         raise unknown("profile", str(name), PROFILES)
@@ -85,7 +87,7 @@ def load_settings(
     return Settings(
         profile=str(name),
         results=Path(chosen),
-        cache=Path(cache).expanduser(),
+        cache=home_path(cache, str(path)),
         source=source,
         data={**paths, **(data or {})},
         models=models,
@@ -102,25 +104,54 @@ def _data(
 
 def _path(folder: Path, value: str) -> Path:
     """Return a path of the settings file, or the hub's name of a dataset as it stands."""
-    return Path(value) if is_hub_id(Path(value)) else folder / Path(value).expanduser()
+    return Path(value) if is_hub_id(Path(value)) else folder / home_path(value, str(folder / FILE))
+
+
+def _own(path: Path) -> dict[str, Any]:
+    """Return what the user's settings file says; nothing where there is none."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise UserError(f"cannot be read: {error.strerror}", where=path) from None
+    own = _read(content, str(path))
+    profile = own.get("profile", DEFAULT_PROFILE)
+    if profile not in PROFILES:
+        raise unknown("profile", profile, PROFILES, where=str(path))
+    _refuse_unknown_models(own.get("models", {}), str(path))
+    return own
+
+
+def _refuse_unknown_models(models: Mapping[str, Any], where: str) -> None:
+    """Refuse options of a model that is nowhere, unless a plugin that is not loaded may add it."""
+    known = {**plugins().models(), **FIRST_PARTY_MODELS}
+    if all(info.status == "loaded" for info in plugins().infos):
+        for name in models:
+            if name not in known:
+                raise unknown("model", name, known, where=where)
 
 
 def _read(data: bytes, where: str) -> dict[str, Any]:
     try:
-        table = tomllib.loads(data.decode())
+        table = tomllib.loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise UserError(f"not UTF-8 text: {error.reason}", where=where) from None
+    except RecursionError:
+        raise UserError("not valid TOML: nested too deeply", where=where) from None
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"not valid TOML: {error}", where=where) from None
+    except ValueError:  # int() takes no more digits than sys.get_int_max_str_digits() says
+        raise UserError("not valid TOML: a number with too many digits", where=where) from None
     for key, value in table.items():
         if key not in _KEYS:
             raise unknown("key", key, _KEYS, where=where)
         wanted: type = dict if key in {"data", "models"} else str
-        if not isinstance(value, wanted):
-            noun = "a table" if wanted is dict else "a string"
+        if not isinstance(value, wanted) or value == "":
+            noun = "a table" if wanted is dict else "a string that is not empty"
             raise UserError(f"{key!r} must be {noun}", where=where)
     for key, value in table.get("data", {}).items():
-        if not isinstance(value, str):
+        if not isinstance(value, str) or not value:
             raise UserError(f"'data.{key}' must be a string: a path", where=where)
     for key, value in table.get("models", {}).items():
         if not isinstance(value, dict):

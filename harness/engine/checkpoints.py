@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from harness.descriptors import Json, is_installed
 from harness.engine.weights import PACKAGE, hash_files, package_folder, read_header
 from harness.errors import UserError
+from harness.resources import home_path
 
 if TYPE_CHECKING:
     import torch
@@ -107,7 +108,7 @@ def open_checkpoint(
         UserError: when it is not there, or no checkpoint.
     """
     packed = name.startswith(PACKAGE)
-    path = package_folder(name) if packed else (base or Path()) / Path(name).expanduser()
+    path = package_folder(name) if packed else (base or Path()) / home_path(name)
     if path.is_file():
         raise UserError("a checkpoint is a folder, this is a file", where=path)
     if path.is_dir():

@@ -14,6 +14,7 @@ from harness.descriptors import Json, Option, is_installed
 from harness.engine.devices import resolve_device, torch_dtype
 from harness.errors import UserError
 from harness.models import Runtime
+from harness.resources import home_path
 
 LOADING: tuple[Option, ...] = (
     Option(
@@ -152,7 +153,7 @@ def _adapter_files(options: Mapping[str, Json]) -> tuple[Path, Path]:
     """Return weights and config of the adapter, checked to be whole."""
     from harness.engine.weights import read_header
 
-    folder = Path(str(options["adapter"])).expanduser()
+    folder = home_path(str(options["adapter"]))
     weights, config = folder / _WEIGHTS, folder / _CONFIG
     if not config.is_file() or not weights.is_file():
         pickled = "; pickled weights are not read" if any(folder.glob("*.bin")) else ""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.engine.weights import hash_file
 from harness.errors import UserError, nearest
+from harness.jsonfiles import read_object
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -167,15 +168,17 @@ def read_trained(folder: Path) -> Trained:
         UserError: when it is no such folder.
     """
     try:
-        held = json.loads((folder / FILE).read_bytes())
+        if not (folder / FILE).exists():
+            raise UserError(
+                f"not a checkpoint of harness train: no {FILE}",
+                where=folder,
+                fix="harness train ...",
+            )
+        held = read_object(folder / FILE)
         parts, frozen = tuple(held.pop("parts")), tuple(held.pop("frozen", ()))
         return Trained(parts, frozen=frozen, **held)
-    except FileNotFoundError:
-        raise UserError(
-            f"not a checkpoint of harness train: no {FILE}", where=folder, fix="harness train ..."
-        ) from None
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise UserError(f"cannot be read: {error!r}", where=folder / FILE) from None
+    except (ValueError, TypeError, KeyError) as error:
+        raise UserError(f"cannot be read: {error!r:.200}", where=folder / FILE) from None
 
 
 def load(model: VisionLanguageModel, folder: Path) -> Trained:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Any
 from harness.analysis.results import finite
 from harness.errors import UserError
 from harness.figures.shapes import Dot, Grid, Lines, Panel, Point, Scatter, Spokes, Value
+from harness.jsonfiles import read_object
 from harness.runs.record import Detail, EvaluationRecord, MetricValue
 from harness.tables.table import Cell, Column, Table
 
@@ -222,10 +222,8 @@ def _training(place: Path) -> Iterator[tuple[Path, list[dict[str, Any]], tuple[s
     """Give a training's file, epochs and marks; what is wrong with them is one message."""
     path = place / "train.json" if place.is_dir() else place
     try:
-        record: Any = json.loads(path.read_bytes())
+        record: Any = read_object(path)
         epochs = [dict(epoch) for epoch in record["epochs"]]
         yield path, epochs, tuple(str(mark) for mark in record["marks"])
-    except OSError as error:
-        raise UserError(f"cannot be read: {error.strerror}", where=path) from None
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"not a training record: {error!r}", where=path) from None
+        raise UserError(f"not a training record: {error!r:.200}", where=path) from None

@@ -15,7 +15,7 @@ LOOPBACK = "127.0.0.1"
 
 
 class _Pages(SimpleHTTPRequestHandler):
-    """Files of the site; no listings, and nobody else's name for this machine."""
+    """Files of the site; no listings, no links out, and nobody else's name for this machine."""
 
     def send_head(self) -> Any:
         """Refuse requests that were sent to another name (DNS rebinding)."""
@@ -23,7 +23,21 @@ class _Pages(SimpleHTTPRequestHandler):
         if name not in {LOOPBACK, "localhost"}:
             self.send_error(HTTPStatus.FORBIDDEN)
             return None
+        asked = self.translate_path(self.path)
+        if "\0" in asked:
+            self.send_error(HTTPStatus.BAD_REQUEST)
+            return None
+        if not self._inside(asked):
+            self.send_error(HTTPStatus.NOT_FOUND)
+            return None
         return super().send_head()
+
+    def _inside(self, asked: str) -> bool:
+        """Whether a path is the site's, wherever links on it lead."""
+        try:
+            return Path(asked).resolve().is_relative_to(Path(self.directory).resolve())
+        except (OSError, RuntimeError):  # too long a name, a link to itself
+            return False
 
     def list_directory(self, path: Any) -> None:  # noqa: ARG002  http.server's signature
         """Show no folder."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.errors import UserError
+from harness.jsonfiles import read_object
 from harness.runs.seal import write_whole
 from harness.studies.noise import SEEDS
 from harness.studies.study import Study
@@ -150,10 +151,9 @@ def _record(outcome: Outcome) -> dict[str, Any]:
     if outcome.plan.folder is None:
         return {}
     try:
-        held: dict[str, Any] = json.loads((outcome.plan.folder / RECORD).read_bytes())
-    except (OSError, ValueError):
+        return read_object(outcome.plan.folder / RECORD)
+    except UserError:
         return {}
-    return held
 
 
 def _numbers(study: Study, result: StudyResult) -> dict[str, Any]:

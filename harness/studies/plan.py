@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +13,7 @@ from harness.config.settings import load_settings
 from harness.descriptors import Json
 from harness.errors import HarnessError, UserError
 from harness.evaluation.run import Planned
+from harness.jsonfiles import read_object
 from harness.studies.study import Study, StudyTask, Trial, trials_of
 from harness.training.plan import TrainingPlan
 from harness.training.run import RECORD
@@ -278,8 +278,8 @@ def _fresh(one: Planned) -> float | None:
     speed = one.speed
     if one.state == "done":
         try:
-            speed = json.loads((one.job.directory / "timings.json").read_bytes())[_SPEED]
-        except (OSError, ValueError, KeyError, TypeError):
+            speed = read_object(one.job.directory / "timings.json")[_SPEED]
+        except (UserError, KeyError):
             speed = None
     return one.job.plan.samples / speed if speed else None
 
@@ -294,9 +294,9 @@ def _pace(root: Path, model: str) -> float | None:
     records = sorted(root.glob(f"{model}-*/{RECORD}"), key=lambda path: path.stat().st_mtime)
     for path in reversed(records):
         try:
-            held = json.loads(path.read_bytes())
+            held = read_object(path)
             steps = sum(epoch["steps"] for epoch in held["epochs"])
             return float(held["seconds"]) / steps if steps else None
-        except (OSError, ValueError, KeyError, TypeError):
+        except (UserError, ValueError, KeyError, TypeError):
             continue
     return None

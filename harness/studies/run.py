@@ -13,6 +13,7 @@ from harness import api
 from harness._version import __version__
 from harness.errors import UserError
 from harness.evaluation.run import Reporter
+from harness.jsonfiles import read_object
 from harness.runs.lock import writing
 from harness.runs.record import EvaluationRecord
 from harness.runs.seal import write_json
@@ -108,8 +109,8 @@ def _refuse_other(study: Study, out: Path) -> None:
     if not held:
         return
     try:
-        name = json.loads((out / RECORD).read_bytes())["study"]
-    except (OSError, ValueError, KeyError, TypeError):
+        name = read_object(out / RECORD)["study"]
+    except (UserError, KeyError):
         name = None
     if name != study.id:
         what = "is not a study's" if name is None else f"holds the study {name!r}"

@@ -6,13 +6,14 @@ is shown beside it; it holds the trained weights fixed, so it leaves out the lar
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.analysis.transfer import relative
 from harness.descriptors import Direction
+from harness.errors import UserError
 from harness.evaluation.compare import compare
+from harness.jsonfiles import read_object
 from harness.runs.record import EvaluationRecord
 from harness.studies.noise import KINDS, SAID, SeedMean, noisy_cell
 from harness.studies.plan import TrialPlan
@@ -120,10 +121,10 @@ def _seen(plan: TrialPlan, task: str) -> int:
     if plan.folder is None:
         return 0
     try:
-        epochs = json.loads((plan.folder / RECORD).read_bytes())["epochs"]
+        epochs = read_object(plan.folder / RECORD)["epochs"]
         one = set(plan.samples) == {task}
         return sum(epoch["samples"] if one else epoch["samples_of"][task] for epoch in epochs)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (UserError, KeyError, TypeError):
         return 0
 
 

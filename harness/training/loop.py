@@ -28,6 +28,7 @@ from harness.engine import trained as parts
 from harness.engine.batching import free_memory, out_of_memory
 from harness.engine.training import Item, TrainingModule
 from harness.errors import HarnessError, UserError
+from harness.jsonfiles import read_json, read_object
 from harness.training.contract import Epoch, Recipe
 from harness.training.processes import Processes
 from harness.training.settings import TrainingSettings
@@ -389,7 +390,7 @@ class EpochTrainer(Trainer):
         del model
         stage, folder = self._stage, Path(resume_from_checkpoint)
         parts.restore(stage.module.model, stage.trained, folder)
-        self.total, self.totals = json.loads((folder / _LOSS).read_text(encoding="utf-8"))
+        self.total, self.totals = read_json(folder / _LOSS)
 
 
 class Reporting(TrainerCallback):
@@ -451,7 +452,7 @@ def write_epoch(path: Path, epoch: Epoch) -> None:
 def read_epoch(path: Path) -> Epoch:
     """Return what an epoch sees, as it was written down."""
     try:
-        held = json.loads(path.read_bytes())
+        held = read_object(path)
         return Epoch(held["order"], held["weights"], held["figures"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise HarnessError(f"cannot be read: {error!r}", where=path) from None

@@ -18,6 +18,7 @@ from harness.descriptors import Json
 from harness.errors import UserError
 from harness.evaluation.subject import Subject
 from harness.evaluation.task import Task
+from harness.jsonfiles import read_object
 from harness.runs.lock import writing
 from harness.runs.seal import write_json, write_whole
 from harness.samples.images import MAX_PIXELS
@@ -93,7 +94,7 @@ def run_training(plan: TrainingPlan, out: Path, watcher: Watcher | None = None) 
     with writing(out) if here.first else nullcontext():
         if here.first:
             write_json(out / "plan.json", {"fingerprint": plan.fingerprint, **plan.about})
-        started = time.time()
+        started = time.perf_counter()
         stage, optimiser = _begin(plan, out, heard, here)
         items = Items(plan.pool, stage.module.model, MAX_PIXELS)
         epochs: list[Mapping[str, Json]] = []
@@ -112,10 +113,7 @@ def _refuse_other(plan: TrainingPlan, out: Path) -> None:
         if out.is_dir() and any(entry.name != ".lock" for entry in out.iterdir()):
             raise UserError("the folder is not empty", where=out, fix="--out with another folder")
         return
-    try:
-        held = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise UserError(f"cannot be read: {error}", where=path) from None
+    held = read_object(path)
     # What was refused before its first epoch may be put right in the same folder.
     begun = (out / RECORD).is_file() or any(out.glob("epoch-*"))
     if held.get("fingerprint") != plan.fingerprint and begun:
@@ -303,7 +301,7 @@ def _epoch(  # noqa: PLR0913, PLR0917  what an epoch is made of
     folder = stage.folder / f"epoch-{number:03d}"
     record = folder / "record.json"
     if (folder / "end").is_dir() and record.is_file():
-        held: dict[str, Json] = json.loads(record.read_bytes())
+        held: dict[str, Json] = read_object(record)
         heard.epoch(number, held)
         return held
     here, asks = stage.processes, stage.processes.first or stage.settings.shard
@@ -328,7 +326,7 @@ def _epoch(  # noqa: PLR0913, PLR0917  what an epoch is made of
     if here.first:
         write_json(record, {**figures, "training_seconds": training})
     loop.save_state(stage, optimiser, folder / "end")
-    found: dict[str, Json] = json.loads(record.read_bytes())
+    found: dict[str, Json] = read_object(record)
     heard.epoch(number, found)
     return found
 
@@ -440,7 +438,7 @@ def _finish(  # noqa: PLR0913, PLR0917  all that is known in the end
             "dtypes": _dtypes(stage),
             "epochs": list(epochs),
             "versions": _versions(),
-            "seconds": round(time.time() - started, 1),
+            "seconds": round(time.perf_counter() - started, 1),
         },
     )
 

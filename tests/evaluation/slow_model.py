@@ -31,7 +31,7 @@ class Looker:
         """Answer in reverse, as a model may."""
         dies = os.environ.get("LOOKER_DIES_AT")
         if dies is not None and self.blocks == int(dies):
-            os.kill(os.getpid(), 9)
+            os.kill(os.getpid(), int(os.environ.get("LOOKER_SIGNAL", "9")))
         time.sleep(float(os.environ.get("LOOKER_SLEEPS", "0")))
         self.blocks += 1
         for request in reversed(requests):

@@ -23,6 +23,7 @@ from harness.runs.seal import SEALED
 
 Faces = Callable[[int], Path]
 HERE = Path(__file__).parent
+PATH = os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH", "")]))
 
 LOOK = """
 import sys
@@ -52,7 +53,7 @@ def look(results: Path, *arguments: str, **environment: str) -> subprocess.Compl
     ]  # fmt: skip
     return subprocess.run(
         command,
-        env={**os.environ, "PYTHONPATH": str(HERE), **environment},
+        env={**os.environ, "PYTHONPATH": PATH, **environment},
         capture_output=True,
         text=True,
         check=False,

@@ -14,8 +14,13 @@ from tests.site.sites import built
 
 
 @pytest.fixture(scope="module")
-def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    folder = tmp_path_factory.mktemp("served")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("served")
+
+
+@pytest.fixture(scope="module")
+def port(served: Path) -> Iterator[int]:
+    folder = served
     site = built(folder / "out", [write(folder / "results", answers())])
     (folder / "secret").write_text("secret")
     with server(site, 0) as held:
@@ -47,6 +52,26 @@ def test_nothing_else_is(port: int, path: str) -> None:
     status, content = asked(port, path)
     assert status == 404
     assert content != b"secret"
+
+
+def test_a_nul_is_no_path(port: int) -> None:
+    assert asked(port, "/%00")[0] == 400
+    assert asked(port, "/index.html%00.js")[0] == 400
+    assert asked(port, "/" + "n" * 5_000)[0] == 404
+
+
+@pytest.mark.parametrize("path", ["/out/link", "/out/folder/secret", "/out/round"])
+def test_no_link_out_of_the_site_is_followed(port: int, served: Path, path: str) -> None:
+    site = served / "out"
+    for name, target in (("link", "../secret"), ("folder", ".."), ("round", "round")):
+        if not (site / name).is_symlink():
+            (site / name).symlink_to(target)
+    status, content = asked(port, path.removeprefix("/out"))
+    assert status == 404
+    assert b"secret" not in content
+    (site / "inside").unlink(missing_ok=True)
+    (site / "inside").symlink_to("index.html")
+    assert asked(port, "/inside")[0] == 200
 
 
 def test_another_name_of_this_machine_is_refused(port: int) -> None:

@@ -1,4 +1,4 @@
-"""Work as the command line does, and die by SIGKILL at a step or a block: run by the tests."""
+"""Work as the command line does, and be sent a signal at a step or a block: run by the tests."""
 
 import os
 import signal
@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from harness.analysis.features import FeatureStore
 from harness.cli.main import entry
 from harness.runs.journal import Journal
 from harness.training import loop
@@ -22,7 +23,7 @@ def deadly(plain: Callable[..., Any]) -> Callable[..., Any]:
         global SEEN  # noqa: PLW0603
         SEEN += 1
         if SEEN == AT:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), signal.Signals[os.environ.get("KILL_BY", "SIGKILL")])
         return plain(*given, **named)
 
     return call
@@ -30,4 +31,5 @@ def deadly(plain: Callable[..., Any]) -> Callable[..., Any]:
 
 loop.EpochTrainer.compute_loss = deadly(loop.EpochTrainer.compute_loss)  # type: ignore[method-assign]
 Journal.append = deadly(Journal.append)  # type: ignore[method-assign]
+FeatureStore.put = deadly(FeatureStore.put)  # type: ignore[method-assign]
 entry(arguments)

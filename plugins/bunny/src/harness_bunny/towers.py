@@ -10,6 +10,7 @@ from typing import Any
 from harness.descriptors import Json
 from harness.engine.checkpoints import Checkpoint, open_checkpoint, tensor_names
 from harness.errors import UserError
+from harness.resources import home_path
 
 OWN = "model.vision_tower.vision_tower.vision_model."
 """Before the names of the tower's tensors in Bunny's own files."""
@@ -81,7 +82,7 @@ def find_tower(source: Checkpoint, asked: str | None) -> Tower:
     tuned = bool(source.config.get("unfreeze_vision_tower"))
     inside = tuned or any(tensor.startswith(OWN) for tensor in tensor_names(source))
     known = KNOWN.get(Path(name).name)
-    local = ((base or Path()) / Path(name).expanduser()).is_dir()
+    local = ((base or Path()) / home_path(name)).is_dir()
     if known is not None and not local and inside:
         return Tower(name, known, None, None)
     try:

@@ -18,6 +18,7 @@ from harness.engine.checkpoints import (
 )
 from harness.engine.weights import PACKAGE, hash_files, package_folder, read_header
 from harness.errors import UserError
+from harness.resources import home_path
 
 CONFIG = "open_clip_config.json"
 WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
@@ -135,7 +136,7 @@ def _folder(path: str) -> Path | None:
     """Return the folder that a path names; ``None`` when it can only be a hub id or a tag."""
     if path.startswith(PACKAGE):
         return package_folder(path)
-    folder = Path(path.removeprefix(_LOCAL)).expanduser()
+    folder = home_path(path.removeprefix(_LOCAL))
     if folder.is_dir():
         return folder
     if folder.is_file():

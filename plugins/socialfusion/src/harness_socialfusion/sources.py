@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.engine.weights import PACKAGE, hash_files, package_folder, read_header
 from harness.errors import UserError
+from harness.resources import home_path
 
 _LOCAL, _HUB = "local-dir:", "hf-hub:"
 _ENCODER_CONFIG = "open_clip_config.json"
@@ -46,7 +47,7 @@ def resolve_path(name: str, base: Path | None = None) -> Path:
     """
     if name.startswith(PACKAGE):
         return package_folder(name)
-    path = (base or Path()) / Path(name).expanduser()
+    path = (base or Path()) / home_path(name)
     if not path.is_dir():
         raise UserError(f"there is no folder {name!r}", where=path)
     return path

@@ -1,0 +1,105 @@
+"""JSON that a stranger may have written: plain data, or one short message that says why not."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def read_json(path: Path) -> Any:
+    """Return the value of a JSON file.
+
+    Raises:
+        UserError: it cannot be read, or :func:`parse_json` refuses it.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot be read: {error.strerror}", where=path) from None
+    return parse_json(content, path)
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Return the object of a JSON file.
+
+    Raises:
+        UserError: as :func:`read_json`, or it holds something else than an object.
+    """
+    return as_object(read_json(path), path)
+
+
+def as_object(value: Any, where: Path | str) -> dict[str, Any]:
+    """Return a value that is an object.
+
+    Raises:
+        UserError: it is none.
+    """
+    if not isinstance(value, dict):
+        raise UserError("not a JSON object", where=where)
+    return value
+
+
+def parse_json(content: bytes, where: Path | str, *, undefined: bool = False) -> Any:
+    """Return the value of a JSON text.
+
+    Args:
+        content: UTF-8, with or without a byte order mark.
+        where: What messages name.
+        undefined: Take ``NaN`` and infinities for null instead of refusing them.
+
+    Raises:
+        UserError: not UTF-8, not JSON, nested too deeply, a repeated key, a number that is too
+            long or not finite.
+    """
+    try:
+        return json.loads(
+            content.decode("utf-8-sig"),
+            object_pairs_hook=_once,
+            parse_constant=_null if undefined else _refused,
+            parse_float=float if undefined else _finite,
+        )
+    except UnicodeDecodeError:
+        said = "not UTF-8 text"
+    except RecursionError:
+        said = "not JSON: nested too deeply"
+    except json.JSONDecodeError as error:
+        said = f"not JSON: {error}"
+    except _Refused as error:
+        said = f"not JSON: {error}"
+    except ValueError:  # int() takes no more digits than sys.get_int_max_str_digits() says
+        said = "not JSON: a number with too many digits"
+    raise UserError(said, where=where) from None
+
+
+class _Refused(ValueError):
+    """What Python's parser takes and JSON does not."""
+
+
+def _null(_: str) -> None:
+    return None
+
+
+def _refused(constant: str) -> None:
+    raise _Refused(f"{constant} is not a number of JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise _Refused("a number that is too large")
+    return number
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    held = dict(pairs)
+    if len(held) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise _Refused(f"the key {twice[:80]!r} is repeated")
+    return held

@@ -1,0 +1,52 @@
+"""JSON of strangers: whatever a file holds, it is plain data or one short message."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UserError
+from harness.jsonfiles import parse_json, read_json, read_object
+
+BAD = {
+    "brackets": (b"[" * 100_000, "nested too deeply"),
+    "tables": (b'{"a":' * 100_000, "nested too deeply"),
+    "digits": (b'{"format": ' + b"1" * 5_000 + b"}", "too many digits"),
+    "infinity": (b'{"format": 1e999}', "too large"),
+    "not a number": (b'{"format": NaN}', "NaN is not a number"),
+    "repeated": (b'{"a": 1, "a": 2}', "the key 'a' is repeated"),
+    "long key": (b'{"' + b"k" * 9_999 + b'":1,"' + b"k" * 9_999 + b'":1}', "is repeated"),
+    "utf-16": ('{"a": 1}'.encode("utf-16"), "not UTF-8"),
+    "latin-1": ('{"a": "\xe9"}'.encode("latin-1"), "not UTF-8"),
+    "cut": (b'{"a": ', "not JSON"),
+    "empty": (b"", "not JSON"),
+    "list": (b"[]", "not a JSON object"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_is_wrong_is_one_short_line(tmp_path: Path, name: str) -> None:
+    content, said = BAD[name]
+    path = tmp_path / "file.json"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=said) as caught:
+        read_object(path)
+    assert caught.value.where == str(path)
+    assert len(caught.value.message) < 200
+    assert "\n" not in caught.value.message
+
+
+def test_a_folder_and_nothing_are_no_files(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="Is a directory"):
+        read_json(tmp_path)
+    with pytest.raises(UserError, match="No such file"):
+        read_json(tmp_path / "none")
+
+
+def test_a_byte_order_mark_is_no_text() -> None:
+    assert parse_json(b'\xef\xbb\xbf{"a": [1, 2.5, null]}', "x") == {"a": [1, 2.5, None]}
+
+
+def test_where_they_are_expected_numbers_that_are_none_are_null() -> None:
+    assert parse_json(b'{"a": [NaN, -Infinity]}', "x", undefined=True) == {"a": [None, None]}
