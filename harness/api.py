@@ -138,6 +138,7 @@ class Asking(TypedDict, total=False):
         max_pixels: Larger images are errors.
         max_errors: Share of samples that may error before ``failed`` says so.
         retry_errors: Ask blocks that hold a sample error again, sealed or not.
+        again: Set aside what is there, and ask all of it anew.
         workers: Processes that open images ahead; a thread does when 0.
         checkpoint: Folder of a finished training, put over the model's own weights.
         method: Id of a method at answer time.
@@ -162,6 +163,7 @@ class Asking(TypedDict, total=False):
     max_pixels: int
     max_errors: float
     retry_errors: bool
+    again: bool
     workers: int
     checkpoint: Path | None
     method: str | None
@@ -208,6 +210,7 @@ def plan(
         max_pixels=asked.get("max_pixels", MAX_PIXELS),
         max_errors=asked.get("max_errors", MAX_ERRORS),
         retry_errors=asked.get("retry_errors", False),
+        again=asked.get("again", False),
         workers=asked.get("workers", 0),
         named=frozenset(part.strip() for text in wanted for part in text.split(",")),
     )

@@ -30,6 +30,7 @@ from harness.errors import (
     unknown,
 )
 from harness.guard import Contract, check_descriptor, described
+from harness.plugin_code import Code, code_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,6 +123,8 @@ class Plugins:
         }
         self._spec_folders: list[SpecFolder] = []
         self._reported: set[str] = set()
+        self._points: dict[str, EntryPoint] = {}
+        self._codes: dict[str, Code] = {}
         self._packages: dict[str, PluginInfo | None] = {"harness": None}
         self.core = PluginInfo("core", "social-harness", __version__)
         self.infos = [self.core]
@@ -175,10 +178,31 @@ class Plugins:
 
     def distribution_of(self, descriptor: Descriptor) -> str:
         """Return ``distribution version`` of the plugin that added a descriptor."""
+        info = self._info_of(descriptor)
+        return f"{info.distribution} {info.version}"
+
+    def code_of(self, descriptor: Descriptor) -> Code | None:
+        """Return the code of the plugin that added a descriptor; ``None`` for the harness itself.
+
+        What the harness ships is known by the versions of its descriptors.
+        """
+        info = self._info_of(descriptor)
+        point = self._points.get(info.name)
+        if point is None:
+            return None
+        if info.name not in self._codes:
+            held = [one for objects in self._objects.values() for one in objects.values()]
+            targets = [one.target.partition(":")[0] for one, adder in held if adder is info]
+            said = point.dist.read_text("top_level.txt") if point.dist else None
+            sha256 = code_hash({point.module, *targets, *(said or "").split()})
+            self._codes[info.name] = Code(info.name, info.distribution, info.version, sha256)
+        return self._codes[info.name]
+
+    def _info_of(self, descriptor: Descriptor) -> PluginInfo:
         info = self.adding(descriptor)
         if info is None:
             raise KeyError(descriptor.id)
-        return f"{info.distribution} {info.version}"
+        return info
 
     def adding(self, descriptor: Descriptor) -> PluginInfo | None:
         """Return the plugin that added a descriptor; ``None`` for one that none did."""
@@ -243,6 +267,7 @@ class Plugins:
             return
         try:
             self._refuse_repeated_name(info)
+            self._points[point.name] = point
             self._register(point.load(), info)
         except FAULTS as error:  # whatever a stranger's module raises
             show_traceback(error)

@@ -35,18 +35,10 @@ LEVELS = (
     {"config", "specs", "readers", "models", "metrics", "runs", "tables"},
     {"samples", "requests", "stats"},
     {
-        "descriptors",
-        "errors",
-        "guard",
-        "hookspecs",
-        "events",
-        "lazy",
-        "plugins",
-        "progress",
-        "resources",
-        "_version",
+        "descriptors", "errors", "guard", "hookspecs", "events", "jsonfiles", "lazy", "plugin_code",
+        "plugins", "progress", "resources", "_version",
     },
-)
+)  # fmt: skip
 BASE = LEVELS[-1]
 DEPTH = {name: depth for depth, names in enumerate(LEVELS) for name in names}
 # Shapes without behaviour, which import nothing but the base: any level may use them.
@@ -177,6 +169,29 @@ def test_files_and_functions_stay_short() -> None:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 length = (node.end_lineno or node.lineno) - node.lineno + 1
                 assert length <= 80, f"{path.relative_to(ROOT)}: {node.name}"
+
+
+def test_durations_are_measured_by_a_clock_that_cannot_be_set() -> None:
+    for path in files("harness", "plugins"):
+        for node in ast.walk(parsed(path)):
+            called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            assert called != "time.time", path.relative_to(ROOT)
+
+
+def test_json_of_strangers_comes_through_one_door() -> None:
+    """Where a file's bytes go straight to ``json``, whoever wrote them can end the command."""
+    door = {PACKAGE / "jsonfiles.py"}
+    mine = {PACKAGE / "studies" / "page.py"}  # reads what the same process has just written
+    found = {
+        path
+        for path in files("harness")
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in {"json.loads", "json.load"}
+        and "read_" in ast.unparse(node)
+    }
+    engine = {path for path in found if path.is_relative_to(PACKAGE / "engine")}
+    assert found - door - mine - engine == set()
 
 
 def test_the_version_is_said_once() -> None:

@@ -17,6 +17,7 @@ from harness.analysis.results import Analysis, finished, table_of, write_analysi
 from harness.descriptors import Json
 from harness.errors import UserError
 from harness.runs import EvaluationRecord, read_evaluations
+from harness.runs.superseded import current, superseded_note
 from harness.specs import fingerprint
 from harness.stats.intervals import over_seeds
 
@@ -94,6 +95,8 @@ def read_trained(
     for place in places:
         records, left_out = read_evaluations(place, whole=False)
         problems += [f"left out: {line}" for line in left_out]
+        records, superseded = current(records)
+        problems += filter(None, [superseded_note(len(superseded))])
         for record in records:
             training = record.raw["model"].get("training")  # type: ignore[union-attr]
             if training is None:

@@ -73,15 +73,13 @@ def _records(places: str) -> dict[str, list[EvaluationRecord]]:
 
 
 def _of_place(place: str) -> list[EvaluationRecord]:
+    from harness.cli.leaderboard import newest_of
     from harness.config.settings import load_settings
-    from harness.runs.read import read_evaluations
 
     given, manifest = Path(place), load_settings().results / "runs" / f"{place}.json"
     if not given.exists() and manifest.is_file():
         given = manifest
-    records, problems = read_evaluations(given)
-    for problem in problems:
-        click.echo(f"left out: {problem}", err=True)
+    records, _ = newest_of((str(given),), whole=True)
     records = [record for record in records if not record.variant] or records
     if not records:
         raise UserError("no finished evaluation", where=given, fix="harness run ...")

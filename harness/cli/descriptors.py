@@ -60,6 +60,12 @@ COMMANDS: tuple[CommandDescriptor, ...] = (
         section="Evaluate",
     ),
     CommandDescriptor(
+        id="results",
+        target="harness.cli.results:results",
+        summary="List, show and remove evaluations.",
+        section="Evaluate",
+    ),
+    CommandDescriptor(
         id="probe",
         target="harness.cli.probe:probe",
         summary="Measure what a linear classifier finds in visual encoders.",

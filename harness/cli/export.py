@@ -52,13 +52,13 @@ def export(  # noqa: PLR0913  one parameter an option
     Takes folders of evaluations, or runs by name. No number is changed; what a format cannot hold
     is left out, and docs/how-to/leaderboards.md says what. A damaged evaluation is an error.
     """
-    from harness.cli.leaderboard import read_places
+    from harness.cli.leaderboard import newest_of
     from harness.runs.exports import Terms
     from harness.runs.exports import export as write
 
-    records, problems = read_places(places, whole=True)
-    if problems:
-        raise UserError(problems[0])
+    records, left_out = newest_of(places, whole=True)
+    if left_out:
+        raise UserError(left_out[0].why)
     written = write(form, records, out, Terms(organization, _datasets(datasets)))
     if as_json:
         print_json({"files": [str(path) for path in written]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from harness.plugins import find, plugins
 from harness.runs.record import EvaluationRecord
 
 if TYPE_CHECKING:
+    from harness.runs.read import LeftOut
     from harness.specs.catalog import Catalog
     from harness.tables.duplicates import SeedInterval
     from harness.tables.layout import Layout
@@ -92,8 +94,9 @@ def leaderboard(  # noqa: PLR0913  one parameter an option
     """Print a table of finished evaluations.
 
     Reads every evaluation under the folders given, or those that a run's manifest names; without
-    any it reads the results folder. Directories that are unfinished or damaged are named and left
-    out. Folders of analyses (probe, gradients, transfer, mir) make a table of their own.
+    any it reads the results folder. Damaged directories are named and left out, unfinished and
+    superseded ones counted. Folders of analyses (probe, gradients, transfer, mir) make a table of
+    their own.
     """
     from harness.tables.build import Ways, build_table
 
@@ -106,9 +109,11 @@ def leaderboard(  # noqa: PLR0913  one parameter an option
     held = _layout(layout, tasks, metric)
     if held is not None and not places:
         places = held.runs
-    records, problems = read_places(places, whole=strict)
-    for problem in problems:
-        click.echo(f"left out: {problem}", err=True)
+    if intersect or robustness:
+        records, problems = newest_of(places, whole=strict)
+    else:
+        records, problems = read_places(places, whole=strict)
+        say_left_out(problems)
     catalog = Known()
     chosen = chosen_tasks(tasks, records, catalog)
     if chosen is None and held is None:
@@ -330,20 +335,44 @@ def chosen_tasks(
 
 def read_places(
     places: tuple[str, ...], *, whole: bool
-) -> tuple[list[EvaluationRecord], list[str]]:
+) -> tuple[list[EvaluationRecord], list[LeftOut]]:
     """Read all places; an evaluation that two of them hold is read once."""
     from harness.config.settings import load_settings
-    from harness.runs.read import read_evaluations
+    from harness.runs.read import survey
 
     results = load_settings().results
     records: dict[Path, EvaluationRecord] = {}
-    problems: dict[str, None] = {}
+    problems: dict[LeftOut, None] = {}
     for place in [_located(place, results) for place in places] or [results]:
-        found, left_out = read_evaluations(place, whole=whole)
+        found, left_out = survey(place, whole=whole)
         for record in found:
             records.setdefault(record.directory.resolve(), record)
         problems.update(dict.fromkeys(left_out))
     return list(records.values()), list(problems)
+
+
+def newest_of(
+    places: tuple[str, ...], *, whole: bool
+) -> tuple[list[EvaluationRecord], list[LeftOut]]:
+    """Read all places without what newer evaluations took the place of; say what is left out."""
+    from harness.runs.superseded import current, superseded_note
+
+    records, left_out = read_places(places, whole=whole)
+    say_left_out(left_out)
+    records, superseded = current(records)
+    if superseded:
+        click.echo(superseded_note(len(superseded)), err=True)
+    return records, left_out
+
+
+def say_left_out(left_out: Sequence[LeftOut]) -> None:
+    """Say which directories are left out: each that something is wrong with, others by number."""
+    for one in left_out:
+        if not one.unfinished:
+            click.echo(f"left out: {one.why}", err=True)
+    unfinished = sum(one.unfinished for one in left_out)
+    if unfinished:
+        click.echo(f"{unfinished} unfinished: harness results list", err=True)
 
 
 def _located(place: str, results: Path) -> Path:

@@ -129,11 +129,9 @@ def _marks(table: Table, *columns: Column) -> set[str]:
 def _records(
     places: tuple[str, ...], options: Any, *, whole: bool = False
 ) -> tuple[list[EvaluationRecord], list[str] | None]:
-    from harness.cli.leaderboard import Known, chosen_tasks, read_places
+    from harness.cli.leaderboard import Known, chosen_tasks, newest_of
 
-    records, problems = read_places(places, whole=whole)
-    for problem in problems:
-        click.echo(f"left out: {problem}", err=True)
+    records, _ = newest_of(places, whole=whole)
     known = Known()
     tasks = chosen_tasks(options["tasks"], records, known)
     return known.ordered(records) if tasks is None else records, tasks

@@ -151,6 +151,11 @@ def size(text: str | None) -> int | None:
     "--method-option", "method_options", multiple=True, metavar="KEY=VALUE", help="Of the method."
 )
 @click.option("--retry-errors", is_flag=True, help="Ask again what errored before.")
+@click.option(
+    "--again",
+    is_flag=True,
+    help="Ask anew what is finished; the old evaluations are set aside (`harness results`).",
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 def run(**flags: Any) -> int:
@@ -184,6 +189,7 @@ def run(**flags: Any) -> int:
         max_pixels=flags["max_megapixels"] * 1_000_000,
         max_errors=flags["max_errors"],
         retry_errors=flags["retry_errors"],
+        again=flags["again"],
         workers=flags["workers"],
         checkpoint=flags["checkpoint"],
         method=flags["method"],

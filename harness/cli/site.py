@@ -54,9 +54,10 @@ def build(out: Path, places: tuple[str, ...], duplicates: Any, **options: Any) -
     the task's data, where they are the data that were asked. A site that is there is replaced.
     """
     from harness.analysis.results import read_analyses
-    from harness.cli.leaderboard import Known, over_seeds, read_places
+    from harness.cli.leaderboard import Known, newest_of, over_seeds
     from harness.cli.run import pairs
     from harness.config.settings import load_settings
+    from harness.resources import home_path
     from harness.site.build import build_site
     from harness.site.questions import Sources
     from harness.specs.catalog import load_catalog
@@ -66,17 +67,12 @@ def build(out: Path, places: tuple[str, ...], duplicates: Any, **options: Any) -
     layouts = tuple(load_layout(name) for name in options["layouts"])
     if not places:
         places = tuple(dict.fromkeys(name for layout in layouts for name in layout.runs))
-    records, problems = read_places(places, whole=True)
-    for problem in problems:
-        click.echo(f"left out: {problem}", err=True)
+    records, left_out = newest_of(places, whole=True)
     analyses, damaged = read_analyses(places or [load_settings(profile=options["profile"]).results])
     for problem in damaged:
         click.echo(f"left out: {problem}", err=True)
-    problems = [*problems, *damaged]
     known = Known()
-    given = {
-        task: Path(path).expanduser() for task, path in pairs(options["folders"], "--data").items()
-    }
+    given = {task: home_path(path) for task, path in pairs(options["folders"], "--data").items()}
     sources = Sources(
         catalog=load_catalog(plugins().spec_folders()),
         settings=load_settings(profile=options["profile"], data=given),
@@ -91,8 +87,8 @@ def build(out: Path, places: tuple[str, ...], duplicates: Any, **options: Any) -
         supports=known.supports,
     )
     click.echo(build_site(out, known.ordered(records), ways, sources, analyses))
-    if options["strict"] and problems:
-        raise CheckFailed(f"{len(problems)} of the directories were left out")
+    if options["strict"] and (left_out or damaged):
+        raise CheckFailed(f"{len(left_out) + len(damaged)} of the directories were left out")
 
 
 @site.command(epilog="Example: harness site serve out --port 8000")
@@ -106,5 +102,6 @@ def serve(out: Path, port: int) -> None:
         click.echo(f"http://127.0.0.1:{held.server_address[1]}/index.html")
         try:
             held.serve_forever()
-        except KeyboardInterrupt:
-            return
+        except KeyboardInterrupt as ended:
+            if type(ended) is not KeyboardInterrupt:  # a signal, which has an exit code of its own
+                raise

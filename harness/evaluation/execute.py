@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -15,23 +16,26 @@ from typing import Any
 import yaml
 
 from harness.descriptors import Json
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UserError
 from harness.evaluation.ask import Asked, Asker
 from harness.evaluation.opening import Workers, ahead
-from harness.evaluation.plan import TaskPlan
+from harness.evaluation.plan import IDS, TaskPlan
 from harness.evaluation.retry import errored, reopen
 from harness.evaluation.score import Record, Scorer
 from harness.evaluation.summarise import Summary, summarise
 from harness.events import BlockAnswered
 from harness.guard import described, not_plain
+from harness.jsonfiles import read_object
 from harness.models import Answerer, threads
 from harness.models.contract import TakesNotes
 from harness.plugins import contract_of, find, plugins
-from harness.runs.journal import Journal
+from harness.runs.journal import FOLDER as JOURNAL
+from harness.runs.journal import Journal, remove_journal
 from harness.runs.lock import writing
 from harness.runs.read import read_evaluation
 from harness.runs.record import FORMAT, EvaluationRecord
 from harness.runs.seal import is_sealed, seal, write_json, write_whole
+from harness.runs.superseded import PLAN, set_aside
 from harness.specs.resolve import resolved
 
 
@@ -40,21 +44,27 @@ class Job:
     """One evaluation to be had: a planned task, a model's identity, and where it goes.
 
     Attributes:
+        lineage: Hash of all that the fingerprint is of but plugins' code.
+        code: Of the plugins that read, answer and score.
         model: What ``evaluation.json`` says of the model.
         numbers: Settings that change numbers.
         marks: Marks of data, model and selection.
         workers: Processes that open images ahead; a thread does when 0.
+        again: Set aside what is there and ask anew; what was begun so continues.
     """
 
     plan: TaskPlan
     directory: Path
     fingerprint: str
+    lineage: str
+    code: dict[str, Json]
     model: dict[str, Json]
     numbers: dict[str, Json]
     marks: tuple[str, ...]
     versions: dict[str, Json]
     asker: Asker
     workers: int = 0
+    again: bool = False
 
 
 Progress = Callable[[int], None]
@@ -77,21 +87,57 @@ def execute(
         progress: Told the number of samples that came to be on disk.
         say: Told notes for the user.
         retry_errors: Ask blocks that hold a sample error again.
+
+    Raises:
+        UserError: the folder cannot be written, another process writes into it, or what is in it
+            was written by no run of this evaluation.
     """
+    if job.again and stands(job.directory):
+        with writing(job.directory):
+            say(f"set aside, to be asked again: {set_aside(job.directory)}")
     if is_sealed(job.directory):
         if not retry_errors or not read_evaluation(job.directory).counts.errors:
             progress(job.plan.samples)
             return read_evaluation(job.directory)
         with writing(job.directory):
             reopen(job.directory, job.plan.blocks)
-    with writing(job.directory), Journal(job.directory) as journal:
-        started = time.time()
+    with writing(job.directory), Journal(job.directory, job.plan.blocks) as journal:
+        started = time.perf_counter()
         if not is_sealed(job.directory):
+            _say_what(job)
             for block in errored(journal) if retry_errors else ():
                 journal.forget(block)
             answered = _answer(job, journal, answerer, progress, say)
             _finish(job, journal, started, answered)
     return read_evaluation(job.directory)
+
+
+def stands(directory: Path) -> bool:
+    """Whether something is there that was not begun to ask an evaluation again."""
+    begun = directory / JOURNAL
+    if is_sealed(directory) or not begun.is_dir():
+        return is_sealed(directory)
+    plan = begun / PLAN
+    return not plan.is_file() or read_object(plan).get("again") is not True
+
+
+def _say_what(job: Job) -> None:
+    """Write beside the journal what the evaluation will be, for whoever finds it unfinished."""
+    path = job.directory / JOURNAL / PLAN
+    if path.is_file():
+        return
+    about = {
+        "format": FORMAT,
+        "model": job.model["id"],
+        "task": job.plan.task.id,
+        "samples": job.plan.samples,
+        "blocks": len(job.plan.blocks),
+        "fingerprint": job.fingerprint,
+        "lineage": job.lineage,
+        "code": job.code,
+        "again": job.again,
+    }
+    write_json(path, about)
 
 
 def _answer(
@@ -166,6 +212,7 @@ def _finish(job: Job, journal: Journal, started: float, answered: int) -> None:
     if len(journal.done) != len(job.plan.blocks):
         raise HarnessError("the journal lacks blocks of the plan", where=job.directory)
     spec = job.plan.task.spec
+    _refuse_other_samples(job, journal)
     summary = summarise(spec, journal.blocks())
     directory = job.directory
     write_whole(directory / "samples.jsonl", _lines(journal))
@@ -173,19 +220,38 @@ def _finish(job: Job, journal: Journal, started: float, answered: int) -> None:
     write_json(directory / "evaluation.json", _evaluation(job, summary, journal.notes))
     text = yaml.safe_dump(resolved(spec), sort_keys=False, allow_unicode=True)
     write_whole(directory / "spec.yaml", [text.encode()])
-    seconds = time.time() - started
+    seconds = time.perf_counter() - started
     write_json(
         directory / "timings.json",
         {
-            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "samples_answered": answered,
             "seconds": round(seconds, 3),
-            "samples_per_second": round(answered / seconds, 3) if answered else None,
+            "samples_per_second": round(answered / seconds, 3)
+            if answered and seconds > 0
+            else None,
             **({"cpu": held} if answered and (held := threads.in_use()) else {}),
         },
     )
     seal(directory)
-    journal.remove()
+    remove_journal(directory)
+
+
+def _refuse_other_samples(job: Job, journal: Journal) -> None:
+    """Check that the journal holds the plan's samples, in their order.
+
+    Raises:
+        UserError: it holds others.
+    """
+    digest = hashlib.sha256()
+    for block in journal.blocks():
+        digest.update("".join(f"{record['id']}\n" for record in block).encode())
+    if digest.hexdigest() != job.plan.parts[IDS]:
+        raise UserError(
+            "the journal holds samples that are not the plan's",
+            where=job.directory,
+            fix="harness results rm with this folder; the same command then begins anew",
+        )
 
 
 def _lines(journal: Journal) -> Iterator[bytes]:
@@ -206,6 +272,8 @@ def _evaluation(job: Job, summary: Summary, notes: list[str]) -> dict[str, Any]:
         "format": FORMAT,
         "status": "success",
         "fingerprint": job.fingerprint,
+        "lineage": job.lineage,
+        "code": job.code,
         "model": job.model,
         "task": {
             "id": spec.id,

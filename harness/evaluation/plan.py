@@ -16,7 +16,7 @@ import numpy as np
 
 from harness.descriptors import Json
 from harness.errors import DataError, UserError, nearest
-from harness.evaluation.task import Task
+from harness.evaluation.task import PLUGIN_CODE, Task
 from harness.plugins import contract_of, find, plugins
 from harness.samples import Sample
 from harness.specs import fingerprint
@@ -24,6 +24,8 @@ from harness.specs import fingerprint
 # A block is whole images: so many of them, unless their samples are more than so many.
 BLOCK_IMAGES = 64
 BLOCK_SAMPLES = 4096
+IDS = "sample ids"
+"""The part of a fingerprint that is the SHA-256 of every id, each followed by a newline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,8 @@ class TaskPlan:
         blocks: Samples in each block, in order.
         parts: The hash of each part of the fingerprint.
         fingerprint: Hash of the parts.
+        lineage: Hash of the parts but plugins' code.
+        code: Of the plugins that read and score.
     """
 
     task: Task
@@ -89,6 +93,8 @@ class TaskPlan:
     samples: int
     parts: dict[str, str]
     fingerprint: str
+    lineage: str
+    code: dict[str, Json]
     limited: bool
     marks: tuple[str, ...] = field(default=())
 
@@ -138,10 +144,11 @@ def plan_task(task: Task, selection: Selection, shots: Sequence[str] = ()) -> Ta
             where=task.located.root,
         )
     _refuse_repeated(task, narrowed, hashes)
-    parts["sample ids"] = digest.hexdigest()
+    parts[IDS] = digest.hexdigest()
     if shots:
         parts["shots"] = fingerprint(list(shots))
     whole: Json = dict(parts)
+    rest: Json = {name: part for name, part in parts.items() if name != PLUGIN_CODE}
     return TaskPlan(
         task,
         narrowed,
@@ -149,6 +156,8 @@ def plan_task(task: Task, selection: Selection, shots: Sequence[str] = ()) -> Ta
         len(hashes),
         parts,
         fingerprint(whole),
+        fingerprint(rest),
+        task.code(),
         limited=not selection.is_everything,
         marks=task.located.marks,
     )

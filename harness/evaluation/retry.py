@@ -8,7 +8,8 @@ from itertools import islice
 from pathlib import Path
 
 from harness.evaluation.score import Record
-from harness.runs.journal import Journal
+from harness.jsonfiles import read_object
+from harness.runs.journal import Journal, remove_journal
 from harness.runs.seal import SEAL, check_seal
 
 
@@ -25,9 +26,9 @@ def reopen(directory: Path, blocks: Sequence[int]) -> None:
         UserError: when it was changed since it was sealed.
     """
     check_seal(directory)
-    Journal(directory).remove()
+    remove_journal(directory)
     with Journal(directory) as journal:
-        for note in json.loads((directory / "evaluation.json").read_bytes()).get("notes", ()):
+        for note in read_object(directory / "evaluation.json").get("notes", ()):
             journal.note(note)
         for index, records in enumerate(_blocks(directory / "samples.jsonl", blocks)):
             journal.append(index, records)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,13 +15,14 @@ from harness._version import __version__
 from harness.descriptors import Json
 from harness.errors import PluginError, UserError, show_traceback
 from harness.evaluation.ask import Asker
-from harness.evaluation.execute import Job, execute
+from harness.evaluation.execute import Job, execute, stands
 from harness.evaluation.plan import Selection, plan_task
 from harness.evaluation.score import needs_size
 from harness.evaluation.shots import choose_shots, open_shots
 from harness.evaluation.subject import Subject
 from harness.evaluation.task import Task
 from harness.events import RunFinished, RunStarted, TaskFinished
+from harness.jsonfiles import read_object
 from harness.models import Answerer
 from harness.plugins import find, plugins
 from harness.runs.journal import Journal
@@ -28,6 +30,7 @@ from harness.runs.read import read_evaluation
 from harness.runs.record import EvaluationRecord
 from harness.runs.samples import read_samples
 from harness.runs.seal import is_sealed, write_json
+from harness.runs.superseded import changes, finished, older
 from harness.samples.images import MAX_PIXELS
 from harness.specs import fingerprint
 from harness.tables.table import one_line
@@ -57,12 +60,18 @@ class Reporter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One evaluation; ``state`` is ``done``, ``to do``, ``continues`` or ``retries ...``."""
+    """One evaluation.
+
+    Attributes:
+        state: ``done``, ``to do``, ``continues``, ``asks again`` or ``retries ...``.
+        changed: What changed since evaluations that this one takes the place of.
+    """
 
     job: Job
     state: str
     journaled: int
     speed: float | None
+    changed: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float | None:
@@ -106,6 +115,7 @@ class Terms:
 
     Attributes:
         retry_errors: Ask blocks that hold a sample error again, sealed or not.
+        again: Set aside what is there, and ask all of it anew.
         workers: Processes that open images ahead; a thread does when 0.
         named: Tasks asked for by their own name; of a group, a task that the model cannot be asked
             is left out.
@@ -116,6 +126,7 @@ class Terms:
     max_pixels: int = MAX_PIXELS
     max_errors: float = MAX_ERRORS
     retry_errors: bool = False
+    again: bool = False
     workers: int = 0
     named: frozenset[str] = frozenset()
 
@@ -149,6 +160,15 @@ def show_plan(subject: Subject, planned: Sequence[Planned], reporter: Reporter) 
     reporter.planned(planned)
     for name, why in subject.left_out.items():
         reporter.say(f"left out: {name}: {why}")
+    changed: dict[str, list[str]] = {}
+    for item in planned:
+        for line in item.changed:
+            changed.setdefault(line, []).append(item.job.plan.task.id)
+    for line, names in changed.items():
+        reporter.say(
+            f"{line}: older evaluations of {', '.join(names)} are superseded and not used; "
+            "harness results list"
+        )
 
 
 def run_tasks(
@@ -193,7 +213,7 @@ def run_tasks(
             _tell("harness_task_finished", event, reporter)
     finally:
         _close(subject, reporter)
-    manifest = _manifest(results, subject, planned)
+    manifest = _manifest(results, subject, planned, reporter)
     finished = RunFinished(manifest, tuple(record.directory for record in records))
     _tell("harness_run_finished", finished, reporter)
     if not records:
@@ -224,6 +244,8 @@ def _plan(subject: Subject, task: Task, terms: Terms) -> Planned:
     said = fingerprint(
         {"model": model["fingerprint"], "task": plan.fingerprint, "settings": numbers}
     )
+    lineage = fingerprint({"model": model["lineage"], "task": plan.lineage, "settings": numbers})
+    code = {**plan.code, **_code(model), **_code(model.get("training"))}
     results = task.settings.results
     directory = results / "evaluations" / task.id / f"{subject.descriptor.id}-{said[:12]}"
     marks = {*plan.marks, *subject.marks}
@@ -237,27 +259,48 @@ def _plan(subject: Subject, task: Task, terms: Terms) -> Planned:
         plan=plan,
         directory=directory,
         fingerprint=said,
+        lineage=lineage,
+        code=code,
         model=model,
         numbers=numbers,
         marks=tuple(sorted(marks)),
         versions=_versions(subject, task),
         asker=Asker(task, opens, terms.seed, terms.max_pixels, shots, subject.reasoning),
         workers=terms.workers,
+        again=terms.again,
     )
+    return _state(job, subject, terms)
+
+
+def _state(job: Job, subject: Subject, terms: Terms) -> Planned:
+    """Say what is there of an evaluation, and what newer code it takes the place of."""
+    directory, plan = job.directory, job.plan
+    speed = _speed(directory.parent, subject)
+    if terms.again and stands(directory):
+        return Planned(job, "asks again", 0, speed)
     if is_sealed(directory):
         if terms.retry_errors and (errors := read_evaluation(directory).counts.errors):
-            return Planned(
-                job,
-                "retries 1 error" if errors == 1 else f"retries {errors} errors",
-                0,
-                _speed(directory.parent, subject),
-            )
+            said = "retries 1 error" if errors == 1 else f"retries {errors} errors"
+            return Planned(job, said, 0, speed)
         return Planned(job, "done", plan.samples, None)
-    done = Journal(directory).done if directory.is_dir() else frozenset()
+    done = Journal(directory, plan.blocks).done if directory.is_dir() else frozenset()
     journaled = sum(plan.blocks[index] for index in done)
-    return Planned(
-        job, "continues" if done else "to do", journaled, _speed(directory.parent, subject)
-    )
+    before = [
+        (finished(path), about)
+        for path, about in older(directory, subject.descriptor.id, job.lineage)
+    ]
+    changed: list[str] = []
+    if before:
+        since, about = max(before, key=itemgetter(0))
+        changed = changes(about.get("code"), job.code, since)
+    state = "continues" if done else "to do"
+    return Planned(job, state, journaled, speed, tuple(changed))
+
+
+def _code(about: Json) -> dict[str, Json]:
+    """Return the code that a model or a training says it is by."""
+    code = about.get("code") if isinstance(about, dict) else None
+    return code if isinstance(code, dict) else {}
 
 
 def _versions(subject: Subject, task: Task) -> dict[str, Json]:
@@ -286,13 +329,11 @@ def _imported_by(subject: Subject) -> tuple[str, ...]:
 
 def _speed(folder: Path, subject: Subject) -> float | None:
     """Return samples a second of this model's newest finished evaluation of the task."""
-    import json
-
     clocks = sorted(folder.glob(f"{subject.descriptor.id}-*/timings.json"))
     for path in sorted(clocks, key=lambda path: path.stat().st_mtime, reverse=True):
         try:
-            speed = json.loads(path.read_bytes())["samples_per_second"]
-        except (OSError, ValueError, KeyError, TypeError):
+            speed = read_object(path).get("samples_per_second")
+        except UserError:
             continue
         if isinstance(speed, int | float) and speed > 0:
             return float(speed)
@@ -309,7 +350,10 @@ def _tell(hook: str, event: object, reporter: Reporter) -> None:
         reporter.say(problem)
 
 
-def _manifest(results: Path, subject: Subject, planned: Sequence[Planned]) -> Path:
+def _manifest(
+    results: Path, subject: Subject, planned: Sequence[Planned], reporter: Reporter
+) -> Path:
+    """Write the run's manifest, unless it is there; an archive that is only read may lack it."""
     evaluations = [item.job.directory.relative_to(results).as_posix() for item in planned]
     body: dict[str, Any] = {
         "format": 1,
@@ -318,8 +362,14 @@ def _manifest(results: Path, subject: Subject, planned: Sequence[Planned]) -> Pa
         "evaluations": evaluations,
     }
     path = results / "runs" / f"{subject.descriptor.id}-{fingerprint(body)[:12]}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, body)
+    if path.is_file():  # its name is its content's
+        return path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, body)
+    except (OSError, UserError) as error:
+        said = " ".join(str(error).partition("\n")[0].split())
+        reporter.say(f"the evaluations are there, and the run's manifest is not: {said}")
     return path
 
 

@@ -9,13 +9,14 @@ from pathlib import PurePath
 from typing import Any, Protocol
 
 from harness.config.settings import Settings
-from harness.descriptors import Json, ModelDescriptor, Option, parse_options
+from harness.descriptors import Descriptor, Json, ModelDescriptor, Option, parse_options
 from harness.errors import ModelError, UserError, unknown
 from harness.evaluation.methods import Method
 from harness.evaluation.task import Task
 from harness.models import Answerer, Model, Runtime, threads
 from harness.models.contract import HasSize
 from harness.models.guard import identity_of, loaded, make_model
+from harness.plugin_code import codes_of
 from harness.plugins import find, plugins
 from harness.requests.reasoning import AUTO, Reasoning, common_options, parse_reasoning
 from harness.samples import Sample
@@ -126,14 +127,21 @@ class Subject:
         """Return what ``evaluation.json`` says of the model."""
         identity = identity_of(self.descriptor, self.model(task), self.runtime)
         added: dict[str, Json] = {}
+        used: list[Descriptor] = [self.descriptor]
+        if self.method is not None:
+            identity["method"] = added["method"] = self.method.identity
+            used.append(self.method.descriptor)
+        code = codes_of(map(plugins().code_of, used))
+        unchanged = dict(identity)
         if self.checkpoint is not None:
             identity["checkpoint"] = self.checkpoint.sha256
             added["training"] = self.checkpoint.about
-        if self.method is not None:
-            identity["method"] = added["method"] = self.method.identity
+            # A training by other code leaves other weights; what it was asked for says which one.
+            unchanged["checkpoint"] = self.checkpoint.about.get("lineage", self.checkpoint.sha256)
         said: dict[str, Json] = {}
         if self.reasoning != AUTO:  # what nobody said leaves every fingerprint as it was
-            identity["reasoning"] = said = self.reasoning.as_json()
+            identity["reasoning"] = unchanged["reasoning"] = said = self.reasoning.as_json()
+        about: dict[str, Json] = {"id": self.descriptor.id, "identity": identity}
         return {
             **added,
             "id": self.descriptor.id,
@@ -146,7 +154,9 @@ class Subject:
                 **said,
             },
             "identity": identity,
-            "fingerprint": fingerprint({"id": self.descriptor.id, "identity": identity}),
+            "code": code,
+            "fingerprint": fingerprint({**about, "code": code} if code else about),
+            "lineage": fingerprint({**about, "identity": unchanged}),
         }
 
     def refuse(self, spec: TaskSpec) -> None:

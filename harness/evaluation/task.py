@@ -8,8 +8,9 @@ from functools import cached_property
 
 from harness.config.data import Located, fetched, given_path, locate
 from harness.config.settings import Settings
-from harness.descriptors import Json
+from harness.descriptors import Descriptor, Json
 from harness.errors import DataError, UserError, quoted
+from harness.plugin_code import codes_of
 from harness.plugins import find, plugins
 from harness.readers import HashesContents, Reader
 from harness.readers.guard import make_reader
@@ -20,6 +21,8 @@ from harness.specs.resolve import parts
 from harness.specs.spec import Each
 
 _FOLDERS_SEEN = 100  # in which a release is looked for that lies a folder deeper
+PLUGIN_CODE = "plugin code"
+"""The part of a task's fingerprint that changes when a plugin's code does."""
 
 
 @dataclass(frozen=True)
@@ -115,11 +118,24 @@ class Task:
         if isinstance(self.spec.ask, GenerateSpec):
             extractor = find("extractor", self.spec.ask.extractor, plugins().extractors())
             versions["extractor"] = extractor.version
+        code = self.code()
         return {
             **parts(self.spec),
             "data": fingerprint({**self.annotation_hashes(), **_plain(self.located)}),
             "code versions": fingerprint(versions),
+            **({PLUGIN_CODE: fingerprint(code)} if code else {}),
         }
+
+    def code(self) -> dict[str, Json]:
+        """Return the code of the plugins that read, score and bring the data, by plugin."""
+        spec, known = self.spec, plugins()
+        used: list[Descriptor] = [find("reader", spec.data.reader, known.readers())]
+        used += [find("metric", metric.id, known.metrics()) for metric in spec.metrics]
+        if isinstance(spec.ask, GenerateSpec):
+            used.append(find("extractor", spec.ask.extractor, known.extractors()))
+        if self.settings.source is not None and given_path(spec, self.settings) is None:
+            used.append(find("data source", self.settings.source, known.data_sources()))
+        return codes_of(map(known.code_of, used))
 
     def _present(self, split: str) -> list[str]:
         root = self.located.root

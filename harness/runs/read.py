@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, UserError
+from harness.jsonfiles import as_object, parse_json, read_object
 from harness.runs.journal import FOLDER as JOURNAL
 from harness.runs.record import (
     Chance,
@@ -23,6 +24,7 @@ from harness.runs.record import (
     SliceValue,
 )
 from harness.runs.seal import SEAL, check_seal
+from harness.runs.superseded import MARK
 
 
 def read_evaluation(directory: Path | str, *, whole: bool = True) -> EvaluationRecord:
@@ -45,8 +47,23 @@ def read_evaluation(directory: Path | str, *, whole: bool = True) -> EvaluationR
         metrics = {"metrics": metrics.get("metrics"), "slices": ()}
     try:
         return _record(directory, raw, metrics)
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"not an evaluation record: {error!r}", where=directory) from None
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        said = f"{type(error).__name__}: {error}"
+        raise UserError(f"not an evaluation record: {said:.200}", where=directory) from None
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A directory that does not count.
+
+    Attributes:
+        why: For people, with the directory.
+        unfinished: Nothing is wrong with it: it has yet to be finished.
+    """
+
+    directory: Path
+    why: str
+    unfinished: bool = False
 
 
 def read_evaluations(
@@ -64,50 +81,61 @@ def read_evaluations(
     Raises:
         UserError: when the place does not exist.
     """
+    records, left_out = survey(place, whole=whole)
+    return records, [one.why for one in left_out]
+
+
+def survey(
+    place: Path | str, *, whole: bool = True
+) -> tuple[list[EvaluationRecord], list[LeftOut]]:
+    """Read as :func:`read_evaluations` does, and say of what is left out whether it is unfinished.
+
+    Raises:
+        UserError: when the place does not exist.
+    """
     place = Path(place)
     if not place.exists():
         raise UserError("no such results", where=place, fix="harness run ... writes them")
     records: list[EvaluationRecord] = []
-    problems: list[str] = []
-    for directory in _directories(place):
+    directories, left_out = _directories(place)
+    for directory in directories:
         try:
             records.append(read_evaluation(directory, whole=whole))
         except HarnessError as error:
-            problems.append(str(error))
-    return records, problems
+            begun = directory.is_dir() and not (directory / SEAL).exists()
+            left_out.append(LeftOut(directory, str(error), begun))
+    return records, sorted(left_out, key=lambda one: one.directory)
 
 
-def _directories(place: Path) -> list[Path]:
+def _directories(place: Path) -> tuple[list[Path], list[LeftOut]]:
+    """Return the evaluations of a place, and folders under it that cannot be looked into."""
     if place.is_file():
-        manifest = _json(place)
-        return [place.parent.parent / str(name) for name in manifest.get("evaluations", ())]
-    if (place / SEAL).is_file() or (place / "evaluation.json").is_file():
-        return [place]
+        names = read_object(place).get("evaluations")
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise UserError("not the manifest of a run", where=place)
+        return [place.parent.parent / name for name in names], []
+    if (place / SEAL).exists() or (place / "evaluation.json").exists():
+        return [place], []
     # One walk for the signs of an evaluation: its seal, a seal that is lost, an unfinished journal.
-    return sorted(
+    signs = {SEAL, "evaluation.json", JOURNAL}
+    hidden: list[LeftOut] = []
+
+    def refused(error: OSError) -> None:
+        folder = Path(str(error.filename))
+        said = f"{folder}: cannot be looked into: {error.strerror}"
+        hidden.append(LeftOut(folder, said))
+
+    found = sorted(
         Path(folder)
-        for folder, inside, files in os.walk(place)
-        if SEAL in files or "evaluation.json" in files or JOURNAL in inside
+        for folder, inside, files in os.walk(place, onerror=refused)
+        if not signs.isdisjoint({*inside, *files})
     )
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"cannot be read: {error.strerror}", where=path) from None
-    return _object(content, path)
+    return found, hidden
 
 
 def _object(content: bytes, path: Path) -> dict[str, Any]:
-    try:
-        # A number that is none is a value that is not defined, as null is.
-        value = json.loads(content, parse_constant=lambda _: None)
-    except ValueError as error:
-        raise UserError(f"cannot be read: {error}", where=path) from None
-    if not isinstance(value, dict):
-        raise UserError("not a JSON object", where=path)
-    return value
+    # A number that is none is a value that is not defined, as null is.
+    return as_object(parse_json(content, path, undefined=True), path)
 
 
 def _record(
@@ -116,18 +144,18 @@ def _record(
     model, task = raw["model"], raw["task"]
     return EvaluationRecord(
         directory=directory,
-        model=model["id"],
-        model_fingerprint=model["fingerprint"],
-        model_options=model["options"],
-        task=task["id"],
-        task_title=task["title"],
-        task_version=task["version"],
-        task_fingerprint=task["fingerprint"],
-        task_parts=task["parts"],
-        task_options=task["options"],
-        images=raw["images"],
-        marks=tuple(raw["marks"]),
-        counts=Counts(**raw["counts"]),
+        model=_text(model["id"]),
+        model_fingerprint=_text(model["fingerprint"]),
+        model_options=_table(model["options"]),
+        task=_text(task["id"]),
+        task_title=_text(task["title"]),
+        task_version=_count(task["version"]),
+        task_fingerprint=_text(task["fingerprint"]),
+        task_parts=_table(task["parts"]),
+        task_options=_table(task["options"]),
+        images=None if raw["images"] is None else _text(raw["images"]),
+        marks=tuple(map(_text, raw["marks"])),
+        counts=Counts(**{name: _count(value) for name, value in raw["counts"].items()}),
         metrics=tuple(_metric(value) for value in metrics["metrics"]),
         slices=tuple(
             SliceValue(
@@ -138,16 +166,49 @@ def _record(
         raw=raw,
         details=tuple(_detail(table) for table in metrics.get("details", ())),
         comparisons=tuple(_comparison(held) for held in metrics.get("comparisons", ())),
+        asked_again=(directory / MARK).exists(),
     )
 
 
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise TypeError(f"{value!r} is no count")
+    return value
+
+
+def _table(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{value!r} is no table of names")
+    return value
+
+
+def _number(value: Any) -> float | None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise TypeError(f"{value!r} is no number")
+    return value
+
+
 def _metric(value: Mapping[str, Any]) -> MetricValue:
+    _number(value["value"])
+    _text(value["id"])
+    _text(value["column"])
+    if not isinstance(value["scale"], int | float):
+        raise TypeError(f"{value['scale']!r} is no scale")
     return MetricValue(**{**value, **_sureness(value)})
 
 
 def _sureness(value: Mapping[str, Any]) -> dict[str, Any]:
     """Return interval and chance; without one of their ends they say nothing."""
     interval, chance = value["interval"], value.get("chance")
+    for held in filter(None, (interval, chance)):
+        for name in ("low", "high", "level", "mean", "p"):
+            _number(held.get(name))
     whole = interval is not None and None not in (interval["low"], interval["high"])
     return {
         "interval": Interval(**interval) if whole else None,

@@ -8,6 +8,7 @@ Files of an evaluation directory::
     spec.yaml         the task spec as resolved
     timings.json      clocks and throughput; the only file that differs between equal runs
     seal.json         hashes of the first four
+    superseded.json   only in a directory that was set aside to be asked again
 """
 
 from __future__ import annotations
@@ -191,6 +192,7 @@ class EvaluationRecord:
         images: Digest of the image hashes, ``None`` when the model opened none.
         marks: ``demo``, ``limited``, ``errored``, ``machine-labelled``, ``contaminated``.
         raw: ``evaluation.json`` as read.
+        asked_again: Whether it was set aside to be asked again.
         details: Tables beside the numbers.
         comparisons: Metrics compared over groups, slice by slice.
     """
@@ -213,6 +215,7 @@ class EvaluationRecord:
     raw: Mapping[str, Json]
     details: tuple[Detail, ...] = ()
     comparisons: tuple[GroupComparison, ...] = ()
+    asked_again: bool = False
 
     @property
     def variant(self) -> str:

@@ -31,10 +31,23 @@ def read_samples(directory: Path) -> Iterator[dict[str, Any]]:
         raise UserError(f"cannot be read: {error.strerror}", where=path) from None
 
 
+def is_sample(record: object) -> bool:
+    """Whether a value has the shape of a sample record."""
+    if not isinstance(record, dict) or not record.keys() >= _NEEDED:
+        return False
+    error = record["error"]
+    return (
+        isinstance(record["id"], str)
+        and isinstance(record["cluster"], str)
+        and isinstance(record["images"], list)
+        and isinstance(record["groups"], dict)
+        and (error is None or (isinstance(error, dict) and error.keys() >= {"kind", "message"}))
+    )
+
+
 def _parsed(line: bytes) -> dict[str, Any] | None:
     try:
         record = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    whole = isinstance(record, dict) and record.keys() >= _NEEDED
-    return record if whole else None
+    return record if is_sample(record) else None

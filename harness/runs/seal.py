@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from harness.errors import UserError
+from harness.jsonfiles import as_object, parse_json
 from harness.resources import file_hash
-from harness.runs.journal import sync
 from harness.runs.record import FORMAT
 
 SEAL = "seal.json"
 SAMPLES = "samples.jsonl"
 SEALED = ("evaluation.json", SAMPLES, "metrics.json", "spec.yaml")
+PART = ".part"
 
 _ANEW = "remove the evaluation's folder; the same command evaluates anew"
 
@@ -27,19 +30,45 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_whole(path: Path, pieces: Iterable[bytes]) -> None:
-    """Write a file beside its place, force it to disk, then move it there."""
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as handle:
-        for piece in pieces:
-            handle.write(piece)
-    sync(part)
-    part.replace(path)
+    """Write a file beside its place, force it to disk, then move it there.
+
+    Whoever else writes the same file has another name beside it; the last one there stays.
+
+    Raises:
+        UserError: it cannot be written; what stood there stands.
+    """
+    part = path.with_name(f".{path.name[:200]}.{token_hex(6)}{PART}")
+    try:
+        try:
+            with part.open("xb") as handle:
+                for piece in pieces:
+                    handle.write(piece)
+                handle.flush()
+                os.fsync(handle.fileno())
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise not_written(error, path) from None
+
+
+def not_written(error: OSError, path: Path) -> UserError:
+    """Return the message for a file that cannot be written."""
+    fix = "free some space, or mend the permissions; the same command then continues"
+    return UserError(f"cannot be written: {error.strerror or error}", where=path, fix=fix)
+
+
+def tidy(directory: Path) -> None:
+    """Remove what writers that were killed left of files that never came to their place."""
+    for part in directory.glob(f".*{PART}"):
+        part.unlink(missing_ok=True)
 
 
 def seal(directory: Path) -> None:
     """Hash the files of a finished evaluation; from then on it counts."""
     hashes = {name: file_hash(directory / name) for name in SEALED}
     sizes = {name: (directory / name).stat().st_size for name in SEALED}
+    tidy(directory)
     write_json(directory / SEAL, {"format": FORMAT, "sha256": hashes, "bytes": sizes})
 
 
@@ -83,14 +112,19 @@ def check_seal(directory: Path, *, samples: bool = True) -> dict[str, bytes]:
 def _sealed(directory: Path) -> tuple[dict[str, str], dict[str, int]]:
     """Return the hashes and sizes that a seal holds."""
     path = directory / SEAL
-    if not path.is_file():
+    if not path.exists():
         raise UserError("this evaluation is not finished", where=directory)
     try:
-        held = json.loads(path.read_bytes())
-        version, hashes = int(held["format"]), dict(held["sha256"])
-        sizes = dict(held.get("bytes", {}))
-    except (ValueError, KeyError, TypeError):
-        raise UserError("the seal is damaged", where=path, fix=_ANEW) from None
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot be read: {error.strerror}", where=path) from None
+    try:
+        held = as_object(parse_json(content, path), path)
+    except UserError:
+        held = {}
+    version, hashes, sizes = held.get("format"), held.get("sha256"), held.get("bytes", {})
+    if type(version) is not int or not isinstance(hashes, dict) or not isinstance(sizes, dict):
+        raise UserError("the seal is damaged", where=path, fix=_ANEW)
     if version > FORMAT:
         raise UserError(
             f"written in format {version}; this harness knows up to {FORMAT}",

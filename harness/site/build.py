@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from secrets import token_hex
 
 from harness._version import __version__
 from harness.analysis.results import Analysis
@@ -52,9 +53,8 @@ def build_site(
         raise UserError("no finished evaluation to show", fix="harness run ... makes them")
     if out.exists() and not is_site(out) and (not out.is_dir() or any(out.iterdir())):
         raise UserError("holds something that is no site", where=out, fix="name an empty folder")
-    part = out.with_name(out.name + ".part")
+    part = out.with_name(f".{out.name}.{token_hex(6)}.part")
     try:
-        _cleared(part)
         part.mkdir(parents=True)
         marks = sorted({mark for one in records for mark in one.marks})
         site = Site(part, marks, analysed=bool(analyses))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from harness.errors import UserError, unknown
 from harness.runs.record import EvaluationRecord
+from harness.runs.superseded import current, superseded_note
 from harness.tables.caption import caption_of
 from harness.tables.columns import columns_of, declared_columns, reported_panels
 from harness.tables.duplicates import Rule, SeedInterval, seed_notes, settled
@@ -64,7 +65,7 @@ def build_table(
             one place in the table, or a baseline that is no row.
     """
     ways = ways or Ways()
-    chosen = _chosen(list(records), tasks, layout)
+    chosen, superseded = current(_chosen(list(records), tasks, layout))
     held = placed(chosen, layout, any_seed=ways.duplicates == "mean")
     if not held:
         raise UserError("no finished evaluation fits a row of the layout", fix="others: true")
@@ -99,6 +100,7 @@ def build_table(
         *notes_of(settled_records, columns, common, intervals=shows),
         *seed_notes([one for group in groups for one in group]),
         *missing,
+        *filter(None, [superseded_note(len(superseded))]),
         *_absent_rows(layout, held),
         *shown_notes(sections, columns, looks, ways.tied.note if ways.tied is not None else ""),
         *compared_note(sections, looks, "" if versus else baseline),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -10,6 +9,7 @@ from typing import Any, Literal
 
 from harness.errors import UserError
 from harness.runs.record import Counts, EvaluationRecord, Interval, MetricValue
+from harness.runs.superseded import finished
 from harness.tables.rows import Placed
 
 Rule = Literal["fail", "newest", "mean"]
@@ -82,15 +82,13 @@ def _marked(one: Placed, marks: tuple[str, ...]) -> Placed:
 
 def _finished(one: Placed) -> tuple[str, str]:
     """Return when an evaluation ended (ISO 8601, UTC); equal clocks go by fingerprint."""
-    path = one.record.directory / "timings.json"
-    try:
-        said = str(json.loads(path.read_bytes())["finished"])
-    except (OSError, ValueError, KeyError, TypeError):
+    said = finished(one.record.directory)
+    if not said:
         raise UserError(
             "does not say when the evaluation ended, so the newest is not known",
-            where=path,
+            where=one.record.directory / "timings.json",
             fix="name the evaluation to show",
-        ) from None
+        )
     return said, str(one.record.raw.get("fingerprint", ""))
 
 

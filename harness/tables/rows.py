@@ -110,8 +110,23 @@ def names_of(held: Sequence[Placed]) -> dict[Key, str]:
 
 
 def _facts(record: EvaluationRecord) -> dict[str, Json]:
-    settings = record.raw.get("settings")
-    return {**record.model_options, **(settings if isinstance(settings, dict) else {})}
+    settings, model = record.raw.get("settings"), record.raw.get("model")
+    code = model.get("code") if isinstance(model, dict) else None
+    return {
+        **record.model_options,
+        **(settings if isinstance(settings, dict) else {}),
+        **({"code": _short(code)} if code else {}),
+    }
+
+
+def _short(code: Json) -> Json:
+    """Return plugins' code as a table can show it: a version and the start of a hash each."""
+    if not isinstance(code, dict):
+        return None
+    held = {name: one for name, one in code.items() if isinstance(one, dict)}
+    return " ".join(
+        f"{name} {one.get('version')} {str(one.get('sha256'))[:6]}" for name, one in held.items()
+    )
 
 
 def _differing(namesakes: Sequence[EvaluationRecord]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 from harness.descriptors import Json
 from harness.errors import UserError
+from harness.jsonfiles import read_object
 from harness.models import Answerer, Runtime
 from harness.resources import file_hash
 from harness.samples import Sample
@@ -60,8 +60,13 @@ class Checkpoint:
     def saw(self, benchmark: str, samples: Iterable[Sample]) -> bool:
         """Whether any of a benchmark's samples was trained on."""
         prefix = f"{benchmark} "
-        with (self.folder / "seen.txt").open(encoding="utf-8") as lines:
-            seen = {line[len(prefix) : -1] for line in lines if line.startswith(prefix)}
+        path = self.folder / "seen.txt"
+        try:
+            with path.open(encoding="utf-8") as lines:
+                seen = {line[len(prefix) : -1] for line in lines if line.startswith(prefix)}
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            raise UserError(f"cannot be read: {why}", where=path) from None
         # A sample that is asked about several values has each behind its id.
         return bool(seen) and any(
             sample.id in seen or sample.id.rpartition("#")[0] in seen for sample in samples
@@ -75,7 +80,13 @@ def open_checkpoint(folder: Path) -> Checkpoint:
         UserError: not a training, or one that is not finished.
     """
     try:
-        record: Mapping[str, Any] = json.loads((folder / "train.json").read_bytes())
+        if not (folder / "train.json").exists():
+            raise UserError(
+                "no finished training: no train.json",
+                where=folder,
+                fix="harness train ... --out DIR",
+            )
+        record: Mapping[str, Any] = read_object(folder / "train.json")
         about: dict[str, Json] = {
             "recipe": record["recipe"],
             "data": record["data"],
@@ -84,15 +95,13 @@ def open_checkpoint(folder: Path) -> Checkpoint:
             "settings": record["settings"],
             **({"tower": record["tower"]} if "tower" in record else {}),
             "fingerprint": record["fingerprint"],
+            **{name: record[name] for name in ("code", "lineage") if name in record},
         }
         marks = frozenset(map(str, record["marks"]))
         base, version = record["model"]["identity"], record["format"]
-    except FileNotFoundError:
-        raise UserError(
-            "no finished training: no train.json", where=folder, fix="harness train ... --out DIR"
-        ) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"cannot be read: {error!r}", where=folder / "train.json") from None
+    except (KeyError, TypeError) as error:
+        said = f"not a training record: {type(error).__name__}: {error}"
+        raise UserError(f"{said:.200}", where=folder / "train.json") from None
     if version != FORMAT:
         raise UserError(
             f"is of format {version}, this version of the harness reads {FORMAT}",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.descriptors import Json
+from harness.errors import UserError
+from harness.jsonfiles import read_object
 from harness.training.plan import TrainingPlan
 from harness.training.run import RECORD
 
@@ -48,12 +49,12 @@ def estimate(plan: TrainingPlan, out: Path) -> Estimate | None:
     epochs = max(0, plan.settings.epochs - done)
     for path in _records(plan, out):
         try:
-            held = json.loads(path.read_bytes())
+            held = read_object(path)
             if not _alike(held, plan):
                 continue
             each = _seconds_a_sample(held, measured=held["recipe"]["id"] == plan.recipe.id)
             sizes = {name: int(held["parameters"][name]) for name in ("all", "trained", "bytes")}
-        except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError):
+        except (UserError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError):
             continue  # damaged, or of a version that kept less
         return Estimate(path.parent, sizes, each * epochs * len(plan.pool.examples))
     return None
@@ -69,7 +70,7 @@ def _records(plan: TrainingPlan, out: Path) -> Iterator[Path]:
 def _alike(held: Mapping[str, Any], plan: TrainingPlan) -> bool:
     settings = plan.settings.about()
     return (
-        held["model"]["fingerprint"] == _fingerprint(plan.about["model"])
+        _lineage(held["model"]) == _lineage(plan.about["model"])
         and held["parts"] == plan.parts
         and (
             held["recipe"]["id"] == plan.recipe.id
@@ -81,8 +82,9 @@ def _alike(held: Mapping[str, Any], plan: TrainingPlan) -> bool:
     )
 
 
-def _fingerprint(model: Json) -> Json:
-    return model.get("fingerprint") if isinstance(model, dict) else None
+def _lineage(model: Json) -> Json:
+    """Return what a model is but for its plugin's code, which does not make it slower."""
+    return model.get("lineage", model.get("fingerprint")) if isinstance(model, dict) else None
 
 
 def _lora(given: Mapping[str, Any]) -> Trained:

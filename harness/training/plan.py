@@ -12,6 +12,7 @@ from harness.descriptors import Json, RecipeDescriptor, parse_options
 from harness.errors import UserError
 from harness.evaluation.subject import Subject
 from harness.evaluation.task import Task
+from harness.plugin_code import codes_of
 from harness.plugins import find, plugins
 from harness.specs import fingerprint
 from harness.training.checkpoint import open_checkpoint
@@ -114,6 +115,7 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
     }
     if tower is not None:
         about["tower"] = open_checkpoint(tower).sha256
+    about |= _code(about, tasks, descriptor)
     steps = settings.epochs * math.ceil(len(pool.examples) / settings.batch)
     return TrainingPlan(
         subject=subject,
@@ -133,6 +135,18 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
         tower=tower,
         notes=notes,
     )
+
+
+def _code(
+    about: Mapping[str, Json], tasks: Sequence[Task], recipe: RecipeDescriptor
+) -> dict[str, Json]:
+    """Return the code of the plugins that read and train, and a hash of all else."""
+    read = {name: code for task in tasks for name, code in task.code().items()}
+    code = {**read, **codes_of([plugins().code_of(recipe)])}
+    model = about["model"]
+    assert isinstance(model, dict)
+    rest: Json = {**about, "model": model["lineage"]}
+    return {"code": code, "lineage": fingerprint(rest)}
 
 
 def _refuse_processes(settings: TrainingSettings, processes: int) -> None:

@@ -56,6 +56,7 @@ def write(
     marks: Sequence[str] = (),
     prompt: str = "",
     seed: int = 0,
+    lineage: str = "",
 ) -> Path:
     """Write and seal an evaluation of RAF-DB; return its folder."""
     folder.mkdir(parents=True)
@@ -67,6 +68,7 @@ def write(
     evaluation: dict[str, Any] = {
         "format": FORMAT,
         "fingerprint": fingerprint([model, str(folder)]),
+        "lineage": lineage or fingerprint([model, str(folder)]),
         "model": {"id": model, "fingerprint": fingerprint(model), "options": {"size": 2}},
         "task": {
             "id": spec.id,

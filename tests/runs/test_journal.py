@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import HarnessError
-from harness.runs.journal import Journal, decode, encode
+from harness.runs.journal import Journal, decode, encode, remove_journal
 
 RECORDS: list[dict[str, Any]] = [{"id": "a", "text": "naïve\n"}, {"id": "b", "scores": [-1.5]}]
 
@@ -46,7 +46,7 @@ def test_notes_stand_between_blocks_each_once(tmp_path: Path) -> None:
     assert held.notes == ["sharing is off"]
     assert held.done == {0, 1}
     assert len(list(held.blocks())) == 2
-    held.remove()
+    remove_journal(tmp_path)
     assert Journal(tmp_path).notes == []
 
 

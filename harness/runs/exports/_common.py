@@ -12,6 +12,7 @@ from typing import Any
 from harness.errors import UserError
 from harness.runs.record import EvaluationRecord, MetricValue
 from harness.runs.seal import SEAL
+from harness.runs.superseded import finished as clocked
 from harness.specs.yaml_loader import read_yaml
 
 
@@ -52,9 +53,8 @@ def file_name(text: str) -> str:
 def finished(record: EvaluationRecord) -> datetime:
     """Return when an evaluation ended; when it was sealed, if its clock is lost."""
     try:
-        said = json.loads((record.directory / "timings.json").read_bytes())["finished"]
-        return datetime.fromisoformat(said)
-    except (OSError, ValueError, KeyError, TypeError):
+        return datetime.fromisoformat(clocked(record.directory))
+    except ValueError:
         return datetime.fromtimestamp((record.directory / SEAL).stat().st_mtime, UTC)
 
 

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from harness.errors import UserError
 from harness.runs.read import read_evaluation
 from harness.runs.record import EvaluationRecord
 from harness.runs.samples import read_samples
 from harness.runs.seal import write_whole
 from harness.runs.submissions import mmbench, vqav2
+from harness.specs.yaml_loader import read_yaml
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +90,11 @@ def write_submission(directory: Path, out: Path, *, allow_missing: bool = False)
 
 
 def _layout(directory: Path, task: str) -> Layout:
-    spec = yaml.safe_load((directory / "spec.yaml").read_bytes())
-    benchmark = str(spec["data"]["benchmark"])
+    spec: Any = read_yaml(directory / "spec.yaml").data
+    try:
+        benchmark = str(spec["data"]["benchmark"])
+    except (KeyError, TypeError):
+        raise UserError("not a resolved spec", where=directory / "spec.yaml") from None
     if benchmark not in LAYOUTS:
         raise UserError(
             f"task {task!r} has no submission file",

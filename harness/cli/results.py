@@ -1,0 +1,231 @@
+"""``harness results``: what is in a results folder, and removing what is not needed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.cli._tables import clean, print_json, print_table
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from harness.runs.folder import Entry, State
+
+_KINDS = ("superseded", "unfinished", "damaged")
+
+
+def _shared(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+        click.option("--results", type=click.Path(path_type=Path), help="Folder of the records."),
+    ):
+        command = option(command)
+    return command
+
+
+def _removing(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("--yes", is_flag=True, help="Do not ask before deleting."),
+        click.option("--dry-run", is_flag=True, help="Print what would go and stop."),
+    ):
+        command = option(command)
+    return _shared(command)
+
+
+@click.group(
+    short_help="List, show and remove evaluations.",
+    epilog="Examples: harness results list; harness results prune --superseded --dry-run",
+)
+def results() -> None:
+    """List what is in a results folder, show an evaluation, remove what is not needed."""
+
+
+@results.command("list", epilog="Example: harness results list --state unfinished")
+@click.option("--state", type=click.Choice(("finished", *_KINDS)), help="Only these.")
+@_shared
+def list_(*, state: str | None, results: Path | None, as_json: bool) -> None:
+    """List evaluations with their state.
+
+    finished: counts. superseded: a plugin's code changed since, or it was asked again; tables leave
+    it out. unfinished: the command that began it continues it. damaged: it cannot be read.
+    """
+    found = [entry for entry in _entries(results) if state in {None, entry.state}]
+    if as_json:
+        print_json([_plain(entry) for entry in found])
+        return
+    print_table(
+        ("evaluation", "model", "state", "samples", "size", "finished", ""),
+        [
+            (
+                entry.name,
+                entry.model or "?",
+                entry.state + (", being written" if entry.writing else ""),
+                _samples(entry),
+                _bytes(entry.size),
+                entry.finished or "--",
+                entry.why,
+            )
+            for entry in found
+        ],
+    )
+
+
+@results.command(epilog="Example: harness results show raf_db/majority-0123456789ab")
+@click.argument("name", metavar="EVALUATION")
+@_shared
+def show(*, name: str, results: Path | None, as_json: bool) -> None:
+    """Show one evaluation: what was asked, by which code, and what it came to."""
+    from harness.runs.folder import named
+    from harness.runs.read import read_evaluation
+    from harness.runs.superseded import about_of
+
+    (place,) = named(_folder(results), [name])
+    entry = next(one for one in _entries(results) if one.directory.resolve() == place)
+    about = about_of(place) or {}
+    if as_json:
+        print_json({**_plain(entry), "record": about})
+        return
+    found = {**_plain(entry), **_said(about)}
+    if entry.state in {"finished", "superseded"}:
+        for one in read_evaluation(place, whole=False).metrics:
+            found[one.column] = "--" if one.value is None else f"{one.value * one.scale:g}"
+    for key, value in found.items():
+        if value not in {None, ""}:
+            click.echo(clean(f"{key:14} {value}"))
+
+
+@results.command(epilog="Example: harness results rm raf_db/majority-0123456789ab --yes")
+@click.argument("names", nargs=-1, required=True, metavar="EVALUATION...")
+@_removing
+def rm(
+    *, names: tuple[str, ...], results: Path | None, as_json: bool, dry_run: bool, yes: bool
+) -> None:
+    """Remove evaluations, by path or as `harness results list` names them."""
+    from harness.runs.folder import named
+
+    places = set(named(_folder(results), names))
+    found = [entry for entry in _entries(results) if entry.directory.resolve() in places]
+    _remove(found, as_json=as_json, dry_run=dry_run, yes=yes)
+
+
+@results.command(epilog="Example: harness results prune --unfinished --dry-run")
+@click.option("--unfinished", is_flag=True, help="Those that were begun and not finished.")
+@click.option("--superseded", is_flag=True, help="Those that newer ones took the place of.")
+@_removing
+def prune(  # noqa: PLR0913  one parameter an option
+    *,
+    unfinished: bool,
+    superseded: bool,
+    results: Path | None,
+    as_json: bool,
+    dry_run: bool,
+    yes: bool,
+) -> None:
+    """Remove what is unfinished or superseded: both, or what is named.
+
+    What a run is writing stays. What is damaged is removed by name: `harness results rm`.
+    """
+    from harness.runs.folder import PRUNED
+
+    chosen: dict[State, bool] = {"unfinished": unfinished, "superseded": superseded}
+    states = [state for state in PRUNED if chosen[state]] or PRUNED
+    found = [one for one in _entries(results) if one.state in states and not one.writing]
+    _remove(found, as_json=as_json, dry_run=dry_run, yes=yes)
+
+
+def _remove(found: Sequence[Entry], *, as_json: bool, dry_run: bool, yes: bool) -> None:
+    from harness.runs.folder import remove
+
+    size = _bytes(sum(entry.size for entry in found))
+    noun = "1 evaluation" if len(found) == 1 else f"{len(found)} evaluations"
+    if not as_json:
+        for entry in found:
+            click.echo(clean(f"{entry.state:11} {entry.directory}"))
+    if not dry_run:
+        if found and not yes:
+            _ask(f"delete {noun} ({size})?")
+        for entry in found:
+            remove(entry.directory)
+    if as_json:
+        print_json({"removed": not dry_run, "evaluations": [_plain(entry) for entry in found]})
+    else:
+        click.echo(f"{noun} {'would be' if dry_run else 'were'} deleted ({size})")
+
+
+def _ask(question: str) -> None:
+    if not sys.stdin.isatty():
+        raise UserError("nobody is there to be asked before deleting", fix="--yes, or --dry-run")
+    if not click.confirm(question, err=True):
+        raise UserError("nothing was deleted")
+
+
+def _folder(results: Path | None) -> Path:
+    from harness.config.settings import load_settings
+
+    return load_settings(results=results).results
+
+
+def _entries(results: Path | None) -> list[Entry]:
+    from harness.runs.folder import entries
+
+    return entries(_folder(results))
+
+
+def _plain(entry: Entry) -> dict[str, Any]:
+    return {
+        "evaluation": entry.name,
+        "directory": str(entry.directory),
+        "state": entry.state,
+        "model": entry.model,
+        "task": entry.task,
+        "done": entry.done,
+        "samples": entry.samples,
+        "bytes": entry.size,
+        "finished": entry.finished,
+        "writing": entry.writing,
+        "why": entry.why,
+    }
+
+
+def _said(about: Any) -> dict[str, Any]:
+    """Return what a record says of itself, as lines."""
+    code = about.get("code")
+    known = code.items() if isinstance(code, dict) else ()
+    return {
+        "fingerprint": about.get("fingerprint"),
+        "code": ", ".join(f"{name} {_short(one)}" for name, one in known),
+        "settings": _listed(about.get("settings")),
+        "counts": _listed(about.get("counts")),
+        "versions": _listed(about.get("versions")),
+        "marks": ", ".join(map(str, about.get("marks", ()))),
+    }
+
+
+def _short(code: Any) -> str:
+    return (
+        f"{code.get('version')} {str(code.get('sha256'))[:12]}" if isinstance(code, dict) else "?"
+    )
+
+
+def _listed(held: Any) -> str:
+    items = held.items() if isinstance(held, dict) else ()
+    return ", ".join(f"{name} {value}" for name, value in items)
+
+
+def _samples(entry: Entry) -> str:
+    if entry.done is None or entry.state in {"finished", "superseded"}:
+        return "--" if entry.done is None else f"{entry.done:,}"
+    of = "?" if entry.samples is None else f"{entry.samples:,}"
+    return f"{entry.done:,} of {of}"
+
+
+def _bytes(size: int) -> str:
+    amount, units = float(size), ["B", "KiB", "MiB", "GiB", "TiB"]
+    while amount >= 1024 and len(units) > 1:
+        amount /= 1024
+        del units[0]
+    return f"{amount:.0f} {units[0]}" if units[0] == "B" else f"{amount:.1f} {units[0]}"

@@ -1,0 +1,193 @@
+"""A results folder as its owner sees it: what is in it, in which state, and what may go."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from harness.errors import UserError
+from harness.runs.journal import FOLDER as JOURNAL
+from harness.runs.journal import Journal
+from harness.runs.lock import writing
+from harness.runs.read import LeftOut, survey
+from harness.runs.record import EvaluationRecord
+from harness.runs.seal import SEAL, not_written
+from harness.runs.superseded import about_of, current, finished, lineage_of
+
+EVALUATIONS = "evaluations"
+State = Literal["finished", "superseded", "unfinished", "damaged"]
+PRUNED: tuple[State, ...] = ("superseded", "unfinished")
+"""States that nothing is read of: what :command:`harness results prune` removes."""
+_SIGNS = (SEAL, "evaluation.json", JOURNAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One evaluation's directory.
+
+    Attributes:
+        done: Samples that are there, of ``samples``; ``None`` where it does not say.
+        size: Of all its files, in bytes.
+        writing: Whether a process is at work in it.
+        why: What is wrong, or what newer one took its place.
+    """
+
+    directory: Path
+    state: State
+    model: str
+    task: str
+    done: int | None
+    samples: int | None
+    size: int
+    finished: str
+    writing: bool
+    why: str
+
+    @property
+    def name(self) -> str:
+        """Its place among the evaluations, as it is typed."""
+        return f"{self.directory.parent.name}/{self.directory.name}"
+
+
+def entries(results: Path) -> list[Entry]:
+    """Return every evaluation of a results folder, in order of their paths.
+
+    Raises:
+        UserError: it is no results folder.
+    """
+    refuse_other(results)
+    records, left_out = survey(results / EVALUATIONS, whole=False)
+    _, older = current(records)
+    superseded = {id(record) for record in older}
+    newest = {lineage_of(record.raw): record for record in records if id(record) not in superseded}
+    found = [_sealed(record, superseded=id(record) in superseded) for record in records]
+    found += [_left(one, newest) for one in left_out]
+    return sorted(found, key=lambda entry: entry.directory)
+
+
+def refuse_other(results: Path) -> None:
+    """Check that a folder is one that runs wrote their results into.
+
+    Raises:
+        UserError: it is not.
+    """
+    if not (results / EVALUATIONS).is_dir():
+        raise UserError(
+            f"no results folder: it has no folder {EVALUATIONS!r}",
+            where=results,
+            fix="--results FOLDER",
+        )
+
+
+def named(results: Path, names: Sequence[str]) -> list[Path]:
+    """Return the directories of evaluations that are named by path, or as ``TASK/NAME``.
+
+    Raises:
+        UserError: no such directory, none of an evaluation, or one outside the results folder.
+    """
+    refuse_other(results)
+    inside = (results / EVALUATIONS).resolve()
+    found: dict[Path, None] = {}
+    for name in names:
+        path = next(
+            (one for one in (results / EVALUATIONS / name, Path(name)) if one.is_dir()), None
+        )
+        if path is None:
+            raise UserError("no such evaluation", where=name, fix="harness results list")
+        place = path.resolve()
+        if place == inside or not place.is_relative_to(inside) or path.is_symlink():
+            raise UserError(f"is not in the results folder {results}", where=path)
+        if not any((place / sign).exists() for sign in _SIGNS):
+            raise UserError("is no evaluation's folder", where=path, fix="harness results list")
+        found[place] = None
+    return list(found)
+
+
+def remove(directory: Path) -> None:
+    """Delete one evaluation.
+
+    Raises:
+        UserError: a process is at work in it, or it cannot be removed.
+    """
+    # Out of sight first: what is half removed must not be taken for an evaluation.
+    place = directory.with_name(f".{directory.name}.removed")
+    with writing(directory):
+        try:
+            shutil.rmtree(place, ignore_errors=True)
+            directory.rename(place)
+            shutil.rmtree(place)
+        except OSError as error:
+            raise not_written(error, directory) from None
+
+
+def is_written(directory: Path) -> bool:
+    """Whether a process is at work in an evaluation."""
+    try:
+        with (directory / ".lock").open("rb") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _sealed(record: EvaluationRecord, *, superseded: bool) -> Entry:
+    scored = record.counts.samples
+    why = "asked again" if record.asked_again else "other code of a plugin"
+    return Entry(
+        directory=record.directory,
+        state="superseded" if superseded else "finished",
+        model=record.title,
+        task=record.task,
+        done=scored,
+        samples=scored,
+        size=_size(record.directory),
+        finished=finished(record.directory),
+        writing=False,
+        why=why if superseded else "",
+    )
+
+
+def _left(one: LeftOut, newest: Mapping[str, EvaluationRecord]) -> Entry:
+    about: Mapping[str, Any] = about_of(one.directory) or {}
+    held = about.get("model")
+    done, samples, why = None, about.get("samples"), one.why
+    if one.unfinished:
+        why = ""
+        try:
+            done = Journal(one.directory).samples
+        except UserError as error:
+            why = error.message
+        if about and lineage_of(about) in newest:
+            why = "other code of a plugin has finished since"
+    return Entry(
+        directory=one.directory,
+        state="unfinished" if one.unfinished else "damaged",
+        model=str(held.get("id", "")) if isinstance(held, dict) else str(held or ""),
+        task=one.directory.parent.name,
+        done=done,
+        samples=samples if isinstance(samples, int) else None,
+        size=_size(one.directory),
+        finished="",
+        writing=is_written(one.directory),
+        why=" ".join(why.split()),
+    )
+
+
+def _size(directory: Path) -> int:
+    return sum(_sizes(directory))
+
+
+def _sizes(directory: Path) -> Iterator[int]:
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            try:
+                yield os.lstat(Path(folder, name)).st_size
+            except OSError:
+                continue

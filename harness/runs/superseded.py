@@ -1,0 +1,145 @@
+"""Evaluations that a newer one took the place of: by other code of a plugin, or asked again.
+
+What an evaluation was asked for but for plugins' code is its lineage. Of one lineage the newest
+counts; older ones by other code stay where they are until they are removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from harness.errors import UserError
+from harness.jsonfiles import read_object
+from harness.runs.journal import FOLDER as JOURNAL
+from harness.runs.record import EvaluationRecord
+from harness.runs.seal import not_written, write_json
+
+MARK = "superseded.json"
+"""Stands in a directory that was set aside to be asked again."""
+PLAN = "plan.json"
+"""Stands beside a journal: what the evaluation will be."""
+
+
+def current(
+    records: Sequence[EvaluationRecord],
+) -> tuple[list[EvaluationRecord], list[EvaluationRecord]]:
+    """Return the records that count, in their order, and those that newer ones took the place of.
+
+    Where it is not known which one is newer, all count.
+    """
+    lineages: dict[str, list[EvaluationRecord]] = {}
+    for record in records:
+        lineages.setdefault(lineage_of(record.raw) or str(record.directory), []).append(record)
+    superseded: set[int] = set()
+    for held in lineages.values():
+        if len(held) > 1:
+            kept = _newest(held)
+            superseded |= {id(one) for one in held if not any(one is other for other in kept)}
+    return (
+        [record for record in records if id(record) not in superseded],
+        [record for record in records if id(record) in superseded],
+    )
+
+
+def _newest(records: Sequence[EvaluationRecord]) -> Sequence[EvaluationRecord]:
+    fresh = [one for one in records if not one.asked_again] or records
+    codes = [one.raw.get("code", {}) for one in fresh]
+    if all(code == codes[0] for code in codes):
+        return fresh
+    ended = [finished(one.directory) for one in fresh]
+    if "" in ended:
+        return fresh
+    newest = codes[ended.index(max(ended))]
+    return [one for one, code in zip(fresh, codes, strict=True) if code == newest]
+
+
+def superseded_note(number: int) -> str:
+    """Say how many superseded evaluations a table leaves out; empty for none."""
+    if not number:
+        return ""
+    noun = "1 superseded evaluation is" if number == 1 else f"{number} superseded evaluations are"
+    return f"{noun} left out: a plugin's code changed since, or it was asked again."
+
+
+def finished(directory: Path) -> str:
+    """Return when an evaluation ended (ISO 8601, UTC); empty when its clocks are lost."""
+    try:
+        return str(read_object(directory / "timings.json").get("finished") or "")
+    except UserError:
+        return ""
+
+
+def lineage_of(raw: Mapping[str, Any]) -> str:
+    """Return what a record says it was asked for, whatever the plugins' code.
+
+    A record from before code was recorded was found by this alone.
+    """
+    return str(raw.get("lineage") or raw.get("fingerprint") or "")
+
+
+def older(directory: Path, model: str, lineage: str) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    """Yield the directories beside an evaluation's that are of its lineage, by other code.
+
+    Each comes with what it says of itself.
+    """
+    for path in sorted(directory.parent.glob(f"{model}-*")):
+        if path == directory or path.name.startswith(f"{directory.name}."):
+            continue
+        about = about_of(path)
+        if about is not None and lineage_of(about) == lineage:
+            yield path, about
+
+
+def about_of(directory: Path) -> Mapping[str, Any] | None:
+    """Return what an evaluation, sealed or not, says it is; ``None`` when it does not say."""
+    for path in (directory / "evaluation.json", directory / JOURNAL / PLAN):
+        try:
+            return read_object(path)
+        except UserError:
+            continue
+    return None
+
+
+def changes(before: object, now: Mapping[str, Any], since: str) -> list[str]:
+    """Return a line for each plugin whose code is not what it was.
+
+    Args:
+        before: Code as a record says it.
+        now: Code as it is.
+        since: When the record was made; empty where it does not say.
+    """
+    then = f"since {since}" if since else "since"
+    held = before if isinstance(before, dict) else {}
+    lines = []
+    for name, code in now.items():
+        was = held.get(name)
+        if was == code:
+            continue
+        if not isinstance(was, dict):
+            lines.append(f"plugin {name} {code['version']}: its code was not recorded before")
+        elif was.get("version") != code["version"]:
+            lines.append(f"plugin {name} {was.get('version')} is now {code['version']}")
+        else:
+            lines.append(f"plugin {name} {code['version']} changed {then} (code)")
+    return lines or [f"plugin {name} takes no part any more" for name in held if name not in now]
+
+
+def set_aside(directory: Path) -> Path:
+    """Move an evaluation beside its place, marked; return where it is now.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    write_json(directory / MARK, {"format": 1, "why": "asked again", "at": at})
+    number = 1
+    while (place := directory.with_name(f"{directory.name}.{number}")).exists():
+        number += 1
+    try:
+        directory.rename(place)
+    except OSError as error:
+        raise not_written(error, place) from None
+    return place
