@@ -154,7 +154,7 @@ def find_template(folder: Path, tokenizer: Any) -> str | None:
             return text.read_text(encoding="utf-8")
         held = json.loads(table.read_text(encoding="utf-8")) if table.is_file() else {}
         found = held.get("chat_template") or tokenizer.chat_template
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise UserError(f"the chat template cannot be read: {error}", where=folder) from None
     return found if isinstance(found, str) else None
 

@@ -111,7 +111,7 @@ def read_header(path: Path) -> dict[str, dict[str, Any]]:
         raise UserError("the weight file is not there", where=path) from None
     except OSError as error:
         raise UserError(f"cannot read the file: {error.strerror}", where=path) from None
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
         raise UserError(
             f"not a whole safetensors file: {error}",
             where=path,
@@ -125,7 +125,7 @@ def _read_memo(memo: Path | None) -> dict[str, str]:
         return {}
     try:
         held = json.loads((memo / _MEMO).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return held if isinstance(held, dict) else {}
 

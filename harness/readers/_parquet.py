@@ -143,7 +143,7 @@ def class_names(root: DataRoot, path: str, column: str) -> list[str] | None:
         said = (file.schema_arrow.metadata or {}).get(b"huggingface", b"{}")
     try:
         found = json.loads(said)["info"]["features"][column]["names"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     if isinstance(found, list) and all(isinstance(name, str) for name in found):
         return found

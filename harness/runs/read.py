@@ -22,6 +22,7 @@ from harness.runs.record import (
     Measure,
     MetricValue,
     SliceValue,
+    titled,
 )
 from harness.runs.seal import SEAL, check_seal
 from harness.runs.superseded import MARK
@@ -47,7 +48,7 @@ def read_evaluation(directory: Path | str, *, whole: bool = True) -> EvaluationR
         metrics = {"metrics": metrics.get("metrics"), "slices": ()}
     try:
         return _record(directory, raw, metrics)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, AssertionError) as error:
         said = f"{type(error).__name__}: {error}"
         raise UserError(f"not an evaluation record: {said:.200}", where=directory) from None
 
@@ -142,6 +143,7 @@ def _record(
     directory: Path, raw: Mapping[str, Any], metrics: Mapping[str, Any]
 ) -> EvaluationRecord:
     model, task = raw["model"], raw["task"]
+    titled(_text(model["id"]), model)  # what it says of training and method names its row
     return EvaluationRecord(
         directory=directory,
         model=_text(model["id"]),

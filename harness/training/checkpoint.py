@@ -13,6 +13,7 @@ from harness.errors import UserError
 from harness.jsonfiles import read_object
 from harness.models import Answerer, Runtime
 from harness.resources import file_hash
+from harness.runs.record import titled
 from harness.samples import Sample
 from harness.specs import fingerprint
 
@@ -97,9 +98,10 @@ def open_checkpoint(folder: Path) -> Checkpoint:
             "fingerprint": record["fingerprint"],
             **{name: record[name] for name in ("code", "lineage") if name in record},
         }
+        titled("", {"training": about})
         marks = frozenset(map(str, record["marks"]))
         base, version = record["model"]["identity"], record["format"]
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AssertionError) as error:
         said = f"not a training record: {type(error).__name__}: {error}"
         raise UserError(f"{said:.200}", where=folder / "train.json") from None
     if version != FORMAT:

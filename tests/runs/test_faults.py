@@ -244,6 +244,7 @@ def test_one_damaged_seal_costs_one_row(here: Path, capsys: Capture, content: by
         {"counts": {"samples": "many"}},
         {"counts": []},
         {"model": "x"},
+        {"model": {"id": "x", "fingerprint": "f", "options": {}, "training": {"recipe": "ft"}}},
         {"marks": [1]},
         {"task": {"id": 3}},
         {"images": 3},

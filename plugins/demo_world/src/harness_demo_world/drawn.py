@@ -42,7 +42,7 @@ class Drawn:
             where = f"{place}:{number}"
             try:
                 held = json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise DataError(f"not JSON: {error}", where=where) from None
             file = str(records.member(held, "file", where))
             target = records.member(held, self._target, where)

@@ -96,7 +96,7 @@ def read_json(path: Path) -> dict[str, Any]:
         held = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError("the file is not there", where=path) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"not readable as JSON: {error}", where=path) from None
     if not isinstance(held, dict):
         raise UserError("not a JSON object", where=path)
