@@ -22,7 +22,7 @@ from harness.descriptors import (
 from harness.engine.answerer import EngineAnswerer
 from harness.models import Runtime
 from harness.plugins import hookimpl
-from harness.samples import ImageRef, Sample
+from harness.samples import DataRoot, ImageRef, Sample
 
 OPTIONS = ("somebody", "nobody else", "three such people", "everybody here")
 SPEC = """\
@@ -52,14 +52,14 @@ class Questions:
     def __init__(self, options: Mapping[str, Json]) -> None:
         del options
 
-    def annotations(self, root: Path, split: str) -> Sequence[Path]:
-        del split
-        return [root / "pictures.txt"]
+    def annotations(self, root: DataRoot, split: str) -> Sequence[str]:
+        del root, split
+        return ["pictures.txt"]
 
-    def samples(self, root: Path, split: str) -> Iterator[Sample]:
+    def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
         del split
         texts = [about + matter for about in SUBJECTS for matter, _ in MATTERS]
-        for name in (root / "pictures.txt").read_text().split():
+        for name in root.read_text("pictures.txt").split():
             for number, text in enumerate(texts):
                 yield Sample(
                     id=f"{name}-{number}",

@@ -157,7 +157,7 @@ def _record(
         task_options=_table(task["options"]),
         images=None if raw["images"] is None else _text(raw["images"]),
         marks=tuple(map(_text, raw["marks"])),
-        counts=Counts(**{name: _count(value) for name, value in raw["counts"].items()}),
+        counts=_counts(raw["counts"]),
         metrics=tuple(_metric(value) for value in metrics["metrics"]),
         slices=tuple(
             SliceValue(
@@ -170,6 +170,12 @@ def _record(
         comparisons=tuple(_comparison(held) for held in metrics.get("comparisons", ())),
         asked_again=(directory / MARK).exists(),
     )
+
+
+def _counts(raw: Mapping[str, Any]) -> Counts:
+    numbers = {name: _count(value) for name, value in raw.items() if name != "notes"}
+    notes = {_text(what): _count(times) for what, times in raw.get("notes", {}).items()}
+    return Counts(**numbers, notes=notes)
 
 
 def _text(value: Any) -> str:

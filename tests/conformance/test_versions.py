@@ -38,7 +38,7 @@ def texts() -> list[tuple[str, dict[str, Any]]]:
 
 
 def extracted(name: str) -> Iterator[Any]:
-    extract = make("extractor", name, CORE.extractors(), {}, LABELS)
+    extract = make("extractor", name, CORE.extractors(), {}, LABELS)[0]
     for text, choices in texts():
         try:
             found = extract(text, choices)
@@ -51,7 +51,7 @@ def extracted(name: str) -> Iterator[Any]:
 def measured(name: str) -> Iterator[Any]:
     """Yield a metric's numbers on the cases of its kind; nothing where there is no such case."""
     if name in {"vqa_accuracy", "textvqa_accuracy"}:
-        metric = make("metric", name, CORE.metrics(), {}, ())
+        metric = make("metric", name, CORE.metrics(), {}, ())[0]
         for case in cases("vqa")["cases"]:
             yield metric.score(ScoredSample("s", "c", case["answers"], case["prediction"]))
     elif name == "map":
@@ -61,16 +61,16 @@ def measured(name: str) -> Iterator[Any]:
                 ScoredSample("s", "c", labels[truth], None, tuple(scores))
                 for truth, scores in zip(case["labels"], case["scores"], strict=True)
             ]
-            metric = make("metric", name, CORE.metrics(), {}, labels)
+            metric = make("metric", name, CORE.metrics(), {}, labels)[0]
             yield float(metric.value(metric.prepare(rows), np.ones((1, len(rows))))[0])
     elif name == "circular_accuracy":
-        metric = make("metric", name, CORE.metrics(), {}, ())
+        metric = make("metric", name, CORE.metrics(), {}, ())[0]
         for group in GROUPS:
             rows = circular_rows(group, "vlmevalkit_bounded")
             yield float(metric.value(metric.prepare(rows), np.ones((1, len(rows))))[0])
     elif name in {"bias_at_k", "ndkl", "retrieval_max_skew", "retrieval_min_skew"}:
         options = {} if name == "ndkl" else {"k": 5}
-        metric = make("metric", name, CORE.metrics(), options, ())
+        metric = make("metric", name, CORE.metrics(), options, ())[0]
         for case in cases("skew")["cases"]:
             pairs = zip(case["groups"], case["scores"], strict=True)
             rows = [

@@ -17,7 +17,6 @@ import pytest
 
 from harness.cli.main import invoke, main
 from harness.errors import UserError
-from harness.evaluation import execute
 from harness.models.majority import Majority
 from harness.runs.journal import Journal, encode
 from harness.runs.seal import SEAL, seal, write_whole
@@ -331,7 +330,7 @@ def test_a_clock_that_stands_still_seals_all_the_same(
     here: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del here
-    monkeypatch.setattr(execute.time, "perf_counter", lambda: 1.0)
+    monkeypatch.setattr("harness.evaluation.execute.time.perf_counter", lambda: 1.0)
     assert ended(capsys, *RUN)[0] == 0
     clocks = json.loads((evaluation() / "timings.json").read_text())
     assert (clocks["seconds"], clocks["samples_per_second"]) == (0.0, None)
