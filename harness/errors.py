@@ -122,12 +122,19 @@ def plugin_call(  # noqa: PLR0913, PLR0917  what a message names
     """
     try:
         yield
-    except HarnessError:
+    except HarnessError as error:
+        blame(error, f"{plugin}, in {method}", origin)
         raise
     except FAULTS as error:
         if isinstance(error, Exception) and passes(error):
             raise
         raise raised(plugin, method, where, error, kind, origin) from error
+
+
+def blame(error: HarnessError, where: str, origin: str) -> None:
+    """Say whose code misused what the harness gave it, where the error does not."""
+    if isinstance(error, PluginError) and error.where is None:
+        error.where = f"{where} ({origin})" if origin else where
 
 
 def raised(  # noqa: PLR0913, PLR0917  what a message names

@@ -16,6 +16,7 @@ from harness.errors import (
     FAULTS,
     HarnessError,
     PluginError,
+    blame,
     error_text,
     one_line,
     plugin_call,
@@ -101,7 +102,8 @@ class Contract:
         def called(*arguments: Any, **named: Any) -> Any:
             try:
                 found = method(*arguments, **named)
-            except HarnessError:
+            except HarnessError as error:
+                blame(error, f"{self.name}, in {name}", self.origin)
                 raise
             except FAULTS as error:
                 raise self.raised(name, error) from error

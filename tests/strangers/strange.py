@@ -32,11 +32,11 @@ class Reader:
     def __init__(self, options: Mapping[str, Any]) -> None:
         given("reader.make", options)
 
-    def annotations(self, root: Path, split: str) -> Any:
-        del split
-        return given("reader.annotations", [root / "labels.txt"])
+    def annotations(self, root: Any, split: str) -> Any:
+        del root, split
+        return given("reader.annotations", ["labels.txt"])
 
-    def samples(self, root: Path, split: str) -> Any:
+    def samples(self, root: Any, split: str) -> Any:
         del root, split
         return given("reader.samples", self._samples())
 

@@ -156,7 +156,7 @@ loose: Any = SimpleNamespace(
 )
 WRONG: list[tuple[str, Any, Sequence[str], str, int]] = [
     ("reader.annotations", "labels.txt", SUMS, "returned str 'labels.txt' from annotations", 2),
-    ("reader.annotations", ["labels.txt"], SUMS, "returned str 'labels.txt' from annotations", 2),
+    ("reader.annotations", [7], SUMS, "returned int 7 from annotations", 2),
     ("reader.samples", None, SUMS, "returned None from samples, not an iterator of Sample", 2),
     ("reader.samples", 3.0, SUMS, "returned float 3.0 from samples", 2),
     ("reader.sample", {"id": "1"}, SUMS, "yielded dict {'id': '1'} from samples", 2),
