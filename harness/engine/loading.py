@@ -8,13 +8,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.descriptors import Json, Option, is_installed
 from harness.engine.devices import resolve_device, torch_dtype
 from harness.errors import UserError
-from harness.models import Runtime
 from harness.resources import home_path
+
+if TYPE_CHECKING:
+    from harness.models import Runtime
 
 LOADING: tuple[Option, ...] = (
     Option(

@@ -8,7 +8,8 @@ import pytest
 import torch
 from harness_socialfusion import checkpoint
 from harness_socialfusion.factory import SocialFusion
-from harness_socialfusion.prompts import FORMATS, encode_prompt, render
+from harness_socialfusion.formats import FORMATS
+from harness_socialfusion.prompts import encode_prompt, render
 
 from harness.descriptors import Json
 from harness.errors import UserError

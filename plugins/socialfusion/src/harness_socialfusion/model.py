@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from harness_socialfusion.connector import Connector
 from harness_socialfusion.encoder import VisualEncoder
-from harness_socialfusion.prompts import FORMATS, encode_prompt, render
+from harness_socialfusion.formats import FORMATS
+from harness_socialfusion.prompts import encode_prompt, render
 from harness_socialfusion.settings import FusionSettings
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from harness.descriptors import Option
 from harness.engine.loading import LOADING
 
-from harness_socialfusion.prompts import FORMATS
+from harness_socialfusion.formats import FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

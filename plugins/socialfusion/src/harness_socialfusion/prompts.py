@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from harness.engine.chats import MARK, clean
@@ -11,30 +10,9 @@ from harness.engine.tokens import IMAGE, Ids, Joint, PromptError, tokenize_joint
 from harness.errors import UserError
 from harness.requests import Turn
 
+from harness_socialfusion.formats import PromptFormat
+
 Tokenizer = Any  # a transformers tokenizer
-
-
-@dataclass(frozen=True, slots=True)
-class PromptFormat:
-    """A way to write turns.
-
-    Attributes:
-        user: Template of a user's turn: ``{image}`` its images, ``{system}`` the system text on
-            the first turn, ``{text}``.
-        answer: What stands before an answer, and behind it in earlier turns.
-        chat: Whether the tokenizer's own chat template is used instead.
-    """
-
-    user: str = "{image}{system}{text}\n"
-    answer: tuple[str, str] = ("", "\n")
-    chat: bool = False
-
-
-FORMATS: dict[str, PromptFormat] = {
-    "plain": PromptFormat(),
-    "answer_line": PromptFormat("{image}\n{system}{text}\nAnswer:", (" ", "\n")),
-    "chat": PromptFormat(chat=True),
-}
 
 
 def render(form: PromptFormat, turns: Sequence[Turn], tokenizer: Tokenizer, first: int = 0) -> str:

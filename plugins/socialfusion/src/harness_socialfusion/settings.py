@@ -10,8 +10,8 @@ from typing import Any
 from harness.descriptors import Json
 from harness.errors import UserError, unknown
 
+from harness_socialfusion.formats import FORMATS
 from harness_socialfusion.options import CONNECTORS
-from harness_socialfusion.prompts import FORMATS
 from harness_socialfusion.sources import read_json
 
 CONFIG = "socialfusion.json"

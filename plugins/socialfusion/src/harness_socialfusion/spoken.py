@@ -11,8 +11,9 @@ from harness.requests import Turn
 from harness.samples.images import LoadedImage
 from torch import Tensor, nn
 
+from harness_socialfusion.formats import FORMATS
 from harness_socialfusion.model import SocialFusionModel
-from harness_socialfusion.prompts import FORMATS, check_format, encode_prompt, render
+from harness_socialfusion.prompts import check_format, encode_prompt, render
 from harness_socialfusion.sources import Source
 
 
