@@ -22,7 +22,7 @@ from harness.samples.images import LoadedImage
 from harness.training import Epoch, Recipe
 from harness.training.loop import Optimiser, Stage, run_epoch
 from harness.training.processes import Processes
-from harness.training.settings import TrainingSettings
+from harness.training.settings import LEARNING_RATE, TrainingSettings
 
 LORA = Trained(("connector", "lora"), rank=16)
 
@@ -81,7 +81,7 @@ def staged(
         module=TrainingModule(model, features),
         trained=LORA,
         recipe=Recipe(),
-        settings=TrainingSettings(batch=batch, micro_batch=batch, device="cpu"),
+        settings=TrainingSettings(batch=batch, micro_batch=batch, device="cpu", rate=LEARNING_RATE),
         folder=folder,
         steps=steps,
         report=lambda _: None,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal, TypedDict, Unpack
+from typing import Annotated, Any, Literal, TypedDict, Unpack
 
+from harness.arguments import Within, checked, given
 from harness.config.data import refuse_unused
 from harness.config.settings import Settings, load_settings
 from harness.descriptors import Json
@@ -13,11 +16,9 @@ from harness.errors import UserError
 from harness.evaluation.methods import find_method
 from harness.evaluation.plan import Selection
 from harness.evaluation.run import (
-    MAX_ERRORS,
     Planned,
     Reporter,
     RunResult,
-    Terms,
     plan_run,
     run_tasks,
     show_plan,
@@ -25,15 +26,19 @@ from harness.evaluation.run import (
 )
 from harness.evaluation.subject import Subject, find_subject
 from harness.evaluation.task import Task
+from harness.evaluation.terms import Terms
 from harness.models import Runtime, threads
+from harness.models.parts import LoraSettings
 from harness.plugins import plugins
-from harness.runs import EvaluationRecord, read_evaluation, read_evaluations
-from harness.samples.images import MAX_PIXELS
+from harness.runs import EvaluationRecord, read_evaluations
+from harness.runs import read_evaluation as _read_evaluation
 from harness.specs.catalog import load_catalog
 from harness.specs.prompt import lists_options
 from harness.specs.variants import check_found, variants_of
+from harness.stats.intervals import over_seeds
 from harness.tables.build import Ways, build_table
-from harness.tables.layout import load_layout
+from harness.tables.known import Known, listed
+from harness.tables.layout import Layout, load_layout
 from harness.tables.table import Table
 from harness.training.checkpoint import open_checkpoint
 from harness.training.plan import TrainingPlan
@@ -68,6 +73,7 @@ class Silent:
         """Ignore a note."""
 
 
+@checked
 def load_task(
     name: str,
     *,
@@ -95,6 +101,7 @@ def load_task(
     return Task(catalog.task(name, options or {}), held)
 
 
+@checked
 def load_model(
     name: str,
     *,
@@ -124,7 +131,7 @@ class Asking(TypedDict, total=False):
         profile: ``demo`` or ``full``.
         results: Folder of the records.
         limit: So many samples a task; the record is marked ``limited``.
-        ids: Only these samples.
+        ids: Only these samples; a text may hold several, separated by commas.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         dtype: ``auto``, ``float32``, ``bfloat16``, ``float16``.
         batch_size: Requests a forward pass; the model chooses when ``None``.
@@ -145,81 +152,56 @@ class Asking(TypedDict, total=False):
         method_options: Its options.
     """
 
-    options: Mapping[str, Json]
-    spec_options: Mapping[str, Json]
-    data: Mapping[str, Path]
+    options: Mapping[str, Json] | None
+    spec_options: Mapping[str, Json] | None
+    data: Mapping[str, Path | str] | None
     profile: str | None
     results: Path | str | None
-    limit: int | None
-    ids: Iterable[str] | None
+    limit: Annotated[int | None, Within(1)]
+    ids: str | Iterable[str] | None
     device: str
-    dtype: str
-    batch_size: int | None
+    dtype: Literal["auto", "float32", "bfloat16", "float16"]
+    batch_size: Annotated[int | None, Within(1)]
     deterministic: bool
-    kv_budget: int | None
-    threads: int | Literal["auto"]
+    kv_budget: Annotated[int | None, Within(1)]
+    threads: Annotated[int, Within(1)] | Literal["auto"]
     seed: int
     variants: str
-    max_pixels: int
-    max_errors: float
+    max_pixels: Annotated[int, Within(1)]
+    max_errors: Annotated[float, Within(0, 1)]
     retry_errors: bool
     again: bool
-    workers: int
-    checkpoint: Path | None
+    workers: Annotated[int, Within(0)]
+    checkpoint: Path | str | None
     method: str | None
-    method_options: Mapping[str, Json]
+    method_options: Mapping[str, Json] | None
 
 
+@checked
 def plan(
     model: str, tasks: str | Iterable[str], **asked: Unpack[Asking]
 ) -> tuple[Subject, list[Planned], Terms]:
     """Plan a run without loading a weight; arguments as for :func:`run`."""
-    results = asked.get("results")
-    if asked.get("workers", 0) < 0:
-        raise UserError("fewer than no workers", fix="workers=0 opens images in a thread")
-    if (number := asked.get("threads", "auto")) != "auto" and number < 1:
-        raise UserError(f"{number} threads compute nothing", fix="threads='auto', or 1 or more")
-    settings = load_settings(
-        profile=asked.get("profile"),
-        results=Path(results) if results else None,
-        data=asked.get("data"),
-    )
-    runtime = Runtime(
-        device=asked.get("device", "auto"),
-        dtype=asked.get("dtype", "auto"),
-        batch_size=asked.get("batch_size"),
-        deterministic=asked.get("deterministic", False),
-        cache=settings.cache / "features",
-        kv_budget=asked.get("kv_budget"),
-        threads=asked.get("threads", "auto"),
-    )
+    settings = _settings(asked.get("profile"), asked.get("results"), asked.get("data"))
+    wanted, ids = listed(tasks), asked.get("ids")
+    chosen = Selection(asked.get("limit"), None if ids is None else frozenset(listed(ids)))
+    terms = given(Terms, asked, selection=chosen, named=frozenset(wanted))
+    runtime = given(Runtime, asked, cache=settings.cache / "features", threads=terms.threads)
     folder = asked.get("checkpoint")
-    weights = None if folder is None else open_checkpoint(folder)
-    named, given = asked.get("method"), asked.get("method_options", {})
-    if given and named is None:
+    weights = None if folder is None else open_checkpoint(Path(folder))
+    named, options = asked.get("method"), asked.get("method_options") or {}
+    if options and named is None:
         raise UserError("options of a method, and no method", fix="--method ID")
-    method = None if named is None else find_method(named, given)
+    method = None if named is None else find_method(named, options)
     subject = find_subject(
-        model, asked.get("options", {}), settings, runtime, weights, method=method
-    )
-    ids = asked.get("ids")
-    wanted = [tasks] if isinstance(tasks, str) else list(tasks)
-    terms = Terms(
-        selection=Selection(asked.get("limit"), None if ids is None else frozenset(ids)),
-        seed=asked.get("seed", 0),
-        max_pixels=asked.get("max_pixels", MAX_PIXELS),
-        max_errors=asked.get("max_errors", MAX_ERRORS),
-        retry_errors=asked.get("retry_errors", False),
-        again=asked.get("again", False),
-        workers=asked.get("workers", 0),
-        named=frozenset(part.strip() for text in wanted for part in text.split(",")),
+        model, asked.get("options") or {}, settings, runtime, weights, method=method
     )
     catalog = load_catalog(plugins().spec_folders())
     names = catalog.expand(wanted)
-    chosen = task_options(asked.get("spec_options", {}), names)
-    specs = [catalog.task(name, chosen.get(name, {})) for name in names]
-    refuse_unused(asked.get("data", {}), specs)
-    variants = asked.get("variants", "")
+    of_tasks = task_options(asked.get("spec_options") or {}, names)
+    specs = [catalog.task(name, of_tasks.get(name, {})) for name in names]
+    refuse_unused(asked.get("data") or {}, specs)
+    variants = asked.get("variants") or ""
     every = [
         one
         for spec in specs
@@ -229,6 +211,18 @@ def plan(
     return subject, plan_run(subject, [Task(spec, settings) for spec in every], terms), terms
 
 
+def _settings(
+    profile: str | None, results: Path | str | None, data: Mapping[str, Path | str] | None
+) -> Settings:
+    """Return settings in which what is given wins."""
+    return load_settings(
+        profile=profile,
+        results=None if results is None else Path(results),
+        data=None if data is None else {name: Path(path) for name, path in data.items()},
+    )
+
+
+@checked
 def run(
     model: str,
     tasks: str | Iterable[str],
@@ -240,7 +234,7 @@ def run(
 
     Args:
         model: A model's id.
-        tasks: Ids of tasks or groups; a string may hold several, separated by commas.
+        tasks: Ids of tasks or groups; a text may hold several, separated by commas.
         reporter: Who watches.
         asked: See :class:`Asking`.
 
@@ -266,62 +260,65 @@ class Teaching(TypedDict, total=False):
         form: A task's form for training; the first by default.
         limit: So many samples a task at most.
         parts: What trains: ``auto``, ``full`` or names.
-        lora: ``rank``, ``alpha``, ``dropout``.
+        lora: Shape of adapters, or a mapping of its ``rank``, ``alpha``, ``dropout``.
         tower: A training whose vision tower is in the place of the model's own.
     """
 
-    options: Mapping[str, Json]
-    recipe_options: Mapping[str, Json]
-    spec_options: Mapping[str, Json]
-    data: Mapping[str, Path]
+    options: Mapping[str, Json] | None
+    recipe_options: Mapping[str, Json] | None
+    spec_options: Mapping[str, Json] | None
+    data: Mapping[str, Path | str] | None
     profile: str | None
-    settings: TrainingSettings
+    settings: TrainingSettings | None
     form: str | None
-    limit: int | None
+    limit: Annotated[int | None, Within(1)]
     parts: str
-    lora: Mapping[str, Json]
-    tower: Path | None
+    lora: LoraSettings | Mapping[str, Json] | None
+    tower: Path | str | None
 
 
+@checked
 def plan_training(
     model: str, recipe: str, tasks: str | Iterable[str], **asked: Unpack[Teaching]
 ) -> TrainingPlan:
     """Plan a training without loading a weight; arguments as for :func:`train`."""
     threads.wait_passively(if_busy=True)
-    how = asked.get("settings", TrainingSettings())
-    held = load_settings(profile=asked.get("profile"), data=asked.get("data"))
+    how = asked.get("settings") or TrainingSettings()
+    held = _settings(asked.get("profile"), None, asked.get("data"))
     # Half a number's digits are too few for small steps: without autocast all weights are whole.
     dtype = "float32" if how.precision == "float32" else "auto"
     runtime = Runtime(device=how.device, dtype=dtype, cache=held.cache / "features")
-    subject = find_subject(model, asked.get("options", {}), held, runtime)
+    subject = find_subject(model, asked.get("options") or {}, held, runtime)
     catalog = load_catalog(plugins().spec_folders())
-    names = catalog.expand([tasks] if isinstance(tasks, str) else list(tasks))
+    names = catalog.expand(listed(tasks))
     judge = [named_task(how.validate)[0]] if how.validate else []
-    chosen = task_options(asked.get("spec_options", {}), [*names, *judge])
+    chosen = task_options(asked.get("spec_options") or {}, [*names, *judge])
     found = {
         name: Task(catalog.task(name, chosen.get(name, {})), held) for name in (*names, *judge)
     }
-    refuse_unused(asked.get("data", {}), (task.spec for task in found.values()))
+    refuse_unused(asked.get("data") or {}, (task.spec for task in found.values()))
+    settled: dict[str, Any] = {
+        name: asked[name]
+        for name in ("form", "limit", "parts", "lora", "tower")
+        if asked.get(name) is not None
+    }
     return planned_training(
         subject,
         [found[name] for name in names],
         recipe,
-        options=asked.get("recipe_options", {}),
+        options=asked.get("recipe_options") or {},
         settings=how,
-        form=asked.get("form"),
-        limit=asked.get("limit"),
-        parts=asked.get("parts", "auto"),
-        lora=asked.get("lora"),
-        tower=asked.get("tower"),
         validated=found[judge[0]] if judge else None,
+        **settled,
     )
 
 
+@checked
 def train(
     model: str,
     recipe: str,
     tasks: str | Iterable[str],
-    out: Path,
+    out: Path | str,
     *,
     watcher: Watcher | None = None,
     **asked: Unpack[Teaching],
@@ -339,22 +336,39 @@ def train(
     Raises:
         UserError: whatever is wrong with the request, or the folder holds another training.
     """
-    return run_training(plan_training(model, recipe, tasks, **asked), out, watcher)
+    return run_training(plan_training(model, recipe, tasks, **asked), Path(out), watcher)
 
 
-def leaderboard(
-    place: Path | str | Iterable[EvaluationRecord] = "results",
-    *,
-    tasks: Sequence[str] | None = None,
-    metric: str | None = None,
-    layout: str | None = None,
-    ways: Ways | None = None,
-) -> Table:
-    """Return the table of finished evaluations.
+@checked
+def read_evaluation(directory: Path | str, *, whole: bool = True) -> EvaluationRecord:
+    """Read one finished evaluation, checking its seal.
 
     Args:
-        place: A results folder, a run manifest, or records.
-        tasks: Ids of the tasks to show, in this order.
+        directory: Of the evaluation.
+        whole: ``False`` reads what a table needs: slices, details and comparisons stay empty.
+
+    Raises:
+        UserError: not there, not finished, damaged, or of a newer format.
+    """
+    return _read_evaluation(directory, whole=whole)
+
+
+@checked
+def leaderboard(
+    place: Path | str | Iterable[EvaluationRecord] | None = None,
+    *,
+    tasks: str | Iterable[str] | None = None,
+    metric: str | None = None,
+    layout: Path | str | None = None,
+    ways: Ways | None = None,
+) -> Table:
+    """Return the table of finished evaluations; warns of those that are damaged or unfinished.
+
+    Args:
+        place: A results folder, a run manifest, or records; by default the layout's runs, or the
+            results folder of the settings.
+        tasks: Ids of the tasks and groups to show, in this order; a text may hold several,
+            separated by commas.
         metric: Id or heading of the metric to show instead of each task's own.
         layout: Name or file of a layout, in the place of both.
         ways: Baseline, rule for duplicates, looks and tests.
@@ -362,9 +376,41 @@ def leaderboard(
     Raises:
         UserError: no record, an unknown task, metric or layout, or two evaluations for one cell.
     """
-    if isinstance(place, Path | str):
-        records, _ = read_evaluations(place)
-    else:
-        records = list(place)
-    held = None if layout is None else load_layout(layout)
-    return build_table(records, tasks=tasks, metric=metric, layout=held, ways=ways)
+    if layout is not None and (tasks is not None or metric is not None):
+        raise UserError("a layout says which tasks and metrics", fix="leave out tasks and metric")
+    held = None if layout is None else load_layout(str(layout))
+    records, known = _records(place, held), Known()
+    chosen = known.chosen(tasks, records)
+    if chosen is None and held is None:
+        records = known.ordered(records)
+    ways = ways or Ways()
+    return build_table(
+        records,
+        tasks=chosen,
+        metric=metric,
+        layout=held,
+        ways=replace(
+            ways,
+            supports=ways.supports or known.supports,
+            seed_interval=ways.seed_interval or (over_seeds if ways.duplicates == "mean" else None),
+        ),
+    )
+
+
+def _records(
+    place: Path | str | Iterable[EvaluationRecord] | None, layout: Layout | None
+) -> list[EvaluationRecord]:
+    """Return the evaluations of a place, each once; what is left out is a warning."""
+    if place is not None and not isinstance(place, Path | str):
+        return list(place)
+    results = load_settings().results
+    places = [place] if place is not None else list(layout.runs) if layout is not None else []
+    records: dict[Path, EvaluationRecord] = {}
+    for folder in places or [results]:
+        run = results / "runs" / f"{folder}.json"
+        by_name = not Path(folder).exists() and run.is_file()
+        found, problems = read_evaluations(run if by_name else folder)
+        for problem in problems:
+            warnings.warn(f"left out: {problem}", stacklevel=4)
+        records |= {record.directory.resolve(): record for record in found}
+    return list(records.values())

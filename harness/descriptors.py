@@ -125,6 +125,20 @@ def parse_options(
     }
 
 
+@dataclass(frozen=True, slots=True)
+class ModelType:
+    """Checkpoints that a model reads, told by their ``config.json``.
+
+    Attributes:
+        pattern: Its ``model_type``; ``*`` stands for any text. One that is exact wins over one
+            with a star, and ``*`` alone is last.
+        keys: Keys that it must have as well.
+    """
+
+    pattern: str
+    keys: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelDescriptor(Descriptor):
     """A model, or a baseline that answers in a model's place.
@@ -142,6 +156,12 @@ class ModelDescriptor(Descriptor):
         options: What ``-o`` accepts.
         presets: Named option sets, chosen with ``-o preset=NAME``.
         preset_marks: Marks (such as ``demo``) that a preset puts on every record.
+        trains: Parts that ``harness train --parts auto`` trains, such as ``("connector", "lora")``;
+            empty for a model that cannot be trained.
+        learning_rates: Peak learning rate by part that trains (``language_model``, ``lora``, ...);
+            a training takes the smallest of its parts'. Where none is named it is
+            :data:`harness.training.settings.LEARNING_RATE`.
+        model_types: Checkpoints it reads; other models' messages point to it by them.
     """
 
     capabilities: frozenset[Capability] = frozenset()
@@ -152,6 +172,9 @@ class ModelDescriptor(Descriptor):
     options: tuple[Option, ...] = ()
     presets: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     preset_marks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    trains: tuple[str, ...] = ()
+    learning_rates: Mapping[str, float] = field(default_factory=dict)
+    model_types: tuple[ModelType, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,6 +81,10 @@ class DataError(UserError):
     """Annotations that cannot be read as the benchmark's release layout. Exit code 2."""
 
 
+class CannotAnswer(UserError):
+    """A task that a model cannot be asked; of a group it is left out. Exit code 2."""
+
+
 class PluginError(UserError):
     """A plugin that was asked for and cannot be had, or does not keep its contract. Exit code 2."""
 

@@ -30,6 +30,7 @@ from harness.errors import (
     unknown,
 )
 from harness.guard import Contract, check_descriptor, described
+from harness.packages import package_of
 from harness.plugin_code import Code, code_hash
 
 if TYPE_CHECKING:
@@ -436,21 +437,24 @@ def missing(
         where: Where it was asked for.
     """
     absent = [info for info in plugins().infos if info.status != "loaded"]
+    package = package_of(kind, name)
     for info in absent:
         kinds_of = ("tasks",) if kind in _TASKS else (f"{kind}s",)
-        if info.name == name or any(name in info.lost.get(one, ()) for one in kinds_of):
+        known_to_add = package is not None and info.distribution == package
+        if (
+            info.name == name
+            or known_to_add
+            or any(name in info.lost.get(one, ()) for one in kinds_of)
+        ):
             return PluginError(
                 f"{kind} {name!r} is not there: {info} is {info.status}"
                 + (f": {info.problem}" if info.problem else ""),
                 where=where,
                 fix="harness plugins",
             )
-    first_party = {"model": FIRST_PARTY_MODELS, "data source": FIRST_PARTY_SOURCES}.get(kind, {})
-    if name in first_party:
+    if package is not None:
         return PluginError(
-            f"{kind} {name!r} is not installed",
-            where=where,
-            fix=f"pip install {first_party[name]}",
+            f"{kind} {name!r} is not installed", where=where, fix=f"pip install {package}"
         )
     error = unknown(kind, name, known, where=where)
     if absent:
@@ -458,14 +462,6 @@ def missing(
         more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
         error.fix += f"; a plugin that is not loaded may add it: {names}{more} (harness plugins)"
     return error
-
-
-# What this project ships as plugins of their own, so that a missing one names its remedy.
-FIRST_PARTY_MODELS = {
-    name: f"social-harness-{name.replace('_', '-')}"
-    for name in ("bunny", "hf_vlm", "llava", "open_clip", "openai_api", "qwen_vl", "socialfusion")
-}
-FIRST_PARTY_SOURCES = {"demo_world": "social-harness-demo-world"}
 
 
 def contract_of(descriptor: Descriptor, kind: type[PluginError] = PluginError) -> Contract:

@@ -35,8 +35,8 @@ LEVELS = (
     {"config", "specs", "readers", "models", "metrics", "runs", "tables"},
     {"samples", "requests", "stats"},
     {
-        "descriptors", "errors", "guard", "hookspecs", "events", "jsonfiles", "lazy", "plugin_code",
-        "plugins", "progress", "resources", "_version",
+        "arguments", "descriptors", "errors", "guard", "hookspecs", "events", "jsonfiles", "lazy",
+        "packages", "plugin_code", "plugins", "progress", "resources", "_version",
     },
 )  # fmt: skip
 BASE = LEVELS[-1]

@@ -22,6 +22,9 @@ from harness.descriptors import Json
 from harness.errors import UserError
 from harness.evaluation.subject import Subject
 from harness.evaluation.task import Task
+from harness.models.parts import LoraSettings
+from harness.packages import trainable
+from harness.plugins import plugins
 from harness.stats.intervals import over_seeds
 from harness.training.pool import Pool, make_pool
 from harness.training.run import load_model
@@ -52,7 +55,7 @@ class GradientSettings:
     batches: int = 16
     batch: int = 8
     sketch: int = 1 << 16
-    rank: int = 16
+    rank: int = LoraSettings().rank
     seed: int = 0
     micro_batch: int = 4
 
@@ -79,7 +82,7 @@ def run_gradients(  # noqa: PLR0913  what the measurement is made of
     if not hasattr(subject.model(tasks[0]), "load_model"):
         raise UserError(
             f"model {subject.descriptor.id!r} has no gradients that could be taken",
-            fix="a model that harness train trains: socialfusion, llava, qwen_vl, bunny, hf_vlm",
+            fix=f"a model that harness train trains: {', '.join(trainable(plugins().models()))}",
         )
     pools = [make_pool([task], form=form, limit=limit, seed=settings.seed) for task in tasks]
     batches = [

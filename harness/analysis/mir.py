@@ -21,10 +21,13 @@ from harness.evaluation.ask import open_sample
 from harness.evaluation.plan import Selection
 from harness.evaluation.subject import Subject
 from harness.evaluation.task import Task
+from harness.packages import trainable
+from harness.plugins import plugins
 from harness.progress import EachMinute
 from harness.requests import Turn
 from harness.samples import Sample
-from harness.samples.images import MAX_PIXELS, LoadedImage
+from harness.samples.images import LoadedImage
+from harness.samples.limits import MAX_PIXELS
 from harness.specs.prompt import build_turns, render_answer
 from harness.training.run import load_model
 
@@ -93,7 +96,7 @@ def run_mir(  # noqa: PLR0913  what the measurement is made of
     if not hasattr(subject.model(tasks[0]), "load_model"):
         raise UserError(
             f"model {subject.descriptor.id!r} shows no hidden states",
-            fix="socialfusion, llava, qwen_vl, bunny and hf_vlm do",
+            fix=f"{', '.join(trainable(plugins().models()))} do",
         )
     lines = None if texts is None else _lines(texts)
     shown = {task.id: _pairs(task, settings.pairs, lines) for task in tasks}

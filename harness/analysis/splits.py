@@ -17,7 +17,8 @@ from harness.evaluation.task import Task
 from harness.metrics import GroupMetric
 from harness.metrics.guard import make_metric
 from harness.samples import Sample
-from harness.samples.images import MAX_PIXELS, LoadedImage
+from harness.samples.images import LoadedImage
+from harness.samples.limits import MAX_PIXELS
 from harness.specs import ChooseSpec, MetricSpec, TaskSpec
 from harness.specs.prompt import options_as_sent
 from harness.training.pool import on_train_split

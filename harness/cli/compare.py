@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli._tables import print_json, print_table
-from harness.cli.leaderboard import listed
 from harness.errors import UserError
+from harness.tables.known import listed
 
 if TYPE_CHECKING:
     from harness.evaluation.compare import Difference, TaskComparison

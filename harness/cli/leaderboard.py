@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.errors import CheckFailed, HarnessError, UserError
+from harness.errors import CheckFailed, UserError
 from harness.plugins import find, plugins
 from harness.runs.record import EvaluationRecord
+from harness.tables.known import Known, listed
 
 if TYPE_CHECKING:
     from harness.runs.read import LeftOut
-    from harness.specs.catalog import Catalog
     from harness.tables.duplicates import SeedInterval
     from harness.tables.layout import Layout
     from harness.tables.ranks import Tied
@@ -115,7 +115,7 @@ def leaderboard(  # noqa: PLR0913  one parameter an option
         records, problems = read_places(places, whole=strict)
         say_left_out(problems)
     catalog = Known()
-    chosen = chosen_tasks(tasks, records, catalog)
+    chosen = catalog.chosen(tasks, records)
     if chosen is None and held is None:
         records = catalog.ordered(records)
     if intersect:
@@ -250,46 +250,6 @@ def _looks(interval: Any, layout: Layout | None) -> Looks | None:
     return replace(Looks() if layout is None else layout.looks, interval=interval)
 
 
-class Known:
-    """The task specs that are installed, read when something is asked of them."""
-
-    def __init__(self) -> None:
-        self._catalog: Catalog | None = None
-
-    @property
-    def catalog(self) -> Catalog:
-        """Every spec that plugins bring."""
-        if self._catalog is None:
-            from harness.specs.catalog import load_catalog
-
-            self._catalog = load_catalog(plugins().spec_folders())
-        return self._catalog
-
-    def ordered(self, records: list[EvaluationRecord]) -> list[EvaluationRecord]:
-        """Return records by task as groups order them, then specs, then as they come."""
-        if len({record.task for record in records}) < 2:
-            return records
-        order: dict[str, None] = {}
-        for name in self.catalog.group_entries:
-            try:
-                order.update(dict.fromkeys(self.catalog.group(name).tasks))
-            except HarnessError:  # a broken group orders nothing
-                continue
-        order.update(dict.fromkeys(self.catalog.entries))
-        place = {task: index for index, task in enumerate(order)}
-        return sorted(records, key=lambda record: place.get(record.task, len(place)))
-
-    def supports(self, model: str, task: str) -> bool:
-        """Whether a model can answer a task, as far as descriptor and spec are here to say."""
-        descriptor = plugins().models().get(model)
-        if descriptor is None or task not in self.catalog.entries:
-            return True
-        try:
-            return self.catalog.task(task).ask.capability in descriptor.capabilities
-        except HarnessError:
-            return True
-
-
 def _format(form: str | None, as_json: bool, out: Path | None) -> str:
     """Return the format asked for: by name, by flag, or by the ending of the file."""
     if as_json and form not in {None, "json"}:
@@ -306,31 +266,6 @@ def _format(form: str | None, as_json: bool, out: Path | None) -> str:
         if out.suffix == descriptor.suffix:
             return descriptor.id
     raise UserError(f"no format writes {out.suffix or 'such'} files", where=out, fix="--format ID")
-
-
-def listed(text: str | None) -> list[str]:
-    """Return names that commas separate."""
-    return [name.strip() for name in (text or "").split(",") if name.strip()]
-
-
-def chosen_tasks(
-    text: str | None, records: list[EvaluationRecord], known: Known
-) -> list[str] | None:
-    """Return task ids; of a group those that have a record, so that a partial table can be had."""
-    names = listed(text)
-    if not names:
-        return None
-    groups = known.catalog.groups
-    there = {record.task for record in records}
-    chosen: list[str] = []
-    for name in names:
-        if name in groups and name not in there:
-            chosen += [task for task in groups[name].tasks if task in there]
-        else:
-            chosen.append(name)
-    if not chosen:
-        raise UserError(f"no finished evaluation of {', '.join(names)}", fix="harness run ...")
-    return chosen
 
 
 def read_places(

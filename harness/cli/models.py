@@ -9,7 +9,8 @@ import click
 from harness.cli._tables import clean, print_json, print_table
 from harness.descriptors import is_installed
 from harness.errors import UserError
-from harness.plugins import FIRST_PARTY_MODELS, find, plugins
+from harness.packages import packaged
+from harness.plugins import find, plugins
 from harness.requests.reasoning import common_options
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def models(ctx: click.Context, *, as_json: bool) -> None:
         print_json([_plain(model) for model in held.values()])
         return
     rows = [(model.id, _answers(model), _state(model), model.summary) for model in held.values()]
-    for name, distribution in FIRST_PARTY_MODELS.items():
+    for name, distribution in packaged("model").items():
         if name not in held:
             rows.append((name, "?", "not installed", f"pip install {distribution}"))
     print_table(("model", "answers", "state", "what it is"), rows)

@@ -129,11 +129,12 @@ def _marks(table: Table, *columns: Column) -> set[str]:
 def _records(
     places: tuple[str, ...], options: Any, *, whole: bool = False
 ) -> tuple[list[EvaluationRecord], list[str] | None]:
-    from harness.cli.leaderboard import Known, chosen_tasks, newest_of
+    from harness.cli.leaderboard import newest_of
+    from harness.tables.known import Known
 
     records, _ = newest_of(places, whole=whole)
     known = Known()
-    tasks = chosen_tasks(options["tasks"], records, known)
+    tasks = known.chosen(options["tasks"], records)
     return known.ordered(records) if tasks is None else records, tasks
 
 

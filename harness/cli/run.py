@@ -10,8 +10,14 @@ from typing import Any
 import click
 from rich.console import Console
 
+from harness.arguments import defaults
 from harness.cli.progress import Display
 from harness.errors import UserError
+from harness.evaluation.terms import Terms
+from harness.models.contract import Runtime
+
+_TERMS, _RUNTIME = defaults(Terms), defaults(Runtime)
+_MEGA = 1_000_000
 
 
 def pairs(values: tuple[str, ...], flag: str) -> dict[str, str]:
@@ -99,10 +105,10 @@ def size(text: str | None) -> int | None:
 @click.option("--limit", type=click.IntRange(min=1), help="So many samples a task (marked).")
 @click.option("--ids", metavar="A,B|@FILE", help="Only these samples (marked).")
 @click.option("--batch-size", default="auto", show_default=True, metavar="auto|N")
-@click.option("--device", default="auto", show_default=True)
+@click.option("--device", default=_RUNTIME["device"], show_default=True)
 @click.option(
     "--dtype",
-    default="auto",
+    default=_RUNTIME["dtype"],
     show_default=True,
     type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
 )
@@ -114,19 +120,19 @@ def size(text: str | None) -> int | None:
 )
 @click.option(
     "--workers",
-    default=0,
+    default=_TERMS["workers"],
     show_default=True,
     type=click.IntRange(min=0),
     help="Processes that open images ahead; 0: a thread does.",
 )
 @click.option(
     "--threads",
-    default="auto",
+    default=_TERMS["threads"],
     show_default=True,
     metavar="auto|N",
     help="Of PyTorch on a CPU; auto goes by the model's size and by what else runs.",
 )
-@click.option("--seed", default=0, show_default=True)
+@click.option("--seed", default=_TERMS["seed"], show_default=True)
 @click.option(
     "--variants",
     default="",
@@ -135,12 +141,17 @@ def size(text: str | None) -> int | None:
 )
 @click.option(
     "--max-errors",
-    default=0.01,
+    default=_TERMS["max_errors"],
     show_default=True,
     type=click.FloatRange(0, 1),
     help="Share of samples that may error; above it the exit code is 1.",
 )
-@click.option("--max-megapixels", default=200, show_default=True, type=click.IntRange(min=1))
+@click.option(
+    "--max-megapixels",
+    default=_TERMS["max_pixels"] // _MEGA,
+    show_default=True,
+    type=click.IntRange(min=1),
+)
 @click.option(
     "--checkpoint",
     type=click.Path(path_type=Path, file_okay=False),
@@ -186,7 +197,7 @@ def run(**flags: Any) -> int:
         kv_budget=size(flags["kv_budget"]),
         seed=flags["seed"],
         variants=flags["variants"],
-        max_pixels=flags["max_megapixels"] * 1_000_000,
+        max_pixels=flags["max_megapixels"] * _MEGA,
         max_errors=flags["max_errors"],
         retry_errors=flags["retry_errors"],
         again=flags["again"],

@@ -54,7 +54,7 @@ def build(out: Path, places: tuple[str, ...], duplicates: Any, **options: Any) -
     the task's data, where they are the data that were asked. A site that is there is replaced.
     """
     from harness.analysis.results import read_analyses
-    from harness.cli.leaderboard import Known, newest_of, over_seeds
+    from harness.cli.leaderboard import newest_of, over_seeds
     from harness.cli.run import pairs
     from harness.config.settings import load_settings
     from harness.resources import home_path
@@ -62,6 +62,7 @@ def build(out: Path, places: tuple[str, ...], duplicates: Any, **options: Any) -
     from harness.site.questions import Sources
     from harness.specs.catalog import load_catalog
     from harness.tables.build import Ways
+    from harness.tables.known import Known
     from harness.tables.layout import load_layout
 
     layouts = tuple(load_layout(name) for name in options["layouts"])

@@ -13,12 +13,14 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from harness.arguments import defaults, given
 from harness.cli.progress import log
 from harness.cli.run import pairs
+from harness.models.parts import AUTO, LoraSettings
 from harness.progress import duration
 from harness.training import figures as words
 from harness.training.processes import processes
-from harness.training.settings import TrainingSettings
+from harness.training.settings import LEARNING_RATE, TrainingSettings
 from harness.training.steps import EachMinuteSteps
 
 if TYPE_CHECKING:
@@ -29,8 +31,7 @@ if TYPE_CHECKING:
 _FEW = 5
 """Steps that tell how long the others take."""
 _LATER = "known after the first steps"
-_RATE = 1e-4
-_RATES = {"llava": 5e-7, "qwen_vl": 1e-6, "bunny": 1e-7}  # of arXiv 2408.06569, a secondary note
+_SETTINGS, _LORA = defaults(TrainingSettings), defaults(LoraSettings)
 
 
 @click.command(
@@ -58,33 +59,50 @@ _RATES = {"llava": 5e-7, "qwen_vl": 1e-6, "bunny": 1e-7}  # of arXiv 2408.06569,
 @click.option("--form", metavar="NAME", help="A task's form for training; `task` is its own.")
 @click.option("--limit", type=click.IntRange(min=1), help="So many samples a task at most.")
 @click.option(
-    "--parts", default="auto", show_default=True, metavar="auto|full|A,B", help="What trains."
+    "--parts", default=AUTO, show_default=True, metavar="auto|full|A,B", help="What trains."
 )
 @click.option(
     "--tower",
     type=click.Path(path_type=Path, file_okay=False),
     help="A training whose vision tower replaces the model's own.",
 )
-@click.option("--lora-rank", default=16, show_default=True, type=click.IntRange(min=1))
-@click.option("--lora-alpha", default=32, show_default=True, type=click.IntRange(min=1))
-@click.option("--lora-dropout", default=0.0, show_default=True, type=click.FloatRange(0, 0.9))
-@click.option("--epochs", default=1, show_default=True, type=click.IntRange(min=1))
-@click.option("--batch", default=32, show_default=True, type=click.IntRange(min=1))
-@click.option("--micro-batch", default=8, show_default=True, type=click.IntRange(min=1))
-@click.option("--rate", type=click.FloatRange(0, 1, min_open=True), help="Default: the model's.")
-@click.option("--schedule", default="cosine", show_default=True)
-@click.option("--warmup", default=0.03, show_default=True, type=click.FloatRange(0, 1))
-@click.option("--decay", default=0.0, show_default=True, type=click.FloatRange(min=0))
+@click.option("--lora-rank", default=_LORA["rank"], show_default=True, type=click.IntRange(min=1))
+@click.option("--lora-alpha", default=_LORA["alpha"], show_default=True, type=click.IntRange(min=1))
+@click.option(
+    "--lora-dropout", default=_LORA["dropout"], show_default=True, type=click.FloatRange(0, 0.9)
+)
+@click.option(
+    "--epochs", default=_SETTINGS["epochs"], show_default=True, type=click.IntRange(min=1)
+)
+@click.option("--batch", default=_SETTINGS["batch"], show_default=True, type=click.IntRange(min=1))
+@click.option(
+    "--micro-batch", default=_SETTINGS["micro_batch"], show_default=True, type=click.IntRange(min=1)
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="Peak learning rate; by default the model's own for what trains, "
+    f"{LEARNING_RATE:g} where it names none.",
+)
+@click.option("--schedule", default=_SETTINGS["schedule"], show_default=True)
+@click.option(
+    "--warmup", default=_SETTINGS["warmup"], show_default=True, type=click.FloatRange(0, 1)
+)
+@click.option(
+    "--decay", default=_SETTINGS["decay"], show_default=True, type=click.FloatRange(min=0)
+)
 @click.option(
     "--precision",
-    default="float32",
+    default=_SETTINGS["precision"],
     show_default=True,
     type=click.Choice(["float32", "bfloat16", "float16"]),
     help="Of the computation; weights that train are kept in float32.",
 )
-@click.option("--device", default="auto", show_default=True)
-@click.option("--seed", default=0, show_default=True)
-@click.option("--save-every", default=200, show_default=True, type=click.IntRange(min=1))
+@click.option("--device", default=_SETTINGS["device"], show_default=True)
+@click.option("--seed", default=_SETTINGS["seed"], show_default=True)
+@click.option(
+    "--save-every", default=_SETTINGS["save_every"], show_default=True, type=click.IntRange(min=1)
+)
 @click.option(
     "--gradient-checkpointing",
     "checkpointing",
@@ -93,21 +111,21 @@ _RATES = {"llava": 5e-7, "qwen_vl": 1e-6, "bunny": 1e-7}  # of arXiv 2408.06569,
 )
 @click.option(
     "--validate",
-    default="",
+    default=_SETTINGS["validate"],
     metavar="TASK:METRIC",
     help="Measure after each epoch; the best epoch's weights are kept.",
 )
 @click.option("--validate-limit", type=click.IntRange(min=1), help="So many samples of it at most.")
 @click.option(
     "--hold-out",
-    default=0.0,
+    default=_SETTINGS["hold_out"],
     type=click.FloatRange(0, 0.9),
     metavar="SHARE",
     help="Validate on this share of the train split instead of training on it.",
 )
 @click.option(
     "--keep",
-    default=2,
+    default=_SETTINGS["keep"],
     show_default=True,
     type=click.IntRange(min=1),
     help="Weights of so many last epochs stay.",
@@ -151,25 +169,6 @@ def train(**flags: Any) -> int:
 def _plan(flags: Mapping[str, Any]) -> TrainingPlan:
     from harness import api
 
-    settings = TrainingSettings(
-        epochs=flags["epochs"],
-        batch=flags["batch"],
-        micro_batch=flags["micro_batch"],
-        rate=flags["rate"] or _RATES.get(flags["model"], _RATE),
-        schedule=flags["schedule"],
-        warmup=flags["warmup"],
-        decay=flags["decay"],
-        precision=flags["precision"],
-        seed=flags["seed"],
-        save_every=flags["save_every"],
-        device=flags["device"],
-        checkpointing=flags["checkpointing"],
-        validate=flags["validate"],
-        validate_limit=flags["validate_limit"],
-        hold_out=flags["hold_out"],
-        keep=flags["keep"],
-        shard=flags["shard"],
-    )
     return api.plan_training(
         flags["model"],
         flags["recipe"],
@@ -179,16 +178,12 @@ def _plan(flags: Mapping[str, Any]) -> TrainingPlan:
         spec_options=dict(pairs(flags["spec_options"], "--task-option")),
         data={key: Path(path) for key, path in pairs(flags["folders"], "--data-path").items()},
         profile=flags["profile"],
-        settings=settings,
+        settings=given(TrainingSettings, flags),
         form=flags["form"],
         limit=flags["limit"],
         parts=flags["parts"],
         tower=flags["tower"],
-        lora={
-            "rank": flags["lora_rank"],
-            "alpha": flags["lora_alpha"],
-            "dropout": flags["lora_dropout"],
-        },
+        lora=LoraSettings(**{name: flags[f"lora_{name}"] for name in _LORA}),
     )
 
 
@@ -204,7 +199,7 @@ def _print_plan(plan: TrainingPlan, known: Estimate | None, console: Console) ->
         "recipe": f"{plan.recipe.id}: {options}",
         "samples": ", ".join(f"{task} {count:,}" for task, count in counts.items()),
         "steps": f"{plan.steps:,} (epochs: {settings.epochs}, samples a step: {settings.batch})",
-        "trains": f"{plan.parts}, rate {settings.rate:g}, {settings.precision}",
+        "trains": f"{plan.parts}, learning rate {settings.rate:g}, {settings.precision}",
         **_cost(plan, known),
     }
     if plan.validation is not None:

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 from harness.descriptors import Json, is_installed
 from harness.engine.weights import PACKAGE, hash_files, package_folder, read_header
 from harness.errors import UserError
+from harness.packages import reader_of
+from harness.plugins import plugins
 from harness.resources import home_path
 
 if TYPE_CHECKING:
@@ -43,11 +45,6 @@ _AGAIN = "copy or download the file again"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _COMPUTED = ("rotary_emb.inv_freq", "embeddings.position_ids")  # old files hold them, no model does
 _NOT_ITS_OWN = ("model_type", "auto_map", "architectures", "rope_scaling")
-_FAMILIES = {
-    "llava": ("llava", "llava_llama", "llava_next", "llava_onevision"),
-    "qwen_vl": ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe"),
-    "open_clip": ("clip", "siglip", "siglip2"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,22 +140,11 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def family_of(config: Mapping[str, Any]) -> str:
-    """Return the id of the plugin that a config is for; empty when no plugin is known to fit.
+    """Return the id of the model that a config is for; empty when none is known to fit.
 
-    Told by ``model_type`` and, where releases share one, by keys that only one of them has.
+    Told by the ``model_types`` of descriptors, of ours whether they are installed or not.
     """
-    kind = str(config.get("model_type") or "")
-    if kind.startswith("bunny"):
-        return "bunny"
-    if "mm_vision_tower" in config and "llava" in kind:
-        return "llava"
-    if kind == "qwen" and "visual" in config:
-        return "qwen_vl"
-    for plugin, kinds in _FAMILIES.items():
-        if kind in kinds:
-            return plugin
-    seen = {"vision_config", "qformer_config", "vision_tower", "perceiver_config"} & set(config)
-    return "hf_vlm" if seen else ""
+    return reader_of(config, plugins().models())
 
 
 def require_family(checkpoint: Checkpoint, plugin: str) -> None:

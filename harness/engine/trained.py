@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 from harness.engine.weights import hash_file
 from harness.errors import UserError, nearest
 from harness.jsonfiles import read_object
+from harness.models.parts import AUTO, FULL, LORA, LoraSettings
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from harness.engine.contract import VisionLanguageModel
 
-LORA = "lora"
 ADAPTER = "adapter"
 FILE = "trained.json"
-_PRESETS = {"full": ("vision_tower", "connector", "language_model")}
+_LORA = LoraSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,9 @@ class Trained:
     """
 
     parts: tuple[str, ...]
-    rank: int = 16
-    alpha: int = 32
-    dropout: float = 0.0
+    rank: int = _LORA.rank
+    alpha: int = _LORA.alpha
+    dropout: float = _LORA.dropout
     frozen: tuple[str, ...] = ()
 
 
@@ -54,10 +54,10 @@ def chosen_parts(model: VisionLanguageModel, asked: str) -> tuple[str, ...]:
         UserError: for a part that the model has not.
     """
     there = (*model.parts(), LORA)
-    if asked == "auto":
+    if asked == AUTO:
         return tuple(part for part in model.trains if part in there)
     if asked == "full":
-        return tuple(part for part in _PRESETS["full"] if part in there)
+        return tuple(part for part in FULL if part in there)
     named = tuple(part.strip() for part in asked.split(",") if part.strip())
     for part in named:
         if part not in there:

@@ -13,7 +13,8 @@ from harness.evaluation.task import Task
 from harness.requests import Choose, Embed, Generate, Reasoning, Request
 from harness.requests.reasoning import AUTO
 from harness.samples import Sample
-from harness.samples.images import MAX_PIXELS, LoadedImage, open_image
+from harness.samples.images import LoadedImage, open_image
+from harness.samples.limits import MAX_PIXELS
 from harness.samples.views import apply_view
 from harness.specs import ChooseSpec, GenerateSpec, TaskSpec
 from harness.specs.prompt import Shot, build_turns, options_as_sent, texts_to_embed

@@ -101,6 +101,8 @@ def execute(
             return read_evaluation(job.directory)
         with writing(job.directory):
             reopen(job.directory, job.plan.blocks)
+    if not job.directory.exists():
+        answerer()  # what cannot be loaded leaves no folder behind
     with writing(job.directory), Journal(job.directory, job.plan.blocks) as journal:
         started = time.perf_counter()
         if not is_sealed(job.directory):

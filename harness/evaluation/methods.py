@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.descriptors import AnswerMethodDescriptor, Json, ModelDescriptor, parse_options
-from harness.errors import UserError
+from harness.errors import CannotAnswer
 from harness.evaluation.guard import Guarded
 from harness.models import Answerer
 from harness.models.contract import TakesNotes
@@ -46,7 +46,7 @@ class Method:
         if needed is None:
             able = [one.id for one in plugins().answer_methods().values() if kind in one.treats]
             treated = " and ".join(_ANSWERS.get(one, one) for one in self.descriptor.treats)
-            raise UserError(
+            raise CannotAnswer(
                 f"method {name!r} treats {treated or 'nothing'}, not {_ANSWERS[kind]}, which task "
                 f"{spec.id!r} wants",
                 fix=f"methods that treat them: {', '.join(sorted(able)) or 'none'}; "
@@ -60,7 +60,7 @@ class Method:
                 if needed <= one.offers and kind in one.capabilities
             ]
             said = " and ".join(_OFFERS.get(one, one) for one in lacking)
-            raise UserError(
+            raise CannotAnswer(
                 f"model {model.id!r} does not offer {said}, which method {name!r} needs for task "
                 f"{spec.id!r}",
                 fix=f"models that do: {', '.join(sorted(able)) or 'none'}",

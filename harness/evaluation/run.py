@@ -13,14 +13,15 @@ from typing import Any, Protocol
 
 from harness._version import __version__
 from harness.descriptors import Json
-from harness.errors import PluginError, UserError, show_traceback
+from harness.errors import CannotAnswer, PluginError, UserError, show_traceback
 from harness.evaluation.ask import Asker
 from harness.evaluation.execute import Job, execute, stands
-from harness.evaluation.plan import Selection, plan_task
+from harness.evaluation.plan import plan_task
 from harness.evaluation.score import needs_size
 from harness.evaluation.shots import choose_shots, open_shots
 from harness.evaluation.subject import Subject
 from harness.evaluation.task import Task
+from harness.evaluation.terms import Terms
 from harness.events import RunFinished, RunStarted, TaskFinished
 from harness.jsonfiles import read_object
 from harness.models import Answerer
@@ -31,11 +32,8 @@ from harness.runs.record import EvaluationRecord
 from harness.runs.samples import read_samples
 from harness.runs.seal import is_sealed, write_json
 from harness.runs.superseded import changes, finished, older
-from harness.samples.images import MAX_PIXELS
 from harness.specs import fingerprint
 from harness.tables.table import one_line
-
-MAX_ERRORS = 0.01
 
 
 class Reporter(Protocol):
@@ -109,50 +107,31 @@ class RunResult:
         return max([int(bool(self.failed)), *(held.exit_code for held in self.ended.values())])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """How a run asks; of these ``seed`` and ``max_pixels`` change numbers.
-
-    Attributes:
-        retry_errors: Ask blocks that hold a sample error again, sealed or not.
-        again: Set aside what is there, and ask all of it anew.
-        workers: Processes that open images ahead; a thread does when 0.
-        named: Tasks asked for by their own name; of a group, a task that the model cannot be asked
-            is left out.
-    """
-
-    selection: Selection
-    seed: int = 0
-    max_pixels: int = MAX_PIXELS
-    max_errors: float = MAX_ERRORS
-    retry_errors: bool = False
-    again: bool = False
-    workers: int = 0
-    named: frozenset[str] = frozenset()
-
-
 def plan_run(subject: Subject, tasks: Sequence[Task], terms: Terms) -> list[Planned]:
     """Plan every task; no weight is loaded.
 
     Raises:
         UserError: the first thing that would keep a task from being evaluated.
     """
-    asked = []
+    planned: list[Planned] = []
     for task in tasks:
         try:
             subject.refuse(task.spec)
-        except UserError as error:
+            item = _plan(subject, task, terms)
+            if item.state != "done":
+                subject.refuse_task(task)
+        except CannotAnswer as error:
             if task.id in terms.named or len(tasks) == 1:
                 raise
             subject.left_out[task.id] = error.message
         else:
-            asked.append(task)
-    if not asked:
+            planned.append(item)
+    if not planned:
         raise UserError(
             f"model {subject.descriptor.id!r} can be asked none of these tasks: "
             f"{next(iter(subject.left_out.values()))}"
         )
-    return [_plan(subject, task, terms) for task in asked]
+    return planned
 
 
 def show_plan(subject: Subject, planned: Sequence[Planned], reporter: Reporter) -> None:

@@ -8,7 +8,7 @@ from harness.errors import SampleError, UserError
 from harness.evaluation.ask import open_sample, request_seed
 from harness.evaluation.task import Task
 from harness.samples import Sample
-from harness.samples.images import MAX_PIXELS
+from harness.samples.limits import MAX_PIXELS
 from harness.specs.prompt import Shot
 
 

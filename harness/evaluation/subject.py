@@ -10,11 +10,11 @@ from typing import Any, Protocol
 
 from harness.config.settings import Settings
 from harness.descriptors import Descriptor, Json, ModelDescriptor, Option, parse_options
-from harness.errors import ModelError, UserError, unknown
+from harness.errors import CannotAnswer, ModelError, unknown
 from harness.evaluation.methods import Method
 from harness.evaluation.task import Task
 from harness.models import Answerer, Model, Runtime, threads
-from harness.models.contract import HasSize
+from harness.models.contract import HasSize, MayRefuse
 from harness.models.guard import identity_of, loaded, make_model
 from harness.plugin_code import codes_of
 from harness.plugins import find, plugins
@@ -163,25 +163,39 @@ class Subject:
         """Check that the model can answer what the task asks, by the method where there is one.
 
         Raises:
-            UserError: when it cannot, with the models or methods that would fit.
+            CannotAnswer: when it cannot, with the models or methods that would fit.
         """
         needed = spec.ask.capability
         if needed not in self.descriptor.capabilities:
             able = sorted(
                 model.id for model in plugins().models().values() if needed in model.capabilities
             )
-            raise UserError(
+            raise CannotAnswer(
                 f"model {self.descriptor.id!r} cannot {needed}, which task {spec.id!r} needs",
                 fix=f"models that can: {', '.join(able)}",
             )
         if needed in self.descriptor.learns and spec.data.train_split is None:
-            raise UserError(
+            raise CannotAnswer(
                 f"model {self.descriptor.id!r} learns from the train split, and task {spec.id!r} "
                 "has none",
                 fix="leave the task out",
             )
         if self.method is not None:
             self.method.refuse(spec, self.descriptor)
+
+    def refuse_task(self, task: Task) -> None:
+        """Check what a model that is made for each task says of it, before anything is written.
+
+        Raises:
+            CannotAnswer: it cannot; UserError for what it needs and is not there.
+        """
+        model = self.model(task)
+        why = model.refusal(task.spec.ask.capability) if isinstance(model, MayRefuse) else ""
+        if why:
+            raise CannotAnswer(
+                f"model {self.descriptor.id!r} cannot answer task {task.id!r}: {why}",
+                fix="leave the task out",
+            )
 
     def close(self) -> list[str]:
         """Free every loaded model; return what went wrong, which costs no answer."""

@@ -62,6 +62,21 @@ def as_label(target: Json) -> str | None:
     return max(answers, key=answers.count) if answers else None
 
 
+def as_points(target: Json) -> list[tuple[float, float]]:
+    """Return a target as points, one an annotator; none for targets of another kind."""
+    found = []
+    for point in target if isinstance(target, list) else []:
+        if isinstance(point, list) and len(point) == 2:
+            x, y = point
+            if isinstance(x, int | float) and isinstance(y, int | float):
+                found.append((float(x), float(y)))
+    return found
+
+
+OTHER_ANSWERS = "its train split's answers are neither labels nor points"
+NO_SAMPLES = "its train split has no samples"
+
+
 def unsupported(name: str) -> Failed:
     """Return the result for a request that wants vectors."""
     return Failed("unsupported", f"the baseline {name!r} has no vectors")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
-from harness.descriptors import Json
+from harness.descriptors import Capability, Json
 from harness.requests import Request, Response
 from harness.samples import Sample
 
@@ -89,6 +89,24 @@ class Model(Protocol):
 
         Raises:
             UserError: when they cannot be loaded, or the device is not there.
+        """
+        ...
+
+
+@runtime_checkable
+class MayRefuse(Protocol):
+    """A model of one task (``needs_task``) that may find that it cannot answer it."""
+
+    def refusal(self, needed: Capability) -> str:
+        """Return why it cannot answer its task, empty when it can; asked while a run is planned.
+
+        May read the train split. Loads no weight.
+
+        Args:
+            needed: What the task asks for.
+
+        Raises:
+            UserError: data or a file that it needs are missing or damaged.
         """
         ...
 

@@ -6,9 +6,17 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from harness.descriptors import Json
+from harness.descriptors import Capability, Json
 from harness.errors import UserError
-from harness.models._baseline import Baseline, Result, as_label, unsupported
+from harness.models._baseline import (
+    NO_SAMPLES,
+    OTHER_ANSWERS,
+    Baseline,
+    Result,
+    as_label,
+    as_points,
+    unsupported,
+)
 from harness.models.contract import TaskHandle
 from harness.requests import Choose, Generate, Request, Scores, Text
 
@@ -25,6 +33,12 @@ class Majority(Baseline):
     def __init__(self, options: Mapping[str, Json], task: TaskHandle) -> None:
         del options
         self._task = task
+        self._found: tuple[Any, str] | None = None
+
+    def refusal(self, needed: Capability) -> str:
+        """Return why the train split has no most frequent answer, empty when it has one."""
+        del needed
+        return self._answer()[1]
 
     def replier(self) -> Callable[[Request], Result]:
         """Read the train split and return the function that repeats its answer.
@@ -32,7 +46,9 @@ class Majority(Baseline):
         Raises:
             UserError: when the train split has no sample, or answers of another kind.
         """
-        target = _most_common(self._task)
+        target, why = self._answer()
+        if why:
+            raise UserError(f"the majority baseline cannot answer: {why}", where=self._task.id)
         text = self._task.render_answer(target)
         labels = self._task.options
 
@@ -46,8 +62,14 @@ class Majority(Baseline):
 
         return reply
 
+    def _answer(self) -> tuple[Any, str]:
+        if self._found is None:
+            self._found = _most_common(self._task)
+        return self._found
 
-def _most_common(task: TaskHandle) -> Any:
+
+def _most_common(task: TaskHandle) -> tuple[Any, str]:
+    """Return the train split's most frequent answer, or why there is none."""
     counts: Counter[str] = Counter()
     across = down = 0.0
     samples = 0
@@ -57,31 +79,17 @@ def _most_common(task: TaskHandle) -> Any:
         if label is not None:
             counts[label] += 1
             continue
-        points = _points(sample.target)
+        points = as_points(sample.target)
         if not points:
-            raise UserError(
-                "the majority baseline knows labels and points only", where=f"task {task.id!r}"
-            )
+            return None, OTHER_ANSWERS
         across += sum(x for x, _ in points) / len(points)
         down += sum(y for _, y in points) / len(points)
     if not samples:
-        raise UserError("the train split has no samples", where=f"task {task.id!r}")
+        return None, NO_SAMPLES
     if not counts:
-        return [[across / samples, down / samples]]
+        return [[across / samples, down / samples]], ""
     order = {label: place for place, label in enumerate(task.options)}
     known = {label: count for label, count in counts.items() if not order or label in order}
     if not known:
-        raise UserError(
-            "the train split holds none of the task's labels", where=f"task {task.id!r}"
-        )
-    return min(known, key=lambda label: (-known[label], order.get(label, 0), label))
-
-
-def _points(target: Json) -> list[tuple[float, float]]:
-    found = []
-    for point in target if isinstance(target, list) else []:
-        if isinstance(point, list) and len(point) == 2:
-            x, y = point
-            if isinstance(x, int | float) and isinstance(y, int | float):
-                found.append((float(x), float(y)))
-    return found
+        return None, "its train split holds none of its labels"
+    return min(known, key=lambda label: (-known[label], order.get(label, 0), label)), ""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from harness.descriptors import Json
+from harness.descriptors import Capability, Json
 from harness.errors import UserError, nearest
 from harness.models._baseline import Baseline, Result, unsupported
 from harness.models.contract import TaskHandle
@@ -57,6 +57,15 @@ class Predictions(Baseline):
                 return {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}
         except OSError as error:
             raise UserError(f"cannot be read: {error.strerror}", where=self._path) from None
+
+    def refusal(self, needed: Capability) -> str:
+        """Return why the file answers nothing of the task, empty when it answers something.
+
+        Raises:
+            UserError: for a line that is no such object or comes twice; it names the line.
+        """
+        del needed
+        return "" if _read(self._path, self._task.id) else f"{self._path} holds no line for it"
 
     def replier(self) -> Callable[[Request], Result]:
         """Read the file and return the function that looks answers up.

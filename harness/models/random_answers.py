@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import chain
 from random import Random
 
-from harness.descriptors import Json
-from harness.models._baseline import Baseline, Result, as_label, unsupported
+from harness.descriptors import Capability, Json
+from harness.models._baseline import (
+    NO_SAMPLES,
+    OTHER_ANSWERS,
+    Baseline,
+    Result,
+    as_label,
+    as_points,
+    unsupported,
+)
 from harness.models.contract import TaskHandle
 from harness.requests import Choose, Generate, Request, Scores, Text
 
@@ -23,11 +32,15 @@ class RandomAnswers(Baseline):
     def __init__(self, options: Mapping[str, Json], task: TaskHandle) -> None:
         self._seed = options.get("seed") or 0
         self._task = task
-        self._labels: tuple[str, ...] | None = None
+        self._drawn: tuple[tuple[str, ...], str] | None = None
 
     def details(self) -> Mapping[str, Json]:
         """Return the seed."""
         return {"seed": self._seed}
+
+    def refusal(self, needed: Capability) -> str:
+        """Return why there is nothing to draw a written answer from, empty when there is."""
+        return self._drawable()[1] if needed == "generate" else ""
 
     def replier(self) -> Callable[[Request], Result]:
         """Return the function that draws."""
@@ -40,18 +53,24 @@ class RandomAnswers(Baseline):
             return Scores("similarity", tuple(draw.random() for _ in request.want.options))
         if not isinstance(request.want, Generate):
             return unsupported(self.name)
-        labels = self._drawable()
+        labels, _ = self._drawable()
         target: Json = draw.choice(labels) if labels else [[draw.random(), draw.random()]]
         return Text(self._task.render_answer(target))
 
-    def _drawable(self) -> tuple[str, ...]:
-        """Return the labels to draw from: the task's, else the train split's; none for points."""
-        if self._labels is None:
-            found = self._task.options
+    def _drawable(self) -> tuple[tuple[str, ...], str]:
+        """Return labels to draw from, the task's or the train split's, or why there is nothing.
+
+        There are no labels where answers are points.
+        """
+        if self._drawn is None:
+            found, why = self._task.options, ""
             if not found:
-                first = next(iter(self._task.train_samples()), None)
-                if first is not None and as_label(first.target) is not None:
-                    labels = (as_label(sample.target) for sample in self._task.train_samples())
+                targets = (sample.target for sample in self._task.train_samples())
+                first = next(targets, None)
+                if as_label(first) is not None:
+                    labels = (as_label(target) for target in chain([first], targets))
                     found = tuple(sorted({label for label in labels if label is not None}))
-            self._labels = found
-        return self._labels
+                elif not as_points(first):
+                    why = NO_SAMPLES if first is None else OTHER_ANSWERS
+            self._drawn = found, why
+        return self._drawn

@@ -14,13 +14,11 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from harness.errors import DataError, SampleError, short
+from harness.samples.limits import MAX_PIXELS
 from harness.samples.roots import FileMissing, LeadsOut, TooLarge
 
 if TYPE_CHECKING:
     from harness.samples.sample import ImageRef
-
-MAX_PIXELS = 200_000_000
-"""Pixels of an image at most, unless a run says otherwise."""
 
 _PILLOW = Lock()
 _ORIENTATION = 0x0112  # of EXIF; 1 is upright

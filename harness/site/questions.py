@@ -14,7 +14,8 @@ from harness.evaluation.shots import choose_shots
 from harness.evaluation.task import Task
 from harness.runs.record import EvaluationRecord
 from harness.samples import Sample
-from harness.samples.images import MAX_PIXELS, LoadedImage
+from harness.samples.images import LoadedImage
+from harness.samples.limits import MAX_PIXELS
 from harness.site.files import Site
 from harness.specs.catalog import Catalog
 from harness.specs.prompt import Shot, build_turns, options_as_sent, texts_to_embed

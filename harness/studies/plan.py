@@ -106,10 +106,8 @@ def teaching(study: Study, trial: Trial) -> dict[str, Any]:
         "spec_options": trial.data.options,
         "profile": study.profile,
         "settings": settings,
-        "form": held.get("form", trial.data.form),
-        "limit": held.get("limit"),
-        "parts": held.get("parts", "auto"),
-        "lora": held.get("lora"),
+        "form": trial.data.form,
+        **{name: held[name] for name in _APART if name in held},
     }
 
 
@@ -213,7 +211,7 @@ class Planner:
         planned = api.plan_training(
             trial.model.model, trial.recipe.recipe, trial.data.tasks, **asked
         )
-        settings: TrainingSettings = asked["settings"]
+        settings = planned.settings
         transfer = self._study.transfer
         if transfer is None or transfer.matched == "samples":
             return settings, planned

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.descriptors import Json
 from harness.errors import UserError
 from harness.jsonfiles import read_object
+from harness.models.parts import LoraSettings
 from harness.training.plan import TrainingPlan
 from harness.training.run import RECORD
-
-if TYPE_CHECKING:
-    from harness.engine.trained import Trained
 
 _ALIKE = ("device", "precision", "micro_batch", "checkpointing", "shard")
 
@@ -76,7 +74,7 @@ def _alike(held: Mapping[str, Any], plan: TrainingPlan) -> bool:
             held["recipe"]["id"] == plan.recipe.id
             or not (plan.chooses_weights or held["trained"].get("frozen"))
         )
-        and _lora(held["lora"]) == _lora(plan.lora)
+        and LoraSettings(**held["lora"]) == plan.lora
         and held.get("processes") == plan.about.get("processes")
         and all(held["settings"].get(name) == settings.get(name) for name in _ALIKE)
     )
@@ -85,13 +83,6 @@ def _alike(held: Mapping[str, Any], plan: TrainingPlan) -> bool:
 def _lineage(model: Json) -> Json:
     """Return what a model is but for its plugin's code, which does not make it slower."""
     return model.get("lineage", model.get("fingerprint")) if isinstance(model, dict) else None
-
-
-def _lora(given: Mapping[str, Any]) -> Trained:
-    """Return a choice of adapters, with defaults for what was not chosen."""
-    from harness.engine.trained import Trained
-
-    return Trained((), **given)
 
 
 def _seconds_a_sample(held: Mapping[str, Any], *, measured: bool) -> float:

@@ -89,6 +89,7 @@ class Optimiser:
 
     def __init__(self, stage: Stage) -> None:
         settings = stage.settings
+        assert settings.rate is not None  # a plan has settled it
         named = [weight for _, _, weight in parts.weights(stage.module.model, stage.trained)]
         groups = [
             {"params": [one for one in named if one.ndim > 1], "weight_decay": settings.decay},

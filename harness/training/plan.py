@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.descriptors import Json, RecipeDescriptor, parse_options
+from harness.descriptors import Json, ModelDescriptor, RecipeDescriptor, parse_options
 from harness.errors import UserError
 from harness.evaluation.subject import Subject
 from harness.evaluation.task import Task
+from harness.models.parts import AUTO, LoraSettings
+from harness.packages import trainable
 from harness.plugin_code import codes_of
 from harness.plugins import find, plugins
 from harness.specs import fingerprint
@@ -20,7 +22,7 @@ from harness.training.contract import check_pool
 from harness.training.guard import Guarded
 from harness.training.pool import Pool, make_pool
 from harness.training.processes import how_many
-from harness.training.settings import TrainingSettings
+from harness.training.settings import TrainingSettings, learning_rate
 from harness.training.validation import Validation, plan_validation
 
 
@@ -29,13 +31,14 @@ class TrainingPlan:
     """A training that is settled but not begun.
 
     Attributes:
+        settings: With the learning rate that is used.
         parts: As asked, or as the recipe says: ``auto``, ``full`` or names.
         chooses_weights: Whether the recipe has a say in which of their weights train.
         validation: What chooses the epoch whose weights are kept; ``None``: the last one.
         fingerprint: Hash of everything that decides the weights.
         steps: Of all epochs, were each to see the whole pool.
         tower: A training whose vision tower is in the place of the model's own.
-        notes: What the recipe says of the data.
+        notes: What the recipe says of the data, and which defaults are nobody's own.
     """
 
     subject: Subject
@@ -47,7 +50,7 @@ class TrainingPlan:
     form: str | None
     parts: str
     chooses_weights: bool
-    lora: Mapping[str, Json]
+    lora: LoraSettings
     validation: Validation | None
     fingerprint: str
     about: Mapping[str, Json]
@@ -65,8 +68,8 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
     settings: TrainingSettings,
     form: str | None = None,
     limit: int | None = None,
-    parts: str = "auto",
-    lora: Mapping[str, Json] | None = None,
+    parts: str = AUTO,
+    lora: LoraSettings | None = None,
     tower: Path | None = None,
     validated: Task | None = None,
 ) -> TrainingPlan:
@@ -81,7 +84,7 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
     if not hasattr(model, "load_model"):
         raise UserError(
             f"model {subject.descriptor.id!r} cannot be trained",
-            fix="socialfusion, llava, qwen_vl, bunny and hf_vlm can",
+            fix=f"{', '.join(trainable(plugins().models()))} can",
         )
     given = parse_options(descriptor.options, options, owner=f"recipe {recipe!r}")
     count = how_many()
@@ -95,7 +98,9 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
     pool = make_pool(tasks, form=form, limit=limit, seed=settings.seed, without=without)
     guarded = Guarded(descriptor, given)
     notes = check_pool(guarded, recipe, pool.examples)
-    parts = guarded.parts if parts == "auto" else parts
+    parts = guarded.parts if parts == AUTO else parts
+    lora = lora or LoraSettings()
+    settings, said = _with_rate(settings, subject.descriptor, parts)
     about: dict[str, Json] = {
         "model": subject.record(tasks[0]),
         "recipe": {"id": recipe, "options": given},
@@ -109,7 +114,7 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
         "marks": [*sorted({mark for task in tasks for mark in task.located.marks})],
         "settings": settings.about(),
         "parts": parts,
-        "lora": dict(lora or {}),
+        "lora": asdict(lora),
         **({} if validation is None else {"validation": validation.about()}),
         **({"processes": count} if count > 1 else {}),
     }
@@ -127,13 +132,13 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
         form=form,
         parts=parts,
         chooses_weights=guarded.chooses_weights,
-        lora=dict(lora or {}),
+        lora=lora,
         validation=validation,
         fingerprint=fingerprint(about),
         about=about,
         steps=steps,
         tower=tower,
-        notes=notes,
+        notes=(*notes, *said),
     )
 
 
@@ -147,6 +152,17 @@ def _code(
     assert isinstance(model, dict)
     rest: Json = {**about, "model": model["lineage"]}
     return {"code": code, "lineage": fingerprint(rest)}
+
+
+def _with_rate(
+    settings: TrainingSettings, model: ModelDescriptor, parts: str
+) -> tuple[TrainingSettings, list[str]]:
+    """Return settings with a learning rate, and a note when it is nobody's own."""
+    if settings.rate is not None:
+        return settings, []
+    rate, named = learning_rate(model.learning_rates, model.trains, parts)
+    note = f"the learning rate {rate:g} is the general default: {model.id} names none for {parts}"
+    return replace(settings, rate=rate), [] if named else [note]
 
 
 def _refuse_processes(settings: TrainingSettings, processes: int) -> None:

@@ -21,7 +21,7 @@ from harness.evaluation.task import Task
 from harness.jsonfiles import read_object
 from harness.runs.lock import writing
 from harness.runs.seal import write_json, write_whole
-from harness.samples.images import MAX_PIXELS
+from harness.samples.limits import MAX_PIXELS
 from harness.training.checkpoint import FORMAT
 from harness.training.contract import Epoch, Skews
 from harness.training.guard import Guarded
@@ -200,8 +200,7 @@ def _prepared(
     model = load_model(subject, plan.tasks[0])
     if plan.tower is not None:
         weights.take(model, TOWER, plan.tower)
-    lora: dict[str, Any] = dict(plan.lora)
-    trained = weights.Trained(weights.chosen_parts(model, plan.parts), **lora)
+    trained = weights.Trained(weights.chosen_parts(model, plan.parts), **asdict(plan.lora))
     torch.manual_seed(plan.settings.seed)  # new LoRA weights
     weights.prepare(model, trained)
     trained = weights.choose_weights(model, trained, recipe.trains)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
+from harness.arguments import Within, check_fields
 from harness.descriptors import Json
+from harness.models.parts import AUTO, FULL
+
+LEARNING_RATE = 1e-4
+"""Of what trains, where the model's descriptor names no learning rate for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +22,7 @@ class TrainingSettings:
         epochs: Passes over the pool, as the recipe chooses them.
         batch: Samples a step (effective, over all micro-batches and processes).
         micro_batch: Samples in a process's memory at once; halved when memory runs out.
-        rate: Learning rate at its peak.
+        rate: Learning rate at its peak; ``None``: the model's own (:func:`learning_rate`).
         schedule: A name of transformers' schedulers.
         warmup: Share of all steps in which the rate rises.
         decay: Weight decay of matrices; vectors have none.
@@ -38,26 +44,29 @@ class TrainingSettings:
         shard: Split the model over all processes, instead of a whole one in each.
     """
 
-    epochs: int = 1
-    batch: int = 32
-    micro_batch: int = 8
-    rate: float = 1e-4
+    epochs: Annotated[int, Within(1)] = 1
+    batch: Annotated[int, Within(1)] = 32
+    micro_batch: Annotated[int, Within(1)] = 8
+    rate: Annotated[float | None, Within(0, 1, above=True)] = None
     schedule: str = "cosine"
-    warmup: float = 0.03
-    decay: float = 0.0
-    clip: float = 1.0
+    warmup: Annotated[float, Within(0, 1)] = 0.03
+    decay: Annotated[float, Within(0)] = 0.0
+    clip: Annotated[float, Within(0, above=True)] = 1.0
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     seed: int = 0
-    save_every: int = 200
-    log_every: int = 10
-    workers: int = 0
+    save_every: Annotated[int, Within(1)] = 200
+    log_every: Annotated[int, Within(1)] = 10
+    workers: Annotated[int, Within(0)] = 0
     device: str = "auto"
     checkpointing: bool = False
     validate: str = ""
-    validate_limit: int | None = None
-    hold_out: float = 0.0
-    keep: int = 2
+    validate_limit: Annotated[int | None, Within(1)] = None
+    hold_out: Annotated[float, Within(0, 0.9)] = 0.0
+    keep: Annotated[int, Within(1)] = 2
     shard: bool = False
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def about(self) -> dict[str, Json]:
         """Return what decides the weights, as a record has it.
@@ -65,3 +74,18 @@ class TrainingSettings:
         What came later stands there only when it is asked for: older trainings stay what they were.
         """
         return {key: value for key, value in asdict(self).items() if key != "shard" or value}
+
+
+def learning_rate(
+    rates: Mapping[str, float], trains: tuple[str, ...], parts: str
+) -> tuple[float, bool]:
+    """Return the learning rate of a training that names none, and whether its model names it.
+
+    Args:
+        rates: A descriptor's ``learning_rates``.
+        trains: Its ``trains``: the parts that ``auto`` stands for.
+        parts: As for ``harness train --parts``.
+    """
+    named = trains if parts == AUTO else FULL if parts == "full" else parts.split(",")
+    own = [rates[part.strip()] for part in named if part.strip() in rates]
+    return (min(own), True) if own else (LEARNING_RATE, False)

@@ -12,8 +12,9 @@ from harness.config.settings import Settings, load_settings
 from harness.descriptors import Option
 from harness.errors import UserError
 from harness.evaluation.plan import Selection
-from harness.evaluation.run import Terms, plan_run
+from harness.evaluation.run import plan_run
 from harness.evaluation.subject import find_subject, portable
+from harness.evaluation.terms import Terms
 from harness.models import Runtime
 
 

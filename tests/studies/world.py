@@ -66,7 +66,10 @@ class World:
         said = f"{model} {recipe} {names} {settings} {asked['recipe_options']}"
         examples = [SimpleNamespace(task=name) for name in names for _ in range(SAMPLES)]
         return SimpleNamespace(
-            fingerprint=fingerprint(said), steps=steps, pool=SimpleNamespace(examples=examples)
+            fingerprint=fingerprint(said),
+            settings=settings,
+            steps=steps,
+            pool=SimpleNamespace(examples=examples),
         )
 
     def train(

@@ -121,9 +121,8 @@ class _Runner:
             options=self._study.options,
             profile=self._study.profile,
             settings=settings,
-            limit=given.get("limit"),
-            parts=given.get("parts", "auto"),
             tower=tower,
+            **{key: given[key] for key in _APART if key in given},
         )
         stem = f"{self._study.model}-{recipe}-seed{seed}"
         folder = self._settings.results / "trainings" / f"{stem}-{plan.fingerprint[:12]}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.descriptors import ModelDescriptor
+from harness.descriptors import ModelDescriptor, ModelType
 from harness.plugins import hookimpl
 
 from harness_bunny.options import OPTIONS, PRESETS
@@ -29,5 +29,10 @@ def harness_models() -> Sequence[ModelDescriptor]:
             offers=frozenset({"logprobs", "contrast"}),
             options=OPTIONS,
             presets=PRESETS,
+            trains=("connector", "lora"),
+            # Of arXiv 2408.06569 by a secondary note; that the language model trained whole
+            # is inferred from its size.
+            learning_rates={"language_model": 1e-7},
+            model_types=(ModelType("bunny*"),),
         )
     ]

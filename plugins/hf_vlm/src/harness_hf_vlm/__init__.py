@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.descriptors import ModelDescriptor
+from harness.descriptors import ModelDescriptor, ModelType
 from harness.plugins import hookimpl
 
 from harness_hf_vlm.options import OPTIONS
@@ -28,5 +28,12 @@ def harness_models() -> Sequence[ModelDescriptor]:
             capabilities=frozenset({"choose", "generate"}),
             offers=frozenset({"logprobs", "contrast"}),
             options=OPTIONS,
+            trains=("lora",),
+            model_types=(
+                ModelType("*", keys=("vision_config",)),
+                ModelType("*", keys=("qformer_config",)),
+                ModelType("*", keys=("vision_tower",)),
+                ModelType("*", keys=("perceiver_config",)),
+            ),
         )
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.descriptors import ModelDescriptor
+from harness.descriptors import ModelDescriptor, ModelType
 from harness.plugins import hookimpl
 
 from harness_llava.options import OPTIONS, PRESET_MARKS, PRESETS
@@ -30,5 +30,16 @@ def harness_models() -> Sequence[ModelDescriptor]:
             options=OPTIONS,
             presets=PRESETS,
             preset_marks=PRESET_MARKS,
+            trains=("connector", "lora"),
+            # Of arXiv 2408.06569 by a secondary note; that the language model trained whole
+            # is inferred from its size.
+            learning_rates={"language_model": 5e-7},
+            model_types=(
+                ModelType("llava"),
+                ModelType("llava_llama"),
+                ModelType("llava_next"),
+                ModelType("llava_onevision"),
+                ModelType("*llava*", keys=("mm_vision_tower",)),
+            ),
         )
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.descriptors import ModelDescriptor
+from harness.descriptors import ModelDescriptor, ModelType
 from harness.plugins import hookimpl
 
 from harness_open_clip.options import OPTIONS, PRESET_MARKS, PRESETS
@@ -29,5 +29,10 @@ def harness_models() -> Sequence[ModelDescriptor]:
             options=OPTIONS,
             presets=PRESETS,
             preset_marks=PRESET_MARKS,
+            model_types=(
+                ModelType("clip"),
+                ModelType("siglip"),
+                ModelType("siglip2"),
+            ),
         )
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.descriptors import ModelDescriptor
+from harness.descriptors import ModelDescriptor, ModelType
 from harness.plugins import hookimpl
 
 from harness_qwen_vl.options import OPTIONS, PRESETS
@@ -29,5 +29,16 @@ def harness_models() -> Sequence[ModelDescriptor]:
             offers=frozenset({"logprobs", "contrast"}),
             options=OPTIONS,
             presets=PRESETS,
+            trains=("connector", "lora"),
+            # Of arXiv 2408.06569 by a secondary note; that the language model trained whole
+            # is inferred from its size.
+            learning_rates={"language_model": 1e-6},
+            model_types=(
+                ModelType("qwen", keys=("visual",)),
+                ModelType("qwen2_vl"),
+                ModelType("qwen2_5_vl"),
+                ModelType("qwen3_vl"),
+                ModelType("qwen3_vl_moe"),
+            ),
         )
     ]

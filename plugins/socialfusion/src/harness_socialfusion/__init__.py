@@ -30,5 +30,6 @@ def harness_models() -> Sequence[ModelDescriptor]:
             options=OPTIONS,
             presets=PRESETS,
             preset_marks=PRESET_MARKS,
+            trains=("connector", "lora"),
         )
     ]

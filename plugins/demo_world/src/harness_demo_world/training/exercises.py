@@ -11,7 +11,7 @@ from harness.config.data import Located
 from harness.config.settings import Settings, load_settings
 from harness.evaluation.ask import open_sample
 from harness.evaluation.task import Task
-from harness.samples.images import MAX_PIXELS
+from harness.samples.limits import MAX_PIXELS
 from harness.samples.roots import data_root
 from harness.specs import ChooseSpec
 from harness.specs.prompt import build_turns, options_as_sent, render_answer

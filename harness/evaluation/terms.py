@@ -1,0 +1,35 @@
+"""How a run asks, with the defaults of every door. Light: the command line shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from harness.samples.limits import MAX_PIXELS
+
+if TYPE_CHECKING:
+    from harness.evaluation.plan import Selection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """How a run asks; of these ``seed`` and ``max_pixels`` change numbers.
+
+    Attributes:
+        retry_errors: Ask blocks that hold a sample error again, sealed or not.
+        again: Set aside what is there, and ask all of it anew.
+        threads: Of PyTorch on a CPU: a number, or ``auto``: by the model's size and load.
+        workers: Processes that open images ahead; a thread does when 0.
+        named: Tasks asked for by their own name; of a group, a task that the model cannot be asked
+            is left out.
+    """
+
+    selection: Selection
+    seed: int = 0
+    max_pixels: int = MAX_PIXELS
+    max_errors: float = 0.01
+    retry_errors: bool = False
+    again: bool = False
+    threads: int | Literal["auto"] = "auto"
+    workers: int = 0
+    named: frozenset[str] = frozenset()

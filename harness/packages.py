@@ -1,0 +1,79 @@
+"""What this project ships as plugins of their own: a missing one names its remedy.
+
+``packages.json`` is written from their descriptors; a test holds it equal to them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from harness.descriptors import ModelDescriptor, ModelType
+
+INDEX = Path(__file__).with_suffix(".json")
+
+
+@cache
+def _index() -> dict[str, dict[str, dict[str, Any]]]:
+    index: dict[str, dict[str, dict[str, Any]]] = json.loads(INDEX.read_bytes())
+    return index
+
+
+def package_of(kind: str, name: str) -> str | None:
+    """Return the distribution of ours that adds something, ``None`` when none does.
+
+    Args:
+        kind: As messages say it: ``model``, ``recipe``, ``data source``, ...
+        name: Its id.
+    """
+    entry = _index().get(kind, {}).get(name)
+    return None if entry is None else str(entry["package"])
+
+
+def packaged(kind: str) -> Mapping[str, str]:
+    """Return the ids of a kind that distributions of ours add, each with its distribution."""
+    return {name: str(entry["package"]) for name, entry in _index().get(kind, {}).items()}
+
+
+def entry_of(package: str, descriptor: object) -> dict[str, Any]:
+    """Return what the index says of something that a distribution adds."""
+    entry: dict[str, Any] = {"package": package}
+    if isinstance(descriptor, ModelDescriptor):
+        if descriptor.trains:
+            entry["trains"] = list(descriptor.trains)
+        if descriptor.model_types:
+            entry["model_types"] = [[held.pattern, *held.keys] for held in descriptor.model_types]
+    return entry
+
+
+def trainable(installed: Mapping[str, ModelDescriptor]) -> list[str]:
+    """Return the models that can be trained, those that are installed first."""
+    here = [name for name, model in installed.items() if model.trains]
+    others = [name for name, entry in _index()["model"].items() if entry.get("trains")]
+    return list(dict.fromkeys([*here, *others]))
+
+
+def reader_of(config: Mapping[str, Any], installed: Mapping[str, ModelDescriptor]) -> str:
+    """Return the model that a checkpoint is for, installed or of ours; empty when none is known.
+
+    Args:
+        config: Its ``config.json``.
+        installed: Models by id.
+    """
+    kind = str(config.get("model_type") or "")
+    known: dict[str, Iterable[ModelType]] = {
+        name: [ModelType(pattern, tuple(keys)) for pattern, *keys in entry.get("model_types", ())]
+        for name, entry in _index()["model"].items()
+    }
+    known |= {name: model.model_types for name, model in installed.items()}
+    fitting = [
+        (held.pattern == "*", "*" in held.pattern, name)
+        for name, types in known.items()
+        for held in types
+        if fnmatchcase(kind, held.pattern) and config.keys() >= set(held.keys)
+    ]
+    return min(fitting)[-1] if fitting else ""

@@ -1,0 +1,86 @@
+"""Tasks of a table by what is installed: groups, their order, and who can answer what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from harness.errors import HarnessError, UserError
+from harness.plugins import plugins
+from harness.runs.record import EvaluationRecord
+
+if TYPE_CHECKING:
+    from harness.specs.catalog import Catalog
+
+
+class Known:
+    """The task specs that are installed, read when something is asked of them."""
+
+    def __init__(self) -> None:
+        self._catalog: Catalog | None = None
+
+    @property
+    def catalog(self) -> Catalog:
+        """Every spec that plugins bring."""
+        if self._catalog is None:
+            from harness.specs.catalog import load_catalog
+
+            self._catalog = load_catalog(plugins().spec_folders())
+        return self._catalog
+
+    def ordered(self, records: list[EvaluationRecord]) -> list[EvaluationRecord]:
+        """Return records by task as groups order them, then specs, then as they come."""
+        if len({record.task for record in records}) < 2:
+            return records
+        order: dict[str, None] = {}
+        for name in self.catalog.group_entries:
+            try:
+                order.update(dict.fromkeys(self.catalog.group(name).tasks))
+            except HarnessError:  # a broken group orders nothing
+                continue
+        order.update(dict.fromkeys(self.catalog.entries))
+        place = {task: index for index, task in enumerate(order)}
+        return sorted(records, key=lambda record: place.get(record.task, len(place)))
+
+    def supports(self, model: str, task: str) -> bool:
+        """Whether a model can answer a task, as far as descriptor and spec are here to say."""
+        descriptor = plugins().models().get(model)
+        if descriptor is None or task not in self.catalog.entries:
+            return True
+        try:
+            return self.catalog.task(task).ask.capability in descriptor.capabilities
+        except HarnessError:
+            return True
+
+    def chosen(
+        self, names: str | Iterable[str] | None, records: Sequence[EvaluationRecord]
+    ) -> list[str] | None:
+        """Return ids of tasks; of a group those that have a record, for a table that is partial.
+
+        Args:
+            names: Tasks and groups; a text may hold several, separated by commas.
+            records: What a table is made of.
+
+        Raises:
+            UserError: groups none of whose tasks has a record.
+        """
+        wanted = listed(names)
+        if not wanted:
+            return None
+        groups = self.catalog.groups
+        there = {record.task for record in records}
+        chosen: list[str] = []
+        for name in wanted:
+            if name in groups and name not in there:
+                chosen += [task for task in groups[name].tasks if task in there]
+            else:
+                chosen.append(name)
+        if not chosen:
+            raise UserError(f"no finished evaluation of {', '.join(wanted)}", fix="harness run ...")
+        return chosen
+
+
+def listed(names: str | Iterable[str] | None) -> list[str]:
+    """Return names that commas separate, of one text or of several."""
+    texts = [names or ""] if isinstance(names, str | None) else names
+    return [name.strip() for text in texts for name in text.split(",") if name.strip()]

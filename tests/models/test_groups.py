@@ -1,0 +1,68 @@
+"""Baselines on every group: what one cannot answer is known in the plan, and leaves no folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import harness
+from harness import api
+from harness.errors import UserError
+from harness.plugins import plugins
+from harness.specs.catalog import load_catalog
+
+CATALOG = load_catalog(plugins().spec_folders())
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("drawn")
+
+
+@pytest.fixture(autouse=True)
+def place(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HARNESS_CACHE", str(drawn))
+    monkeypatch.delenv("HARNESS_PROFILE", raising=False)
+    monkeypatch.delenv("HARNESS_RESULTS", raising=False)
+
+
+def folders() -> set[str]:
+    return {path.name for path in Path("results/evaluations").glob("*")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["null", "random", "majority", "predictions"])
+def test_every_group_is_answered_as_far_as_the_plan_says(model: str) -> None:
+    lines = [{"id": "no sample", "task": name, "answer": "x"} for name in CATALOG.entries]
+    Path("answers.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines[::2]))
+    asked: dict[str, Any] = {"limit": 2}
+    if model == "predictions":
+        asked["options"] = {"path": "answers.jsonl"}
+    for group in CATALOG.group_entries:
+        try:
+            subject, planned, _ = api.plan(model, group, **asked)
+        except UserError as error:
+            assert "can be asked none of these tasks" in error.message  # noqa: PT017
+            continue
+        names = {item.job.plan.task.id for item in planned}
+        assert names | set(subject.left_out) == set(CATALOG.group(group).tasks)
+        for name, why in subject.left_out.items():
+            assert f"model {model!r} " in why
+            with pytest.raises(UserError, match=f"model {model!r} .*{name}"):
+                api.plan(model, name, **asked)
+        assert not folders() & set(subject.left_out)
+        result = harness.run(model, group, **asked)
+        assert {record.task for record in result.records} == names
+        assert folders() >= names
+    assert folders()
+
+
+def test_a_task_that_cannot_be_answered_is_refused_when_it_is_named() -> None:
+    said = "'majority' cannot answer task 'scounter': its train split's answers are neither labels"
+    with pytest.raises(UserError, match=said):
+        harness.run("majority", "scounter,raf_db", limit=2)
+    assert not Path("results").exists()

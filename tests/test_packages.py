@@ -1,0 +1,95 @@
+"""What a plugin of this project that is missing is called, and which checkpoints are whose."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import distributions
+from typing import Any
+
+import pytest
+
+from harness import packages, plugins
+from harness.descriptors import ModelDescriptor, ModelType
+from harness.errors import PluginError
+
+OURS = "social-harness-"
+KINDS = {
+    "model": "models",
+    "recipe": "recipes",
+    "reader": "readers",
+    "answer method": "answer_methods",
+    "data source": "data_sources",
+}
+
+
+def described() -> dict[str, dict[str, Any]]:
+    """Return what the index should say: what the installed plugins of this project add."""
+    loaded = plugins.plugins()
+    found: dict[str, dict[str, Any]] = {}
+    for kind, method in KINDS.items():
+        for name, descriptor in sorted(getattr(loaded, method)().items()):
+            package = loaded.distribution_of(descriptor).partition(" ")[0]
+            if package.startswith(OURS):
+                found.setdefault(kind, {})[name] = packages.entry_of(package, descriptor)
+    return found
+
+
+def test_the_index_says_what_our_plugins_say_of_themselves() -> None:
+    assert json.loads(packages.INDEX.read_bytes()) == described()
+
+
+def test_every_plugin_of_ours_is_in_the_index() -> None:
+    installed = {dist.name for dist in distributions() if dist.name.startswith(OURS)}
+    listed = {entry["package"] for kind in described().values() for entry in kind.values()}
+    assert listed == installed
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "package"),
+    [
+        ("model", "llava", "social-harness-llava"),
+        ("recipe", "asd", "social-harness-recipes"),
+        ("answer method", "vdd", "social-harness-answer-methods"),
+        ("data source", "demo_world", "social-harness-demo-world"),
+    ],
+)
+def test_what_is_not_installed_names_its_package(
+    kind: str, name: str, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plugins, "plugins", lambda: plugins.Plugins(points=[]))
+    with pytest.raises(
+        PluginError, match=f"{name}' is not installed\n  fix: pip install {package}"
+    ):
+        plugins.find(kind, name, {})
+
+
+def test_what_is_blocked_is_not_said_to_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    blocked = plugins.Plugins(blocked=["recipes"])
+    monkeypatch.setattr(plugins, "plugins", lambda: blocked)
+    with pytest.raises(PluginError, match=r"recipe 'asd' is not there: .* blocked"):
+        plugins.find("recipe", "asd", blocked.recipes())
+
+
+def model(name: str, *types: ModelType) -> ModelDescriptor:
+    return ModelDescriptor(id=name, target="x:X", summary="", model_types=types, trains=("lora",))
+
+
+def test_the_model_that_fits_most_narrowly_reads_a_checkpoint() -> None:
+    known = {
+        "any": model("any", ModelType("*", keys=("vision_config",))),
+        "odd": model("odd", ModelType("odd*")),
+        "odder": model("odder", ModelType("oddest", keys=("eyes",))),
+    }
+    cases: list[tuple[str, dict[str, Any], str]] = [
+        ("oddest", {"eyes": 1, "vision_config": {}}, "odder"),
+        ("oddest", {"vision_config": {}}, "odd"),
+        ("even", {"vision_config": {}}, "any"),  # of two that read anything, by name
+        ("even", {}, ""),
+    ]
+    for kind, keys, name in cases:
+        assert packages.reader_of({"model_type": kind, **keys}, known) == name
+
+
+def test_models_that_train_are_listed_the_installed_first() -> None:
+    assert packages.trainable({"mine": model("mine")})[0] == "mine"
+    assert "llava" in packages.trainable({})
