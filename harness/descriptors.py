@@ -108,7 +108,7 @@ def _convert(value: Json, kind: str, where: str) -> Json:
 def parse_options(
     options: tuple[Option, ...], given: Mapping[str, Json], *, owner: str
 ) -> dict[str, Json]:
-    """Return every option's value: as given, else its default.
+    """Return every option's value: as given, else its default; ``None`` is not given.
 
     Raises:
         UserError: for an unknown name (with the nearest known one) or a value of the wrong type.
@@ -119,7 +119,7 @@ def parse_options(
             raise unknown(f"option of {owner}", name, known)
     return {
         name: option.parse(given[name], where=f"option {name!r} of {owner}")
-        if name in given
+        if given.get(name) is not None
         else option.default
         for name, option in known.items()
     }

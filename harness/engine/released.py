@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from harness.descriptors import Json
+from harness.descriptors import Json, Option, parse_options
 from harness.engine.checkpoints import Checkpoint, open_checkpoint, require_family
 from harness.engine.devices import resolve_dtype
 from harness.engine.loading import loading_identity
@@ -35,6 +35,7 @@ class ReleasedModel(ABC):
         id: The model's, which is also the family of its checkpoints.
         example: A preset, for the message when no checkpoint is given.
         scheme: Raised when the way answers are computed changes their numbers.
+        known: The descriptor's options, whose defaults are these of a model made by hand as well.
         said: Options that stand in the identity as they are.
 
     Args:
@@ -44,10 +45,14 @@ class ReleasedModel(ABC):
     id: ClassVar[str]
     example: ClassVar[str]
     scheme: ClassVar[int] = 1
+    known: ClassVar[tuple[Option, ...]] = ()
     said: ClassVar[tuple[str, ...]] = ("context", "score_eos")
 
     def __init__(self, options: Mapping[str, Json]) -> None:
-        self.options: dict[str, Any] = dict(options)
+        known = self.known
+        self.options: dict[str, Any] = (
+            parse_options(known, options, owner=f"model {self.id!r}") if known else dict(options)
+        )
 
     def identity(self, runtime: Runtime) -> dict[str, Json]:
         """Return everything that can change the numbers; see the model contract."""

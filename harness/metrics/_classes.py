@@ -53,7 +53,7 @@ class Classes:
 
 def absent_class(options: Mapping[str, Json]) -> Absent:
     """Return the option ``absent_class``; UserError for another value."""
-    value = options.get("absent_class", "leave_out")
+    value = options["absent_class"]
     if value == "leave_out":
         return "leave_out"
     if value == "zero":

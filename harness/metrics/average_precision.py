@@ -50,7 +50,7 @@ class MeanAveragePrecision:
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         self._classes = Classes(labels)
         self._absent: Absent = absent_class(options)
-        self._softmax = options.get("ranked_by", "probability") == "probability"
+        self._softmax = options["ranked_by"] == "probability"
 
     def prepare(self, samples: Sequence[ScoredSample]) -> tuple[Ranking, ...]:
         """Return one ranking a class."""

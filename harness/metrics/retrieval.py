@@ -42,16 +42,16 @@ class _Retrieval(ABC):
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         del labels
-        self._field = str(options.get("concept") or "concept")
-        text = str(options.get("attribute") or "gender")
+        self._field = str(options["concept"])
+        text = str(options["attribute"])
         self._attributes = tuple(name.strip() for name in text.split(",") if name.strip())
         given = options.get("k")
         self._k = 10 if given is None else int(str(given))
         if self._k < 1:
             raise UserError(f"{self._k} is not a number of at least 1", where="option 'k'")
-        self._raise_k = options.get("least_k", "one") == "groups"
+        self._raise_k = options["least_k"] == "groups"
         self._uniform = options.get("desired") == "uniform"
-        self._zero = str(options.get("zero") or "one_over_k")
+        self._zero = str(options.get("zero"))  # of the two skews alone
 
     def prepare(self, samples: Sequence[ScoredSample]) -> tuple[Query, ...]:
         """Return one ranking a concept; images without the attribute take no part."""
@@ -144,8 +144,8 @@ class BiasAtK(_Retrieval):
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         super().__init__(options, labels)
-        self._first = str(options.get("first") or "masculine")
-        self._second = str(options.get("second") or "feminine")
+        self._first = str(options["first"])
+        self._second = str(options["second"])
 
     def query(self, query: Query, weights: Floats) -> Floats:
         """Return a concept's bias; NaN when neither value is among the first k."""
@@ -169,7 +169,7 @@ class Ndkl(_Retrieval):
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         super().__init__(options, labels)
-        self._divergence = options.get("form", "divergence") == "divergence"
+        self._divergence = options["form"] == "divergence"
 
     def query(self, query: Query, weights: Floats) -> Floats:
         """Return a concept's NDKL; an image drawn twice stands twice in the ranking."""

@@ -36,10 +36,10 @@ class SkewCounts:
     """
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
-        self.choice = options.get("elicitation", "yes_no") == "choice"
-        self._soft = options.get("estimator", "hard") == "soft"
-        self._field = str(options.get("concept") or "concept")
-        self._positive = str(options.get("positive") or "yes")
+        self.choice = options["elicitation"] == "choice"
+        self._soft = options["estimator"] == "soft"
+        self._field = str(options["concept"])
+        self._positive = str(options["positive"])
         self._attributes = _listed(options.get("attributes"))
         self._only = frozenset(_listed(options.get("concepts")))
         self._names: dict[str, int] = {}
@@ -250,8 +250,8 @@ class MinSkew:
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         self.counts = SkewCounts(options, labels)
         self._rule = rule_of(options)
-        self._single = options.get("unit", "single") == "single"
-        self._least = float(str(options.get("min_assigned") or 0))
+        self._single = options["unit"] == "single"
+        self._least = float(str(options["min_assigned"]))
 
     def parts(self, labels: Sequence[Label]) -> list[Label]:
         """Return everything, then single attribute values or whole intersections."""
@@ -299,7 +299,7 @@ class YesRate:
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         del labels
-        self._positive = str(options.get("positive") or "yes")
+        self._positive = str(options["positive"])
 
     def statistics(self, sample: ScoredSample) -> Mapping[int, float]:
         """Return positive answers at 0 and answers at 1."""

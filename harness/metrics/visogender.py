@@ -36,16 +36,16 @@ class ResolutionAccuracy:
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         del labels
-        self._gender = str(options.get("gender") or "gender")
-        self._context = str(options.get("context") or "context")
-        self._pair = str(options.get("pair") or "pair")
+        self._gender = str(options["gender"])
+        self._context = str(options["context"])
+        self._pair = str(options["pair"])
         self._genders = (
-            str(options.get("masculine") or "masculine"),
-            str(options.get("feminine") or "feminine"),
+            str(options["masculine"]),
+            str(options["feminine"]),
         )
-        self._people = str(options.get("people") or "all")
-        self._pairs = str(options.get("pairs") or "all")
-        self._rounds = options.get("rounding", "official") == "official"
+        self._people = str(options["people"])
+        self._pairs = str(options["pairs"])
+        self._rounds = options["rounding"] == "official"
         if self._pairs != "all" and self._people == "single":
             raise UserError("one person makes no pair", where="option 'pairs'")
 

@@ -30,7 +30,7 @@ class RandomAnswers(Baseline):
     name = "random"
 
     def __init__(self, options: Mapping[str, Json], task: TaskHandle) -> None:
-        self._seed = options.get("seed") or 0
+        self._seed = options["seed"]
         self._task = task
         self._drawn: tuple[tuple[str, ...], str] | None = None
 

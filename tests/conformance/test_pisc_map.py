@@ -11,7 +11,7 @@ import pytest
 
 from harness.metrics import ScoredSample
 from harness.metrics.accuracy import Recall
-from harness.metrics.average_precision import MeanAveragePrecision
+from tests import made
 
 CASES = json.loads((Path(__file__).parent / "pisc_map_cases.json").read_text(encoding="utf-8"))[
     "cases"
@@ -31,10 +31,10 @@ def samples(case: dict[str, Any]) -> tuple[tuple[str, ...], list[ScoredSample]]:
 def test_mean_average_precision(case: dict[str, Any]) -> None:
     labels, rows = samples(case)
     ones = np.ones((1, len(rows)))
-    metric = MeanAveragePrecision({"absent_class": "zero"}, labels)
+    metric = made.metric("map", labels, absent_class="zero")
     assert metric.value(metric.prepare(rows), ones)[0] == pytest.approx(case["mean_ap"], abs=1e-9)
     there = sorted(set(case["labels"]))
-    metric = MeanAveragePrecision({}, labels)
+    metric = made.metric("map", labels)
     expected = np.mean([case["class_ap"][k] for k in there])
     assert metric.value(metric.prepare(rows), ones)[0] == pytest.approx(expected, abs=1e-9)
 
@@ -47,7 +47,7 @@ def test_log_probabilities_rank_by_their_share_unless_told_otherwise() -> None:
     ]
     ones = np.ones((1, 2))
     for ranked_by, expected in (("probability", 1.0), ("likelihood", 0.75)):
-        metric = MeanAveragePrecision({"ranked_by": ranked_by}, ("a", "b"))
+        metric = made.metric("map", ("a", "b"), ranked_by=ranked_by)
         assert metric.value(metric.prepare(rows), ones)[0] == pytest.approx(expected)
 
 

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from harness.metrics import ScoredSample
-from harness.metrics.retrieval import BiasAtK, Ndkl, RetrievalMaxSkew, RetrievalMinSkew
+from harness.metrics.retrieval import RetrievalMaxSkew
+from tests import made
 
 CASES = json.loads((Path(__file__).parent / "skew_cases.json").read_text(encoding="utf-8"))["cases"]
-NAMES: dict[str, Any] = {"maxskew": RetrievalMaxSkew, "minskew": RetrievalMinSkew, "bias": BiasAtK}
+NAMES = {"maxskew": "retrieval_max_skew", "minskew": "retrieval_min_skew", "bias": "bias_at_k"}
 
 
 def samples(case: dict[str, Any]) -> list[ScoredSample]:
@@ -39,12 +40,12 @@ def test_every_value_of_the_official_code(case: dict[str, Any]) -> None:
         kind, _, k = name.partition("@")
         if kind == "skew":
             for group, skew in expected.items():
-                held = RetrievalMaxSkew({"k": int(k)}, ())
+                held = made.metric("retrieval_max_skew", k=int(k))
                 assert held_skews(held, case)[group] == pytest.approx(skew, abs=1e-12), name
         elif kind == "ndkl":
-            assert value(Ndkl({}, ()), case) == pytest.approx(expected, abs=1e-12)
+            assert value(made.metric("ndkl"), case) == pytest.approx(expected, abs=1e-12)
         else:
-            metric = NAMES[kind]({"k": int(k)}, ())
+            metric = made.metric(NAMES[kind], k=int(k))
             assert value(metric, case) == pytest.approx(expected, abs=1e-12), name
         seen += 1
     assert seen == len(case["expected"]) > 4

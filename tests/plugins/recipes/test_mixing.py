@@ -7,12 +7,13 @@ from random import Random
 
 import pytest
 from harness_recipes.balanced import Balanced
-from harness_recipes.mixing import Joint, Single, shares
+from harness_recipes.mixing import Single, shares
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import UserError
 from harness.training import Example, Measure
+from tests import made
 
 POOL = [Example(f"a{n}", "a", "yes" if n else "no") for n in range(30)] + [
     Example(f"b{n}", "b", "x") for n in range(10)
@@ -38,13 +39,13 @@ MEASURE: Measure = never
 def test_tasks_have_the_shares_their_rule_gives(
     options: dict[str, str | float], counts: dict[str, int]
 ) -> None:
-    epoch = Joint({**options}).epoch(0, POOL, MEASURE, Random(0))
+    epoch = made.recipe("joint", **options).epoch(0, POOL, MEASURE, Random(0))
     assert Counter(POOL[place].task for place in epoch.order) == counts
     assert epoch.figures["samples_of"] == counts
 
 
 def test_no_sample_comes_again_before_all_have_come() -> None:
-    epoch = Joint({"mixing": "uniform"}).epoch(0, POOL, MEASURE, Random(3))
+    epoch = made.recipe("joint", mixing="uniform").epoch(0, POOL, MEASURE, Random(3))
     seen = Counter(place for place in epoch.order if POOL[place].task == "b")
     assert set(seen.values()) == {2}
 

@@ -111,12 +111,12 @@ def load(
     processor: Any = SiglipImageProcessorPil()
     if tower.folder is not None and (tower.folder / "preprocessor_config.json").is_file():
         processor = load_image_processor(tower.folder)
-    aspect = options.get("image_aspect") or "auto"
+    aspect = options["image_aspect"]
     asking = Asking(
         tokenizer=tokenizer,
         conversation=Conversation(end=base.end, system=SYSTEM),
         end=end,
-        score_eos=bool(options.get("score_eos", True)),
+        score_eos=bool(options["score_eos"]),
         processor=processor,
         pad=aspect == "pad"
         or (aspect == "auto" and source.config.get("image_aspect_ratio") == "pad"),

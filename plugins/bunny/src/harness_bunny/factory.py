@@ -12,6 +12,7 @@ from harness.engine.loading import after_load, is_placed, load_arguments
 from harness.engine.released import ReleasedModel, of_features
 from harness.models import Runtime
 
+from harness_bunny.options import OPTIONS
 from harness_bunny.towers import find_tower
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ class Bunny(ReleasedModel):
     """A Bunny checkpoint that is known but not loaded."""
 
     id = "bunny"
+    known = OPTIONS
     example = "v1.1-llama-3-8b"
     said = ("image_aspect", "context", "score_eos")
 

@@ -8,13 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.descriptors import Json
+from harness.descriptors import Json, parse_options
 from harness.engine.checkpoints import Checkpoint, family_of, open_checkpoint, read_json
 from harness.engine.devices import resolve_device, resolve_dtype
 from harness.engine.loading import is_placed, load_arguments, loading_identity
 from harness.engine.weights import user_cache
 from harness.errors import UserError
 from harness.models import Answerer, Runtime
+
+from harness_hf_vlm.options import OPTIONS
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,7 +38,7 @@ class HfVlm:
     """
 
     def __init__(self, options: Mapping[str, Json]) -> None:
-        self._options: dict[str, Any] = dict(options)
+        self._options: dict[str, Any] = parse_options(OPTIONS, options, owner="model 'hf_vlm'")
 
     def identity(self, runtime: Runtime) -> Mapping[str, Json]:
         """Return everything that can change the numbers; see the model contract."""
@@ -48,8 +50,8 @@ class HfVlm:
             "checkpoint": source.identity(memo),
             "dtype": resolve_dtype(runtime.dtype, source.dtype),
             "chat_template": template_hash(source.folder),
-            "prompt_format": str(self._options.get("prompt_format") or "auto"),
-            "score_eos": bool(self._options.get("score_eos", True)),
+            "prompt_format": str(self._options["prompt_format"]),
+            "score_eos": bool(self._options["score_eos"]),
             "trust_remote_code": self._trusts,
             # Its processors and models are not part of the checkpoint.
             "transformers": importlib.metadata.version("transformers"),
@@ -60,7 +62,7 @@ class HfVlm:
         """Load the weights."""
         from harness_hf_vlm.loading import choose
 
-        return choose(self.load_parts(runtime), runtime, str(self._options.get("way") or "auto"))
+        return choose(self.load_parts(runtime), runtime, str(self._options["way"]))
 
     def load_model(self, runtime: Runtime) -> SharedModel:
         """Load the weights as training needs them.

@@ -13,6 +13,8 @@ from harness.engine.released import ReleasedModel, of_features
 from harness.errors import UserError
 from harness.models import Runtime
 
+from harness_llava.options import OPTIONS
+
 if TYPE_CHECKING:
     from harness.engine.answerer import EngineAnswerer
 
@@ -26,6 +28,7 @@ class Llava(ReleasedModel):
     """A LLaVA checkpoint that is known but not loaded."""
 
     id = "llava"
+    known = OPTIONS
     example = "1.5-7b"
     said = ("conversation", "image_aspect", "context", "score_eos")
 
@@ -70,7 +73,7 @@ class Llava(ReleasedModel):
         """Return the checkpoint; see the base."""
         source = super().open()
         found = "original" if "mm_vision_tower" in source.config else "transformers"
-        asked = self.options.get("format") or "auto"
+        asked = self.options["format"]
         if asked not in {"auto", found}:
             raise UserError(
                 f"the checkpoint is in the {found} format, not the {asked} one",

@@ -74,7 +74,7 @@ def load(
     model = load_model(
         LlavaForConditionalGeneration, source, config=config, weights=weights, **loading
     )
-    aspect = options.get("image_aspect") or "auto"
+    aspect = options["image_aspect"]
     pad = aspect == "pad" or (aspect == "auto" and source.config.get("image_aspect_ratio") == "pad")
     form = options.get("conversation")
     asking = Asking(
@@ -82,7 +82,7 @@ def load(
         render=(Conversation(end="</s>") if form == "plain" else VICUNA).render,
         preprocess=partial(square if pad else whole, processor),
         image=None,
-        score_eos=bool(options.get("score_eos", True)),
+        score_eos=bool(options["score_eos"]),
     )
     held = [model.config.text_config.max_position_embeddings]
     if trained := source.config.get("tokenizer_model_max_length"):

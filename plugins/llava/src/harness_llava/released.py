@@ -69,10 +69,10 @@ def load(
     image = _image_token(model, tokenizer, source)
     asking = Asking(
         tokenizer=tokenizer,
-        render=_render(options.get("conversation") or "auto", source, tokenizer, image),
+        render=_render(options["conversation"], source, tokenizer, image),
         preprocess=partial(square if pad else whole, processor),
         image=image,
-        score_eos=bool(options.get("score_eos", True)),
+        score_eos=bool(options["score_eos"]),
     )
     return _MODELS[kind](model, asking, int(options.get("context") or longest), features_key)
 

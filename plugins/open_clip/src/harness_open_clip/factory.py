@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from harness.descriptors import Json
+from harness.descriptors import Json, parse_options
 from harness.engine.devices import resolve_device, resolve_dtype, torch_dtype
 from harness.engine.weights import user_cache
 from harness.errors import UserError
 from harness.models import Runtime
 
+from harness_open_clip.options import OPTIONS
 from harness_open_clip.sources import Encoder, find_encoder
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class DualEncoder:
     """
 
     def __init__(self, options: Mapping[str, Json]) -> None:
-        self._options: dict[str, Any] = dict(options)
+        self._options: dict[str, Any] = parse_options(OPTIONS, options, owner="model 'open_clip'")
 
     def identity(self, runtime: Runtime) -> Mapping[str, Json]:
         """Return everything that can change the numbers; see the model contract."""
@@ -51,7 +52,7 @@ class DualEncoder:
                 "open_clip needs an encoder",
                 fix="-o path=FOLDER, HUB_ID or NAME:TAG, or -o preset=clip-b-32",
             )
-        form = str(self._options.get("format") or "auto")
+        form = str(self._options["format"])
         return find_encoder(str(path), self._options.get("revision"), form)
 
     def _seen(self, source: Encoder, runtime: Runtime) -> dict[str, Json]:
@@ -64,7 +65,7 @@ class DualEncoder:
         }
 
     def _templates(self) -> tuple[str, ...]:
-        said = str(self._options.get("templates") or "")
+        said = str(self._options["templates"])
         found = tuple(one.strip() for one in said.split("|") if one.strip())
         wrong = [one for one in found if one.count("{}") != 1]
         if wrong or not found:

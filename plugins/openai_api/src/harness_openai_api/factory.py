@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
-from harness.descriptors import Json
+from harness.descriptors import Json, parse_options
 from harness.errors import UserError
 from harness.models import Runtime
 
+from harness_openai_api.options import OPTIONS
 from harness_openai_api.secrets import Secret
 
 if TYPE_CHECKING:
@@ -38,16 +39,16 @@ class Endpoint:
     """
 
     def __init__(self, options: Mapping[str, Json]) -> None:
-        self._options: dict[str, Any] = dict(options)
+        self._options: dict[str, Any] = parse_options(OPTIONS, options, owner="model 'openai_api'")
         if not self._options.get("model"):
             raise UserError(
                 "openai_api needs the model's name as the endpoint knows it", fix="-o model=NAME"
             )
         for name, least in _LEAST.items():
-            given = self._options.get(name)
+            given: Any = self._options.get(name)
             if given is not None and not given >= least:
                 raise UserError(f"{given} is less than {least}", where=f"option {name!r}")
-        self._url = _split(str(self._options.get("base_url") or ""))
+        self._url = _split(str(self._options["base_url"]))
         self._extra = _extra(self._options.get("extra_body"))
         self._refuse_key()
 

@@ -13,6 +13,8 @@ from harness.engine.released import ReleasedModel, of_features
 from harness.errors import UserError
 from harness.models import Runtime
 
+from harness_qwen_vl.options import OPTIONS
+
 if TYPE_CHECKING:
     from harness.engine.contract import VisionLanguageModel
 
@@ -23,6 +25,7 @@ class QwenVL(ReleasedModel):
     """A Qwen vision-language checkpoint that is known but not loaded."""
 
     id = "qwen_vl"
+    known = OPTIONS
     example = "chat"
 
     def about(self, source: Checkpoint, memo: Path) -> dict[str, Json]:
@@ -32,7 +35,7 @@ class QwenVL(ReleasedModel):
             return {name: self.options.get(name) for name in _NEWER_ONLY}
         if not self._chat(source):
             return {"prompt_format": "raw"}
-        space = bool(self.options.get("picture_space", True))
+        space = bool(self.options["picture_space"])
         return {"prompt_format": "chatml", "picture_space": space}
 
     def load_model(self, runtime: Runtime) -> VisionLanguageModel:
@@ -40,14 +43,14 @@ class QwenVL(ReleasedModel):
         device = resolve_device(runtime.device)
         source = self.open()
         about = self.identity(runtime)
-        seen, ends = of_features(about), bool(self.options.get("score_eos", True))
+        seen, ends = of_features(about), bool(self.options["score_eos"])
         loading = load_arguments(self.options, runtime, str(about["dtype"]))
         place = None if is_placed(self.options) else device
         model: VisionLanguageModel
         if _is_first(source):
             from harness_qwen_vl.original import OriginalQwenVL
 
-            space = bool(self.options.get("picture_space", True))
+            space = bool(self.options["picture_space"])
             model = OriginalQwenVL(
                 source,
                 chat=self._chat(source),
@@ -93,7 +96,7 @@ class QwenVL(ReleasedModel):
 
     def _chat(self, source: Checkpoint) -> bool:
         """Return whether chats are written as ChatML."""
-        asked = self.options.get("prompt_format") or "auto"
+        asked = self.options["prompt_format"]
         if asked != "auto":
             return bool(asked == "chatml")
         path = source.folder / "generation_config.json"

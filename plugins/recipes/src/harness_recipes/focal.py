@@ -22,7 +22,7 @@ class Focal(FineTune):
 
     def __init__(self, options: Mapping[str, Json]) -> None:
         super().__init__(options)
-        self._gamma = float(str(options.get("gamma", 2.0)))
+        self._gamma = float(str(options["gamma"]))
 
     def loss(self, logprobs: Tensor, mask: Tensor, weights: Tensor) -> Tensor:
         """Return the weighted mean over samples of their focal loss."""

@@ -39,8 +39,8 @@ class Joint(FineTune):
 
     def __init__(self, options: Mapping[str, Json]) -> None:
         super().__init__(options)
-        mixing = options.get("mixing", "proportional")
-        temperature = float(str(options.get("temperature", 2.0)))
+        mixing = options["mixing"]
+        temperature = float(str(options["temperature"]))
         if not temperature > 0:
             raise UserError(f"{temperature:g} is not above 0", where="option 'temperature'")
         powers = {"proportional": 1.0, "uniform": 0.0, "temperature": 1.0 / temperature}

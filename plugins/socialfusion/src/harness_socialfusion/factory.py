@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.descriptors import Json
+from harness.descriptors import Json, parse_options
 from harness.engine.devices import resolve_device, resolve_dtype, torch_dtype
 from harness.engine.loading import after_load, is_placed, load_arguments, loading_identity
 from harness.engine.weights import hash_files, read_header, user_cache
 from harness.errors import UserError
 from harness.models import Runtime
 
+from harness_socialfusion.options import OPTIONS
 from harness_socialfusion.settings import FusionSettings, as_plain, read_settings, settings_of
 from harness_socialfusion.sources import (
     Source,
@@ -40,7 +41,9 @@ class SocialFusion:
     """
 
     def __init__(self, options: Mapping[str, Json]) -> None:
-        self._options: dict[str, Any] = dict(options)
+        self._options: dict[str, Any] = parse_options(
+            OPTIONS, options, owner="model 'socialfusion'"
+        )
         if self._options.get("path") and (
             self._options.get("encoder") or self._options.get("language_model")
         ):
@@ -69,11 +72,11 @@ class SocialFusion:
             "encoder": _about(encoder),
             "language_model": _about(language_model),
             "dtype": self._dtype(runtime, settings, language_model),
-            "score_eos": bool(self._options.get("score_eos", True)),
+            "score_eos": bool(self._options["score_eos"]),
             **loading_identity(self._options, memo),
         }
         if folder is None:
-            about["untrained_seed"] = int(self._options.get("seed") or 0)
+            about["untrained_seed"] = int(self._options["seed"])
         else:
             weights = [folder / "connector.safetensors"]
             if (folder / "adapter").is_dir():
@@ -106,7 +109,7 @@ class SocialFusion:
         placed = is_placed(self._options)
         if folder is None:
             parts = checkpoint.Parts(encoder, language_model)
-            seed = int(self._options.get("seed") or 0)
+            seed = int(self._options["seed"])
             model = checkpoint.create(
                 settings, parts=parts, dtype=dtype, seed=seed, loading=loading
             )
@@ -126,7 +129,7 @@ class SocialFusion:
         return SpokenModel(
             model.eval(),
             encoder=encoder,
-            score_eos=bool(self._options.get("score_eos", True)),
+            score_eos=bool(self._options["score_eos"]),
         )
 
     def _settings(self) -> tuple[FusionSettings, Path | None]:

@@ -137,16 +137,16 @@ def settings_of(options: Mapping[str, Any]) -> FusionSettings:
         language_model=Part(
             id=options["language_model"], revision=options.get("language_model_revision")
         ),
-        encoder_layer=options.get("encoder_layer", -1),
-        encoder_norm=options.get("encoder_norm", True),
+        encoder_layer=options["encoder_layer"],
+        encoder_norm=options["encoder_norm"],
         connector=ConnectorSettings(
-            kind=options.get("connector") or "mlp",
-            layers=options.get("connector_layers", 2),
+            kind=options["connector"],
+            layers=options["connector_layers"],
             hidden=options.get("hidden"),
-            merge=options.get("merge", 1),
-            queries=options.get("queries", 64),
+            merge=options["merge"],
+            queries=options["queries"],
         ),
-        prompt_format=options.get("prompt_format") or "plain",
+        **({"prompt_format": form} if (form := options["prompt_format"]) else {}),
         dtype=options.get("weights"),
     )
 
@@ -154,9 +154,9 @@ def settings_of(options: Mapping[str, Any]) -> FusionSettings:
 def lora_of(options: Mapping[str, Any]) -> LoraSettings:
     """Return the adapters that parsed options name."""
     return LoraSettings(
-        rank=options.get("lora_rank", 16),
-        alpha=options.get("lora_alpha", 32),
-        targets=options.get("lora_targets", "all-linear"),
+        rank=options["lora_rank"],
+        alpha=options["lora_alpha"],
+        targets=options["lora_targets"],
     )
 
 

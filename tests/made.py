@@ -1,0 +1,18 @@
+"""Things that descriptors describe, made with the defaults that they name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.descriptors import load_target, parse_options
+from harness.plugins import plugins
+
+
+def metric(name: str, labels: tuple[str, ...] = (), **options: Any) -> Any:
+    descriptor = plugins().metrics()[name]
+    return load_target(descriptor)(parse_options(descriptor.options, options, owner=name), labels)
+
+
+def recipe(name: str, **options: Any) -> Any:
+    descriptor = plugins().recipes()[name]
+    return load_target(descriptor)(parse_options(descriptor.options, options, owner=name))
