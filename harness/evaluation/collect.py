@@ -81,7 +81,10 @@ class Frame:
 
     @cached_property
     def _sorted(self) -> tuple[Codes, Codes]:
-        return self.clusters.sorted(self._ids)
+        """Order and clusters; names are forgotten, for they take as much again."""
+        found = self.clusters.sorted(self._ids)
+        self.clusters, self._ids = Clusters(), array("Q")
+        return found
 
     @property
     def number(self) -> int:
@@ -107,14 +110,21 @@ class SliceOf:
     name: str
     labels: Labels = field(default_factory=Labels)
     values: dict[str, Value] = field(default_factory=dict)
+    _before: int = 0
 
     def add(self, pair: Sequence[str] | None, problem: str) -> None:
         """Add the next sample: its value and who said so, and what was wrong with its answer."""
         if pair is None:
-            self.labels.add(())
+            # Data without the slice leave nothing here but their number.
+            if self.values:
+                self.labels.add(())
+            else:
+                self._before += 1
             return
         held = self.values.get(pair[0])
         if held is None:
+            if not self.values:
+                self.labels.add_many((), self._before)
             place = self.labels.add(((self.name, pair[0]),))
             held = self.values[pair[0]] = Value(place, pair[1])
         else:
@@ -160,7 +170,7 @@ class Counted:
     def labelled(self, frame: Frame) -> Labelled:
         """Return the statistics with labels, once all samples are in."""
         if self._labelled is None:
-            rows = self._statistics.matrix(self.counts.size)[frame.order]
+            rows = self._statistics.matrix(self.counts.size, frame.order)
             self._labelled = Labelled(
                 _moved(rows, self.counts.columns()),
                 self._labels.codes()[frame.order],

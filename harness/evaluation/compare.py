@@ -251,10 +251,10 @@ class _Both:
         return [(), *((pair,) for pair in sorted(pairs))]
 
     def labelled(self, rows: Matrix) -> Labelled:
-        """Return statistics with the slices' labels."""
+        """Return statistics, in the frame's order, with the slices' labels."""
         frame = self.frame
         return Labelled(
-            rows[frame.order],
+            rows,
             self.labels.codes()[frame.order],
             self.labels.names,
             frame.codes,
@@ -294,7 +294,8 @@ def _differences(
     if one.additive is not None and other.additive is not None:
         metric, size = one.additive, max(one.additive.size, other.additive.size)
         sums = [
-            both.labelled(held.statistics.matrix(size)).by_cluster(parts) for held in (one, other)
+            both.labelled(held.statistics.matrix(size, both.frame.order)).by_cluster(parts)
+            for held in (one, other)
         ]
 
         def finalize(totals: Floats) -> Floats:

@@ -90,6 +90,8 @@ def by_slice(
 
     All values share their bootstrap draws, so that differences have intervals.
     """
+    if not held.values:
+        return [], []
     values = sorted(held.values)
     compared = [name for name in values if held.values[name].n >= MIN_N]
     places = [values.index(name) + 1 for name in compared]
@@ -135,7 +137,7 @@ def _sums_by_group(
 ) -> _ByGroup:
     parts, size = held.parts, metric.size
     labelled = Labelled(
-        collector.statistics.matrix(size)[frame.order],
+        collector.statistics.matrix(size, frame.order),
         held.codes(frame),
         held.labels.names,
         frame.codes,

@@ -40,6 +40,13 @@ class Labels:
         self._codes.append(place)
         return place
 
+    def add_many(self, label: Label, number: int) -> None:
+        """Add the label of so many samples that follow each other."""
+        if number:
+            self._codes.extend(
+                array("i", [self._places.setdefault(label, len(self._places))]) * number
+            )
+
     def again(self, place: int) -> None:
         """Add the next sample's label by what :meth:`add` returned for it."""
         self._codes.append(place)

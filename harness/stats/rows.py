@@ -24,8 +24,9 @@ Codes = NDArray[np.int64]
 
 # Bytes that the counts of one chunk of draws may take; what a metric makes of them comes on top.
 CHUNK_BYTES = 32 * 2**20
-# Clusters compared at a time: keys of all of them at once would outweigh the statistics.
+# Clusters compared at a time: digests of all of them at once would outweigh the statistics.
 _ROWS = 16_384
+_SALTS = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD1B54A32D192ED03))
 # Rows are held densely up to so many bytes, where that is faster.
 _DENSE_BYTES = 2**29
 # Draws of a stratum of at most so many clusters are made all at once.
@@ -119,20 +120,62 @@ def distinct_rows(totals: Matrix, strata: Codes | None = None) -> DistinctRows:
         totals: ``(clusters, size)``; empty rows count.
         strata: ``(clusters,)`` the stratum of each cluster; one stratum by default.
     """
-    held = _joined(strata, totals.shape[0])
-    keys = held.astype(">i8")
-    seen: dict[bytes, list[int]] = {}
-    for start in range(0, totals.shape[0], _ROWS):
-        part = clean(totals[start : start + _ROWS])
-        indices, data = part.indices.astype(np.int64), part.data
-        for row, (begin, end) in enumerate(itertools.pairwise(part.indptr.tolist()), start):
-            key = keys[row].tobytes() + indices[begin:end].tobytes() + data[begin:end].tobytes()
-            found = seen.setdefault(key, [row, 0])
-            found[1] += 1
-    ordered = [seen[key] for key in sorted(seen)]
-    firsts = np.array([first for first, _ in ordered], dtype=np.int64)
-    counts = np.array([count for _, count in ordered], dtype=np.int64)
-    return DistinctRows(clean(totals[firsts]), counts, held[firsts])
+    joined = _joined(strata, totals.shape[0])
+    found = [
+        _merged(
+            joined[start : start + _ROWS],
+            _digests(clean(totals[start : start + _ROWS])),
+            np.arange(start, min(start + _ROWS, totals.shape[0])),
+        )
+        for start in range(0, totals.shape[0], _ROWS)
+    ]
+    if not found:
+        return DistinctRows(clean(totals), joined, joined)
+    groups, digests, firsts, counts = (
+        np.concatenate(held, axis=-1) for held in zip(*found, strict=True)
+    )
+    _, _, firsts, counts = _merged(groups, digests, firsts, counts)
+    return DistinctRows(clean(totals[firsts]), counts, joined[firsts])
+
+
+def _merged(
+    strata: Codes, digests: NDArray[np.uint64], firsts: Codes, counts: Codes | None = None
+) -> tuple[Codes, NDArray[np.uint64], Codes, Codes]:
+    """Return rows of equal stratum and digest as one, sorted by both.
+
+    Args:
+        strata: ``(rows,)``.
+        digests: ``(2, rows)``.
+        firsts: ``(rows,)`` where each stands.
+        counts: ``(rows,)`` how often; once by default.
+    """
+    order = np.lexsort((digests[1], digests[0], strata))
+    strata, digests = strata[order], digests[:, order]
+    changes = (strata[1:] != strata[:-1]) | (digests[:, 1:] != digests[:, :-1]).any(axis=0)
+    starts = np.flatnonzero(np.concatenate([[True], changes]))
+    if counts is None:
+        counted = np.diff(starts, append=len(order))
+    else:
+        counted = np.add.reduceat(counts[order], starts)
+    return strata[starts], digests[:, starts], firsts[order][starts], counted
+
+
+def _digests(rows: Matrix) -> NDArray[np.uint64]:
+    """Return ``(2, rows)``: 128 bits of the content of each row, that of an empty one is zero."""
+    places = rows.indices.astype(np.uint64)
+    bits = np.ascontiguousarray(rows.data).view(np.uint64)
+    found = np.empty((2, rows.shape[0]), dtype=np.uint64)
+    for at, salt in enumerate(_SALTS):
+        ends = np.concatenate([[np.uint64(0)], np.cumsum(_mixed(bits ^ _mixed(places + salt)))])
+        found[at] = ends[rows.indptr[1:]] - ends[rows.indptr[:-1]]
+    return found
+
+
+def _mixed(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return bits that each depend on all of those given (Steele et al. 2014, SplitMix64)."""
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return bits ^ (bits >> np.uint64(31))
 
 
 def _joined(strata: Codes | None, clusters: int) -> Codes:
