@@ -14,6 +14,7 @@ from harness.evaluation.values import overall
 from harness.metrics import ScoredSample
 from harness.metrics.contract import Floats
 from harness.runs.record import MetricValue
+from harness.stats.bootstrap import range_of
 from harness.stats.paired import Paired, paired_ranks, paired_sums
 
 Samples = Sequence[ScoredSample]
@@ -101,6 +102,7 @@ def paired(task: Probed, first: Samples, second: Samples, seed: int) -> Paired:
             frame.codes,
             strata=frame.strata,
             seed=seed,
+            possible=range_of(ranks, prepared),
         )
         return found[0]
     metric, again = one.additive, other.additive
@@ -110,5 +112,9 @@ def paired(task: Probed, first: Samples, second: Samples, seed: int) -> Paired:
     sums = [held.statistics.totals(size, frame.codes, frame.order) for held in (one, other)]
     finalize = metric.finalize
     return paired_sums(
-        lambda totals: finalize(totals)[..., None], *sums, strata=frame.strata, seed=seed
+        lambda totals: finalize(totals)[..., None],
+        *sums,
+        strata=frame.strata,
+        seed=seed,
+        possible=range_of(metric),
     )[0]

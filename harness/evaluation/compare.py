@@ -14,10 +14,11 @@ from harness.evaluation.collect import Collector, Counted, Frame
 from harness.evaluation.intersect import spec_of
 from harness.evaluation.score import Record, scored
 from harness.metrics import ScoredSample
-from harness.metrics.contract import Floats, Label
+from harness.metrics.contract import Bounded, Floats, Label
 from harness.runs.record import EvaluationRecord
 from harness.runs.samples import read_samples
 from harness.specs import MetricSpec, TaskSpec
+from harness.stats.bootstrap import range_of
 from harness.stats.collect import Clusters
 from harness.stats.labelled import Labelled, Labels
 from harness.stats.paired import Paired, corrected, mcnemar, paired_ranks, paired_sums
@@ -301,7 +302,9 @@ def _differences(
         def finalize(totals: Floats) -> Floats:
             return metric.finalize(totals.reshape(*totals.shape[:-1], len(parts), size))
 
-        paired = paired_sums(finalize, *sums, strata=both.frame.strata, seed=seed)
+        paired = paired_sums(
+            finalize, *sums, strata=both.frame.strata, seed=seed, possible=range_of(metric)
+        )
         values = [finalize(_whole(held)[None])[0] for held in sums]
         if getattr(metric, "proportion", False):
             binary = _binary(sums)
@@ -317,9 +320,9 @@ def _differences(
 
 
 def _binary(sums: Sequence[Matrix]) -> float | None:
-    """Return McNemar's p value where each cluster is one sample."""
+    """Return McNemar's p value where each cluster is one sample, right or wrong."""
     (right, trials), (now, again) = (held[:, :2].toarray().T for held in sums)
-    if (trials != 1).any() or (again != 1).any():
+    if (trials != 1).any() or (again != 1).any() or not np.isin((right, now), (0.0, 1.0)).all():
         return None
     return mcnemar(int(((now == 1) & (right == 0)).sum()), int(((now == 0) & (right == 1)).sum()))
 
@@ -353,7 +356,8 @@ def _of_ranks(
 
     ones, zeros = np.ones((1, n)), np.zeros((1, n))
     values = [value(np.hstack([ones, zeros]))[0], value(np.hstack([zeros, ones]))[0]]
-    return paired_ranks(value, codes, strata=strata, seed=seed), values
+    possible = range_of(metric, prepared[0])
+    return paired_ranks(value, codes, strata=strata, seed=seed, possible=possible), values
 
 
 def _of_groups(
@@ -374,7 +378,9 @@ def _of_groups(
         return settled.combine(components)[:, np.newaxis]
 
     values = [finalize(held[None])[0] for held in totals]
-    return paired_sums(finalize, *sums, strata=both.frame.strata, seed=seed), values
+    possible = settled.range() if isinstance(settled, Bounded) else (None, None)
+    found = paired_sums(finalize, *sums, strata=both.frame.strata, seed=seed, possible=possible)
+    return found, values
 
 
 def _whole(sums: Matrix) -> Floats:

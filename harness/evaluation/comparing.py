@@ -9,11 +9,11 @@ import numpy as np
 
 from harness.evaluation.collect import Collector, Counted, Frame
 from harness.evaluation.values import valued
-from harness.metrics.contract import Comparison, Floats, Rows
-from harness.runs.record import Detail, DetailRow, Interval, MetricValue
+from harness.metrics.contract import Bounded, Comparison, Floats, Rows
+from harness.runs.record import Detail, DetailRow, MetricValue, Range
 from harness.specs import fingerprint
 from harness.stats.bootstrap import resampled
-from harness.stats.intervals import BAND, LEVEL, PERCENTILE, Resampled, band, few
+from harness.stats.intervals import BAND, LEVEL, PERCENTILE, Resampled, around, banded, bands_at
 from harness.stats.labelled import PERMUTATIONS, chance
 from harness.stats.rows import distinct_rows
 
@@ -25,6 +25,8 @@ class _Found:
     components: Resampled
     low: Floats
     high: Floats
+    inner: tuple[Floats, Floats]
+    outer: tuple[Floats, Floats]
     permuted: Floats
     within: bool
     totals: Floats
@@ -47,20 +49,19 @@ class Compared:
             return valued(collector.spec, float("nan"), None)
         found, settled = self._settled(collector, counts)
         value = float(settled.combine(found.components.value))
+        possible: Range = settled.range() if isinstance(settled, Bounded) else (None, None)
         interval = None
         if np.isfinite(value) and self._frame.number > 1:
-            interval = Interval(
-                float(settled.combine(found.low)),
-                float(settled.combine(found.high)),
-                LEVEL,
-                BAND,
-                len(found.components.drawn),
-                few(self._frame.number),
+            ends, inner, outer = (
+                (float(settled.combine(low)), float(settled.combine(high)))
+                for low, high in ((found.low, found.high), found.inner, found.outer)
             )
+            draws = len(found.components.drawn)
+            interval = banded(ends, inner, outer, draws, self._frame.number).within(possible)
         expected = chance(
             value, settled.combine(found.permuted), metric.extreme, within=found.within
         )
-        return valued(collector.spec, value, interval, expected)
+        return valued(collector.spec, value, interval, expected, possible)
 
     def details(self) -> list[Detail]:
         """Return the tables beside the values given so far."""
@@ -102,13 +103,25 @@ class Compared:
             seed=self._seed,
             jackknife=False,
         )
-        low, high = band(components.value, components.drawn)
+        levels = LEVEL, *around(len(components.drawn))
+        ends, inner, outer = (
+            _possible(settled, *held)
+            for held in bands_at(components.value, components.drawn, levels)
+        )
         drawn = labelled.permuted(parts, PERMUTATIONS, self._seed)
         permuted = np.stack([settled.components(sums) for sums in drawn])
-        held = _Found(components, low, high, permuted, labelled.within, totals)
+        held = _Found(components, *ends, inner, outer, permuted, labelled.within, totals)
         self._found[key] = held
         self._details[key] = collector, [collector.spec.column]
         return held, settled
+
+
+def _possible(settled: Comparison, low: Floats, high: Floats) -> tuple[Floats, Floats]:
+    """Return a band cut to what each component can be."""
+    if not isinstance(settled, Bounded):
+        return low, high
+    least, most = settled.bounds()
+    return np.clip(low, least, most), np.clip(high, least, most)
 
 
 def _percentiles(drawn: Floats) -> tuple[Floats, Floats]:
@@ -130,6 +143,8 @@ def _detail(
 ) -> Detail:
     none = np.full(len(rows.keys), np.nan)
     lows, highs = (none if held is None else held for held in (low, high))
+    # Where every draw gives the same value, an interval would say nothing.
+    lows, highs = (np.where(lows == highs, np.nan, held) for held in (lows, highs))
     counts = {name: _plain(held) for name, held in rows.counts.items()}
     return Detail(
         name=rows.name,

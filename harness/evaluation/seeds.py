@@ -11,7 +11,7 @@ from scipy.stats import ttest_1samp
 from harness.errors import UserError
 from harness.evaluation.compare import refuse_different
 from harness.runs.record import EvaluationRecord, MetricValue
-from harness.stats.intervals import over_seeds
+from harness.stats.intervals import of_difference, over_seeds
 from harness.stats.paired import Paired, corrected
 from harness.tables.duplicates import Seed, seed_of
 
@@ -130,9 +130,10 @@ def _difference(
     differences = [b - a for a, b in known]
     n = len(known)
     vary = len(set(differences)) > 1
+    spread = over_seeds(differences) if vary else None
     paired = Paired(
         difference=math.fsum(differences) / n,
-        interval=over_seeds(differences) if vary else None,
+        interval=spread and spread.within(of_difference(head.range)),
         p=float(ttest_1samp(differences, 0.0).pvalue) if vary else None,
         detectable=None,
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array
 
+from harness.errors import PluginError
 from harness.evaluation.collect import Collector, Frame, SliceOf
 from harness.metrics import AdditiveMetric, RankMetric, ScoredSample
 from harness.metrics.contract import Floats
@@ -17,31 +18,52 @@ from harness.runs.record import (
     Interval,
     Measure,
     MetricValue,
+    Range,
     SliceValue,
 )
 from harness.specs import MetricSpec
 from harness.stats.bootstrap import (
     additive_interval,
     cluster_rows,
-    plain,
+    of_proportion,
+    of_units,
+    range_of,
     rank_interval,
     ranks_resampled,
     resampled,
 )
 from harness.stats.collect import Codes, counted
 from harness.stats.groups import MEASURES, MIN_N, bands, extreme_of, measures
-from harness.stats.intervals import BAND, LEVEL, Resampled, few, wilson
+from harness.stats.groups import range_of as groups_range
+from harness.stats.intervals import LEVEL, Resampled, around, banded
 from harness.stats.labelled import PERMUTATIONS, Labelled, chance
 from harness.stats.rows import DistinctRows, Matrix, distinct_rows
 
 Samples = Sequence[ScoredSample]
+_SLACK = 1e-9
 
 
 def valued(
-    spec: MetricSpec, value: float, interval: Interval | None, chance: Chance | None = None
+    spec: MetricSpec,
+    value: float,
+    interval: Interval | None,
+    chance: Chance | None = None,
+    possible: Range = (None, None),
 ) -> MetricValue:
-    """Return a metric's value as it is recorded; undefined ones are ``None``."""
+    """Return a metric's value as it is recorded; undefined ones are ``None``.
+
+    Raises:
+        PluginError: the value is not in the range that the metric declares.
+    """
     defined = bool(np.isfinite(value))
+    low, high = possible
+    if defined and not (
+        (low is None or value >= low - _SLACK) and (high is None or value <= high + _SLACK)
+    ):
+        raise PluginError(
+            f"metric {spec.id!r} gives {value:g}, outside the range {low} to {high} it declares",
+            fix="the plugin that brings it declares another range, or mends the value",
+        )
     return MetricValue(
         id=spec.id,
         column=spec.column,
@@ -52,12 +74,14 @@ def valued(
         interval=interval if defined else None,
         options=dict(spec.options),
         chance=chance if defined else None,
+        range=possible,
     )
 
 
 def overall(collector: Collector, frame: Frame, kept: Samples, seed: int) -> MetricValue:
     """Return a metric of sums or ranks over all scored samples."""
     value, interval = float("nan"), None
+    possible = range_of(collector.additive)
     if len(frame.codes) and collector.additive is not None:
         metric = collector.additive
         totals = collector.statistics.totals(metric.size, frame.codes, frame.order)
@@ -67,10 +91,10 @@ def overall(collector: Collector, frame: Frame, kept: Samples, seed: int) -> Met
         places = _takes(collector, ordered)
         codes = frame.codes[places]
         strata = None if frame.strata is None else frame.strata[np.unique(codes)]
-        value, interval = rank_interval(
-            collector.ranks, [ordered[place] for place in places], codes, strata=strata, seed=seed
-        )
-    return valued(collector.spec, value, interval)
+        samples = [ordered[place] for place in places]
+        value, interval = rank_interval(collector.ranks, samples, codes, strata=strata, seed=seed)
+        possible = range_of(collector.ranks, collector.ranks.prepare(samples))
+    return valued(collector.spec, value, interval, None, possible)
 
 
 @dataclass(frozen=True)
@@ -79,6 +103,7 @@ class _ByGroup:
 
     found: Resampled
     intervals: Sequence[Interval | None]
+    ranges: Sequence[Range]
     permuted: Callable[[], Iterator[Floats]]
     within: bool
 
@@ -103,7 +128,8 @@ def by_slice(
         found = _by_group(collector, held, frame, kept, seed)
         for place, column in enumerate(columns, 1):
             value, interval = float(found.found.value[place]), found.intervals[place]
-            column.append(valued(collector.spec, value, interval))
+            possible = found.ranges[place]
+            column.append(valued(collector.spec, value, interval, None, possible))
         if len(values) > 1:
             comparisons.append(_compared(collector.spec, held, found, places, compared))
     codes = held.codes(frame)
@@ -149,7 +175,7 @@ def _sums_by_group(
     def values(totals: Floats) -> Floats:
         return metric.finalize(totals.reshape(*totals.shape[:-1], len(parts), size))
 
-    found = resampled(values, rows, seed=seed)
+    found = resampled(values, rows, seed=seed, numbers=_pairs(held))
     intervals: list[Interval | None] = [None]
     for place in range(1, len(parts)):
         clusters = _clusters(labelled, held, place, frame)
@@ -159,7 +185,12 @@ def _sums_by_group(
         for totals in labelled.permuted(parts, PERMUTATIONS, seed):
             yield metric.finalize(totals)
 
-    return _ByGroup(found, intervals, permuted, labelled.within)
+    return _ByGroup(found, intervals, [range_of(metric)] * len(parts), permuted, labelled.within)
+
+
+def _pairs(held: SliceOf) -> int:
+    """Return how many numbers comparing all values of a slice takes."""
+    return len(held.values) * (len(held.values) - 1) // 2
 
 
 def _clusters(labelled: Labelled, held: SliceOf, place: int, frame: Frame) -> int:
@@ -170,16 +201,17 @@ def _clusters(labelled: Labelled, held: SliceOf, place: int, frame: Frame) -> in
 def _interval(
     metric: AdditiveMetric, rows: DistinctRows, found: Resampled, place: int, clusters: int
 ) -> Interval | None:
-    """Return one part's interval: Wilson's for a plain proportion."""
+    """Return one part's interval: Wilson's for a proportion that has one."""
     if clusters < 2 or not np.isfinite(found.value[place]):
         return None
     if getattr(metric, "proportion", False):
         columns = slice(place * metric.size, (place + 1) * metric.size)
         part = DistinctRows(rows.rows[:, columns], rows.counts, rows.strata)
-        totals = part.sums(rows.counts[np.newaxis, :].astype(np.float64))[0]
-        if plain(part, totals):
-            return wilson(float(totals[0]), float(totals[1]))
-    return found.at(place).interval(clusters=clusters)
+        wilsons = of_proportion(part)
+        if wilsons is not None:
+            return wilsons
+    interval = found.at(place).interval(clusters=clusters)
+    return interval and interval.within(range_of(metric))
 
 
 def _ranks_by_group(  # noqa: PLR0913, PLR0917  the twin of _sums_by_group, with samples
@@ -204,11 +236,18 @@ def _ranks_by_group(  # noqa: PLR0913, PLR0917  the twin of _sums_by_group, with
         pairs = zip(prepared, members, strict=True)
         return np.stack([metric.value(one, weights[:, part]) for one, part in pairs], axis=-1)
 
-    found = ranks_resampled(values, codes, cluster_rows(len(named), strata), seed=seed)
-    intervals = [
-        found.at(place).interval(clusters=len(np.unique(codes[part])))
-        for place, part in enumerate(members)
-    ]
+    found = ranks_resampled(
+        values, codes, cluster_rows(len(named), strata), seed=seed, numbers=_pairs(held)
+    )
+    ranges = [range_of(metric, one) for one in prepared]
+    intervals = []
+    for place, (part, one) in enumerate(zip(members, prepared, strict=True)):
+        here, own = np.unique(codes[part], return_inverse=True)
+        of_part = None if strata is None else strata[here]
+        interval = of_units(metric, one, own, of_part) if len(here) > 1 else None
+        if interval is None:
+            interval = found.at(place).interval(clusters=len(here))
+        intervals.append(interval and interval.within(ranges[place]))
     nothing: Matrix = csr_array((len(samples), 0))
     labelled = Labelled(
         nothing, labels, held.labels.names, codes, counted(frame.sources[takes]), strata
@@ -219,7 +258,7 @@ def _ranks_by_group(  # noqa: PLR0913, PLR0917  the twin of _sums_by_group, with
             weights = np.stack([np.ones(len(drawn)), *(drawn == code for code in numbers)])
             yield metric.value(prepared[0], weights.astype(np.float64))
 
-    return _ByGroup(found, intervals, permuted, labelled.within)
+    return _ByGroup(found, intervals, ranges, permuted, labelled.within)
 
 
 def _compared(
@@ -231,23 +270,20 @@ def _compared(
     whole = found.found
     value = of(whole.value)
     null = np.empty((0, len(MEASURES)))
-    ends: Sequence[tuple[float, float] | None] = [None] * len(MEASURES)
+    ends: list[Interval | None] = [None] * len(MEASURES)
     if np.isfinite(value).any():
         null = of(np.stack(list(found.permuted())))
         if whole.clusters > 1:
-            held_ends = [0, *places]
-            ends = bands(whole.value[held_ends], whole.drawn[:, held_ends], spec.direction)
+            ends = _bands(whole, [0, *places], spec.direction, found.ranges[0])
     listed = []
     for at, name in enumerate(MEASURES):
         measured, extreme = float(value[at]), extreme_of(name, spec.direction)
-        here, end = np.isfinite(measured), ends[at]
+        here = bool(np.isfinite(measured))
         listed.append(
             Measure(
                 name,
                 measured if here else None,
-                Interval(*end, LEVEL, BAND, len(whole.drawn), few(whole.clusters))
-                if here and end is not None
-                else None,
+                ends[at] if here else None,
                 chance(measured, null[:, at], extreme, within=found.within) if here else None,
             )
         )
@@ -265,6 +301,24 @@ def _compared(
         left_out=tuple(name for name in sorted(held.values) if name not in names),
         measures=tuple(listed),
     )
+
+
+def _bands(
+    whole: Resampled, places: Sequence[int], direction: str, possible: Range
+) -> list[Interval | None]:
+    """Return the interval of each measure, with what the number of draws leaves open."""
+    value, drawn = whole.value[list(places)], whole.drawn[:, list(places)]
+    ends, inner, outer = (
+        bands(value, drawn, direction, level) for level in (LEVEL, *around(len(drawn)))
+    )
+    found: list[Interval | None] = []
+    for name, end, near, far in zip(MEASURES, ends, inner, outer, strict=True):
+        if end is None or near is None or far is None:
+            found.append(None)
+            continue
+        held = banded(end, near, far, len(drawn), whole.clusters)
+        found.append(held.within(groups_range(name, possible)))
+    return found
 
 
 def _takes(collector: Collector, kept: Samples) -> Codes:

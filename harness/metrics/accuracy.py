@@ -15,6 +15,7 @@ class Accuracy:
 
     size = 2
     proportion = True
+    range = (0.0, 1.0)
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         del options, labels
@@ -34,6 +35,8 @@ class MeanClassAccuracy:
     Equals scikit-learn's ``balanced_accuracy_score``. A class without samples leaves the mean, or
     counts as 0 with the option ``absent_class=zero``.
     """
+
+    range = (0.0, 1.0)
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         self._classes = Classes(labels)
@@ -58,6 +61,7 @@ class Recall:
 
     size = 2
     proportion = True
+    range = (0.0, 1.0)
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         self._classes = Classes(labels)

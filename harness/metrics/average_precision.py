@@ -47,6 +47,8 @@ class MeanAveragePrecision:
     unparsed one gets the lowest score there is in every class.
     """
 
+    range = (0.0, 1.0)
+
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         self._classes = Classes(labels)
         self._absent: Absent = absent_class(options)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.descriptors import Json
+from harness.runs.record import Range
 
 Floats = NDArray[np.float64]
 Label = tuple[tuple[str, str], ...]
@@ -51,8 +52,12 @@ class ScoredSample:
 class AdditiveMetric(Protocol):
     """A metric of sums: a bootstrap is then one matrix product.
 
-    A metric whose statistics are right answers at 0 and answers at 1, and whose value is their
-    ratio, may say ``proportion = True``: it gets a Wilson interval where samples are independent.
+    A metric of any kind may say between which values it lies, ``range = (0.0, 1.0)`` (``None`` for
+    no end): no interval reads beyond. A value outside it is an error of the plugin.
+
+    A metric whose statistics are right answers at 0 (or shares of one, from 0 to 1) and answers at
+    1, and whose value is their ratio, may say ``proportion = True``: it gets a Wilson interval
+    where answers are right or wrong and samples are independent, and where all are alike.
 
     Attributes:
         size: Length of the statistics vector; it may grow while samples come, and positions that
@@ -116,6 +121,24 @@ class TellsNotes(Protocol):
         ...
 
 
+@runtime_checkable
+class RangeOfData(Protocol):
+    """A metric of ranks whose range follows from the data, such as from shares of groups."""
+
+    def range_of(self, prepared: Any) -> Range:
+        """Return between which values it lies, from what it prepared."""
+        ...
+
+
+@runtime_checkable
+class HasUnits(Protocol):
+    """A metric of ranks that is the share of units that are right, such as of questions."""
+
+    def units(self, prepared: Any) -> tuple[NDArray[np.intp], Floats]:
+        """Return ``(units,)`` the place of one sample of each, and 1 where it is right, else 0."""
+        ...
+
+
 class GroupCounts(Protocol):
     """Statistics of a metric that compares groups; metrics with equal keys share them.
 
@@ -170,7 +193,8 @@ class Comparison(Protocol):
     """A metric of groups with everything settled that the whole data decide.
 
     The value is ``combine(components(totals))``. ``combine`` never falls when a component rises,
-    so that a band of the components gives a band of the value.
+    so that a band of the components gives a band of the value. It may say between which values
+    these lie (:class:`Bounded`).
     """
 
     def components(self, totals: Floats) -> Floats:
@@ -183,6 +207,19 @@ class Comparison(Protocol):
 
     def tables(self, components: Floats) -> Sequence[Rows]:
         """Return the tables beside the number, for any leading axes."""
+        ...
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """A comparison that says between which values its numbers lie on these data."""
+
+    def bounds(self) -> tuple[Floats, Floats]:
+        """Return the least and the greatest of each component, ``(components,)`` each."""
+        ...
+
+    def range(self) -> Range:
+        """Return between which values the number lies that :meth:`Comparison.combine` gives."""
         ...
 
 

@@ -19,6 +19,7 @@ class F1Micro:
 
     size = 2
     proportion = True
+    range = (0.0, 1.0)
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         del options
@@ -40,6 +41,8 @@ class F1Macro:
     Equals scikit-learn's ``f1_score(average="macro")``. A class that neither a target nor an
     answer names leaves the mean, or counts as 0 with the option ``absent_class=zero``.
     """
+
+    range = (0.0, 1.0)
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         self._classes = Classes(labels)

@@ -53,6 +53,7 @@ class _MeanDistance(ABC):
     """A mean over samples, in shares of width and height; the farthest corner when unparsed."""
 
     size = 2
+    range = (0.0, None)
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         del options, labels

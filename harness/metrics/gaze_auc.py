@@ -31,6 +31,7 @@ class GazeAuc:
     """
 
     size = 2
+    range = (0.0, 1.0)
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         del labels

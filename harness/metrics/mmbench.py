@@ -43,6 +43,8 @@ class CircularAccuracy:
     ``notes`` counts both, and questions with one letter right in two rounds, which are counted.
     """
 
+    range = (0.0, 1.0)
+
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         del options, labels
 
@@ -70,6 +72,10 @@ class CircularAccuracy:
                 told[reason] = told.get(reason, 0) + 1
         return told
 
+    def units(self, prepared: Questions) -> tuple[NDArray[np.intp], Floats]:
+        """Return each question's first sample, and 1 where it is right."""
+        return prepared.first, prepared.right
+
     def value(self, prepared: Questions, weights: Floats) -> Floats:
         """Return the share of right questions under each row of weights."""
         drawn = weights[:, prepared.first]
@@ -83,6 +89,8 @@ class VanillaAccuracy:
     """
 
     size = 2
+    proportion = True
+    range = (0.0, 1.0)
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         del options, labels

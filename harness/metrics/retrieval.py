@@ -20,6 +20,7 @@ from harness.errors import DataError, UserError
 from harness.metrics._classes import ratio
 from harness.metrics.contract import Floats, ScoredSample
 from harness.metrics.skew import highest, lowest, mean_there
+from harness.runs.record import Range
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,12 @@ class _Retrieval(ABC):
             held = (held > 0).astype(np.float64)
         return ratio(held, held.sum(axis=-1, keepdims=True))
 
+    def greatest(self, prepared: tuple[Query, ...]) -> float:
+        """Return the skew of the value with the least desired share, were it all there is."""
+        shares = [self.desired(query, np.ones((1, len(query.order))))[0] for query in prepared]
+        least = [share[share > 0].min() for share in shares if (share > 0).any()]
+        return -math.log(min(least)) if least else 0.0
+
 
 class _RetrievalSkew(_Retrieval):
     """Skew@K: ``ln(share in the first k / desired share)`` of each value, then the extreme."""
@@ -122,6 +129,10 @@ class RetrievalMaxSkew(_RetrievalSkew):
     debias-vision-lang.
     """
 
+    def range_of(self, prepared: tuple[Query, ...]) -> Range:
+        """Return from 0, as one value has at least its share, to the skew of all being one."""
+        return 0.0, self.greatest(prepared)
+
     def pick(self, skews: Floats) -> Floats:
         """Return the highest."""
         found = highest(skews)
@@ -130,6 +141,11 @@ class RetrievalMaxSkew(_RetrievalSkew):
 
 class RetrievalMinSkew(_RetrievalSkew):
     """Mean over concepts of the lowest Skew@K."""
+
+    def range_of(self, prepared: tuple[Query, ...]) -> Range:
+        """Return from one image of k for all, to 0 where no share is raised to 1 / k."""
+        least = -math.log(max((self.k(query) for query in prepared), default=1))
+        return least, 0.0 if self._zero == "zero" else self.greatest(prepared)
 
     def pick(self, skews: Floats) -> Floats:
         """Return the lowest."""
@@ -141,6 +157,8 @@ class BiasAtK(_Retrieval):
 
     VisoGender's ``bias@k``, with ``first`` masculine and ``second`` feminine.
     """
+
+    range = (-1.0, 1.0)
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         super().__init__(options, labels)
@@ -170,6 +188,10 @@ class Ndkl(_Retrieval):
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         super().__init__(options, labels)
         self._divergence = options["form"] == "divergence"
+
+    def range_of(self, prepared: tuple[Query, ...]) -> Range:
+        """Return what a divergence can be; the weighted skew is at most 1 / e (Jensen)."""
+        return (0.0, self.greatest(prepared)) if self._divergence else (None, 1 / math.e)
 
     def query(self, query: Query, weights: Floats) -> Floats:
         """Return a concept's NDKL; an image drawn twice stands twice in the ranking."""

@@ -8,7 +8,7 @@ al. 2019 with "assigned to C" in the place of "in the top k"; every choice is an
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +19,7 @@ from harness.descriptors import Json
 from harness.errors import DataError, UserError
 from harness.metrics._classes import ratio
 from harness.metrics.contract import Floats, Label, Rows, ScoredSample
+from harness.runs.record import Range
 
 
 class SkewCounts:
@@ -157,6 +158,11 @@ class Rule:
     zero: Literal["add_alpha", "one_over_k", "zero"] = "add_alpha"
     alpha: float = 1.0
 
+    @property
+    def keeps(self) -> bool:
+        """Whether a share of zero has a skew."""
+        return self.zero != "add_alpha" or self.alpha > 0
+
     def skew(self, asked: Floats, assigned: Floats) -> Floats:
         """Return the skew of each value of one attribute.
 
@@ -168,14 +174,8 @@ class Rule:
             ``(..., values, concepts)``; NaN for a value without images and where nothing was
             assigned.
         """
-        there = asked > 0
+        there, desired = asked > 0, self.shares(asked)
         k = assigned.sum(axis=-2, keepdims=True)
-        if self.desired == "pool":
-            desired = ratio(asked, asked.sum(axis=-2, keepdims=True))
-        else:
-            desired = ratio(
-                there.astype(np.float64), there.sum(axis=-2, keepdims=True).astype(float)
-            )
         if self.zero == "add_alpha":
             share = ratio(assigned + self.alpha * desired, k + self.alpha)
         else:
@@ -187,15 +187,20 @@ class Rule:
             found = np.where(known & (assigned == 0), 0.0, found)
         return found
 
+    def shares(self, asked: Floats) -> Floats:
+        """Return the desired share of each value, ``(..., values, concepts)``."""
+        held = asked if self.desired == "pool" else (asked > 0).astype(np.float64)
+        return ratio(held, held.sum(axis=-2, keepdims=True))
+
 
 class _Settled:
     """Skew of every attribute value at every concept, with the concepts that count settled."""
 
     def __init__(  # noqa: PLR0913, PLR0917  what a rule, the counts and the data say
         self, counts: SkewCounts, parts: Sequence[Label], totals: Floats, rule: Rule,
-        least: float, pick: Callable[[Floats], Floats],
+        least: float, metric: MinSkew,
     ) -> None:  # fmt: skip
-        self._counts, self._parts, self._rule, self._pick = counts, parts, rule, pick
+        self._counts, self._parts, self._rule, self._metric = counts, parts, rule, metric
         kinds: dict[tuple[str, ...], list[int]] = {}
         for place, part in enumerate(parts[1:], 1):
             kinds.setdefault(tuple(name for name, _ in part), []).append(place)
@@ -217,7 +222,30 @@ class _Settled:
 
     def combine(self, components: Floats) -> Floats:
         """Return the mean over concepts of the extreme over values."""
-        return mean_there(self._pick(self._by_concept(components)))
+        return mean_there(self._metric.pick(self._by_concept(components)))
+
+    def bounds(self) -> tuple[Floats, Floats]:
+        """Return what each skew can be among these people: at most all that is assigned is one's.
+
+        No share is too small where images are many, so there is no least skew.
+        """
+        least = np.zeros((len(self._parts) - 1, self._asked.shape[-1]))
+        for places in self._kinds:
+            least[places - 1] = self._rule.shares(self._asked[places])
+        most = np.full(least.size, np.inf)
+        np.log(least.T.reshape(-1), out=most, where=least.T.reshape(-1) > 0)
+        most = np.abs(most)
+        return np.full(most.shape, -np.inf), most
+
+    def range(self) -> Range:
+        """Return where the extreme lies: one value has at least its share, one at most."""
+        most = self.bounds()[1]
+        greatest = float(np.max(most[np.isfinite(most)], initial=0.0))
+        if self._metric.extreme == "high":
+            return 0.0, greatest
+        # A share of zero that is raised to 1 / k, or left out, may leave all others above theirs.
+        replaced = self._rule.zero == "one_over_k" or not self._rule.keeps
+        return None, greatest if replaced else 0.0
 
     def tables(self, components: Floats) -> list[Rows]:
         """Return skew by attribute value, by concept, and by both."""
@@ -262,7 +290,7 @@ class MinSkew:
 
     def settle(self, counts: SkewCounts, parts: Sequence[Label], totals: Floats) -> _Settled:
         """Return the comparison; which concepts have enough images is settled here."""
-        return _Settled(counts, parts, totals, self._rule, self._least, self.pick)
+        return _Settled(counts, parts, totals, self._rule, self._least, self)
 
     def beside(self, counts: SkewCounts, labels: Sequence[Label], totals: Floats) -> list[Rows]:
         """Return skew by intersection, where labels hold more than one attribute."""
@@ -272,7 +300,7 @@ class MinSkew:
         order = sorted(places, key=lambda place: [*zip(*labels[place], strict=True)])
         parts = [(), *(labels[place] for place in order)]
         held = np.concatenate([totals.sum(axis=0, keepdims=True), totals[order]])
-        settled = _Settled(counts, parts, held, self._rule, self._least, self.pick)
+        settled = _Settled(counts, parts, held, self._rule, self._least, self)
         first = settled.tables(settled.components(held))[0]
         return [Rows("skew by intersection", first.keys, first.values, first.counts)]
 
@@ -296,6 +324,7 @@ class YesRate:
 
     size = 2
     proportion = True
+    range = (0.0, 1.0)
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         del labels

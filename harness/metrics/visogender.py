@@ -15,6 +15,7 @@ from harness.descriptors import Json
 from harness.errors import DataError, UserError
 from harness.metrics._classes import ratio
 from harness.metrics.contract import Floats, ScoredSample
+from harness.runs.record import Range
 
 CONTEXTS = ("single", "two")
 PAIRS = ("same", "different")
@@ -33,6 +34,7 @@ class ResolutionAccuracy:
     """
 
     size = 8
+    range: Range = (0.0, 1.0)
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         del labels
@@ -100,6 +102,8 @@ class ResolutionAccuracy:
 
 class GenderGap(ResolutionAccuracy):
     """Masculine accuracy minus feminine accuracy, signed; the mean over contexts."""
+
+    range: Range = (-1.0, 1.0)
 
     def _of_context(self, accuracies: Floats) -> Floats:
         return self._round(accuracies[..., 0] - accuracies[..., 1])

@@ -30,6 +30,8 @@ class _MeanAgreement(ABC):
     """Mean over samples of their agreement, in ``[0, 1]``; an unparsed answer scores 0."""
 
     size = 2
+    proportion = True
+    range = (0.0, 1.0)
 
     def statistics(self, sample: ScoredSample) -> Mapping[int, float]:
         """Return the score at 0 and the sample at 1."""

@@ -208,7 +208,8 @@ def _metric(value: Mapping[str, Any]) -> MetricValue:
     _text(value["column"])
     if not isinstance(value["scale"], int | float):
         raise TypeError(f"{value['scale']!r} is no scale")
-    return MetricValue(**{**value, **_sureness(value)})
+    low, high = value.get("range", (None, None))
+    return MetricValue(**{**value, **_sureness(value), "range": (low, high)})
 
 
 def _sureness(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,12 +14,15 @@ Files of an evaluation directory::
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.descriptors import Direction, Json
 
 FORMAT = 1
+
+Range = tuple[float | None, float | None]
+"""The lowest and the highest value that a number can have; ``None`` where there is no end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,9 @@ class Interval:
         method: Such as ``cluster bootstrap, percentile``.
         draws: Bootstrap draws; 0 for closed forms.
         warning: What stands beside it, such as too few clusters; empty for nothing.
+        low_error: Monte-Carlo standard error of the lower end: how far it moves with the seed of
+            the draws; ``None`` for closed forms.
+        high_error: Of the upper end.
     """
 
     low: float
@@ -38,6 +44,18 @@ class Interval:
     method: str
     draws: int = 0
     warning: str = ""
+    low_error: float | None = None
+    high_error: float | None = None
+
+    def within(self, possible: Range | None) -> Interval:
+        """Return the interval cut to what is possible; an end that is cut has no error left."""
+        least, most = possible or (None, None)
+        found = self
+        if least is not None and found.low < least:
+            found = replace(found, low=least, low_error=found.low_error and 0.0)
+        if most is not None and found.high > most:
+            found = replace(found, high=most, high_error=found.high_error and 0.0)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +80,11 @@ class Chance:
 
 @dataclass(frozen=True, slots=True)
 class MetricValue:
-    """One metric's value; ``value`` is ``None`` when it is not defined on these samples."""
+    """One metric's value; ``value`` is ``None`` when it is not defined on these samples.
+
+    Attributes:
+        range: Between which values it lies on these samples, as the metric declares it.
+    """
 
     id: str
     column: str
@@ -73,6 +95,7 @@ class MetricValue:
     interval: Interval | None
     options: Mapping[str, Json] = field(default_factory=dict)
     chance: Chance | None = None
+    range: Range = (None, None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,23 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 
-from harness.metrics.contract import AdditiveMetric, Floats, RankMetric, ScoredSample
-from harness.runs.record import Interval
-from harness.stats.intervals import DRAWS, LEVEL, Resampled, wilson
+from harness.metrics.contract import (
+    AdditiveMetric,
+    Floats,
+    HasUnits,
+    RangeOfData,
+    RankMetric,
+    ScoredSample,
+)
+from harness.runs.record import Interval, Range
+from harness.stats.intervals import (
+    LEVEL,
+    WILSON_CLUSTERS,
+    Resampled,
+    enough,
+    enough_of_ranks,
+    wilson,
+)
 from harness.stats.rows import Codes, DistinctRows, Matrix, distinct_rows
 
 Estimate = tuple[float, Interval | None]
@@ -26,7 +40,7 @@ def additive_interval(  # noqa: PLR0913  the settings of a bootstrap
     cluster_totals: Matrix,
     *,
     strata: Codes | None = None,
-    draws: int = DRAWS,
+    draws: int | None = None,
     level: float = LEVEL,
     seed: int = 0,
 ) -> Estimate:
@@ -36,13 +50,14 @@ def additive_interval(  # noqa: PLR0913  the settings of a bootstrap
         metric: Turns summed statistics into values.
         cluster_totals: ``(clusters, size)``: each cluster's summed statistics; empty rows count.
         strata: ``(clusters,)``; clusters are drawn within their stratum.
-        draws: Bootstrap draws.
+        draws: Bootstrap draws; as many as are cheap by default (:func:`enough`).
         level: Confidence level, in (0, 1).
         seed: Of the draws.
 
     Returns:
-        The value, NaN where the metric is not defined; and the interval: Wilson's for a plain
-        proportion of independent samples, else BCa or percentile (:class:`Resampled`).
+        The value, NaN where the metric is not defined; and the interval, within the metric's
+        range: Wilson's for a proportion (:func:`of_proportion`), else BCa or percentile
+        (:class:`Resampled`).
     """
     rows = distinct_rows(cluster_totals, strata)
     once = rows.counts[np.newaxis, :].astype(np.float64)
@@ -50,25 +65,55 @@ def additive_interval(  # noqa: PLR0913  the settings of a bootstrap
     value = float(metric.finalize(totals)[0])
     if not math.isfinite(value) or rows.clusters < 2:
         return value, None
-    if getattr(metric, "proportion", False) and plain(rows, totals[0]):
-        return value, wilson(float(totals[0, 0]), float(totals[0, 1]), level)
-    return value, resampled(metric.finalize, rows, draws=draws, seed=seed).interval(level)
+    interval = None
+    if getattr(metric, "proportion", False):
+        interval = of_proportion(rows, level)
+    if interval is None:
+        interval = resampled(metric.finalize, rows, draws=draws, seed=seed).interval(level)
+    return value, None if interval is None else interval.within(range_of(metric))
 
 
-def plain(rows: DistinctRows, totals: Floats) -> bool:
-    """Whether successes at 0 over trials at 1 are of independent trials: one each cluster."""
-    trials = rows.rows[:, [1]].toarray()[:, 0]
-    whole = float(totals[0]).is_integer()
-    return whole and bool(np.isin(trials, (0.0, 1.0)).all()) and len(np.unique(rows.strata)) == 1
+def range_of(metric: object, prepared: object = None) -> Range:
+    """Return between which values a metric lies, as it declares; no ends where it says nothing.
+
+    Args:
+        metric: Of sums or of ranks.
+        prepared: What a metric of ranks has prepared, where its range follows from the data.
+    """
+    if prepared is not None and isinstance(metric, RangeOfData):
+        return metric.range_of(prepared)
+    low, high = getattr(metric, "range", (None, None))
+    return low, high
 
 
-def resampled(
+def of_proportion(rows: DistinctRows, level: float = LEVEL) -> Interval | None:
+    """Return Wilson's interval of successes at 0 over trials at 1; ``None`` where it has none.
+
+    It has one where trials are independent: one each cluster, one stratum, each a success or not.
+    Where every trial ends alike, drawing clusters shows nothing: each cluster then counts as one
+    trial, the least that it tells.
+    """
+    held = rows.rows[:, [0, 1]].toarray()
+    right, trials = held[:, 0], held[:, 1]
+    if bool(np.isin(held, (0.0, 1.0)).all()) and len(np.unique(rows.strata)) == 1:
+        totals = rows.counts @ held
+        return wilson(float(totals[0]), float(totals[1]), level)
+    asked = trials > 0
+    clusters = int(rows.counts[asked].sum())
+    for ends, successes in ((right == 0, 0), (right == trials, clusters)):
+        if clusters > 1 and bool(ends[asked].all()):
+            return wilson(successes, clusters, level, method=WILSON_CLUSTERS)
+    return None
+
+
+def resampled(  # noqa: PLR0913  the settings of a bootstrap
     finalize: Callable[[Floats], Floats],
     rows: DistinctRows,
     *,
-    draws: int = DRAWS,
+    draws: int | None = None,
     seed: int = 0,
     jackknife: bool = True,
+    numbers: int = 0,
 ) -> Resampled:
     """Return what ``finalize`` makes of the data, of bootstrap draws and of a jackknife.
 
@@ -78,12 +123,16 @@ def resampled(
         draws: Bootstrap draws; all draws share one resampling, so values go together.
         seed: Of the draws.
         jackknife: Whether to leave out parts, which BCa needs.
+        numbers: Numbers that will be made of each draw's values.
     """
     once = rows.counts[np.newaxis, :].astype(np.float64)
     width = rows.rows.shape[1]
     jackknife = jackknife and rows.clusters > 1
+    value = finalize(rows.sums(once))[0]
+    if draws is None:
+        draws = enough(rows.products, max(numbers, np.size(value)))
     return _gathered(
-        finalize(rows.sums(once))[0],
+        value,
         [finalize(rows.sums(chunk)) for chunk in rows.draws(draws, seed, width=width)],
         [(finalize(rows.sums(chunk)), repeats) for chunk, repeats in rows.left_out()]
         if jackknife
@@ -98,7 +147,7 @@ def rank_interval(  # noqa: PLR0913  the twin of additive_interval, with codes
     cluster_codes: ArrayLike,
     *,
     strata: Codes | None = None,
-    draws: int = DRAWS,
+    draws: int | None = None,
     level: float = LEVEL,
     seed: int = 0,
 ) -> Estimate:
@@ -109,12 +158,14 @@ def rank_interval(  # noqa: PLR0913  the twin of additive_interval, with codes
         samples: The scored samples.
         cluster_codes: One whole number a sample; equal numbers are one cluster.
         strata: ``(clusters,)`` in the order in which codes sort.
-        draws: Bootstrap draws.
+        draws: Bootstrap draws; as many as are cheap by default (:func:`enough`).
         level: Confidence level, in (0, 1).
         seed: Of the draws.
 
     Returns:
-        As :func:`additive_interval`. The interval depends on the order in which codes sort.
+        As :func:`additive_interval`; Wilson's where the metric names its units
+        (:class:`harness.metrics.contract.HasUnits`). The interval depends on the order in which
+        codes sort.
     """
     if not samples:
         return math.nan, None
@@ -122,6 +173,10 @@ def rank_interval(  # noqa: PLR0913  the twin of additive_interval, with codes
     if len(codes) != len(samples):
         raise ValueError(f"{len(codes)} cluster codes for {len(samples)} samples")
     prepared = metric.prepare(samples)
+    units = of_units(metric, prepared, codes, strata, level)
+    if units is not None:
+        value = float(metric.value(prepared, np.ones((1, len(samples))))[0])
+        return value, units if len(labels) > 1 else None
     found = ranks_resampled(
         lambda weights: metric.value(prepared, weights),
         codes,
@@ -129,7 +184,31 @@ def rank_interval(  # noqa: PLR0913  the twin of additive_interval, with codes
         draws=draws,
         seed=seed,
     )
-    return float(found.value), found.interval(level)
+    interval = found.interval(level)
+    return float(found.value), interval and interval.within(range_of(metric, prepared))
+
+
+def of_units(
+    metric: RankMetric, prepared: object, codes: Codes, strata: Codes | None, level: float = LEVEL
+) -> Interval | None:
+    """Return Wilson's interval of a metric that is a share of units (:func:`of_proportion`).
+
+    Args:
+        metric: Of ranks.
+        prepared: What it prepared of the samples.
+        codes: ``(samples,)`` the cluster of each, from 0 without gaps.
+        strata: ``(clusters,)`` or ``None``.
+        level: Confidence level, in (0, 1).
+    """
+    if not isinstance(metric, HasUnits):
+        return None
+    places, right = metric.units(prepared)
+    if not len(places):
+        return None
+    clusters = codes[places]
+    sums = np.zeros((int(codes.max()) + 1, 2))
+    np.add.at(sums, clusters, np.stack([right, np.ones(len(places))], axis=1))
+    return of_proportion(distinct_rows(csr_array(sums), strata), level)
 
 
 def cluster_rows(clusters: int, strata: Codes | None = None) -> DistinctRows:
@@ -139,13 +218,14 @@ def cluster_rows(clusters: int, strata: Codes | None = None) -> DistinctRows:
     return distinct_rows(held, strata)
 
 
-def ranks_resampled(
+def ranks_resampled(  # noqa: PLR0913  the twin of resampled, with codes
     value: Callable[[Floats], Floats],
     codes: Codes,
     rows: DistinctRows,
     *,
-    draws: int = DRAWS,
+    draws: int | None = None,
     seed: int = 0,
+    numbers: int = 0,
 ) -> Resampled:
     """Return a metric of ranks in the data, in bootstrap draws and in a jackknife.
 
@@ -153,12 +233,18 @@ def ranks_resampled(
         value: ``(draws, samples)`` weights to ``(draws, ...)`` values.
         codes: The cluster of each sample, from 0 without gaps.
         rows: Clusters as rows (:func:`cluster_rows`).
-        draws: Bootstrap draws.
+        draws: Bootstrap draws; as many as are cheap by default (:func:`enough_of_ranks`).
         seed: Of the draws.
+        numbers: Numbers that will be made of each draw's values.
     """
+    whole = value(np.ones((1, len(codes))))[0]
+    if draws is None:
+        draws = enough_of_ranks(max(len(codes), numbers))
+    if rows.clusters < 2:
+        draws = 0
     chunks = rows.draws(draws, seed, width=2 * len(codes))
     return _gathered(
-        value(np.ones((1, len(codes))))[0],
+        whole,
         [value(rows.sums(chunk)[:, codes]) for chunk in chunks],
         [(value(rows.sums(chunk)[:, codes]), repeats) for chunk, repeats in rows.left_out()]
         if rows.clusters > 1

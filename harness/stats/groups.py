@@ -8,7 +8,8 @@ from typing import Any, Literal
 import numpy as np
 
 from harness.metrics.contract import Floats
-from harness.stats.intervals import band
+from harness.runs.record import Range
+from harness.stats.intervals import LEVEL, band, of_difference
 
 MIN_N = 30
 """Groups of fewer samples take no part: their extremes are mostly noise."""
@@ -74,7 +75,16 @@ def extreme_of(measure: str, direction: str) -> Literal["low", "high"]:
     return MEASURES[measure]
 
 
-def bands(value: Floats, drawn: Floats, direction: str) -> list[tuple[float, float] | None]:
+def range_of(measure: str, possible: Range) -> Range:
+    """Return between which values a measure lies, from where the metric does."""
+    if measure == "worst group":
+        return possible
+    return (0.0, 1.0) if measure.startswith("ratio") else (0.0, of_difference(possible)[1])
+
+
+def bands(
+    value: Floats, drawn: Floats, direction: str, level: float = LEVEL
+) -> list[tuple[float, float] | None]:
     """Return an interval of each measure, from simultaneous bands: measures are extremes.
 
     Differences come from the band of all pairwise differences, ratios from that of the logarithms
@@ -85,6 +95,7 @@ def bands(value: Floats, drawn: Floats, direction: str) -> list[tuple[float, flo
         value: ``(1 + groups,)`` overall and in each group.
         drawn: ``(draws, 1 + groups)``.
         direction: Which way is better; the worst group of ``zero`` has no interval.
+        level: Confidence level, in (0, 1).
 
     Returns:
         In the order of :data:`MEASURES`; ``None`` where there is none.
@@ -94,7 +105,7 @@ def bands(value: Floats, drawn: Floats, direction: str) -> list[tuple[float, flo
         return [None] * len(MEASURES)
     first, second = (groups[place] for place in np.triu_indices(len(groups), 1))
     whole = np.zeros(len(groups), dtype=np.intp)
-    low, high = band(value[groups], drawn[:, groups])
+    low, high = band(value[groups], drawn[:, groups], level)
     worst = {"higher": (low.min(), high.min()), "lower": (low.max(), high.max())}.get(direction)
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.log(value), np.log(drawn)
@@ -105,7 +116,7 @@ def bands(value: Floats, drawn: Floats, direction: str) -> list[tuple[float, flo
             drawn_apart = held[1][:, one] - held[1][:, other]
         if not np.isfinite(apart).all():
             return None
-        low, high = band(apart, drawn_apart)
+        low, high = band(apart, drawn_apart, level)
         near = np.where((low <= 0) & (high >= 0), 0.0, np.minimum(np.abs(low), np.abs(high)))
         return float(near.max()), float(np.maximum(np.abs(low), np.abs(high)).max())
 

@@ -10,16 +10,44 @@ import numpy as np
 from scipy.special import ndtr, ndtri, stdtrit
 
 from harness.metrics.contract import Floats
-from harness.runs.record import Interval
+from harness.runs.record import Interval, Range
 
-DRAWS = 1000
+DRAWS, RANK_DRAWS, FEWEST = 10_000, 5000, 1000
+"""Bootstrap draws of metrics of sums and of ranks, and how few there are where draws are dear."""
+PRODUCTS, NUMBERS, WEIGHTS = 1_000_000_000, 5_000_000, 1_000_000
 LEVEL = 0.95
 PERCENTILE = "cluster bootstrap, percentile"
 BCA = "cluster bootstrap, BCa"
+WILSON, WILSON_CLUSTERS = "Wilson score", "Wilson score, each cluster one trial"
 BAND = "cluster bootstrap, simultaneous band"
 FEW_CLUSTERS, FEW_SEEDS = 30, 5
+NO_WIDTH = "every draw gives the same value, so the interval has no width and says nothing"
 # BCa needs this many clusters: with fewer, its acceleration is mostly noise.
 _LEAST = 10
+
+
+def enough(products: int = 0, numbers: int = 0) -> int:
+    """Return how many draws to make: 10,000, or fewer where all of them would take seconds.
+
+    Many samples make a draw dear and an interval narrow, so that its ends wobble less anyway.
+
+    Args:
+        products: Multiplications that one draw takes; :data:`PRODUCTS` take about a second.
+        numbers: Numbers that are held of each draw; :data:`NUMBERS` take 40 MB.
+    """
+    most = min(PRODUCTS // max(1, products), NUMBERS // max(1, numbers))
+    return max(FEWEST, min(DRAWS, most))
+
+
+def enough_of_ranks(samples: int) -> int:
+    """Return how many draws to make of a metric of ranks: each of them ranks all samples anew."""
+    return max(FEWEST, min(RANK_DRAWS, WEIGHTS // max(1, samples)))
+
+
+def of_difference(possible: Range) -> Range:
+    """Return between which values the difference of two numbers of one range lies."""
+    low, high = possible
+    return (None, None) if low is None or high is None else (low - high, high - low)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +98,56 @@ class Resampled:
         shifted = None
         if len(kept) == draws and number >= _LEAST:
             shifted = bca_levels(value, kept, self.left, self.repeats, tails)
-        low, high = np.quantile(kept, tails if shifted is None else shifted)
+        levels = tails if shifted is None else shifted
+        low, high = map(float, np.quantile(kept, levels))
         method = PERCENTILE if shifted is None else BCA
         if len(kept) < draws:
             method += f"; undefined in {draws - len(kept)} of {draws} draws"
-        return Interval(float(low), float(high), level, method, len(kept), few(number))
+        errors = [
+            end_error(kept, end, None if shifted is None else (value, tail))
+            for end, tail in zip(levels, tails, strict=True)
+        ]
+        return Interval(low, high, level, method, len(kept), warning(low, high, number), *errors)
+
+
+def end_error(drawn: Floats, level: float, bca: tuple[float, float] | None = None) -> float:
+    """Return the standard error of an end that the finite number of draws leaves.
+
+    The order statistics beside the end say how a quantile of so many draws varies. BCa's level
+    varies too, as the share of draws below the value does (delta method).
+
+    Args:
+        drawn: ``(draws,)``.
+        level: At which the end is read.
+        bca: For BCa, the value in the data and the tail that the level was made of.
+    """
+    variance = level * (1 - level)
+    if bca is not None:
+        value, tail = bca
+        below = _below(value, drawn)
+        lean, score = float(ndtri(below)), float(ndtri(level))
+        asked = lean + float(ndtri(tail))
+        slope = _density(score) * (1 + ((score - lean) / asked) ** 2 if asked else 2.0)
+        slope /= _density(lean)
+        shared = min(level, below) - level * below
+        variance += slope**2 * below * (1 - below) - 2 * slope * shared
+    around = math.sqrt(max(0.0, variance) / len(drawn))
+    ends = np.quantile(drawn, (max(0.0, level - around), min(1.0, level + around)))
+    return float(ends[1] - ends[0]) / 2
+
+
+def _density(score: float) -> float:
+    return math.exp(-score * score / 2) / math.sqrt(2 * math.pi)
+
+
+def _below(value: float, drawn: Floats) -> float:
+    """Return the share of draws below the value; those equal to it count one half."""
+    return float(np.sum(drawn < value) + 0.5 * np.sum(drawn == value)) / len(drawn)
+
+
+def warning(low: float, high: float, clusters: int) -> str:
+    """Return what stands beside an interval of resampled clusters; empty for nothing."""
+    return "; ".join(filter(None, (few(clusters), NO_WIDTH if low == high else "")))
 
 
 def few(clusters: int) -> str:
@@ -93,7 +166,7 @@ def bca_levels(
     half. It is not defined when all draws lie on one side of the value, when a level falls outside
     what so many draws can show, or when the jackknife has a value that is not finite.
     """
-    below = (np.sum(drawn < value) + 0.5 * np.sum(drawn == value)) / len(drawn)
+    below = _below(value, drawn)
     if not 0 < below < 1 or not np.isfinite(left).all():
         return None
     middle = float(np.average(left, weights=repeats))
@@ -115,7 +188,9 @@ def bca_levels(
     return (low, high) if least <= low < high <= 1 - least else None
 
 
-def wilson(successes: float, n: float, level: float = LEVEL) -> Interval | None:
+def wilson(
+    successes: float, n: float, level: float = LEVEL, *, method: str = WILSON
+) -> Interval | None:
     """Return the Wilson score interval of a proportion; ``None`` for no trials.
 
     Formula: Wilson 1927, as in Eq. 4 of Brown, Cai and DasGupta 2001.
@@ -124,6 +199,7 @@ def wilson(successes: float, n: float, level: float = LEVEL) -> Interval | None:
         successes: Number of successes, from 0 to ``n``.
         n: Number of independent trials.
         level: Confidence level, in (0, 1).
+        method: What the record calls it.
     """
     if not 0 <= successes <= n:
         raise ValueError(f"{successes} successes in {n} trials")
@@ -136,7 +212,7 @@ def wilson(successes: float, n: float, level: float = LEVEL) -> Interval | None:
     # At the ends the formula is exact but its floating-point result may miss by a rounding error.
     low = 0.0 if successes == 0 else max(0.0, centre - half)
     high = 1.0 if successes == n else min(1.0, centre + half)
-    return Interval(low, high, level, "Wilson score")
+    return Interval(low, high, level, method)
 
 
 def over_seeds(values: Sequence[float], level: float = LEVEL) -> Interval | None:
@@ -149,8 +225,10 @@ def over_seeds(values: Sequence[float], level: float = LEVEL) -> Interval | None
         return None
     mean, spread = float(np.mean(values)), float(np.std(values, ddof=1))
     half = float(stdtrit(n - 1, (1 + level) / 2)) * spread / math.sqrt(n)
-    warning = f"only {n} seeds" if n < FEW_SEEDS else ""
-    return Interval(mean - half, mean + half, level, f"t over {n} seeds", 0, warning)
+    said = [f"only {n} seeds"] if n < FEW_SEEDS else []
+    if len(set(values)) == 1:
+        said.append("all seeds give the same value, so the interval has no width and says nothing")
+    return Interval(mean - half, mean + half, level, f"t over {n} seeds", 0, "; ".join(said))
 
 
 def band(value: Floats, drawn: Floats, level: float = LEVEL) -> tuple[Floats, Floats]:
@@ -165,15 +243,49 @@ def band(value: Floats, drawn: Floats, level: float = LEVEL) -> tuple[Floats, Fl
         drawn: ``(draws, n)``.
         level: Confidence level, in (0, 1).
     """
+    return bands_at(value, drawn, (level,))[0]
+
+
+def bands_at(value: Floats, drawn: Floats, levels: Sequence[float]) -> list[tuple[Floats, Floats]]:
+    """Return a band (:func:`band`) for each of several levels."""
     known = np.isfinite(drawn)
     n = known.sum(axis=0)
     held = np.where(known, drawn, 0.0)
     mean = held.sum(axis=0) / np.maximum(n, 1)
     spread = np.sqrt((np.where(known, held - mean, 0.0) ** 2).sum(axis=0) / np.maximum(n - 1, 1))
     use = np.isfinite(value) & (spread > 1e-12) & (2 * n > len(drawn))
-    low, high = value.copy(), value.copy()
+    reaches = np.zeros(len(levels))
     if use.any():
         away = np.where(known[:, use], np.abs(held[:, use] - value[use]) / spread[use], 0.0)
-        reach = float(np.quantile(away.max(axis=1), level)) * spread[use]
-        low[use], high[use] = value[use] - reach, value[use] + reach
-    return low, high
+        reaches = np.quantile(away.max(axis=1), levels)
+    spread = np.where(use, spread, 0.0)
+    return [(value - reach * spread, value + reach * spread) for reach in reaches]
+
+
+def around(draws: int, level: float = LEVEL) -> tuple[float, float]:
+    """Return the levels one Monte-Carlo standard error below and above a band's."""
+    error = math.sqrt(level * (1 - level) / max(1, draws))
+    return max(0.0, level - error), min(1.0, level + error)
+
+
+def banded(
+    ends: tuple[float, float],
+    inner: tuple[float, float],
+    outer: tuple[float, float],
+    draws: int,
+    clusters: int,
+) -> Interval:
+    """Return a band of one number as an interval.
+
+    Args:
+        ends: Of the band.
+        inner: Of that at the lower level of :func:`around`.
+        outer: Of that at the upper level.
+        draws: Bootstrap draws.
+        clusters: Clusters that were resampled.
+    """
+    low, high = ends
+    return Interval(
+        low, high, LEVEL, BAND, draws, warning(low, high, clusters),
+        abs(outer[0] - inner[0]) / 2, abs(outer[1] - inner[1]) / 2,
+    )  # fmt: skip

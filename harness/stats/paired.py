@@ -16,9 +16,9 @@ from scipy.special import ndtri
 from scipy.stats import binomtest
 
 from harness.metrics.contract import Floats
-from harness.runs.record import Interval
+from harness.runs.record import Interval, Range
 from harness.stats.bootstrap import cluster_rows, ranks_resampled, resampled
-from harness.stats.intervals import DRAWS, LEVEL, Resampled
+from harness.stats.intervals import LEVEL, Resampled, of_difference
 from harness.stats.rows import CHUNK_BYTES, Codes, DistinctRows, Matrix, distinct_rows, generator
 
 SWAPS = 2000
@@ -49,9 +49,10 @@ def paired_sums(  # noqa: PLR0913  two evaluations and the settings of a test
     second: Matrix,
     *,
     strata: Codes | None = None,
-    draws: int = DRAWS,
+    draws: int | None = None,
     swaps: int = SWAPS,
     seed: int = 0,
+    possible: Range = (None, None),
 ) -> list[Paired]:
     """Compare two evaluations by a metric of sums.
 
@@ -60,9 +61,10 @@ def paired_sums(  # noqa: PLR0913  two evaluations and the settings of a test
         first: ``(clusters, size)`` sums of one evaluation.
         second: Of the other.
         strata: ``(clusters,)``.
-        draws: Bootstrap draws of the interval.
+        draws: Bootstrap draws of the interval; as many as are cheap by default.
         swaps: Draws of the permutation test.
         seed: Of both.
+        possible: Between which values the metric lies.
     """
     size = first.shape[1]
     both: Matrix = hstack([first, second], format="csr")
@@ -73,7 +75,7 @@ def paired_sums(  # noqa: PLR0913  two evaluations and the settings of a test
 
     found = resampled(difference, rows, draws=draws, seed=seed)
     swapped = [difference(totals) for totals in _swapped(rows, size, swaps, seed)]
-    return _paired(found, np.concatenate(swapped))
+    return _paired(found, np.concatenate(swapped), possible)
 
 
 def paired_ranks(  # noqa: PLR0913  two evaluations and the settings of a test
@@ -81,9 +83,10 @@ def paired_ranks(  # noqa: PLR0913  two evaluations and the settings of a test
     codes: Codes,
     *,
     strata: Codes | None = None,
-    draws: int = DRAWS,
+    draws: int | None = None,
     swaps: int = SWAPS,
     seed: int = 0,
+    possible: Range = (None, None),
 ) -> list[Paired]:
     """Compare two evaluations by a metric of ranks.
 
@@ -92,9 +95,10 @@ def paired_ranks(  # noqa: PLR0913  two evaluations and the settings of a test
             second's, to ``(draws, numbers)``.
         codes: ``(n,)`` the cluster of each sample, from 0 without gaps.
         strata: ``(clusters,)``.
-        draws: Bootstrap draws of the interval.
+        draws: Bootstrap draws of the interval; as many as are cheap by default.
         swaps: Draws of the permutation test.
         seed: Of both.
+        possible: Between which values the metric lies.
     """
     n = len(codes)
     clusters = int(codes.max()) + 1 if n else 0
@@ -114,7 +118,7 @@ def paired_ranks(  # noqa: PLR0913  two evaluations and the settings of a test
     for start in range(0, swaps, chunk):
         away = random.integers(0, 2, size=(min(chunk, swaps - start), clusters)).astype(float)
         swapped.append(difference(np.ones((len(away), n)), away[:, codes]))
-    return _paired(found, np.concatenate(swapped))
+    return _paired(found, np.concatenate(swapped), possible)
 
 
 def _swapped(rows: DistinctRows, size: int, swaps: int, seed: int) -> Sequence[Floats]:
@@ -131,11 +135,12 @@ def _swapped(rows: DistinctRows, size: int, swaps: int, seed: int) -> Sequence[F
     return found
 
 
-def _paired(found: Resampled, swapped: Floats) -> list[Paired]:
-    return [_one(found.at(place), swapped[:, place]) for place in range(len(found.value))]
+def _paired(found: Resampled, swapped: Floats, possible: Range) -> list[Paired]:
+    ends = of_difference(possible)
+    return [_one(found.at(place), swapped[:, place], ends) for place in range(len(found.value))]
 
 
-def _one(found: Resampled, swapped: Floats) -> Paired:
+def _one(found: Resampled, swapped: Floats, possible: Range) -> Paired:
     value = float(found.value)
     if not math.isfinite(value):
         return Paired(None, None, None, None)
@@ -145,9 +150,10 @@ def _one(found: Resampled, swapped: Floats) -> Paired:
     drawn = found.drawn[np.isfinite(found.drawn)]
     spread = float(np.std(drawn, ddof=1)) if len(drawn) > 1 else math.nan
     reach = float(ndtri((1 + LEVEL) / 2) + ndtri(POWER))
+    interval = found.interval()
     return Paired(
         difference=value,
-        interval=found.interval(),
+        interval=interval and interval.within(possible),
         p=float((1 + far.sum()) / (1 + len(known))),
         detectable=reach * spread if spread > 0 and found.clusters > 1 else None,
     )

@@ -70,6 +70,13 @@ class DistinctRows:
         whole = packed and bool((self.rows.data == np.rint(self.rows.data)).all())
         return self.rows.toarray() if whole else self.rows
 
+    @property
+    def products(self) -> int:
+        """Multiplications that one draw takes."""
+        held = self._quick
+        cells = held.size if isinstance(held, np.ndarray) else held.nnz
+        return int(cells) + len(self.counts)
+
     def draws(self, number: int, seed: int, *, width: int = 1) -> Iterator[Floats]:
         """Yield how often each row is drawn, ``(chunk, distinct)``; each draw sums to n.
 

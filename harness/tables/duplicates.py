@@ -154,6 +154,8 @@ def _means(
         return replace(value, value=None, interval=None)  # a mean of some seeds is another number
     known = [one for one in values if one is not None]
     spread = None if interval is None else interval(known)
+    if spread is not None:
+        spread = spread.within(value.range)
     return replace(value, value=math.fsum(known) / len(known), interval=spread)
 
 

@@ -191,7 +191,7 @@ def test_infinite_draws_count_as_undefined() -> None:
             np.divide(totals[..., 0], rest, out=out, where=rest != 0)
             return out
 
-    interval = additive_interval(Odds(), matrix([[1, 1], [0, 1], [1, 1], [0, 1]]))[1]
+    interval = additive_interval(Odds(), matrix([[1, 1], [0, 1], [1, 1], [0, 1]]), draws=1000)[1]
     assert interval is not None
     assert interval.high <= 3
     assert interval.draws < 1000

@@ -144,8 +144,8 @@ def _result(
             "metric_parameters": {k: _parameter(v) for k, v in value.options.items()},
             "lower_is_better": value.direction == "lower",
             "score_type": "continuous",
-            "min_score": None,
-            "max_score": None,
+            "min_score": value.range[0],
+            "max_score": value.range[1],
             "additional_details": {"direction": _DIRECTIONS[value.direction]},
         },
         "score_details": {
