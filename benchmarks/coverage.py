@@ -26,9 +26,10 @@ from harness.metrics.accuracy import Accuracy
 from harness.metrics.contract import AdditiveMetric, Floats, Label
 from harness.metrics.f1 import F1Macro
 from harness.metrics.skew import MaxSkew, MinSkew
+from harness.runs.record import Interval
 from harness.stats.bootstrap import additive_interval, resampled
 from harness.stats.collect import sums_by
-from harness.stats.intervals import band
+from harness.stats.intervals import BAND, band
 from harness.stats.labelled import Labelled
 from harness.stats.rows import Codes, Matrix, distinct_rows
 
@@ -151,16 +152,19 @@ def skew_cover(sets: int, draws: int, strength: float) -> Counts:
         finalize = _components(settled[0].components, len(parts), size)
         drawn = resampled(finalize, rows, draws=draws, seed=trial)
         interval = drawn.at(single).interval()
-        low, high = band(drawn.value, drawn.drawn)
+        low, high = (np.clip(end, *settled[0].bounds()) for end in band(drawn.value, drawn.drawn))
         assert interval is not None
         hits = [interval.low <= truth[single] <= interval.high]
-        bands = [one.combine(low) <= true <= one.combine(high)
-                 for one, true in zip(settled, extremes, strict=True)]  # fmt: skip
+        bands = []
+        for one, true in zip(settled, extremes, strict=True):
+            ends = Interval(float(one.combine(low)), float(one.combine(high)), 0.95, BAND)
+            ends = ends.within(one.range())
+            bands.append(ends.low <= true <= ends.high)
         hits += bands
         hits.append(bool(((low <= truth) & (truth <= high)).all()))
         for one, true in zip(settled, extremes, strict=True):
-            ends = np.quantile(one.combine(drawn.drawn), (0.025, 0.975))
-            hits.append(bool(ends[0] <= true <= ends[1]))
+            tails = np.quantile(one.combine(drawn.drawn), (0.025, 0.975))
+            hits.append(bool(tails[0] <= true <= tails[1]))
         for name, hit in zip(names, hits, strict=True):
             found[name][0] += bool(hit)
             found[name][1] += 1

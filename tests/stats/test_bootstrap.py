@@ -262,6 +262,86 @@ def test_one_code_a_sample_is_asked_for() -> None:
 # --- Wilson ---------------------------------------------------------------------------------------
 
 
+class Share(Ratio):
+    proportion = True
+    range = (0.0, 1.0)
+
+
+@pytest.mark.parametrize(("right", "trials"), [(0, 3), (3, 3)])
+def test_where_all_trials_end_alike_each_cluster_is_one_trial(right: int, trials: int) -> None:
+    interval = additive_interval(Share(), matrix([[right, trials]] * 40 + [[0, 0]] * 5))[1]
+    assert interval is not None
+    expected = binomtest(40 if right else 0, 40).proportion_ci(method="wilson")
+    assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
+    assert interval.method == "Wilson score, each cluster one trial"
+
+
+def test_fractions_that_add_up_to_a_whole_are_no_plain_proportion() -> None:
+    interval = additive_interval(Share(), matrix([[0.5, 1]] * 20 + [[1, 1]] * 20))[1]
+    assert interval is not None
+    assert interval.method == "cluster bootstrap, BCa"
+    # Halves vary less than rights and wrongs.
+    plain = binomtest(30, 40).proportion_ci(method="wilson")
+    assert interval.high - interval.low < 0.7 * (plain.high - plain.low)
+
+
+def test_a_stratified_proportion_is_drawn_within_its_strata() -> None:
+    rows = matrix([[1, 1]] * 10 + [[0, 1]] * 10)
+    interval = additive_interval(Share(), rows, strata=np.arange(20) % 2)[1]
+    assert interval is not None
+    assert interval.method.startswith("cluster bootstrap")
+
+
+class AllRight:
+    """Share of units whose samples are all right; a unit is what stands before the point."""
+
+    range = (0.0, 1.0)
+
+    def prepare(self, samples: Sequence[ScoredSample]) -> Any:
+        units: dict[str, list[int]] = {}
+        for place, sample in enumerate(samples):
+            units.setdefault(sample.id.partition(".")[0], []).append(place)
+        right = [all(samples[at].answer == "a" for at in places) for places in units.values()]
+        return np.array([places[0] for places in units.values()]), np.array(right, dtype=float)
+
+    def units(self, prepared: Any) -> tuple[Any, Floats]:
+        places, right = prepared
+        return places, right
+
+    def value(self, prepared: Any, weights: Floats) -> Floats:
+        places, right = prepared
+        return np.asarray(weights[:, places] @ right / weights[:, places].sum(axis=1))
+
+
+def rounds(units: int, right: int) -> list[ScoredSample]:
+    return [
+        ScoredSample(f"{unit}.{turn}", str(unit), "a", "a" if unit < right or turn else "b")
+        for unit in range(units)
+        for turn in range(3)
+    ]
+
+
+@pytest.mark.parametrize("right", [0, 17, 120])
+def test_a_share_of_units_has_wilsons_interval(right: int) -> None:
+    codes = np.repeat(np.arange(120), 3)
+    value, interval = rank_interval(AllRight(), rounds(120, right), codes)
+    expected = binomtest(right, 120).proportion_ci(method="wilson")
+    assert value == pytest.approx(right / 120)
+    assert interval is not None
+    assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_units_that_share_a_cluster_are_resampled_unless_all_are_alike() -> None:
+    codes = np.repeat(np.arange(60), 6)
+    mixed = rank_interval(AllRight(), rounds(120, 17), codes, draws=500)[1]
+    assert mixed is not None
+    assert mixed.method.startswith("cluster bootstrap")
+    alike = rank_interval(AllRight(), rounds(120, 0), codes)[1]
+    expected = binomtest(0, 60).proportion_ci(method="wilson")
+    assert alike is not None
+    assert (alike.low, alike.high) == pytest.approx((0.0, expected.high))
+
+
 @given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_wilson_is_that_of_scipy(counts: tuple[int, int]) -> None:
     interval = wilson(*counts)

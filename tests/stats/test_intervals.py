@@ -10,9 +10,25 @@ from scipy import stats
 from scipy.sparse import csr_array
 
 from harness.metrics.contract import Floats
+from harness.runs.record import Interval
 from harness.stats import over_seeds
 from harness.stats.bootstrap import resampled
-from harness.stats.intervals import BCA, PERCENTILE, band, bca_levels
+from harness.stats.intervals import (
+    BCA,
+    DRAWS,
+    FEWEST,
+    NO_WIDTH,
+    PERCENTILE,
+    RANK_DRAWS,
+    around,
+    band,
+    banded,
+    bands_at,
+    bca_levels,
+    enough,
+    enough_of_ranks,
+    of_difference,
+)
 from harness.stats.rows import distinct_rows
 
 
@@ -132,3 +148,67 @@ def test_strata_of_one_cluster_are_joined() -> None:
     )
     assert rows.counts[rows.strata == 0].sum() == 4
     assert len(np.unique(rows.strata)) == 2
+
+
+@pytest.mark.parametrize(
+    ("clusters", "method"), [(60, BCA), (9, PERCENTILE)], ids=["BCa", "percentile"]
+)
+def test_the_error_of_an_end_is_how_far_it_moves_with_the_seed(clusters: int, method: str) -> None:
+    rows = distinct_rows(csr_array(np.stack([skewed(clusters, 7), np.ones(clusters)], axis=1)))
+    found = [resampled(mean, rows, draws=1000, seed=seed).interval() for seed in range(150)]
+    assert all(one is not None and one.method == method for one in found)
+    lows, highs, low_errors, high_errors = np.array(
+        [(one.low, one.high, one.low_error, one.high_error) for one in found if one is not None]
+    ).T
+    assert low_errors.mean() == pytest.approx(lows.std(), rel=0.2)
+    assert high_errors.mean() == pytest.approx(highs.std(), rel=0.2)
+
+
+def test_the_error_of_a_band_is_how_far_it_moves_with_the_seed() -> None:
+    highs, errors = [], []
+    for seed in range(200):
+        drawn = np.random.default_rng(seed).normal(size=(1000, 5))
+        ends, inner, outer = (
+            (float(low.min()), float(high.max()))
+            for low, high in bands_at(np.zeros(5), drawn, (0.95, *around(1000)))
+        )
+        found = banded(ends, inner, outer, 1000, 100)
+        assert found.high_error is not None
+        highs.append(found.high)
+        errors.append(found.high_error)
+    assert np.mean(errors) == pytest.approx(np.std(highs), rel=0.35)
+
+
+def test_an_interval_without_width_says_so() -> None:
+    rows = distinct_rows(csr_array(np.tile([1.0, 2.0], (40, 1))))
+    interval = resampled(mean, rows, draws=50).interval()
+    assert interval is not None
+    assert (interval.low, interval.high, interval.warning) == (0.5, 0.5, NO_WIDTH)
+    few = resampled(mean, distinct_rows(csr_array(np.ones((3, 2)))), draws=50).interval()
+    assert few is not None
+    assert few.warning == f"only 3 clusters: the interval may be too short; {NO_WIDTH}"
+    assert banded((0.2, 0.2), (0.2, 0.2), (0.2, 0.2), 10, 40).warning == NO_WIDTH
+    seeds = over_seeds([0.5] * 5)
+    assert seeds is not None
+    assert seeds.warning.startswith("all seeds give the same value")
+
+
+def test_an_interval_is_cut_to_what_is_possible() -> None:
+    held = Interval(-0.1, 1.2, 0.95, BCA, 100, "", 0.01, 0.02)
+    assert held.within((0.0, 1.0)) == Interval(0.0, 1.0, 0.95, BCA, 100, "", 0.0, 0.0)
+    assert held.within((None, 1.0)) == Interval(-0.1, 1.0, 0.95, BCA, 100, "", 0.01, 0.0)
+    assert held.within((None, None)) is held
+    assert held.within(None) is held
+    assert Interval(0.2, 1.5, 0.95, "Wilson").within((0.0, 1.0)).high_error is None
+    assert of_difference((0.0, 1.4)) == (-1.4, 1.4)
+    assert of_difference((0.0, None)) == (None, None)
+
+
+def test_draws_are_many_where_they_are_cheap_and_never_few() -> None:
+    assert enough() == enough(2 * 300) == DRAWS
+    assert enough(10**12) == enough(numbers=10**9) == FEWEST
+    assert FEWEST < enough(300_000) == 3333
+    assert enough(numbers=1000) == 5000
+    assert enough_of_ranks(10) == RANK_DRAWS
+    assert enough_of_ranks(400) == 2500
+    assert enough_of_ranks(10**6) == FEWEST

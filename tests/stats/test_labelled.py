@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from harness.metrics.contract import Label
+from harness.metrics.contract import Floats, Label
 from harness.stats.labelled import Labelled, Labels, chance, shuffled
 
 NAMES: list[Label] = [
@@ -69,6 +71,20 @@ def test_permuting_keeps_the_whole_and_who_has_no_label(
     if held.within:
         for labels in held.permuted_labels(3, seed):
             assert ((labels == 3) == (held.labels == 3)).all()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [np.arange(1, 25) / 7, np.arange(1, 25) + 2.0**24, np.arange(1, 25) * 1.0],
+    ids=["fractions", "whole and large", "whole and small"],
+)
+def test_permuted_sums_are_exact_whatever_the_numbers(values: Floats) -> None:
+    held = labelled([(place // 3, place % 3, value) for place, value in enumerate(values)])
+    parts = [(), *NAMES[:3]]
+    drawn = zip(held.permuted(parts, 4, 5), held.permuted_labels(4, 5), strict=True)
+    for sums, labels in drawn:
+        expected = [math.fsum(values), *(math.fsum(values[labels == at]) for at in range(3))]
+        assert sums[:, 1].tolist() == pytest.approx(expected, rel=1e-14, abs=0)
 
 
 def test_sets_that_vary_are_permuted_within_and_others_across() -> None:

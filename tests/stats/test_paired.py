@@ -13,6 +13,7 @@ from statsmodels.stats.contingency_tables import mcnemar as other_mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from harness.metrics.contract import Floats
+from harness.stats import paired as paired_module
 from harness.stats.paired import corrected, holm, mcnemar, paired_ranks, paired_sums
 
 
@@ -106,6 +107,72 @@ def test_a_metric_of_ranks_is_compared_by_the_same_test() -> None:
     assert ranks.interval is not None
     assert plain.interval is not None
     assert ranks.interval.low == pytest.approx(plain.interval.low, abs=0.03)
+
+
+def means(weights: Floats, values: Floats) -> Floats:
+    found: Floats = (weights @ values / weights.sum(axis=1))[:, None]
+    return found
+
+
+@pytest.mark.parametrize("chunk", [paired_module.CHUNK_BYTES, 2000], ids=["one chunk", "several"])
+@pytest.mark.parametrize("swaps", [1, 37, 250])
+def test_every_swap_asked_for_is_made_and_no_other(
+    chunk: int, swaps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paired_module, "CHUNK_BYTES", chunk)
+    # All clusters gain: no random swap reaches the difference, so p counts the swaps.
+    ones, n = np.ones(60), 60
+    (found,) = paired_sums(
+        rate, sums(np.zeros(n), ones), sums(np.arange(n) / n + 1, ones), swaps=swaps, draws=10
+    )
+    assert found.p == 1 / (1 + swaps)
+    values = np.concatenate([np.zeros(n), np.ones(n)])
+    (ranks,) = paired_ranks(
+        lambda weights: means(weights, values), np.arange(n), swaps=swaps, draws=10
+    )
+    assert ranks.p == 1 / (1 + swaps)
+
+
+def test_where_swaps_are_cut_into_chunks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(6)
+    n = 60
+    sizes = random.integers(1, 6, n)
+    first, second = random.binomial(sizes, 0.5), random.binomial(sizes, 0.55)
+    values = random.random(2 * n)
+
+    def both() -> list[float | None]:
+        of_sums = paired_sums(rate, sums(first, sizes), sums(second, sizes), draws=10, swaps=500)
+        of_ranks = paired_ranks(
+            lambda weights: means(weights, values), np.arange(n), draws=10, swaps=500
+        )
+        return [of_sums[0].p, of_ranks[0].p]
+
+    whole = both()
+    monkeypatch.setattr(paired_module, "CHUNK_BYTES", 3000)
+    assert both() == whole
+
+
+def test_few_clusters_have_the_exact_p_value_of_all_their_swaps() -> None:
+    first, second = np.array([0.0, 2, 1, 0, 1, 0, 0, 1]), np.array([1.0, 2, 3, 1, 0, 2, 1, 1])
+    signs = np.array(np.meshgrid(*[[1, -1]] * 8)).reshape(8, -1)
+    every = np.abs((second - first) @ signs)
+    exact = float((every >= abs((second - first).sum())).mean())
+    ones = np.full(8, 3.0)
+    (found,) = paired_sums(rate, sums(first, ones), sums(second, ones), swaps=20_000, draws=10)
+    assert found.p == pytest.approx(exact, abs=0.01)
+
+
+def test_the_difference_lies_between_what_two_values_of_the_range_allow() -> None:
+    first, second = np.zeros(12), np.ones(12)
+    second[0] = 0.0
+    (free,) = paired_sums(rate, sums(first, np.ones(12)), sums(second, np.ones(12)))
+    (cut,) = paired_sums(
+        rate, sums(first, np.ones(12)), sums(second, np.ones(12)), possible=(0.1, 0.9)
+    )
+    assert free.interval is not None
+    assert cut.interval is not None
+    assert free.interval.high > 0.8
+    assert cut.interval.high == 0.8
 
 
 @pytest.mark.slow

@@ -1,0 +1,135 @@
+"""Every metric says between which values it lies, and its values do."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.metrics.contract import Bounded, RangeOfData, ScoredSample
+from harness.metrics.descriptors import METRICS
+from harness.metrics.retrieval import BiasAtK, Ndkl, RetrievalMaxSkew, RetrievalMinSkew
+from harness.metrics.skew import MaxSkew, MinSkew
+from harness.plugins import make, plugins
+from harness.stats.bootstrap import range_of
+from harness.stats.labelled import Labelled, Labels
+from harness.stats.rows import distinct_rows
+
+LABELS = ("yes", "no")
+SKEW_OPTIONS = [
+    {"desired": desired, "zero": zero, "alpha": alpha}
+    for desired, zero, alpha in itertools.product(
+        ("pool", "uniform"), ("add_alpha", "one_over_k", "zero"), (0.0, 1.0)
+    )
+]
+
+
+@pytest.mark.parametrize("descriptor", METRICS, ids=lambda held: held.id)
+def test_every_metric_of_the_harness_declares_its_range(descriptor: Any) -> None:
+    given = {option.name: option.default for option in descriptor.options}
+    if "label" in given:
+        given["label"] = LABELS[0]
+    metric = make("metric", descriptor.id, plugins().metrics(), given, LABELS)
+    declares = isinstance(metric, RangeOfData) or range_of(metric) != (None, None)
+    assert declares or descriptor.id in {"min_skew", "max_skew"}  # the comparison they settle does
+
+
+PEOPLE = st.lists(
+    st.tuples(
+        st.integers(0, 3), st.sampled_from("AB"), st.sampled_from(("", "x", "y", "z")),
+        st.booleans(),
+    ),
+    min_size=1, max_size=25,
+)  # fmt: skip
+
+
+def settled_on(
+    metric: MinSkew, people: list[tuple[int, str, str, bool]]
+) -> tuple[Any, np.ndarray[Any, Any]]:
+    from harness.stats.collect import Statistics
+
+    held, labels = Statistics(), Labels()
+    for place, (_, concept, race, yes) in enumerate(people):
+        sample = ScoredSample(
+            str(place), str(place), None, "yes" if yes else "no", fields={"concept": concept},
+            groups={"race": race} if race else {},
+        )  # fmt: skip
+        held.add(metric.counts.statistics(sample))
+        labels.add(metric.counts.label(sample))
+    columns = list(metric.counts.columns())
+    size = metric.counts.size
+    rows = held.matrix(size)[:, columns]
+    clusters = np.unique([one[0] for one in people], return_inverse=True)[1]
+    labelled = Labelled(rows, labels.codes(), labels.names, clusters, np.arange(len(people)))
+    parts = metric.parts(labelled.names)
+    merged = distinct_rows(labelled.by_cluster(parts))
+    totals = merged.sums(merged.counts[None, :].astype(float)).reshape(len(parts), size)
+    return metric.settle(metric.counts, parts, totals), totals
+
+
+@given(PEOPLE, st.sampled_from(SKEW_OPTIONS), st.sampled_from((MinSkew, MaxSkew)))
+@settings(deadline=None, max_examples=150)
+def test_skews_lie_in_the_range_that_they_declare(
+    people: list[tuple[int, str, str, bool]], options: dict[str, Any], kind: type[MinSkew]
+) -> None:
+    settled, totals = settled_on(kind(options, LABELS), people)
+    assert isinstance(settled, Bounded)
+    components = settled.components(totals)
+    least, most = settled.bounds()
+    known = ~np.isnan(components)
+    assert (components[known] <= most[known] + 1e-12).all()
+    assert (components[known] >= least[known]).all()
+    value, (low, high) = float(settled.combine(components)), settled.range()
+    if not math.isnan(value):
+        assert low is None or value >= low - 1e-12
+        assert high is None or value <= high + 1e-12
+
+
+def test_four_equal_groups_leave_a_greatest_skew_of_the_logarithm_of_four() -> None:
+    people = [(place, "A", race, race == "x") for place, race in enumerate("wxyz" * 5)]
+    settled, _ = settled_on(MaxSkew({}, LABELS), people)
+    assert settled.range() == pytest.approx((0.0, math.log(4)))
+    settled, _ = settled_on(MinSkew({}, LABELS), people)
+    assert settled.range() == (None, 0.0)
+
+
+RANKED = st.lists(
+    st.tuples(st.sampled_from("AB"), st.sampled_from(("masculine", "feminine", "x")),
+              st.integers(0, 5)),
+    min_size=1, max_size=20,
+)  # fmt: skip
+
+
+@given(
+    RANKED,
+    st.sampled_from((RetrievalMaxSkew, RetrievalMinSkew, Ndkl, BiasAtK)),
+    st.fixed_dictionaries(
+        {
+            "k": st.integers(1, 8),
+            "desired": st.sampled_from(("pool", "uniform")),
+            "zero": st.sampled_from(("one_over_k", "zero", "one_over_k_from_zero")),
+            "form": st.sampled_from(("divergence", "weighted_skew")),
+        }
+    ),
+)
+@settings(deadline=None, max_examples=250)
+def test_rankings_lie_in_the_range_that_they_declare(
+    ranked: list[tuple[str, str, int]], kind: Any, options: dict[str, Any]
+) -> None:
+    metric = kind(options, ())
+    samples = [
+        ScoredSample(str(place), str(place), None, None, (float(score),),
+                     groups={"gender": gender}, fields={"concept": concept})
+        for place, (concept, gender, score) in enumerate(ranked)
+    ]  # fmt: skip
+    prepared = metric.prepare(samples)
+    value = float(metric.value(prepared, np.ones((1, len(samples))))[0])
+    low, high = range_of(metric, prepared)
+    if not math.isnan(value):
+        assert low is None or value >= low - 1e-12
+        assert high is None or value <= high + 1e-12
