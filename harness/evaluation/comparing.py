@@ -15,7 +15,6 @@ from harness.specs import fingerprint
 from harness.stats.bootstrap import resampled
 from harness.stats.intervals import BAND, LEVEL, PERCENTILE, Resampled, around, banded, bands_at
 from harness.stats.labelled import PERMUTATIONS, chance
-from harness.stats.rows import distinct_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,7 @@ class Compared:
             if collector.spec.column not in self._details[key][1]:
                 self._details[key][1].append(collector.spec.column)
             return held, metric.settle(counts.counts, parts, held.totals)
-        rows = distinct_rows(labelled.by_cluster(parts), self._frame.strata)
+        rows = labelled.distinct(parts)
         totals = rows.sums(rows.counts[np.newaxis, :].astype(np.float64)).reshape(len(parts), size)
         settled = metric.settle(counts.counts, parts, totals)
         components = resampled(

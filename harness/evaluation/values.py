@@ -37,7 +37,7 @@ from harness.stats.groups import MEASURES, MIN_N, bands, extreme_of, measures
 from harness.stats.groups import range_of as groups_range
 from harness.stats.intervals import LEVEL, Resampled, around, banded
 from harness.stats.labelled import PERMUTATIONS, Labelled, chance
-from harness.stats.rows import DistinctRows, Matrix, distinct_rows
+from harness.stats.rows import DistinctRows, Matrix
 
 Samples = Sequence[ScoredSample]
 _SLACK = 1e-9
@@ -170,7 +170,7 @@ def _sums_by_group(
         frame.sources,
         frame.strata,
     )
-    rows = distinct_rows(labelled.by_cluster(parts), frame.strata)
+    rows = labelled.distinct(parts)
 
     def values(totals: Floats) -> Floats:
         return metric.finalize(totals.reshape(*totals.shape[:-1], len(parts), size))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -20,7 +20,7 @@ from scipy.sparse import csr_array, hstack
 from harness.metrics.contract import Floats, Label
 from harness.runs.record import Chance
 from harness.stats.collect import counted, sums_by
-from harness.stats.rows import Codes, Matrix, generator
+from harness.stats.rows import ROWS, Codes, DistinctRows, Matrix, generator, merged_rows
 
 PERMUTATIONS = 200
 _DENSE = 0.125
@@ -106,6 +106,25 @@ class Labelled:
             blocks.append(adder @ sums)
         found: Matrix = hstack(blocks, format="csr")
         return found
+
+    def distinct(self, parts: Sequence[Label]) -> DistinctRows:
+        """Return the distinct rows of :meth:`by_cluster`; few clusters are summed at a time."""
+        number = int(self.clusters.max()) + 1 if len(self.clusters) else 0
+        shape = number, len(parts) * self.rows.shape[1]
+        return merged_rows(self._some_clusters(parts, number), shape, self.strata)
+
+    def _some_clusters(self, parts: Sequence[Label], number: int) -> Iterator[Matrix]:
+        if (self.clusters[1:] < self.clusters[:-1]).any():
+            yield self.by_cluster(parts)
+            return
+        for start in range(0, number, ROWS):
+            first, last = np.searchsorted(self.clusters, (start, start + ROWS))
+            part = slice(int(first), int(last))
+            some = replace(
+                self, rows=self.rows[part], labels=self.labels[part],
+                clusters=self.clusters[part] - start, units=self.units[part], strata=None,
+            )  # fmt: skip
+            yield some.by_cluster(parts)
 
     def by_label(self) -> Floats:
         """Return ``(labels, size)`` sums."""

@@ -8,14 +8,14 @@ are one matrix product. Clusters of a stratum replace each other only.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, vstack
 
 from harness.metrics.contract import Floats
 
@@ -25,7 +25,7 @@ Codes = NDArray[np.int64]
 # Bytes that the counts of one chunk of draws may take; what a metric makes of them comes on top.
 CHUNK_BYTES = 32 * 2**20
 # Clusters compared at a time: digests of all of them at once would outweigh the statistics.
-_ROWS = 16_384
+ROWS = 4096
 _SALTS = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD1B54A32D192ED03))
 # Rows are held densely up to so many bytes, where that is faster.
 _DENSE_BYTES = 2**29
@@ -127,22 +127,37 @@ def distinct_rows(totals: Matrix, strata: Codes | None = None) -> DistinctRows:
         totals: ``(clusters, size)``; empty rows count.
         strata: ``(clusters,)`` the stratum of each cluster; one stratum by default.
     """
-    joined = _joined(strata, totals.shape[0])
-    found = [
-        _merged(
-            joined[start : start + _ROWS],
-            _digests(clean(totals[start : start + _ROWS])),
-            np.arange(start, min(start + _ROWS, totals.shape[0])),
+    parts = (totals[start : start + ROWS] for start in range(0, totals.shape[0], ROWS))
+    return merged_rows(parts, totals.shape, strata)
+
+
+def merged_rows(
+    parts: Iterable[Matrix], shape: tuple[int, ...], strata: Codes | None = None
+) -> DistinctRows:
+    """Return the distinct rows (:func:`distinct_rows`) of totals that come in parts.
+
+    Args:
+        parts: ``(some clusters, size)`` each, one part of the clusters after the other.
+        shape: Of all together, ``(clusters, size)``.
+        strata: ``(clusters,)``.
+    """
+    joined = _joined(strata, shape[0])
+    found, kept, start = [], [], 0
+    for part in parts:
+        held = clean(part)
+        there = np.arange(held.shape[0])
+        groups, digests, firsts, counts = _merged(
+            joined[start : start + len(there)], _digests(held), there
         )
-        for start in range(0, totals.shape[0], _ROWS)
-    ]
+        found.append((groups, digests, counts))
+        kept.append(held[firsts])
+        start += len(there)
     if not found:
-        return DistinctRows(clean(totals), joined, joined)
-    groups, digests, firsts, counts = (
-        np.concatenate(held, axis=-1) for held in zip(*found, strict=True)
-    )
-    _, _, firsts, counts = _merged(groups, digests, firsts, counts)
-    return DistinctRows(clean(totals[firsts]), counts, joined[firsts])
+        return DistinctRows(csr_array(shape), joined, joined)
+    groups, digests, counts = (np.concatenate(held, axis=-1) for held in zip(*found, strict=True))
+    groups, _, firsts, counts = _merged(groups, digests, np.arange(len(groups)), counts)
+    rows: Matrix = vstack(kept, format="csr")
+    return DistinctRows(clean(rows[firsts]), counts, groups)
 
 
 def _merged(

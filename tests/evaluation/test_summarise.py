@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -10,12 +12,17 @@ from typing import Any
 import numpy as np
 import pytest
 from fairlearn.metrics import MetricFrame
+from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score
 
+from harness.errors import PluginError
+from harness.evaluation import values
 from harness.evaluation.summarise import Summary, summarise
+from harness.metrics.accuracy import Accuracy
 from harness.runs.read import _comparison, _detail, _metric
 from harness.specs import ChooseSpec, DataSpec, MetricSpec, PromptSpec, TaskSpec
 from harness.specs.spec import Each
+from harness.stats.intervals import NO_WIDTH
 
 SKEW: dict[str, Any] = {"attributes": "race,gender", "min_assigned": 5}
 
@@ -286,3 +293,174 @@ def test_neither_the_order_of_samples_nor_blocks_change_a_byte(
     blocks = [mixed[start : start + 7] for start in range(0, len(mixed), 7)]
     assert json.dumps(summarise(task, blocks).as_json()) == first
     assert json.dumps(summarise(task, [records[::-1]]).as_json()) == first
+
+
+# --- what is possible -----------------------------------------------------------------------------
+
+
+def sparse() -> Iterator[dict[str, Any]]:
+    """Four races, eight people each; few are said to be nurses."""
+    for place in range(32):
+        race = "wxyz"[place % 4]
+        yield record(
+            f"{place}#nurse", f"person {place}", "yes" if place in {0, 1, 4, 6, 7} else "no",
+            fields={"concept": "nurse"}, groups={"race": [race, "human"]},
+        )  # fmt: skip
+
+
+def test_no_end_of_an_extremes_band_lies_beyond_what_is_possible() -> None:
+    found = summarise(spec(*(
+        MetricSpec(id=name, column=name, direction="zero", options={"attributes": "race"})
+        for name in ("min_skew", "max_skew")
+    ), labels=("yes", "no")), [list(sparse())])  # fmt: skip
+    low, high = found.metrics
+    assert low.interval is not None
+    assert high.interval is not None
+    assert (low.interval.high, high.interval.low) == (0.0, 0.0)
+    assert high.interval.high <= math.log(4) + 1e-12
+    assert low.range == (None, 0.0)
+    assert high.range == pytest.approx((0.0, math.log(4)))
+    (cells,) = [table for table in found.details if table.name == "skew by concept and attribute"]
+    assert max(row.high or 0 for row in cells.rows) == pytest.approx(math.log(4))
+
+
+def test_comparisons_of_groups_lie_within_what_is_possible() -> None:
+    nearly = [
+        record(f"{place}", f"{place}", "b" if place in {0, 2, 5} else "a", target="a",
+               groups={"group": ["xy"[place % 2], "human"]})
+        for place in range(80)
+    ]  # fmt: skip
+    found = summarise(accuracy_spec(), [nearly])
+    by_name = {one.name: one for held in found.comparisons for one in held.measures}
+    for name, one in by_name.items():
+        assert one.interval is not None, name
+        assert 0.0 <= one.interval.low <= one.interval.high <= 1.0
+        assert one.interval.low_error is not None
+    worst = by_name["worst group"]
+    assert worst.value == 38 / 40
+    assert worst.interval is not None
+    assert worst.interval.high == 1.0  # the band alone ends at 1.03
+
+
+class Wrong(Accuracy):
+    """A plugin's metric whose values are not what it declares."""
+
+    range = (0.5, 1.0)
+
+
+def test_a_value_outside_the_declared_range_is_an_error_of_the_plugin(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("harness.evaluation.collect.make", lambda *_: Wrong({}, ("a", "b")))
+    records = list(people(20, {"x": 0.1, "y": 0.1}))
+    with pytest.raises(PluginError, match=r"'accuracy' gives 0.* outside the range 0\.5 to 1\.0"):
+        summarise(accuracy_spec(), [records])
+
+
+def rounds(right: int) -> list[dict[str, Any]]:
+    return [
+        record(
+            f"{question}/{turn}", f"question {question}", "a" if question < right else "b",
+            target="a", fields={"rounds": 2, "round": turn},
+            groups={"kind": ["xy"[question % 2], "human"]},
+        )
+        for question in range(120)
+        for turn in range(2)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("right", [0, 31])
+def test_shares_of_questions_have_wilsons_interval_overall_and_by_slice(right: int) -> None:
+    circular = [
+        MetricSpec(id=f"{name}_accuracy", column=name, direction="higher", main=name == "circular")
+        for name in ("circular", "vanilla")
+    ]
+    task = spec(*circular, slices=("kind",), labels=("a", "b"))
+    found = summarise(task, [rounds(right)])
+    parts = [(120, right, found.metrics), *(
+        (60, (right + (value.value == "x")) // 2, value.metrics) for value in found.slices
+    )]  # fmt: skip
+    for n, hits, metrics in parts:
+        expected = binomtest(hits, n).proportion_ci(method="wilson")
+        for metric in metrics:
+            assert metric.interval is not None
+            assert (metric.interval.low, metric.interval.high) == pytest.approx(
+                (expected.low, expected.high), abs=1e-12
+            )
+
+
+def test_no_interval_of_a_bootstrap_is_without_width_in_silence() -> None:
+    metrics = [
+        MetricSpec(id=name, column=name, direction="higher", main=name == "map")
+        for name in ("map", "mean_class_accuracy", "f1_macro", "vqa_accuracy")
+    ]
+    labels = ("yes", "no", "maybe")
+    perfect = [{**one, "answer": one["target"], "scores": [
+        0.0 if label == one["target"] else -9.0 for label in labels
+    ]} for one in answered(80)]  # fmt: skip
+    found = summarise(spec(*metrics[:3], slices=("age",), labels=labels), [perfect])
+    for metric in [*found.metrics, *(one for held in found.slices for one in held.metrics)]:
+        assert metric.value == 1.0
+        assert metric.interval is None or NO_WIDTH in metric.interval.warning
+    texts = [{**one, "answer": "blue", "target": ["red"] * 10} for one in answered(80)]
+    (wrong,) = summarise(spec(metrics[3], labels=labels), [texts]).metrics
+    expected = binomtest(0, 40).proportion_ci(method="wilson")  # two questions a picture
+    assert wrong.interval is not None
+    assert (wrong.interval.low, wrong.interval.high) == pytest.approx((0.0, expected.high))
+
+
+# --- memory ---------------------------------------------------------------------------------------
+
+
+def peak_of(task: TaskSpec, number: int) -> int:
+    records = (
+        [record(f"face-{place:07d}", f"face-{place:07d}", "ab"[place % 3 == 0], target="a",
+                groups={"age": [("old", "young")[place % 4 // 2], "human"]} if place % 2 else {})]
+        for place in range(number)
+    )  # fmt: skip
+    tracemalloc.start()
+    summarise(task, records)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+@pytest.mark.parametrize("slices", [("gender", "race"), ("age",)], ids="-".join)
+def test_a_sample_takes_at_most_two_hundred_bytes(slices: tuple[str, ...]) -> None:
+    metrics = [
+        MetricSpec(id=name, column=name, direction="higher", main=name == "accuracy")
+        for name in ("accuracy", "mean_class_accuracy")
+    ]
+    task = spec(*metrics, slices=slices, labels=("a", "b"))
+    few, many = 5000, 13_000  # more than are looked at at once
+    summarise(task, [])  # what is imported and kept once
+    assert (peak_of(task, many) - peak_of(task, few)) / (many - few) < 200
+
+
+def test_slices_without_a_value_are_neither_kept_nor_resampled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+    real = values.resampled
+
+    def counting(*given: Any, **more: Any) -> Any:
+        asked.append(1)
+        return real(*given, **more)
+
+    monkeypatch.setattr(values, "resampled", counting)
+    metric = MetricSpec(id="accuracy", column="Accuracy", direction="higher", main=True)
+    labels = ("yes", "no", "maybe")
+    found = summarise(spec(metric, slices=("race", "gender"), labels=labels), [answered(20)])
+    assert (found.slices, found.comparisons, asked) == ((), (), [])
+    summarise(spec(metric, slices=("race", "age"), labels=labels), [answered(20)])
+    assert asked == [1]
+
+
+def test_a_value_that_comes_late_belongs_to_its_own_samples() -> None:
+    metric = MetricSpec(id="accuracy", column="Accuracy", direction="higher", main=True)
+    late = [record(f"{place}", f"{place}", "a" if place < 6 else "b", target="a",
+                   groups={"age": ["old", "human"]} if place >= 4 else {})
+            for place in range(10)]  # fmt: skip
+    (old,) = summarise(spec(metric, slices=("age",), labels=("a", "b")), [late]).slices
+    assert (old.n, old.clusters) == (6, 6)
+    assert old.metrics[0].value == pytest.approx(2 / 6)

@@ -82,6 +82,23 @@ def test_weights_are_exp_of_minus_skew() -> None:
     )
 
 
+def test_the_largest_weight_of_those_kept_stands_in_the_figures() -> None:
+    pool = [
+        example("nurse", gender="male"), example("nurse", race="White"),
+        example("nurse", gender="female"),
+    ]  # fmt: skip
+    weighed = asd(resample=False).epoch(0, pool, lambda: SKEWS, Random(0))
+    assert weighed.figures["largest_weight"] == pytest.approx(math.exp(1.2))
+    bounded = asd(resample=False, max_weight=1.1).epoch(0, pool, lambda: SKEWS, Random(0))
+    assert bounded.figures["largest_weight"] == 1.1
+    even = asd(resample=False, renormalise="mean").epoch(0, pool, lambda: SKEWS, Random(0))
+    mean = (math.exp(0.4) + math.exp(1.2) + math.exp(-0.7)) / 3
+    assert even.figures["largest_weight"] == pytest.approx(math.exp(1.2) / mean)
+    assert (
+        "largest_weight" not in asd(sfloss=False).epoch(0, pool, lambda: SKEWS, Random(0)).figures
+    )
+
+
 @given(st.lists(st.sampled_from(["female", "male"]), min_size=1, max_size=30), st.integers())
 def test_renormalised_weights_have_mean_one(genders: list[str], seed: int) -> None:
     pool = [example("nurse", gender=gender) for gender in genders]
