@@ -257,10 +257,11 @@ def _refuse_other_samples(job: Job, journal: Journal) -> None:
 
 
 def _lines(journal: Journal) -> Iterator[bytes]:
+    # One encoder for all: json.dumps makes one for each line.
+    encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
     for block in journal.blocks():
         for record in block:
-            line = json.dumps(record, separators=(",", ":"), ensure_ascii=False)
-            yield line.encode() + b"\n"
+            yield encode(record).encode() + b"\n"
 
 
 def _evaluation(job: Job, summary: Summary, notes: list[str]) -> dict[str, Any]:

@@ -308,9 +308,8 @@ def _bands(
 ) -> list[Interval | None]:
     """Return the interval of each measure, with what the number of draws leaves open."""
     value, drawn = whole.value[list(places)], whole.drawn[:, list(places)]
-    ends, inner, outer = (
-        bands(value, drawn, direction, level) for level in (LEVEL, *around(len(drawn)))
-    )
+    levels = LEVEL, *around(len(drawn))
+    ends, inner, outer = bands(value, drawn, direction, levels)
     found: list[Interval | None] = []
     for name, end, near, far in zip(MEASURES, ends, inner, outer, strict=True):
         if end is None or near is None or far is None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.metrics.contract import Floats
 from harness.runs.record import Range
-from harness.stats.intervals import LEVEL, band, of_difference
+from harness.stats.intervals import LEVEL, bands_at, of_difference
 
 MIN_N = 30
 """Groups of fewer samples take no part: their extremes are mostly noise."""
@@ -82,9 +83,13 @@ def range_of(measure: str, possible: Range) -> Range:
     return (0.0, 1.0) if measure.startswith("ratio") else (0.0, of_difference(possible)[1])
 
 
+Ends = tuple[float, float]
+Places = NDArray[np.intp]
+
+
 def bands(
-    value: Floats, drawn: Floats, direction: str, level: float = LEVEL
-) -> list[tuple[float, float] | None]:
+    value: Floats, drawn: Floats, direction: str, levels: Sequence[float] = (LEVEL,)
+) -> list[list[Ends | None]]:
     """Return an interval of each measure, from simultaneous bands: measures are extremes.
 
     Differences come from the band of all pairwise differences, ratios from that of the logarithms
@@ -95,39 +100,51 @@ def bands(
         value: ``(1 + groups,)`` overall and in each group.
         drawn: ``(draws, 1 + groups)``.
         direction: Which way is better; the worst group of ``zero`` has no interval.
-        level: Confidence level, in (0, 1).
+        levels: Confidence levels, in (0, 1).
 
     Returns:
-        In the order of :data:`MEASURES`; ``None`` where there is none.
+        For each level, in the order of :data:`MEASURES`; ``None`` where there is none.
     """
     groups = np.flatnonzero(np.isfinite(value[1:])) + 1
     if len(groups) < 2:
-        return [None] * len(MEASURES)
+        return [[None] * len(MEASURES) for _ in levels]
     first, second = (groups[place] for place in np.triu_indices(len(groups), 1))
     whole = np.zeros(len(groups), dtype=np.intp)
-    low, high = band(value[groups], drawn[:, groups], level)
-    worst = {"higher": (low.min(), high.min()), "lower": (low.max(), high.max())}.get(direction)
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.log(value), np.log(drawn)
-
-    def distance(held: tuple[Floats, Floats], one: Any, other: Any) -> tuple[float, float] | None:
-        with np.errstate(invalid="ignore"):  # the logarithm of a draw may be minus infinite
-            apart = held[0][one] - held[0][other]
-            drawn_apart = held[1][:, one] - held[1][:, other]
-        if not np.isfinite(apart).all():
-            return None
-        low, high = band(apart, drawn_apart, level)
-        near = np.where((low <= 0) & (high >= 0), 0.0, np.minimum(np.abs(low), np.abs(high)))
-        return float(near.max()), float(np.maximum(np.abs(low), np.abs(high)).max())
-
-    def share(found: tuple[float, float] | None) -> tuple[float, float] | None:
-        return None if found is None else (float(np.exp(-found[1])), float(np.exp(-found[0])))
-
     plain = value, drawn
-    return [
-        None if worst is None else (float(worst[0]), float(worst[1])),
-        distance(plain, first, second),
-        share(distance(logs, first, second)),
-        distance(plain, groups, whole),
-        share(distance(logs, groups, whole)),
-    ]
+    columns = (
+        [_worst(ends, direction) for ends in bands_at(value[groups], drawn[:, groups], levels)],
+        _distances(plain, first, second, levels),
+        [_share(ends) for ends in _distances(logs, first, second, levels)],
+        _distances(plain, groups, whole, levels),
+        [_share(ends) for ends in _distances(logs, groups, whole, levels)],
+    )
+    return [list(ends) for ends in zip(*columns, strict=True)]
+
+
+def _worst(ends: tuple[Floats, Floats], direction: str) -> Ends | None:
+    low, high = ends
+    if direction == "higher":
+        return float(low.min()), float(high.min())
+    return (float(low.max()), float(high.max())) if direction == "lower" else None
+
+
+def _distances(
+    held: tuple[Floats, Floats], one: Places, other: Places, levels: Sequence[float]
+) -> list[Ends | None]:
+    """Return between which ends the greatest distance of pairs lies, for each level."""
+    with np.errstate(invalid="ignore"):  # the logarithm of a draw may be minus infinite
+        apart = held[0][one] - held[0][other]
+        drawn_apart = held[1][:, one] - held[1][:, other]
+    if not np.isfinite(apart).all():
+        return [None] * len(levels)
+    found: list[Ends | None] = []
+    for low, high in bands_at(apart, drawn_apart, levels):
+        near = np.where((low <= 0) & (high >= 0), 0.0, np.minimum(np.abs(low), np.abs(high)))
+        found.append((float(near.max()), float(np.maximum(np.abs(low), np.abs(high)).max())))
+    return found
+
+
+def _share(ends: Ends | None) -> Ends | None:
+    return None if ends is None else (float(np.exp(-ends[1])), float(np.exp(-ends[0])))

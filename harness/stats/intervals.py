@@ -14,7 +14,7 @@ from harness.runs.record import Interval, Range
 
 DRAWS, RANK_DRAWS, FEWEST = 10_000, 5000, 1000
 """Bootstrap draws of metrics of sums and of ranks, and how few there are where draws are dear."""
-PRODUCTS, NUMBERS, WEIGHTS = 1_000_000_000, 5_000_000, 1_000_000
+PRODUCTS, NUMBERS, WEIGHTS = 50_000_000, 1_000_000, 1_000_000
 LEVEL = 0.95
 PERCENTILE = "cluster bootstrap, percentile"
 BCA = "cluster bootstrap, BCa"
@@ -27,13 +27,13 @@ _LEAST = 10
 
 
 def enough(products: int = 0, numbers: int = 0) -> int:
-    """Return how many draws to make: 10,000, or fewer where all of them would take seconds.
+    """Return how many draws to make: 10,000, or fewer where so many would take half a second.
 
     Many samples make a draw dear and an interval narrow, so that its ends wobble less anyway.
 
     Args:
-        products: Multiplications that one draw takes; :data:`PRODUCTS` take about a second.
-        numbers: Numbers that are held of each draw; :data:`NUMBERS` take 40 MB.
+        products: Multiplications that one draw takes.
+        numbers: Numbers that are held of each draw; :data:`NUMBERS` take 8 MB.
     """
     most = min(PRODUCTS // max(1, products), NUMBERS // max(1, numbers))
     return max(FEWEST, min(DRAWS, most))

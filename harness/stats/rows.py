@@ -23,7 +23,7 @@ Matrix = csr_array[Any, tuple[int, int]]
 Codes = NDArray[np.int64]
 
 # Bytes that the counts of one chunk of draws may take; what a metric makes of them comes on top.
-CHUNK_BYTES = 32 * 2**20
+CHUNK_BYTES = 8 * 2**20
 # Clusters compared at a time: digests of all of them at once would outweigh the statistics.
 ROWS = 4096
 _SALTS = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD1B54A32D192ED03))
@@ -72,10 +72,10 @@ class DistinctRows:
 
     @property
     def products(self) -> int:
-        """Multiplications that one draw takes."""
+        """About how many multiplications a draw takes; a metric makes some of each sum."""
         held = self._quick
         cells = held.size if isinstance(held, np.ndarray) else held.nnz
-        return int(cells) + len(self.counts)
+        return int(cells) + len(self.counts) + 10 * self.rows.shape[1]
 
     def draws(self, number: int, seed: int, *, width: int = 1) -> Iterator[Floats]:
         """Yield how often each row is drawn, ``(chunk, distinct)``; each draw sums to n.

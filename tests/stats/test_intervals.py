@@ -205,10 +205,10 @@ def test_an_interval_is_cut_to_what_is_possible() -> None:
 
 
 def test_draws_are_many_where_they_are_cheap_and_never_few() -> None:
-    assert enough() == enough(2 * 300) == DRAWS
+    assert enough() == enough(5000) == DRAWS
     assert enough(10**12) == enough(numbers=10**9) == FEWEST
-    assert FEWEST < enough(300_000) == 3333
-    assert enough(numbers=1000) == 5000
+    assert enough(10_000) == 5000
+    assert enough(numbers=200) == 5000
     assert enough_of_ranks(10) == RANK_DRAWS
     assert enough_of_ranks(400) == 2500
     assert enough_of_ranks(10**6) == FEWEST
