@@ -13,7 +13,8 @@ from typing import Any
 from harness.config.hub import is_hub_id
 from harness.descriptors import Json
 from harness.errors import UserError, unknown
-from harness.plugins import FIRST_PARTY_MODELS, plugins
+from harness.packages import packaged
+from harness.plugins import plugins
 from harness.resources import home_path
 
 FILE = "harness.toml"
@@ -125,7 +126,7 @@ def _own(path: Path) -> dict[str, Any]:
 
 def _refuse_unknown_models(models: Mapping[str, Any], where: str) -> None:
     """Refuse options of a model that is nowhere, unless a plugin that is not loaded may add it."""
-    known = {**plugins().models(), **FIRST_PARTY_MODELS}
+    known = {**plugins().models(), **packaged("model")}
     if all(info.status == "loaded" for info in plugins().infos):
         for name in models:
             if name not in known:

@@ -153,7 +153,8 @@ def merged_rows(
         kept.append(held[firsts])
         start += len(there)
     if not found:
-        return DistinctRows(csr_array(shape), joined, joined)
+        nothing: Matrix = csr_array(shape)
+        return DistinctRows(nothing, joined, joined)
     groups, digests, counts = (np.concatenate(held, axis=-1) for held in zip(*found, strict=True))
     groups, _, firsts, counts = _merged(groups, digests, np.arange(len(groups)), counts)
     rows: Matrix = vstack(kept, format="csr")

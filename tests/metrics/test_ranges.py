@@ -78,13 +78,14 @@ def test_skews_lie_in_the_range_that_they_declare(
     people: list[tuple[int, str, str, bool]], options: dict[str, Any], kind: type[MinSkew]
 ) -> None:
     settled, totals = settled_on(kind(options, LABELS), people)
-    assert isinstance(settled, Bounded)
+    bounded = settled
+    assert isinstance(bounded, Bounded)
     components = settled.components(totals)
-    least, most = settled.bounds()
+    least, most = bounded.bounds()
     known = ~np.isnan(components)
     assert (components[known] <= most[known] + 1e-12).all()
     assert (components[known] >= least[known]).all()
-    value, (low, high) = float(settled.combine(components)), settled.range()
+    value, (low, high) = float(settled.combine(components)), bounded.range()
     if not math.isnan(value):
         assert low is None or value >= low - 1e-12
         assert high is None or value <= high + 1e-12
