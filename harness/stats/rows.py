@@ -153,7 +153,7 @@ def merged_rows(
         kept.append(held[firsts])
         start += len(there)
     if not found:
-        nothing: Matrix = csr_array(shape)
+        nothing: Matrix = csr_array(np.zeros(shape))
         return DistinctRows(nothing, joined, joined)
     groups, digests, counts = (np.concatenate(held, axis=-1) for held in zip(*found, strict=True))
     groups, _, firsts, counts = _merged(groups, digests, np.arange(len(groups)), counts)
