@@ -216,7 +216,7 @@ def test_workers_load_no_model_library() -> None:
 
 
 def test_fewer_than_no_workers_are_refused() -> None:
-    with pytest.raises(UserError, match="workers of .* at least 0"):
+    with pytest.raises(UserError, match=r"workers of .* at least 0"):
         harness.run("null", "raf_db", workers=-1)
 
 
