@@ -186,7 +186,9 @@ def plan(
     wanted, ids = listed(tasks), asked.get("ids")
     chosen = Selection(asked.get("limit"), None if ids is None else frozenset(listed(ids)))
     terms = given(Terms, asked, selection=chosen, named=frozenset(wanted))
-    runtime = given(Runtime, asked, cache=settings.cache / "features", threads=terms.threads)
+    runtime = replace(
+        given(Runtime, asked, cache=settings.cache / "features"), threads=terms.threads
+    )
     folder = asked.get("checkpoint")
     weights = None if folder is None else open_checkpoint(Path(folder))
     named, options = asked.get("method"), asked.get("method_options") or {}

@@ -132,7 +132,7 @@ def distinct_rows(totals: Matrix, strata: Codes | None = None) -> DistinctRows:
 
 
 def merged_rows(
-    parts: Iterable[Matrix], shape: tuple[int, ...], strata: Codes | None = None
+    parts: Iterable[Matrix], shape: tuple[int, int], strata: Codes | None = None
 ) -> DistinctRows:
     """Return the distinct rows (:func:`distinct_rows`) of totals that come in parts.
 
@@ -153,7 +153,7 @@ def merged_rows(
         kept.append(held[firsts])
         start += len(there)
     if not found:
-        nothing: Matrix = csr_array(np.zeros(shape))
+        nothing: Matrix = csr_array(np.empty(shape))
         return DistinctRows(nothing, joined, joined)
     groups, digests, counts = (np.concatenate(held, axis=-1) for held in zip(*found, strict=True))
     groups, _, firsts, counts = _merged(groups, digests, np.arange(len(groups)), counts)

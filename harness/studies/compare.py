@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.evaluation.compare import Difference, compare
-from harness.runs.record import EvaluationRecord
+from harness.runs.record import EvaluationRecord, Range
+from harness.stats.intervals import of_difference
 from harness.studies.noise import KINDS, SAID, SeedMean, noisy_cell
 from harness.studies.study import Comparison, Study, StudyModel, Trial
 from harness.tables.columns import column_of, same_column
@@ -191,6 +192,7 @@ def _gain(
         seeds,
         [one.gain for one in seeds],
         records,
+        possible=_possible(records[0], column),
         model=model,
         row=asked.row,
         against=asked.against,
@@ -199,6 +201,16 @@ def _gain(
         part=part,
         metric=column.metric,
     )
+
+
+def _possible(record: EvaluationRecord, column: Column) -> Range:
+    """Return between which values a gain of a column lies, scaled."""
+    for value in record.metrics:
+        if same_column(column_of(record, value), column):
+            low, high = of_difference(value.range)
+            if low is not None and high is not None:
+                return low * value.scale, high * value.scale
+    return None, None
 
 
 # --- table ----------------------------------------------------------------------------------------

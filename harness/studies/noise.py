@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Generic, Protocol, Self, TypeVar
 
-from harness.runs.record import EvaluationRecord, Interval
-from harness.stats.intervals import over_seeds
+from harness.runs.record import EvaluationRecord, Interval, Range
+from harness.stats.intervals import DRAWS, NO_WIDTH, over_seeds
 from harness.tables.table import Cell
 
 SEEDS = "t over seeds"
@@ -16,7 +16,7 @@ SAMPLES = "bootstrap over test samples"
 KINDS = (SEEDS, SAMPLES)
 SAID = (
     f"{SEEDS}: Student's t, 95 %, the seed is the unit. {SAMPLES}: paired, weights held fixed, "
-    "ends averaged over seeds; it leaves out the noise of training."
+    f"at most {DRAWS:,} draws, ends averaged over seeds; it leaves out the noise of training."
 )
 
 
@@ -56,14 +56,16 @@ class SeedMean(Generic[One]):
         seeds: tuple[One, ...],
         values: Sequence[float | None],
         records: Sequence[EvaluationRecord],
+        possible: Range = (None, None),
         **about: Any,
     ) -> Self:
         """Return the mean of each seed's value; ``about`` are the subclass' own fields."""
         known = [value for value in values if value is not None]
+        spread = over_seeds(known) if len(known) == len(values) else None
         return cls(
             seeds=seeds,
             value=mean(values),
-            over_seeds=over_seeds(known) if len(known) == len(values) else None,
+            over_seeds=spread and spread.within(possible),
             low=mean([one.low for one in seeds]),
             high=mean([one.high for one in seeds]),
             n=min(record.counts.scored for record in records),
@@ -81,7 +83,8 @@ def noisy_cell(one: SeedMean[Any] | None, kind: str, scale: float) -> Cell | Non
     """Return the cell of a mean with one kind of interval; ``None`` where there is no mean."""
     if one is None:
         return None
-    low, high, warning = one.low, one.high, ""
+    low, high = one.low, one.high
+    warning = NO_WIDTH if low is not None and low == high else ""
     if kind == SEEDS:
         held = one.over_seeds
         low, high = (None, None) if held is None else (held.low, held.high)

@@ -14,7 +14,7 @@ from harness.descriptors import Direction
 from harness.errors import UserError
 from harness.evaluation.compare import compare
 from harness.jsonfiles import read_object
-from harness.runs.record import EvaluationRecord
+from harness.runs.record import EvaluationRecord, MetricValue, Range
 from harness.studies.noise import KINDS, SAID, SeedMean, noisy_cell
 from harness.studies.plan import TrialPlan
 from harness.studies.study import Study
@@ -90,12 +90,20 @@ def _transfer(model: str, pairs: Mapping[int, tuple[_One, _One]]) -> Transfer:
         seeds,
         [one.change for one in seeds],
         records,
+        possible=_possible(first.main),
         model=model,
         task=first.task,
         title=first.task_title,
         metric=first.main.column,
         direction=first.main.direction,
     )
+
+
+def _possible(main: MetricValue) -> Range:
+    """Return where a relative change lies: what is never below 0 loses or sheds at most all."""
+    if main.range[0] == 0.0 and main.direction == "higher":
+        return -1.0, None
+    return (None, 1.0) if main.range[0] == 0.0 and main.direction == "lower" else (None, None)
 
 
 def _change(seed: int, alone: _One, joint: _One) -> SeedChange:

@@ -16,12 +16,13 @@ from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score
 
 from harness.errors import PluginError
+from harness.evaluation import values
 from harness.evaluation.summarise import Summary, summarise
 from harness.metrics.accuracy import Accuracy
 from harness.runs.read import _comparison, _detail, _metric
 from harness.specs import ChooseSpec, DataSpec, MetricSpec, PromptSpec, TaskSpec
 from harness.specs.spec import Each
-from harness.stats.bootstrap import resampled
+from harness.stats import bootstrap
 from harness.stats.intervals import NO_WIDTH
 
 SKEW: dict[str, Any] = {"attributes": "race,gender", "min_assigned": 5}
@@ -441,13 +442,13 @@ def test_slices_without_a_value_are_neither_kept_nor_resampled(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[int] = []
-    real = resampled
+    real = bootstrap.resampled
 
     def counting(*given: Any, **more: Any) -> Any:
         asked.append(1)
         return real(*given, **more)
 
-    monkeypatch.setattr("harness.evaluation.values.resampled", counting)
+    monkeypatch.setattr(values, "resampled", counting)
     metric = MetricSpec(id="accuracy", column="Accuracy", direction="higher", main=True)
     labels = ("yes", "no", "maybe")
     found = summarise(spec(metric, slices=("race", "gender"), labels=labels), [answered(20)])

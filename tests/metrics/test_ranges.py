@@ -78,7 +78,7 @@ def test_skews_lie_in_the_range_that_they_declare(
     people: list[tuple[int, str, str, bool]], options: dict[str, Any], kind: type[MinSkew]
 ) -> None:
     settled, totals = settled_on(kind(options, LABELS), people)
-    bounded = settled
+    bounded: Any = settled
     assert isinstance(bounded, Bounded)
     components = settled.components(totals)
     least, most = bounded.bounds()

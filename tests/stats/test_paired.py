@@ -13,8 +13,9 @@ from statsmodels.stats.contingency_tables import mcnemar as other_mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from harness.metrics.contract import Floats
+from harness.stats import paired as paired_module
+from harness.stats import rows
 from harness.stats.paired import corrected, holm, mcnemar, paired_ranks, paired_sums
-from harness.stats.rows import CHUNK_BYTES
 
 
 def rate(totals: Floats) -> Floats:
@@ -114,12 +115,12 @@ def means(weights: Floats, values: Floats) -> Floats:
     return found
 
 
-@pytest.mark.parametrize("chunk", [CHUNK_BYTES, 2000], ids=["one chunk", "several"])
+@pytest.mark.parametrize("chunk", [rows.CHUNK_BYTES, 2000], ids=["one chunk", "several"])
 @pytest.mark.parametrize("swaps", [1, 37, 250])
 def test_every_swap_asked_for_is_made_and_no_other(
     chunk: int, swaps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.stats.paired.CHUNK_BYTES", chunk)
+    monkeypatch.setattr(paired_module, "CHUNK_BYTES", chunk)
     # All clusters gain: no random swap reaches the difference, so p counts the swaps.
     ones, n = np.ones(60), 60
     (found,) = paired_sums(
@@ -148,7 +149,7 @@ def test_where_swaps_are_cut_into_chunks_changes_nothing(monkeypatch: pytest.Mon
         return [of_sums[0].p, of_ranks[0].p]
 
     whole = both()
-    monkeypatch.setattr("harness.stats.paired.CHUNK_BYTES", 3000)
+    monkeypatch.setattr(paired_module, "CHUNK_BYTES", 3000)
     assert both() == whole
 
 
