@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.descriptors import Json, is_installed
+from harness.engine.packages import missing_package
 from harness.engine.weights import PACKAGE, hash_files, package_folder, read_header
 from harness.errors import UserError
 from harness.packages import reader_of
@@ -41,6 +42,7 @@ _SMALL = (
     "*.index.json",
 )
 _WORDS = ("tokenizer.json", "*.model", "vocab.json", "vocab.txt", "*.tiktoken")
+_GROUPS = 8  # of tensors, in a message
 _AGAIN = "copy or download the file again"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _COMPUTED = ("rotary_emb.inv_freq", "embeddings.position_ids")  # old files hold them, no model does
@@ -224,31 +226,51 @@ def iterate_tensors(checkpoint: Checkpoint) -> Iterator[tuple[str, torch.Tensor]
     Raises:
         UserError: when a file is missing or damaged.
     """
+    for path in weight_files(checkpoint):
+        yield from iterate_file(path)
+
+
+def iterate_file(path: Path) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield the tensors of one file, safetensors or PyTorch's; nothing of it is run.
+
+    Raises:
+        UserError: when it cannot be read, or holds something else than named tensors.
+    """
     from safetensors import safe_open
 
-    for path in weight_files(checkpoint):
-        if path.suffix == ".safetensors":
-            with safe_open(path, framework="pt") as file:
-                for name in file.keys():  # noqa: SIM118  not a mapping
-                    yield name, file.get_tensor(name)
-            continue
+    if path.suffix != ".safetensors":
         yield from _unpickled(path).items()
+        return
+    with safe_open(path, framework="pt") as file:
+        for name in file.keys():  # noqa: SIM118  not a mapping
+            yield name, file.get_tensor(name)
 
 
 def _unpickled(path: Path) -> dict[str, torch.Tensor]:
     import torch
 
+    fix = "copy or download the file again; only plain tensors are read"
     try:
         held: dict[str, torch.Tensor] = torch.load(
             path, map_location="cpu", weights_only=True, mmap=True
         )
     except Exception as error:  # noqa: BLE001  whatever a damaged pickle raises
         raise UserError(
-            f"PyTorch cannot read the weights: {_first(error)}",
-            where=path,
-            fix="copy or download the file again; only plain tensors are read",
+            f"PyTorch cannot read the weights: {_why(error)}", where=path, fix=fix
         ) from None
+    good = isinstance(held, dict) and all(
+        isinstance(name, str) and isinstance(tensor, torch.Tensor) for name, tensor in held.items()
+    )
+    if not good:
+        raise UserError("the file holds something else than named tensors", where=path, fix=fix)
     return held
+
+
+def _why(error: Exception) -> str:
+    """Return why PyTorch refuses a file, without its advice to read it unsafely."""
+    if "weights_only" in str(error) or "WeightsUnpickler" in str(error):
+        return "it holds code or objects, or is damaged"
+    return _first(error)
 
 
 def check_loaded(missing: Iterable[str], unexpected: Iterable[str], where: Path) -> None:
@@ -265,14 +287,33 @@ def check_loaded(missing: Iterable[str], unexpected: Iterable[str], where: Path)
 
 def key_report(missing: Iterable[str], unexpected: Iterable[str], where: Path) -> UserError:
     """Return the error that lists missing and unexpected tensors, grouped by module."""
+    report = grouped_report({"missing": missing, "not this model's": unexpected})
+    return UserError(report, where=where, fix="give a whole checkpoint of this model")
+
+
+def grouped_report(names: Mapping[str, Iterable[str]]) -> str:
+    """Return what is wrong with tensors, their names grouped by module; empty without names.
+
+    Args:
+        names: By what is said of them.
+    """
     parts = []
-    for said, names in (("missing", missing), ("not this model's", unexpected)):
-        groups = _grouped(names)
+    for said, several in names.items():
+        groups = _grouped(several)
         if groups:
-            lines = "".join(f"\n    {module} ({count})" for module, count in groups.items())
+            listed = list(groups.items())
+            lines = "".join(f"\n    {short(name)} ({count})" for name, count in listed[:_GROUPS])
+            if len(listed) > _GROUPS:
+                lines += f"\n    and {len(listed) - _GROUPS} more groups"
             total = groups.total()
             parts.append(f"{total} {'tensor is' if total == 1 else 'tensors are'} {said}:{lines}")
-    return UserError("\n  ".join(parts), where=where, fix="give a whole checkpoint of this model")
+    return "\n  ".join(parts)
+
+
+def short(text: str, most: int = 100) -> str:
+    """Return a text on one line, cut to what a message has room for."""
+    line = " ".join(text[: 10 * most].split())
+    return line if len(line) <= most else f"{line[: most - 3]}..."
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -296,7 +337,8 @@ def load_tokenizer(folder: Path) -> Any:
             where=folder,
             fix="pip install sentencepiece protobuf"
             if pieces
-            else "copy or download the tokenizer's files and the chat template again",
+            else missing_package(error)
+            or "copy or download the tokenizer's files and the chat template again",
         ) from None
 
 
@@ -332,7 +374,7 @@ def load_image_processor(folder: Path) -> Any:
         raise UserError(
             f"transformers cannot read the image processor: {_first(error)}",
             where=folder,
-            fix="copy or download preprocessor_config.json again",
+            fix=missing_package(error) or "copy or download preprocessor_config.json again",
         ) from None
 
 
@@ -416,7 +458,9 @@ def load_model(
             )
     except Exception as error:  # noqa: BLE001  of a strange config or file, anything may come
         raise UserError(
-            f"transformers cannot load the weights: {_first(error)}", where=folder
+            f"transformers cannot load the weights: {_first(error)}",
+            where=folder,
+            fix=missing_package(error),
         ) from None
     check_loaded(report["missing_keys"], report["unexpected_keys"], folder)
     if report["mismatched_keys"]:
@@ -509,4 +553,4 @@ def _grouped(names: Iterable[str]) -> Counter[str]:
 
 
 def _first(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+    return short(str(error).strip().partition("\n")[0], 300) or type(error).__name__

@@ -14,6 +14,7 @@ from tests.plugins.hf_vlm.tiny import (
     CHATML,
     PLAIN,
     qwen,
+    qwen_words,
     save,
     seeded,
     text_settings,
@@ -431,6 +432,104 @@ def aya_vision(folder: Path) -> Path:
 
 def qwen2_vl(folder: Path) -> Path:
     return qwen(folder, "qwen2_vl")
+
+
+def qwen3_5(folder: Path) -> Path:
+    """A decoder with a layer of linear attention."""
+    words, ids, template = qwen_words()
+    vision = {"depth": 2, "num_heads": 2, "patch_size": 4, "temporal_patch_size": 2}
+    vision |= {"hidden_size": 16, "out_hidden_size": 32, "intermediate_size": 24}
+    rope = {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [2, 1, 1]}
+    config = hf.Qwen3_5Config(
+        vision_config={**vision, "num_position_embeddings": 16},
+        text_config=text_settings(
+            len(words),
+            rope_parameters={**rope, "mrope_interleaved": True, "partial_rotary_factor": 1.0},
+            layer_types=["linear_attention", "full_attention"],
+            linear_num_value_heads=2,
+            linear_num_key_heads=2,
+            linear_key_head_dim=8,
+            linear_value_head_dim=8,
+        ),
+        image_token_id=ids["<|image_pad|>"],
+        video_token_id=ids["<|video_pad|>"],
+        vision_start_token_id=ids["<|vision_start|>"],
+        vision_end_token_id=ids["<|vision_end|>"],
+        tie_word_embeddings=False,
+    )
+    size = {"shortest_edge": 16 * 16, "longest_edge": 48 * 48}
+    processor = hf.Qwen3VLProcessor(
+        image_processor=hf.Qwen2VLImageProcessor(size=size, patch_size=4),
+        tokenizer=words,
+        video_processor=hf.Qwen3VLVideoProcessor(patch_size=4),
+        chat_template=template,
+    )
+    return save(folder, seeded(hf.Qwen3_5ForConditionalGeneration, config), processor)
+
+
+def lfm2_vl(folder: Path) -> Path:
+    """A decoder with a layer of convolution."""
+    words = tokenizer(
+        "<|im_start|>",
+        "<|im_end|>",
+        template=CHATML.replace("IMAGE", "<image>"),
+        image_token="<image>",
+        image_start_token="<|image_start|>",
+        image_end_token="<|image_end|>",
+        image_thumbnail="<|img_thumbnail|>",
+    )
+    eyes = {name: _EYES[name] for name in ("hidden_size", "intermediate_size")}
+    config = hf.Lfm2VlConfig(
+        vision_config=hf.Siglip2VisionConfig(
+            **eyes, num_hidden_layers=2, num_attention_heads=2, patch_size=4, num_patches=16
+        ),
+        text_config=hf.Lfm2Config(
+            **text_settings(len(words), layer_types=["conv", "full_attention"]),
+            block_ff_dim=48,
+            block_auto_adjust_ff_dim=False,
+        ),
+        image_token_id=_id(words, "<image>"),
+        downsample_factor=2,
+    )
+    images = hf.Lfm2VlImageProcessor(
+        encoder_patch_size=4,
+        tile_size=16,
+        max_image_tokens=16,
+        min_image_tokens=4,
+        max_num_patches=64,
+        do_image_splitting=False,
+        downsample_factor=2,
+    )
+    processor = hf.Lfm2VlProcessor(images, words, chat_template=words.chat_template)
+    return save(folder, seeded(hf.Lfm2VlForConditionalGeneration, config), processor)
+
+
+def blip(folder: Path) -> Path:
+    """Its text looks at the image by cross-attention."""
+    words = tokenizer(bos=True)
+    sizes = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1}
+    config = hf.BlipConfig(
+        text_config={**sizes, "vocab_size": len(words), "encoder_hidden_size": 16},
+        vision_config={**_EYES},
+    )
+    processor = hf.BlipProcessor(hf.BlipImageProcessor(size=_SIDE), words)
+    return save(folder, seeded(hf.BlipForConditionalGeneration, config), processor)
+
+
+def git(folder: Path) -> Path:
+    """Its image comes before any text."""
+    words = tokenizer(bos=True)
+    sizes = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1}
+    config = hf.GitConfig(
+        vision_config={**_EYES},
+        **sizes,
+        vocab_size=len(words),
+        num_attention_heads=2,
+        bos_token_id=1,
+        eos_token_id=2,
+    )
+    processor = hf.GitProcessor(hf.CLIPImageProcessor(size={"shortest_edge": 16}), words)
+    return save(folder, seeded(hf.GitForCausalLM, config), processor)
 
 
 FAMILIES: dict[str, Callable[[Path], Path]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -102,6 +103,26 @@ def test_code_of_a_checkpoint_is_refused_by_default(copy: Path, name: str) -> No
 def test_code_that_is_allowed_and_missing_is_said(copy: Path) -> None:
     change(copy / "config.json", auto_map=CODE, model_type="unheard_of")
     with pytest.raises(UserError, match="own code cannot load it"):
+        load(copy, trust_remote_code=True)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("more", [True, False])
+def test_code_that_is_allowed_gets_all_of_its_weights(copy: Path, more: bool) -> None:
+    from safetensors.torch import load_file, save_file
+
+    code = "from transformers import LlavaForConditionalGeneration as Model\n"
+    (copy / "own.py").write_text(code)
+    change(copy / "config.json", auto_map=CODE)
+    held = load_file(copy / "model.safetensors")
+    name = next(name for name in held if name.endswith("linear_1.weight"))
+    held["extra.weight" if more else name] = held.pop(name).clone()
+    if more:
+        held[name] = held["extra.weight"].clone()
+    else:
+        del held[name]
+    save_file(held, copy / "model.safetensors", {"format": "pt"})
+    with pytest.raises(UserError, match="extra" if more else "linear_1"):
         load(copy, trust_remote_code=True)
 
 
@@ -268,3 +289,91 @@ def test_a_task_of_the_demo_world_from_the_command_line(
     assert code == 2
     assert "not a checkpoint" in said.err
     assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize("family", [families.qwen3_5, families.lfm2_vl])
+@pytest.mark.filterwarnings("ignore")
+def test_a_decoder_with_a_running_state_is_said_to_have_one(tmp_path: Path, family: Any) -> None:
+    notes = load(family(tmp_path)).notes()
+    assert len(notes) == 2
+    for note in notes:
+        assert "layers of its decoder" in note
+        assert "running state in place of the keys and values" in note
+        assert "index out of range" not in note
+    with pytest.raises(UserError, match=r"this model cannot be asked so: .* running state"):
+        load(tmp_path, way="engine")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (IndexError("list index out of range"), "its code does not allow it .* raises IndexError"),
+        (AttributeError("no 'x'"), "its code does not allow it .* raises AttributeError: no 'x'"),
+        (ValueError("images do not stand in the text"), "images do not stand in the text"),
+        (
+            ImportError("`pip install causal-conv1d`"),
+            r"it needs a package that is not installed \(pip install causal-conv1d\)",
+        ),
+    ],
+)
+def test_what_keeps_prompts_from_being_shared_is_said_in_words(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    def stop(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr("harness_hf_vlm.loading._shared", stop)
+    notes = load(folder).notes()
+    assert re.search(f"sharing of prompts is off: {said}", notes[0])
+    with pytest.raises(UserError, match=said):
+        load(folder, way="engine")
+
+
+@pytest.mark.parametrize("family", [families.blip, families.git])
+def test_a_model_whose_text_has_no_place_for_an_image_is_refused_for_that(
+    tmp_path: Path, family: Any
+) -> None:
+    with pytest.raises(UserError, match="take an image beside their text") as caught:
+        load(family(tmp_path))
+    assert "tokenizer files" not in caught.value.fix
+
+
+def test_a_package_that_a_processor_lacks_is_to_be_installed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lack(*_: Any, **__: Any) -> None:
+        text = "Package `num2words` is required to run SmolVLM processor. "
+        raise ImportError(text + "Install it with `pip install num2words`.")
+
+    monkeypatch.setattr("transformers.LlavaProcessor.__init__", lack)
+    with pytest.raises(UserError, match="num2words") as caught:
+        load(folder)
+    assert caught.value.fix == "pip install num2words"
+
+
+@pytest.mark.parametrize(
+    ("config", "native"),
+    [
+        ({"model_type": "llava", "mm_vision_tower": "clip"}, "llava"),
+        ({"model_type": "llava_llama", "mm_vision_tower": "clip"}, "llava"),
+        ({"model_type": "bunny-phi"}, "bunny"),
+        ({"model_type": "qwen", "visual": {}}, "qwen_vl"),
+        ({"model_type": "clip", "vision_config": {}}, "open_clip"),
+        ({"model_type": "siglip"}, "open_clip"),
+    ],
+)
+def test_a_format_that_another_plugin_reads_names_the_plugin(
+    copy: Path, config: dict[str, Any], native: str
+) -> None:
+    (copy / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError) as caught:
+        load(copy)
+    assert caught.value.fix == f"--model {native} reads it"
+
+
+@pytest.mark.parametrize("kind", ["llama", "no_such_model", None])
+def test_a_model_that_transformers_has_not_for_images_is_said(copy: Path, kind: str | None) -> None:
+    (copy / "config.json").write_text(json.dumps({"model_type": kind}))
+    with pytest.raises(UserError, match=f"no model for images and text of type {kind!r}") as caught:
+        load(copy)
+    assert "a transformers newer than" in caught.value.fix

@@ -131,14 +131,19 @@ def save(folder: Path, model: Any, processor: Any, parts: Sequence[Any] = ()) ->
 _QWEN_SPECIAL = ("<|vision_start|>", "<|image_pad|>", "<|vision_end|>", "<|video_pad|>")
 
 
+def qwen_words() -> tuple[Any, dict[str, int], str]:
+    """Return Qwen's tokenizer, the ids of its own tokens, and a chat template."""
+    words = tokenizer("<|im_start|>", "<|im_end|>", *_QWEN_SPECIAL)
+    words.eos_token = "<|im_end|>"  # noqa: S105
+    template = CHATML.replace("IMAGE", "".join(_QWEN_SPECIAL[:3]))
+    return words, {name: words.convert_tokens_to_ids(name) for name in _QWEN_SPECIAL}, template
+
+
 def qwen(folder: Path, kind: str) -> Path:
     """Write a tiny qwen2_vl, qwen2_5_vl or qwen3_vl."""
     import transformers
 
-    words = tokenizer("<|im_start|>", "<|im_end|>", *_QWEN_SPECIAL)
-    words.eos_token = "<|im_end|>"  # noqa: S105
-    template = CHATML.replace("IMAGE", "".join(_QWEN_SPECIAL[:3]))
-    ids = {name: words.convert_tokens_to_ids(name) for name in _QWEN_SPECIAL}
+    words, ids, template = qwen_words()
     vision: dict[str, Any] = {"depth": 2, "num_heads": 2, "patch_size": 4, "temporal_patch_size": 2}
     if kind == "qwen2_vl":
         vision |= {"embed_dim": 16, "hidden_size": 32, "mlp_ratio": 2}

@@ -62,11 +62,7 @@ class Chats:
         elif config.model_type not in _OWN_PLACES:
             self.token = self._tokens[0] if self._tokens else None
             if self.token is None:
-                raise UserError(
-                    "the tokenizer has no image token, so images cannot be placed in a text",
-                    where=folder,
-                    fix="give the tokenizer files that belong to the checkpoint",
-                )
+                raise _no_place(processor, config, folder)
 
     @property
     def token_id(self) -> int | None:
@@ -196,15 +192,40 @@ def to_device(given: Mapping[str, Tensor], model: Any) -> dict[str, Tensor]:
 
 def _image_tokens(processor: Any, config: Any) -> list[str]:
     """Return the tokens by which a text may place an image, all known to the tokenizer."""
+    known = processor.tokenizer.get_vocab()
+    tokens = [token for token in _named_tokens(processor, config) if isinstance(token, str)]
+    return list(dict.fromkeys(token for token in tokens if token in known))
+
+
+def _named_tokens(processor: Any, config: Any) -> list[str | int]:
+    """Return the image tokens that processor and config name; an id that is no token as it is."""
     tokenizer = processor.tokenizer
     named = [getattr(processor, name, None) for name in ("image_token", "boi_token")]
     named.append(getattr(tokenizer, "image_token", None))
+    tokens: list[str | int] = [
+        str(getattr(token, "content", token)) for token in named if token is not None
+    ]
     number = getattr(config, "image_token_id", None) or getattr(config, "image_token_index", None)
-    if isinstance(number, int) and number < len(tokenizer):
-        named.append(tokenizer.convert_ids_to_tokens(number))
-    known = tokenizer.get_vocab()
-    tokens = [str(getattr(token, "content", token)) for token in named if token is not None]
-    return list(dict.fromkeys(token for token in tokens if token in known))
+    if isinstance(number, int):
+        known = number < len(tokenizer)
+        tokens.append(str(tokenizer.convert_ids_to_tokens(number)) if known else number)
+    return tokens
+
+
+def _no_place(processor: Any, config: Any, folder: Path) -> UserError:
+    """Return the error for a text in which no image can be placed."""
+    if _named_tokens(processor, config):
+        return UserError(
+            "the tokenizer has no image token, so images cannot be placed in a text",
+            where=folder,
+            fix="give the tokenizer files that belong to the checkpoint",
+        )
+    return UserError(
+        f"models of type {config.model_type!r} take an image beside their text: nothing in the "
+        "text says where it stands, so hf_vlm cannot ask them",
+        where=folder / "config.json",
+        fix="give a model whose processor has an image token, such as LLaVA, Qwen-VL or InternVL",
+    )
 
 
 def _placed(

@@ -113,6 +113,7 @@ class HfVlm:
         source = open_checkpoint(str(path), revision=self._options.get("revision"))
         if not self._trusts:
             _refuse_code(source)
+            _refuse_others(source)
         return source
 
 
@@ -125,6 +126,18 @@ def template_hash(folder: Path) -> str:
         if held:
             texts.append(repr(held).encode())
     return hashlib.sha256(b"\0".join(texts)).hexdigest() if texts else ""
+
+
+def _refuse_others(source: Checkpoint) -> None:
+    """Refuse a checkpoint of a format that transformers does not read and another plugin does."""
+    native = family_of(source.config)
+    if native not in {"", "hf_vlm"} and "vision_config" not in source.config:
+        raise UserError(
+            "hf_vlm reads checkpoints in transformers' format, and this one is not in it "
+            f"(model_type {source.config.get('model_type')!r})",
+            where=source.folder / "config.json",
+            fix=f"--model {native} reads it",
+        )
 
 
 def _refuse_code(source: Checkpoint) -> None:

@@ -12,20 +12,29 @@ from harness.descriptors import Json
 from harness.engine.answerer import EngineAnswerer
 from harness.engine.chats import find_template
 from harness.engine.checking import TOLERANCE
-from harness.engine.checkpoints import Checkpoint, load_model, require_tokenizer
+from harness.engine.checkpoints import (
+    Checkpoint,
+    check_loaded,
+    family_of,
+    load_model,
+    require_tokenizer,
+)
 from harness.engine.loading import after_load
+from harness.engine.packages import missing_package
 from harness.errors import UserError
 from harness.models import Answerer, Runtime
 from harness.requests import Choose, Failed, Request, Response, Scores, Turn
 from harness.samples.images import LoadedImage
 from PIL import Image
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers import AutoModelForImageTextToText, AutoProcessor, __version__
 
 from harness_hf_vlm.answerer import ProcessorAnswerer
 from harness_hf_vlm.chats import Chats
 from harness_hf_vlm.shared import SharedModel
 
 _NO_LIMIT = 1 << 30
+_WORDLESS = (IndexError, KeyError, AttributeError, TypeError, AssertionError, NotImplementedError)
+"""Errors whose text says where code went wrong and nothing about the model."""
 _OPTIONS = ("yes", "no, two people", "it is a cat on the left")
 
 
@@ -74,8 +83,11 @@ def load(  # noqa: PLR0913  named choices
     Raises:
         UserError: when transformers cannot load one of them, or they do not fit.
     """
+    own = trust and bool(source.config.get("auto_map"))
+    if not own:
+        _require_known_type(source)
     processor = _load_processor(source, trust=trust)
-    if trust and source.config.get("auto_map"):
+    if own:
         model = _load_trusted(source, loading)
     else:
         model = load_model(AutoModelForImageTextToText, source, **loading)
@@ -126,7 +138,10 @@ def choose(loaded: Loaded, runtime: Runtime, way: str) -> Answerer:
     except UserError:
         raise
     except Exception as error:  # noqa: BLE001  a model that is no model for images and text
-        raise UserError(f"the model cannot be asked with an image: {_first(error)}") from None
+        raise UserError(
+            f"the model cannot be asked with an image: {_why(error, loaded)}",
+            fix=missing_package(error),
+        ) from None
     failed = [result for result in wanted if isinstance(result, Failed)]
     if len(failed) == len(wanted):
         if way in {"auto", "whole"} and {one.kind for one in failed} == {"prompt_too_long"}:
@@ -147,7 +162,7 @@ def choose(loaded: Loaded, runtime: Runtime, way: str) -> Answerer:
             fast = _answerer(name, loaded, runtime, said)
             difference = _difference(list(fast.answer(questions)), wanted, loaded)
         except Exception as error:  # noqa: BLE001  a model that does not fit may raise anything
-            difference = f"it stops with: {_first(error)}"
+            difference = _why(error, loaded)
         if not difference:
             # A new one: the engine checks its first real answers by itself, once.
             return _answerer(name, loaded, runtime, said)
@@ -161,6 +176,37 @@ _WHAT = {
     "engine": "sharing of prompts",
     "cached": "reading a prompt once for its options",
 }
+
+
+def _why(error: Exception, loaded: Loaded) -> str:
+    """Return in words why a model could not be read in some way."""
+    if install := missing_package(error):
+        return f"it needs a package that is not installed ({install})"
+    if isinstance(error, UserError):
+        return error.message
+    if state := _running_state(loaded.model.config):
+        return state
+    if not isinstance(error, _WORDLESS):
+        return _first(error)
+    kind = f"{type(loaded.model).__name__} raises {type(error).__name__}"
+    return f"its code does not allow it ({kind}: {_first(error)})"
+
+
+def _running_state(config: Any) -> str:
+    """Return what keeps a decoder's prompts from being shared, where that is its kind of layers."""
+    kinds = list(getattr(config.get_text_config(), "layer_types", None) or ())
+    running = [
+        str(kind)
+        for kind in kinds
+        if kind == "linear_attention" or not str(kind).endswith("attention")
+    ]
+    if not running:
+        return ""
+    named = ", ".join(sorted(set(running)))
+    return (
+        f"layers of its decoder ({named}; {len(running)} of {len(kinds)}) "
+        "have a running state in place of the keys and values that several answers could share"
+    )
 
 
 def trainable(loaded: Loaded, runtime: Runtime) -> SharedModel:
@@ -235,6 +281,28 @@ def _questions() -> list[Request]:
     ]
 
 
+def _require_known_type(source: Checkpoint) -> None:
+    """Refuse a checkpoint for which transformers has no model for images and text.
+
+    Raises:
+        UserError: naming the plugin that reads it, where there is one.
+    """
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES as KNOWN,
+    )
+
+    kind = source.config.get("model_type")
+    if kind in KNOWN:
+        return
+    native = family_of(source.config)
+    fix = f"give a model for images and text, or a transformers newer than {__version__}"
+    raise UserError(
+        f"transformers {__version__} has no model for images and text of type {kind!r}",
+        where=source.folder / "config.json",
+        fix=f"--model {native} reads it" if native not in {"", "hf_vlm"} else fix,
+    )
+
+
 def _load_processor(source: Checkpoint, *, trust: bool) -> Any:
     auto: Any = AutoProcessor
     if not trust:
@@ -252,7 +320,8 @@ def _load_processor(source: Checkpoint, *, trust: bool) -> Any:
         raise UserError(
             f"transformers cannot read the processor: {_first(error)}",
             where=source.folder,
-            fix="copy or download the files of its processor, tokenizer and chat template again",
+            fix=missing_package(error)
+            or "copy or download the files of its processor, tokenizer and chat template again",
         ) from None
     if not hasattr(found, "tokenizer") or not hasattr(found, "image_processor"):
         raise UserError(
@@ -267,14 +336,19 @@ def _load_trusted(source: Checkpoint, loading: Mapping[str, Any]) -> Any:
     """Return a model that the checkpoint's own code makes; the user has allowed it."""
     place = source.name if source.revision else str(source.folder)
     more = {"revision": source.revision} if source.revision else {}
+    auto: Any = AutoModelForImageTextToText
     try:
-        return AutoModelForImageTextToText.from_pretrained(
-            place, trust_remote_code=True, **more, **loading
+        model, report = auto.from_pretrained(
+            place, trust_remote_code=True, output_loading_info=True, **more, **loading
         )
     except Exception as error:  # noqa: BLE001  code of a stranger's
         raise UserError(
-            f"the checkpoint's own code cannot load it: {_first(error)}", where=source.folder
+            f"the checkpoint's own code cannot load it: {_first(error)}",
+            where=source.folder,
+            fix=missing_package(error),
         ) from None
+    check_loaded(report["missing_keys"], report["unexpected_keys"], source.folder)
+    return model
 
 
 def _first(error: Exception) -> str:
