@@ -5,8 +5,7 @@ Importing this loads no torch, so descriptors and identities can use it.
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +38,7 @@ LOADING: tuple[Option, ...] = (
         help="auto spreads a model over several GPUs (accelerate).",
         changes_numbers=False,
     ),
-    Option(name="adapter", type="path", help="Folder of a LoRA adapter (peft, safetensors)."),
+    Option(name="adapter", type="path", help="Folder of a LoRA adapter (peft)."),
 )
 CHECKPOINT: tuple[Option, ...] = (
     Option(name="path", help="a checkpoint: a folder, a hub id, or package:NAME/folder"),
@@ -53,7 +52,6 @@ ANSWERS: tuple[Option, ...] = (
     ),
     Option(name="score_eos", type="bool", default=True, help="an option ends with end-of-sequence"),
 )
-_WEIGHTS, _CONFIG = "adapter_model.safetensors", "adapter_config.json"
 _NEEDS = {
     "flash_attention_2": ("flash_attn", "pip install flash-attn"),
     "8bit": ("bitsandbytes", "pip install bitsandbytes"),
@@ -79,9 +77,10 @@ def loading_identity(options: Mapping[str, Json], memo: Path | None) -> dict[str
         "quantise": str(options.get("quantise") or "none"),
     }
     if options.get("adapter"):
+        from harness.engine.adapters import adapter_files
         from harness.engine.weights import hash_files
 
-        about["adapter_sha256"] = hash_files(_adapter_files(options), memo)
+        about["adapter_sha256"] = hash_files(adapter_files(_adapter_folder(options)), memo)
     return about
 
 
@@ -122,14 +121,30 @@ def load_arguments(options: Mapping[str, Json], runtime: Runtime, dtype: str) ->
     return arguments
 
 
-def after_load(language_model: Any, options: Mapping[str, Json]) -> Any:
+def after_load(
+    language_model: Any,
+    options: Mapping[str, Json],
+    *,
+    parts: Mapping[str, Any] | None = None,
+    also: Mapping[str, Sequence[str]] | None = None,
+) -> Any:
     """Return a loaded language model with its adapter, compiled if asked for.
+
+    Args:
+        language_model: The language model, or a model that is asked as a whole.
+        options: Parsed options of the descriptor.
+        parts: All parts that an adapter may be for, as :func:`.adapters.apply_adapter` takes them;
+            by default the language model is all.
+        also: Other names of modules that releases have.
 
     Raises:
         UserError: when the adapter does not fit.
     """
     if options.get("adapter"):
-        language_model = _adapt(language_model, _adapter_files(options)[0].parent)
+        _require("adapter", "an adapter")
+        from harness.engine.adapters import apply_adapter
+
+        apply_adapter(parts or {"": language_model}, _adapter_folder(options), also)
     if options.get("compile"):
         language_model.compile(dynamic=True)
     return language_model.eval()
@@ -151,36 +166,8 @@ def _quantisation(kind: str, dtype: str) -> Any:
     )
 
 
-def _adapter_files(options: Mapping[str, Json]) -> tuple[Path, Path]:
-    """Return weights and config of the adapter, checked to be whole."""
-    from harness.engine.weights import read_header
-
-    folder = home_path(str(options["adapter"]))
-    weights, config = folder / _WEIGHTS, folder / _CONFIG
-    if not config.is_file() or not weights.is_file():
-        pickled = "; pickled weights are not read" if any(folder.glob("*.bin")) else ""
-        raise UserError(
-            f"no LoRA adapter: it needs {_CONFIG} and {_WEIGHTS}{pickled}",
-            where=folder,
-            fix="give the folder that peft's save_pretrained wrote",
-        )
-    read_header(weights)
-    return weights, config
-
-
-def _adapt(language_model: Any, folder: Path) -> Any:
-    _require("adapter", "an adapter")
-    from peft import PeftModel
-
-    try:
-        with warnings.catch_warnings():
-            # peft asks transformers by an attribute's old name.
-            warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
-            adapted: Any = PeftModel.from_pretrained(language_model, str(folder))
-    except (ValueError, RuntimeError, TypeError, KeyError) as error:
-        first = str(error).strip().partition("\n")[0]
-        raise UserError(f"the adapter does not fit: {first}", where=folder) from None
-    return adapted
+def _adapter_folder(options: Mapping[str, Json]) -> Path:
+    return home_path(str(options["adapter"]))
 
 
 def _require(name: str, asked: str) -> None:

@@ -84,7 +84,7 @@ def prepare(model: VisionLanguageModel, trained: Trained) -> None:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Already found a `peft_config`")
             inject_adapter_in_model(config, language_model, adapter_name=ADAPTER)
-        _activate_all(language_model)
+        activate_all(language_model)
     _let_train(model, trained)
     if "vision_tower" in trained.parts:
         model.features_key = None  # what it says of an image changes from step to step
@@ -177,8 +177,21 @@ def read_trained(folder: Path) -> Trained:
         held = read_object(folder / FILE)
         parts, frozen = tuple(held.pop("parts")), tuple(held.pop("frozen", ()))
         return Trained(parts, frozen=frozen, **held)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(f"cannot be read: {error!r:.200}", where=folder / FILE) from None
+
+
+def _require_all_named(model: VisionLanguageModel, trained: Trained, folder: Path) -> None:
+    """Refuse a folder whose files are not those of its parts, so that none is left out unsaid."""
+    there = {path.stem for path in folder.glob("*.safetensors")}
+    strange = [f"no part {part!r}" for part in trained.parts if part not in {*model.parts(), LORA}]
+    strange += [f"a file of {part}, which is not named" for part in there - set(trained.parts)]
+    if strange or not trained.parts:
+        raise UserError(
+            f"{FILE} does not name what would be loaded: {strange[0] if strange else 'nothing'}",
+            where=folder,
+            fix="copy the folder that harness train wrote again, whole",
+        )
 
 
 def load(model: VisionLanguageModel, folder: Path) -> Trained:
@@ -188,6 +201,7 @@ def load(model: VisionLanguageModel, folder: Path) -> Trained:
         UserError: for weights of another model: a name or a shape that does not fit.
     """
     trained = read_trained(folder)
+    _require_all_named(model, trained, folder)
     prepare(model, trained)
     restore(model, trained, folder)
     for part in model.parts().values():
@@ -221,7 +235,8 @@ def restore(model: VisionLanguageModel, trained: Trained, folder: Path) -> None:
     """
     import torch
 
-    files = {part: read_part(folder / f"{part}.safetensors") for part in trained.parts}
+    training = {part for part, _, _ in weights(model, trained)}  # all of one may be frozen
+    files = {part: read_part(folder / f"{part}.safetensors") for part in sorted(training)}
     known: dict[str, set[str]] = {part: set() for part in files}
     with torch.no_grad():
         for part, name, weight in weights(model, trained):
@@ -296,13 +311,13 @@ def _unwrapped(module: nn.Module) -> nn.Module:
     return found
 
 
-def _activate_all(module: nn.Module) -> None:
-    """Let our adapter add to those the model came with, which stay as they are."""
+def activate_all(module: nn.Module) -> None:
+    """Let all adapters add up: a new one switches off those that the model came with."""
     from peft.tuners.lora import LoraLayer
 
     for layer in module.modules():
-        if isinstance(layer, LoraLayer) and len(layer.lora_A) > 1:
-            layer.set_adapter(list(layer.lora_A))
+        if isinstance(layer, LoraLayer):
+            layer.set_adapter([*layer.lora_A, *layer.lora_embedding_A])
 
 
 def _linear_layers(module: nn.Module) -> list[str]:

@@ -54,7 +54,7 @@ def logits() -> Callable[..., np.ndarray]:
                 cache=None,
                 extras={},
             )
-        return np.asarray(found[0])
+        return np.asarray(found[0].float())
 
     return run
 

@@ -42,5 +42,5 @@ class Bunny(ReleasedModel):
         loading = load_arguments(options, runtime, str(about["dtype"]))
         model = checkpoint.load(source, tower, options, of_features(about), loading)
         model.to(device, language_model=not is_placed(options))
-        model.language_model = after_load(model.language_model, options)
+        model.language_model = after_load(model.language_model, options, parts=model.named_parts())
         return model

@@ -153,6 +153,14 @@ class BunnyModel(VisionLanguageModel):
             "language_model": self.language_model,
         }
 
+    def named_parts(self) -> Mapping[str, nn.Module]:
+        """Return the parts under the names that Bunny's files have for them."""
+        return {
+            "": self.language_model,
+            "model.vision_tower.vision_tower.vision_model": self.tower,
+            "model.mm_projector": self.projector,
+        }
+
     def close(self) -> None:
         """Free the weights."""
         super().close()

@@ -52,6 +52,7 @@ class Llava(ReleasedModel):
     def load_model(self, runtime: Runtime) -> LlavaModel:
         """Return the model as the engine takes it, on its device."""
         from harness_llava import original, released
+        from harness_llava.model import PROJECTOR
 
         device = resolve_device(runtime.device)
         source, options = self.open(), self.options
@@ -66,7 +67,9 @@ class Llava(ReleasedModel):
             model = original.load(source, tower, options, of_features(about), loading)
         if not is_placed(options):
             model.to(device)
-        model.language_model = after_load(model.language_model, options)
+        model.language_model = after_load(
+            model.language_model, options, parts=model.named_parts(), also=PROJECTOR
+        )
         return model
 
     def open(self) -> Checkpoint:

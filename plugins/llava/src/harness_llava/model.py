@@ -21,6 +21,11 @@ from transformers import AutoModelForCausalLM
 
 Preprocess = Callable[[Any], Mapping[str, Tensor]]
 _AMONG_OTHERS = "+others"
+PROJECTOR = {
+    "mm_projector.0": ("multi_modal_projector.linear_1",),
+    "mm_projector.2": ("multi_modal_projector.linear_2",),
+}
+"""What the original format calls the projector's layers."""
 _DIGIT = 256  # whole numbers up to it are exact in every number type
 
 
@@ -142,6 +147,14 @@ class LlavaModel(VisionLanguageModel):
             "vision_tower": self.vision.vision_tower,
             "connector": self.connector,
             "language_model": self.language_model,
+        }
+
+    def named_parts(self) -> Mapping[str, nn.Module]:
+        """Return the parts under the names that transformers' LLaVA has for them."""
+        return {
+            "language_model": self.language_model,
+            "vision_tower": self.vision.vision_tower,
+            "multi_modal_projector": self.connector,
         }
 
     def _preprocess(self, pixels: Image.Image, *, among_others: bool) -> Mapping[str, Tensor]:

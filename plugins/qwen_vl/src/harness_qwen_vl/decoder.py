@@ -77,6 +77,24 @@ def rename(tensors: Iterable[tuple[str, Tensor]]) -> Iterator[tuple[str, Tensor]
             yield name, tensor
 
 
+def original_names(layers: int) -> dict[str, tuple[str, ...]]:
+    """Return the original's names of modules, with those of the Qwen2 modules in their place.
+
+    Args:
+        layers: Of the language model.
+    """
+    names: dict[str, tuple[str, ...]] = {
+        old.removesuffix(".weight"): (new.removesuffix(".weight"),)
+        for old, new in _NAMES.items()
+        if old != new
+    }
+    for number in range(layers):
+        old, new = f"{_BLOCK}{number}.", f"model.layers.{number}."
+        names[f"{old}attn.c_attn"] = tuple(f"{new}self_attn.{part}_proj" for part in "qkv")
+        names |= {old + part: (new + other,) for part, other in _PARTS.items()}
+    return names
+
+
 class LongRows:
     """What happens beyond the trained length: log-n scaling and a larger rotary base.
 

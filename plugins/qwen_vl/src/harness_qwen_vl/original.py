@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from transformers import Cache, Qwen2ForCausalLM
 
 from harness_qwen_vl import prompts
-from harness_qwen_vl.decoder import LongRows, decoder_config, rename
+from harness_qwen_vl.decoder import LongRows, decoder_config, original_names, rename
 from harness_qwen_vl.tower import Tower
 from harness_qwen_vl.vocabulary import Vocabulary
 
@@ -87,8 +87,13 @@ class OriginalQwenVL(VisionLanguageModel):
         )
         if device is not None:
             self.language_model.to(device)
-        self.language_model = after_load(self.language_model, options or {})
         self._load_tower(sight, checkpoint)
+        self.language_model = after_load(
+            self.language_model,
+            options or {},
+            parts={"": self.language_model, _TOWER.removesuffix("."): self._tower},
+            also=original_names(int(small.num_hidden_layers)),
+        )
         self._long = LongRows(
             self.language_model,
             trained=int(config["seq_length"]),

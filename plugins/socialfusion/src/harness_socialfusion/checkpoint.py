@@ -127,6 +127,7 @@ def save(
         encoder=_recorded(model.settings.encoder, parts.encoder),
         language_model=_recorded(model.settings.language_model, parts.language_model),
         image_tokens=model.image_tokens,
+        adapter=isinstance(model.language_model, PeftModel),
     )
     text = json.dumps(settings.to_json(), indent=2)
     (folder / CONFIG).write_text(f"{text}\n", encoding="utf-8")
@@ -175,7 +176,15 @@ def load(  # noqa: PLR0913  each is a choice of its own, all named
     check_parts(settings, parts, folder)
     model = create(settings, parts=parts, dtype=dtype, loading=loading)
     _fill(model.connector, folder / CONNECTOR)
-    if (folder / ADAPTER).is_dir():
+    there = (folder / ADAPTER).is_dir()
+    if settings.adapter not in {None, there}:
+        said = "is not there" if settings.adapter else "is not this model's"
+        raise UserError(
+            f"the saved adapter {said}",
+            where=folder / ADAPTER,
+            fix="copy the folder that training saved again, whole",
+        )
+    if there:
         model.language_model = _adapt(model.language_model, folder / ADAPTER, merge=merge)
     if settings.image_tokens not in {None, model.image_tokens}:
         raise UserError(

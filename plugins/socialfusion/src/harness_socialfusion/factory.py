@@ -60,7 +60,7 @@ class SocialFusion:
         about: dict[str, Json] = {
             "model": "socialfusion",
             "scheme": _SCHEME,
-            "settings": as_plain(
+            "settings": _numbers(
                 dataclasses.replace(
                     settings,
                     encoder=dataclasses.replace(settings.encoder, id=_name(encoder)),
@@ -123,13 +123,23 @@ class SocialFusion:
                 prompt_format=settings.prompt_format,
                 loading=loading,
             )
-        model.language_model = after_load(model.language_model, self._options)
+        model.language_model = after_load(
+            model.language_model,
+            self._options,
+            parts={
+                "language_model": model.language_model,
+                "encoder.visual": model.encoder.visual,
+                "connector": model.connector,
+            },
+            also={"visual": ("encoder.visual",)},
+        )
         for part in (model.encoder, model.connector) if placed else (model,):
             part.to(device)
         return SpokenModel(
             model.eval(),
             encoder=encoder,
             score_eos=bool(self._options["score_eos"]),
+            adapter=loading_identity(self._options, memo).get("adapter_sha256"),
         )
 
     def _settings(self) -> tuple[FusionSettings, Path | None]:
@@ -167,6 +177,13 @@ def _parts(settings: FusionSettings, folder: Path | None, memo: Path) -> tuple[S
         check_source(encoder, dataclasses.asdict(one), "encoder", where)
         check_source(language_model, dataclasses.asdict(other), "language model", where)
     return encoder, language_model
+
+
+def _numbers(settings: FusionSettings) -> Json:
+    """Return the settings that change numbers; whether there is an adapter, its hash tells."""
+    plain = as_plain(settings)
+    assert isinstance(plain, dict)
+    return {name: value for name, value in plain.items() if name != "adapter"}
 
 
 def _name(source: Source) -> str:

@@ -74,6 +74,7 @@ class FusionSettings:
         dtype: Number type to compute with unless the user asks for another; ``None`` is the
             language model's own.
         image_tokens: Positions an image takes; set when a model is saved.
+        adapter: Whether adapters were saved too; ``None`` in files that do not say.
     """
 
     encoder: Part
@@ -84,6 +85,7 @@ class FusionSettings:
     prompt_format: str = "plain"
     dtype: str | None = None
     image_tokens: int | None = None
+    adapter: bool | None = None
 
     def __post_init__(self) -> None:
         if self.prompt_format not in FORMATS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
+from harness.descriptors import Json
 from harness.engine.contract import VisionLanguageModel
 from harness.engine.tokens import Ids, Joint
 from harness.requests import Turn
@@ -24,6 +25,7 @@ class SpokenModel(VisionLanguageModel):
         model: The model, on its device, in evaluation mode.
         encoder: Where the encoder came from; part of the features' name on disk.
         score_eos: Whether an option's score includes end-of-sequence.
+        adapter: Hash of an adapter, which may be for the encoder too.
 
     Raises:
         UserError: when the language model's chat template, if it is wanted, cannot be used.
@@ -31,7 +33,14 @@ class SpokenModel(VisionLanguageModel):
 
     one_shape = True
 
-    def __init__(self, model: SocialFusionModel, *, encoder: Source, score_eos: bool) -> None:
+    def __init__(
+        self,
+        model: SocialFusionModel,
+        *,
+        encoder: Source,
+        score_eos: bool,
+        adapter: Json = None,
+    ) -> None:
         self._model = model
         self._form = FORMATS[model.settings.prompt_format]
         check_format(self._form, model.tokenizer)
@@ -47,6 +56,7 @@ class SpokenModel(VisionLanguageModel):
             "norm": model.settings.encoder_norm,
             "preprocessing": model.encoder.preprocessing,
             "dtype": str(model.dtype),
+            **({} if adapter is None else {"adapter": adapter}),
         }
 
     def prompt(self, turns: Sequence[Turn], options: Sequence[str]) -> Joint:

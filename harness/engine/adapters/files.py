@@ -1,0 +1,127 @@
+"""What lies in an adapter's folder, and its config. Importing this loads no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from harness.engine.checkpoints import read_json, short
+from harness.engine.weights import read_header
+from harness.errors import UserError
+
+CONFIG = "adapter_config.json"
+EXTRAS = ("non_lora_trainables.safetensors", "non_lora_trainables.bin")
+"""What the original LLaVA saves beside its LoRA: projector and whatever else trained, whole."""
+FIX = "give a whole adapter that was trained over this checkpoint"
+_WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
+_NO_WEIGHTS = {"training_args.bin", "optimizer.bin", "scheduler.bin"}
+_READ = {"r", "lora_alpha", "target_modules", "exclude_modules", "modules_to_save", "bias"} | {
+    *("rank_pattern", "alpha_pattern", "layers_to_transform", "layers_pattern", "fan_in_fan_out"),
+    *("use_rslora", "use_dora", "lora_bias", "ensure_weight_tying", "peft_type"),
+    "init_lora_weights",
+}
+_OF_TRAINING = {"task_type", "auto_mapping", "base_model_name_or_path", "revision"} | {
+    *("inference_mode", "peft_version", "lora_dropout", "eva_config", "runtime_config"),
+    *("megatron_core", "qalora_group_size", "loftq_config", "corda_config", "lora_ga_config"),
+}
+_PLAIN_STARTS = (True, False, None, "gaussian", "orthogonal", "eva")
+"""What ``init_lora_weights`` may say: other ways of starting change the base weights too."""
+
+
+def adapter_files(folder: Path) -> tuple[Path, ...]:
+    """Return every file of an adapter's folder that is applied: its config first, then weights.
+
+    Raises:
+        UserError: when one is missing or damaged, or the folder holds other weights.
+    """
+    found = [folder / CONFIG]
+    for names in (_WEIGHTS, EXTRAS):
+        found += [folder / name for name in names if (folder / name).is_file()][:1]
+    weights = [path for path in found if path.name in _WEIGHTS]
+    if not found[0].is_file() or not weights:
+        raise UserError(
+            f"no LoRA adapter: it needs {CONFIG} and {_WEIGHTS[0]} or {_WEIGHTS[1]}",
+            where=folder,
+            fix="give the folder that peft's save_pretrained wrote",
+        )
+    known = {*_WEIGHTS, *EXTRAS, *_NO_WEIGHTS}
+    others = sorted(
+        path.name
+        for pattern in ("*.safetensors", "*.bin")
+        for path in folder.glob(pattern)
+        if path.name not in known
+    )
+    if others:
+        raise UserError(
+            f"the folder of the adapter holds weights that would not be applied: {others[0]}"
+            + (f" and {len(others) - 1} more" if len(others) > 1 else ""),
+            where=folder,
+            fix="give a folder with the adapter alone, or merge them into the checkpoint",
+        )
+    for path in found[1:]:
+        if path.suffix == ".safetensors":
+            read_header(path)
+    return tuple(found)
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Return ``adapter_config.json``.
+
+    Raises:
+        UserError: for another method than LoRA, or a variety of it that is not read.
+    """
+    held = read_json(path)
+    if held.get("peft_type") != "LORA":
+        raise UserError(
+            f"the adapter is of type {short(repr(held.get('peft_type')))}; only LORA is read",
+            where=path,
+            fix="merge it into the checkpoint, and give that",
+        )
+    strange = sorted(name for name in held.keys() - _READ - _OF_TRAINING if held[name])
+    if held.get("init_lora_weights", True) not in _PLAIN_STARTS:
+        strange.append(f"init_lora_weights={held['init_lora_weights']}")
+    if strange:
+        raise UserError(
+            f"adapters with {short(', '.join(strange))} are not read: they change more than LoRA's "
+            "products say",
+            where=path,
+            fix="merge it into the checkpoint (peft's merge_and_unload), and give that",
+        )
+    wrong = [name for name, good in _GOOD.items() if not good(held.get(name))]
+    if wrong:
+        raise UserError(
+            f"not a LoRA configuration: {wrong[0]} is {short(repr(held.get(wrong[0])))}",
+            where=path,
+            fix=FIX,
+        )
+    return held
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
+
+
+def _is_rank(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) and name for name in value)
+
+
+def _is_pattern(value: object) -> bool:
+    return value is None or (isinstance(value, dict) and all(map(_is_number, value.values())))
+
+
+_GOOD: Mapping[str, Callable[[object], bool]] = {
+    "r": _is_rank,
+    "lora_alpha": _is_number,
+    "target_modules": lambda value: bool(value) and (isinstance(value, str) or _is_list(value)),
+    "modules_to_save": lambda value: value is None or _is_list(value),
+    "rank_pattern": _is_pattern,
+    "alpha_pattern": _is_pattern,
+    "bias": lambda value: value in (None, "none", "all", "lora_only"),
+}
+"""What the config has to say for its numbers to be those of the training."""
