@@ -264,7 +264,7 @@ def of_open_clip(name: str, runtime: Runtime) -> Tower:
             # open_clip warns of activation choices that the encoder's own configuration makes.
             warnings.simplefilter("ignore", UserWarning)
             logging.disable(logging.ERROR)  # what it logs of a failure is in the error
-            visual = open_clip.create_model(name, **given).visual
+            visual = open_clip.create_model(name, require_pretrained=True, **given).visual
     except Exception as error:  # noqa: BLE001  of a strange config or file, anything may come
         first = str(error).strip().partition("\n")[0] or type(error).__name__
         raise UserError(f"open_clip cannot load the encoder: {first}", where=name) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -157,3 +158,16 @@ def test_a_tower_is_taken_over_from_a_training(built: Path, trained: Callable[..
     assert model.features_key != plain.features_key, "its features are kept apart"
     with pytest.raises(UserError, match="left no connector"):
         take(model, "connector", folder)
+
+
+def test_an_open_clip_folder_without_its_weights_is_refused(tmp_path: Path) -> None:
+    """Left to itself, open_clip makes a model of random weights."""
+    from harness.analysis.towers import of_open_clip
+
+    vision = {"image_size": 16, "patch_size": 8, "width": 16, "layers": 1, "head_width": 8}
+    text = {"context_length": 8, "vocab_size": 16, "width": 16, "heads": 2, "layers": 1}
+    model = {"embed_dim": 8, "vision_cfg": vision, "text_cfg": text}
+    config = {"model_cfg": model, "preprocess_cfg": {}}
+    (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match="open_clip cannot load the encoder"):
+        of_open_clip(f"local-dir:{tmp_path}", Runtime(device="cpu"))

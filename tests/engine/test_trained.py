@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -98,3 +99,43 @@ def test_a_choice_of_nothing_is_refused(built: Path) -> None:
     prepare(model, LORA)
     with pytest.raises(UserError, match="trains no weight of connector, lora"):
         choose_weights(model, LORA, lambda *_: False)
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        (["connector"], "a file of lora, which is not named"),
+        (["connector", "lora", "tower"], "no part 'tower'"),
+        ([], "a file of"),
+    ],
+)
+def test_a_folder_with_a_part_that_would_be_left_out_is_refused(
+    built: Path, tmp_path: Path, parts: list[str], said: str
+) -> None:
+    model = spoken(built, merge=True)
+    prepare(model, LORA)
+    save(model, LORA, tmp_path)
+    file = tmp_path / "trained.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"parts": parts}))
+    with pytest.raises(UserError, match=said):
+        load(spoken(built, merge=True), tmp_path)
+
+
+def test_a_record_of_another_shape_is_refused(built: Path, tmp_path: Path) -> None:
+    (tmp_path / "trained.json").write_text('"connector"')
+    with pytest.raises(UserError, match="cannot be read"):
+        load(spoken(built, merge=True), tmp_path)
+
+
+def test_a_part_of_which_nothing_trains_leaves_no_file_and_needs_none(
+    built: Path, tmp_path: Path
+) -> None:
+    model = spoken(built, merge=True)
+    prepare(model, LORA)
+    chosen = choose_weights(model, LORA, lambda part, _: part == "connector")
+    save(model, chosen, tmp_path)
+    assert not (tmp_path / "lora.safetensors").exists()
+    assert load(spoken(built, merge=True), tmp_path) == chosen
+    (tmp_path / "connector.safetensors").unlink()
+    with pytest.raises(UserError, match="cannot be read"):
+        load(spoken(built, merge=True), tmp_path)

@@ -193,7 +193,7 @@ def _of_open_clip(source: Encoder, device: torch.device, dtype: torch.dtype) -> 
         with warnings.catch_warnings():
             # open_clip warns of activation choices that the model's own configuration makes.
             warnings.simplefilter("ignore", UserWarning)
-            model = open_clip.create_model(name, **given)
+            model = open_clip.create_model(name, require_pretrained=True, **given)
             tokenizer = open_clip.get_tokenizer(name)
     except Exception as error:  # noqa: BLE001  of a strange config or file, anything may come
         if source.folder is not None and weights.suffix == ".safetensors":

@@ -84,10 +84,12 @@ def _load(source: Source) -> Any:
             # open_clip warns of activation choices that the encoder's own configuration makes.
             warnings.simplefilter("ignore", UserWarning)
             if source.folder is not None:
-                model = open_clip.create_model(f"local-dir:{source.folder}")
+                model = open_clip.create_model(
+                    f"local-dir:{source.folder}", require_pretrained=True
+                )
             else:
                 name, _, tag = source.name.partition(":")
-                model = open_clip.create_model(name, pretrained=tag)
+                model = open_clip.create_model(name, pretrained=tag, require_pretrained=True)
     except (RuntimeError, ValueError, OSError, KeyError, TypeError) as error:
         first = str(error).strip().partition("\n")[0]
         raise UserError(f"open_clip cannot load the encoder: {first}", where=source.name) from None
