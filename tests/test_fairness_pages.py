@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from harness.metrics.skew import Rule
-from harness.metrics.visogender import GenderGap, ResolutionAccuracy
+from tests import made
 
 PAGES = Path(__file__).parents[1] / "docs" / "benchmarks"
 NAMES = ("scounter", "fairface", "cmsc", "visogender")
@@ -71,8 +71,8 @@ def test_visogender_s_example_is_what_the_metric_says(
         totals[4:] = 0 if people == "single" else totals[4:]
         totals[:4] = 0 if people == "two" else totals[:4]
     options: dict[str, Any] = {"people": people}
-    assert ResolutionAccuracy(options, ()).finalize(totals) == pytest.approx(accuracy)
-    assert GenderGap(options, ()).finalize(totals) == pytest.approx(gap)
+    assert made.metric("resolution_accuracy", **options).finalize(totals) == pytest.approx(accuracy)
+    assert made.metric("gender_gap", **options).finalize(totals) == pytest.approx(gap)
     page = example("visogender")
     assert f"= {accuracy:.2f}" in page
     assert f"= {gap:.2f}" in page

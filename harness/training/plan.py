@@ -121,7 +121,6 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
     if tower is not None:
         about["tower"] = open_checkpoint(tower).sha256
     about |= _code(about, tasks, descriptor)
-    steps = settings.epochs * math.ceil(len(pool.examples) / settings.batch)
     return TrainingPlan(
         subject=subject,
         tasks=tasks,
@@ -136,7 +135,7 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
         validation=validation,
         fingerprint=fingerprint(about),
         about=about,
-        steps=steps,
+        steps=settings.epochs * math.ceil(len(pool.examples) / settings.batch),
         tower=tower,
         notes=(*notes, *said),
     )

@@ -176,7 +176,7 @@ class Code:
 
 
 @pytest.mark.parametrize("name", ["adapter_model.bin", "non_lora_trainables.bin"])
-@pytest.mark.parametrize("held", [Code(), {"a": Code()}, [1], {"a": 3}, b"no pickle"], ids=repr)
+@pytest.mark.parametrize("held", [Code(), {"a": Code()}, [1], {"a": 3}, b"no pickle"], ids=range(5))
 def test_code_and_objects_are_refused_unread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, held: Any
 ) -> None:

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from harness.metrics.contract import Bounded, RangeOfData, ScoredSample
 from harness.metrics.descriptors import METRICS
-from harness.metrics.retrieval import BiasAtK, Ndkl, RetrievalMaxSkew, RetrievalMinSkew
-from harness.metrics.skew import MaxSkew, MinSkew
-from harness.plugins import make, plugins
+from harness.metrics.guard import make_metric
+from harness.metrics.skew import MinSkew
+from harness.plugins import plugins
 from harness.stats.bootstrap import range_of
 from harness.stats.labelled import Labelled, Labels
 from harness.stats.rows import distinct_rows
+from tests import made
 
 LABELS = ("yes", "no")
 SKEW_OPTIONS = [
@@ -34,7 +35,7 @@ def test_every_metric_of_the_harness_declares_its_range(descriptor: Any) -> None
     given = {option.name: option.default for option in descriptor.options}
     if "label" in given:
         given["label"] = LABELS[0]
-    metric = make("metric", descriptor.id, plugins().metrics(), given, LABELS)
+    metric = make_metric(descriptor.id, given, LABELS)
     declares = isinstance(metric, RangeOfData) or range_of(metric) != (None, None)
     assert declares or descriptor.id in {"min_skew", "max_skew"}  # the comparison they settle does
 
@@ -72,12 +73,12 @@ def settled_on(
     return metric.settle(metric.counts, parts, totals), totals
 
 
-@given(PEOPLE, st.sampled_from(SKEW_OPTIONS), st.sampled_from((MinSkew, MaxSkew)))
+@given(PEOPLE, st.sampled_from(SKEW_OPTIONS), st.sampled_from(("min_skew", "max_skew")))
 @settings(deadline=None, max_examples=150)
 def test_skews_lie_in_the_range_that_they_declare(
-    people: list[tuple[int, str, str, bool]], options: dict[str, Any], kind: type[MinSkew]
+    people: list[tuple[int, str, str, bool]], options: dict[str, Any], name: str
 ) -> None:
-    settled, totals = settled_on(kind(options, LABELS), people)
+    settled, totals = settled_on(made.metric(name, LABELS, **options), people)
     bounded: Any = settled
     assert isinstance(bounded, Bounded)
     components = settled.components(totals)
@@ -93,9 +94,9 @@ def test_skews_lie_in_the_range_that_they_declare(
 
 def test_four_equal_groups_leave_a_greatest_skew_of_the_logarithm_of_four() -> None:
     people = [(place, "A", race, race == "x") for place, race in enumerate("wxyz" * 5)]
-    settled, _ = settled_on(MaxSkew({}, LABELS), people)
+    settled, _ = settled_on(made.metric("max_skew", LABELS), people)
     assert settled.range() == pytest.approx((0.0, math.log(4)))
-    settled, _ = settled_on(MinSkew({}, LABELS), people)
+    settled, _ = settled_on(made.metric("min_skew", LABELS), people)
     assert settled.range() == (None, 0.0)
 
 
@@ -108,7 +109,7 @@ RANKED = st.lists(
 
 @given(
     RANKED,
-    st.sampled_from((RetrievalMaxSkew, RetrievalMinSkew, Ndkl, BiasAtK)),
+    st.sampled_from(("retrieval_max_skew", "retrieval_min_skew", "ndkl", "bias_at_k")),
     st.fixed_dictionaries(
         {
             "k": st.integers(1, 8),
@@ -120,9 +121,10 @@ RANKED = st.lists(
 )
 @settings(deadline=None, max_examples=250)
 def test_rankings_lie_in_the_range_that_they_declare(
-    ranked: list[tuple[str, str, int]], kind: Any, options: dict[str, Any]
+    ranked: list[tuple[str, str, int]], name: str, options: dict[str, Any]
 ) -> None:
-    metric = kind(options, ())
+    known = {option.name for option in plugins().metrics()[name].options}
+    metric = made.metric(name, **{key: value for key, value in options.items() if key in known})
     samples = [
         ScoredSample(str(place), str(place), None, None, (float(score),),
                      groups={"gender": gender}, fields={"concept": concept})
