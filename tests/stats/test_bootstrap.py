@@ -276,6 +276,12 @@ def test_where_all_trials_end_alike_each_cluster_is_one_trial(right: int, trials
     assert interval.method == "Wilson score, each cluster one trial"
 
 
+def test_one_cluster_that_was_asked_is_no_proportion() -> None:
+    interval = additive_interval(Share(), matrix([[0, 3], [0, 0]]), draws=100)[1]
+    assert interval is not None
+    assert interval.warning.endswith("the interval has no width and says nothing")
+
+
 def test_fractions_that_add_up_to_a_whole_are_no_plain_proportion() -> None:
     interval = additive_interval(Share(), matrix([[0.5, 1]] * 20 + [[1, 1]] * 20))[1]
     assert interval is not None

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
 
-from harness.stats import Clusters, Statistics
-from harness.stats.collect import counted
+from harness.stats import Clusters, Statistics, collect
+from harness.stats.collect import counted, sums_by
 
 SAMPLES = st.lists(
     st.tuples(
@@ -38,6 +39,30 @@ def test_sums_are_per_cluster_in_order_of_first_appearance(
     assert matrix.toarray().tolist() == [row.tolist() for row in expected.values()]
     names = list(expected)
     assert codes.tolist() == [names.index(cluster) for cluster, _ in samples]
+
+
+def test_codes_in_any_order_sum_to_their_own_row() -> None:
+    rows = csr_array(np.array([[1.0], [2.0], [3.0]]))
+    assert sums_by(np.array([2, 0, 1]), rows).toarray().tolist() == [[2.0], [3.0], [1.0]]
+    assert sums_by(np.array([0, 1, 2]), rows).toarray().tolist() == [[1.0], [2.0], [3.0]]
+
+
+def test_equal_rows_are_kept_once_and_others_beyond_a_number_one_by_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(collect, "SHARED", 3)
+    held = Statistics()
+    given = [{0: float(place % 5)} for place in range(40)]
+    for statistics in given:
+        held.add(statistics)
+    assert held.matrix(1).toarray()[:, 0].tolist() == [one[0] for one in given]
+    alike = Statistics()
+    tracemalloc.start()
+    for place in range(20_000):
+        alike.add({0: float(place % 2), 1: 1.0})
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert size < 6 * 20_000
 
 
 def test_a_position_outside_the_vector_is_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from harness.stats.intervals import (
     NO_WIDTH,
     PERCENTILE,
     RANK_DRAWS,
+    Resampled,
     around,
     band,
     banded,
@@ -67,6 +69,17 @@ def test_groups_of_clusters_give_nearly_the_same_acceleration() -> None:
     assert groups == pytest.approx(every, abs=0.006)
 
 
+def test_draws_equal_to_the_value_count_one_half() -> None:
+    drawn = np.repeat([0.4, 0.5, 0.6], (20, 60, 120))
+    symmetric = np.array([0.4, 0.6])  # no acceleration
+    found = bca_levels(0.5, drawn, symmetric, np.ones(2), (0.025, 0.975))
+    lean = stats.norm.ppf((20 + 60 / 2) / 200)
+    expected = stats.norm.cdf(2 * lean + stats.norm.ppf([0.025, 0.975]))
+    assert found is None  # the lower level is below what 200 draws show
+    found = bca_levels(0.5, np.repeat(drawn, 100), symmetric, np.ones(2), (0.025, 0.975))
+    assert found == pytest.approx(tuple(expected))
+
+
 def test_bca_is_left_to_percentiles_where_it_does_not_hold() -> None:
     drawn = np.linspace(0, 1, 101)
     tails, ones = (0.025, 0.975), np.ones(3)
@@ -78,6 +91,29 @@ def test_bca_is_left_to_percentiles_where_it_does_not_hold() -> None:
     assert interval is not None
     assert interval.method == PERCENTILE
     assert interval.warning == "only 8 clusters: the interval may be too short"
+
+
+def test_each_cluster_is_left_out_once() -> None:
+    for clusters in (40, 900):
+        rows = distinct_rows(csr_array(np.arange(1.0, clusters + 1)[:, None]))
+        left = [(weights, repeats) for weights, repeats in rows.left_out()]
+        gone = sum(repeats @ (rows.counts - weights) for weights, repeats in left)
+        assert np.asarray(gone).tolist() == [1.0] * clusters
+
+
+@pytest.mark.parametrize(("clusters", "method"), [(9, PERCENTILE), (10, BCA)])
+def test_bca_needs_ten_clusters(clusters: int, method: str) -> None:
+    rows = distinct_rows(csr_array(np.stack([skewed(clusters, 2), np.ones(clusters)], axis=1)))
+    interval = resampled(mean, rows, draws=500).interval()
+    assert interval is not None
+    assert interval.method == method
+
+
+def test_a_number_in_half_of_the_draws_has_an_interval_and_in_fewer_none() -> None:
+    drawn = np.concatenate([np.linspace(0, 1, 50), np.full(50, np.nan)])
+    half = Resampled(np.asarray(0.5), drawn, np.empty(0), np.empty(0), 40)
+    assert half.interval() is not None
+    assert replace(half, drawn=drawn[1:]).interval() is None
 
 
 def test_enough_clusters_carry_no_warning() -> None:
@@ -116,7 +152,7 @@ def test_a_band_leaves_out_what_is_undefined_or_never_varies() -> None:
     low, high = band(np.array([np.nan, 7.0, 0.0, 0.0]), drawn)
     assert np.isnan(low[0])
     assert (low[1], high[1]) == (7.0, 7.0)
-    assert low[3] == high[3] == 0.0
+    assert low[2] == high[2] == low[3] == high[3] == 0.0
     only = band(np.zeros(1), drawn[:, :1])
     assert only[0][0] < 0 < only[1][0]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,10 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from harness.metrics.contract import Floats, Label
+from harness.stats import labelled as labelled_module
+from harness.stats import rows as rows_module
 from harness.stats.labelled import Labelled, Labels, chance, shuffled
+from harness.stats.rows import distinct_rows
 
 NAMES: list[Label] = [
     (("race", "a"), ("gender", "f")),
@@ -87,6 +91,25 @@ def test_permuted_sums_are_exact_whatever_the_numbers(values: Floats) -> None:
         assert sums[:, 1].tolist() == pytest.approx(expected, rel=1e-14, abs=0)
 
 
+@given(samples, st.booleans())
+@settings(deadline=None)
+def test_rows_summed_a_few_clusters_at_a_time_are_those_of_all(
+    rows: list[tuple[int, int, float]], ordered: bool
+) -> None:
+    held = labelled(sorted(rows) if ordered else rows)
+    held = replace(held, strata=np.arange(5)[: held.clusters.max() + 1] % 2)
+    whole = distinct_rows(held.by_cluster(PARTS), held.strata)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (labelled_module, rows_module):
+            patch.setattr(module, "ROWS", 2)
+        found = held.distinct(PARTS)
+        again = distinct_rows(held.by_cluster(PARTS), held.strata)
+    for one in (found, again):
+        np.testing.assert_array_equal(one.rows.toarray(), whole.rows.toarray())
+        assert one.counts.tolist() == whole.counts.tolist()
+        assert one.strata.tolist() == whole.strata.tolist()
+
+
 def test_sets_that_vary_are_permuted_within_and_others_across() -> None:
     sets = labelled([(place // 3, place % 3, float(place)) for place in range(30)])
     assert sets.within
@@ -100,6 +123,14 @@ def test_sets_that_vary_are_permuted_within_and_others_across() -> None:
     for labels in drawn:
         assert all(len(set(labels[people.clusters == cluster])) == 1 for cluster in range(10))
         assert sorted(labels) == sorted(people.labels)
+
+
+def test_where_half_of_the_clusters_vary_labels_are_permuted_across() -> None:
+    # Two clusters of two different pictures, two of two alike: not most.
+    rows = [(0, 0, 1.0), (0, 1, 1.0), (1, 0, 1.0), (1, 2, 1.0)]
+    rows += [(2, 0, 1.0), (2, 0, 1.0), (3, 1, 1.0), (3, 1, 1.0)]
+    assert not labelled(rows).within
+    assert labelled(rows[:6]).within
 
 
 def test_questions_about_one_picture_move_together() -> None:
