@@ -77,7 +77,7 @@ def test_draws_equal_to_the_value_count_one_half() -> None:
     expected = stats.norm.cdf(2 * lean + stats.norm.ppf([0.025, 0.975]))
     assert found is None  # the lower level is below what 200 draws show
     found = bca_levels(0.5, np.repeat(drawn, 100), symmetric, np.ones(2), (0.025, 0.975))
-    assert found == pytest.approx(tuple(expected))
+    assert found == pytest.approx(tuple(np.asarray(expected).tolist()))
 
 
 def test_bca_is_left_to_percentiles_where_it_does_not_hold() -> None:
