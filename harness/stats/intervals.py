@@ -145,9 +145,14 @@ def _below(value: float, drawn: Floats) -> float:
     return float(np.sum(drawn < value) + 0.5 * np.sum(drawn == value)) / len(drawn)
 
 
+def no_width(low: float, high: float) -> bool:
+    """Whether the ends of an interval are one number, but for the rounding of sums."""
+    return math.isclose(low, high, rel_tol=1e-12, abs_tol=1e-15)
+
+
 def warning(low: float, high: float, clusters: int) -> str:
     """Return what stands beside an interval of resampled clusters; empty for nothing."""
-    return "; ".join(filter(None, (few(clusters), NO_WIDTH if low == high else "")))
+    return "; ".join(filter(None, (few(clusters), NO_WIDTH if no_width(low, high) else "")))
 
 
 def few(clusters: int) -> str:

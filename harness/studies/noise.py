@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 from harness.runs.record import EvaluationRecord, Interval, Range
-from harness.stats.intervals import DRAWS, NO_WIDTH, over_seeds
+from harness.stats.intervals import DRAWS, NO_WIDTH, no_width, over_seeds
 from harness.tables.table import Cell
 
 SEEDS = "t over seeds"
@@ -84,7 +84,7 @@ def noisy_cell(one: SeedMean[Any] | None, kind: str, scale: float) -> Cell | Non
     if one is None:
         return None
     low, high = one.low, one.high
-    warning = NO_WIDTH if low is not None and low == high else ""
+    warning = NO_WIDTH if low is not None and high is not None and no_width(low, high) else ""
     if kind == SEEDS:
         held = one.over_seeds
         low, high = (None, None) if held is None else (held.low, held.high)

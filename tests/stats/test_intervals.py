@@ -224,6 +224,8 @@ def test_an_interval_without_width_says_so() -> None:
     assert few is not None
     assert few.warning == f"only 3 clusters: the interval may be too short; {NO_WIDTH}"
     assert banded((0.2, 0.2), (0.2, 0.2), (0.2, 0.2), 10, 40).warning == NO_WIDTH
+    sixth = (1 / 6, 1 / 6 + 3e-17)  # sums of the same numbers in another order
+    assert banded(sixth, sixth, sixth, 10, 40).warning == NO_WIDTH
     seeds = over_seeds([0.5] * 5)
     assert seeds is not None
     assert seeds.warning.startswith("all seeds give the same value")
