@@ -184,7 +184,9 @@ def plan(
     """Plan a run without loading a weight; arguments as for :func:`run`."""
     settings = _settings(asked.get("profile"), asked.get("results"), asked.get("data"))
     wanted, ids = listed(tasks), asked.get("ids")
-    chosen = Selection(asked.get("limit"), None if ids is None else frozenset(listed(ids)))
+    if isinstance(ids, str):  # in a list they may hold commas
+        ids = listed(ids)
+    chosen = Selection(asked.get("limit"), None if ids is None else frozenset(ids))
     terms = given(Terms, asked, selection=chosen, named=frozenset(wanted))
     runtime = replace(
         given(Runtime, asked, cache=settings.cache / "features"), threads=terms.threads

@@ -249,9 +249,18 @@ def _path(value: Any) -> Any:
         encoded = os.fsencode(text)
     except (TypeError, UnicodeEncodeError):
         return _WRONG
+    plain_text = isinstance(text, str) and text and "\0" not in text
+    return Path(text) if plain_text and not _is_too_long(encoded) else _WRONG
+
+
+def _is_too_long(value: Any) -> bool:
+    """Whether the system could not have a path for its length or that of a name in it."""
+    try:
+        encoded = os.fsencode(value)
+    except (TypeError, UnicodeEncodeError):
+        return False
     names = encoded.split(os.fsencode(os.sep))
-    fits = len(encoded) < _PATH_BYTES and max(map(len, names)) <= _NAME_BYTES
-    return Path(text) if isinstance(text, str) and text and "\0" not in text and fits else _WRONG
+    return len(encoded) >= _PATH_BYTES or max(map(len, names)) > _NAME_BYTES
 
 
 def _whole(value: Any) -> Any:
@@ -282,7 +291,8 @@ def _wrong(hints: Sequence[Any], value: Any, where: str) -> UserError:
     kinds = [get_args(hint)[0] if kind is Annotated else kind
              for hint, kind in zip(hints, kinds, strict=True)]  # fmt: skip
     words = [_WORDS.get(kind) or f"a {getattr(kind, '__name__', kind)}" for kind in kinds]
-    return UserError(f"{where} should be {' or '.join(words)}, not {_shown(value)}")
+    long = ", which is too long" if Path in kinds and _is_too_long(value) else ""
+    return UserError(f"{where} should be {' or '.join(words)}, not {_shown(value)}{long}")
 
 
 def _shown(value: Any) -> str:

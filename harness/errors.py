@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 LONGEST = 1200
 """Characters of an error's message or place at most, whatever a file or a plugin put into it."""
+_ROOM = 40  # characters that say how many are left out
 
 
 def quoted(value: object, most: int = 60) -> str:
@@ -27,16 +28,16 @@ def quoted(value: object, most: int = 60) -> str:
         rest = len(value) - most
         return repr(value) if rest <= 0 else f"{value[:most]!r}... ({rest:,} characters more)"
     try:
-        return short(repr(value), most)
+        return short(repr(value), most + _ROOM)
     except (ValueError, RecursionError):  # a number of thousands of digits, brackets without end
         return f"a {type(value).__name__}"
 
 
 def short(text: str, most: int) -> str:
-    """Return a text that is cut in its middle when it is over ``most`` characters long."""
+    """Return a text that is cut in its middle to ``most`` characters when it is longer."""
     if len(text) <= most:
         return text
-    kept = most // 2
+    kept = max(most - _ROOM, 2) // 2
     return f"{text[:kept]} ... ({len(text) - 2 * kept:,} characters more) ... {text[-kept:]}"
 
 

@@ -12,8 +12,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, *, undefined: bool = False) -> Any:
     """Return the value of a JSON file.
+
+    Args:
+        path: The file.
+        undefined: As :func:`parse_json` has it.
 
     Raises:
         UserError: it cannot be read, or :func:`parse_json` refuses it.
@@ -22,16 +26,20 @@ def read_json(path: Path) -> Any:
         content = path.read_bytes()
     except OSError as error:
         raise UserError(f"cannot be read: {error.strerror}", where=path) from None
-    return parse_json(content, path)
+    return parse_json(content, path, undefined=undefined)
 
 
-def read_object(path: Path) -> dict[str, Any]:
+def read_object(path: Path, *, undefined: bool = False) -> dict[str, Any]:
     """Return the object of a JSON file.
+
+    Args:
+        path: The file.
+        undefined: As :func:`parse_json` has it.
 
     Raises:
         UserError: as :func:`read_json`, or it holds something else than an object.
     """
-    return as_object(read_json(path), path)
+    return as_object(read_json(path, undefined=undefined), path)
 
 
 def as_object(value: Any, where: Path | str) -> dict[str, Any]:

@@ -76,7 +76,7 @@ _KINDS: dict[str, type[Descriptor]] = {
     "commands": kinds.CommandDescriptor,
 }
 _SINGULAR = {kind: name.removesuffix("s") for name, kind in _KINDS.items()}
-_TASKS = {"task", "group", "task or group"}
+_TASKS = {"task", "group", "task or group", "task or benchmark"}
 _SPECS = {".yaml", ".yml"}
 D = TypeVar("D", bound=Descriptor)
 

@@ -10,8 +10,8 @@ from typing import Protocol
 from harness.config.hub import hub_folder, is_hub_id
 from harness.config.settings import Settings
 from harness.descriptors import DataSourceDescriptor, Json, load_target
-from harness.errors import UserError, quoted, unknown
-from harness.plugins import contract_of, find, plugins
+from harness.errors import UserError, quoted
+from harness.plugins import contract_of, find, missing, plugins
 from harness.readers import TakesPart
 from harness.readers.guard import make_reader
 from harness.samples.roots import DataRoot, FileMissing, data_root
@@ -118,7 +118,7 @@ def refuse_unknown(names: Iterable[str], where: str) -> None:
     known = {*catalog.entries, *catalog.broken, *map(_benchmark, catalog.entries.values())}
     for name in names:
         if name not in known:
-            raise unknown("task or benchmark", name, filter(None, known), where=where)
+            raise missing("task or benchmark", name, filter(None, known), where=where)
 
 
 def refuse_unused(names: Iterable[str], specs: Iterable[TaskSpec]) -> None:

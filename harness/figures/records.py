@@ -221,8 +221,11 @@ def losses_of(place: Path) -> Lines:
 def _training(place: Path) -> Iterator[tuple[Path, list[dict[str, Any]], tuple[str, ...]]]:
     """Give a training's file, epochs and marks; what is wrong with them is one message."""
     path = place / "train.json" if place.is_dir() else place
+    try:  # a loss that is no number has no point in the curve, as null has none
+        record = read_object(path, undefined=True)
+    except UserError as error:
+        raise UserError(f"not a training record: {error.message}", where=path) from None
     try:
-        record: Any = read_object(path)
         epochs = [dict(epoch) for epoch in record["epochs"]]
         yield path, epochs, tuple(str(mark) for mark in record["marks"])
     except (ValueError, KeyError, TypeError) as error:

@@ -19,8 +19,8 @@ from harness.errors import (
     HarnessError,
     PluginError,
     UserError,
+    error_text,
     nearest,
-    quoted,
     show_traceback,
     traceback_hint,
 )
@@ -172,8 +172,9 @@ def _made(
         yield UserError(error.message, where=document.where(path), fix=error.fix)
     except FAULTS as error:  # whatever a stranger's factory raises
         show_traceback(error)
+        origin = contract_of(descriptor).origin
         yield PluginError(
-            f"{descriptor.id!r} cannot be made: {quoted(error)} ({contract_of(descriptor).origin})",
+            f"{descriptor.id!r} cannot be made: {error_text(error)}{origin and f' ({origin})'}",
             where=document.where(path),
             fix=traceback_hint(),
         )

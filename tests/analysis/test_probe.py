@@ -226,7 +226,7 @@ def test_a_tower_taken_out_is_the_encoder_it_was(
     for row in found.table("degradation").records():
         assert row["degradation"] == 0
     said = capsys.readouterr()
-    assert "105 pictures to encode" in said.err
+    assert "105 images to encode" in said.err
     stamp = (found.directory / "analysis.json").stat().st_mtime_ns
     assert run(*asked, "--json") == 0
     said = capsys.readouterr()
@@ -234,7 +234,7 @@ def test_a_tower_taken_out_is_the_encoder_it_was(
     assert json.loads(said.out)["fingerprint"] == found.fingerprint
     assert (found.directory / "analysis.json").stat().st_mtime_ns == stamp
     assert run(*asked, "--layers", "-1", "--seed", "1") == 0
-    assert " 0 pictures to encode" in capsys.readouterr().err
+    assert " 0 images to encode" in capsys.readouterr().err
 
 
 @pytest.mark.torch

@@ -352,7 +352,7 @@ class Wrong(Accuracy):
 def test_a_value_outside_the_declared_range_is_an_error_of_the_plugin(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("harness.evaluation.collect.make", lambda *_: Wrong({}, ("a", "b")))
+    monkeypatch.setattr("harness.evaluation.collect.make_metric", lambda *_: Wrong({}, ("a", "b")))
     records = list(people(20, {"x": 0.1, "y": 0.1}))
     with pytest.raises(PluginError, match=r"'accuracy' gives 0.* outside the range 0\.5 to 1\.0"):
         summarise(accuracy_spec(), [records])

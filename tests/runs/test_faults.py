@@ -120,10 +120,14 @@ def test_a_full_disk_when_sealing_loses_no_answer(
     assert (code, is_one_message(err)) == (2, True), err
     assert "No space left" in err
     assert Journal(evaluation()).samples == 70
-    monkeypatch.setattr(Majority, "load", None)  # whoever asks it now fails
-    code, out, _ = ended(capsys, *RUN)
-    assert code == 0
+    monkeypatch.setattr(Majority, "load", _never)
+    code, out, err = ended(capsys, *RUN)
+    assert code == 0, err
     assert "continues at 70" in out
+
+
+def _never(*_: object) -> None:
+    raise AssertionError("everything was answered")
 
 
 def _full_after(number: int) -> Callable[[int], None]:

@@ -13,7 +13,7 @@ from harness.specs.prompt import prompt_text, render_answer
 
 FOLDER = data_folder("task_specs") / "general"
 ROW: dict[str, Json] = {"question": "What is it?", "hint": "", "A": "cat", "B": "dog", "C": "",
-                        "D": ""}  # fmt: skip
+                        "D": "", "E": ""}  # fmt: skip
 
 
 def spec(task: str, **chosen: Json) -> TaskSpec:

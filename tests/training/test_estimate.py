@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from harness.models.parts import LoraSettings
 from harness.training.estimate import estimate
 from harness.training.settings import TrainingSettings
 
@@ -20,7 +21,7 @@ RECORD: dict[str, Any] = {
     "model": {"fingerprint": "m"},
     "recipe": {"id": "asd"},
     "parts": "auto",
-    "lora": {},
+    "lora": {"rank": 16, "alpha": 32, "dropout": 0.0},
     "settings": TrainingSettings().about(),
     "data": {"samples": 10},
     "trained": {"parts": ["connector", "lora"], "frozen": []},
@@ -37,7 +38,7 @@ def plan(tmp_path: Path) -> Any:
         recipe=SimpleNamespace(id="asd"),
         chooses_weights=False,
         parts="auto",
-        lora={"rank": 16, "alpha": 32, "dropout": 0.0},
+        lora=LoraSettings(),
         settings=TrainingSettings(epochs=3),
         pool=SimpleNamespace(examples=[0] * 50),
         tasks=[task],

@@ -7,14 +7,14 @@ import json
 import shutil
 import subprocess
 import sys
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.arguments import given
 from harness.cli.main import entry
-from harness.training.settings import TrainingSettings
 
 pytestmark = pytest.mark.torch
 HERE = Path(__file__).parent
@@ -376,9 +376,10 @@ def test_memory_that_runs_out_halves_the_micro_batch_only(
 
     from harness.training import loop
 
-    monkeypatch.setattr(
-        "harness.cli.train.TrainingSettings", partial(TrainingSettings, log_every=1)
-    )
+    def every_step(settings: Any, asked: Mapping[str, Any]) -> Any:
+        return given(settings, {**asked, "log_every": 1})
+
+    monkeypatch.setattr("harness.cli.train.given", every_step)
     # 11 samples: the last step's micro-batches are of 2 and of 1.
     same = ("--lora-dropout", "0", "--limit", "11")
     assert train(*flags(built, faces, "plain", *same)) == 0

@@ -55,6 +55,8 @@ def test_a_counterfactual_set_without_its_attribute_is_refused(
     (tmp_path / "sets").mkdir()
     shard(tmp_path / "sets", rows)
     asked = flags(built, faces, "out", "--recipe", "asd", "--data", "scounter")
+    asked.remove("--data-path")
+    asked.remove(f"raf_db={faces}")
     assert train(*asked, "--data-path", f"scounter={tmp_path / 'sets'}") == 2
     said = capsys.readouterr().err
     assert "row 3" in said

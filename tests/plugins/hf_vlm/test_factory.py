@@ -111,7 +111,9 @@ def test_code_that_is_allowed_and_missing_is_said(copy: Path) -> None:
 def test_code_that_is_allowed_gets_all_of_its_weights(copy: Path, more: bool) -> None:
     from safetensors.torch import load_file, save_file
 
-    code = "from transformers import LlavaForConditionalGeneration as Model\n"
+    # A class of its own, as such code has: transformers marks the class that it loads so.
+    base = "LlavaForConditionalGeneration"
+    code = f"import transformers\n\nclass Model(transformers.{base}):\n    pass\n"
     (copy / "own.py").write_text(code)
     change(copy / "config.json", auto_map=CODE)
     held = load_file(copy / "model.safetensors")

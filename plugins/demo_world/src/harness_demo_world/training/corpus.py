@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import harness
+from harness.readers.mmbench import OPTIONS
 from harness.samples import Sample
 from harness.specs.prompt import build_turns
 from harness.specs.variants import Variant
@@ -34,7 +35,6 @@ _OPENINGS = ("", "Picture: ", "Caption: ", "USER: ", "Image: ")
 _ASKING = ("\n", "\n", " ", "\nUSER: ")
 _ANSWERING = ("\nAnswer:", "\nAnswer:", " ASSISTANT:", "\nASSISTANT:")
 _FACTS = 1500
-_LETTERS = "ABCD"
 _PARAPHRASED = 0.25
 
 
@@ -160,10 +160,10 @@ def choice(question: Question, rng: random.Random) -> tuple[str, str]:
     wrong = rng.sample(question.wrong, min(3, len(question.wrong)))
     options = [question.answer, *wrong]
     rng.shuffle(options)
-    fields: dict[str, Any] = dict.fromkeys(_LETTERS, "")
-    fields |= dict(zip(_LETTERS, options, strict=False))
+    fields: dict[str, Any] = dict.fromkeys(OPTIONS, "")
+    fields |= dict(zip(OPTIONS, options, strict=False))
     fields |= {"question": question.text, "hint": question.hint}
-    return ask("mmbench", fields, rng), _LETTERS[options.index(question.answer)]
+    return ask("mmbench", fields, rng), OPTIONS[options.index(question.answer)]
 
 
 def example(rng: random.Random, seed: int) -> tuple[str, str]:
