@@ -239,6 +239,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """Return ``did you mean 'x'?`` for the nearest known names, or all of a short list."""
     names = sorted(known)
     close = difflib.get_close_matches(name[:200], names, n=3, cutoff=0.6)
+    close = close or [one for one in names if one.casefold() == name.casefold()]
     if close:
         return "did you mean " + " or ".join(repr(match) for match in close) + "?"
     if not names:

@@ -153,11 +153,10 @@ def fingerprint(*, name: str, as_json: bool, **given: Any) -> None:
 
 
 def _settings(folders: Iterable[str], profile: str | None) -> Any:
-    from harness.cli.run import pairs
+    from harness.cli.run import data_paths
     from harness.config.settings import load_settings
 
-    found = pairs(tuple(folders), "--data")
-    return load_settings(profile=profile, data={key: Path(path) for key, path in found.items()})
+    return load_settings(profile=profile, data=data_paths(tuple(folders)))
 
 
 def _task(name: str, given: dict[str, Any]) -> tuple[Task, Path | None]:

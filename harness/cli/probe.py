@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli._tables import print_json, print_table
-from harness.cli.run import pairs
+from harness.cli.run import data_paths, pairs
 
 if TYPE_CHECKING:
     from harness.analysis.results import Analysis
@@ -51,7 +51,7 @@ def asking(flags: dict[str, Any]) -> dict[str, Any]:
     """Return what the shared options say, as the functions of analyses take it."""
     return {
         "spec_options": dict(pairs(flags["spec_options"], "--task-option")),
-        "data": {key: Path(path) for key, path in pairs(flags["data"], "--data").items()},
+        "data": data_paths(flags["data"]),
         "profile": flags["profile"],
         "results": flags["results"],
         "device": flags["device"],

@@ -153,7 +153,8 @@ def _remove(found: Sequence[Entry], *, as_json: bool, dry_run: bool, yes: bool) 
     if as_json:
         print_json({"removed": not dry_run, "evaluations": [_plain(entry) for entry in found]})
     else:
-        click.echo(f"{noun} {'would be' if dry_run else 'were'} deleted ({size})")
+        were = "would be" if dry_run else "was" if len(found) == 1 else "were"
+        click.echo(f"{noun} {were} deleted ({size})")
 
 
 def _ask(question: str) -> None:

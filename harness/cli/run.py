@@ -15,6 +15,7 @@ from harness.cli.progress import Display
 from harness.errors import UserError
 from harness.evaluation.terms import Terms
 from harness.models.contract import Runtime
+from harness.resources import home_path
 
 _TERMS, _RUNTIME = defaults(Terms), defaults(Runtime)
 _MEGA = 1_000_000
@@ -35,6 +36,19 @@ def pairs(values: tuple[str, ...], flag: str) -> dict[str, str]:
             raise UserError(f"{flag} gives {key!r} twice")
         found[key] = text
     return found
+
+
+def data_paths(values: tuple[str, ...], flag: str = "--data") -> dict[str, Path]:
+    """Return ``key=path`` arguments as a mapping; a shell leaves the ``~`` after ``=`` to us.
+
+    Raises:
+        UserError: as :func:`pairs`, a path that is empty, or the home folder of nobody.
+    """
+    found = pairs(values, flag)
+    for key, text in found.items():
+        if not text:
+            raise UserError(f"{flag} gives {key!r} no path", fix=f"{flag} {key}=FOLDER")
+    return {key: home_path(text, flag) for key, text in found.items()}
 
 
 def sample_ids(text: str | None) -> frozenset[str] | None:
@@ -184,7 +198,7 @@ def run(**flags: Any) -> int:
         flags["tasks"],
         options=dict(pairs(flags["options"], "-o")),
         spec_options=dict(pairs(flags["spec_options"], "--task-option")),
-        data={key: Path(path) for key, path in pairs(flags["data"], "--data").items()},
+        data=data_paths(flags["data"]),
         profile=flags["profile"],
         results=flags["results"],
         limit=flags["limit"],

@@ -55,9 +55,8 @@ def build(out: Path, places: tuple[str, ...], duplicates: Any, **options: Any) -
     """
     from harness.analysis.results import read_analyses
     from harness.cli.leaderboard import newest_of, over_seeds
-    from harness.cli.run import pairs
+    from harness.cli.run import data_paths
     from harness.config.settings import load_settings
-    from harness.resources import home_path
     from harness.site.build import build_site
     from harness.site.questions import Sources
     from harness.specs.catalog import load_catalog
@@ -73,7 +72,7 @@ def build(out: Path, places: tuple[str, ...], duplicates: Any, **options: Any) -
     for problem in damaged:
         click.echo(f"left out: {problem}", err=True)
     known = Known()
-    given = {task: home_path(path) for task, path in pairs(options["folders"], "--data").items()}
+    given = data_paths(options["folders"])
     sources = Sources(
         catalog=load_catalog(plugins().spec_folders()),
         settings=load_settings(profile=options["profile"], data=given),

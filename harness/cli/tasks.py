@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -141,17 +140,12 @@ def _said(spec: TaskSpec) -> dict[str, Any]:
 
 def _data(spec: TaskSpec, profile: str | None, folders: tuple[str, ...]) -> dict[str, Any]:
     """Find the data and render the first sample's prompt; what is missing is said, not raised."""
+    from harness.cli.run import data_paths
     from harness.config.data import refuse_unused
     from harness.config.settings import load_settings
     from harness.evaluation.task import Task
-    from harness.resources import home_path
 
-    given: dict[str, Path] = {}
-    for folder in folders:
-        key, equals, path = folder.partition("=")
-        if not equals or not key or not path:
-            raise UserError(f"{folder!r} is not ID=FOLDER", where="--data")
-        given[key] = home_path(path)
+    given = data_paths(folders)
     refuse_unused(given, [spec])
     settings = load_settings(profile=profile, data=given)
     task = Task(spec, settings)

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from harness.arguments import defaults, given
 from harness.cli.progress import log
-from harness.cli.run import pairs
+from harness.cli.run import data_paths, pairs
 from harness.models.parts import AUTO, LoraSettings
 from harness.progress import duration
 from harness.training import figures as words
@@ -176,7 +176,7 @@ def _plan(flags: Mapping[str, Any]) -> TrainingPlan:
         options=dict(pairs(flags["options"], "-o")),
         recipe_options=dict(pairs(flags["recipe_options"], "-r")),
         spec_options=dict(pairs(flags["spec_options"], "--task-option")),
-        data={key: Path(path) for key, path in pairs(flags["folders"], "--data-path").items()},
+        data=data_paths(flags["folders"], "--data-path"),
         profile=flags["profile"],
         settings=given(TrainingSettings, flags),
         form=flags["form"],

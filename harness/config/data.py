@@ -128,6 +128,8 @@ def refuse_unused(names: Iterable[str], specs: Iterable[TaskSpec]) -> None:
         UserError: for the first of them.
     """
     used = {name for spec in specs for name in (spec.id, spec.data.benchmark)}
+    names = list(names)
+    refuse_unknown((name for name in names if name not in used), "--data")
     for name in names:
         if name not in used:
             raise UserError(

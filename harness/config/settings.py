@@ -83,16 +83,22 @@ def load_settings(
         model: {**base.get("models", {}).get(model, {}), **own.get("models", {}).get(model, {})}
         for model in {*base.get("models", {}), *own.get("models", {})}
     }
-    chosen = results or os.environ.get("HARNESS_RESULTS") or own.get("results") or "results"
     cache = os.environ.get("HARNESS_CACHE") or own.get("cache") or _user_cache()
     return Settings(
         profile=str(name),
-        results=Path(chosen),
+        results=home_path(results, "--results") if results else _results(own, str(path)),
         cache=home_path(cache, str(path)),
         source=source,
         data={**paths, **(data or {})},
         models=models,
     )
+
+
+def _results(own: Mapping[str, Any], where: str) -> Path:
+    """Return the folder of records that the environment or the settings file names."""
+    if given := os.environ.get("HARNESS_RESULTS"):
+        return home_path(given, "HARNESS_RESULTS")
+    return home_path(own.get("results") or "results", where)
 
 
 def _data(
@@ -113,6 +119,8 @@ def _own(path: Path) -> dict[str, Any]:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
+        if path.is_symlink():
+            raise UserError("is a link to what is not there", where=path) from None
         return {}
     except OSError as error:
         raise UserError(f"cannot be read: {error.strerror}", where=path) from None
@@ -144,6 +152,12 @@ def _read(data: bytes, where: str) -> dict[str, Any]:
         raise UserError(f"not valid TOML: {error}", where=where) from None
     except ValueError:  # int() takes no more digits than sys.get_int_max_str_digits() says
         raise UserError("not valid TOML: a number with too many digits", where=where) from None
+    _refuse_wrong(table, where)
+    return table
+
+
+def _refuse_wrong(table: Mapping[str, Any], where: str) -> None:
+    """Refuse a key that is unknown, and a value that its key cannot have."""
     for key, value in table.items():
         if key not in _KEYS:
             raise unknown("key", key, _KEYS, where=where)
@@ -151,13 +165,14 @@ def _read(data: bytes, where: str) -> dict[str, Any]:
         if not isinstance(value, wanted) or value == "":
             noun = "a table" if wanted is dict else "a string that is not empty"
             raise UserError(f"{key!r} must be {noun}", where=where)
+        if isinstance(value, str) and "\0" in value:
+            raise UserError(f"{key!r} holds a null character", where=where)
     for key, value in table.get("data", {}).items():
-        if not isinstance(value, str) or not value:
+        if not isinstance(value, str) or not value or "\0" in value:
             raise UserError(f"'data.{key}' must be a string: a path", where=where)
     for key, value in table.get("models", {}).items():
         if not isinstance(value, dict):
             raise UserError(f"'models.{key}' must be a table of options", where=where)
-    return table
 
 
 def _user_cache() -> Path:

@@ -15,6 +15,7 @@ from harness.errors import UserError, nearest
 from harness.models._baseline import Baseline, Result, unsupported
 from harness.models.contract import TaskHandle
 from harness.requests import Choose, Failed, Generate, Request, Scores, Text
+from harness.resources import home_path
 
 _KEYS = frozenset({"id", "task", "answer", "scores"})
 
@@ -47,7 +48,7 @@ class Predictions(Baseline):
             raise UserError(
                 "the model 'predictions' needs a file", fix="give one with -o path=answers.jsonl"
             )
-        self._path = Path(str(path))
+        self._path = home_path(str(path), "-o path")
         self._task = task
 
     def details(self) -> Mapping[str, Json]:

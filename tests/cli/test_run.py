@@ -43,6 +43,15 @@ ASK = ("--model", "majority", "--tasks", "raf_db")
         ((*ASK, "--task-option", "pisc_fine.absent_class=zero"), "tasks of this run: raf_db"),
         ((*ASK, "--data", "raf_db=nowhere"), "the data folder of 'raf_db' is missing"),
         ((*ASK, "--data", "raf_db=."), "looked for basic/EmoLabel/list_patition_label.txt"),
+        ((*ASK, "--data", "raf_db="), "--data gives 'raf_db' no path"),
+        ((*ASK, "--data", "RAF_DB=."), "did you mean 'raf_db'?"),
+        ((*ASK, "--data", "raf_db=~nosuchuser/x"), "no home folder of that user"),
+        ((*ASK, "--data", "raf_db=" + "a" * 300), "no path that a system could have"),
+        (
+            ("--model", "predictions", "--tasks", "raf_db", "-o", "path=~nosuchuser/x"),
+            "no home folder of that user",
+        ),
+        ((*ASK, "--results=~nosuchuser/x"), "no home folder of that user"),
         ((*ASK, "--profile", "ful"), "did you mean 'full'?"),
         ((*ASK, "--profile", "full"), "--profile demo"),
         ((*ASK, "--batch-size", "0"), "neither auto nor"),
@@ -62,6 +71,24 @@ def test_mistakes_end_with_2_and_one_message(
     assert message in " ".join(err.split())
     assert "Traceback" not in err
     assert not Path("results").exists()
+
+
+def test_a_data_path_is_read_alike_by_every_command(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for command in (["run", *ASK], ["data", "check", "raf_db"], ["tasks", "show", "raf_db"]):
+        for mistakes, said in (
+            (("rafdb=x",), "did you mean 'raf_db'?"),
+            (("raf_db=x", "raf_db=y"), "gives 'raf_db' twice"),
+            (("raf_db=",), "gives 'raf_db' no path"),
+        ):
+            flags = [word for mistake in mistakes for word in ("--data", mistake)]
+            assert invoke(main, [*command, *flags]) == 2
+            assert said in capsys.readouterr().err
+        invoke(main, [*command, "--data", "raf_db=~/faces"])
+        said = capsys.readouterr()
+        assert str(tmp_path / "home/faces") in "".join((said.out + said.err).split())
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import click
 import pytest
 
 from harness.cli.main import invoke, main
+from harness.config.settings import load_settings
 from harness.descriptors import load_target
 from harness.plugins import BLOCK_VARIABLE, plugins
 
@@ -43,6 +44,9 @@ FILES = {
     "digits": (b"[models.null]\nseed = " + b"1" * 5_000, "too many digits"),
     "no such user": (b"[data]\nraf_db = '~nosuchuser/x'", "no home folder of that user"),
     "no such cache": (b"cache = '~nosuchuser'", "no home folder of that user"),
+    "no such results": (b"results = '~nosuchuser/x'", "no home folder of that user"),
+    "null in results": (b'results = "a\\u0000b"', "null character"),
+    "null in a data path": (b'[data]\nraf_db = "a\\u0000b"', "must be a string: a path"),
     "unknown profile": (b"profile = 'ful'", "did you mean 'full'?"),
     "unknown model": (b"[models.majorty]\nseed = 1", "did you mean 'majority'?"),
     "key twice": (b"profile = 'demo'\nprofile = 'full'", "not valid TOML"),
@@ -100,6 +104,25 @@ def test_a_folder_in_its_place_is_no_settings(capsys: Capture) -> None:
     code, err = ended(capsys, "tasks")
     assert code == 2
     assert "Is a directory" in err
+
+
+def test_a_link_to_nothing_is_no_missing_file(capsys: Capture) -> None:
+    Path("harness.toml").symlink_to("nowhere.toml")
+    code, err = ended(capsys, "tasks")
+    assert code == 2
+    assert "a link to what is not there" in err
+
+
+def test_results_may_lie_in_the_home_folder(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    Path("harness.toml").write_text("results = '~/records'")
+    assert load_settings().results == tmp_path / "home/records"
+    monkeypatch.setenv("HARNESS_RESULTS", "~nosuchuser/x")
+    code, err = ended(capsys, "results", "list")
+    assert code == 2
+    assert "HARNESS_RESULTS: there is no home folder of that user" in err
 
 
 def test_a_byte_order_mark_is_no_mistake(capsys: Capture) -> None:
