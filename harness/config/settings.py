@@ -133,12 +133,23 @@ def _own(path: Path) -> dict[str, Any]:
 
 
 def _refuse_unknown_models(models: Mapping[str, Any], where: str) -> None:
-    """Refuse options of a model that is nowhere, unless a plugin that is not loaded may add it."""
-    known = {**plugins().models(), **packaged("model")}
-    if all(info.status == "loaded" for info in plugins().infos):
-        for name in models:
-            if name not in known:
-                raise unknown("model", name, known, where=where)
+    """Refuse options that no model has, whichever model is asked.
+
+    A model that is nowhere is refused too, unless a plugin that is not loaded may add it.
+    """
+    here = plugins().models()
+    known = {**here, **packaged("model")}
+    for name, given in models.items():
+        if name in here:
+            from harness.requests.reasoning import common_options
+
+            options = [*here[name].options, *common_options(here[name])]
+            names = [option.name for option in options] + ["preset"] * bool(here[name].presets)
+            for key in given if isinstance(given, dict) else ():
+                if key not in names:
+                    raise unknown(f"option of model {name!r}", key, names, where=where)
+        elif name not in known and all(info.status == "loaded" for info in plugins().infos):
+            raise unknown("model", name, known, where=where)
 
 
 def _read(data: bytes, where: str) -> dict[str, Any]:

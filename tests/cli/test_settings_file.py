@@ -49,6 +49,7 @@ FILES = {
     "null in a data path": (b'[data]\nraf_db = "a\\u0000b"', "must be a string: a path"),
     "unknown profile": (b"profile = 'ful'", "did you mean 'full'?"),
     "unknown model": (b"[models.majorty]\nseed = 1", "did you mean 'majority'?"),
+    "unknown option": (b"[models.predictions]\npat = 'x'", "did you mean 'path'?"),
     "key twice": (b"profile = 'demo'\nprofile = 'full'", "not valid TOML"),
     "not UTF-8": (b"results = '\xff'", "not UTF-8"),
     "empty path": (b"results = ''", "that is not empty"),

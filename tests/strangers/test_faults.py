@@ -475,7 +475,13 @@ def test_what_a_failed_plugin_would_have_added_is_known(
         command = list(LOST[kind])
     code, err = said(strange, command, capfd)
     assert code == 2
-    name = "strange_sums" if kind in {"task", "task or group"} else "sums" if kind == "metric" else "strange"
+    name = (
+        "strange_sums"
+        if kind in {"task", "task or group"}
+        else "sums"
+        if kind == "metric"
+        else "strange"
+    )
     wanted = f"{kind} {name!r} is not there: plugin 'strange' of dist-strange 1.2 is failed: {hook}"
     assert wanted in " ".join(err.split())
 
