@@ -217,10 +217,12 @@ def peak() -> int:
 
 def read(target: str, root: Path, split: str) -> dict[str, float]:
     """Walk through a split in this process."""
+    from harness.samples.roots import data_root
+
     module, _, name = target.partition(":")
     reader = getattr(importlib.import_module(f"harness.readers.{module}"), name)({})
     start = time.perf_counter()
-    samples = sum(1 for _ in reader.samples(root, split))
+    samples = sum(1 for _ in reader.samples(data_root(root), split))
     return {"samples": samples, "seconds": time.perf_counter() - start, "kib": peak()}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypedDict, Unpack
 
 from harness.arguments import Within, checked, given
-from harness.config.data import refuse_unused
+from harness.config.data import unused
 from harness.config.settings import Settings, load_settings
 from harness.descriptors import Json
 from harness.errors import UserError
@@ -204,7 +204,7 @@ def plan(
     names = catalog.expand(wanted)
     of_tasks = task_options(asked.get("spec_options") or {}, names)
     specs = [catalog.task(name, of_tasks.get(name, {})) for name in names]
-    refuse_unused(asked.get("data") or {}, specs)
+    terms = replace(terms, notes=unused(asked.get("data") or {}, specs))
     variants = asked.get("variants") or ""
     every = [
         one
@@ -300,13 +300,12 @@ def plan_training(
     found = {
         name: Task(catalog.task(name, chosen.get(name, {})), held) for name in (*names, *judge)
     }
-    refuse_unused(asked.get("data") or {}, (task.spec for task in found.values()))
     settled: dict[str, Any] = {
         name: asked[name]
         for name in ("form", "limit", "parts", "lora", "tower")
         if asked.get(name) is not None
     }
-    return planned_training(
+    planned = planned_training(
         subject,
         [found[name] for name in names],
         recipe,
@@ -315,6 +314,8 @@ def plan_training(
         validated=found[judge[0]] if judge else None,
         **settled,
     )
+    notes = unused(asked.get("data") or {}, (task.spec for task in found.values()))
+    return replace(planned, notes=(*planned.notes, *notes))
 
 
 @checked

@@ -168,7 +168,7 @@ def _task(name: str, given: dict[str, Any]) -> tuple[Task, Path | None]:
 
     chosen = task_options(dict(pairs(given["chosen"], "--task-option")), [name])
     spec = load_catalog(plugins().spec_folders()).task(name, chosen.get(name))
-    refuse_unused(pairs(given["folders"], "--data"), [spec])
+    refuse_unused(pairs(given["folders"], "--data"), spec)
     settings = _settings(given["folders"], given["profile"])
     return Task(spec, settings), given_path(spec, settings)
 

@@ -146,7 +146,7 @@ def _data(spec: TaskSpec, profile: str | None, folders: tuple[str, ...]) -> dict
     from harness.evaluation.task import Task
 
     given = data_paths(folders)
-    refuse_unused(given, [spec])
+    refuse_unused(given, spec)
     settings = load_settings(profile=profile, data=given)
     task = Task(spec, settings)
     found: dict[str, Any] = {"benchmark": spec.data.benchmark, "split": spec.data.split}

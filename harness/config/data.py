@@ -121,22 +121,26 @@ def refuse_unknown(names: Iterable[str], where: str) -> None:
             raise missing("task or benchmark", name, filter(None, known), where=where)
 
 
-def refuse_unused(names: Iterable[str], specs: Iterable[TaskSpec]) -> None:
-    """Refuse data paths given for tasks that nothing asks about; those of settings may wait.
+def unused(names: Iterable[str], specs: Iterable[TaskSpec]) -> tuple[str, ...]:
+    """Say of data paths that they are given for what no task here asks about."""
+    used = {name for spec in specs for name in (spec.id, spec.data.benchmark)}
+    return tuple(
+        f"a data path is given for {quoted(name)}, which no task here asks about: it is not read"
+        for name in names
+        if name not in used
+    )
+
+
+def refuse_unused(names: Iterable[str], spec: TaskSpec) -> None:
+    """Refuse a data path for another task than the one that is looked at.
 
     Raises:
         UserError: for the first of them.
     """
-    used = {name for spec in specs for name in (spec.id, spec.data.benchmark)}
     names = list(names)
-    refuse_unknown((name for name in names if name not in used), "--data")
-    for name in names:
-        if name not in used:
-            raise UserError(
-                f"a data path is given for {quoted(name)}, which no task here asks about",
-                where="--data",
-                fix=f"leave it out, or keep it in harness.toml; here: {', '.join(sorted(used))}",
-            )
+    refuse_unknown(names, "--data")
+    for note in unused(names, [spec]):
+        raise UserError(note, where="--data", fix=f"--data {spec.data.benchmark}=PATH")
 
 
 def _benchmark(entry: Entry) -> str:

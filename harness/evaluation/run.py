@@ -167,6 +167,8 @@ def run_tasks(
         RunStarted(subject.descriptor.id, names, sum(item.job.plan.samples for item in planned)),
         reporter,
     )
+    for note in terms.notes:
+        reporter.say(note)
     records: list[EvaluationRecord] = []
     ended: dict[str, PluginError] = {}
     try:

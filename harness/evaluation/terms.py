@@ -22,6 +22,7 @@ class Terms:
         workers: Processes that open images ahead; a thread does when 0.
         named: Tasks asked for by their own name; of a group, a task that the model cannot be asked
             is left out.
+        notes: What is to be said of what was asked for.
     """
 
     selection: Selection
@@ -33,3 +34,4 @@ class Terms:
     threads: int | Literal["auto"] = "auto"
     workers: int = 0
     named: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()

@@ -87,8 +87,8 @@ def test_a_data_path_is_read_alike_by_every_command(
             assert invoke(main, [*command, *flags]) == 2
             assert said in capsys.readouterr().err
         invoke(main, [*command, "--data", "raf_db=~/faces"])
-        said = capsys.readouterr()
-        assert str(tmp_path / "home/faces") in "".join((said.out + said.err).split())
+        printed = capsys.readouterr()
+        assert str(tmp_path / "home/faces") in "".join((printed.out + printed.err).split())
 
 
 @pytest.mark.parametrize(

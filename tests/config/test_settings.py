@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import api
+import harness
+from harness.api import Silent
 from harness.config.settings import load_settings
 from harness.errors import UserError
 
@@ -72,14 +73,18 @@ def test_the_nearest_task_or_benchmark_is_named() -> None:
     }  # fmt: skip
 
 
-def test_a_data_path_that_the_run_does_not_use_is_refused_and_may_stand_in_the_file(
+def test_a_data_path_that_the_run_does_not_use_is_told_and_may_stand_in_the_file(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "harness.toml").write_text("[data]\npisc = 'relations'\n")
-    raf: dict[str, Path] = {"raf_db": tmp_path}
-    for asked in (
-        lambda: api.plan("null", "hagridv2", data=raf),
-        lambda: api.plan_training("socialfusion", "ft", "hagridv2", data=raf),
-    ):
-        with pytest.raises(UserError, match="'raf_db', which no task here asks about"):
-            asked()
+    told: list[str] = []
+
+    class Watching(Silent):
+        def say(self, note: str) -> None:
+            told.append(note)
+
+    for data in ({"raf_db": tmp_path}, {}):
+        harness.run("null", "hagridv2", data=data, limit=1, results=tmp_path, reporter=Watching())
+    assert told == [
+        "a data path is given for 'raf_db', which no task here asks about: it is not read"
+    ]
