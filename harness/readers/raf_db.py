@@ -15,6 +15,7 @@ from harness.samples import DataRoot, Group, ImageRef, Sample
 
 LABELS = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
 SPLITS = ("train", "test")
+_MANUAL = "basic/Annotation/manual"
 _LANDMARKS = 5
 _ATTRIBUTES = (
     ("gender", ("male", "female", "unsure")),
@@ -44,6 +45,8 @@ class RafDb:
         """Yield the faces whose name starts with the split, in the list's order."""
         (path,) = self.annotations(root, split)
         place = root.where(path)
+        # Looked into once: to ask for each face's file costs more than all else that is read.
+        described = frozenset(root.list(_MANUAL)) if root.is_dir(_MANUAL) else frozenset()
         for number, line in records.lines(root, path):
             where = f"{place}:{number}"
             name, label = _entry(line, where)
@@ -53,12 +56,13 @@ class RafDb:
             file = (
                 f"aligned/{stem}_aligned.jpg" if self._images == "aligned" else f"original/{name}"
             )
+            attributes = f"{_MANUAL}/{stem}_manu_attri.txt"
             yield Sample(
                 id=stem,
                 images=(ImageRef(f"basic/Image/{file}", root),),
                 target=label,
                 cluster=stem,
-                groups=_groups(root, f"basic/Annotation/manual/{stem}_manu_attri.txt"),
+                groups=_groups(root, attributes) if attributes in described else {},
             )
 
 
@@ -75,9 +79,7 @@ def _entry(line: str, where: str) -> tuple[str, str]:
 
 
 def _groups(root: DataRoot, name: str) -> dict[str, Group]:
-    """Return gender, race and age, which follow five lines of landmarks; none without the file."""
-    if not root.is_file(name):
-        return {}
+    """Return gender, race and age, which follow five lines of landmarks."""
     rows = list(records.lines(root, name))
     place = root.where(name)
     if len(rows) < _LANDMARKS + len(_ATTRIBUTES):
