@@ -290,10 +290,11 @@ def _wrong(hints: Sequence[Any], value: Any, where: str) -> UserError:
     kinds = [get_origin(hint) or hint for hint in hints]
     kinds = [get_args(hint)[0] if kind is Annotated else kind
              for hint, kind in zip(hints, kinds, strict=True)]  # fmt: skip
-    if Path in kinds and isinstance(value, str | os.PathLike) and str(value):
-        return UserError(f"{where} is no path that a system could have: {_shown(str(value))}")
-    words = [_WORDS.get(kind) or f"a {getattr(kind, '__name__', kind)}" for kind in kinds]
     long = ", which is too long" if Path in kinds and _is_too_long(value) else ""
+    if Path in kinds and isinstance(value, str | os.PathLike) and str(value):
+        text = f"{where} is no path that a system could have: {_shown(str(value))}{long}"
+        return UserError(text)
+    words = [_WORDS.get(kind) or f"a {getattr(kind, '__name__', kind)}" for kind in kinds]
     return UserError(f"{where} should be {' or '.join(words)}, not {_shown(value)}{long}")
 
 

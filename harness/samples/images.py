@@ -116,7 +116,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _called(ref: ImageRef) -> str:
-    return short(ref.name, 200)
+    return short(ref.name, 240)
 
 
 def _read(ref: ImageRef) -> bytes:
