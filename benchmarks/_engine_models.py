@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from transformers import CLIPVisionConfig, CLIPVisionModel, LlamaConfig, LlamaForCausalLM
 
 from harness.engine.contract import IMAGE, VisionLanguageModel
-from harness.engine.tokens import Ids, Joint, tokenize_jointly
+from harness.engine.tokenize import Ids, Joint, tokenize_jointly
 from harness.requests import Choose, Generate, Request, Turn
 from harness.samples.images import LoadedImage
 

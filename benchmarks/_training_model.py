@@ -16,13 +16,13 @@ from torch import Tensor, nn
 from benchmarks._engine_models import RandomLlava, ask, pictures
 from harness.engine.contract import VisionLanguageModel
 from harness.engine.features import FeatureCache
-from harness.engine.trained import Trained, prepare
-from harness.engine.training import Item, TrainingModule
 from harness.samples.images import LoadedImage
 from harness.training import Epoch, Recipe
 from harness.training.loop import Optimiser, Stage, run_epoch
+from harness.training.module import Item, TrainingModule
 from harness.training.processes import Processes
 from harness.training.settings import LEARNING_RATE, TrainingSettings
+from harness.training.weights import Trained, prepare
 
 LORA = Trained(("connector", "lora"), rank=16)
 

@@ -3,8 +3,8 @@
 Questions with one option a label, all of one length, on a random LLaVA: near ties are far more
 frequent than with a trained model. Every way of batching is held against one request at a time.
 *Close* is the share of questions whose best two options are no further apart than rounding
-explains (`harness.engine.checking.CLOSE`): these are settled by scoring them alone. `--raw` leaves
-that out.
+explains (`harness.engine.self_check.CLOSE`): these are settled by scoring them alone. `--raw`
+leaves that out.
 
 Example: python benchmarks/engine_precision.py --requests 1000
 """
@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks._engine_models import RandomLlava, choices
 from harness.engine import answerer as answering
-from harness.engine.checking import CLOSE
+from harness.engine.self_check import CLOSE
 from harness.models import Runtime
 from harness.requests import Request, Scores
 

@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks._engine_models import RandomLlava, choices, least_work, matmul_speed
 from benchmarks._engine_task import through_the_harness
 from harness.engine.answerer import EngineAnswerer
-from harness.engine.tokens import Ids
+from harness.engine.tokenize import Ids
 from harness.models import Runtime
 from harness.requests import Choose, Request, Scores
 

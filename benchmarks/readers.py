@@ -229,13 +229,13 @@ def read(target: str, root: Path, split: str) -> dict[str, float]:
 def ask(task: str, root: Path) -> dict[str, float]:
     """Plan a task in this process as a run does, and make its first block of requests."""
     import harness
-    from harness.evaluation.ask import Asker
     from harness.evaluation.plan import Selection, plan_task
+    from harness.evaluation.requests import RequestMaker
 
     # The whole of a release without splits of its own, which is more than any of them.
     options = {"shares": "0/0/100"} if task == "scounter" else {}
     plan = plan_task(harness.load_task(task, data=root, options=options), Selection())
-    first = Asker(plan.task, opens_images=False).block(next(plan.stream()))
+    first = RequestMaker(plan.task, opens_images=False).block(next(plan.stream()))
     assert first[0].request is not None
     return {"samples": plan.samples, "kib": peak(), "cpu": time.process_time()}
 

@@ -33,7 +33,7 @@ from harness.site.questions import Sources
 from harness.specs.catalog import load_catalog
 from harness.specs.loader import load_task
 from harness.specs.resolve import parts, resolved
-from harness.tables.build import Ways
+from harness.tables.build import TableOptions
 
 WANTED_SECONDS, WANTED_BYTES = 60.0, 300_000
 SPEC = load_task(data_folder("task_specs") / "social" / "raf_db.yaml")
@@ -161,7 +161,7 @@ def main() -> None:
             figures=not chosen.no_figures,
             say=lambda _: None,
         )
-        build_site(place / "site", records, Ways(), sources)
+        build_site(place / "site", records, TableOptions(), sources)
         busy, wall = time.process_time() - began, time.perf_counter() - clock
         first = ("index.html", "assets/site.css", "assets/board.js")
         size = sum((place / "site" / page).stat().st_size for page in first)

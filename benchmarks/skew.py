@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from harness.descriptors import Json
-from harness.evaluation.collect import Collector, Counted, Frame
-from harness.evaluation.comparing import Compared
+from harness.evaluation.collectors import Collector, Counted, Frame
+from harness.evaluation.group_metrics import Compared
 from harness.metrics import ScoredSample
 from harness.specs import (
     ChooseSpec,

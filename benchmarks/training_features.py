@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks._training_model import FrozenLlava, epoch_of, examples, run_epoch, staged
 from harness.engine.features import FeatureCache
-from harness.engine.training import TrainingModule
+from harness.training.module import TrainingModule
 
 WANTED = 0.85
 

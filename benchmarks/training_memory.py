@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks._training_model import LORA, FrozenLlava, epoch_of, examples, run_epoch, staged
 from benchmarks.gradients import memory
-from harness.engine.training import Item
+from harness.training.module import Item
 
 WANTED = 1.2
 WAYS = ("harness", "checkpointing", "peft")

@@ -12,8 +12,8 @@ from harness.lazy import lazily
 
 if TYPE_CHECKING:
     from harness.api import (
+        find_model,
         leaderboard,
-        load_model,
         load_task,
         read_evaluation,
         run,
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "__version__",
+    "find_model",
     "leaderboard",
-    "load_model",
     "load_task",
     "read_evaluation",
     "run",

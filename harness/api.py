@@ -14,6 +14,7 @@ from harness.config.settings import Settings, load_settings
 from harness.descriptors import Json
 from harness.errors import UserError
 from harness.evaluation.methods import find_method
+from harness.evaluation.model import ConfiguredModel, configure_model
 from harness.evaluation.plan import Selection
 from harness.evaluation.run import (
     Planned,
@@ -24,9 +25,8 @@ from harness.evaluation.run import (
     show_plan,
     task_options,
 )
-from harness.evaluation.subject import Subject, find_subject
+from harness.evaluation.run_settings import RunSettings
 from harness.evaluation.task import Task
-from harness.evaluation.terms import Terms
 from harness.models import Runtime, threads
 from harness.models.parts import LoraSettings
 from harness.plugins import plugins
@@ -36,7 +36,7 @@ from harness.specs.catalog import load_catalog
 from harness.specs.prompt import lists_options
 from harness.specs.variants import check_found, variants_of
 from harness.stats.intervals import over_seeds
-from harness.tables.build import Ways, build_table
+from harness.tables.build import TableOptions, build_table
 from harness.tables.known import Known, listed
 from harness.tables.layout import Layout, load_layout
 from harness.tables.table import Table
@@ -48,8 +48,8 @@ from harness.training.settings import TrainingSettings
 from harness.training.validation import named_task
 
 __all__ = [
+    "find_model",
     "leaderboard",
-    "load_model",
     "load_task",
     "plan",
     "read_evaluation",
@@ -57,7 +57,7 @@ __all__ = [
 ]
 
 
-class Silent:
+class NullReporter:
     """A reporter that shows nothing."""
 
     def planned(self, jobs: Sequence[Planned]) -> None:
@@ -102,26 +102,26 @@ def load_task(
 
 
 @checked
-def load_model(
+def find_model(
     name: str,
     *,
     options: Mapping[str, Json] | None = None,
     runtime: Runtime | None = None,
     profile: str | None = None,
     settings: Settings | None = None,
-) -> Subject:
+) -> ConfiguredModel:
     """Return a model by id; its weights are loaded when it first answers.
 
     Raises:
         UserError: unknown model, option or preset.
     """
     held = settings or load_settings(profile=profile)
-    return find_subject(
+    return configure_model(
         name, options or {}, held, runtime or Runtime(cache=held.cache / "features")
     )
 
 
-class Asking(TypedDict, total=False):
+class RunOptions(TypedDict, total=False):
     """How a run asks: one key for each flag of ``harness run``.
 
     Attributes:
@@ -179,15 +179,15 @@ class Asking(TypedDict, total=False):
 
 @checked
 def plan(
-    model: str, tasks: str | Iterable[str], **asked: Unpack[Asking]
-) -> tuple[Subject, list[Planned], Terms]:
+    model: str, tasks: str | Iterable[str], **asked: Unpack[RunOptions]
+) -> tuple[ConfiguredModel, list[Planned], RunSettings]:
     """Plan a run without loading a weight; arguments as for :func:`run`."""
     settings = _settings(asked.get("profile"), asked.get("results"), asked.get("data"))
     wanted, ids = listed(tasks), asked.get("ids")
     if isinstance(ids, str):  # in a list they may hold commas
         ids = listed(ids)
     chosen = Selection(asked.get("limit"), None if ids is None else frozenset(ids))
-    terms = given(Terms, asked, selection=chosen, named=frozenset(wanted))
+    terms = given(RunSettings, asked, selection=chosen, named=frozenset(wanted))
     runtime = replace(
         given(Runtime, asked, cache=settings.cache / "features"), threads=terms.threads
     )
@@ -197,7 +197,7 @@ def plan(
     if options and named is None:
         raise UserError("options of a method, and no method", fix="--method ID")
     method = None if named is None else find_method(named, options)
-    subject = find_subject(
+    subject = configure_model(
         model, asked.get("options") or {}, settings, runtime, weights, method=method
     )
     catalog = load_catalog(plugins().spec_folders())
@@ -232,7 +232,7 @@ def run(
     tasks: str | Iterable[str],
     *,
     reporter: Reporter | None = None,
-    **asked: Unpack[Asking],
+    **asked: Unpack[RunOptions],
 ) -> RunResult:
     """Evaluate a model on tasks; what is sealed already is not computed again.
 
@@ -240,18 +240,18 @@ def run(
         model: A model's id.
         tasks: Ids of tasks or groups; a text may hold several, separated by commas.
         reporter: Who watches.
-        asked: See :class:`Asking`.
+        asked: See :class:`RunOptions`.
 
     Raises:
         UserError: whatever is wrong with the request; nothing is computed then.
     """
-    watcher = reporter or Silent()
+    watcher = reporter or NullReporter()
     subject, planned, terms = plan(model, tasks, **asked)
     show_plan(subject, planned, watcher)
     return run_tasks(subject, planned, terms, watcher)
 
 
-class Teaching(TypedDict, total=False):
+class TrainOptions(TypedDict, total=False):
     """How a training goes: one key for each group of flags of ``harness train``.
 
     Attributes:
@@ -283,7 +283,7 @@ class Teaching(TypedDict, total=False):
 
 @checked
 def plan_training(
-    model: str, recipe: str, tasks: str | Iterable[str], **asked: Unpack[Teaching]
+    model: str, recipe: str, tasks: str | Iterable[str], **asked: Unpack[TrainOptions]
 ) -> TrainingPlan:
     """Plan a training without loading a weight; arguments as for :func:`train`."""
     threads.wait_passively(if_busy=True)
@@ -292,7 +292,7 @@ def plan_training(
     # Half a number's digits are too few for small steps: without autocast all weights are whole.
     dtype = "float32" if how.precision == "float32" else "auto"
     runtime = Runtime(device=how.device, dtype=dtype, cache=held.cache / "features")
-    subject = find_subject(model, asked.get("options") or {}, held, runtime)
+    subject = configure_model(model, asked.get("options") or {}, held, runtime)
     catalog = load_catalog(plugins().spec_folders())
     names = catalog.expand(listed(tasks))
     judge = [named_task(how.validate)[0]] if how.validate else []
@@ -326,7 +326,7 @@ def train(
     out: Path | str,
     *,
     watcher: Watcher | None = None,
-    **asked: Unpack[Teaching],
+    **asked: Unpack[TrainOptions],
 ) -> Path:
     """Train a model by a recipe and return the folder; continues what was begun there.
 
@@ -336,7 +336,7 @@ def train(
         tasks: Tasks and groups whose train splits are learnt.
         out: Folder of the training.
         watcher: Who watches.
-        asked: See :class:`Teaching`.
+        asked: See :class:`TrainOptions`.
 
     Raises:
         UserError: whatever is wrong with the request, or the folder holds another training.
@@ -365,7 +365,7 @@ def leaderboard(
     tasks: str | Iterable[str] | None = None,
     metric: str | None = None,
     layout: Path | str | None = None,
-    ways: Ways | None = None,
+    ways: TableOptions | None = None,
 ) -> Table:
     """Return the table of finished evaluations; warns of those that are damaged or unfinished.
 
@@ -388,7 +388,7 @@ def leaderboard(
     chosen = known.chosen(tasks, records)
     if chosen is None and held is None:
         records = known.ordered(records)
-    ways = ways or Ways()
+    ways = ways or TableOptions()
     return build_table(
         records,
         tasks=chosen,

@@ -14,7 +14,7 @@ import harness
 from harness import api
 from harness.errors import HarnessError, UserError
 from harness.models import Runtime
-from harness.tables.build import Ways
+from harness.tables.build import TableOptions
 from harness.training.settings import TrainingSettings
 from tests.evaluation.conftest import faces
 
@@ -50,7 +50,7 @@ def values() -> dict[str, Any]:
         "hostile": Hostile(), "type": dict, "function": len, "generator": (one for one in "ab"),
         "numpy int": np.int64(3), "numpy float": np.float32(0.5), "numpy text": np.str_("x"),
         "numpy bool": np.bool_(True), "array": np.zeros(3), "array of none": np.zeros(0),
-        "settings": TrainingSettings(), "runtime": Runtime(), "ways": Ways(),
+        "settings": TrainingSettings(), "runtime": Runtime(), "ways": TableOptions(),
     }  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def usual(name: str, root: Path) -> Any:
         "plan_training": training,
         "train": {**training, "out": "out"},
         "load_task": {"name": "raf_db"},
-        "load_model": {"name": "random"},
+        "find_model": {"name": "random"},
         "read_evaluation": {"directory": "results"},
         "leaderboard": {},
     }

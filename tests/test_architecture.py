@@ -131,8 +131,12 @@ TORCH = {
     "harness.analysis.hidden",
     "harness.analysis.sketching",
     "harness.analysis.towers",
+    "harness.training.fsdp",
     "harness.training.items",
     "harness.training.loop",
+    "harness.training.lora_merge",
+    "harness.training.module",
+    "harness.training.weights",
 }
 
 

@@ -15,7 +15,7 @@ from harness.analysis.mir import MirSettings
 from harness.analysis.probe import ProbeSettings
 from harness.arguments import defaults
 from harness.descriptors import load_target
-from harness.evaluation.terms import Terms
+from harness.evaluation.run_settings import RunSettings
 from harness.models import Runtime
 from harness.models.parts import LoraSettings
 from harness.plugins import plugins
@@ -24,7 +24,7 @@ from harness.training.settings import TrainingSettings
 ROOT = Path(__file__).parents[1]
 KINDS = ("models", "readers", "metrics", "extractors", "recipes", "answer_methods")
 SHARED: Mapping[str, tuple[type, ...]] = {
-    "run": (Terms, Runtime),
+    "run": (RunSettings, Runtime),
     "train": (TrainingSettings,),
     "probe": (ProbeSettings, Runtime),
     "gradients": (GradientSettings, Runtime),

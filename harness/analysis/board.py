@@ -16,7 +16,7 @@ from harness.errors import UserError, unknown
 from harness.runs.record import titled
 from harness.specs import fingerprint
 from harness.tables.notes import MEANINGS
-from harness.tables.table import Cell, Column, Looks, Row, Section, Table
+from harness.tables.table import Cell, Column, Row, Section, Table, TableStyle
 
 Key = tuple[str, str]
 Record = Mapping[str, Any]
@@ -40,7 +40,7 @@ class Board:
 
 
 def analysis_table(
-    analyses: Sequence[Analysis], *, tasks: Sequence[str] = (), looks: Looks | None = None
+    analyses: Sequence[Analysis], *, tasks: Sequence[str] = (), looks: TableStyle | None = None
 ) -> Table:
     """Return analyses of one kind as one table.
 
@@ -80,7 +80,7 @@ def analysis_table(
         sections=sections,
         notes=tuple(_notes(analyses, kind.said)),
         title=kind.title,
-        looks=looks or Looks(),
+        looks=looks or TableStyle(),
     )
 
 

@@ -14,8 +14,8 @@ from harness.analysis.results import Analysis
 from harness.analysis.splits import read_task
 from harness.config.settings import Settings, load_settings
 from harness.descriptors import Json
+from harness.evaluation.model import ConfiguredModel, configure_model
 from harness.evaluation.run import task_options
-from harness.evaluation.subject import Subject, find_subject
 from harness.evaluation.task import Task
 from harness.models import Runtime, threads
 from harness.plugins import plugins
@@ -25,8 +25,8 @@ from harness.training.checkpoint import open_checkpoint
 Say = Callable[[str], None]
 
 
-class Asking(TypedDict, total=False):
-    """What all analyses of tasks take; keys as in :class:`harness.api.Asking`."""
+class AnalysisOptions(TypedDict, total=False):
+    """What all analyses of tasks take; keys as in :class:`harness.api.RunOptions`."""
 
     spec_options: Mapping[str, Json]
     data: Mapping[str, Path]
@@ -36,7 +36,7 @@ class Asking(TypedDict, total=False):
     dtype: str
 
 
-def _settled(tasks: str, asked: Asking) -> tuple[Settings, list[Task], Runtime]:
+def _settled(tasks: str, asked: AnalysisOptions) -> tuple[Settings, list[Task], Runtime]:
     threads.wait_passively()
     settings = load_settings(
         profile=asked.get("profile"), results=asked.get("results"), data=asked.get("data")
@@ -58,11 +58,11 @@ def _with_model(
     tasks: str,
     options: Mapping[str, Json],
     checkpoint: Path | None,
-    asked: Asking,
-) -> tuple[Settings, list[Task], Subject]:
+    asked: AnalysisOptions,
+) -> tuple[Settings, list[Task], ConfiguredModel]:
     held, found, runtime = _settled(tasks, asked)
     weights = None if checkpoint is None else open_checkpoint(checkpoint)
-    return held, found, find_subject(model, options, held, runtime, weights)
+    return held, found, configure_model(model, options, held, runtime, weights)
 
 
 def probe_encoders(  # noqa: PLR0913  one keyword for each group of flags
@@ -73,7 +73,7 @@ def probe_encoders(  # noqa: PLR0913  one keyword for each group of flags
     limit: int | None = None,
     val_share: float = 0.2,
     say: Say,
-    **asked: Unpack[Asking],
+    **asked: Unpack[AnalysisOptions],
 ) -> Analysis:
     """Probe encoders by name on tasks by name; see :func:`.probe.run_probe`.
 
@@ -96,7 +96,7 @@ def measure_gradients(  # noqa: PLR0913  one keyword for each group of flags
     form: str | None = None,
     limit: int | None = None,
     say: Say,
-    **asked: Unpack[Asking],
+    **asked: Unpack[AnalysisOptions],
 ) -> Analysis:
     """Measure gradient conflict of a model by name; see :func:`.gradients.run_gradients`.
 
@@ -125,7 +125,7 @@ def measure_mir(  # noqa: PLR0913  one keyword for each group of flags
     checkpoint: Path | None = None,
     texts: Path | None = None,
     say: Say,
-    **asked: Unpack[Asking],
+    **asked: Unpack[AnalysisOptions],
 ) -> Analysis:
     """Measure a model's modality integration rate; see :func:`.mir.run_mir`.
 

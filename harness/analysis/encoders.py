@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from harness.config.settings import Settings
 from harness.descriptors import Json
 from harness.errors import UserError
-from harness.evaluation.subject import find_subject
+from harness.evaluation.model import configure_model
 from harness.evaluation.task import Task
 from harness.models import Runtime
 from harness.resources import home_path
@@ -126,7 +126,7 @@ def _model(name: str, rest: str, settings: Settings, runtime: Runtime, task: Tas
         options[key] = value
     folder = options.pop(_CHECKPOINT, None)
     weights = None if folder is None else open_checkpoint(Path(str(folder)))
-    subject = find_subject(model, options, settings, runtime, weights)
+    subject = configure_model(model, options, settings, runtime, weights)
     known = subject.model(task)
     if not hasattr(known, "load_model") and not hasattr(known, "load_tower"):
         raise UserError(

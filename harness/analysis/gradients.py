@@ -17,10 +17,17 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.analysis.results import Analysis, Table, finished, marks_of, table_of, write_analysis
+from harness.analysis.results import (
+    Analysis,
+    AnalysisTable,
+    finished,
+    marks_of,
+    table_of,
+    write_analysis,
+)
 from harness.descriptors import Json
 from harness.errors import UserError
-from harness.evaluation.subject import Subject
+from harness.evaluation.model import ConfiguredModel
 from harness.evaluation.task import Task
 from harness.models.parts import LoraSettings
 from harness.packages import trainable
@@ -61,7 +68,7 @@ class GradientSettings:
 
 
 def run_gradients(  # noqa: PLR0913  what the measurement is made of
-    subject: Subject,
+    subject: ConfiguredModel,
     tasks: Sequence[Task],
     settings: GradientSettings,
     *,
@@ -116,7 +123,7 @@ def run_gradients(  # noqa: PLR0913  what the measurement is made of
 
 
 def _measure(  # noqa: PLR0913, PLR0917  one call, so that torch is imported late
-    subject: Subject,
+    subject: ConfiguredModel,
     tasks: Sequence[Task],
     settings: GradientSettings,
     pools: Sequence[Pool],
@@ -127,7 +134,7 @@ def _measure(  # noqa: PLR0913, PLR0917  one call, so that torch is imported lat
     import torch
 
     from harness.analysis import sketching
-    from harness.engine.trained import Trained
+    from harness.training.weights import Trained
 
     model = load_model(subject, tasks[0])
     torch.manual_seed(settings.seed)  # new LoRA weights
@@ -171,7 +178,7 @@ def cosine(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArray
     return np.where(below > 0, above / np.where(below > 0, below, 1.0), np.nan)
 
 
-def tables_of(gradients: Mapping[str, Rows]) -> list[Table]:
+def tables_of(gradients: Mapping[str, Rows]) -> list[AnalysisTable]:
     """Return ``pairs``, ``tasks`` and the ``matrix`` of mean cosines.
 
     Args:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from harness.analysis.towers import find_blocks, watching
 from harness.engine.contract import IMAGE, PromptError, VisionLanguageModel
-from harness.engine.tokens import Ids
+from harness.engine.tokenize import Ids
 from harness.errors import UserError
 from harness.requests import Turn
 from harness.samples.images import LoadedImage

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 from harness.analysis.results import Analysis, finished, marks_of, table_of, write_analysis
 from harness.descriptors import Json
 from harness.errors import SampleError, UserError
-from harness.evaluation.ask import open_sample
+from harness.evaluation.model import ConfiguredModel
 from harness.evaluation.plan import Selection
-from harness.evaluation.subject import Subject
+from harness.evaluation.requests import open_sample
 from harness.evaluation.task import Task
 from harness.packages import trainable
 from harness.plugins import plugins
@@ -70,7 +70,7 @@ class _Shown:
 
 
 def run_mir(  # noqa: PLR0913  what the measurement is made of
-    subject: Subject,
+    subject: ConfiguredModel,
     tasks: Sequence[Task],
     settings: MirSettings,
     *,
@@ -113,7 +113,7 @@ def run_mir(  # noqa: PLR0913  what the measurement is made of
     started = time.monotonic()
     model = load_model(subject, tasks[0])
     if checkpoint is not None:
-        from harness.engine.trained import load
+        from harness.training.weights import load
 
         load(model, checkpoint)
     rows: list[dict[str, Json]] = []

@@ -28,7 +28,7 @@ import numpy as np
 from harness._version import __version__
 from harness.descriptors import Json
 from harness.errors import UserError
-from harness.evaluation.subject import Subject
+from harness.evaluation.model import ConfiguredModel
 from harness.evaluation.task import Task
 from harness.jsonfiles import parse_json, read_object
 from harness.resources import file_hash
@@ -45,7 +45,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class AnalysisTable:
     """Rows of plain values under named columns; ``None`` where there is no value."""
 
     name: str
@@ -69,7 +69,7 @@ class Analysis:
     kind: str
     fingerprint: str
     about: Mapping[str, Json]
-    tables: tuple[Table, ...]
+    tables: tuple[AnalysisTable, ...]
     notes: tuple[str, ...] = ()
     directory: Path = field(default_factory=Path)
 
@@ -79,7 +79,7 @@ class Analysis:
         marks = self.about.get("marks")
         return tuple(map(str, marks)) if isinstance(marks, list) else ()
 
-    def table(self, name: str) -> Table:
+    def table(self, name: str) -> AnalysisTable:
         """Return a table by name."""
         return next(table for table in self.tables if table.name == name)
 
@@ -101,10 +101,12 @@ class Analysis:
         }
 
 
-def table_of(name: str, rows: Sequence[Mapping[str, Json]]) -> Table:
+def table_of(name: str, rows: Sequence[Mapping[str, Json]]) -> AnalysisTable:
     """Return a table of records that share their keys; numbers that are not finite become none."""
     columns = tuple(rows[0]) if rows else ()
-    return Table(name, columns, tuple(tuple(_plain(row[key]) for key in columns) for row in rows))
+    return AnalysisTable(
+        name, columns, tuple(tuple(_plain(row[key]) for key in columns) for row in rows)
+    )
 
 
 def _plain(value: Json) -> Json:
@@ -129,7 +131,7 @@ def finite(value: object) -> float | None:
     return float(value)
 
 
-def marks_of(subject: Subject, tasks: Sequence[Task], *, limited: bool = False) -> Json:
+def marks_of(subject: ConfiguredModel, tasks: Sequence[Task], *, limited: bool = False) -> Json:
     """Return the marks that a model, its training and tasks' data put on an analysis."""
     trained = subject.checkpoint.marks if subject.checkpoint is not None else ()
     data = (mark for task in tasks for mark in task.located.marks)
@@ -147,7 +149,7 @@ def write_analysis(  # noqa: PLR0913  what a record is made of
     results: Path,
     kind: str,
     about: Mapping[str, Json],
-    tables: Sequence[Table],
+    tables: Sequence[AnalysisTable],
     *,
     notes: Sequence[str] = (),
     seconds: float = 0.0,
@@ -198,7 +200,7 @@ def read_analysis(directory: Path) -> Analysis:
             raise UserError("changed since it was sealed", where=directory / RECORD)
         held = parse_json(content, directory / RECORD)
         tables = tuple(
-            Table(name, tuple(table["columns"]), tuple(tuple(row) for row in table["rows"]))
+            AnalysisTable(name, tuple(table["columns"]), tuple(tuple(row) for row in table["rows"]))
             for name, table in held["tables"].items()
         )
         return Analysis(
@@ -236,7 +238,7 @@ def _place(results: Path, kind: str, name: str) -> Path:
     return results / FOLDER / kind / name[:12]
 
 
-def _csv(table: Table) -> bytes:
+def _csv(table: AnalysisTable) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(table.columns)

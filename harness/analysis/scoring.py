@@ -9,8 +9,8 @@ import numpy as np
 from harness.analysis.splits import Probed, Row
 from harness.descriptors import Json
 from harness.errors import UserError
-from harness.evaluation.collect import Collector, Frame
-from harness.evaluation.values import overall
+from harness.evaluation.collectors import Collector, Frame
+from harness.evaluation.intervals import overall
 from harness.metrics import ScoredSample
 from harness.metrics.contract import Floats
 from harness.runs.record import MetricValue

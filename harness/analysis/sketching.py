@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from harness.engine.contract import VisionLanguageModel
-from harness.engine.trained import ADAPTER, Trained, chosen_parts, load, prepare
-from harness.engine.training import TrainingModule
 from harness.errors import SampleError, UserError
 from harness.models.parts import LORA
 from harness.progress import EachMinute
 from harness.samples.limits import MAX_PIXELS
 from harness.training.items import Items
+from harness.training.module import TrainingModule
 from harness.training.pool import Pool
+from harness.training.weights import ADAPTER, Trained, chosen_parts, load, prepare
 
 ALL = "all"
 _CHUNK = 1 << 22

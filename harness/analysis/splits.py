@@ -11,8 +11,8 @@ import numpy as np
 
 from harness.descriptors import Json
 from harness.errors import DataError, SampleError, UserError
-from harness.evaluation.ask import open_sample
 from harness.evaluation.plan import Selection
+from harness.evaluation.requests import open_sample
 from harness.evaluation.task import Task
 from harness.metrics import GroupMetric
 from harness.metrics.guard import make_metric

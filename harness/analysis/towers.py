@@ -18,7 +18,7 @@ from harness.engine.checkpoints import Checkpoint, load_image_processor, load_mo
 from harness.engine.contract import PromptError
 from harness.engine.devices import resolve_device, resolve_dtype, torch_dtype
 from harness.errors import UserError, unknown
-from harness.evaluation.subject import Subject
+from harness.evaluation.model import ConfiguredModel
 from harness.evaluation.task import Task
 from harness.models import Runtime
 from harness.samples.images import LoadedImage
@@ -322,7 +322,7 @@ def of_transformers(source: Checkpoint, runtime: Runtime) -> Tower:
     return Tower(f"hf:{source.name}", vision, run)
 
 
-def of_model(subject: Subject, task: Task, checkpoint: Path | None) -> Tower:
+def of_model(subject: ConfiguredModel, task: Task, checkpoint: Path | None) -> Tower:
     """Take the vision tower out of a model, run as the model runs it.
 
     Args:
@@ -333,7 +333,7 @@ def of_model(subject: Subject, task: Task, checkpoint: Path | None) -> Tower:
     Raises:
         UserError: a model whose parts name no vision tower.
     """
-    from harness.engine.trained import load
+    from harness.training.weights import load
 
     known: Any = subject.model(task)
     if checkpoint is None and hasattr(known, "load_tower"):  # the engine may not know its parts

@@ -14,7 +14,7 @@ from harness.errors import UserError
 from harness.tables.known import listed
 
 if TYPE_CHECKING:
-    from harness.evaluation.compare import Difference, TaskComparison
+    from harness.evaluation.paired import Difference, TaskComparison
     from harness.evaluation.seeds import SeedComparison, SeedDifference
     from harness.runs.record import EvaluationRecord
 
@@ -44,7 +44,7 @@ def compare(*, first: str, second: str, tasks: str | None, seed: int, as_json: b
     Several runs of one model with other seeds, with commas between, are compared as means over
     the seeds that both have, with Student's t interval.
     """
-    from harness.evaluation.compare import compare_all
+    from harness.evaluation.paired import compare_all
     from harness.evaluation.seeds import SeedComparison, compare_all_seeds
 
     groups = _paired(_records(first), _records(second), tasks)

@@ -15,7 +15,7 @@ from harness.plugins import plugins
 from harness.progress import EachMinute
 
 if TYPE_CHECKING:
-    from harness.evaluation.check import Finding, SplitReport
+    from harness.evaluation.data_check import Finding, SplitReport
     from harness.evaluation.task import Task
     from harness.specs.spec import TaskSpec
 
@@ -112,7 +112,7 @@ def where(*, name: str, as_json: bool, **given: Any) -> int:
 @_options
 def check(*, name: str, images: str, as_json: bool, **given: Any) -> int:
     """Check files, counts, ids, labels and images; the exit code is 1 when something is broken."""
-    from harness.evaluation.check import check_task
+    from harness.evaluation.data_check import check_task
 
     if images != "all" and not images.isdigit():
         raise UserError(f"--images {images!r} is neither all nor a whole number")

@@ -53,13 +53,13 @@ def export(  # noqa: PLR0913  one parameter an option
     is left out, and docs/how-to/leaderboards.md says what. A damaged evaluation is an error.
     """
     from harness.cli.leaderboard import newest_of
-    from harness.runs.exports import Terms
+    from harness.runs.exports import ExportOptions
     from harness.runs.exports import export as write
 
     records, left_out = newest_of(places, whole=True)
     if left_out:
         raise UserError(left_out[0].why)
-    written = write(form, records, out, Terms(organization, _datasets(datasets)))
+    written = write(form, records, out, ExportOptions(organization, _datasets(datasets)))
     if as_json:
         print_json({"files": [str(path) for path in written]})
     else:

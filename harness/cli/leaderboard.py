@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from harness.tables.duplicates import SeedInterval
     from harness.tables.layout import Layout
     from harness.tables.ranks import Tied
-    from harness.tables.table import Looks, Table
+    from harness.tables.table import Table, TableStyle
 
 _ANALYSIS = "analysis.json"  # harness.analysis.results has it; what it imports takes long
 
@@ -98,7 +98,7 @@ def leaderboard(  # noqa: PLR0913  one parameter an option
     superseded ones counted. Folders of analyses (probe, gradients, transfer, mir) make a table of
     their own.
     """
-    from harness.tables.build import Ways, build_table
+    from harness.tables.build import TableOptions, build_table
 
     form = _format(form, as_json, out)
     analyses = [_analyses(Path(place)) for place in places]
@@ -120,7 +120,7 @@ def leaderboard(  # noqa: PLR0913  one parameter an option
         records = catalog.ordered(records)
     if intersect:
         records = _intersected(records, ties=ties)
-    ways = Ways(
+    ways = TableOptions(
         baseline=baseline or "",
         duplicates=duplicates,
         looks=_looks(interval, held),
@@ -216,7 +216,7 @@ def _intersected(records: list[EvaluationRecord], *, ties: bool) -> list[Evaluat
 
 
 def _tied(records: list[EvaluationRecord]) -> Tied:
-    from harness.evaluation.compare import TiedWithBest
+    from harness.evaluation.paired import TiedWithBest
 
     return TiedWithBest(records)
 
@@ -239,15 +239,15 @@ def _layout(name: str | None, tasks: str | None, metric: str | None) -> Layout |
     return load_layout(name)
 
 
-def _looks(interval: Any, layout: Layout | None) -> Looks | None:
+def _looks(interval: Any, layout: Layout | None) -> TableStyle | None:
     """Return looks that differ from the layout's, ``None`` for those of the layout."""
     if interval is None:
         return None
     from dataclasses import replace
 
-    from harness.tables.table import Looks
+    from harness.tables.table import TableStyle
 
-    return replace(Looks() if layout is None else layout.looks, interval=interval)
+    return replace(TableStyle() if layout is None else layout.looks, interval=interval)
 
 
 def _format(form: str | None, as_json: bool, out: Path | None) -> str:

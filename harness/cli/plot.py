@@ -140,11 +140,11 @@ def _records(
 
 def _table(places: tuple[str, ...], options: Any, metric: str | None) -> Table:
     from harness.cli.leaderboard import over_seeds
-    from harness.tables.build import Ways, build_table
+    from harness.tables.build import TableOptions, build_table
 
     records, tasks = _records(places, options)
     rule = options["duplicates"]
-    ways = Ways(duplicates=rule, seed_interval=over_seeds() if rule == "mean" else None)
+    ways = TableOptions(duplicates=rule, seed_interval=over_seeds() if rule == "mean" else None)
     return build_table(records, tasks=tasks, metric=metric, ways=ways)
 
 

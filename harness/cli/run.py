@@ -13,11 +13,11 @@ from rich.console import Console
 from harness.arguments import defaults
 from harness.cli.progress import Display
 from harness.errors import UserError
-from harness.evaluation.terms import Terms
+from harness.evaluation.run_settings import RunSettings
 from harness.models.contract import Runtime
 from harness.resources import home_path
 
-_TERMS, _RUNTIME = defaults(Terms), defaults(Runtime)
+_TERMS, _RUNTIME = defaults(RunSettings), defaults(Runtime)
 _MEGA = 1_000_000
 
 

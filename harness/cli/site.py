@@ -60,7 +60,7 @@ def build(out: Path, places: tuple[str, ...], duplicates: Any, **options: Any) -
     from harness.site.build import build_site
     from harness.site.questions import Sources
     from harness.specs.catalog import load_catalog
-    from harness.tables.build import Ways
+    from harness.tables.build import TableOptions
     from harness.tables.known import Known
     from harness.tables.layout import load_layout
 
@@ -81,7 +81,7 @@ def build(out: Path, places: tuple[str, ...], duplicates: Any, **options: Any) -
         say=lambda text: click.echo(text, err=True),
         layouts=layouts,
     )
-    ways = Ways(
+    ways = TableOptions(
         duplicates=duplicates,
         seed_interval=over_seeds() if duplicates == "mean" else None,
         supports=known.supports,

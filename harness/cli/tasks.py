@@ -161,7 +161,7 @@ def _data(spec: TaskSpec, profile: str | None, folders: tuple[str, ...]) -> dict
 
 
 def _prompt(spec: TaskSpec, task: Any) -> dict[str, Any]:
-    from harness.evaluation.shots import choose_shots
+    from harness.evaluation.few_shot import choose_shots
     from harness.specs.prompt import Shot, build_turns, options_as_sent, render_answer
 
     sample = next(iter(task.samples()), None)

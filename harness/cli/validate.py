@@ -132,7 +132,7 @@ class _Check:
 def _on_data(document: Document) -> list[HarnessError]:
     """Render the first sample's prompt and answer, when settings name a folder for the data."""
     from harness.config.settings import load_settings
-    from harness.evaluation.shots import choose_shots
+    from harness.evaluation.few_shot import choose_shots
     from harness.evaluation.task import Task
     from harness.specs.loader import with_options
     from harness.specs.prompt import Shot, build_turns, options_as_sent, render_answer

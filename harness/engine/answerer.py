@@ -9,7 +9,6 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from harness.engine.alone import score_alone
 from harness.engine.batching import (
     CPU_VALUES,
     Batches,
@@ -17,17 +16,18 @@ from harness.engine.batching import (
     free_memory,
     most_positions,
 )
-from harness.engine.cache import position_bytes
-from harness.engine.checking import check_scores, check_texts, settle
 from harness.engine.contract import IMAGE, PromptError, VisionLanguageModel
-from harness.engine.contrast import Against
+from harness.engine.contrastive import Against
 from harness.engine.features import FeatureCache
 from harness.engine.generation import Write, Written, generate
+from harness.engine.kv_cache import position_bytes
+from harness.engine.prefix_tree import Prompt
 from harness.engine.reasoning import Markers
+from harness.engine.reference import score_alone
 from harness.engine.scoring import score_options
+from harness.engine.self_check import check_scores, check_texts, settle
 from harness.engine.together import Together
-from harness.engine.tokens import Ids, Joint, require_text
-from harness.engine.tree import Prompt
+from harness.engine.tokenize import Ids, Joint, require_text
 from harness.models import Runtime
 from harness.requests import Choose, Failed, Generate, Request, Response, Scores, Text
 from harness.samples.images import LoadedImage

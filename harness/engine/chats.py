@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from harness.engine.tokens import IMAGE, Ids, Joint, PromptError, common_length, tokenize_jointly
+from harness.engine.tokenize import IMAGE, Ids, Joint, PromptError, common_length, tokenize_jointly
 from harness.errors import UserError
 from harness.requests import Turn
 from harness.samples.images import LoadedImage

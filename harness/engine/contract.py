@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from transformers import Cache
 
 from harness.descriptors import Json
-from harness.engine.tokens import IMAGE, Ids, Joint, PromptError
+from harness.engine.tokenize import IMAGE, Ids, Joint, PromptError
 from harness.requests import Turn
 from harness.samples.images import LoadedImage
 
@@ -80,7 +80,7 @@ class VisionLanguageModel(ABC):
         Depends on roles, texts and the number of images of each turn alone, so the engine asks
         once for equal chats. ``Joint.prefix`` holds :data:`IMAGE` once for each image, in order; it
         ends where the first option leaves the prompt's own tokenisation
-        (:func:`.tokens.tokenize_jointly`).
+        (:func:`.tokenize.tokenize_jointly`).
 
         Raises:
             PromptError: when this model cannot be asked so.

@@ -17,16 +17,16 @@ from torch import Tensor
 from transformers import Cache
 
 from harness.engine.batching import Batches
-from harness.engine.cache import keep_rows, make_room
 from harness.engine.contract import VisionLanguageModel
-from harness.engine.contrast import Against, contrasted
-from harness.engine.reading import Read, read_packs, step, takes_masks
+from harness.engine.contrastive import Against, contrasted
+from harness.engine.forward import Read, read_packs, step, takes_masks
+from harness.engine.kv_cache import keep_rows, make_room
+from harness.engine.prefill import Behind, walk
+from harness.engine.prefix_tree import STEM, Prefix, Prompt, SuffixTrie, alone, grow
 from harness.engine.reasoning import Thoughts
-from harness.engine.tokens import Ids
-from harness.engine.tree import STEM, Pack, Prompt, Stem, alone, grow
-from harness.engine.walking import Behind, walk
+from harness.engine.tokenize import Ids
 
-Item = tuple[int, Pack]
+Item = tuple[int, SuffixTrie]
 
 ROOM = 512
 """Positions that the answers in one row may take together, when there are several."""
@@ -177,9 +177,9 @@ class _Writing:
         return [self._answers[prompt].result() for prompt in self._writes]
 
     def _walk(
-        self, prompts: Sequence[Prompt], behind: Behind, need: Callable[[int, Stem], int]
+        self, prompts: Sequence[Prompt], behind: Behind, need: Callable[[int, Prefix], int]
     ) -> None:
-        groups: list[list[Stem]] = [[alone(prompt)] for prompt in prompts]
+        groups: list[list[Prefix]] = [[alone(prompt)] for prompt in prompts]
         if self._shared and prompts:
             several = max(1, min(self._batches.rows, ROOM // max(1, self._limit)))
             masks = takes_masks(self._model.language_model)
@@ -187,11 +187,11 @@ class _Writing:
         for stems in groups:
             walk(self._model, stems, self._batches, behind, need, together=TOGETHER)
 
-    def _need(self, length: int, stem: Stem) -> int:
+    def _need(self, length: int, stem: Prefix) -> int:
         count = max((len(pack.ends) for pack in stem.packs), default=0)
         return length + (self._limit + self._beside) * count + self._aside
 
-    def _write(self, read: Read, stems: Sequence[Stem]) -> None:
+    def _write(self, read: Read, stems: Sequence[Prefix]) -> None:
         items, count, longest = _items(stems)
 
         def forward(chunk: Sequence[Item]) -> list[None]:
@@ -209,7 +209,7 @@ class _Writing:
         """Read what contrasted answers are set against; return rows that go along with them."""
         rows: dict[Prompt, _Rows] = {}
 
-        def keep(read: Read, stems: Sequence[Stem]) -> None:
+        def keep(read: Read, stems: Sequence[Prefix]) -> None:
             items, count, _ = _items(stems)
 
             def forward(chunk: Sequence[Item]) -> list[None]:
@@ -229,7 +229,7 @@ class _Writing:
         return list(dict.fromkeys(rows.values()))
 
 
-def _items(stems: Sequence[Stem]) -> tuple[list[Item], int, int]:
+def _items(stems: Sequence[Prefix]) -> tuple[list[Item], int, int]:
     """Return row and pack of what stands behind stems, the most answers and nodes of a pack."""
     items = [(row, pack) for row, stem in enumerate(stems) for pack in stem.packs]
     count = max((len(pack.ends) for _, pack in items), default=0)

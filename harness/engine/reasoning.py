@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.engine.tokens import IMAGE, Ids
+from harness.engine.tokenize import IMAGE, Ids
 from harness.requests import Reasoning
 from harness.requests.reasoning import KNOWN, Split, Tags, split
 

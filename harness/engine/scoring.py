@@ -9,9 +9,9 @@ from torch import Tensor
 
 from harness.engine.batching import Batches
 from harness.engine.contract import VisionLanguageModel
-from harness.engine.reading import Read, read_packs, takes_masks
-from harness.engine.tree import STEM, Pack, Prompt, Stem, grow
-from harness.engine.walking import walk
+from harness.engine.forward import Read, read_packs, takes_masks
+from harness.engine.prefill import walk
+from harness.engine.prefix_tree import STEM, Prefix, Prompt, SuffixTrie, grow
 
 Totals = dict[Prompt, list[float]]
 
@@ -29,12 +29,12 @@ def score_options(
         """A fork keeps one layer at a time, and attention may make one more copy of it."""
         return -(-2 * length // layers)
 
-    def behind(read: Read, stems: Sequence[Stem]) -> None:
+    def behind(read: Read, stems: Sequence[Prefix]) -> None:
         firsts = torch.log_softmax(read.logits, dim=-1).cpu()
         items = [(row, pack) for row, stem in enumerate(stems) for pack in stem.packs]
         held = read.mask.shape[1]
 
-        def forward(chunk: Sequence[tuple[int, Pack]]) -> list[None]:
+        def forward(chunk: Sequence[tuple[int, SuffixTrie]]) -> list[None]:
             _score(model, read, firsts, chunk, totals)
             return [None] * len(chunk)
 
@@ -52,7 +52,7 @@ def _score(
     model: VisionLanguageModel,
     read: Read,
     firsts: Tensor,
-    chunk: Sequence[tuple[int, Pack]],
+    chunk: Sequence[tuple[int, SuffixTrie]],
     totals: Totals,
 ) -> None:
     """Fill in the totals of some packs, read in one forward pass."""
@@ -70,7 +70,7 @@ def _score(
 
 
 def _logprobs(
-    pack: Pack, first: Tensor, logits: Tensor | None, slots: Mapping[int, int]
+    pack: SuffixTrie, first: Tensor, logits: Tensor | None, slots: Mapping[int, int]
 ) -> dict[tuple[int, int], float]:
     """Return the log-probability of each token that is wanted behind a node of a pack.
 

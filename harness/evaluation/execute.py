@@ -17,9 +17,9 @@ import yaml
 
 from harness.descriptors import Json
 from harness.errors import HarnessError, UserError
-from harness.evaluation.ask import Asked, Asker
-from harness.evaluation.opening import Workers, ahead
+from harness.evaluation.images import Workers, ahead
 from harness.evaluation.plan import IDS, TaskPlan
+from harness.evaluation.requests import PreparedSample, RequestMaker
 from harness.evaluation.retry import errored, reopen
 from harness.evaluation.score import Record, Scorer
 from harness.evaluation.summarise import Summary, summarise
@@ -62,7 +62,7 @@ class Job:
     numbers: dict[str, Json]
     marks: tuple[str, ...]
     versions: dict[str, Json]
-    asker: Asker
+    asker: RequestMaker
     workers: int = 0
     again: bool = False
 
@@ -191,7 +191,7 @@ def _not_plain(job: Job, records: list[Record], error: Exception) -> Exception:
     return error
 
 
-def answered_block(model: Answerer, scorer: Scorer, block: list[Asked]) -> list[Record]:
+def answered_block(model: Answerer, scorer: Scorer, block: list[PreparedSample]) -> list[Record]:
     """Ask a model one block and return a record a sample, in order."""
     requests = [asked.request for asked in block if asked.request is not None]
     responses = {
@@ -200,7 +200,7 @@ def answered_block(model: Answerer, scorer: Scorer, block: list[Asked]) -> list[
     return [scorer.record(asked, responses.get(asked.sample.id)) for asked in block]
 
 
-def _asked(job: Job, done: frozenset[int], say: Say) -> Generator[tuple[int, list[Asked]]]:
+def _asked(job: Job, done: frozenset[int], say: Say) -> Generator[tuple[int, list[PreparedSample]]]:
     """Yield unanswered blocks, opening the next one's images while this one is answered."""
     wanted = (block for block in enumerate(job.plan.stream()) if block[0] not in done)
     with ExitStack() as stack:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from harness.descriptors import AnswerMethodDescriptor, Json, ModelDescriptor, parse_options
 from harness.errors import CannotAnswer
-from harness.evaluation.guard import Guarded
+from harness.evaluation.method_checks import Guarded
 from harness.models import Answerer
 from harness.models.contract import TakesNotes
 from harness.plugins import find, plugins

@@ -14,14 +14,14 @@ from typing import Any, Protocol
 from harness._version import __version__
 from harness.descriptors import Json
 from harness.errors import CannotAnswer, PluginError, UserError, show_traceback
-from harness.evaluation.ask import Asker
 from harness.evaluation.execute import Job, execute, stands
+from harness.evaluation.few_shot import choose_shots, open_shots
+from harness.evaluation.model import ConfiguredModel
 from harness.evaluation.plan import plan_task
+from harness.evaluation.requests import RequestMaker
+from harness.evaluation.run_settings import RunSettings
 from harness.evaluation.score import needs_size
-from harness.evaluation.shots import choose_shots, open_shots
-from harness.evaluation.subject import Subject
 from harness.evaluation.task import Task
-from harness.evaluation.terms import Terms
 from harness.events import RunFinished, RunStarted, TaskFinished
 from harness.jsonfiles import read_object
 from harness.models import Answerer
@@ -107,7 +107,7 @@ class RunResult:
         return max([int(bool(self.failed)), *(held.exit_code for held in self.ended.values())])
 
 
-def plan_run(subject: Subject, tasks: Sequence[Task], terms: Terms) -> list[Planned]:
+def plan_run(subject: ConfiguredModel, tasks: Sequence[Task], terms: RunSettings) -> list[Planned]:
     """Plan every task; no weight is loaded.
 
     Raises:
@@ -134,7 +134,7 @@ def plan_run(subject: Subject, tasks: Sequence[Task], terms: Terms) -> list[Plan
     return planned
 
 
-def show_plan(subject: Subject, planned: Sequence[Planned], reporter: Reporter) -> None:
+def show_plan(subject: ConfiguredModel, planned: Sequence[Planned], reporter: Reporter) -> None:
     """Tell a plan, and which tasks of a group are not in it."""
     reporter.planned(planned)
     for name, why in subject.left_out.items():
@@ -151,7 +151,7 @@ def show_plan(subject: Subject, planned: Sequence[Planned], reporter: Reporter) 
 
 
 def run_tasks(
-    subject: Subject, planned: Sequence[Planned], terms: Terms, reporter: Reporter
+    subject: ConfiguredModel, planned: Sequence[Planned], terms: RunSettings, reporter: Reporter
 ) -> RunResult:
     """Compute what is missing of a plan, write the manifest, and check error rates.
 
@@ -202,12 +202,12 @@ def run_tasks(
     return RunResult(manifest, tuple(records), tuple(_failed(records, terms.max_errors)), ended)
 
 
-def _close(subject: Subject, reporter: Reporter) -> None:
+def _close(subject: ConfiguredModel, reporter: Reporter) -> None:
     for problem in subject.close():
         reporter.say(problem)
 
 
-def _plan(subject: Subject, task: Task, terms: Terms) -> Planned:
+def _plan(subject: ConfiguredModel, task: Task, terms: RunSettings) -> Planned:
     shown = choose_shots(task, terms.seed)
     plan = plan_task(task, terms.selection, [sample.id for sample in shown])
     model = subject.record(task)
@@ -246,14 +246,14 @@ def _plan(subject: Subject, task: Task, terms: Terms) -> Planned:
         numbers=numbers,
         marks=tuple(sorted(marks)),
         versions=_versions(subject, task),
-        asker=Asker(task, opens, terms.seed, terms.max_pixels, shots, subject.reasoning),
+        asker=RequestMaker(task, opens, terms.seed, terms.max_pixels, shots, subject.reasoning),
         workers=terms.workers,
         again=terms.again,
     )
     return _state(job, subject, terms)
 
 
-def _state(job: Job, subject: Subject, terms: Terms) -> Planned:
+def _state(job: Job, subject: ConfiguredModel, terms: RunSettings) -> Planned:
     """Say what is there of an evaluation, and what newer code it takes the place of."""
     directory, plan = job.directory, job.plan
     speed = _speed(directory.parent, subject)
@@ -284,7 +284,7 @@ def _code(about: Json) -> dict[str, Json]:
     return code if isinstance(code, dict) else {}
 
 
-def _versions(subject: Subject, task: Task) -> dict[str, Json]:
+def _versions(subject: ConfiguredModel, task: Task) -> dict[str, Json]:
     versions: dict[str, Json] = {
         "social-harness": __version__,
         "python": ".".join(map(str, sys.version_info[:3])),
@@ -303,12 +303,12 @@ def _versions(subject: Subject, task: Task) -> dict[str, Json]:
     return versions
 
 
-def _imported_by(subject: Subject) -> tuple[str, ...]:
+def _imported_by(subject: ConfiguredModel) -> tuple[str, ...]:
     heavy = ("torch", "transformers", "peft", "open_clip_torch")
     return heavy if subject.descriptor.requires else ()
 
 
-def _speed(folder: Path, subject: Subject) -> float | None:
+def _speed(folder: Path, subject: ConfiguredModel) -> float | None:
     """Return samples a second of this model's newest finished evaluation of the task."""
     clocks = sorted(folder.glob(f"{subject.descriptor.id}-*/timings.json"))
     for path in sorted(clocks, key=lambda path: path.stat().st_mtime, reverse=True):
@@ -321,7 +321,7 @@ def _speed(folder: Path, subject: Subject) -> float | None:
     return None
 
 
-def _loader(subject: Subject, item: Planned) -> Callable[[], Answerer]:
+def _loader(subject: ConfiguredModel, item: Planned) -> Callable[[], Answerer]:
     return lambda: subject.answerer(item.job.plan.task)
 
 
@@ -332,7 +332,7 @@ def _tell(hook: str, event: object, reporter: Reporter) -> None:
 
 
 def _manifest(
-    results: Path, subject: Subject, planned: Sequence[Planned], reporter: Reporter
+    results: Path, subject: ConfiguredModel, planned: Sequence[Planned], reporter: Reporter
 ) -> Path:
     """Write the run's manifest, unless it is there; an archive that is only read may lack it."""
     evaluations = [item.job.directory.relative_to(results).as_posix() for item in planned]

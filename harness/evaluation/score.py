@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.descriptors import Json
 from harness.errors import UserError
-from harness.evaluation.ask import Asked
+from harness.evaluation.requests import PreparedSample
 from harness.metrics import ScoredSample
 from harness.metrics.contract import SampleScore
 from harness.metrics.guard import make_metric
@@ -43,7 +43,7 @@ class Scorer:
         self._score = metric.score if isinstance(metric, SampleScore) else None
         self._notes: list[str] = []
 
-    def record(self, asked: Asked, response: Response | None) -> Record:
+    def record(self, asked: PreparedSample, response: Response | None) -> Record:
         """Return the record; a fault of the sample or of the model is its ``error``."""
         sample = asked.sample
         record: Record = {
@@ -73,7 +73,7 @@ class Scorer:
         """Return what whoever reads the record should know of how answers were read."""
         return list(self._notes)
 
-    def _fill(self, record: Record, asked: Asked, response: Response | None) -> None:
+    def _fill(self, record: Record, asked: PreparedSample, response: Response | None) -> None:
         request = asked.request
         result = response.result if response is not None else None
         if result is None:
@@ -208,7 +208,7 @@ def _extractor(spec: TaskSpec) -> Extractor | None:
     return make_extractor(spec.ask.extractor, spec.ask.extractor_options, spec.labels)
 
 
-def seen_fields(asked: Asked) -> Mapping[str, Json]:
+def seen_fields(asked: PreparedSample) -> Mapping[str, Json]:
     """Return a sample's fields as an extractor sees them.
 
     ``image_size`` is width and height in pixels of the sample's first image as it was shown, where

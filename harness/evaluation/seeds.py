@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from scipy.stats import ttest_1samp
 
 from harness.errors import UserError
-from harness.evaluation.compare import refuse_different
+from harness.evaluation.paired import refuse_different
 from harness.runs.record import EvaluationRecord, MetricValue
 from harness.stats.intervals import of_difference, over_seeds
 from harness.stats.paired import Paired, corrected

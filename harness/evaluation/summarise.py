@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from harness.evaluation.collect import Collector, Counted, Frame, SliceOf
-from harness.evaluation.comparing import Compared
+from harness.evaluation.collectors import Collector, Counted, Frame, SliceOf
+from harness.evaluation.group_metrics import Compared
+from harness.evaluation.intervals import by_slice, overall
 from harness.evaluation.score import Record, scored
-from harness.evaluation.values import by_slice, overall
 from harness.metrics import ScoredSample
 from harness.metrics.contract import TellsNotes
 from harness.runs.record import Counts, Detail, GroupComparison, MetricValue, SliceValue

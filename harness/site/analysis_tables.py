@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.analysis.results import Analysis, Table
+from harness.analysis.results import Analysis, AnalysisTable
 from harness.descriptors import Json
 from harness.site.files import plain
 
@@ -91,7 +91,7 @@ def shown_tables(found: Analysis) -> list[Shown]:
     return [_shown(found.kind, table) for table in held]
 
 
-def _shown(kind: str, table: Table) -> Shown:
+def _shown(kind: str, table: AnalysisTable) -> Shown:
     records = table.records()
     said = _SAID.get((kind, table.name), "")
     same = _same(records)

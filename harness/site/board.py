@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 from harness.runs.record import EvaluationRecord
 from harness.site.files import Site
-from harness.tables.build import Ways, build_table
+from harness.tables.build import TableOptions, build_table
 from harness.tables.formats import by_group, rank_note, reported_rows, source_of, spans
 from harness.tables.latex import latex
 from harness.tables.layout import Layout
@@ -25,7 +25,7 @@ BASELINES = 25
 def write_boards(
     site: Site,
     records: Sequence[EvaluationRecord],
-    ways: Ways,
+    ways: TableOptions,
     pages: Mapping[str, str],
     layouts: Sequence[Layout] = (),
 ) -> None:

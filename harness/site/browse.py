@@ -27,7 +27,7 @@ from harness.requests import Scores
 from harness.runs.record import EvaluationRecord
 from harness.runs.samples import read_samples
 from harness.site.files import Site, plain
-from harness.site.questions import Asked, Questions
+from harness.site.questions import AskedQuestion, Questions
 from harness.specs.yaml_loader import read_yaml
 from harness.tables.rows import names_of, placed
 
@@ -38,7 +38,7 @@ FAILED = frozenset((WRONG, UNPARSED, REFUSED))
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class ResolvedQuestion:
     """What ``spec.yaml`` of an evaluation says of answers.
 
     Attributes:
@@ -50,7 +50,7 @@ class Asking:
     normalisation: str = "none"
 
     @classmethod
-    def of(cls, directory: Path) -> Asking:
+    def of(cls, directory: Path) -> ResolvedQuestion:
         """Read it."""
         data: Any = read_yaml(directory / "spec.yaml").data
         choose = data["ask"].get("choose") if isinstance(data.get("ask"), dict) else None
@@ -133,7 +133,7 @@ def write_set(site: Site, held: Set, questions: Questions) -> None:
         {
             "size": len(shared.ids),
             "chunk": CHUNK,
-            "labels": Asking.of(held.records[0].directory).labels,
+            "labels": ResolvedQuestion.of(held.records[0].directory).labels,
             "models": [
                 {"name": name, "marks": list(record.marks)}
                 for name, record in zip(held.names, held.records, strict=True)
@@ -183,7 +183,7 @@ def _questions(
         items = []
         for sample in chunk:
             found = next((one for name, one in stream if name == sample["id"]), None)
-            asked = Asked()
+            asked = AskedQuestion()
             if found is not None:
                 asked = questions.asked(found, picture=count in looked_at)
             key = (asked.turns, asked.options)
@@ -230,7 +230,7 @@ def _answers(
     The first evaluation says which samples there are.
     """
     folder, ids, numbers = shared.folder, shared.ids, shared.numbers
-    asking = Asking.of(record.directory)
+    asking = ResolvedQuestion.of(record.directory)
     graded = record.main.direction == "higher"
     outcomes: list[str] = []
     said: list[int] = []
@@ -261,7 +261,9 @@ def _answers(
     return "".join(outcomes), counts
 
 
-def _item(sample: Mapping[str, Any], letter: str, answer: str, asking: Asking) -> list[Json]:
+def _item(
+    sample: Mapping[str, Any], letter: str, answer: str, asking: ResolvedQuestion
+) -> list[Json]:
     error = sample["error"]
     kind, scores = _scores(sample, asking)
     return [
@@ -277,7 +279,7 @@ def _item(sample: Mapping[str, Any], letter: str, answer: str, asking: Asking) -
     ]
 
 
-def _scores(sample: Mapping[str, Any], asking: Asking) -> tuple[str, list[Json]]:
+def _scores(sample: Mapping[str, Any], asking: ResolvedQuestion) -> tuple[str, list[Json]]:
     """Return scores as the spec compares them, with what they are."""
     values = sample.get("scores")
     if not values:

@@ -19,7 +19,7 @@ from harness.site.browse import Set, write_set
 from harness.site.evaluation import Figures, write_evaluation
 from harness.site.files import Site, slug
 from harness.site.questions import Questions, Sources
-from harness.tables.build import Ways
+from harness.tables.build import TableOptions
 
 SIGN = "harness-site.json"
 FORMAT = 1
@@ -33,7 +33,7 @@ def is_site(folder: Path) -> bool:
 def build_site(
     out: Path,
     records: Sequence[EvaluationRecord],
-    ways: Ways,
+    ways: TableOptions,
     sources: Sources,
     analyses: Sequence[Analysis] = (),
 ) -> Path:
@@ -75,7 +75,9 @@ def _cleared(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-def _write(site: Site, records: Sequence[EvaluationRecord], ways: Ways, sources: Sources) -> bool:
+def _write(
+    site: Site, records: Sequence[EvaluationRecord], ways: TableOptions, sources: Sources
+) -> bool:
     """Write the pages of evaluations; return whether figures are drawn."""
     names = {_fingerprint(record): _name(record) for record in records}
     pages = {key: f"evaluations/{name}.html" for key, name in names.items()}

@@ -14,7 +14,7 @@ from harness.runs.record import (
     Measure,
     MetricValue,
 )
-from harness.site.browse import Asking, Set
+from harness.site.browse import ResolvedQuestion, Set
 from harness.site.files import Site, plain
 from harness.tables.columns import column_of
 
@@ -68,7 +68,7 @@ def write_evaluation(site: Site, held: Set, place: int, name: str, figures: Figu
         figures: Draws.
     """
     record, counts = held.records[place], held.counts[place]
-    labels = Asking.of(record.directory).labels
+    labels = ResolvedQuestion.of(record.directory).labels
     raw: Any = record.raw
     site.page(
         f"evaluations/{name}.html",

@@ -9,8 +9,8 @@ from typing import Any
 
 from harness.config.settings import Settings
 from harness.errors import HarnessError, SampleError
-from harness.evaluation.ask import open_sample
-from harness.evaluation.shots import choose_shots
+from harness.evaluation.few_shot import choose_shots
+from harness.evaluation.requests import open_sample
 from harness.evaluation.task import Task
 from harness.runs.record import EvaluationRecord
 from harness.samples import Sample
@@ -29,7 +29,7 @@ _QUALITY = 75
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedQuestion:
     """One sample as it was asked.
 
     Attributes:
@@ -124,7 +124,7 @@ class Questions:
         except HarnessError as error:
             self.problem = error.message
 
-    def asked(self, sample: Sample, *, picture: bool) -> Asked:
+    def asked(self, sample: Sample, *, picture: bool) -> AskedQuestion:
         """Return a sample as it was asked, with thumbnails where they are wanted or there."""
         assert self._task is not None
         spec = self._task.spec
@@ -132,13 +132,13 @@ class Questions:
             turns = build_turns(spec, sample, (), self._shots)
             options = options_as_sent(spec, sample) or texts_to_embed(spec, sample)
         except (SampleError, HarnessError) as error:
-            return Asked(note=error.message)
+            return AskedQuestion(note=error.message)
         said = tuple((turn.role, turn.text) for turn in turns)
         try:
             pictures = self._pictures(sample, wanted=picture)
         except SampleError as error:
-            return Asked(said, options, note=error.message)
-        return Asked(said, options, pictures)
+            return AskedQuestion(said, options, note=error.message)
+        return AskedQuestion(said, options, pictures)
 
     def _pictures(self, sample: Sample, *, wanted: bool) -> tuple[str, ...]:
         key = (sample.images, sample.boxes)

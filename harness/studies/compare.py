@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.evaluation.compare import Difference, compare
+from harness.evaluation.paired import Difference, compare
 from harness.runs.record import EvaluationRecord, Range
 from harness.stats.intervals import of_difference
 from harness.studies.noise import KINDS, SAID, SeedMean, noisy_cell
 from harness.studies.study import Comparison, Study, StudyModel, Trial
 from harness.tables.columns import column_of, same_column
-from harness.tables.table import Column, Looks, Row, Section, Table
+from harness.tables.table import Column, Row, Section, Table, TableStyle
 
 Held = Sequence[tuple[Trial, EvaluationRecord]]
 Pair = tuple[EvaluationRecord, EvaluationRecord]
@@ -254,7 +254,7 @@ def gain_table(study: Study, gains: Sequence[Gain], columns: Sequence[Column]) -
         tuple(sections),
         tuple(notes),
         title=f"{study.title}: gain, seed by seed",
-        looks=Looks("brackets", label=f"{study.id}_compare"),
+        looks=TableStyle("brackets", label=f"{study.id}_compare"),
     )
 
 

@@ -12,10 +12,10 @@ from harness.runs.seal import write_whole
 from harness.stats.intervals import over_seeds
 from harness.studies.compare import compared_columns, parts_of
 from harness.studies.study import Study, Trial
-from harness.tables.build import Ways, build_table
+from harness.tables.build import TableOptions, build_table
 from harness.tables.layout import Layout, LayoutColumn, LayoutRows, Match, load_layout
 from harness.tables.render import render
-from harness.tables.table import Column, Looks, Row, Section, Table
+from harness.tables.table import Column, Row, Section, Table, TableStyle
 
 FORMATS = ("markdown", "csv", "json", "latex")
 
@@ -31,7 +31,7 @@ def study_table(
         failed: What could not be had.
     """
     layout = _layout(study, held)
-    ways = Ways(
+    ways = TableOptions(
         duplicates="mean", looks=replace(layout.looks, label=study.id), seed_interval=over_seeds
     )
     table = build_table([record for _, record in held], layout=layout, ways=ways)
@@ -98,7 +98,7 @@ def _layout(study: Study, held: Sequence[tuple[Trial, EvaluationRecord]]) -> Lay
     entries = tuple(
         LayoutRows(tuple(matches.values()), group, row) for (group, row), matches in rows.items()
     )
-    looks = Looks(study.interval)
+    looks = TableStyle(study.interval)
     if study.layout:
         shipped = load_layout(study.layout)
         return replace(

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from harness.analysis.transfer import relative
 from harness.descriptors import Direction
 from harness.errors import UserError
-from harness.evaluation.compare import compare
+from harness.evaluation.paired import compare
 from harness.jsonfiles import read_object
 from harness.runs.record import EvaluationRecord, MetricValue, Range
 from harness.studies.noise import KINDS, SAID, SeedMean, noisy_cell
 from harness.studies.plan import TrialPlan
 from harness.studies.study import Study
-from harness.tables.table import Column, Looks, Row, Section, Table
+from harness.tables.table import Column, Row, Section, Table, TableStyle
 from harness.training.run import RECORD
 
 
@@ -183,7 +183,7 @@ def transfer_table(study: Study, transfers: Sequence[Transfer]) -> Table:
         (Section("", tuple(rows)),),
         tuple(_notes(study, transfers)),
         title=f"{study.title}: relative change by joint training, percent",
-        looks=Looks("brackets", label=f"{study.id}_transfer"),
+        looks=TableStyle("brackets", label=f"{study.id}_transfer"),
     )
 
 

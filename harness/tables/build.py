@@ -19,11 +19,11 @@ from harness.tables.notes import compared_note, notes_of, shown_notes
 from harness.tables.ranks import Tied, compared, ranked
 from harness.tables.rows import Placed, Supports, names_of, placed, rows_of
 from harness.tables.sections import sections_of, why
-from harness.tables.table import Looks, Section, Table
+from harness.tables.table import Section, Table, TableStyle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ways:
+class TableOptions:
     """How a table is made beside what it shows.
 
     Attributes:
@@ -37,7 +37,7 @@ class Ways:
 
     baseline: str = ""
     duplicates: Rule = "fail"
-    looks: Looks | None = None
+    looks: TableStyle | None = None
     seed_interval: SeedInterval | None = None
     tied: Tied | None = None
     supports: Supports | None = None
@@ -49,7 +49,7 @@ def build_table(
     tasks: Sequence[str] | None = None,
     metric: str | None = None,
     layout: Layout | None = None,
-    ways: Ways | None = None,
+    ways: TableOptions | None = None,
 ) -> Table:
     """Return the table of these records.
 
@@ -64,7 +64,7 @@ def build_table(
         UserError: no record, a task or metric that no record has, two different evaluations for
             one place in the table, or a baseline that is no row.
     """
-    ways = ways or Ways()
+    ways = ways or TableOptions()
     chosen, superseded = current(_chosen(list(records), tasks, layout))
     held = placed(chosen, layout, any_seed=ways.duplicates == "mean")
     if not held:
@@ -94,7 +94,7 @@ def build_table(
     )
     if baseline or versus:
         sections = compared(sections, columns, baseline, versus)
-    looks = ways.looks or (layout.looks if layout is not None else Looks())
+    looks = ways.looks or (layout.looks if layout is not None else TableStyle())
     shows = looks.interval != "none"
     notes = (
         *notes_of(settled_records, columns, common, intervals=shows),
@@ -148,7 +148,7 @@ def _chosen(
     return sorted(kept, key=lambda record: place[record.task])
 
 
-def _settled(held: Sequence[Placed], ways: Ways) -> list[list[Placed]]:
+def _settled(held: Sequence[Placed], ways: TableOptions) -> list[list[Placed]]:
     """Return the sections, with one record for each row and task."""
     by_record = {id(one.record): one for one in held}
     groups = sections_of([one.record for one in held])
@@ -159,7 +159,7 @@ def _settled(held: Sequence[Placed], ways: Ways) -> list[list[Placed]]:
 
 
 def _references(
-    sections: tuple[Section, ...], layout: Layout | None, ways: Ways
+    sections: tuple[Section, ...], layout: Layout | None, ways: TableOptions
 ) -> tuple[str, dict[str, str]]:
     """Return the row that all are compared with, and the rows that a layout compares otherwise."""
     if layout is None:

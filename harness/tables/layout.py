@@ -13,7 +13,7 @@ from harness.errors import UserError, unknown
 from harness.resources import data_folder
 from harness.runs.record import EvaluationRecord
 from harness.tables.ranks import Within
-from harness.tables.table import Looks
+from harness.tables.table import TableStyle
 
 if TYPE_CHECKING:
     from harness.specs.yaml_loader import Document
@@ -103,7 +103,7 @@ class Layout:
     others: bool = True
     baseline: str = ""
     rank: Within = "section"
-    looks: Looks = field(default_factory=Looks)
+    looks: TableStyle = field(default_factory=TableStyle)
     reported: tuple[Published, ...] = ()
 
     def entry(self, record: EvaluationRecord) -> int | None:
@@ -147,7 +147,7 @@ def load_layout(name: str) -> Layout:
         others=raw.get("others", True),
         baseline=raw.get("baseline", ""),
         rank=raw.get("rank", "section"),
-        looks=Looks(
+        looks=TableStyle(
             raw.get("interval", "brackets"), raw.get("delta", "number"), raw["leaderboard"]
         ),
         reported=tuple(_reported(document, raw, (path.parent, shipped))),

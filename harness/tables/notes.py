@@ -8,7 +8,7 @@ from harness.descriptors import Json
 from harness.runs.record import EvaluationRecord
 from harness.tables.caption import intervals_said
 from harness.tables.ranks import UNRANKED
-from harness.tables.table import LETTERS, TIED, TRENDS, Column, Looks, Section
+from harness.tables.table import LETTERS, TIED, TRENDS, Column, Section, TableStyle
 
 MEANINGS = {
     "contaminated": "evaluated on samples the checkpoint was trained on",
@@ -124,7 +124,7 @@ def _counted(several: Sequence[tuple[EvaluationRecord, int]]) -> str:
 
 
 def shown_notes(
-    sections: Sequence[Section], columns: Sequence[Column], looks: Looks, tied: str
+    sections: Sequence[Section], columns: Sequence[Column], looks: TableStyle, tied: str
 ) -> tuple[str, ...]:
     """Return what signs in the cells mean, and warnings that stand beside intervals.
 
@@ -149,7 +149,7 @@ def shown_notes(
     return tuple(notes)
 
 
-def compared_note(sections: Sequence[Section], looks: Looks, baseline: str) -> tuple[str, ...]:
+def compared_note(sections: Sequence[Section], looks: TableStyle, baseline: str) -> tuple[str, ...]:
     """Say what differences are to; nothing where there is none.
 
     Args:

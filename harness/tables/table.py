@@ -190,7 +190,7 @@ class Reported:
 
 
 @dataclass(frozen=True, slots=True)
-class Looks:
+class TableStyle:
     """What a format may decide, decided by the user instead.
 
     Attributes:
@@ -220,7 +220,7 @@ class Table:
     title: str = ""
     caption: str = ""
     reported: tuple[Reported, ...] = ()
-    looks: Looks = field(default_factory=Looks)
+    looks: TableStyle = field(default_factory=TableStyle)
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -260,7 +260,7 @@ class CellText:
         return ", ".join(filter(None, (self.lost, self.seeds)))
 
 
-def cell_text(column: Column, cell: Cell | None, looks: Looks) -> CellText:
+def cell_text(column: Column, cell: Cell | None, looks: TableStyle) -> CellText:
     """Return a cell as text, its numbers rounded as the column writes them."""
     if cell is None:
         return CellText(MISSING)
@@ -282,7 +282,7 @@ def cell_text(column: Column, cell: Cell | None, looks: Looks) -> CellText:
     )
 
 
-def _interval(column: Column, cell: Cell, looks: Looks) -> str:
+def _interval(column: Column, cell: Cell, looks: TableStyle) -> str:
     if cell.low is None or cell.high is None or looks.interval == "none":
         return ""
     if looks.interval == "half":
@@ -290,7 +290,7 @@ def _interval(column: Column, cell: Cell, looks: Looks) -> str:
     return f"[{column.number(cell.low)}, {column.number(cell.high)}]"
 
 
-def _delta(column: Column, cell: Cell, looks: Looks) -> str:
+def _delta(column: Column, cell: Cell, looks: TableStyle) -> str:
     if cell.delta is None:
         return ""
     if looks.delta == "arrow":

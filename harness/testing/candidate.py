@@ -11,7 +11,7 @@ from typing import Any
 from harness.config.settings import load_settings
 from harness.descriptors import Json, ModelDescriptor, parse_options
 from harness.errors import UserError
-from harness.evaluation.subject import find_subject
+from harness.evaluation.model import configure_model
 from harness.models import Answerer, Model, Runtime
 from harness.models.guard import make_model
 from harness.requests import Request
@@ -58,7 +58,7 @@ class Candidate:
         self.tolerance = rough if tolerance is None else tolerance
         self.installed = isinstance(model, str)
         if isinstance(model, str):
-            subject = find_subject(model, self.given, load_settings(), self.runtime)
+            subject = configure_model(model, self.given, load_settings(), self.runtime)
             self.descriptor, self.options = subject.descriptor, dict(subject.options)
         else:
             self.descriptor = model

@@ -60,8 +60,8 @@ def no_pickle(candidate: Candidate) -> None:
 
 def _save_and_load(candidate: Candidate) -> None:
     """Write the connector as ``harness train`` does, and answer with it read back."""
-    from harness.engine import trained
     from harness.engine.answerer import EngineAnswerer
+    from harness.training import weights as trained
 
     before = candidate.answers()
     model = candidate.engine_model()

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from harness._version import __version__
 from harness.errors import HarnessError
-from harness.evaluation.subject import portable
+from harness.evaluation.model import portable
 from harness.plugins import plugins
 from harness.testing.candidate import Candidate, ContractError, NotApplicableError
 from harness.testing.checks import CHECKS, Check

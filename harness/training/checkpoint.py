@@ -25,7 +25,7 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A finished training's folder; see :class:`harness.evaluation.subject.TrainedWeights`.
+    """A finished training's folder; see :class:`harness.evaluation.model.TrainedWeights`.
 
     Attributes:
         base: Identity of the model that was trained.
@@ -52,7 +52,7 @@ class Checkpoint:
                 fix="the model and options of its train.json",
             )
         from harness.engine.answerer import EngineAnswerer
-        from harness.engine.trained import load
+        from harness.training.weights import load
 
         loaded = model.load_model(runtime)
         load(loaded, self.folder)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from harness.engine.contract import VisionLanguageModel
-from harness.engine.training import Item
 from harness.errors import UserError
 from harness.samples.images import LoadedImage
+from harness.training.module import Item
 from harness.training.pool import Lesson, Pool
 
 

@@ -24,12 +24,12 @@ from transformers import Trainer, TrainerCallback, TrainingArguments, get_schedu
 from transformers.trainer_callback import PrinterCallback
 
 from harness.descriptors import Json, is_installed
-from harness.engine import trained as parts
 from harness.engine.batching import free_memory, out_of_memory
-from harness.engine.training import Item, TrainingModule
 from harness.errors import HarnessError, UserError
 from harness.jsonfiles import read_json, read_object
+from harness.training import weights as parts
 from harness.training.contract import Epoch, Recipe
+from harness.training.module import Item, TrainingModule
 from harness.training.processes import Processes
 from harness.training.settings import TrainingSettings
 
@@ -111,7 +111,7 @@ class Optimiser:
     def save(self, folder: Path) -> None:
         """Write both states; of split weights each process writes what it holds."""
         if self._is_split:
-            from harness.engine.shards import state_here
+            from harness.training.fsdp import state_here
 
             folder.mkdir(parents=True, exist_ok=True)
             torch.save(state_here(self.optimiser), folder / self._own_name)
@@ -123,7 +123,7 @@ class Optimiser:
     def load(self, folder: Path) -> None:
         """Read both states back; nothing is unpickled but tensors and plain data."""
         if self._is_split:
-            from harness.engine.shards import load_state_here
+            from harness.training.fsdp import load_state_here
 
             held = torch.load(folder / self._own_name, map_location="cpu", weights_only=True)
             load_state_here(self.optimiser, held)

@@ -13,11 +13,11 @@ from itertools import islice
 import numpy as np
 
 from harness.errors import UserError
-from harness.evaluation.ask import Asker
-from harness.evaluation.collect import Collector, Frame
+from harness.evaluation.collectors import Collector, Frame
 from harness.evaluation.execute import answered_block
-from harness.evaluation.opening import ahead
+from harness.evaluation.images import ahead
 from harness.evaluation.plan import BLOCK_IMAGES
+from harness.evaluation.requests import RequestMaker
 from harness.evaluation.score import Record, Scorer, scored
 from harness.evaluation.task import Task
 from harness.metrics.contract import Comparison, Floats
@@ -53,7 +53,7 @@ def own_questions(task: Task, pool: Pool) -> Iterator[Sample]:
 
 def answers(task: Task, answerer: Answerer, blocks: Iterable[list[Sample]]) -> Iterator[Record]:
     """Yield the record of each sample that a task asks about."""
-    asker, scorer = Asker(task), Scorer(task.spec)
+    asker, scorer = RequestMaker(task), Scorer(task.spec)
     with closing(ahead(blocks, asker.block)) as asked:
         for block in asked:
             yield from answered_block(answerer, scorer, block)

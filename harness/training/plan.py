@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.descriptors import Json, ModelDescriptor, RecipeDescriptor, parse_options
 from harness.errors import UserError
-from harness.evaluation.subject import Subject
+from harness.evaluation.model import ConfiguredModel
 from harness.evaluation.task import Task
 from harness.models.parts import AUTO, LoraSettings
 from harness.packages import trainable
@@ -41,7 +41,7 @@ class TrainingPlan:
         notes: What the recipe says of the data, and which defaults are nobody's own.
     """
 
-    subject: Subject
+    subject: ConfiguredModel
     tasks: Sequence[Task]
     recipe: RecipeDescriptor
     options: Mapping[str, Json]
@@ -60,7 +60,7 @@ class TrainingPlan:
 
 
 def plan_training(  # noqa: PLR0913  one keyword for each group of flags
-    subject: Subject,
+    subject: ConfiguredModel,
     tasks: Sequence[Task],
     recipe: str,
     *,

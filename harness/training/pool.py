@@ -9,7 +9,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from harness.errors import SampleError, UserError, unknown
-from harness.evaluation.ask import open_sample
+from harness.evaluation.requests import open_sample
 from harness.evaluation.task import Task
 from harness.requests import Turn
 from harness.samples import Sample

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from harness._version import __version__
 from harness.descriptors import Json
 from harness.errors import UserError
-from harness.evaluation.subject import Subject
+from harness.evaluation.model import ConfiguredModel
 from harness.evaluation.task import Task
 from harness.jsonfiles import read_object
 from harness.runs.lock import writing
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from harness.engine.contract import VisionLanguageModel
-    from harness.engine.trained import Trained
-    from harness.engine.training import TrainingModule
     from harness.models import Answerer
     from harness.training.items import Items
     from harness.training.loop import Stage
+    from harness.training.module import TrainingModule
+    from harness.training.weights import Trained
 
 RECORD = "train.json"
 SEEN = "seen.txt"
@@ -62,7 +62,7 @@ class Watcher(Protocol):
         ...
 
 
-class Unwatched:
+class NullWatcher:
     """Hears and forgets."""
 
     def step(self, figures: Mapping[str, float]) -> None:
@@ -86,7 +86,7 @@ def run_training(plan: TrainingPlan, out: Path, watcher: Watcher | None = None) 
     from harness.training.items import Items
 
     here = processes(plan.settings.device)
-    heard: Watcher = (watcher if here.first else None) or Unwatched()
+    heard: Watcher = (watcher if here.first else None) or NullWatcher()
     _refuse_other(plan, out)
     if (out / RECORD).is_file():
         return out
@@ -189,13 +189,13 @@ def _refuse_device(settings: TrainingSettings) -> None:
 
 
 def _prepared(
-    plan: TrainingPlan, recipe: Guarded, subject: Subject
+    plan: TrainingPlan, recipe: Guarded, subject: ConfiguredModel
 ) -> tuple[TrainingModule, Trained]:
     """Load a model and prepare it: what trains is chosen, and kept in single precision."""
     import torch
 
-    from harness.engine import trained as weights
-    from harness.engine.training import TrainingModule
+    from harness.training import weights
+    from harness.training.module import TrainingModule
 
     model = load_model(subject, plan.tasks[0])
     if plan.tower is not None:
@@ -217,7 +217,7 @@ def _prepared(
 
 def _split(plan: TrainingPlan, recipe: Guarded, here: Processes) -> tuple[TrainingModule, Trained]:
     """Prepare a model in each process after the other, and keep there a part of it alone."""
-    from harness.engine.shards import all_processes, meet, split
+    from harness.training.fsdp import all_processes, meet, split
 
     devices = all_processes()
     # It need not fit on one of the devices whole.
@@ -260,7 +260,7 @@ def _dtypes(stage: Stage) -> dict[str, Json]:
 
 
 def _trained_weights(stage: Stage) -> list[Tensor]:
-    from harness.engine.trained import weights
+    from harness.training.weights import weights
 
     return [one for _, _, one in weights(stage.module.model, stage.trained)]
 
@@ -273,14 +273,14 @@ def said_of(sizes: Mapping[str, Any]) -> str:
     )
 
 
-def load_model(subject: Subject, task: Task) -> VisionLanguageModel:
+def load_model(subject: ConfiguredModel, task: Task) -> VisionLanguageModel:
     """Return a subject's model itself, as training and analysis need it."""
     model: Any = subject.model(task)
     found: VisionLanguageModel = model.load_model(subject.runtime)
     return found
 
 
-def features_of(subject: Subject, model: VisionLanguageModel) -> Any:
+def features_of(subject: ConfiguredModel, model: VisionLanguageModel) -> Any:
     """Return where a frozen encoder's features are kept; ``None`` when it trains."""
     from harness.engine.features import FeatureCache
 
@@ -360,7 +360,7 @@ def _asked(plan: TrainingPlan, stage: Stage, measure: Callable[[Answerer], Found
     A model that is split answers when all processes ask it the same, in the same batches.
     """
     from harness.engine.answerer import EngineAnswerer
-    from harness.engine.merging import merged
+    from harness.training.lora_merge import merged
 
     runtime = plan.subject.runtime
     if stage.settings.shard:
@@ -396,7 +396,7 @@ def _finish(  # noqa: PLR0913, PLR0917  all that is known in the end
     heard: Watcher,
 ) -> None:
     """Put the weights in place, then the record: with it the training is done."""
-    from harness.engine.trained import restore, save
+    from harness.training.weights import restore, save
 
     if not stage.processes.first and not stage.settings.shard:
         return

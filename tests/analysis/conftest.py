@@ -19,8 +19,8 @@ def trained(built: Path, tmp_path: Path) -> Callable[..., Path]:
     import torch
     from harness_socialfusion.factory import SocialFusion
 
-    from harness.engine.trained import Trained, prepare, save
     from harness.models import Runtime
+    from harness.training.weights import Trained, prepare, save
 
     def make(*parts: str) -> Path:
         model = SocialFusion({"path": str(built / "saved")}).load_model(Runtime(device="cpu"))

@@ -143,7 +143,7 @@ def test_a_model_s_trained_parts_are_what_is_measured(
 def test_a_tower_is_taken_over_from_a_training(built: Path, trained: Callable[..., Path]) -> None:
     from harness_socialfusion.factory import SocialFusion
 
-    from harness.engine.trained import take
+    from harness.training.weights import take
 
     model, plain = (
         SocialFusion({"path": str(built / "saved")}).load_model(Runtime(device="cpu"))

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from harness.cli.data import data
 from harness.cli.main import main
 from harness.errors import UserError
-from tests.evaluation.test_check import faces
+from tests.evaluation.test_data_check import faces
 from tests.readers.people import counterfactuals, shard
 
 

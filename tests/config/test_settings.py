@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import harness
-from harness.api import Silent
+from harness.api import NullReporter
 from harness.config.settings import load_settings
 from harness.errors import UserError
 
@@ -79,7 +79,7 @@ def test_a_data_path_that_the_run_does_not_use_is_told_and_may_stand_in_the_file
     (tmp_path / "harness.toml").write_text("[data]\npisc = 'relations'\n")
     told: list[str] = []
 
-    class Watching(Silent):
+    class Watching(NullReporter):
         def say(self, note: str) -> None:
             told.append(note)
 

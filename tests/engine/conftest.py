@@ -15,7 +15,7 @@ from harness.samples.images import LoadedImage
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 if TYPE_CHECKING:
-    from harness.engine.tree import Prompt
+    from harness.engine.prefix_tree import Prompt
 
 WIDTH, VOCABULARY = 32, 64
 
@@ -52,7 +52,7 @@ def make_model() -> Callable[..., Any]:
     from torch import Tensor
 
     from harness.engine.contract import IMAGE, PromptError, VisionLanguageModel
-    from harness.engine.tokens import Joint, tokenize_jointly
+    from harness.engine.tokenize import Joint, tokenize_jointly
 
     class Toy(VisionLanguageModel):
         def __init__(self, family: str, features_key: Any) -> None:
@@ -116,8 +116,8 @@ def prompts() -> list[Prompt]:
     """One question about an image, many, none, shared shots, a prompt that begins another."""
     import torch
 
-    from harness.engine.tokens import IMAGE
-    from harness.engine.tree import Prompt
+    from harness.engine.prefix_tree import Prompt
+    from harness.engine.tokenize import IMAGE
 
     chance = torch.Generator().manual_seed(1)
     shown = {key: torch.randn(17 + at, WIDTH, generator=chance) for at, key in enumerate("abcd")}

@@ -279,14 +279,14 @@ def test_notes_reach_the_user_and_the_record(
     import json
 
     import harness
-    from harness.api import Silent
+    from harness.api import NullReporter
     from harness.models import _baseline
 
     class Noted(_baseline.RequestAnswerer):
         def notes(self) -> list[str]:
             return ["sharing is off"]
 
-    class Heard(Silent):
+    class Heard(NullReporter):
         said: list[str]
 
         def say(self, note: str) -> None:

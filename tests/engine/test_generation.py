@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from harness.engine.batching import Batches
-from harness.engine.contrast import Against
+from harness.engine.contrastive import Against
 from harness.engine.generation import Write, Written, generate
-from harness.engine.tokens import IMAGE
-from harness.engine.tree import Prompt
+from harness.engine.prefix_tree import Prompt
+from harness.engine.tokenize import IMAGE
 from harness.requests import Contrast
 
 pytestmark = pytest.mark.torch

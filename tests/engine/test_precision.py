@@ -10,7 +10,7 @@ import pytest
 
 from harness.engine import answerer as answering
 from harness.engine.answerer import EngineAnswerer
-from harness.engine.checking import CLOSE
+from harness.engine.self_check import CLOSE
 from harness.models import Runtime
 from harness.requests import Choose, Request, Scores, Turn
 from harness.samples.images import LoadedImage

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 import torch
 
-from harness.engine.alone import score_alone
 from harness.engine.batching import Batches, NoMemory
-from harness.engine.cache import position_bytes
+from harness.engine.kv_cache import position_bytes
+from harness.engine.prefix_tree import Prompt
+from harness.engine.reference import score_alone
 from harness.engine.scoring import score_options
-from harness.engine.tree import Prompt
 
 pytestmark = pytest.mark.torch
 

@@ -11,7 +11,7 @@ import pytest
 
 from harness.cli.main import entry
 from harness.descriptors import AnswerMethodDescriptor, Json
-from harness.evaluation.guard import Guarded
+from harness.evaluation.method_checks import Guarded
 from harness.evaluation.methods import MethodAnswerer, find_method
 from harness.plugins import plugins
 from harness.requests import Choose, Failed, Generate, Request, Response, Scores, Text, Turn

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.evaluation.ask import Asked
+from harness.evaluation.requests import PreparedSample
 from harness.evaluation.score import Scorer, scored
 from harness.evaluation.summarise import summarise
 from harness.requests import (
@@ -47,7 +47,7 @@ SAMPLE = Sample("p1#nurse", (), None, "c", fields={"concept": "nurse"}, stratum=
 
 def recorded(vectors: Vectors) -> dict[str, Any]:
     request = Request(SAMPLE.id, SAMPLE.id, "t", (), Embed(("a nurse", "a chef")))
-    return Scorer(SPEC).record(Asked(SAMPLE, request), Response(SAMPLE.id, vectors))
+    return Scorer(SPEC).record(PreparedSample(SAMPLE, request), Response(SAMPLE.id, vectors))
 
 
 def test_vectors_become_cosines_of_the_image_with_each_text() -> None:
@@ -105,7 +105,7 @@ def answered(spec: TaskSpec, result: Any, target: str = "intimate", **given: Any
     want: Any = Generate(16) if isinstance(spec.ask, GenerateSpec) else Choose(RELATIONS)
     sample = Sample("s", (), target, "c", fields={"A": "cat", "B": "dog"})
     request = Request("s", "s", "t", (), want, **given)
-    return Scorer(spec).record(Asked(sample, request), Response("s", result))
+    return Scorer(spec).record(PreparedSample(sample, request), Response("s", result))
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,9 @@ def test_markers_that_nobody_said_to_strip_are_noted(mode: Any) -> None:
     scorer = Scorer(WRITTEN)
     sample = Sample("s", (), "B", "c", fields={"A": "cat", "B": "dog"})
     request = Request("s", "s", "t", (), Generate(16), reasoning=Reasoning(mode))
-    record = scorer.record(Asked(sample, request), Response("s", Text("<think>A</think> B")))
+    record = scorer.record(
+        PreparedSample(sample, request), Response("s", Text("<think>A</think> B"))
+    )
     assert record["text"] == "<think>A</think> B"
     assert ["reasoning=strip" in note for note in scorer.notes()] == [True] * (mode == "auto")
 

@@ -16,7 +16,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score
 
 from harness.errors import PluginError
-from harness.evaluation import values
+from harness.evaluation import intervals as values
 from harness.evaluation.summarise import Summary, summarise
 from harness.metrics.accuracy import Accuracy
 from harness.runs.read import _comparison, _detail, _metric
@@ -352,7 +352,9 @@ class Wrong(Accuracy):
 def test_a_value_outside_the_declared_range_is_an_error_of_the_plugin(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("harness.evaluation.collect.make_metric", lambda *_: Wrong({}, ("a", "b")))
+    monkeypatch.setattr(
+        "harness.evaluation.collectors.make_metric", lambda *_: Wrong({}, ("a", "b"))
+    )
     records = list(people(20, {"x": 0.1, "y": 0.1}))
     with pytest.raises(PluginError, match=r"'accuracy' gives 0.* outside the range 0\.5 to 1\.0"):
         summarise(accuracy_spec(), [records])

@@ -13,8 +13,8 @@ import pytest
 import harness
 from harness.config.settings import load_settings
 from harness.errors import DataError, UserError
-from harness.evaluation.ask import Asker
 from harness.evaluation.plan import BLOCK_IMAGES, Selection, plan_task
+from harness.evaluation.requests import RequestMaker
 from harness.evaluation.score import Scorer, scored
 from harness.evaluation.summarise import summarise
 from harness.evaluation.task import Task, _about_each
@@ -61,7 +61,7 @@ def test_each_value_makes_a_sample_of_its_own(faces: Faces) -> None:
 
 def test_prompt_and_options_read_the_value(faces: Faces) -> None:
     task = poll(faces(1))
-    cook, judge = Asker(task).block(list(task.samples()))
+    cook, judge = RequestMaker(task).block(list(task.samples()))
     assert cook.request is not None
     assert judge.request is not None
     assert cook.request.turns[-1].text == "Which mood is the cook in?"
@@ -71,7 +71,7 @@ def test_prompt_and_options_read_the_value(faces: Faces) -> None:
 
 def test_the_record_keeps_the_value_for_metrics(faces: Faces) -> None:
     task = poll(faces(1))
-    first = Asker(task).block(list(task.samples()))[0]
+    first = RequestMaker(task).block(list(task.samples()))[0]
     scorer = Scorer(task.spec)
     record = scorer.record(first, Response(first.sample.id, Scores("logprob", (-1.0, -2.0))))
     assert scored(record, task.spec).fields == {"who": "the cook"}
@@ -85,7 +85,7 @@ def test_a_block_holds_so_many_images_whatever_is_asked_about_each(faces: Faces)
 
 def test_a_sample_without_an_answer_is_counted_and_not_scored(faces: Faces) -> None:
     task = harness.load_task("raf_db", data=faces(1))
-    asked = Asker(task).block(list(task.samples()))[0]
+    asked = RequestMaker(task).block(list(task.samples()))[0]
     record = Scorer(task.spec).record(
         asked, Response(asked.sample.id, Scores("logprob", tuple(map(float, range(7)))))
     )
@@ -155,7 +155,7 @@ def test_texts_to_embed_are_written_from_fields(faces: Faces) -> None:
     embed = re.sub(r"  odd:\n.*", "", embed, flags=re.DOTALL)
     spec = with_options(parse_yaml(embed), {})
     task = Task(spec, load_settings().with_data({"mood": faces(1)}))
-    wants = [asked.request.want for asked in Asker(task).block(list(task.samples()))
+    wants = [asked.request.want for asked in RequestMaker(task).block(list(task.samples()))
              if asked.request is not None]  # fmt: skip
     assert wants == [Embed(("a photo of the cook",)), Embed(("a photo of the one who judges",))]
 

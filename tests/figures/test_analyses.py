@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from harness.analysis.results import Analysis, Table, table_of, write_analysis
+from harness.analysis.results import Analysis, AnalysisTable, table_of, write_analysis
 from harness.cli.plot import plot
 from harness.errors import UserError
 from harness.figures.analyses import (
@@ -27,7 +27,7 @@ CARETLEFT, CARETRIGHT = 4, 5  # as matplotlib.markers has them
 HOSTILE = "$x_1$ </svg><script>\u202e & 模型"
 
 
-def probe() -> list[Table]:
+def probe() -> list[AnalysisTable]:
     about = {"pooling": "mean", "metric": "Accuracy", "scale": 100.0}
     rows: list[dict[str, Any]] = [
         {"encoder": name, "task": task, "layer": str(block), "block": block, **about,
@@ -44,7 +44,7 @@ def probe() -> list[Table]:
     return [table_of("probe", rows), table_of("degradation", lost)]
 
 
-def gradients() -> list[Table]:
+def gradients() -> list[AnalysisTable]:
     rows: list[dict[str, Any]] = [
         {"task": "a", "a": 0.5, "b": -0.25},
         {"task": "b", "a": -0.25, "b": None},
@@ -52,7 +52,7 @@ def gradients() -> list[Table]:
     return [table_of("matrix", rows)]
 
 
-def transfer() -> list[Table]:
+def transfer() -> list[AnalysisTable]:
     rows: list[dict[str, Any]] = [
         {"model": HOSTILE, "task": "a", "relative": 0.1, "low": 0.05, "high": 0.15},
         {"model": HOSTILE, "task": "b", "relative": None, "low": None, "high": None},
@@ -60,7 +60,7 @@ def transfer() -> list[Table]:
     return [table_of("transfer", rows)]
 
 
-def analysis(kind: str, tables: list[Table]) -> Analysis:
+def analysis(kind: str, tables: list[AnalysisTable]) -> Analysis:
     return Analysis(kind, "f", {"marks": ["demo"]}, tuple(tables))
 
 
@@ -110,7 +110,7 @@ def test_a_change_shorter_than_an_arrow_s_head_is_a_dot() -> None:
 
 def test_one_layer_makes_no_curve() -> None:
     table = probe()[0]
-    one = Table("probe", table.columns, table.rows[:1])
+    one = AnalysisTable("probe", table.columns, table.rows[:1])
     assert "layers" not in figures_of(analysis("probe", [one]))
     with pytest.raises(UserError, match="one layer make no curve"):
         MAKERS["layers"][1](analysis("probe", [one]))

@@ -13,7 +13,7 @@ from harness.runs.read import read_evaluations
 from harness.site.build import build_site
 from harness.site.questions import Sources
 from harness.specs.catalog import load_catalog
-from harness.tables.build import Ways
+from harness.tables.build import TableOptions
 from tests.runs.sealed import FACES, answers, sample, write
 
 HOSTILE = '</script><img src=x onerror="document.title=1">$x_1$ & \u202egnp'
@@ -58,7 +58,7 @@ def built(out: Path, places: Sequence[Path], **changes: Any) -> Path:
         say=said.append,
         layouts=changes.pop("layouts", ()),
     )
-    build_site(out, records, Ways(), sources)
+    build_site(out, records, TableOptions(), sources)
     return out
 
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from harness.analysis.results import (
     Analysis,
-    Table,
+    AnalysisTable,
     read_analyses,
     table_of,
     write_analysis,
@@ -98,7 +98,7 @@ def test_an_analysis_has_a_page_with_its_tables(results: Path, tmp_path: Path) -
     assert 'href="analyses.html"' in (tmp_path / "out" / "index.html").read_text("utf-8")
 
 
-def shown(kind: str, table: Table) -> Shown:
+def shown(kind: str, table: AnalysisTable) -> Shown:
     (found,) = shown_tables(Analysis(kind, "f", {}, (table,)))
     return found
 
@@ -138,7 +138,7 @@ def test_a_matrix_is_headed_by_tasks_as_they_are_named() -> None:
 
 def test_what_an_analysis_is_about_comes_first() -> None:
     names = ("conflict", "degradation", "probe", "transfer")
-    tables = tuple(Table(name, (), ()) for name in names)
+    tables = tuple(AnalysisTable(name, (), ()) for name in names)
     found = shown_tables(Analysis("degradation", "f", {}, tables))
     assert [one.name for one in found] == ["degradation", "transfer", "conflict", "probe"]
     assert all(one.said for one in found)

@@ -8,8 +8,8 @@ import pytest
 from harness.errors import UserError
 from harness.runs.record import Counts
 from harness.tables import Table, build_table
-from harness.tables.build import Ways
-from harness.tables.table import Looks
+from harness.tables.build import TableOptions
+from harness.tables.table import TableStyle
 from tests.tables.records import metric, record
 
 
@@ -179,13 +179,13 @@ def test_the_interval_is_explained_only_where_there_is_one() -> None:
 
 
 def test_intervals_that_are_not_shown_are_not_explained() -> None:
-    table = build_table([record()], ways=Ways(looks=Looks(interval="none")))
+    table = build_table([record()], ways=TableOptions(looks=TableStyle(interval="none")))
     assert "Intervals" not in table.caption
     assert not any("Intervals" in note for note in table.notes)
 
 
 def test_a_note_says_what_differences_are_to() -> None:
     records = [record("a"), record("b", "pisc_fine", metric(0.25))]
-    table = build_table(records, ways=Ways(baseline="b"))
+    table = build_table(records, ways=TableOptions(baseline="b"))
     assert table.notes[-1] == "In parentheses, with its sign: the difference to b."
     assert not any("difference" in note for note in build_table(records).notes)

@@ -6,7 +6,7 @@ import io
 import pytest
 
 from harness.tables import Table, build_table
-from harness.tables.build import Ways
+from harness.tables.build import TableOptions
 from harness.tables.csv_formats import csv_long, csv_wide
 from harness.tables.layout import load_layout
 from tests.tables.records import metric, record
@@ -61,7 +61,7 @@ def test_signs_of_csv_in_a_name_survive() -> None:
 def test_an_unsupported_cell_is_not_an_empty_one() -> None:
     table = build_table(
         [record("a", "x"), record("b", "y")],
-        ways=Ways(supports=lambda model, task: (model, task) != ("a", "y")),
+        ways=TableOptions(supports=lambda model, task: (model, task) != ("a", "y")),
     )
     assert [line["Y Accuracy"] for line in wide(table)] == ["n/a", "50.0"]
 

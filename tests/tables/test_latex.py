@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from harness.runs.record import Counts
 from harness.tables import Table, build_table
-from harness.tables.build import Ways
+from harness.tables.build import TableOptions
 from harness.tables.latex import escape_latex, latex
 from harness.tables.layout import load_layout
-from harness.tables.table import Looks
+from harness.tables.table import TableStyle
 from tests.tables.records import metric, record
 
 ODD = r"""[a]_b % & # $ \ ~ ^ {c} <d> | =e --- "f" `g' *h* ?` ! é ß 中 ±≈▲ -1"""
@@ -58,7 +58,8 @@ def test_escaped_text_is_ascii_with_balanced_braces(text: str) -> None:
 def test_the_best_is_bold_and_the_second_underlined() -> None:
     values = {"a": 0.5, "b": 0.4, "c": 0.3}
     table = build_table(
-        [record(n, "x", metric(v)) for n, v in values.items()], ways=Ways(looks=Looks("none"))
+        [record(n, "x", metric(v)) for n, v in values.items()],
+        ways=TableOptions(looks=TableStyle("none")),
     )
     assert body(table)[-4:] == [
         r"\midrule",
@@ -90,15 +91,17 @@ def test_columns_of_one_group_share_a_rule_and_arrows_say_the_direction() -> Non
     ],
 )
 def test_intervals_are_small(interval: str, said: str) -> None:
-    looks = Looks(interval)  # type: ignore[arg-type]
+    looks = TableStyle(interval)  # type: ignore[arg-type]
     value = metric(-0.5, scale=1.0)
-    assert body(build_table([record("a", "x", value)], ways=Ways(looks=looks)))[-1] == said
+    assert body(build_table([record("a", "x", value)], ways=TableOptions(looks=looks)))[-1] == said
 
 
 def test_missing_and_unsupported_are_told_apart() -> None:
     table = build_table(
         [record("a", "x"), record("b", "y")],
-        ways=Ways(looks=Looks("none"), supports=lambda model, task: (model, task) != ("a", "y")),
+        ways=TableOptions(
+            looks=TableStyle("none"), supports=lambda model, task: (model, task) != ("a", "y")
+        ),
     )
     assert body(table)[-2:] == [r"a & 50.0 & n/a \\", r"b & -- & 50.0 \\"]
     assert "n/a: the model cannot answer this kind of task." in table.notes
@@ -110,7 +113,7 @@ def test_differences_marks_and_losses_stand_in_the_cell() -> None:
             record("a", "x", metric(0.5)),
             record("b", "x", metric(0.6), marks=("errored",), counts=Counts(50, 40, 10, 4, 0, 20)),
         ],
-        ways=Ways(looks=Looks("none"), baseline="a"),
+        ways=TableOptions(looks=TableStyle("none"), baseline="a"),
     )
     assert body(table)[-1] == (
         r"b & 60.0\textsuperscript{E} {\scriptsize (+10.0) 10.0 \% unparsed, 10 errors} \\"
@@ -155,8 +158,8 @@ def test_a_page_of_tables_compiles(tmp_path: Path) -> None:
     odd = [record(ODD, "x", marks=("demo",)), record("b", "x", metric(0.3)), record(ODD, "y")]
     wide = [record(m, f"task_{n}", metric(n / 9)) for n in range(9) for m in ("a", "b")]
     tables = [
-        build_table(odd, ways=Ways(baseline="b")),
-        build_table(wide, ways=Ways(baseline="a")),
+        build_table(odd, ways=TableOptions(baseline="b")),
+        build_table(wide, ways=TableOptions(baseline="a")),
         build_table([record("llava", "vqav2")], layout=load_layout("asd_main")),
         build_table([record("llava", "scounter", metric(column="MinSkew@C"))],
                     layout=load_layout("asd_ablation")),

@@ -65,7 +65,7 @@ def test_a_change_must_change_the_fingerprint(
     described = models.describe(kind)
     options = parse_options(described.options, {}, owner="it")
     subject = SimpleNamespace(descriptor=described, options=options)
-    monkeypatch.setattr(candidate, "find_subject", lambda *_: subject)
+    monkeypatch.setattr(candidate, "configure_model", lambda *_: subject)
     monkeypatch.setattr(report, "about", lambda _: {})
     only = tuple(check for check in checks.CHECKS if check.name == "fingerprint")
     monkeypatch.setattr(report, "CHECKS", only)

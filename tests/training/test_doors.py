@@ -13,7 +13,7 @@ from harness import api
 from harness.cli import train as command
 from harness.cli.main import invoke, main
 from harness.config.settings import load_settings
-from harness.evaluation.subject import find_subject
+from harness.evaluation.model import configure_model
 from harness.models import Runtime
 from harness.models.parts import LoraSettings
 from harness.packages import packaged
@@ -120,7 +120,7 @@ def test_a_rate_that_nobody_names_is_said_and_one_that_is_given_wins(faces: Path
 @pytest.mark.parametrize("model", [name for name in MODELS if name != "hf_vlm"])
 def test_a_descriptor_says_what_its_model_trains(model: str) -> None:
     runtime = Runtime(device="cpu", dtype="float32")
-    subject = find_subject(model, MODELS[model], load_settings(profile="demo"), runtime)
+    subject = configure_model(model, MODELS[model], load_settings(profile="demo"), runtime)
     nothing: Any = None  # none of these asks for its task
     loaded: Any = subject.model(nothing)
     assert loaded.load_model(runtime).trains == subject.descriptor.trains

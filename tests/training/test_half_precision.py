@@ -12,11 +12,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from harness.engine.trained import Trained, chosen_parts, keep_whole_numbers, prepare, weights
-from harness.engine.training import Item, TrainingModule
 from harness.models import Runtime
 from harness.requests import Turn
 from harness.training import Recipe
+from harness.training.module import Item, TrainingModule
+from harness.training.weights import Trained, chosen_parts, keep_whole_numbers, prepare, weights
 from tests.training.test_losses_of_models import (
     ASKED,
     CHECKPOINTS,

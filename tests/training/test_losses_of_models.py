@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from harness.engine.contract import VisionLanguageModel
-from harness.engine.trained import Trained, chosen_parts, prepare, weights
-from harness.engine.training import Item, TrainingModule
 from harness.models import Runtime
 from harness.requests import Turn
 from harness.training import Recipe
+from harness.training.module import Item, TrainingModule
+from harness.training.weights import Trained, chosen_parts, prepare, weights
 from tests.plugins.hf_vlm.tiny import picture, qwen
 from tests.plugins.socialfusion.conftest import built
 
@@ -35,7 +35,7 @@ WEIGHTS = (1.0, 0.5, 2.0)
 def socialfusion(built: Path, _: Path) -> Any:
     from harness import api
 
-    subject: Any = api.load_model("socialfusion", options={"path": str(built / "saved")})
+    subject: Any = api.find_model("socialfusion", options={"path": str(built / "saved")})
     return subject.model(None)
 
 

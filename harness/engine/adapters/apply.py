@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.engine.adapters.active import activate_all
 from harness.engine.adapters.check import check, peft_config
 from harness.engine.adapters.files import FIX, adapter_files
 from harness.engine.adapters.read import Adapter, Layer, NamedParts, joined, read_adapter
 from harness.engine.checkpoints import grouped_report, short
-from harness.engine.trained import activate_all
 from harness.errors import UserError
 
 if TYPE_CHECKING:

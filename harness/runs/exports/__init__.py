@@ -19,7 +19,7 @@ FORMATS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class ExportOptions:
     """What records do not say and a format asks for.
 
     Attributes:
@@ -31,11 +31,11 @@ class Terms:
     datasets: Mapping[str, str] = field(default_factory=dict)
 
 
-Exporter = Callable[[Sequence[EvaluationRecord], Path, Terms], list[Path]]
+Exporter = Callable[[Sequence[EvaluationRecord], Path, ExportOptions], list[Path]]
 
 
 def export(
-    form: str, records: Sequence[EvaluationRecord], out: Path, terms: Terms | None = None
+    form: str, records: Sequence[EvaluationRecord], out: Path, terms: ExportOptions | None = None
 ) -> list[Path]:
     """Write records of sealed evaluations in a format; return the files written.
 
@@ -49,6 +49,6 @@ def export(
         raise UserError("no finished evaluation to export", fix="harness run ... makes them")
     exporter: Exporter = import_module(f"harness.runs.exports.{form}").export
     try:
-        return exporter(records, out, terms or Terms())
+        return exporter(records, out, terms or ExportOptions())
     except OSError as error:
         raise UserError(f"cannot be written: {error.strerror}", where=out) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from harness.runs.exports import Terms
+from harness.runs.exports import ExportOptions
 from harness.runs.exports._common import (
     by_model,
     fingerprint_of,
@@ -21,7 +21,7 @@ from harness.tables.formats import escape_markdown
 from harness.tables.notes import MEANINGS
 
 
-def export(records: Sequence[EvaluationRecord], out: Path, terms: Terms) -> list[Path]:
+def export(records: Sequence[EvaluationRecord], out: Path, terms: ExportOptions) -> list[Path]:
     """Write ``MODEL/evaluation_card.md`` for each model."""
     return [
         write_text(out / model / "evaluation_card.md", "\n".join(_card(held, terms)) + "\n")
@@ -29,7 +29,7 @@ def export(records: Sequence[EvaluationRecord], out: Path, terms: Terms) -> list
     ]
 
 
-def _card(records: Sequence[EvaluationRecord], terms: Terms) -> Iterator[str]:
+def _card(records: Sequence[EvaluationRecord], terms: ExportOptions) -> Iterator[str]:
     first = records[0]
     yield f"# Evaluation card: {escape_markdown(first.model)}"
     yield ""
@@ -87,7 +87,7 @@ def _completeness(records: Sequence[EvaluationRecord]) -> Iterator[str]:
     yield ""
 
 
-def _provenance(record: EvaluationRecord, terms: Terms) -> Iterator[str]:
+def _provenance(record: EvaluationRecord, terms: ExportOptions) -> Iterator[str]:
     yield "## Provenance"
     yield ""
     yield f"- Evaluated by: {escape_markdown(terms.organization)}"

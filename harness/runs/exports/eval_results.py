@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from harness.errors import UserError
-from harness.runs.exports import Terms
+from harness.runs.exports import ExportOptions
 from harness.runs.exports._common import (
     by_model,
     by_task,
@@ -29,7 +29,7 @@ from harness.runs.record import EvaluationRecord
 FOLDER = ".eval_results"
 
 
-def export(records: Sequence[EvaluationRecord], out: Path, terms: Terms) -> list[Path]:
+def export(records: Sequence[EvaluationRecord], out: Path, terms: ExportOptions) -> list[Path]:
     """Write ``MODEL/.eval_results/TASK.yaml`` for each evaluation whose value is defined.
 
     Raises:

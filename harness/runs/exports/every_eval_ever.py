@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.runs.exports import Terms
+from harness.runs.exports import ExportOptions
 from harness.runs.exports._common import (
     by_model,
     file_name,
@@ -34,7 +34,7 @@ from harness.runs.samples import read_samples
 SCHEMA = "0.3.0"
 
 
-def export(records: Sequence[EvaluationRecord], out: Path, terms: Terms) -> list[Path]:
+def export(records: Sequence[EvaluationRecord], out: Path, terms: ExportOptions) -> list[Path]:
     """Write ``data/BENCHMARK/DEVELOPER/MODEL/UUID.json`` and ``UUID_samples.jsonl``."""
     written = []
     for model, held in by_model(records):
@@ -43,7 +43,7 @@ def export(records: Sequence[EvaluationRecord], out: Path, terms: Terms) -> list
     return written
 
 
-def _one(record: EvaluationRecord, model: str, out: Path, terms: Terms) -> list[Path]:
+def _one(record: EvaluationRecord, model: str, out: Path, terms: ExportOptions) -> list[Path]:
     # A UUID of the shape the format asks for, the same for the same evaluation.
     digest = hashlib.sha256(fingerprint_of(record).encode()).digest()
     name = str(uuid.UUID(bytes=digest[:16], version=4))
@@ -80,7 +80,7 @@ def _write_lines(path: Path, lines: Iterator[dict[str, Any]]) -> tuple[int, str]
     return rows, digest.hexdigest()
 
 
-def _aggregate(record: EvaluationRecord, spec: Any, terms: Terms) -> dict[str, Any]:
+def _aggregate(record: EvaluationRecord, spec: Any, terms: ExportOptions) -> dict[str, Any]:
     moment = str(int(finished(record).timestamp()))
     return {
         "schema_version": SCHEMA,

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from harness.runs.exports import Terms
+from harness.runs.exports import ExportOptions
 from harness.runs.exports._common import (
     by_model,
     by_task,
@@ -30,7 +30,7 @@ from harness.runs.record import EvaluationRecord
 FILTER = "none"
 
 
-def export(records: Sequence[EvaluationRecord], out: Path, _terms: Terms) -> list[Path]:
+def export(records: Sequence[EvaluationRecord], out: Path, _terms: ExportOptions) -> list[Path]:
     """Write ``MODEL/results_TIME.json`` for each model, the name that readers look for."""
     return [
         write_json(out / model / f"results_{_time(held)}.json", _results(by_task(held)))

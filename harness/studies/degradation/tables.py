@@ -8,7 +8,7 @@ from itertools import combinations
 from pathlib import Path
 from statistics import fmean
 
-from harness.analysis.results import Analysis, Table, finished, table_of, write_analysis
+from harness.analysis.results import Analysis, AnalysisTable, finished, table_of, write_analysis
 from harness.analysis.transfer import JOINT, SINGLE, relative
 from harness.descriptors import Json
 from harness.runs.lock import writing
@@ -64,7 +64,7 @@ def _plain(value: Json) -> Json:
     return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
 
 
-def tables_of(study: DegradationStudy, parts: Parts) -> list[Table]:
+def tables_of(study: DegradationStudy, parts: Parts) -> list[AnalysisTable]:
     """Return every table of a study."""
     probes = _probes(study, parts)
     lost = [row for seed, found in parts.probes.items() for row in _lost(seed, found)]

@@ -26,7 +26,7 @@ from harness_demo_world.training import (  # noqa: E402
 from harness_demo_world.training.encoder import caption_loss, cell  # noqa: E402
 from harness_demo_world.training.pictures import pictures  # noqa: E402
 
-from harness import load_model  # noqa: E402
+from harness import find_model  # noqa: E402
 from harness.samples import Sample  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -131,5 +131,5 @@ def test_every_stage_follows_from_the_ones_before(tmp_path: Path) -> None:
     record = json.loads((out / "training_record.json").read_text())
     assert set(record["stages"]) == {"language_model", "encoder", "fusion", "llava"}
     assert record["stages"]["llava"]["validation"]["gazefollow"]["Avg L2"] > 0
-    found = load_model("socialfusion", options={"path": str(out / "socialfusion")}, profile="demo")
+    found = find_model("socialfusion", options={"path": str(out / "socialfusion")}, profile="demo")
     assert found.descriptor.id == "socialfusion"

@@ -260,7 +260,7 @@ def test_projector_and_line_ends_of_a_tiled_model_train(
 ) -> None:
     import torch
 
-    from harness.engine import trained
+    from harness.training import weights as trained
 
     image = picture(90, 20)
     model = Llava({"path": str(tiled(kind))}).load_model(RUNTIME)

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from harness.engine.tokens import PromptError
+from harness.engine.tokenize import PromptError
 from harness.requests import Choose, Embed, Failed, Generate, Reasoning, Scores, Text, Turn
 from tests.plugins.openai_api.conftest import picture
 from tests.plugins.openai_api.server import Body, Reply, chat

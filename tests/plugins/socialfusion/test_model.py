@@ -11,7 +11,7 @@ from harness_socialfusion.settings import ConnectorSettings, read_settings
 from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
-from harness.engine.tokens import IMAGE
+from harness.engine.tokenize import IMAGE
 from harness.errors import UserError
 from harness.requests import Turn
 from harness.samples.images import LoadedImage

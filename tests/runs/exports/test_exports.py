@@ -11,20 +11,20 @@ from jsonschema import Draft7Validator, Draft202012Validator
 
 from harness.cli.main import invoke, main
 from harness.errors import UserError
-from harness.runs.exports import FORMATS, Terms, export
+from harness.runs.exports import FORMATS, ExportOptions, export
 from harness.runs.read import read_evaluation
 from harness.runs.seal import seal
 from tests.runs.sealed import answers, sample, write
 
 SCHEMAS = Path(__file__).parent / "schemas"
-HUB = Terms("My lab", {"raf_db": "owner/raf#basic"})
+HUB = ExportOptions("My lab", {"raf_db": "owner/raf#basic"})
 
 
 def schema(name: str) -> Draft7Validator:
     return Draft7Validator(json.loads((SCHEMAS / name).read_text(encoding="utf-8")))
 
 
-def made(tmp_path: Path, form: str, terms: Terms = HUB, **changes: Any) -> list[Path]:
+def made(tmp_path: Path, form: str, terms: ExportOptions = HUB, **changes: Any) -> list[Path]:
     given = changes.pop("samples", answers({0: "anger", 1: None}))
     record = read_evaluation(write(tmp_path / "run", given, **changes))
     return export(form, [record], tmp_path / "out", terms)
@@ -200,7 +200,7 @@ def test_eval_results_are_read_by_the_hubs_own_library(tmp_path: Path) -> None:
 
 def test_a_hub_id_is_never_guessed(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no Hub id") as caught:
-        made(tmp_path, "eval_results", Terms())
+        made(tmp_path, "eval_results", ExportOptions())
     assert "--dataset raf_db=OWNER/NAME" in caught.value.fix
 
 

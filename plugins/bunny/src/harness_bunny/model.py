@@ -10,8 +10,8 @@ import torch
 from harness.descriptors import Json
 from harness.engine.chats import Conversation, spoken, tokenize_pieces
 from harness.engine.contract import VisionLanguageModel
-from harness.engine.pictures import pad_to_square, shown
-from harness.engine.tokens import Ids, Joint
+from harness.engine.images import pad_to_square, shown
+from harness.engine.tokenize import Ids, Joint
 from harness.requests import Turn
 from harness.samples.images import LoadedImage
 from torch import Tensor, nn

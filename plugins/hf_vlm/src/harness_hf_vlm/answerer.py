@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from harness.engine.batching import CPU_VALUES, Batches, free_memory, most_positions
 from harness.engine.contract import PromptError
 from harness.engine.reasoning import Markers
-from harness.engine.tokens import Ids
+from harness.engine.tokenize import Ids
 from harness.errors import UserError
 from harness.models import Runtime
 from harness.requests import Choose, Failed, Generate, Reasoning, Request, Response, Scores, Text

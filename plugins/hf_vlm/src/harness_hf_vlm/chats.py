@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 from harness.engine.chats import MARK, Template, clean, gap, template_file
-from harness.engine.pictures import check_shape
-from harness.engine.tokens import Ids, PromptError, require_text, tokenize_jointly
+from harness.engine.images import check_shape
+from harness.engine.tokenize import Ids, PromptError, require_text, tokenize_jointly
 from harness.errors import UserError
 from harness.requests import Turn
 from harness.samples.images import LoadedImage

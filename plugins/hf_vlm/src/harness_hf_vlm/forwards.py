@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from harness.engine.batching import Batches
 from harness.engine.reasoning import Thoughts
-from harness.engine.tokens import Ids
+from harness.engine.tokenize import Ids
 from harness.requests import Generate, Text
 from torch import Tensor
 

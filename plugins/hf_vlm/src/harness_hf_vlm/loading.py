@@ -11,7 +11,6 @@ import torch
 from harness.descriptors import Json
 from harness.engine.answerer import EngineAnswerer
 from harness.engine.chats import find_template
-from harness.engine.checking import TOLERANCE
 from harness.engine.checkpoints import (
     Checkpoint,
     check_loaded,
@@ -21,6 +20,7 @@ from harness.engine.checkpoints import (
 )
 from harness.engine.loading import after_load
 from harness.engine.packages import missing_package
+from harness.engine.self_check import TOLERANCE
 from harness.errors import UserError
 from harness.models import Answerer, Runtime
 from harness.requests import Choose, Failed, Request, Response, Scores, Turn

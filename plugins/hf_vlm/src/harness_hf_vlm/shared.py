@@ -8,7 +8,7 @@ from typing import Any
 from harness.descriptors import Json
 from harness.engine.chats import MARK, tokenize_whole
 from harness.engine.contract import VisionLanguageModel
-from harness.engine.tokens import Ids, Joint
+from harness.engine.tokenize import Ids, Joint
 from harness.requests import Turn
 from harness.samples.images import LoadedImage
 from torch import Tensor, nn

@@ -11,8 +11,8 @@ from harness.descriptors import Json
 from harness.engine.answerer import EngineAnswerer
 from harness.engine.chats import Render, spoken, tokenize_pieces, tokenize_whole
 from harness.engine.contract import VisionLanguageModel
-from harness.engine.pictures import shown
-from harness.engine.tokens import Ids, Joint
+from harness.engine.images import shown
+from harness.engine.tokenize import Ids, Joint
 from harness.requests import Request, Response, Turn
 from harness.samples.images import LoadedImage
 from PIL import Image

@@ -20,7 +20,7 @@ from harness.engine.checkpoints import (
     load_tokenizer,
     part_config,
 )
-from harness.engine.pictures import pad_to_square
+from harness.engine.images import pad_to_square
 from harness.errors import UserError
 from PIL import Image
 from torch import Tensor

@@ -9,8 +9,8 @@ import torch
 from harness.descriptors import Json
 from harness.engine.batching import free_memory
 from harness.engine.features import FeatureCache
-from harness.engine.pictures import check_shape
-from harness.engine.tokens import PromptError, require_text
+from harness.engine.images import check_shape
+from harness.engine.tokenize import PromptError, require_text
 from harness.models import Runtime
 from harness.requests import Choose, Embed, Failed, Request, Response, Scores, Vectors
 from harness.samples.images import LoadedImage

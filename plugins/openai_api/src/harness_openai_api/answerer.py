@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
-from harness.engine.tokens import PromptError, require_text
+from harness.engine.tokenize import PromptError, require_text
 from harness.errors import HarnessError
 from harness.requests import Choose, Failed, Generate, Request, Response, Scores, Text
 

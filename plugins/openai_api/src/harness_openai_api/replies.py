@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
-from harness.engine.tokens import require_text
+from harness.engine.tokenize import require_text
 from harness.requests import Reasoning, Scores, Text
 from harness.requests.reasoning import AUTO, split
 

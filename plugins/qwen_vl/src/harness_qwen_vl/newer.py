@@ -17,7 +17,7 @@ from harness.engine.checkpoints import (
 )
 from harness.engine.contract import IMAGE, Inputs, PromptError, VisionLanguageModel
 from harness.engine.loading import after_load
-from harness.engine.tokens import Ids, Joint
+from harness.engine.tokenize import Ids, Joint
 from harness.errors import UserError
 from harness.requests import Turn
 from harness.samples.images import LoadedImage

@@ -10,7 +10,7 @@ from harness.descriptors import Json
 from harness.engine.checkpoints import Checkpoint, check_loaded, iterate_tensors, load_model
 from harness.engine.contract import IMAGE, VisionLanguageModel
 from harness.engine.loading import after_load
-from harness.engine.tokens import Ids, Joint
+from harness.engine.tokenize import Ids, Joint
 from harness.errors import UserError
 from harness.requests import Turn
 from harness.samples.images import LoadedImage

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from harness.engine.tokens import Ids, Joint, require_text, tokenize_jointly
+from harness.engine.tokenize import Ids, Joint, require_text, tokenize_jointly
 
 if TYPE_CHECKING:
     from harness.requests import Turn

@@ -8,7 +8,7 @@ import unicodedata
 from pathlib import Path
 
 import tiktoken
-from harness.engine.tokens import Ids
+from harness.engine.tokenize import Ids
 from harness.errors import UserError
 
 FILE = "qwen.tiktoken"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-from harness.engine.tokens import IMAGE, Ids
+from harness.engine.tokenize import IMAGE, Ids
 from harness.requests import Turn
 from PIL import Image
 from torch import Tensor, nn

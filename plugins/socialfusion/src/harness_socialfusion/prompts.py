@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from harness.engine.chats import MARK, clean
-from harness.engine.tokens import IMAGE, Ids, Joint, PromptError, tokenize_jointly
+from harness.engine.tokenize import IMAGE, Ids, Joint, PromptError, tokenize_jointly
 from harness.errors import UserError
 from harness.requests import Turn
 

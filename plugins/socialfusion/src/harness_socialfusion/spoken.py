@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from harness.descriptors import Json
 from harness.engine.contract import VisionLanguageModel
-from harness.engine.tokens import Ids, Joint
+from harness.engine.tokenize import Ids, Joint
 from harness.requests import Turn
 from harness.samples.images import LoadedImage
 from torch import Tensor, nn

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from harness.config.data import Located
 from harness.config.settings import Settings, load_settings
-from harness.evaluation.ask import open_sample
+from harness.evaluation.requests import open_sample
 from harness.evaluation.task import Task
 from harness.samples.limits import MAX_PIXELS
 from harness.samples.roots import data_root

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from harness.engine.chats import Conversation, tokenize_whole
-from harness.engine.tokens import IMAGE
+from harness.engine.tokenize import IMAGE
 from harness.requests import Turn
 from harness.samples.images import LoadedImage
 from PIL import Image

@@ -7,13 +7,13 @@ from typing import TypeVar
 
 import torch
 
-from harness.engine.alone import answer_logits, score_alone
 from harness.engine.batching import Batches
 from harness.engine.contract import VisionLanguageModel
-from harness.engine.contrast import behind
+from harness.engine.contrastive import behind
 from harness.engine.generation import Write, Written
+from harness.engine.prefix_tree import Prompt
+from harness.engine.reference import answer_logits, score_alone
 from harness.engine.scoring import Totals
-from harness.engine.tree import Prompt
 
 Item = TypeVar("Item")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 
 from harness.errors import SampleError, UserError
-from harness.evaluation.ask import open_sample, request_seed
+from harness.evaluation.requests import open_sample, request_seed
 from harness.evaluation.task import Task
 from harness.samples import Sample
 from harness.samples.limits import MAX_PIXELS

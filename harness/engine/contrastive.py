@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from harness.engine.tree import Prompt
+from harness.engine.prefix_tree import Prompt
 from harness.requests import Contrast
 
 

@@ -14,7 +14,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 import harness
 from harness.cli.compare import compare as command
 from harness.errors import UserError
-from harness.evaluation.compare import TiedWithBest, compare, compare_all
+from harness.evaluation.paired import TiedWithBest, compare, compare_all
 from harness.runs.read import read_evaluation
 from harness.runs.record import EvaluationRecord
 from harness.runs.samples import read_samples

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from harness.engine.batching import Batches
 from harness.engine.contract import VisionLanguageModel
-from harness.engine.tokens import Ids
-from harness.engine.tree import Prompt
+from harness.engine.prefix_tree import Prompt
+from harness.engine.tokenize import Ids
 
 Item = tuple[Prompt, Ids]
 

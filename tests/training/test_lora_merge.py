@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import torch
 
-from harness.engine.merging import merged
-from harness.engine.trained import Trained, prepare, weights
-from harness.engine.training import TrainingModule
-from tests.engine.test_trained import answers, spoken
+from harness.training.lora_merge import merged
+from harness.training.module import TrainingModule
+from harness.training.weights import Trained, prepare, weights
 from tests.plugins.socialfusion.conftest import built, pictures
+from tests.training.test_weights import answers, spoken
 
 __all__ = ["built", "pictures"]
 pytestmark = pytest.mark.torch

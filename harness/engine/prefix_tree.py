@@ -15,7 +15,7 @@ from itertools import pairwise
 from torch import Tensor
 
 from harness.engine.contract import Inputs, VisionLanguageModel
-from harness.engine.tokens import IMAGE, Ids, common_length
+from harness.engine.tokenize import IMAGE, Ids, common_length
 
 SHORT = 16
 """A common beginning of fewer positions is not worth a forward pass of its own."""
@@ -30,7 +30,7 @@ class Prompt:
     """A prompt to answer.
 
     Attributes:
-        ids: Token ids, :data:`.tokens.IMAGE` once for each image.
+        ids: Token ids, :data:`.tokenize.IMAGE` once for each image.
         images: Key and positions ``(T, W)`` of each image, in order.
         options: Ids of each option to score; none to write an answer.
         symbols: The ids, with images' keys in their places.
@@ -64,7 +64,7 @@ class Prompt:
 
 
 @dataclass(slots=True, eq=False)
-class Pack:
+class SuffixTrie:
     """A trie of tokens behind a stem. Nodes are numbered; a parent comes before its children.
 
     Attributes:
@@ -119,7 +119,7 @@ class Pack:
 
 
 @dataclass(slots=True, eq=False)
-class Stem:
+class Prefix:
     """A beginning that several prompts share, or the whole of one prompt.
 
     Attributes:
@@ -133,8 +133,8 @@ class Stem:
     prompt: Prompt
     start: int
     end: int
-    packs: list[Pack] = field(default_factory=list)
-    children: list[Stem] = field(default_factory=list)
+    packs: list[SuffixTrie] = field(default_factory=list)
+    children: list[Prefix] = field(default_factory=list)
 
     @property
     def length(self) -> int:
@@ -147,7 +147,7 @@ class Stem:
         return max((len(pack) for pack in self.packs), default=0)
 
 
-def grow(prompts: Sequence[Prompt], nodes: int | None, each: int, start: int = 0) -> list[Stem]:
+def grow(prompts: Sequence[Prompt], nodes: int | None, each: int, start: int = 0) -> list[Prefix]:
     """Return the stems of prompts that are equal up to ``start``.
 
     Args:
@@ -178,15 +178,15 @@ def grow(prompts: Sequence[Prompt], nodes: int | None, each: int, start: int = 0
         for prompt in leaves:
             buckets.setdefault(prompt.symbols, []).append(prompt)
         return [stem for some in buckets.values() for stem in grow(some, nodes, each, start)]
-    stem = Stem(first, start, end)
+    stem = Prefix(first, start, end)
     stem.packs = list(_packs(leaves, end, nodes, each))
     stem.children = [one for some in buckets.values() for one in grow(some, nodes, each, end)]
     return [stem]
 
 
-def alone(prompt: Prompt) -> Stem:
+def alone(prompt: Prompt) -> Prefix:
     """Return the stem of a prompt that shares nothing."""
-    stem = Stem(prompt, 0, len(prompt.symbols))
+    stem = Prefix(prompt, 0, len(prompt.symbols))
     stem.packs = list(_packs([prompt], stem.end, None, 1))
     return stem
 
@@ -198,21 +198,23 @@ def _next_image(prompt: Prompt, start: int) -> int | None:
         return None
 
 
-def _packs(prompts: Sequence[Prompt], start: int, nodes: int | None, each: int) -> Iterator[Pack]:
+def _packs(
+    prompts: Sequence[Prompt], start: int, nodes: int | None, each: int
+) -> Iterator[SuffixTrie]:
     if nodes is None:
         for prompt in prompts:
             for number in range(len(prompt.options)) or [None]:
-                pack = Pack()
+                pack = SuffixTrie()
                 pack.add(prompt, start, [] if number is None else [number])
                 yield pack
         return
-    pack = Pack()
+    pack = SuffixTrie()
     # Neighbours in this order share the most.
     for prompt in sorted(prompts, key=lambda prompt: prompt.ids):
         more = len(prompt.ids) - start + sum(len(ids) - 1 for ids in prompt.options)
         if pack.ends and (len(pack) + more > nodes or len(pack.ends) >= each):
             yield pack
-            pack = Pack()
+            pack = SuffixTrie()
         pack.add(prompt, start, range(len(prompt.options)))
     if pack.ends:
         yield pack

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from harness.errors import PluginError
-from harness.evaluation.collect import Collector, Frame, SliceOf
+from harness.evaluation.collectors import Collector, Frame, SliceOf
 from harness.metrics import AdditiveMetric, RankMetric, ScoredSample
 from harness.metrics.contract import Floats
 from harness.runs.record import (

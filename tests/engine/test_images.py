@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from PIL import Image
 
-from harness.engine.pictures import check_shape, pad_to_square
+from harness.engine.images import check_shape, pad_to_square
 
 
 @pytest.mark.parametrize(

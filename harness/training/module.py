@@ -14,7 +14,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from harness.engine.contract import Inputs, VisionLanguageModel
 from harness.engine.devices import torch_dtype
 from harness.engine.features import FeatureCache
-from harness.engine.tokens import Ids
+from harness.engine.tokenize import Ids
 from harness.errors import UserError
 from harness.samples.images import LoadedImage
 
@@ -54,7 +54,7 @@ class TrainingModule(nn.Module):
         precision: Number type of the computation, whatever the weights have; ``float32``: theirs.
 
     Attributes:
-        is_split: Whether weights are split over processes; see :func:`harness.engine.shards.split`.
+        is_split: Whether weights are split over processes; see :func:`harness.training.fsdp.split`.
     """
 
     def __init__(

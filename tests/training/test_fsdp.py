@@ -14,8 +14,12 @@ from torch import distributed
 
 from harness.engine.answerer import EngineAnswerer
 from harness.engine.contract import VisionLanguageModel
-from harness.engine.shards import all_processes, load_state_here, meet, split, state_here, whole
-from harness.engine.trained import (
+from harness.errors import UserError
+from harness.models import Runtime
+from harness.requests import Choose, Request, Turn
+from harness.training.fsdp import all_processes, load_state_here, meet, split, state_here, whole
+from harness.training.module import Item, TrainingModule
+from harness.training.weights import (
     Trained,
     chosen_parts,
     keep_whole_numbers,
@@ -25,10 +29,6 @@ from harness.engine.trained import (
     save,
     weights,
 )
-from harness.engine.training import Item, TrainingModule
-from harness.errors import UserError
-from harness.models import Runtime
-from harness.requests import Choose, Request, Turn
 from tests.plugins.llava.conftest import tiled
 from tests.plugins.socialfusion.conftest import built
 from tests.training.test_losses_of_models import (

@@ -11,7 +11,7 @@ from PIL import Image
 
 import harness
 from harness.config.settings import load_settings
-from harness.evaluation.check import SplitReport, check_task
+from harness.evaluation.data_check import SplitReport, check_task
 from harness.evaluation.task import Task
 from harness.readers.gazefollow import DROPPED
 from harness.samples.views import BEYOND, SCALED

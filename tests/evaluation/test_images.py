@@ -16,7 +16,7 @@ import pytest
 
 import harness
 from harness.errors import SampleError, UserError
-from harness.evaluation.opening import Opened, Workers, ahead, open_pictures
+from harness.evaluation.images import Opened, Workers, ahead, open_pictures
 from harness.runs.seal import SEALED
 from harness.samples import Box, ImageRef, Sample
 from harness.samples.roots import data_root
@@ -219,7 +219,7 @@ def test_ctrl_c_says_one_line_and_the_run_continues(faces: Faces, tmp_path: Path
 
 def test_workers_load_no_model_library() -> None:
     code = (
-        "import sys, harness.evaluation.opening\n"
+        "import sys, harness.evaluation.images\n"
         "assert not {'torch', 'pandas', 'pyarrow', 'transformers', 'scipy'} & {*sys.modules}"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.engine.tokens import PromptError, common_length, tokenize_jointly
+from harness.engine.tokenize import PromptError, common_length, tokenize_jointly
 
 VOCABULARY = ["ab", "bc", "a", "b", "c", "d", " "]
 

@@ -12,10 +12,10 @@ import harness
 from harness.config.settings import Settings, load_settings
 from harness.descriptors import Option
 from harness.errors import UserError
+from harness.evaluation.model import configure_model, portable
 from harness.evaluation.plan import Selection
 from harness.evaluation.run import plan_run
-from harness.evaluation.subject import find_subject, portable
-from harness.evaluation.terms import Terms
+from harness.evaluation.run_settings import RunSettings
 from harness.models import Runtime
 
 
@@ -25,13 +25,13 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def test_the_profile_gives_the_preset_and_its_marks(settings: Settings) -> None:
-    subject = find_subject("socialfusion", {}, settings, Runtime())
+    subject = configure_model("socialfusion", {}, settings, Runtime())
     assert subject.options["path"] == "package:harness_demo_world/weights/socialfusion"
     assert subject.marks == ("demo",)
 
 
 def test_a_checkpoint_of_ones_own_is_not_marked_demo(settings: Settings) -> None:
-    subject = find_subject("socialfusion", {"path": "mine"}, settings, Runtime())
+    subject = configure_model("socialfusion", {"path": "mine"}, settings, Runtime())
     assert subject.options["path"] == "mine"
     assert subject.marks == ()
 
@@ -48,7 +48,7 @@ def test_mistakes_name_what_is_near(
     settings: Settings, options: dict[str, str], message: str
 ) -> None:
     with pytest.raises(UserError, match=message):
-        find_subject("socialfusion", dict(options), settings, Runtime())
+        configure_model("socialfusion", dict(options), settings, Runtime())
 
 
 def test_a_group_s_task_that_cannot_be_asked_is_left_out(
@@ -58,12 +58,12 @@ def test_a_group_s_task_that_cannot_be_asked_is_left_out(
         return SimpleNamespace(id=task.id, state="done")
 
     monkeypatch.setattr("harness.evaluation.run._plan", planned)
-    subject = find_subject("majority", {}, settings, Runtime())
+    subject = configure_model("majority", {}, settings, Runtime())
     tasks = [harness.load_task(name, settings=settings) for name in ("textvqa", "mmbench")]
-    found: list[Any] = list(plan_run(subject, tasks, Terms(selection=Selection())))
+    found: list[Any] = list(plan_run(subject, tasks, RunSettings(selection=Selection())))
     assert [item.id for item in found] == ["textvqa"]
     assert "learns from the train split, and task 'mmbench' has none" in subject.left_out["mmbench"]
-    named = Terms(selection=Selection(), named=frozenset({"mmbench"}))
+    named = RunSettings(selection=Selection(), named=frozenset({"mmbench"}))
     with pytest.raises(UserError, match="'mmbench' has none"):
         plan_run(subject, tasks, named)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.descriptors import Direction, Json
 from harness.errors import UserError
-from harness.evaluation.collect import Collector, Counted, Frame
+from harness.evaluation.collectors import Collector, Counted, Frame
 from harness.evaluation.intersect import spec_of
 from harness.evaluation.score import Record, scored
 from harness.metrics import ScoredSample

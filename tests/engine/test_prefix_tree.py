@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.engine.tokens import IMAGE, Ids
-from harness.engine.tree import STEM, Prompt, Stem, grow
+from harness.engine.prefix_tree import STEM, Prefix, Prompt, grow
+from harness.engine.tokenize import IMAGE, Ids
 
 pytestmark = pytest.mark.torch
 
@@ -24,7 +24,7 @@ def prompt(draw: st.DrawFn) -> Prompt:
     return Prompt(tuple(ids), tuple((key, SHOWN[key]) for key in keys), tuple(options))
 
 
-def read_back(stem: Stem, before: tuple[object, ...]) -> list[tuple[object, ...]]:
+def read_back(stem: Prefix, before: tuple[object, ...]) -> list[tuple[object, ...]]:
     """Return prompt, number and symbols of every option, as the tree spells them."""
     here = before + stem.prompt.symbols[stem.start : stem.end]
     found: list[tuple[object, ...]] = []

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.engine.adapters.active import activate_all
 from harness.engine.weights import hash_file
 from harness.errors import UserError, nearest
 from harness.jsonfiles import read_object
@@ -289,7 +290,7 @@ def _is_split(weight: Tensor) -> bool:
 def _whole(weight: Tensor) -> Tensor:
     if not _is_split(weight):
         return weight
-    from harness.engine.shards import whole
+    from harness.training.fsdp import whole
 
     return whole(weight)
 
@@ -298,7 +299,7 @@ def _put(weight: Tensor, values: Tensor) -> None:
     if not _is_split(weight):
         weight.copy_(values)
         return
-    from harness.engine.shards import put
+    from harness.training.fsdp import put
 
     put(weight, values)
 
@@ -309,15 +310,6 @@ def _unwrapped(module: nn.Module) -> nn.Module:
 
     found: nn.Module = module.get_base_model() if isinstance(module, PeftModel) else module
     return found
-
-
-def activate_all(module: nn.Module) -> None:
-    """Let all adapters add up: a new one switches off those that the model came with."""
-    from peft.tuners.lora import LoraLayer
-
-    for layer in module.modules():
-        if isinstance(layer, LoraLayer):
-            layer.set_adapter([*layer.lora_A, *layer.lora_embedding_A])
 
 
 def _linear_layers(module: nn.Module) -> list[str]:

@@ -10,9 +10,9 @@ import pytest
 
 import harness
 from harness.errors import UserError
-from harness.evaluation.ask import Asker
+from harness.evaluation.few_shot import choose_shots, open_shots
 from harness.evaluation.plan import Selection, plan_task
-from harness.evaluation.shots import choose_shots, open_shots
+from harness.evaluation.requests import RequestMaker
 from harness.evaluation.task import Task
 
 
@@ -27,7 +27,7 @@ def test_every_question_shows_the_same_train_samples() -> None:
     task = two_shots()
     shown = choose_shots(task, seed=0)
     assert all(sample.id.startswith("train") for sample in shown)
-    asker = Asker(task, shots=lambda: open_shots(task, shown, images=True))
+    asker = RequestMaker(task, shots=lambda: open_shots(task, shown, images=True))
     block = next(plan_task(task, Selection(limit=3)).stream())
     for asked in asker.block(block):
         assert asked.request is not None

@@ -53,7 +53,7 @@ class TrainedWeights(Protocol):
 
 
 @dataclass(slots=True)
-class Subject:
+class ConfiguredModel:
     """A model, or a baseline in its place.
 
     Attributes:
@@ -219,7 +219,7 @@ def portable(option: Option, value: Json) -> Json:
     return PurePath(str(value)).name
 
 
-def find_subject(  # noqa: PLR0913  what a run asks with
+def configure_model(  # noqa: PLR0913  what a run asks with
     name: str,
     given: Mapping[str, Json],
     settings: Settings,
@@ -227,7 +227,7 @@ def find_subject(  # noqa: PLR0913  what a run asks with
     checkpoint: TrainedWeights | None = None,
     *,
     method: Method | None = None,
-) -> Subject:
+) -> ConfiguredModel:
     """Find a model and settle its options: descriptor default < preset < settings < given.
 
     Raises:
@@ -253,4 +253,4 @@ def find_subject(  # noqa: PLR0913  what a run asks with
     # A preset's marks speak of its parts: they go when the user puts another part in their place.
     replaced = held.keys() & chosen.keys()
     marks = () if replaced else descriptor.preset_marks.get(str(preset), ())
-    return Subject(descriptor, options, marks, runtime, checkpoint, method, reasoning)
+    return ConfiguredModel(descriptor, options, marks, runtime, checkpoint, method, reasoning)

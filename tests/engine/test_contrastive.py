@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from harness.engine.contrast import behind, contrasted
+from harness.engine.contrastive import behind, contrasted
 from harness.requests import Contrast
 
 pytestmark = pytest.mark.torch

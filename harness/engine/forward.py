@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from transformers import Cache, DynamicCache
 
-from harness.engine.cache import copy_rows, fork, make_room
 from harness.engine.contract import Inputs, VisionLanguageModel
-from harness.engine.tree import STEM, Pack, Stem
+from harness.engine.kv_cache import copy_rows, fork, make_room
+from harness.engine.prefix_tree import STEM, Prefix, SuffixTrie
 
 
 @dataclass(slots=True)
@@ -64,7 +64,7 @@ def takes_masks(model: Any) -> bool:
 
 def read_stems(
     model: VisionLanguageModel,
-    stems: Sequence[Stem],
+    stems: Sequence[Prefix],
     before: Read | None = None,
     rows: Sequence[int] = (),
 ) -> Read:
@@ -107,7 +107,7 @@ def read_stems(
 def read_packs(
     model: VisionLanguageModel,
     read: Read,
-    packs: Sequence[Pack],
+    packs: Sequence[SuffixTrie],
     rows: Sequence[int],
     *,
     room: int | None = None,
@@ -204,7 +204,7 @@ def step(  # noqa: PLR0913  what a decoder step is made of
     )
 
 
-def _columns(pack: Pack, asked: Sequence[int], width: int) -> list[int]:
+def _columns(pack: SuffixTrie, asked: Sequence[int], width: int) -> list[int]:
     """Return each node's column: in order from the left, or asked nodes last, up to ``width``."""
     if not width:
         return list(range(len(pack)))

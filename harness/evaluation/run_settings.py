@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class RunSettings:
     """How a run asks; of these ``seed`` and ``max_pixels`` change numbers.
 
     Attributes:

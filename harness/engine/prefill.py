@@ -6,18 +6,18 @@ from collections.abc import Callable, Sequence
 
 from harness.engine.batching import Batches
 from harness.engine.contract import VisionLanguageModel
-from harness.engine.reading import Read, read_stems, takes_masks
-from harness.engine.tree import Stem
+from harness.engine.forward import Read, read_stems, takes_masks
+from harness.engine.prefix_tree import Prefix
 
-Behind = Callable[[Read, Sequence[Stem]], None]
+Behind = Callable[[Read, Sequence[Prefix]], None]
 
 
 def walk(  # noqa: PLR0913  a recursion carries where it is
     model: VisionLanguageModel,
-    stems: Sequence[Stem],
+    stems: Sequence[Prefix],
     batches: Batches,
     behind: Behind,
-    need: Callable[[int, Stem], int],
+    need: Callable[[int, Prefix], int],
     *,
     together: int = 1,
     before: Read | None = None,
@@ -40,7 +40,7 @@ def walk(  # noqa: PLR0913  a recursion carries where it is
     held = 0 if before is None else before.mask.shape[1]
     items = list(zip(stems, rows if before is not None else [0] * len(stems), strict=True))
 
-    def forward(chunk: Sequence[tuple[Stem, int]]) -> list[None]:
+    def forward(chunk: Sequence[tuple[Prefix, int]]) -> list[None]:
         several = [stem for stem, _ in chunk]
         read = read_stems(model, several, before, [row for _, row in chunk])
         behind(read, several)
@@ -70,7 +70,7 @@ def walk(  # noqa: PLR0913  a recursion carries where it is
     )
 
 
-def _reserve(stem: Stem, held: int, need: Callable[[int, Stem], int]) -> int:
+def _reserve(stem: Prefix, held: int, need: Callable[[int, Prefix], int]) -> int:
     """Return the positions of keys and values that one row needs behind a stem at the most."""
     length = held + stem.length
     below = [length + one.length + _reserve(one, length, need) for one in stem.children]

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from harness.engine.trained import Trained, choose_weights, load, prepare, save, weights
-from harness.engine.training import Item, TrainingModule
 from harness.errors import UserError
 from harness.requests import Turn
+from harness.training.module import Item, TrainingModule
+from harness.training.weights import Trained, choose_weights, load, prepare, save, weights
 from tests.plugins.socialfusion.conftest import built, pictures
 
 __all__ = ["built", "pictures"]

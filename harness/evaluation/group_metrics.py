@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.evaluation.collect import Collector, Counted, Frame
-from harness.evaluation.values import valued
+from harness.evaluation.collectors import Collector, Counted, Frame
+from harness.evaluation.intervals import valued
 from harness.metrics.contract import Bounded, Comparison, Floats, Rows
 from harness.runs.record import Detail, DetailRow, MetricValue, Range
 from harness.specs import fingerprint

@@ -11,9 +11,9 @@ from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forwar
 from torch.distributed.tensor import DTensor, distribute_tensor
 from transformers.modeling_layers import GradientCheckpointingLayer
 
-from harness.engine.trained import here
-from harness.engine.training import TrainingModule
 from harness.errors import UserError
+from harness.training.module import TrainingModule
+from harness.training.weights import here
 
 
 def all_processes() -> DeviceMesh:

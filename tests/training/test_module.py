@@ -12,10 +12,10 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from harness import api
 from harness.engine.answerer import EngineAnswerer
 from harness.engine.features import FeatureCache
-from harness.engine.trained import Trained, prepare, weights
-from harness.engine.training import Item, TrainingModule
 from harness.models import Runtime
 from harness.requests import Choose, Request, Scores, Turn
+from harness.training.module import Item, TrainingModule
+from harness.training.weights import Trained, prepare, weights
 from tests.plugins.socialfusion.conftest import built, model, pictures
 
 __all__ = ["built", "model", "pictures"]
@@ -61,7 +61,7 @@ def test_log_probabilities_are_those_of_an_evaluation(spoken: Any, pictures: Any
 def test_activations_computed_again_give_the_same_gradients(
     built: Path, pictures: Any, parts: tuple[str, ...]
 ) -> None:
-    subject: Any = api.load_model("socialfusion", options={"path": str(built / "saved")})
+    subject: Any = api.find_model("socialfusion", options={"path": str(built / "saved")})
     spoken = subject.model(None).load_model(Runtime())
     trained = Trained(parts, rank=2)
     torch.manual_seed(0)

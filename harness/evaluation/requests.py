@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.errors import SampleError
-from harness.evaluation.opening import Opened, Opener, open_pictures
+from harness.evaluation.images import Opened, Opener, open_pictures
 from harness.evaluation.task import Task
 from harness.requests import Choose, Embed, Generate, Reasoning, Request
 from harness.requests.reasoning import AUTO
@@ -21,7 +21,7 @@ from harness.specs.prompt import Shot, build_turns, options_as_sent, texts_to_em
 
 
 @dataclass(slots=True)
-class Asked:
+class PreparedSample:
     """A sample with its request, or with the fault that kept it from being asked.
 
     Attributes:
@@ -38,7 +38,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
+class RequestMaker:
     """Turns blocks of samples into requests.
 
     Attributes:
@@ -55,16 +55,16 @@ class Asker:
     shots: Callable[[], tuple[Shot, ...]] = tuple
     reasoning: Reasoning = AUTO
 
-    def block(self, samples: list[Sample], opener: Opener = open_pictures) -> list[Asked]:
+    def block(self, samples: list[Sample], opener: Opener = open_pictures) -> list[PreparedSample]:
         """Return one entry a sample, in order; ``opener`` opens their pictures."""
         if not self.opens_images:
             return [self._one(sample, Opened()) for sample in samples]
         pictures = opener(samples, self.task.spec.prompt.view, self.max_pixels)
         return [self._one(*pair) for pair in zip(samples, pictures, strict=True)]
 
-    def _one(self, sample: Sample, opened: Opened) -> Asked:
+    def _one(self, sample: Sample, opened: Opened) -> PreparedSample:
         size = opened.shown[0].pixels.size if opened.shown else None
-        asked = Asked(
+        asked = PreparedSample(
             sample,
             images=opened.files,
             error=opened.error if sample.fault is None else sample.fault.error(),
