@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 Capability = Literal["choose", "generate", "embed"]
-Offer = Literal["logprobs", "contrast"]
-"""What methods at answer time build on: log-probabilities of options, and contrasted writing."""
+Offer = Literal["logprobs", "contrast", "train", "tower", "hidden"]
+"""What a model can be used for beside answering; see :class:`ModelDescriptor`."""
 Direction = Literal["higher", "lower", "zero", "none"]
 """Which way a number is better; of `none` no row is ranked: it says how to read another number."""
 
@@ -148,16 +148,19 @@ class ModelDescriptor(Descriptor):
 
     Attributes:
         capabilities: What it can answer.
-        offers: ``logprobs``: it scores options by log-probabilities. ``contrast``: it writes with a
-            :class:`harness.requests.Contrast` where a request has one.
+        offers: What it can be used for beside answering. ``logprobs``: it scores options by
+            log-probabilities. ``contrast``: it writes with a :class:`harness.requests.Contrast`
+            where a request has one. ``train``: ``harness train`` and ``harness gradients`` take it.
+            ``hidden``: its hidden states can be read (``harness mir``). ``tower``: its vision
+            tower can be taken out (``harness probe``). The methods behind the last three are in
+            :data:`harness.models.contract.OFFERED_METHODS`.
         sees_images: False spares opening images for a model that ignores them.
         needs_task: Whether the factory takes a :class:`harness.models.TaskHandle`.
         learns: Kinds of task for which it needs a train split (baselines).
         options: What ``-o`` accepts.
         presets: Named option sets, chosen with ``-o preset=NAME``.
         preset_marks: Marks (such as ``demo``) that a preset puts on every record.
-        trains: Parts that ``harness train --parts auto`` trains, such as ``("connector", "lora")``;
-            empty for a model that cannot be trained.
+        trains: Parts that ``harness train --parts auto`` trains, such as ``("connector", "lora")``.
         learning_rates: Peak learning rate by part that trains (``language_model``, ``lora``, ...);
             a training takes the smallest of its parts'. Where none is named it is
             :data:`harness.training.settings.LEARNING_RATE`.

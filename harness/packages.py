@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from harness.descriptors import ModelDescriptor, ModelType
+from harness.descriptors import ModelDescriptor, ModelType, Offer
 
 INDEX = Path(__file__).with_suffix(".json")
 
@@ -43,18 +43,20 @@ def entry_of(package: str, descriptor: object) -> dict[str, Any]:
     """Return what the index says of something that a distribution adds."""
     entry: dict[str, Any] = {"package": package}
     if isinstance(descriptor, ModelDescriptor):
-        if descriptor.trains:
-            entry["trains"] = list(descriptor.trains)
+        if descriptor.offers:
+            entry["offers"] = sorted(descriptor.offers)
         if descriptor.model_types:
             entry["model_types"] = [[held.pattern, *held.keys] for held in descriptor.model_types]
     return entry
 
 
-def trainable(installed: Mapping[str, ModelDescriptor]) -> list[str]:
-    """Return the models that can be trained, those that are installed first."""
-    here = [name for name, model in installed.items() if model.trains]
-    others = [name for name, entry in _index()["model"].items() if entry.get("trains")]
-    return list(dict.fromkeys([*here, *others]))
+def offering(offer: Offer, installed: Mapping[str, ModelDescriptor]) -> list[str]:
+    """Return the models that offer something, those that are installed first."""
+    ready = [name for name, model in installed.items() if offer in model.offers]
+    packaged = [
+        name for name, entry in _index()["model"].items() if offer in entry.get("offers", ())
+    ]
+    return list(dict.fromkeys([*ready, *packaged]))
 
 
 def reader_of(config: Mapping[str, Any], installed: Mapping[str, ModelDescriptor]) -> str:

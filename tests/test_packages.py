@@ -71,7 +71,9 @@ def test_what_is_blocked_is_not_said_to_be_missing(monkeypatch: pytest.MonkeyPat
 
 
 def model(name: str, *types: ModelType) -> ModelDescriptor:
-    return ModelDescriptor(id=name, target="x:X", summary="", model_types=types, trains=("lora",))
+    return ModelDescriptor(
+        id=name, target="x:X", summary="", model_types=types, offers=frozenset({"train"})
+    )
 
 
 def test_the_model_that_fits_most_narrowly_reads_a_checkpoint() -> None:
@@ -91,5 +93,5 @@ def test_the_model_that_fits_most_narrowly_reads_a_checkpoint() -> None:
 
 
 def test_models_that_train_are_listed_the_installed_first() -> None:
-    assert packages.trainable({"mine": model("mine")})[0] == "mine"
-    assert "llava" in packages.trainable({})
+    assert packages.offering("train", {"mine": model("mine")})[0] == "mine"
+    assert "llava" in packages.offering("train", {})

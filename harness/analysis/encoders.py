@@ -14,6 +14,7 @@ from harness.errors import UserError
 from harness.evaluation.model import configure_model
 from harness.evaluation.task import Task
 from harness.models import Runtime
+from harness.models.guard import require_offer
 from harness.resources import home_path
 from harness.training.checkpoint import open_checkpoint
 
@@ -127,14 +128,7 @@ def _model(name: str, rest: str, settings: Settings, runtime: Runtime, task: Tas
     folder = options.pop(_CHECKPOINT, None)
     weights = None if folder is None else open_checkpoint(Path(str(folder)))
     subject = configure_model(model, options, settings, runtime, weights)
-    known = subject.model(task)
-    if not hasattr(known, "load_model") and not hasattr(known, "load_tower"):
-        raise UserError(
-            f"model {model!r} has no vision tower that can be taken out",
-            fix="open_clip:NAME:TAG or hf:ID for an encoder of its own",
-        )
-    if folder is not None and not hasattr(known, "load_model"):
-        raise UserError("this model takes no checkpoint of harness train", where=str(folder))
+    require_offer(subject.descriptor, "tower", "has no vision tower that can be taken out")
     about: dict[str, Json] = {"kind": "model", "model": subject.record(task)["fingerprint"]}
 
     def load() -> Tower:

@@ -29,9 +29,8 @@ from harness.descriptors import Json
 from harness.errors import UserError
 from harness.evaluation.model import ConfiguredModel
 from harness.evaluation.task import Task
+from harness.models.guard import require_offer
 from harness.models.parts import LoraSettings
-from harness.packages import trainable
-from harness.plugins import plugins
 from harness.stats.intervals import over_seeds
 from harness.training.pool import Pool, make_pool
 from harness.training.run import load_model
@@ -86,11 +85,7 @@ def run_gradients(  # noqa: PLR0913  what the measurement is made of
     """
     if len(tasks) < 2:
         raise UserError("conflict is between tasks: name at least two", fix="--tasks social_all")
-    if not hasattr(subject.model(tasks[0]), "load_model"):
-        raise UserError(
-            f"model {subject.descriptor.id!r} has no gradients that could be taken",
-            fix=f"a model that harness train trains: {', '.join(trainable(plugins().models()))}",
-        )
+    require_offer(subject.descriptor, "train", "has no gradients that can be measured")
     pools = [make_pool([task], form=form, limit=limit, seed=settings.seed) for task in tasks]
     batches = [
         minibatches(pool, task.id, settings) for pool, task in zip(pools, tasks, strict=True)

@@ -21,8 +21,7 @@ from harness.evaluation.model import ConfiguredModel
 from harness.evaluation.plan import Selection
 from harness.evaluation.requests import open_sample
 from harness.evaluation.task import Task
-from harness.packages import trainable
-from harness.plugins import plugins
+from harness.models.guard import require_offer
 from harness.progress import EachMinute
 from harness.requests import Turn
 from harness.samples import Sample
@@ -93,11 +92,7 @@ def run_mir(  # noqa: PLR0913  what the measurement is made of
     Raises:
         UserError: a model whose hidden states cannot be had, too few pairs.
     """
-    if not hasattr(subject.model(tasks[0]), "load_model"):
-        raise UserError(
-            f"model {subject.descriptor.id!r} shows no hidden states",
-            fix=f"{', '.join(trainable(plugins().models()))} do",
-        )
+    require_offer(subject.descriptor, "hidden", "shows no hidden states")
     lines = None if texts is None else _lines(texts)
     shown = {task.id: _pairs(task, settings.pairs, lines) for task in tasks}
     about: dict[str, Json] = {

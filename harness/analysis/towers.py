@@ -336,20 +336,13 @@ def of_model(subject: ConfiguredModel, task: Task, checkpoint: Path | None) -> T
     from harness.training.weights import load
 
     known: Any = subject.model(task)
-    if checkpoint is None and hasattr(known, "load_tower"):  # the engine may not know its parts
+    if checkpoint is None:
         module, run = known.load_tower(subject.runtime)
-        return Tower(f"model:{subject.descriptor.id}", module, run)
-    model = load_subject(subject, task)
-    if checkpoint is not None:
+    else:
+        model = load_subject(subject, task)
         load(model, checkpoint)
-    parts = model.parts()
-    name = subject.descriptor.id
-    if "vision_tower" not in parts:
-        raise UserError(
-            f"model {name!r} has no vision tower that can be taken out",
-            fix=f"its parts: {', '.join(sorted(parts))}",
-        )
-    return Tower(f"model:{name}", parts["vision_tower"], model.encode)
+        module, run = model.vision_tower()
+    return Tower(f"model:{subject.descriptor.id}", module, run)
 
 
 __all__ = ["POOLINGS", "PromptError", "Tower", "of_model", "of_open_clip", "of_transformers"]

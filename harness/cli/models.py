@@ -64,7 +64,7 @@ def show(*, name: str, as_json: bool) -> None:
     click.echo(clean(f"{model.id}  {model.summary}"))
     click.echo(clean(f"answers  {_answers(model)}"))
     if model.offers:
-        click.echo(clean(f"offers   {', '.join(sorted(model.offers))}, for --method"))
+        click.echo(clean(f"offers   {', '.join(sorted(model.offers))}"))
     click.echo(clean(f"state    {_state(model)}"))
     click.echo(clean(f"from     {plugins().distribution_of(model)}"))
     options = (*model.options, *common_options(model))

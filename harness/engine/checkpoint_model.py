@@ -6,7 +6,7 @@ Importing this loads no torch.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -87,6 +87,10 @@ class ReleasedModel(ABC):
     @abstractmethod
     def load_model(self, runtime: Runtime) -> VisionLanguageModel:
         """Return the model as the engine takes it, on its device."""
+
+    def load_tower(self, runtime: Runtime) -> tuple[Any, Callable[[Sequence[Any]], object]]:
+        """Return the vision tower, and what runs it on images."""
+        return self.load_model(runtime).vision_tower()
 
     def open(self) -> Checkpoint:
         """Return the checkpoint.

@@ -46,6 +46,7 @@ _GROUPS = 8  # of tensors, in a message
 _AGAIN = "copy or download the file again"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _COMPUTED = ("rotary_emb.inv_freq", "embeddings.position_ids")  # old files hold them, no model does
+_REMOTE_CODE = "trust_remote_code"  # transformers' name for it, and that of a model's option
 _NOT_ITS_OWN = ("model_type", "auto_map", "architectures", "rope_scaling")
 
 
@@ -155,20 +156,30 @@ def require_family(checkpoint: Checkpoint, plugin: str) -> None:
     Raises:
         UserError: naming the plugin that fits.
     """
-    found = family_of(checkpoint.config)
-    if found != plugin:
+    family = family_of(checkpoint.config)
+    if family != plugin:
         kind = checkpoint.config.get("model_type")
-        fix = f"--model {found} reads it" if found else "harness models lists what there is"
-        if found in {"", "hf_vlm"} and checkpoint.config.get("auto_map"):
+        fix = f"--model {family} reads it" if family else "harness models lists what there is"
+        trusting = _remote_code_models()
+        if family in {"", *trusting} and trusting and checkpoint.config.get("auto_map"):
             fix = (
-                "it asks for code of its own: read that code, then --model hf_vlm "
-                "-o trust_remote_code=true runs it"
+                f"it needs code of its own: read that code, then --model {trusting[0]} "
+                f"-o {_REMOTE_CODE}=true runs it"
             )
         raise UserError(
             f"not a checkpoint that {plugin} reads: its model_type is {kind!r}",
             where=checkpoint.folder / "config.json",
             fix=fix,
         )
+
+
+def _remote_code_models() -> list[str]:
+    """Return the installed models that can be told to run a checkpoint's own code."""
+    return [
+        name
+        for name, model in plugins().models().items()
+        if any(option.name == _REMOTE_CODE for option in model.options)
+    ]
 
 
 def refuse_remote_code(checkpoint: Checkpoint) -> None:

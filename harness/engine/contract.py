@@ -8,7 +8,7 @@ once, and calls :meth:`VisionLanguageModel.forward`; a plugin never sees a batch
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ from transformers import Cache
 
 from harness.descriptors import Json
 from harness.engine.tokenize import IMAGE, Ids, Joint, PromptError
+from harness.errors import UserError
 from harness.requests import Turn
 from harness.samples.images import LoadedImage
 
@@ -171,6 +172,20 @@ class VisionLanguageModel(ABC):
         What trains, and what a probe looks into. No two share a weight.
         """
         return {"language_model": self.language_model}
+
+    def vision_tower(self) -> tuple[nn.Module, Callable[[Sequence[LoadedImage]], object]]:
+        """Return the vision tower, and what runs it on images; see ``HasTower`` of the models.
+
+        Raises:
+            UserError: :meth:`parts` names none.
+        """
+        parts = self.parts()
+        if "vision_tower" not in parts:
+            raise UserError(
+                "the model has no vision tower that can be taken out",
+                fix=f"its parts: {', '.join(sorted(parts))}",
+            )
+        return parts["vision_tower"], self.encode
 
     @property
     def end(self) -> int:

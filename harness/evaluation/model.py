@@ -15,7 +15,7 @@ from harness.evaluation.methods import Method
 from harness.evaluation.task import Task
 from harness.models import Answerer, Model, Runtime, threads
 from harness.models.contract import HasSize, MayRefuse
-from harness.models.guard import identity_of, loaded, make_model
+from harness.models.guard import identity_of, loaded, make_model, require_offer
 from harness.plugin_code import codes_of
 from harness.plugins import find, plugins
 from harness.requests.reasoning import AUTO, Reasoning, common_options, parse_reasoning
@@ -234,6 +234,8 @@ def configure_model(  # noqa: PLR0913  what a run asks with
         UserError: unknown model, option, preset or value.
     """
     descriptor = find("model", name, plugins().models())
+    if checkpoint is not None:
+        require_offer(descriptor, "train", "takes no checkpoint of harness train")
     chosen = {**settings.models.get(name, {}), **given}
     preset = chosen.pop(PRESET, None)
     if preset is not None and str(preset) not in descriptor.presets:

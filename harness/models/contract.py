@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
-from harness.descriptors import Capability, Json
+from harness.descriptors import Capability, Json, Offer
 from harness.requests import Request, Response
 from harness.samples import Sample
 
@@ -91,6 +91,48 @@ class Model(Protocol):
             UserError: when they cannot be loaded, or the device is not there.
         """
         ...
+
+
+class Trainable(Model, Protocol):
+    """A model that offers ``train`` (its weights take gradients) or ``hidden`` (its states show).
+
+    Example::
+
+        class Mine:
+            def load_model(self, runtime: Runtime) -> VisionLanguageModel:
+                return MyModel(...)  # a subclass of harness.engine.contract.VisionLanguageModel
+    """
+
+    def load_model(self, runtime: Runtime) -> Any:
+        """Load the weights; return a :class:`harness.engine.contract.VisionLanguageModel`.
+
+        Raises:
+            UserError: when they cannot be loaded, or this checkpoint cannot be trained.
+        """
+        ...
+
+
+class HasTower(Model, Protocol):
+    """A model that offers ``tower``: its vision tower can be taken out and probed."""
+
+    def load_tower(self, runtime: Runtime) -> tuple[Any, Callable[[Sequence[Any]], object]]:
+        """Load the vision tower; return it, and what runs it on images as the model does.
+
+        The first is a ``torch.nn.Module`` with a stack of transformer blocks. The second takes
+        :class:`harness.samples.images.LoadedImage` objects; what it returns is not used.
+
+        Raises:
+            UserError: this checkpoint has none that can be taken out.
+        """
+        ...
+
+
+OFFERED_METHODS: Mapping[Offer, str] = {
+    "train": "load_model",
+    "hidden": "load_model",
+    "tower": "load_tower",
+}
+"""Methods that a model has beside those of :class:`Model`, by what its descriptor offers."""
 
 
 @runtime_checkable

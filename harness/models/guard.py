@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, get_args, get_type_hints
 
-from harness.descriptors import Json, ModelDescriptor, load_target
-from harness.errors import FAULTS, ModelError, error_text, legible, one_line
+from harness.descriptors import Json, ModelDescriptor, Offer, load_target
+from harness.errors import FAULTS, ModelError, UserError, error_text, legible, one_line
 from harness.guard import Contract, described, not_plain
-from harness.models.contract import Answerer, Model, Runtime, TakesNotes
-from harness.plugins import contract_of
+from harness.models.contract import OFFERED_METHODS, Answerer, Model, Runtime, TakesNotes
+from harness.packages import offering
+from harness.plugins import contract_of, plugins
 from harness.requests import Failed, Request, Response, Scores, Text, Vectors
 from harness.requests.response import ScoreKind
 
@@ -36,7 +37,27 @@ def make_model(descriptor: ModelDescriptor, options: Mapping[str, Json], *task: 
     for name in ("identity", "load"):
         if not callable(getattr(model, name, None)):
             raise contract.wrong(f"makes {described(model)}, which has no method {name}")
+    for offer in sorted(descriptor.offers & OFFERED_METHODS.keys()):
+        name = OFFERED_METHODS[offer]
+        if not callable(getattr(model, name, None)):
+            raise contract.wrong(f"offers {offer!r}, but its model has no method {name}")
     return model
+
+
+def require_offer(descriptor: ModelDescriptor, offer: Offer, refusal: str) -> None:
+    """Refuse a model that does not offer something.
+
+    Args:
+        descriptor: The model's.
+        offer: What is needed.
+        refusal: What the message says of the model, such as ``cannot be trained``.
+
+    Raises:
+        UserError: with the models that do offer it.
+    """
+    if offer not in descriptor.offers:
+        able = ", ".join(offering(offer, plugins().models()))
+        raise UserError(f"model {descriptor.id!r} {refusal}", fix=f"models that can: {able}")
 
 
 def identity_of(descriptor: ModelDescriptor, model: Model, runtime: Runtime) -> dict[str, Json]:

@@ -106,8 +106,8 @@ class Candidate:
 
     def off_engine(self) -> str:
         """Return why it does not run on the engine; empty when it does."""
-        if not hasattr(self.model(), "load_model"):
-            return "it does not run on the engine (no load_model)"
+        if not self.descriptor.offers & {"train", "hidden"}:
+            return "it does not run on the engine (it offers neither 'train' nor 'hidden')"
         from harness.engine.answerer import EngineAnswerer
 
         if type(self.answerer()) is not EngineAnswerer:

@@ -259,6 +259,7 @@ CHECKS = (
     Check("pictures", "sees pictures as the descriptor says", pictures),
     Check("padding", "a longer neighbour changes nothing", padding),
     Check("batch_invariance", "no batch and no order changes anything", batch_invariance),
+    Check("offers", "what is offered for training and probing is there", offers.offered_methods),
     Check("contrast", "writes against image-free logits where it offers to", offers.contrast),
     Check("tokenisation", "options leave the prompt's tokens where the engine cuts",
           sharing.tokenisation),

@@ -1,15 +1,49 @@
-"""What a model offers to methods at answer time."""
+"""What a model offers is there: methods to train and probe it, and contrasted decoding."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from harness.errors import UserError
+from harness.models.contract import OFFERED_METHODS
 from harness.requests import Contrast, Generate
 from harness.testing.asking import Result, difference
 from harness.testing.candidate import Candidate, ContractError, NotApplicableError
 
 _STRONG = Contrast(alpha=1e3)
+
+
+def offered_methods(candidate: Candidate) -> None:
+    """Return what the offers ``train``, ``hidden`` and ``tower`` promise."""
+    offers = candidate.descriptor.offers & OFFERED_METHODS.keys()
+    if not offers:
+        raise NotApplicableError("it offers neither training, hidden states nor its vision tower")
+    candidate.close()
+    if offers & {"train", "hidden"}:
+        from harness.engine.contract import VisionLanguageModel
+
+        model = _loaded(candidate, "load_model")
+        if not isinstance(model, VisionLanguageModel):
+            raise ContractError(
+                f"load_model returns {type(model).__name__}, which is no VisionLanguageModel"
+            )
+        model.close()
+    if "tower" in offers:
+        from harness.analysis.towers import Tower
+
+        module, run = _loaded(candidate, "load_tower")
+        try:
+            Tower(candidate.descriptor.id, module, run)  # runs it on a blank image
+        except UserError as error:
+            raise ContractError(f"load_tower gives what cannot be probed: {error}") from error
+
+
+def _loaded(candidate: Candidate, method: str) -> Any:
+    try:
+        return getattr(candidate.model(), method)(candidate.runtime)
+    except UserError as error:  # some checkpoints of a family cannot
+        raise NotApplicableError(f"it says: {error.message}") from error
 
 
 def contrast(candidate: Candidate) -> None:

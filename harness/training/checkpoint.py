@@ -41,10 +41,8 @@ class Checkpoint:
         """Return a model with these weights put over its own.
 
         Raises:
-            UserError: a model that cannot be trained, or that these weights are not of.
+            UserError: these weights were trained over another model's.
         """
-        if not hasattr(model, "load_model"):
-            raise UserError("this model takes no checkpoint of harness train", where=self.folder)
         if _hashes(self.base) != _hashes(dict(model.identity(runtime))):
             raise UserError(
                 "these weights were trained over other weights than the model's",

@@ -6,14 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from harness.descriptors import Json, ModelDescriptor, RecipeDescriptor, parse_options
 from harness.errors import UserError
 from harness.evaluation.model import ConfiguredModel
 from harness.evaluation.task import Task
+from harness.models.guard import require_offer
 from harness.models.parts import AUTO, LoraSettings
-from harness.packages import trainable
 from harness.plugin_code import codes_of
 from harness.plugins import find, plugins
 from harness.specs import fingerprint
@@ -80,12 +79,7 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
             the recipe needs, a validation without samples of its own.
     """
     descriptor = find("recipe", recipe, plugins().recipes())
-    model: Any = subject.model(tasks[0])
-    if not hasattr(model, "load_model"):
-        raise UserError(
-            f"model {subject.descriptor.id!r} cannot be trained",
-            fix=f"{', '.join(trainable(plugins().models()))} can",
-        )
+    require_offer(subject.descriptor, "train", "cannot be trained")
     given = parse_options(descriptor.options, options, owner=f"recipe {recipe!r}")
     count = how_many()
     _refuse_processes(settings, count)

@@ -45,7 +45,7 @@ def test_one_model(capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(main, ["models", "show", "echo"]) == 0
     out = capsys.readouterr().out
     assert "from     dist-echo 1.2" in out
-    assert "offers   contrast, logprobs, for --method" in out
+    assert "offers   contrast, logprobs" in out
     assert "how much" in out
     assert "-o preset=demo: size=1 (marks every record: demo)" in out
 

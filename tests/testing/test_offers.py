@@ -1,4 +1,4 @@
-"""The check of contrasted writing passes who does it, and catches who only says so."""
+"""Checks of offers pass models that keep them, and catch models that only claim them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from harness.errors import UserError
+from harness.errors import PluginError, UserError
 from harness.requests import Generate, Request, Text
 from harness.testing.candidate import Candidate, ContractError, NotApplicableError
-from harness.testing.offers import contrast
+from harness.testing.offers import contrast, offered_methods
 from tests.testing import models
 
 
@@ -57,3 +57,24 @@ def test_who_does_not_offer_it_or_cannot_here_is_not_checked() -> None:
         contrast(candidate(models.Good))
     with pytest.raises(NotApplicableError, match="this checkpoint cannot"):
         contrast(candidate(Cannot, "contrast"))
+
+
+class LoadsText(models.Good):
+    def load_model(self, runtime: Any) -> str:
+        return f"no model of the engine, on {runtime.device}"
+
+
+@pytest.mark.torch
+def test_an_offer_to_train_without_a_model_of_the_engine_is_caught() -> None:
+    with pytest.raises(ContractError, match="load_model returns str, which is no Vision"):
+        offered_methods(candidate(LoadsText, "train"))
+
+
+def test_an_offer_without_its_method_is_refused_when_the_model_is_made() -> None:
+    with pytest.raises(PluginError, match="offers 'tower', but its model has no method load_tower"):
+        offered_methods(candidate(models.Good, "tower"))
+
+
+def test_a_model_that_offers_nothing_else_is_not_checked() -> None:
+    with pytest.raises(NotApplicableError, match="offers neither"):
+        offered_methods(candidate(models.Good, "logprobs"))

@@ -26,7 +26,7 @@ def harness_models() -> Sequence[ModelDescriptor]:
             requires=("torch", "torchvision", "transformers", "safetensors"),
             install="pip install social-harness-hf-vlm",
             capabilities=frozenset({"choose", "generate"}),
-            offers=frozenset({"logprobs", "contrast"}),
+            offers=frozenset({"logprobs", "contrast", "train", "tower", "hidden"}),
             options=OPTIONS,
             trains=("lora",),
             model_types=(

@@ -26,7 +26,7 @@ def harness_models() -> Sequence[ModelDescriptor]:
             requires=("torch", "transformers", "safetensors"),
             install="pip install social-harness-llava",
             capabilities=frozenset({"choose", "generate"}),
-            offers=frozenset({"logprobs", "contrast"}),
+            offers=frozenset({"logprobs", "contrast", "train", "tower", "hidden"}),
             options=OPTIONS,
             presets=PRESETS,
             preset_marks=PRESET_MARKS,

@@ -26,7 +26,7 @@ def harness_models() -> Sequence[ModelDescriptor]:
             requires=("torch", "transformers", "safetensors", "tiktoken"),
             install="pip install social-harness-qwen-vl",
             capabilities=frozenset({"choose", "generate"}),
-            offers=frozenset({"logprobs", "contrast"}),
+            offers=frozenset({"logprobs", "contrast", "train", "tower", "hidden"}),
             options=OPTIONS,
             presets=PRESETS,
             trains=("connector", "lora"),

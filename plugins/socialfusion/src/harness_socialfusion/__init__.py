@@ -26,7 +26,7 @@ def harness_models() -> Sequence[ModelDescriptor]:
             requires=("torch", "transformers", "open_clip", "peft", "safetensors"),
             install="pip install social-harness-socialfusion",
             capabilities=frozenset({"choose", "generate"}),
-            offers=frozenset({"logprobs", "contrast"}),
+            offers=frozenset({"logprobs", "contrast", "train", "tower", "hidden"}),
             options=OPTIONS,
             presets=PRESETS,
             preset_marks=PRESET_MARKS,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -141,6 +141,10 @@ class SocialFusion:
             score_eos=bool(self._options["score_eos"]),
             adapter=loading_identity(self._options, memo).get("adapter_sha256"),
         )
+
+    def load_tower(self, runtime: Runtime) -> tuple[Any, Callable[[Sequence[Any]], object]]:
+        """Return the vision tower, and what runs it on images."""
+        return self.load_model(runtime).vision_tower()
 
     def _settings(self) -> tuple[FusionSettings, Path | None]:
         """Return the settings, and the folder of a saved model."""
