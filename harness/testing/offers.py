@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from harness.errors import UserError
+from harness.errors import PluginError, UserError
 from harness.models.contract import OFFERED_METHODS
 from harness.requests import Contrast, Generate
 from harness.testing.asking import Result, difference
@@ -42,6 +42,8 @@ def offered_methods(candidate: Candidate) -> None:
 def _loaded(candidate: Candidate, method: str) -> Any:
     try:
         return getattr(candidate.model(), method)(candidate.runtime)
+    except PluginError as error:
+        raise ContractError(error.message) from error
     except UserError as error:  # some checkpoints of a family cannot
         raise NotApplicableError(f"it says: {error.message}") from error
 

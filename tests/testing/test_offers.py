@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.errors import PluginError, UserError
+from harness.errors import UserError
 from harness.requests import Generate, Request, Text
 from harness.testing.candidate import Candidate, ContractError, NotApplicableError
 from harness.testing.offers import contrast, offered_methods
@@ -71,7 +71,9 @@ def test_an_offer_to_train_without_a_model_of_the_engine_is_caught() -> None:
 
 
 def test_an_offer_without_its_method_is_refused_when_the_model_is_made() -> None:
-    with pytest.raises(PluginError, match="offers 'tower', but its model has no method load_tower"):
+    with pytest.raises(
+        ContractError, match="offers 'tower', but its model has no method load_tower"
+    ):
         offered_methods(candidate(models.Good, "tower"))
 
 
