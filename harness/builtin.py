@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         ModelDescriptor,
         ReaderDescriptor,
         SpecFolder,
+        StudyDescriptor,
     )
 
 
@@ -48,6 +49,20 @@ def harness_extractors() -> list[ExtractorDescriptor]:
     from harness.requests.descriptors import EXTRACTORS
 
     return list(EXTRACTORS)
+
+
+@hookimpl
+def harness_studies() -> list[StudyDescriptor]:
+    """The matrix of trainings and evaluations."""
+    from harness.descriptors import StudyDescriptor
+
+    return [
+        StudyDescriptor(
+            id="matrix",
+            target="harness.studies.matrix:load",
+            summary="Models x recipes x data x seeds x tasks, trained, evaluated, tabulated.",
+        )
+    ]
 
 
 @hookimpl

@@ -253,6 +253,18 @@ class RecipeDescriptor(Descriptor):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StudyDescriptor(Descriptor):
+    """A kind of study. Target: ``(document) -> LoadedStudy`` (:mod:`harness.studies.kind`).
+
+    Attributes:
+        view: ``module:attribute`` of a :class:`harness.analysis.board.AnalysisView`, for a kind
+            that seals an analysis under its own id; empty without one.
+    """
+
+    view: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerMethodDescriptor(Descriptor):
     """A method that acts at answer time. Target: ``(options) -> AnswerMethod``.
 

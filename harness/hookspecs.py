@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         ReaderDescriptor,
         RecipeDescriptor,
         SpecFolder,
+        StudyDescriptor,
     )
     from harness.events import BlockAnswered, RunFinished, RunStarted, TaskFinished
 
@@ -167,6 +168,20 @@ def harness_recipes() -> Sequence[RecipeDescriptor]:  # type: ignore[empty-body]
     Example::
 
         return [RecipeDescriptor(id="ft", target="my_plugin.ft:FineTune", summary="...")]
+    """
+
+
+@hookspec
+def harness_studies() -> Sequence[StudyDescriptor]:  # type: ignore[empty-body]
+    """Return the kinds of study this plugin adds.
+
+    ``harness study FILE`` reads a file by the kind that it names under ``kind``.
+
+    .. versionadded:: 0.1
+
+    Example::
+
+        return [StudyDescriptor(id="scaling", target="my_plugin.scaling:load", summary="...")]
     """
 
 

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         ModelDescriptor,
         ReaderDescriptor,
         RecipeDescriptor,
+        StudyDescriptor,
     )
 
 GROUP = hookspecs.PROJECT
@@ -61,6 +62,7 @@ _COLLECTED = {
     "extractors": "harness_extractors",
     "answer methods": "harness_answer_methods",
     "recipes": "harness_recipes",
+    "study kinds": "harness_studies",
     "formats": "harness_leaderboard_formats",
     "commands": "harness_commands",
 }
@@ -72,6 +74,7 @@ _KINDS: dict[str, type[Descriptor]] = {
     "extractors": kinds.ExtractorDescriptor,
     "answer methods": kinds.AnswerMethodDescriptor,
     "recipes": kinds.RecipeDescriptor,
+    "study kinds": kinds.StudyDescriptor,
     "formats": kinds.FormatDescriptor,
     "commands": kinds.CommandDescriptor,
 }
@@ -164,6 +167,10 @@ class Plugins:
     def recipes(self) -> Mapping[str, RecipeDescriptor]:
         """Training recipes by id."""
         return cast("Mapping[str, RecipeDescriptor]", self._of("recipes"))
+
+    def study_kinds(self) -> Mapping[str, StudyDescriptor]:
+        """Kinds of study by id."""
+        return cast("Mapping[str, StudyDescriptor]", self._of("study kinds"))
 
     def formats(self) -> Mapping[str, FormatDescriptor]:
         """Leaderboard formats by id."""

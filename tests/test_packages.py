@@ -19,6 +19,7 @@ KINDS = {
     "reader": "readers",
     "answer method": "answer_methods",
     "data source": "data_sources",
+    "study kind": "study_kinds",
 }
 
 
@@ -51,6 +52,7 @@ def test_every_plugin_of_ours_is_in_the_index() -> None:
         ("recipe", "asd", "social-harness-recipes"),
         ("answer method", "vdd", "social-harness-answer-methods"),
         ("data source", "demo_world", "social-harness-demo-world"),
+        ("study kind", "degradation", "social-harness-social-degradation"),
     ],
 )
 def test_what_is_not_installed_names_its_package(

@@ -7,12 +7,14 @@ section only where the same was asked under the same settings.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.analysis.results import Analysis, scaled
-from harness.descriptors import Direction, Json
+from harness.descriptors import Direction, load_target
 from harness.errors import UserError, unknown
+from harness.guard import described
+from harness.plugins import contract_of, plugins
 from harness.runs.record import titled
 from harness.specs import fingerprint
 from harness.tables.notes import MEANINGS
@@ -38,6 +40,11 @@ class Board:
         if cell is not None:
             held[key] = cell
 
+    def cells(self, columns: Iterable[Key]) -> Iterator[Row]:
+        """Yield each row with its cells in the order of these columns."""
+        for name, cells in self.rows.items():
+            yield Row(name, "", tuple(cells.get(key) for key in columns))
+
 
 def analysis_table(
     analyses: Sequence[Analysis], *, tasks: Sequence[str] = (), looks: TableStyle | None = None
@@ -60,26 +67,26 @@ def analysis_table(
             fix="name analyses of one kind",
         )
     (name,) = kinds
-    if name not in _KINDS:
-        raise unknown("kind of analysis", name, _KINDS)
-    kind = _KINDS[name]
+    view = view_of(name)
+    if view is None:
+        raise unknown("kind of analysis", name, _VIEWS)
     boards: dict[str, Board] = {}
     for found in analyses:
-        kind.fill(found, boards.setdefault(_asked(found), Board()))
+        view.fill(found, boards.setdefault(_asked(found), Board()))
     columns = _chosen(
         {key: one for held in boards.values() for key, one in held.columns.items()}, tasks
     )
     sections = tuple(
         Section(
-            f"other data or settings ({asked[:8]})" if place else "", tuple(_rows(held, columns))
+            f"other data or settings ({asked[:8]})" if place else "", tuple(held.cells(columns))
         )
         for place, (asked, held) in enumerate(boards.items())
     )
     return Table(
         columns=tuple(columns.values()),
         sections=sections,
-        notes=tuple(_notes(analyses, kind.said)),
-        title=kind.title,
+        notes=tuple(_notes(analyses, view.note)),
+        title=view.title,
         looks=looks or TableStyle(),
     )
 
@@ -98,11 +105,6 @@ def _chosen(columns: Mapping[Key, Column], tasks: Sequence[str]) -> dict[Key, Co
         if task not in there:
             raise unknown("task of the analysis", task, there)
     return {key: columns[key] for task in tasks or there for key in columns if key[0] == task}
-
-
-def _rows(board: Board, columns: Iterable[Key]) -> Iterator[Row]:
-    for name, cells in board.rows.items():
-        yield Row(name, "", tuple(cells.get(key) for key in columns))
 
 
 def _notes(analyses: Sequence[Analysis], said: str) -> Iterator[str]:
@@ -126,30 +128,15 @@ def _probe(found: Analysis, board: Board) -> None:
         if table.name == "degradation"
         for row in table.records()
     }
-    named = _namer(probed)
+    named = row_namer(probed)
     for row in probed:
-        _put_value(found, board, named(row), row)
+        put_value(found, board, named(row), row)
         if lost:
             place = row["encoder"], row["task"], row["layer"], row["pooling"]
-            _put_lost(found, board, named(row), row, lost.get(place))
+            put_loss(found, board, named(row), row, lost.get(place))
 
 
-def _degradation(found: Analysis, board: Board) -> None:
-    """A row a tower: what was found before, then means over seeds and what was lost."""
-    probed = [row for row in found.table("probe").records() if row["seed"] is None]
-    named = _namer(probed)
-    direction: dict[Json, Any] = {row["task"]: row["direction"] for row in probed}
-    for row in probed:
-        _put_value(found, board, named(row), row)
-        _put_lost(found, board, named(row), row, None)
-    for lost in found.table("degradation").records():
-        row = {**lost, "seeds": 1, "direction": direction[lost["task"]]}  # the notes have the seeds
-        after = {**row, "value": row["after"], "low": None, "high": None}
-        _put_value(found, board, named(row), after)
-        _put_lost(found, board, named(row), row, row)
-
-
-def _namer(rows: Iterable[Record]) -> Callable[[Record], str]:
+def row_namer(rows: Iterable[Record]) -> Callable[[Record], str]:
     """Return what names a row: its encoder, and layer and pooling where there are several."""
     places = {(row["layer"], row["pooling"]) for row in rows}
 
@@ -160,15 +147,17 @@ def _namer(rows: Iterable[Record]) -> Callable[[Record], str]:
     return named
 
 
-def _put_value(found: Analysis, board: Board, name: str, row: Record) -> None:
-    column = _column(row, "value", str(row["metric"]), row["direction"], float(row["scale"]))
-    board.put(name, column, _cell(found, row, "value", column.scale))
+def put_value(found: Analysis, board: Board, name: str, row: Record) -> None:
+    """Put a probe's value into the column of its task and metric."""
+    column = column_of(row, "value", str(row["metric"]), row["direction"], float(row["scale"]))
+    board.put(name, column, cell_of(found, row, "value", column.scale))
 
 
-def _put_lost(found: Analysis, board: Board, name: str, row: Record, lost: Record | None) -> None:
-    column = _column(row, "lost", "lost", "lower", float(row["scale"]))
+def put_loss(found: Analysis, board: Board, name: str, row: Record, lost: Record | None) -> None:
+    """Put a loss beside the value of its task; ``None`` leaves the cell empty."""
+    column = column_of(row, "lost", "lost", "lower", float(row["scale"]))
     board.put(
-        name, column, None if lost is None else _cell(found, lost, "degradation", column.scale)
+        name, column, None if lost is None else cell_of(found, lost, "degradation", column.scale)
     )
 
 
@@ -181,9 +170,9 @@ def _gradients(found: Analysis, board: Board) -> None:
     own = {row["task"]: row for row in found.table("tasks").records()}
     for one, itself in own.items():
         for other in own:
-            column = _column({"task": other}, "cosine", "cosine", "none", 1.0)
+            column = column_of({"task": other}, "cosine", "cosine", "none", 1.0)
             row, value = (itself, "own") if one == other else (pairs[one, other], "mean")
-            board.put(str(one), column, _cell(found, row, value, 1.0))
+            board.put(str(one), column, cell_of(found, row, value, 1.0))
 
 
 def _transfer(found: Analysis, board: Board) -> None:
@@ -191,9 +180,9 @@ def _transfer(found: Analysis, board: Board) -> None:
     mixtures = {(row["model"], row["tasks"]) for row in rows}
     several = len(mixtures) > len({model for model, _ in mixtures})
     for row in rows:
-        column = _column(row, "change", "change, %", "higher", 100.0)
+        column = column_of(row, "change", "change, %", "higher", 100.0)
         name = f"{row['model']}, joint {row['tasks']}" if several else str(row["model"])
-        board.put(name, column, _cell(found, row, "relative", 100.0))
+        board.put(name, column, cell_of(found, row, "relative", 100.0))
 
 
 def _mir(found: Analysis, board: Board) -> None:
@@ -202,16 +191,18 @@ def _mir(found: Analysis, board: Board) -> None:
     if name in board.rows:
         name = f"{name} ({str(model['fingerprint'])[:8]})"
     for row in found.table("mir").records():
-        column = _column(row, "mir", "MIR", "lower", 1.0)
-        board.put(name, column, _cell(found, row, "mir", 1.0))
+        column = column_of(row, "mir", "MIR", "lower", 1.0)
+        board.put(name, column, cell_of(found, row, "mir", 1.0))
 
 
-def _column(row: Record, metric: str, name: str, direction: Direction, scale: float) -> Column:
+def column_of(row: Record, metric: str, name: str, direction: Direction, scale: float) -> Column:
+    """Return the column of a row's task."""
     task = str(row["task"])
     return Column(task, task, metric, name, direction, scale)
 
 
-def _cell(found: Analysis, row: Record, value: str, scale: float) -> Cell:
+def cell_of(found: Analysis, row: Record, value: str, scale: float) -> Cell:
+    """Return the cell of a row's number ``value``, scaled, with its interval ``low``, ``high``."""
     one, low, high = scaled(row, value, scale)
     return Cell(
         value=one,
@@ -231,45 +222,53 @@ def _cell(found: Analysis, row: Record, value: str, scale: float) -> Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """How analyses of one kind become a table.
+class AnalysisView:
+    """How analyses of one kind are shown.
 
     Attributes:
-        said: What the numbers are.
+        note: What the numbers of the leaderboard's table are.
         fill: Puts an analysis' numbers in their places.
+        captions: What the numbers of each sealed table are, by the table's name.
     """
 
     title: str
-    said: str
+    note: str
     fill: Callable[[Analysis, Board], None]
+    captions: Mapping[str, str] = field(default_factory=dict)
 
 
-_KINDS: Mapping[str, Kind] = {
-    "probe": Kind(
+def view_of(kind: str) -> AnalysisView | None:
+    """Return how analyses of a kind are shown; a kind of study may bring its own view."""
+    study = plugins().study_kinds().get(kind)
+    if kind in _VIEWS or study is None or not study.view:
+        return _VIEWS.get(kind)
+    target = replace(study, target=study.view)
+    view = load_target(target)
+    if not isinstance(view, AnalysisView):
+        raise contract_of(study).wrong(f"has {described(view)} as its view, not an AnalysisView")
+    return view
+
+
+_VIEWS: Mapping[str, AnalysisView] = {
+    "probe": AnalysisView(
         "Linear probes of frozen encoders",
         "lost: the first encoder's probe against this one's on the same samples, positive where "
         "this one is worse; paired intervals over clusters.",
         _probe,
     ),
-    "degradation": Kind(
-        "What training took from a vision tower",
-        "lost: the probe before training against after, positive where it is worse after; means "
-        "over seeds, with Student's t interval.",
-        _degradation,
-    ),
-    "gradients": Kind(
+    "gradients": AnalysisView(
         "Gradient conflict between tasks",
         "Mean cosine of minibatches' gradients, with Student's t interval; on the diagonal a task "
         "with itself, the reference.",
         _gradients,
     ),
-    "transfer": Kind(
+    "transfer": AnalysisView(
         "Joint against single-task training",
         "Change in percent of single-task training, positive where joint training is better; "
         "Student's t interval over seeds.",
         _transfer,
     ),
-    "mir": Kind(
+    "mir": AnalysisView(
         "Modality integration rate",
         "log10 of the sum over layers of the distance between picture and text; lower is better "
         "integrated. All pairs make one number.",

@@ -15,7 +15,6 @@ _TITLES = {
     "gradients": "Gradient conflict",
     "transfer": "Joint against single training",
     "mir": "Modality integration rate",
-    "degradation": "Degradation of a vision tower",
 }
 _SAID = {
     "degradation": "What each tower lost by task, with 95 % intervals; positive: worse.",

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.analysis.board import view_of
 from harness.analysis.results import Analysis, AnalysisTable
 from harness.descriptors import Json
 from harness.site.files import plain
@@ -31,16 +32,6 @@ _SAID: Mapping[tuple[str, str], str] = {
     ("mir", "mir"): "log10 of the sum over layers of the distance between picture and text; lower: "
     "better integrated. Without an interval: all pairs make one number.",
     ("mir", "layers"): "Distance (no unit) behind each layer of the language model, from 1.",
-    ("degradation", "probe"): "What the classifier reaches on test samples, with 95 % intervals "
-    "over clusters; without a seed: the tower before.",
-    ("degradation", "degradation"): "Probe before training against after; positive: worse after. "
-    "Mean over seeds, with Student's t 95 % interval.",
-    ("degradation", "groups"): "Mean share lost over the tasks in question and over controls.",
-    ("degradation", "contrasts"): "What the first training took away minus what the second did.",
-    ("degradation", "transfer"): "Joint against single training from each tower; change in percent "
-    "of single, positive: joint is better. Student's t 95 % intervals over seeds.",
-    ("degradation", "conflict"): "Cosine between tasks' gradients, mean over seeds, with Student's "
-    "t 95 % interval; a task with itself is the reference.",
 }
 _HEADS = {
     "relative": "change, %",
@@ -93,7 +84,9 @@ def shown_tables(found: Analysis) -> list[Shown]:
 
 def _shown(kind: str, table: AnalysisTable) -> Shown:
     records = table.records()
-    said = _SAID.get((kind, table.name), "")
+    view = view_of(kind)
+    captions = {} if view is None else view.captions
+    said = _SAID.get((kind, table.name)) or captions.get(table.name, "")
     same = _same(records)
     if same:
         told = ", ".join(f"{_head(name, records)} {_text(value)}" for name, value in same.items())

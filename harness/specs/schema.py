@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from harness.plugins import Plugins
     from harness.specs.yaml_loader import Document
 
-Kind = Literal["task", "group", "leaderboard", "published", "study", "degradation"]
+Kind = Literal["task", "group", "leaderboard", "published", "study"] | tuple[str, str]
+"""A kind of file of the harness, or the package and name of a plugin's schema."""
 _FILES = {
     "task": ("harness.specs", "task_spec.schema.json"),
     "group": ("harness.specs", "task_group.schema.json"),
     "leaderboard": ("harness.tables", "leaderboard.schema.json"),
     "published": ("harness.tables", "published.schema.json"),
     "study": ("harness.studies", "study.schema.json"),
-    "degradation": ("harness.studies.degradation", "degradation.schema.json"),
 }
 _PATTERN = "lower-case letters, digits and underscores, a letter first"
 _NOUNS = {
@@ -39,10 +39,11 @@ def schema(kind: Kind = "task", *, known: Plugins | None = None) -> dict[str, An
     """Return the schema as plain data.
 
     Args:
-        kind: Of task specs, of groups, of layouts of tables, of published numbers, or of studies.
+        kind: Of task specs, of groups, of layouts of tables, of published numbers, of studies, or
+            of a plugin's files.
         known: Name the installed readers, metrics and extractors as the allowed values.
     """
-    package, file = _FILES[kind]
+    package, file = kind if isinstance(kind, tuple) else _FILES[kind]
     text = files(package).joinpath(file).read_text(encoding="utf-8")
     found: dict[str, Any] = json.loads(text)
     if known is not None and kind == "task":

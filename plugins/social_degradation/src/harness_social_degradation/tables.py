@@ -15,8 +15,9 @@ from harness.runs.lock import writing
 from harness.runs.record import EvaluationRecord
 from harness.runs.seal import write_json, write_whole
 from harness.stats.intervals import over_seeds
-from harness.studies.degradation.run import Answered, Parts
-from harness.studies.degradation.study import BEFORE, KIND, DegradationStudy
+
+from harness_social_degradation.run import Answered, Parts
+from harness_social_degradation.study import BEFORE, KIND, DegradationStudy
 
 Row = dict[str, Json]
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from harness.analysis.results import Analysis
 from harness.runs.seal import write_json, write_whole
-from harness.studies.degradation.study import BEFORE, DegradationStudy
 from harness.studies.page import check_page, marker
 from harness.tables.formats import escape_markdown
+
+from harness_social_degradation.study import BEFORE, DegradationStudy
 
 Row = Mapping[str, Any]
 

@@ -15,6 +15,7 @@ from harness.specs.yaml_loader import Document
 
 KIND = "degradation"
 BEFORE = "before"
+SCHEMA = ("harness_social_degradation", "degradation.schema.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,19 +92,13 @@ class DegradationStudy:
         return lines
 
 
-def is_degradation(document: Document) -> bool:
-    """Whether a file says that it is of this kind."""
-    held: Any = document.data
-    return isinstance(held, dict) and held.get("kind") == KIND
-
-
 def read_degradation(document: Document) -> DegradationStudy:
     """Return a study.
 
     Raises:
         UserError: at ``file:line:column``: not valid, or a name that is not there.
     """
-    problems = schema_problems(document, "degradation")
+    problems = schema_problems(document, SCHEMA)
     if problems:
         raise problems[0]
     raw: Any = document.data

@@ -23,10 +23,11 @@ from harness.models import Runtime
 from harness.plugins import plugins
 from harness.runs.record import EvaluationRecord
 from harness.specs.catalog import load_catalog
-from harness.studies.degradation.study import BEFORE, DegradationStudy
 from harness.training.run import RECORD, run_training
 from harness.training.settings import TrainingSettings
 from harness.training.steps import EachMinuteSteps
+
+from harness_social_degradation.study import BEFORE, DegradationStudy
 
 _APART = ("limit", "parts")  # what a file says beside the settings of a training
 _CONTINUED_PARTS = "vision_tower,connector,lora"

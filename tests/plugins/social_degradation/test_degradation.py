@@ -8,22 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scipy import stats
-
-from harness.analysis.results import Analysis, table_of
-from harness.cli.main import entry
-from harness.errors import UserError
-from harness.specs.yaml_loader import read_yaml
-from harness.studies.degradation.page import write_page
-from harness.studies.degradation.run import Answered, Parts
-from harness.studies.degradation.study import BEFORE, DegradationStudy, read_degradation
-from harness.studies.degradation.tables import (
+from harness_social_degradation.page import write_page
+from harness_social_degradation.run import Answered, Parts
+from harness_social_degradation.study import BEFORE, DegradationStudy, read_degradation
+from harness_social_degradation.tables import (
     summary,
     tables_of,
     transfers,
     write_degradation,
     written,
 )
+from scipy import stats
+
+from harness.analysis.results import Analysis, table_of
+from harness.cli.main import entry
+from harness.errors import UserError
+from harness.specs.yaml_loader import read_yaml
 from harness.studies.loader import open_study
 from tests.tables.records import metric, record
 
@@ -181,7 +181,7 @@ def test_the_shipped_study_is_valid_and_plans(capsys: pytest.CaptureFixture[str]
     with pytest.raises(SystemExit) as ended:
         entry(["study", "social_degradation", "--dry-run"])
     assert not ended.value.code
-    assert "trainings with the tower unfrozen" in capsys.readouterr().err
+    assert "trainings with the tower unfrozen" in capsys.readouterr().out
 
 
 def test_a_page_keeps_what_a_person_wrote(tmp_path: Path) -> None:

@@ -1,1 +1,0 @@
-"""Does training inside a vision-language model make social cues less decodable?"""

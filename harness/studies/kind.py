@@ -1,0 +1,127 @@
+"""The contract of a kind of study: how ``harness study`` reads, plans, runs and shows a file.
+
+A file names its kind under the key ``kind``; a file without one is a :data:`DEFAULT` study.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from harness.descriptors import Json, load_target
+from harness.plugins import contract_of, missing, plugins
+from harness.specs.yaml_loader import Document
+from harness.tables.table import Table
+
+DEFAULT = "matrix"
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class StudyPlan:
+    """What a study will do, for people and for programs; nothing was computed for it.
+
+    Attributes:
+        heads: Headings of ``rows``.
+        rows: Cells of a table with a row for each part of the study; may be empty.
+        notes: Sentences printed below the table.
+        problems: Why parts of the study cannot be had, one line each.
+        data: The same plan as plain data.
+    """
+
+    heads: tuple[str, ...] = ()
+    rows: Sequence[tuple[str, ...]] = ()
+    notes: Sequence[str] = ()
+    problems: Sequence[str] = ()
+    data: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class StudyReport:
+    """What a study measured.
+
+    Attributes:
+        tables: Tables to print.
+        files: Paths that were written.
+        failed: One line for each part that failed.
+        page: Writes the results as a page of documentation and returns the paths it wrote.
+    """
+
+    tables: Sequence[Table]
+    files: Sequence[Path]
+    failed: Sequence[str]
+    page: Callable[[Path], Sequence[Path]]
+
+
+class LoadedStudy(Protocol):
+    """A study whose file is valid and names only things that are installed."""
+
+    id: str
+    title: str
+    profile: str | None
+
+    def plan(self, results: Path | None) -> StudyPlan:
+        """Return what is done and what is missing; load no weights.
+
+        Args:
+            results: Folder of trainings and records; that of the settings by default.
+        """
+        ...
+
+    def run(self, out: Path, results: Path | None, say: Say) -> StudyReport:
+        """Compute what is missing and write the tables into ``out``.
+
+        What was sealed before is not computed again, so a run that was stopped continues.
+
+        Args:
+            out: Folder of the tables.
+            results: As for :meth:`plan`.
+            say: Takes one line of progress.
+        """
+        ...
+
+
+StudyKind = Callable[[Document], LoadedStudy]
+"""The target of a :class:`harness.descriptors.StudyDescriptor`.
+
+It raises :class:`harness.errors.UserError` at ``file:line:column`` for a file that is not valid.
+"""
+
+
+def read_study(document: Document) -> LoadedStudy:
+    """Return the study of a document, read by the kind that it names.
+
+    Raises:
+        UserError: the kind is not there, or the file is not valid.
+        PluginError: the kind breaks its contract.
+    """
+    kinds = plugins().study_kinds()
+    raw: Any = document.data
+    name = raw.get("kind", DEFAULT) if isinstance(raw, dict) else DEFAULT
+    if not isinstance(name, str) or name not in kinds:
+        raise missing("study kind", str(name), kinds, where=document.where(("kind",)))
+    descriptor = kinds[name]
+    load: StudyKind = load_target(descriptor)
+    if plugins().code_of(descriptor) is None:  # the core's own kind needs no guard
+        return load(document)
+    contract = contract_of(descriptor)
+    with contract.calling("load"):
+        study = load(document)
+
+    def check(method: str, wanted: type) -> Callable[..., Any]:
+        def checked(returned: object, *_: object) -> object:
+            if not isinstance(returned, wanted):
+                raise contract.returned(returned, method, f"a {wanted.__name__}")
+            return returned
+
+        return checked
+
+    for attribute in ("id", "title", "profile", "plan", "run"):
+        if not hasattr(study, attribute):
+            raise contract.wrong(f"loads a study without {attribute!r}")
+    checks = {"plan": check("plan", StudyPlan), "run": check("run", StudyReport)}
+    guarded: LoadedStudy = contract.guarded(study, checks)
+    return guarded
