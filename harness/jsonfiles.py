@@ -1,9 +1,10 @@
-"""JSON that a stranger may have written: plain data, or one short message that says why not."""
+"""Files of strangers, and the JSON in them: plain data, or one short message that says why not."""
 
 from __future__ import annotations
 
 import json
 import math
+import stat
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UserError
@@ -22,11 +23,22 @@ def read_json(path: Path, *, undefined: bool = False) -> Any:
     Raises:
         UserError: it cannot be read, or :func:`parse_json` refuses it.
     """
+    return parse_json(read_file(path), path, undefined=undefined)
+
+
+def read_file(path: Path, most: int = -1) -> bytes:
+    """Return the bytes of a file, the first ``most`` of them where that is not negative.
+
+    Raises:
+        UserError: it cannot be read, or is none: a pipe would be waited for without an end.
+    """
     try:
-        content = path.read_bytes()
+        if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
+            raise UserError("is not a file", where=path)
+        with path.open("rb") as file:
+            return file.read(most)
     except OSError as error:
         raise UserError(f"cannot be read: {error.strerror}", where=path) from None
-    return parse_json(content, path, undefined=undefined)
 
 
 def read_object(path: Path, *, undefined: bool = False) -> dict[str, Any]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from harness.config.settings import load_settings
 from harness.errors import UserError
 from harness.jsonfiles import parse_json, read_json, read_object
+from harness.specs.yaml_loader import read_yaml
 
 BAD = {
     "brackets": (b"[" * 100_000, "nested too deeply"),
@@ -50,3 +55,19 @@ def test_a_byte_order_mark_is_no_text() -> None:
 
 def test_where_they_are_expected_numbers_that_are_none_are_null() -> None:
     assert parse_json(b'{"a": [NaN, -Infinity]}', "x", undefined=True) == {"a": [None, None]}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize("name", ["harness.toml", "a.json", "a.yaml"])
+def test_a_pipe_is_refused_and_not_waited_for(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    read: Mapping[str, Callable[[Path], Any]] = {
+        "a.json": read_json,
+        "a.yaml": read_yaml,
+        "harness.toml": lambda _: load_settings(),
+    }
+    with pytest.raises(UserError, match="is not a file"):
+        read[name](Path(name))

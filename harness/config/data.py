@@ -117,6 +117,13 @@ def refuse_unknown(names: Iterable[str], where: str) -> None:
     catalog = load_catalog(plugins().spec_folders())
     known = {*catalog.entries, *catalog.broken, *map(_benchmark, catalog.entries.values())}
     for name in names:
+        if name in catalog.group_entries and name not in known:
+            tasks = catalog.group(name).tasks
+            raise UserError(
+                f"{name!r} is a group; a data path is that of a task or benchmark",
+                where=where,
+                fix=f"one for each of its tasks, such as --data {tasks[0]}=PATH",
+            )
         if name not in known:
             raise missing("task or benchmark", name, filter(None, known), where=where)
 

@@ -13,6 +13,7 @@ from typing import Any
 from harness.config.hub import is_hub_id
 from harness.descriptors import Json
 from harness.errors import UserError, unknown
+from harness.jsonfiles import read_file
 from harness.packages import packaged
 from harness.plugins import plugins
 from harness.resources import home_path
@@ -116,15 +117,11 @@ def _path(folder: Path, value: str) -> Path:
 
 def _own(path: Path) -> dict[str, Any]:
     """Return what the user's settings file says; nothing where there is none."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        if path.is_symlink():
-            raise UserError("is a link to what is not there", where=path) from None
+    if not os.path.lexists(path):
         return {}
-    except OSError as error:
-        raise UserError(f"cannot be read: {error.strerror}", where=path) from None
-    own = _read(content, str(path))
+    if path.is_symlink() and not path.exists():
+        raise UserError("is a link to what is not there", where=path)
+    own = _read(read_file(path), str(path))
     profile = own.get("profile", DEFAULT_PROFILE)
     if profile not in PROFILES:
         raise unknown("profile", profile, PROFILES, where=str(path))

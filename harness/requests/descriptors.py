@@ -9,7 +9,7 @@ EXTRACTORS: tuple[ExtractorDescriptor, ...] = (
         id="point",
         target="harness.requests.extractors.point:PointExtractor",
         summary="A point: exactly two numbers in the text, x and then y.",
-        version=2,
+        version=3,
         options=(
             Option(
                 name="scale",
@@ -35,7 +35,7 @@ EXTRACTORS: tuple[ExtractorDescriptor, ...] = (
         id="option_letter",
         target="harness.requests.extractors.option_letter:OptionLetterExtractor",
         summary="The letter of one of the sample's options (fields A, B, ...), by rules.",
-        version=2,
+        version=3,
         options=(
             Option(
                 name="rule",

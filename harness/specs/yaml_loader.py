@@ -16,6 +16,7 @@ import yaml
 
 from harness.descriptors import Json
 from harness.errors import UserError
+from harness.jsonfiles import read_file
 
 MAX_BYTES = 1024 * 1024
 MAX_NODES = 50_000
@@ -87,11 +88,7 @@ def read_yaml(path: Path) -> Document:
     Raises:
         UserError: not there, too large, not UTF-8, or not one plain YAML document.
     """
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise UserError(f"cannot be read: {error.strerror}", where=path) from None
+    raw = read_file(path, MAX_BYTES + 1)
     if len(raw) > MAX_BYTES:
         raise UserError(f"the file is over {MAX_BYTES >> 20} MiB", where=path)
     try:

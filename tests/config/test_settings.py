@@ -53,7 +53,7 @@ def test_the_full_profile_has_no_source_of_its_own(monkeypatch: pytest.MonkeyPat
     assert load_settings(profile="demo").source == "demo_world"
 
 
-@pytest.mark.parametrize("name", ["rafdb", "raf_db ", "social_all", "source", "", "x" * 100_000])
+@pytest.mark.parametrize("name", ["rafdb", "raf_db ", "source", "", "x" * 100_000])
 def test_a_data_path_for_what_is_no_task_or_benchmark_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--data: unknown task or benchmark") as caught:
         load_settings(data={name: Path("x")})
@@ -63,6 +63,15 @@ def test_a_data_path_for_what_is_no_task_or_benchmark_is_refused(name: str, tmp_
     (tmp_path / "harness.toml").write_text(f"[data]\n{json.dumps(name)} = 'faces'\n")
     with pytest.raises(UserError, match=r"harness.toml: \[data\]: unknown task or benchmark"):
         load_settings()
+
+
+def test_a_data_path_for_a_group_is_said_to_be_one_for_each_task(tmp_path: Path) -> None:
+    (tmp_path / "harness.toml").write_text("[data]\nsocial_all = 'faces'\n")
+    for flags in ({"social_all": Path("x")}, {}):
+        with pytest.raises(
+            UserError, match=r"(?s)'social_all' is a group; .*such as --data hagridv2="
+        ):
+            load_settings(data=flags)
 
 
 def test_the_nearest_task_or_benchmark_is_named() -> None:

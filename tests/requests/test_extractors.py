@@ -39,6 +39,10 @@ def make(name: str, labels: tuple[str, ...] = (), **options: Json) -> Any:
         ("0.5 60", [0.005, 0.605]),
         ("0 1", [0.005, 0.015]),
         ('{"point_2d": [35, 60], "label": "dog"}', [0.355, 0.605]),
+        ('[{"point_2d": [35, 60], "label": "gaze 1"}]', [0.355, 0.605]),
+        ("{'point': (35, 60), 'person': 2}", [0.355, 0.605]),
+        ('<point x="35.5" y="60.5" alt="2 people">1</point>', [0.355, 0.605]),
+        ("\uff13\uff15\uff0c\uff16\uff10", [0.355, 0.605]),  # full-width digits and comma
     ],
 )
 def test_point_takes_two_numbers(text: str, point: list[float]) -> None:
@@ -46,8 +50,12 @@ def test_point_takes_two_numbers(text: str, point: list[float]) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "left", "35", "35 60 70", "the 2nd of 3 at 4", "\u0663 \u0664"]
-)
+    "text",
+    [
+        "", "left", "35", "35 60 70", "the 2nd of 3 at 4", "\u0663 \u0664",
+        '{"point_2d": [35, 60]}, {"point_2d": [1, 2]}', '{"point_2d": [35, 60, 70, 80]}',
+    ],
+)  # fmt: skip
 def test_point_does_not_guess(text: str) -> None:
     assert make("point")(text) == Extracted(None, "unparsed")
 

@@ -41,6 +41,14 @@ def test_a_letter_or_an_option_is_found(text: str, expected: str) -> None:
     assert letter(text) == Extracted(expected)
 
 
+def test_a_letter_after_answer_is_may_be_any_option() -> None:
+    options = {"A": "cat", "B": "dog", "C": "rabbit", "D": "fish", "E": "none of these"}
+    text = "Not A, B or C. So the answer is E, I would say, after a long look at each of them."
+    for rule, letter in (("vlmevalkit_bounded", "E"), ("vlmevalkit_2026_08", None)):
+        found = OptionLetterExtractor({"rule": rule}, ())(text, options)
+        assert found.answer == letter
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [

@@ -27,7 +27,8 @@ _REFUSALS = (
 )
 _JOINTS = str.maketrans(dict.fromkeys(".()[],:;!*#{}", " "))
 _ANSWER_IS = re.compile(r"answer\s+is\s+\**([A-D])", re.IGNORECASE)
-_ANSWER_IS_BOUNDED = re.compile(r"answer\s+is\s+\**([A-D])(?!\w)", re.IGNORECASE)
+# The official rule knows four letters; this project's takes any that is an option.
+_ANSWER_IS_BOUNDED = re.compile(r"answer\s+is\s+\**([A-Z])(?!\w)", re.IGNORECASE)
 _LMMS_LETTERS = "ABCDE"
 _LMMS_SHAPES = (
     "{}.", "{},", "{}:", "{})", "{}).", "({})", "({}).", ":{}", ":{},", ":{}.", ":{})", ":{}).",
@@ -71,9 +72,12 @@ def _letter(steps: _Steps, text: str, choices: Choices) -> str:
             return named[0]
     elif not named and _REFUSED in words:
         return _REFUSED
-    found = steps.answer_is.search(text) if steps.answer_is else None
-    letter = found.group(1).upper() if found else ""
-    return letter if letter in choices else ""
+    if steps.answer_is is None:
+        return ""
+    letters = [letter.upper() for letter in steps.answer_is.findall(text)]
+    if steps.answer_is is _ANSWER_IS:
+        letters = letters[:1]  # the official code looks once
+    return next((letter for letter in letters if letter in choices), "")
 
 
 def _by_text(text: str, choices: Choices) -> str:

@@ -20,14 +20,22 @@ _NUMBER = re.compile(
     r"(?P<unit>\s?%|\s?px\b)?(?!d\b)"
 )
 _MINUS = re.compile(r"[\u2010-\u2015\u2212]")
+_FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # to plain ASCII
+# Where an answer says which numbers are the point, others beside it (of a label) are none of it:
+# Qwen's {"point_2d": [x, y], "label": ...} and Molmo's <point x="..." y="..." alt="...">.
+_NAMED_POINTS = re.compile(
+    r"""["'](?:point(?:_2d)?|coordinates?)["']\s*:\s*[\[(](?P<pair>[^\[\]()"']*)[\])]"""
+    r"""|<point\s+x\s*=\s*(?P<xml>["'][^"']*["']\s+y\s*=\s*["'][^"']*["'])"""
+)
 
 
 class PointExtractor:
     """Return ``[x, y]`` as shares of width and height.
 
     A text with fewer or more than two numbers is unparsed: which of them are meant is not
-    guessed, and neither is a scale. A number that cannot be of the scale (below 0, above it) makes
-    the point unparsed.
+    guessed, and neither is a scale. Where the text itself names one point (``"point_2d": [x, y]``,
+    ``<point x="..." y="...">``), only its numbers count. A number that cannot be of the scale
+    (below 0, above it) makes the point unparsed.
 
     On a scale of 100 or 1000 a whole number names a cell, 0 to ``scale - 1``, and becomes the
     middle of it, ``(value + 0.5) / scale``; a number with a fraction is a place, ``value / scale``,
@@ -64,6 +72,10 @@ class PointExtractor:
         """
         if is_refusal(text):
             return Extracted(None, "refusal")
+        text = text.translate(_FULL_WIDTH)
+        named = list(_NAMED_POINTS.finditer(text))
+        if len(named) == 1:
+            text = named[0]["pair"] or named[0]["xml"]
         found = list(_NUMBER.finditer(text))
         if len(found) != 2:
             return Extracted(None, "unparsed")
