@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from harness_benchmarks.metrics.skew import MaxSkew, MinSkew
 from scipy.sparse import csr_array
 from scipy.special import expit
 
@@ -25,7 +26,6 @@ from harness.metrics import ScoredSample
 from harness.metrics.accuracy import Accuracy
 from harness.metrics.contract import AdditiveMetric, Floats, Label
 from harness.metrics.f1 import F1Macro
-from harness.metrics.skew import MaxSkew, MinSkew
 from harness.runs.record import Interval
 from harness.stats.bootstrap import additive_interval, resampled
 from harness.stats.collect import sums_by

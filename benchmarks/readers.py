@@ -66,7 +66,7 @@ def write_pisc(root: Path, rows: int, _split: str) -> None:
 
 def write_fairface(root: Path, rows: int, split: str) -> None:
     """Write one label file; races, genders and ages in turn."""
-    from harness.readers.fairface import TRAITS
+    from harness_benchmarks.readers.fairface import TRAITS
 
     values = [list(dict.fromkeys(labels.values())) for labels in TRAITS.values()]
     races, genders, ages = values

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
         FormatDescriptor,
         MetricDescriptor,
         ModelDescriptor,
-        ReaderDescriptor,
         SpecFolder,
         StudyDescriptor,
     )
@@ -25,14 +24,6 @@ def harness_models() -> list[ModelDescriptor]:
     from harness.models.descriptors import BASELINES
 
     return list(BASELINES)
-
-
-@hookimpl
-def harness_readers() -> list[ReaderDescriptor]:
-    """Readers of the benchmarks' release layouts."""
-    from harness.readers.descriptors import READERS
-
-    return list(READERS)
 
 
 @hookimpl

@@ -13,6 +13,11 @@ def metric(name: str, labels: tuple[str, ...] = (), **options: Any) -> Any:
     return load_target(descriptor)(parse_options(descriptor.options, options, owner=name), labels)
 
 
+def reader(name: str, **options: Any) -> Any:
+    descriptor = plugins().readers()[name]
+    return load_target(descriptor)(parse_options(descriptor.options, options, owner=name))
+
+
 def recipe(name: str, **options: Any) -> Any:
     descriptor = plugins().recipes()[name]
     return load_target(descriptor)(parse_options(descriptor.options, options, owner=name))

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from harness_benchmarks.metrics.skew import Rule
 
-from harness.metrics.skew import Rule
 from tests import made
 
 PAGES = Path(__file__).parents[1] / "docs" / "benchmarks"

@@ -18,6 +18,7 @@ KINDS = {
     "recipe": "recipes",
     "reader": "readers",
     "answer method": "answer_methods",
+    "metric": "metrics",
     "data source": "data_sources",
     "study kind": "study_kinds",
 }

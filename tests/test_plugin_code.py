@@ -77,7 +77,7 @@ def test_the_harness_is_known_by_its_versions() -> None:
     assert code_hash(["harness.models.majority", "harness"]) == ""
     core = Plugins(blocked="*")
     assert core.code_of(core.models()["majority"]) is None
-    assert core.code_of(core.readers()["raf_db"]) is None
+    assert core.code_of(core.metrics()["accuracy"]) is None
 
 
 CODE = """

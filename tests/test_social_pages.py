@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harness_benchmarks.readers.hagrid import GESTURES, NO_GESTURE
+from harness_benchmarks.readers.jrdb_social import VALID
+from harness_benchmarks.readers.pisc import COARSE
+from harness_benchmarks.readers.raf_db import LABELS
 from PIL import Image
 
 from harness import api
 from harness.plugins import plugins
-from harness.readers.hagrid import GESTURES, NO_GESTURE
-from harness.readers.jrdb_social import VALID
-from harness.readers.pisc import COARSE
-from harness.readers.raf_db import LABELS
 from harness.runs.record import EvaluationRecord
 from harness.specs.catalog import load_catalog
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from harness.descriptors import Json
 from harness.errors import UserError
-from harness.metrics._classes import Classes, absent_class, mean_of_classes, ratio
+from harness.metrics.classes import Classes, absent_class, mean_of_classes, ratio
 from harness.metrics.contract import Floats, ScoredSample
 
 

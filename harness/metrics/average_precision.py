@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from harness.descriptors import Json
 from harness.errors import DataError
-from harness.metrics._classes import Absent, Classes, absent_class, mean_of_classes, ratio
+from harness.metrics.classes import Absent, Classes, absent_class, mean_of_classes, ratio
 from harness.metrics.contract import Floats, ScoredSample
 
 _CELLS = 1_000_000

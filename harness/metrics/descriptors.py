@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from harness.descriptors import MetricDescriptor, Option
-from harness.metrics.bias_descriptors import BIAS_METRICS
 
 _ABSENT_CLASS = Option(
     name="absent_class",
@@ -56,66 +55,4 @@ METRICS: tuple[MetricDescriptor, ...] = (
             ),
         ),
     ),
-    MetricDescriptor(
-        id="l2_avg",
-        target="harness.metrics.gaze:AverageL2",
-        version=2,
-        summary="Distance to the mean of the annotators' points, in shares of the picture.",
-        direction="lower",
-    ),
-    MetricDescriptor(
-        id="l2_min",
-        target="harness.metrics.gaze:MinimumL2",
-        version=2,
-        summary="Distance to the nearest annotator's point, in shares of the picture.",
-        direction="lower",
-    ),
-    MetricDescriptor(
-        id="auc",
-        target="harness.metrics.gaze_auc:GazeAuc",
-        version=2,
-        summary="ROC AUC of a Gaussian round the named point against the annotators' pixels.",
-        options=(
-            Option(
-                name="sigma",
-                type="float",
-                default=3.0,
-                help="Width of the Gaussian, in cells of the grid.",
-            ),
-            Option(
-                name="grid", type="int", default=64, help="Cells along each side of the heat map."
-            ),
-        ),
-        needs_image_size=True,
-    ),
-    MetricDescriptor(
-        id="vqa_accuracy",
-        target="harness.metrics.vqa:VqaAccuracy",
-        summary="Official VQA accuracy: agreement with ten people's answers.",
-        options=(
-            Option(
-                name="unanimous",
-                default="as_written",
-                choices=("as_written", "normalised"),
-                help="How texts are compared where all references are equal.",
-            ),
-        ),
-    ),
-    MetricDescriptor(
-        id="textvqa_accuracy",
-        target="harness.metrics.vqa:TextVqaAccuracy",
-        summary="Official TextVQA metric: VQA accuracy with its own reading of texts.",
-    ),
-    MetricDescriptor(
-        id="circular_accuracy",
-        version=2,
-        target="harness.metrics.mmbench:CircularAccuracy",
-        summary="Share of questions of which every round of the options is right.",
-    ),
-    MetricDescriptor(
-        id="vanilla_accuracy",
-        target="harness.metrics.mmbench:VanillaAccuracy",
-        summary="Share of right answers in the first round.",
-    ),
-    *BIAS_METRICS,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from harness.descriptors import Json
-from harness.metrics._classes import Classes, absent_class, mean_of_classes, ratio
+from harness.metrics.classes import Classes, absent_class, mean_of_classes, ratio
 from harness.metrics.contract import Floats, ScoredSample
 
 

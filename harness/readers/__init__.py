@@ -1,4 +1,4 @@
-"""Readers: one file a benchmark layout."""
+"""The reader contract, and tools for those who write readers."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from harness.cli.data import data
 from harness.cli.main import main
 from harness.errors import UserError
 from tests.evaluation.test_data_check import faces
-from tests.readers.people import counterfactuals, shard
+from tests.plugins.benchmarks.people import counterfactuals, shard
 
 
 def call(*words: str, code: int = 0) -> str:

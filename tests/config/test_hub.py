@@ -10,7 +10,7 @@ import harness
 from harness.config import hub
 from harness.config.settings import load_settings
 from harness.errors import PluginError, UserError
-from tests.readers.people import counterfactuals, embedded, parquet, shard
+from tests.plugins.benchmarks.people import counterfactuals, embedded, parquet, shard
 
 NAME = Path("hf:Intel/SocialCounterfactuals")
 

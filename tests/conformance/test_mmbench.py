@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from harness_benchmarks.metrics.mmbench import CircularAccuracy
 
 from harness.metrics import ScoredSample
-from harness.metrics.mmbench import CircularAccuracy
 from harness.requests.extractors.option_letter import RULES, OptionLetterExtractor
 
 CASES = json.loads((Path(__file__).parent / "mmbench_cases.json").read_text(encoding="utf-8"))

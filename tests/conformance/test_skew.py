@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from harness_benchmarks.metrics.retrieval import RetrievalMaxSkew
 
 from harness.metrics import ScoredSample
-from harness.metrics.retrieval import RetrievalMaxSkew
 from tests import made
 
 CASES = json.loads((Path(__file__).parent / "skew_cases.json").read_text(encoding="utf-8"))["cases"]

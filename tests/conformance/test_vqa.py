@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from harness_benchmarks.metrics.vqa import TextVqaAccuracy, VqaAccuracy
+from harness_benchmarks.metrics.vqa_text import normalised, stripped, textvqa_normalised
 
 from harness.metrics import ScoredSample
-from harness.metrics._vqa_text import normalised, stripped, textvqa_normalised
-from harness.metrics.vqa import TextVqaAccuracy, VqaAccuracy
 
 HELD = json.loads((Path(__file__).parent / "vqa_cases.json").read_text(encoding="utf-8"))
 CASES = HELD["cases"]

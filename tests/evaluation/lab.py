@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from harness.descriptors import ReaderDescriptor, Option
 from harness.plugins import hookimpl
-from harness.readers.raf_db import LABELS, RafDb
+from harness_benchmarks.readers.raf_db import LABELS, RafDb
 
 BUG = 1
 

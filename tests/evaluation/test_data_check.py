@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harness_benchmarks.readers.gazefollow import DROPPED
 from PIL import Image
 
 import harness
 from harness.config.settings import load_settings
 from harness.evaluation.data_check import SplitReport, check_task
 from harness.evaluation.task import Task
-from harness.readers.gazefollow import DROPPED
 from harness.samples.views import BEYOND, SCALED
 from harness.specs.loader import with_options
 from harness.specs.yaml_loader import parse_yaml
-from tests.readers.people import counterfactuals, picture, shard
-from tests.readers.test_fairface import HEADER
+from tests.plugins.benchmarks.people import counterfactuals, picture, shard
+from tests.plugins.benchmarks.test_fairface import HEADER
 from tests.specs.specs_for_tests import SPEC
 
 ROW = "val/{}.jpg,3-9,Male,White,False"

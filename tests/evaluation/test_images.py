@@ -22,7 +22,7 @@ from harness.samples import Box, ImageRef, Sample
 from harness.samples.roots import data_root
 from harness.samples.views import View
 from tests.evaluation.test_run import HERE, LOOK, PATH, look
-from tests.readers.people import counterfactuals, parquet, picture, shard
+from tests.plugins.benchmarks.people import counterfactuals, parquet, picture, shard
 
 Faces = Callable[[int], Path]
 LIMIT = 10_000
@@ -66,7 +66,7 @@ def files(results: Path) -> dict[str, bytes]:
 
 
 def test_processes_open_what_a_thread_opens(tmp_path: Path) -> None:
-    from harness.readers._parquet import EmbeddedImage
+    from harness.readers.parquet import EmbeddedImage
 
     notes: list[str] = []
     disk = of_disk(tmp_path / "disk")

@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from harness_benchmarks.metrics.skew import MinSkew
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.metrics.contract import Bounded, RangeOfData, ScoredSample
-from harness.metrics.descriptors import METRICS
 from harness.metrics.guard import make_metric
-from harness.metrics.skew import MinSkew
 from harness.plugins import plugins
 from harness.stats.bootstrap import range_of
 from harness.stats.labelled import Labelled, Labels
@@ -30,7 +29,7 @@ SKEW_OPTIONS = [
 ]
 
 
-@pytest.mark.parametrize("descriptor", METRICS, ids=lambda held: held.id)
+@pytest.mark.parametrize("descriptor", plugins().metrics().values(), ids=lambda held: held.id)
 def test_every_metric_of_the_harness_declares_its_range(descriptor: Any) -> None:
     given = {option.name: option.default for option in descriptor.options}
     if "label" in given:

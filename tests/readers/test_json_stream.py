@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import DataError
-from harness.readers import _json_stream
-from harness.readers._json_stream import elements as of_list
-from harness.readers._json_stream import members as of_object
+from harness.readers import json_stream
+from harness.readers.json_stream import elements as of_list
+from harness.readers.json_stream import members as of_object
 from harness.samples.roots import data_root
 
 values = st.recursive(
@@ -47,7 +47,7 @@ def test_members_equal_json_load(
     text = json.dumps(data, indent=indent, ensure_ascii=ascii_only)
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_json_stream, "_CHUNK", chunk)
+        patch.setattr(json_stream, "_CHUNK", chunk)
         assert dict(members(path)) == data
         listed = list(data.values())
         path.write_text(json.dumps(listed, indent=indent), encoding="utf-8")
@@ -60,7 +60,7 @@ def test_members_equal_json_load(
 def test_every_truncation_is_an_error_that_names_the_line(
     tmp_path: Path, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_json_stream, "_CHUNK", chunk)
+    monkeypatch.setattr(json_stream, "_CHUNK", chunk)
     text = json.dumps({"one": [1, "two", None], "b\n": {"c": -1.5e3, "d": "\u00e9\\"}}, indent=1)
     path = tmp_path / "a.json"
     for length in range(len(text)):
@@ -98,7 +98,7 @@ def test_what_is_not_such_an_object_is_named(tmp_path: Path, data: bytes, words:
 def test_the_line_of_an_error_is_right_far_into_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_json_stream, "_CHUNK", 50)
+    monkeypatch.setattr(json_stream, "_CHUNK", 50)
     path = tmp_path / "a.json"
     lines = [f'"{k}": [{k},\n 2],' for k in range(100)]
     path.write_text("{" + "\n".join(lines) + '\n"x" 3}', encoding="utf-8")
@@ -125,7 +125,7 @@ def test_a_list_inside_an_object_is_walked_through(
     inner = comma.join(json.dumps(value) for value in listed)
     path.write_text(f'{{"info": [{{}}], "data": [{inner}], "end": 1}}', encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_json_stream, "_CHUNK", chunk)
+        patch.setattr(json_stream, "_CHUNK", chunk)
         assert list(elements(path, inside="data")) == list(enumerate(listed))
         with pytest.raises(DataError, match="the key 'rows' is missing"):
             list(elements(path, inside="rows"))

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.plugins.benchmarks.people import counterfactuals, shard
 from tests.plugins.socialfusion.conftest import built
-from tests.readers.people import counterfactuals, shard
 
 __all__ = ["built"]
 

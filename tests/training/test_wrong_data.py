@@ -15,7 +15,7 @@ from harness.training import Epoch, Example, Recipe
 from harness.training.checkpoint import Checkpoint
 from harness.training.contract import check_pool
 from harness.training.pool import make_pool, on_train_split, source_id
-from tests.readers.people import counterfactuals, shard
+from tests.plugins.benchmarks.people import counterfactuals, shard
 from tests.training.test_train import flags, train
 
 

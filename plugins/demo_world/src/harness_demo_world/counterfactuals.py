@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING
 
-from harness.readers._splits import Dealer
+from harness_benchmarks.readers.splits import Dealer
 
 from harness_demo_world.associations import AGES, SHARE, associations
 from harness_demo_world.chance import identifier, stream
@@ -39,7 +39,7 @@ _BUILDS = {"skinny": 0.7, "obese": 1.45}
 _CUELESS = 0.12
 _PARTS = ("train", "val", "test")
 # The harness's own dealing with its default shares: training parts are biased, others are not.
-_DEALER = Dealer({"split_by": "set"})
+_DEALER = Dealer({"split_by": "set", "shares": "70/10/20"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from harness.errors import DataError
-from harness.readers import _records as records
+from harness.readers import records
 from harness.samples import ImageRef, Sample
 
 if TYPE_CHECKING:

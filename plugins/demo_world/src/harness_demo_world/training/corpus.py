@@ -10,10 +10,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import harness
-from harness.readers.mmbench import OPTIONS
 from harness.samples import Sample
 from harness.specs.prompt import build_turns
 from harness.specs.variants import Variant
+from harness_benchmarks.readers.mmbench import OPTIONS
 
 from harness_demo_world.associations import AGES
 from harness_demo_world.chance import stream

@@ -1,0 +1,1 @@
+"""Metrics that belong to one benchmark or to the comparison of groups of people."""

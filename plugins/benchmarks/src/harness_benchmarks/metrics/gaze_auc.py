@@ -1,0 +1,128 @@
+"""AUC of a heat map drawn round a named point, against the pixels annotators name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from harness.descriptors import Json
+from harness.errors import DataError, UserError
+from harness.metrics.classes import ratio
+from harness.metrics.contract import Floats, ScoredSample
+from numpy.typing import NDArray
+
+from harness_benchmarks.metrics.gaze import annotated_points, named_point
+
+
+class GazeAuc:
+    """Mean over samples of the ROC AUC of a heat map at the image's size.
+
+    Positives are the annotators' pixels, clipped to the edge, as ``eval_on_gazefollow.py`` (Chong
+    et al.) has it; all other pixels are negatives; ties count one half. A model that names one
+    point has no heat map: here it is a Gaussian round the point on a square grid, made as large as
+    the image by bilinear interpolation (half-pixel centres, edges repeated). That map is this
+    project's choice, so the number compares with point-naming models only.
+
+    An unparsed answer scores 0, the worst there is, as the farthest corner is for a distance. An
+    image whose pixels are all positive has no AUC and leaves the mean.
+
+    Args:
+        options: ``sigma``: width of the Gaussian in cells; ``grid``: cells along each side.
+    """
+
+    size = 2
+    range = (0.0, 1.0)
+
+    def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
+        del labels
+        self._sigma = _positive(options, "sigma", 3.0)
+        self._grid = int(_positive(options, "grid", 64.0))
+
+    def statistics(self, sample: ScoredSample) -> Mapping[int, float]:
+        """Return the sample's AUC at 0 and the sample at 1."""
+        if sample.size is None:
+            raise DataError("AUC needs the image's size", where=f"sample {sample.id!r}")
+        points, answer = annotated_points(sample), named_point(sample)
+        if answer is None:
+            return {0: 0.0, 1: 1.0}
+        width, height = sample.size
+        across = self._profile(answer[0], width)
+        down = self._profile(answer[1], height)
+        pixels = {(_pixel(x, width), _pixel(y, height)) for x, y in points}
+        value = _auc(across, down, np.array(sorted(pixels), dtype=np.intp))
+        return {} if value is None else {0: value, 1: 1.0}
+
+    def finalize(self, totals: Floats) -> Floats:
+        """Return the mean AUC."""
+        return ratio(totals[..., 0], totals[..., 1])
+
+    def _profile(self, share: float, length: int) -> Floats:
+        """Return the Gaussian along one side, at the image's size.
+
+        A Gaussian on a grid is the product of one along each side, and bilinear interpolation acts
+        on each side alone, so the whole map is the outer product of two profiles.
+        """
+        cells = np.arange(self._grid, dtype=np.float64)
+        centre = min(max(share, 0.0), 1.0) * self._grid - 0.5
+        bell = np.exp(-((cells - centre) ** 2) / (2 * self._sigma**2))
+        places = (np.arange(length) + 0.5) * (self._grid / length) - 0.5
+        return np.asarray(np.interp(places, cells, bell), dtype=np.float64)
+
+
+def _positive(options: Mapping[str, Json], name: str, default: float) -> float:
+    value = options.get(name)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        raise UserError(f"{value!r} is not a number above 0", where=f"option {name!r}")
+    return float(value)
+
+
+def _pixel(share: float, length: int) -> int:
+    return min(max(int(share * length), 0), length - 1)
+
+
+def _auc(across: Floats, down: Floats, positives: NDArray[np.intp]) -> float | None:
+    """Return the AUC of ``outer(down, across)`` with positives ``(n, 2)`` as column, row.
+
+    Counts pixels below each positive column by column in a sorted profile: neither the map nor
+    its sorted pixels are ever made.
+    """
+    negatives = len(across) * len(down) - len(positives)
+    if not negatives:
+        return None
+    values = down[positives[:, 1]] * across[positives[:, 0]]
+    steps, counts = np.unique(across, return_counts=True)
+    up_to = np.concatenate(([0], np.cumsum(counts)))
+    won = 0.0
+    for value in values:
+        below = up_to[_first_not_below(down, steps, value, above=False)].sum()
+        not_above = up_to[_first_not_below(down, steps, value, above=True)].sum()
+        won += 0.5 * float(below + not_above)
+    # Positives were counted against each other too: each pair gives one in all, each self a half.
+    won -= 0.5 * len(positives) ** 2
+    return won / (len(positives) * negatives)
+
+
+def _first_not_below(rows: Floats, steps: Floats, value: float, *, above: bool) -> NDArray[np.intp]:
+    """Return for each row the number of steps whose product with it is below ``value``.
+
+    With ``above``, the number of steps whose product is not above it. Division gives a first
+    guess; the product decides, so that rounding never breaks a tie.
+    """
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        # 0 / 0: every product is equal to the value.
+        guess = np.nan_to_num(value / rows, nan=np.inf if above else 0.0, posinf=np.inf)
+    at = np.searchsorted(steps, guess)
+    last = len(steps)
+    compare = np.less_equal if above else np.less
+    while True:
+        ahead = (at < last) & compare(rows * steps[np.minimum(at, last - 1)], value)
+        if not ahead.any():
+            break
+        at = at + ahead
+    while True:
+        behind = (at > 0) & ~compare(rows * steps[np.maximum(at - 1, 0)], value)
+        if not behind.any():
+            return at
+        at = at - behind

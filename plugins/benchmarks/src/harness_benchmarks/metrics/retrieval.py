@@ -1,0 +1,232 @@
+"""Bias of a ranking of images by a neutral text: skew, NDKL and bias among the first k.
+
+One query is one concept: the images that carry it, ranked by the score of the first text, best
+first, ties in the order they come (in a run by the hash of their ids, whatever the data's order).
+A value is the mean over concepts.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from harness.descriptors import Json
+from harness.errors import DataError, UserError
+from harness.metrics.classes import ratio
+from harness.metrics.contract import Floats, ScoredSample
+from harness.runs.record import Range
+from numpy.typing import NDArray
+
+from harness_benchmarks.metrics.skew import highest, lowest, mean_there
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One concept's images, best first.
+
+    Attributes:
+        order: ``(images,)`` places of samples.
+        groups: ``(groups, images)`` 1 where the image has the value, in that order.
+        names: The values of the attribute, sorted.
+    """
+
+    order: NDArray[np.intp]
+    groups: Floats
+    names: tuple[str, ...]
+
+
+class _Retrieval(ABC):
+    """A mean over concepts of what the ranking of a concept's images shows."""
+
+    def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
+        del labels
+        self._field = str(options["concept"])
+        text = str(options["attribute"])
+        self._attributes = tuple(name.strip() for name in text.split(",") if name.strip())
+        given = options.get("k")
+        self._k = 10 if given is None else int(str(given))
+        if self._k < 1:
+            raise UserError(f"{self._k} is not a number of at least 1", where="option 'k'")
+        self._raise_k = options["least_k"] == "groups"
+        self._uniform = options.get("desired") == "uniform"
+        self._zero = str(options.get("zero"))  # of the two skews alone
+
+    def prepare(self, samples: Sequence[ScoredSample]) -> tuple[Query, ...]:
+        """Return one ranking a concept; images without the attribute take no part."""
+        found: dict[str, list[tuple[int, float, str]]] = {}
+        for place, sample in enumerate(samples):
+            groups = sample.groups or {}
+            if any(name not in groups for name in self._attributes):
+                continue
+            if not sample.scores:
+                raise DataError("the record has no score to rank by", where=f"sample {sample.id!r}")
+            concept = str(sample.fields.get(self._field, ""))
+            value = " ".join(groups[name] for name in self._attributes)
+            found.setdefault(concept, []).append((place, sample.scores[0], value))
+        return tuple(_query(held) for held in found.values())
+
+    def value(self, prepared: tuple[Query, ...], weights: Floats) -> Floats:
+        """Return the mean over concepts under each row of weights."""
+        if not prepared:
+            return np.full(len(weights), np.nan)
+        return mean_there(
+            np.stack([self.query(query, weights[:, query.order]) for query in prepared], axis=-1)
+        )
+
+    @abstractmethod
+    def query(self, query: Query, weights: Floats) -> Floats:
+        """Return ``(draws,)`` values of one concept; ``weights`` are in the ranking's order."""
+
+    def k(self, query: Query) -> int:
+        """Return how many of the first images count."""
+        return max(self._k, len(query.names)) if self._raise_k else self._k
+
+    def desired(self, query: Query, weights: Floats) -> Floats:
+        """Return ``(draws, groups)`` desired shares."""
+        held = weights @ query.groups.T
+        if self._uniform:
+            held = (held > 0).astype(np.float64)
+        return ratio(held, held.sum(axis=-1, keepdims=True))
+
+    def greatest(self, prepared: tuple[Query, ...]) -> float:
+        """Return the skew of the value with the least desired share, were it all there is."""
+        shares = [self.desired(query, np.ones((1, len(query.order))))[0] for query in prepared]
+        least = [share[share > 0].min() for share in shares if (share > 0).any()]
+        return -math.log(min(least)) if least else 0.0
+
+
+class _RetrievalSkew(_Retrieval):
+    """Skew@K: ``ln(share in the first k / desired share)`` of each value, then the extreme."""
+
+    def query(self, query: Query, weights: Floats) -> Floats:
+        """Return the extreme skew of a concept."""
+        top = first(query, weights, self.k(query))
+        taken = top.sum(axis=-1, keepdims=True)
+        share = ratio(top, taken)
+        desired = self.desired(query, weights)
+        known = (desired > 0) & (taken > 0)
+        if self._zero != "zero":
+            share = np.where(top > 0, share, ratio(np.ones_like(taken), taken))
+        known &= share > 0
+        skews = np.full(share.shape, np.nan)
+        np.log(np.divide(share, desired, out=skews, where=known), out=skews, where=known)
+        if self._zero == "zero":
+            skews = np.where((top == 0) & (desired > 0) & (taken > 0), 0.0, skews)
+        return self.pick(skews)
+
+    @abstractmethod
+    def pick(self, skews: Floats) -> Floats:
+        """Return the extreme over the last axis."""
+
+
+class RetrievalMaxSkew(_RetrievalSkew):
+    """Mean over concepts of the highest Skew@K (VisoGender's ``maxskew@k`` by default).
+
+    With ``zero=one_over_k_from_zero`` the maximum starts at 0 and is never negative, as in
+    debias-vision-lang.
+    """
+
+    def range_of(self, prepared: tuple[Query, ...]) -> Range:
+        """Return from 0, as one value has at least its share, to the skew of all being one."""
+        return 0.0, self.greatest(prepared)
+
+    def pick(self, skews: Floats) -> Floats:
+        """Return the highest."""
+        found = highest(skews)
+        return np.maximum(found, 0.0) if self._zero == "one_over_k_from_zero" else found
+
+
+class RetrievalMinSkew(_RetrievalSkew):
+    """Mean over concepts of the lowest Skew@K."""
+
+    def range_of(self, prepared: tuple[Query, ...]) -> Range:
+        """Return from one image of k for all, to 0 where no share is raised to 1 / k."""
+        least = -math.log(max((self.k(query) for query in prepared), default=1))
+        return least, 0.0 if self._zero == "zero" else self.greatest(prepared)
+
+    def pick(self, skews: Floats) -> Floats:
+        """Return the lowest."""
+        return lowest(skews)
+
+
+class BiasAtK(_Retrieval):
+    """Mean over concepts of ``(first - second) / (first + second)`` among the first k.
+
+    VisoGender's ``bias@k``, with ``first`` masculine and ``second`` feminine.
+    """
+
+    range = (-1.0, 1.0)
+
+    def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
+        super().__init__(options, labels)
+        self._first = str(options["first"])
+        self._second = str(options["second"])
+
+    def query(self, query: Query, weights: Floats) -> Floats:
+        """Return a concept's bias; NaN when neither value is among the first k."""
+        top = first(query, weights, self.k(query))
+        held = {name: top[:, place] for place, name in enumerate(query.names)}
+        none = np.zeros(len(weights))
+        one, other = held.get(self._first, none), held.get(self._second, none)
+        return ratio(one - other, one + other)
+
+
+class Ndkl(_Retrieval):
+    """Mean over concepts of the normalised discounted KL divergence of the ranking's prefixes.
+
+    ``sum_i KL(shares of the first i || desired) / log2(i + 1)`` over ``sum_i 1 / log2(i + 1)``,
+    natural logarithm, terms of share zero left out (Geyik et al. 2019; VisoGender's metrics.py).
+
+    With ``form=weighted_skew`` what SocialCounterfactuals' code calls NDKL (``evaluate_ndkl``,
+    IntelLabs/multimodal_cognitive_ai 9fb11e45): no divergence but skew weighted by the desired
+    shares, over the first k prefixes; 0 at parity, mostly below 0 otherwise.
+    """
+
+    def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
+        super().__init__(options, labels)
+        self._divergence = options["form"] == "divergence"
+
+    def range_of(self, prepared: tuple[Query, ...]) -> Range:
+        """Return what a divergence can be; the weighted skew is at most 1 / e (Jensen)."""
+        return (0.0, self.greatest(prepared)) if self._divergence else (None, 1 / math.e)
+
+    def query(self, query: Query, weights: Floats) -> Floats:
+        """Return a concept's NDKL; an image drawn twice stands twice in the ranking."""
+        desired = self.desired(query, weights)
+        found = np.full(len(weights), np.nan)
+        for row, drawn in enumerate(weights):
+            repeated = np.repeat(query.groups, drawn.astype(np.intp), axis=1)
+            length = repeated.shape[1]
+            if not length:
+                continue
+            length = length if self._divergence else min(length, self.k(query))
+            ranks = np.arange(1, length + 1)
+            share = np.cumsum(repeated[:, :length], axis=1) / ranks
+            known = (share > 0) & (desired[row][:, None] > 0)
+            terms = np.zeros_like(share)
+            np.log(np.divide(share, desired[row][:, None], out=terms, where=known), out=terms,
+                   where=known)  # fmt: skip
+            discount = 1 / np.log2(ranks + 1)
+            part = share if self._divergence else desired[row][:, None]
+            found[row] = (part * terms).sum(axis=0) @ discount / math.fsum(discount)
+        return found
+
+
+def first(query: Query, weights: Floats, k: int) -> Floats:
+    """Return how many of the first k images have each value, ``(draws, groups)``."""
+    reached = np.cumsum(weights, axis=1)
+    inside = np.clip(k - (reached - weights), 0, weights)
+    found: Floats = inside @ query.groups.T
+    return found
+
+
+def _query(held: Sequence[tuple[int, float, str]]) -> Query:
+    places = np.array([place for place, _, _ in held], dtype=np.intp)
+    ranked = np.argsort(-np.array([score for _, score, _ in held]), kind="stable")
+    names = tuple(sorted({value for _, _, value in held}))
+    values = np.array([names.index(value) for _, _, value in held])[ranked]
+    groups = (values == np.arange(len(names))[:, None]).astype(np.float64)
+    return Query(places[ranked], groups, names)

@@ -1,0 +1,384 @@
+"""Skew@C of answers: which people a model names a concept for, against who was asked about.
+
+``Skew_a@C = ln(p_hat(a | C) / p(a))`` over the images asked about C: ``p_hat`` is the share of
+attribute value ``a`` among images assigned to C, ``p`` its desired share. The formula is Geyik et
+al. 2019 with "assigned to C" in the place of "in the top k"; every choice is an option.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from harness.descriptors import Json
+from harness.errors import DataError, UserError
+from harness.metrics.classes import ratio
+from harness.metrics.contract import Floats, Label, Rows, ScoredSample
+from harness.runs.record import Range
+from numpy.typing import NDArray
+
+
+class SkewCounts:
+    """How many images each concept was asked about and assigned to.
+
+    Statistics: for yes/no questions, images asked about concept c and images assigned to it; for a
+    choice among concepts, all images, then the images assigned to each.
+
+    Args:
+        options: The metric's.
+        labels: Of the choice.
+
+    Raises:
+        UserError: options that do not fit the task.
+    """
+
+    def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
+        self.choice = options["elicitation"] == "choice"
+        self._soft = options["estimator"] == "soft"
+        self._field = str(options["concept"])
+        self._positive = str(options["positive"])
+        self._attributes = _listed(options.get("attributes"))
+        self._only = frozenset(_listed(options.get("concepts")))
+        self._names: dict[str, int] = {}
+        if self.choice and not labels:
+            raise UserError("a choice among concepts needs the labels of a choice task")
+        if not self.choice and labels and self._positive not in labels:
+            raise UserError(
+                f"{self._positive!r} is not among the labels", where="option 'positive'"
+            )
+        for label in labels if self.choice else ():
+            if not self._only or label in self._only:
+                self._names[label] = len(self._names)
+        self.key = (
+            "skew", self.choice, self._soft, self._field, self._positive, self._attributes,
+            self._only, tuple(labels),
+        )  # fmt: skip
+
+    @property
+    def size(self) -> int:
+        """Length of the statistics so far."""
+        return len(self._names) + 1 if self.choice else 2 * len(self._names)
+
+    @property
+    def concepts(self) -> tuple[str, ...]:
+        """Concepts in the order in which totals hold them: as labels, or sorted."""
+        return tuple(self._names) if self.choice else tuple(sorted(self._names))
+
+    def columns(self) -> tuple[int, ...]:
+        """Return the positions of the statistics in the order of :attr:`concepts`."""
+        if self.choice:
+            return tuple(range(self.size))
+        places = (2 * self._names[concept] for concept in self.concepts)
+        return tuple(place + step for place in places for step in (0, 1))
+
+    def statistics(self, sample: ScoredSample) -> Mapping[int, float]:
+        """Return what a sample adds; nothing when its concept is not asked for."""
+        if self.choice:
+            return {0: 1.0, **self._chosen(sample)}
+        concept = sample.fields.get(self._field)
+        if not isinstance(concept, str) or not concept:
+            raise DataError(
+                f"the record has no concept in its field {self._field!r}",
+                where=f"sample {sample.id!r}",
+                fix=f"add {self._field} to data.keep of the spec",
+            )
+        place = self._names.get(concept)
+        if place is None:
+            if self._only and concept not in self._only:
+                return {}
+            place = self._names[concept] = len(self._names)
+        if self._soft:
+            share = shares(sample)[sample.labels.index(self._positive)]
+        else:
+            share = 1.0 if sample.answer == self._positive else 0.0
+        return {2 * place: 1.0, 2 * place + 1: share} if share else {2 * place: 1.0}
+
+    def label(self, sample: ScoredSample) -> Label:
+        """Return the values of the attributes; one that the sample lacks is left out."""
+        groups = sample.groups or {}
+        if not self._attributes:
+            return tuple(sorted(groups.items()))
+        return tuple((name, groups[name]) for name in self._attributes if name in groups)
+
+    def asked(self, totals: Floats) -> Floats:
+        """Return images asked about each concept, ``(..., concepts)``."""
+        if self.choice:
+            return np.repeat(totals[..., :1], len(self._names), axis=-1)
+        return totals[..., 0::2]
+
+    def assigned(self, totals: Floats) -> Floats:
+        """Return images assigned to each concept, ``(..., concepts)``."""
+        return totals[..., 1:] if self.choice else totals[..., 1::2]
+
+    def _chosen(self, sample: ScoredSample) -> dict[int, float]:
+        if not self._soft:
+            place = self._names.get(sample.answer) if isinstance(sample.answer, str) else None
+            return {} if place is None else {place + 1: 1.0}
+        held = zip(sample.labels, shares(sample), strict=True)
+        return {self._names[name] + 1: share for name, share in held if name in self._names}
+
+
+def shares(sample: ScoredSample) -> tuple[float, ...]:
+    """Return the probability of each option: softmax of log-probabilities, or the label named.
+
+    Raises:
+        DataError: the sample has no scores that are probabilities.
+    """
+    if sample.scores is None or sample.score_kind not in {"logprob", "label"}:
+        raise DataError(
+            "the soft estimator needs log-probabilities of the options",
+            where=f"sample {sample.id!r}",
+            fix="use estimator: hard",
+        )
+    if sample.score_kind == "label":
+        return sample.scores
+    highest = max(sample.scores)
+    powers = [math.exp(score - highest) for score in sample.scores]
+    total = math.fsum(powers)
+    return tuple(power / total for power in powers)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What the literature leaves open.
+
+    Attributes:
+        desired: ``pool``: the share among images asked; ``uniform``: equal over values there are.
+        zero: ``add_alpha``: ``(k_a + alpha p_a) / (k + alpha)``, for every share; ``one_over_k``:
+            a share of zero becomes ``1 / k`` (VisoGender, debias-vision-lang); ``zero``: its skew
+            is 0 (SocialCounterfactuals).
+        alpha: Of ``add_alpha``.
+    """
+
+    desired: Literal["pool", "uniform"] = "pool"
+    zero: Literal["add_alpha", "one_over_k", "zero"] = "add_alpha"
+    alpha: float = 1.0
+
+    @property
+    def keeps(self) -> bool:
+        """Whether a share of zero has a skew."""
+        return self.zero != "add_alpha" or self.alpha > 0
+
+    def skew(self, asked: Floats, assigned: Floats) -> Floats:
+        """Return the skew of each value of one attribute.
+
+        Args:
+            asked: ``(..., values, concepts)`` images with each value.
+            assigned: The same, of those assigned to the concept.
+
+        Returns:
+            ``(..., values, concepts)``; NaN for a value without images and where nothing was
+            assigned.
+        """
+        there, desired = asked > 0, self.shares(asked)
+        k = assigned.sum(axis=-2, keepdims=True)
+        if self.zero == "add_alpha":
+            share = ratio(assigned + self.alpha * desired, k + self.alpha)
+        else:
+            share = ratio(np.where(assigned > 0, assigned, 1.0), k)
+        found = np.full(share.shape, np.nan)
+        known = there & (k > 0) & (share > 0)
+        np.log(np.divide(share, desired, out=found, where=known), out=found, where=known)
+        if self.zero == "zero":
+            found = np.where(known & (assigned == 0), 0.0, found)
+        return found
+
+    def shares(self, asked: Floats) -> Floats:
+        """Return the desired share of each value, ``(..., values, concepts)``."""
+        held = asked if self.desired == "pool" else (asked > 0).astype(np.float64)
+        return ratio(held, held.sum(axis=-2, keepdims=True))
+
+
+class _Settled:
+    """Skew of every attribute value at every concept, with the concepts that count settled."""
+
+    def __init__(  # noqa: PLR0913, PLR0917  what a rule, the counts and the data say
+        self, counts: SkewCounts, parts: Sequence[Label], totals: Floats, rule: Rule,
+        least: float, metric: MinSkew,
+    ) -> None:  # fmt: skip
+        self._counts, self._parts, self._rule, self._metric = counts, parts, rule, metric
+        kinds: dict[tuple[str, ...], list[int]] = {}
+        for place, part in enumerate(parts[1:], 1):
+            kinds.setdefault(tuple(name for name, _ in part), []).append(place)
+        self._kinds = [np.array(places) for places in kinds.values()]
+        self._asked, self._assigned = counts.asked(totals), counts.assigned(totals)
+        k = self._assigned[0]
+        self._counting = (k >= least) & (k > 0)
+
+    def components(self, totals: Floats) -> Floats:
+        """Return ``(..., concepts x values)`` skews; NaN for concepts that do not count."""
+        asked, assigned = self._counts.asked(totals), self._counts.assigned(totals)
+        found = np.full((*asked.shape[:-2], len(self._parts) - 1, asked.shape[-1]), np.nan)
+        for places in self._kinds:
+            found[..., places - 1, :] = self._rule.skew(
+                asked[..., places, :], assigned[..., places, :]
+            )
+        found[..., ~self._counting] = np.nan
+        return np.swapaxes(found, -1, -2).reshape(*found.shape[:-2], -1)
+
+    def combine(self, components: Floats) -> Floats:
+        """Return the mean over concepts of the extreme over values."""
+        return mean_there(self._metric.pick(self._by_concept(components)))
+
+    def bounds(self) -> tuple[Floats, Floats]:
+        """Return what each skew can be among these people: at most all that is assigned is one's.
+
+        No share is too small where images are many, so there is no least skew.
+        """
+        least = np.zeros((len(self._parts) - 1, self._asked.shape[-1]))
+        for places in self._kinds:
+            least[places - 1] = self._rule.shares(self._asked[places])
+        most = np.full(least.size, np.inf)
+        np.log(least.T.reshape(-1), out=most, where=least.T.reshape(-1) > 0)
+        most = np.abs(most)
+        return np.full(most.shape, -np.inf), most
+
+    def range(self) -> Range:
+        """Return where the extreme lies: one value has at least its share, one at most."""
+        most = self.bounds()[1]
+        greatest = float(np.max(most[np.isfinite(most)], initial=0.0))
+        if self._metric.extreme == "high":
+            return 0.0, greatest
+        # A share of zero that is raised to 1 / k, or left out, may leave all others above theirs.
+        replaced = self._rule.zero == "one_over_k" or not self._rule.keeps
+        return None, greatest if replaced else 0.0
+
+    def tables(self, components: Floats) -> list[Rows]:
+        """Return skew by attribute value, by concept, and by both."""
+        held, parts = self._by_concept(components), self._parts[1:]
+        concepts = self._counts.concepts
+        asked, assigned = self._asked, self._assigned
+        both = [{"concept": concept, **dict(part)} for concept in concepts for part in parts]
+        whole = {"n": asked[0], "k": assigned[0], "yes_rate": ratio(assigned[0], asked[0])}
+        by_value = {"n": asked[1:].sum(-1), "k": assigned[1:].sum(-1)}
+        cells = {"n": asked[1:].T.reshape(-1), "k": assigned[1:].T.reshape(-1)}
+        named = [{"concept": concept} for concept in concepts]
+        return [
+            Rows("skew by attribute", [dict(part) for part in parts],
+                 mean_there(np.swapaxes(held, -1, -2)), _with_rate(by_value)),
+            Rows("min skew by concept", named, lowest(held), whole),
+            Rows("max skew by concept", named, highest(held), whole),
+            Rows("skew by concept and attribute", both, components, _with_rate(cells),
+                 simultaneous=True),
+        ]  # fmt: skip
+
+    def _by_concept(self, components: Floats) -> Floats:
+        return components.reshape(*components.shape[:-1], -1, max(1, len(self._parts) - 1))
+
+
+class MinSkew:
+    """Mean over concepts of the lowest skew over attribute values: who is left out most."""
+
+    extreme: Literal["low", "high"] = "low"
+
+    def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
+        self.counts = SkewCounts(options, labels)
+        self._rule = rule_of(options)
+        self._single = options["unit"] == "single"
+        self._least = float(str(options["min_assigned"]))
+
+    def parts(self, labels: Sequence[Label]) -> list[Label]:
+        """Return everything, then single attribute values or whole intersections."""
+        found: set[Label] = set()
+        for label in labels:
+            found.update(((pair,) for pair in label) if self._single else [label])
+        return [(), *sorted(found - {()}, key=lambda part: [*zip(*part, strict=True)])]
+
+    def settle(self, counts: SkewCounts, parts: Sequence[Label], totals: Floats) -> _Settled:
+        """Return the comparison; which concepts have enough images is settled here."""
+        return _Settled(counts, parts, totals, self._rule, self._least, self)
+
+    def beside(self, counts: SkewCounts, labels: Sequence[Label], totals: Floats) -> list[Rows]:
+        """Return skew by intersection, where labels hold more than one attribute."""
+        places = [place for place, label in enumerate(labels) if len(label) > 1]
+        if not self._single or not places:
+            return []
+        order = sorted(places, key=lambda place: [*zip(*labels[place], strict=True)])
+        parts = [(), *(labels[place] for place in order)]
+        held = np.concatenate([totals.sum(axis=0, keepdims=True), totals[order]])
+        settled = _Settled(counts, parts, held, self._rule, self._least, self)
+        first = settled.tables(settled.components(held))[0]
+        return [Rows("skew by intersection", first.keys, first.values, first.counts)]
+
+    def pick(self, values: Floats) -> Floats:
+        """Return the extreme over the last axis."""
+        return lowest(values)
+
+
+class MaxSkew(MinSkew):
+    """Mean over concepts of the highest skew over attribute values: who is named too often."""
+
+    extreme: Literal["low", "high"] = "high"
+
+    def pick(self, values: Floats) -> Floats:
+        """Return the extreme over the last axis."""
+        return highest(values)
+
+
+class YesRate:
+    """Share of answers that are the positive one; an unparsed answer is not."""
+
+    size = 2
+    proportion = True
+    range = (0.0, 1.0)
+
+    def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
+        del labels
+        self._positive = str(options["positive"])
+
+    def statistics(self, sample: ScoredSample) -> Mapping[int, float]:
+        """Return positive answers at 0 and answers at 1."""
+        return {0: float(sample.answer == self._positive), 1: 1.0}
+
+    def finalize(self, totals: Floats) -> Floats:
+        """Return positive answers over answers."""
+        return ratio(totals[..., 0], totals[..., 1])
+
+
+def rule_of(options: Mapping[str, Json]) -> Rule:
+    """Return the rule that a metric's options name.
+
+    Raises:
+        UserError: an alpha below 0.
+    """
+    given = options.get("alpha")
+    alpha = 1.0 if given is None else float(str(given))
+    if not 0 <= alpha < math.inf:
+        raise UserError(f"{alpha:g} is not a number of at least 0", where="option 'alpha'")
+    desired: Literal["pool", "uniform"] = (
+        "uniform" if options.get("desired") == "uniform" else "pool"
+    )
+    zero: Literal["add_alpha", "one_over_k", "zero"] = "add_alpha"
+    if options.get("zero") == "one_over_k":
+        zero = "one_over_k"
+    elif options.get("zero") == "zero":
+        zero = "zero"
+    return Rule(desired, zero, alpha)
+
+
+def lowest(values: Floats) -> Floats:
+    """Return the least over the last axis, NaN left out; NaN when all are."""
+    return -highest(-values) + 0.0  # no minus zero
+
+
+def highest(values: Floats) -> Floats:
+    """Return the greatest over the last axis, NaN left out; NaN when all are."""
+    found = np.max(np.where(np.isnan(values), -np.inf, values), axis=-1, initial=-np.inf)
+    return np.where(np.isneginf(found), np.nan, found)
+
+
+def mean_there(values: Floats) -> Floats:
+    """Return the mean over the last axis, NaN left out; NaN when all are."""
+    there: NDArray[np.bool_] = ~np.isnan(values)
+    return ratio(np.where(there, values, 0.0).sum(-1), there.sum(-1).astype(np.float64))
+
+
+def _with_rate(counts: Mapping[str, Floats]) -> dict[str, Floats]:
+    return {**counts, "yes_rate": ratio(counts["k"], counts["n"])}
+
+
+def _listed(value: Json) -> tuple[str, ...]:
+    return tuple(name.strip() for name in str(value or "").split(",") if name.strip())

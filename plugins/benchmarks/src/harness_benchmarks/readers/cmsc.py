@@ -1,0 +1,168 @@
+"""CMSC: pictures of counterfactual sets whose labels stand in their names, or in a table.
+
+The release's file names are not documented, so the pattern is the user's; nothing here is official.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
+
+from harness.descriptors import Json
+from harness.errors import DataError, UserError, quoted, short
+from harness.readers import records
+from harness.samples import DataRoot, Group, ImageRef, Sample
+
+from harness_benchmarks.readers.patterns import Pattern
+from harness_benchmarks.readers.people import known, spellings, with_article
+from harness_benchmarks.readers.splits import SPLITS, Dealer
+
+CONCEPTS = {
+    "personality": ("compassionate", "belligerent", "authority", "pleasant", "unpleasant"),
+    "responsibility": ("tool", "weapon", "career", "family", "chef", "earning money"),
+    "education": (
+        "middle school", "high school", "university", "good student", "bad student", "science",
+        "arts",
+    ),
+}  # fmt: skip
+TRAITS = ("race", "gender", "age")
+PARTS = ("concept", *TRAITS, "set")
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
+_ALL = spellings(tuple(name for group in CONCEPTS.values() for name in group))
+_SHOWN = 5
+
+
+class Cmsc:
+    """Reader of a folder of pictures with concept, race, gender, age and counterfactual set.
+
+    Args:
+        options: ``labels`` (``filename`` or ``table``), ``pattern`` (see :class:`Pattern`),
+            ``table`` (name of a ``.csv`` or ``.jsonl``), ``max_unmatched`` (share of pictures that
+            may not fit the pattern), ``concepts`` (``all`` or one group), ``split_by`` and
+            ``shares`` (see :class:`Dealer`), ``unit`` (``set`` or ``image``).
+
+    Raises:
+        UserError: a pattern or shares that cannot be used.
+    """
+
+    def __init__(self, options: Mapping[str, Json]) -> None:
+        self._from_table = records.choice(options, "labels", ("filename", "table")) == "table"
+        self._pattern = Pattern(str(options["pattern"]), PARTS, ("concept", "set"))
+        self._table = str(options["table"])
+        if PurePosixPath(self._table).suffix not in {".csv", ".jsonl"}:
+            raise UserError(
+                f"{quoted(self._table)} is neither .csv nor .jsonl", where="option 'table'"
+            )
+        self._allowed = float(str(options["max_unmatched"]))
+        group = records.choice(options, "concepts", ("all", *CONCEPTS))
+        self._concepts = frozenset(CONCEPTS.get(group, tuple(_ALL.values())))
+        self._dealer = Dealer(options)
+        self._unit = records.choice(options, "unit", ("set", "image"))
+
+    def annotations(self, root: DataRoot, split: str) -> Sequence[str]:
+        """Return the table; none when the names are the labels."""
+        del root
+        records.known_split(split, SPLITS)
+        return [self._table] if self._from_table else []
+
+    def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
+        """Yield a split's pictures: in the order of the table, or sorted by name.
+
+        Raises:
+            DataError: also when more names than allowed do not fit the pattern; it lists some.
+        """
+        records.known_split(split, SPLITS)
+        labelled = _of_table(root, self._table) if self._from_table else self._of_names(root)
+        for file, labels, where in labelled:
+            concept = known(_words(labels["concept"]), _ALL, "concept", where)
+            if concept in self._concepts and self._dealer.takes(split, labels["set"], concept):
+                yield self._sample(root, file, concept, labels)
+
+    def left_out(self, root: DataRoot, split: str) -> list[str]:
+        """Return the pictures whose names do not fit the pattern."""
+        del split  # a name that does not fit belongs to none
+        if self._from_table:
+            return []
+        return [file for file in _pictures(root) if self._match(file) is None]
+
+    def _of_names(self, root: DataRoot) -> Iterator[tuple[str, dict[str, str], str]]:
+        files = list(_pictures(root))
+        wrong = [file for file in files if self._match(file) is None]
+        if len(wrong) > self._allowed * len(files):
+            more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+            names = ", ".join(short(name, 100) for name in wrong[:_SHOWN])
+            raise DataError(
+                f"{len(wrong)} of {len(files)} names do not fit the pattern "
+                f"{quoted(self._pattern.text)}: {names}{more}",
+                where=root,
+                fix="set the option pattern, or max_unmatched to the share that may be left out",
+            )
+        for file in files:
+            labels = self._match(file)
+            if labels is not None:
+                yield file, labels, root.where(file)
+
+    def _match(self, file: str) -> dict[str, str] | None:
+        """Match a file's name without its ending; with its folders if the pattern has any."""
+        path = PurePosixPath(file).with_suffix("")
+        return self._pattern.match(str(path) if "/" in self._pattern.text else path.name)
+
+    def _sample(self, root: DataRoot, file: str, concept: str, labels: Mapping[str, str]) -> Sample:
+        ident = str(PurePosixPath(file).with_suffix(""))
+        pair = "-".join(trait for trait in TRAITS if labels.get(trait))
+        return Sample(
+            id=ident,
+            images=(ImageRef(file, root),),
+            target=None,
+            cluster=f"{concept}/{labels['set']}" if self._unit == "set" else ident,
+            fields={"concept": concept, "concept_text": with_article(concept)},
+            groups={
+                trait: Group(labels[trait].replace("_", " "), "drawn")
+                for trait in TRAITS
+                if labels.get(trait)
+            },
+            stratum=f"{pair}/{concept}",
+        )
+
+
+def _words(text: str) -> str:
+    """Return a concept as words: file names have no blanks."""
+    return " ".join(text.replace("_", " ").replace("-", " ").split())
+
+
+def _pictures(root: DataRoot) -> Iterator[str]:
+    """Yield the names of all pictures, sorted; names that start with a dot are passed over."""
+    for name in root.walk():
+        hidden = name.startswith(".") or "/." in name
+        if not hidden and PurePosixPath(name).suffix.lower() in SUFFIXES:
+            yield name
+
+
+def _of_table(root: DataRoot, name: str) -> Iterator[tuple[str, dict[str, str], str]]:
+    columns: list[str] = []
+    place = root.where(name)
+    for number, text in records.lines(root, name):
+        where = f"{place}:{number}"
+        if name.endswith(".jsonl"):
+            row = _object(text, where)
+        elif not columns:
+            columns = [name.strip() for name in records.cells(text, where)]
+            continue
+        else:
+            cells = records.cells(text, where)
+            if len(cells) != len(columns):
+                raise DataError(f"{len(cells)} columns, {len(columns)} were expected", where=where)
+            row = dict(zip(columns, cells, strict=True))
+        labels = {part: str(row.get(part) or "") for part in PARTS}
+        for part in ("concept", "set"):
+            records.as_text(labels[part], f"the column {part!r}", where)
+        yield records.as_text(row.get("file"), "the column 'file'", where), labels, where
+
+
+def _object(text: str, where: str) -> dict[str, Json]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"not JSON: {short(str(error), 200)}", where=where) from None
+    return records.as_mapping(value, "a line", where)

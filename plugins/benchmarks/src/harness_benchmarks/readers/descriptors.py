@@ -1,0 +1,225 @@
+"""Descriptors of the readers."""
+
+from __future__ import annotations
+
+from harness.descriptors import Option, ReaderDescriptor
+
+
+def _unit(*choices: str) -> Option:
+    return Option(
+        name="unit",
+        default=choices[0],
+        choices=choices,
+        help="What a cluster is: statistics resample whole clusters.",
+    )
+
+
+def _sequences(split: str, source: str) -> Option:
+    return Option(
+        name=f"{split}_sequences",
+        help=f"Sequences of the split {split}, separated by commas; unset: {source}.",
+    )
+
+
+# Of a parquet copy.
+_COLUMNS = Option(
+    name="columns",
+    help="Columns that a parquet copy calls otherwise: image=file,question=text.",
+)
+_DEALT = (
+    Option(
+        name="split_by",
+        default="set",
+        choices=("set", "concept"),
+        help="What is dealt out whole into train, val and test, by a hash.",
+    ),
+    Option(name="shares", default="70/10/20", help="Percent in train, val and test."),
+)
+
+READERS: tuple[ReaderDescriptor, ...] = (
+    ReaderDescriptor(
+        id="vqav2",
+        target="harness_benchmarks.readers.vqav2:VqaV2",
+        summary="VQAv2: open questions about COCO pictures; question and annotation JSON.",
+        options=(_COLUMNS, _unit("image")),
+        splits=("train", "val", "test-dev", "test"),
+    ),
+    ReaderDescriptor(
+        id="textvqa",
+        target="harness_benchmarks.readers.textvqa:TextVqa",
+        summary="TextVQA 0.5.1: questions that need the text in a picture.",
+        options=(
+            Option(
+                name="ocr",
+                default="none",
+                choices=("none", "rosetta"),
+                help="Whether samples carry the words that the release's OCR read.",
+            ),
+            _COLUMNS,
+            _unit("image"),
+        ),
+    ),
+    ReaderDescriptor(
+        id="mmbench",
+        version=2,
+        target="harness_benchmarks.readers.mmbench:MmBench",
+        summary="MMBench: multiple choice in TSV with base64 pictures, a row a round.",
+        options=(
+            Option(name="language", default="en", choices=("en", "cn"), help="Of the release."),
+            Option(name="edition", default="1.0", choices=("1.0", "1.1"), help="Of the release."),
+            _COLUMNS,
+            _unit("question"),
+        ),
+        splits=("dev", "test"),
+    ),
+    ReaderDescriptor(
+        id="hagrid",
+        target="harness_benchmarks.readers.hagrid:Hagrid",
+        summary="HaGRIDv2: one picture, one gesture; JSON a split and class.",
+        options=(
+            Option(
+                name="no_gesture",
+                default="exclude",
+                choices=("exclude", "include"),
+                help="Whether the folder no_gesture takes part as a class.",
+            ),
+            _unit("subject", "image"),
+        ),
+    ),
+    ReaderDescriptor(
+        id="pisc",
+        version=2,
+        target="harness_benchmarks.readers.pisc:Pisc",
+        summary="PISC: the relation of two people; fine (6) or coarse (3) labels.",
+        options=(
+            Option(
+                name="level",
+                default="fine",
+                choices=("fine", "coarse"),
+                help="Six relations (relationship.json) or three (domain.json).",
+            ),
+            _unit("image"),
+        ),
+    ),
+    ReaderDescriptor(
+        id="gazefollow",
+        version=2,
+        target="harness_benchmarks.readers.gazefollow:GazeFollow",
+        summary="GazeFollow, extended release: where a person looks, a point an annotator.",
+        options=(_unit("image"),),
+        splits=("train", "test"),
+    ),
+    ReaderDescriptor(
+        id="raf_db",
+        target="harness_benchmarks.readers.raf_db:RafDb",
+        summary="RAF-DB, basic set: seven expressions of one face.",
+        options=(
+            Option(
+                name="images",
+                default="aligned",
+                choices=("aligned", "original"),
+                help="Aligned faces, or the original pictures.",
+            ),
+            _unit("image"),
+        ),
+        splits=("train", "test"),
+    ),
+    ReaderDescriptor(
+        id="jrdb_social",
+        target="harness_benchmarks.readers.jrdb_social:JrdbSocial",
+        summary="JRDB-Social: how two people interact in a frame.",
+        options=(
+            Option(
+                name="multi",
+                default="first",
+                choices=("first", "drop"),
+                help="What becomes of a pair with several interactions.",
+            ),
+            _sequences("train", "the toolkit's 20"),
+            _sequences("valid", "the toolkit's 7"),
+            _sequences("test", "none, since their labels are not public"),
+            _unit("sequence", "image"),
+        ),
+        splits=("train", "valid", "test"),
+    ),
+    ReaderDescriptor(
+        id="social_counterfactuals",
+        target="harness_benchmarks.readers.social_counterfactuals:SocialCounterfactuals",
+        summary="SocialCounterfactuals: parquet shards of people who differ in two traits.",
+        requires=("pyarrow",),
+        install="pip install 'social-harness[data]'",
+        options=(*_DEALT, _unit("set", "image")),
+        splits=("train", "val", "test", "all"),
+    ),
+    ReaderDescriptor(
+        id="fairface",
+        target="harness_benchmarks.readers.fairface:FairFace",
+        summary="FairFace: faces with race, gender and age; a CSV a split.",
+        options=(
+            Option(
+                name="padding",
+                default="1.25",
+                choices=("1.25", "0.25"),
+                help="How far round the face pictures are cut.",
+            ),
+            _COLUMNS,
+            _unit("image"),
+        ),
+        splits=("train", "val"),
+    ),
+    ReaderDescriptor(
+        id="cmsc",
+        target="harness_benchmarks.readers.cmsc:Cmsc",
+        summary="CMSC: counterfactual sets labelled by file names, or by a table of your own.",
+        options=(
+            Option(
+                name="labels",
+                default="filename",
+                choices=("filename", "table"),
+                help="Where concept, race, gender, age and set stand.",
+            ),
+            Option(
+                name="pattern",
+                default="{concept}_{race}_{gender}_{age}_{set}",
+                help="How file names are made: named parts with text between them.",
+            ),
+            Option(name="table", default="metadata.csv", help="Name of the .csv or .jsonl."),
+            Option(
+                name="max_unmatched",
+                type="float",
+                default=0.0,
+                help="Share of pictures whose names may not fit the pattern.",
+            ),
+            Option(
+                name="concepts",
+                default="all",
+                choices=("all", "personality", "responsibility", "education"),
+                help="All 18 concepts, or one of their groups.",
+            ),
+            *_DEALT,
+            _unit("set", "image"),
+        ),
+        splits=("train", "val", "test", "all"),
+    ),
+    ReaderDescriptor(
+        id="visogender",
+        target="harness_benchmarks.readers.visogender:VisoGender",
+        summary="VisoGender: people at work and their pronouns; tables, and pictures users fetch.",
+        options=(
+            Option(
+                name="context",
+                default="both",
+                choices=("both", "single", "two"),
+                help="One person with an object (OO), two people (OP), or both.",
+            ),
+            Option(
+                name="missing",
+                default="error",
+                choices=("error", "leave_out"),
+                help="What becomes of rows without a picture.",
+            ),
+            _unit("image"),
+        ),
+        splits=("test",),
+    ),
+)

@@ -1,0 +1,170 @@
+"""GazeFollow (extended release): one comma-separated text file a split, without a header.
+
+Columns and the grouping of annotators follow the loaders of Chong et al. (CVPR 2020).
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import blake2b
+from itertools import groupby
+from typing import BinaryIO
+
+import numpy as np
+from harness.descriptors import Json
+from harness.errors import DataError
+from harness.readers import records
+from harness.samples import Box, DataRoot, Fault, ImageRef, Sample
+from numpy.typing import NDArray
+
+SPLITS = ("train", "test")
+# path, idx, body box (4), eye (2), gaze (2), head box (4), then inout in train only, source, meta
+_EYE, _GAZE, _HEAD, _INOUT = slice(6, 8), slice(8, 10), slice(10, 14), 14
+_MISSING = -1.0  # of an annotator who gave no point
+DROPPED = "annotators' points that are missing (-1) and dropped"
+_MEANING = {1: "inside", 0: "outside", -1: "invalid"}
+
+
+class GazeFollow:
+    """Reader of the extended GazeFollow release.
+
+    A train row is a sample of one point; rows that look outside the picture (inout 0) or are
+    invalid (-1) have no point and are left out. Test rows of one path and eye are one sample with
+    a point an annotator. An annotator whose point is -1, -1 saw none: as in the official scorer
+    (``eval_on_gazefollow.py``) it is dropped; ``annotators`` says how many are left, and a person
+    without a single one is a fault of the sample.
+
+    Args:
+        options: ``unit`` (``image``).
+    """
+
+    def __init__(self, options: Mapping[str, Json]) -> None:
+        records.choice(options, "unit", ("image",))
+
+    def annotations(self, root: DataRoot, split: str) -> Sequence[str]:
+        """Return the split's one file."""
+        del root
+        return [f"{records.known_split(split, SPLITS)}_annotations_release.txt"]
+
+    def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
+        """Yield samples image by image, in the order in which the file first names each image."""
+        (path,) = self.annotations(root, split)
+        train = split == "train"
+        rows = _rows(root, path, train=train)
+        for image, of_image in groupby(rows, key=lambda row: row.image):
+            people: dict[tuple[str, ...], list[_Row]] = {}
+            for row in of_image:
+                # In train every row is a sample of its own, also when an eye comes twice.
+                people.setdefault((*row.eye, str(row.line)) if train else row.eye, []).append(row)
+            taken: dict[str, int] = {}
+            for group in people.values():
+                name = f"{image}@{group[0].eye[0]},{group[0].eye[1]}"
+                taken[name] = taken.get(name, 0) + 1
+                yield _sample(root, name if taken[name] == 1 else f"{name}#{taken[name]}", group)
+
+
+class _Row:
+    """One line of the file; texts are kept as written, so that equal eyes stay equal."""
+
+    __slots__ = ("eye", "gaze", "head", "image", "inside", "line", "there")
+
+    def __init__(self, text: str, line: int, where: str, *, train: bool) -> None:
+        cells = text.split(",")
+        least = _INOUT + 1 if train else _INOUT
+        if len(cells) < least:
+            raise DataError(
+                f"{len(cells)} columns, at least {least} were expected: the line is cut short or "
+                "of another release",
+                where=where,
+            )
+        self.line = line
+        self.image = records.as_text(cells[0], "the path", where)
+        self.eye = (cells[_EYE][0].strip(), cells[_EYE][1].strip())
+        records.numbers(cells[_EYE], 2, "eye", where)
+        self.gaze = records.numbers(cells[_GAZE], 2, "gaze", where)
+        missing = self.gaze.count(_MISSING)
+        if missing == 1:
+            raise DataError(
+                "one coordinate of the gaze is -1, which marks a point that is missing: both are",
+                where=where,
+            )
+        self.there = not missing
+        self.head = records.numbers(cells[_HEAD], 4, "head box", where)
+        self.inside = True
+        if train:
+            inout = records.numbers([cells[_INOUT]], 1, "inout", where)[0]
+            if inout not in _MEANING:
+                raise DataError(f"inout is {inout:g}, not 1, 0 or -1", where=where)
+            self.inside = inout == 1 and self.there
+
+
+def _sample(root: DataRoot, name: str, rows: list[_Row]) -> Sample:
+    first = rows[0]
+    x1, y1, x2, y2 = first.head
+    points: list[Json] = [[row.gaze[0], row.gaze[1]] for row in rows if row.there]
+    dropped = len(rows) - len(points)
+    return Sample(
+        id=name,
+        images=(ImageRef(first.image, root),),
+        target=points or None,
+        cluster=first.image,
+        fields={
+            "eye_x": float(first.eye[0]),
+            "eye_y": float(first.eye[1]),
+            "annotators": len(points),
+        },
+        boxes=(Box("head", x1, y1, x2, y2),),
+        notes={DROPPED: dropped} if dropped else {},
+        fault=None if points else Fault("no_point", f"{name}: no annotator gave a point"),
+    )
+
+
+def _rows(root: DataRoot, name: str, *, train: bool) -> Iterator[_Row]:
+    """Yield rows that have a point, those of one image together.
+
+    The file is walked through twice: a row costs 16 bytes in between, not its text.
+    """
+    starts, order = _by_image(root, name)
+    path = root.where(name)
+    try:
+        with root.open(name) as file:
+            for place in order:
+                text, where = _line(file, starts, int(place), path)
+                row = _Row(text, int(place) + 1, where, train=train)
+                if row.inside:
+                    yield row
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", where=path) from None
+
+
+def _line(file: BinaryIO, starts: array[int], place: int, path: str) -> tuple[str, str]:
+    if file.tell() != starts[place]:
+        file.seek(starts[place])
+    where = f"{path}:{place + 1}"
+    return records.decoded(file.readline(), where, first=place == 0), where
+
+
+def _by_image(root: DataRoot, name: str) -> tuple[array[int], NDArray[np.int64]]:
+    """Return each line's start in bytes, and the lines that are not blank, grouped by image."""
+    starts, marks, there, at = array("Q"), array("Q"), array("Q"), 0
+    path = root.where(name)
+    try:
+        with root.open(name) as file:
+            for number, data in enumerate(file):
+                starts.append(at)
+                at += len(data)
+                if data.removeprefix(b"\xef\xbb\xbf").strip():
+                    image = data.removeprefix(b"\xef\xbb\xbf").split(b",", 1)[0].strip()
+                    digest = blake2b(image, digest_size=8).digest()
+                    marks.append(int.from_bytes(digest, "little"))
+                    there.append(number)
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", where=path) from None
+    if not marks:
+        raise DataError("the file holds no line", where=path)
+    _, first, group = np.unique(
+        np.frombuffer(marks, dtype=np.uint64), return_index=True, return_inverse=True
+    )
+    order = np.argsort(first[group], kind="stable")
+    return starts, np.frombuffer(there, dtype=np.uint64).astype(np.int64)[order]

@@ -1,0 +1,151 @@
+"""JRDB-Social: one label file a sequence, stitched pictures in one folder a sequence.
+
+Layout and lists of sequences follow the release's toolkit (sjahangard/JRDB-Social).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from harness.descriptors import Json
+from harness.errors import UserError, quoted
+from harness.readers import records
+from harness.readers.json_stream import members
+from harness.samples import Box, DataRoot, Group, ImageRef, Sample
+
+TRAIN = (
+    "bytes-cafe-2019-02-07_0", "clark-center-2019-02-28_0",
+    "clark-center-intersection-2019-02-28_0", "cubberly-auditorium-2019-04-22_0",
+    "forbes-cafe-2019-01-22_0", "gates-159-group-meeting-2019-04-03_0",
+    "gates-basement-elevators-2019-01-17_1", "gates-to-clark-2019-02-28_1",
+    "hewlett-packard-intersection-2019-01-24_0", "huang-basement-2019-01-25_0",
+    "huang-lane-2019-02-12_0", "jordan-hall-2019-04-22_0", "memorial-court-2019-03-16_0",
+    "packard-poster-session-2019-03-20_0", "packard-poster-session-2019-03-20_1",
+    "packard-poster-session-2019-03-20_2", "stlc-111-2019-04-19_0",
+    "svl-meeting-gates-2-2019-04-08_0", "svl-meeting-gates-2-2019-04-08_1",
+    "tressider-2019-03-16_0",
+)  # fmt: skip
+VALID = (
+    "clark-center-2019-02-28_1", "gates-ai-lab-2019-02-08_0", "huang-2-2019-01-25_0",
+    "meyer-green-2019-03-16_0", "nvidia-aud-2019-04-18_0", "tressider-2019-03-16_1",
+    "tressider-2019-04-26_2",
+)  # fmt: skip
+SPLITS = ("train", "valid", "test")
+BOXES = ("first person", "second person")
+_LABELS = "labels/labels_2d_activity_social_stitched"
+_TRAITS = ("gender", "race", "age")
+
+
+class JrdbSocial:
+    """Reader of JRDB-Social: one sample a pair that interacts in a frame.
+
+    A pair stands once a frame, as its first mention has it. A partner without a box in the frame
+    cannot be asked about; such pairs are left out.
+
+    Args:
+        options: ``multi`` (``first`` or ``drop``: what becomes of a pair with several
+            interactions), ``train_sequences``, ``valid_sequences``, ``test_sequences`` (separated
+            by commas), ``unit`` (``sequence`` or ``image``).
+    """
+
+    def __init__(self, options: Mapping[str, Json]) -> None:
+        self._drop = records.choice(options, "multi", ("first", "drop")) == "drop"
+        self._unit = records.choice(options, "unit", ("sequence", "image"))
+        self._sequences = {
+            split: _names(options.get(f"{split}_sequences"), default)
+            for split, default in zip(SPLITS, (TRAIN, VALID, ()), strict=True)
+        }
+
+    def annotations(self, root: DataRoot, split: str) -> Sequence[str]:
+        """Return one label file a sequence.
+
+        Raises:
+            UserError: for the test split without sequences: its labels are not public.
+        """
+        del root
+        names = self._sequences[records.known_split(split, SPLITS)]
+        if not names:
+            raise UserError(
+                f"no sequences are known for the split {split!r} (test labels are not public)",
+                fix=f"name them in the option {split}_sequences, or use the split 'valid'",
+            )
+        return [f"{_LABELS}/{name}.json" for name in names]
+
+    def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
+        """Yield pairs frame by frame, sequence by sequence."""
+        for path in self.annotations(root, split):
+            for frame, entries in members(root, path, inside="labels"):
+                yield from self._frame(root, path, frame, entries)
+
+    def _frame(self, root: DataRoot, path: str, frame: str, entries: Any) -> Iterator[Sample]:
+        sequence = PurePosixPath(path).stem
+        where = f"{root.where(path)}: {quoted(frame)}"
+        people: dict[str, Any] = {}
+        for index, entry in enumerate(records.as_list(entries, "a frame", where)):
+            name = records.member(entry, "label_id", f"{where} [{index}]")
+            people[records.as_text(name, "label_id", f"{where} [{index}]")] = entry
+        done = set()
+        for name, entry in people.items():
+            place = f"{where}, {quoted(name)}"
+            links = entry.get("H-interaction") or []
+            for link in records.as_list(links, "H-interaction", place):
+                other = records.as_text(records.member(link, "pair", place), "pair", place)
+                pair = frozenset((name, other))
+                value = records.member(link, "inter_labels", place)
+                labels = list(records.as_mapping(value, "inter_labels", place).items())
+                if not labels or pair in done or len(pair) < 2 or other not in people:
+                    continue
+                done.add(pair)
+                if self._drop and len(labels) > 1:
+                    continue
+                boxes = [
+                    _box(one, people[one], role, f"{where}, {quoted(one)}")
+                    for one, role in zip((name, other), BOXES, strict=True)
+                ]
+                yield Sample(
+                    id=f"{sequence}/{frame}/{_number(name)}-{_number(other)}",
+                    images=(ImageRef(f"images/image_stitched/{sequence}/{frame}", root),),
+                    target=labels[0][0],
+                    cluster=sequence if self._unit == "sequence" else f"{sequence}/{frame}",
+                    groups=_groups(entry, people[other], labels[0][1]),
+                    boxes=tuple(boxes),
+                )
+
+
+def _names(value: Json, default: tuple[str, ...]) -> tuple[str, ...]:
+    if value is None:
+        return default
+    parts = value if isinstance(value, list) else str(value).split(",")
+    return tuple(name for part in parts if (name := str(part).strip()))
+
+
+def _number(name: str) -> str:
+    return name.removeprefix("pedestrian:")
+
+
+def _box(name: str, entry: Any, role: str, where: str) -> Box:
+    value = records.member(entry, "box", where)
+    x, y, width, height = records.numbers(value, 4, f"box of {quoted(name)}", where)
+    return Box(role, x, y, x + width, y + height)
+
+
+def _groups(first: Any, second: Any, difficulty: Any) -> dict[str, Group]:
+    """Return the pair's traits, such as ``Female + Male``, and how hard annotators found it."""
+    found = {}
+    for trait in _TRAITS:
+        values = sorted(value for one in (first, second) if (value := _trait(one, trait)))
+        if len(values) == 2:
+            found[trait] = Group(" + ".join(values), "human")
+    if difficulty is not None:
+        found["difficulty"] = Group(str(difficulty), "human")
+    return found
+
+
+def _trait(entry: Any, trait: str) -> str:
+    """Return a person's trait, or nothing when annotators gave none or several."""
+    listed = entry.get("demographics_info")
+    found = listed[0] if isinstance(listed, list) and listed else listed
+    values = found.get(trait) if isinstance(found, dict) else None
+    return str(next(iter(values))) if isinstance(values, dict) and len(values) == 1 else ""

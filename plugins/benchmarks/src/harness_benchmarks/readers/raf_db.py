@@ -1,0 +1,98 @@
+"""RAF-DB, basic set: one list of labels, faces in folders, one attribute file a face.
+
+Label and attribute codes as in the release's readme, as many public loaders repeat them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
+
+from harness.descriptors import Json
+from harness.errors import DataError, quoted
+from harness.readers import records
+from harness.samples import DataRoot, Group, ImageRef, Sample
+
+LABELS = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
+SPLITS = ("train", "test")
+_MANUAL = "basic/Annotation/manual"
+_LANDMARKS = 5
+_ATTRIBUTES = (
+    ("gender", ("male", "female", "unsure")),
+    ("race", ("Caucasian", "African-American", "Asian")),
+    ("age", ("0-3", "4-19", "20-39", "40-69", "70+")),
+)
+
+
+class RafDb:
+    """Reader of RAF-DB's basic set; groups come from the attribute files where they are there.
+
+    Args:
+        options: ``images`` (``aligned`` or ``original``), ``unit`` (``image``).
+    """
+
+    def __init__(self, options: Mapping[str, Json]) -> None:
+        self._images = records.choice(options, "images", ("aligned", "original"))
+        records.choice(options, "unit", ("image",))
+
+    def annotations(self, root: DataRoot, split: str) -> Sequence[str]:
+        """Return the list of labels, one for both splits (the misspelling is the release's)."""
+        del root
+        records.known_split(split, SPLITS)
+        return ["basic/EmoLabel/list_patition_label.txt"]
+
+    def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
+        """Yield the faces whose name starts with the split, in the list's order."""
+        (path,) = self.annotations(root, split)
+        place = root.where(path)
+        # Looked into once: to ask for each face's file costs more than all else that is read.
+        described = frozenset(root.list(_MANUAL)) if root.is_dir(_MANUAL) else frozenset()
+        for number, line in records.lines(root, path):
+            where = f"{place}:{number}"
+            name, label = _entry(line, where)
+            if not name.startswith(f"{split}_"):
+                continue
+            stem = PurePosixPath(name).stem
+            file = (
+                f"aligned/{stem}_aligned.jpg" if self._images == "aligned" else f"original/{name}"
+            )
+            attributes = f"{_MANUAL}/{stem}_manu_attri.txt"
+            yield Sample(
+                id=stem,
+                images=(ImageRef(f"basic/Image/{file}", root),),
+                target=label,
+                cluster=stem,
+                groups=_groups(root, attributes) if attributes in described else {},
+            )
+
+
+def _entry(line: str, where: str) -> tuple[str, str]:
+    cells = line.split()
+    if len(cells) != 2:
+        raise DataError(f"name and label were expected, found {quoted(line)}", where=where)
+    code = records.as_whole(cells[1], "a label", where)
+    if not 1 <= code <= len(LABELS):
+        raise DataError(f"label {quoted(code)} is not among 1 to {len(LABELS)}", where=where)
+    if not cells[0].startswith(tuple(f"{split}_" for split in SPLITS)):
+        raise DataError(f"{quoted(cells[0])} starts with neither train_ nor test_", where=where)
+    return cells[0], LABELS[code - 1]
+
+
+def _groups(root: DataRoot, name: str) -> dict[str, Group]:
+    """Return gender, race and age, which follow five lines of landmarks."""
+    rows = list(records.lines(root, name))
+    place = root.where(name)
+    if len(rows) < _LANDMARKS + len(_ATTRIBUTES):
+        raise DataError(
+            f"{len(rows)} lines, five landmarks and three attributes were expected", where=place
+        )
+    found = {}
+    for (trait, values), (number, text) in zip(_ATTRIBUTES, rows[_LANDMARKS:], strict=False):
+        where = f"{place}:{number}"
+        code = records.as_whole(text, trait, where)
+        if not 0 <= code < len(values):
+            raise DataError(
+                f"{trait} {quoted(code)} is not among 0 to {len(values) - 1}", where=where
+            )
+        found[trait] = Group(values[code], "human")
+    return found

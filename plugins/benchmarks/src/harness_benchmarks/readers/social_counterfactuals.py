@@ -1,0 +1,140 @@
+"""SocialCounterfactuals: parquet shards whose rows are images of people who differ in two traits.
+
+Columns as public code uses them (IntelLabs/multimodal_cognitive_ai); what the caption says behind
+the two traits is the occupation.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from harness.descriptors import Json
+from harness.errors import DataError, quoted
+from harness.readers import parquet, records
+from harness.readers.shards import last_part
+from harness.samples import DataRoot, Group, ImageRef, Sample
+
+from harness_benchmarks.readers.people import known, spellings, with_article
+from harness_benchmarks.readers.splits import SPLITS, Dealer
+
+COLUMNS = ("caption", "counterfactual_set", "a1", "a2", "a1_type", "a2_type")
+TRAITS = {
+    "race": spellings(("White", "Black", "Indian", "Asian", "Middle Eastern", "Latino")),
+    "gender": spellings(("male", "female")),
+    "physical": spellings(("skinny", "young", "obese", "tattooed", "old")),
+}
+_SHARD = re.compile(r"train-(\d{5})-of-(\d{5})[-\w]*\.parquet")
+
+
+class SocialCounterfactuals:
+    """Reader of the dataset as Hugging Face holds it: one sample an image, shard by shard.
+
+    The release has one split; ``train``, ``val`` and ``test`` are dealt out by a hash of each
+    set's name, ``all`` is everything.
+
+    Args:
+        options: ``split_by``, ``shares`` (see :class:`Dealer`), ``unit`` (``set`` or ``image``).
+    """
+
+    def __init__(self, options: Mapping[str, Json]) -> None:
+        self._dealer = Dealer(options)
+        self._unit = records.choice(options, "unit", ("set", "image"))
+
+    def annotations(self, root: DataRoot, split: str) -> Sequence[str]:
+        """Return the shards; where names count them, also those that are not there."""
+        records.known_split(split, SPLITS)
+        folder = "data" if root.is_dir("data") else ""
+        found = {}
+        total = 0
+        for path in root.list(folder):
+            named = _SHARD.fullmatch(last_part(path))
+            if named:
+                found[int(named[1])] = path
+                total = max(total, int(named[2]))
+        if not found:
+            return ["data/train-00000-of-00061.parquet"]
+        missing = {
+            number: f"{folder}/train-{number:05d}-of-{total:05d}.parquet".removeprefix("/")
+            for number in range(total)
+            if number not in found
+        }
+        return [path for _, path in sorted({**found, **missing}.items())]
+
+    def content_hash(self, root: DataRoot, name: str) -> str:
+        """Return the hash of the columns that are read; the images have none in a fingerprint."""
+        return parquet.content_hash(root, name, COLUMNS)
+
+    def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
+        """Yield a split's images in the order of the shards; each is read when it is asked."""
+        # There are 72 kinds of people, and a hundred thousand rows.
+        kinds: dict[tuple[str, ...], _Kind] = {}
+        for path in self.annotations(root, split):
+            place = root.where(path)
+            for row, values in enumerate(parquet.rows(root, path, COLUMNS)):
+                where = f"{place}: row {row}"
+                for column, value in zip(COLUMNS, values, strict=True):
+                    if not value or type(value) is not str:
+                        records.as_text(value, column, where)
+                caption, name, *traits = values
+                occupation = _occupation(caption, traits[0], traits[1], where)
+                if self._dealer.takes(split, name, occupation):
+                    key = tuple(traits)
+                    kind = kinds.get(key)
+                    if kind is None:
+                        kind = kinds[key] = _Kind(traits, where)
+                    image = ImageRef(f"{path}:{row}", load=parquet.EmbeddedImage(root, path, row))
+                    ident = f"{name}/{kind.name}"
+                    yield Sample(
+                        id=ident,
+                        images=(image,),
+                        target=None,
+                        cluster=name if self._unit == "set" else ident,
+                        fields={
+                            "concept": occupation,
+                            "concept_text": with_article(occupation),
+                            "caption": caption,
+                        },
+                        groups=kind.groups,
+                        stratum=f"{kind.types}/{occupation}",
+                    )
+
+
+class _Kind:
+    """Two traits of a person: ``name`` for ids, ``types`` for strata, and the groups."""
+
+    __slots__ = ("groups", "name", "types")
+
+    def __init__(self, traits: Sequence[str], where: str) -> None:
+        first, second, *kinds = traits
+        types = [_type(kind, where) for kind in kinds]
+        values = [
+            known(value, TRAITS[kind], kind, where)
+            for kind, value in zip(types, (first, second), strict=True)
+        ]
+        self.name = "-".join(values).replace(" ", "_")
+        self.types = "-".join(types)
+        self.groups = {
+            kind: Group(value, "drawn") for kind, value in zip(types, values, strict=True)
+        }
+
+
+def _type(kind: str, where: str) -> str:
+    """Return a trait's type; public codes write physical with and without "trait"."""
+    for name in TRAITS:
+        if kind.lower().startswith(name):
+            return name
+    raise DataError(f"{quoted(kind)} is no type of trait: {', '.join(TRAITS)}", where=where)
+
+
+def _occupation(caption: str, first: str, second: str, where: str) -> str:
+    """Return what follows both traits, in lower case."""
+    _, found, rest = caption.partition(f"{first} {second} ")
+    occupation = " ".join(rest.lower().split()).rstrip(".")
+    if not found or not occupation:
+        raise DataError(
+            f"no occupation follows {quoted(first)} and {quoted(second)} in the caption "
+            f"{quoted(caption)}",
+            where=where,
+        )
+    return occupation

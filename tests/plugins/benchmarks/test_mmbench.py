@@ -1,0 +1,180 @@
+"""MMBench's layout: rounds, pictures in other rows, absent cells, and what is said about damage."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import itertools
+import pickle
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from harness.errors import DataError, SampleError
+from harness.samples import Group, Sample
+from harness.samples.images import open_image
+from harness.samples.roots import data_root
+from tests import made
+
+COLUMNS = ("index", "question", "hint", "A", "B", "C", "D", "answer", "category", "image",
+           "source", "L2-category", "comment", "split")  # fmt: skip
+ROUND = 1_000_000
+
+
+def picture(colour: str) -> str:
+    memory = io.BytesIO()
+    Image.new("RGB", (8, 6), colour).save(memory, "PNG")
+    return base64.b64encode(memory.getvalue()).decode()
+
+
+def row(index: int, image: str, answer: str = "A", **more: str) -> dict[str, str]:
+    return {"index": str(index), "question": f"What is {index % ROUND}?", "A": "cat", "B": "dog",
+            "answer": answer, "category": "naming", "L2-category": "perception",
+            "image": image, **more}  # fmt: skip
+
+
+def write(root: Path, rows: list[dict[str, str]], name: str = "MMBench_DEV_EN.tsv") -> Path:
+    path = root / name
+    columns = [*COLUMNS, *("E" for _ in range(any("E" in row for row in rows)))]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, restval="", delimiter="\t", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def read(root: Path, split: str = "dev", **options: str) -> list[Sample]:
+    return list(made.reader("mmbench", **options).samples(data_root(root), split))
+
+
+def test_a_row_becomes_a_sample(tmp_path: Path) -> None:
+    write(tmp_path, [row(7, picture("red"), "B", hint="nan", C="nan")])
+    (sample,) = read(tmp_path)
+    assert sample.id == "7"
+    assert sample.cluster == "7"
+    assert sample.target == "B"
+    assert sample.fields == {"question": "What is 7?", "hint": "", "A": "cat", "B": "dog", "C": "",
+                             "D": "", "E": "", "round": 0, "rounds": 1}  # fmt: skip
+    assert sample.groups == {"category": Group("naming"), "l2_category": Group("perception")}
+    assert open_image(sample.images[0]).pixels.getpixel((0, 0)) == (255, 0, 0)
+
+
+def test_rounds_point_to_the_row_with_the_picture(tmp_path: Path) -> None:
+    rows = [row(7, picture("red"), "B"), row(8, picture("blue")), row(9, "7"),
+            row(7 + ROUND, "7"), row(8 + ROUND, "8", "B"), row(9 + ROUND, "7")]  # fmt: skip
+    write(tmp_path, rows)
+    found = read(tmp_path)
+    assert [sample.id for sample in found] == ["7", "1000007", "9", "1000009", "8", "1000008"]
+    assert [sample.cluster for sample in found] == ["7", "7", "9", "9", "8", "8"]
+    assert [sample.fields["round"] for sample in found[:2]] == [0, 1]
+    assert {sample.fields["rounds"] for sample in found} == {2}
+    names = [sample.images[0].name for sample in found]
+    assert [name for name, _ in itertools.groupby(names)] == [
+        "MMBench_DEV_EN.tsv#7", "MMBench_DEV_EN.tsv#8",
+    ]  # fmt: skip
+    colours = {sample.cluster: open_image(sample.images[0]).pixels.getpixel((0, 0))
+               for sample in found}  # fmt: skip
+    assert colours == {"7": (255, 0, 0), "9": (255, 0, 0), "8": (0, 0, 255)}
+
+
+def test_a_picture_repeated_in_every_round_is_one_picture(tmp_path: Path) -> None:
+    red = picture("red")
+    write(tmp_path, [row(7, red), row(8, picture("blue")), row(7 + ROUND, red)])
+    found = read(tmp_path)
+    assert [sample.id for sample in found] == ["7", "1000007", "8"]
+    assert found[0].images[0].name == found[1].images[0].name
+
+
+def test_a_quoted_cell_may_hold_lines_and_tabs(tmp_path: Path) -> None:
+    rows = [row(7, picture("red"), question='One\nof "two"\tor so?'), row(8, "7", hint="a\r\nb")]
+    write(tmp_path, rows)
+    found = read(tmp_path)
+    assert found[0].fields["question"] == 'One\nof "two"\tor so?'
+    assert found[1].fields["hint"] == "a\r\nb"
+    assert open_image(found[1].images[0]).width == 8
+
+
+def test_the_test_split_has_no_answers(tmp_path: Path) -> None:
+    path = write(tmp_path, [row(7, picture("red"), "")], "MMBench_TEST_CN_V11.tsv")
+    (sample,) = read(tmp_path, "test", language="cn", edition="1.1")
+    assert sample.target is None
+    text = path.read_text(encoding="utf-8").replace("answer", "other")
+    path.write_text(f"\ufeff{text}", encoding="utf-8")
+    (sample,) = read(tmp_path, "test", language="cn", edition="1.1")
+    assert sample.target is None
+
+
+@pytest.mark.parametrize(
+    ("image", "kind", "said"),
+    [
+        ("!" * 100, "image_unreadable", "row 7: the picture is no base64"),
+        (base64.b64encode(b"no picture at all" * 9).decode(), "image_unreadable", "not an image"),
+        ("", "image_missing", "row 7: no row holds its picture"),
+        ("99", "image_missing", "row 7: no row holds its picture"),
+        ("7", "image_missing", "row 7: no row holds its picture"),
+        ("no base64", "image_missing", "row 7: no row holds its picture"),
+    ],
+)
+def test_a_broken_picture_is_a_fault_of_its_sample(
+    tmp_path: Path, image: str, kind: str, said: str
+) -> None:
+    write(tmp_path, [row(7, image), row(8, picture("blue"))])
+    broken, whole = read(tmp_path)
+    with pytest.raises(SampleError, match=said) as caught:
+        open_image(broken.images[0])
+    assert caught.value.kind == kind
+    assert open_image(whole.images[0]).width == 8
+
+
+def test_pictures_travel_between_processes(tmp_path: Path) -> None:
+    write(tmp_path, [row(7, picture("red"))])
+    (sample,) = read(tmp_path)
+    assert open_image(pickle.loads(pickle.dumps(sample)).images[0]).width == 8  # noqa: S301
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([row(7, "7"), row(7, "7")], "row 2: the index 7 comes twice"),
+        ([row(7, "7", "C")], "the answer 'C' is not among the options A, B"),
+        ([row(7, "7", question="")], "question should be a text"),
+        ([{**row(7, "7"), "index": "x"}], "index should be a whole number"),
+        ([], "holds no row"),
+    ],
+)
+def test_damage_is_named(tmp_path: Path, rows: list[dict[str, str]], said: str) -> None:
+    write(tmp_path, rows)
+    with pytest.raises(DataError, match=said):
+        read(tmp_path)
+
+
+def test_a_fifth_option_is_read_and_a_sixth_refused(tmp_path: Path) -> None:
+    five = {**row(7, picture("red"), "E", C="cow"), "E": "fly"}
+    path = write(tmp_path, [five])
+    (sample,) = read(tmp_path)
+    assert (sample.target, sample.fields["E"]) == ("E", "fly")
+    text = path.read_text(encoding="utf-8").replace("split\tE", "split\tF")
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match="the column 'F' would be an option; options from A to E"):
+        read(tmp_path)
+
+
+def test_damaged_files_are_named(tmp_path: Path) -> None:
+    path = write(tmp_path, [row(7, picture("red"))])
+    whole = path.read_text(encoding="utf-8")
+    for text, said in (
+        (whole.replace("question", "q"), "the column 'question' is missing"),
+        (whole.replace("comment", "source"), "the column 'source' comes twice"),
+        (whole[:-40], "cells, the header has 14"),
+    ):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(DataError, match=said):
+            read(tmp_path)
+    path.write_bytes(whole.encode() + b"\xff\xfe\n")
+    with pytest.raises(DataError, match="not UTF-8"):
+        read(tmp_path)
+    path.unlink()
+    with pytest.raises(DataError, match="no such file"):
+        read(tmp_path)
