@@ -11,22 +11,43 @@ from harness._version import __version__
 from harness.lazy import lazily
 
 if TYPE_CHECKING:
-    from harness.api import (
-        find_model,
-        leaderboard,
-        load_task,
-        read_evaluation,
-        run,
-    )
+    from harness.api.analyses import gradients, mir, probe, transfer
+    from harness.api.checks import data_check, validate
+    from harness.api.comparisons import compare
+    from harness.api.runs import find_model, load_task, plan, run
+    from harness.api.sites import build_site
+    from harness.api.tables import export, leaderboard, read_evaluation
+    from harness.api.trainings import plan_training, train
 
 __all__ = [
     "__version__",
+    "build_site",
+    "compare",
+    "data_check",
+    "export",
     "find_model",
+    "gradients",
     "leaderboard",
     "load_task",
+    "mir",
+    "plan",
+    "plan_training",
+    "probe",
     "read_evaluation",
     "run",
+    "train",
+    "transfer",
+    "validate",
 ]
 
-# The API pulls in numpy and scipy; a plugin that only wants a descriptor must not pay for it.
-__getattr__ = lazily(__name__, dict.fromkeys(__all__[1:], "harness.api"))
+# These modules import numpy and scipy; a plugin that only wants a descriptor must not pay for it.
+_HOMES = {
+    "harness.api.analyses": ("gradients", "mir", "probe", "transfer"),
+    "harness.api.checks": ("data_check", "validate"),
+    "harness.api.comparisons": ("compare",),
+    "harness.api.runs": ("find_model", "load_task", "plan", "run"),
+    "harness.api.sites": ("build_site",),
+    "harness.api.tables": ("export", "leaderboard", "read_evaluation"),
+    "harness.api.trainings": ("plan_training", "train"),
+}
+__getattr__ = lazily(__name__, {name: home for home, names in _HOMES.items() for name in names})

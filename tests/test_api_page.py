@@ -29,7 +29,7 @@ def parameters(function: Any) -> list[str]:
         if held.kind is inspect.Parameter.VAR_KEYWORD:
             (asked,) = get_args(get_type_hints(function, include_extras=True)[key])
             names += asked.__annotations__
-        elif key != "settings":
+        else:
             names.append(key)
     return names
 

@@ -14,7 +14,7 @@ from harness_benchmarks.readers.pisc import COARSE
 from harness_benchmarks.readers.raf_db import LABELS
 from PIL import Image
 
-from harness import api
+import harness
 from harness.plugins import plugins
 from harness.runs.record import EvaluationRecord
 from harness.specs.catalog import load_catalog
@@ -63,7 +63,7 @@ def draw(*names: str) -> None:
 def run(task: str, answers: list[dict[str, Any]], **options: str) -> tuple[EvaluationRecord, Any]:
     """Score a file of answers; return the record, and the samples by id."""
     Path("answers.jsonl").write_text("\n".join(map(json.dumps, answers)), encoding="utf-8")
-    result = api.run(
+    result = harness.run(
         "predictions",
         task,
         options={"path": "answers.jsonl"},

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli._tables import print_json, print_table
-from harness.errors import UserError
-from harness.tables.known import listed
+import harness
+from harness.cli import _options
+from harness.cli._format import number, print_json, print_table
+from harness.cli._records import Skips
 
 if TYPE_CHECKING:
     from harness.evaluation.paired import Difference, TaskComparison
     from harness.evaluation.seeds import SeedComparison, SeedDifference
-    from harness.runs.record import EvaluationRecord
 
 _SHOWN = 5
 
@@ -32,8 +31,8 @@ _SHOWN = 5
 @click.argument("first", metavar="RUN_A")
 @click.argument("second", metavar="RUN_B")
 @click.option("--tasks", metavar="ID,ID", help="Compare only these tasks.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of resampling.")
-@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, with all ids.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of resampling.")
+@_options.as_json
 def compare(*, first: str, second: str, tasks: str | None, seed: int, as_json: bool) -> None:
     """Compare two runs on the samples that both have scored: B minus A.
 
@@ -44,120 +43,75 @@ def compare(*, first: str, second: str, tasks: str | None, seed: int, as_json: b
     Several runs of one model with other seeds, with commas between, are compared as means over
     the seeds that both have, with Student's t interval.
     """
-    from harness.evaluation.paired import compare_all
-    from harness.evaluation.seeds import SeedComparison, compare_all_seeds
+    from harness.evaluation.seeds import SeedComparison
 
-    groups = _paired(_records(first), _records(second), tasks)
-    found: list[TaskComparison | SeedComparison]
-    if any(len(held) > 1 for group in groups for held in group):
-        found = [*compare_all_seeds(groups)]
-    else:
-        found = [*compare_all([(one[0], other[0]) for one, other in groups], seed=seed)]
+    comparisons = harness.compare(first, second, tasks=tasks, seed=seed, on_skipped=Skips())
     if as_json:
-        print_json([asdict(one) for one in found])
+        print_json([asdict(comparison) for comparison in comparisons])
         return
-    for one in found:
-        if isinstance(one, SeedComparison):
-            _print_seeds(one)
+    for comparison in comparisons:
+        if isinstance(comparison, SeedComparison):
+            _print_seeds(comparison)
         else:
-            _print(one)
+            _print(comparison)
 
 
-def _records(places: str) -> dict[str, list[EvaluationRecord]]:
-    """Return evaluations by task, of one place or of several with commas between."""
-    found: dict[str, list[EvaluationRecord]] = {}
-    for place in [places] if Path(places).exists() else places.split(","):
-        for record in _of_place(place.strip()):
-            found.setdefault(record.task, []).append(record)
-    return found
-
-
-def _of_place(place: str) -> list[EvaluationRecord]:
-    from harness.cli.leaderboard import newest_of
-    from harness.config.settings import load_settings
-
-    given, manifest = Path(place), load_settings().results / "runs" / f"{place}.json"
-    if not given.exists() and manifest.is_file():
-        given = manifest
-    records, _ = newest_of((str(given),), whole=True)
-    records = [record for record in records if not record.variant] or records
-    if not records:
-        raise UserError("no finished evaluation", where=given, fix="harness run ...")
-    return records
-
-
-def _paired(
-    first: dict[str, list[EvaluationRecord]],
-    second: dict[str, list[EvaluationRecord]],
-    tasks: str | None,
-) -> list[tuple[list[EvaluationRecord], list[EvaluationRecord]]]:
-    wanted = listed(tasks)
-    for name in wanted:
-        for held in (first, second):
-            if name not in held:
-                raise UserError(f"no evaluation of {name!r} in both runs", fix=", ".join(held))
-    shared = wanted or [name for name in first if name in second]
-    if not shared:
-        raise UserError(
-            "the two runs have no task in common: "
-            f"{', '.join(first)} in one, {', '.join(second)} in the other"
-        )
-    return [(first[name], second[name]) for name in shared]
-
-
-def _print(one: TaskComparison) -> None:
-    click.echo(f"{one.title} ({one.task}): {one.second} (B) minus {one.first} (A)")
-    lost = f", {one.left_out} left out because one errored" if one.left_out else ""
-    click.echo(f"{one.samples} samples in {one.clusters} clusters{lost}\n")
+def _print(comparison: TaskComparison) -> None:
+    _print_head(comparison)
+    lost = f", {comparison.left_out} left out because one errored" if comparison.left_out else ""
+    click.echo(f"{comparison.samples} samples in {comparison.clusters} clusters{lost}\n")
     heads = ("", "A", "B", "B - A", "95 %", "p", "corrected", "detectable")
-    print_table(heads, _rows(one.metrics))
-    _warn(one.metrics)
-    if one.slices:
-        click.echo(f"\n{one.main.column} by slice; p corrected over slices")
-        print_table(heads, _rows(one.slices))
-    flips = one.flips
+    print_table(heads, _rows(comparison.metrics))
+    _warn(comparison.metrics)
+    if comparison.slices:
+        click.echo(f"\n{comparison.main.column} by slice; p corrected over slices")
+        print_table(heads, _rows(comparison.slices))
+    flips = comparison.flips
     click.echo(f"\ngained {len(flips.gained)}{_some(flips.gained)}")
     click.echo(f"lost {len(flips.lost)}{_some(flips.lost)}")
     click.echo(f"answered differently, as right or as wrong {len(flips.changed)}\n")
 
 
-def _print_seeds(one: SeedComparison) -> None:
-    click.echo(f"{one.title} ({one.task}): {one.second} (B) minus {one.first} (A)")
-    click.echo(f"means over {one.seeds} seeds; intervals and p are Student's t over the seeds\n")
+def _print_head(comparison: TaskComparison | SeedComparison) -> None:
+    first, second = comparison.first, comparison.second
+    click.echo(f"{comparison.title} ({comparison.task}): {second} (B) minus {first} (A)")
+
+
+def _print_seeds(comparison: SeedComparison) -> None:
+    _print_head(comparison)
+    click.echo(f"means over {comparison.seeds} seeds, with Student's t intervals and p values\n")
     heads = ("", "A", "B", "B - A", "95 %", "p", "corrected")
-    print_table(heads, (row[:-1] for row in _rows(one.metrics)))
-    _warn(one.metrics)
+    print_table(heads, (row[:-1] for row in _rows(comparison.metrics)))
+    _warn(comparison.metrics)
     click.echo("")
 
 
 def _warn(differences: Iterable[Difference | SeedDifference]) -> None:
-    intervals = (one.paired.interval for one in differences)
-    for warning in dict.fromkeys(held.warning for held in intervals if held and held.warning):
+    intervals = [difference.paired.interval for difference in differences]
+    warnings = [interval.warning for interval in intervals if interval and interval.warning]
+    for warning in dict.fromkeys(warnings):
         click.echo(f"warning: {warning}")
 
 
 def _rows(differences: Iterable[Difference | SeedDifference]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
-    for one in differences:
-        scale, paired, interval = one.scale, one.paired, one.paired.interval
+    for difference in differences:
+        scale, paired = difference.scale, difference.paired
+        interval = paired.interval
         rows.append(
             (
-                one.label,
-                _number(one.first, scale),
-                _number(one.second, scale),
-                _number(paired.difference, scale, sign="+"),
-                f"[{_number(interval.low, scale, sign='+')}, "
-                f"{_number(interval.high, scale, sign='+')}]" if interval else "--",
-                _number(paired.p, 1, digits=4),
-                _number(paired.corrected, 1, digits=4),
-                _number(paired.detectable, scale),
+                difference.label,
+                number(difference.first, scale),
+                number(difference.second, scale),
+                number(paired.difference, scale, sign="+"),
+                f"[{number(interval.low, scale, sign='+')}, "
+                f"{number(interval.high, scale, sign='+')}]" if interval else "--",
+                number(paired.p, 1, digits=4),
+                number(paired.corrected, 1, digits=4),
+                number(paired.detectable, scale),
             )
         )  # fmt: skip
     return rows
-
-
-def _number(value: float | None, scale: float, *, digits: int = 2, sign: str = "") -> str:
-    return "--" if value is None else f"{value * scale:{sign}.{digits}f}"
 
 
 def _some(ids: tuple[str, ...]) -> str:

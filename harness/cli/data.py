@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli._tables import clean, print_json, print_table
+import harness
+from harness.cli import _options
+from harness.cli._format import clean, print_json, print_table
+from harness.cli._options import data_paths, pairs, together
 from harness.errors import HarnessError, UserError
 from harness.plugins import plugins
 from harness.progress import EachMinute
@@ -19,23 +22,8 @@ if TYPE_CHECKING:
     from harness.evaluation.task import Task
     from harness.specs.spec import TaskSpec
 
-_F = TypeVar("_F", bound=Callable[..., Any])
 _DEFAULT_IMAGES = 200
-
-
-def _options(command: _F) -> _F:
-    for option in reversed(
-        (
-            click.option("--data", "folders", multiple=True, metavar="ID=PATH",
-                         help="Folder, archive, or hf:OWNER/NAME."),
-            click.option("--profile", metavar="NAME", help="demo (default) or full."),
-            click.option("--task-option", "chosen", multiple=True, metavar="TASK.KEY=VALUE",
-                         help="A named option of the task's spec."),
-            click.option("--json", "as_json", is_flag=True, help="Print JSON."),
-        )
-    ):  # fmt: skip
-        command = option(command)
-    return command
+_task_flags = together(_options.data, _options.profile, _options.task_options, _options.as_json)
 
 
 @click.group(epilog="Examples: harness data list; harness data check fairface --images all")
@@ -44,15 +32,15 @@ def data() -> None:
 
 
 @data.command("list", epilog="Example: harness data list --profile full")
-@click.option("--data", "folders", multiple=True, metavar="ID=PATH", help="Look here.")
-@click.option("--profile", metavar="NAME", help="demo (default) or full.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def list_(*, folders: tuple[str, ...], profile: str | None, as_json: bool) -> None:
+@_options.data
+@_options.profile
+@_options.as_json
+def list_(*, data: tuple[str, ...], profile: str | None, as_json: bool) -> None:
     """List every task with the place its data would be read from."""
     from harness.config.data import given_path
     from harness.specs.catalog import load_catalog
 
-    settings = _settings(folders, profile)
+    settings = _settings(data, profile)
     catalog = load_catalog(plugins().spec_folders())
     rows = []
     for name, entry in catalog.entries.items():
@@ -72,7 +60,7 @@ def list_(*, folders: tuple[str, ...], profile: str | None, as_json: bool) -> No
 
 @data.command(epilog="Example: harness data where scounter --data scounter=/data/scounter.zip")
 @click.argument("name", metavar="TASK")
-@_options
+@_task_flags
 def where(*, name: str, as_json: bool, **given: Any) -> int:
     """Say what a task wants, where it was looked for, under which licence, how to obtain it."""
     from harness.config.hub import is_hub_id
@@ -109,31 +97,35 @@ def where(*, name: str, as_json: bool, **given: Any) -> int:
     metavar="N|all",
     help="So many images a split are opened, the same ones every time.",
 )
-@_options
+@_task_flags
 def check(*, name: str, images: str, as_json: bool, **given: Any) -> int:
     """Check files, counts, ids, labels and images; the exit code is 1 when something is broken."""
-    from harness.evaluation.data_check import check_task
-
     if images != "all" and not images.isdigit():
         raise UserError(f"--images {images!r} is neither all nor a whole number")
-    task, _ = _task(name, given)
     with _Bar() as bar:
-        reports = check_task(task, None if images == "all" else int(images), bar)
-    broken = any(report.problems for report in reports)
+        report = harness.data_check(
+            name,
+            images=None if images == "all" else int(images),
+            options=_chosen(name, given),
+            data=dict(data_paths(given["data"])),
+            profile=given["profile"],
+            tick=bar,
+        )
+    root = str(report.task.located.root)
     if as_json:
-        print_json({"task": name, "root": str(task.located.root), "broken": broken,
-                    "splits": [report.as_json() for report in reports]})  # fmt: skip
+        splits = [split.as_json() for split in report.splits]
+        print_json({"task": name, "root": root, "broken": report.broken, "splits": splits})
     else:
-        click.echo(f"{name}: {clean(task.located.root)}")
-        for report in reports:
-            _print_report(report)
-        click.echo("broken" if broken else "whole, as far as it was looked at")
-    return 1 if broken else 0
+        click.echo(f"{name}: {clean(root)}")
+        for split in report.splits:
+            _print_report(split)
+        click.echo("broken" if report.broken else "whole, as far as it was looked at")
+    return 1 if report.broken else 0
 
 
 @data.command(epilog="Example: harness data fingerprint fairface --data fairface=FOLDER")
 @click.argument("name", metavar="TASK")
-@_options
+@_task_flags
 def fingerprint(*, name: str, as_json: bool, **given: Any) -> None:
     """Print what identifies the data: a hash of each annotation file and of the sample ids."""
     from harness.evaluation.plan import Selection, plan_task
@@ -153,23 +145,26 @@ def fingerprint(*, name: str, as_json: bool, **given: Any) -> None:
 
 
 def _settings(folders: Iterable[str], profile: str | None) -> Any:
-    from harness.cli.run import data_paths
     from harness.config.settings import load_settings
 
     return load_settings(profile=profile, data=data_paths(tuple(folders)))
 
 
-def _task(name: str, given: dict[str, Any]) -> tuple[Task, Path | None]:
-    from harness.cli.run import pairs
-    from harness.config.data import given_path, refuse_unused
+def _chosen(name: str, given: dict[str, Any]) -> dict[str, Any]:
     from harness.evaluation.run import task_options
+
+    by_task = task_options(dict(pairs(given["spec_options"], "--task-option")), [name])
+    return dict(by_task.get(name, {}))
+
+
+def _task(name: str, given: dict[str, Any]) -> tuple[Task, Path | None]:
+    from harness.config.data import given_path, refuse_unused
     from harness.evaluation.task import Task
     from harness.specs.catalog import load_catalog
 
-    chosen = task_options(dict(pairs(given["chosen"], "--task-option")), [name])
-    spec = load_catalog(plugins().spec_folders()).task(name, chosen.get(name))
-    refuse_unused(pairs(given["folders"], "--data"), spec)
-    settings = _settings(given["folders"], given["profile"])
+    spec = load_catalog(plugins().spec_folders()).task(name, _chosen(name, given))
+    refuse_unused(pairs(given["data"], "--data"), spec)
+    settings = _settings(given["data"], given["profile"])
     return Task(spec, settings), given_path(spec, settings)
 
 

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import click
 
-from harness.cli._tables import print_json
+import harness
+from harness.cli import _options
+from harness.cli._format import print_json
+from harness.cli._records import Skips
 from harness.errors import UserError
 
 _FORMATS = ("eval_results", "lm_eval", "every_eval_ever", "card")
@@ -22,14 +25,18 @@ _FORMATS = ("eval_results", "lm_eval", "every_eval_ever", "card")
 """
 )
 @click.argument("places", nargs=-1, required=True, metavar="DIR_OR_RUN...")
-@click.option("--format", "form", required=True, type=click.Choice(_FORMATS), help="What to write.")
+@click.option(
+    "--format", "form", required=True, type=click.Choice(_FORMATS), help="Exchange format."
+)
 @click.option(
     "--out",
     required=True,
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder that the files go to.",
+    help="Write the files into this folder.",
 )
-@click.option("--organization", metavar="NAME", default="unknown", help="Who ran the evaluations.")
+@click.option(
+    "--organization", metavar="NAME", default="unknown", help="Name who ran the evaluations."
+)
 @click.option(
     "--dataset",
     "datasets",
@@ -37,8 +44,8 @@ _FORMATS = ("eval_results", "lm_eval", "every_eval_ever", "card")
     metavar="TASK=OWNER/NAME[#ID]",
     help="Hub id of a task's benchmark, for eval_results (repeat for more).",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the files written as JSON.")
-def export(  # noqa: PLR0913  one parameter an option
+@_options.as_json
+def export(
     *,
     places: tuple[str, ...],
     form: str,
@@ -52,14 +59,14 @@ def export(  # noqa: PLR0913  one parameter an option
     Takes folders of evaluations, or runs by name. No number is changed; what a format cannot hold
     is left out, and docs/how-to/leaderboards.md says what. A damaged evaluation is an error.
     """
-    from harness.cli.leaderboard import newest_of
-    from harness.runs.exports import ExportOptions
-    from harness.runs.exports import export as write
-
-    records, left_out = newest_of(places, whole=True)
-    if left_out:
-        raise UserError(left_out[0].why)
-    written = write(form, records, out, ExportOptions(organization, _datasets(datasets)))
+    written = harness.export(
+        places,
+        form,
+        out,
+        organization=organization,
+        datasets=_datasets(datasets),
+        on_skipped=Skips(),
+    )
     if as_json:
         print_json({"files": [str(path) for path in written]})
     else:
@@ -67,11 +74,11 @@ def export(  # noqa: PLR0913  one parameter an option
             click.echo(path)
 
 
-def _datasets(given: tuple[str, ...]) -> dict[str, str]:
-    found = {}
-    for text in given:
+def _datasets(values: tuple[str, ...]) -> dict[str, str]:
+    datasets = {}
+    for text in values:
         task, _, name = text.partition("=")
         if not task or name.partition("#")[0].count("/") != 1:
             raise UserError(f"{text!r} is not TASK=OWNER/NAME", fix="--dataset raf_db=OWNER/NAME")
-        found[task] = name
-    return found
+        datasets[task] = name
+    return datasets

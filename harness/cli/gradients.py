@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from harness.cli._tables import print_json, print_table
-from harness.cli.probe import asking, between, finish, number, shared_options
-from harness.cli.run import pairs
+import harness
+from harness.cli import _options
+from harness.cli._format import between, number, print_json, print_table
+from harness.cli._options import analysis_arguments, pairs
+from harness.cli._records import print_ending
 
 
 @click.command(
@@ -21,29 +22,29 @@ from harness.cli.run import pairs
       --parts connector,lora
 """,
 )
-@click.option("--model", required=True, metavar="ID", help="See `harness models`.")
-@click.option("-o", "--option", "options", multiple=True, metavar="KEY=VALUE", help="Of the model.")
-@click.option("--tasks", required=True, metavar="IDS", help="Two or more, comma separated.")
+@_options.model
+@_options.model_options
+@_options.tasks
 @click.option(
     "--parts",
     default="lora",
     show_default=True,
     metavar="lora|connector|vision_tower|all",
-    help="Whose gradients; several with commas.",
+    help="Parts whose gradients are compared, separated by commas.",
 )
 @click.option(
     "--batches",
     default=16,
     show_default=True,
     type=click.IntRange(min=4),
-    help="Minibatches a task.",
+    help="Minibatches per task.",
 )
 @click.option(
     "--batch",
     default=8,
     show_default=True,
     type=click.IntRange(min=1),
-    help="Samples a minibatch.",
+    help="Samples per minibatch.",
 )
 @click.option(
     "--micro-batch",
@@ -57,33 +58,28 @@ from harness.cli.run import pairs
     default=1 << 16,
     show_default=True,
     type=click.IntRange(min=0),
-    help="Length of a gradient's sketch; 0 keeps gradients whole.",
+    help="Length of a gradient's sketch; 0 keeps whole gradients.",
 )
 @click.option(
     "--lora-rank",
     default=16,
     show_default=True,
     type=click.IntRange(min=1),
-    help="Of adapters that no --checkpoint brings.",
+    help="Rank of the LoRA adapters, where no --checkpoint brings any.",
 )
 @click.option("--form", metavar="NAME", help="A task's form for training; `task` is its own.")
-@click.option("--limit", type=click.IntRange(min=1), help="So many train samples a task at most.")
-@click.option(
-    "--checkpoint",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="What `harness train` wrote.",
-)
-@shared_options
+@click.option("--limit", type=click.IntRange(min=1), help="Use at most N train samples per task.")
+@_options.checkpoint
+@_options.analysis_options
 def gradients(**flags: Any) -> None:
     """Measure whether tasks pull a model against each other.
 
     Cosines between the gradients of the tasks' training losses over minibatches of their train
     splits. Two minibatches of one task say what agreement looks like under the same noise.
     """
-    from harness.analysis.commands import measure_gradients
-    from harness.analysis.gradients import GradientSettings
+    from harness.api.analyses import GradientSettings
 
-    found = measure_gradients(
+    analysis = harness.gradients(
         flags["model"],
         flags["tasks"],
         settings=GradientSettings(
@@ -99,11 +95,10 @@ def gradients(**flags: Any) -> None:
         checkpoint=flags["checkpoint"],
         form=flags["form"],
         limit=flags["limit"],
-        say=lambda text: click.echo(text, err=True),
-        **asking(flags),
+        **analysis_arguments(flags),
     )
     if flags["as_json"]:
-        print_json(found.as_json())
+        print_json(analysis.as_json())
         return
     print_table(
         ("task", "task", "cosine", "95 %", "below 0", "of means"),
@@ -116,7 +111,7 @@ def gradients(**flags: Any) -> None:
                 number(row["negative"]),
                 number(row["of_means"], digits=3, sign="+"),
             )
-            for row in found.table("pairs").records()
+            for row in analysis.table("pairs").records()
         ],
     )
     click.echo("\neach task with itself, for reference")
@@ -130,7 +125,7 @@ def gradients(**flags: Any) -> None:
                 number(row["split_half"], digits=3, sign="+"),
                 number(row["norm"], digits=4),
             )
-            for row in found.table("tasks").records()
+            for row in analysis.table("tasks").records()
         ],
     )
-    finish(found)
+    print_ending(analysis)

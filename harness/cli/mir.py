@@ -1,4 +1,4 @@
-"""``harness mir``: how far apart a model holds pictures and texts."""
+"""``harness mir``: how far apart a model holds images and texts."""
 
 from __future__ import annotations
 
@@ -7,65 +7,61 @@ from typing import Any
 
 import click
 
-from harness.cli._tables import print_json, print_table
-from harness.cli.probe import asking, finish, number, shared_options
-from harness.cli.run import pairs
+import harness
+from harness.cli import _options
+from harness.cli._format import number, print_json, print_table
+from harness.cli._options import analysis_arguments, pairs
+from harness.cli._records import print_ending
 
 
 @click.command(
-    short_help="Measure how far apart a model holds pictures and texts.",
+    short_help="Measure how far apart a model holds images and texts.",
     epilog="Example: harness mir --model socialfusion -o preset=demo --tasks raf_db --pairs 20",
 )
-@click.option("--model", required=True, metavar="ID", help="See `harness models`.")
-@click.option("-o", "--option", "options", multiple=True, metavar="KEY=VALUE", help="Of the model.")
-@click.option("--tasks", required=True, metavar="IDS", help="Where pictures and texts come from.")
+@_options.model
+@_options.model_options
+@_options.tasks
 @click.option(
     "--pairs",
     "number_of_pairs",
     default=100,
     show_default=True,
     type=click.IntRange(min=2),
-    help="Pictures with their texts, a task.",
+    help="Pairs of image and text per task.",
 )
 @click.option(
     "--texts",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="A file with one text a line, in place of questions and answers.",
+    help="Read one text per line from this file, in place of questions and answers.",
 )
-@click.option(
-    "--checkpoint",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="What `harness train` wrote.",
-)
-@shared_options
+@_options.checkpoint
+@_options.analysis_options
 def mir(**flags: Any) -> None:
-    """Measure how far apart a model holds pictures and texts: modality integration rate.
+    """Measure how far apart a model holds images and texts: modality integration rate.
 
-    log10 of the Frechet distances between states of picture positions and of the text behind them,
-    summed over the language model's layers. Lower is better integrated. No label is read but the
-    answer that stands in the text.
+    It is log10 of the Frechet distances between hidden states at image positions and at the text
+    that follows, summed over the language model's layers; lower is better integrated. No label is
+    read but the answer that is part of the text.
     """
-    from harness.analysis.commands import measure_mir
-    from harness.analysis.mir import MirSettings
+    from harness.api.analyses import MirSettings
 
-    found = measure_mir(
+    analysis = harness.mir(
         flags["model"],
         flags["tasks"],
         settings=MirSettings(pairs=flags["number_of_pairs"]),
         options=dict(pairs(flags["options"], "-o")),
         checkpoint=flags["checkpoint"],
         texts=flags["texts"],
-        say=lambda text: click.echo(text, err=True),
-        **asking(flags),
+        **analysis_arguments(flags),
     )
     if flags["as_json"]:
-        print_json(found.as_json())
+        print_json(analysis.as_json())
         return
     print_table(
         ("task", "MIR", "pairs", "layers"),
         [
             (str(row["task"]), number(row["mir"], digits=3), str(row["pairs"]), str(row["layers"]))
-            for row in found.table("mir").records()
+            for row in analysis.table("mir").records()
         ],
     )
-    finish(found)
+    print_ending(analysis)

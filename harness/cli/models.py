@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli._tables import clean, print_json, print_table
+from harness.cli._format import clean, print_json, print_table
 from harness.descriptors import is_installed
 from harness.errors import UserError
 from harness.packages import packaged

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli import _options
+from harness.cli._records import Skips
 from harness.errors import UserError, unknown
 
 if TYPE_CHECKING:
@@ -38,20 +40,14 @@ _ANALYSES = ("degradation", "layers", "conflict", "transfer")
     "--out",
     required=True,
     type=click.Path(path_type=Path, dir_okay=False),
-    help="File to write: .pdf, .png or .svg.",
+    help="Write this file: .pdf, .png or .svg.",
 )
-@click.option("--tasks", metavar="ID,ID", help="Only these tasks and groups, in order.")
-@click.option("--metric", metavar="ID", help="This metric instead of each task's own.")
-@click.option("--model", metavar="ROW", help="skew: whose, when several models are there.")
-@click.option("--x", metavar="TASK[:METRIC]", help="scatter: what goes to the right.")
-@click.option("--y", metavar="TASK[:METRIC]", help="scatter: what goes up.")
-@click.option(
-    "--duplicates",
-    type=click.Choice(["fail", "newest", "mean"]),
-    default="fail",
-    show_default=True,
-    help="When evaluations claim one place: stop, take the newest, or the mean over seeds.",
-)
+@click.option("--tasks", metavar="ID,ID", help="Draw only these tasks and groups, in order.")
+@click.option("--metric", metavar="ID", help="Draw this metric instead of each task's own.")
+@click.option("--model", metavar="ROW", help="Draw this model (skew), when several are there.")
+@click.option("--x", metavar="TASK[:METRIC]", help="Draw this task on the x axis (scatter).")
+@click.option("--y", metavar="TASK[:METRIC]", help="Draw this task on the y axis (scatter).")
+@_options.duplicates("place")
 def plot(kind: str, places: tuple[str, ...], out: Path, **options: Any) -> None:
     """Draw a figure; needs the extra `plot` (matplotlib).
 
@@ -129,22 +125,22 @@ def _marks(table: Table, *columns: Column) -> set[str]:
 def _records(
     places: tuple[str, ...], options: Any, *, whole: bool = False
 ) -> tuple[list[EvaluationRecord], list[str] | None]:
-    from harness.cli.leaderboard import newest_of
+    from harness.api.records import newest_of
     from harness.tables.known import Known
 
-    records, _ = newest_of(places, whole=whole)
+    records, _ = newest_of(places, Skips(), whole=whole)
     known = Known()
     tasks = known.chosen(options["tasks"], records)
     return known.ordered(records) if tasks is None else records, tasks
 
 
 def _table(places: tuple[str, ...], options: Any, metric: str | None) -> Table:
-    from harness.cli.leaderboard import over_seeds
+    from harness.stats.intervals import over_seeds
     from harness.tables.build import TableOptions, build_table
 
     records, tasks = _records(places, options)
     rule = options["duplicates"]
-    ways = TableOptions(duplicates=rule, seed_interval=over_seeds() if rule == "mean" else None)
+    ways = TableOptions(duplicates=rule, seed_interval=over_seeds if rule == "mean" else None)
     return build_table(records, tasks=tasks, metric=metric, ways=ways)
 
 

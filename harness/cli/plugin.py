@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli._tables import clean, print_json
-from harness.cli.run import pairs as read_pairs
+from harness.cli._format import clean, print_json
+from harness.cli._options import pairs as read_pairs
 
 if TYPE_CHECKING:
     from harness.descriptors import Json
@@ -41,7 +41,7 @@ def plugin() -> None:
     help="Number type; checks allow less in float32 than in 16 bits.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def check(  # noqa: PLR0913  a flag each
+def check(
     *,
     name: str,
     pairs: tuple[str, ...],

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import click
 
-from harness.cli._tables import print_json, print_table
+from harness.cli._format import print_json, print_table
 from harness.plugins import PluginInfo
 from harness.plugins import plugins as loaded
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli._tables import clean, print_json, print_table
+from harness.cli._format import clean, print_json, print_table
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def rm(
 @click.option("--unfinished", is_flag=True, help="Those that were begun and not finished.")
 @click.option("--superseded", is_flag=True, help="Those that newer ones took the place of.")
 @_removing
-def prune(  # noqa: PLR0913  one parameter an option
+def prune(
     *,
     unfinished: bool,
     superseded: bool,

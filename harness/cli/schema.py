@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from harness.cli._tables import print_json
+from harness.cli._format import print_json
 from harness.plugins import plugins
 
 

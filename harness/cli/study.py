@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print plan or table as JSON.")
-def study(  # noqa: PLR0913  one argument for each flag
+def study(
     *,
     study: str | None,
     out: Path | None,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli._tables import print_json
+from harness.cli._format import print_json
 
 
 @click.command(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli._tables import clean, print_json, print_table
+from harness.cli._format import clean, print_json, print_table
 from harness.errors import HarnessError, SampleError, UserError
 from harness.plugins import missing, plugins
 
@@ -140,7 +140,7 @@ def _said(spec: TaskSpec) -> dict[str, Any]:
 
 def _data(spec: TaskSpec, profile: str | None, folders: tuple[str, ...]) -> dict[str, Any]:
     """Find the data and render the first sample's prompt; what is missing is said, not raised."""
-    from harness.cli.run import data_paths
+    from harness.cli._options import data_paths
     from harness.config.data import refuse_unused
     from harness.config.settings import load_settings
     from harness.evaluation.task import Task

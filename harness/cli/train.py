@@ -13,13 +13,13 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+import harness
 from harness.arguments import defaults, given
-from harness.cli.progress import log
-from harness.cli.run import data_paths, pairs
+from harness.cli._options import data_paths, pairs
+from harness.cli._options import tell as log
 from harness.models.parts import AUTO, LoraSettings
 from harness.progress import duration
-from harness.training import figures as words
-from harness.training.processes import processes
+from harness.training.figures import came_to, chosen, parts
 from harness.training.settings import LEARNING_RATE, TrainingSettings
 from harness.training.steps import EachMinuteSteps
 
@@ -143,40 +143,16 @@ def train(**flags: Any) -> int:
     The same command again continues where it was stopped, and returns at once when it is done.
     `harness run --checkpoint DIR` evaluates what came out.
     """
-    from harness.training.estimate import estimate
-    from harness.training.run import RECORD, run_training
+    from harness.api.trainings import record_of
 
-    here = processes(flags["device"])
-    with here.first_before_others():
-        plan = _plan(flags)
-    console = Console(stderr=bool(flags["as_json"]), highlight=False, quiet=not here.first)
-    known = estimate(plan, flags["out"])
-    _print_plan(plan, known, console)
-    if flags["dry_run"]:
-        return 0
-    with _Display(console, plan.settings.epochs, plan.steps, says_time=known is None) as display:
-        out = run_training(plan, flags["out"], display)
-    if flags["as_json"] and here.first:
-        click.echo((out / RECORD).read_text(encoding="utf-8"), nl=False)
-    console.print(f"trained: {out}", soft_wrap=True)
-    console.print(
-        f"evaluate it: harness run --model {flags['model']} --checkpoint {out} --tasks ...",
-        soft_wrap=True,
-    )
-    return 0
-
-
-def _plan(flags: Mapping[str, Any]) -> TrainingPlan:
-    from harness import api
-
-    return api.plan_training(
+    plan = harness.plan_training(
         flags["model"],
         flags["recipe"],
         flags["tasks"],
         options=dict(pairs(flags["options"], "-o")),
         recipe_options=dict(pairs(flags["recipe_options"], "-r")),
         spec_options=dict(pairs(flags["spec_options"], "--task-option")),
-        data=data_paths(flags["folders"], "--data-path"),
+        data=dict(data_paths(flags["folders"], "--data-path")),
         profile=flags["profile"],
         settings=given(TrainingSettings, flags),
         form=flags["form"],
@@ -185,6 +161,21 @@ def _plan(flags: Mapping[str, Any]) -> TrainingPlan:
         tower=flags["tower"],
         lora=LoraSettings(**{name: flags[f"lora_{name}"] for name in _LORA}),
     )
+    first, known = plan.is_first(), plan.estimate(flags["out"])
+    console = Console(stderr=bool(flags["as_json"]), highlight=False, quiet=not first)
+    _print_plan(plan, known, console)
+    if flags["dry_run"]:
+        return 0
+    with _Display(console, plan.settings.epochs, plan.steps, says_time=known is None) as display:
+        out = plan.run(flags["out"], display)
+    if flags["as_json"] and first:
+        click.echo(record_of(out), nl=False)
+    console.print(f"trained: {out}", soft_wrap=True)
+    console.print(
+        f"evaluate it: harness run --model {flags['model']} --checkpoint {out} --tasks ...",
+        soft_wrap=True,
+    )
+    return 0
 
 
 def _print_plan(plan: TrainingPlan, known: Estimate | None, console: Console) -> None:
@@ -289,9 +280,9 @@ class _Display:
             self._lines.epoch(number, figures)
         if isinstance(steps := figures.get("steps"), int):
             self._before += steps
-            said = words.came_to(figures)
+            said = came_to(figures)
         else:
-            said = ", ".join([*words.chosen(figures), *words.parts(figures)])
+            said = ", ".join([*chosen(figures), *parts(figures)])
         if said:
             self.say(f"epoch {number + 1} of {self._epochs}: {said}")
 

@@ -7,13 +7,15 @@ from typing import Any
 
 import click
 
-from harness.cli._tables import print_json, print_table
-from harness.cli.probe import between, digits_of, finish, number
+import harness
+from harness.cli import _options
+from harness.cli._format import between, digits_of, number, print_json, print_table
+from harness.cli._records import print_ending
 
 
 @click.command(
     short_help="Compare joint with single-task training, over seeds.",
-    epilog="""Example, where no evaluation after such trainings is there yet:
+    epilog="""Example, where there is no evaluation after such trainings yet:
 
 \b
   harness train --model socialfusion -o preset=demo --recipe single --data raf_db --out A
@@ -24,8 +26,8 @@ from harness.cli.probe import between, digits_of, finish, number
 """,
 )
 @click.argument("places", nargs=-1, type=click.Path(path_type=Path), metavar="[RESULTS]...")
-@click.option("--results", type=click.Path(path_type=Path), help="Folder of the records.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
+@_options.results
+@_options.as_json
 def transfer(**flags: Any) -> None:
     """Compare joint with single-task training, over seeds.
 
@@ -33,13 +35,9 @@ def transfer(**flags: Any) -> None:
     `joint`. Pairs them by model, task and seed; the relative change is positive where joint
     training is better, with Student's t interval over seeds.
     """
-    from harness.analysis.transfer import run_transfer
-    from harness.config.settings import load_settings
-
-    results = load_settings(results=flags["results"]).results
-    found = run_transfer(flags["places"] or (results,), results=results)
+    analysis = harness.transfer(flags["places"], results=flags["results"])
     if flags["as_json"]:
-        print_json(found.as_json())
+        print_json(analysis.as_json())
         return
     print_table(
         ("model", "task", "metric", "single", "joint", "change %", "95 %", "seeds", "transfer"),
@@ -55,10 +53,10 @@ def transfer(**flags: Any) -> None:
                 str(row["seeds"]),
                 str(row["transfer"]),
             )
-            for row in found.table("transfer").records()
+            for row in analysis.table("transfer").records()
         ],
     )
-    for table in found.tables:
+    for table in analysis.tables:
         if table.name == "matrix":
             click.echo("\ntrained on one task, tested on another")
             print_table(
@@ -76,4 +74,4 @@ def transfer(**flags: Any) -> None:
                     for row in table.records()
                 ],
             )
-    finish(found)
+    print_ending(analysis)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from harness import api
+import harness
 from harness.config.settings import load_settings
 from harness.descriptors import Json
 from harness.errors import HarnessError, UserError
@@ -208,7 +208,7 @@ class Planner:
         """Return a trial's settings and its training's plan, as long as the study declares."""
         asked = teaching(self._study, trial)
         assert trial.data is not None
-        planned = api.plan_training(
+        planned = harness.plan_training(
             trial.model.model, trial.recipe.recipe, trial.data.tasks, **asked
         )
         settings = planned.settings
@@ -220,7 +220,7 @@ class Planner:
         if trial.recipe.label != transfer.alone:
             return settings, planned
         settings = _as_long(settings, planned.steps, self._joint_steps(trial))
-        planned = api.plan_training(
+        planned = harness.plan_training(
             trial.model.model,
             trial.recipe.recipe,
             trial.data.tasks,
@@ -252,7 +252,8 @@ class Planner:
             asked = asking(self._study, trial, tasks, self._results)
             if checkpoint is not None:
                 asked["checkpoint"] = checkpoint
-            found += api.plan(trial.model.model, [one.task for one in tasks], **asked)[1]
+            names = [task.task for task in tasks]
+            found += harness.plan(trial.model.model, names, **asked).evaluations
         if checkpoint is None:
             self._plain[key] = found
         return found

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from harness import api
+import harness
 from harness._version import __version__
 from harness.errors import UserError
 from harness.evaluation.run import Reporter
@@ -133,7 +133,7 @@ def run_trial(
             if plan.folder is not None:
                 asked["checkpoint"] = plan.folder
             names = [task.task for task in tasks]
-            found = api.run(plan.trial.model.model, names, reporter=watcher, **asked)
+            found = harness.run(plan.trial.model.model, names, reporter=watcher, **asked)
             outcome.records += found.records
             outcome.failed += found.failed
     except Exception as error:  # noqa: BLE001  a plugin's fault costs its own trial only
@@ -147,10 +147,9 @@ def _train(study: Study, plan: TrialPlan, watcher: StudyWatcher) -> None:
     if trial.data is None or plan.training == "sealed":
         return
     assert plan.folder is not None
-    asked = {**teaching(study, trial), "settings": plan.settings}
-    names = trial.data.tasks
+    asked = {**teaching(study, trial), "settings": plan.settings, "watcher": watcher}
     plan.folder.parent.mkdir(parents=True, exist_ok=True)
-    api.train(trial.model.model, trial.recipe.recipe, names, plan.folder, watcher=watcher, **asked)
+    harness.train(trial.model.model, trial.recipe.recipe, trial.data.tasks, plan.folder, **asked)
 
 
 def _written(study: Study, outcomes: Sequence[Outcome], out: Path) -> StudyResult:

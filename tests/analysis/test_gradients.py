@@ -111,10 +111,10 @@ def test_tasks_that_pull_apart_are_told_from_their_own_noise() -> None:
 
 
 def test_minibatches_share_no_sample(faces: Path) -> None:
-    from harness import api
+    import harness
     from harness.training.pool import make_pool
 
-    pool = make_pool([api.load_task("raf_db", data=faces)], form=None, limit=None, seed=0)
+    pool = make_pool([harness.load_task("raf_db", data=faces)], form=None, limit=None, seed=0)
     held = minibatches(pool, "raf_db", GradientSettings(batches=9, batch=3))
     assert len(held) == 4
     assert len({place for one in held for place in one}) == 12

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness import api
+import harness
 from harness.analysis.features import Column, FeatureStore
 from harness.analysis.probe import Seen, fit, refuse_different
 from harness.analysis.results import Analysis, read_analysis
@@ -45,7 +45,7 @@ def many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def task_of(root: Path, *, limit: int | None = None) -> Probed:
-    return read_task(api.load_task("raf_db", data=root), limit=limit, share=0.2, seed=0)
+    return read_task(harness.load_task("raf_db", data=root), limit=limit, share=0.2, seed=0)
 
 
 def drawn(task: Probed, noise: float, seed: int = 0) -> dict[str, Any]:
@@ -180,12 +180,12 @@ def test_encoders_that_saw_different_pictures_have_no_difference() -> None:
 def test_splits_that_teach_nothing_are_refused(many: Path, labels_: str, said: str) -> None:
     (many / "basic" / "EmoLabel" / "list_patition_label.txt").write_text(labels_)
     with pytest.raises(UserError, match=said):
-        read_task(api.load_task("raf_db", data=many), limit=None, share=0.2, seed=1)
+        read_task(harness.load_task("raf_db", data=many), limit=None, share=0.2, seed=1)
 
 
 def test_a_task_without_classes_is_told_which_probe_fits(tmp_path: Path) -> None:
     (tmp_path / "v2_OpenEnded_mscoco_val2014_questions.json").write_text("{}")
-    task = api.load_task("gazefollow", data=tmp_path)
+    task = harness.load_task("gazefollow", data=tmp_path)
     samples: Any = [type("S", (), {"target": "a cat", "fields": {}})()]
     patched: Any = type("T", (), {"spec": task.spec, "id": "vqa", "read": lambda _: samples})()
     from harness.analysis.splits import _kind

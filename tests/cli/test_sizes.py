@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.cli.run import size
+from harness.cli._options import size
 from harness.errors import UserError
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import api
+import harness
 from harness.cli.main import invoke, main
 
 Capture = pytest.CaptureFixture[str]
@@ -36,7 +36,7 @@ def evaluated(task: str, answers: dict[str, str], limit: int | None = None) -> s
             csv.writer(file, delimiter="\t").writerows(rows)
     lines = [json.dumps({"id": name, "answer": text}) for name, text in answers.items()]
     Path("answers.jsonl").write_text("\n".join(lines), encoding="utf-8")
-    result = api.run(
+    result = harness.run(
         "predictions",
         task,
         options={"path": "answers.jsonl"},
@@ -119,7 +119,7 @@ def test_mistakes_end_with_2_and_one_message(capsys: Capture) -> None:
 def test_a_task_without_a_server_is_refused(capsys: Capture) -> None:
     data = [{"question_id": 1, "image_id": "a", "question": "?", "answers": ["b"] * 10}]
     Path("TextVQA_0.5.1_val.json").write_text(json.dumps({"data": data}), encoding="utf-8")
-    result = api.run("null", "textvqa", data={"textvqa": Path()})
+    result = harness.run("null", "textvqa", data={"textvqa": Path()})
     code, _, err = submit(capsys, str(result.records[0].directory), "--out", "x.json")
     assert code == 2
     assert "task 'textvqa' has no submission file" in err

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import harness
-from harness.api import NullReporter
+from harness.api.runs import NullReporter
 from harness.config.settings import load_settings
 from harness.errors import UserError
 

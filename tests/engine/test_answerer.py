@@ -279,7 +279,7 @@ def test_notes_reach_the_user_and_the_record(
     import json
 
     import harness
-    from harness.api import NullReporter
+    from harness.api.runs import NullReporter
     from harness.models import _baseline
 
     class Noted(_baseline.RequestAnswerer):

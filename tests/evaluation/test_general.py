@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from harness import api
+import harness
 from harness.runs.record import EvaluationRecord
 
 PAGES = Path(__file__).parents[2] / "docs" / "benchmarks"
@@ -46,7 +46,7 @@ def people(cell: str) -> list[str]:
 def run(task: str, answers: dict[str, str], **options: str) -> tuple[EvaluationRecord, Any]:
     lines = [json.dumps({"id": name, "answer": text}) for name, text in answers.items()]
     Path("answers.jsonl").write_text("\n".join(lines), encoding="utf-8")
-    result = api.run(
+    result = harness.run(
         "predictions",
         task,
         options={"path": "answers.jsonl"},

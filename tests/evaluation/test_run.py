@@ -36,7 +36,7 @@ module.plugins = lambda: held
 import harness.cli.main as main
 main.plugins = module.plugins
 for name in ("config.data", "evaluation.task", "evaluation.plan", "evaluation.run",
-             "evaluation.score", "evaluation.subject", "evaluation.summarise",
+             "evaluation.score", "evaluation.model", "evaluation.summarise",
              "evaluation.execute", "api"):
     loaded = __import__(f"harness.{name}", fromlist=["plugins"])
     if hasattr(loaded, "plugins"):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import api
+import harness
 from harness.cli.main import invoke, main
 from harness.plugin_code import Code
 from harness.plugins import Plugins, plugins
@@ -165,7 +165,7 @@ def mended(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 def test_the_code_of_a_data_source_is_part_of_a_task_on_its_data(
     faces: Faces, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    drawn, own = (api.load_task("raf_db", data=data) for data in (None, faces(3)))
+    drawn, own = (harness.load_task("raf_db", data=data) for data in (None, faces(3)))
     before = drawn.code(), own.code()
     mended(monkeypatch, "demo_world")
     assert drawn.code() != before[0]
@@ -178,7 +178,7 @@ def test_a_training_by_other_code_is_another_training(
 ) -> None:
     def plan() -> tuple[str, object]:
         data = {"raf_db": faces_at}
-        found = api.plan_training("socialfusion", "ft", "raf_db", data=data)
+        found = harness.plan_training("socialfusion", "ft", "raf_db", data=data)
         return found.fingerprint, found.about["lineage"]
 
     faces_at = faces(3)

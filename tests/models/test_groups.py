@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 import harness
-from harness import api
 from harness.errors import UserError
 from harness.plugins import plugins
 from harness.specs.catalog import load_catalog
@@ -44,17 +43,17 @@ def test_every_group_is_answered_as_far_as_the_plan_says(model: str) -> None:
         asked["options"] = {"path": "answers.jsonl"}
     for group in CATALOG.group_entries:
         try:
-            subject, planned, _ = api.plan(model, group, **asked)
+            plan = harness.plan(model, group, **asked)
         except UserError as error:
             assert "can be asked none of these tasks" in error.message  # noqa: PT017
             continue
-        names = {item.job.plan.task.id for item in planned}
-        assert names | set(subject.left_out) == set(CATALOG.group(group).tasks)
-        for name, why in subject.left_out.items():
+        names = {item.job.plan.task.id for item in plan.evaluations}
+        assert names | set(plan.model.left_out) == set(CATALOG.group(group).tasks)
+        for name, why in plan.model.left_out.items():
             assert f"model {model!r} " in why
             with pytest.raises(UserError, match=f"model {model!r} .*{name}"):
-                api.plan(model, name, **asked)
-        assert not folders() & set(subject.left_out)
+                harness.plan(model, name, **asked)
+        assert not folders() & set(plan.model.left_out)
         result = harness.run(model, group, **asked)
         assert {record.task for record in result.records} == names
         assert folders() >= names

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness import api
+import harness
 from harness.errors import UserError
 from harness.models import threads
 
@@ -112,7 +112,7 @@ def test_what_else_runs_is_counted_without_this_thread() -> None:
 
 def test_a_number_of_threads_below_one_is_refused() -> None:
     with pytest.raises(UserError, match=r"threads .* at least 1, not 0"):
-        api.plan("majority", "raf_db", threads=0)
+        harness.plan("majority", "raf_db", threads=0)
 
 
 @pytest.mark.torch

@@ -142,7 +142,7 @@ def test_a_damaged_training_is_named_with_what_mends_it(
             raise UserError("cannot be read", where=asked["checkpoint"])
         return plain(model, tasks, **asked)
 
-    monkeypatch.setattr("harness.api.plan", refuse)
+    monkeypatch.setattr("harness.plan", refuse)
     problems = [plan.problem for plan in planned() if plan.problem]
     assert len(problems) == 2
     assert all("remove results/trainings/majority-" in problem for problem in problems)
@@ -168,7 +168,7 @@ def test_what_cannot_be_planned_hinders_no_other(
             raise UserError("no data", fix="bring some")
         return plain(model, recipe, tasks, **asked)
 
-    monkeypatch.setattr("harness.api.plan_training", refuse)
+    monkeypatch.setattr("harness.plan_training", refuse)
     assert [bool(plan.problem) for plan in planned()] == [False, False, True, True, False, False]
     assert len(done().failed) == 2
 

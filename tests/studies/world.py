@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from harness import api
 from harness.runs.record import EvaluationRecord
 from harness.specs import fingerprint
 from tests.tables.records import metric, record
@@ -57,7 +56,7 @@ class World:
         self.breaks: set[tuple[str, int]] = set()
         self.crash: type[BaseException] = RuntimeError
         for name in ("plan_training", "train", "plan", "run"):
-            monkeypatch.setattr(api, name, getattr(self, name))
+            monkeypatch.setattr(f"harness.{name}", getattr(self, name))
 
     def plan_training(self, model: str, recipe: str, tasks: Iterable[str], **asked: Any) -> Any:
         settings = asked["settings"]
@@ -116,7 +115,7 @@ class World:
                     job=job,
                 )
             )
-        return None, found, None
+        return SimpleNamespace(evaluations=found)
 
     def run(self, model: str, tasks: Iterable[str], **asked: Any) -> Any:
         assert asked.pop("reporter")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from harness import api
+import harness
 from harness.cli import train as command
 from harness.cli.main import invoke, main
 from harness.config.settings import load_settings
@@ -45,7 +45,7 @@ def by_command(model: str, parts: Mapping[str, str], monkeypatch: pytest.MonkeyP
 
 
 def by_python(model: str, parts: Mapping[str, Any]) -> Any:
-    return api.plan_training(model, "ft", "raf_db", options=MODELS[model], **parts).about
+    return harness.plan_training(model, "ft", "raf_db", options=MODELS[model], **parts).about
 
 
 def by_study(model: str, parts: Mapping[str, str]) -> Any:
@@ -99,12 +99,12 @@ def test_a_rate_is_the_smallest_of_the_parts_that_train(
 
 
 def test_a_rate_that_nobody_names_is_said_and_one_that_is_given_wins(faces: Path) -> None:
-    plan = api.plan_training(
+    plan = harness.plan_training(
         "llava", "ft", "raf_db", options=MODELS["llava"], data={"raf_db": str(faces)}
     )
     said = "the learning rate 0.0001 is the general default: llava names none for auto"
     assert said in plan.notes
-    plan = api.plan_training(
+    plan = harness.plan_training(
         "llava",
         "ft",
         "raf_db",

@@ -33,9 +33,9 @@ WEIGHTS = (1.0, 0.5, 2.0)
 
 
 def socialfusion(built: Path, _: Path) -> Any:
-    from harness import api
+    import harness
 
-    subject: Any = api.find_model("socialfusion", options={"path": str(built / "saved")})
+    subject: Any = harness.find_model("socialfusion", options={"path": str(built / "saved")})
     return subject.model(None)
 
 

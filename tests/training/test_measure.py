@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from harness import api
+import harness
 from harness.descriptors import Json
 from harness.errors import UserError
 from harness.evaluation.plan import Selection, plan_task
@@ -42,7 +42,7 @@ class Guessing:
 def test_measuring_asks_each_sample_what_an_evaluation_of_the_train_split_asks(
     sets: Path, form: str, concepts: str
 ) -> None:
-    task = api.load_task("scounter", data=sets, options={"concepts": concepts})
+    task = harness.load_task("scounter", data=sets, options={"concepts": concepts})
     pool = make_pool([task], form=form, limit=7, seed=0)
     train = on_train_split(task)
     trained = {source_id(train, lesson.sample) for lesson in pool.lessons}
@@ -57,7 +57,7 @@ def test_each_concept_s_skew_is_that_of_an_evaluation_of_the_same_samples(
     sets: Path, order: int
 ) -> None:
     options: dict[str, Json] = {"concepts": "cmsc", "min_assigned": 1}
-    task = api.load_task("scounter", data=sets, options=options)
+    task = harness.load_task("scounter", data=sets, options=options)
     pool = make_pool([task], form="open", limit=None, seed=0)
     pool = replace(pool, lessons=pool.lessons[::order])
     measured = measure_pool(pool, Guessing())
@@ -77,7 +77,7 @@ def test_each_concept_s_skew_is_that_of_an_evaluation_of_the_same_samples(
 
 
 def test_a_concept_seen_first_is_not_taken_for_the_one_that_sorts_first() -> None:
-    spec = api.load_task("scounter", options={"min_assigned": 1}).spec
+    spec = harness.load_task("scounter", options={"min_assigned": 1}).spec
     records: list[Record] = [
         {
             "id": f"{concept} {number}", "cluster": str(number), "error": None, "problem": "",
@@ -94,10 +94,10 @@ def test_a_concept_seen_first_is_not_taken_for_the_one_that_sorts_first() -> Non
 
 
 def test_nothing_answered_has_no_skew() -> None:
-    assert skews_of(api.load_task("scounter").spec, []) == {}
+    assert skews_of(harness.load_task("scounter").spec, []) == {}
 
 
 def test_a_task_that_compares_no_groups_cannot_be_measured(faces: Path) -> None:
-    pool = make_pool([api.load_task("raf_db", data=faces)], form=None, limit=3, seed=0)
+    pool = make_pool([harness.load_task("raf_db", data=faces)], form=None, limit=3, seed=0)
     with pytest.raises(UserError, match="compares no groups"):
         measure_pool(pool, Guessing())

@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers.modeling_layers import GradientCheckpointingLayer
 
-from harness import api
+import harness
 from harness.engine.answerer import EngineAnswerer
 from harness.engine.features import FeatureCache
 from harness.models import Runtime
@@ -61,7 +61,7 @@ def test_log_probabilities_are_those_of_an_evaluation(spoken: Any, pictures: Any
 def test_activations_computed_again_give_the_same_gradients(
     built: Path, pictures: Any, parts: tuple[str, ...]
 ) -> None:
-    subject: Any = api.find_model("socialfusion", options={"path": str(built / "saved")})
+    subject: Any = harness.find_model("socialfusion", options={"path": str(built / "saved")})
     spoken = subject.model(None).load_model(Runtime())
     trained = Trained(parts, rank=2)
     torch.manual_seed(0)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import api
+import harness
 from harness.errors import UserError
 from harness.training.pool import cluster_of, make_pool, on_train_split
 from harness.training.settings import TrainingSettings
@@ -55,7 +55,7 @@ def settings(**given: Any) -> TrainingSettings:
 
 
 def test_clusters_held_out_are_validated_on_and_not_trained_on(faces: Path) -> None:
-    task = api.load_task("raf_db", data=faces)
+    task = harness.load_task("raf_db", data=faces)
     found = plan_validation(task, settings(hold_out=0.3))
     assert found.about()["split"] == "train"
     assert len(found.ids) == found.about()["held_out"] == 4  # 0.3 x 13, rounded up
@@ -72,26 +72,26 @@ def test_clusters_held_out_are_validated_on_and_not_trained_on(faces: Path) -> N
 
 def test_annotations_that_are_missing_are_named(faces: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    task = api.load_task("hagridv2", data=tmp_path / "empty")
+    task = harness.load_task("hagridv2", data=tmp_path / "empty")
     with pytest.raises(UserError, match=r"annotations of 'hagridv2' \(val\) are missing"):
         plan_validation(task, settings(validate="hagridv2:F1"))
 
 
 def test_so_many_samples_at_most(faces: Path) -> None:
-    task = api.load_task("raf_db", data=faces)
+    task = harness.load_task("raf_db", data=faces)
     assert len(plan_validation(task, settings(hold_out=0.5, validate_limit=3)).ids) == 3
 
 
 def test_the_split_that_is_evaluated_never_validates(faces: Path) -> None:
     with pytest.raises(UserError, match="has no validation split of its own: it has train, test"):
-        plan_validation(api.load_task("raf_db", data=faces), settings())
+        plan_validation(harness.load_task("raf_db", data=faces), settings())
     wanted = settings(validate="fairface:MaxSkew@C")
     with pytest.raises(UserError, match="of its own: it is what the task evaluates"):
-        plan_validation(api.load_task("fairface", data=faces), wanted)
+        plan_validation(harness.load_task("fairface", data=faces), wanted)
 
 
 def test_a_metric_the_task_has_not_is_refused(faces: Path) -> None:
-    task = api.load_task("raf_db", data=faces)
+    task = harness.load_task("raf_db", data=faces)
     with pytest.raises(UserError, match="unknown metric of 'raf_db' 'acuracy'"):
         plan_validation(task, settings(validate="raf_db:acuracy", hold_out=0.3))
 
@@ -100,4 +100,4 @@ def test_something_is_left_to_train_on(faces: Path) -> None:
     rows = faces / "basic" / "EmoLabel" / "list_patition_label.txt"
     rows.write_text("".join(rows.read_text().splitlines(keepends=True)[4:]))  # 9 faces train
     with pytest.raises(UserError, match="of 9 clusters of 'raf_db' none would be left"):
-        plan_validation(api.load_task("raf_db", data=faces), settings(hold_out=0.9))
+        plan_validation(harness.load_task("raf_db", data=faces), settings(hold_out=0.9))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from harness_recipes.plain import FineTune
 
-from harness import api
+import harness
 from harness.errors import UserError
 from harness.training import Epoch, Example, Recipe
 from harness.training.checkpoint import Checkpoint
@@ -23,7 +23,7 @@ from tests.training.test_train import flags, train
 def test_a_task_asked_per_value_is_contaminated_by_the_sample_itself(
     sets: Path, tmp_path: Path, form: str
 ) -> None:
-    task = api.load_task("scounter", data=sets, options={"concepts": "cmsc"})
+    task = harness.load_task("scounter", data=sets, options={"concepts": "cmsc"})
     assert all("#" in sample.id for sample in task.samples())
     pool = make_pool([task], form=form, limit=5, seed=0)
     seen = {f"scounter {source_id(one.task, one.sample)}\n" for one in pool.lessons}

@@ -8,8 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from harness import api
-from harness.analysis.commands import measure_gradients
+import harness
 from harness.analysis.encoders import Encoder, find_encoder
 from harness.analysis.gradients import GradientSettings
 from harness.analysis.probe import ProbeSettings, run_probe
@@ -115,7 +114,7 @@ class _Runner:
         settings = TrainingSettings(
             seed=seed, **{key: value for key, value in given.items() if key not in _APART}
         )
-        plan = api.plan_training(
+        plan = harness.plan_training(
             self._study.model,
             recipe,
             list(tasks),
@@ -199,7 +198,7 @@ class _Runner:
     ) -> Answered:
         assert self._study.transfer is not None
         self._say(f"evaluate {recipe} training, tower {label}, seed {seed}: {', '.join(tasks)}")
-        found = api.run(
+        found = harness.run(
             self._study.model,
             list(tasks),
             options=self._study.options,
@@ -218,7 +217,7 @@ class _Runner:
         assert asked is not None
         assert asked.gradients is not None
         self._say(f"gradients, tower {label}, seed {seed}")
-        return measure_gradients(
+        return harness.gradients(
             self._study.model,
             ",".join(asked.tasks),
             settings=GradientSettings(**asked.gradients, seed=seed),

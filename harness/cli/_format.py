@@ -1,4 +1,4 @@
-"""Tables on standard output for the commands that list things."""
+"""How commands print: tables, JSON, numbers and files."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import json
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 from rich.cells import cell_len
+
+from harness.descriptors import Json
+from harness.errors import UserError
 
 
 def clean(text: object) -> str:
@@ -26,13 +30,13 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """
     # A pipe or a file has no width; rich and shutil would guess 80.
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 120
-    held = [[clean(cell) for cell in row] for row in rows]
-    widths = [max(map(cell_len, column)) for column in zip(heads, *held, strict=True)]
+    cleaned = [[clean(cell) for cell in row] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip(heads, *cleaned, strict=True)]
     left = width - sum(widths[:-1]) - 2 * len(widths[:-1])
     widths[-1] = max(20, min(widths[-1], left))
     click.echo(_row(heads, widths))
     click.echo("\N{BOX DRAWINGS LIGHT HORIZONTAL}" * (sum(widths) + 2 * len(widths[:-1])))
-    for row in held:
+    for row in cleaned:
         first, *more = textwrap.wrap(row[-1], widths[-1]) or [""]
         click.echo(_row([*row[:-1], first], widths))
         for line in more:
@@ -49,3 +53,36 @@ def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
 def print_json(value: Any) -> None:
     """Print plain data as JSON."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def number(value: Json, scale: Json = 1.0, *, digits: int = 2, sign: str = "") -> str:
+    """Return a number as tables show it; ``--`` for none."""
+    if not isinstance(value, int | float) or not isinstance(scale, int | float):
+        return "--"
+    return f"{value * scale:{sign}.{digits}f}"
+
+
+def between(row: Mapping[str, Json], scale: Json = 1.0, *, digits: int = 2, sign: str = "") -> str:
+    """Return a row's interval as tables show it."""
+    if row["low"] is None:
+        return "--"
+    low, high = (number(row[end], scale, digits=digits, sign=sign) for end in ("low", "high"))
+    return f"[{low}, {high}]"
+
+
+def digits_of(row: Mapping[str, Json]) -> int:
+    """Return the digits of a row's numbers: two of percent, four of anything else."""
+    return 2 if row["scale"] == 100 else 4
+
+
+def write_text(out: Path, text: str) -> None:
+    """Write a file, and the folders above it.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise UserError(f"cannot be written: {error.strerror}", where=out) from None

@@ -1,0 +1,204 @@
+"""Check task specs and data: :func:`harness.validate` and :func:`harness.data_check`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from harness.api.records import several
+from harness.api.runs import settings_for
+from harness.arguments import Within, checked
+from harness.config.data import refuse_unused
+from harness.config.settings import load_settings
+from harness.descriptors import Json
+from harness.errors import HarnessError, SampleError, UserError, nearest
+from harness.evaluation.data_check import SplitReport, check_task
+from harness.evaluation.few_shot import choose_shots
+from harness.evaluation.task import Task
+from harness.plugins import plugins
+from harness.specs.catalog import load_catalog, spec_files
+from harness.specs.loader import check, is_group, with_options
+from harness.specs.prompt import Shot, build_turns, options_as_sent, render_answer
+from harness.specs.references import reference_problems
+from harness.specs.yaml_loader import Document, read_yaml
+
+
+@dataclass(frozen=True, slots=True)
+class DataReport:
+    """What was found in a task's data.
+
+    Attributes:
+        task: The task, whose data were found.
+        splits: One report for each split that is there.
+    """
+
+    task: Task
+    splits: Sequence[SplitReport]
+
+    @property
+    def broken(self) -> bool:
+        """Whether anything is wrong in any split."""
+        return any(report.problems for report in self.splits)
+
+
+@checked
+def data_check(
+    task: str,
+    *,
+    images: Annotated[int | None, Within(0)] = 200,
+    options: Mapping[str, Json] | None = None,
+    data: Mapping[str, Path | str] | None = None,
+    profile: str | None = None,
+    tick: Callable[[str, int, int | None], None] | None = None,
+) -> DataReport:
+    """Check a task's files, counts, ids, labels and images against its release.
+
+    Args:
+        task: The task's id.
+        images: Open this many images per split, the same ones every time; ``None`` opens all.
+        options: Named options of the spec.
+        data: Task or benchmark id to the folder its data lie in.
+        profile: ``demo`` or ``full``.
+        tick: Called with what is being done, how far it is, and of how many.
+
+    Raises:
+        UserError: unknown task or option, or the data cannot be found at all.
+    """
+    spec = load_catalog(plugins().spec_folders()).task(task, options or {})
+    refuse_unused(data or {}, spec)
+    prepared = Task(spec, settings_for(profile, None, data))
+    return DataReport(prepared, check_task(prepared, images, tick or (lambda *_: None)))
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What was found in files of task specs.
+
+    Attributes:
+        files: The files that were checked.
+        problems: Every problem with its place, as ``file:line:column`` where it has one.
+    """
+
+    files: Sequence[Path]
+    problems: Sequence[HarnessError]
+
+
+@checked
+def validate(paths: Path | str | Iterable[Path | str]) -> Validation:
+    """Check task specs: schema, references between them, templates.
+
+    Prompts are rendered on the first sample where the settings say where the data lie, on stub
+    fields elsewhere.
+
+    Args:
+        paths: Files and folders.
+
+    Raises:
+        UserError: a path that is not there, or a folder without YAML.
+    """
+    files = _files([Path(path) for path in several(paths)])
+    return Validation(files, _Check().of(files))
+
+
+def _files(paths: Sequence[Path]) -> list[Path]:
+    files: dict[Path, None] = {}
+    for path in paths:
+        if path.is_dir():
+            inside = spec_files(path)
+            if not inside:
+                raise UserError("no YAML file in this folder", where=path)
+            files.update(dict.fromkeys(inside))
+        elif path.is_file():
+            files.setdefault(path)
+        else:
+            raise UserError("no such file or folder", where=path)
+    return list(files)
+
+
+class _Check:
+    """One run over all files: references between them count as known."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, Document] = {}
+        self._groups: list[Document] = []
+
+    def of(self, files: list[Path]) -> list[HarnessError]:
+        problems: list[HarnessError] = []
+        for path in files:
+            problems += self._file(path)
+        for group in self._groups:
+            problems += self._members(group)
+        return problems
+
+    def _file(self, path: Path) -> list[HarnessError]:
+        try:
+            document = read_yaml(path)
+        except HarnessError as error:
+            return [error]
+        problems: list[HarnessError] = [*self._repeated(document), *check(document)]
+        if is_group(document):
+            if not problems:
+                self._groups.append(document)
+        elif not problems:
+            problems += reference_problems(document, plugins())
+            problems += [] if problems else _on_data(document)
+        return problems
+
+    def _repeated(self, document: Document) -> list[UserError]:
+        data: Any = document.data if isinstance(document.data, dict) else {}
+        key = "group" if "group" in data else "id"
+        name = data.get(key)
+        if not isinstance(name, str):
+            return []
+        first = self._ids.setdefault(name, document)
+        if first is document:
+            return []
+        message = f"the id {name!r} is taken by {first.name}"
+        return [UserError(message, where=document.where((key,)))]
+
+    def _members(self, document: Document) -> list[HarnessError]:
+        raw: Any = document.data
+        installed = load_catalog(plugins().spec_folders())
+        known = {*self._ids, *installed.entries, *installed.group_entries}
+        problems: list[HarnessError] = []
+        for index, member in enumerate(raw["tasks"]):
+            where = document.where(("tasks", index))
+            if member not in known:
+                message = f"there is no task or group {member!r}"
+                problems.append(UserError(message, where=where, fix=nearest(member, known)))
+            elif self._leads_to(member, raw["group"], set()):
+                message = f"a group is part of itself: {member}"
+                problems.append(UserError(message, where=where))
+        return problems
+
+    def _leads_to(self, name: str, wanted: str, seen: set[str]) -> bool:
+        if name == wanted:
+            return True
+        data: Any = self._ids[name].data if name in self._ids else {}
+        if name in seen or "group" not in data:
+            return False
+        seen.add(name)
+        return any(self._leads_to(member, wanted, seen) for member in data["tasks"])
+
+
+def _on_data(document: Document) -> list[HarnessError]:
+    """Render the first sample's prompt and answer, when settings name a folder for the data."""
+    spec = with_options(document, {})
+    settings = load_settings()
+    folder = settings.data.get(spec.id, settings.data.get(spec.data.benchmark))
+    if folder is None or not folder.is_dir():
+        return []
+    try:
+        task = Task(spec, settings)
+        sample = next(iter(task.samples()), None)
+        if sample is not None:
+            build_turns(spec, sample, (), [Shot(shown) for shown in choose_shots(task, 0)])
+            options_as_sent(spec, sample)
+            if sample.target is not None:
+                render_answer(spec, sample.target)
+    except (SampleError, HarnessError) as error:
+        message = f"on the data in {folder}: {' '.join(str(error).split())}"
+        return [UserError(message, where=document.where(("prompt", "template")))]
+    return []

@@ -1,0 +1,81 @@
+"""Compare two models sample by sample: :func:`harness.compare`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from harness.api.records import OnSkipped, newest_of, several, warn
+from harness.arguments import checked
+from harness.errors import UserError
+from harness.evaluation.paired import TaskComparison, compare_all
+from harness.evaluation.seeds import SeedComparison, compare_all_seeds
+from harness.runs.record import EvaluationRecord
+from harness.tables.known import listed
+
+
+@checked
+def compare(
+    first: Path | str | Iterable[Path | str],
+    second: Path | str | Iterable[Path | str],
+    *,
+    tasks: str | Iterable[str] | None = None,
+    seed: int = 0,
+    on_skipped: OnSkipped | None = None,
+) -> Sequence[TaskComparison | SeedComparison]:
+    """Compare two models sample by sample, second minus first, on every task that both have.
+
+    Args:
+        first: A run by name or manifest, or a folder of evaluations, of one model; several runs
+            of the model with other seeds, in a list or with commas between, are compared as means.
+        second: The same of the other model.
+        tasks: Compare only these tasks.
+        seed: Seed of resampling.
+        on_skipped: Called with what was damaged, unfinished or superseded; warns by default.
+
+    Raises:
+        UserError: no finished evaluation, no task in common, or evaluations that differ in what
+            was asked.
+    """
+    on_skipped = on_skipped or warn
+    groups = _paired(_by_task(first, on_skipped), _by_task(second, on_skipped), listed(tasks))
+    if any(len(records) > 1 for group in groups for records in group):
+        return [*compare_all_seeds(groups)]
+    return [*compare_all([(firsts[0], seconds[0]) for firsts, seconds in groups], seed=seed)]
+
+
+def _by_task(
+    places: Path | str | Iterable[Path | str], on_skipped: OnSkipped
+) -> dict[str, list[EvaluationRecord]]:
+    """Return evaluations by task, of one place or of several with commas between."""
+    names = several(places)
+    if len(names) == 1 and not Path(names[0]).exists():
+        names = [name.strip() for name in str(names[0]).split(",")]
+    by_task: dict[str, list[EvaluationRecord]] = {}
+    for name in names:
+        records, _ = newest_of([name], on_skipped, whole=True)
+        records = [record for record in records if not record.variant] or records
+        if not records:
+            raise UserError("no finished evaluation", where=str(name), fix="harness run ...")
+        for record in records:
+            by_task.setdefault(record.task, []).append(record)
+    return by_task
+
+
+def _paired(
+    first: Mapping[str, list[EvaluationRecord]],
+    second: Mapping[str, list[EvaluationRecord]],
+    tasks: Sequence[str],
+) -> list[tuple[list[EvaluationRecord], list[EvaluationRecord]]]:
+    for name in tasks:
+        for records in (first, second):
+            if name not in records:
+                fix = ", ".join(records)
+                raise UserError(f"no evaluation of {name!r} in both runs", fix=fix)
+    shared = tasks or [name for name in first if name in second]
+    if not shared:
+        raise UserError(
+            "the two runs have no task in common: "
+            f"{', '.join(first)} in one, {', '.join(second)} in the other"
+        )
+    return [(first[name], second[name]) for name in shared]

@@ -1,0 +1,274 @@
+"""Plan and run evaluations: :func:`harness.plan` and :func:`harness.run`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Literal, TypedDict, Unpack
+
+from harness.arguments import Within, checked, given
+from harness.config.data import unused
+from harness.config.settings import Settings, load_settings
+from harness.descriptors import Json
+from harness.errors import UserError
+from harness.evaluation.methods import find_method
+from harness.evaluation.model import ConfiguredModel, configure_model
+from harness.evaluation.plan import Selection
+from harness.evaluation.run import (
+    Planned,
+    Reporter,
+    RunResult,
+    plan_run,
+    run_tasks,
+    show_plan,
+    task_options,
+)
+from harness.evaluation.run_settings import RunSettings
+from harness.evaluation.task import Task
+from harness.models import Runtime
+from harness.plugins import plugins
+from harness.specs.catalog import load_catalog
+from harness.specs.prompt import lists_options
+from harness.specs.variants import check_found, variants_of
+from harness.tables.known import listed
+from harness.training.checkpoint import open_checkpoint
+
+
+class NullReporter:
+    """A reporter that shows nothing."""
+
+    def planned(self, jobs: Sequence[Planned]) -> None:
+        """Ignore the plan."""
+
+    def task(self, job: Planned) -> None:
+        """Ignore the task."""
+
+    def progress(self, samples: int) -> None:
+        """Ignore progress."""
+
+    def say(self, note: str) -> None:
+        """Ignore a note."""
+
+
+@checked
+def load_task(
+    name: str,
+    *,
+    options: Mapping[str, Json] | None = None,
+    data: Path | str | None = None,
+    profile: str | None = None,
+    settings: Settings | None = None,
+) -> Task:
+    """Return a task by id; its samples are read when they are iterated.
+
+    Args:
+        name: The task's id.
+        options: Named options of the spec.
+        data: Folder of its data; the profile's otherwise.
+        profile: ``demo`` or ``full``.
+        settings: Settings already read, instead of a profile.
+
+    Raises:
+        UserError: unknown task or option.
+    """
+    settings = settings or load_settings(profile=profile)
+    if data is not None:
+        settings = settings.with_data({name: Path(data)})
+    catalog = load_catalog(plugins().spec_folders())
+    return Task(catalog.task(name, options or {}), settings)
+
+
+@checked
+def find_model(
+    name: str,
+    *,
+    options: Mapping[str, Json] | None = None,
+    runtime: Runtime | None = None,
+    profile: str | None = None,
+    settings: Settings | None = None,
+) -> ConfiguredModel:
+    """Return a model by id; its weights are loaded when it first answers.
+
+    Args:
+        name: The model's id.
+        options: Its options (``-o``).
+        runtime: Device, dtype and batch size.
+        profile: ``demo`` or ``full``.
+        settings: Settings already read, instead of a profile.
+
+    Raises:
+        UserError: unknown model, option or preset.
+    """
+    settings = settings or load_settings(profile=profile)
+    runtime = runtime or Runtime(cache=settings.cache / "features")
+    return configure_model(name, options or {}, settings, runtime)
+
+
+class RunOptions(TypedDict, total=False):
+    """Options of a run: one key for each flag of ``harness run``.
+
+    Attributes:
+        options: The model's options (``-o``).
+        spec_options: Named options of specs, as ``TASK.OPTION``.
+        data: Task or benchmark id to the folder its data lie in.
+        profile: ``demo`` or ``full``.
+        results: Folder of the records.
+        limit: Evaluate at most this many samples per task; the record is marked ``limited``.
+        ids: Evaluate only these samples; a text may hold several, separated by commas.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        dtype: ``auto``, ``float32``, ``bfloat16``, ``float16``.
+        batch_size: Requests per forward pass; the model chooses when ``None``.
+        deterministic: Write byte-equal records at any batch size.
+        kv_budget: Maximum KV-cache memory, in bytes.
+        threads: PyTorch threads on CPU; ``auto`` goes by the model's size and by what else runs.
+            They wait without spinning, unless PyTorch was imported before.
+        seed: Seed of everything random.
+        variants: Also ask each task in other ways: ``paraphrases``, ``rotations=3``,
+            ``shuffles=3`` (of options that a prompt lists), separated by commas.
+        max_pixels: Images with more pixels are sample errors.
+        max_errors: Fraction of samples that may error before ``failed`` says so.
+        retry_errors: Evaluate blocks that hold a sample error again, sealed or not.
+        again: Set finished evaluations aside and evaluate all of it anew.
+        workers: Processes that open images ahead; a thread does when 0.
+        checkpoint: Folder of a finished training, whose weights replace the model's own.
+        method: Id of an inference-time method.
+        method_options: Its options.
+    """
+
+    options: Mapping[str, Json] | None
+    spec_options: Mapping[str, Json] | None
+    data: Mapping[str, Path | str] | None
+    profile: str | None
+    results: Path | str | None
+    limit: Annotated[int | None, Within(1)]
+    ids: str | Iterable[str] | None
+    device: str
+    dtype: Literal["auto", "float32", "bfloat16", "float16"]
+    batch_size: Annotated[int | None, Within(1)]
+    deterministic: bool
+    kv_budget: Annotated[int | None, Within(1)]
+    threads: Annotated[int, Within(1)] | Literal["auto"]
+    seed: int
+    variants: str
+    max_pixels: Annotated[int, Within(1)]
+    max_errors: Annotated[float, Within(0, 1)]
+    retry_errors: bool
+    again: bool
+    workers: Annotated[int, Within(0)]
+    checkpoint: Path | str | None
+    method: str | None
+    method_options: Mapping[str, Json] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A run that is planned but not begun: names are checked, no weight is loaded.
+
+    Attributes:
+        model: The model, configured.
+        evaluations: One for each task and variant, with its state.
+        settings: Settings that all of them share.
+    """
+
+    model: ConfiguredModel
+    evaluations: Sequence[Planned]
+    settings: RunSettings
+
+    def show(self, reporter: Reporter) -> None:
+        """Tell a reporter the plan, and which tasks of a group are not in it."""
+        show_plan(self.model, self.evaluations, reporter)
+
+    def run(self, reporter: Reporter | None = None) -> RunResult:
+        """Evaluate what is not sealed yet.
+
+        Args:
+            reporter: Told of the plan and of progress.
+
+        Raises:
+            PluginError: a plugin's fault, when it left no task.
+        """
+        reporter = reporter or NullReporter()
+        self.show(reporter)
+        return run_tasks(self.model, self.evaluations, self.settings, reporter)
+
+
+@checked
+def plan(model: str, tasks: str | Iterable[str], **options: Unpack[RunOptions]) -> Plan:
+    """Plan a run; :meth:`Plan.run` begins it.
+
+    Args:
+        model: A model's id.
+        tasks: Ids of tasks or groups; a text may hold several, separated by commas.
+        options: See :class:`RunOptions`.
+
+    Raises:
+        UserError: whatever is wrong with the request.
+    """
+    settings = settings_for(options.get("profile"), options.get("results"), options.get("data"))
+    names, ids = listed(tasks), options.get("ids")
+    if isinstance(ids, str):  # in a list they may hold commas
+        ids = listed(ids)
+    selection = Selection(options.get("limit"), None if ids is None else frozenset(ids))
+    run_settings = given(RunSettings, options, selection=selection, named=frozenset(names))
+    runtime = replace(
+        given(Runtime, options, cache=settings.cache / "features"), threads=run_settings.threads
+    )
+    folder = options.get("checkpoint")
+    checkpoint = None if folder is None else open_checkpoint(Path(folder))
+    method_id, method_options = options.get("method"), options.get("method_options") or {}
+    if method_options and method_id is None:
+        raise UserError("options of a method, and no method", fix="--method ID")
+    method = None if method_id is None else find_method(method_id, method_options)
+    configured = configure_model(
+        model, options.get("options") or {}, settings, runtime, checkpoint, method=method
+    )
+    catalog = load_catalog(plugins().spec_folders())
+    names = catalog.expand(names)
+    spec_options = task_options(options.get("spec_options") or {}, names)
+    specs = [catalog.task(name, spec_options.get(name, {})) for name in names]
+    run_settings = replace(run_settings, notes=unused(options.get("data") or {}, specs))
+    variants = options.get("variants") or ""
+    variant_specs = [
+        variant
+        for spec in specs
+        for variant in (spec, *variants_of(spec, variants, lists_options=lists_options(spec)))
+    ]
+    check_found(variants, variant_specs)
+    evaluations = plan_run(
+        configured, [Task(spec, settings) for spec in variant_specs], run_settings
+    )
+    return Plan(configured, evaluations, run_settings)
+
+
+@checked
+def run(
+    model: str,
+    tasks: str | Iterable[str],
+    *,
+    reporter: Reporter | None = None,
+    **options: Unpack[RunOptions],
+) -> RunResult:
+    """Evaluate a model on tasks; what is sealed already is not computed again.
+
+    Args:
+        model: A model's id.
+        tasks: Ids of tasks or groups; a text may hold several, separated by commas.
+        reporter: Told of the plan and of progress.
+        options: See :class:`RunOptions`.
+
+    Raises:
+        UserError: whatever is wrong with the request; nothing is computed then.
+    """
+    return plan(model, tasks, **options).run(reporter)
+
+
+def settings_for(
+    profile: str | None, results: Path | str | None, data: Mapping[str, Path | str] | None
+) -> Settings:
+    """Return the settings, with arguments of a call above files and environment."""
+    return load_settings(
+        profile=profile,
+        results=None if results is None else Path(results),
+        data=None if data is None else {name: Path(path) for name, path in data.items()},
+    )

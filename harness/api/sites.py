@@ -1,0 +1,73 @@
+"""Build a static site of finished evaluations: :func:`harness.build_site`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from harness.analysis.results import read_analyses
+from harness.api.records import OnSkipped, Skipped, newest_of, several, warn
+from harness.api.runs import settings_for
+from harness.api.tables import settled_options
+from harness.arguments import Within, checked
+from harness.plugins import plugins
+from harness.runs.read import LeftOut
+from harness.site.build import build_site as write
+from harness.site.questions import Sources
+from harness.specs.catalog import load_catalog
+from harness.tables.build import TableOptions
+from harness.tables.known import Known
+from harness.tables.layout import load_layout
+
+
+@checked
+def build_site(
+    out: Path | str,
+    places: Path | str | Iterable[Path | str] | None = None,
+    *,
+    layouts: Iterable[str] = (),
+    duplicates: Literal["fail", "newest", "mean"] = "fail",
+    images: Annotated[int, Within(0)] = 200,
+    figures: bool = True,
+    profile: str | None = None,
+    data: Mapping[str, Path | str] | None = None,
+    on_skipped: OnSkipped | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Path:
+    """Write a static site of finished evaluations and return its first page.
+
+    Args:
+        out: A folder that is empty, not there, or holds a site, which is replaced.
+        places: Folders of evaluations or runs; by default the layouts' runs, or the results folder.
+        layouts: Names or files of layouts, whose tables come first.
+        duplicates: What to do when evaluations claim one cell.
+        images: Show thumbnails of at most this many samples per task, wrong ones first.
+        figures: Draw figures (needs matplotlib).
+        profile: ``demo`` or ``full``: where data are looked for.
+        data: Task or benchmark id to the folder its data lie in.
+        on_skipped: Called with what was damaged, unfinished or superseded; warns by default.
+        say: Called with notes, such as images that could not be read.
+
+    Raises:
+        UserError: no finished evaluation, or something else is in the folder.
+    """
+    on_skipped = on_skipped or warn
+    loaded = tuple(load_layout(name) for name in layouts)
+    chosen = several(places) or [*dict.fromkeys(name for layout in loaded for name in layout.runs)]
+    settings = settings_for(profile, None, data)
+    records, _ = newest_of(chosen, on_skipped, whole=True)
+    analyses, damaged = read_analyses(chosen or [settings.results])
+    if damaged:
+        on_skipped(Skipped([LeftOut(Path(), problem) for problem in damaged]))
+    known = Known()
+    sources = Sources(
+        catalog=load_catalog(plugins().spec_folders()),
+        settings=settings,
+        pictures=images,
+        figures=figures,
+        say=say or (lambda _: None),
+        layouts=loaded,
+    )
+    options = settled_options(TableOptions(duplicates=duplicates), known, None, None)
+    return write(Path(out), known.ordered(records), options, sources, analyses)

@@ -1,0 +1,229 @@
+"""Tables and files of finished evaluations: ``leaderboard``, ``export``, ``read_evaluation``.
+
+Statistics take half a second to import and few tables need them: functions import what they use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+from harness.api.records import OnSkipped, Skipped, newest_of, read_places, several, warn
+from harness.arguments import checked
+from harness.errors import UserError
+from harness.runs import read_evaluation as _read_evaluation
+from harness.runs.record import EvaluationRecord
+from harness.tables.build import TableOptions, build_table
+from harness.tables.known import Known, listed
+from harness.tables.layout import Layout, load_layout
+from harness.tables.table import Table, TableStyle
+
+_ANALYSIS = "analysis.json"  # harness.analysis.results has it; what it imports takes long
+
+
+@checked
+def read_evaluation(directory: Path | str, *, whole: bool = True) -> EvaluationRecord:
+    """Read one finished evaluation, checking its seal.
+
+    Args:
+        directory: The evaluation's directory.
+        whole: ``False`` reads what a table needs: slices, details and comparisons stay empty.
+
+    Raises:
+        UserError: not there, not finished, damaged, or of a newer format.
+    """
+    return _read_evaluation(directory, whole=whole)
+
+
+@checked
+def leaderboard(
+    places: Path | str | Iterable[Path | str | EvaluationRecord] | None = None,
+    *,
+    tasks: str | Iterable[str] | None = None,
+    metric: str | None = None,
+    layout: Path | str | None = None,
+    options: TableOptions | None = None,
+    interval: Literal["brackets", "half", "none"] | None = None,
+    ties: bool = False,
+    robustness: bool = False,
+    intersect: bool = False,
+    strict: bool = False,
+    on_skipped: OnSkipped | None = None,
+) -> Table:
+    """Return the table of finished evaluations, or of analyses.
+
+    Args:
+        places: Results folders, run manifests or names of runs, folders of analyses, or records;
+            by default the layout's runs, or the results folder of the settings.
+        tasks: Ids of the tasks and groups to show, in this order; a text may hold several,
+            separated by commas.
+        metric: Id or heading of the metric to show instead of each task's own.
+        layout: Name or file of a layout, in place of ``tasks`` and ``metric``.
+        options: Baseline, rule for duplicates, style and tests.
+        interval: How intervals are shown; as the layout says otherwise.
+        ties: Mark values that a paired test does not tell from the best.
+        robustness: Show how much numbers depend on prompt variants.
+        intersect: Count only samples that all evaluations of a task share.
+        strict: Check the bytes of every sample file too.
+        on_skipped: Called once with what was damaged, unfinished or superseded; warns by default.
+
+    Raises:
+        UserError: no record, an unknown task, metric or layout, or two evaluations for one cell.
+    """
+    on_skipped = on_skipped or warn
+    if layout is not None and (tasks is not None or metric is not None):
+        raise UserError("a layout says which tasks and metrics", fix="leave out tasks and metric")
+    if ties and intersect:
+        raise UserError("--ties compares whole evaluations; leave out --ties or --intersect")
+    entries = several(places)
+    analyses = [_analyses(Path(place)) for place in entries if isinstance(place, Path | str)]
+    if any(analyses):
+        if not all(analyses) or len(analyses) < len(entries):
+            message = "analyses and evaluations do not make one table"
+            raise UserError(message, fix="name one of both")
+        options = options or TableOptions()
+        _refuse_with_analyses(
+            baseline=options.baseline,
+            duplicates=options.duplicates != "fail",
+            intersect=intersect,
+            layout=layout,
+            metric=metric,
+            robustness=robustness,
+            ties=ties,
+        )
+        return _analysis_table(analyses, tasks, interval)
+    loaded = None if layout is None else load_layout(str(layout))
+    newest = intersect or robustness
+    records = _records(entries, loaded, on_skipped, whole=strict, newest=newest)
+    known = Known()
+    chosen = known.chosen(tasks, records)
+    if chosen is None and loaded is None:
+        records = known.ordered(records)
+    if intersect:
+        from harness.evaluation.intersect import intersected
+
+        records = intersected(records)
+    if robustness:
+        return _robustness(records)
+    options = settled_options(options or TableOptions(), known, loaded, interval)
+    if ties:
+        from harness.evaluation.paired import TiedWithBest
+
+        options = replace(options, tied=TiedWithBest(records))
+    return build_table(records, tasks=chosen, metric=metric, layout=loaded, ways=options)
+
+
+def settled_options(
+    options: TableOptions, known: Known, layout: Layout | None, interval: Any
+) -> TableOptions:
+    """Return options with what nobody chose: who can answer what, and how means are bounded."""
+    style = options.looks
+    if interval is not None:
+        style = style or (TableStyle() if layout is None else layout.looks)
+        style = replace(style, interval=interval)
+    seed_interval = options.seed_interval
+    if seed_interval is None and options.duplicates == "mean":
+        from harness.stats.intervals import over_seeds
+
+        seed_interval = over_seeds
+    supports = options.supports or known.supports
+    return replace(options, looks=style, seed_interval=seed_interval, supports=supports)
+
+
+def _records(
+    entries: Sequence[Any],
+    layout: Layout | None,
+    on_skipped: OnSkipped,
+    *,
+    whole: bool,
+    newest: bool = False,
+) -> list[EvaluationRecord]:
+    """Return records as they are given, and those of places, each once."""
+    records = [entry for entry in entries if isinstance(entry, EvaluationRecord)]
+    places = [entry for entry in entries if not isinstance(entry, EvaluationRecord)]
+    if records and not places:
+        return records
+    if not entries and layout is not None:
+        places = list(layout.runs)
+    if newest:
+        found, _ = newest_of(places, on_skipped, whole=whole)
+    else:
+        found, left_out = read_places(places, whole=whole)
+        on_skipped(Skipped(left_out))
+    return [*records, *found]
+
+
+def _analyses(place: Path) -> list[Path]:
+    """Return the analysis that a place is, or those that a folder of them holds."""
+    if (place / _ANALYSIS).is_file():
+        return [place]
+    patterns = (f"*/{_ANALYSIS}", f"*/*/{_ANALYSIS}")
+    return sorted(path.parent for pattern in patterns for path in place.glob(pattern))
+
+
+def _refuse_with_analyses(**flags: object) -> None:
+    """Refuse flags that choose among evaluations."""
+    for name, value in flags.items():
+        if value:
+            raise UserError(f"--{name} is for evaluations, not for analyses", fix="leave it out")
+
+
+def _analysis_table(
+    places: Sequence[Sequence[Path]], tasks: str | Iterable[str] | None, interval: Any
+) -> Table:
+    from harness.analysis.board import analysis_table
+    from harness.analysis.results import read_analysis
+
+    folders = dict.fromkeys(path for paths in places for path in paths)
+    style = None if interval is None else TableStyle(interval=interval)
+    return analysis_table(
+        [read_analysis(path) for path in folders], tasks=listed(tasks), looks=style
+    )
+
+
+def _robustness(records: list[EvaluationRecord]) -> Table:
+    from harness.runs.samples import read_samples
+    from harness.tables.robustness import build_robustness
+
+    return build_robustness(
+        records,
+        lambda record: {
+            sample["id"]: sample["answer"]
+            for sample in read_samples(record.directory)
+            if sample["error"] is None
+        },
+    )
+
+
+@checked
+def export(
+    places: Path | str | Iterable[Path | str],
+    format: str,  # noqa: A002  the word of the command line
+    out: Path | str,
+    *,
+    organization: str = "unknown",
+    datasets: Mapping[str, str] | None = None,
+    on_skipped: OnSkipped | None = None,
+) -> list[Path]:
+    """Write finished evaluations in an exchange format and return the files; no number is changed.
+
+    Args:
+        places: Folders of evaluations, or runs by manifest or name.
+        format: ``eval_results``, ``lm_eval``, ``every_eval_ever`` or ``card``.
+        out: Folder that the files go to.
+        organization: Who ran the evaluations.
+        datasets: Task to the Hub id of its benchmark, ``OWNER/NAME`` or ``OWNER/NAME#TASK_ID``.
+        on_skipped: Called with what was superseded; warns by default.
+
+    Raises:
+        UserError: a damaged evaluation, or something that the format needs and nobody said.
+    """
+    from harness.runs.exports import ExportOptions
+    from harness.runs.exports import export as write
+
+    records, left_out = newest_of(several(places), on_skipped or warn, whole=True)
+    if left_out:
+        raise UserError(left_out[0].why)
+    return write(format, records, Path(out), ExportOptions(organization, datasets or {}))

@@ -1,0 +1,192 @@
+"""Options that several commands share, and how their values are read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from harness.errors import UserError
+from harness.resources import home_path
+
+F = TypeVar("F", bound=Callable[..., Any])
+Option = Callable[[F], F]
+
+
+def together(*options: Option[Any]) -> Option[Any]:
+    """Return a decorator that adds options to a command in the order in which they are given."""
+
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
+profile = click.option("--profile", metavar="NAME", help="Use the profile demo (default) or full.")
+data = click.option(
+    "--data",
+    "data",
+    multiple=True,
+    metavar="TASK=PATH",
+    help="Read a task's data from this folder, archive or hf:OWNER/NAME (repeat for more).",
+)
+results = click.option("--results", type=click.Path(path_type=Path), help="Folder of the records.")
+model = click.option("--model", required=True, metavar="ID", help="Model; see `harness models`.")
+tasks = click.option(
+    "--tasks", required=True, metavar="IDS", help="Tasks and groups, separated by commas."
+)
+model_options = click.option(
+    "-o",
+    "--option",
+    "options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set an option of the model.",
+)
+task_options = click.option(
+    "--task-option",
+    "spec_options",
+    multiple=True,
+    metavar="TASK.KEY=VALUE",
+    help="Set a named option of a task's spec.",
+)
+checkpoint = click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Use the weights of a finished training (a folder that `harness train` wrote).",
+)
+dry_run = click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
+
+
+def dtype(default: str, what: str = "of the weights") -> Option[Any]:
+    """Return the option ``--dtype``."""
+    return click.option(
+        "--dtype",
+        default=default,
+        show_default=True,
+        type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
+        help=f"Dtype {what}.",
+    )
+
+
+def duplicates(what: str = "cell") -> Option[Any]:
+    """Return the option that decides between evaluations of one model on one task."""
+    return click.option(
+        "--duplicates",
+        type=click.Choice(["fail", "newest", "mean"]),
+        default="fail",
+        show_default=True,
+        help=f"When evaluations claim one {what}: stop, take the newest, or the mean over seeds.",
+    )
+
+
+def pairs(values: Sequence[str], flag: str) -> dict[str, str]:
+    """Return ``key=value`` arguments as a mapping.
+
+    Raises:
+        UserError: for one without ``=``, or a key given twice.
+    """
+    parsed: dict[str, str] = {}
+    for value in values:
+        key, equals, text = value.partition("=")
+        if not equals or not key:
+            raise UserError(f"{flag} {value!r} is not KEY=VALUE", fix=f"{flag} key=value")
+        if key in parsed:
+            raise UserError(f"{flag} gives {key!r} twice")
+        parsed[key] = text
+    return parsed
+
+
+def data_paths(values: Sequence[str], flag: str = "--data") -> dict[str, Path]:
+    """Return ``key=path`` arguments as a mapping; a shell leaves the ``~`` after ``=`` to us.
+
+    Raises:
+        UserError: as :func:`pairs`, a path that is empty, or the home folder of nobody.
+    """
+    paths = pairs(values, flag)
+    for key, text in paths.items():
+        if not text:
+            raise UserError(f"{flag} gives {key!r} no path", fix=f"{flag} {key}=FOLDER")
+    return {key: home_path(text, flag) for key, text in paths.items()}
+
+
+def sample_ids(text: str | None) -> frozenset[str] | None:
+    """Return ids from ``a,b,c``, or from ``@FILE`` with one id per line."""
+    if text is None:
+        return None
+    if not text.startswith("@"):
+        return frozenset(name for name in text.split(",") if name)
+    path = Path(text[1:])
+    try:
+        return frozenset(line for line in path.read_text("utf-8").splitlines() if line)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"the list of ids cannot be read: {error}", where=path) from None
+
+
+def count(text: str, flag: str) -> int | None:
+    """Return a number from 1 to a million, ``None`` for ``auto``.
+
+    Raises:
+        UserError: when it is neither.
+    """
+    if text == "auto":
+        return None
+    if not re.fullmatch(r"0*[1-9][0-9]{0,5}", text):
+        raise UserError(
+            f"{flag} {text[:40]!r} is neither auto nor a whole number above 0", fix=f"{flag} auto"
+        )
+    return int(text)
+
+
+def size(text: str | None) -> int | None:
+    """Return bytes from ``2GiB``, ``500MB`` or a plain number.
+
+    Raises:
+        UserError: when it is none of these.
+    """
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kmgt]?)(i?)b?", text.strip().lower())
+    amount = 0
+    if found and not (found[3] and not found[2]):
+        power = " kmgt".index(found[2] or " ")
+        amount = int(float(found[1]) * (1024 if found[3] else 1000) ** power)
+    if amount < 1:
+        raise UserError(f"--kv-budget {text!r} is no size", fix="--kv-budget 2GiB, or 500MB")
+    return amount
+
+
+analysis_options = together(
+    task_options,
+    data,
+    profile,
+    results,
+    click.option("--device", default="auto", show_default=True, help="Device: cpu, cuda, ..."),
+    dtype("auto"),
+    click.option("--seed", default=0, show_default=True, help="Seed of everything random."),
+    as_json,
+)
+
+
+def analysis_arguments(flags: dict[str, Any]) -> dict[str, Any]:
+    """Return what :data:`analysis_options` say, as the functions of analyses take it."""
+    return {
+        "spec_options": pairs(flags["spec_options"], "--task-option"),
+        "data": data_paths(flags["data"]),
+        "profile": flags["profile"],
+        "results": flags["results"],
+        "device": flags["device"],
+        "dtype": flags["dtype"],
+        "say": tell,
+    }
+
+
+def tell(note: str) -> None:
+    """Print a note on standard error."""
+    click.echo(note, err=True)

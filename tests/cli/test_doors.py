@@ -1,0 +1,79 @@
+"""A command's body is one call of the public function: what it prints is all it does beside it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import harness
+
+COMMANDS = Path(__file__).parents[2] / "harness" / "cli"
+DOORS = {
+    "compare": {"compare"},
+    "data": {"data_check"},
+    "export": {"export"},
+    "gradients": {"gradients"},
+    "leaderboard": {"leaderboard"},
+    "mir": {"mir"},
+    "probe": {"probe"},
+    "run": {"plan"},
+    "site": {"build_site"},
+    "train": {"plan_training"},
+    "transfer": {"transfer"},
+    "validate": {"validate"},
+}
+"""Command to the public functions that it calls."""
+PRESENTATION = (
+    "harness.api",
+    "harness.arguments",
+    "harness.cli",
+    "harness.descriptors",
+    "harness.errors",
+    "harness.evaluation.run_settings",  # settings have the defaults of flags
+    "harness.evaluation.seeds",  # a kind of comparison is printed in its own way
+    "harness.models.contract",
+    "harness.models.parts",
+    "harness.plugins",  # ids of formats
+    "harness.progress",
+    "harness.site.serve",
+    "harness.tables",
+    "harness.training.figures",
+    "harness.training.settings",
+    "harness.training.steps",
+)
+LISTS = {"data"}  # `data list`, `where` and `fingerprint` look at settings and specs
+
+
+def tree_of(command: str) -> ast.Module:
+    return ast.parse((COMMANDS / f"{command}.py").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("command", DOORS)
+def test_a_command_calls_its_public_function_and_no_other(command: str) -> None:
+    called = {
+        node.func.attr
+        for node in ast.walk(tree_of(command))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id == "harness"
+    }
+    assert called == DOORS[command]
+    assert called <= set(harness.__all__)
+
+
+@pytest.mark.parametrize("command", sorted(DOORS.keys() - LISTS))
+def test_a_command_imports_what_it_prints_with_and_no_machinery(command: str) -> None:
+    tree = tree_of(command)
+    typing = [node for node in tree.body if isinstance(node, ast.If)]
+    for block in typing:
+        tree.body.remove(block)
+    modules = {
+        node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("harness")
+    }
+    private = {name for name in modules if name and not name.startswith(PRESENTATION)}
+    assert not private
