@@ -37,7 +37,7 @@ import harness.cli.main as main
 main.plugins = module.plugins
 for name in ("config.data", "evaluation.task", "evaluation.plan", "evaluation.run",
              "evaluation.score", "evaluation.model", "evaluation.summarise",
-             "evaluation.execute", "api"):
+             "evaluation.execute", "api.runs"):
     loaded = __import__(f"harness.{name}", fromlist=["plugins"])
     if hasattr(loaded, "plugins"):
         loaded.plugins = module.plugins
