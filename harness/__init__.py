@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from harness.api.sites import build_site
     from harness.api.tables import export, leaderboard, read_evaluation
     from harness.api.trainings import plan_training, train
+    from harness.studies.command import plan_study, study
 
 __all__ = [
     "__version__",
@@ -31,10 +32,12 @@ __all__ = [
     "load_task",
     "mir",
     "plan",
+    "plan_study",
     "plan_training",
     "probe",
     "read_evaluation",
     "run",
+    "study",
     "train",
     "transfer",
     "validate",
@@ -49,5 +52,6 @@ _HOMES = {
     "harness.api.sites": ("build_site",),
     "harness.api.tables": ("export", "leaderboard", "read_evaluation"),
     "harness.api.trainings": ("plan_training", "train"),
+    "harness.studies.command": ("plan_study", "study"),
 }
 __getattr__ = lazily(__name__, {name: home for home, names in _HOMES.items() for name in names})

@@ -79,6 +79,8 @@ def usual(name: str, root: Path) -> Any:
         "gradients": {"model": "random", "tasks": "raf_db", "data": {"raf_db": root}},
         "mir": {"model": "random", "tasks": "raf_db", "data": {"raf_db": root}},
         "transfer": {},
+        "plan_study": {"name": "nothing"},
+        "study": {"name": "nothing"},
         "validate": {"paths": "spec.yaml"},
         "data_check": {"task": "raf_db", "data": {"raf_db": root}, "images": 0},
     }

@@ -11,7 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from harness.cli.progress import log
+import harness
+from harness.cli import _options
+from harness.cli._options import tell
 
 if TYPE_CHECKING:
     from harness.studies.kind import StudyPlan, StudyReport
@@ -38,8 +40,8 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the results as a page (.md) with its numbers (.json) and figure (.svg) beside it.",
 )
-@click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
-@click.option("--json", "as_json", is_flag=True, help="Print plan or table as JSON.")
+@_options.dry_run
+@_options.as_json
 def study(
     *,
     study: str | None,
@@ -54,28 +56,19 @@ def study(
     Results that are sealed already are not computed again: the same command continues after a
     stop at any point. Without a name the command lists the shipped studies.
     """
-    from harness.config.settings import load_settings
-    from harness.studies.kind import read_study
-    from harness.studies.loader import open_study, study_names
-    from harness.studies.page import check_page
+    from harness.studies.loader import study_names
 
     if study is None:
         click.echo("\n".join(study_names()))
         return 0
     console = Console(stderr=as_json, highlight=False)
-    loaded = read_study(open_study(study))
-    if page is not None:
-        check_page(loaded, page)
-    plan = loaded.plan(results)
-    _print_plan(loaded.id, plan, console)
+    planned = harness.plan_study(study, results=results, page=page)
+    _print_plan(planned.id, planned.plan, console)
     if dry_run:
         if as_json:
-            click.echo(json.dumps(plan.data, indent=2))
-        return 1 if plan.problems else 0
-    root = load_settings(profile=loaded.profile, results=results).results
-    report = loaded.run(out or root / "studies" / loaded.id, results, log)
-    pages = () if page is None else report.page(page)
-    return _print(report, (*report.files, *pages), console, as_json=as_json)
+            click.echo(json.dumps(planned.plan.data, indent=2))
+        return 1 if planned.plan.problems else 0
+    return _print(planned.run(out, tell), console, as_json=as_json)
 
 
 def _print_plan(name: str, plan: StudyPlan, console: Console) -> None:
@@ -92,7 +85,7 @@ def _print_plan(name: str, plan: StudyPlan, console: Console) -> None:
         console.print(escape(note), soft_wrap=True)
 
 
-def _print(report: StudyReport, files: tuple[Path, ...], console: Console, *, as_json: bool) -> int:
+def _print(report: StudyReport, console: Console, *, as_json: bool) -> int:
     from harness.tables.formats import as_json as render_json
     from harness.tables.terminal import print_table
 
@@ -101,7 +94,7 @@ def _print(report: StudyReport, files: tuple[Path, ...], console: Console, *, as
             click.echo(render_json(table))
         else:
             print_table(table, console)
-    for path in files:
+    for path in report.files:
         console.print(f"wrote {path}", soft_wrap=True, markup=False)
     for line in report.failed:
         click.echo(f"failed: {line}", err=True)

@@ -20,6 +20,7 @@ DOORS = {
     "probe": {"probe"},
     "run": {"plan"},
     "site": {"build_site"},
+    "study": {"plan_study"},
     "train": {"plan_training"},
     "transfer": {"transfer"},
     "validate": {"validate"},
@@ -38,6 +39,7 @@ PRESENTATION = (
     "harness.plugins",  # ids of formats
     "harness.progress",
     "harness.site.serve",
+    "harness.studies.loader",  # names of shipped studies
     "harness.tables",
     "harness.training.figures",
     "harness.training.settings",

@@ -1,0 +1,494 @@
+"""Every contract that a plugin can implement, in one place, each with an example that runs.
+
+``python -m harness.contracts`` prints ``docs/reference/contracts.md``, which a test holds equal to
+it. A descriptor names the implementation; ``docs/plugins.md`` says how plugins are found.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from harness.config.data import DataSource
+from harness.descriptors import (
+    AnswerMethodDescriptor,
+    CommandDescriptor,
+    DataSourceDescriptor,
+    Descriptor,
+    ExtractorDescriptor,
+    FormatDescriptor,
+    MetricDescriptor,
+    ModelDescriptor,
+    ReaderDescriptor,
+    RecipeDescriptor,
+    SpecFolder,
+    StudyDescriptor,
+)
+from harness.metrics.contract import (
+    AdditiveMetric,
+    Bounded,
+    Comparison,
+    GroupCounts,
+    GroupMetric,
+    HasUnits,
+    RangeOfData,
+    RankMetric,
+    SampleScore,
+    ScoredSample,
+    TellsNotes,
+)
+from harness.models.contract import (
+    Answerer,
+    HasSize,
+    HasTower,
+    MayRefuse,
+    Model,
+    Runtime,
+    TakesNotes,
+    TaskHandle,
+    Trainable,
+)
+from harness.readers.contract import HashesContents, LeavesOut, Reader, TakesPart
+from harness.requests import Choose, Embed, Failed, Generate, Request, Response, Scores, Text
+from harness.requests.extractor import Extracted, Extractor
+from harness.requests.method import AnswerMethod, AsksOtherwise
+from harness.samples import DataRoot, ImageRef, Sample
+from harness.studies.kind import LoadedStudy, StudyPlan, StudyReport
+from harness.tables.table import Table
+from harness.training.contract import Epoch, Example, Recipe
+
+__all__ = [
+    "CONTRACTS",
+    "AdditiveMetric",
+    "AnswerMethod",
+    "AnswerMethodDescriptor",
+    "Answerer",
+    "AsksOtherwise",
+    "Bounded",
+    "Choose",
+    "CommandDescriptor",
+    "Comparison",
+    "Contract",
+    "DataRoot",
+    "DataSource",
+    "DataSourceDescriptor",
+    "Descriptor",
+    "Embed",
+    "Epoch",
+    "Example",
+    "Extracted",
+    "Extractor",
+    "ExtractorDescriptor",
+    "Failed",
+    "FormatDescriptor",
+    "Generate",
+    "GroupCounts",
+    "GroupMetric",
+    "HasSize",
+    "HasTower",
+    "HasUnits",
+    "HashesContents",
+    "ImageRef",
+    "LeavesOut",
+    "LoadedStudy",
+    "MayRefuse",
+    "MetricDescriptor",
+    "Model",
+    "ModelDescriptor",
+    "RangeOfData",
+    "RankMetric",
+    "Reader",
+    "ReaderDescriptor",
+    "Recipe",
+    "RecipeDescriptor",
+    "Request",
+    "Response",
+    "Runtime",
+    "Sample",
+    "SampleScore",
+    "ScoredSample",
+    "Scores",
+    "SpecFolder",
+    "StudyDescriptor",
+    "StudyPlan",
+    "StudyReport",
+    "Table",
+    "TakesNotes",
+    "TakesPart",
+    "TaskHandle",
+    "TellsNotes",
+    "Text",
+    "Trainable",
+]
+
+_ROLE = re.compile(r":\w+:`[.~]?([^`]+)`")
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What a plugin implements to add one kind of object.
+
+    Attributes:
+        kind: The kind of object.
+        hook: The hook that returns its descriptors.
+        descriptor: The class of these.
+        target: What the descriptor's ``target`` names.
+        protocols: The protocol, then those that are optional.
+        example: A module that implements it.
+    """
+
+    kind: str
+    hook: str
+    descriptor: type
+    target: str
+    protocols: tuple[type, ...]
+    example: str
+
+
+CONTRACTS = (
+    Contract(
+        "Model",
+        "harness_models",
+        ModelDescriptor,
+        "(options) -> Model",
+        (Model, Answerer, Trainable, HasTower, MayRefuse, TakesNotes, HasSize),
+        """
+        from harness.contracts import Response, Scores
+
+
+        class First:
+            def __init__(self, options):
+                pass
+
+            def identity(self, runtime):
+                return {"version": 1}
+
+            def load(self, runtime):
+                return self
+
+            def answer(self, requests):
+                for request in requests:
+                    scores = [1.0] + [0.0] * (len(request.want.options) - 1)
+                    yield Response(request.id, Scores("label", tuple(scores)))
+
+            def close(self):
+                pass
+        """,
+    ),
+    Contract(
+        "Reader",
+        "harness_readers",
+        ReaderDescriptor,
+        "(options) -> Reader",
+        (Reader, LeavesOut, TakesPart, HashesContents),
+        """
+        from harness.contracts import ImageRef, Sample
+
+
+        class Moods:
+            def __init__(self, options):
+                pass
+
+            def annotations(self, root, split):
+                return [f"{split}.csv"]
+
+            def samples(self, root, split):
+                for line in root.read_text(f"{split}.csv").splitlines():
+                    name, mood = line.split(",")
+                    image = ImageRef(f"faces/{name}", root)
+                    yield Sample(id=name, images=(image,), target=mood, cluster=name)
+        """,
+    ),
+    Contract(
+        "Data source",
+        "harness_data_sources",
+        DataSourceDescriptor,
+        "() -> DataSource",
+        (DataSource,),
+        """
+        from pathlib import Path
+
+
+        class Mirror:
+            def locate(self, benchmark, cache, splits=("test",)):
+                return Path("/mirror") / benchmark
+        """,
+    ),
+    Contract(
+        "Metric of sums",
+        "harness_metrics",
+        MetricDescriptor,
+        "(options, labels) -> AdditiveMetric",
+        (AdditiveMetric, SampleScore),
+        """
+        class Accuracy:
+            size = 2
+            range = (0.0, 1.0)
+
+            def __init__(self, options, labels):
+                pass
+
+            def statistics(self, sample):
+                return {0: float(sample.answer == sample.target), 1: 1.0}
+
+            def finalize(self, totals):
+                return totals[..., 0] / totals[..., 1]
+        """,
+    ),
+    Contract(
+        "Metric of ranks",
+        "harness_metrics",
+        MetricDescriptor,
+        "(options, labels) -> RankMetric",
+        (RankMetric, TellsNotes, RangeOfData, HasUnits),
+        """
+        import numpy as np
+
+
+        class TopScore:
+            def __init__(self, options, labels):
+                self.labels = list(labels)
+
+            def prepare(self, samples):
+                best = [self.labels[int(np.argmax(sample.scores))] for sample in samples]
+                return np.array([a == s.target for a, s in zip(best, samples)], dtype=float)
+
+            def value(self, prepared, weights):
+                return weights @ prepared / weights.sum(axis=1)
+        """,
+    ),
+    Contract(
+        "Metric of groups",
+        "harness_metrics",
+        MetricDescriptor,
+        "(options, labels) -> GroupMetric",
+        (GroupMetric, GroupCounts, Comparison, Bounded),
+        """
+        class Counts:
+            key = "answered yes, by gender"
+            size = 2
+
+            def statistics(self, sample):
+                return {0: float(sample.answer == "yes"), 1: 1.0}
+
+            def label(self, sample):
+                return (("gender", sample.groups["gender"]),)
+
+            def columns(self):
+                return [0, 1]
+
+
+        class Gap:
+            extreme = "high"
+
+            def __init__(self, options, labels):
+                self.counts = Counts()
+
+            def parts(self, labels):
+                return sorted(set(labels))
+
+            def settle(self, counts, parts, totals):
+                return self
+
+            def components(self, totals):
+                return totals[..., 0] / totals[..., 1]
+
+            def combine(self, components):
+                return components.max(axis=-1)
+
+            def tables(self, components):
+                return []
+
+            def beside(self, counts, labels, totals):
+                return []
+        """,
+    ),
+    Contract(
+        "Extractor",
+        "harness_extractors",
+        ExtractorDescriptor,
+        "(options, labels) -> Extractor",
+        (Extractor,),
+        """
+        from harness.contracts import Extracted
+
+
+        class LastWord:
+            def __init__(self, options, labels):
+                self.labels = set(labels)
+
+            def __call__(self, text, fields):
+                word = text.split()[-1].strip(".") if text.split() else ""
+                return Extracted(word) if word in self.labels else Extracted(None, "unparsed")
+        """,
+    ),
+    Contract(
+        "Inference-time method",
+        "harness_answer_methods",
+        AnswerMethodDescriptor,
+        "(options) -> AnswerMethod",
+        (AnswerMethod, AsksOtherwise),
+        """
+        from dataclasses import replace
+
+        from harness.contracts import Scores
+
+
+        class Debias:
+            def __init__(self, options):
+                pass
+
+            def further(self, request):  # the same question without its images
+                turns = [replace(turn, images=()) for turn in request.turns]
+                return [replace(request, turns=tuple(turns))]
+
+            def combine(self, request, own, further):
+                pairs = zip(own.values, further[0].values)
+                return Scores(own.kind, tuple(a - b for a, b in pairs))
+        """,
+    ),
+    Contract(
+        "Training recipe",
+        "harness_recipes",
+        RecipeDescriptor,
+        "(options) -> Recipe",
+        (Recipe,),
+        """
+        from harness.contracts import Epoch, Recipe
+
+
+        class Halves(Recipe):
+            def __init__(self, options):
+                pass
+
+            def epoch(self, number, pool, measure, random):
+                order = random.sample(range(len(pool)), len(pool) // 2)
+                return Epoch(order, figures={"share": 0.5})
+        """,
+    ),
+    Contract(
+        "Leaderboard format",
+        "harness_leaderboard_formats",
+        FormatDescriptor,
+        "(table) -> str",
+        (),
+        """
+        def names(table):
+            return "".join(f"{row.model}\\n" for row in table.rows)
+        """,
+    ),
+    Contract(
+        "Kind of study",
+        "harness_studies",
+        StudyDescriptor,
+        "(document) -> LoadedStudy",
+        (LoadedStudy,),
+        """
+        from harness.contracts import StudyPlan, StudyReport
+
+
+        class Scaling:
+            profile = None
+
+            def __init__(self, document):
+                self.id, self.title = document.data["study"], document.data["title"]
+
+            def plan(self, results):
+                return StudyPlan(heads=("size",), rows=[("small",), ("large",)])
+
+            def run(self, out, results, say):
+                say("nothing to compute")
+                return StudyReport(tables=(), files=(), failed=(), page=lambda path: ())
+        """,
+    ),
+    Contract(
+        "Command",
+        "harness_commands",
+        CommandDescriptor,
+        "a `click.Command`",
+        (),
+        """
+        import click
+
+
+        @click.command()
+        def mirror():
+            \"\"\"Print where the mirror is.\"\"\"
+            click.echo("/mirror")
+        """,
+    ),
+)
+
+
+def page() -> str:
+    """Return ``docs/reference/contracts.md``."""
+    return "\n".join(_lines()).rstrip() + "\n"
+
+
+def _lines() -> Iterator[str]:
+    yield "# Contracts"
+    yield ""
+    yield "<!-- `python -m harness.contracts` writes this page from the docstrings. -->"
+    yield ""
+    yield "What a plugin implements to add one kind of object. `harness.contracts` has every name"
+    yield "on this page; [plugins.md](../plugins.md) says how a plugin is found and what its faults"
+    yield "cost. Classes marked *optional* add a method that the harness calls where it is there."
+    for contract in CONTRACTS:
+        yield f"\n## {contract.kind}\n"
+        article = "an" if contract.descriptor.__name__[0] in "AE" else "a"
+        target = contract.target if "`" in contract.target else f"`{contract.target}`"
+        yield f"`{contract.hook}()` returns {article} `{contract.descriptor.__name__}`,"
+        yield f"whose target is {target}."
+        for position, protocol in enumerate(contract.protocols):
+            yield from _described(protocol, optional=position > 0)
+        yield "\n```python"
+        yield textwrap.dedent(contract.example).strip("\n")
+        yield "```"
+
+
+def _described(protocol: type, *, optional: bool) -> Iterator[str]:
+    """Yield a class, its docstring, and each of its own methods with signature and docstring."""
+    needed = {"Answerer", "GroupCounts", "Comparison"}
+    mark = " *(optional)*" if optional and protocol.__name__ not in needed else ""
+    yield f"\n### `{protocol.__name__}`{mark}\n"
+    yield from _text(protocol)
+    for name, member in vars(protocol).items():
+        function = member.fget if isinstance(member, property) else member
+        public = not name.startswith("_") or name == "__call__"
+        if not (public and inspect.isfunction(function) and function.__doc__):
+            continue
+        title = f"{name}{'' if isinstance(member, property) else _signature(function)}"
+        yield f"\n**`{title}`**\n"
+        yield from _text(function)
+
+
+def _signature(function: Any) -> str:
+    signature = inspect.signature(function)
+    parameters = [value for name, value in signature.parameters.items() if name != "self"]
+    return str(signature.replace(parameters=parameters)).replace("'", "")
+
+
+def _text(described: Any) -> Iterator[str]:
+    """Yield a docstring as Markdown: its sections become lists."""
+    text = _ROLE.sub(r"`\1`", inspect.getdoc(described) or "").replace("``", "`")
+    text = text.partition("\nExample::")[0]
+    for line in text.rstrip().splitlines():
+        heading = line.rstrip(":")
+        if heading in {"Args", "Returns", "Raises", "Attributes"} and line.endswith(":"):
+            yield f"{heading}:\n"
+        elif line.startswith("    ") and not line.startswith("     "):
+            name, colon, rest = line.strip().partition(": ")
+            yield f"- `{name}`: {rest}" if colon and " " not in name else f"- {line.strip()}"
+        elif line.startswith("     "):
+            yield f"  {line.strip()}"
+        else:
+            yield line
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

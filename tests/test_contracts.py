@@ -1,0 +1,102 @@
+"""The module of contracts: its page is what it prints, and its examples keep what they show."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import textwrap
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness import contracts
+from harness.contracts import (
+    CONTRACTS,
+    Choose,
+    Contract,
+    Request,
+    Response,
+    Runtime,
+    Scores,
+)
+from harness.plugins import plugins
+
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "contracts.md"
+
+
+def test_the_page_is_what_the_module_prints() -> None:
+    assert PAGE.read_text("utf-8") == contracts.page(), (
+        "python -m harness.contracts > docs/reference/contracts.md"
+    )
+
+
+def test_every_hook_that_adds_objects_has_a_contract() -> None:
+    from harness import plugins as module
+
+    hooks = set(module._COLLECTED.values())
+    assert {contract.hook for contract in CONTRACTS} >= hooks
+
+
+def made(contract: Contract, *arguments: Any) -> Any:
+    """Run an example; return an instance of the last class, or the last function."""
+    text = textwrap.dedent(contract.example)
+    space: dict[str, Any] = {"__name__": "example"}
+    exec(text, space)  # noqa: S102  our own example
+    defined = ast.parse(text).body[-1]
+    assert isinstance(defined, ast.ClassDef | ast.FunctionDef)
+    example = space[defined.name]
+    return example(*arguments) if isinstance(example, type) else example
+
+
+ARGUMENTS: dict[str, tuple[Any, ...]] = {
+    "Kind of study": (SimpleNamespace(data={"study": "s", "title": "t"}),),
+    "Metric of sums": ({}, ("a", "b")),
+    "Metric of ranks": ({}, ("a", "b")),
+    "Metric of groups": ({}, ("yes", "no")),
+    "Extractor": ({}, ("happy", "sad")),
+    "Data source": (),
+}
+
+
+@pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.kind)
+def test_an_example_has_every_method_of_its_protocol(contract: Contract) -> None:
+    example = made(contract, *ARGUMENTS.get(contract.kind, ({},)))
+    if not contract.protocols:
+        assert callable(example)
+        return
+    protocol = contract.protocols[0]
+    names = [*vars(protocol), *getattr(protocol, "__annotations__", ())]
+    public = {name for name in names if not name.startswith("_") or name == "__call__"}
+    assert {name for name in public if not hasattr(example, name)} == set()
+    for name in public:
+        wanted, here = getattr(protocol, name, None), getattr(example, name)
+        if inspect.isfunction(wanted):
+            taken = [*inspect.signature(wanted).parameters][1:]
+            assert len(inspect.signature(here).parameters) == len(taken), name
+
+
+def of(kind: str, *arguments: Any) -> Any:
+    return made(next(one for one in CONTRACTS if one.kind == kind), *arguments)
+
+
+def test_examples_do_what_they_show() -> None:
+    model = of("Model", {})
+    request = Request("1", "1", "task", (), Choose(("happy", "sad")))
+    assert model.identity(Runtime()) == {"version": 1}
+    assert [*model.answer([request])] == [Response("1", Scores("label", (1.0, 0.0)))]
+    assert of("Extractor", {}, ("happy", "sad"))("He is sad.", {}).answer == "sad"
+    accuracy = of("Metric of sums", {}, ())
+    assert accuracy.finalize(np.array([[1.0, 2.0], [2.0, 2.0]])).tolist() == [0.5, 1.0]
+    assert of("Training recipe", {}).check([]) == ()
+    assert plugins().models()
+
+
+def test_every_name_is_documented_where_it_is_defined() -> None:
+    for name in contracts.__all__:
+        value = getattr(contracts, name)
+        assert isinstance(value, tuple) or (value.__doc__ or "").strip(), name
+    assert not re.search(r":\w+:`", PAGE.read_text("utf-8"))
