@@ -138,16 +138,16 @@ def flags(built: Path, *more: str) -> list[str]:
 @pytest.fixture
 def twice(faces: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a task's name stand for two tasks that ask the same."""
-    from harness.analysis import commands
+    from harness.api import analyses
 
-    settled = commands._settled
+    settled = analyses._prepared
 
-    def settled_twice(tasks: str, given: Any) -> Any:
+    def settled_twice(tasks: Any, given: Any) -> Any:
         held, found, runtime = settled(tasks, given)
         again = replace(found[0].spec, id="again")
         return held, [*found, Task(again, held.with_data({"again": faces}))], runtime
 
-    monkeypatch.setattr(commands, "_settled", settled_twice)
+    monkeypatch.setattr(analyses, "_prepared", settled_twice)
 
 
 def test_one_task_has_no_conflict(
