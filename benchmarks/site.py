@@ -27,6 +27,7 @@ from harness.evaluation.summarise import Summary, summarise
 from harness.plugins import plugins
 from harness.resources import data_folder
 from harness.runs.read import read_evaluations
+from harness.runs.sample_record import SampleRecord
 from harness.runs.seal import seal
 from harness.site.build import build_site
 from harness.site.questions import Sources
@@ -62,7 +63,7 @@ def sample(number: int, labels: tuple[str, ...], drawn: random.Random) -> dict[s
 @cache
 def summary_of(samples: int) -> Summary:
     """Summarise once: what a site costs does not depend on the numbers."""
-    return summarise(SPEC, [samples_of(0, samples)])
+    return summarise(SPEC, [list(map(SampleRecord.from_json, samples_of(0, samples)))])
 
 
 def samples_of(run: int, samples: int) -> list[dict[str, Any]]:

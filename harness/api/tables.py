@@ -184,15 +184,15 @@ def _analysis_table(
 
 
 def _robustness(records: list[EvaluationRecord]) -> Table:
-    from harness.runs.samples import read_samples
+    from harness.runs.sample_record import read_samples
     from harness.tables.robustness import build_robustness
 
     return build_robustness(
         records,
         lambda record: {
-            sample["id"]: sample["answer"]
+            sample.id: sample.answer
             for sample in read_samples(record.directory)
-            if sample["error"] is None
+            if sample.error is None
         },
     )
 

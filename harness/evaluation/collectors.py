@@ -15,6 +15,7 @@ from harness.metrics import AdditiveMetric, GroupMetric, RankMetric, ScoredSampl
 from harness.metrics.contract import GroupCounts, Label
 from harness.metrics.guard import make_metric
 from harness.plugins import find, plugins
+from harness.samples import Group
 from harness.specs import MetricSpec, TaskSpec
 from harness.stats.collect import Clusters, Codes, Statistics, counted
 from harness.stats.labelled import Labelled, Labels
@@ -112,21 +113,21 @@ class SliceOf:
     values: dict[str, Value] = field(default_factory=dict)
     _before: int = 0
 
-    def add(self, pair: Sequence[str] | None, problem: str) -> None:
+    def add(self, group: Group | None, problem: str) -> None:
         """Add the next sample: its value and who said so, and what was wrong with its answer."""
-        if pair is None:
+        if group is None:
             # Data without the slice leave nothing here but their number.
             if self.values:
                 self.labels.add(())
             else:
                 self._before += 1
             return
-        held = self.values.get(pair[0])
+        held = self.values.get(group.value)
         if held is None:
             if not self.values:
                 self.labels.add_many((), self._before)
-            place = self.labels.add(((self.name, pair[0]),))
-            held = self.values[pair[0]] = Value(place, pair[1])
+            place = self.labels.add(((self.name, group.value),))
+            held = self.values[group.value] = Value(place, group.source)
         else:
             self.labels.again(held.place)
         held.n += 1

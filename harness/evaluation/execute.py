@@ -21,7 +21,7 @@ from harness.evaluation.images import Workers, ahead
 from harness.evaluation.plan import IDS, TaskPlan
 from harness.evaluation.requests import PreparedSample, RequestMaker
 from harness.evaluation.retry import errored, reopen
-from harness.evaluation.score import Record, Scorer
+from harness.evaluation.score import Scorer
 from harness.evaluation.summarise import Summary, summarise
 from harness.events import BlockAnswered
 from harness.guard import described, not_plain
@@ -34,6 +34,7 @@ from harness.runs.journal import Journal, remove_journal
 from harness.runs.lock import writing
 from harness.runs.read import read_evaluation
 from harness.runs.record import FORMAT, EvaluationRecord
+from harness.runs.sample_record import SampleRecord
 from harness.runs.seal import is_sealed, seal, write_json, write_whole
 from harness.runs.superseded import PLAN, set_aside
 from harness.specs.resolve import resolved
@@ -167,7 +168,7 @@ def _answer(
                 raise _not_plain(job, records, error) from error
             answered += len(records)
             progress(len(records))
-            errors = sum(record["error"] is not None for record in records)
+            errors = sum(record.error is not None for record in records)
             event = BlockAnswered(
                 job.plan.task.id, index, len(job.plan.blocks), len(records), errors
             )
@@ -177,21 +178,24 @@ def _answer(
     return answered
 
 
-def _not_plain(job: Job, records: list[Record], error: Exception) -> Exception:
+def _not_plain(job: Job, records: list[SampleRecord], error: Exception) -> Exception:
     """Return who put what is no plain data into a record."""
     spec = job.plan.task.spec
     reader = contract_of(find("reader", spec.data.reader, plugins().readers()))
     for record in records:
+        data = record.to_json()
         for name in ("id", "cluster", "stratum", "target", "fields", "groups"):
-            if why := not_plain(record[name]):
+            if why := not_plain(data[name]):
                 return reader.wrong(
-                    f"yielded a sample, {described(record['id'])}, whose {name} is no plain data: "
+                    f"yielded a sample, {described(record.id)}, whose {name} is no plain data: "
                     f"{why}"
                 )
     return error
 
 
-def answered_block(model: Answerer, scorer: Scorer, block: list[PreparedSample]) -> list[Record]:
+def answered_block(
+    model: Answerer, scorer: Scorer, block: list[PreparedSample]
+) -> list[SampleRecord]:
     """Ask a model one block and return a record a sample, in order."""
     requests = [asked.request for asked in block if asked.request is not None]
     responses = {
@@ -214,8 +218,7 @@ def _finish(job: Job, journal: Journal, started: float, answered: int) -> None:
     if len(journal.done) != len(job.plan.blocks):
         raise HarnessError("the journal lacks blocks of the plan", where=job.directory)
     spec = job.plan.task.spec
-    _refuse_other_samples(job, journal)
-    summary = summarise(spec, journal.blocks())
+    summary = summarise(spec, _planned(job, journal))
     directory = job.directory
     write_whole(directory / "samples.jsonl", _lines(journal))
     write_json(directory / "metrics.json", summary.as_json())
@@ -239,15 +242,16 @@ def _finish(job: Job, journal: Journal, started: float, answered: int) -> None:
     remove_journal(directory)
 
 
-def _refuse_other_samples(job: Job, journal: Journal) -> None:
-    """Check that the journal holds the plan's samples, in their order.
+def _planned(job: Job, journal: Journal) -> Iterator[list[SampleRecord]]:
+    """Yield the journal's blocks; at their end, check that their samples were the plan's.
 
     Raises:
-        UserError: it holds others.
+        UserError: they were others, or in another order.
     """
     digest = hashlib.sha256()
     for block in journal.blocks():
-        digest.update("".join(f"{record['id']}\n" for record in block).encode())
+        digest.update("".join(f"{record.id}\n" for record in block).encode())
+        yield block
     if digest.hexdigest() != job.plan.parts[IDS]:
         raise UserError(
             "the journal holds samples that are not the plan's",
@@ -261,7 +265,7 @@ def _lines(journal: Journal) -> Iterator[bytes]:
     encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
     for block in journal.blocks():
         for record in block:
-            yield encode(record).encode() + b"\n"
+            yield encode(record.to_json()).encode() + b"\n"
 
 
 def _evaluation(job: Job, summary: Summary, notes: list[str]) -> dict[str, Any]:

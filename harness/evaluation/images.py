@@ -15,9 +15,10 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Thread
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from harness.errors import SampleError
+from harness.runs.sample_record import ImageFile
 from harness.samples import Sample
 from harness.samples.images import LoadedImage, open_image
 from harness.samples.views import View, apply_view
@@ -41,7 +42,7 @@ class Opened:
         notes: What the record says of the sample's boxes, and how often.
     """
 
-    files: list[dict[str, Any]] = field(default_factory=list)
+    files: list[ImageFile] = field(default_factory=list)
     shown: list[LoadedImage] = field(default_factory=list)
     error: SampleError | None = None
     notes: dict[str, int] = field(default_factory=dict)
@@ -87,9 +88,7 @@ def _pictures(
             image = held[key]
             if isinstance(image, SampleError):
                 raise image
-            opened.files.append(
-                {"sha256": image.sha256, "width": image.width, "height": image.height}
-            )
+            opened.files.append(ImageFile(image.sha256, image.width, image.height))
             shown = apply_view(image, view, sample.boxes)
             opened.shown.append(shown)
             for what, times in shown.notes.items():

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError
-from harness.evaluation.score import Record
 from harness.evaluation.summarise import summarise
 from harness.requests.reasoning import OPTIONS, checked_tags, parse_reasoning
 from harness.runs.record import EvaluationRecord
-from harness.runs.samples import read_samples
+from harness.runs.sample_record import SampleRecord, read_samples
 from harness.runs.seal import check_seal
 from harness.specs.spec import (
     ChooseSpec,
@@ -89,11 +88,11 @@ def _narrowed(held: Sequence[EvaluationRecord]) -> Iterator[EvaluationRecord]:
 
 
 def _scored_ids(directory: Path) -> frozenset[str]:
-    return frozenset(record["id"] for record in read_samples(directory) if not record["error"])
+    return frozenset(record.id for record in read_samples(directory) if record.error is None)
 
 
-def _kept(directory: Path, common: frozenset[str]) -> list[Record]:
-    return [record for record in read_samples(directory) if record["id"] in common]
+def _kept(directory: Path, common: frozenset[str]) -> list[SampleRecord]:
+    return [record for record in read_samples(directory) if record.id in common]
 
 
 def spec_of(directory: Path) -> TaskSpec:

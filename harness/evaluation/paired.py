@@ -12,11 +12,11 @@ from harness.descriptors import Direction, Json
 from harness.errors import UserError
 from harness.evaluation.collectors import Collector, Counted, Frame
 from harness.evaluation.intersect import spec_of
-from harness.evaluation.score import Record, scored
+from harness.evaluation.score import scored
 from harness.metrics import ScoredSample
 from harness.metrics.contract import Bounded, Floats, Label
 from harness.runs.record import EvaluationRecord
-from harness.runs.samples import read_samples
+from harness.runs.sample_record import SampleRecord, read_samples
 from harness.specs import MetricSpec, TaskSpec
 from harness.stats.bootstrap import range_of
 from harness.stats.collect import Clusters
@@ -224,9 +224,9 @@ class _Both:
         self.changed: list[str] = []
         self.left_out = 0
 
-    def add(self, first: Record, second: Record) -> None:
+    def add(self, first: SampleRecord, second: SampleRecord) -> None:
         """Add a sample; one that errored in either evaluation is left out."""
-        if first["error"] is not None or second["error"] is not None:
+        if first.error is not None or second.error is not None:
             self.left_out += 1
             return
         samples = scored(first, self.spec), scored(second, self.spec)
@@ -240,11 +240,11 @@ class _Both:
                 kept.append(sample)
         before, after = _right(first), _right(second)
         if after > before:
-            self.gained.append(first["id"])
+            self.gained.append(first.id)
         elif after < before:
-            self.lost.append(first["id"])
-        elif first["answer"] != second["answer"]:
-            self.changed.append(first["id"])
+            self.lost.append(first.id)
+        elif first.answer != second.answer:
+            self.changed.append(first.id)
 
     def parts(self) -> list[Label]:
         """Return everything, then each value of each slice."""
@@ -264,11 +264,13 @@ class _Both:
         )
 
 
-def _pairs(first: EvaluationRecord, second: EvaluationRecord) -> Iterator[tuple[Record, Record]]:
+def _pairs(
+    first: EvaluationRecord, second: EvaluationRecord
+) -> Iterator[tuple[SampleRecord, SampleRecord]]:
     """Yield the records of both; equal fingerprints mean equal ids in equal order."""
     streams = read_samples(first.directory), read_samples(second.directory)
     for one, other in zip_longest(*streams):
-        if one is None or other is None or one["id"] != other["id"]:
+        if one is None or other is None or one.id != other.id:
             raise UserError(
                 "the two evaluations do not hold the same samples",
                 where=f"{first.directory} and {second.directory}",
@@ -276,11 +278,10 @@ def _pairs(first: EvaluationRecord, second: EvaluationRecord) -> Iterator[tuple[
         yield one, other
 
 
-def _right(record: Record) -> float:
-    score = record.get("score")
-    if score is not None:
-        return float(score)
-    return float(record["answer"] is not None and record["answer"] == record["target"])
+def _right(record: SampleRecord) -> float:
+    if record.score is not None:
+        return float(record.score)
+    return float(record.answer is not None and record.answer == record.target)
 
 
 def _differences(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from harness.errors import SampleError
 from harness.evaluation.images import Opened, Opener, open_pictures
 from harness.evaluation.task import Task
 from harness.requests import Choose, Embed, Generate, Reasoning, Request
 from harness.requests.reasoning import AUTO
+from harness.runs.sample_record import ImageFile
 from harness.samples import Sample
 from harness.samples.images import LoadedImage, open_image
 from harness.samples.limits import MAX_PIXELS
@@ -31,7 +31,7 @@ class PreparedSample:
 
     sample: Sample
     request: Request | None = None
-    images: list[dict[str, Any]] = field(default_factory=list)
+    images: tuple[ImageFile, ...] = ()
     error: SampleError | None = None
     notes: Mapping[str, int] = field(default_factory=dict)
     shown: tuple[int, int] | None = None
@@ -66,7 +66,7 @@ class RequestMaker:
         size = opened.shown[0].pixels.size if opened.shown else None
         asked = PreparedSample(
             sample,
-            images=opened.files,
+            images=tuple(opened.files),
             error=opened.error if sample.fault is None else sample.fault.error(),
             notes={**sample.notes, **opened.notes},
             shown=size,

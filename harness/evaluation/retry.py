@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from harness.evaluation.score import Record
 from harness.jsonfiles import read_object
 from harness.runs.journal import Journal, remove_journal
+from harness.runs.sample_record import SampleRecord, read_samples
 from harness.runs.seal import SEAL, check_seal
 
 
@@ -30,7 +29,7 @@ def reopen(directory: Path, blocks: Sequence[int]) -> None:
     with Journal(directory) as journal:
         for note in read_object(directory / "evaluation.json").get("notes", ()):
             journal.note(note)
-        for index, records in enumerate(_blocks(directory / "samples.jsonl", blocks)):
+        for index, records in enumerate(_blocks(directory, blocks)):
             journal.append(index, records)
     (directory / SEAL).unlink()
 
@@ -40,11 +39,11 @@ def errored(journal: Journal) -> list[int]:
     return [
         index
         for index, records in zip(sorted(journal.done), journal.blocks(), strict=True)
-        if any(record["error"] is not None for record in records)
+        if any(record.error is not None for record in records)
     ]
 
 
-def _blocks(samples: Path, blocks: Sequence[int]) -> Iterator[list[Record]]:
-    with samples.open("rb") as lines:
-        for size in blocks:
-            yield [json.loads(line) for line in islice(lines, size)]
+def _blocks(directory: Path, blocks: Sequence[int]) -> Iterator[list[SampleRecord]]:
+    samples = read_samples(directory)
+    for size in blocks:
+        yield list(islice(samples, size))

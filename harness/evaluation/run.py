@@ -29,7 +29,7 @@ from harness.plugins import find, plugins
 from harness.runs.journal import Journal
 from harness.runs.read import read_evaluation
 from harness.runs.record import EvaluationRecord
-from harness.runs.samples import read_samples
+from harness.runs.sample_record import read_samples
 from harness.runs.seal import is_sealed, write_json
 from harness.runs.superseded import changes, finished, older
 from harness.specs import fingerprint
@@ -364,8 +364,10 @@ def _failed(records: Sequence[EvaluationRecord], threshold: float) -> list[str]:
 
 
 def _first_error(record: EvaluationRecord) -> str:
-    held = next(sample for sample in read_samples(record.directory) if sample["error"])
-    return one_line(f"the first is {held['id']}: {held['error']['message']}")
+    for sample in read_samples(record.directory):
+        if sample.error is not None:
+            return one_line(f"the first is {sample.id}: {sample.error.message}")
+    return ""
 
 
 def task_options(pairs: Mapping[str, Json], tasks: Sequence[str]) -> dict[str, dict[str, Json]]:

@@ -6,7 +6,7 @@ import hashlib
 import math
 import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -21,14 +21,24 @@ from harness.requests.extractor import Extracted, Extractor
 from harness.requests.extractors.label import LabelReader
 from harness.requests.guard import make_extractor
 from harness.requests.reasoning import KNOWN, split
+from harness.runs.sample_record import SampleRecord, Written
 from harness.specs import ChooseSpec, EmbedSpec, GenerateSpec, TaskSpec
-
-Record = dict[str, Any]
 
 MOST_REASONING = 8000
 """Characters of an answer's reasoning that a record keeps; ``reasoning_cut`` counts the others."""
 _OPEN = "used up its tokens while reasoning"
 _ENDED = "ended in the middle of its reasoning"
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What is read from a response, until the record is made."""
+
+    answer: Json = None
+    problem: str = ""
+    error: Failed | None = None
+    written: Written | None = None
+    scores: Scores | None = None
 
 
 class Scorer:
@@ -43,87 +53,81 @@ class Scorer:
         self._score = metric.score if isinstance(metric, SampleScore) else None
         self._notes: list[str] = []
 
-    def record(self, asked: PreparedSample, response: Response | None) -> Record:
+    def record(self, asked: PreparedSample, response: Response | None) -> SampleRecord:
         """Return the record; a fault of the sample or of the model is its ``error``."""
-        sample = asked.sample
-        record: Record = {
-            "id": sample.id,
-            "cluster": sample.cluster,
-            "target": sample.target,
-            "answer": None,
-            "problem": "",
-            "error": None,
-            "fields": {name: sample.fields.get(name) for name in self._spec.data.keep},
-            "stratum": sample.stratum,
-            "groups": {name: [group.value, group.source] for name, group in sample.groups.items()},
-            "images": asked.images,
-        }
-        if asked.notes:
-            record["notes"] = dict(asked.notes)
+        sample, request, reading = asked.sample, asked.request, _Reading()
         if asked.error is not None:
-            record["error"] = {"kind": asked.error.kind, "message": str(asked.error)}
-        elif asked.request is not None:
-            record["prompt"] = prompt_hash(asked.request)
-            self._fill(record, asked, response)
-        if self._score and record["error"] is None and sample.target is not None:
-            record["score"] = float(self._score(scored(record, self._spec)))
+            reading.error = Failed(asked.error.kind, str(asked.error))
+        elif request is not None:
+            self._fill(reading, asked, response)
+        record = SampleRecord(
+            id=sample.id,
+            cluster=sample.cluster,
+            target=sample.target,
+            answer=reading.answer,
+            problem=reading.problem,
+            error=reading.error,
+            fields={name: sample.fields.get(name) for name in self._spec.data.keep},
+            stratum=sample.stratum,
+            groups=sample.groups,
+            images=asked.images,
+            notes=asked.notes,
+            prompt="" if asked.error is not None or request is None else prompt_hash(request),
+            written=reading.written,
+            scores=reading.scores,
+        )
+        if self._score and record.error is None and sample.target is not None:
+            return record._replace(score=float(self._score(scored(record, self._spec))))
         return record
 
     def notes(self) -> list[str]:
         """Return what whoever reads the record should know of how answers were read."""
         return list(self._notes)
 
-    def _fill(self, record: Record, asked: PreparedSample, response: Response | None) -> None:
-        request = asked.request
+    def _fill(self, reading: _Reading, asked: PreparedSample, response: Response | None) -> None:
+        request, ask = asked.request, self._spec.ask
+        assert request is not None
         result = response.result if response is not None else None
         if result is None:
-            record["error"] = {"kind": "no_answer", "message": "the model did not answer"}
+            reading.error = Failed("no_answer", "the model did not answer")
         elif isinstance(result, Failed):
-            record["error"] = {"kind": result.kind, "message": result.message}
-        elif isinstance(result, Scores) and isinstance(self._spec.ask, ChooseSpec):
-            self._fill_scores(record, result, self._spec.ask)
-        elif (
-            isinstance(result, Text)
-            and result.refused
-            and not isinstance(self._spec.ask, EmbedSpec)
-        ):
-            record["text"], record["finish"], record["problem"] = result.text, "stop", "refusal"
-            if isinstance(self._spec.ask, ChooseSpec):
-                record["score_kind"], record["scores"] = "label", [0.0] * len(self._labels)
-        elif isinstance(result, Text) and isinstance(self._spec.ask, ChooseSpec):
-            assert request is not None
-            self._fill_words(record, self._kept(record, result, request), request, self._spec.ask)
-        elif isinstance(result, Vectors) and isinstance(self._spec.ask, EmbedSpec):
-            self._fill_cosines(record, result, self._spec.ask)
+            reading.error = result
+        elif isinstance(result, Scores) and isinstance(ask, ChooseSpec):
+            self._fill_scores(reading, result, ask)
+        elif isinstance(result, Text) and result.refused and not isinstance(ask, EmbedSpec):
+            reading.written, reading.problem = Written(result.text, "stop"), "refusal"
+            if isinstance(ask, ChooseSpec):
+                reading.scores = Scores("label", (0.0,) * len(self._labels))
+        elif isinstance(result, Text) and isinstance(ask, ChooseSpec):
+            self._fill_words(reading, self._kept(reading, result, request), request, ask)
+        elif isinstance(result, Vectors) and isinstance(ask, EmbedSpec):
+            self._fill_cosines(reading, result, ask)
         elif isinstance(result, Text) and self._extractor is not None:
-            assert request is not None
-            text = self._kept(record, result, request)
+            text = self._kept(reading, result, request)
             found = Extracted(None, "unparsed")
             if not text.unfinished:
                 found = self._extractor(text.text, seen_fields(asked))
-            record["answer"], record["problem"] = found.answer, found.problem
+            reading.answer, reading.problem = found.answer, found.problem
         else:
             said = type(result).__name__
-            record["error"] = {
-                "kind": "wrong_answer",
-                "message": f"the model answered with {said}, which this task does not take",
-            }
+            reading.error = Failed(
+                "wrong_answer", f"the model answered with {said}, which this task does not take"
+            )
 
-    def _kept(self, record: Record, result: Text, request: Request) -> Text:
+    def _kept(self, reading: _Reading, result: Text, request: Request) -> Text:
         """Return a text without reasoning, and put all of it into the record."""
-        reasoning = request.reasoning
-        markers = reasoning.markers()
+        markers = request.reasoning.markers()
         parts = split(result.text, markers)
         inside = "\n".join(part for part in (result.reasoning, parts.reasoning) if part)
         unfinished = result.unfinished or parts.unfinished
-        record["text"], record["finish"] = parts.answer, result.finish
-        if inside:
-            record["reasoning"] = inside[:MOST_REASONING]
-        if len(inside) > MOST_REASONING:
-            record["reasoning_cut"] = len(inside) - MOST_REASONING
-        if unfinished:
-            record["unfinished"] = _OPEN if result.finish == "length" else _ENDED
-        elif not markers and reasoning.mode == "auto":
+        reading.written = Written(
+            parts.answer,
+            result.finish,
+            inside[:MOST_REASONING],
+            max(0, len(inside) - MOST_REASONING),
+            "" if not unfinished else _OPEN if result.finish == "length" else _ENDED,
+        )
+        if not unfinished and not markers and request.reasoning.mode == "auto":
             self._look(parts.answer)
         return Text(parts.answer, result.finish, inside, unfinished)
 
@@ -136,7 +140,7 @@ class Scorer:
                     "-o reasoning=strip takes it out, -o reasoning=keep says that it belongs there"
                 )
 
-    def _fill_words(self, record: Record, text: Text, request: Request, ask: ChooseSpec) -> None:
+    def _fill_words(self, reading: _Reading, text: Text, request: Request, ask: ChooseSpec) -> None:
         """Read the option that a text names: 1 for it and 0 elsewhere, 0 everywhere for none."""
         assert isinstance(request.want, Choose)
         found = Extracted(None, "unparsed")
@@ -144,56 +148,51 @@ class Scorer:
             try:
                 found = _label_reader(tuple(request.want.options)).read(text.text)
             except ValueError:
-                record["error"] = {
-                    "kind": "options_alike",
-                    "message": "options that differ in no more than case and joints cannot be told "
-                    "apart in words",
-                }
+                reading.error = Failed(
+                    "options_alike",
+                    "options that differ in no more than case and joints cannot be told apart in "
+                    "words",
+                )
                 return
         values = tuple(float(place == found.answer) for place in range(len(request.want.options)))
-        self._fill_scores(record, Scores("label", values), ask)
-        if found.answer is None and record["error"] is None:
-            record["answer"], record["problem"] = None, found.problem
+        self._fill_scores(reading, Scores("label", values), ask)
+        if found.answer is None and reading.error is None:
+            reading.answer, reading.problem = None, found.problem
 
-    def _fill_scores(self, record: Record, result: Scores, ask: ChooseSpec) -> None:
+    def _fill_scores(self, reading: _Reading, result: Scores, ask: ChooseSpec) -> None:
         given = _finite(result.values)
         if given is None or len(given) != len(self._labels):
-            record["error"] = {
-                "kind": "bad_scores",
-                "message": f"{len(result.values)} scores for {len(self._labels)} options, "
+            reading.error = Failed(
+                "bad_scores",
+                f"{len(result.values)} scores for {len(self._labels)} options, "
                 "or one that is not finite",
-            }
+            )
             return
-        values = normalised(replace(result, values=given), ask.normalisation)
-        record["score_kind"] = result.kind
         # As given: rounded, small shares of a sure model would tie before a metric ranks them.
-        record["scores"] = list(given)
-        if result.tokens:
-            record["tokens"] = list(result.tokens)
-        if result.bytes:
-            record["bytes"] = list(result.bytes)
+        reading.scores = replace(result, values=given)
+        values = normalised(reading.scores, ask.normalisation)
         # The first of equal scores wins: a rule that does not depend on anything else.
-        record["answer"] = self._labels[max(range(len(values)), key=values.__getitem__)]
+        reading.answer = self._labels[max(range(len(values)), key=values.__getitem__)]
 
     @staticmethod
-    def _fill_cosines(record: Record, result: Vectors, ask: EmbedSpec) -> None:
+    def _fill_cosines(reading: _Reading, result: Vectors, ask: EmbedSpec) -> None:
         vectors = [*result.images[:1], *result.texts]
         lengths = [math.hypot(*vector) for vector in vectors]
         alike = len({len(vector) for vector in vectors}) == 1 and all(
             0 < length < math.inf for length in lengths
         )
         if not result.images or len(result.texts) != len(ask.texts) or not alike:
-            record["error"] = {
-                "kind": "bad_vectors",
-                "message": f"{len(result.images)} image and {len(result.texts)} text vectors for "
+            reading.error = Failed(
+                "bad_vectors",
+                f"{len(result.images)} image and {len(result.texts)} text vectors for "
                 f"an image and {len(ask.texts)} texts, of different lengths, or not finite",
-            }
+            )
             return
-        record["score_kind"] = "similarity"
-        record["scores"] = [
+        cosines = tuple(
             math.fsum(map(operator.mul, vectors[0], text)) / (lengths[0] * length)
             for text, length in zip(vectors[1:], lengths[1:], strict=True)
-        ]
+        )
+        reading.scores = Scores("similarity", cosines)
 
 
 def needs_size(spec: TaskSpec) -> bool:
@@ -252,32 +251,29 @@ def normalised(scores: Scores, rule: str) -> tuple[float, ...]:
     )
 
 
-def scored(record: Mapping[str, Any], spec: TaskSpec) -> ScoredSample:
+def scored(record: SampleRecord, spec: TaskSpec) -> ScoredSample:
     """Return a record as a metric sees it."""
-    images = record["images"]
-    scores = record.get("scores")
-    values: tuple[float, ...] | None = None
+    scores, values = record.scores, None
     if scores is not None:
-        values = tuple(scores)
+        values = scores.values
         if isinstance(spec.ask, ChooseSpec) and spec.ask.normalisation != "none":
-            lengths = tuple(record.get("tokens", ())), tuple(record.get("bytes", ()))
-            kept = Scores(record["score_kind"], values, *lengths)
-            values = normalised(kept, spec.ask.normalisation)
-    name, each = record["id"], spec.data.each
-    about = "" if each is None else f"#{record['fields'].get(each.field)}"
+            values = normalised(scores, spec.ask.normalisation)
+    each = spec.data.each
+    about = "" if each is None else f"#{record.fields.get(each.field)}"
+    first = record.images[0] if record.images else None
     return ScoredSample(
-        id=name,
-        cluster=record["cluster"],
-        target=record["target"],
-        answer=record["answer"],
+        id=record.id,
+        cluster=record.cluster,
+        target=record.target,
+        answer=record.answer,
         scores=values,
         labels=spec.labels,
-        size=(images[0]["width"], images[0]["height"]) if images else None,
-        groups={name: pair[0] for name, pair in record["groups"].items()},
-        fields=record["fields"],
-        stratum=record["stratum"],
-        source=name.removesuffix(about) if about else name,
-        score_kind=record.get("score_kind", ""),
+        size=None if first is None else (first.width, first.height),
+        groups={name: group.value for name, group in record.groups.items()},
+        fields=record.fields,
+        stratum=record.stratum,
+        source=record.id.removesuffix(about) if about else record.id,
+        score_kind="" if scores is None else scores.kind,
     )
 
 

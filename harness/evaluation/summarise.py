@@ -10,10 +10,11 @@ from typing import Any
 from harness.evaluation.collectors import Collector, Counted, Frame, SliceOf
 from harness.evaluation.group_metrics import Compared
 from harness.evaluation.intervals import by_slice, overall
-from harness.evaluation.score import Record, scored
+from harness.evaluation.score import scored
 from harness.metrics import ScoredSample
 from harness.metrics.contract import TellsNotes
 from harness.runs.record import Counts, Detail, GroupComparison, MetricValue, SliceValue
+from harness.runs.sample_record import SampleRecord
 from harness.specs import TaskSpec
 from harness.stats.collect import Clusters
 
@@ -40,7 +41,7 @@ class Summary:
         }
 
 
-def summarise(spec: TaskSpec, blocks: Iterable[list[Record]], *, seed: int = 0) -> Summary:
+def summarise(spec: TaskSpec, blocks: Iterable[list[SampleRecord]], *, seed: int = 0) -> Summary:
     """Compute every metric of a task, overall, by slice and compared over slices.
 
     Samples that errored are counted and left out; unparsed answers and refusals are scored as
@@ -58,26 +59,27 @@ def summarise(spec: TaskSpec, blocks: Iterable[list[Record]], *, seed: int = 0) 
     digest, any_image = hashlib.sha256(), False
     for record in _each(blocks):
         samples += 1
-        for image in record["images"]:
+        for image in record.images:
             any_image = True
-            digest.update(image["sha256"].encode())
-        for what, times in record.get("notes", {}).items():
+            digest.update(image.sha256.encode())
+        for what, times in record.notes.items():
             notes[what] = notes.get(what, 0) + times
-        if record["error"] is not None:
+        if record.error is not None:
             errors += 1
             continue
-        problem = record["problem"]
+        problem = record.problem
         unparsed += problem == "unparsed"
         refusals += problem == "refusal"
-        unlabelled += record["target"] is None
-        cut += record.get("finish") == "length"
-        unfinished += "unfinished" in record
+        unlabelled += record.target is None
+        if record.written is not None:
+            cut += record.written.finish == "length"
+            unfinished += bool(record.written.unfinished)
         sample = scored(record, spec)
         frame.add(sample)
         for collector in collectors:
             collector.add(sample)
         for held in slices:
-            held.add(record["groups"].get(held.name), problem)
+            held.add(record.groups.get(held.name), problem)
         if keeps:
             kept.append(_slim(sample, alike))
     compared = Compared(frame, seed)
@@ -121,6 +123,6 @@ def _slim(sample: ScoredSample, alike: dict[object, Mapping[str, str]]) -> Score
     return replace(sample, stratum="", source="", groups=held)
 
 
-def _each(blocks: Iterable[list[Record]]) -> Iterator[Record]:
+def _each(blocks: Iterable[list[SampleRecord]]) -> Iterator[SampleRecord]:
     for block in blocks:
         yield from block

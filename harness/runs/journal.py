@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from harness.errors import UserError
-from harness.runs.samples import is_sample
+from harness.runs.sample_record import SampleRecord, parse_sample
 
 FOLDER = "journal"
 _NOTE = -1  # in place of a block
@@ -77,14 +77,14 @@ class Journal:
             self._segment.close()
             self._segment = None
 
-    def append(self, block: int, records: list[dict[str, Any]]) -> None:
+    def append(self, block: int, records: Sequence[SampleRecord]) -> None:
         """Add a finished block.
 
         Raises:
             UserError: it cannot be written; what is journaled stays whole.
             TypeError, ValueError: a record holds what is no JSON.
         """
-        self._places[block] = self._write(encode(block, records))
+        self._places[block] = self._write(encode(block, [record.to_json() for record in records]))
         self._counts[block] = len(records)
 
     def note(self, text: str) -> None:
@@ -121,7 +121,7 @@ class Journal:
         """Count a block as not done; what is appended for it goes before what there was."""
         self._places.pop(block)
 
-    def blocks(self) -> Iterator[list[dict[str, Any]]]:
+    def blocks(self) -> Iterator[list[SampleRecord]]:
         """Yield the records of every block, in plan order."""
         for block in sorted(self._places):
             path, start, size = self._places[block]
@@ -130,7 +130,7 @@ class Journal:
                 found = decode(handle.read(size))
             if found is None:
                 raise UserError("changed while it was read", where=path)
-            yield found[1]
+            yield [SampleRecord.from_json(record) for record in found[1]]
 
     def _index(self, path: Path) -> None:
         position = 0
@@ -156,7 +156,11 @@ class Journal:
         if found is None or found[0] == _NOTE or sizes is None:
             return found
         block, records = found
-        if block >= len(sizes) or len(records) != sizes[block] or not all(map(is_sample, records)):
+        if (
+            block >= len(sizes)
+            or len(records) != sizes[block]
+            or not all(map(parse_sample, records))
+        ):
             raise _refused(where)
         return found
 

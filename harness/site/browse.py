@@ -13,19 +13,18 @@ A set is the samples of one task fingerprint; its evaluations share ids and orde
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
 from harness.descriptors import Json
 from harness.errors import DataError
 from harness.evaluation.score import normalised
-from harness.requests import Scores
 from harness.runs.record import EvaluationRecord
-from harness.runs.samples import read_samples
+from harness.runs.sample_record import SampleRecord, read_samples
 from harness.site.files import Site, plain
 from harness.site.questions import AskedQuestion, Questions
 from harness.specs.yaml_loader import read_yaml
@@ -92,22 +91,21 @@ class Set:
         ]
 
 
-def outcome(sample: Mapping[str, Any], *, graded: bool = True) -> str:
+def outcome(sample: SampleRecord, *, graded: bool = True) -> str:
     """Return how a sample went, as one letter.
 
     Args:
-        sample: A line of ``samples.jsonl``.
+        sample: Its record.
         graded: Whether its score is better when higher, with 1 for a right answer.
     """
-    if sample["error"] is not None:
+    if sample.error is not None:
         return ERROR
-    if sample["problem"]:
-        return REFUSED if sample["problem"] == "refusal" else UNPARSED
-    score = sample.get("score")
-    if graded and isinstance(score, int | float):
-        return RIGHT if score >= 1 else PARTLY if score > 0 else WRONG
-    if isinstance(sample["target"], str):
-        return RIGHT if sample["answer"] == sample["target"] else WRONG
+    if sample.problem:
+        return REFUSED if sample.problem == "refusal" else UNPARSED
+    if graded and sample.score is not None:
+        return RIGHT if sample.score >= 1 else PARTLY if sample.score > 0 else WRONG
+    if isinstance(sample.target, str):
+        return RIGHT if sample.answer == sample.target else WRONG
     return OPEN
 
 
@@ -182,28 +180,27 @@ def _questions(
         prompts: dict[Any, int] = {}
         items = []
         for sample in chunk:
-            found = next((one for name, one in stream if name == sample["id"]), None)
+            found = next((one for name, one in stream if name == sample.id), None)
             asked = AskedQuestion()
             if found is not None:
                 asked = questions.asked(found, picture=count in looked_at)
             key = (asked.turns, asked.options)
-            groups = sample["groups"]
             items.append(
                 [
-                    _short(sample["id"]),
-                    _short(_right(sample["target"])),
+                    _short(sample.id),
+                    _short(_right(sample.target)),
                     prompts.setdefault(key, len(prompts)),
                     [name.rpartition("/")[2] for name in asked.pictures],
                     asked.note,
-                    [[name, *pair] for name, pair in groups.items()],
-                    [[name, _short(plain(value))] for name, value in sample["fields"].items()],
+                    [[name, group.value, group.source] for name, group in sample.groups.items()],
+                    [[name, _short(plain(value))] for name, value in sample.fields.items()],
                 ]
             )
-            for name in groups.keys() - slices.keys():
+            for name in sample.groups.keys() - slices.keys():
                 slices[name] = {}, [-1] * count
             for name, (values, of) in slices.items():
-                pair = groups.get(name)
-                of.append(-1 if pair is None else values.setdefault(pair[0], len(values)))
+                group = sample.groups.get(name)
+                of.append(-1 if group is None else values.setdefault(group.value, len(values)))
             count += 1
         shown = [
             [[[role, _short(text)] for role, text in turns], list(options)]
@@ -238,20 +235,20 @@ def _answers(
     for number, chunk in enumerate(_chunks(read_samples(record.directory))):
         items = []
         if not place:
-            ids += (sample["id"] for sample in chunk)
+            ids += (sample.id for sample in chunk)
         for sample in chunk:
-            if len(said) >= len(ids) or sample["id"] != ids[len(said)]:
+            if len(said) >= len(ids) or sample.id != ids[len(said)]:
                 raise DataError(
                     "its samples are not those of the other evaluations with its fingerprint",
                     where=record.directory,
                 )
-            letter, answer = outcome(sample, graded=graded), sample["answer"]
+            letter, answer = outcome(sample, graded=graded), sample.answer
             text = plain(answer)
             outcomes.append(letter)
             said.append(-1 if answer is None else numbers.setdefault(text, len(numbers)))
             items.append(_item(sample, letter, text, asking))
-            if asking.labels and letter != ERROR and isinstance(sample["target"], str):
-                counts[sample["target"], "" if answer is None else text] += 1
+            if asking.labels and letter != ERROR and isinstance(sample.target, str):
+                counts[sample.target, "" if answer is None else text] += 1
         site.data(f"{folder}/{place}-{number}", items)
     if len(said) != len(ids):
         raise DataError("it holds fewer samples than another evaluation with its fingerprint",
@@ -261,35 +258,30 @@ def _answers(
     return "".join(outcomes), counts
 
 
-def _item(
-    sample: Mapping[str, Any], letter: str, answer: str, asking: ResolvedQuestion
-) -> list[Json]:
-    error = sample["error"]
+def _item(sample: SampleRecord, letter: str, answer: str, asking: ResolvedQuestion) -> list[Json]:
+    error, written = sample.error, sample.written
     kind, scores = _scores(sample, asking)
     return [
         letter,
         _short(answer),
-        sample.get("score"),
-        _short(sample.get("text") or ""),
-        sample.get("finish") or "",
-        sample["problem"],
-        "" if error is None else _short(f"{error['kind']}: {error['message']}"),
+        sample.score,
+        _short(sample.text),
+        "" if written is None else written.finish or "",
+        sample.problem,
+        "" if error is None else _short(f"{error.kind}: {error.message}"),
         kind,
         scores,
     ]
 
 
-def _scores(sample: Mapping[str, Any], asking: ResolvedQuestion) -> tuple[str, list[Json]]:
+def _scores(sample: SampleRecord, asking: ResolvedQuestion) -> tuple[str, list[Json]]:
     """Return scores as the spec compares them, with what they are."""
-    values = sample.get("scores")
-    if not values:
+    scores = sample.scores
+    if scores is None or not scores.values:
         return "", []
-    kind = str(sample.get("score_kind", ""))
-    if asking.normalisation == "none":
-        return kind, [_digits(value) for value in values]
-    lengths = tuple(sample.get("tokens", ())), tuple(sample.get("bytes", ()))
-    held = normalised(Scores(sample["score_kind"], tuple(values), *lengths), asking.normalisation)
-    return f"{kind} per {asking.normalisation}", [_digits(value) for value in held]
+    values = normalised(scores, asking.normalisation)
+    per = "" if asking.normalisation == "none" else f" per {asking.normalisation}"
+    return f"{scores.kind}{per}", [_digits(value) for value in values]
 
 
 def _digits(value: float) -> float:
@@ -305,15 +297,10 @@ def _right(target: Json) -> str:
     return ", ".join(one if n == 1 else f"{one} (x{n})" for one, n in counts.most_common())
 
 
-def _chunks(samples: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    held: list[dict[str, Any]] = []
-    for sample in samples:
-        held.append(sample)
-        if len(held) == CHUNK:
-            yield held
-            held = []
-    if held:
-        yield held
+def _chunks(samples: Iterable[SampleRecord]) -> Iterator[list[SampleRecord]]:
+    samples = iter(samples)
+    while chunk := list(islice(samples, CHUNK)):
+        yield chunk
 
 
 def _short(text: str) -> str:

@@ -19,13 +19,16 @@ if TYPE_CHECKING:
     from harness.plugins import Plugins
     from harness.specs.yaml_loader import Document
 
-Kind = Literal["task", "group", "leaderboard", "published", "study"] | tuple[str, str]
+Kind = (
+    Literal["task", "group", "leaderboard", "published", "sample", "study"] | tuple[str, str]
+)
 """A kind of file of the harness, or the package and name of a plugin's schema."""
 _FILES = {
     "task": ("harness.specs", "task_spec.schema.json"),
     "group": ("harness.specs", "task_group.schema.json"),
     "leaderboard": ("harness.tables", "leaderboard.schema.json"),
     "published": ("harness.tables", "published.schema.json"),
+    "sample": ("harness.runs", "sample.schema.json"),
     "study": ("harness.studies", "study.schema.json"),
 }
 _PATTERN = "lower-case letters, digits and underscores, a letter first"
@@ -39,8 +42,8 @@ def schema(kind: Kind = "task", *, known: Plugins | None = None) -> dict[str, An
     """Return the schema as plain data.
 
     Args:
-        kind: Of task specs, of groups, of layouts of tables, of published numbers, of studies, or
-            of a plugin's files.
+        kind: Of task specs, groups, layouts of tables, published numbers, sample records, studies,
+            or a plugin's files.
         known: Name the installed readers, metrics and extractors as the allowed values.
     """
     package, file = kind if isinstance(kind, tuple) else _FILES[kind]

@@ -18,10 +18,11 @@ from harness.evaluation.execute import answered_block
 from harness.evaluation.images import ahead
 from harness.evaluation.plan import BLOCK_IMAGES
 from harness.evaluation.requests import RequestMaker
-from harness.evaluation.score import Record, Scorer, scored
+from harness.evaluation.score import Scorer, scored
 from harness.evaluation.task import Task
 from harness.metrics.contract import Comparison, Floats
 from harness.models import Answerer
+from harness.runs.sample_record import SampleRecord
 from harness.samples import Sample
 from harness.specs import TaskSpec
 from harness.training.contract import Skews
@@ -51,7 +52,9 @@ def own_questions(task: Task, pool: Pool) -> Iterator[Sample]:
     return task.about_each(sources.values())
 
 
-def answers(task: Task, answerer: Answerer, blocks: Iterable[list[Sample]]) -> Iterator[Record]:
+def answers(
+    task: Task, answerer: Answerer, blocks: Iterable[list[Sample]]
+) -> Iterator[SampleRecord]:
     """Yield the record of each sample that a task asks about."""
     asker, scorer = RequestMaker(task), Scorer(task.spec)
     with closing(ahead(blocks, asker.block)) as asked:
@@ -59,7 +62,7 @@ def answers(task: Task, answerer: Answerer, blocks: Iterable[list[Sample]]) -> I
             yield from answered_block(answerer, scorer, block)
 
 
-def skews_of(spec: TaskSpec, records: Iterable[Record]) -> Skews:
+def skews_of(spec: TaskSpec, records: Iterable[SampleRecord]) -> Skews:
     """Return each concept's skew by attribute value, as the task's headline metric has it.
 
     Raises:
@@ -73,7 +76,7 @@ def skews_of(spec: TaskSpec, records: Iterable[Record]) -> Skews:
             fix="measure on a task of skew, such as scounter or cmsc",
         )
     for record in records:
-        if record["error"] is None:
+        if record.error is None:
             sample = scored(record, spec)
             frame.add(sample)
             collector.add(sample)

@@ -17,7 +17,7 @@ from harness.plugins import plugins
 from harness.requests import Choose, Failed, Generate, Request, Response, Scores, Text, Turn
 from harness.requests.method import Result
 from harness.runs.read import read_evaluations
-from harness.runs.samples import read_samples
+from harness.runs.sample_record import read_samples
 
 
 class Model:
@@ -170,7 +170,7 @@ def test_written_answers_are_asked_for_with_a_contrast(tmp_path: Path) -> None:
     given = ("--profile", "demo", "--limit", "2", "--results", results)
     assert run(*given, "--method", "vdd", "--method-option", "alpha=0.5", tasks="textvqa") == 0
     [record], _ = read_evaluations(results)
-    texts = {sample["text"] for sample in read_samples(record.directory)}
+    texts = {sample.text for sample in read_samples(record.directory)}
     assert texts == {"Contrast(alpha=0.5, cutoff=0.1)"}
 
 
@@ -246,7 +246,9 @@ def test_what_a_method_cannot_answer_is_recorded(
 ) -> None:
     assert run("--data", f"raf_db={faces(2)}", "--method", name) == 1
     [record], _ = read_evaluations("results")
-    assert {sample["error"]["kind"] for sample in read_samples(record.directory)} == {kind}
+    assert {sample.error and sample.error.kind for sample in read_samples(record.directory)} == {
+        kind
+    }
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from harness.errors import UserError
 from harness.evaluation.paired import TiedWithBest, compare, compare_all
 from harness.runs.read import read_evaluation
 from harness.runs.record import EvaluationRecord
-from harness.runs.samples import read_samples
+from harness.runs.sample_record import read_samples
 from harness.tables.table import Column
 
 Faces = Callable[[int], Path]
@@ -37,7 +37,7 @@ def records(faces: Faces) -> dict[str, EvaluationRecord]:
 
 
 def answers(record: EvaluationRecord) -> dict[str, bool]:
-    return {one["id"]: one["answer"] == one["target"] for one in read_samples(record.directory)}
+    return {one.id: one.answer == one.target for one in read_samples(record.directory)}
 
 
 def test_a_difference_is_the_second_minus_the_first(records: dict[str, EvaluationRecord]) -> None:

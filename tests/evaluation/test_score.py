@@ -24,6 +24,7 @@ from harness.requests import (
     Vectors,
 )
 from harness.runs.record import Counts
+from harness.runs.sample_record import SampleRecord, Written
 from harness.samples import Sample
 from harness.specs import (
     ChooseSpec,
@@ -45,16 +46,15 @@ SPEC = TaskSpec(
 SAMPLE = Sample("p1#nurse", (), None, "c", fields={"concept": "nurse"}, stratum="s")
 
 
-def recorded(vectors: Vectors) -> dict[str, Any]:
+def recorded(vectors: Vectors) -> SampleRecord:
     request = Request(SAMPLE.id, SAMPLE.id, "t", (), Embed(("a nurse", "a chef")))
     return Scorer(SPEC).record(PreparedSample(SAMPLE, request), Response(SAMPLE.id, vectors))
 
 
 def test_vectors_become_cosines_of_the_image_with_each_text() -> None:
     record = recorded(Vectors(((3.0, 4.0),), ((1.0, 0.0), (0.0, -2.0))))
-    assert record["error"] is None
-    assert record["score_kind"] == "similarity"
-    assert record["scores"] == [0.6, -0.8]
+    assert record.error is None
+    assert record.scores == Scores("similarity", (0.6, -0.8))
     assert scored(record, SPEC).scores == (0.6, -0.8)
 
 
@@ -70,8 +70,9 @@ def test_vectors_become_cosines_of_the_image_with_each_text() -> None:
 )
 def test_vectors_that_have_no_cosine_are_an_error_of_the_sample(vectors: Vectors) -> None:
     record = recorded(vectors)
-    assert record["error"]["kind"] == "bad_vectors"
-    assert "scores" not in record
+    assert record.error is not None
+    assert record.error.kind == "bad_vectors"
+    assert "scores" not in record.to_json()
 
 
 def test_a_picture_asked_about_several_values_keeps_its_own_name() -> None:
@@ -101,7 +102,7 @@ WRITTEN = replace(
 )
 
 
-def answered(spec: TaskSpec, result: Any, target: str = "intimate", **given: Any) -> dict[str, Any]:
+def answered(spec: TaskSpec, result: Any, target: str = "intimate", **given: Any) -> SampleRecord:
     want: Any = Generate(16) if isinstance(spec.ask, GenerateSpec) else Choose(RELATIONS)
     sample = Sample("s", (), target, "c", fields={"A": "cat", "B": "dog"})
     request = Request("s", "s", "t", (), want, **given)
@@ -123,11 +124,10 @@ def test_a_choice_in_words_is_read_as_written_labels_are(
     text: str, answer: str | None, problem: str
 ) -> None:
     record = answered(CHOICE, Text(text, "length"))
-    assert record["error"] is None
-    assert (record["answer"], record["problem"]) == (answer, problem)
-    assert (record["text"], record["finish"]) == (text, "length")
-    assert record["score_kind"] == "label"
-    assert record["scores"] == [float(name == answer) for name in RELATIONS]
+    assert record.error is None
+    assert (record.answer, record.problem) == (answer, problem)
+    assert record.written == Written(text, "length")
+    assert record.scores == Scores("label", tuple(float(name == answer) for name in RELATIONS))
 
 
 def test_a_choice_that_names_no_option_is_wrong_and_counted() -> None:
@@ -143,9 +143,9 @@ def test_a_choice_that_names_no_option_is_wrong_and_counted() -> None:
 )
 def test_scores_stand_in_the_record_as_given(values: Any) -> None:
     record = answered(CHOICE, Scores("similarity", values))
-    assert record["scores"] == [float(value) for value in values]
-    back = json.loads(json.dumps(record))
-    assert back["scores"] == record["scores"]
+    assert record.scores == Scores("similarity", tuple(map(float, values)))
+    back = SampleRecord.from_json(json.loads(json.dumps(record.to_json())))
+    assert back == record
     assert scored(back, CHOICE).scores == tuple(map(float, values))
 
 
@@ -160,11 +160,9 @@ def test_the_metric_ranks_small_shares_as_scikit_learn_does() -> None:
     shares /= shares.sum(1, keepdims=True)
     blocks = [
         [
-            {
-                **answered(CHOICE, Scores("similarity", tuple(row)), RELATIONS[target]),
-                "id": str(at),
-                "cluster": str(at),
-            }
+            answered(CHOICE, Scores("similarity", tuple(row)), RELATIONS[target])._replace(
+                id=str(at), cluster=str(at)
+            )
             for at, (row, target) in enumerate(zip(shares, targets, strict=True))
         ]
     ]
@@ -180,7 +178,8 @@ def test_the_metric_ranks_small_shares_as_scikit_learn_does() -> None:
 @pytest.mark.parametrize("values", [("a", 1, 2), (None, 1, 2), (1, 2), (1, 2, float("inf"))])
 def test_scores_that_are_no_numbers_are_an_error_of_the_sample(values: Any) -> None:
     record = answered(CHOICE, Scores("similarity", values))
-    assert record["error"]["kind"] == "bad_scores"
+    assert record.error is not None
+    assert record.error.kind == "bad_scores"
 
 
 STRIP = Reasoning("strip")
@@ -189,15 +188,16 @@ STRIP = Reasoning("strip")
 def test_no_letter_is_picked_out_of_reasoning() -> None:
     text = "<think>It could be A. Or is the answer B? Yes.</think>\n\nB"
     record = answered(WRITTEN, Text(text), "B", reasoning=STRIP)
-    assert (record["answer"], record["text"], record["problem"]) == ("B", "B", "")
-    assert record["reasoning"] == "It could be A. Or is the answer B? Yes."
-    assert "unfinished" not in record
+    assert (record.answer, record.problem) == ("B", "")
+    assert record.written == Written("B", "stop", "It could be A. Or is the answer B? Yes.")
+    assert "unfinished" not in record.to_json()
 
 
 def test_reasoning_that_used_up_its_tokens_is_unparsed_and_counted_apart() -> None:
     record = answered(WRITTEN, Text("<think>A? The answer is B", "length"), "B", reasoning=STRIP)
-    assert (record["answer"], record["problem"]) == (None, "unparsed")
-    assert record["unfinished"] == "used up its tokens while reasoning"
+    assert (record.answer, record.problem) == (None, "unparsed")
+    assert record.written is not None
+    assert record.written.unfinished == "used up its tokens while reasoning"
     cut = answered(WRITTEN, Text("B", "length"), "B")
     counts = summarise(WRITTEN, [[record, cut]]).counts
     assert (counts.scored, counts.unparsed, counts.unfinished, counts.cut) == (2, 1, 1, 2)
@@ -206,13 +206,15 @@ def test_reasoning_that_used_up_its_tokens_is_unparsed_and_counted_apart() -> No
 def test_a_models_own_word_that_reasoning_never_ended_is_heeded() -> None:
     verbatim = replace(WRITTEN, ask=GenerateSpec(16, "verbatim"))
     record = answered(verbatim, Text("", "length", "let me see", unfinished=True), "B")
-    assert (record["answer"], record["problem"]) == (None, "unparsed")
-    assert record["reasoning"] == "let me see"
+    assert (record.answer, record.problem) == (None, "unparsed")
+    assert record.written is not None
+    assert record.written.reasoning == "let me see"
 
 
 def test_long_reasoning_is_cut_in_the_record_and_that_is_said() -> None:
     record = answered(WRITTEN, Text("B", reasoning="x" * 9000), "B")
-    assert (len(record["reasoning"]), record["reasoning_cut"]) == (8000, 1000)
+    assert record.written is not None
+    assert (len(record.written.reasoning), record.written.reasoning_cut) == (8000, 1000)
 
 
 @pytest.mark.parametrize("mode", ["auto", "keep"])
@@ -223,12 +225,12 @@ def test_markers_that_nobody_said_to_strip_are_noted(mode: Any) -> None:
     record = scorer.record(
         PreparedSample(sample, request), Response("s", Text("<think>A</think> B"))
     )
-    assert record["text"] == "<think>A</think> B"
+    assert record.text == "<think>A</think> B"
     assert ["reasoning=strip" in note for note in scorer.notes()] == [True] * (mode == "auto")
 
 
 def test_old_records_are_read_as_they_stand() -> None:
     record = answered(CHOICE, Scores("logprob", (-1.5, -0.25, -3.0)))
-    old = {**record, "scores": [-1.5, -0.25, -3.0]}
-    assert scored(old, CHOICE).scores == (-1.5, -0.25, -3.0)
+    old = {**record.to_json(), "scores": [-1.5, -0.25, -3.0]}
+    assert scored(SampleRecord.from_json(old), CHOICE).scores == (-1.5, -0.25, -3.0)
     assert Counts(1, 1, 0, 0, 0, 1) == Counts(1, 1, 0, 0, 0, 1, 0, 0, 0)

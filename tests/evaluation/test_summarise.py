@@ -19,7 +19,10 @@ from harness.errors import PluginError
 from harness.evaluation import intervals as values
 from harness.evaluation.summarise import Summary, summarise
 from harness.metrics.accuracy import Accuracy
+from harness.requests import Scores
 from harness.runs.read import _comparison, _detail, _metric
+from harness.runs.sample_record import SampleRecord
+from harness.samples import Group
 from harness.specs import ChooseSpec, DataSpec, MetricSpec, PromptSpec, TaskSpec
 from harness.specs.spec import Each
 from harness.stats import bootstrap
@@ -46,14 +49,12 @@ def skew_spec() -> TaskSpec:
     return spec(*metrics, rate, labels=("yes", "no"))
 
 
-def record(name: str, cluster: str, answer: str | None, **more: Any) -> dict[str, Any]:
-    return {
-        "id": name, "cluster": cluster, "target": None, "answer": answer, "problem": "",
-        "error": None, "fields": {}, "stratum": "", "groups": {}, "images": [], **more,
-    }  # fmt: skip
+def record(name: str, cluster: str, answer: str | None, **more: Any) -> SampleRecord:
+    data = {"target": None, "problem": "", "error": None, "groups": {}, "images": [], **more}
+    return SampleRecord.from_json({"id": name, "cluster": cluster, "answer": answer, **data})
 
 
-def sets(number: int, bias: float) -> Iterator[dict[str, Any]]:
+def sets(number: int, bias: float) -> Iterator[SampleRecord]:
     """Counterfactual sets of four; women are more often said to be nurses."""
     random = np.random.default_rng(0)
     for place in range(number):
@@ -127,7 +128,7 @@ def test_what_is_written_is_read_back(biased: Summary) -> None:
 
 
 def test_nobody_assigned_and_no_sample_are_not_available() -> None:
-    silent = [replace_answer(held, "no") for held in sets(10, 0.0)]
+    silent = [held._replace(answer="no") for held in sets(10, 0.0)]
     for blocks in ([silent], []):
         found = summarise(skew_spec(), blocks)
         assert [metric.value for metric in found.metrics[:2]] == [None, None]
@@ -135,14 +136,10 @@ def test_nobody_assigned_and_no_sample_are_not_available() -> None:
         json.dumps(found.as_json(), allow_nan=False)
 
 
-def replace_answer(held: dict[str, Any], answer: str) -> dict[str, Any]:
-    return {**held, "answer": answer}
-
-
 # --- groups ---------------------------------------------------------------------------------------
 
 
-def people(number: int, rates: dict[str, float], *, per: int = 2) -> Iterator[dict[str, Any]]:
+def people(number: int, rates: dict[str, float], *, per: int = 2) -> Iterator[SampleRecord]:
     random = np.random.default_rng(1)
     names = sorted(rates)
     for place in range(number):
@@ -168,9 +165,9 @@ def test_groups_are_compared_as_fairlearn_does() -> None:
     (comparison,) = found.comparisons
     frame = MetricFrame(
         metrics=accuracy_score,
-        y_true=[one["target"] for one in held],
-        y_pred=[one["answer"] or "none" for one in held],
-        sensitive_features=[one["groups"]["group"][0] for one in held],
+        y_true=[one.target for one in held],
+        y_pred=[one.answer or "none" for one in held],
+        sensitive_features=[one.groups["group"].value for one in held],
     )
     assert comparison.worst == frame.by_group.idxmin()
     assert [measure.value for measure in comparison.measures] == pytest.approx(
@@ -207,7 +204,7 @@ def test_equal_groups_are_within_chance() -> None:
 
 def test_small_groups_are_left_out_and_named() -> None:
     held = list(people(60, {"x": 0.9, "y": 0.6}))
-    rare = [{**one, "groups": {"group": ["rare", "machine"]}} for one in held[:10]]
+    rare = [one._replace(groups={"group": Group("rare", "machine")}) for one in held[:10]]
     found = summarise(accuracy_spec(), [[*held[10:], *rare]])
     (comparison,) = found.comparisons
     assert comparison.left_out == ("rare",)
@@ -225,9 +222,9 @@ def test_a_metric_of_ranks_is_compared_too() -> None:
     held = []
     for one in people(60, {"x": 0.9, "y": 0.6}):
         target = "a" if random.random() < 0.5 else "b"
-        noise = 0.3 if one["groups"]["group"][0] == "x" else 2.0
+        noise = 0.3 if one.groups["group"].value == "x" else 2.0
         score = (target == "a") + float(random.normal(0, noise))
-        held.append({**one, "target": target, "score_kind": "logprob", "scores": [score, 0.5]})
+        held.append(one._replace(target=target, scores=Scores("logprob", (score, 0.5))))
     found = summarise(accuracy_spec(ranked), [held])
     (by_rank,) = [one for one in found.comparisons if one.metric == "map"]
     assert by_rank.worst == "y"
@@ -242,7 +239,7 @@ def test_a_plain_proportion_has_wilsons_interval_overall_and_by_group() -> None:
     assert [one.method if one else None for one in intervals] == ["Wilson score"] * 3
 
 
-def answered(number: int) -> list[dict[str, Any]]:
+def answered(number: int) -> list[SampleRecord]:
     """Pictures of two questions, with scores that no sum takes the same way in any order."""
     random = np.random.default_rng(3)
     labels = ("yes", "no", "maybe")
@@ -266,10 +263,10 @@ def soft_spec() -> TaskSpec:
     return spec(metric, labels=("yes", "no"))
 
 
-def soft_sets() -> list[dict[str, Any]]:
+def soft_sets() -> list[SampleRecord]:
     random = np.random.default_rng(4)
     return [
-        {**one, "scores": np.log(random.dirichlet(np.ones(2))).tolist(), "score_kind": "logprob"}
+        one._replace(scores=Scores("logprob", tuple(np.log(random.dirichlet(np.ones(2))).tolist())))
         for one in sets(20, 0.1)
     ]
 
@@ -286,7 +283,7 @@ def ranks_spec() -> TaskSpec:
     ids=["skew", "soft skew", "sums and ranks"],
 )
 def test_neither_the_order_of_samples_nor_blocks_change_a_byte(
-    task: TaskSpec, records: list[dict[str, Any]]
+    task: TaskSpec, records: list[SampleRecord]
 ) -> None:
     first = json.dumps(summarise(task, [records]).as_json())
     order = np.random.default_rng(5).permutation(len(records))
@@ -299,7 +296,7 @@ def test_neither_the_order_of_samples_nor_blocks_change_a_byte(
 # --- what is possible -----------------------------------------------------------------------------
 
 
-def sparse() -> Iterator[dict[str, Any]]:
+def sparse() -> Iterator[SampleRecord]:
     """Four races, eight people each; few are said to be nurses."""
     for place in range(32):
         race = "wxyz"[place % 4]
@@ -360,7 +357,7 @@ def test_a_value_outside_the_declared_range_is_an_error_of_the_plugin(
         summarise(accuracy_spec(), [records])
 
 
-def rounds(right: int) -> list[dict[str, Any]]:
+def rounds(right: int) -> list[SampleRecord]:
     return [
         record(
             f"{question}/{turn}", f"question {question}", "a" if question < right else "b",
@@ -398,14 +395,20 @@ def test_no_interval_of_a_bootstrap_is_without_width_in_silence() -> None:
         for name in ("map", "mean_class_accuracy", "f1_macro", "vqa_accuracy")
     ]
     labels = ("yes", "no", "maybe")
-    perfect = [{**one, "answer": one["target"], "scores": [
-        0.0 if label == one["target"] else -9.0 for label in labels
-    ]} for one in answered(80)]  # fmt: skip
+    perfect = [
+        one._replace(
+            answer=one.target,
+            scores=Scores(
+                "logprob", tuple(0.0 if label == one.target else -9.0 for label in labels)
+            ),
+        )
+        for one in answered(80)
+    ]
     found = summarise(spec(*metrics[:3], slices=("age",), labels=labels), [perfect])
     for metric in [*found.metrics, *(one for held in found.slices for one in held.metrics)]:
         assert metric.value == 1.0
         assert metric.interval is None or NO_WIDTH in metric.interval.warning
-    texts = [{**one, "answer": "blue", "target": ["red"] * 10} for one in answered(80)]
+    texts = [one._replace(answer="blue", target=["red"] * 10) for one in answered(80)]
     (wrong,) = summarise(spec(metrics[3], labels=labels), [texts]).metrics
     expected = binomtest(0, 40).proportion_ci(method="wilson")  # two questions a picture
     assert wrong.interval is not None

@@ -75,7 +75,7 @@ def test_the_record_keeps_the_value_for_metrics(faces: Faces) -> None:
     scorer = Scorer(task.spec)
     record = scorer.record(first, Response(first.sample.id, Scores("logprob", (-1.0, -2.0))))
     assert scored(record, task.spec).fields == {"who": "the cook"}
-    assert record["answer"] == "happiness"
+    assert record.answer == "happiness"
 
 
 def test_a_block_holds_so_many_images_whatever_is_asked_about_each(faces: Faces) -> None:
@@ -89,7 +89,7 @@ def test_a_sample_without_an_answer_is_counted_and_not_scored(faces: Faces) -> N
     record = Scorer(task.spec).record(
         asked, Response(asked.sample.id, Scores("logprob", tuple(map(float, range(7)))))
     )
-    summary = summarise(task.spec, [[record, {**record, "target": None}]])
+    summary = summarise(task.spec, [[record, record._replace(target=None)]])
     assert summary.counts.unlabelled == 1
     both = summarise(task.spec, [[record, record]])
     assert [value.value for value in summary.metrics] == [value.value for value in both.metrics]

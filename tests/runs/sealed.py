@@ -13,6 +13,7 @@ import yaml
 from harness.evaluation.summarise import summarise
 from harness.resources import data_folder
 from harness.runs.record import FORMAT
+from harness.runs.sample_record import SampleRecord
 from harness.runs.seal import seal, write_json, write_whole
 from harness.specs.loader import load_task
 from harness.specs.resolve import parts, resolved
@@ -61,7 +62,7 @@ def write(
     """Write and seal an evaluation of RAF-DB; return its folder."""
     folder.mkdir(parents=True)
     spec = load_task(SPEC)
-    summary = summarise(spec, [list(samples)])
+    summary = summarise(spec, [[SampleRecord.from_json(one) for one in samples]])
     held = {**parts(spec), "sample ids": fingerprint([one["id"] for one in samples])}
     if prompt:
         held["prompt"] = prompt

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from harness.errors import DataError, UserError
 from harness.runs.read import read_evaluations
+from harness.runs.sample_record import SampleRecord
 from harness.site.browse import FAILED, first_looks, outcome
 from harness.site.files import as_script, slug
 from harness.tables.layout import load_layout
@@ -191,12 +192,12 @@ def test_columns_to_filter_by_say_how_each_sample_went(site: Path) -> None:
     ],
 )
 def test_outcomes(change: dict[str, object], letter: str) -> None:
-    assert outcome({**sample("1", "anger", "anger"), **change}) == letter
+    assert outcome(SampleRecord.from_json({**sample("1", "anger", "anger"), **change})) == letter
 
 
 def test_a_score_that_is_better_when_lower_makes_nothing_right() -> None:
     held = {**sample("1", "anger", "anger"), "target": [[0.1, 0.2]], "score": 1.5}
-    assert outcome(held, graded=False) == "n"
+    assert outcome(SampleRecord.from_json(held), graded=False) == "n"
 
 
 def test_samples_come_in_chunks(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from harness.plugins import hookimpl, plugins
 from harness.requests import Failed, Response, Scores, Text, Vectors
 from harness.requests.extractor import Extracted
 from harness.runs.read import read_evaluations
-from harness.runs.samples import read_samples
+from harness.runs.sample_record import read_samples
 from harness.samples import Sample
 
 ESCAPES = "\x1b[31mred\x07\u202e"
@@ -289,7 +289,9 @@ def test_a_failure_with_much_to_say_is_recorded_short(strange: Any, capfd: Any) 
     strange.FAULTS["model.text"] = returns(Failed("long", ESCAPES + "x" * 100_000))
     said(strange, SUMS, capfd)
     (record,), _ = read_evaluations("results")
-    message = next(iter(read_samples(record.directory)))["error"]["message"]
+    error = next(read_samples(record.directory)).error
+    assert error is not None
+    message = error.message
     assert len(message) <= 1200
     assert message.isprintable()
 

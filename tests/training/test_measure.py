@@ -13,9 +13,10 @@ import harness
 from harness.descriptors import Json
 from harness.errors import UserError
 from harness.evaluation.plan import Selection, plan_task
-from harness.evaluation.score import Record
 from harness.evaluation.summarise import summarise
 from harness.requests import Choose, Request, Response, Scores
+from harness.runs.sample_record import SampleRecord
+from harness.samples import Group
 from harness.training.measure import answers, measure_pool, own_questions, skews_of
 from harness.training.pool import make_pool, on_train_split, source_id
 
@@ -78,13 +79,12 @@ def test_each_concept_s_skew_is_that_of_an_evaluation_of_the_same_samples(
 
 def test_a_concept_seen_first_is_not_taken_for_the_one_that_sorts_first() -> None:
     spec = harness.load_task("scounter", options={"min_assigned": 1}).spec
-    records: list[Record] = [
-        {
-            "id": f"{concept} {number}", "cluster": str(number), "error": None, "problem": "",
-            "answer": "yes" if concept == "nurse" and gender == "female" else "no",
-            "target": None, "images": [], "stratum": "",
-            "fields": {"concept": concept}, "groups": {"gender": [gender, "dataset"]},
-        }
+    records = [
+        SampleRecord(
+            f"{concept} {number}", str(number), None,
+            "yes" if concept == "nurse" and gender == "female" else "no",
+            fields={"concept": concept}, groups={"gender": Group(gender, "human")},
+        )
         for concept in ("nurse", "chef")
         for number, gender in enumerate(("female", "male") * 10)
     ]  # fmt: skip

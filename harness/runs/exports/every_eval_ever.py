@@ -29,7 +29,7 @@ from harness.runs.exports._common import (
     write_json,
 )
 from harness.runs.record import EvaluationRecord, MetricValue
-from harness.runs.samples import read_samples
+from harness.runs.sample_record import SampleRecord, read_samples
 
 SCHEMA = "0.3.0"
 
@@ -190,34 +190,34 @@ def _samples(record: EvaluationRecord, spec: Any, evaluation: str) -> Iterator[d
     main = next(name for name, value in metric_names(record).items() if value.main)
     labels = labels_of(spec)
     for sample in read_samples(record.directory):
-        references = _references(sample["target"])
-        if sample["error"] is not None or not references:
+        references = _references(sample.target)
+        if sample.error is not None or not references:
             continue
-        answer = sample["answer"]
-        said = sample.get("text", "" if answer is None else text_of(answer))
-        equal = answer == sample["target"]
-        score = sample.get("score", float(equal))
-        right = equal if isinstance(sample["target"], str) else score == 1
+        written = sample.written
+        answer = "" if sample.answer is None else text_of(sample.answer)
+        equal = sample.answer == sample.target
+        score = float(equal) if sample.score is None else sample.score
+        right = equal if isinstance(sample.target, str) else score == 1
         yield {
             "schema_version": SCHEMA,
             "evaluation_id": evaluation,
             "model_id": record.model,
             "evaluation_name": f"{record.task}.{main}",
             "evaluation_result_id": result_id(record, main),
-            "sample_id": sample["id"],
+            "sample_id": sample.id,
             "interaction_type": "single_turn",
             "input": {
                 "raw": spec["prompt"]["template"],
                 "reference": references,
                 "choices": labels,
             },
-            "output": {"raw": [said]},
+            "output": {"raw": [answer if written is None else written.text]},
             "answer_attribution": [
                 {
                     "turn_idx": 0,
                     "source": "output.raw",
-                    "extracted_value": "" if answer is None else text_of(answer),
-                    "extraction_method": "extractor" if "text" in sample else "highest score",
+                    "extracted_value": answer,
+                    "extraction_method": "highest score" if written is None else "extractor",
                     "is_terminal": True,
                 }
             ],
@@ -234,13 +234,14 @@ def _references(target: Any) -> list[str]:
     return list(dict.fromkeys(held))
 
 
-def _metadata(sample: dict[str, Any]) -> dict[str, str]:
-    found = {
-        "cluster": text_of(sample["cluster"]),
-        "prompt_hash": text_of(sample.get("prompt", "")),
-        "image_sha256": " ".join(image["sha256"] for image in sample["images"]),
-        "problem": text_of(sample["problem"]),
+def _metadata(sample: SampleRecord) -> dict[str, str]:
+    metadata = {
+        "cluster": sample.cluster,
+        "prompt_hash": sample.prompt,
+        "image_sha256": " ".join(image.sha256 for image in sample.images),
+        "problem": sample.problem,
     }
-    if "scores" in sample:
-        found["scores"] = json.dumps(sample["scores"])
-    return found | {f"group {name}": text_of(pair[0]) for name, pair in sample["groups"].items()}
+    if sample.scores is not None:
+        metadata["scores"] = json.dumps(sample.scores.values)
+    groups = {f"group {name}": text_of(group.value) for name, group in sample.groups.items()}
+    return metadata | groups

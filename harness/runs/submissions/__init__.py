@@ -10,7 +10,7 @@ from typing import Any
 from harness.errors import UserError
 from harness.runs.read import read_evaluation
 from harness.runs.record import EvaluationRecord
-from harness.runs.samples import read_samples
+from harness.runs.sample_record import SampleRecord, read_samples
 from harness.runs.seal import write_whole
 from harness.runs.submissions import mmbench, vqav2
 from harness.specs.yaml_loader import read_yaml
@@ -28,7 +28,7 @@ class Layout:
     """
 
     formats: Mapping[str, Callable[[Iterable[dict[str, Any]]], bytes]]
-    row: Callable[[dict[str, Any], str], dict[str, Any]]
+    row: Callable[[SampleRecord, str], dict[str, Any]]
     server: str
 
 
@@ -120,14 +120,16 @@ def _refuse_missing(record: EvaluationRecord, directory: Path) -> None:
 
 def _rows(directory: Path, layout: Layout, counts: list[int]) -> Iterator[dict[str, Any]]:
     for record in read_samples(directory):
-        errored = record["error"] is not None
+        errored, written = record.error is not None, record.written
         counts[0] += 1
         counts[1] += errored
         try:
-            yield layout.row(record, "" if errored else record["text"])
+            if written is None and not errored:
+                raise ValueError("no text was generated")
+            yield layout.row(record, "" if errored or written is None else written.text)
         except (KeyError, ValueError, TypeError) as error:
             raise UserError(
-                f"the record of sample {record['id']!r} is not of this benchmark's own task: "
+                f"the record of sample {record.id!r} is not of this benchmark's own task: "
                 f"{error!r}",
                 where=directory,
             ) from None

@@ -11,6 +11,7 @@ import io
 from collections.abc import Iterable
 from typing import Any
 
+from harness.runs.sample_record import SampleRecord
 from harness.runs.submissions._xlsx import workbook
 
 SERVER = "the MMBench server (https://mmbench.opencompass.org.cn)"
@@ -18,14 +19,14 @@ _FIELDS = ("question", "hint", "A", "B", "C", "D", "E")
 COLUMNS = ("index", *_FIELDS, "category", "l2-category", "prediction")
 
 
-def row(record: dict[str, Any], text: str) -> dict[str, Any]:
+def row(record: SampleRecord, text: str) -> dict[str, Any]:
     """Return a row of the table; the prediction is the model's whole text."""
-    fields, groups = record["fields"], record["groups"]
+    fields, groups = record.fields, record.groups
     return {
-        "index": int(record["id"]),
+        "index": int(record.id),
         **{name: fields[name] for name in _FIELDS},
-        "category": groups.get("category", [""])[0],
-        "l2-category": groups.get("l2_category", [""])[0],
+        "category": groups["category"].value if "category" in groups else "",
+        "l2-category": groups["l2_category"].value if "l2_category" in groups else "",
         "prediction": text,
     }
 

@@ -10,12 +10,14 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from harness.runs.sample_record import SampleRecord
+
 SERVER = "the VQA challenge on EvalAI (https://visualqa.org/challenge.html)"
 
 
-def row(record: dict[str, Any], text: str) -> dict[str, Any]:
+def row(record: SampleRecord, text: str) -> dict[str, Any]:
     """Return question id and answer; the answer as written, the server normalises it."""
-    return {"question_id": int(record["id"]), "answer": text.strip()}
+    return {"question_id": int(record.id), "answer": text.strip()}
 
 
 def _json(rows: Iterable[dict[str, Any]]) -> bytes:
