@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from harness.plugins import Plugins
     from harness.specs.yaml_loader import Document
 
-Kind = (
-    Literal["task", "group", "leaderboard", "published", "sample", "study"] | tuple[str, str]
-)
+Kind = Literal["task", "group", "leaderboard", "published", "sample", "study"] | tuple[str, str]
 """A kind of file of the harness, or the package and name of a plugin's schema."""
 _FILES = {
     "task": ("harness.specs", "task_spec.schema.json"),
