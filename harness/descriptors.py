@@ -253,6 +253,19 @@ class RecipeDescriptor(Descriptor):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderDescriptor(Descriptor):
+    """A kind of visual encoder, for names that begin with its id and a colon.
+
+    Target: ``(EncoderRequest) -> Encoder`` (:mod:`harness.analysis.encoders`).
+
+    Attributes:
+        forms: What its names look like, such as ``hf:FOLDER``.
+    """
+
+    forms: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StudyDescriptor(Descriptor):
     """A kind of study. Target: ``(document) -> LoadedStudy`` (:mod:`harness.studies.kind`).
 

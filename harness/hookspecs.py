@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         AnswerMethodDescriptor,
         CommandDescriptor,
         DataSourceDescriptor,
+        EncoderDescriptor,
         ExtractorDescriptor,
         FormatDescriptor,
         MetricDescriptor,
@@ -168,6 +169,21 @@ def harness_recipes() -> Sequence[RecipeDescriptor]:  # type: ignore[empty-body]
     Example::
 
         return [RecipeDescriptor(id="ft", target="my_plugin.ft:FineTune", summary="...")]
+    """
+
+
+@hookspec
+def harness_encoders() -> Sequence[EncoderDescriptor]:  # type: ignore[empty-body]
+    """Return the kinds of visual encoder this plugin adds.
+
+    ``harness probe --encoder KIND:REST`` finds an encoder by the kind before the colon.
+
+    .. versionadded:: 0.1
+
+    Example::
+
+        return [EncoderDescriptor(id="timm", target="my_plugin.timm:find", forms=("timm:NAME",),
+                                  summary="...")]
     """
 
 

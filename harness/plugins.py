@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         AnswerMethodDescriptor,
         CommandDescriptor,
         DataSourceDescriptor,
+        EncoderDescriptor,
         ExtractorDescriptor,
         FormatDescriptor,
         Json,
@@ -62,6 +63,7 @@ _COLLECTED = {
     "extractors": "harness_extractors",
     "answer methods": "harness_answer_methods",
     "recipes": "harness_recipes",
+    "encoders": "harness_encoders",
     "study kinds": "harness_studies",
     "formats": "harness_leaderboard_formats",
     "commands": "harness_commands",
@@ -74,6 +76,7 @@ _KINDS: dict[str, type[Descriptor]] = {
     "extractors": kinds.ExtractorDescriptor,
     "answer methods": kinds.AnswerMethodDescriptor,
     "recipes": kinds.RecipeDescriptor,
+    "encoders": kinds.EncoderDescriptor,
     "study kinds": kinds.StudyDescriptor,
     "formats": kinds.FormatDescriptor,
     "commands": kinds.CommandDescriptor,
@@ -167,6 +170,10 @@ class Plugins:
     def recipes(self) -> Mapping[str, RecipeDescriptor]:
         """Training recipes by id."""
         return cast("Mapping[str, RecipeDescriptor]", self._of("recipes"))
+
+    def encoders(self) -> Mapping[str, EncoderDescriptor]:
+        """Kinds of visual encoder by id."""
+        return cast("Mapping[str, EncoderDescriptor]", self._of("encoders"))
 
     def study_kinds(self) -> Mapping[str, StudyDescriptor]:
         """Kinds of study by id."""

@@ -20,6 +20,7 @@ KINDS = {
     "answer method": "answer_methods",
     "metric": "metrics",
     "data source": "data_sources",
+    "encoder": "encoders",
     "study kind": "study_kinds",
 }
 

@@ -1,40 +1,30 @@
-"""Names of visual encoders, and what tells one from another. Light: weights load in ``towers``."""
+"""Names of visual encoders, and what tells one from another. Light: weights load in ``towers``.
+
+``KIND:REST`` names an encoder: a plugin adds the kind, and reads the rest.
+"""
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from harness.config.settings import Settings
-from harness.descriptors import Json
+from harness.descriptors import Json, load_target
 from harness.errors import UserError
 from harness.evaluation.model import configure_model
 from harness.evaluation.task import Task
+from harness.guard import Contract, described, not_plain
 from harness.models import Runtime
 from harness.models.guard import require_offer
-from harness.resources import home_path
+from harness.plugins import contract_of, missing, plugins
 from harness.training.checkpoint import open_checkpoint
 
 if TYPE_CHECKING:
     from harness.analysis.towers import Tower
 
-_FIX = (
-    "open_clip:NAME:TAG, open_clip:local-dir:PATH, hf:FOLDER_OR_HUB_ID, "
-    "or model:ID,key=value,... (the vision tower of a model)"
-)
-_LOCAL = "local-dir:"
 _CHECKPOINT = "checkpoint"
-
-
-class Loader(Protocol):
-    """Loads an encoder's weights."""
-
-    def __call__(self) -> Tower:
-        """Return it on its device, in evaluation mode."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +33,8 @@ class Encoder:
 
     Attributes:
         name: As the user wrote it.
-        identity: Everything that can change its features.
-        load: Loads its weights.
+        identity: Everything that can change its features, as plain data.
+        load: Loads its weights, onto the device and in evaluation mode.
         marks: Marks that its training data or preset put on results.
     """
 
@@ -54,91 +44,122 @@ class Encoder:
     marks: tuple[str, ...] = ()
 
 
-def find_encoder(name: str, settings: Settings, runtime: Runtime, task: Task) -> Encoder:
-    """Find an encoder by name.
+@dataclass(frozen=True, slots=True)
+class EncoderRequest:
+    """What a kind of encoder is asked to find.
 
-    Args:
-        name: ``open_clip:...``, ``hf:...`` or ``model:...``.
+    Attributes:
+        name: As the user wrote it.
+        rest: The name without its kind.
         settings: For options of models.
-        runtime: Device and number type.
+        runtime: Device, dtype and cache.
         task: Any task, for models that are made for one.
+    """
+
+    name: str
+    rest: str
+    settings: Settings
+    runtime: Runtime
+    task: Task
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of the weights as an encoder's identity names it."""
+        return "float32" if self.runtime.dtype == "auto" else self.runtime.dtype
+
+
+FindEncoder = Callable[[EncoderRequest], Encoder]
+"""The target of a :class:`harness.descriptors.EncoderDescriptor`: finds an encoder by its name.
+
+It raises :class:`harness.errors.UserError` for a name, file or model that is not there.
+"""
+
+
+def find_encoder(name: str, settings: Settings, runtime: Runtime, task: Task) -> Encoder:
+    """Find an encoder by name; see :class:`EncoderRequest`.
 
     Raises:
         UserError: an unknown kind, a file that is not there, a model without a vision tower.
+        PluginError: the encoder breaks its contract.
     """
-    kind, colon, rest = name.partition(":")
-    if colon and rest and kind == "open_clip":
-        return _open_clip(name, rest, runtime)
-    if colon and rest and kind == "hf":
-        return _transformers(name, rest, runtime)
-    if colon and rest and kind == "model":
-        return _model(name, rest, settings, runtime, task)
-    raise UserError(f"{name!r} names no encoder", fix=_FIX)
+    kinds = plugins().encoders()
+    kind, _, rest = name.partition(":")
+    forms = ", ".join(form for one in kinds.values() for form in one.forms)
+    if not rest:
+        raise UserError(f"{name!r} names no encoder", fix=forms)
+    if kind not in kinds:
+        error = missing("encoder", kind, kinds)
+        error.fix = f"{error.fix}; {forms}" if error.fix else forms
+        raise error
+    descriptor = kinds[kind]
+    find: FindEncoder = load_target(descriptor)
+    asked = EncoderRequest(name, rest, settings, runtime, task)
+    if plugins().code_of(descriptor) is None:  # the core's own encoders need no guard
+        return find(asked)
+    contract = contract_of(descriptor)
+    with contract.calling("find"):
+        encoder = find(asked)
+    if not isinstance(encoder, Encoder):
+        raise contract.returned(encoder, "find", "an Encoder")
+    if fault := not_plain(encoder.identity):
+        raise contract.wrong(f"has an identity that is no plain data: {fault}")
+    return replace(encoder, name=name, load=lambda: _loaded(encoder, contract))
 
 
-def _open_clip(name: str, rest: str, runtime: Runtime) -> Encoder:
-    from harness.engine.weights import hash_files
+def _loaded(encoder: Encoder, contract: Contract) -> Tower:
+    from harness.analysis.towers import Tower
 
-    about: dict[str, Json] = {"kind": "open_clip", "dtype": _dtype(runtime)}
-    if rest.startswith(_LOCAL):
-        folder = home_path(rest.removeprefix(_LOCAL))
-        files = [path for pattern in ("*.json", "open_clip_*") for path in folder.glob(pattern)]
-        if not (folder / "open_clip_config.json").is_file():
-            raise UserError("no open_clip encoder: it has no open_clip_config.json", where=folder)
-        about["sha256"] = hash_files(set(files), runtime.cache)
-        rest = f"{_LOCAL}{folder}"
-    elif not all(rest.partition(":")):
-        raise UserError(f"{name!r} lacks its tag", fix="open_clip:ViT-B-32:openai, for example")
-    else:
-        about |= {"name": rest, "version": importlib.metadata.version("open_clip_torch")}
-
-    def load() -> Tower:
-        from harness.analysis import towers
-
-        return towers.of_open_clip(rest, runtime)
-
-    return Encoder(name, about, load)
+    with contract.calling("load"):
+        tower = encoder.load()
+    if not isinstance(tower, Tower):
+        raise contract.wrong(f"loads {described(tower)}, not a Tower")
+    tower.guard(contract)
+    return tower
 
 
-def _transformers(name: str, rest: str, runtime: Runtime) -> Encoder:
+# --- the core's own encoders ----------------------------------------------------------------------
+
+
+def of_transformers(asked: EncoderRequest) -> Encoder:
+    """Find an encoder in transformers' format: ``hf:FOLDER`` or ``hf:HUB_ID``."""
     from harness.engine.checkpoints import open_checkpoint as open_release
     from harness.engine.checkpoints import refuse_remote_code
 
-    source = open_release(rest)
+    source = open_release(asked.rest)
     refuse_remote_code(source)
-    about: dict[str, Json] = {"kind": "hf", "dtype": _dtype(runtime)}
-    about |= source.identity(runtime.cache)
+    identity: dict[str, Json] = {"kind": "hf", "dtype": asked.dtype}
+    identity |= source.identity(asked.runtime.cache)
 
     def load() -> Tower:
         from harness.analysis import towers
 
-        return towers.of_transformers(source, runtime)
+        return towers.of_transformers(source, asked.runtime)
 
-    return Encoder(name, about, load)
+    return Encoder(asked.name, identity, load)
 
 
-def _model(name: str, rest: str, settings: Settings, runtime: Runtime, task: Task) -> Encoder:
-    model, *pairs = rest.split(",")
+def of_model(asked: EncoderRequest) -> Encoder:
+    """Find the vision tower of a model: ``model:ID,key=value,...``."""
+    model, *pairs = asked.rest.split(",")
     options: dict[str, Json] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key:
-            raise UserError(f"{pair!r} in {name!r} is not key=value", fix=_FIX)
+            raise UserError(
+                f"{pair!r} in {asked.name!r} is not key=value", fix="model:ID,key=value,..."
+            )
         options[key] = value
     folder = options.pop(_CHECKPOINT, None)
-    weights = None if folder is None else open_checkpoint(Path(str(folder)))
-    subject = configure_model(model, options, settings, runtime, weights)
+    checkpoint = None if folder is None else Path(str(folder))
+    weights = None if checkpoint is None else open_checkpoint(checkpoint)
+    subject = configure_model(model, options, asked.settings, asked.runtime, weights)
     require_offer(subject.descriptor, "tower", "has no vision tower that can be taken out")
-    about: dict[str, Json] = {"kind": "model", "model": subject.record(task)["fingerprint"]}
+    fingerprint = subject.record(asked.task)["fingerprint"]
 
     def load() -> Tower:
         from harness.analysis import towers
 
-        return towers.of_model(subject, task, None if folder is None else Path(str(folder)))
+        return towers.of_model(subject, asked.task, checkpoint)
 
-    marks = (*subject.marks, *(weights.marks if weights is not None else ()))
-    return Encoder(name, about, load, tuple(sorted(set(marks))))
-
-
-def _dtype(runtime: Runtime) -> str:
-    return "float32" if runtime.dtype == "auto" else runtime.dtype
+    marks = {*subject.marks, *(weights.marks if weights is not None else ())}
+    return Encoder(asked.name, {"kind": "model", "model": fingerprint}, load, tuple(sorted(marks)))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +18,7 @@ from harness.engine.devices import resolve_device, resolve_dtype, torch_dtype
 from harness.errors import UserError, unknown
 from harness.evaluation.model import ConfiguredModel
 from harness.evaluation.task import Task
+from harness.guard import Contract
 from harness.models import Runtime
 from harness.samples.images import LoadedImage
 from harness.training.run import load_model as load_subject
@@ -72,6 +71,16 @@ class Tower:
             )
             if there
         )
+
+    def guard(self, contract: Contract) -> None:
+        """Hold the run of a plugin's tower to its contract: what it raises names the plugin."""
+        run = self._run
+
+        def guarded(images: Sequence[LoadedImage]) -> object:
+            with contract.calling("run", lambda error: isinstance(error, PromptError)):
+                return run(images)
+
+        self._run = guarded
 
     def columns(self, layers: str, poolings: str) -> dict[str, Column]:
         """Return what was asked for: ``LAYER/POOLING`` as asked, to the column that it is.
@@ -243,54 +252,6 @@ def _tensor(output: object) -> Tensor:
     return found.detach()
 
 
-def of_open_clip(name: str, runtime: Runtime) -> Tower:
-    """Load the visual tower of an open_clip model: ``NAME:TAG`` or ``local-dir:PATH``.
-
-    Raises:
-        UserError: open_clip is not installed, or cannot load it.
-    """
-    try:
-        import open_clip
-        from open_clip.transform import PreprocessCfg, image_transform_v2
-    except ImportError:
-        raise UserError("open_clip is not installed", fix="pip install open_clip_torch") from None
-    given: dict[str, Any] = {}
-    if not name.startswith("local-dir:"):
-        name, _, given["pretrained"] = name.partition(":")
-        _require_known(name, given["pretrained"])
-    told = logging.root.manager.disable
-    try:
-        with warnings.catch_warnings():
-            # open_clip warns of activation choices that the encoder's own configuration makes.
-            warnings.simplefilter("ignore", UserWarning)
-            logging.disable(logging.ERROR)  # what it logs of a failure is in the error
-            visual = open_clip.create_model(name, require_pretrained=True, **given).visual
-    except Exception as error:  # noqa: BLE001  of a strange config or file, anything may come
-        first = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise UserError(f"open_clip cannot load the encoder: {first}", where=name) from None
-    finally:
-        logging.disable(told)
-    prepare = image_transform_v2(PreprocessCfg(**visual.preprocess_cfg), is_train=False)
-    device, dtype = resolve_device(runtime.device), torch_dtype(resolve_dtype(runtime.dtype, None))
-    visual = visual.to(device, dtype).eval()
-
-    def run(images: Sequence[LoadedImage]) -> object:
-        pixels = torch.stack([prepare(image.pixels) for image in images])
-        return visual(pixels.to(device, dtype))
-
-    return Tower(f"open_clip:{name}", visual, run)
-
-
-def _require_known(name: str, tag: str) -> None:
-    from open_clip import list_models, list_pretrained_tags_by_model
-
-    if name not in list_models():
-        raise unknown("open_clip model", name, list_models())
-    tags: list[str] = list_pretrained_tags_by_model(name)
-    if tag not in tags:
-        raise unknown(f"tag of open_clip's {name}", tag, tags)
-
-
 def of_transformers(source: Checkpoint, runtime: Runtime) -> Tower:
     """Load the vision model of a transformers checkpoint (CLIP, SigLIP, DINOv2, ...).
 
@@ -345,4 +306,4 @@ def of_model(subject: ConfiguredModel, task: Task, checkpoint: Path | None) -> T
     return Tower(f"model:{subject.descriptor.id}", module, run)
 
 
-__all__ = ["POOLINGS", "PromptError", "Tower", "of_model", "of_open_clip", "of_transformers"]
+__all__ = ["POOLINGS", "PromptError", "Tower", "of_model", "of_transformers"]

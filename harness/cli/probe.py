@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     multiple=True,
     required=True,
     metavar="NAME",
-    help="Encoder: open_clip:NAME:TAG, open_clip:local-dir:PATH, hf:ID, model:ID[,key=value...]; "
-    "repeat it to compare others with the first.",
+    help="Encoder, such as hf:ID, model:ID[,key=value...] or open_clip:NAME:TAG; repeat it to "
+    "compare others with the first.",
 )
 @_options.tasks
 @click.option(

@@ -241,15 +241,17 @@ def test_a_tower_taken_out_is_the_encoder_it_was(
 def test_layers_are_the_blocks_outputs(built: Path, many: Path) -> None:
     import open_clip
     import torch
+    from harness_open_clip.sources import Encoder as Source
+    from harness_open_clip.tower import load
 
-    from harness.analysis.towers import of_open_clip
     from harness.models import Runtime
 
     task = task_of(many)
     from harness.analysis.splits import open_row
 
     images = [open_row(task.spec, row) for row in task.rows["test"][:3]]
-    tower = of_open_clip(f"local-dir:{built / 'encoder'}", Runtime(device="cpu"))
+    folder = built / "encoder"
+    tower = load(Source(f"local-dir:{folder}", folder), Runtime(device="cpu"))
     columns = [Column(1, "mean"), Column(1, "class")]
     found = tower.features(images, columns)
     alone = [tower.features([image], columns)[0] for image in images]

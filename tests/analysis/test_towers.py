@@ -162,12 +162,13 @@ def test_a_tower_is_taken_over_from_a_training(built: Path, trained: Callable[..
 
 def test_an_open_clip_folder_without_its_weights_is_refused(tmp_path: Path) -> None:
     """Left to itself, open_clip makes a model of random weights."""
-    from harness.analysis.towers import of_open_clip
+    from harness_open_clip.sources import Encoder as Source
+    from harness_open_clip.tower import load
 
     vision = {"image_size": 16, "patch_size": 8, "width": 16, "layers": 1, "head_width": 8}
     text = {"context_length": 8, "vocab_size": 16, "width": 16, "heads": 2, "layers": 1}
     model = {"embed_dim": 8, "vision_cfg": vision, "text_cfg": text}
     config = {"model_cfg": model, "preprocess_cfg": {}}
     (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
-    with pytest.raises(UserError, match="open_clip cannot load the encoder"):
-        of_open_clip(f"local-dir:{tmp_path}", Runtime(device="cpu"))
+    with pytest.raises(UserError, match="the folder holds no weights"):
+        load(Source(f"local-dir:{tmp_path}", tmp_path), Runtime(device="cpu"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.descriptors import ModelDescriptor, ModelType
+from harness.descriptors import EncoderDescriptor, ModelDescriptor, ModelType
 from harness.plugins import hookimpl
 
 from harness_open_clip.options import OPTIONS, PRESET_MARKS, PRESETS
@@ -12,7 +12,7 @@ from harness_open_clip.options import OPTIONS, PRESET_MARKS, PRESETS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["harness_models"]
+__all__ = ["harness_encoders", "harness_models"]
 
 
 @hookimpl
@@ -34,5 +34,20 @@ def harness_models() -> Sequence[ModelDescriptor]:
                 ModelType("siglip"),
                 ModelType("siglip2"),
             ),
+        )
+    ]
+
+
+@hookimpl
+def harness_encoders() -> Sequence[EncoderDescriptor]:
+    """Offer the visual towers of open_clip's models to ``harness probe``."""
+    return [
+        EncoderDescriptor(
+            id="open_clip",
+            target="harness_open_clip.tower:find",
+            summary="Visual towers of open_clip's models.",
+            requires=("torch", "open_clip"),
+            install="pip install social-harness-open-clip",
+            forms=("open_clip:NAME:TAG", "open_clip:local-dir:PATH"),
         )
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ from harness.engine.checkpoints import (
     load_tokenizer,
 )
 from harness.engine.weights import read_header
-from harness.errors import UserError
+from harness.errors import UserError, unknown
 from PIL import Image
 from torch import Tensor
 
@@ -182,27 +183,64 @@ def load(source: Encoder, device: torch.device, dtype: torch.dtype) -> LoadedEnc
 def _of_open_clip(source: Encoder, device: torch.device, dtype: torch.dtype) -> LoadedEncoder:
     import open_clip
 
-    name, _, tag = source.name.partition(":")
+    model = create_model(source)
+    try:
+        tokenizer = open_clip.get_tokenizer(_open_clip_name(source))
+    except Exception as error:  # noqa: BLE001  a config may name any tokenizer
+        raise _cannot_load(error, source) from None
+    return OpenClipEncoder(model, tokenizer, device, dtype)
+
+
+def create_model(source: Encoder) -> Any:
+    """Return an open_clip model with its weights, on the CPU.
+
+    Raises:
+        UserError: a name or tag that open_clip does not know, or weights that do not fit.
+    """
+    import open_clip
+
+    given: dict[str, Any] = {}
     if source.folder is not None:
-        weights = source.weights()  # the hub's are fetched now, and what is not whole is told
-        name = f"local-dir:{source.folder}"
-        given: dict[str, Any] = {}
+        weights = source.weights()  # fetches the hub's, and refuses a damaged file
     else:
-        given = {"pretrained": tag}
+        name, _, given["pretrained"] = source.name.partition(":")
+        _require_known(name, given["pretrained"])
+    disabled = logging.root.manager.disable
     try:
         with warnings.catch_warnings():
             # open_clip warns of activation choices that the model's own configuration makes.
             warnings.simplefilter("ignore", UserWarning)
-            model = open_clip.create_model(name, require_pretrained=True, **given)
-            tokenizer = open_clip.get_tokenizer(name)
+            logging.disable(logging.ERROR)  # what it logs of a failure is in the error
+            return open_clip.create_model(_open_clip_name(source), require_pretrained=True, **given)
     except Exception as error:  # noqa: BLE001  of a strange config or file, anything may come
         if source.folder is not None and weights.suffix == ".safetensors":
-            _report_keys(name, source, set(read_header(weights)))
-        first = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise UserError(
-            f"open_clip cannot load the encoder: {first}", where=source.folder or source.name
-        ) from None
-    return OpenClipEncoder(model, tokenizer, device, dtype)
+            _report_keys(_open_clip_name(source), source, set(read_header(weights)))
+        raise _cannot_load(error, source) from None
+    finally:
+        logging.disable(disabled)
+
+
+def _open_clip_name(source: Encoder) -> str:
+    if source.folder is None:
+        return source.name.partition(":")[0]
+    return f"local-dir:{source.folder}"
+
+
+def _require_known(name: str, tag: str) -> None:
+    from open_clip import list_models, list_pretrained_tags_by_model
+
+    if name not in list_models():
+        raise unknown("open_clip model", name, list_models())
+    tags: list[str] = list_pretrained_tags_by_model(name)
+    if tag not in tags:
+        raise unknown(f"tag of open_clip's {name}", tag, tags)
+
+
+def _cannot_load(error: Exception, source: Encoder) -> UserError:
+    first = str(error).strip().partition("\n")[0] or type(error).__name__
+    return UserError(
+        f"open_clip cannot load the encoder: {first}", where=source.folder or source.name
+    )
 
 
 def _report_keys(name: str, source: Encoder, found: set[str]) -> None:

@@ -1,0 +1,73 @@
+"""Kinds of encoder come from plugins, and one that breaks its contract is named."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Callable
+from importlib.metadata import EntryPoint
+from typing import Any
+
+import pytest
+
+from harness import plugins as registry
+from harness.analysis import encoders
+from harness.analysis.encoders import Encoder, EncoderRequest, find_encoder
+from harness.descriptors import EncoderDescriptor
+from harness.errors import PluginError, UserError
+from harness.models import Runtime
+from harness.plugins import Plugins, hookimpl
+
+pytestmark = pytest.mark.torch
+
+
+@pytest.fixture
+def strange(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Encoder]:
+    """Return a function that finds ``strange:one`` with a plugin that finds as it is told."""
+    told: list[Callable[..., Any]] = []
+
+    @hookimpl
+    def harness_encoders() -> list[EncoderDescriptor]:
+        target = "strange_encoders:find"
+        return [EncoderDescriptor(id="strange", target=target, summary="", forms=("strange:N",))]
+
+    def as_told(asked: EncoderRequest) -> Any:
+        return told[-1](asked)
+
+    module: Any = types.ModuleType("strange_encoders")
+    module.harness_encoders, module.find = harness_encoders, as_told
+    monkeypatch.setitem(sys.modules, "strange_encoders", module)
+    loaded = Plugins(points=[EntryPoint("strange", "strange_encoders", "harness")])
+    for place in (registry, encoders):
+        monkeypatch.setattr(place, "plugins", lambda: loaded)
+
+    def find(how: Callable[..., Any], name: str = "strange:one") -> Encoder:
+        told.append(how)
+        nothing: Any = None
+        return find_encoder(name, nothing, Runtime(device="cpu"), nothing)
+
+    return find
+
+
+def test_what_is_not_installed_says_what_is(strange: Callable[..., Encoder]) -> None:
+    with pytest.raises(UserError, match=r"did you mean 'strange'\?; hf:.*strange:N"):
+        strange(None, "strang:one")
+    with pytest.raises(PluginError, match="pip install social-harness-open-clip"):
+        strange(None, "open_clip:ViT-B-32:openai")
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        (lambda asked: asked.nothing, "raised in find"),
+        (lambda asked: asked.name, "returned str 'strange:one' from find, not an Encoder"),
+        (lambda asked: Encoder(asked.name, {"a": {1}}, print), "identity that is no plain data"),  # type: ignore[dict-item,arg-type]
+        (lambda asked: Encoder(asked.name, {}, lambda: 1), "loads int 1, not a Tower"),  # type: ignore[arg-type,return-value]
+        (lambda asked: Encoder(asked.name, {}, lambda: 1 // 0), "raised in load"),  # type: ignore[arg-type,return-value]
+    ],
+)
+def test_one_that_breaks_its_contract_is_named(
+    strange: Callable[..., Encoder], how: Callable[..., Any], said: str
+) -> None:
+    with pytest.raises(PluginError, match=f"encoder 'strange' .*{said}|encoder 'strange' {said}"):
+        strange(how).load()
