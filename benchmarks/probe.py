@@ -154,11 +154,11 @@ def written(store: FeatureStore, images: int, columns: Sequence[Column]) -> list
 
 
 def probe_layer(store: FeatureStore, column: Column, labels: Sequence[str]) -> float:
-    """Read one layer through memory maps and fit its probe; return the accuracy."""
-    places, cut = store.places([column]), parts(len(labels))
+    """Read one layer and fit its probe; return the accuracy."""
+    cut = parts(len(labels))
     keys = [str(place) for place in range(len(labels))]
     return probe(
-        {name: store.matrix(column, keys[where], places) for name, where in cut.items()},
+        {name: store.matrix(column, keys[where]) for name, where in cut.items()},
         {name: list(labels[where]) for name, where in cut.items()},
     )
 

@@ -265,7 +265,7 @@ _VIEWS: Mapping[str, AnalysisView] = {
     "transfer": AnalysisView(
         "Joint against single-task training",
         "Change in percent of single-task training, positive where joint training is better; "
-        "Student's t interval over seeds.",
+        "Student's t interval over seeds, cut to the changes that the metric allows.",
         _transfer,
     ),
     "mir": AnalysisView(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.analysis.encoders import Encoder
-from harness.analysis.features import Column, Features, FeatureStore, Place
+from harness.analysis.features import Column, Features, FeatureStore
 from harness.analysis.linear import (
     ALPHA_GRID,
     C_GRID,
@@ -81,14 +81,16 @@ class Seen:
 
     Attributes:
         columns: Name as asked, such as ``-1/mean``, to the column that it is.
-        places: Where each picture's features are.
+        store: Features of the images.
+        known: Images that have features.
         images: By task, hash of the pictures it has features of.
         rejected: Pictures that its preprocessing rejected.
     """
 
     encoder: Encoder
     columns: Mapping[str, Column]
-    places: Mapping[str, Place]
+    store: FeatureStore
+    known: frozenset[str]
     images: Mapping[str, str]
     rejected: int
 
@@ -178,13 +180,8 @@ def see(
     columns = tower.columns(settings.layers, settings.pooling)
     wanted = sorted(set(columns.values()))
     store = FeatureStore(cache / "probes", {**encoder.identity, "scheme": SCHEME})
-    places = store.places(wanted)
-    missing: dict[str, tuple[Probed, Row]] = {}
-    for task in tasks:
-        for split in SPLITS:
-            for row in task.rows[split]:
-                if row.key not in places:
-                    missing.setdefault(row.key, (task, row))
+    rows = {row.key: (task, row) for task in tasks for split in SPLITS for row in task.rows[split]}
+    missing = {key: row for key, row in rows.items() if not store.has(key, wanted)}
     say(f"{encoder.name}: {len(missing):,} images to encode, layers {list(tower.layers)}")
     rejected = 0
     held = list(missing.values())
@@ -200,10 +197,9 @@ def see(
             store.put(image.key, found)
         far.advance(len(batch))
     store.flush()
-    if missing:
-        places = store.places(wanted)
-    images = {task.spec.id: _digest(task, places) for task in tasks}
-    return Seen(encoder, columns, places, images, rejected)
+    known = frozenset(key for key in rows if store.has(key, wanted))
+    images = {task.spec.id: _digest(task, known) for task in tasks}
+    return Seen(encoder, columns, store, known, images, rejected)
 
 
 def _encoded(
@@ -230,11 +226,11 @@ def _require_finite(name: str, key: str, features: Mapping[Column, Features]) ->
             )
 
 
-def _digest(task: Probed, places: Mapping[str, Place]) -> str:
+def _digest(task: Probed, known: frozenset[str]) -> str:
     digest = hashlib.sha256()
     for split in SPLITS:
         for row in task.rows[split]:
-            if row.key in places:
+            if row.key in known:
                 digest.update(f"{split} {row.key}\n".encode())
     return digest.hexdigest()
 
@@ -242,10 +238,9 @@ def _digest(task: Probed, places: Mapping[str, Place]) -> str:
 def probe_column(seen: Seen, task: Probed, name: str, settings: ProbeSettings, say: Say) -> Probe:
     """Fit and test a probe of one layer and pooling, and its control."""
     column = seen.columns[name]
-    rows = {split: [row for row in task.rows[split] if row.key in seen.places] for split in SPLITS}
+    rows = {split: [row for row in task.rows[split] if row.key in seen.known] for split in SPLITS}
     features = {
-        split: FeatureStore.matrix(column, [row.key for row in held], seen.places)
-        for split, held in rows.items()
+        split: seen.store.matrix(column, [row.key for row in held]) for split, held in rows.items()
     }
     fitted, samples = fit(task, rows, features)
     control = None

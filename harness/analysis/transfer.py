@@ -17,6 +17,7 @@ from harness.analysis.results import Analysis, finished, table_of, write_analysi
 from harness.descriptors import Json
 from harness.errors import UserError
 from harness.runs import EvaluationRecord, read_evaluations
+from harness.runs.record import MetricValue, Range
 from harness.runs.superseded import current, superseded_note
 from harness.specs import fingerprint
 from harness.stats.intervals import over_seeds
@@ -248,10 +249,27 @@ def relative(before: float | None, after: float | None, direction: str) -> float
     return sign * (after - before) / abs(before) + 0.0 if before else None
 
 
+def possible_change(metric: MetricValue) -> Range:
+    """Return where a metric's relative change lies: a value from 0 up loses at most all of it."""
+    if metric.range[0] != 0.0:
+        return None, None
+    return {"higher": (-1.0, None), "lower": (None, 1.0)}.get(metric.direction, (None, None))
+
+
+def change_over_seeds(
+    values: Sequence[float], metric: MetricValue
+) -> tuple[float | None, float | None]:
+    """Return Student's t interval of relative changes, cut to :func:`possible_change`."""
+    interval = over_seeds(values)
+    if interval is None:
+        return None, None
+    interval = interval.within(possible_change(metric))
+    return interval.low, interval.high
+
+
 def _over_seeds(joint: Trained, seeds: Sequence[Mapping[str, Json]]) -> dict[str, Json]:
     values = [float(row["relative"]) for row in seeds if isinstance(row["relative"], float)]
-    interval = over_seeds(values)
-    low, high = (interval.low, interval.high) if interval else (None, None)
+    low, high = change_over_seeds(values, joint.record.main)
     verdict = "not told apart"
     if low is not None and high is not None:
         verdict = "positive" if low > 0 else "negative" if high < 0 else verdict
@@ -298,7 +316,7 @@ def pairwise(
         ]
         some = next(iter(held.values()))
         values = [value for value in shared if value is not None]
-        interval = over_seeds(values)
+        low, high = change_over_seeds(values, some.record.main)
         rows.append(
             {
                 "model": some.model,
@@ -308,8 +326,8 @@ def pairwise(
                 "scale": some.record.main.scale,
                 "value": _mean([one.value for one in held.values()]),
                 "relative": _mean(values),
-                "low": interval.low if interval else None,
-                "high": interval.high if interval else None,
+                "low": low,
+                "high": high,
                 "seeds": len(held),
                 "untrained": before.get((base, some.record.task_fingerprint)),
             }

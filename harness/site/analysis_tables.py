@@ -25,7 +25,8 @@ _SAID: Mapping[tuple[str, str], str] = {
     "and of two halves of all; norm: of a minibatch's gradient.",
     ("gradients", "matrix"): "Mean cosines; on the diagonal a task with itself, the reference.",
     ("transfer", "transfer"): "Joint against single training of the same seeds; change in percent "
-    "of single, positive: joint is better. Student's t 95 % intervals over seeds.",
+    "of single, positive: joint is better. Student's t 95 % intervals over seeds, cut to the "
+    "changes that the metric allows.",
     ("transfer", "seeds"): "The same, seed by seed.",
     ("transfer", "matrix"): "Trained on one task, tested on another; change in percent of the "
     "model trained on the tested task; untrained: before any training.",

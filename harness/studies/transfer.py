@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.analysis.transfer import relative
+from harness.analysis.transfer import possible_change, relative
 from harness.descriptors import Direction
 from harness.errors import UserError
 from harness.evaluation.paired import compare
 from harness.jsonfiles import read_object
-from harness.runs.record import EvaluationRecord, MetricValue, Range
+from harness.runs.record import EvaluationRecord
 from harness.studies.noise import KINDS, SAID, SeedMean, noisy_cell
 from harness.studies.plan import TrialPlan
 from harness.studies.study import Study
@@ -90,20 +90,13 @@ def _transfer(model: str, pairs: Mapping[int, tuple[_One, _One]]) -> Transfer:
         seeds,
         [one.change for one in seeds],
         records,
-        possible=_possible(first.main),
+        possible=possible_change(first.main),
         model=model,
         task=first.task,
         title=first.task_title,
         metric=first.main.column,
         direction=first.main.direction,
     )
-
-
-def _possible(main: MetricValue) -> Range:
-    """Return where a relative change lies: what is never below 0 loses or sheds at most all."""
-    if main.range[0] == 0.0 and main.direction == "higher":
-        return -1.0, None
-    return (None, 1.0) if main.range[0] == 0.0 and main.direction == "lower" else (None, None)
 
 
 def _change(seed: int, alone: _One, joint: _One) -> SeedChange:

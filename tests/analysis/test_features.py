@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from harness.analysis import features
 from harness.analysis.features import Column, FeatureStore
+from harness.errors import UserError
 
+pytestmark = pytest.mark.torch
 ONE, OTHER = Column(0, "mean"), Column(1, "class")
 
 
@@ -28,41 +30,34 @@ def store(root: Path, names: str = "abcdef", identity: str = "e") -> FeatureStor
     return made
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(st.sampled_from("abcdef"), min_size=1))
 def test_rows_come_in_the_order_asked(
     tmp_path_factory: pytest.TempPathFactory, keys: list[str]
 ) -> None:
     made = store(tmp_path_factory.mktemp("f"))
     for column in (ONE, OTHER):
-        found = made.matrix(column, keys, made.places([ONE, OTHER]))
+        found = made.matrix(column, keys)
         assert found.dtype == np.float32
         np.testing.assert_array_equal(found, [vector(key, column) for key in keys])
 
 
-def test_shards_join(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(features, "SHARD_BYTES", 48)
-    made = store(tmp_path)
-    assert len(list(tmp_path.glob("*/*/keys.json"))) == 3
-    found = made.matrix(ONE, list("fa"), made.places([ONE]))
-    np.testing.assert_array_equal(found, [vector(key, ONE) for key in "fa"])
-
-
 def test_encoders_and_columns_are_kept_apart(tmp_path: Path) -> None:
-    made = store(tmp_path)
-    assert not FeatureStore(tmp_path, {"encoder": "other"}).places([ONE])
-    assert not made.places([ONE, Column(2, "mean")])
-    assert set(made.places([ONE])) == set("abcdef")
+    made = FeatureStore(tmp_path, {"encoder": "e"})
+    store(tmp_path)
+    assert not FeatureStore(tmp_path, {"encoder": "other"}).has("a", [ONE])
+    assert not made.has("a", [ONE, Column(2, "mean")])
+    assert all(made.has(name, [ONE, OTHER]) for name in "abcdef")
 
 
-@pytest.mark.parametrize("damage", [b"", b"\x93NUMPY", b"[1, 2]"])
-@pytest.mark.parametrize("name", ["keys.json", "000-mean.npy"])
-def test_a_damaged_shard_is_missing_and_made_again(
-    tmp_path: Path, damage: bytes, name: str
-) -> None:
-    made = store(tmp_path)
-    next(tmp_path.glob(f"*/*/{name}")).write_bytes(damage)
-    assert not made.places([ONE])
-    again = store(tmp_path)
-    assert set(again.places([ONE])) == set("abcdef")
-    assert not list(tmp_path.glob(".part-*"))
+def test_a_damaged_shard_is_missing_and_made_again(tmp_path: Path) -> None:
+    store(tmp_path)
+    next(tmp_path.glob("*/*.safetensors")).write_bytes(b"[1, 2]")
+    assert not FeatureStore(tmp_path, {"encoder": "e"}).has("a", [ONE])
+    assert store(tmp_path).has("a", [ONE, OTHER])
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("a file")
+    with pytest.raises(UserError, match="features cannot be written"):
+        store(tmp_path / "f")

@@ -163,7 +163,8 @@ def test_a_probe_of_a_part_of_the_split_says_so(many: Path) -> None:
 
 
 def test_encoders_that_saw_different_pictures_have_no_difference() -> None:
-    one: Any = Seen(type("E", (), {"name": "a"})(), {}, {}, {"raf_db": "1" * 64}, 0)
+    store: Any = None
+    one: Any = Seen(type("E", (), {"name": "a"})(), {}, store, frozenset(), {"raf_db": "1" * 64}, 0)
     other = replace(one, images={"raf_db": "2" * 64})
     refuse_different(one, one)
     with pytest.raises(UserError, match="features of different pictures of 'raf_db'"):
@@ -402,4 +403,4 @@ def test_the_store_holds_what_a_probe_reads(tmp_path: Path) -> None:
     store.put("k", {column: np.ones(2, dtype=np.float32)})
     store.flush()
     with pytest.raises(KeyError):
-        store.matrix(column, ["other"], store.places([column]))
+        store.matrix(column, ["other"])

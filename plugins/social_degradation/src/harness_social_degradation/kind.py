@@ -132,8 +132,9 @@ VIEW = AnalysisView(
         "groups": "Mean share lost over the tasks in question and over controls.",
         "contrasts": "What the first training took away minus what the second did.",
         "transfer": "Joint against single training from each tower; change in percent of single, "
-        "positive: joint is better. Student's t 95 % intervals over seeds.",
+        "positive: joint is better. Student's t 95 % intervals over seeds, cut to the changes "
+        "that the metric allows.",
         "conflict": "Cosine between tasks' gradients, mean over seeds, with Student's t 95 % "
-        "interval; a task with itself is the reference.",
+        "interval, cut to -1 and 1; a task with itself is the reference.",
     },
 )

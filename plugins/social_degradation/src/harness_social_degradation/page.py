@@ -170,7 +170,10 @@ def _transfer(transfers: Sequence[Row]) -> str:
         ]
         change = _text(row, "relative", 100, sign="+")
         rows.append([f"{row['task']}, {row['metric']}", str(row["tower"]), *values, change])
-    said = "Relative change in percent, positive where joint training is better."
+    said = (
+        "Relative change in percent, positive where joint training is better. Ends of intervals "
+        "are cut to the changes that the metric allows."
+    )
     return f"{said}\n\n{_table(['task', 'tower', 'single', 'joint', 'change'], rows)}"
 
 

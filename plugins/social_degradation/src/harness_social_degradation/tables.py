@@ -9,10 +9,10 @@ from pathlib import Path
 from statistics import fmean
 
 from harness.analysis.results import Analysis, AnalysisTable, finished, table_of, write_analysis
-from harness.analysis.transfer import JOINT, SINGLE, relative
+from harness.analysis.transfer import JOINT, SINGLE, possible_change, relative
 from harness.descriptors import Json
 from harness.runs.lock import writing
-from harness.runs.record import EvaluationRecord
+from harness.runs.record import EvaluationRecord, Range
 from harness.runs.seal import write_json, write_whole
 from harness.stats.intervals import over_seeds
 
@@ -20,6 +20,7 @@ from harness_social_degradation.run import Answered, Parts
 from harness_social_degradation.study import BEFORE, KIND, DegradationStudy
 
 Row = dict[str, Json]
+NO_LIMITS: Range = (None, None)
 
 
 def write_degradation(study: DegradationStudy, parts: Parts, results: Path) -> Analysis:
@@ -226,16 +227,16 @@ def transfers(study: DegradationStudy, answered: Sequence[Answered]) -> list[Row
             named |= {"direction": metric.direction, "scale": metric.scale}
             singles, joints = zip(*pairs, strict=True)
             named |= {"single": summary(singles)[0], "joint": summary(joints)[0]}
-            rows.append({**named, **_relative(changes[tower])})
+            rows.append({**named, **_relative(changes[tower], possible_change(metric))})
         before, after = changes.values()
         different = [_minus(*pair) for pair in zip(after, before, strict=True)]
         rows.append({**named, "tower": "after - before", "single": None, "joint": None,
-                     **_relative(different)})  # fmt: skip
+                     **_relative(different, NO_LIMITS)})  # fmt: skip
     return rows
 
 
-def _relative(values: Sequence[Json]) -> Row:
-    mean, low, high = summary(values)
+def _relative(values: Sequence[Json], possible: Range) -> Row:
+    mean, low, high = summary(values, possible)
     return {"relative": mean, "low": low, "high": high, "by_seed": [*values]}
 
 
@@ -252,7 +253,7 @@ def _conflict(gradients: Mapping[tuple[str, int], Analysis]) -> list[Row]:
     rows: list[Row] = []
     for (tower, first, second), held in found.items():
         values = [row["mean"] for row in held]
-        mean, low, high = summary(values)
+        mean, low, high = summary(values, (-1.0, 1.0))
         rows.append(
             {
                 "tower": tower,
@@ -271,13 +272,16 @@ def _conflict(gradients: Mapping[tuple[str, int], Analysis]) -> list[Row]:
 # --- helpers --------------------------------------------------------------------------------------
 
 
-def summary(values: Iterable[Json]) -> tuple[float | None, float | None, float | None]:
-    """Return mean and t interval; nothing when a value is missing."""
+def summary(
+    values: Iterable[Json], possible: Range = NO_LIMITS
+) -> tuple[float | None, float | None, float | None]:
+    """Return mean and t interval, cut to what is possible; nothing when a value is missing."""
     held = list(values)
     known = [float(value) for value in held if isinstance(value, int | float)]
     if not known or len(known) < len(held):
         return None, None, None
     interval = over_seeds(known)
+    interval = interval and interval.within(possible)
     ends = (interval.low, interval.high) if interval else (None, None)
     return fmean(known), *ends
 
