@@ -160,7 +160,7 @@ class ModelDescriptor(Descriptor):
         options: What ``-o`` accepts.
         presets: Named option sets, chosen with ``-o preset=NAME``.
         preset_marks: Marks (such as ``demo``) that a preset puts on every record.
-        trains: Parts that ``harness train --parts auto`` trains, such as ``("connector", "lora")``.
+        trains: Parts that ``--train-parts auto`` trains, such as ``("connector", "lora")``.
         learning_rates: Peak learning rate by part that trains (``language_model``, ``lora``, ...);
             a training takes the smallest of its parts'. Where none is named it is
             :data:`harness.training.settings.LEARNING_RATE`.

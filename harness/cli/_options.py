@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from harness.errors import UserError
+from harness.plugins import plugins
 from harness.resources import home_path
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -27,6 +28,72 @@ def together(*options: Option[Any]) -> Option[Any]:
     return decorate
 
 
+class Command(click.Command):
+    """A command whose flags were renamed: old spellings work for one version, with a hint.
+
+    Args:
+        renamed: Old spelling to the new one.
+        rename: Returns the new spelling of a flag with this value, where the value decides.
+    """
+
+    def __init__(
+        self,
+        *arguments: Any,
+        renamed: Mapping[str, str],
+        rename: Callable[[str, str], str] = lambda flag, _: flag,
+        **settings: Any,
+    ) -> None:
+        super().__init__(*arguments, **settings)
+        self._renamed = renamed
+        self._rename = rename
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse a command line after giving its flags their present names."""
+        return super().parse_args(ctx, [*self._current(args)])
+
+    def _current(self, args: Sequence[str]) -> Iterator[str]:
+        for position, argument in enumerate(args):
+            flag, equals, value = argument.partition("=")
+            following = value if equals else "".join(args[position + 1 : position + 2])
+            present = self._renamed.get(flag, self._rename(flag, following))
+            if present != flag and flag.startswith("--"):
+                tell(f"hint: {flag} is {present} now; the old name will go in the next version")
+                yield f"{present}{equals}{value}"
+            else:
+                yield argument
+
+
+def tell(note: str) -> None:
+    """Print a note on standard error."""
+    click.echo(note, err=True)
+
+
+def _matching(names: Iterable[str], incomplete: str) -> list[str]:
+    """Return the completions of the last of several names with commas between."""
+    before, comma, begun = incomplete.rpartition(",")
+    return [f"{before}{comma}{name}" for name in names if name.startswith(begun)]
+
+
+def _models(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    return _matching(plugins().models(), incomplete)
+
+
+def _tasks(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    from harness.specs.catalog import load_catalog
+
+    catalog = load_catalog(plugins().spec_folders())
+    return _matching([*catalog.entries, *catalog.group_entries], incomplete)
+
+
+def _model_options(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    descriptor = plugins().models().get(str(ctx.params.get("model")))
+    if descriptor is None:
+        return []
+    names = [option.name for option in descriptor.options]
+    names += ["preset"] * bool(descriptor.presets)
+    return [f"{name}=" for name in names if name.startswith(incomplete)]
+
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 profile = click.option("--profile", metavar="NAME", help="Use the profile demo (default) or full.")
 data = click.option(
@@ -37,9 +104,19 @@ data = click.option(
     help="Read a task's data from this folder, archive or hf:OWNER/NAME (repeat for more).",
 )
 results = click.option("--results", type=click.Path(path_type=Path), help="Folder of the records.")
-model = click.option("--model", required=True, metavar="ID", help="Model; see `harness models`.")
+model = click.option(
+    "--model",
+    required=True,
+    metavar="ID",
+    shell_complete=_models,
+    help="Model; see `harness models`.",
+)
 tasks = click.option(
-    "--tasks", required=True, metavar="IDS", help="Tasks and groups, separated by commas."
+    "--tasks",
+    required=True,
+    metavar="IDS",
+    shell_complete=_tasks,
+    help="Tasks and groups, separated by commas.",
 )
 model_options = click.option(
     "-o",
@@ -47,6 +124,7 @@ model_options = click.option(
     "options",
     multiple=True,
     metavar="KEY=VALUE",
+    shell_complete=_model_options,
     help="Set an option of the model.",
 )
 task_options = click.option(
@@ -185,8 +263,3 @@ def analysis_arguments(flags: dict[str, Any]) -> dict[str, Any]:
         "dtype": flags["dtype"],
         "say": tell,
     }
-
-
-def tell(note: str) -> None:
-    """Print a note on standard error."""
-    click.echo(note, err=True)

@@ -86,8 +86,20 @@ COMMANDS: tuple[CommandDescriptor, ...] = (
     CommandDescriptor(
         id="mir",
         target="harness.cli.mir:mir",
-        summary="Measure how far apart a model holds pictures and texts.",
+        summary="Measure how far apart a model holds images and texts.",
         section="Explain",
+    ),
+    CommandDescriptor(
+        id="list",
+        target="harness.cli.list:list_",
+        summary="List what is installed of a kind: models, tasks, metrics, readers, ...",
+        section="Look around",
+    ),
+    CommandDescriptor(
+        id="show",
+        target="harness.cli.list:show",
+        summary="Show one object of a kind with its options.",
+        section="Look around",
     ),
     CommandDescriptor(
         id="tasks",

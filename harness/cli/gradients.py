@@ -14,6 +14,8 @@ from harness.cli._records import print_ending
 
 
 @click.command(
+    cls=_options.Command,
+    renamed={"--batch": "--batch-size"},
     short_help="Measure whether tasks pull a model against each other.",
     epilog="""Example:
 
@@ -40,7 +42,8 @@ from harness.cli._records import print_ending
     help="Minibatches per task.",
 )
 @click.option(
-    "--batch",
+    "--batch-size",
+    "batch",
     default=8,
     show_default=True,
     type=click.IntRange(min=1),

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 
 @click.command(
+    cls=_options.Command,
+    renamed={"--batch": "--batch-size"},
     short_help="Measure what a linear classifier finds in visual encoders.",
     epilog="""Examples:
 
@@ -62,7 +64,8 @@ if TYPE_CHECKING:
     "--control/--no-control", default=True, show_default=True, help="Also probe permuted labels."
 )
 @click.option(
-    "--batch",
+    "--batch-size",
+    "batch",
     default=16,
     show_default=True,
     type=click.IntRange(min=1),

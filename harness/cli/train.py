@@ -15,6 +15,7 @@ from rich.table import Table
 
 import harness
 from harness.arguments import defaults, given
+from harness.cli import _options
 from harness.cli._options import data_paths, pairs
 from harness.cli._options import tell as log
 from harness.models.parts import AUTO, LoraSettings
@@ -34,114 +35,204 @@ _LATER = "known after the first steps"
 _SETTINGS, _LORA = defaults(TrainingSettings), defaults(LoraSettings)
 
 
+def _renamed(flag: str, value: str) -> str:
+    """Return ``--tasks`` for a ``--data`` that names tasks, as it did before."""
+    return "--tasks" if flag == "--data" and value and "=" not in value else flag
+
+
 @click.command(
+    cls=_options.Command,
+    renamed={
+        "--batch": "--batch-size",
+        "--data-path": "--data",
+        "--decay": "--weight-decay",
+        "--parts": "--train-parts",
+        "--rate": "--learning-rate",
+    },
+    rename=_renamed,
     short_help="Train a model by a recipe.",
-    epilog="Examples: harness train --model socialfusion --recipe joint --data social_all "
+    epilog="Examples: harness train --model socialfusion --recipe joint --tasks social_all "
     "--out trained/joint | harness train --model llava -o path=llava-1.5-7b-hf --recipe asd "
-    "--data scounter --out trained/llava-asd",
+    "--tasks scounter --out trained/llava-asd",
 )
-@click.option("--model", required=True, metavar="ID", help="See `harness models`.")
-@click.option("--recipe", required=True, metavar="ID", help="ft, asd, single, joint, ...")
-@click.option("--data", "tasks", required=True, metavar="IDS", help="Tasks and groups to train on.")
-@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False))
-@click.option("-o", "--option", "options", multiple=True, metavar="KEY=VALUE", help="Of the model.")
+@_options.model
+@click.option(
+    "--recipe", required=True, metavar="ID", help="Training recipe: ft, asd, single, joint, ..."
+)
+@_options.tasks
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the training; the same command continues there.",
+)
+@_options.model_options
 @click.option(
     "-r",
     "--recipe-option",
     "recipe_options",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Of the recipe.",
+    help="Set an option of the recipe.",
 )
-@click.option("--task-option", "spec_options", multiple=True, metavar="TASK.KEY=VALUE")
-@click.option("--data-path", "folders", multiple=True, metavar="TASK=PATH", help="Where data lie.")
-@click.option("--profile", metavar="NAME", help="demo (default) or full.")
+@_options.task_options
+@_options.data
+@_options.profile
 @click.option("--form", metavar="NAME", help="A task's form for training; `task` is its own.")
-@click.option("--limit", type=click.IntRange(min=1), help="So many samples a task at most.")
+@click.option("--limit", type=click.IntRange(min=1), help="Train on at most N samples per task.")
 @click.option(
-    "--parts", default=AUTO, show_default=True, metavar="auto|full|A,B", help="What trains."
+    "--train-parts",
+    "parts",
+    default=AUTO,
+    show_default=True,
+    metavar="auto|full|A,B",
+    help="Parts of the model that train.",
 )
 @click.option(
     "--tower",
     type=click.Path(path_type=Path, file_okay=False),
-    help="A training whose vision tower replaces the model's own.",
-)
-@click.option("--lora-rank", default=_LORA["rank"], show_default=True, type=click.IntRange(min=1))
-@click.option("--lora-alpha", default=_LORA["alpha"], show_default=True, type=click.IntRange(min=1))
-@click.option(
-    "--lora-dropout", default=_LORA["dropout"], show_default=True, type=click.FloatRange(0, 0.9)
+    help="Use the vision tower of this training in place of the model's own.",
 )
 @click.option(
-    "--epochs", default=_SETTINGS["epochs"], show_default=True, type=click.IntRange(min=1)
+    "--lora-rank",
+    default=_LORA["rank"],
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Rank of LoRA adapters.",
 )
-@click.option("--batch", default=_SETTINGS["batch"], show_default=True, type=click.IntRange(min=1))
 @click.option(
-    "--micro-batch", default=_SETTINGS["micro_batch"], show_default=True, type=click.IntRange(min=1)
+    "--lora-alpha",
+    default=_LORA["alpha"],
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Scaling of LoRA adapters (alpha / rank).",
 )
 @click.option(
-    "--rate",
+    "--lora-dropout",
+    default=_LORA["dropout"],
+    show_default=True,
+    type=click.FloatRange(0, 0.9),
+    help="Dropout of LoRA adapters.",
+)
+@click.option(
+    "--epochs",
+    default=_SETTINGS["epochs"],
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Number of epochs.",
+)
+@click.option(
+    "--batch-size",
+    "batch",
+    default=_SETTINGS["batch"],
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Samples per step, over all processes.",
+)
+@click.option(
+    "--micro-batch",
+    default=_SETTINGS["micro_batch"],
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Samples in memory at once; changes no number.",
+)
+@click.option(
+    "--learning-rate",
+    "rate",
     type=click.FloatRange(0, 1, min_open=True),
     help="Peak learning rate; by default the model's own for what trains, "
     f"{LEARNING_RATE:g} where it names none.",
 )
-@click.option("--schedule", default=_SETTINGS["schedule"], show_default=True)
 @click.option(
-    "--warmup", default=_SETTINGS["warmup"], show_default=True, type=click.FloatRange(0, 1)
+    "--schedule",
+    default=_SETTINGS["schedule"],
+    show_default=True,
+    help="Learning-rate schedule, by its name in transformers.",
 )
 @click.option(
-    "--decay", default=_SETTINGS["decay"], show_default=True, type=click.FloatRange(min=0)
+    "--warmup",
+    default=_SETTINGS["warmup"],
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Fraction of all steps in which the learning rate rises.",
+)
+@click.option(
+    "--weight-decay",
+    "decay",
+    default=_SETTINGS["decay"],
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="Weight decay of matrices; vectors have none.",
 )
 @click.option(
     "--precision",
     default=_SETTINGS["precision"],
     show_default=True,
     type=click.Choice(["float32", "bfloat16", "float16"]),
-    help="Of the computation; weights that train are kept in float32.",
+    help="Dtype of the computation; weights that train are kept in float32.",
 )
-@click.option("--device", default=_SETTINGS["device"], show_default=True)
-@click.option("--seed", default=_SETTINGS["seed"], show_default=True)
 @click.option(
-    "--save-every", default=_SETTINGS["save_every"], show_default=True, type=click.IntRange(min=1)
+    "--device",
+    default=_SETTINGS["device"],
+    show_default=True,
+    help="Device: auto, cpu, cuda, mps.",
+)
+@click.option(
+    "--seed",
+    default=_SETTINGS["seed"],
+    show_default=True,
+    help="Seed of order, dropout and new weights.",
+)
+@click.option(
+    "--save-every",
+    default=_SETTINGS["save_every"],
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Save a checkpoint every N steps within an epoch.",
 )
 @click.option(
     "--gradient-checkpointing",
     "checkpointing",
     is_flag=True,
-    help="Less memory, more time; the same weights.",
+    help="Use less memory and more time, for the same weights.",
 )
 @click.option(
     "--validate",
     default=_SETTINGS["validate"],
     metavar="TASK:METRIC",
-    help="Measure after each epoch; the best epoch's weights are kept.",
+    help="Measure after each epoch; keep the best epoch's weights.",
 )
-@click.option("--validate-limit", type=click.IntRange(min=1), help="So many samples of it at most.")
+@click.option(
+    "--validate-limit",
+    type=click.IntRange(min=1),
+    help="Validate on at most N samples.",
+)
 @click.option(
     "--hold-out",
     default=_SETTINGS["hold_out"],
     type=click.FloatRange(0, 0.9),
-    metavar="SHARE",
-    help="Validate on this share of the train split instead of training on it.",
+    metavar="FRACTION",
+    help="Validate on this fraction of the train split instead of training on it.",
 )
 @click.option(
     "--keep",
     default=_SETTINGS["keep"],
     show_default=True,
     type=click.IntRange(min=1),
-    help="Weights of so many last epochs stay.",
+    help="Keep the weights of the last N epochs.",
 )
 @click.option(
     "--shard",
     is_flag=True,
     help="Split the model over the processes of torchrun or accelerate launch.",
 )
-@click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
-@click.option("--json", "as_json", is_flag=True, help="Print the training record as JSON.")
+@_options.dry_run
+@_options.as_json
 def train(**flags: Any) -> int:
     """Train a model by a recipe on the train splits of tasks.
 
     The same command again continues where it was stopped, and returns at once when it is done.
-    `harness run --checkpoint DIR` evaluates what came out.
+    `harness run --checkpoint DIR` evaluates the trained model.
     """
     from harness.api.trainings import record_of
 
@@ -152,7 +243,7 @@ def train(**flags: Any) -> int:
         options=dict(pairs(flags["options"], "-o")),
         recipe_options=dict(pairs(flags["recipe_options"], "-r")),
         spec_options=dict(pairs(flags["spec_options"], "--task-option")),
-        data=dict(data_paths(flags["folders"], "--data-path")),
+        data=dict(data_paths(flags["data"])),
         profile=flags["profile"],
         settings=given(TrainingSettings, flags),
         form=flags["form"],

@@ -18,8 +18,8 @@ from harness.cli._records import print_ending
     epilog="""Example, where there is no evaluation after such trainings yet:
 
 \b
-  harness train --model socialfusion -o preset=demo --recipe single --data raf_db --out A
-  harness train --model socialfusion -o preset=demo --recipe joint --data raf_db,hagridv2 --out B
+  harness train --model socialfusion -o preset=demo --recipe single --tasks raf_db --out A
+  harness train --model socialfusion -o preset=demo --recipe joint --tasks raf_db,hagridv2 --out B
   harness run --model socialfusion -o preset=demo --tasks raf_db --checkpoint A
   harness run --model socialfusion -o preset=demo --tasks raf_db --checkpoint B
   harness transfer results

@@ -11,7 +11,7 @@ LORA = "lora"
 AUTO = "auto"
 """What trains when nobody says: as the recipe says, else as the model's descriptor does."""
 FULL = ("vision_tower", "connector", "language_model")
-"""What ``--parts full`` stands for."""
+"""What ``--train-parts full`` stands for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

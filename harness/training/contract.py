@@ -75,7 +75,7 @@ class Recipe:
     Attributes:
         needs_fields: Fields every example must have.
         needs_groups: Whether examples must carry attributes.
-        parts: Which parts of a model train where the user names none, as ``--parts`` has them.
+        parts: Parts that train where the user names none, as ``--train-parts`` has them.
     """
 
     needs_fields: tuple[str, ...] = ()

@@ -130,7 +130,8 @@ def _keep_whole(module: nn.Module, mesh: DeviceMesh) -> None:
     left = _left(module)
     if any(one.requires_grad for one in left):
         raise UserError(
-            "weights outside the model's parts train, which cannot be split", fix="--parts lora"
+            "weights outside the model's parts train, which cannot be split",
+            fix="--train-parts lora",
         )
     for one in left:
         one.data = one.data.to(mesh.device_type)

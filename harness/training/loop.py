@@ -183,7 +183,7 @@ def run_epoch(
             if stage.micro_batch == 1:
                 raise UserError(
                     "memory does not suffice for one sample",
-                    fix="--gradient-checkpointing, fewer --parts, or lora",
+                    fix="--gradient-checkpointing, fewer --train-parts, or lora",
                 ) from None
             if count > 1:
                 raise UserError(

@@ -84,7 +84,7 @@ def learning_rate(
     Args:
         rates: A descriptor's ``learning_rates``.
         trains: Its ``trains``: the parts that ``auto`` stands for.
-        parts: As for ``harness train --parts``.
+        parts: As for ``harness train --train-parts``.
     """
     named = trains if parts == AUTO else FULL if parts == "full" else parts.split(",")
     own = [rates[part.strip()] for part in named if part.strip() in rates]

@@ -108,7 +108,7 @@ def choose_weights(
     left = {f"{part} {name}" for part, name in named if not trains(part, name)}
     if len(left) == len(named):
         raise UserError(
-            f"the recipe trains no weight of {', '.join(trained.parts)}", fix="other --parts"
+            f"the recipe trains no weight of {', '.join(trained.parts)}", fix="other --train-parts"
         )
     chosen = replace(trained, frozen=(*trained.frozen, *sorted(left)))
     _let_train(model, chosen)

@@ -131,7 +131,7 @@ def run(*arguments: str) -> int:
 def flags(built: Path, *more: str) -> list[str]:
     return [
         "gradients", "--model", "socialfusion", "-o", f"path={built / 'saved'}", "--batches", "4",
-        "--batch", "3", "--micro-batch", "2", "--results", "r", *more,
+        "--batch-size", "3", "--micro-batch", "2", "--results", "r", *more,
     ]  # fmt: skip
 
 
@@ -200,7 +200,7 @@ def test_a_training_s_weights_are_what_is_differentiated(
     ("more", "said"),
     [
         (["--parts", "conector"], "the model has no part 'conector'"),
-        (["--batch", "9"], "4 minibatches of 9 are the least"),
+        (["--batch-size", "9"], "4 minibatches of 9 are the least"),
         (["--model", "majority"], "unknown option of model 'majority'"),
     ],
 )

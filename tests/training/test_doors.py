@@ -38,8 +38,8 @@ def by_command(model: str, parts: Mapping[str, str], monkeypatch: pytest.MonkeyP
     found: list[TrainingPlan] = []
     monkeypatch.setattr(command, "_print_plan", lambda plan, *_: found.append(plan))
     options = [f"-o{name}={value}" for name, value in MODELS[model].items()]
-    flags = [f"--{name}={value}" for name, value in parts.items()]
-    line = ["train", "--model", model, *options, "--recipe", "ft", "--data", "raf_db", *flags]
+    flags = [f"--train-{name}={value}" for name, value in parts.items()]
+    line = ["train", "--model", model, *options, "--recipe", "ft", "--tasks", "raf_db", *flags]
     assert invoke(main, [*line, "--out", "out", "--dry-run"]) == 0
     return found[0].about
 

@@ -50,10 +50,10 @@ def halved(tmp_path: Path) -> Path:
 def test_updates_of_a_millionth_survive(
     halved: Path, faces: Path, tmp_path: Path, precision: str
 ) -> None:
-    ask = ["train", "--model", "llava", "-o", f"path={halved}", "--recipe", "ft", "--data"]
-    ask += ["raf_db", "--data-path", f"raf_db={faces}", "--limit", "4", "--batch", "4"]
-    ask += ["--parts", "connector", "--device", "cpu", "--precision", precision]
-    assert train(*ask, "--rate", "1e-8", "--warmup", "0", "--out", "out") == 0
+    ask = ["train", "--model", "llava", "-o", f"path={halved}", "--recipe", "ft", "--tasks"]
+    ask += ["raf_db", "--data", f"raf_db={faces}", "--limit", "4", "--batch-size", "4"]
+    ask += ["--train-parts", "connector", "--device", "cpu", "--precision", precision]
+    assert train(*ask, "--learning-rate", "1e-8", "--warmup", "0", "--out", "out") == 0
     before = load_file(halved / "model.safetensors")
     seen = 0
     for name, weight in load_file(tmp_path / "out" / "connector.safetensors").items():

@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 def flags(built: Path, faces: Path, out: str, *more: str) -> list[str]:
     return [
         "train", "--model", "socialfusion", "-o", f"path={built / 'saved'}", "--recipe", "ft",
-        "--data", "raf_db", "--data-path", f"raf_db={faces}", "--epochs", "2", "--batch", "4",
+        "--tasks", "raf_db", "--data", f"raf_db={faces}", "--epochs", "2", "--batch-size", "4",
         "--micro-batch", "2", "--save-every", "2", "--lora-dropout", "0.1", "--out", out, *more,
     ]  # fmt: skip
 
@@ -143,7 +143,7 @@ def test_a_recipe_says_what_trains_where_the_user_does_not(
     def held(name: str) -> dict[str, set[str]]:
         return {path.stem: set(load_file(path)) for path in (tmp_path / name).glob("*.safetensors")}
 
-    assert train(*flags(built, faces, "all", "--epochs", "1", "--parts", "connector")) == 0
+    assert train(*flags(built, faces, "all", "--epochs", "1", "--train-parts", "connector")) == 0
     monkeypatch.setattr("harness_recipes.plain.FineTune.parts", "connector", raising=False)
     monkeypatch.setattr(
         "harness_recipes.plain.FineTune.trains", lambda *asked: asked[-1].endswith("bias")
@@ -154,7 +154,7 @@ def test_a_recipe_says_what_trains_where_the_user_does_not(
     biases = {name for name in held("all")["connector"] if name.endswith("bias")}
     assert held("biases") == {"connector": biases}
     assert biases
-    assert train(*flags(built, faces, "lora", "--epochs", "1", "--parts", "lora")) == 2
+    assert train(*flags(built, faces, "lora", "--epochs", "1", "--train-parts", "lora")) == 2
     assert "the recipe trains no weight of lora" in capsys.readouterr().err
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
@@ -185,11 +185,14 @@ def test_samples_trained_on_are_contaminated(built: Path, faces: Path, tmp_path:
         (["--recipe", "fft"], "unknown recipe 'fft'"),
         (["--recipe", "asd"], "recipe 'asd' needs the field 'concept'"),
         (["-r", "reduction=words"], "'words'"),
-        (["--parts", "conector"], "the model has no part 'conector'\n  fix: did you mean 'conn"),
-        (["--batch", "3"], "batch 3 is no multiple of micro-batch 2"),
+        (
+            ["--train-parts", "conector"],
+            "the model has no part 'conector'\n  fix: did you mean 'con",
+        ),
+        (["--batch-size", "3"], "batch 3 is no multiple of micro-batch 2"),
         (["--model", "predictions"], "model 'predictions' cannot be trained"),
         (["--form", "open"], "unknown form of 'raf_db' 'open'"),
-        (["--data", "raf_db,gaze"], "unknown task or group 'gaze'"),
+        (["--tasks", "raf_db,gaze"], "unknown task or group 'gaze'"),
     ],
 )
 def test_a_wrong_wish_is_one_message(
@@ -241,7 +244,7 @@ def test_another_training_s_folder_is_left_alone(
 def test_what_was_refused_before_its_first_epoch_is_put_right_in_its_folder(
     built: Path, faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert train(*flags(built, faces, "out", "--epochs", "1", "--parts", "lora,nose")) == 2
+    assert train(*flags(built, faces, "out", "--epochs", "1", "--train-parts", "lora,nose")) == 2
     assert "nose" in capsys.readouterr().err
     assert (tmp_path / "out" / "plan.json").is_file()
     assert train(*flags(built, faces, "out", "--epochs", "1")) == 0

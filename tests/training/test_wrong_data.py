@@ -54,10 +54,10 @@ def test_a_counterfactual_set_without_its_attribute_is_refused(
     rows[3]["a2"] = None
     (tmp_path / "sets").mkdir()
     shard(tmp_path / "sets", rows)
-    asked = flags(built, faces, "out", "--recipe", "asd", "--data", "scounter")
-    asked.remove("--data-path")
+    asked = flags(built, faces, "out", "--recipe", "asd", "--tasks", "scounter")
+    asked.remove("--data")
     asked.remove(f"raf_db={faces}")
-    assert train(*asked, "--data-path", f"scounter={tmp_path / 'sets'}") == 2
+    assert train(*asked, "--data", f"scounter={tmp_path / 'sets'}") == 2
     said = capsys.readouterr().err
     assert "row 3" in said
     assert "a2" in said
@@ -90,7 +90,7 @@ def test_a_recipe_gone_wrong_ends_in_one_message(  # noqa: PLR0917  fixtures
     monkeypatch: pytest.MonkeyPatch, epoch: Any, said: str,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(FineTune, "epoch", epoch)
-    assert train(*flags(built, faces, "out", "--epochs", "1", "--rate", "1")) == 2
+    assert train(*flags(built, faces, "out", "--epochs", "1", "--learning-rate", "1")) == 2
     found = capsys.readouterr().err
     assert said in found
     assert "Traceback" not in found

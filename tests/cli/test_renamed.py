@@ -1,0 +1,76 @@
+"""Flags that were renamed take their old spelling for one version, and say the new one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import pytest
+
+from harness.cli.gradients import gradients
+from harness.cli.probe import probe
+from harness.cli.train import train
+
+TRAIN = ["--model", "m", "--recipe", "ft", "--out", "out"]
+
+
+def parsed(command: Any, *words: str) -> dict[str, Any]:
+    assert isinstance(command, click.Command)
+    return command.make_context("x", list(words)).params
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "name", "value"),
+    [
+        (["--data", "a,b"], "--tasks", "tasks", "a,b"),
+        (["--data=a,b"], "--tasks", "tasks", "a,b"),
+        (["--tasks", "a", "--data-path", "a=/x"], "--data", "data", ("a=/x",)),
+        (["--tasks", "a", "--rate", "0.5"], "--learning-rate", "rate", 0.5),
+        (["--tasks", "a", "--decay=0.5"], "--weight-decay", "decay", 0.5),
+        (["--tasks", "a", "--batch", "8"], "--batch-size", "batch", 8),
+        (["--tasks", "a", "--parts", "full"], "--train-parts", "parts", "full"),
+    ],
+)
+def test_an_old_flag_of_a_training_is_read_as_the_new_one(
+    old: list[str], new: str, name: str, value: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert parsed(train, *TRAIN, *old)[name] == value
+    said = capsys.readouterr().err
+    assert said.count("hint: ") == 1
+    assert f"is {new} now" in said
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [(probe, ["--encoder", "e", "--tasks", "a"]), (gradients, ["--model", "m", "--tasks", "a"])],
+)
+def test_batch_is_batch_size(
+    command: Any, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert parsed(command, *words, "--batch", "3")["batch"] == 3
+    assert "hint: --batch is --batch-size now" in capsys.readouterr().err
+
+
+def test_present_flags_give_no_hint(capsys: pytest.CaptureFixture[str]) -> None:
+    given = parsed(train, *TRAIN, "--tasks", "a", "--data", "a=/x", "--batch-size", "4")
+    assert (given["tasks"], given["data"], given["batch"]) == ("a", ("a=/x",), 4)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("option", "begun", "expected"),
+    [
+        ("--model", "socialf", "socialfusion"),
+        ("--tasks", "raf_db,pisc_f", "raf_db,pisc_fine"),
+        ("-o", "pre", "preset="),
+    ],
+)
+def test_a_shell_completes_names(option: str, begun: str, expected: str) -> None:
+    from click.shell_completion import ShellComplete
+
+    from harness.cli.main import main
+
+    words = ["run", "--model", "socialfusion"] if option == "-o" else ["run"]
+    complete = ShellComplete(main, {}, "harness", "_HARNESS_COMPLETE")
+    found = [item.value for item in complete.get_completions([*words, option], begun)]
+    assert expected in found
