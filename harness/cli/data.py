@@ -95,7 +95,7 @@ def where(*, name: str, as_json: bool, **given: Any) -> int:
     default=str(_DEFAULT_IMAGES),
     show_default=True,
     metavar="N|all",
-    help="So many images a split are opened, the same ones every time.",
+    help="Open at most N images per split, the same ones every time.",
 )
 @_task_flags
 def check(*, name: str, images: str, as_json: bool, **given: Any) -> int:

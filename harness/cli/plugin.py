@@ -38,7 +38,7 @@ def plugin() -> None:
     "--dtype",
     default="float32",
     show_default=True,
-    help="Number type; checks allow less in float32 than in 16 bits.",
+    help="Dtype of the model; checks are stricter in float32 than in 16 bits.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(

@@ -45,7 +45,7 @@ def results() -> None:
 
 
 @results.command("list", epilog="Example: harness results list --state unfinished")
-@click.option("--state", type=click.Choice(("finished", *_KINDS)), help="Only these.")
+@click.option("--state", type=click.Choice(("finished", *_KINDS)), help="List only these.")
 @_shared
 def list_(*, state: str | None, results: Path | None, as_json: bool) -> None:
     """List evaluations with their state.
@@ -78,7 +78,7 @@ def list_(*, state: str | None, results: Path | None, as_json: bool) -> None:
 @click.argument("name", metavar="EVALUATION")
 @_shared
 def show(*, name: str, results: Path | None, as_json: bool) -> None:
-    """Show one evaluation: what was asked, by which code, and what it came to."""
+    """Show one evaluation: its settings, the code that made it, and its metrics."""
     from harness.runs.folder import named
     from harness.runs.read import read_evaluation
     from harness.runs.superseded import about_of

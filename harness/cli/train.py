@@ -366,7 +366,7 @@ class _Display:
             self._say_time(done)
 
     def epoch(self, number: int, figures: Mapping[str, Json]) -> None:
-        """Print what an epoch will see, or what it came to."""
+        """Print what an epoch will see, or its figures when it ended."""
         if self._lines is not None:
             self._lines.epoch(number, figures)
         if isinstance(steps := figures.get("steps"), int):
