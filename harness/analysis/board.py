@@ -270,7 +270,7 @@ _VIEWS: Mapping[str, AnalysisView] = {
     ),
     "mir": AnalysisView(
         "Modality integration rate",
-        "log10 of the sum over layers of the distance between picture and text; lower is better "
+        "log10 of the sum over layers of the distance between image and text; lower is better "
         "integrated. All pairs make one number.",
         _mir,
     ),

@@ -1,4 +1,4 @@
-"""What a language model holds of pictures and of texts, layer by layer, and how far apart that is.
+"""What a language model holds of images and of texts, layer by layer, and how far apart that is.
 
 The rule is that of the official code of Modality Integration Rate (Huang et al., arXiv 2410.07167;
 ``mir.py`` and ``mir_util.py``), with the exact matrix root, its ``accurate`` mode. Its default,
@@ -25,10 +25,10 @@ LAYERS_AT_ONCE = 8
 
 
 def pair_ids(model: VisionLanguageModel, turns: Sequence[Turn], answer: str) -> Ids:
-    """Return the ids of a chat about one picture with its answer.
+    """Return the ids of a chat about one image with its answer.
 
     Raises:
-        UserError: a chat that this model cannot be asked, or text that ends before the picture.
+        UserError: a chat that this model cannot be asked, or text that ends before the image.
     """
     try:
         joint = model.prompt(turns, (answer,))
@@ -36,7 +36,7 @@ def pair_ids(model: VisionLanguageModel, turns: Sequence[Turn], answer: str) -> 
         raise UserError(f"the model cannot be asked so: {error}") from None
     ids = (*joint.prefix, *joint.options[0])
     if ids.count(IMAGE) != 1 or ids[-1] == IMAGE:
-        raise UserError("a pair is one picture and the text behind it")
+        raise UserError("a pair is one image and the text after it")
     return ids
 
 
@@ -53,7 +53,7 @@ def layer_distances(
     *,
     at_once: int = LAYERS_AT_ONCE,
 ) -> list[float]:
-    """Return the distance between picture and text at each layer, the first block's output first.
+    """Return the distance between image and text at each layer, the first block's output first.
 
     Layers are held a few at a time, and the pairs are run again for the next ones.
 
@@ -75,8 +75,8 @@ def layer_distances(
                 seen[place].append(states[layer][first:last].float().cpu())
                 told[place].append(states[layer][last:].float().cpu())
         found += [
-            distance(torch.cat(pictures), torch.cat(texts))
-            for pictures, texts in zip(seen, told, strict=True)
+            distance(torch.cat(images), torch.cat(texts))
+            for images, texts in zip(seen, told, strict=True)
         ]
         say(f"layers {start + 1} to {wanted[-1] + 1} of {layers}")
     return found
@@ -85,9 +85,9 @@ def layer_distances(
 def hidden_states(
     model: VisionLanguageModel, ids: Ids, image: LoadedImage
 ) -> tuple[list[Tensor], int, int]:
-    """Return every layer's states ``(L, W)``, and where the picture's positions begin and end.
+    """Return every layer's states ``(L, W)``, and where the image's positions begin and end.
 
-    The last layer is what the output layer reads, behind the final norm, as transformers has it.
+    The last layer is what the output layer reads, after the final norm, as transformers has it.
     """
     (shown,) = model.connect(model.encode([image]))
     # A text that is too long for the model is cut.
@@ -122,7 +122,7 @@ def distance(vision: Tensor, text: Tensor) -> float:
     deviations from the median norm is replaced by the median state.
 
     Args:
-        vision: ``(n, W)`` float32 states of pictures.
+        vision: ``(n, W)`` float32 states of images.
         text: ``(m, W)`` of texts.
     """
     scale = text.norm(dim=-1).mean()

@@ -1,6 +1,6 @@
-"""Modality integration rate: how far apart a language model holds pictures and texts.
+"""Modality integration rate: how far apart a language model holds images and texts.
 
-Label-free: ``log10`` of the sum over layers of a distance between the states of picture positions
+Label-free: ``log10`` of the sum over layers of a distance between the states of image positions
 and of text positions; lower is better integrated (arXiv 2410.07167).
 """
 
@@ -43,7 +43,7 @@ class MirSettings:
     """What decides the numbers beside model and tasks.
 
     Attributes:
-        pairs: Pictures with texts, a task; 100 in the official code.
+        pairs: Images with texts for each task; 100 in the official code.
     """
 
     pairs: int = 100
@@ -51,7 +51,7 @@ class MirSettings:
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """A picture with the chat and the answer that stand behind it."""
+    """An image with the chat and the answer that follow it."""
 
     task: Task
     sample: Sample
@@ -78,14 +78,14 @@ def run_mir(  # noqa: PLR0913  what the measurement is made of
     results: Path,
     say: Callable[[str], None],
 ) -> Analysis:
-    """Measure a model on each task's pictures; what was done before is read back.
+    """Measure a model on each task's images; what was done before is read back.
 
     Args:
         subject: The model.
-        tasks: Where pictures come from, and texts (question and right answer) unless given.
+        tasks: Where images come from, and texts (question and right answer) unless given.
         settings: How many pairs.
         checkpoint: What ``harness train`` wrote, put over the model's weights.
-        texts: A file with one text a line, paired with pictures in order.
+        texts: A file with one text per line, paired with images in order.
         results: Folder of the results.
         say: Hears what goes on.
 
@@ -139,7 +139,7 @@ def _distances(
             try:
                 image = one.image()
             except SampleError as error:
-                raise UserError(f"a picture cannot be opened: {error}") from None
+                raise UserError(f"an image cannot be opened: {error}") from None
             turns, answer = one.turns(image)
             yield pair_ids(model, turns, answer), image
             far.advance()
@@ -157,7 +157,7 @@ def _pairs(task: Task, number: int, lines: Sequence[str] | None) -> list[_Shown]
     if lines is not None:
         found = found[: len(lines)]
     if len(found) < 2:
-        raise UserError(f"task {task.id!r}: fewer than two pictures with a text")
+        raise UserError(f"task {task.id!r}: fewer than two images with a text")
     texts: Sequence[str | None] = lines or [None] * len(found)
     return [_Shown(task, sample, text) for sample, text in zip(found, texts, strict=False)]
 

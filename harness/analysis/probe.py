@@ -1,6 +1,6 @@
 """Linear decodability of frozen visual encoders, and how much of it VLM training took away.
 
-Social degradation is the first encoder's probe minus another's, on the same pictures: the reading
+Social degradation is the first encoder's probe minus another's, on the same images: the reading
 of arXiv 2512.01148's wording (INFERRED; the paper's layers, pooling and probe were not to be had).
 """
 
@@ -53,7 +53,7 @@ class ProbeSettings:
         pooling: ``class``, ``mean``, ``attention``, separated by commas.
         control: Whether a probe of permuted labels stands beside each probe (selectivity).
         seed: Of permutations, bootstraps and splits.
-        batch: Pictures in one pass.
+        batch: Images in one pass.
     """
 
     layers: str = "-1"
@@ -77,14 +77,14 @@ class ProbeSettings:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one encoder said of all pictures.
+    """What one encoder said of all images.
 
     Attributes:
         columns: Name as asked, such as ``-1/mean``, to the column that it is.
         store: Features of the images.
         known: Images that have features.
-        images: By task, hash of the pictures it has features of.
-        rejected: Pictures that its preprocessing rejected.
+        images: By task, hash of the images it has features of.
+        rejected: Images that its preprocessing rejected.
     """
 
     encoder: Encoder
@@ -175,7 +175,7 @@ def run_probe(  # noqa: PLR0913  what a probe is made of
 def see(
     encoder: Encoder, tasks: Sequence[Probed], settings: ProbeSettings, cache: Path, say: Say
 ) -> Seen:
-    """Have every picture's features on disk: one pass a picture over all layers and tasks."""
+    """Have every image's features on disk: one pass an image over all layers and tasks."""
     tower = encoder.load()
     columns = tower.columns(settings.layers, settings.pooling)
     wanted = sorted(set(columns.values()))
@@ -205,7 +205,7 @@ def see(
 def _encoded(
     tower: Tower, images: Sequence[LoadedImage], columns: Sequence[Column]
 ) -> list[dict[Column, Features] | None]:
-    """Return features; ``None`` for a picture that the encoder rejects."""
+    """Return features; ``None`` for an image that the encoder rejects."""
     from harness.analysis.towers import PromptError
 
     try:
@@ -221,7 +221,7 @@ def _require_finite(name: str, key: str, features: Mapping[Column, Features]) ->
         if not np.isfinite(vector).all():
             raise DataError(
                 f"{name} gives features that are not finite at layer {column.layer}",
-                where=f"picture {key[:12]}",
+                where=f"image {key[:12]}",
                 fix="--dtype float32, or another layer",
             )
 
@@ -301,7 +301,7 @@ def _shuffled(rows: Sequence[Row], seed: int) -> list[Row]:
 
 
 def refuse_different(first: Seen, second: Seen) -> None:
-    """Refuse a difference of encoders that have features of different pictures.
+    """Refuse a difference of encoders that have features of different images.
 
     Raises:
         UserError: naming the task.
@@ -310,9 +310,9 @@ def refuse_different(first: Seen, second: Seen) -> None:
         if second.images[task] != images:
             raise UserError(
                 f"{first.encoder.name} and {second.encoder.name} have features of different "
-                f"pictures of {task!r}, so their difference would mean nothing",
-                where=f"picture sets {images[:12]} and {second.images[task][:12]}",
-                fix="leave out the pictures that one of them rejects, or probe each alone",
+                f"images of {task!r}, so their difference would mean nothing",
+                where=f"image sets {images[:12]} and {second.images[task][:12]}",
+                fix="leave out the images that one of them rejects, or probe each alone",
             )
 
 

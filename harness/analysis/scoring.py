@@ -89,8 +89,8 @@ def paired(task: Probed, first: Samples, second: Samples, seed: int) -> Paired:
     """
     if [one.id for one in first] != [one.id for one in second]:
         raise UserError(
-            f"the two encoders were probed on different pictures of {task.spec.id!r}",
-            fix="take the difference of encoders that saw the same pictures",
+            f"the two encoders were probed on different images of {task.spec.id!r}",
+            fix="take the difference of encoders that saw the same images",
         )
     frame = _frame(first)
     one, other = _collected(task, first), _collected(task, second)

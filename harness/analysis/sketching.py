@@ -212,7 +212,7 @@ def _of_batch(
         try:
             held = [items(place, 1.0) for place in places[start : start + micro_batch]]
         except SampleError as error:
-            raise UserError(f"a picture to train on cannot be opened: {error}") from None
+            raise UserError(f"an image to train on cannot be opened: {error}") from None
         logprobs, mask = module(held)
         each = -(logprobs * mask).sum(1) / mask.sum(1).clamp(min=1)
         loss = each.sum() / len(places)

@@ -1,4 +1,4 @@
-"""What a probe reads of a task: pictures with their right answers, in three splits."""
+"""What a probe reads of a task: images with their right answers, in three splits."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _LOOKED_AT = 50
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A sample with the hash of its picture as the task's view shows it."""
+    """A sample with the hash of its image as the task's view shows it."""
 
     sample: Sample
     key: str
@@ -48,8 +48,8 @@ class Probed:
         metric: The task's headline, or accuracy where that compares groups.
         rows: By split: ``train``, ``val``, ``test``.
         validation: Where ``val`` came from: ``split`` or ``part of train``.
-        left_out: Samples without a right answer or whose picture cannot be opened.
-        images: Hash of all pictures by split, in order.
+        left_out: Samples without a right answer or whose image cannot be opened.
+        images: Hash of all images by split, in order.
         marks: Marks of the data, and of their being a part.
     """
 
@@ -76,11 +76,11 @@ class Probed:
 
 
 def read_task(task: Task, *, limit: int | None, share: float, seed: int) -> Probed:
-    """Read a task for a probe; every picture is opened once for its hash, none is kept.
+    """Read a task for a probe; every image is opened once for its hash, none is kept.
 
     Args:
         task: The task.
-        limit: So many samples a split, those whose id has the smallest hash.
+        limit: At most this many samples in each split, those whose id has the smallest hash.
         share: Of train's clusters, for validation, where the task has no split for it.
         seed: Deals them out.
 
@@ -125,7 +125,7 @@ def read_task(task: Task, *, limit: int | None, share: float, seed: int) -> Prob
 
 
 def open_row(spec: TaskSpec, row: Row) -> LoadedImage:
-    """Open a row's picture again."""
+    """Open a row's image again."""
     return open_sample(spec, row.sample, MAX_PIXELS)[0]
 
 
@@ -194,7 +194,7 @@ def _row(task: Task, sample: Sample) -> Row | None:
     if sample.target is None:
         return None
     if len(sample.images) != 1:
-        raise UserError(f"task {task.id!r} shows {len(sample.images)} pictures; a probe reads one")
+        raise UserError(f"task {task.id!r} shows {len(sample.images)} images; a probe reads one")
     try:
         image = open_sample(task.spec, sample, MAX_PIXELS)[0]
     except SampleError:
@@ -206,7 +206,7 @@ def _check(task: Probed) -> None:
     for split, rows in task.rows.items():
         where = f"task {task.spec.id!r}, {split} ({task.validation if split == 'val' else 'split'})"
         if not rows:
-            raise UserError(f"{where}: no sample with a right answer and a picture")
+            raise UserError(f"{where}: no sample with a right answer and an image")
         if task.kind == "labels":
             there = {str(row.sample.target) for row in rows}
             if split != "val" and len(there) < 2:

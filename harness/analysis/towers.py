@@ -35,16 +35,16 @@ Run = Callable[[Sequence[LoadedImage]], object]
 class Tower:
     """A visual transformer whose blocks are watched while it runs.
 
-    What a layer says is a block's output, before any norm that comes after the last one. Pictures
+    What a layer says is a block's output, before any norm that comes after the last one. Images
     that an encoder sees as several tiles or at several scales are averaged over all of them.
 
     Args:
         name: For messages.
         module: The tower.
-        run: Runs it on pictures, whatever else it computes.
+        run: Runs it on images, whatever else it computes.
 
     Raises:
-        UserError: no transformer, or a processor that takes no picture.
+        UserError: no transformer, or a processor that takes no image.
     """
 
     def __init__(self, name: str, module: nn.Module, run: Run) -> None:
@@ -60,7 +60,7 @@ class Tower:
         try:
             states, pooled = self._watched([blank])
         except PromptError as error:
-            raise UserError(f"the encoder {name} takes no picture: {error}") from None
+            raise UserError(f"the encoder {name} takes no image: {error}") from None
         self.layers = tuple(layer for layer, seen in enumerate(states) if seen)
         self.poolings = tuple(
             pooling
@@ -134,10 +134,10 @@ class Tower:
     def features(
         self, images: Sequence[LoadedImage], columns: Sequence[Column]
     ) -> list[dict[Column, Features]]:
-        """Return each picture's vectors, float32; one pass whatever the number of columns.
+        """Return each image's vectors, float32; one pass whatever the number of columns.
 
         Raises:
-            PromptError: a picture that the preprocessing rejects.
+            PromptError: an image that the preprocessing rejects.
         """
         states, pooled = self._watched(images)
         if len(images) > 1 and not self._one_each(states, pooled, len(images)):
@@ -165,7 +165,7 @@ class Tower:
 
     @staticmethod
     def _one_each(states: list[list[Tensor]], pooled: list[Tensor], number: int) -> bool:
-        """Whether every block ran once, on one row a picture."""
+        """Whether every block ran once, on one row per image."""
         runs = [*(seen for seen in states if seen), *([pooled] if pooled else [])]
         return all(len(seen) == 1 and len(seen[0]) == number for seen in runs)
 
@@ -183,7 +183,7 @@ class Tower:
 
     def _rows(self, output: object) -> Tensor:
         state = _tensor(output)
-        if state.ndim == 2:  # all pictures' tokens in one row: run one picture at a time
+        if state.ndim == 2:  # all images' tokens in one row: run one image at a time
             return state[None]
         if state.ndim != 3:
             raise UserError(

@@ -43,7 +43,7 @@ class StudyWatcher(Reporter, Watcher, Protocol):
 
 @dataclass(slots=True)
 class Outcome:
-    """What a trial came to.
+    """The result of one trial.
 
     Attributes:
         records: Of its evaluations.
@@ -63,7 +63,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class StudyResult:
-    """What a study left.
+    """The results of a study.
 
     Attributes:
         tables: The study's table, and that of transfer where it asks for one.
@@ -120,7 +120,7 @@ def _refuse_other(study: Study, out: Path) -> None:
 def run_trial(
     study: Study, plan: TrialPlan, results: Path | None, watcher: StudyWatcher
 ) -> Outcome:
-    """Return what a trial came to; whatever is raised becomes a line of it."""
+    """Return a trial's result; an exception becomes one of its lines."""
     outcome = Outcome(plan)
     if plan.problem:
         outcome.failed.append(plan.problem)

@@ -135,7 +135,7 @@ def test_a_degradation_is_paired_over_clusters(many: Path) -> None:
     value = measured(task, good, 0)
     assert value.value == value_of(task, good)
     assert value.interval is not None
-    with pytest.raises(UserError, match="different pictures"):
+    with pytest.raises(UserError, match="different images"):
         paired(task, good, good[1:], 0)
 
 
@@ -167,7 +167,7 @@ def test_encoders_that_saw_different_pictures_have_no_difference() -> None:
     one: Any = Seen(type("E", (), {"name": "a"})(), {}, store, frozenset(), {"raf_db": "1" * 64}, 0)
     other = replace(one, images={"raf_db": "2" * 64})
     refuse_different(one, one)
-    with pytest.raises(UserError, match="features of different pictures of 'raf_db'"):
+    with pytest.raises(UserError, match="features of different images of 'raf_db'"):
         refuse_different(one, other)
 
 
@@ -363,7 +363,7 @@ def test_a_picture_that_one_encoder_rejects_leaves_no_difference(
     asked = ["probe", "--tasks", "raf_db", "--data", f"raf_db={many}", "--encoder"]
     model = f"model:socialfusion,path={built / 'saved'}"
     assert run(*asked, f"open_clip:local-dir:{built / 'encoder'}", "--encoder", model) == 2
-    assert "have features of different pictures of 'raf_db'" in capsys.readouterr().err
+    assert "have features of different images of 'raf_db'" in capsys.readouterr().err
     assert run(*asked, model) == 0
     assert "pictures; they are left out" in capsys.readouterr().out
 

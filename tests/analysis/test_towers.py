@@ -83,7 +83,7 @@ def test_a_processor_that_takes_no_picture_is_one_message(
     task = Task(load_catalog(plugins().spec_folders()).task("raf_db", {}), settings)
     # Its processor lacks the size of patches, which the llava plugin does not need.
     name = f"model:hf_vlm,path={RELEASED / 'llava15_hf_tiny'}"
-    with pytest.raises(UserError, match="the encoder model:hf_vlm takes no picture"):
+    with pytest.raises(UserError, match="the encoder model:hf_vlm takes no image"):
         find_encoder(name, settings, Runtime(device="cpu"), task).load()
 
 

@@ -20,7 +20,7 @@ def harness_answer_methods() -> Sequence[AnswerMethodDescriptor]:
         AnswerMethodDescriptor(
             id="posthoc",
             target="harness_answer_methods.image_free:PostHoc",
-            summary="Option probabilities divided by those without the picture (2403.05262).",
+            summary="Option probabilities divided by those without the image (2403.05262).",
             treats={"choose": frozenset({"logprobs"})},
             options=(
                 Option(
@@ -34,7 +34,7 @@ def harness_answer_methods() -> Sequence[AnswerMethodDescriptor]:
         AnswerMethodDescriptor(
             id="vdd",
             target="harness_answer_methods.image_free:Debias",
-            summary="Writing and scores contrasted with those without the picture (2403.05262).",
+            summary="Writing and scores contrasted with those without the image (2403.05262).",
             treats={"choose": frozenset({"logprobs"}), "generate": frozenset({"contrast"})},
             version=2,
             options=(

@@ -1,4 +1,4 @@
-"""Answers set against those to the same question without its pictures."""
+"""Answers set against those to the same question without its images."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Values = tuple[float, ...]
 
 
 class ImageFree(ABC):
-    """Asks each question again without pictures; for log-probabilities of options."""
+    """Asks each question again without images; for log-probabilities of options."""
 
     def further(self, request: Request) -> Sequence[Request] | Failed:
-        """Return the request without its pictures."""
+        """Return the request without its images."""
         if not request.images:
             return Failed("no_image", "without a picture there is nothing to compare with")
         if not isinstance(request.want, Choose):
@@ -46,13 +46,13 @@ class ImageFree(ABC):
 
     @abstractmethod
     def scores(self, own: Values, free: Values) -> Values:
-        """Return new scores from those with and without pictures, natural logarithms."""
+        """Return new scores from those with and without images, natural logarithms."""
 
 
 class PostHoc(ImageFree):
     """Post-hoc calibration of arXiv 2403.05262: ``q ~ diag(p_cf)^-1 p``.
 
-    ``p`` and ``p_cf`` are the options' probabilities with and without pictures, each normalised
+    ``p`` and ``p_cf`` are the options' probabilities with and without images, each normalised
     over the options; ``epsilon`` is added to ``p_cf`` then. Scores are ``ln q``, normalised.
 
     Args:
@@ -79,7 +79,7 @@ class Debias(ImageFree):
     """Visual debias decoding of arXiv 2403.05262.
 
     Each token of a written answer is chosen by ``(1 + alpha) * logits - alpha * logits_cf``, among
-    those whose probability with the picture is at least ``cutoff`` times the largest. Of a choice,
+    those whose probability with the image is at least ``cutoff`` times the largest. Of a choice,
     which is not decoded, the sums over each option are contrasted, without a cutoff:
     ``(1 + alpha) * s - alpha * s_cf``.
 
@@ -106,7 +106,7 @@ class Debias(ImageFree):
         return replace(request, want=replace(request.want, contrast=self._contrast))
 
     def further(self, request: Request) -> Sequence[Request] | Failed:
-        """Return the request without its pictures; nothing where the model contrasts by itself."""
+        """Return the request without its images; nothing where the model contrasts by itself."""
         if isinstance(request.want, Generate) and request.images:
             return []
         return super().further(request)

@@ -1,4 +1,4 @@
-"""What a study of degradation came to: means over seeds with Student's t intervals."""
+"""The tables of a study of degradation: means over seeds with Student's t intervals."""
 
 from __future__ import annotations
 
