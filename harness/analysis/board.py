@@ -36,9 +36,9 @@ class Board:
         """Put a cell in its place; a row that says nothing of a column has no cell there."""
         key = column.task, column.metric
         self.columns.setdefault(key, column)
-        held = self.rows.setdefault(row, {})
+        row_cells = self.rows.setdefault(row, {})
         if cell is not None:
-            held[key] = cell
+            row_cells[key] = cell
 
     def cells(self, columns: Iterable[Key]) -> Iterator[Row]:
         """Yield each row with its cells in the order of these columns."""
@@ -59,11 +59,11 @@ def analysis_table(
     Raises:
         UserError: analyses of several kinds or of one that is not known, a task none of them has.
     """
-    kinds = {found.kind: found for found in analyses}
+    kinds = {analysis.kind: analysis for analysis in analyses}
     if len(kinds) > 1:
         raise UserError(
             f"analyses of {' and '.join(sorted(kinds))} do not make one table",
-            where=", ".join(str(found.directory) for found in kinds.values()),
+            where=", ".join(str(analysis.directory) for analysis in kinds.values()),
             fix="name analyses of one kind",
         )
     (name,) = kinds
@@ -71,16 +71,17 @@ def analysis_table(
     if view is None:
         raise unknown("kind of analysis", name, _VIEWS)
     boards: dict[str, Board] = {}
-    for found in analyses:
-        view.fill(found, boards.setdefault(_asked(found), Board()))
+    for analysis in analyses:
+        view.fill(analysis, boards.setdefault(_asked(analysis), Board()))
     columns = _chosen(
-        {key: one for held in boards.values() for key, one in held.columns.items()}, tasks
+        {key: one for board in boards.values() for key, one in board.columns.items()}, tasks
     )
     sections = tuple(
         Section(
-            f"other data or settings ({asked[:8]})" if place else "", tuple(held.cells(columns))
+            f"other data or settings ({settings[:8]})" if number else "",
+            tuple(board.cells(columns)),
         )
-        for place, (asked, held) in enumerate(boards.items())
+        for number, (settings, board) in enumerate(boards.items())
     )
     return Table(
         columns=tuple(columns.values()),
@@ -91,12 +92,14 @@ def analysis_table(
     )
 
 
-def _asked(found: Analysis) -> str:
+def _asked(analysis: Analysis) -> str:
     """Return what analyses must have in common for their numbers to be compared."""
-    if found.kind in {"probe", "mir"}:
+    if analysis.kind in {"probe", "mir"}:
         whose = {"encoders", "model", "marks"}
-        return fingerprint({key: value for key, value in found.about.items() if key not in whose})
-    return found.fingerprint
+        return fingerprint(
+            {key: value for key, value in analysis.about.items() if key not in whose}
+        )
+    return analysis.fingerprint
 
 
 def _chosen(columns: Mapping[Key, Column], tasks: Sequence[str]) -> dict[Key, Column]:
@@ -119,21 +122,21 @@ def _notes(analyses: Sequence[Analysis], said: str) -> Iterator[str]:
 # --- kinds ---------------------------------------------------------------------------------------
 
 
-def _probe(found: Analysis, board: Board) -> None:
+def _probe(analysis: Analysis, board: Board) -> None:
     """A row an encoder, layer and pooling; what it lost against the first stands beside it."""
-    probed = found.table("probe").records()
+    probed = analysis.table("probe").records()
     lost = {
         (row["second"], row["task"], row["layer"], row["pooling"]): row
-        for table in found.tables
+        for table in analysis.tables
         if table.name == "degradation"
         for row in table.records()
     }
     named = row_namer(probed)
     for row in probed:
-        put_value(found, board, named(row), row)
+        put_value(analysis, board, named(row), row)
         if lost:
-            place = row["encoder"], row["task"], row["layer"], row["pooling"]
-            put_loss(found, board, named(row), row, lost.get(place))
+            key = row["encoder"], row["task"], row["layer"], row["pooling"]
+            put_loss(analysis, board, named(row), row, lost.get(key))
 
 
 def row_namer(rows: Iterable[Record]) -> Callable[[Record], str]:
@@ -147,52 +150,52 @@ def row_namer(rows: Iterable[Record]) -> Callable[[Record], str]:
     return named
 
 
-def put_value(found: Analysis, board: Board, name: str, row: Record) -> None:
+def put_value(analysis: Analysis, board: Board, name: str, row: Record) -> None:
     """Put a probe's value into the column of its task and metric."""
     column = column_of(row, "value", str(row["metric"]), row["direction"], float(row["scale"]))
-    board.put(name, column, cell_of(found, row, "value", column.scale))
+    board.put(name, column, cell_of(analysis, row, "value", column.scale))
 
 
-def put_loss(found: Analysis, board: Board, name: str, row: Record, lost: Record | None) -> None:
+def put_loss(analysis: Analysis, board: Board, name: str, row: Record, lost: Record | None) -> None:
     """Put a loss beside the value of its task; ``None`` leaves the cell empty."""
     column = column_of(row, "lost", "lost", "lower", float(row["scale"]))
     board.put(
-        name, column, None if lost is None else cell_of(found, lost, "degradation", column.scale)
+        name, column, None if lost is None else cell_of(analysis, lost, "degradation", column.scale)
     )
 
 
-def _gradients(found: Analysis, board: Board) -> None:
+def _gradients(analysis: Analysis, board: Board) -> None:
     pairs = {
         key: row
-        for row in found.table("pairs").records()
+        for row in analysis.table("pairs").records()
         for key in ((row["first"], row["second"]), (row["second"], row["first"]))
     }
-    own = {row["task"]: row for row in found.table("tasks").records()}
-    for one, itself in own.items():
-        for other in own:
-            column = column_of({"task": other}, "cosine", "cosine", "none", 1.0)
-            row, value = (itself, "own") if one == other else (pairs[one, other], "mean")
-            board.put(str(one), column, cell_of(found, row, value, 1.0))
+    own_rows = {row["task"]: row for row in analysis.table("tasks").records()}
+    for first, itself in own_rows.items():
+        for second in own_rows:
+            column = column_of({"task": second}, "cosine", "cosine", "none", 1.0)
+            row, value = (itself, "own") if first == second else (pairs[first, second], "mean")
+            board.put(str(first), column, cell_of(analysis, row, value, 1.0))
 
 
-def _transfer(found: Analysis, board: Board) -> None:
-    rows = found.table("transfer").records()
+def _transfer(analysis: Analysis, board: Board) -> None:
+    rows = analysis.table("transfer").records()
     mixtures = {(row["model"], row["tasks"]) for row in rows}
-    several = len(mixtures) > len({model for model, _ in mixtures})
+    several_mixtures = len(mixtures) > len({model for model, _ in mixtures})
     for row in rows:
         column = column_of(row, "change", "change, %", "higher", 100.0)
-        name = f"{row['model']}, joint {row['tasks']}" if several else str(row["model"])
-        board.put(name, column, cell_of(found, row, "relative", 100.0))
+        name = f"{row['model']}, joint {row['tasks']}" if several_mixtures else str(row["model"])
+        board.put(name, column, cell_of(analysis, row, "relative", 100.0))
 
 
-def _mir(found: Analysis, board: Board) -> None:
-    model: Any = found.about["model"]
+def _mir(analysis: Analysis, board: Board) -> None:
+    model: Any = analysis.about["model"]
     name = titled(str(model["id"]), model)
     if name in board.rows:
         name = f"{name} ({str(model['fingerprint'])[:8]})"
-    for row in found.table("mir").records():
+    for row in analysis.table("mir").records():
         column = column_of(row, "mir", "MIR", "lower", 1.0)
-        board.put(name, column, cell_of(found, row, "mir", 1.0))
+        board.put(name, column, cell_of(analysis, row, "mir", 1.0))
 
 
 def column_of(row: Record, metric: str, name: str, direction: Direction, scale: float) -> Column:
@@ -201,11 +204,11 @@ def column_of(row: Record, metric: str, name: str, direction: Direction, scale: 
     return Column(task, task, metric, name, direction, scale)
 
 
-def cell_of(found: Analysis, row: Record, value: str, scale: float) -> Cell:
+def cell_of(analysis: Analysis, row: Record, value: str, scale: float) -> Cell:
     """Return the cell of a row's number ``value``, scaled, with its interval ``low``, ``high``."""
-    one, low, high = scaled(row, value, scale)
+    scaled_value, low, high = scaled(row, value, scale)
     return Cell(
-        value=one,
+        value=scaled_value,
         low=low,
         high=high,
         level=None if low is None else _LEVEL,
@@ -214,9 +217,9 @@ def cell_of(found: Analysis, row: Record, value: str, scale: float) -> Cell:
         unparsed=0.0,
         refusals=0.0,
         errors=0,
-        marks=found.marks,
+        marks=analysis.marks,
         shown=(),
-        evaluation=found.fingerprint,
+        evaluation=analysis.fingerprint,
         seeds=int(row.get("seeds") or 1),
     )
 

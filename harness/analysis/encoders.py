@@ -93,12 +93,12 @@ def find_encoder(name: str, settings: Settings, runtime: Runtime, task: Task) ->
         raise error
     descriptor = kinds[kind]
     find: FindEncoder = load_target(descriptor)
-    asked = EncoderRequest(name, rest, settings, runtime, task)
+    request = EncoderRequest(name, rest, settings, runtime, task)
     if plugins().code_of(descriptor) is None:  # the core's own encoders need no guard
-        return find(asked)
+        return find(request)
     contract = contract_of(descriptor)
     with contract.calling("find"):
-        encoder = find(asked)
+        encoder = find(request)
     if not isinstance(encoder, Encoder):
         raise contract.returned(encoder, "find", "an Encoder")
     if fault := not_plain(encoder.identity):
@@ -120,46 +120,48 @@ def _loaded(encoder: Encoder, contract: Contract) -> Tower:
 # --- the core's own encoders ----------------------------------------------------------------------
 
 
-def of_transformers(asked: EncoderRequest) -> Encoder:
+def of_transformers(request: EncoderRequest) -> Encoder:
     """Find an encoder in transformers' format: ``hf:FOLDER`` or ``hf:HUB_ID``."""
     from harness.engine.checkpoints import open_checkpoint as open_release
     from harness.engine.checkpoints import refuse_remote_code
 
-    source = open_release(asked.rest)
+    source = open_release(request.rest)
     refuse_remote_code(source)
-    identity: dict[str, Json] = {"kind": "hf", "dtype": asked.dtype}
-    identity |= source.identity(asked.runtime.cache)
+    identity: dict[str, Json] = {"kind": "hf", "dtype": request.dtype}
+    identity |= source.identity(request.runtime.cache)
 
     def load() -> Tower:
         from harness.analysis import towers
 
-        return towers.of_transformers(source, asked.runtime)
+        return towers.of_transformers(source, request.runtime)
 
-    return Encoder(asked.name, identity, load)
+    return Encoder(request.name, identity, load)
 
 
-def of_model(asked: EncoderRequest) -> Encoder:
+def of_model(request: EncoderRequest) -> Encoder:
     """Find the vision tower of a model: ``model:ID,key=value,...``."""
-    model, *pairs = asked.rest.split(",")
+    model, *pairs = request.rest.split(",")
     options: dict[str, Json] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key:
             raise UserError(
-                f"{pair!r} in {asked.name!r} is not key=value", fix="model:ID,key=value,..."
+                f"{pair!r} in {request.name!r} is not key=value", fix="model:ID,key=value,..."
             )
         options[key] = value
     folder = options.pop(_CHECKPOINT, None)
     checkpoint = None if folder is None else Path(str(folder))
     weights = None if checkpoint is None else open_checkpoint(checkpoint)
-    subject = configure_model(model, options, asked.settings, asked.runtime, weights)
+    subject = configure_model(model, options, request.settings, request.runtime, weights)
     require_offer(subject.descriptor, "tower", "has no vision tower that can be taken out")
-    fingerprint = subject.record(asked.task)["fingerprint"]
+    fingerprint = subject.record(request.task)["fingerprint"]
 
     def load() -> Tower:
         from harness.analysis import towers
 
-        return towers.of_model(subject, asked.task, checkpoint)
+        return towers.of_model(subject, request.task, checkpoint)
 
     marks = {*subject.marks, *(weights.marks if weights is not None else ())}
-    return Encoder(asked.name, {"kind": "model", "model": fingerprint}, load, tuple(sorted(marks)))
+    return Encoder(
+        request.name, {"kind": "model", "model": fingerprint}, load, tuple(sorted(marks))
+    )

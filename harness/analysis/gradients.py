@@ -105,8 +105,8 @@ def run_gradients(  # noqa: PLR0913  what the measurement is made of
     if done is not None:
         return done
     started = time.monotonic()
-    found, width, total = _measure(subject, tasks, settings, pools, batches, checkpoint, say)
-    held = dict(zip([task.id for task in tasks], found, strict=True))
+    gradients, width, total = _measure(subject, tasks, settings, pools, batches, checkpoint, say)
+    held = dict(zip([task.id for task in tasks], gradients, strict=True))
     notes = [
         f"{total:,} parameters, "
         + ("exact" if width == total else f"count sketches of {width:,} places")
@@ -167,9 +167,9 @@ def minibatches(pool: Pool, task: str, settings: GradientSettings) -> list[list[
 
 def cosine(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return cosines ``(...)`` of vectors ``(..., width)``; NaN for a zero vector."""
-    one, other = first.astype(np.float64), second.astype(np.float64)
-    above = (one * other).sum(axis=-1)
-    below = np.linalg.norm(one, axis=-1) * np.linalg.norm(other, axis=-1)
+    left, right = first.astype(np.float64), second.astype(np.float64)
+    above = (left * right).sum(axis=-1)
+    below = np.linalg.norm(left, axis=-1) * np.linalg.norm(right, axis=-1)
     return np.where(below > 0, above / np.where(below > 0, below, 1.0), np.nan)
 
 
@@ -181,32 +181,35 @@ def tables_of(gradients: Mapping[str, Rows]) -> list[AnalysisTable]:
 
     The matrix's diagonal is the cosine of two minibatches of one task: the reference.
     """
-    own = {task: _own(rows) for task, rows in gradients.items()}
-    means: dict[tuple[str, str], Json] = {(task, task): row["own"] for task, row in own.items()}
+    own_cosines = {task: _own(rows) for task, rows in gradients.items()}
+    means: dict[tuple[str, str], Json] = {
+        (task, task): row["own"] for task, row in own_cosines.items()
+    }
     pairs: list[dict[str, Json]] = []
-    for one, other in combinations(gradients, 2):
-        found = cosine(gradients[one], gradients[other])
-        whole = cosine(gradients[one].mean(axis=0), gradients[other].mean(axis=0))
-        row = _summary(found)
-        means[one, other] = means[other, one] = row["mean"]
-        pairs.append({"first": one, "second": other, **row, "of_means": float(whole)})
+    for first, second in combinations(gradients, 2):
+        cosines = cosine(gradients[first], gradients[second])
+        cosine_of_means = cosine(gradients[first].mean(axis=0), gradients[second].mean(axis=0))
+        row = _summary(cosines)
+        means[first, second] = means[second, first] = row["mean"]
+        pairs.append({"first": first, "second": second, **row, "of_means": float(cosine_of_means)})
     matrix: list[dict[str, Json]] = [
-        {"task": one, **{other: means[one, other] for other in gradients}} for one in gradients
+        {"task": first, **{second: means[first, second] for second in gradients}}
+        for first in gradients
     ]
-    tasks: list[dict[str, Json]] = [{"task": task, **row} for task, row in own.items()]
+    tasks: list[dict[str, Json]] = [{"task": task, **row} for task, row in own_cosines.items()]
     return [table_of("pairs", pairs), table_of("tasks", tasks), table_of("matrix", matrix)]
 
 
 def _own(rows: Rows) -> dict[str, Json]:
     """Return one task's cosines with itself: of pairs of minibatches, and of two halves' means."""
     half = len(rows) // 2
-    found = _summary(cosine(rows[0 : 2 * half : 2], rows[1 : 2 * half : 2]))
+    summary = _summary(cosine(rows[0 : 2 * half : 2], rows[1 : 2 * half : 2]))
     halves = cosine(rows[0::2].mean(axis=0), rows[1::2].mean(axis=0))
     norm = float(np.linalg.norm(rows.astype(np.float64), axis=1).mean())
     return {
-        "own": found["mean"],
-        "low": found["low"],
-        "high": found["high"],
+        "own": summary["mean"],
+        "low": summary["low"],
+        "high": summary["high"],
         "split_half": float(halves),
         "norm": norm,
         "minibatches": len(rows),
@@ -215,12 +218,12 @@ def _own(rows: Rows) -> dict[str, Json]:
 
 def _summary(cosines: NDArray[np.float64]) -> dict[str, Json]:
     """Return mean, t interval over minibatches (within -1 and 1), and share below 0."""
-    known = cosines[np.isfinite(cosines)]
-    interval = over_seeds(known.tolist())
+    finite = cosines[np.isfinite(cosines)]
+    interval = over_seeds(finite.tolist())
     return {
-        "mean": float(known.mean()) if len(known) else None,
+        "mean": float(finite.mean()) if len(finite) else None,
         "low": max(-1.0, interval.low) if interval else None,
         "high": min(1.0, interval.high) if interval else None,
-        "negative": float((known < 0).mean()) if len(known) else None,
-        "minibatches": len(known),
+        "negative": float((finite < 0).mean()) if len(finite) else None,
+        "minibatches": len(finite),
     }

@@ -64,22 +64,22 @@ def layer_distances(
         at_once: Layers in memory.
     """
     layers = layer_count(model)
-    found: list[float] = []
+    distances: list[float] = []
     for start in range(0, layers, at_once):
         wanted = range(start, min(start + at_once, layers))
         seen: list[list[Tensor]] = [[] for _ in wanted]
         told: list[list[Tensor]] = [[] for _ in wanted]
         for ids, image in pairs():
             states, first, last = hidden_states(model, ids, image)
-            for place, layer in enumerate(wanted):
-                seen[place].append(states[layer][first:last].float().cpu())
-                told[place].append(states[layer][last:].float().cpu())
-        found += [
+            for index, layer in enumerate(wanted):
+                seen[index].append(states[layer][first:last].float().cpu())
+                told[index].append(states[layer][last:].float().cpu())
+        distances += [
             distance(torch.cat(images), torch.cat(texts))
             for images, texts in zip(seen, told, strict=True)
         ]
         say(f"layers {start + 1} to {wanted[-1] + 1} of {layers}")
-    return found
+    return distances
 
 
 def hidden_states(
@@ -133,9 +133,9 @@ def settled(states: Tensor) -> Tensor:
     """Return states ``(n, W)`` with outliers by norm replaced by the median state."""
     norms = states.norm(dim=-1)
     outliers = (norms - norms.median()).abs() > 3 * norms.std()
-    found = states.clone()
-    found[outliers] = states.median(dim=0).values
-    return found
+    clipped = states.clone()
+    clipped[outliers] = states.median(dim=0).values
+    return clipped
 
 
 def frechet(first: Tensor, second: Tensor) -> float:
@@ -144,14 +144,14 @@ def frechet(first: Tensor, second: Tensor) -> float:
     The root's trace is a sum of roots of eigenvalues: ``S1 S2`` and ``R S1 R'`` share those that
     are not zero, where ``S2 = R' R``.
     """
-    one, other = first.double(), second.double()
-    means = one.mean(0), other.mean(0)
-    one, other = one - means[0], other - means[1]
-    one, other = one / (len(one) - 1) ** 0.5, other / (len(other) - 1) ** 0.5
-    half = torch.linalg.qr(other, mode="r").R
-    inner = one @ half.T
+    left, right = first.double(), second.double()
+    means = left.mean(0), right.mean(0)
+    left, right = left - means[0], right - means[1]
+    left, right = left / (len(left) - 1) ** 0.5, right / (len(right) - 1) ** 0.5
+    half = torch.linalg.qr(right, mode="r").R
+    inner = left @ half.T
     roots = torch.linalg.eigvalsh(inner.T @ inner).clamp(min=0).sqrt().sum()
-    spread = one.square().sum() + other.square().sum()
+    spread = left.square().sum() + right.square().sum()
     return float((means[0] - means[1]).square().sum() + spread - 2 * roots)
 
 
@@ -160,6 +160,6 @@ def _blocks(model: VisionLanguageModel) -> Sequence[nn.Module]:
 
 
 def _state(output: object) -> Tensor:
-    found = output[0] if isinstance(output, tuple) else output
-    assert isinstance(found, Tensor)
-    return found.detach()[0]
+    state = output[0] if isinstance(output, tuple) else output
+    assert isinstance(state, Tensor)
+    return state.detach()[0]

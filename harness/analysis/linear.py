@@ -88,9 +88,11 @@ def fit_labels(
 
     def answer(model: Any, split: str) -> tuple[Sequence[Json], Floats]:
         with np.errstate(divide="ignore"):  # a share of 0 has no logarithm; it gets the least below
-            held = model.predict_log_proba(scaled[split]).astype(np.float64)
-        scores = np.full((len(held), len(labels)), np.finfo(np.float32).min, dtype=np.float64)
-        scores[:, model.classes_] = np.maximum(held, np.finfo(np.float32).min)
+            log_probabilities = model.predict_log_proba(scaled[split]).astype(np.float64)
+        scores = np.full(
+            (len(log_probabilities), len(labels)), np.finfo(np.float32).min, dtype=np.float64
+        )
+        scores[:, model.classes_] = np.maximum(log_probabilities, np.finfo(np.float32).min)
         return [labels[place] for place in scores.argmax(axis=1)], scores
 
     return _best(

@@ -94,10 +94,10 @@ def run_mir(  # noqa: PLR0913  what the measurement is made of
     """
     require_offer(subject.descriptor, "hidden", "shows no hidden states")
     lines = None if texts is None else _lines(texts)
-    shown = {task.id: _pairs(task, settings.pairs, lines) for task in tasks}
+    pairs_of = {task.id: _pairs(task, settings.pairs, lines) for task in tasks}
     about: dict[str, Json] = {
         "model": subject.record(tasks[0]),
-        "data": {task: _digest(held) for task, held in shown.items()},
+        "data": {task: _digest(pairs) for task, pairs in pairs_of.items()},
         "texts": texts is not None,
         "settings": {**asdict(settings), "scheme": SCHEME},
         "marks": marks_of(subject, tasks),
@@ -113,15 +113,15 @@ def run_mir(  # noqa: PLR0913  what the measurement is made of
         load(model, checkpoint)
     rows: list[dict[str, Json]] = []
     layers: list[dict[str, Json]] = []
-    for task, held in shown.items():
-        say(f"{task}: {len(held)} pairs")
-        distances = _distances(model, held, say)
+    for task, pairs in pairs_of.items():
+        say(f"{task}: {len(pairs)} pairs")
+        distances = _distances(model, pairs, say)
         total = math.fsum(distances)
         rate = math.log10(total) if total > 0 else None
-        rows.append({"task": task, "mir": rate, "pairs": len(held), "layers": len(distances)})
+        rows.append({"task": task, "mir": rate, "pairs": len(pairs), "layers": len(distances)})
         layers += [
-            {"task": task, "layer": place, "distance": value}
-            for place, value in enumerate(distances, 1)
+            {"task": task, "layer": layer, "distance": value}
+            for layer, value in enumerate(distances, 1)
         ]
     tables = [table_of("mir", rows), table_of("layers", layers)]
     seconds = time.monotonic() - started
@@ -129,13 +129,13 @@ def run_mir(  # noqa: PLR0913  what the measurement is made of
 
 
 def _distances(
-    model: VisionLanguageModel, held: Sequence[_Shown], say: Callable[[str], None]
+    model: VisionLanguageModel, shown_pairs: Sequence[_Shown], say: Callable[[str], None]
 ) -> list[float]:
     from harness.analysis.hidden import layer_distances, pair_ids
 
     def pairs() -> Iterator[Pair]:
-        far = EachMinute(say, held[0].task.id, len(held), "pairs")
-        for one in held:
+        far = EachMinute(say, shown_pairs[0].task.id, len(shown_pairs), "pairs")
+        for one in shown_pairs:
             try:
                 image = one.image()
             except SampleError as error:
@@ -164,19 +164,19 @@ def _pairs(task: Task, number: int, lines: Sequence[str] | None) -> list[_Shown]
 
 def _lines(path: Path) -> list[str]:
     try:
-        found = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except OSError as error:
         raise UserError(f"the texts cannot be read: {error.strerror}", where=path) from None
     except UnicodeDecodeError:
         raise UserError("the texts are not UTF-8", where=path) from None
-    if not found:
+    if not lines:
         raise UserError("the file holds no text", where=path)
-    return found
+    return lines
 
 
-def _digest(held: Sequence[_Shown]) -> str:
+def _digest(shown_pairs: Sequence[_Shown]) -> str:
     digest = hashlib.sha256()
-    for one in held:
-        digest.update(f"{one.task.spec.id}\n{one.sample.id}\n{one.text}\n".encode())
-        digest.update(f"{one.sample.target}\n".encode())
+    for pair in shown_pairs:
+        digest.update(f"{pair.task.spec.id}\n{pair.sample.id}\n{pair.text}\n".encode())
+        digest.update(f"{pair.sample.target}\n".encode())
     return digest.hexdigest()

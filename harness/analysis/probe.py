@@ -184,22 +184,24 @@ def see(
     missing = {key: row for key, row in rows.items() if not store.has(key, wanted)}
     say(f"{encoder.name}: {len(missing):,} images to encode, layers {list(tower.layers)}")
     rejected = 0
-    held = list(missing.values())
-    far = EachMinute(say, encoder.name, len(held), "images")
-    for start in range(0, len(held), settings.batch):
-        batch = held[start : start + settings.batch]
-        shown = [open_row(task.spec, row) for task, row in batch]
-        for image, found in zip(shown, _encoded(tower, shown, wanted), strict=True):
-            if found is None:
+    to_encode = list(missing.values())
+    far = EachMinute(say, encoder.name, len(to_encode), "images")
+    for start in range(0, len(to_encode), settings.batch):
+        batch = to_encode[start : start + settings.batch]
+        images_shown = [open_row(task.spec, row) for task, row in batch]
+        for image, features in zip(
+            images_shown, _encoded(tower, images_shown, wanted), strict=True
+        ):
+            if features is None:
                 rejected += 1
                 continue
-            _require_finite(encoder.name, image.key, found)
-            store.put(image.key, found)
+            _require_finite(encoder.name, image.key, features)
+            store.put(image.key, features)
         far.advance(len(batch))
     store.flush()
-    known = frozenset(key for key in rows if store.has(key, wanted))
-    images = {task.spec.id: _digest(task, known) for task in tasks}
-    return Seen(encoder, columns, store, known, images, rejected)
+    encoded = frozenset(key for key in rows if store.has(key, wanted))
+    images = {task.spec.id: _digest(task, encoded) for task in tasks}
+    return Seen(encoder, columns, store, encoded, images, rejected)
 
 
 def _encoded(
@@ -276,8 +278,8 @@ def fit(
     sign = -1.0 if task.metric.direction == "lower" else 1.0
 
     def judge(answers: Sequence[Json], scores: object) -> float:
-        known = scores if isinstance(scores, np.ndarray) else None
-        return sign * value_of(task, scored(task, val, answers, known))
+        probabilities = scores if isinstance(scores, np.ndarray) else None
+        return sign * value_of(task, scored(task, val, answers, probabilities))
 
     aims = targets(train, task.kind)
     if task.kind == "points":
@@ -319,12 +321,12 @@ def refuse_different(first: Seen, second: Seen) -> None:
 def comparable(probes: Sequence[Probe], first: str) -> list[tuple[Probe, Probe]]:
     """Pair the first encoder's probes with the others', by task, layer as asked, and pooling."""
     base = {(one.task.spec.id, one.name): one for one in probes if one.encoder == first}
-    found = []
+    pairs = []
     for probe in probes:
         other = base.get((probe.task.spec.id, probe.name))
         if probe.encoder != first and other is not None:
-            found.append((other, probe))
-    return found
+            pairs.append((other, probe))
+    return pairs
 
 
 def _unpaired(probes: Sequence[Probe], pairs: Sequence[tuple[Probe, Probe]]) -> list[str]:
@@ -341,7 +343,7 @@ def differences(pairs: Sequence[tuple[Probe, Probe]], seed: int) -> list[dict[st
     tested: list[Paired] = corrected(
         [paired(one.task, other.samples, one.samples, seed) for one, other in pairs]
     )
-    found: list[dict[str, Json]] = []
+    rows: list[dict[str, Json]] = []
     for (one, other), difference in zip(pairs, tested, strict=True):
         metric, interval = one.task.metric, difference.interval
         sign = -1.0 if metric.direction == "lower" else 1.0
@@ -351,7 +353,7 @@ def differences(pairs: Sequence[tuple[Probe, Probe]], seed: int) -> list[dict[st
             else (None, None)
         )
         value = difference.difference
-        found.append(
+        rows.append(
             {
                 "first": one.encoder,
                 "second": other.encoder,
@@ -368,7 +370,7 @@ def differences(pairs: Sequence[tuple[Probe, Probe]], seed: int) -> list[dict[st
                 "detectable": difference.detectable,
             }
         )
-    return found
+    return rows
 
 
 def _row(probe: Probe, seed: int) -> dict[str, Json]:

@@ -117,11 +117,11 @@ def scaled(
     row: Mapping[str, Json], name: str, scale: float
 ) -> tuple[float | None, float | None, float | None]:
     """Return a record's number and both ends of its interval, scaled; ``None`` for none."""
-    one, low, high = (
+    value, low, high = (
         None if found is None else found * scale
         for found in (finite(row.get(key)) for key in (name, "low", "high"))
     )
-    return one, low, high
+    return value, low, high
 
 
 def finite(value: object) -> float | None:
@@ -198,17 +198,17 @@ def read_analysis(directory: Path) -> Analysis:
                 raise UserError("changed since it was sealed", where=directory / name)
         if hashlib.sha256(content).hexdigest() != seal["sha256"][RECORD]:
             raise UserError("changed since it was sealed", where=directory / RECORD)
-        held = parse_json(content, directory / RECORD)
+        content_read = parse_json(content, directory / RECORD)
         tables = tuple(
             AnalysisTable(name, tuple(table["columns"]), tuple(tuple(row) for row in table["rows"]))
-            for name, table in held["tables"].items()
+            for name, table in content_read["tables"].items()
         )
         return Analysis(
-            held["kind"],
-            held["fingerprint"],
-            held["about"],
+            content_read["kind"],
+            content_read["fingerprint"],
+            content_read["about"],
             tables,
-            tuple(held["notes"]),
+            tuple(content_read["notes"]),
             directory,
         )
     except FileNotFoundError:
@@ -219,15 +219,15 @@ def read_analysis(directory: Path) -> Analysis:
 
 def read_analyses(places: Iterable[Path | str]) -> tuple[list[Analysis], list[str]]:
     """Read every sealed analysis of results folders; return what cannot be read as lines."""
-    found: list[Analysis] = []
+    analyses: list[Analysis] = []
     problems: list[str] = []
-    for place in map(Path, places):
-        for seal in sorted((place / FOLDER).glob(f"*/*/{SEAL}")):
+    for folder in map(Path, places):
+        for seal in sorted((folder / FOLDER).glob(f"*/*/{SEAL}")):
             try:
-                found.append(read_analysis(seal.parent))
+                analyses.append(read_analysis(seal.parent))
             except UserError as error:
                 problems.append(" ".join(str(error).split()))
-    return found, problems
+    return analyses, problems
 
 
 def _hash(kind: str, about: Mapping[str, Json]) -> str:

@@ -37,7 +37,7 @@ def scored(
             cluster=row.sample.cluster,
             target=row.sample.target,
             answer=answer,
-            scores=None if scores is None else tuple(scores[place].tolist()),
+            scores=None if scores is None else tuple(scores[index].tolist()),
             labels=task.spec.labels,
             size=row.size,
             groups={name: group.value for name, group in row.sample.groups.items()},
@@ -46,7 +46,7 @@ def scored(
             source=row.sample.id,
             score_kind="" if scores is None else "logprob",
         )
-        for place, (row, answer) in enumerate(zip(rows, answers, strict=True))
+        for index, (row, answer) in enumerate(zip(rows, answers, strict=True))
     ]
 
 
@@ -87,15 +87,15 @@ def paired(task: Probed, first: Samples, second: Samples, seed: int) -> Paired:
     Raises:
         UserError: they do not hold the same samples.
     """
-    if [one.id for one in first] != [one.id for one in second]:
+    if [left.id for left in first] != [left.id for left in second]:
         raise UserError(
             f"the two encoders were probed on different images of {task.spec.id!r}",
             fix="take the difference of encoders that saw the same images",
         )
     frame = _frame(first)
-    one, other = _collected(task, first), _collected(task, second)
-    if one.ranks is not None:
-        ranks = one.ranks
+    left, right = _collected(task, first), _collected(task, second)
+    if left.ranks is not None:
+        ranks = left.ranks
         prepared = ranks.prepare([*frame.ordered(first), *frame.ordered(second)])
         found = paired_ranks(
             lambda weights: ranks.value(prepared, weights)[:, None],
@@ -105,11 +105,11 @@ def paired(task: Probed, first: Samples, second: Samples, seed: int) -> Paired:
             possible=range_of(ranks, prepared),
         )
         return found[0]
-    metric, again = one.additive, other.additive
+    metric, again = left.additive, right.additive
     assert metric is not None
     assert again is not None
     size = max(metric.size, again.size)
-    sums = [held.statistics.totals(size, frame.codes, frame.order) for held in (one, other)]
+    sums = [held.statistics.totals(size, frame.codes, frame.order) for held in (left, right)]
     finalize = metric.finalize
     return paired_sums(
         lambda totals: finalize(totals)[..., None],

@@ -62,9 +62,9 @@ class Sketcher:
 
     def take(self) -> Vectors:
         """Return what came since the last call, and begin anew."""
-        found = self._vector.numpy().copy()
+        sketch = self._vector.numpy().copy()
         self._vector.zero_()
-        return found
+        return sketch
 
     def close(self) -> None:
         """Stop listening."""
@@ -85,32 +85,32 @@ class Sketcher:
             self._vector[start : start + len(gradient)] += gradient.float().cpu()
             return
         for number, chunk in enumerate(torch.split(gradient, _CHUNK)):
-            said = f"{self._seed}|{name}|{number}".encode()
-            seed = int.from_bytes(hashlib.blake2b(said, digest_size=7).digest(), "big")
+            seed_text = f"{self._seed}|{name}|{number}".encode()
+            seed = int.from_bytes(hashlib.blake2b(seed_text, digest_size=7).digest(), "big")
             random = torch.Generator(device=chunk.device).manual_seed(seed)
             drawn = torch.randint(
                 2 * self.width, (len(chunk),), generator=random, device=chunk.device
             )
             signed = chunk.float() * (1 - 2 * (drawn & 1)).float()
-            held = torch.zeros(self.width, device=chunk.device)
-            self._vector += held.index_add_(0, drawn >> 1, signed).cpu()
+            sums = torch.zeros(self.width, device=chunk.device)
+            self._vector += sums.index_add_(0, drawn >> 1, signed).cpu()
 
 
 def declared(model: VisionLanguageModel, trained: Trained) -> list[tuple[str, nn.Parameter]]:
     """Return the parameters of parts, which alone take gradients from now on."""
-    held = model.parts()
-    for module in held.values():
+    parts = model.parts()
+    for module in parts.values():
         module.requires_grad_(requires_grad=False)
-    found: list[tuple[str, nn.Parameter]] = []
+    weights: list[tuple[str, nn.Parameter]] = []
     for part in trained.parts:
-        module = held["language_model" if part == LORA else part]
+        module = parts["language_model" if part == LORA else part]
         for name, weight in module.named_parameters():
             if (part != LORA or f".{ADAPTER}." in name) and weight.is_floating_point():
                 weight.requires_grad = True
-                found.append((f"{part}.{name}", weight))
-    if not found:
+                weights.append((f"{part}.{name}", weight))
+    if not weights:
         raise UserError(f"{', '.join(trained.parts)} have no weights that could train")
-    return found
+    return weights
 
 
 def asked_parts(model: VisionLanguageModel, asked: str) -> tuple[str, ...]:
@@ -170,7 +170,7 @@ def gradients(  # noqa: PLR0913  what a pass over minibatches is made of
     parameters = declared(model, trained)
     module = TrainingModule(model, None).eval()
     sketcher = Sketcher(parameters, size, seed)
-    found = []
+    sketches = []
     try:
         for pool, batches in pools:
             items = Items(pool, model, MAX_PIXELS)
@@ -185,11 +185,11 @@ def gradients(  # noqa: PLR0913  what a pass over minibatches is made of
                         f"the gradient is not finite, samples {names}", fix="--dtype float32"
                     )
                 far.advance()
-            found.append(np.stack(rows))
+            sketches.append(np.stack(rows))
             say(f"{pool.examples[0].task}: {len(rows)} minibatches")
     finally:
         sketcher.close()
-    return found, sketcher
+    return sketches, sketcher
 
 
 def _require_reached(trained: Trained, sketcher: Sketcher) -> None:

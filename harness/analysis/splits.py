@@ -186,8 +186,8 @@ def _validation(task: Task, limit: int | None) -> list[Sample] | None:
 
 
 def _dealt(text: str) -> float:
-    held = hashlib.blake2b(text.encode(), digest_size=8).digest()
-    return int.from_bytes(held, "big") / 2**64
+    digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64
 
 
 def _row(task: Task, sample: Sample) -> Row | None:
@@ -229,5 +229,5 @@ def targets(rows: Sequence[Row], kind: Kind) -> list[Json]:
 
 
 def _mean(points: Json) -> Json:
-    held = np.asarray(points, dtype=np.float64).mean(axis=0)
-    return [float(held[0]), float(held[1])]
+    mean = np.asarray(points, dtype=np.float64).mean(axis=0)
+    return [float(mean[0]), float(mean[1])]

@@ -93,8 +93,8 @@ class Tower:
         Raises:
             UserError: a layer or pooling that this encoder has not; lists those that it has.
         """
-        found: dict[str, Column] = {}
-        for layer, place in self._asked_layers(layers).items():
+        columns: dict[str, Column] = {}
+        for layer, layer_index in self._asked_layers(layers).items():
             for pooling in (one.strip() for one in poolings.split(",")):
                 if pooling not in POOLINGS:
                     raise unknown("pooling", pooling, POOLINGS)
@@ -103,16 +103,16 @@ class Tower:
                         f"the encoder {self.name} has no {pooling} pooling",
                         fix=f"--pooling {','.join(self.poolings)}",
                     )
-                if pooling != ATTENTION or place == len(self._blocks) - 1:
-                    found[f"{layer}/{pooling}"] = Column(place, pooling)
-        if not found:
+                if pooling != ATTENTION or layer_index == len(self._blocks) - 1:
+                    columns[f"{layer}/{pooling}"] = Column(layer_index, pooling)
+        if not columns:
             raise UserError("attention pooling reads the last layer alone", fix="--layers -1")
-        return found
+        return columns
 
     def _asked_layers(self, layers: str) -> dict[str, int]:
         if layers.strip() == "all":
-            return {str(place): place for place in self.layers}
-        found: dict[str, int] = {}
+            return {str(layer_index): layer_index for layer_index in self.layers}
+        layer_indices: dict[str, int] = {}
         for text in layers.split(","):
             try:
                 number = int(text)
@@ -120,16 +120,16 @@ class Tower:
                 raise UserError(
                     f"{text!r} is no layer", fix="--layers all, or numbers such as -1,-4"
                 ) from None
-            place = number + len(self._blocks) if number < 0 else number
-            if place not in self.layers:
+            layer_index = number + len(self._blocks) if number < 0 else number
+            if layer_index not in self.layers:
                 there = ", ".join(map(str, self.layers))
                 unused = " that it runs" if len(self.layers) < len(self._blocks) else ""
                 raise UserError(
                     f"the encoder {self.name} has no layer {number}{unused}",
                     fix=f"its layers: {there} (-1 is {len(self._blocks) - 1})",
                 )
-            found[text.strip()] = place
-        return found
+            layer_indices[text.strip()] = layer_index
+        return layer_indices
 
     def features(
         self, images: Sequence[LoadedImage], columns: Sequence[Column]
@@ -147,10 +147,10 @@ class Tower:
             by_column = {
                 column: vectors.mean(0, keepdim=True) for column, vectors in by_column.items()
             }
-        held = {column: vectors.float().cpu().numpy() for column, vectors in by_column.items()}
+        arrays = {column: vectors.float().cpu().numpy() for column, vectors in by_column.items()}
         return [
-            {column: vectors[place] for column, vectors in held.items()}
-            for place in range(len(images))
+            {column: vectors[row] for column, vectors in arrays.items()}
+            for row in range(len(images))
         ]
 
     def _pooled(self, column: Column, states: list[list[Tensor]], pooled: list[Tensor]) -> Tensor:
@@ -197,9 +197,9 @@ class Tower:
 def watching(modules: Sequence[nn.Module], hear: Callable[[int, object], object]) -> Iterator[None]:
     """Tell of every output of modules, with the module's place, while the context lasts."""
 
-    def hook(place: int) -> Callable[[nn.Module, object, object], None]:
+    def hook(index: int) -> Callable[[nn.Module, object, object], None]:
         def heard(_: nn.Module, __: object, output: object) -> None:
-            hear(place, output)
+            hear(index, output)
 
         return heard
 
@@ -247,9 +247,9 @@ def prefix_tokens(module: nn.Module) -> tuple[bool, int]:
 
 
 def _tensor(output: object) -> Tensor:
-    found = output[0] if isinstance(output, tuple) else output
-    assert isinstance(found, Tensor)
-    return found.detach()
+    tensor = output[0] if isinstance(output, tuple) else output
+    assert isinstance(tensor, Tensor)
+    return tensor.detach()
 
 
 def of_transformers(source: Checkpoint, runtime: Runtime) -> Tower:
@@ -273,12 +273,12 @@ def of_transformers(source: Checkpoint, runtime: Runtime) -> Tower:
     vision = getattr(model, "vision_model", model).to(device).eval()
 
     def run(images: Sequence[LoadedImage]) -> object:
-        shown: Mapping[str, Tensor] = processor(
+        batch: Mapping[str, Tensor] = processor(
             images=[image.pixels for image in images], return_tensors="pt"
         )
-        given = {name: value.to(device) for name, value in shown.items()}
-        given["pixel_values"] = given["pixel_values"].to(dtype)
-        return vision(**given)
+        on_device = {name: value.to(device) for name, value in batch.items()}
+        on_device["pixel_values"] = on_device["pixel_values"].to(dtype)
+        return vision(**on_device)
 
     return Tower(f"hf:{source.name}", vision, run)
 

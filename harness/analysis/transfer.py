@@ -93,8 +93,8 @@ def read_trained(
     trained: list[Trained] = []
     untrained: list[EvaluationRecord] = []
     problems: list[str] = []
-    for place in places:
-        records, left_out = read_evaluations(place, whole=False)
+    for folder in places:
+        records, left_out = read_evaluations(folder, whole=False)
         problems += [f"left out: {line}" for line in left_out]
         records, superseded = current(records)
         problems += filter(None, [superseded_note(len(superseded))])
@@ -103,8 +103,8 @@ def read_trained(
             if training is None:
                 untrained.append(record)
             else:
-                found = _trained(record, training)
-                trained += [found] if found is not None else []
+                evaluation = _trained(record, training)
+                trained += [evaluation] if evaluation is not None else []
     return trained, untrained, problems
 
 
@@ -137,8 +137,8 @@ def _base(record: EvaluationRecord, tower: str | None = None) -> str:
     """Return the model's identity as it was before training."""
     model: Any = record.raw["model"]
     identity = {key: value for key, value in model["identity"].items() if key != "checkpoint"}
-    given = {} if tower is None else {"tower": tower}
-    return fingerprint({"id": model["id"], "identity": identity, **given})
+    tower_identity = {} if tower is None else {"tower": tower}
+    return fingerprint({"id": model["id"], "identity": identity, **tower_identity})
 
 
 def changes(
@@ -149,7 +149,7 @@ def changes(
     joints = _by_seed(one for one in trained if one.recipe == JOINT)
     rows: list[dict[str, Json]] = []
     seeds: list[dict[str, Json]] = []
-    for (base, task, tasks, _), held in sorted(joints.items()):
+    for (base, task, tasks, _), joint_seeds in sorted(joints.items()):
         if task not in tasks:
             continue
         alone = [found for key, found in singles.items() if key[:3] == (base, task, (task,))]
@@ -157,12 +157,12 @@ def changes(
             continue
         if len(alone) > 1:
             raise _ambiguous([next(iter(found.values())) for found in alone])
-        shared = sorted(held.keys() & alone[0].keys())
-        compared = [_compared(alone[0][seed], held[seed]) for seed in shared]
+        shared = sorted(joint_seeds.keys() & alone[0].keys())
+        compared = [_compared(alone[0][seed], joint_seeds[seed]) for seed in shared]
         if not compared:
             continue
         seeds += compared
-        rows.append(_over_seeds(next(iter(held.values())), compared))
+        rows.append(_over_seeds(next(iter(joint_seeds.values())), compared))
     return rows, seeds
 
 
@@ -170,49 +170,54 @@ Key = tuple[str, str, tuple[str, ...], str]
 
 
 def _by_seed(trained: Iterable[Trained]) -> dict[Key, dict[int, Trained]]:
-    found: dict[Key, dict[int, Trained]] = {}
-    for one in trained:
+    groups: dict[Key, dict[int, Trained]] = {}
+    for evaluation in trained:
         # What is compared must have asked the same.
-        task = one.record.task
-        held = found.setdefault((one.base, task, one.tasks, one.mixture), {})
-        if one.seed in held and held[one.seed].record.directory != one.record.directory:
-            raise _ambiguous([held[one.seed], one])
-        held[one.seed] = one
-    return found
+        task = evaluation.record.task
+        by_seed = groups.setdefault(
+            (evaluation.base, task, evaluation.tasks, evaluation.mixture), {}
+        )
+        if (
+            evaluation.seed in by_seed
+            and by_seed[evaluation.seed].record.directory != evaluation.record.directory
+        ):
+            raise _ambiguous([by_seed[evaluation.seed], evaluation])
+        by_seed[evaluation.seed] = evaluation
+    return groups
 
 
-def _ambiguous(several: Sequence[Trained]) -> UserError:
-    one = several[0]
+def _ambiguous(evaluations: Sequence[Trained]) -> UserError:
+    first = evaluations[0]
     return UserError(
-        f"several {one.recipe} trainings of {one.model} on {'+'.join(one.tasks)} were evaluated "
-        f"on {one.record.task}, seed {one.seed}: {_unlike(one, several[1])}",
-        where=", ".join(str(held.record.directory) for held in several),
+        f"several {first.recipe} trainings of {first.model} on {'+'.join(first.tasks)} were "
+        f"evaluated on {first.record.task}, seed {first.seed}: {_unlike(first, evaluations[1])}",
+        where=", ".join(str(held.record.directory) for held in evaluations),
         fix="name the folders or manifests of the runs to compare",
     )
 
 
-def _unlike(one: Trained, other: Trained) -> str:
+def _unlike(first: Trained, second: Trained) -> str:
     """Say in what two trainings differ, or that the evaluations do."""
-    left, right = (dict(_leaves("", dict(held.training))) for held in (one, other))
+    left, right = (dict(_leaves("", dict(held.training))) for held in (first, second))
     keys = sorted((left.keys() | right.keys()) - {"fingerprint", "seed"})
-    found = [
+    differences = [
         f"{key} {left.get(key, 'none')} and {right.get(key, 'none')}"
         for key in keys
         if left.get(key) != right.get(key)
     ]
-    if found:
-        return "they differ in " + ", ".join(found)
+    if differences:
+        return "they differ in " + ", ".join(differences)
     if left.get("fingerprint") == right.get("fingerprint"):
         return "one training, asked twice"
     return "their records do not say how they differ"
 
 
-def _leaves(name: str, held: Json) -> Iterator[tuple[str, str]]:
-    if isinstance(held, Mapping):
-        for key, value in held.items():
+def _leaves(name: str, tree: Json) -> Iterator[tuple[str, str]]:
+    if isinstance(tree, Mapping):
+        for key, value in tree.items():
             yield from _leaves(f"{name}.{key}" if name else str(key), value)
     else:
-        yield name, json.dumps(held)
+        yield name, json.dumps(tree)
 
 
 def _compared(single: Trained, joint: Trained) -> dict[str, Json]:
@@ -290,8 +295,8 @@ def _over_seeds(joint: Trained, seeds: Sequence[Mapping[str, Json]]) -> dict[str
 
 
 def _mean(values: Sequence[Json]) -> float | None:
-    known = [float(value) for value in values if isinstance(value, int | float)]
-    return math.fsum(known) / len(known) if known else None
+    numbers = [float(value) for value in values if isinstance(value, int | float)]
+    return math.fsum(numbers) / len(numbers) if numbers else None
 
 
 def pairwise(
@@ -302,19 +307,23 @@ def pairwise(
     ``relative`` is the change against the model trained on j itself, mean over shared seeds;
     ``untrained`` is the model's value on j before any training.
     """
-    singles = _by_seed(one for one in trained if one.recipe == SINGLE)
+    singles = _by_seed(evaluation for evaluation in trained if evaluation.recipe == SINGLE)
     if all(task == tasks[0] for _, task, tasks, _ in singles):
         return []
-    before = {(_base(one), one.task_fingerprint): one.main.value for one in untrained}
+    before = {
+        (_base(evaluation), evaluation.task_fingerprint): evaluation.main.value
+        for evaluation in untrained
+    }
     rows: list[dict[str, Json]] = []
-    for (base, task, (source,), mixture), held in sorted(singles.items()):
-        own = singles.get((base, task, (task,), mixture), {})
+    for (base, task, (source,), mixture), by_seed in sorted(singles.items()):
+        own_seeds = singles.get((base, task, (task,), mixture), {})
         shared = [
-            relative(own[seed].value, one.value, one.record.main.direction)
-            for seed, one in held.items()
-            if seed in own and own[seed].record.task_fingerprint == one.record.task_fingerprint
+            relative(own_seeds[seed].value, evaluation.value, evaluation.record.main.direction)
+            for seed, evaluation in by_seed.items()
+            if seed in own_seeds
+            and own_seeds[seed].record.task_fingerprint == evaluation.record.task_fingerprint
         ]
-        some = next(iter(held.values()))
+        some = next(iter(by_seed.values()))
         values = [value for value in shared if value is not None]
         low, high = change_over_seeds(values, some.record.main)
         rows.append(
@@ -324,11 +333,11 @@ def pairwise(
                 "tested": task,
                 "metric": some.record.main.column,
                 "scale": some.record.main.scale,
-                "value": _mean([one.value for one in held.values()]),
+                "value": _mean([evaluation.value for evaluation in by_seed.values()]),
                 "relative": _mean(values),
                 "low": low,
                 "high": high,
-                "seeds": len(held),
+                "seeds": len(by_seed),
                 "untrained": before.get((base, some.record.task_fingerprint)),
             }
         )

@@ -56,14 +56,14 @@ class Gain(SeedMean[SeedGain]):
     metric: str
 
 
-def gains_of(study: Study, held: Held, columns: Sequence[Column]) -> list[Gain]:
+def gains_of(study: Study, evaluations: Held, columns: Sequence[Column]) -> list[Gain]:
     """Return the gain in each of these columns, of each model, pair of rows and kind of data."""
-    parts = parts_of(study, [record for _, record in held])
+    parts = parts_of(study, [record for _, record in evaluations])
     columns = compared_columns(columns)
-    found = []
+    gains = []
     for model in study.models:
-        for asked in study.compare:
-            for data, pairs in _pairs(study, model, asked, held):
+        for comparison in study.compare:
+            for data, pairs in _pairs(study, model, comparison, evaluations):
                 for part in dict.fromkeys(parts[_name(one)] for one, _ in pairs.values()):
                     here = {
                         place: pair
@@ -71,11 +71,11 @@ def gains_of(study: Study, held: Held, columns: Sequence[Column]) -> list[Gain]:
                         if parts[_name(pair[0])] == part
                     }
                     by_metric = _gains(here, columns)
-                    found += [
-                        _gain((model.label, asked, data, part), column, seeds, here)
+                    gains += [
+                        _gain((model.label, comparison, data, part), column, seeds, here)
                         for column, seeds in by_metric
                     ]
-    return found
+    return gains
 
 
 def compared_columns(columns: Sequence[Column]) -> tuple[Column, ...]:
@@ -85,16 +85,16 @@ def compared_columns(columns: Sequence[Column]) -> tuple[Column, ...]:
 
 def parts_of(study: Study, records: Sequence[EvaluationRecord]) -> dict[str, str]:
     """Return the options that tell an evaluation's task from itself, by fingerprint."""
-    asked: dict[str, dict[str, set[str]]] = {}
+    values_of: dict[str, dict[str, set[str]]] = {}
     for task in study.tasks:
         for name, value in task.options.items():
-            asked.setdefault(task.task, {}).setdefault(name, set()).add(str(value))
-    found = {}
+            values_of.setdefault(task.task, {}).setdefault(name, set()).add(str(value))
+    parts = {}
     for record in records:
-        names = [name for name, held in asked.get(record.task, {}).items() if len(held) > 1]
-        said = [f"{name} = {record.task_options[name]}" for name in names]
-        found[_name(record)] = ", ".join(said)
-    return found
+        names = [name for name, held in values_of.get(record.task, {}).items() if len(held) > 1]
+        settings = [f"{name} = {record.task_options[name]}" for name in names]
+        parts[_name(record)] = ", ".join(settings)
+    return parts
 
 
 def _name(record: EvaluationRecord) -> str:
@@ -105,15 +105,15 @@ Places = dict[tuple[int, str, str], Pair]
 
 
 def _pairs(
-    study: Study, model: StudyModel, asked: Comparison, held: Held
+    study: Study, model: StudyModel, comparison: Comparison, evaluations: Held
 ) -> Iterator[tuple[str, Places]]:
     """Yield, for each kind of data, pairs (against, row) by seed and task."""
     of: dict[str, dict[tuple[str, int | None], list[EvaluationRecord]]] = {}
-    for trial, record in held:
-        if trial.model == model and trial.recipe.label in {asked.row, asked.against}:
+    for trial, record in evaluations:
+        if trial.model == model and trial.recipe.label in {comparison.row, comparison.against}:
             key = "" if trial.data is None else trial.data.label, trial.seed
             of.setdefault(trial.recipe.label, {}).setdefault(key, []).append(record)
-    rows, others = of.get(asked.row, {}), of.get(asked.against, {})
+    rows, others = of.get(comparison.row, {}), of.get(comparison.against, {})
     for data in dict.fromkeys(data for data, _ in rows):
         places: Places = {}
         for seed in study.seeds:
@@ -130,15 +130,15 @@ def _pairs(
 def _gains(
     pairs: Places, columns: Sequence[Column]
 ) -> Iterator[tuple[Column, tuple[SeedGain, ...]]]:
-    found: dict[int, list[SeedGain]] = {}
+    by_column: dict[int, list[SeedGain]] = {}
     for (seed, _, _), (before, after) in pairs.items():
         differences = compare(before, after).metrics
-        for place, column in enumerate(columns):
+        for index, column in enumerate(columns):
             if column.task == after.task:
                 gain = _seed_gain(seed, column, before, after, differences)
-                found.setdefault(place, []).append(gain)
-    for place, seeds in sorted(found.items()):
-        yield columns[place], tuple(seeds)
+                by_column.setdefault(index, []).append(gain)
+    for index, seeds in sorted(by_column.items()):
+        yield columns[index], tuple(seeds)
 
 
 def _seed_gain(
@@ -149,12 +149,12 @@ def _seed_gain(
     differences: Sequence[Difference],
 ) -> SeedGain:
     values = _value(before, column), _value(after, column)
-    one, other = values
-    if one is None or other is None:
-        return SeedGain(seed, one, other, None, None, None)
-    gain = column.badness(one) - column.badness(other)
-    low, high = _over_samples(column, one, other, differences)
-    return SeedGain(seed, one, other, gain, low, high)
+    against, row = values
+    if against is None or row is None:
+        return SeedGain(seed, against, row, None, None, None)
+    gain = column.badness(against) - column.badness(row)
+    low, high = _over_samples(column, against, row, differences)
+    return SeedGain(seed, against, row, gain, low, high)
 
 
 def _value(record: EvaluationRecord, column: Column) -> float | None:
@@ -219,16 +219,16 @@ def _possible(record: EvaluationRecord, column: Column) -> Range:
 def gain_table(study: Study, gains: Sequence[Gain], columns: Sequence[Column]) -> Table:
     """Return the gains: a row with each kind of interval for each model, pair and kind of data."""
     columns = compared_columns(columns)
-    shown = tuple(_shown(column) for column in columns)
+    shown_columns = tuple(_shown(column) for column in columns)
     sections = []
     for part in dict.fromkeys(one.part for one in gains):
-        here = [one for one in gains if one.part == part]
+        section_gains = [one for one in gains if one.part == part]
         rows = []
-        keys = dict.fromkeys((one.model, one.row, one.against, one.data) for one in here)
+        keys = dict.fromkeys((one.model, one.row, one.against, one.data) for one in section_gains)
         for model, row, against, data in keys:
             of = [
                 one
-                for one in here
+                for one in section_gains
                 if (one.model, one.row, one.against, one.data) == (model, row, against, data)
             ]
             trained = f" ({data})" if len(study.data) > 1 and data else ""
@@ -250,7 +250,7 @@ def gain_table(study: Study, gains: Sequence[Gain], columns: Sequence[Column]) -
     if marks:
         notes.append(f"Marks of the evaluations: {', '.join(marks)}.")
     return Table(
-        shown,
+        shown_columns,
         tuple(sections),
         tuple(notes),
         title=f"{study.title}: gain, seed by seed",

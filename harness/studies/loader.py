@@ -99,96 +99,102 @@ class _Reader:
         self._check(study)
         return study
 
-    def _model(self, at: int, held: Mapping[str, Any]) -> StudyModel:
-        name, path = held["model"], ("models", at, "model")
+    def _model(self, at: int, entry: Mapping[str, Any]) -> StudyModel:
+        name, path = entry["model"], ("models", at, "model")
         descriptor = self._find("model", name, plugins().models(), path)
-        given = dict(held.get("options", {}))
-        preset = given.pop("preset", None)
+        options = dict(entry.get("options", {}))
+        preset = options.pop("preset", None)
         if preset is not None and str(preset) not in descriptor.presets:
             where = self._document.where(("models", at, "options", "preset"))
             raise unknown(f"preset of model {name!r}", str(preset), descriptor.presets, where=where)
-        self._options(descriptor, given, f"model {name!r}", ("models", at, "options"))
+        self._options(descriptor, options, f"model {name!r}", ("models", at, "options"))
         return StudyModel(
-            name, held.get("label", name), held.get("options", {}), held.get("training", {})
+            name, entry.get("label", name), entry.get("options", {}), entry.get("training", {})
         )
 
-    def _data(self, at: int, held: Mapping[str, Any]) -> StudyData:
+    def _data(self, at: int, entry: Mapping[str, Any]) -> StudyData:
         tasks: dict[str, None] = {}
-        for place, name in enumerate(held["tasks"]):
-            tasks.update(dict.fromkeys(self._expanded(name, ("data", at, "tasks", place))))
-        for name in held.get("options", {}):
+        for index, name in enumerate(entry["tasks"]):
+            tasks.update(dict.fromkeys(self._expanded(name, ("data", at, "tasks", index))))
+        for name in entry.get("options", {}):
             task = name.partition(".")[0]
             if task not in tasks:
                 where = self._document.where(("data", at, "options", name), "key")
                 raise unknown("task of this data", task, tasks, where=where)
-        given = task_options(held.get("options", {}), list(tasks))
+        given = task_options(entry.get("options", {}), list(tasks))
         for name, options in given.items():
             self._placed(partial(self._catalog.task, name, options), ("data", at, "options"))
-        if form := held.get("form"):
+        if form := entry.get("form"):
             for name in tasks:
                 forms = (*self._catalog.task(name).training, OWN)
                 if form not in forms:
                     where = self._document.where(("data", at, "form"))
                     raise unknown(f"form of {name!r}", form, forms, where=where)
-        return StudyData(held["label"], tuple(tasks), held.get("options", {}), form)
+        return StudyData(entry["label"], tuple(tasks), entry.get("options", {}), form)
 
-    def _recipe(self, at: int, held: Mapping[str, Any], data: tuple[StudyData, ...]) -> StudyRecipe:
+    def _recipe(
+        self, at: int, entry: Mapping[str, Any], data: tuple[StudyData, ...]
+    ) -> StudyRecipe:
         path: Path_ = ("recipes", at)
         labels = [one.label for one in data]
-        if "recipe" in held:
-            name = held["recipe"]
+        if "recipe" in entry:
+            name = entry["recipe"]
             descriptor = self._find("recipe", name, plugins().recipes(), (*path, "recipe"))
             owner = f"recipe {name!r}"
-            self._options(descriptor, held.get("options", {}), owner, (*path, "options"))
+            self._options(descriptor, entry.get("options", {}), owner, (*path, "options"))
             if not data:
                 raise UserError(
                     "a recipe trains, and the study has no data", where=self._document.where(path)
                 )
         else:
             for key in ("options", "data", "tasks"):
-                if key in held:
+                if key in entry:
                     where = self._document.where((*path, key), "key")
                     raise UserError(f"{key!r} is of a recipe, and there is none", where=where)
-        if "method" in held:
-            name = held["method"]
-            known = plugins().answer_methods()
-            method = self._find("answer method", name, known, (*path, "method"))
-            given = held.get("method_options", {})
-            self._options(method, given, f"answer method {name!r}", (*path, "method_options"))
-        for place, label in enumerate(held.get("data", ())):
+        if "method" in entry:
+            name = entry["method"]
+            methods = plugins().answer_methods()
+            method = self._find("answer method", name, methods, (*path, "method"))
+            method_options = entry.get("method_options", {})
+            self._options(
+                method, method_options, f"answer method {name!r}", (*path, "method_options")
+            )
+        for index, label in enumerate(entry.get("data", ())):
             if label not in labels:
-                where = self._document.where((*path, "data", place))
+                where = self._document.where((*path, "data", index))
                 raise unknown("label of data", label, labels, where=where)
         return StudyRecipe(
-            label=held["label"],
-            recipe=held.get("recipe", ""),
-            options=held.get("options", {}),
-            method=held.get("method", ""),
-            method_options=held.get("method_options", {}),
-            data=tuple(held.get("data", labels)) if "recipe" in held else (),
-            tasks=held.get("tasks", "all"),
+            label=entry["label"],
+            recipe=entry.get("recipe", ""),
+            options=entry.get("options", {}),
+            method=entry.get("method", ""),
+            method_options=entry.get("method_options", {}),
+            data=tuple(entry.get("data", labels)) if "recipe" in entry else (),
+            tasks=entry.get("tasks", "all"),
         )
 
-    def _tasks(self, at: int, held: Mapping[str, Any]) -> Iterator[StudyTask]:
-        options = held.get("options", {})
-        for name in self._expanded(held["task"], ("tasks", at, "task")):
+    def _tasks(self, at: int, entry: Mapping[str, Any]) -> Iterator[StudyTask]:
+        options = entry.get("options", {})
+        for name in self._expanded(entry["task"], ("tasks", at, "task")):
             if options:  # a spec is read when the study is planned; its options belong to this file
                 self._placed(partial(self._catalog.task, name, options), ("tasks", at))
             yield StudyTask(name, options)
 
     def _expanded(self, name: str, path: Path_) -> list[str]:
-        known = {**self._catalog.entries, **self._catalog.group_entries}
-        if name not in known and name not in self._catalog.broken:
-            raise missing("task or group", name, known, where=self._document.where(path))
+        entries = {**self._catalog.entries, **self._catalog.group_entries}
+        if name not in entries and name not in self._catalog.broken:
+            raise missing("task or group", name, entries, where=self._document.where(path))
         return self._catalog.expand([name])
 
-    def _find(self, kind: str, name: str, known: Mapping[str, Any], path: Path_) -> Any:
-        if name not in known:
-            raise missing(kind, name, known, where=self._document.where(path))
-        return known[name]
+    def _find(self, kind: str, name: str, installed: Mapping[str, Any], path: Path_) -> Any:
+        if name not in installed:
+            raise missing(kind, name, installed, where=self._document.where(path))
+        return installed[name]
 
-    def _options(self, descriptor: Any, given: Mapping[str, Any], owner: str, path: Path_) -> None:
-        self._placed(lambda: parse_options(descriptor.options, given, owner=owner), path)
+    def _options(
+        self, descriptor: Any, options: Mapping[str, Any], owner: str, path: Path_
+    ) -> None:
+        self._placed(lambda: parse_options(descriptor.options, options, owner=owner), path)
 
     def _placed(self, check: Callable[[], object], path: Path_) -> None:
         """Let what is wrong be said at its place in the file."""

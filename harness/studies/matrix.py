@@ -94,9 +94,9 @@ def _notes(study: Study, plans: Sequence[TrialPlan]) -> Iterator[str]:
         failing = any(plan.problem for plan in plans)
         yield "nothing that can be computed" if failing else "nothing left to compute"
         return
-    known = [plan.seconds for plan in missing if plan.seconds is not None]
-    times = [_clock(sum(known))] if known else []
-    if unknown := len(missing) - len(known):
+    estimates = [plan.seconds for plan in missing if plan.seconds is not None]
+    times = [_clock(sum(estimates))] if estimates else []
+    if unknown := len(missing) - len(estimates):
         times.append(f"{unknown} not known until one of the same model is done")
     yield f"{len(missing)} of {len(plans)} trials left: {'; '.join(times)}"
     if study.transfer is not None:

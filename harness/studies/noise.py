@@ -60,8 +60,8 @@ class SeedMean(Generic[One]):
         **about: Any,
     ) -> Self:
         """Return the mean of each seed's value; ``about`` are the subclass' own fields."""
-        known = [value for value in values if value is not None]
-        spread = over_seeds(known) if len(known) == len(values) else None
+        present = [value for value in values if value is not None]
+        spread = over_seeds(present) if len(present) == len(values) else None
         return cls(
             seeds=seeds,
             value=mean(values),
@@ -79,35 +79,35 @@ class SeedMean(Generic[One]):
         return asdict(self)
 
 
-def noisy_cell(one: SeedMean[Any] | None, kind: str, scale: float) -> Cell | None:
+def noisy_cell(seed_mean: SeedMean[Any] | None, kind: str, scale: float) -> Cell | None:
     """Return the cell of a mean with one kind of interval; ``None`` where there is no mean."""
-    if one is None:
+    if seed_mean is None:
         return None
-    low, high = one.low, one.high
+    low, high = seed_mean.low, seed_mean.high
     warning = NO_WIDTH if low is not None and high is not None and no_width(low, high) else ""
     if kind == SEEDS:
-        held = one.over_seeds
-        low, high = (None, None) if held is None else (held.low, held.high)
-        warning = "" if held is None else held.warning
+        interval = seed_mean.over_seeds
+        low, high = (None, None) if interval is None else (interval.low, interval.high)
+        warning = "" if interval is None else interval.warning
     return Cell(
-        value=None if one.value is None else scale * one.value,
+        value=None if seed_mean.value is None else scale * seed_mean.value,
         low=None if low is None else scale * low,
         high=None if high is None else scale * high,
         level=0.95 if low is not None else None,
-        n=one.n,
-        clusters=one.clusters,
+        n=seed_mean.n,
+        clusters=seed_mean.clusters,
         unparsed=0.0,
         refusals=0.0,
         errors=0,
-        marks=one.marks,
+        marks=seed_mean.marks,
         shown=(),
         evaluation="",
-        seeds=len(one.seeds),
+        seeds=len(seed_mean.seeds),
         warning=warning,
     )
 
 
 def mean(values: Sequence[float | None]) -> float | None:
     """Return the mean; ``None`` where one is missing: a mean of some seeds is another number."""
-    known = [value for value in values if value is not None]
-    return math.fsum(known) / len(known) if values and len(known) == len(values) else None
+    present = [value for value in values if value is not None]
+    return math.fsum(present) / len(present) if values and len(present) == len(values) else None

@@ -76,9 +76,9 @@ def write_page(study: Study, result: StudyResult, path: Path) -> list[Path]:
     trained = [one for one in result.outcomes if _record(one)]
     if trained:
         parts += ["## Trainings", _trainings(trained)]
-    shown = path.name if path.is_absolute() else path.as_posix()
+    page_path = path.name if path.is_absolute() else path.as_posix()
     words = [*(f"{name}={value}" for name, value in study.environment.items()), "harness study"]
-    parts += ["## Made by", f"```console\n{' '.join(words)} {study.id} --page {shown}\n```"]
+    parts += ["## Made by", f"```console\n{' '.join(words)} {study.id} --page {page_path}\n```"]
     parts.append(f"```yaml\n{study.text.strip()}\n```")
     numbers = json.dumps(_numbers(study, result), indent=1, sort_keys=True, ensure_ascii=False)
     write_whole(files[1], [numbers.encode() + b"\n"])
@@ -98,13 +98,13 @@ def _figure(tables: Sequence[Table], path: Path) -> Path | None:
 
     if not is_installed("matplotlib"):
         return None
-    shown = _changes(tables)
-    if shown is None:
+    changes = _changes(tables)
+    if changes is None:
         return None
     from harness.figures.draw import forest
 
-    panels = [replace(panel, line=0.0) for panel in forest_of_table(shown)]
-    note = f"{shown.title}; {SEEDS}, 95 %"
+    panels = [replace(panel, line=0.0) for panel in forest_of_table(changes)]
+    note = f"{changes.title}; {SEEDS}, 95 %"
     write_whole(path, [figure_bytes(forest, panels, ".svg", note=note)])
     return path
 
@@ -129,18 +129,18 @@ def _changes(tables: Sequence[Table]) -> Table | None:
 def _trainings(outcomes: Sequence[Outcome]) -> str:
     lines = ["| trial | samples | steps | loss | of each epoch | seconds |"]
     lines.append("| :-- | --: | --: | --: | :-- | --: |")
-    for one in outcomes:
-        held = _record(one)
-        epochs = held["epochs"]
-        said = (", ".join([*chosen(epoch), *measuring(epoch)]) for epoch in epochs)
+    for outcome in outcomes:
+        record = _record(outcome)
+        epochs = record["epochs"]
+        figures = (", ".join([*chosen(epoch), *measuring(epoch)]) for epoch in epochs)
         loss = epochs[-1].get("loss") if epochs else None
         cells = [
-            escape_markdown(one.trial.name),
-            f"{sum(one.plan.samples.values()):,}",
+            escape_markdown(outcome.trial.name),
+            f"{sum(outcome.plan.samples.values()):,}",
             f"{sum(epoch['steps'] for epoch in epochs):,}",
             f"{loss:.4f}" if isinstance(loss, float) else "--",
-            escape_markdown("; ".join(filter(None, said))) or "--",
-            f"{held['seconds']:.0f}",
+            escape_markdown("; ".join(filter(None, figures))) or "--",
+            f"{record['seconds']:.0f}",
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

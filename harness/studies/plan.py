@@ -92,9 +92,10 @@ def teaching(study: Study, trial: Trial) -> dict[str, Any]:
     """
     assert trial.data is not None
     assert trial.seed is not None
-    held = {**study.training, **trial.model.training}
+    given_settings = {**study.training, **trial.model.training}
     settings = TrainingSettings(
-        seed=trial.seed, **{name: value for name, value in held.items() if name not in _APART}
+        seed=trial.seed,
+        **{name: value for name, value in given_settings.items() if name not in _APART},
     )
     if settings.batch % min(settings.micro_batch, settings.batch):
         raise UserError(
@@ -107,7 +108,7 @@ def teaching(study: Study, trial: Trial) -> dict[str, Any]:
         "profile": study.profile,
         "settings": settings,
         "form": trial.data.form,
-        **{name: held[name] for name in _APART if name in held},
+        **{name: given_settings[name] for name in _APART if name in given_settings},
     }
 
 
@@ -206,10 +207,10 @@ class Planner:
 
     def training(self, trial: Trial) -> tuple[TrainingSettings, TrainingPlan]:
         """Return a trial's settings and its training's plan, as long as the study declares."""
-        asked = teaching(self._study, trial)
+        arguments = teaching(self._study, trial)
         assert trial.data is not None
         planned = harness.plan_training(
-            trial.model.model, trial.recipe.recipe, trial.data.tasks, **asked
+            trial.model.model, trial.recipe.recipe, trial.data.tasks, **arguments
         )
         settings = planned.settings
         transfer = self._study.transfer
@@ -224,7 +225,7 @@ class Planner:
             trial.model.model,
             trial.recipe.recipe,
             trial.data.tasks,
-            **{**asked, "settings": settings},
+            **{**arguments, "settings": settings},
         )
         return settings, planned
 
@@ -247,16 +248,16 @@ class Planner:
         key = trial.model.label, method, repr(trial.tasks)
         if checkpoint is None and key in self._plain:
             return self._plain[key]
-        found: list[Planned] = []
+        evaluations: list[Planned] = []
         for tasks in rounds(trial.tasks):
-            asked = asking(self._study, trial, tasks, self._results)
+            arguments = asking(self._study, trial, tasks, self._results)
             if checkpoint is not None:
-                asked["checkpoint"] = checkpoint
+                arguments["checkpoint"] = checkpoint
             names = [task.task for task in tasks]
-            found += harness.plan(trial.model.model, names, **asked).evaluations
+            evaluations += harness.plan(trial.model.model, names, **arguments).evaluations
         if checkpoint is None:
-            self._plain[key] = found
-        return found
+            self._plain[key] = evaluations
+        return evaluations
 
 
 def _as_long(settings: TrainingSettings, steps: int, joint: int) -> TrainingSettings:
@@ -268,24 +269,24 @@ def _folder_name(trial: Trial, fingerprint: str) -> str:
     return f"{trial.model.model}-{trial.recipe.recipe}-seed{trial.seed}-{fingerprint[:12]}"
 
 
-def _left(one: Planned) -> float | None:
-    return one.seconds
+def _left(planned: Planned) -> float | None:
+    return planned.seconds
 
 
-def _fresh(one: Planned) -> float | None:
+def _fresh(planned: Planned) -> float | None:
     """Return how long an evaluation takes from its beginning, whatever of another is done."""
-    speed = one.speed
-    if one.state == "done":
+    speed = planned.speed
+    if planned.state == "done":
         try:
-            speed = read_object(one.job.directory / "timings.json")[_SPEED]
+            speed = read_object(planned.job.directory / "timings.json")[_SPEED]
         except (UserError, KeyError):
             speed = None
-    return one.job.plan.samples / speed if speed else None
+    return planned.job.plan.samples / speed if speed else None
 
 
 def _sum(parts: Sequence[float | None]) -> float | None:
-    known = [part for part in parts if part is not None]
-    return sum(known) if len(known) == len(parts) else None
+    present = [part for part in parts if part is not None]
+    return sum(present) if len(present) == len(parts) else None
 
 
 def _pace(root: Path, model: str) -> float | None:
@@ -293,9 +294,9 @@ def _pace(root: Path, model: str) -> float | None:
     records = sorted(root.glob(f"{model}-*/{RECORD}"), key=lambda path: path.stat().st_mtime)
     for path in reversed(records):
         try:
-            held = read_object(path)
-            steps = sum(epoch["steps"] for epoch in held["epochs"])
-            return float(held["seconds"]) / steps if steps else None
+            record = read_object(path)
+            steps = sum(epoch["steps"] for epoch in record["epochs"])
+            return float(record["seconds"]) / steps if steps else None
         except (UserError, ValueError, KeyError, TypeError):
             continue
     return None

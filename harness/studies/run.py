@@ -105,16 +105,16 @@ def run_study(
 
 
 def _refuse_other(study: Study, out: Path) -> None:
-    held = {path.name for path in out.iterdir()} - {".lock"} if out.is_dir() else set()
-    if not held:
+    names = {path.name for path in out.iterdir()} - {".lock"} if out.is_dir() else set()
+    if not names:
         return
     try:
         name = read_object(out / RECORD)["study"]
     except (UserError, KeyError):
         name = None
     if name != study.id:
-        what = "is not a study's" if name is None else f"holds the study {name!r}"
-        raise UserError(f"the folder {what}", where=out, fix="--out with another folder")
+        problem = "is not a study's" if name is None else f"holds the study {name!r}"
+        raise UserError(f"the folder {problem}", where=out, fix="--out with another folder")
 
 
 def run_trial(
@@ -129,13 +129,13 @@ def run_trial(
     try:
         _train(study, plan, watcher)
         for tasks in rounds(plan.trial.tasks):
-            asked = asking(study, plan.trial, tasks, results)
+            arguments = asking(study, plan.trial, tasks, results)
             if plan.folder is not None:
-                asked["checkpoint"] = plan.folder
+                arguments["checkpoint"] = plan.folder
             names = [task.task for task in tasks]
-            found = harness.run(plan.trial.model.model, names, reporter=watcher, **asked)
-            outcome.records += found.records
-            outcome.failed += found.failed
+            result = harness.run(plan.trial.model.model, names, reporter=watcher, **arguments)
+            outcome.records += result.records
+            outcome.failed += result.failed
     except Exception as error:  # noqa: BLE001  a plugin's fault costs its own trial only
         outcome.failed.append(said(error))
     outcome.seconds = round(time.monotonic() - started, 1)
@@ -147,9 +147,11 @@ def _train(study: Study, plan: TrialPlan, watcher: StudyWatcher) -> None:
     if trial.data is None or plan.training == "sealed":
         return
     assert plan.folder is not None
-    asked = {**teaching(study, trial), "settings": plan.settings, "watcher": watcher}
+    arguments = {**teaching(study, trial), "settings": plan.settings, "watcher": watcher}
     plan.folder.parent.mkdir(parents=True, exist_ok=True)
-    harness.train(trial.model.model, trial.recipe.recipe, trial.data.tasks, plan.folder, **asked)
+    harness.train(
+        trial.model.model, trial.recipe.recipe, trial.data.tasks, plan.folder, **arguments
+    )
 
 
 def _written(study: Study, outcomes: Sequence[Outcome], out: Path) -> StudyResult:
@@ -161,15 +163,15 @@ def _written(study: Study, outcomes: Sequence[Outcome], out: Path) -> StudyResul
         tables.append(table)
         files.extend(write_tables(table, out, stem))
 
-    def write_seeds(found: Sequence[Gain] | Sequence[Transfer], stem: str) -> None:
+    def write_seeds(means: Sequence[Gain] | Sequence[Transfer], stem: str) -> None:
         files.append(out / f"{stem}_seeds.json")
-        write_json(files[-1], [one.as_json() for one in found])
+        write_json(files[-1], [one.as_json() for one in means])
 
-    held = [(one.trial, record) for one in outcomes for record in one.records]
-    if held:
-        write(study_table(study, held, failed), "table")
+    evaluations = [(one.trial, record) for one in outcomes for record in one.records]
+    if evaluations:
+        write(study_table(study, evaluations, failed), "table")
         columns = tables[0].columns
-        if gains := gains_of(study, held, columns):
+        if gains := gains_of(study, evaluations, columns):
             write(gain_table(study, gains, columns), "compare")
             write_seeds(gains, "compare")
     if transfers := transfers_of(study, [(one.plan, one.records) for one in outcomes]):

@@ -130,12 +130,12 @@ class Trial:
 
 def trials_of(study: Study) -> list[Trial]:
     """Return the whole matrix, in the order of the table."""
-    found = []
+    trials = []
     for model in study.models:
         for recipe in study.recipes:
             bare = f"{model.label} + {recipe.label}" if _changes(recipe) else model.label
             if not recipe.recipe:
-                found.append(Trial(model, recipe, None, None, study.tasks, bare))
+                trials.append(Trial(model, recipe, None, None, study.tasks, bare))
                 continue
             used = [data for data in study.data if data.label in recipe.data]
             for data in used:
@@ -144,8 +144,8 @@ def trials_of(study: Study) -> list[Trial]:
                     tasks = tuple(task for task in tasks if task.task in data.tasks)
                 apart = len(used) > 1 and recipe.tasks == "all"
                 row = f"{bare} ({data.label})" if apart else bare
-                found += [Trial(model, recipe, data, seed, tasks, row) for seed in study.seeds]
-    return found
+                trials += [Trial(model, recipe, data, seed, tasks, row) for seed in study.seeds]
+    return trials
 
 
 def _changes(recipe: StudyRecipe) -> bool:

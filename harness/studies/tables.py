@@ -21,21 +21,21 @@ FORMATS = ("markdown", "csv", "json", "latex")
 
 
 def study_table(
-    study: Study, held: Sequence[tuple[Trial, EvaluationRecord]], failed: Sequence[str]
+    study: Study, evaluations: Sequence[tuple[Trial, EvaluationRecord]], failed: Sequence[str]
 ) -> Table:
     """Return the table of what is there; what is not stands in its notes.
 
     Args:
         study: Says columns, rows and their order.
-        held: Every finished evaluation with its trial.
+        evaluations: Every finished evaluation with its trial.
         failed: What could not be had.
     """
-    layout = _layout(study, held)
+    layout = _layout(study, evaluations)
     ways = TableOptions(
         duplicates="mean", looks=replace(layout.looks, label=study.id), seed_interval=over_seeds
     )
-    table = build_table([record for _, record in held], layout=layout, ways=ways)
-    table = replace(table, sections=tuple(_titled(study, table, held)))
+    table = build_table([record for _, record in evaluations], layout=layout, ways=ways)
+    table = replace(table, sections=tuple(_titled(study, table, evaluations)))
     if not study.compare:  # gains are of one choice of options, so they need each column
         table = _merged(table)
     notes = [*table.notes, *_rows_said(study), *([study.note] if study.note else [])]
@@ -44,38 +44,38 @@ def study_table(
 
 
 def _titled(
-    study: Study, table: Table, held: Sequence[tuple[Trial, EvaluationRecord]]
+    study: Study, table: Table, evaluations: Sequence[tuple[Trial, EvaluationRecord]]
 ) -> Iterator[Section]:
     """Yield sections named by the options that tell a task from itself, where those part them."""
-    parts = parts_of(study, [record for _, record in held])
+    parts = parts_of(study, [record for _, record in evaluations])
     better = compared_columns(table.columns)
     for section in table.sections:
         cells = [cell for row in section.rows for cell in row.cells if cell is not None]
         names = {name for cell in cells for name in cell.evaluation.split(",")}
-        said = dict.fromkeys(parts[name] for name in names if parts.get(name))
+        titles = dict.fromkeys(parts[name] for name in names if parts.get(name))
         rows = tuple(_unranked(row, table.columns, better) for row in section.rows)
-        yield replace(section, title="; ".join(sorted(said)) or section.title, rows=rows)
+        yield replace(section, title="; ".join(sorted(titles)) or section.title, rows=rows)
 
 
 def _merged(table: Table) -> Table:
     """Return a table with one column for a metric that sections ask with different options."""
     places: dict[tuple[str, str], list[int]] = {}
-    for place, column in enumerate(table.columns):
-        places.setdefault((column.task, column.metric), []).append(place)
+    for index, column in enumerate(table.columns):
+        places.setdefault((column.task, column.metric), []).append(index)
 
     def merged(row: Row) -> Row | None:
-        held = [[row.cells[at] for at in of if row.cells[at]] for of in places.values()]
-        if any(len(cells) > 1 for cells in held):
+        cells_of = [[row.cells[at] for at in of if row.cells[at]] for of in places.values()]
+        if any(len(cells) > 1 for cells in cells_of):
             return None
-        return replace(row, cells=tuple(cells[0] if cells else None for cells in held))
+        return replace(row, cells=tuple(cells[0] if cells else None for cells in cells_of))
 
     sections = []
     for section in table.sections:
         rows = [merged(row) for row in section.rows]
-        whole = tuple(row for row in rows if row is not None)
-        if len(whole) < len(rows):
+        merged_rows = tuple(row for row in rows if row is not None)
+        if len(merged_rows) < len(rows):
             return table
-        sections.append(replace(section, rows=whole))
+        sections.append(replace(section, rows=merged_rows))
     columns = tuple(table.columns[of[0]] for of in places.values())
     return replace(table, columns=columns, sections=tuple(sections))
 
@@ -90,9 +90,9 @@ def _unranked(row: Row, columns: Sequence[Column], better: Sequence[Column]) -> 
     return replace(row, cells=cells)
 
 
-def _layout(study: Study, held: Sequence[tuple[Trial, EvaluationRecord]]) -> Layout:
+def _layout(study: Study, evaluations: Sequence[tuple[Trial, EvaluationRecord]]) -> Layout:
     rows: dict[tuple[str, str], dict[str, Match]] = {}
-    for trial, record in held:
+    for trial, record in evaluations:
         match = Match(record.model, fingerprint=record.model_fingerprint)
         rows.setdefault((trial.model.label, trial.row), {})[record.model_fingerprint] = match
     entries = tuple(
@@ -119,7 +119,7 @@ def _layout(study: Study, held: Sequence[tuple[Trial, EvaluationRecord]]) -> Lay
 
 def _rows_said(study: Study) -> list[str]:
     """Return what each recipe is: id, options, data and seeds."""
-    found = []
+    lines = []
     for recipe in study.recipes:
         parts = []
         if recipe.recipe:
@@ -129,14 +129,14 @@ def _rows_said(study: Study) -> list[str]:
         if recipe.method:
             parts.append(f"method {_named(recipe.method, recipe.method_options)}")
         if parts:
-            found.append(f"{recipe.label}: {'; '.join(parts)}.")
-    return found
+            lines.append(f"{recipe.label}: {'; '.join(parts)}.")
+    return lines
 
 
 def _named(name: str, options: object) -> str:
     assert isinstance(options, dict)
-    given = ", ".join(f"{key}={value}" for key, value in options.items())
-    return f"{name} ({given})" if given else name
+    options_text = ", ".join(f"{key}={value}" for key, value in options.items())
+    return f"{name} ({options_text})" if options_text else name
 
 
 def write_tables(table: Table, out: Path, stem: str) -> list[Path]:

@@ -66,16 +66,16 @@ def transfers_of(
     joint: dict[tuple[str, str], dict[int, tuple[TrialPlan, EvaluationRecord]]] = {}
     for plan, records in done:
         label = plan.trial.recipe.label
-        held = {study.transfer.alone: alone, study.transfer.joint: joint}.get(label)
-        if held is None or plan.trial.seed is None:
+        by_task = {study.transfer.alone: alone, study.transfer.joint: joint}.get(label)
+        if by_task is None or plan.trial.seed is None:
             continue
         for record in records:
-            place = held.setdefault((plan.trial.model.label, record.task), {})
-            place[plan.trial.seed] = (plan, record)
+            by_seed = by_task.setdefault((plan.trial.model.label, record.task), {})
+            by_seed[plan.trial.seed] = (plan, record)
     return [
-        _transfer(model, {seed: (held[seed], joint[model, task][seed]) for seed in seeds})
-        for (model, task), held in alone.items()
-        if (seeds := sorted(held.keys() & joint.get((model, task), {}).keys()))
+        _transfer(model, {seed: (by_task[seed], joint[model, task][seed]) for seed in seeds})
+        for (model, task), by_task in alone.items()
+        if (seeds := sorted(by_task.keys() & joint.get((model, task), {}).keys()))
     ]
 
 
@@ -123,8 +123,10 @@ def _seen(plan: TrialPlan, task: str) -> int:
         return 0
     try:
         epochs = read_object(plan.folder / RECORD)["epochs"]
-        one = set(plan.samples) == {task}
-        return sum(epoch["samples"] if one else epoch["samples_of"][task] for epoch in epochs)
+        single_task = set(plan.samples) == {task}
+        return sum(
+            epoch["samples"] if single_task else epoch["samples_of"][task] for epoch in epochs
+        )
     except (UserError, KeyError, TypeError):
         return 0
 
@@ -144,11 +146,11 @@ def _over_samples(
         return None, None
     if direction == "zero" and before * after < 0:
         return None, None
-    found = compare(alone, joint).main.paired.interval
-    if found is None:
+    interval = compare(alone, joint).main.paired.interval
+    if interval is None:
         return None, None
     better = direction == "higher" or (direction == "zero" and before < 0)
-    ends = [end / abs(before) * (1 if better else -1) for end in (found.low, found.high)]
+    ends = [end / abs(before) * (1 if better else -1) for end in (interval.low, interval.high)]
     return min(ends), max(ends)
 
 
@@ -167,9 +169,9 @@ def transfer_table(study: Study, transfers: Sequence[Transfer]) -> Table:
     )  # fmt: skip
     rows = []
     for model in dict.fromkeys(one.model for one in transfers):
-        held = {one.task: one for one in transfers if one.model == model}
+        of_model = {one.task: one for one in transfers if one.model == model}
         for kind in KINDS:
-            cells = tuple(noisy_cell(held.get(column.task), kind, 100) for column in columns)
+            cells = tuple(noisy_cell(of_model.get(column.task), kind, 100) for column in columns)
             rows.append(Row(f"{model}: {kind}", "", cells, model))
     return Table(
         columns,

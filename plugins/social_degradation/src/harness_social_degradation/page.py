@@ -17,7 +17,7 @@ Row = Mapping[str, Any]
 
 
 def write_page(
-    study: DegradationStudy, found: Analysis, path: Path, steps: Mapping[str, int]
+    study: DegradationStudy, analysis: Analysis, path: Path, steps: Mapping[str, int]
 ) -> list[Path]:
     """Write page, numbers and figures; what stands above the marker is left as it is.
 
@@ -28,28 +28,28 @@ def write_page(
     above = f"# {study.title}\n\n"
     if path.exists():
         above = path.read_text("utf-8").partition(marker(study))[0]
-    figures = _figures(found, path)
-    held = {table.name: table.records() for table in found.tables}
-    parts = [marker(study), "## What probes find", _lost(held["degradation"], held["probe"])]
+    figures = _figures(analysis, path)
+    records = {table.name: table.records() for table in analysis.tables}
+    parts = [marker(study), "## What probes find", _lost(records["degradation"], records["probe"])]
     parts += _shown(figures, "degradation", "What each tower lost by task")
-    parts += ["## Tasks against controls", _groups(held["groups"])]
-    if "contrasts" in held:
-        parts += ["## One training against another", _contrasts(held["contrasts"])]
-    if "transfer" in held:
-        parts += ["## Joint against single training", _transfer(held["transfer"])]
+    parts += ["## Tasks against controls", _groups(records["groups"])]
+    if "contrasts" in records:
+        parts += ["## One training against another", _contrasts(records["contrasts"])]
+    if "transfer" in records:
+        parts += ["## Joint against single training", _transfer(records["transfer"])]
         parts += _shown(figures, "transfer", "Change by joint training")
-    if "conflict" in held:
-        parts += ["## Gradient conflict", _conflict(held["conflict"])]
+    if "conflict" in records:
+        parts += ["## Gradient conflict", _conflict(records["conflict"])]
         parts += _shown(figures, "conflict", "Mean cosines between tasks' gradients")
     parts += ["## Steps", _steps(steps)]
     parts += ["## Made by", f"```console\nharness study {study.id} --page {path.name}\n```"]
     parts.append(f"```yaml\n{study.text.strip()}\n```")
-    write_json(path.with_suffix(".json"), found.as_json())
+    write_json(path.with_suffix(".json"), analysis.as_json())
     write_whole(path, [(above + "\n\n".join(parts) + "\n").encode()])
     return [path, path.with_suffix(".json"), *figures.values()]
 
 
-def _figures(found: Analysis, path: Path) -> dict[str, Path]:
+def _figures(analysis: Analysis, path: Path) -> dict[str, Path]:
     from harness.descriptors import is_installed
 
     if not is_installed("matplotlib"):
@@ -59,15 +59,15 @@ def _figures(found: Analysis, path: Path) -> dict[str, Path]:
     from harness.figures.save import figure_bytes
 
     files = {}
-    for kind, shown in figures_of(found).items():
+    for kind, panels in figures_of(analysis).items():
         if kind != "layers":
             files[kind] = path.with_name(f"{path.stem}_{kind}.svg")
-            write_whole(files[kind], [figure_bytes(DRAWN[kind], shown, ".svg")])
+            write_whole(files[kind], [figure_bytes(DRAWN[kind], panels, ".svg")])
     return files
 
 
-def _shown(figures: Mapping[str, Path], kind: str, said: str) -> list[str]:
-    return [f"![{said}]({figures[kind].name})"] if kind in figures else []
+def _shown(figures: Mapping[str, Path], kind: str, caption: str) -> list[str]:
+    return [f"![{caption}]({figures[kind].name})"] if kind in figures else []
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -86,11 +86,13 @@ def _cell(text: str) -> str:
 
 def _text(row: Row, key: str, scale: float = 1.0, *, sign: str = "", digits: int = 1) -> str:
     """Return a number with its interval."""
-    held = [row[name] for name in (key, "low", "high")]
-    if held[0] is None:
+    numbers = [row[name] for name in (key, "low", "high")]
+    if numbers[0] is None:
         return "--"
-    one, *ends = [None if each is None else f"{each * scale:{sign}.{digits}f}" for each in held]
-    return str(one) if None in ends else f"{one} [{ends[0]}, {ends[1]}]"
+    value, *ends = [
+        None if each is None else f"{each * scale:{sign}.{digits}f}" for each in numbers
+    ]
+    return str(value) if None in ends else f"{value} [{ends[0]}, {ends[1]}]"
 
 
 def _digits(row: Row) -> int:
@@ -107,57 +109,57 @@ def _lost(lost: Sequence[Row], probes: Sequence[Row]) -> str:
         for row in probes
         if row["encoder"] == BEFORE
     }
-    several = len({place[1:] for place in places}) > 1
+    several_places = len({key[1:] for key in places}) > 1
     rows = []
-    for place in places:
-        base = first[place]
-        named = f"{place[0]}, layer {place[1]}, {place[2]}" if several else str(place[0])
+    for key in places:
+        base = first[key]
+        named = f"{key[0]}, layer {key[1]}, {key[2]}" if several_places else str(key[0])
         control = " (control)" if base["is_control"] else ""
         cells = [f"{named}{control}, {base['metric']}"]
         cells.append(_text(base, "value", base["scale"], digits=_digits(base)))
         for label in labels:
-            row = by_place[label, *place]
+            row = by_place[label, *key]
             cells.append(_text(row, "degradation", row["scale"], sign="+", digits=_digits(row)))
         rows.append(cells)
-    said = (
+    caption = (
         "Before: the probe's value with its interval over test samples. Then what each training "
         "took away (positive: less is found after), mean over seeds with Student's t interval."
     )
-    return f"{said}\n\n{_table(['task', 'before', *(f'lost: {one}' for one in labels)], rows)}"
+    return f"{caption}\n\n{_table(['task', 'before', *(f'lost: {one}' for one in labels)], rows)}"
 
 
 def _groups(groups: Sequence[Row]) -> str:
     labels = list(dict.fromkeys((row["encoder"], row["layer"], row["pooling"]) for row in groups))
     kinds = list(dict.fromkeys(row["group"] for row in groups))
-    held = {(row["encoder"], row["layer"], row["pooling"], row["group"]): row for row in groups}
+    by_key = {(row["encoder"], row["layer"], row["pooling"], row["group"]): row for row in groups}
     rows = [
         [
             str(label[0]),
-            *(_text(held[*label, kind], "relative_loss", 100, sign="+") for kind in kinds),
+            *(_text(by_key[*label, kind], "relative_loss", 100, sign="+") for kind in kinds),
         ]
         for label in labels
     ]
-    said = "Loss relative to before, in percent, mean over the tasks of each group."
-    return f"{said}\n\n{_table(['training', *kinds], rows)}"
+    caption = "Loss relative to before, in percent, mean over the tasks of each group."
+    return f"{caption}\n\n{_table(['training', *kinds], rows)}"
 
 
 def _contrasts(contrasts: Sequence[Row]) -> str:
     pairs = list(dict.fromkeys((row["first"], row["second"]) for row in contrasts))
     places = list(dict.fromkeys((row["task"], row["layer"], row["pooling"]) for row in contrasts))
-    held = {
+    by_key = {
         (row["first"], row["second"], row["task"], row["layer"], row["pooling"]): row
         for row in contrasts
     }
     rows = []
-    for place in places:
-        cells = [str(place[0])]
+    for key in places:
+        cells = [str(key[0])]
         for pair in pairs:
-            row = held[*pair, *place]
+            row = by_key[*pair, *key]
             cells.append(_text(row, "difference", row["scale"], sign="+", digits=_digits(row)))
         rows.append(cells)
-    said = "What the first took away minus what the second did, seed by seed."
+    caption = "What the first took away minus what the second did, seed by seed."
     heads = ["task", *(f"{one} - {other}" for one, other in pairs)]
-    return f"{said}\n\n{_table(heads, rows)}"
+    return f"{caption}\n\n{_table(heads, rows)}"
 
 
 def _transfer(transfers: Sequence[Row]) -> str:
@@ -170,30 +172,30 @@ def _transfer(transfers: Sequence[Row]) -> str:
         ]
         change = _text(row, "relative", 100, sign="+")
         rows.append([f"{row['task']}, {row['metric']}", str(row["tower"]), *values, change])
-    said = (
+    caption = (
         "Relative change in percent, positive where joint training is better. Ends of intervals "
         "are cut to the changes that the metric allows."
     )
-    return f"{said}\n\n{_table(['task', 'tower', 'single', 'joint', 'change'], rows)}"
+    return f"{caption}\n\n{_table(['task', 'tower', 'single', 'joint', 'change'], rows)}"
 
 
 def _conflict(conflict: Sequence[Row]) -> str:
     towers = list(dict.fromkeys(row["tower"] for row in conflict))
     pairs = list(dict.fromkeys((row["first"], row["second"]) for row in conflict))
-    held = {(row["tower"], row["first"], row["second"]): row for row in conflict}
+    by_key = {(row["tower"], row["first"], row["second"]): row for row in conflict}
     rows = []
-    for one, other in pairs:
-        cells = [f"{one} with itself" if one == other else f"{one}, {other}"]
+    for first, second in pairs:
+        cells = [f"{first} with itself" if first == second else f"{first}, {second}"]
         for tower in towers:
-            row = held[tower, one, other]
+            row = by_key[tower, first, second]
             below = "" if row["negative"] is None else f", {100 * row['negative']:.0f} % below 0"
             cells.append(_text(row, "cosine", sign="+", digits=3) + below)
         rows.append(cells)
-    said = (
+    caption = (
         "Mean cosine of minibatches' gradients, with Student's t interval over seeds. A task with "
         "itself is the most that two tasks could be expected to reach."
     )
-    return f"{said}\n\n{_table(['tasks', *(f'tower {one}' for one in towers)], rows)}"
+    return f"{caption}\n\n{_table(['tasks', *(f'tower {first}' for first in towers)], rows)}"
 
 
 def _steps(steps: Mapping[str, int]) -> str:

@@ -180,15 +180,15 @@ class _Runner:
         self, label: str, seed: int, tower: Path | None, answered: list[Answered]
     ) -> Path:
         """Train jointly and one by one on a tower, evaluate, return the joint training."""
-        asked = self._study.transfer
-        assert asked is not None
+        settings = self._study.transfer
+        assert settings is not None
         joint = self._trained(
-            f"joint, tower {label}", "joint", asked.tasks, seed, asked.training, tower
+            f"joint, tower {label}", "joint", settings.tasks, seed, settings.training, tower
         )
-        answered.append(self._answered(label, "joint", seed, joint, asked.tasks))
-        for task in asked.tasks:
+        answered.append(self._answered(label, "joint", seed, joint, settings.tasks))
+        for task in settings.tasks:
             alone = self._trained(
-                f"single {task}, tower {label}", "single", [task], seed, asked.training, tower
+                f"single {task}, tower {label}", "single", [task], seed, settings.training, tower
             )
             answered.append(self._answered(label, "single", seed, alone, [task]))
         return joint
@@ -198,7 +198,7 @@ class _Runner:
     ) -> Answered:
         assert self._study.transfer is not None
         self._say(f"evaluate {recipe} training, tower {label}, seed {seed}: {', '.join(tasks)}")
-        found = harness.run(
+        result = harness.run(
             self._study.model,
             list(tasks),
             options=self._study.options,
@@ -208,19 +208,19 @@ class _Runner:
             checkpoint=folder,
             device=str(self._study.training.get(_DEVICE, "auto")),
         )
-        if found.failed:
-            raise UserError("; ".join(found.failed), fix="the same command tries it again")
-        return Answered(label, recipe, seed, found.records)
+        if result.failed:
+            raise UserError("; ".join(result.failed), fix="the same command tries it again")
+        return Answered(label, recipe, seed, result.records)
 
     def _gradients(self, label: str, seed: int, joint: Path) -> Analysis:
-        asked = self._study.transfer
-        assert asked is not None
-        assert asked.gradients is not None
+        settings = self._study.transfer
+        assert settings is not None
+        assert settings.gradients is not None
         self._say(f"gradients, tower {label}, seed {seed}")
         return harness.gradients(
             self._study.model,
-            ",".join(asked.tasks),
-            settings=GradientSettings(**asked.gradients, seed=seed),
+            ",".join(settings.tasks),
+            settings=GradientSettings(**settings.gradients, seed=seed),
             options=self._study.options,
             checkpoint=joint,
             profile=self._study.profile,

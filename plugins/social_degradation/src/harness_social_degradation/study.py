@@ -160,9 +160,9 @@ class _Names:
         self._catalog = load_catalog(plugins().spec_folders())
 
     def of(self, path: tuple[str | int, ...], names: Any) -> tuple[str, ...]:
-        known = {**self._catalog.entries, **self._catalog.group_entries}
+        entries = {**self._catalog.entries, **self._catalog.group_entries}
         for at, name in enumerate(names):
-            if name not in known and name not in self._catalog.broken:
+            if name not in entries and name not in self._catalog.broken:
                 where = self._document.where((*path, at))
-                raise missing("task or group", name, known, where=where)
+                raise missing("task or group", name, entries, where=where)
         return tuple(dict.fromkeys(self._catalog.expand(list(names)))) if names else ()

@@ -27,13 +27,13 @@ def write_degradation(study: DegradationStudy, parts: Parts, results: Path) -> A
     """Write and seal the tables of a study; equal parts give equal files."""
     looked = [found.fingerprint for found in parts.probes.values()]
     pulled = [found.fingerprint for found in parts.gradients.values()]
-    asked = [str(one.raw["fingerprint"]) for held in parts.answered for one in held.records]
+    evaluations = [str(one.raw["fingerprint"]) for held in parts.answered for one in held.records]
     definition: Json = _plain(asdict(replace(study, text="")))
     about: dict[str, Json] = {
         "study": definition,
         "probes": [*looked],
         "gradients": [*pulled],
-        "evaluations": [*asked],
+        "evaluations": [*evaluations],
         "marks": [*sorted(_marks(parts))],
     }
     return finished(results, KIND, about) or write_analysis(
@@ -43,20 +43,20 @@ def write_degradation(study: DegradationStudy, parts: Parts, results: Path) -> A
 
 def _marks(parts: Parts) -> set[str]:
     """Return the marks of all parts."""
-    found = {mark for one in parts.answered for record in one.records for mark in record.marks}
+    marks = {mark for one in parts.answered for record in one.records for mark in record.marks}
     for analysis in (*parts.probes.values(), *parts.gradients.values()):
-        found |= set(analysis.marks)
-    return found
+        marks |= set(analysis.marks)
+    return marks
 
 
-def written(found: Analysis, out: Path) -> list[Path]:
+def written(analysis: Analysis, out: Path) -> list[Path]:
     """Write an analysis where people look for a study: one JSON file, and a CSV file a table."""
     with writing(out):
-        write_json(out / f"{KIND}.json", found.as_json())
+        write_json(out / f"{KIND}.json", analysis.as_json())
         files = [out / f"{KIND}.json"]
-        for table in found.tables:
+        for table in analysis.tables:
             files.append(out / f"{table.name}.csv")
-            write_whole(files[-1], [(found.directory / files[-1].name).read_bytes()])
+            write_whole(files[-1], [(analysis.directory / files[-1].name).read_bytes()])
     return files
 
 
@@ -102,8 +102,8 @@ def _probes(study: DegradationStudy, parts: Parts) -> list[Row]:
     """Return each probe once: the tower before is the same for all seeds."""
     rows: list[Row] = []
     first = True
-    for seed, found in parts.probes.items():
-        for row in found.table("probe").records():
+    for seed, analysis in parts.probes.items():
+        for row in analysis.table("probe").records():
             before = row["encoder"] == BEFORE
             if first or not before:
                 control = row["task"] in study.probe.controls
@@ -112,26 +112,26 @@ def _probes(study: DegradationStudy, parts: Parts) -> list[Row]:
     return rows
 
 
-def _lost(seed: int, found: Analysis) -> list[Row]:
-    return [{**row, "seed": seed} for row in found.table("degradation").records()]
+def _lost(seed: int, analysis: Analysis) -> list[Row]:
+    return [{**row, "seed": seed} for row in analysis.table("degradation").records()]
 
 
 def _over_seeds(study: DegradationStudy, probes: Sequence[Row], lost: Sequence[Row]) -> list[Row]:
     before = {_place(row): row for row in probes if row["encoder"] == BEFORE}
     rows: list[Row] = []
-    for (encoder, *place), held in _grouped(lost, "second", "task", "layer", "pooling").items():
-        base = before[tuple(place)]
-        values = [row["degradation"] for row in held]
+    for (encoder, *key), seed_rows in _grouped(lost, "second", "task", "layer", "pooling").items():
+        base = before[tuple(key)]
+        values = [row["degradation"] for row in seed_rows]
         sign = -1.0 if base["direction"] == "lower" else 1.0
         mean, low, high = summary(values)
         after = _minus(base["value"], None if mean is None else sign * mean)
         rows.append(
             {
                 "encoder": encoder,
-                "task": place[0],
-                "is_control": place[0] in study.probe.controls,
-                "layer": place[1],
-                "pooling": place[2],
+                "task": key[0],
+                "is_control": key[0] in study.probe.controls,
+                "layer": key[1],
+                "pooling": key[2],
                 "metric": base["metric"],
                 "scale": base["scale"],
                 "before": base["value"],
@@ -139,7 +139,7 @@ def _over_seeds(study: DegradationStudy, probes: Sequence[Row], lost: Sequence[R
                 "degradation": mean,
                 "low": low,
                 "high": high,
-                "seeds": len(held),
+                "seeds": len(seed_rows),
                 "by_seed": [*values],
             }
         )
@@ -150,9 +150,11 @@ def _groups(study: DegradationStudy, probes: Sequence[Row], lost: Sequence[Row])
     """Return the mean relative loss over tasks in question, over controls, and the difference."""
     before = {_place(row): row["value"] for row in probes if row["encoder"] == BEFORE}
     rows: list[Row] = []
-    for (encoder, layer, pooling), held in _grouped(lost, "second", "layer", "pooling").items():
+    for (encoder, layer, pooling), group_rows in _grouped(
+        lost, "second", "layer", "pooling"
+    ).items():
         by_seed: dict[str, list[Json]] = {"tasks": [], "controls": [], "tasks - controls": []}
-        for some in _grouped(held, "seed").values():
+        for some in _grouped(group_rows, "seed").values():
             means = {}
             for name in ("tasks", "controls"):
                 shares = [
@@ -163,8 +165,10 @@ def _groups(study: DegradationStudy, probes: Sequence[Row], lost: Sequence[Row])
                 ]
                 means[name] = fmean(shares) if shares else None
                 by_seed[name].append(means[name])
-            one, other = means["tasks"], means["controls"]
-            both = None if one is None or other is None else one - other
+            tasks_mean, controls_mean = means["tasks"], means["controls"]
+            both = (
+                None if tasks_mean is None or controls_mean is None else tasks_mean - controls_mean
+            )
             by_seed["tasks - controls"].append(both)
         for name, values in by_seed.items():
             mean, low, high = summary(values)
@@ -176,25 +180,25 @@ def _groups(study: DegradationStudy, probes: Sequence[Row], lost: Sequence[Row])
 
 def _contrasts(study: DegradationStudy, lost: Sequence[Row]) -> list[Row]:
     """Return the difference of what two trainings at one rate take away, seed by seed."""
-    held = _grouped(lost, "second", "task", "layer", "pooling")
+    by_key = _grouped(lost, "second", "task", "layer", "pooling")
     rows: list[Row] = []
     for first_of, second_of in combinations(study.continued, 2):
         if first_of.rate != second_of.rate:
             continue
-        one, other = first_of.label, second_of.label
-        for (encoder, *place), first in held.items():
-            if encoder != one:
+        first_label, second_label = first_of.label, second_of.label
+        for (encoder, *key), first in by_key.items():
+            if encoder != first_label:
                 continue
-            second = {row["seed"]: row["degradation"] for row in held[other, *place]}
+            second = {row["seed"]: row["degradation"] for row in by_key[second_label, *key]}
             values = [_minus(row["degradation"], second[row["seed"]]) for row in first]
             mean, low, high = summary(values)
             rows.append(
                 {
-                    "first": one,
-                    "second": other,
-                    "task": place[0],
-                    "layer": place[1],
-                    "pooling": place[2],
+                    "first": first_label,
+                    "second": second_label,
+                    "task": key[0],
+                    "layer": key[1],
+                    "pooling": key[2],
                     "scale": first[0]["scale"],
                     "difference": mean,
                     "low": low,
@@ -211,15 +215,17 @@ def _contrasts(study: DegradationStudy, lost: Sequence[Row]) -> list[Row]:
 def transfers(study: DegradationStudy, answered: Sequence[Answered]) -> list[Row]:
     """Return joint against single training by tower and task, and the change from before."""
     assert study.transfer is not None
-    held: dict[tuple[str, str, str], dict[int, EvaluationRecord]] = {}
-    for one in answered:
-        for record in one.records:
-            held.setdefault((one.tower, one.recipe, record.task), {})[one.seed] = record
+    records: dict[tuple[str, str, str], dict[int, EvaluationRecord]] = {}
+    for evaluations in answered:
+        for record in evaluations.records:
+            records.setdefault((evaluations.tower, evaluations.recipe, record.task), {})[
+                evaluations.seed
+            ] = record
     rows: list[Row] = []
     for task in study.transfer.tasks:
         changes: dict[str, list[Json]] = {}
         for tower in (BEFORE, study.transfer.after):
-            alone, joint = held[tower, SINGLE, task], held[tower, JOINT, task]
+            alone, joint = records[tower, SINGLE, task], records[tower, JOINT, task]
             metric = next(iter(alone.values())).main
             pairs = [(alone[seed].main.value, joint[seed].main.value) for seed in study.seeds]
             changes[tower] = [relative(*pair, metric.direction) for pair in pairs]
@@ -242,17 +248,17 @@ def _relative(values: Sequence[Json], possible: Range) -> Row:
 
 def _conflict(gradients: Mapping[tuple[str, int], Analysis]) -> list[Row]:
     """Return mean cosines by tower and pair; a task with itself is the reference."""
-    found: dict[tuple[str, str, str], list[Row]] = {}
+    by_pair: dict[tuple[str, str, str], list[Row]] = {}
     for (tower, _), analysis in gradients.items():
         for row in analysis.table("pairs").records():
-            place = tower, str(row["first"]), str(row["second"])
-            found.setdefault(place, []).append(row)
+            key = tower, str(row["first"]), str(row["second"])
+            by_pair.setdefault(key, []).append(row)
         for row in analysis.table("tasks").records():
-            place = tower, str(row["task"]), str(row["task"])
-            found.setdefault(place, []).append({"mean": row["own"], "negative": None})
+            key = tower, str(row["task"]), str(row["task"])
+            by_pair.setdefault(key, []).append({"mean": row["own"], "negative": None})
     rows: list[Row] = []
-    for (tower, first, second), held in found.items():
-        values = [row["mean"] for row in held]
+    for (tower, first, second), seed_rows in by_pair.items():
+        values = [row["mean"] for row in seed_rows]
         mean, low, high = summary(values, (-1.0, 1.0))
         rows.append(
             {
@@ -262,7 +268,7 @@ def _conflict(gradients: Mapping[tuple[str, int], Analysis]) -> list[Row]:
                 "cosine": mean,
                 "low": low,
                 "high": high,
-                "negative": summary([row["negative"] for row in held])[0],
+                "negative": summary([row["negative"] for row in seed_rows])[0],
                 "by_seed": [*values],
             }
         )
@@ -276,30 +282,30 @@ def summary(
     values: Iterable[Json], possible: Range = NO_LIMITS
 ) -> tuple[float | None, float | None, float | None]:
     """Return mean and t interval, cut to what is possible; nothing when a value is missing."""
-    held = list(values)
-    known = [float(value) for value in held if isinstance(value, int | float)]
-    if not known or len(known) < len(held):
+    every_value = list(values)
+    numbers = [float(value) for value in every_value if isinstance(value, int | float)]
+    if not numbers or len(numbers) < len(every_value):
         return None, None, None
-    interval = over_seeds(known)
+    interval = over_seeds(numbers)
     interval = interval and interval.within(possible)
     ends = (interval.low, interval.high) if interval else (None, None)
-    return fmean(known), *ends
+    return fmean(numbers), *ends
 
 
 def _grouped(rows: Iterable[Row], *keys: str) -> dict[tuple[Json, ...], list[Row]]:
-    found: dict[tuple[Json, ...], list[Row]] = {}
+    groups: dict[tuple[Json, ...], list[Row]] = {}
     for row in rows:
-        found.setdefault(tuple(row[key] for key in keys), []).append(row)
-    return found
+        groups.setdefault(tuple(row[key] for key in keys), []).append(row)
+    return groups
 
 
 def _place(row: Row) -> tuple[Json, ...]:
     return row["task"], row["layer"], row["pooling"]
 
 
-def _minus(one: Json, other: Json) -> float | None:
-    if isinstance(one, int | float) and isinstance(other, int | float):
-        return one - other
+def _minus(left: Json, right: Json) -> float | None:
+    if isinstance(left, int | float) and isinstance(right, int | float):
+        return left - right
     return None
 
 
