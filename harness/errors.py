@@ -115,7 +115,7 @@ def plugin_call(  # noqa: PLR0913, PLR0917  what a message names
     """Turn what a plugin's code raises into one message; our own errors pass.
 
     Args:
-        plugin: What is called, such as ``recipe 'ft'``.
+        plugin: What is called, such as ``recipe 'NAME'``.
         method: Which of its methods.
         where: Its target.
         passes: Which other exceptions pass as they are.

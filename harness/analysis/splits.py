@@ -149,8 +149,7 @@ def _kind(task: Task) -> Kind:
         return "points"
     raise UserError(
         f"task {task.id!r} has no class labels, so no linear probe fits it",
-        fix="logistic probes take choices among fixed labels (raf_db, pisc_coarse, hagridv2), "
-        "ridge probes take points (gazefollow)",
+        fix="logistic probes take choices among fixed labels, ridge probes take points",
     )
 
 

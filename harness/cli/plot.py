@@ -66,7 +66,7 @@ def plot(kind: str, places: tuple[str, ...], out: Path, **options: Any) -> None:
             f"no figure is written as {out.name}", where="--out", fix=".pdf, .png, .svg"
         )
     if kind == "scatter" and not (options["x"] and options["y"]):
-        raise UserError("scatter needs two tasks", fix="--x vqav2 --y scounter:MaxSkew@C")
+        raise UserError("scatter needs two tasks", fix="--x TASK --y TASK:COLUMN")
     draw, shown, marks = _shown(kind, places, options)
     data = figure_bytes(draw, shown, out.suffix, note=marks_said(marks))
     try:
@@ -86,7 +86,7 @@ def _shown(
         return _analysed(kind, places)
     if kind in _TRAININGS:
         if len(places) != 1:
-            fix = f"harness plot {kind} trained/asd ..."
+            fix = f"harness plot {kind} FOLDER ..."
             raise UserError(f"{kind} wants the folder of one training", fix=fix)
         found = records.epochs_of if kind == "epochs" else records.losses_of
         lines = found(Path(places[0]))
@@ -170,7 +170,7 @@ def _one(places: tuple[str, ...], options: Any) -> EvaluationRecord:
     if not held:
         raise UserError(
             "no evaluation here holds skew by concept and attribute",
-            fix="harness run --tasks scounter,fairface,cmsc ...; or other --tasks and --model",
+            fix="evaluate a task of skew with harness run; or name other --tasks and --model",
         )
     names = ", ".join(f"{record.model} on {record.task}" for record in held[:8])
     raise UserError(

@@ -94,7 +94,7 @@ def skew_grid(record: EvaluationRecord) -> Grid:
     if detail is None:
         raise UserError(
             f"the evaluation of {record.model!r} on {record.task!r} holds no {BY_CONCEPT}",
-            fix="take one of scounter, fairface or cmsc",
+            fix="take an evaluation of a task whose metric is skew by concept",
         )
     held: dict[tuple[str, str], Value] = {}
     for row in detail.rows:
@@ -193,7 +193,11 @@ def epochs_of(place: Path) -> Lines:
             for name, key in (("MaxSkew@C", "max_skew"), ("MinSkew@C", "min_skew"))
         }
     if all(value is None for values in lines.values() for value in values):
-        raise UserError("the training measured no skew", where=path, fix="--recipe asd measures it")
+        raise UserError(
+            "the training measured no skew",
+            where=path,
+            fix="take a training whose recipe measures skew",
+        )
     return Lines("", "epoch", "skew on the training pool", numbers, lines, marks, parity=0.0)
 
 

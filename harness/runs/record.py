@@ -100,7 +100,7 @@ class MetricValue:
 
 @dataclass(frozen=True, slots=True)
 class DetailRow:
-    """One row beside a number. ``counts`` are such as ``n``, ``k`` and ``yes_rate``."""
+    """One row beside a number. ``counts`` are such as ``n`` and ``k``."""
 
     key: Mapping[str, str]
     value: float | None

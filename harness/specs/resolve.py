@@ -1,15 +1,37 @@
-"""A spec as plain data: what its record keeps, and the hash of each part of it."""
+"""A spec as plain data and back: what its record keeps, and the hash of each part of it."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 from harness.descriptors import Json
-from harness.requests.reasoning import AUTO
-from harness.specs.spec import ChooseSpec, Each, GenerateSpec, TaskSpec, fingerprint
+from harness.errors import UserError
+from harness.requests.reasoning import AUTO, OPTIONS, checked_tags, parse_reasoning
+from harness.samples.views import View
+from harness.specs.spec import (
+    ChooseSpec,
+    DataSpec,
+    Each,
+    EmbedSpec,
+    GenerateSpec,
+    MetricSpec,
+    NamedOption,
+    PromptSpec,
+    TaskSpec,
+    fingerprint,
+)
+from harness.specs.variants import Variant
+from harness.specs.yaml_loader import read_yaml
 
-_KINDS = {"ChooseSpec": "choose", "GenerateSpec": "generate", "EmbedSpec": "embed"}
+AskSpec = ChooseSpec | GenerateSpec | EmbedSpec
+_KINDS: dict[str, type[AskSpec]] = {
+    "choose": ChooseSpec,
+    "generate": GenerateSpec,
+    "embed": EmbedSpec,
+}
 
 
 def resolved(spec: TaskSpec) -> dict[str, Json]:
@@ -44,7 +66,7 @@ def resolved(spec: TaskSpec) -> dict[str, Json]:
                 "line": view.line,
             },
         },
-        "ask": {_KINDS[type(spec.ask).__name__]: _ask(spec)},
+        "ask": {spec.ask.capability: _ask(spec)},
         "answer": spec.answer,
         "metrics": [
             {
@@ -85,6 +107,84 @@ def _ask(spec: TaskSpec) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
+
+
+def read_resolved(path: Path) -> TaskSpec:
+    """Return the spec in an evaluation's ``spec.yaml``; see :func:`from_resolved`.
+
+    Raises:
+        UserError: the file is missing or is no resolved spec.
+    """
+    raw: Any = read_yaml(path).data
+    try:
+        return from_resolved(raw)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"not a resolved spec: {error!r}", where=path) from None
+
+
+def from_resolved(raw: Mapping[str, Any]) -> TaskSpec:
+    """Return the spec that :func:`resolved` made plain data of.
+
+    What plain data leaves out (prose, how to obtain the data, counts, training, where named options
+    come from) is empty. Keys that earlier versions did not write have their defaults.
+    """
+    data, prompt = raw["data"], raw["prompt"]
+    each, variant = data.get("each"), raw.get("variant")
+    return TaskSpec(
+        id=raw["id"],
+        version=raw["version"],
+        title=raw["title"],
+        summary="",
+        citation="",
+        licence="",
+        intended_use="",
+        data=DataSpec(
+            benchmark=data["benchmark"],
+            reader=data["reader"],
+            split=data["split"],
+            train_split=data["train_split"],
+            options=data["options"],
+            obtain="",
+            each=each and Each(each["field"], tuple(each["values"]), each.get("texts", {})),
+            keep=tuple(data.get("keep", ())),
+        ),
+        prompt=PromptSpec(
+            prompt["template"],
+            prompt["system"],
+            tuple(prompt.get("paraphrases", ())),
+            prompt.get("shots", 0),
+            _view(prompt.get("view", {})),
+        ),
+        ask=_ask_of(raw["ask"]),
+        answer=raw["answer"],
+        metrics=tuple(MetricSpec(**metric) for metric in raw["metrics"]),
+        unit=raw["unit"],
+        slices=tuple(raw["slices"]),
+        options={
+            name: NamedOption(name, value, value, (), "NOT FOUND", "")
+            for name, value in raw.get("options", {}).items()
+        },
+        variant=Variant.named(variant) if variant else None,
+    )
+
+
+def _view(raw: Mapping[str, Any]) -> View:
+    held = dict(raw)
+    return View(colours=tuple(held.pop("mark", ())), **held)
+
+
+def _ask_of(raw: Mapping[str, Any]) -> AskSpec:
+    [(kind, written)] = raw.items()
+    fields = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in written.items()
+    }
+    reasoning: dict[str, Any] = {
+        option.name: fields.pop(option.name) for option in OPTIONS if option.name in fields
+    }
+    if reasoning:
+        tags = checked_tags(reasoning.pop("reasoning_tags", ()), "ask.generate.reasoning_tags")
+        fields["reasoning"] = replace(parse_reasoning(reasoning, "ask.generate"), tags=tags)
+    return _KINDS[kind](**fields)
 
 
 def parts(spec: TaskSpec) -> dict[str, str]:

@@ -150,12 +150,12 @@ def check_pool(recipe: Recipe, name: str, pool: Sequence[Example]) -> Sequence[s
             raise UserError(
                 f"recipe {name!r} needs the field {lacking[0]!r}, which sample {example.id!r} of "
                 f"{example.task!r} has not",
-                fix="train on a task that keeps it, such as scounter, fairface or cmsc",
+                fix="train on a task that keeps it: data.fields in `harness tasks show TASK`",
             )
         if recipe.needs_groups and not example.groups:
             raise UserError(
                 f"recipe {name!r} needs attributes, and sample {example.id!r} of {example.task!r} "
                 "has none",
-                fix="train on a task whose samples carry groups, such as scounter or cmsc",
+                fix="train on a task whose samples carry groups",
             )
     return recipe.check(pool)

@@ -73,7 +73,7 @@ def skews_of(spec: TaskSpec, records: Iterable[SampleRecord]) -> Skews:
     if metric is None or counted is None:
         raise UserError(
             f"the headline metric {spec.main_metric.id!r} of {spec.id!r} compares no groups",
-            fix="measure on a task of skew, such as scounter or cmsc",
+            fix="measure on a task whose headline compares groups, such as one of skew",
         )
     for record in records:
         if record.error is None:

@@ -97,7 +97,7 @@ def named_task(asked: str) -> tuple[str, str]:
     task, colon, metric = asked.partition(":")
     if not task or not colon or not metric:
         raise UserError(
-            f"{asked!r} is not TASK:METRIC", where="--validate", fix="such as cmsc:skew"
+            f"{asked!r} is not TASK:METRIC", where="--validate", fix="see `harness tasks show TASK`"
         )
     return task, metric
 
