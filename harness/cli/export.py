@@ -79,6 +79,6 @@ def _datasets(values: tuple[str, ...]) -> dict[str, str]:
     for text in values:
         task, _, name = text.partition("=")
         if not task or name.partition("#")[0].count("/") != 1:
-            raise UserError(f"{text!r} is not TASK=OWNER/NAME", fix="--dataset raf_db=OWNER/NAME")
+            raise UserError(f"{text!r} is not TASK=OWNER/NAME", fix="--dataset TASK=OWNER/NAME")
         datasets[task] = name
     return datasets

@@ -11,13 +11,13 @@ import numpy as np
 from harness.descriptors import Direction, Json
 from harness.errors import UserError
 from harness.evaluation.collectors import Collector, Counted, Frame
-from harness.evaluation.intersect import spec_of
 from harness.evaluation.score import scored
 from harness.metrics import ScoredSample
 from harness.metrics.contract import Bounded, Floats, Label
 from harness.runs.record import EvaluationRecord
 from harness.runs.sample_record import SampleRecord, read_samples
 from harness.specs import MetricSpec, TaskSpec
+from harness.specs.resolve import read_resolved
 from harness.stats.bootstrap import range_of
 from harness.stats.collect import Clusters
 from harness.stats.labelled import Labelled, Labels
@@ -107,7 +107,7 @@ def compare(first: EvaluationRecord, second: EvaluationRecord, *, seed: int = 0)
         UserError: their tasks or pictures differ (the message says in what), or a file is damaged.
     """
     refuse_different(first, second)
-    spec = spec_of(first.directory)
+    spec = read_resolved(first.directory)
     both = _Both(spec)
     for one, other in _pairs(first, second):
         both.add(one, other)

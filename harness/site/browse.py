@@ -17,7 +17,6 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice, zip_longest
-from pathlib import Path
 from typing import Any
 
 from harness.descriptors import Json
@@ -27,36 +26,14 @@ from harness.runs.record import EvaluationRecord
 from harness.runs.sample_record import SampleRecord, read_samples
 from harness.site.files import Site, plain
 from harness.site.questions import AskedQuestion, Questions
-from harness.specs.yaml_loader import read_yaml
+from harness.specs.resolve import read_resolved
+from harness.specs.spec import ChooseSpec, TaskSpec
 from harness.tables.rows import names_of, placed
 
 CHUNK = 250
 LONGEST = 20_000
 RIGHT, WRONG, PARTLY, UNPARSED, REFUSED, ERROR, OPEN = "rwpuxen"
 FAILED = frozenset((WRONG, UNPARSED, REFUSED))
-
-
-@dataclass(frozen=True, slots=True)
-class ResolvedQuestion:
-    """What ``spec.yaml`` of an evaluation says of answers.
-
-    Attributes:
-        labels: Of a choice, in the order of scores; else empty.
-        normalisation: How scores were compared.
-    """
-
-    labels: tuple[str, ...] = ()
-    normalisation: str = "none"
-
-    @classmethod
-    def of(cls, directory: Path) -> ResolvedQuestion:
-        """Read it."""
-        data: Any = read_yaml(directory / "spec.yaml").data
-        choose = data["ask"].get("choose") if isinstance(data.get("ask"), dict) else None
-        if not isinstance(choose, dict):
-            return cls()
-        labels = tuple(plain(label) for label in choose.get("labels") or ())
-        return cls(labels, str(choose.get("normalisation", "none")))
 
 
 @dataclass
@@ -131,7 +108,7 @@ def write_set(site: Site, held: Set, questions: Questions) -> None:
         {
             "size": len(shared.ids),
             "chunk": CHUNK,
-            "labels": ResolvedQuestion.of(held.records[0].directory).labels,
+            "labels": read_resolved(held.records[0].directory).labels,
             "models": [
                 {"name": name, "marks": list(record.marks)}
                 for name, record in zip(held.names, held.records, strict=True)
@@ -227,7 +204,7 @@ def _answers(
     The first evaluation says which samples there are.
     """
     folder, ids, numbers = shared.folder, shared.ids, shared.numbers
-    asking = ResolvedQuestion.of(record.directory)
+    spec = read_resolved(record.directory)
     graded = record.main.direction == "higher"
     outcomes: list[str] = []
     said: list[int] = []
@@ -246,8 +223,8 @@ def _answers(
             text = plain(answer)
             outcomes.append(letter)
             said.append(-1 if answer is None else numbers.setdefault(text, len(numbers)))
-            items.append(_item(sample, letter, text, asking))
-            if asking.labels and letter != ERROR and isinstance(sample.target, str):
+            items.append(_item(sample, letter, text, spec))
+            if spec.labels and letter != ERROR and isinstance(sample.target, str):
                 counts[sample.target, "" if answer is None else text] += 1
         site.data(f"{folder}/{place}-{number}", items)
     if len(said) != len(ids):
@@ -258,9 +235,9 @@ def _answers(
     return "".join(outcomes), counts
 
 
-def _item(sample: SampleRecord, letter: str, answer: str, asking: ResolvedQuestion) -> list[Json]:
+def _item(sample: SampleRecord, letter: str, answer: str, spec: TaskSpec) -> list[Json]:
     error, written = sample.error, sample.written
-    kind, scores = _scores(sample, asking)
+    kind, scores = _scores(sample, spec)
     return [
         letter,
         _short(answer),
@@ -274,13 +251,14 @@ def _item(sample: SampleRecord, letter: str, answer: str, asking: ResolvedQuesti
     ]
 
 
-def _scores(sample: SampleRecord, asking: ResolvedQuestion) -> tuple[str, list[Json]]:
+def _scores(sample: SampleRecord, spec: TaskSpec) -> tuple[str, list[Json]]:
     """Return scores as the spec compares them, with what they are."""
     scores = sample.scores
     if scores is None or not scores.values:
         return "", []
-    values = normalised(scores, asking.normalisation)
-    per = "" if asking.normalisation == "none" else f" per {asking.normalisation}"
+    rule = spec.ask.normalisation if isinstance(spec.ask, ChooseSpec) else "none"
+    values = normalised(scores, rule)
+    per = "" if rule == "none" else f" per {rule}"
     return f"{scores.kind}{per}", [_digits(value) for value in values]
 
 

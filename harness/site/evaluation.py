@@ -14,8 +14,9 @@ from harness.runs.record import (
     Measure,
     MetricValue,
 )
-from harness.site.browse import ResolvedQuestion, Set
+from harness.site.browse import Set
 from harness.site.files import Site, plain
+from harness.specs.resolve import read_resolved
 from harness.tables.columns import column_of
 
 MOST = 200
@@ -68,7 +69,7 @@ def write_evaluation(site: Site, held: Set, place: int, name: str, figures: Figu
         figures: Draws.
     """
     record, counts = held.records[place], held.counts[place]
-    labels = ResolvedQuestion.of(record.directory).labels
+    labels = read_resolved(record.directory).labels
     raw: Any = record.raw
     site.page(
         f"evaluations/{name}.html",

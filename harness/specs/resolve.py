@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from harness.specs.variants import Variant
 from harness.specs.yaml_loader import read_yaml
 
 AskSpec = ChooseSpec | GenerateSpec | EmbedSpec
-_KINDS: dict[str, type[AskSpec]] = {
+_KINDS: dict[str, Callable[..., AskSpec]] = {
     "choose": ChooseSpec,
     "generate": GenerateSpec,
     "embed": EmbedSpec,
@@ -109,12 +109,13 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def read_resolved(path: Path) -> TaskSpec:
-    """Return the spec in an evaluation's ``spec.yaml``; see :func:`from_resolved`.
+def read_resolved(directory: Path) -> TaskSpec:
+    """Return the spec that an evaluation was made with, from its ``spec.yaml``.
 
     Raises:
         UserError: the file is missing or is no resolved spec.
     """
+    path = directory / "spec.yaml"
     raw: Any = read_yaml(path).data
     try:
         return from_resolved(raw)

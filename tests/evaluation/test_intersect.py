@@ -3,15 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import yaml
 
 from harness.errors import UserError
-from harness.evaluation.intersect import intersected, spec_of
-from harness.resources import data_folder
+from harness.evaluation.intersect import intersected
 from harness.runs.read import read_evaluation
-from harness.specs.catalog import spec_files
-from harness.specs.loader import load_task
-from harness.specs.resolve import parts, resolved
 from harness.tables import build_table
 from tests.runs.sealed import answers, sample, write
 
@@ -87,17 +82,3 @@ def test_samples_that_changed_since_they_were_sealed_are_refused(tmp_path: Path)
     path.write_text(path.read_text(encoding="utf-8").replace("female", "femalf"), "utf-8")
     with pytest.raises(UserError, match="changed since it was sealed"):
         intersected(records)
-
-
-def tasks() -> list[Path]:
-    return [path for path in spec_files(data_folder("task_specs")) if path.parent.name != "groups"]
-
-
-@pytest.mark.parametrize("path", tasks(), ids=lambda path: path.stem)
-def test_a_spec_comes_back_from_what_an_evaluation_keeps_of_it(path: Path, tmp_path: Path) -> None:
-    spec = load_task(path)
-    (tmp_path / "spec.yaml").write_text(yaml.safe_dump(resolved(spec)), encoding="utf-8")
-    held = spec_of(tmp_path)
-    assert (held.labels, held.slices, held.unit) == (spec.labels, spec.slices, spec.unit)
-    names = ("ask", "metrics", "answer")
-    assert {n: parts(held)[n] for n in names} == {n: parts(spec)[n] for n in names}

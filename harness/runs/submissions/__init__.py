@@ -13,7 +13,7 @@ from harness.runs.record import EvaluationRecord
 from harness.runs.sample_record import SampleRecord, read_samples
 from harness.runs.seal import write_whole
 from harness.runs.submissions import mmbench, vqav2
-from harness.specs.yaml_loader import read_yaml
+from harness.specs.resolve import read_resolved
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +90,7 @@ def write_submission(directory: Path, out: Path, *, allow_missing: bool = False)
 
 
 def _layout(directory: Path, task: str) -> Layout:
-    spec: Any = read_yaml(directory / "spec.yaml").data
-    try:
-        benchmark = str(spec["data"]["benchmark"])
-    except (KeyError, TypeError):
-        raise UserError("not a resolved spec", where=directory / "spec.yaml") from None
+    benchmark = read_resolved(directory).data.benchmark
     if benchmark not in LAYOUTS:
         raise UserError(
             f"task {task!r} has no submission file",
