@@ -14,12 +14,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from harness.analysis.encoders import Encoder, EncoderRequest
 from harness.config.data import DataSource
 from harness.descriptors import (
     AnswerMethodDescriptor,
     CommandDescriptor,
     DataSourceDescriptor,
     Descriptor,
+    EncoderDescriptor,
     ExtractorDescriptor,
     FormatDescriptor,
     MetricDescriptor,
@@ -79,6 +81,9 @@ __all__ = [
     "DataSourceDescriptor",
     "Descriptor",
     "Embed",
+    "Encoder",
+    "EncoderDescriptor",
+    "EncoderRequest",
     "Epoch",
     "Example",
     "Extracted",
@@ -380,6 +385,24 @@ CONTRACTS = (
         """
         def names(table):
             return "".join(f"{row.model}\\n" for row in table.rows)
+        """,
+    ),
+    Contract(
+        "Visual encoder",
+        "harness_encoders",
+        EncoderDescriptor,
+        "(EncoderRequest) -> Encoder",
+        (),
+        """
+        from harness.contracts import Encoder
+
+
+        def find(request):  # harness probe --encoder mine:NAME
+            def load():
+                raise NotImplementedError("return a harness.analysis.towers.Tower")
+
+            identity = {"name": request.rest, "dtype": request.dtype}
+            return Encoder(name=request.name, identity=identity, load=load)
         """,
     ),
     Contract(

@@ -23,6 +23,7 @@ KINDS: Mapping[str, tuple[str, Callable[[Plugins], Mapping[str, Any]]]] = {
     "extractors": ("extractor", Plugins.extractors),
     "methods": ("answer method", Plugins.answer_methods),
     "recipes": ("recipe", Plugins.recipes),
+    "encoders": ("encoder", Plugins.encoders),
     "studies": ("study kind", Plugins.study_kinds),
     "formats": ("format", Plugins.formats),
     "commands": ("command", Plugins.commands),
@@ -47,8 +48,8 @@ def _of(kind: str) -> Mapping[str, Any]:
 def list_(ctx: click.Context, *, kind: str, as_json: bool) -> None:
     """List what is installed of a kind, with a line and the options of each.
 
-    KIND is models, tasks, readers, sources, metrics, extractors, methods, recipes, studies, formats
-    or commands.
+    KIND is models, tasks, readers, sources, metrics, extractors, methods, recipes, encoders,
+    studies, formats or commands.
     """
     if kind == "tasks":
         from harness.cli.tasks import tasks
