@@ -202,7 +202,7 @@ def test_ctrl_c_says_one_line_and_the_run_continues(faces: Faces, tmp_path: Path
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         text=True,
     )
-    while not list(Path("stopped").rglob("journal")):
+    while running.poll() is None and not list(Path("stopped").rglob("journal")):
         time.sleep(0.05)
     time.sleep(1)
     os.killpg(running.pid, signal.SIGINT)

@@ -28,20 +28,11 @@ PATH = os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH", "")
 LOOK = """
 import sys
 from importlib.metadata import EntryPoint
-from harness import plugins as module
+from harness import plugins
 point = EntryPoint(name="slow_model", value="slow_model", group="harness")
-held = module.Plugins(points=[point])
-module.plugins.cache_clear()
-module.plugins = lambda: held
-import harness.cli.main as main
-main.plugins = module.plugins
-for name in ("config.data", "evaluation.task", "evaluation.plan", "evaluation.run",
-             "evaluation.score", "evaluation.model", "evaluation.summarise",
-             "evaluation.execute", "api.runs"):
-    loaded = __import__(f"harness.{name}", fromlist=["plugins"])
-    if hasattr(loaded, "plugins"):
-        loaded.plugins = module.plugins
-main.entry(sys.argv[1:])
+plugins.entry_points = lambda group: [point]
+from harness.cli.main import entry
+entry(sys.argv[1:])
 """
 
 
