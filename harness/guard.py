@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import types
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -163,7 +164,8 @@ def check_descriptor(held: Any) -> None:
     """Check that the fields of a descriptor are of their types.
 
     Raises:
-        PluginError: one is not, or the target is no ``module:attribute``.
+        PluginError: one is not, an id is no plain name (ids become names of files), or the target
+            is no ``module:attribute``.
     """
     kind: Any = type(held)
     hints = _hints(kind)
@@ -177,6 +179,12 @@ def check_descriptor(held: Any) -> None:
         for part in value if isinstance(value, tuple | list) else ():
             if is_dataclass(part):
                 check_descriptor(part)
+    name = getattr(held, "id", "plain")
+    if not _ID.fullmatch(name):
+        raise PluginError(
+            f"{type(held).__name__}: the id {one_line(repr(name), 60)} is no plain name: letters, "
+            "digits, '_', '-' and '.' within, 100 at most"
+        )
     target = getattr(held, "target", "module:attribute")
     module, colon, attribute = target.partition(":")
     if not (colon and module and attribute):
@@ -184,6 +192,9 @@ def check_descriptor(held: Any) -> None:
             f"{one_line(repr(held.id), 60)}: the target {one_line(repr(target), 60)} is not "
             "module:attribute"
         )
+
+
+_ID = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,98}[A-Za-z0-9_-])?")
 
 
 class _Plain:

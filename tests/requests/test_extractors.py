@@ -65,6 +65,7 @@ def test_point_does_not_guess(text: str) -> None:
     [
         ("100", "(350, 600)"),
         ("100", "0.35, 0.60"),
+        ("100", "1e-1 2e-1"),
         ("100", "(0, 0.60)"),
         ("100", "-5 60"),
         ("100", "\u22125 60"),
@@ -152,8 +153,12 @@ def test_label_is_one_whole_name(text: str, label: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "intimately", "intimate or no relation", "relation", "not intimate", "isn't an intimate"],
-)
+    [
+        "", "intimately", "intimate or no relation", "relation", "not intimate",
+        "isn't an intimate", "They cannot be intimate.", "They are not at all intimate.",
+        "un-intimate", "hardly intimate", "They seem far from intimate", "no longer intimate",
+    ],
+)  # fmt: skip
 def test_label_is_unparsed_with_none_or_two(text: str) -> None:
     assert make("label", RELATIONS)(text) == Extracted(None, "unparsed")
 

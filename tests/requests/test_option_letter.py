@@ -112,6 +112,11 @@ CHINESE: dict[str, Json] = {"A": "\u732b", "B": "\u72d7", "C": "\u7ef4\u751f\u7d
         ("答案：【B】", "B"),
         ("答案是C. 维生素C", "C"),
         ("选项A是错的，所以答案是B", "B"),
+        ("选项A是错误的，B才是正确的", "B"),
+        ("选项A不对，应为B", "B"),
+        ("选A是错的，B是对的", "B"),
+        ("答案是C吗？不，是B", "B"),
+        ("A和C都不正确，答案为B", "B"),
         ("狗", "B"),
         ("The answer is B.", "B"),
     ],
@@ -121,7 +126,9 @@ def test_a_letter_is_found_in_chinese(text: str, expected: str) -> None:
     assert extract(text, CHINESE).answer == expected
 
 
-@pytest.mark.parametrize("text", ["A和B", "答案是D或者B", "无法判断", "AB", "选项A正确，选项B正确"])
+@pytest.mark.parametrize(
+    "text", ["A和B", "没有选A", "A不对", "答案是D或者B", "无法判断", "AB", "选项A正确，选项B正确"]
+)
 def test_chinese_that_names_none_or_several_is_unparsed(text: str) -> None:
     extract = OptionLetterExtractor({"rule": "chinese"}, ())
     assert extract(text, CHINESE) == Extracted(None, "unparsed")

@@ -17,7 +17,9 @@ _JOINTS = re.compile(r"[\s_\-\u2010-\u2015\u2212\ufe58\ufe63\uff0d*`\"\u201c\u20
 _UNSEEN = re.compile(r"[\u00ad\u200b\u2060\ufeff]")
 _EDGES = " .,;:!?'()[]"
 _NEGATED = re.compile(
-    r"(?:(?<!\w)(?:not|never|neither|nor)|n['\u2019]t)(?: (?:a|an|the|really|very))? $"
+    r"(?:(?<!\w)(?:not|no|never|neither|nor|cannot|non|un|hardly|barely|far from|rather than"
+    r"|instead of|without)|n['\u2019]t)"
+    r"(?: (?:a|an|the|any|at all|be|been|being|really|very|so|exactly|particularly|longer))* $"
 )
 
 
@@ -27,7 +29,8 @@ class LabelReader:
     Case does not matter; a blank, an underscore, every kind of hyphen, quotation marks and the
     stars of Markdown are alike. Where two labels start at one place the longer one counts ("stop
     inverted" is not "stop"), and a label inside a longer one is not named ("non-intimate" is not
-    "intimate"); neither is one straight behind a negation ("not intimate"). A text that is a label
+    "intimate"); neither is one that a negation rules
+    out ("not at all intimate", "far from intimate"). A text that is a label
     names it; any other names what stands in it as whole words. A text that names no label, or two
     different ones, is unparsed.
 

@@ -106,8 +106,11 @@ def _lmms_eval(text: str, choices: Choices) -> str:
 
 _CHINESE = re.compile(r"[\u2e80-\u303f\u31c0-\u9fff\uf900-\ufaff\uff00-\uffef\u2018-\u201d]")
 _CHINESE_NOT = re.compile(
-    r"(?:不应该?选|不能选|不选择?|不会?是|并非|而非|排除)(?:了)?(?:选项|答案)?\W{0,3}"
+    r"(?:不应该?选|不能选|不选择?|没有?选择?|不会?是|并非|而非|排除)(?:了)?(?:选项|答案)?\W{0,3}"
     r"[A-Z](?:\s*[、,和与及或]\s*[A-Z])*(?![A-Za-z])"
+    # What is said of a letter after it: that it is wrong, or it is only asked whether.
+    r"|[A-Z](?:\s*[、,和与及或]\s*[A-Z])*(?![A-Za-z])\W{0,3}(?:选项|答案)?(?:是|都|也|并|肯定|显然)*"
+    r"(?:错|不对|不正确|不准确|不合适|不符|不是|不能|不行|有误|吗)"
 )
 _CHINESE_LETTER = (
     r"(?:应该?)?(?:是|为|选)?(?:选项)?[\s:*(\[\"“「【】]*([A-Z])"

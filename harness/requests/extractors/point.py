@@ -119,6 +119,6 @@ def _value(found: re.Match[str]) -> float:
 
 def _as_shares(found: Sequence[re.Match[str]]) -> bool:
     """Whether a point is written as shares are: a number with a fraction, and both at most 1."""
-    return any("." in match["number"] for match in found) and all(
+    return any(re.search(r"[.eE]", match["number"]) for match in found) and all(
         _value(match) <= 1 and not match["unit"] for match in found
     )

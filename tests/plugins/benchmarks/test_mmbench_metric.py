@@ -9,6 +9,7 @@ import pytest
 from harness_benchmarks.metrics.mmbench import (
     ALIKE,
     FEWER,
+    ONE_LETTER,
     UNSCORED,
     CircularAccuracy,
     VanillaAccuracy,
@@ -23,9 +24,9 @@ from harness.metrics import ScoredSample
 
 def question(name: str, *right: bool, rounds: int | None = None) -> list[ScoredSample]:
     return [
-        ScoredSample(f"{name}/{turn}", name, "A", "A" if is_right else None,
+        ScoredSample(f"{name}/{turn}", name, letter, letter if is_right else None,
                      fields={"round": turn, "rounds": rounds or len(right)})
-        for turn, is_right in enumerate(right)
+        for turn, (letter, is_right) in enumerate(zip("ABCDEFGH", right, strict=False))
     ]  # fmt: skip
 
 
@@ -71,8 +72,13 @@ def test_a_file_with_fewer_rounds_than_options_is_not_circular() -> None:
 
 
 def test_rounds_that_do_not_move_the_right_letter_are_told() -> None:
-    assert told(question("1", True, True)) == {ALIKE: 1}
-    assert circular(question("1", True, True)) == 1.0
+    one_letter = [replace(one, target="A", answer="A") for one in question("1", True, True)]
+    assert np.isnan(circular(one_letter))  # whoever always says A would be right
+    assert told(one_letter) == {ONE_LETTER: 1}
+    twice = question("2", True, True, True)
+    twice[2] = replace(twice[2], target="A", answer="A")
+    assert told(twice) == {ALIKE: 1}
+    assert circular(one_letter + twice) == 1.0
 
 
 def test_the_vanilla_value_is_of_first_rounds() -> None:

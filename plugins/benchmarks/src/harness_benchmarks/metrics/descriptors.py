@@ -141,7 +141,7 @@ METRICS: tuple[MetricDescriptor, ...] = (
     ),
     MetricDescriptor(
         id="circular_accuracy",
-        version=2,
+        version=3,
         target="harness_benchmarks.metrics.mmbench:CircularAccuracy",
         summary="Share of questions of which every round of the options is right.",
     ),

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 FEWER = "questions with fewer rounds than options, left out of circular accuracy"
 ALIKE = "questions with one letter right in two rounds, which are not circular"
+ONE_LETTER = "questions with one right letter in all rounds, left out of circular accuracy"
 UNSCORED = "questions with a round that was not scored, left out of circular accuracy"
 
 
@@ -36,10 +37,11 @@ class CircularAccuracy:
     A question is a cluster, with a round for each of its options, which are the fields of one
     capital letter that are not empty; its samples keep ``rounds``, how many the file has. As in
     ``mcq_circular_eval`` of open-compass/VLMEvalKit (e8e78f05) without a judge, but for questions
-    that the file does not ask round the circle, with fewer rounds than options: they are left out,
-    as a model that always gives one letter would be right. A question of which a round was not
-    scored (it errored, or a limit left it out) is not counted either, as it may be right or wrong.
-    ``notes`` counts both, and questions with one letter right in two rounds, which are counted.
+    that the file does not ask round the circle, with fewer rounds than options or one right letter
+    in all of them: they are left out, as a model that always gives one letter would be right. A
+    question of which a round was not scored (it errored, or a limit left it out) is not counted
+    either, as it may be right or wrong. ``notes`` counts them, and questions with one letter right
+    in two of several rounds, which are counted.
     """
 
     range = (0.0, 1.0)
@@ -65,7 +67,7 @@ class CircularAccuracy:
         told: dict[str, int] = {}
         for places in _rounds(samples):
             asked = [samples[place] for place in places]
-            moved = len({str(sample.target) for sample in asked}) == len(asked)
+            moved = len(_letters(asked)) == len(asked)
             reason = _left_out(asked) or ("" if moved else ALIKE)
             if reason:
                 told[reason] = told.get(reason, 0) + 1
@@ -119,7 +121,14 @@ def _left_out(rounds: Sequence[ScoredSample]) -> str:
         return FEWER
     if len(rounds) < _whole(rounds[0], "rounds"):
         return UNSCORED
+    if len(rounds) > 1 and len(_letters(rounds)) == 1:
+        return ONE_LETTER
     return ""
+
+
+def _letters(rounds: Sequence[ScoredSample]) -> set[str]:
+    """Return the letters that are right in some round."""
+    return {str(sample.target) for sample in rounds}
 
 
 def _options(sample: ScoredSample) -> int:
