@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +15,7 @@ from typing import Any, Protocol
 from harness._version import __version__
 from harness.descriptors import Json
 from harness.errors import CannotAnswer, PluginError, UserError, show_traceback
+from harness.evaluation.exchanged import refuse_exchanged
 from harness.evaluation.execute import Job, execute, stands
 from harness.evaluation.few_shot import choose_shots, open_shots
 from harness.evaluation.model import ConfiguredModel
@@ -260,11 +262,16 @@ def _state(job: Job, subject: ConfiguredModel, terms: RunSettings) -> Planned:
     if terms.again and stands(directory):
         return Planned(job, "asks again", 0, speed)
     if is_sealed(directory):
+        refuse_exchanged(plan.task, read_samples(directory))
         if terms.retry_errors and (errors := read_evaluation(directory).counts.errors):
             said = "retries 1 error" if errors == 1 else f"retries {errors} errors"
             return Planned(job, said, 0, speed)
         return Planned(job, "done", plan.samples, None)
-    done = Journal(directory, plan.blocks).done if directory.is_dir() else frozenset()
+    done: frozenset[int] = frozenset()
+    if directory.is_dir():
+        journal = Journal(directory, plan.blocks)
+        done = journal.done
+        refuse_exchanged(plan.task, chain.from_iterable(journal.blocks()))
     journaled = sum(plan.blocks[index] for index in done)
     before = [
         (finished(path), about)

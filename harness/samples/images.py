@@ -88,6 +88,15 @@ def open_image(ref: ImageRef, *, max_pixels: int = MAX_PIXELS) -> LoadedImage:
     return LoadedImage(upright, digest, digest, upright.width, upright.height, orientation)
 
 
+def image_hash(ref: ImageRef) -> str:
+    """Return the SHA-256 of an image's encoded bytes, as :class:`LoadedImage` has it.
+
+    Raises:
+        SampleError: missing, too large, or outside its root.
+    """
+    return hashlib.sha256(_read(ref)).hexdigest()
+
+
 def _orientation(image: Image.Image) -> int:
     value = image.getexif().get(_ORIENTATION)
     return value if isinstance(value, int) and 1 <= value <= 8 else 1

@@ -1,0 +1,53 @@
+"""Images that are no longer those an evaluation was made from.
+
+A fingerprint holds no pixels: reading every image to plan would take as long as to answer. So
+before an evaluation is returned or continued, a few of its images are hashed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+
+from harness.errors import SampleError, UserError
+from harness.evaluation.task import Task
+from harness.runs.sample_record import SampleRecord
+from harness.samples.images import image_hash
+
+SPAN = 4096
+"""Samples, from the first on, among which images are looked at."""
+IMAGES = 16
+"""Samples whose images are hashed, spread over the span."""
+
+
+def refuse_exchanged(task: Task, records: Iterable[SampleRecord]) -> None:
+    """Refuse an evaluation whose images have been exchanged since.
+
+    An image that cannot be read now says nothing: results outlive their data.
+
+    Args:
+        task: What is asked now.
+        records: Of the evaluation, in plan order.
+
+    Raises:
+        UserError: an image has other bytes than those that were recorded.
+    """
+    recorded = [record for record in islice(records, SPAN) if record.images]
+    step = max(1, len(recorded) // IMAGES)
+    images_of = {record.id: record.images for record in recorded[::step]}
+    for sample in islice(task.samples(), 2 * SPAN):
+        for reference, image in zip(sample.images, images_of.pop(sample.id, ()), strict=False):
+            try:
+                same = image_hash(reference) == image.sha256
+            except SampleError:
+                continue
+            if not same:
+                raise UserError(
+                    f"the image of sample {sample.id!r} is another one than when task "
+                    f"{task.id!r} was answered",
+                    where=task.located.origin,
+                    fix="--again asks anew and replaces what is recorded; --results FOLDER keeps "
+                    "both; or give the folder of images that was used before",
+                )
+        if not images_of:
+            return
