@@ -39,6 +39,9 @@ class Box:
     Attributes:
         size: Width and height in pixels of the image that corners in pixels were marked on, where
             the release says so: on a copy of another size the box is scaled with it.
+        holds: A point within the box, as shares of the image's width and height, where the release
+            gives one (the eye of a head). A box in pixels that misses it was marked on an image of
+            another size, or is marked oddly.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Box:
     y2: float
     unit: Literal["pixel", "relative"] = "pixel"
     size: tuple[int, int] | None = None
+    holds: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

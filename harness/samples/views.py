@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
 Corners = tuple[float, float, float, float]
 
+_SLACK = 0.1  # of a box's larger side; annotators mark an eye at the edge of a head in profile
 _QUARTER = 5  # EXIF orientations from here on turn by a quarter
 SCALED = "boxes scaled to images of another size than the release's"
 BEYOND = "boxes that reach beyond their image"
+MISSES = "boxes that miss the point they are said to hold (copies of another size, or odd marks)"
 TURNED = "boxes on images that EXIF turned, annotated either way"
 
 
@@ -51,8 +53,8 @@ def apply_view(image: LoadedImage, view: View, boxes: Sequence[Box]) -> LoadedIm
     """Return the image as the view shows it; ``key`` then names bytes, view and boxes.
 
     ``notes`` count the boxes that were scaled to a copy of another size, that reach beyond the
-    image, or whose image was turned by its EXIF orientation with nothing to tell whether the
-    annotators saw it so.
+    image, that miss the point they are said to hold, or whose image was turned by its EXIF
+    orientation with nothing to tell whether the annotators saw it so.
 
     Raises:
         SampleError: when the view needs boxes that the sample lacks, that are empty, or that were
@@ -103,6 +105,11 @@ def _inside(box: Box, image: LoadedImage, notes: dict[str, int]) -> Corners:
     # A pixel is what rounding may do.
     if min(x1, y1) < -1 or x2 > width + 1 or y2 > height + 1:
         _note(notes, BEYOND)
+    if box.holds is not None and box.unit == "pixel":
+        x, y = box.holds[0] * width, box.holds[1] * height
+        slack = _SLACK * max(x2 - x1, y2 - y1)
+        if not (x1 - slack <= x <= x2 + slack and y1 - slack <= y <= y2 + slack):
+            _note(notes, MISSES)
     x1, x2 = max(0.0, min(x1, width - 1)), max(0.0, min(x2, width - 1))
     y1, y2 = max(0.0, min(y1, height - 1)), max(0.0, min(y2, height - 1))
     if not (x2 > x1 and y2 > y1):

@@ -14,7 +14,7 @@ import harness
 from harness.config.settings import load_settings
 from harness.evaluation.data_check import SplitReport, check_task
 from harness.evaluation.task import Task
-from harness.samples.views import BEYOND, SCALED
+from harness.samples.views import BEYOND, MISSES, SCALED
 from harness.specs.loader import with_options
 from harness.specs.yaml_loader import parse_yaml
 from tests.plugins.benchmarks.people import counterfactuals, picture, shard
@@ -195,11 +195,20 @@ def test_an_image_that_stands_in_two_splits_is_named(tmp_path: Path) -> None:
     ]
 
 
+def test_a_head_that_misses_its_eye_tells_a_copy_of_another_size(tmp_path: Path) -> None:
+    row = "a.jpg,0,0.1,0.1,0.3,0.8,0.15,0.1,0.5,0.5,20,10,50,40,demo,\n"  # of 200 x 200
+    (tmp_path / "test_annotations_release.txt").write_text(row)
+    for size, told in ((200, {}), (400, {MISSES: 1}), (100, {MISSES: 1})):
+        Image.new("RGB", (size, size)).save(tmp_path / "a.jpg")
+        report, *_ = check("gazefollow", tmp_path)
+        assert {note.kind: note.count for note in report.notes} == told
+
+
 def test_samples_that_cannot_be_asked_are_named(tmp_path: Path) -> None:
     for number, gaze in enumerate(("0.5,0.5", "-1,-1")):
         Image.new("RGB", (200, 200)).save(tmp_path / f"{number}.jpg")
         with (tmp_path / "test_annotations_release.txt").open("a", encoding="utf-8") as file:
-            file.write(f"{number}.jpg,0,0.1,0.1,0.3,0.8,0.3,0.2,{gaze},10,10,50,50,demo,\n")
+            file.write(f"{number}.jpg,0,0.1,0.1,0.3,0.8,0.3,0.2,{gaze},10,10,70,50,demo,\n")
     report, *_ = check("gazefollow", tmp_path)
     assert problems(report) == {"sample that cannot be asked": 1}
     assert {note.kind: note.count for note in report.notes} == {DROPPED: 1}

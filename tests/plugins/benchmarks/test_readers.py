@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from harness_benchmarks.readers.descriptors import READERS
-from harness_benchmarks.readers.gazefollow import DROPPED
+from harness_benchmarks.readers.gazefollow import DROPPED, OUTSIDE
 
 from harness.descriptors import Json, load_target, parse_options
 from harness.errors import DataError, UserError
@@ -227,6 +227,10 @@ def test_gazefollow_drops_annotators_without_a_point_and_counts_them(tmp_path: P
     assert (two.target, two.fields["annotators"], two.notes) == (None, 0, {DROPPED: 2})
     assert two.fault is not None
     assert two.fault.kind == "no_point"
+    pixels = [gaze_row("a.jpg", "0.3,0.2", gaze) for gaze in ("0.6,0.5", "384,0.5", "-0.2,1.005")]
+    write(tmp_path, "test_annotations_release.txt", "\n".join(pixels))
+    (one,) = read("gazefollow", tmp_path)
+    assert (one.target, one.notes) == ([[0.6, 0.5]], {OUTSIDE: 2})
     write(tmp_path, "test_annotations_release.txt", gaze_row("a.jpg", "0.3,0.2", "-1,0.5"))
     with pytest.raises(DataError, match="one coordinate of the gaze is -1"):
         read("gazefollow", tmp_path)

@@ -103,7 +103,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
     ),
     ReaderDescriptor(
         id="gazefollow",
-        version=2,
+        version=3,
         target="harness_benchmarks.readers.gazefollow:GazeFollow",
         summary="GazeFollow, extended release: where a person looks, a point an annotator.",
         options=(_unit("image"),),

@@ -23,6 +23,8 @@ SPLITS = ("train", "test")
 _EYE, _GAZE, _HEAD, _INOUT = slice(6, 8), slice(8, 10), slice(10, 14), 14
 _MISSING = -1.0  # of an annotator who gave no point
 DROPPED = "annotators' points that are missing (-1) and dropped"
+OUTSIDE = "annotators' points outside their image, dropped (coordinates in pixels?)"
+_SLACK = 0.01  # shares of a side by which rounding may place a point beyond the image
 _MEANING = {1: "inside", 0: "outside", -1: "invalid"}
 
 
@@ -67,7 +69,7 @@ class GazeFollow:
 class _Row:
     """One line of the file; texts are kept as written, so that equal eyes stay equal."""
 
-    __slots__ = ("eye", "gaze", "head", "image", "inside", "line", "there")
+    __slots__ = ("eye", "gaze", "head", "image", "inside", "line", "outside", "there")
 
     def __init__(self, text: str, line: int, where: str, *, train: bool) -> None:
         cells = text.split(",")
@@ -89,21 +91,23 @@ class _Row:
                 "one coordinate of the gaze is -1, which marks a point that is missing: both are",
                 where=where,
             )
-        self.there = not missing
+        self.outside = not missing and not all(-_SLACK <= x <= 1 + _SLACK for x in self.gaze)
+        self.there = not missing and not self.outside
         self.head = records.numbers(cells[_HEAD], 4, "head box", where)
         self.inside = True
         if train:
             inout = records.numbers([cells[_INOUT]], 1, "inout", where)[0]
             if inout not in _MEANING:
                 raise DataError(f"inout is {inout:g}, not 1, 0 or -1", where=where)
-            self.inside = inout == 1 and self.there
+            self.inside = inout == 1 and not missing
 
 
 def _sample(root: DataRoot, name: str, rows: list[_Row]) -> Sample:
     first = rows[0]
     x1, y1, x2, y2 = first.head
     points: list[Json] = [[row.gaze[0], row.gaze[1]] for row in rows if row.there]
-    dropped = len(rows) - len(points)
+    outside = sum(row.outside for row in rows)
+    notes = {DROPPED: len(rows) - len(points) - outside, OUTSIDE: outside}
     return Sample(
         id=name,
         images=(ImageRef(first.image, root),),
@@ -114,8 +118,8 @@ def _sample(root: DataRoot, name: str, rows: list[_Row]) -> Sample:
             "eye_y": float(first.eye[1]),
             "annotators": len(points),
         },
-        boxes=(Box("head", x1, y1, x2, y2),),
-        notes={DROPPED: dropped} if dropped else {},
+        boxes=(Box("head", x1, y1, x2, y2, holds=(float(first.eye[0]), float(first.eye[1]))),),
+        notes={what: count for what, count in notes.items() if count},
         fault=None if points else Fault("no_point", f"{name}: no annotator gave a point"),
     )
 
