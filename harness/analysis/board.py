@@ -190,7 +190,7 @@ def _transfer(analysis: Analysis, board: Board) -> None:
 
 def _mir(analysis: Analysis, board: Board) -> None:
     model: Any = analysis.about["model"]
-    name = titled(str(model["id"]), model)
+    name = titled(str(model["id"]), model.get("training"), model.get("method"))
     if name in board.rows:
         name = f"{name} ({str(model['fingerprint'])[:8]})"
     for row in analysis.table("mir").records():

@@ -64,8 +64,8 @@ def run_transfer(places: Sequence[Path], *, results: Path) -> Analysis:
     """
     trained, untrained, problems = read_trained(places)
     about: dict[str, Json] = {
-        "evaluations": [*sorted(str(one.record.raw["fingerprint"]) for one in trained)],
-        "untrained": [*sorted(str(one.raw["fingerprint"]) for one in untrained)],
+        "evaluations": [*sorted(one.record.fingerprint for one in trained)],
+        "untrained": [*sorted(one.fingerprint for one in untrained)],
         "marks": [*sorted({mark for one in trained for mark in one.record.marks})],
     }
     done = finished(results, KIND, about)
@@ -99,7 +99,7 @@ def read_trained(
         records, superseded = current(records)
         problems += filter(None, [superseded_note(len(superseded))])
         for record in records:
-            training = record.raw["model"].get("training")  # type: ignore[union-attr]
+            training = record.training
             if training is None:
                 untrained.append(record)
             else:
@@ -135,10 +135,9 @@ def _trained(record: EvaluationRecord, training: Any) -> Trained | None:
 
 def _base(record: EvaluationRecord, tower: str | None = None) -> str:
     """Return the model's identity as it was before training."""
-    model: Any = record.raw["model"]
-    identity = {key: value for key, value in model["identity"].items() if key != "checkpoint"}
+    identity = {key: value for key, value in record.identity.items() if key != "checkpoint"}
     tower_identity = {} if tower is None else {"tower": tower}
-    return fingerprint({"id": model["id"], "identity": identity, **tower_identity})
+    return fingerprint({"id": record.model, "identity": identity, **tower_identity})
 
 
 def changes(

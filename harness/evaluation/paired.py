@@ -185,7 +185,7 @@ class TiedWithBest:
 
     def __call__(self, column: Column, best: str, others: Sequence[str]) -> Collection[str]:
         """Return those of ``others`` that are tied with ``best``; names are fingerprints."""
-        by_name = {str(record.raw["fingerprint"]): record for record in self.records}
+        by_name = {record.fingerprint: record for record in self.records}
         tested = []
         for name in others:
             if best not in by_name or name not in by_name:

@@ -64,7 +64,7 @@ def entries(results: Path) -> list[Entry]:
     records, left_out = survey(results / EVALUATIONS, whole=False)
     _, older = current(records)
     superseded = {id(record) for record in older}
-    newest = {lineage_of(record.raw): record for record in records if id(record) not in superseded}
+    newest = {record.lineage: record for record in records if id(record) not in superseded}
     found = [_sealed(record, superseded=id(record) in superseded) for record in records]
     found += [_left(one, newest) for one in left_out]
     return sorted(found, key=lambda entry: entry.directory)

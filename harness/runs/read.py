@@ -25,7 +25,7 @@ from harness.runs.record import (
     titled,
 )
 from harness.runs.seal import SEAL, check_seal
-from harness.runs.superseded import MARK
+from harness.runs.superseded import MARK, lineage_of
 
 
 def read_evaluation(directory: Path | str, *, whole: bool = True) -> EvaluationRecord:
@@ -143,7 +143,8 @@ def _record(
     directory: Path, raw: Mapping[str, Any], metrics: Mapping[str, Any]
 ) -> EvaluationRecord:
     model, task = raw["model"], raw["task"]
-    titled(_text(model["id"]), model)  # what it says of training and method names its row
+    training, method = (_table_or_none(model.get(name)) for name in ("training", "method"))
+    titled(_text(model["id"]), training, method)  # an incomplete training is refused here
     return EvaluationRecord(
         directory=directory,
         model=_text(model["id"]),
@@ -165,7 +166,17 @@ def _record(
             )
             for value in metrics["slices"]
         ),
-        raw=raw,
+        fingerprint=str(raw.get("fingerprint", "")),
+        lineage=lineage_of(raw),
+        variant=str(task.get("variant") or ""),
+        settings=_table_or_none(raw.get("settings")) or {},
+        code=_table_or_none(raw.get("code")) or {},
+        model_code=_table_or_none(model.get("code")) or {},
+        versions=_table_or_none(raw.get("versions")) or {},
+        identity=_table_or_none(model.get("identity")) or {},
+        training=training,
+        method=method,
+        notes=tuple(raw.get("notes", ())),
         details=tuple(_detail(table) for table in metrics.get("details", ())),
         comparisons=tuple(_comparison(held) for held in metrics.get("comparisons", ())),
         asked_again=(directory / MARK).exists(),
@@ -194,6 +205,10 @@ def _table(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise TypeError(f"{value!r} is no table of names")
     return value
+
+
+def _table_or_none(value: Any) -> dict[str, Any] | None:
+    return value if isinstance(value, dict) else None
 
 
 def _number(value: Any) -> float | None:

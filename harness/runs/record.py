@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from harness.descriptors import Direction, Json
 
@@ -214,7 +215,18 @@ class EvaluationRecord:
         task_parts: The hash of each part, so that a difference can be named.
         images: Digest of the image hashes, ``None`` when the model opened none.
         marks: ``demo``, ``limited``, ``errored``, ``machine-labelled``, ``contaminated``.
-        raw: ``evaluation.json`` as read.
+        fingerprint: Hash of everything that can change the numbers; of a mean over seeds, those of
+            all its evaluations with commas between.
+        lineage: The fingerprint without plugins' code, by which newer evaluations supersede it.
+        variant: How the task was changed, such as ``paraphrase 1``; empty when it was not.
+        settings: Settings of the run that change numbers, such as ``seed``.
+        code: Version and hash of each plugin whose code took part.
+        model_code: Of them, those of the model.
+        versions: Of the harness and of libraries.
+        identity: What the model says it is, from which its fingerprint is made.
+        training: How its checkpoint was trained; ``None`` for a model as it came.
+        method: The method at inference time, with its options; ``None`` without one.
+        notes: What models and readers of answers said of how answers came about.
         asked_again: Whether it was set aside to be asked again.
         details: Tables beside the numbers.
         comparisons: Metrics compared over groups, slice by slice.
@@ -235,22 +247,25 @@ class EvaluationRecord:
     counts: Counts
     metrics: tuple[MetricValue, ...]
     slices: tuple[SliceValue, ...]
-    raw: Mapping[str, Json]
+    fingerprint: str
+    lineage: str
+    variant: str = ""
+    settings: Mapping[str, Json] = field(default_factory=dict)
+    code: Mapping[str, Json] = field(default_factory=dict)
+    model_code: Mapping[str, Json] = field(default_factory=dict)
+    versions: Mapping[str, Json] = field(default_factory=dict)
+    identity: Mapping[str, Json] = field(default_factory=dict)
+    training: Mapping[str, Json] | None = None
+    method: Mapping[str, Json] | None = None
+    notes: tuple[str, ...] = ()
     details: tuple[Detail, ...] = ()
     comparisons: tuple[GroupComparison, ...] = ()
     asked_again: bool = False
 
     @property
-    def variant(self) -> str:
-        """How the task was asked otherwise, such as ``paraphrase 1``; empty when it was not."""
-        task = self.raw.get("task")
-        return str(task.get("variant") or "") if isinstance(task, dict) else ""
-
-    @property
     def title(self) -> str:
         """The model with what it was trained by (recipe, data, seed) and how it answers."""
-        held = self.raw.get("model")
-        return titled(self.model, held if isinstance(held, dict) else {})
+        return titled(self.model, self.training, self.method)
 
     @property
     def main(self) -> MetricValue:
@@ -258,17 +273,22 @@ class EvaluationRecord:
         return next(metric for metric in self.metrics if metric.main)
 
 
-def titled(name: str, model: Mapping[str, Json]) -> str:
-    """Return a model's name with what its record says of training and method."""
-    training, method = model.get("training"), model.get("method")
-    if isinstance(training, dict):
+def titled(
+    name: str, training: Mapping[str, Any] | None, method: Mapping[str, Any] | None = None
+) -> str:
+    """Return a model's name with what its record says of training and method.
+
+    Raises:
+        KeyError, TypeError, AssertionError: the record of a training is incomplete.
+    """
+    if training is not None:
         recipe, data = training["recipe"], training["data"]
         assert isinstance(recipe, dict)
         assert isinstance(data, dict)
         tasks = data["tasks"]
         named = "+".join(map(str, tasks)) if isinstance(tasks, list) else ""
         name += f" + {recipe['id']} ({named}, seed {training['seed']})"
-    if not isinstance(method, dict):
+    if method is None:
         return name
     options = method.get("options")
     given = options.items() if isinstance(options, dict) else ()

@@ -32,7 +32,7 @@ def current(
     """
     lineages: dict[str, list[EvaluationRecord]] = {}
     for record in records:
-        lineages.setdefault(lineage_of(record.raw) or str(record.directory), []).append(record)
+        lineages.setdefault(record.lineage or str(record.directory), []).append(record)
     superseded: set[int] = set()
     for held in lineages.values():
         if len(held) > 1:
@@ -46,7 +46,7 @@ def current(
 
 def _newest(records: Sequence[EvaluationRecord]) -> Sequence[EvaluationRecord]:
     fresh = [one for one in records if not one.asked_again] or records
-    codes = [one.raw.get("code", {}) for one in fresh]
+    codes = [one.code for one in fresh]
     if all(code == codes[0] for code in codes):
         return fresh
     ended = [finished(one.directory) for one in fresh]

@@ -41,7 +41,7 @@ def write_boards(
     Raises:
         UserError: nothing fits a layout, or two evaluations claim one cell.
     """
-    by_fingerprint = {str(record.raw.get("fingerprint")): record for record in records}
+    by_fingerprint = {record.fingerprint: record for record in records}
     tables = [build_table(records, layout=layout, ways=ways) for layout in layouts]
     names = [f"Layout: {layout.title}" for layout in layouts]
     for metric in (None, *_metrics(records)):

@@ -63,7 +63,7 @@ class Set:
         by_key = names_of(held)
         names = [by_key[one.key] for one in held]
         return [
-            name if names.count(name) == 1 else f"{name} #{str(one.record.raw['fingerprint'])[:8]}"
+            name if names.count(name) == 1 else f"{name} #{one.record.fingerprint[:8]}"
             for name, one in zip(names, held, strict=True)
         ]
 

@@ -117,7 +117,7 @@ def _write(
 
 
 def _fingerprint(record: EvaluationRecord) -> str:
-    return str(record.raw.get("fingerprint", ""))
+    return record.fingerprint
 
 
 def _name(record: EvaluationRecord) -> str:

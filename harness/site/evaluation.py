@@ -70,14 +70,12 @@ def write_evaluation(site: Site, held: Set, place: int, name: str, figures: Figu
     """
     record, counts = held.records[place], held.counts[place]
     labels = read_resolved(record.directory).labels
-    raw: Any = record.raw
     site.page(
         f"evaluations/{name}.html",
         "evaluation.html",
         title=f"{held.names[place]} on {held.title}",
         marks=record.marks,
         record=record,
-        raw=raw,
         samples=f"samples/{held.name}.html#a={place}",
         metrics=[_metric(metric) for metric in record.metrics],
         slices=_worst_slices(record),
@@ -95,10 +93,10 @@ def write_evaluation(site: Site, held: Set, place: int, name: str, figures: Figu
         figures=figures.write(site, record, name),
         facts=[
             ("model", {"fingerprint": record.model_fingerprint, **record.model_options}),
-            ("settings", raw.get("settings", {})),
+            ("settings", record.settings),
             ("named options", record.task_options),
             ("task parts", record.task_parts),
-            ("versions", raw.get("versions", {})),
+            ("versions", record.versions),
         ],
     )
 

@@ -106,9 +106,8 @@ class Questions:
             if differ:
                 made.problem = f"here they differ from those asked: {', '.join(differ)}"
                 return made
-            seed = record.raw.get("settings")
-            chosen = seed.get("seed", 0) if isinstance(seed, dict) else 0
-            made._shots = [Shot(sample) for sample in choose_shots(task, int(str(chosen)))]
+            seed = int(str(record.settings.get("seed", 0)))
+            made._shots = [Shot(sample) for sample in choose_shots(task, seed)]
             made._task = task
         except HarnessError as error:
             made.problem = error.message

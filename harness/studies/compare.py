@@ -98,7 +98,7 @@ def parts_of(study: Study, records: Sequence[EvaluationRecord]) -> dict[str, str
 
 
 def _name(record: EvaluationRecord) -> str:
-    return str(record.raw["fingerprint"])
+    return record.fingerprint
 
 
 Places = dict[tuple[int, str, str], Pair]

@@ -73,14 +73,12 @@ def _kind(interval: Interval) -> str:
 
 
 def _setting(record: EvaluationRecord, name: str) -> str:
-    settings = record.raw.get("settings")
-    value = settings.get(name) if isinstance(settings, dict) else None
+    value = record.settings.get(name)
     return "" if value is None else str(value)
 
 
 def _version(record: EvaluationRecord) -> str:
-    versions = record.raw.get("versions")
-    return str(versions.get("social-harness", "")) if isinstance(versions, dict) else ""
+    return str(record.versions.get("social-harness", ""))
 
 
 def _listed(name: str, values: Sequence[str]) -> str:
@@ -91,8 +89,7 @@ def _listed(name: str, values: Sequence[str]) -> str:
 
 def _runs(records: Sequence[EvaluationRecord]) -> str:
     """Name the evaluations as their directories do; of many, their number and one hash of all."""
-    held = (str(record.raw.get("fingerprint", "")) for record in records)
-    names = sorted({name for joined in held for name in joined.split(",") if name})
+    names = sorted({name for one in records for name in one.fingerprint.split(",") if name})
     if len(names) <= MANY:
         return f"Evaluations: {', '.join(name[:12] for name in names)}." if names else ""
     digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:12]

@@ -89,17 +89,13 @@ def _finished(one: Placed) -> tuple[str, str]:
             where=one.record.directory / "timings.json",
             fix="name the evaluation to show",
         )
-    return said, str(one.record.raw.get("fingerprint", ""))
+    return said, one.record.fingerprint
 
 
 def seed_of(record: EvaluationRecord) -> Seed:
     """Return the seeds of the run and of the training."""
-    settings, model = record.raw.get("settings"), record.raw.get("model")
-    training = model.get("training") if isinstance(model, dict) else None
-    return (
-        settings.get("seed") if isinstance(settings, dict) else None,
-        training.get("seed") if isinstance(training, dict) else None,
-    )
+    training = record.training
+    return record.settings.get("seed"), None if training is None else training.get("seed")
 
 
 def _mean(claims: Sequence[Placed], interval: SeedInterval | None) -> Placed:
@@ -116,13 +112,14 @@ def _mean(claims: Sequence[Placed], interval: SeedInterval | None) -> Placed:
                 fix="--duplicates newest, or name those to show",
             )
     metrics = tuple(_means(records, value, interval) for value in first.metrics)
-    raw = {
-        **first.raw,
-        "fingerprint": ",".join(str(record.raw.get("fingerprint", "")) for record in records),
-    }
     marks = sorted({mark for record in records for mark in record.marks})
     record = replace(
-        first, metrics=metrics, slices=(), raw=raw, marks=tuple(marks), counts=_counts(records)
+        first,
+        metrics=metrics,
+        slices=(),
+        fingerprint=",".join(record.fingerprint for record in records),
+        marks=tuple(marks),
+        counts=_counts(records),
     )
     return Placed(claims[0].key, record, len(records))
 

@@ -46,13 +46,12 @@ class Match:
 
     def fits(self, record: EvaluationRecord) -> bool:
         """Whether a record is of this kind."""
-        settings = record.raw.get("settings")
         return (
             fnmatchcase(record.model, self.model)
             and self.task in {"", record.task}
             and record.model_fingerprint.startswith(self.fingerprint)
             and _holds(record.model_options, self.options)
-            and _holds(settings if isinstance(settings, dict) else {}, self.settings)
+            and _holds(record.settings, self.settings)
         )
 
 

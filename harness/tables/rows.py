@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.descriptors import Json
@@ -78,10 +78,8 @@ def placed(
 
 
 def _settings(record: EvaluationRecord, *, any_seed: bool) -> Json:
-    settings = record.raw.get("settings")
-    if any_seed and isinstance(settings, dict):
-        return {name: value for name, value in settings.items() if name != "seed"}
-    return settings
+    dropped = {"seed"} if any_seed else set()
+    return {name: value for name, value in record.settings.items() if name not in dropped}
 
 
 def canonical(value: Json) -> str:
@@ -110,19 +108,12 @@ def names_of(held: Sequence[Placed]) -> dict[Key, str]:
 
 
 def _facts(record: EvaluationRecord) -> dict[str, Json]:
-    settings, model = record.raw.get("settings"), record.raw.get("model")
-    code = model.get("code") if isinstance(model, dict) else None
-    return {
-        **record.model_options,
-        **(settings if isinstance(settings, dict) else {}),
-        **({"code": _short(code)} if code else {}),
-    }
+    code = {"code": _short(record.model_code)} if record.model_code else {}
+    return {**record.model_options, **record.settings, **code}
 
 
-def _short(code: Json) -> Json:
+def _short(code: Mapping[str, Json]) -> Json:
     """Return plugins' code as a table can show it: a version and the start of a hash each."""
-    if not isinstance(code, dict):
-        return None
     held = {name: one for name, one in code.items() if isinstance(one, dict)}
     return " ".join(
         f"{name} {one.get('version')} {str(one.get('sha256'))[:6]}" for name, one in held.items()
@@ -214,7 +205,7 @@ def _cell(placed: Placed | None, column: Column, common: Collection[str]) -> Cel
         errors=counts.errors,
         marks=record.marks,
         shown=tuple(mark for mark in record.marks if mark not in common),
-        evaluation=str(record.raw.get("fingerprint", "")),
+        evaluation=record.fingerprint,
         seeds=placed.seeds,
         warning="" if interval is None else interval.warning,
     )

@@ -96,7 +96,7 @@ def open_checkpoint(folder: Path) -> Checkpoint:
             "fingerprint": record["fingerprint"],
             **{name: record[name] for name in ("code", "lineage") if name in record},
         }
-        titled("", {"training": about})
+        titled("", about)
         marks = frozenset(map(str, record["marks"]))
         base, version = record["model"]["identity"], record["format"]
     except (KeyError, TypeError, AssertionError) as error:

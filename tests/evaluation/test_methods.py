@@ -156,7 +156,7 @@ def test_the_method_stands_in_record_and_row(faces: Callable[[int], Path]) -> No
     records, _ = read_evaluations("results")
     plain, calibrated = sorted(records, key=lambda record: len(record.title))
     assert (plain.title, calibrated.title) == ("talker", "talker + posthoc (epsilon=0.01)")
-    assert plain.raw["fingerprint"] != calibrated.raw["fingerprint"]
+    assert plain.fingerprint != calibrated.fingerprint
     said = json.loads((calibrated.directory / "evaluation.json").read_text())
     assert said["model"]["method"] == {
         "id": "posthoc", "version": 1, "options": {"epsilon": 0.01},

@@ -85,7 +85,7 @@ def test_p_values_are_corrected_over_tasks(records: dict[str, EvaluationRecord])
 def test_tied_with_best_keeps_those_no_test_separates(
     records: dict[str, EvaluationRecord],
 ) -> None:
-    names = {model: str(record.raw["fingerprint"]) for model, record in records.items()}
+    names = {model: record.fingerprint for model, record in records.items()}
     main = records["null"].main
     column = Column("raf_db", "RAF-DB", main.id, main.column, "higher", 100.0)
     tied = TiedWithBest(list(records.values()))

@@ -302,10 +302,8 @@ def test_reasoning_is_an_option_of_every_model_that_writes(faces: Faces, tmp_pat
     # One sample has no line; "not anger" and "x" name nothing, one text names two labels.
     assert (plain.counts.errors, plain.counts.scored, plain.counts.unparsed) == (1, 6, 3)
     assert (stripped.counts.errors, stripped.counts.unparsed) == (1, 2)
-    notes = plain.raw["notes"]
-    assert isinstance(notes, list)
-    assert "-o reasoning=strip" in str(notes[0])
-    assert "notes" not in stripped.raw
+    assert "-o reasoning=strip" in plain.notes[0]
+    assert stripped.notes == ()
     with pytest.raises(UserError, match="unknown value 'no'"):
         run(reasoning="no")
 

@@ -103,8 +103,9 @@ def test_a_task_asked_with_two_choices_is_told_apart_by_them() -> None:
     held = load_study("cmsc_concepts_demo")
     records = []
     for task in held.tasks:
-        made = record("m", "cmsc", metric(), task_options=dict(task.options))
-        made.raw["fingerprint"] = str(task.options["concepts"])  # type: ignore[index]
-        records.append(made)
+        name = str(task.options["concepts"])
+        records.append(
+            record("m", "cmsc", metric(), task_options=dict(task.options), fingerprint=name)
+        )
     assert parts_of(held, records)["education"] == "concepts = education"
     assert len(trials_of(held)) > len(records)

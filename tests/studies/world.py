@@ -140,18 +140,16 @@ class World:
         held = None if folder is None else json.loads((folder / "train.json").read_text())
         seed = None if held is None else held["seed"]
         value = values_of(task, seed, "" if held is None else held["recipe"])
-        made = record(
+        return record(
             model,
             task,
             metric(value),
             settings={"seed": 0},
             directory=Path("nowhere") / name,
             model_fingerprint=fingerprint(name.replace(task, "")),
+            fingerprint=name,
+            training=None if seed is None else {"seed": seed},
         )
-        raw: Any = made.raw
-        raw["fingerprint"] = name
-        raw["model"] = {"id": model, **({} if seed is None else {"training": {"seed": seed}})}
-        return made
 
 
 class Heard:

@@ -45,8 +45,13 @@ def record(
         "marks": (),
         "counts": Counts(40, 40, 0, 0, 0, 20),
         "slices": (),
+        "settings": settings or {},
+        "fingerprint": f"{model} on {task}",
+        "lineage": f"{model} on {task}",
     }
-    raw: dict[str, Json] = {"fingerprint": f"{model} on {task}", "settings": dict(settings or {})}
     return EvaluationRecord(
-        model=model, task=task, metrics=metrics or (metric(),), raw=raw, **(fields | changes)
+        model=model,
+        task=task,
+        metrics=metrics or (metric(),),
+        **(fields | changes),
     )

@@ -19,8 +19,8 @@ def write(folder: Path, one: EvaluationRecord) -> Path:
     folder.mkdir(parents=True)
     evaluation: dict[str, Any] = {
         "format": FORMAT,
-        "fingerprint": one.raw["fingerprint"],
-        "settings": one.raw["settings"],
+        "fingerprint": one.fingerprint,
+        "settings": one.settings,
         "model": {
             "id": one.model,
             "fingerprint": one.model_fingerprint,

@@ -22,7 +22,7 @@ def asked(value: float, variant: str = "", model: str = "echo") -> EvaluationRec
         plain,
         task_parts={**plain.task_parts, "variant": variant},
         task_fingerprint=f"asked {variant}",
-        raw={**plain.raw, "task": {"variant": variant}},
+        variant=variant,
     )
 
 
@@ -68,8 +68,11 @@ def test_the_share_is_counted_over_shared_samples(ways: list[dict[int, bool]]) -
 
 def test_a_trained_model_is_named_by_recipe_data_and_seed() -> None:
     plain = record("echo", "raf_db")
-    training: Json = {"recipe": {"id": "asd"}, "data": {"tasks": ["scounter"]}, "seed": 2}
-    raw: dict[str, Json] = {**plain.raw, "model": {"training": training}}
-    trained = replace(plain, raw=raw, model_fingerprint="trained")
+    training: dict[str, Json] = {
+        "recipe": {"id": "asd"},
+        "data": {"tasks": ["scounter"]},
+        "seed": 2,
+    }
+    trained = replace(plain, training=training, model_fingerprint="trained")
     names = [row.model for row in build_table([plain, trained]).rows]
     assert names == ["echo", "echo + asd (scounter, seed 2)"]

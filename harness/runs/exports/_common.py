@@ -94,20 +94,7 @@ def text_of(value: Any) -> str:
 
 def version_of(record: EvaluationRecord) -> str:
     """Return the version of the harness that made a record."""
-    versions = record.raw.get("versions")
-    found = versions.get("social-harness") if isinstance(versions, dict) else None
-    return str(found) if found else "unknown"
-
-
-def settings_of(record: EvaluationRecord) -> Mapping[str, Any]:
-    """Return the settings that change numbers."""
-    settings = record.raw.get("settings")
-    return settings if isinstance(settings, dict) else {}
-
-
-def fingerprint_of(record: EvaluationRecord) -> str:
-    """Return the evaluation's fingerprint."""
-    return str(record.raw.get("fingerprint", ""))
+    return str(record.versions.get("social-harness") or "unknown")
 
 
 def interval_text(value: MetricValue) -> str:

@@ -8,10 +8,8 @@ from pathlib import Path
 from harness.runs.exports import ExportOptions
 from harness.runs.exports._common import (
     by_model,
-    fingerprint_of,
     finished,
     interval_text,
-    settings_of,
     text_of,
     version_of,
     write_text,
@@ -95,10 +93,9 @@ def _provenance(record: EvaluationRecord, terms: ExportOptions) -> Iterator[str]
     yield f"- Model fingerprint: `{record.model_fingerprint}`"
     for name, value in record.model_options.items():
         yield f"- Model option {escape_markdown(name)}: {escape_markdown(text_of(value))}"
-    for name, value in settings_of(record).items():
+    for name, value in record.settings.items():
         yield f"- Setting {escape_markdown(name)}: {escape_markdown(text_of(value))}"
-    versions = record.raw.get("versions")
-    for name, value in sorted(versions.items()) if isinstance(versions, dict) else ():
+    for name, value in sorted(record.versions.items()):
         yield f"- Version of {escape_markdown(name)}: {escape_markdown(text_of(value))}"
     yield ""
 
@@ -115,7 +112,7 @@ def _comparability(records: Sequence[EvaluationRecord]) -> Iterator[str]:
             escape_markdown(record.task),
             str(record.task_version),
             f"`{record.task_fingerprint[:16]}`",
-            f"`{fingerprint_of(record)[:12]}`",
+            f"`{record.fingerprint[:12]}`",
             finished(record).date().isoformat(),
         ]
         yield f"| {' | '.join(cells)} |"

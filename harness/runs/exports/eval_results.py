@@ -18,7 +18,6 @@ from harness.runs.exports._common import (
     by_model,
     by_task,
     file_name,
-    fingerprint_of,
     finished,
     interval_text,
     version_of,
@@ -63,7 +62,7 @@ def _entry(record: EvaluationRecord, dataset: str) -> dict[str, Any]:
         f"n = {record.counts.scored}",
         interval_text(main),
         f"{record.counts.errors} samples errored" if record.counts.errors else "",
-        f"social-harness {version_of(record)}, evaluation {fingerprint_of(record)[:12]}",
+        f"social-harness {version_of(record)}, evaluation {record.fingerprint[:12]}",
     ]
     return {
         "dataset": {"id": name, "task_id": task or record.task},

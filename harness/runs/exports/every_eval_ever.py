@@ -18,12 +18,10 @@ from harness.runs.exports import ExportOptions
 from harness.runs.exports._common import (
     by_model,
     file_name,
-    fingerprint_of,
     finished,
     labels_of,
     metric_names,
     resolved_spec,
-    settings_of,
     text_of,
     version_of,
     write_json,
@@ -45,7 +43,7 @@ def export(records: Sequence[EvaluationRecord], out: Path, terms: ExportOptions)
 
 def _one(record: EvaluationRecord, model: str, out: Path, terms: ExportOptions) -> list[Path]:
     # A UUID of the shape the format asks for, the same for the same evaluation.
-    digest = hashlib.sha256(fingerprint_of(record).encode()).digest()
+    digest = hashlib.sha256(record.fingerprint.encode()).digest()
     name = str(uuid.UUID(bytes=digest[:16], version=4))
     spec = resolved_spec(record)
     folder = f"data/{file_name(str(spec['data']['benchmark']))}/unknown/{model}"
@@ -159,7 +157,7 @@ def _result(
                 "cut": str(counts.cut),
                 "unfinished": str(counts.unfinished),
                 "clusters": str(counts.clusters),
-                **{f"setting {k}": text_of(v) for k, v in settings_of(record).items()},
+                **{f"setting {k}": text_of(v) for k, v in record.settings.items()},
             },
             "uncertainty": uncertainty,
         },
@@ -179,7 +177,7 @@ def _parameter(value: Any) -> Any:
 
 def result_id(record: EvaluationRecord, metric: str) -> str:
     """Return the id of one metric's result, the key of samples."""
-    return f"{fingerprint_of(record)[:12]}.{metric}"
+    return f"{record.fingerprint[:12]}.{metric}"
 
 
 def _samples(record: EvaluationRecord, spec: Any, evaluation: str) -> Iterator[dict[str, Any]]:

@@ -16,11 +16,9 @@ from harness.runs.exports import ExportOptions
 from harness.runs.exports._common import (
     by_model,
     by_task,
-    fingerprint_of,
     finished,
     metric_names,
     resolved_spec,
-    settings_of,
     text_of,
     version_of,
     write_json,
@@ -46,7 +44,7 @@ def _time(records: Iterable[EvaluationRecord]) -> str:
 
 def _results(held: dict[str, EvaluationRecord]) -> dict[str, Any]:
     first = next(iter(held.values()))
-    settings = settings_of(first)
+    settings = first.settings
     seed = settings.get("seed")
     arguments = ",".join(f"{name}={text_of(value)}" for name, value in first.model_options.items())
     return {
@@ -115,7 +113,7 @@ def _shots(record: EvaluationRecord) -> int:
 def _said(record: EvaluationRecord) -> dict[str, Any]:
     """Say what lm-eval's keys have no place for."""
     return {
-        "fingerprint": fingerprint_of(record),
+        "fingerprint": record.fingerprint,
         "marks": list(record.marks),
         "counts": asdict(record.counts),
         "metrics": {name: asdict(value) for name, value in metric_names(record).items()},

@@ -27,7 +27,7 @@ def write_degradation(study: DegradationStudy, parts: Parts, results: Path) -> A
     """Write and seal the tables of a study; equal parts give equal files."""
     looked = [found.fingerprint for found in parts.probes.values()]
     pulled = [found.fingerprint for found in parts.gradients.values()]
-    evaluations = [str(one.raw["fingerprint"]) for held in parts.answered for one in held.records]
+    evaluations = [one.fingerprint for held in parts.answered for one in held.records]
     definition: Json = _plain(asdict(replace(study, text="")))
     about: dict[str, Json] = {
         "study": definition,
