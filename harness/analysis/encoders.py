@@ -19,7 +19,7 @@ from harness.guard import Contract, described, not_plain
 from harness.models import Runtime
 from harness.models.guard import require_offer
 from harness.plugins import contract_of, missing, plugins
-from harness.training.checkpoint import open_checkpoint
+from harness.training.checkpoint import open_trained
 
 if TYPE_CHECKING:
     from harness.analysis.towers import Tower
@@ -122,10 +122,9 @@ def _loaded(encoder: Encoder, contract: Contract) -> Tower:
 
 def of_transformers(request: EncoderRequest) -> Encoder:
     """Find an encoder in transformers' format: ``hf:FOLDER`` or ``hf:HUB_ID``."""
-    from harness.engine.checkpoints import open_checkpoint as open_release
-    from harness.engine.checkpoints import refuse_remote_code
+    from harness.engine.checkpoints import open_checkpoint, refuse_remote_code
 
-    source = open_release(request.rest)
+    source = open_checkpoint(request.rest)
     refuse_remote_code(source)
     identity: dict[str, Json] = {"kind": "hf", "dtype": request.dtype}
     identity |= source.identity(request.runtime.cache)
@@ -151,7 +150,7 @@ def of_model(request: EncoderRequest) -> Encoder:
         options[key] = value
     folder = options.pop(_CHECKPOINT, None)
     checkpoint = None if folder is None else Path(str(folder))
-    weights = None if checkpoint is None else open_checkpoint(checkpoint)
+    weights = None if checkpoint is None else open_trained(checkpoint)
     subject = configure_model(model, options, request.settings, request.runtime, weights)
     require_offer(subject.descriptor, "tower", "has no vision tower that can be taken out")
     fingerprint = subject.record(request.task)["fingerprint"]

@@ -33,7 +33,7 @@ from harness.models.guard import require_offer
 from harness.models.parts import LoraSettings
 from harness.stats.intervals import over_seeds
 from harness.training.pool import Pool, make_pool
-from harness.training.run import load_model
+from harness.training.run import load_trainable
 
 KIND = "gradients"
 SCHEME = 1  # raised when the way gradients are computed changes their numbers
@@ -131,7 +131,7 @@ def _measure(  # noqa: PLR0913, PLR0917  one call, so that torch is imported lat
     from harness.analysis import sketching
     from harness.training.weights import Trained
 
-    model = load_model(subject, tasks[0])
+    model = load_trainable(subject, tasks[0])
     torch.manual_seed(settings.seed)  # new LoRA weights
     lora = Trained((), rank=settings.rank, alpha=2 * settings.rank)
     trained = sketching.ready(model, settings.parts, lora, checkpoint)

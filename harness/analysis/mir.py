@@ -28,7 +28,7 @@ from harness.samples import Sample
 from harness.samples.images import LoadedImage
 from harness.samples.limits import MAX_PIXELS
 from harness.specs.prompt import build_turns, render_answer
-from harness.training.run import load_model
+from harness.training.run import load_trainable
 
 if TYPE_CHECKING:
     from harness.analysis.hidden import Pair
@@ -106,7 +106,7 @@ def run_mir(  # noqa: PLR0913  what the measurement is made of
     if done is not None:
         return done
     started = time.monotonic()
-    model = load_model(subject, tasks[0])
+    model = load_trainable(subject, tasks[0])
     if checkpoint is not None:
         from harness.training.weights import load
 

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from harness.analysis.features import Column, Features
-from harness.engine.checkpoints import Checkpoint, load_image_processor, load_model
+from harness.engine.checkpoints import Checkpoint, load_image_processor, load_pretrained
 from harness.engine.contract import PromptError
 from harness.engine.devices import resolve_device, resolve_dtype, torch_dtype
 from harness.errors import UserError, unknown
@@ -21,7 +21,7 @@ from harness.evaluation.task import Task
 from harness.guard import Contract
 from harness.models import Runtime
 from harness.samples.images import LoadedImage
-from harness.training.run import load_model as load_subject
+from harness.training.run import load_trainable
 
 CLASS, MEAN, ATTENTION = "class", "mean", "attention"
 POOLINGS = (CLASS, MEAN, ATTENTION)
@@ -263,7 +263,7 @@ def of_transformers(source: Checkpoint, runtime: Runtime) -> Tower:
     device, dtype = resolve_device(runtime.device), torch_dtype(resolve_dtype(runtime.dtype, None))
     processor = load_image_processor(source.folder)
     try:
-        model = load_model(AutoModel, source, dtype=dtype)
+        model = load_pretrained(AutoModel, source, dtype=dtype)
     except UserError as error:
         raise UserError(
             error.message,
@@ -300,7 +300,7 @@ def of_model(subject: ConfiguredModel, task: Task, checkpoint: Path | None) -> T
     if checkpoint is None:
         module, run = known.load_tower(subject.runtime)
     else:
-        model = load_subject(subject, task)
+        model = load_trainable(subject, task)
         load(model, checkpoint)
         module, run = model.vision_tower()
     return Tower(f"model:{subject.descriptor.id}", module, run)

@@ -24,7 +24,7 @@ from harness.models import Runtime, threads
 from harness.plugins import plugins
 from harness.specs.catalog import load_catalog
 from harness.tables.known import listed
-from harness.training.checkpoint import open_checkpoint
+from harness.training.checkpoint import open_trained
 
 __all__ = [
     "AnalysisOptions",
@@ -89,7 +89,7 @@ def _with_model(
     shared: AnalysisOptions,
 ) -> tuple[Settings, list[Task], ConfiguredModel]:
     settings, prepared, runtime = _prepared(tasks, shared)
-    weights = None if checkpoint is None else open_checkpoint(Path(checkpoint))
+    weights = None if checkpoint is None else open_trained(Path(checkpoint))
     configured = configure_model(model, options or {}, settings, runtime, weights)
     return settings, prepared, configured
 

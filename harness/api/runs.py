@@ -32,7 +32,7 @@ from harness.specs.catalog import load_catalog
 from harness.specs.prompt import lists_options
 from harness.specs.variants import check_found, variants_of
 from harness.tables.known import listed
-from harness.training.checkpoint import open_checkpoint
+from harness.training.checkpoint import open_trained
 
 
 class NullReporter:
@@ -215,7 +215,7 @@ def plan(model: str, tasks: str | Iterable[str], **options: Unpack[RunOptions]) 
         given(Runtime, options, cache=settings.cache / "features"), threads=run_settings.threads
     )
     folder = options.get("checkpoint")
-    checkpoint = None if folder is None else open_checkpoint(Path(folder))
+    checkpoint = None if folder is None else open_trained(Path(folder))
     method_id, method_options = options.get("method"), options.get("method_options") or {}
     if method_options and method_id is None:
         raise UserError("options of a method, and no method", fix="--method ID")

@@ -1,4 +1,4 @@
-"""Answers a block of requests for any vision-language model: images once, prefixes once."""
+"""Answers a block of requests: each distinct image is encoded once, each shared prefix once."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from harness.engine.batching import (
     most_positions,
 )
 from harness.engine.contract import IMAGE, PromptError, VisionLanguageModel
-from harness.engine.contrastive import Against
+from harness.engine.contrastive import ContrastPrompt
+from harness.engine.exact_batches import ExactBatches
 from harness.engine.features import FeatureCache
-from harness.engine.generation import Write, Written, generate
+from harness.engine.generation import Generation, GenerationTask, generate
 from harness.engine.kv_cache import position_bytes
 from harness.engine.prefix_tree import Prompt
 from harness.engine.reasoning import Markers
-from harness.engine.reference import score_alone
+from harness.engine.reference import score_reference
 from harness.engine.scoring import score_options
-from harness.engine.self_check import check_scores, check_texts, settle
-from harness.engine.together import Together
+from harness.engine.self_check import check_scores, check_texts, rescore_near_ties
 from harness.engine.tokenize import Ids, Joint, require_text
 from harness.models import Runtime
 from harness.requests import Choose, Failed, Generate, Request, Response, Scores, Text
@@ -37,12 +37,12 @@ _CPU_IMAGES = 8  # encoded at once on a CPU by a small encoder; more are not fas
 _KNOWN_PROMPTS = 4096
 
 Results = dict[str, Scores | Text | Failed]
-Asked = tuple[Request, Prompt]
+Question = tuple[Request, Prompt]
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A request as ids: what all its options share, and the options behind it."""
+    """A request as token ids: what all its options share, and the options after it."""
 
     request: Request
     ids: Ids
@@ -55,8 +55,8 @@ class EngineAnswerer:
     Args:
         model: The model, on its device, in evaluation mode.
         runtime: How to run.
-        sharing: Whether requests share what they have in common; turned off by itself when a
-            sample of a task's first answers differs from what the slow way says.
+        sharing: Whether requests share what they have in common; turned off when a sample of a
+            task's first answers differs from reference scoring.
     """
 
     def __init__(
@@ -68,36 +68,38 @@ class EngineAnswerer:
         self._sharing = sharing
         self._checked: set[tuple[str, type]] = set()
         self._notes: list[str] = []
-        # An image has the bytes that it has alone, whatever others the disk already holds; on a GPU
-        # when that is asked for, and there such features are kept apart from those of batches.
+        # An image's features must not depend on which other images the cache already holds. On a
+        # CPU they never do; on a GPU only with --deterministic, whose features are cached apart.
         gpu = model.device.type == "cuda"
         self._in_batches = gpu and not runtime.deterministic
-        self._alone = Together(model.encode, partial(_images_at_once, model, runtime))
+        self._exact_batches = ExactBatches(model.encode, partial(_images_at_once, model, runtime))
         keeps = runtime.cache is not None and model.features_key is not None
         about = {**(model.features_key or {}), "device": model.device.type}
         self._features = FeatureCache(
             runtime.cache / "features" if keeps and runtime.cache is not None else None,
             {**about, "alone": True} if gpu and runtime.deterministic else about,
         )
-        # The same question with the same options comes with every sample of a task.
+        # Every sample of a task has the same question and options.
         self._prompts: dict[object, Joint | Failed] = {}
 
     @torch.inference_mode()
     def answer(self, requests: Sequence[Request]) -> list[Response]:
         """Answer one block of requests; see the model contract."""
         results: Results = {}
-        asked: list[Prepared] = []
+        prepared_requests: list[Prepared] = []
         for request in requests:
             prepared = self._prepare(request)
             if isinstance(prepared, Failed):
                 results[request.id] = prepared
             else:
-                asked.append(prepared)
-        images = self._images([image for item in asked for image in item.request.images])
+                prepared_requests.append(prepared)
+        images = self._images(
+            [image for item in prepared_requests for image in item.request.images]
+        )
         self._features.flush()
-        choices: list[Asked] = []
-        texts: list[Asked] = []
-        for item in asked:
+        choices: list[Question] = []
+        texts: list[Question] = []
+        for item in prepared_requests:
             prompt = self._prompt(item, images)
             if isinstance(prompt, Failed):
                 results[item.request.id] = prompt
@@ -155,14 +157,14 @@ class EngineAnswerer:
         return self._prompts[key]
 
     def _prompt(self, item: Prepared, images: Mapping[str, Tensor | Failed]) -> Prompt | Failed:
-        """Return an item with its images, or why it cannot be asked."""
-        shown: list[tuple[str, Tensor]] = []
+        """Return an item with its images, or why it cannot be answered."""
+        connected: list[tuple[str, Tensor]] = []
         for image in item.request.images:
-            found = images[image.key]
-            if isinstance(found, Failed):
-                return found
-            shown.append((image.key, found))
-        prompt = Prompt(item.ids, tuple(shown), item.options)
+            positions = images[image.key]
+            if isinstance(positions, Failed):
+                return positions
+            connected.append((image.key, positions))
+        prompt = Prompt(item.ids, tuple(connected), item.options)
         length = prompt.length() + max((len(option) for option in item.options), default=1)
         over = length - self._model.context
         if over <= 0:
@@ -178,22 +180,24 @@ class EngineAnswerer:
     def _images(self, images: Sequence[LoadedImage]) -> dict[str, Tensor | Failed]:
         """Return each distinct image's positions (T, W), or why it was rejected, by its key."""
         distinct = list({image.key: image for image in images}.values())
-        found: dict[str, Tensor | Failed] = {}
+        by_key: dict[str, Tensor | Failed] = {}
         size = _IMAGES if self._in_batches else max(1, len(distinct))
         for start in range(0, len(distinct), size):
-            found |= self._positions(distinct[start : start + size])
-        return found
+            by_key |= self._positions(distinct[start : start + size])
+        return by_key
 
     def _positions(self, images: Sequence[LoadedImage]) -> dict[str, Tensor | Failed]:
         features: dict[str, Tensor] = {}
         for image in images:
-            kept = self._features.get(image.key)
-            if kept is not None:
-                features[image.key] = kept
-        found: dict[str, Tensor | Failed] = {}
-        for key, result in self._encode([one for one in images if one.key not in features]).items():
+            cached = self._features.get(image.key)
+            if cached is not None:
+                features[image.key] = cached
+        by_key: dict[str, Tensor | Failed] = {}
+        for key, result in self._encode(
+            [image for image in images if image.key not in features]
+        ).items():
             if isinstance(result, Failed):
-                found[key] = result
+                by_key[key] = result
             else:
                 features[key] = result
                 self._features.put(key, result)
@@ -201,27 +205,27 @@ class EngineAnswerer:
         for start in range(0, len(features), max(1, size)):
             keys = list(features)[start : start + size]
             connected = self._model.connect([features[key] for key in keys])
-            found |= zip(keys, connected, strict=True)
-        return found
+            by_key |= zip(keys, connected, strict=True)
+        return by_key
 
     def _encode(self, images: Sequence[LoadedImage]) -> dict[str, Tensor | Failed]:
         if not images:
             return {}
         try:
-            features = (self._model.encode if self._in_batches else self._alone)(images)
+            features = (self._model.encode if self._in_batches else self._exact_batches)(images)
         except PromptError as error:
-            if len(images) > 1:  # find out which
-                return {key: one for image in images for key, one in self._encode([image]).items()}
+            if len(images) > 1:  # find out which image is rejected
+                return {key: row for image in images for key, row in self._encode([image]).items()}
             return {images[0].key: Failed(error.kind, str(error))}
         return dict(zip((image.key for image in images), features, strict=True))
 
     # --- answers -----------------------------------------------------------------------------
 
-    def _choose(self, asked: Sequence[Asked]) -> Results:
-        prompts = [prompt for _, prompt in asked]
+    def _choose(self, questions: Sequence[Question]) -> Results:
+        prompts = [prompt for _, prompt in questions]
         shared = [prompt for prompt in prompts if self._shares(prompt)]
         totals = score_options(self._model, shared, self._batches)
-        if shared and self._distrust(asked[0][0].task, Choose):
+        if shared and self._distrust(questions[0][0].task, Choose):
             problem = check_scores(self._model, shared, totals)
             if problem:
                 self._stop_sharing(problem)
@@ -229,52 +233,52 @@ class EngineAnswerer:
         items = [
             (prompt, ids) for prompt in prompts if prompt not in totals for ids in prompt.options
         ]
-        alone = iter(score_alone(self._model, items, self._batches))
+        alone = iter(score_reference(self._model, items, self._batches))
         for prompt in prompts:
             if prompt not in totals:
                 totals[prompt] = [sum(next(alone)) for _ in prompt.options]
-        settle(self._model, prompts, totals)
+        rescore_near_ties(self._model, prompts, totals)
         results: Results = {}
-        for request, prompt in asked:
+        for request, prompt in questions:
             assert isinstance(request.want, Choose)
             tokens = tuple(len(option) for option in prompt.options)
             sizes = tuple(len(option.encode()) for option in request.want.options)
             results[request.id] = Scores("logprob", tuple(totals[prompt]), tokens, sizes)
         return results
 
-    def _generate(self, asked: Sequence[Asked]) -> Results:
+    def _generate(self, questions: Sequence[Question]) -> Results:
         results: Results = {}
-        writes: dict[str, Write] = {}
-        for request, prompt in asked:
+        writes: dict[str, GenerationTask] = {}
+        for request, prompt in questions:
             write = self._to_write(request, prompt)
             if isinstance(write, Failed):
                 results[request.id] = write
             else:
                 writes[request.id] = write
         shared = [write for write in writes.values() if self._shares(write.prompt)]
-        found = dict(zip(shared, self._write(shared, shared=True), strict=True))
-        if shared and self._distrust(asked[0][0].task, Generate):
-            problem = check_texts(self._model, shared, list(found.values()))
+        generated = dict(zip(shared, self._write(shared, shared=True), strict=True))
+        if shared and self._distrust(questions[0][0].task, Generate):
+            problem = check_texts(self._model, shared, list(generated.values()))
             if problem:
                 self._stop_sharing(problem)
-                found = {}
-        rest = [write for write in writes.values() if write not in found]
-        found |= zip(rest, self._write(rest, shared=False), strict=True)
+                generated = {}
+        unshared = [write for write in writes.values() if write not in generated]
+        generated |= zip(unshared, self._write(unshared, shared=False), strict=True)
         for name, write in writes.items():
-            written = found[write]
+            answer = generated[write]
             results[name] = Text(
-                written.text,
-                "stop" if written.ended else "length",
-                written.reasoning,
-                written.unfinished,
+                answer.text,
+                "stop" if answer.ended else "length",
+                answer.reasoning,
+                answer.unfinished,
             )
         return results
 
-    def _to_write(self, request: Request, prompt: Prompt) -> Write | Failed:
+    def _to_write(self, request: Request, prompt: Prompt) -> GenerationTask | Failed:
         want = request.want
         assert isinstance(want, Generate)
-        told = self._markers.thoughts(request.reasoning, prompt.ids)
-        limit = min(want.max_new_tokens + told.tokens, self._model.context - prompt.length())
+        thoughts = self._markers.thoughts(request.reasoning, prompt.ids)
+        limit = min(want.max_new_tokens + thoughts.tokens, self._model.context - prompt.length())
         against = None
         if want.contrast is not None:
             item = self._prepare(request.without_images())
@@ -282,10 +286,12 @@ class EngineAnswerer:
             if isinstance(free, Failed):
                 return free
             limit = min(limit, self._model.context - free.length())
-            against = Against(free, want.contrast)
-        return Write(prompt, limit, want.stop, want.temperature, request.seed, against, told)
+            against = ContrastPrompt(free, want.contrast)
+        return GenerationTask(
+            prompt, limit, want.stop, want.temperature, request.seed, against, thoughts
+        )
 
-    def _write(self, writes: Sequence[Write], *, shared: bool) -> list[Written]:
+    def _write(self, writes: Sequence[GenerationTask], *, shared: bool) -> list[Generation]:
         return generate(
             self._model,
             writes,
@@ -304,7 +310,7 @@ class EngineAnswerer:
         return self._model.shares_prefix(prompt.length() + longest)
 
     def _distrust(self, task: str, kind: type) -> bool:
-        """Whether a task's answers of this kind are still to be checked: once a load."""
+        """Whether a task's answers of this kind are still to be checked: once after loading."""
         new = (task, kind) not in self._checked
         self._checked.add((task, kind))
         return new
@@ -315,9 +321,9 @@ class EngineAnswerer:
 
 
 def _images_at_once(model: VisionLanguageModel, runtime: Runtime, values: int) -> int:
-    """Return how many images to encode at once on a CPU, from the values that one leaves.
+    """Return how many images to encode at once on a CPU, by the number of values of one result.
 
-    One under ``--deterministic``, which rests on no check of a batch.
+    One with ``--deterministic``, which relies on no check of a batch.
     """
     if runtime.deterministic or model.device.type != "cpu" or not model.one_shape:
         return 1

@@ -1,4 +1,4 @@
-"""How much goes into a forward pass, and how many keys and values may live at once."""
+"""How much goes into one forward pass, and how much KV cache may be in memory at once."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Result = TypeVar("Result")
 
 MANY = 1 << 30
 CPU_POSITIONS = 1024
-"""Positions (rows x length) of a forward pass on a processor; narrow models take more."""
+"""Positions (rows x length) of a forward pass on a CPU; narrow models take more."""
 CPU_VALUES = 1 << 19
-"""Values (positions x width) of a pass on a processor: with more a layer would leave its caches."""
+"""Values (positions x width) of a pass on a CPU: with more, a layer leaves its caches."""
 GPU_POSITIONS = 65536
-PACK_NODES = 256
-"""Tokens that branches behind one stem take in a row; attention grows with their square."""
+TRIE_NODES = 256
+"""Maximum tokens of a suffix trie in one row; attention grows with their square."""
 SHARE = 0.25
-"""Of free memory that a forward pass may take, by a rough count."""
+"""Share of free memory that a forward pass may take, by a rough count."""
 
 
 class NoMemory(UserError):
@@ -35,10 +35,10 @@ class Batches:
     """Cuts items, longest first, into batches, and runs them.
 
     Args:
-        rows: Requests of a forward pass at most; ``None`` lets the engine choose.
-        fixed: Ignore ``rows`` and never shrink: what goes together depends on the block alone.
-        positions: Positions (rows x length) of a forward pass at most.
-        room: Positions whose keys and values may live at once; ``None`` for no bound.
+        rows: Maximum requests of a forward pass; ``None`` lets the engine choose.
+        fixed: Ignore ``rows`` and never shrink: what goes widen depends on the block alone.
+        positions: Maximum positions (rows x length) of a forward pass.
+        room: Maximum positions of KV cache in memory at once; ``None`` for no bound.
     """
 
     def __init__(
@@ -55,77 +55,78 @@ class Batches:
         self.fixed = fixed
         self._positions = positions
         self._room = room
-        self._held = 0
+        self._in_use = 0
 
     @property
     def nodes(self) -> int:
-        """Tokens of a pack at most."""
-        return min(PACK_NODES, self._positions)
+        """Maximum number of tokens in a suffix trie."""
+        return min(TRIE_NODES, self._positions)
 
     def run(  # noqa: PLR0913, PLR0917  each says something else of an item
         self,
         items: Sequence[Item],
         length: Callable[[Item], int],
         forward: Callable[[Sequence[Item]], Sequence[Result]],
-        kept: Callable[[Item], int] = lambda _: 0,
-        behind: int = 0,
-        together: int = 1,
-        even: bool = False,
+        cached: Callable[[Item], int] = lambda _: 0,
+        reserve: int = 0,
+        widen: int = 1,
+        equal_lengths: bool = False,
     ) -> list[Result]:
         """Return ``forward``'s result of each item, in the items' order.
 
         Args:
             items: What to compute; one item is one row.
             length: Positions an item takes; batches go longest first.
-            forward: Computes one batch, one result a row.
-            kept: Positions of keys and values that live while an item's batch is computed.
-            behind: More such positions that ``forward`` needs, however few its rows.
-            together: A batch holds so many times the positions of a usual one.
-            even: A batch holds items of one length, so that no row is padded.
+            forward: Computes one batch; returns one result for each row.
+            cached: Positions of KV cache that an item holds while its batch is computed.
+            reserve: Further such positions that ``forward`` needs, however few its rows.
+            widen: Multiplies the positions of a batch.
+            equal_lengths: A batch holds items of one length, so that no row is padded.
 
         Raises:
             NoMemory: when memory or the budget does not suffice for a batch of one.
         """
+        # Longest first: rows of a batch are of like length, so there is little padding, and a lack
+        # of memory shows in the first batch.
         order = sorted(range(len(items)), key=lambda at: -length(items[at]))
         results: dict[int, Result] = {}
         start = 0
         while start < len(order):
             first = items[order[start]]
-            count = self._count(-(-length(first) // together), kept(first), behind)
+            count = self._count(-(-length(first) // widen), cached(first), reserve)
             chosen = order[start : start + count]
-            if even:
+            if equal_lengths:
                 chosen = [at for at in chosen if length(items[at]) == length(first)]
             rows = [items[at] for at in chosen]
-            found = self._attempt(rows, -(-length(first) // together), kept(first), forward)
-            if found is None:
+            computed = self._attempt(rows, -(-length(first) // widen), cached(first), forward)
+            if computed is None:
                 continue
-            results.update(zip(chosen, found, strict=True))
+            results.update(zip(chosen, computed, strict=True))
             start += len(chosen)
         return [results[at] for at in range(len(items))]
 
-    def _count(self, longest: int, kept: int, behind: int) -> int:
+    def _count(self, longest: int, cached: int, reserve: int) -> int:
         count = max(1, min(self.rows, self._positions // max(1, longest)))
         if self._room is None:
             return count
-        free = self._room - self._held
-        if free < kept + behind:
-            needed = self._held + kept + behind
+        free = self._room - self._in_use
+        if free < cached + reserve:
+            needed = self._in_use + cached + reserve
             raise NoMemory(
-                f"keys and values of {needed} positions must live at once, the budget holds "
-                f"{self._room}",
+                f"the KV cache needs {needed} positions at once, the budget holds {self._room}",
                 fix=f"use a --kv-budget {needed / max(1, self._room):.1f} times as large",
             )
-        return min(count, max(1, free // max(1, kept + behind)))
+        return min(count, max(1, free // max(1, cached + reserve)))
 
     def _attempt(
         self,
         rows: Sequence[Item],
         longest: int,
-        kept: int,
+        cached: int,
         forward: Callable[[Sequence[Item]], Sequence[Result]],
     ) -> Sequence[Result] | None:
         """Return the results, or ``None`` after memory ran out and batches were made smaller."""
-        self._held += kept * len(rows)
+        self._in_use += cached * len(rows)
         try:
             return forward(rows)
         except (RuntimeError, MemoryError, NoMemory) as error:
@@ -133,13 +134,14 @@ class Batches:
                 raise
             needed = str(error).partition("\n")[0]
         finally:
-            self._held -= kept * len(rows)
+            self._in_use -= cached * len(rows)
         free_memory()
         if self.fixed or len(rows) == 1:
             raise NoMemory(
                 f"memory does not suffice for a batch of {len(rows)}: {needed}",
                 fix="leave out --deterministic" if self.fixed else "use a smaller dtype",
             )
+        # Lasting, so that the batches that follow do not run out of memory one after the other.
         self._positions = max(1, len(rows) // 2 * longest)
         return None
 
@@ -155,7 +157,7 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def free_memory() -> None:
-    """Give back what a failed batch still holds."""
+    """Release what a failed batch still holds."""
     import torch
 
     gc.collect()
@@ -164,7 +166,7 @@ def free_memory() -> None:
 
 
 def fitting_positions(device: torch.device, width: int, each: int) -> int:
-    """Return how many positions a forward pass may take on a device.
+    """Return the positions that a forward pass may take on a device.
 
     Memory counts in powers of two, so that a little more or less of it gives the same batches.
 

@@ -28,7 +28,7 @@ class Conversation:
     """Turns as ``SYSTEM USER: question ASSISTANT: answer``, the form that Vicuna brought.
 
     Attributes:
-        end: What stands behind an earlier answer.
+        end: What follows an earlier answer.
         system: The system text of a chat that brings none.
         user: Name of the user.
         assistant: Name of the assistant.
@@ -61,7 +61,7 @@ class Conversation:
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
+class ChatTemplate:
     """A checkpoint's own chat template; images stand before the text of their turn.
 
     Attributes:
@@ -101,25 +101,25 @@ class Template:
     def problem(self) -> str:
         """Return why no question with an image can be written; empty when one can."""
         try:
-            shown = self.render([Turn("user", "x", (_PROBE,))])
+            rendered = self.render([Turn("user", "x", (_PROBE,))])
         except PromptError as error:
             return str(error)
-        if shown.count(MARK) == 1:
+        if rendered.count(MARK) == 1:
             return ""
         try:
-            alone = self.render([Turn("user", "x")])
+            without_image = self.render([Turn("user", "x")])
         except PromptError:
-            alone = ""
-        start = common_length(alone, shown)
-        behind = common_length(alone[start:][::-1], shown[start:][::-1])
-        piece = shown[start : len(shown) - behind].replace(MARK, self.image)
+            without_image = ""
+        start = common_length(without_image, rendered)
+        after = common_length(without_image[start:][::-1], rendered[start:][::-1])
+        piece = rendered[start : len(rendered) - after].replace(MARK, self.image)
         return (
             f"the chat template writes {repr(piece) if piece else 'nothing'} for an image; "
             f"wanted is the model's image token, {self.image!r}, once"
         )
 
 
-def require_images(template: Template, folder: Path, fix: str) -> Template:
+def require_images(template: ChatTemplate, folder: Path, fix: str) -> ChatTemplate:
     """Return a template that writes the image token once for an image.
 
     Args:
@@ -138,8 +138,8 @@ def require_images(template: Template, folder: Path, fix: str) -> Template:
 
 def template_file(folder: Path) -> Path:
     """Return where a checkpoint's chat template stands, for a message."""
-    held = [folder / name for name in (*_FILES, "tokenizer_config.json")]
-    return next((path for path in held if path.is_file()), folder)
+    paths = [folder / name for name in (*_FILES, "tokenizer_config.json")]
+    return next((path for path in paths if path.is_file()), folder)
 
 
 def find_template(folder: Path, tokenizer: Any) -> str | None:
@@ -152,11 +152,11 @@ def find_template(folder: Path, tokenizer: Any) -> str | None:
     try:
         if text.is_file():
             return text.read_text(encoding="utf-8")
-        held = json.loads(table.read_text(encoding="utf-8")) if table.is_file() else {}
-        found = held.get("chat_template") or tokenizer.chat_template
+        table_content = json.loads(table.read_text(encoding="utf-8")) if table.is_file() else {}
+        template = table_content.get("chat_template") or tokenizer.chat_template
     except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise UserError(f"the chat template cannot be read: {error}", where=folder) from None
-    return found if isinstance(found, str) else None
+    return template if isinstance(template, str) else None
 
 
 def tokenize_pieces(tokenizer: Any, text: str, options: Sequence[str], end: int | None) -> Joint:
@@ -169,7 +169,7 @@ def tokenize_pieces(tokenizer: Any, text: str, options: Sequence[str], end: int 
         tokenizer: The language model's.
         text: What a ``render`` returned.
         options: Answers, as sent.
-        end: Id behind every option, or ``None``.
+        end: Id after every option, or ``None``.
     """
     head, mark, tail = text.rpartition(MARK)
     ids: list[int] = []
@@ -191,7 +191,7 @@ def tokenize_whole(
         tokenizer: The language model's.
         text: What a ``render`` returned.
         options: Answers, as sent.
-        end: Id behind every option, or ``None``.
+        end: Id after every option, or ``None``.
         image: Id of the tokenizer's image token.
     """
     token = tokenizer.convert_ids_to_tokens(image)
@@ -200,9 +200,9 @@ def tokenize_whole(
     def encode(piece: str) -> Ids:
         return tuple(tokenizer(piece, add_special_tokens=not begun, verbose=False).input_ids)
 
-    shown = token.join(clean(piece, token) for piece in text.split(MARK))
-    given = [clean(option, token) for option in options]
-    joint = tokenize_jointly(encode, shown, given, end, gap(text))
+    written = token.join(clean(piece, token) for piece in text.split(MARK))
+    cleaned = [clean(option, token) for option in options]
+    joint = tokenize_jointly(encode, written, cleaned, end, gap(text))
     return Joint(tuple(IMAGE if one == image else one for one in joint.prefix), joint.options)
 
 

@@ -35,8 +35,8 @@ class ReleasedModel(ABC):
         id: The model's, which is also the family of its checkpoints.
         example: A preset, for the message when no checkpoint is given.
         scheme: Raised when the way answers are computed changes their numbers.
-        known: The descriptor's options, whose defaults are these of a model made by hand as well.
-        said: Options that stand in the identity as they are.
+        descriptor_options: The descriptor's options; their defaults serve a model made by hand too.
+        identity_options: Options that stand in the identity as they are.
 
     Args:
         options: Parsed options of the descriptor; :data:`.loading.CHECKPOINT` are among them.
@@ -45,13 +45,15 @@ class ReleasedModel(ABC):
     id: ClassVar[str]
     example: ClassVar[str]
     scheme: ClassVar[int] = 1
-    known: ClassVar[tuple[Option, ...]] = ()
-    said: ClassVar[tuple[str, ...]] = ("context", "score_eos")
+    descriptor_options: ClassVar[tuple[Option, ...]] = ()
+    identity_options: ClassVar[tuple[str, ...]] = ("context", "score_eos")
 
     def __init__(self, options: Mapping[str, Json]) -> None:
-        known = self.known
+        option_table = self.descriptor_options
         self.options: dict[str, Any] = (
-            parse_options(known, options, owner=f"model {self.id!r}") if known else dict(options)
+            parse_options(option_table, options, owner=f"model {self.id!r}")
+            if option_table
+            else dict(options)
         )
 
     def identity(self, runtime: Runtime) -> dict[str, Json]:
@@ -64,7 +66,7 @@ class ReleasedModel(ABC):
             "checkpoint": source.identity(memo),
             "dtype": resolve_dtype(runtime.dtype, source.dtype),
             **loading_identity(self.options, memo),
-            **{name: self.options.get(name) for name in self.said},
+            **{name: self.options.get(name) for name in self.identity_options},
             **self.about(source, memo),
         }
 

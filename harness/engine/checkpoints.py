@@ -68,13 +68,13 @@ class Checkpoint:
 
     @property
     def dtype(self) -> str | None:
-        """The number type that the config names."""
+        """The dtype that the config names."""
         text = self.config.get("text_config")
         inner = text if isinstance(text, Mapping) else {}
-        for held in (self.config, inner):
-            found = held.get("dtype") or held.get("torch_dtype")
-            if isinstance(found, str):
-                return found
+        for config in (self.config, inner):
+            dtype = config.get("dtype") or config.get("torch_dtype")
+            if isinstance(dtype, str):
+                return dtype
         return None
 
     def identity(self, memo: Path | None, *, weights: bool = True) -> dict[str, Json]:
@@ -132,14 +132,14 @@ def read_json(path: Path) -> dict[str, Any]:
         UserError: when it is not there or not a JSON object.
     """
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError("the file is not there", where=path, fix=_AGAIN) from None
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"not readable as JSON: {error}", where=path, fix=_AGAIN) from None
-    if not isinstance(held, dict):
+    if not isinstance(content, dict):
         raise UserError("not a JSON object", where=path, fix=_AGAIN)
-    return held
+    return content
 
 
 def family_of(config: Mapping[str, Any]) -> str:
@@ -188,9 +188,9 @@ def refuse_remote_code(checkpoint: Checkpoint) -> None:
     Raises:
         UserError: naming the code, and the plugin that reads the checkpoint without it.
     """
-    asked = checkpoint.config.get("auto_map")
-    if asked:
-        named = asked.values() if isinstance(asked, Mapping) else [asked]
+    auto_map = checkpoint.config.get("auto_map")
+    if auto_map:
+        named = auto_map.values() if isinstance(auto_map, Mapping) else [auto_map]
         native = family_of(checkpoint.config)
         fix = f"--model {native} reads it without" if native else "convert it to transformers' own"
         raise UserError(
@@ -232,7 +232,7 @@ def weight_files(checkpoint: Checkpoint) -> tuple[Path, ...]:
 
 
 def iterate_tensors(checkpoint: Checkpoint) -> Iterator[tuple[str, torch.Tensor]]:
-    """Yield every tensor by name, in the file's own number type, one file open at a time.
+    """Yield every tensor by name, in the file's own dtype, one file open at a time.
 
     Raises:
         UserError: when a file is missing or damaged.
@@ -262,19 +262,20 @@ def _unpickled(path: Path) -> dict[str, torch.Tensor]:
 
     fix = "copy or download the file again; only plain tensors are read"
     try:
-        held: dict[str, torch.Tensor] = torch.load(
+        tensors: dict[str, torch.Tensor] = torch.load(
             path, map_location="cpu", weights_only=True, mmap=True
         )
     except Exception as error:  # noqa: BLE001  whatever a damaged pickle raises
         raise UserError(
             f"PyTorch cannot read the weights: {_why(error)}", where=path, fix=fix
         ) from None
-    good = isinstance(held, dict) and all(
-        isinstance(name, str) and isinstance(tensor, torch.Tensor) for name, tensor in held.items()
+    good = isinstance(tensors, dict) and all(
+        isinstance(name, str) and isinstance(tensor, torch.Tensor)
+        for name, tensor in tensors.items()
     )
     if not good:
         raise UserError("the file holds something else than named tensors", where=path, fix=fix)
-    return held
+    return tensors
 
 
 def _why(error: Exception) -> str:
@@ -309,15 +310,17 @@ def grouped_report(names: Mapping[str, Iterable[str]]) -> str:
         names: By what is said of them.
     """
     parts = []
-    for said, several in names.items():
-        groups = _grouped(several)
+    for problem, tensors in names.items():
+        groups = _grouped(tensors)
         if groups:
             listed = list(groups.items())
             lines = "".join(f"\n    {short(name)} ({count})" for name, count in listed[:_GROUPS])
             if len(listed) > _GROUPS:
                 lines += f"\n    and {len(listed) - _GROUPS} more groups"
             total = groups.total()
-            parts.append(f"{total} {'tensor is' if total == 1 else 'tensors are'} {said}:{lines}")
+            parts.append(
+                f"{total} {'tensor is' if total == 1 else 'tensors are'} {problem}:{lines}"
+            )
     return "\n  ".join(parts)
 
 
@@ -389,27 +392,27 @@ def load_image_processor(folder: Path) -> Any:
         ) from None
 
 
-def part_config(kind: Any, held: Mapping[str, Any], where: Path) -> Any:
+def part_config(kind: Any, release: Mapping[str, Any], where: Path) -> Any:
     """Return the config of a part (language model, tower) that a release keeps in its own.
 
     Args:
         kind: The config class.
-        held: The release's keys, whatever else is among them.
+        release: The release's keys, whatever else is among them.
         where: For the error.
 
     Raises:
         UserError: when the class refuses a value.
     """
-    given = {key: value for key, value in held.items() if key not in _NOT_ITS_OWN}
-    scaling = held.get("rope_scaling")
+    values = {key: value for key, value in release.items() if key not in _NOT_ITS_OWN}
+    scaling = release.get("rope_scaling")
     if scaling:  # transformers 5 has another name for it and for its kind
-        kept = {key: value for key, value in scaling.items() if key != "type"}
-        given["rope_parameters"] = {"rope_type": scaling.get("type"), **kept}
+        parameters = {key: value for key, value in scaling.items() if key != "type"}
+        values["rope_parameters"] = {"rope_type": scaling.get("type"), **parameters}
     try:
-        return kind.from_dict(given)
+        return kind.from_dict(values)
     except Exception as error:  # noqa: BLE001  the class has errors of its own for a wrong value
-        said = " ".join(str(error).split())
-        raise UserError(f"the config cannot be read: {said}", where=where) from None
+        message = " ".join(str(error).split())
+        raise UserError(f"the config cannot be read: {message}", where=where) from None
 
 
 def tensor_names(checkpoint: Checkpoint) -> frozenset[str]:
@@ -418,19 +421,19 @@ def tensor_names(checkpoint: Checkpoint) -> frozenset[str]:
     Raises:
         UserError: when a file is missing or damaged.
     """
-    found: set[str] = set()
+    names: set[str] = set()
     for index in _INDEXES:
         if (checkpoint.folder / index).is_file():
             return frozenset(read_json(checkpoint.folder / index).get("weight_map") or ())
     for path in weight_files(checkpoint):
         if path.suffix == ".safetensors":
-            found |= set(read_header(path))
+            names |= set(read_header(path))
         else:
-            found |= set(_unpickled(path))
-    return frozenset(found)
+            names |= set(_unpickled(path))
+    return frozenset(names)
 
 
-def load_model(
+def load_pretrained(
     kind: Any,
     source: Checkpoint | Path,
     *,
@@ -453,9 +456,9 @@ def load_model(
     folder = source.folder if isinstance(source, Checkpoint) else source
     if weights is None and isinstance(source, Checkpoint):
         weight_files(source)  # the hub's are fetched now, and what is not whole is told
-    given: dict[str, Any] = {} if config is None else {"config": config}
+    arguments: dict[str, Any] = {} if config is None else {"config": config}
     if weights is not None:
-        given["state_dict"] = dict(weights)
+        arguments["state_dict"] = dict(weights)
     try:
         with _quiet():
             model, report = kind.from_pretrained(
@@ -464,7 +467,7 @@ def load_model(
                 trust_remote_code=False,
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,
-                **given,
+                **arguments,
                 **loading,
             )
     except Exception as error:  # noqa: BLE001  of a strange config or file, anything may come
@@ -475,9 +478,9 @@ def load_model(
         ) from None
     check_loaded(report["missing_keys"], report["unexpected_keys"], folder)
     if report["mismatched_keys"]:
-        name, found, wanted = min(report["mismatched_keys"])
+        name, actual, expected = min(report["mismatched_keys"])
         raise UserError(
-            f"{name} has the shape {list(found)}, the config says {list(wanted)}", where=folder
+            f"{name} has the shape {list(actual)}, the config says {list(expected)}", where=folder
         )
     return model.eval()
 

@@ -115,11 +115,11 @@ class VisionLanguageModel(ABC):
         """
         words = self.embed(torch.tensor(ids, dtype=torch.long, device=self.device).clamp(min=0))
         parts, start = [], 0
-        shown = iter(images)
-        for place, token in enumerate(ids):
+        remaining = iter(images)
+        for at, token in enumerate(ids):
             if token == IMAGE:
-                parts += [words[start:place], next(shown).to(words.dtype)]
-                start = place + 1
+                parts += [words[start:at], next(remaining).to(words.dtype)]
+                start = at + 1
         embeds = torch.cat([*parts, words[start:]])
         length = int(embeds.shape[0])
         return Inputs(embeds, torch.arange(length, device=embeds.device)[None], length)
@@ -193,9 +193,9 @@ class VisionLanguageModel(ABC):
         return min(self.ends)
 
     def shares_prefix(self, length: int) -> bool:
-        """Whether a prompt of so many positions may be read apart from what follows it.
+        """Whether a prompt of this many positions may be read apart from what follows it.
 
-        False where what stands behind a position changes it (rotary scaling by row length); such a
+        False where what follows a position changes it (rotary scaling by row length); such a
         prompt is read anew with each of its options, in rows of one length without padding.
         """
         del length
@@ -204,8 +204,8 @@ class VisionLanguageModel(ABC):
     @property
     def device(self) -> torch.device:
         """Where the language model's embeddings are."""
-        found: torch.device = self.language_model.get_input_embeddings().weight.device
-        return found
+        device: torch.device = self.language_model.get_input_embeddings().weight.device
+        return device
 
     def close(self) -> None:
         """Free the weights."""

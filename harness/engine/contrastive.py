@@ -1,4 +1,4 @@
-"""Logits of one prompt against those of another, by which contrasted answers are written."""
+"""Contrastive decoding: the logits of a prompt set against those of one without images."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from harness.requests import Contrast
 
 
 @dataclass(frozen=True, slots=True)
-class Against:
-    """The prompt whose logits count against an answer's own, and how far."""
+class ContrastPrompt:
+    """The prompt whose logits count against an answer's own, and how strongly."""
 
     prompt: Prompt
     contrast: Contrast
@@ -32,23 +32,25 @@ def contrasted(own: Tensor, free: Tensor, alpha: Tensor, cutoff: Tensor) -> Tens
         cutoff: From 0, (..., 1); 0 leaves every token.
     """
     floor = own.amax(-1, keepdim=True) + cutoff.log()
-    whole = (1 + alpha) * own - alpha * free
-    return whole.masked_fill((own < floor) | own.isneginf(), -math.inf)
+    logits = (1 + alpha) * own - alpha * free
+    return logits.masked_fill((own < floor) | own.isneginf(), -math.inf)
 
 
-def behind(own: Tensor, free: Tensor, tokens: Tensor, contrast: Contrast, slack: float) -> Tensor:
-    """Return how far tokens (T,) are behind the best ones when contrasted.
+def logit_gap(
+    own: Tensor, free: Tensor, tokens: Tensor, contrast: Contrast, slack: float
+) -> Tensor:
+    """Return how far contrasted logits of tokens (T,) are below the best ones.
 
     Args:
         own: Logits (T, V).
         free: Logits of the other prompt (T, V).
         tokens: What was written.
-        contrast: How.
-        slack: A logit may be off by so much, which may move a token over the cutoff.
+        contrast: Strength and cutoff.
+        slack: Rounding error of a logit, which may move a token over the cutoff.
     """
     alpha = own.new_tensor([contrast.alpha])
     surely = own.new_tensor([min(1.0, contrast.cutoff * math.exp(slack))])
     perhaps = own.new_tensor([contrast.cutoff * math.exp(-slack)])
     best = contrasted(own, free, alpha, surely).amax(-1)
-    given = contrasted(own, free, alpha, perhaps).gather(-1, tokens[:, None])
-    return best - given.squeeze(-1)
+    chosen = contrasted(own, free, alpha, perhaps).gather(-1, tokens[:, None])
+    return best - chosen.squeeze(-1)

@@ -1,4 +1,4 @@
-"""Which device and number type a model runs with."""
+"""Which device and dtype a model runs with."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 DTYPES = ("float32", "bfloat16", "float16")
 
 
-def resolve_dtype(asked: str, checkpoint: str | None) -> str:
-    """Return the name of the number type: as asked, else the checkpoint's, else float32.
+def resolve_dtype(requested: str, checkpoint: str | None) -> str:
+    """Return the name of the dtype: as asked, else the checkpoint's, else float32.
 
     The device has no say, so a model's identity is the same on every machine. Imports no torch.
 
     Raises:
         UserError: for a type that is not one of :data:`DTYPES`.
     """
-    name = (checkpoint or "float32") if asked == "auto" else asked
+    name = (checkpoint or "float32") if requested == "auto" else requested
     name = name.removeprefix("torch.")
     if name not in DTYPES:
         raise unknown("dtype", name, ("auto", *DTYPES))
@@ -31,11 +31,11 @@ def torch_dtype(name: str) -> torch.dtype:
     """Return torch's type of one of the :data:`DTYPES`."""
     import torch
 
-    found: torch.dtype = getattr(torch, name)
-    return found
+    dtype: torch.dtype = getattr(torch, name)
+    return dtype
 
 
-def resolve_device(asked: str) -> torch.device:
+def resolve_device(requested: str) -> torch.device:
     """Return the device: ``auto`` is the current CUDA device, else Apple's, else the processor.
 
     The current one is the first; of several processes each has made its own the current one.
@@ -45,23 +45,23 @@ def resolve_device(asked: str) -> torch.device:
     """
     import torch
 
-    if asked == "auto":
+    if requested == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda", torch.cuda.current_device())
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
-        device = torch.device(asked)
+        device = torch.device(requested)
     except RuntimeError:
-        raise unknown("device", asked, ("auto", "cpu", "cuda", "cuda:1", "mps")) from None
+        raise unknown("device", requested, ("auto", "cpu", "cuda", "cuda:1", "mps")) from None
     if device.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if (device.index or 0) >= count:
             raise UserError(
-                f"device {asked!r} is not there: PyTorch sees {count} CUDA devices",
+                f"device {requested!r} is not there: PyTorch sees {count} CUDA devices",
                 fix="use --device cpu, or install a PyTorch that knows the machine's GPU",
             )
     elif device.type == "mps" and not torch.backends.mps.is_available():
-        raise UserError(f"device {asked!r} is not there", fix="use --device cpu")
+        raise UserError(f"device {requested!r} is not there", fix="use --device cpu")
     elif device.type not in {"cpu", "cuda", "mps"}:
-        raise unknown("device", asked, ("auto", "cpu", "cuda", "mps"))
+        raise unknown("device", requested, ("auto", "cpu", "cuda", "mps"))
     return device

@@ -28,7 +28,7 @@ _OPEN = 128  # shards that stay open: opening one takes longer than reading an i
 
 
 class FeatureCache:
-    """Features by image key, for one encoder with one preprocessing, layer and number type.
+    """Features by image key, for one encoder with one preprocessing, layer and dtype.
 
     Args:
         root: Folder of all features; ``None`` keeps nothing.
@@ -83,19 +83,19 @@ class FeatureCache:
                 if len(self._open) >= _OPEN:
                     self._open.clear()
                 self._open[path] = safe_open(path, framework="pt")
-            found: Tensor = self._open[path].get_tensor(key)
+            features: Tensor = self._open[path].get_tensor(key)
         except (OSError, SafetensorError):
             self._places = {name: place for name, place in self._places.items() if place != path}
             return None
-        return found
+        return features
 
     def put(self, key: str, features: Tensor) -> None:
         """Keep an image's features; a disk that is full or read-only is not an error."""
         if self._folder is None:
             return
-        kept = features.detach().cpu().contiguous()
-        self._held[key] = kept
-        self._bytes += kept.numel() * kept.element_size()
+        tensor = features.detach().cpu().contiguous()
+        self._held[key] = tensor
+        self._bytes += tensor.numel() * tensor.element_size()
         if self._bytes >= self._shard:
             self.flush()
 
@@ -137,9 +137,9 @@ class FeatureCache:
             except OSError:
                 continue  # another process removed it
             shards.append((stat.st_mtime_ns, str(path), stat.st_size))
-        held = sum(shard[2] for shard in shards)
+        total = sum(shard[2] for shard in shards)
         for _, name, length in sorted(shards):
-            if held + size <= self._cap:
+            if total + size <= self._cap:
                 break
             Path(name).unlink(missing_ok=True)
-            held -= length
+            total -= length

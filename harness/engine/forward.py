@@ -1,4 +1,4 @@
-"""Forward passes over stems and over packs of branches behind them."""
+"""Forward passes: prefill of prefixes, and suffix tries scored under a tree attention mask."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from transformers import Cache, DynamicCache
 
 from harness.engine.contract import Inputs, VisionLanguageModel
 from harness.engine.kv_cache import copy_rows, fork, make_room
-from harness.engine.prefix_tree import STEM, Prefix, SuffixTrie
+from harness.engine.prefix_tree import ROOT, Prefix, SuffixTrie
 
 
 @dataclass(slots=True)
-class Read:
-    """Rows that the model has read.
+class PrefilledRows:
+    """Prefixes that are prefilled, one in each row.
 
     Attributes:
-        cache: Keys and values per layer, each (R, H, S, D).
-        mask: Whether a position holds something (R, S).
-        following: Position id of whatever comes next (R,).
-        logits: Scores of the next token (R, V), float32.
-        like: Inputs of no position, for the shapes of what comes behind.
+        cache: KV cache; keys and values of each layer are (R, H, S, D).
+        mask: True where a position is no padding (R, S).
+        following: Position id of the next token (R,).
+        logits: Logits of the next token (R, V), float32.
+        like: Inputs without a position, which tell the shapes of inputs that follow.
     """
 
     cache: Cache
@@ -36,15 +36,15 @@ class Read:
 
 
 @dataclass(slots=True)
-class Branches:
-    """Packs that the model has read behind rows of a :class:`Read`.
+class SuffixLogits:
+    """What one forward pass over suffix tries gives.
 
     Attributes:
-        cache: Keys and values, when they were to be kept.
-        logits: Scores (B, K, V) of the next token at places where they are wanted.
-        slots: For each pack, node to its place among the K.
-        seen: What every column sees (B, T, S + T), itself included.
-        columns: For each pack, node to its column among the T.
+        cache: KV cache, where it was to be kept.
+        logits: Logits (B, K, V) of the next token after each node of ``logit_nodes``.
+        slots: For each trie, node to its index among the K.
+        seen: What each column attends to (B, T, S + T), itself included.
+        columns: For each trie, node to its column among the T.
     """
 
     cache: Cache
@@ -54,113 +54,120 @@ class Branches:
     columns: list[list[int]]
 
 
-def takes_masks(model: Any) -> bool:
-    """Return whether a language model's attention follows a mask of our own (queries x keys)."""
+def takes_tree_masks(model: Any) -> bool:
+    """Return whether a language model's attention follows a custom mask (queries x keys)."""
     config = model.config.get_text_config()
     kinds = set(getattr(config, "layer_types", None) or ())
     plain = kinds <= {"full_attention"} and not getattr(config, "sliding_window", None)
     return plain and getattr(config, "_attn_implementation", "") in {"sdpa", "eager"}
 
 
-def read_stems(
+def prefill_rows(
     model: VisionLanguageModel,
-    stems: Sequence[Prefix],
-    before: Read | None = None,
+    prefixes: Sequence[Prefix],
+    parents: PrefilledRows | None = None,
     rows: Sequence[int] = (),
-) -> Read:
-    """Read stems, padded on the left, each behind a row of what was read before."""
-    given = [stem.prompt.inputs(model, stem.start, stem.end) for stem in stems]
-    longest = max(one.length for one in given)
-    first = given[0]
-    embeds = first.embeds.new_zeros(len(given), longest, first.embeds.shape[-1])
-    positions = first.positions.new_zeros(len(first.positions), len(given), longest)
-    mask = torch.zeros(len(given), longest, dtype=torch.bool, device=embeds.device)
+) -> PrefilledRows:
+    """Prefill prefixes, padded on the left, each after its parent's row where there are parents."""
+    inputs = [prefix.prompt.inputs(model, prefix.start, prefix.end) for prefix in prefixes]
+    longest = max(each.length for each in inputs)
+    first = inputs[0]
+    embeds = first.embeds.new_zeros(len(inputs), longest, first.embeds.shape[-1])
+    positions = first.positions.new_zeros(len(first.positions), len(inputs), longest)
+    mask = torch.zeros(len(inputs), longest, dtype=torch.bool, device=embeds.device)
     extras = {
-        name: extra.new_zeros(len(given), longest, *extra.shape[1:])
+        name: extra.new_zeros(len(inputs), longest, *extra.shape[1:])
         for name, extra in first.extras.items()
     }
-    for row, one in enumerate(given):
-        start = longest - one.length
-        embeds[row, start:] = one.embeds
-        positions[:, row, start:] = one.positions
+    for row, prompt in enumerate(inputs):
+        start = longest - prompt.length
+        embeds[row, start:] = prompt.embeds
+        positions[:, row, start:] = prompt.positions
         mask[row, start:] = True
-        for name, extra in one.extras.items():
+        for name, extra in prompt.extras.items():
             extras[name][row, start:] = extra
-    if before is None:
+    if parents is None:
         cache = DynamicCache()
     else:
-        cache = copy_rows(before.cache, rows)
-        mask = torch.cat([before.mask[list(rows)], mask], dim=1)
+        cache = copy_rows(parents.cache, rows)
+        mask = torch.cat([parents.mask[list(rows)], mask], dim=1)
     logits = model.forward(
         embeds, mask=mask.long(), positions=positions, cache=cache, extras=extras, keep=1
     )
-    following = torch.tensor([one.following for one in given], device=embeds.device)
+    following = torch.tensor([each.following for each in inputs], device=embeds.device)
     like = Inputs(
         first.embeds[:0],
         first.positions[:, :0],
         0,
         {name: extra[:0] for name, extra in first.extras.items()},
     )
-    return Read(cache, mask, following, logits[:, -1].float(), like)
+    return PrefilledRows(cache, mask, following, logits[:, -1].float(), like)
 
 
-def read_packs(
+def run_tries(
     model: VisionLanguageModel,
-    read: Read,
-    packs: Sequence[SuffixTrie],
+    prefilled: PrefilledRows,
+    tries: Sequence[SuffixTrie],
     rows: Sequence[int],
     *,
     room: int | None = None,
-) -> Branches:
-    """Read packs in one forward pass, each in a row behind its stem.
+) -> SuffixLogits:
+    """Run suffix tries in one forward pass, each in a row after its prefix.
 
     Args:
         model: The model.
-        read: The stems.
-        packs: At least one of them has a node.
-        rows: The row of each pack's stem.
-        room: Keep keys and values, with room for so many more positions.
+        prefilled: The prefixes.
+        tries: At least one of them has a node.
+        rows: The row of each trie's prefix.
+        room: Keep the KV cache, with room for this many further positions.
     """
-    chains = not takes_masks(model.language_model)
-    longest = max(len(pack) for pack in packs)
-    tokens, depths = torch.zeros(2, len(packs), longest, dtype=torch.long)
-    own = np.zeros((len(packs), longest, longest), dtype=bool)
-    asked = [pack.asked for pack in packs]
+    # Without tree masks a trie is one option: a chain, for which plain causal attention is right.
+    chains = not takes_tree_masks(model.language_model)
+    longest = max(len(trie) for trie in tries)
+    tokens, depths = torch.zeros(2, len(tries), longest, dtype=torch.long)
+    # sees[row, a, b]: whether column a attends to column b, that is, b is a or an ancestor of a.
+    sees = np.zeros((len(tries), longest, longest), dtype=bool)
+    logit_nodes = [trie.logit_nodes for trie in tries]
     columns = []
-    for row, pack in enumerate(packs):
-        at = _columns(pack, asked[row], 0 if chains else longest)
+    for row, trie in enumerate(tries):
+        at = _columns(trie, logit_nodes[row], 0 if chains else longest)
         columns.append(at)
-        tokens[row, at] = torch.tensor(pack.tokens, dtype=torch.long)
-        depths[row, at] = torch.tensor(pack.depths, dtype=torch.long)
-        for node, (column, parent) in enumerate(zip(at, pack.parents, strict=True)):
-            if parent != STEM:
-                own[row, column] = own[row, at[parent]]
-            own[row, at[node], column] = True
-    before = read.mask[list(rows)]
+        tokens[row, at] = torch.tensor(trie.tokens, dtype=torch.long)
+        depths[row, at] = torch.tensor(trie.depths, dtype=torch.long)
+        for node, (column, parent) in enumerate(zip(at, trie.parents, strict=True)):
+            if parent != ROOT:
+                sees[row, column] = sees[row, at[parent]]
+            sees[row, at[node], column] = True
+    prefix_mask = prefilled.mask[list(rows)]
     seen = torch.cat(
         [
-            before[:, None].expand(-1, longest, -1),
-            torch.from_numpy(own).to(before.device),
+            prefix_mask[:, None].expand(-1, longest, -1),
+            torch.from_numpy(sees).to(prefix_mask.device),
         ],
         dim=2,
     )
-    held = torch.from_numpy(own.diagonal(axis1=1, axis2=2).copy()).to(before.device)
-    cache = fork(read.cache, rows) if room is None else make_room(read.cache, rows, longest + room)
-    keep = longest if chains else max(1, *(len(nodes) for nodes in asked))
+    # The diagonal is True in every column that holds a token.
+    filled = torch.from_numpy(sees.diagonal(axis1=1, axis2=2).copy()).to(prefix_mask.device)
+    cache = (
+        fork(prefilled.cache, rows)
+        if room is None
+        else make_room(prefilled.cache, rows, longest + room)
+    )
+    keep = longest if chains else max(1, *(len(nodes) for nodes in logit_nodes))
     logits = step(
         model,
-        read.like,
+        prefilled.like,
         tokens=tokens,
-        positions=read.following[list(rows)][:, None] + depths.to(before.device),
-        mask=torch.cat([before, held], dim=1) if chains else seen,
+        positions=prefilled.following[list(rows)][:, None] + depths.to(prefix_mask.device),
+        mask=torch.cat([prefix_mask, filled], dim=1) if chains else seen,
         cache=cache,
         keep=keep,
     )
     slots = [
         {node: at[node] - (longest - keep) for node in nodes}
-        for nodes, at in zip(asked, columns, strict=True)
+        for nodes, at in zip(logit_nodes, columns, strict=True)
     ]
-    return Branches(cache, logits, slots, seen, columns)
+    return SuffixLogits(cache, logits, slots, seen, columns)
 
 
 def step(  # noqa: PLR0913  what a decoder step is made of
@@ -173,19 +180,19 @@ def step(  # noqa: PLR0913  what a decoder step is made of
     cache: Cache,
     keep: int,
 ) -> Tensor:
-    """Run tokens (B, T) at position ids (B, T) behind a cache; return the last ``keep`` logits.
+    """Run tokens (B, T) at position ids (B, T) after a KV cache; return the last ``keep`` logits.
 
     Args:
         model: The model.
-        like: Inputs of no position, for the shapes of position ids and of extra inputs.
+        like: Inputs without a position, for the shapes of position ids and of extra inputs.
         tokens: Token ids.
         positions: Position ids.
-        mask: Whether a position holds something (B, S), or what each token sees (B, T, S).
-        cache: What stands before.
-        keep: How many columns' logits are wanted, from the right.
+        mask: Positions that are no padding (B, S), or what each token attends to (B, T, S).
+        cache: KV cache of the positions before.
+        keep: Number of columns, from the right, whose logits are returned.
     """
     embeds = model.embed(tokens.to(positions.device))
-    if mask.ndim == 3:
+    if mask.ndim == 3:  # additive (B, 1, T, S), as transformers takes custom masks
         blocked = torch.zeros(mask.shape, dtype=embeds.dtype, device=embeds.device)
         mask = blocked.masked_fill_(~mask, torch.finfo(embeds.dtype).min)[:, None]
     else:
@@ -204,13 +211,16 @@ def step(  # noqa: PLR0913  what a decoder step is made of
     )
 
 
-def _columns(pack: SuffixTrie, asked: Sequence[int], width: int) -> list[int]:
-    """Return each node's column: in order from the left, or asked nodes last, up to ``width``."""
+def _columns(trie: SuffixTrie, logit_nodes: Sequence[int], width: int) -> list[int]:
+    """Return each node's column: in order from the left, or ``logit_nodes`` last, up to ``width``.
+
+    A model returns logits of the last columns alone, so those that are needed stand there.
+    """
     if not width:
-        return list(range(len(pack)))
-    wanted = set(asked)
-    order = [node for node in range(len(pack)) if node not in wanted] + list(asked)
-    columns = [0] * len(pack)
-    for place, node in enumerate(order):
-        columns[node] = width - len(pack) + place
+        return list(range(len(trie)))
+    last = set(logit_nodes)
+    order = [node for node in range(len(trie)) if node not in last] + list(logit_nodes)
+    columns = [0] * len(trie)
+    for at, node in enumerate(order):
+        columns[node] = width - len(trie) + at
     return columns

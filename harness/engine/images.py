@@ -1,4 +1,4 @@
-"""What several models do to a picture before their processor."""
+"""What several models do to an image before their image processor."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LONGEST, _RATIO = 20_000, 200
 
 
 def check_shape(image: Image.Image) -> None:
-    """Refuse a picture so long or so thin that a square or a resize of it would fill the memory.
+    """Refuse an image so long or so thin that a square or a resize of it would fill the memory.
 
     Raises:
         ValueError: saying which limit it passes.
@@ -28,7 +28,7 @@ def check_shape(image: Image.Image) -> None:
 
 @contextmanager
 def shown(image: LoadedImage) -> Iterator[Image.Image]:
-    """Lend a picture's pixels to a preprocessing.
+    """Lend an image's pixels to a preprocessing.
 
     Raises:
         PromptError: when its shape, or the preprocessing, rejects it.
@@ -44,7 +44,7 @@ def shown(image: LoadedImage) -> Iterator[Image.Image]:
 
 
 def pad_to_square(image: Image.Image, colour: tuple[int, ...]) -> Image.Image:
-    """Return a picture in the middle of a square canvas of its longer side.
+    """Return an image in the middle of a square canvas of its longer side.
 
     An odd rest goes to the right or the bottom (``llava/mm_utils.py`` ``expand2square``).
     """

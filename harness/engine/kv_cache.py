@@ -1,4 +1,4 @@
-"""Keys and values: forked from a stem without keeping copies, or written into room made before."""
+"""KV caches: forked from a prefix without a lasting copy, or allocated once with room to grow."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from transformers.cache_utils import DynamicLayer
 
 
 class _ForkLayer(DynamicLayer):  # type: ignore[no-untyped-call]
-    """A layer's keys and values of some rows of a stem; what comes behind is not kept."""
+    """A layer's KV cache of some rows of a prefix; what follows is not kept.
+
+    Rows of many suffixes share one prefix: a copy of it lives for one layer's attention alone.
+    """
 
     def __init__(self, keys: Tensor, values: Tensor, rows: Sequence[int]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -31,7 +34,7 @@ class _ForkLayer(DynamicLayer):  # type: ignore[no-untyped-call]
 
 
 class _RoomLayer(DynamicLayer):  # type: ignore[no-untyped-call]
-    """A layer's keys and values in a tensor with room for what is still to come."""
+    """A layer's KV cache in a tensor with room for tokens to come, so that no step copies it."""
 
     def __init__(self, keys: Tensor, values: Tensor, rows: Sequence[int], room: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -70,7 +73,7 @@ def fork(cache: Cache, rows: Sequence[int]) -> Cache:
 
 
 def make_room(cache: Cache, rows: Sequence[int], room: int) -> Cache:
-    """Return a copy of some rows of a cache, with room for so many more positions."""
+    """Return a copy of some rows of a cache, with room for ``room`` further positions."""
     layers: list[Any] = list(cache.layers)
     return Cache(layers=[_RoomLayer(layer.keys, layer.values, rows, room) for layer in layers])
 
@@ -83,7 +86,7 @@ def keep_rows(cache: Cache, rows: Sequence[int]) -> None:
 
 
 def copy_rows(cache: Cache, rows: Sequence[int]) -> DynamicCache:
-    """Return a cache of some rows that keeps what comes behind them."""
+    """Return a cache of some rows that keeps what follows them."""
     taken = DynamicCache()
     layers: list[Any] = list(cache.layers)
     for number, layer in enumerate(layers):
@@ -93,7 +96,7 @@ def copy_rows(cache: Cache, rows: Sequence[int]) -> DynamicCache:
 
 
 def position_bytes(model: Any) -> int:
-    """Return the bytes that a language model's keys and values of one position take."""
+    """Return the bytes of KV cache that one position of a language model takes."""
     config = model.config.get_text_config()
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
@@ -101,19 +104,19 @@ def position_bytes(model: Any) -> int:
     return int(2 * config.num_hidden_layers * heads * width * size)
 
 
-def _join(held: Tensor, rows: Sequence[int], more: Tensor) -> Tensor:
-    """Return rows (B, H, S, D) of what is held with (B, H, T, D) behind them, copied once."""
+def _join(states: Tensor, rows: Sequence[int], more: Tensor) -> Tensor:
+    """Return rows of ``states`` (B, H, S, D) followed by ``more`` (B, H, T, D), copied once."""
     if len(rows) == 1:
-        return torch.cat([held[rows[0] : rows[0] + 1], more], dim=2)
-    whole = _roomy(held, rows, more.shape[2])
-    whole[:, :, held.shape[2] :] = more
-    return whole
+        return torch.cat([states[rows[0] : rows[0] + 1], more], dim=2)
+    joined = _roomy(states, rows, more.shape[2])
+    joined[:, :, states.shape[2] :] = more
+    return joined
 
 
-def _roomy(held: Tensor, rows: Sequence[int], room: int) -> Tensor:
-    """Return rows of what is held, with room behind them."""
-    _, heads, length, width = held.shape
-    whole = held.new_empty(len(rows), heads, length + room, width)
-    for place, row in enumerate(rows):
-        whole[place, :, :length] = held[row]
-    return whole
+def _roomy(states: Tensor, rows: Sequence[int], room: int) -> Tensor:
+    """Return rows of ``states``, with room after them."""
+    _, heads, length, width = states.shape
+    joined = states.new_empty(len(rows), heads, length + room, width)
+    for at, row in enumerate(rows):
+        joined[at, :, :length] = states[row]
+    return joined

@@ -90,7 +90,7 @@ def load_arguments(options: Mapping[str, Json], runtime: Runtime, dtype: str) ->
     Args:
         options: Parsed options of the descriptor.
         runtime: Where to run.
-        dtype: The resolved number type; see :func:`.devices.resolve_dtype`.
+        dtype: The resolved dtype; see :func:`.devices.resolve_dtype`.
 
     Raises:
         UserError: when a package or a GPU is missing.
@@ -170,12 +170,12 @@ def _adapter_folder(options: Mapping[str, Json]) -> Path:
     return home_path(str(options["adapter"]))
 
 
-def _require(name: str, asked: str) -> None:
+def _require(name: str, option: str) -> None:
     module, install = _NEEDS[name]
     if not is_installed(module):
-        raise UserError(f"{asked} needs {module}, which is not installed", fix=install)
+        raise UserError(f"{option} needs {module}, which is not installed", fix=install)
 
 
-def _require_gpu(kind: str, asked: str, instead: str) -> None:
+def _require_gpu(kind: str, option: str, instead: str) -> None:
     if kind != "cuda":
-        raise UserError(f"{asked} needs a GPU, the model runs on {kind!r}", fix=f"use {instead}")
+        raise UserError(f"{option} needs a GPU, the model runs on {kind!r}", fix=f"use {instead}")

@@ -1,4 +1,4 @@
-"""Reads stems in batches, and stems behind them, while their keys and values live."""
+"""Depth-first prefill of the prefix tree: a prefix runs once, its KV cache serves its children."""
 
 from __future__ import annotations
 
@@ -6,54 +6,53 @@ from collections.abc import Callable, Sequence
 
 from harness.engine.batching import Batches
 from harness.engine.contract import VisionLanguageModel
-from harness.engine.forward import Read, read_stems, takes_masks
+from harness.engine.forward import PrefilledRows, prefill_rows, takes_tree_masks
 from harness.engine.prefix_tree import Prefix
 
-Behind = Callable[[Read, Sequence[Prefix]], None]
+OnPrefill = Callable[[PrefilledRows, Sequence[Prefix]], None]
 
 
-def walk(  # noqa: PLR0913  a recursion carries where it is
+def prefill_tree(  # noqa: PLR0913  a recursion carries where it is
     model: VisionLanguageModel,
-    stems: Sequence[Prefix],
+    prefixes: Sequence[Prefix],
     batches: Batches,
-    behind: Behind,
+    on_prefill: OnPrefill,
     need: Callable[[int, Prefix], int],
     *,
-    together: int = 1,
-    before: Read | None = None,
+    widen: int = 1,
+    parents: PrefilledRows | None = None,
     rows: Sequence[int] = (),
 ) -> None:
-    """Read every stem once and hand batches of them on.
+    """Prefill every prefix once, and hand each batch on while its KV cache lives.
 
     Args:
         model: The model.
-        stems: What to read.
+        prefixes: What to prefill.
         batches: How to cut into batches.
-        behind: Told each batch that was read; may come again for the same stems after memory ran
-            out.
-        need: Positions of keys and values that ``behind`` needs for one pack, by the length of its
-            row, and its stem.
-        together: Read so many times the stems of a usual forward pass, for more rows behind them.
-        before: What the stems stand behind.
-        rows: For each stem, the row of it.
+        on_prefill: Gets each batch; may get the same prefixes again after memory ran out.
+        need: Positions of KV cache that ``on_prefill`` needs for one trie, by the length of its row
+            and its prefix.
+        widen: Multiplies the size of a batch, where more rows help what follows.
+        parents: Rows that the prefixes continue.
+        rows: For each prefix, its parent's row.
     """
-    held = 0 if before is None else before.mask.shape[1]
-    items = list(zip(stems, rows if before is not None else [0] * len(stems), strict=True))
+    parent_length = 0 if parents is None else parents.mask.shape[1]
+    items = list(zip(prefixes, rows if parents is not None else [0] * len(prefixes), strict=True))
 
     def forward(chunk: Sequence[tuple[Prefix, int]]) -> list[None]:
-        several = [stem for stem, _ in chunk]
-        read = read_stems(model, several, before, [row for _, row in chunk])
-        behind(read, several)
-        children = [(one, row) for row, stem in enumerate(several) for one in stem.children]
+        batch = [prefix for prefix, _ in chunk]
+        prefilled = prefill_rows(model, batch, parents, [row for _, row in chunk])
+        on_prefill(prefilled, batch)
+        children = [(child, row) for row, prefix in enumerate(batch) for child in prefix.children]
         if children:
-            walk(
+            prefill_tree(
                 model,
-                [stem for stem, _ in children],
+                [prefix for prefix, _ in children],
                 batches,
-                behind,
+                on_prefill,
                 need,
-                together=together,
-                before=read,
+                widen=widen,
+                parents=prefilled,
                 rows=[row for _, row in children],
             )
         return [None] * len(chunk)
@@ -62,16 +61,17 @@ def walk(  # noqa: PLR0913  a recursion carries where it is
         items,
         lambda item: item[0].length,
         forward,
-        kept=lambda item: held + item[0].length,
-        behind=max(_reserve(stem, held, need) for stem in stems),
-        together=together,
+        cached=lambda item: parent_length + item[0].length,
+        reserve=max(_reserve(prefix, parent_length, need) for prefix in prefixes),
+        widen=widen,
         # A gap between keys would be a distance to attention that counts rows, not positions.
-        even=before is not None and not takes_masks(model.language_model),
+        equal_lengths=parents is not None and not takes_tree_masks(model.language_model),
     )
 
 
-def _reserve(stem: Prefix, held: int, need: Callable[[int, Prefix], int]) -> int:
-    """Return the positions of keys and values that one row needs behind a stem at the most."""
-    length = held + stem.length
-    below = [length + one.length + _reserve(one, length, need) for one in stem.children]
-    return max(need(length + stem.behind, stem), *below, 0)
+def _reserve(prefix: Prefix, parent_length: int, need: Callable[[int, Prefix], int]) -> int:
+    """Return the most positions of KV cache that one row needs after a prefix."""
+    # Depth first, so only one chain of descendants is in memory at a time: its sum, not the tree's.
+    length = parent_length + prefix.length
+    below = [length + child.length + _reserve(child, length, need) for child in prefix.children]
+    return max(need(length + prefix.longest_suffix, prefix), *below, 0)

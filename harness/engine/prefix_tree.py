@@ -1,9 +1,10 @@
-"""What requests share: stems that are read once, and packs of short branches behind them.
+"""The prefix tree over a block of prompts, and the token tries of their suffixes.
 
 A prompt is a sequence of symbols, each a token id or an image's key. Prompts with a common
-beginning share a stem; prompts that show a further image behind it share stems of their own behind
-that one. What remains of a prompt holds no image: these rests, and the options behind them, form a
-trie whose nodes are tokens. A pack is such a trie, small enough for one row of one forward pass.
+beginning share a :class:`Prefix`, which is prefilled once. Prompts that show a further image after
+it share a child prefix. What remains of a prompt holds no image: these suffixes, followed by their
+options, form a :class:`SuffixTrie` whose nodes are tokens. A trie is small enough to be scored in
+one row of one forward pass, under a tree attention mask.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from harness.engine.tokenize import IMAGE, Ids, common_length
 
 SHORT = 16
 """A common beginning of fewer positions is not worth a forward pass of its own."""
-STEM = -1
-"""In place of a node: the last position of the stem."""
+ROOT = -1
+"""Stands for a node: the last position of the prefix."""
 
 Symbols = tuple[int | str, ...]
 
@@ -43,44 +44,46 @@ class Prompt:
 
     def __post_init__(self) -> None:
         keys = iter(self.images)
-        found = tuple(next(keys)[0] if token == IMAGE else token for token in self.ids)
-        object.__setattr__(self, "symbols", found)
+        symbols = tuple(next(keys)[0] if token == IMAGE else token for token in self.ids)
+        object.__setattr__(self, "symbols", symbols)
 
     def length(self, end: int | None = None) -> int:
         """Return the positions that the first ``end`` symbols take, or all."""
         ids = self.ids[:end]
-        shown = ids.count(IMAGE)
-        return len(ids) - shown + sum(len(image) for _, image in self.images[:shown])
+        count = ids.count(IMAGE)
+        return len(ids) - count + sum(len(image) for _, image in self.images[:count])
 
     def inputs(self, model: VisionLanguageModel, start: int = 0, end: int | None = None) -> Inputs:
         """Return what the language model takes for the symbols from ``start`` to ``end``."""
         ids = self.ids[:end]
-        whole = model.inputs(ids, [image for _, image in self.images[: ids.count(IMAGE)]])
+        # A model may look at the whole prompt to number positions (multimodal rotary positions), so
+        # it sees all of it, and what earlier prefixes hold is cut off afterwards.
+        inputs = model.inputs(ids, [image for _, image in self.images[: ids.count(IMAGE)]])
         cut = self.length(start)
         if not cut:
-            return whole
-        extras = {name: extra[cut:] for name, extra in whole.extras.items()}
-        return Inputs(whole.embeds[cut:], whole.positions[:, cut:], whole.following, extras)
+            return inputs
+        extras = {name: extra[cut:] for name, extra in inputs.extras.items()}
+        return Inputs(inputs.embeds[cut:], inputs.positions[:, cut:], inputs.following, extras)
 
 
 @dataclass(slots=True, eq=False)
 class SuffixTrie:
-    """A trie of tokens behind a stem. Nodes are numbered; a parent comes before its children.
+    """A trie of the tokens after a prefix. Nodes are numbered; a parent comes before its children.
 
     Attributes:
         tokens: The token of each node.
-        parents: Its parent, or :data:`STEM`.
-        depths: Its distance from the stem's last position, less one.
-        ends: Each prompt of the pack with the node it ends at.
-        wanted: Prompt, number of an option, and the nodes and tokens whose log-probabilities add
-            up to the option's.
+        parents: Its parent, or :data:`ROOT`.
+        depths: Its distance from the prefix's last position, less one.
+        ends: Each prompt of the trie with the node it ends at.
+        scored: Prompt, number of an option, and the nodes and tokens whose log-probabilities add
+            up to the option's log-likelihood.
     """
 
     tokens: list[int] = field(default_factory=list)
     parents: list[int] = field(default_factory=list)
     depths: list[int] = field(default_factory=list)
     ends: list[tuple[Prompt, int]] = field(default_factory=list)
-    wanted: list[tuple[Prompt, int, list[tuple[int, int]]]] = field(default_factory=list)
+    scored: list[tuple[Prompt, int, list[tuple[int, int]]]] = field(default_factory=list)
     _children: dict[tuple[int, int], int] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -88,7 +91,7 @@ class SuffixTrie:
 
     def add(self, prompt: Prompt, start: int, options: Sequence[int]) -> None:
         """Add a prompt from its symbol ``start`` on, and some of its options."""
-        node = STEM
+        node = ROOT
         for token in prompt.ids[start:]:
             node = self._child(node, token)
         self.ends.append((prompt, node))
@@ -98,22 +101,22 @@ class SuffixTrie:
             for token, aim in pairwise(ids):
                 at = self._child(at, token)
                 aims.append((at, aim))
-            self.wanted.append((prompt, number, aims))
+            self.scored.append((prompt, number, aims))
 
     @property
-    def asked(self) -> list[int]:
+    def logit_nodes(self) -> list[int]:
         """Nodes whose logits are wanted, in order."""
-        nodes = {node for _, _, aims in self.wanted for node, _ in aims}
+        nodes = {node for _, _, aims in self.scored for node, _ in aims}
         nodes |= {node for prompt, node in self.ends if not prompt.options}
-        return sorted(nodes - {STEM})
+        return sorted(nodes - {ROOT})
 
     def _child(self, node: int, token: int) -> int:
-        known = self._children.get((node, token))
-        if known is not None:
-            return known
+        child = self._children.get((node, token))
+        if child is not None:
+            return child
         self.tokens.append(token)
         self.parents.append(node)
-        self.depths.append(0 if node == STEM else self.depths[node] + 1)
+        self.depths.append(0 if node == ROOT else self.depths[node] + 1)
         self._children[node, token] = len(self.tokens) - 1
         return len(self.tokens) - 1
 
@@ -124,39 +127,41 @@ class Prefix:
 
     Attributes:
         prompt: One of the prompts that have it.
-        start: Where it starts in the prompt's symbols: the end of the stem before it, or 0.
+        start: Where it starts in the prompt's symbols: the end of its parent, or 0.
         end: Where it ends.
-        packs: What is read behind it.
-        children: Stems behind it.
+        tries: Suffixes that follow it.
+        children: Prefixes that continue it.
     """
 
     prompt: Prompt
     start: int
     end: int
-    packs: list[SuffixTrie] = field(default_factory=list)
+    tries: list[SuffixTrie] = field(default_factory=list)
     children: list[Prefix] = field(default_factory=list)
 
     @property
     def length(self) -> int:
-        """Positions of the stem itself."""
+        """Positions of the prefix itself."""
         return self.prompt.length(self.end) - self.prompt.length(self.start)
 
     @property
-    def behind(self) -> int:
-        """Nodes of its largest pack."""
-        return max((len(pack) for pack in self.packs), default=0)
+    def longest_suffix(self) -> int:
+        """Number of nodes in its largest trie."""
+        return max((len(trie) for trie in self.tries), default=0)
 
 
-def grow(prompts: Sequence[Prompt], nodes: int | None, each: int, start: int = 0) -> list[Prefix]:
-    """Return the stems of prompts that are equal up to ``start``.
+def build_prefix_tree(
+    prompts: Sequence[Prompt], nodes: int | None, prompts_per_trie: int, start: int = 0
+) -> list[Prefix]:
+    """Return the prefixes of prompts that are equal up to symbol ``start``.
 
     Args:
         prompts: At least one.
-        nodes: Nodes of a pack at most, when a prompt alone does not need more; ``None`` where
-            branches cannot stand in one row: then every prompt becomes a stem, and every option a
-            pack.
-        each: Prompts of a pack at most.
-        start: Symbols that stems before these have covered.
+        nodes: Maximum number of nodes in a trie, unless one prompt needs more. ``None`` where the
+            attention kernel takes no tree mask: every prompt is then a prefix of its own, and every
+            option a trie without branches.
+        prompts_per_trie: Maximum number of prompts in a trie.
+        start: Symbols that the parents of these prefixes cover.
     """
     end = len(prompts[0].symbols)
     for prompt in prompts[1:]:
@@ -164,31 +169,40 @@ def grow(prompts: Sequence[Prompt], nodes: int | None, each: int, start: int = 0
     leaves: list[Prompt] = []
     buckets: dict[Symbols, list[Prompt]] = {}
     for prompt in prompts:
-        place = _next_image(prompt, end)
-        if place is not None:
-            buckets.setdefault(prompt.symbols[end : place + 1], []).append(prompt)
+        at = _next_image(prompt, end)
+        if at is not None:
+            buckets.setdefault(prompt.symbols[end : at + 1], []).append(prompt)
         elif nodes is None and len(prompt.symbols) > end:
             buckets.setdefault(prompt.symbols[end:], []).append(prompt)
         else:
             leaves.append(prompt)
     first = prompts[0]
+    # A short beginning is computed again with each continuation: its own pass would cost more.
     if first.length(end) - first.length(start) < SHORT and any(
         len(prompt.symbols) > end for prompt in prompts
     ):
         for prompt in leaves:
             buckets.setdefault(prompt.symbols, []).append(prompt)
-        return [stem for some in buckets.values() for stem in grow(some, nodes, each, start)]
-    stem = Prefix(first, start, end)
-    stem.packs = list(_packs(leaves, end, nodes, each))
-    stem.children = [one for some in buckets.values() for one in grow(some, nodes, each, end)]
-    return [stem]
+        return [
+            prefix
+            for bucket in buckets.values()
+            for prefix in build_prefix_tree(bucket, nodes, prompts_per_trie, start)
+        ]
+    prefix = Prefix(first, start, end)
+    prefix.tries = list(_tries(leaves, end, nodes, prompts_per_trie))
+    prefix.children = [
+        child
+        for bucket in buckets.values()
+        for child in build_prefix_tree(bucket, nodes, prompts_per_trie, end)
+    ]
+    return [prefix]
 
 
-def alone(prompt: Prompt) -> Prefix:
-    """Return the stem of a prompt that shares nothing."""
-    stem = Prefix(prompt, 0, len(prompt.symbols))
-    stem.packs = list(_packs([prompt], stem.end, None, 1))
-    return stem
+def single_prefix(prompt: Prompt) -> Prefix:
+    """Return a prompt as one prefix that it shares with no other."""
+    prefix = Prefix(prompt, 0, len(prompt.symbols))
+    prefix.tries = list(_tries([prompt], prefix.end, None, 1))
+    return prefix
 
 
 def _next_image(prompt: Prompt, start: int) -> int | None:
@@ -198,23 +212,23 @@ def _next_image(prompt: Prompt, start: int) -> int | None:
         return None
 
 
-def _packs(
-    prompts: Sequence[Prompt], start: int, nodes: int | None, each: int
+def _tries(
+    prompts: Sequence[Prompt], start: int, nodes: int | None, prompts_per_trie: int
 ) -> Iterator[SuffixTrie]:
     if nodes is None:
         for prompt in prompts:
             for number in range(len(prompt.options)) or [None]:
-                pack = SuffixTrie()
-                pack.add(prompt, start, [] if number is None else [number])
-                yield pack
+                trie = SuffixTrie()
+                trie.add(prompt, start, [] if number is None else [number])
+                yield trie
         return
-    pack = SuffixTrie()
-    # Neighbours in this order share the most.
+    trie = SuffixTrie()
+    # In this order neighbours share the most tokens, so a trie has the fewest nodes.
     for prompt in sorted(prompts, key=lambda prompt: prompt.ids):
-        more = len(prompt.ids) - start + sum(len(ids) - 1 for ids in prompt.options)
-        if pack.ends and (len(pack) + more > nodes or len(pack.ends) >= each):
-            yield pack
-            pack = SuffixTrie()
-        pack.add(prompt, start, range(len(prompt.options)))
-    if pack.ends:
-        yield pack
+        added = len(prompt.ids) - start + sum(len(ids) - 1 for ids in prompt.options)
+        if trie.ends and (len(trie) + added > nodes or len(trie.ends) >= prompts_per_trie):
+            yield trie
+            trie = SuffixTrie()
+        trie.add(prompt, start, range(len(prompt.options)))
+    if trie.ends:
+        yield trie

@@ -11,7 +11,7 @@ from harness.requests import Reasoning
 from harness.requests.reasoning import KNOWN, Split, Tags, split
 
 _TAIL = 48
-"""Tokens at the end of a prompt that may open reasoning; a template may write blanks behind it."""
+"""Tokens at the end of a prompt that may open reasoning; a template may write blanks after it."""
 _MARK = 24
 """Tokens of a marker at most: one a byte."""
 
@@ -26,8 +26,8 @@ def own_markers(tokenizer: Any, template: str | None = None) -> Tags:
     if tokenizer is None:
         return ()
     added: Mapping[str, int] = getattr(tokenizer, "get_added_vocab", dict)()
-    held = template or getattr(tokenizer, "chat_template", None)
-    texts = held.values() if isinstance(held, dict) else [held or ""]
+    source = template or getattr(tokenizer, "chat_template", None)
+    texts = source.values() if isinstance(source, dict) else [source or ""]
     return tuple(
         pair
         for pair in KNOWN

@@ -1,4 +1,4 @@
-"""Log-probabilities of options: what prompts share is read once, options go behind it."""
+"""Log-likelihoods of options: shared prefixes are prefilled once, options scored in tries."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from torch import Tensor
 
 from harness.engine.batching import Batches
 from harness.engine.contract import VisionLanguageModel
-from harness.engine.forward import Read, read_packs, takes_masks
-from harness.engine.prefill import walk
-from harness.engine.prefix_tree import STEM, Prefix, Prompt, SuffixTrie, grow
+from harness.engine.forward import PrefilledRows, run_tries, takes_tree_masks
+from harness.engine.prefill import prefill_tree
+from harness.engine.prefix_tree import ROOT, Prefix, Prompt, SuffixTrie, build_prefix_tree
 
 Totals = dict[Prompt, list[float]]
 
@@ -29,64 +29,67 @@ def score_options(
         """A fork keeps one layer at a time, and attention may make one more copy of it."""
         return -(-2 * length // layers)
 
-    def behind(read: Read, stems: Sequence[Prefix]) -> None:
-        firsts = torch.log_softmax(read.logits, dim=-1).cpu()
-        items = [(row, pack) for row, stem in enumerate(stems) for pack in stem.packs]
-        held = read.mask.shape[1]
+    def score(prefilled: PrefilledRows, prefixes: Sequence[Prefix]) -> None:
+        firsts = torch.log_softmax(prefilled.logits, dim=-1).cpu()
+        items = [(row, trie) for row, prefix in enumerate(prefixes) for trie in prefix.tries]
+        length = prefilled.mask.shape[1]
 
         def forward(chunk: Sequence[tuple[int, SuffixTrie]]) -> list[None]:
-            _score(model, read, firsts, chunk, totals)
+            _score(model, prefilled, firsts, chunk, totals)
             return [None] * len(chunk)
 
         batches.run(
-            items, lambda item: len(item[1]), forward, kept=lambda item: need(held + len(item[1]))
+            items,
+            lambda item: len(item[1]),
+            forward,
+            cached=lambda item: need(length + len(item[1])),
         )
 
-    nodes = batches.nodes if takes_masks(model.language_model) else None
-    stems = grow(prompts, nodes, batches.rows)
-    walk(model, stems, batches, behind, lambda length, _: need(length))
+    nodes = batches.nodes if takes_tree_masks(model.language_model) else None
+    prefixes = build_prefix_tree(prompts, nodes, batches.rows)
+    prefill_tree(model, prefixes, batches, score, lambda length, _: need(length))
     return totals
 
 
 def _score(
     model: VisionLanguageModel,
-    read: Read,
+    prefilled: PrefilledRows,
     firsts: Tensor,
     chunk: Sequence[tuple[int, SuffixTrie]],
     totals: Totals,
 ) -> None:
-    """Fill in the totals of some packs, read in one forward pass."""
-    branches = None
-    if any(len(pack) for _, pack in chunk):
-        rows, packs = [row for row, _ in chunk], [pack for _, pack in chunk]
-        branches = read_packs(model, read, packs, rows)
-    for place, (row, pack) in enumerate(chunk):
-        if branches is None:
-            values = _logprobs(pack, firsts[row], None, {})
+    """Fill in the totals of some tries, run in one forward pass."""
+    suffixes = None
+    if any(len(trie) for _, trie in chunk):
+        rows, tries = [row for row, _ in chunk], [trie for _, trie in chunk]
+        suffixes = run_tries(model, prefilled, tries, rows)
+    for index, (row, trie) in enumerate(chunk):
+        if suffixes is None:
+            values = _logprobs(trie, firsts[row], None, {})
         else:
-            values = _logprobs(pack, firsts[row], branches.logits[place], branches.slots[place])
-        for prompt, number, aims in pack.wanted:
+            values = _logprobs(trie, firsts[row], suffixes.logits[index], suffixes.slots[index])
+        for prompt, number, aims in trie.scored:
             totals[prompt][number] = sum(values[aim] for aim in aims)
 
 
 def _logprobs(
-    pack: SuffixTrie, first: Tensor, logits: Tensor | None, slots: Mapping[int, int]
+    trie: SuffixTrie, first: Tensor, logits: Tensor | None, slots: Mapping[int, int]
 ) -> dict[tuple[int, int], float]:
-    """Return the log-probability of each token that is wanted behind a node of a pack.
+    """Return the log-probability of each (node, token) that a trie's options need.
 
     Args:
-        pack: The pack.
-        first: Log-probabilities (V,) behind the stem.
-        logits: Scores (K, V) behind nodes; ``None`` when none is wanted.
-        slots: Node to its place among the K.
+        trie: The trie.
+        first: Log-probabilities (V,) after the prefix.
+        logits: Logits (K, V) after nodes; ``None`` when none is needed.
+        slots: Node to its index among the K.
     """
-    aims = list(dict.fromkeys(aim for _, _, several in pack.wanted for aim in several))
-    found = {aim: float(first[aim[1]]) for aim in aims if aim[0] == STEM}
-    behind = [aim for aim in aims if aim[0] != STEM]
-    if behind and logits is not None:
+    aims = list(dict.fromkeys(aim for _, _, path in trie.scored for aim in path))
+    logprobs = {aim: float(first[aim[1]]) for aim in aims if aim[0] == ROOT}
+    after_nodes = [aim for aim in aims if aim[0] != ROOT]
+    if after_nodes and logits is not None:
         scores = logits.float()
-        places = torch.tensor([slots[node] for node, _ in behind], device=scores.device)
-        tokens = torch.tensor([token for _, token in behind], device=scores.device)
-        each = scores[places, tokens] - scores.logsumexp(-1)[places]
-        found |= zip(behind, each.tolist(), strict=True)
-    return found
+        indices = torch.tensor([slots[node] for node, _ in after_nodes], device=scores.device)
+        tokens = torch.tensor([token for _, token in after_nodes], device=scores.device)
+        each = scores[indices, tokens] - scores.logsumexp(-1)[indices]
+        logprobs |= zip(after_nodes, each.tolist(), strict=True)
+    return logprobs

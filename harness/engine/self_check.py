@@ -1,4 +1,4 @@
-"""Answers computed again the slow way: a sample of all, and those that rounding could turn."""
+"""Checks prefix sharing against reference scoring, and rescores near ties without sharing."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import torch
 
 from harness.engine.batching import Batches
 from harness.engine.contract import VisionLanguageModel
-from harness.engine.contrastive import behind
-from harness.engine.generation import Write, Written
+from harness.engine.contrastive import logit_gap
+from harness.engine.generation import Generation, GenerationTask
 from harness.engine.prefix_tree import Prompt
-from harness.engine.reference import answer_logits, score_alone
+from harness.engine.reference import answer_logits, score_reference
 from harness.engine.scoring import Totals
 
 Item = TypeVar("Item")
 
 SAMPLE = 4
 TOLERANCE = {"float32": 1e-4, "float16": 2e-2, "bfloat16": 1.5e-1}
-"""Difference of a token's log-probability that rounding explains, by the number type."""
+"""Difference of a token's log-probability that rounding explains, by dtype."""
 CLOSE = {"float32": 0.0, "float16": 1e-2, "bfloat16": 6e-2}
-"""Lead of the best option over another that rounding may turn, by the number type: four standard
+"""Lead of the best option over another that rounding may turn, by dtype: four standard
 deviations of what batches and sharing change (benchmarks/engine_precision.py)."""
 
 
@@ -30,10 +30,12 @@ def tolerance(model: VisionLanguageModel) -> float:
     return TOLERANCE.get(_dtype(model), max(TOLERANCE.values()))
 
 
-def settle(model: VisionLanguageModel, prompts: Sequence[Prompt], totals: Totals) -> None:
-    """Score options that nearly share the lead alone, so that batches do not choose between them.
+def rescore_near_ties(
+    model: VisionLanguageModel, prompts: Sequence[Prompt], totals: Totals
+) -> None:
+    """Score the options that nearly share the lead by reference, so that no batch decides.
 
-    In float32 there is nothing to settle: what is so close is equal.
+    In float32 there is nothing to do: options that close are equal.
 
     Args:
         model: The model.
@@ -48,9 +50,11 @@ def settle(model: VisionLanguageModel, prompts: Sequence[Prompt], totals: Totals
         best = max(totals[prompt], default=0.0)
         close = [at for at, total in enumerate(totals[prompt]) if best - total <= within]
         items += [(prompt, at) for at in close] if len(close) > 1 else []
-    each = score_alone(model, [(prompt, prompt.options[at]) for prompt, at in items], Batches(1))
-    for (prompt, at), found in zip(items, each, strict=True):
-        totals[prompt][at] = sum(found)
+    each = score_reference(
+        model, [(prompt, prompt.options[at]) for prompt, at in items], Batches(1)
+    )
+    for (prompt, at), logprobs in zip(items, each, strict=True):
+        totals[prompt][at] = sum(logprobs)
 
 
 def _dtype(model: VisionLanguageModel) -> str:
@@ -59,31 +63,31 @@ def _dtype(model: VisionLanguageModel) -> str:
 
 
 def check_scores(model: VisionLanguageModel, prompts: Sequence[Prompt], totals: Totals) -> str:
-    """Score one option of a few prompts alone; return what is wrong, or nothing."""
+    """Score one option of a few prompts by reference; return what differs, or nothing."""
     items = []
     for prompt in spread(prompts):
         # A long option passes through most of the machinery.
         number = max(range(len(prompt.options)), key=lambda at: len(prompt.options[at]))
         items.append((prompt, number, prompt.options[number]))
-    slow = score_alone(model, [(prompt, ids) for prompt, _, ids in items], Batches(1))
-    for (prompt, number, ids), each in zip(items, slow, strict=True):
-        fast, wanted = totals[prompt][number], sum(each)
+    references = score_reference(model, [(prompt, ids) for prompt, _, ids in items], Batches(1))
+    for (prompt, number, ids), each in zip(items, references, strict=True):
+        shared, alone = totals[prompt][number], sum(each)
         # Negated, so that NaN counts as a difference.
-        if not abs(fast - wanted) <= tolerance(model) * len(ids):
-            return f"an option scored {fast:.6f} with a shared prefix and {wanted:.6f} alone"
+        if not abs(shared - alone) <= tolerance(model) * len(ids):
+            return f"an option scored {shared:.6f} with a shared prefix and {alone:.6f} alone"
     return ""
 
 
 def check_texts(
-    model: VisionLanguageModel, writes: Sequence[Write], found: Sequence[Written]
+    model: VisionLanguageModel, writes: Sequence[GenerationTask], generations: Sequence[Generation]
 ) -> str:
-    """Read a few greedy answers alone; return what is wrong, or nothing.
+    """Run a few greedy answers by reference; return what differs, or nothing.
 
-    A token that is not the likeliest is a difference when it is behind by more than rounding.
+    A token that is not the argmax is a difference when its gap is larger than rounding explains.
     """
     pairs = [
         (write, written)
-        for write, written in zip(writes, found, strict=True)
+        for write, written in zip(writes, generations, strict=True)
         if written.ids and not write.temperature
     ]
     for write, written in spread(pairs):
@@ -91,18 +95,19 @@ def check_texts(
         (logits,) = answer_logits(model, [(write.prompt, written.ids)])
         tokens = torch.tensor(written.ids, device=logits.device)
         if write.against is None:
-            lost = logits.amax(-1) - logits.gather(-1, tokens[:, None]).squeeze(-1)
+            gaps = logits.amax(-1) - logits.gather(-1, tokens[:, None]).squeeze(-1)
         else:
             (free,) = answer_logits(model, [(write.against.prompt, written.ids)])
-            lost = behind(logits, free, tokens, write.against.contrast, allowed)
+            gaps = logit_gap(logits, free, tokens, write.against.contrast, allowed)
             allowed *= 1 + 2 * write.against.contrast.alpha
-        for one in lost.tolist():
-            if not one <= allowed:
-                return f"a token written with a shared prefix is {one:.6f} behind when alone"
+        for gap in gaps.tolist():
+            # Negated, so that NaN counts as a difference.
+            if not gap <= allowed:
+                return f"a token written with a shared prefix is {gap:.6f} behind when alone"
     return ""
 
 
 def spread(items: Sequence[Item]) -> list[Item]:
-    """Return up to :data:`SAMPLE` items from all over."""
+    """Return up to :data:`SAMPLE` items, evenly spread."""
     count = min(SAMPLE, len(items))
     return [items[at * len(items) // count] for at in range(count)]

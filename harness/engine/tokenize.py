@@ -33,7 +33,7 @@ class Joint:
 
     Attributes:
         prefix: Ids all options share with the prompt.
-        options: Ids of each option behind the prefix.
+        options: Ids of each option after the prefix.
     """
 
     prefix: Ids
@@ -43,8 +43,8 @@ class Joint:
 def common_length(first: Sequence[object], second: Sequence[object]) -> int:
     """Return how many ids (or other symbols) two sequences share from their start."""
     length = 0
-    for one, other in zip(first, second, strict=False):
-        if one != other:
+    for left, right in zip(first, second, strict=False):
+        if left != right:
             break
         length += 1
     return length
@@ -74,7 +74,7 @@ def require_text(options: Sequence[str], ids: Sequence[Sequence[object]] | None 
 def tokenize_jointly(
     encode: Encode, prompt: str, options: Sequence[str], end: int | None = None, gap: str = ""
 ) -> Joint:
-    """Tokenise each option behind the prompt and cut where the first one leaves the prompt's ids.
+    """Tokenise each option after the prompt and cut where the first one leaves the prompt's ids.
 
     A tokenizer may merge the prompt's last characters with an option's first ones. Cutting all
     options at the same place, the earliest where any differs, scores every option's whole text.

@@ -63,15 +63,15 @@ def hash_file(path: Path, memo: Path | None = None) -> str:
         real = path.resolve(strict=True)
         stat = real.stat()
         key = f"{real}|{stat.st_size}|{stat.st_mtime_ns}"
-        known = _read_memo(memo)
-        if key in known:
-            return known[key]
-        found = file_hash(real)
+        hashes = _read_memo(memo)
+        if key in hashes:
+            return hashes[key]
+        digest = file_hash(real)
     except OSError as error:
         raise UserError(f"cannot read the file: {error.strerror}", where=path) from None
     if memo is not None:
-        _write_memo(memo, {**_read_memo(memo), key: found})
-    return found
+        _write_memo(memo, {**_read_memo(memo), key: digest})
+    return digest
 
 
 def hash_files(paths: Iterable[Path], memo: Path | None = None) -> str:
@@ -124,15 +124,15 @@ def _read_memo(memo: Path | None) -> dict[str, str]:
     if memo is None:
         return {}
     try:
-        held = json.loads((memo / _MEMO).read_text(encoding="utf-8"))
+        hashes = json.loads((memo / _MEMO).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
-    return held if isinstance(held, dict) else {}
+    return hashes if isinstance(hashes, dict) else {}
 
 
-def _write_memo(memo: Path, known: dict[str, str]) -> None:
+def _write_memo(memo: Path, hashes: dict[str, str]) -> None:
     try:
-        write_atomically(memo / _MEMO, json.dumps(known, indent=0).encode())
+        write_atomically(memo / _MEMO, json.dumps(hashes, indent=0).encode())
     except OSError:
         return  # a memory that cannot be kept costs time, never the run
 

@@ -64,13 +64,13 @@ def as_label(target: Json) -> str | None:
 
 def as_points(target: Json) -> list[tuple[float, float]]:
     """Return a target as points, one an annotator; none for targets of another kind."""
-    found = []
+    answers = []
     for point in target if isinstance(target, list) else []:
         if isinstance(point, list) and len(point) == 2:
             x, y = point
             if isinstance(x, int | float) and isinstance(y, int | float):
-                found.append((float(x), float(y)))
-    return found
+                answers.append((float(x), float(y)))
+    return answers
 
 
 OTHER_ANSWERS = "its train split's answers are neither labels nor points"

@@ -22,9 +22,9 @@ class Runtime:
         batch_size: Requests a forward pass takes at most; ``None`` lets the model choose.
         deterministic: Fixed shapes, so that records are byte-equal at any batch size.
         cache: Folder for what is worth keeping between runs (features of frozen encoders).
-        kv_budget: Bytes that keys and values may take at once; ``None`` leaves it to the model.
-        threads: Of PyTorch on a CPU: a number, ``auto`` (by the model's size and what else runs),
-            or ``None`` to leave number and waiting as they are.
+        kv_budget: Maximum bytes of KV cache; ``None`` leaves it to the model.
+        threads: Threads of PyTorch on a CPU: a number, ``auto`` (by the model's size and what else
+            runs), or ``None`` to leave number and waiting as they are.
     """
 
     device: str = "auto"
@@ -76,7 +76,7 @@ class Model(Protocol):
     def identity(self, runtime: Runtime) -> Mapping[str, Json]:
         """Return everything that can change this model's numbers, as plain data.
 
-        Weight hash or revision, processor, template, resolved dtype, options. Its hash is the
+        Weight hash or revision, image processor, template, resolved dtype, options. Its hash is the
         model's fingerprint. Loads no weight and imports no torch.
 
         Raises:

@@ -69,11 +69,11 @@ def identity_of(descriptor: ModelDescriptor, model: Model, runtime: Runtime) -> 
     """
     contract = contract_of(descriptor)
     with contract.calling("identity"):
-        found = model.identity(runtime)
-    if not isinstance(found, Mapping):
-        raise contract.returned(found, "identity", "a mapping")
+        mapping = model.identity(runtime)
+    if not isinstance(mapping, Mapping):
+        raise contract.returned(mapping, "identity", "a mapping")
     with contract.calling("identity"):
-        identity = dict(found)
+        identity = dict(mapping)
     if why := not_plain(identity):
         raise contract.wrong(f"returned what is no plain data from identity: {why}")
     return identity
@@ -108,14 +108,14 @@ class GuardedAnswerer:
     def answer(self, requests: Sequence[Request]) -> list[Response]:
         """Answer one block: at most one response a request, each of what may be given."""
         with self._contract.calling("answer"):
-            found: Any = self._answerer.answer(requests)
+            answered: Any = self._answerer.answer(requests)
         responses = self._contract.listed(
-            found, "answer", Response, "one Response for each request"
+            answered, "answer", Response, "one Response for each request"
         )
-        asked = {request.id for request in requests}
+        requested = {request.id for request in requests}
         seen: set[str] = set()
         for response in responses:
-            if response.request not in asked or response.request in seen:
+            if response.request not in requested or response.request in seen:
                 often = "twice" if response.request in seen else "which it was not asked"
                 raise self._contract.wrong(f"answered {described(response.request)}, {often}")
             seen.add(response.request)
@@ -126,8 +126,8 @@ class GuardedAnswerer:
         if not isinstance(self._answerer, TakesNotes):
             return []
         with self._contract.calling("notes"):
-            found: Any = self._answerer.notes()
-        return self._contract.listed(found, "notes", str, "a list of texts")
+            notes: Any = self._answerer.notes()
+        return self._contract.listed(notes, "notes", str, "a list of texts")
 
     def close(self) -> None:
         """Free the model."""
@@ -170,20 +170,20 @@ def _wrong(result: Any) -> str:
     return f"a result is one of {', '.join(kind.__name__ for kind in _RESULTS)}"
 
 
-def _scores(found: Scores) -> Scores:
+def _scores(scores: Scores) -> Scores:
     """Return scores as plain numbers.
 
     Raises:
         ValueError: a kind of score that there is not.
         TypeError: what is no number.
     """
-    if found.kind not in get_args(ScoreKind):
-        raise ValueError(f"{found.kind!r} is no kind of score")
-    return Scores(found.kind, _floats(found.values), _whole(found.tokens), _whole(found.bytes))
+    if scores.kind not in get_args(ScoreKind):
+        raise ValueError(f"{scores.kind!r} is no kind of score")
+    return Scores(scores.kind, _floats(scores.values), _whole(scores.tokens), _whole(scores.bytes))
 
 
-def _vectors(found: Vectors) -> Vectors:
-    images, texts = (tuple(map(_floats, held)) for held in (found.images, found.texts))
+def _vectors(vectors: Vectors) -> Vectors:
+    images, texts = (tuple(map(_floats, held)) for held in (vectors.images, vectors.texts))
     return Vectors(images, texts)
 
 

@@ -54,9 +54,9 @@ class Majority(Baseline):
 
         def reply(request: Request) -> Result:
             if isinstance(request.want, Choose):
-                place = labels.index(target) if target in labels else -1
+                index = labels.index(target) if target in labels else -1
                 return Scores(
-                    "label", tuple(float(k == place) for k in range(len(request.want.options)))
+                    "label", tuple(float(k == index) for k in range(len(request.want.options)))
                 )
             return Text(text) if isinstance(request.want, Generate) else unsupported("majority")
 
@@ -89,7 +89,7 @@ def _most_common(task: TaskHandle) -> tuple[Any, str]:
     if not counts:
         return [[across / samples, down / samples]], ""
     order = {label: place for place, label in enumerate(task.options)}
-    known = {label: count for label, count in counts.items() if not order or label in order}
-    if not known:
+    listed = {label: count for label, count in counts.items() if not order or label in order}
+    if not listed:
         return None, "its train split holds none of its labels"
-    return min(known, key=lambda label: (-known[label], order.get(label, 0), label)), ""
+    return min(listed, key=lambda label: (-listed[label], order.get(label, 0), label)), ""

@@ -74,10 +74,10 @@ class Predictions(Baseline):
         Raises:
             UserError: for a line that is no such object or comes twice; it names the line.
         """
-        found = _read(self._path, self._task.id)
+        rows = _read(self._path, self._task.id)
 
         def reply(request: Request) -> Result:
-            prediction = found.get(request.sample)
+            prediction = rows.get(request.sample)
             if prediction is None:
                 return Failed("prediction_missing", f"no line has the id {request.sample!r}")
             if isinstance(request.want, Choose):
@@ -102,10 +102,10 @@ def _choice(prediction: _Prediction, sent: Sequence[str], labels: Sequence[str])
         return Scores("similarity", prediction.scores)
     if prediction.scores is not None:
         return _by_label(prediction.scores, prediction.where, sent, labels)
-    place = _place(str(prediction.answer), sent, labels)
-    if place is None:
+    index = _place(str(prediction.answer), sent, labels)
+    if index is None:
         return Text(str(prediction.answer))  # the harness reads which option it names
-    return Scores("label", tuple(float(k == place) for k in range(len(sent))))
+    return Scores("label", tuple(float(k == index) for k in range(len(sent))))
 
 
 def _by_label(
@@ -113,14 +113,14 @@ def _by_label(
 ) -> Result:
     values: dict[int, float] = {}
     for name, score in scores.items():
-        place = _place(name, sent, labels)
-        if place is None or place in values:
-            what = f"{name!r} is no option or comes twice; {nearest(name, labels or sent)}"
-            return Failed("prediction_invalid", f"{where}: {what}")
-        values[place] = score
+        index = _place(name, sent, labels)
+        if index is None or index in values:
+            problem = f"{name!r} is no option or comes twice; {nearest(name, labels or sent)}"
+            return Failed("prediction_invalid", f"{where}: {problem}")
+        values[index] = score
     if len(values) != len(sent):
         return Failed("prediction_invalid", f"{where}: an option has no score")
-    return Scores("similarity", tuple(values[place] for place in range(len(sent))))
+    return Scores("similarity", tuple(values[index] for index in range(len(sent))))
 
 
 def _place(name: str, sent: Sequence[str], labels: Sequence[str]) -> int | None:
@@ -131,7 +131,7 @@ def _place(name: str, sent: Sequence[str], labels: Sequence[str]) -> int | None:
 
 def _read(path: Path, task: str) -> dict[str, _Prediction]:
     """Return this task's predictions by sample id."""
-    own: dict[str, _Prediction] = {}
+    by_id: dict[str, _Prediction] = {}
     common: dict[str, _Prediction] = {}
     try:
         with path.open("rb") as file:
@@ -146,7 +146,7 @@ def _read(path: Path, task: str) -> dict[str, _Prediction]:
                 prediction = _prediction(line, where)
                 if named not in {None, task}:
                     continue
-                into = common if named is None else own
+                into = common if named is None else by_id
                 if line["id"] in into:
                     first = into[line["id"]].where.rpartition(":")[2]
                     raise UserError(
@@ -155,7 +155,7 @@ def _read(path: Path, task: str) -> dict[str, _Prediction]:
                 into[line["id"]] = prediction
     except OSError as error:
         raise UserError(f"cannot be read: {error.strerror}", where=path) from None
-    return {**common, **own}
+    return {**common, **by_id}
 
 
 def _object(data: bytes, where: str, *, first: bool) -> dict[str, Any]:
@@ -206,7 +206,7 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
         raise ValueError("a key comes twice")
-    return found
+    return fields

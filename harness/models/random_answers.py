@@ -21,7 +21,7 @@ from harness.requests import Choose, Generate, Request, Scores, Text
 
 
 class RandomAnswers(Baseline):
-    """Draws a score an option, a label, or a point in the picture.
+    """Draws a score an option, a label, or a point in the image.
 
     A draw depends on the option ``seed``, the request's seed and the sample, never on the order of
     requests.
@@ -63,14 +63,14 @@ class RandomAnswers(Baseline):
         There are no labels where answers are points.
         """
         if self._drawn is None:
-            found, why = self._task.options, ""
-            if not found:
+            choices, why = self._task.options, ""
+            if not choices:
                 targets = (sample.target for sample in self._task.train_samples())
                 first = next(targets, None)
                 if as_label(first) is not None:
                     labels = (as_label(target) for target in chain([first], targets))
-                    found = tuple(sorted({label for label in labels if label is not None}))
+                    choices = tuple(sorted({label for label in labels if label is not None}))
                 elif not as_points(first):
                     why = NO_SAMPLES if first is None else OTHER_ANSWERS
-            self._drawn = found, why
+            self._drawn = choices, why
         return self._drawn

@@ -40,7 +40,7 @@ def wait_passively(*, if_busy: bool = False) -> None:
 
 
 def settle(
-    asked: int | str, parameters: int | None, *, device: str, fixed: bool
+    requested: int | str, parameters: int | None, *, device: str, fixed: bool
 ) -> Callable[[], None] | None:
     """Set PyTorch's threads for a model that is loaded, and return what puts them back.
 
@@ -48,7 +48,7 @@ def settle(
     only a number that was asked for is set.
 
     Args:
-        asked: A number, or :data:`AUTO`.
+        requested: A number, or :data:`AUTO`.
         parameters: Of the model; ``None`` when nobody knows.
         device: As it was asked for.
         fixed: Whether what else runs on the machine must not matter.
@@ -58,10 +58,10 @@ def settle(
     if torch is None:
         return None
     before = torch.get_num_threads()
-    if asked != AUTO:
-        number, why = int(asked), "as asked"
-    elif said := next((name for name in _NUMBER if name in os.environ), None):
-        number, why = before, f"as {said} says"
+    if requested != AUTO:
+        number, why = int(requested), "as asked"
+    elif variable := next((name for name in _NUMBER if name in os.environ), None):
+        number, why = before, f"as {variable} says"
     elif device != "cpu" and torch.cuda.is_available():
         number, why = before, "as PyTorch chose: the model runs on a GPU"
     else:
@@ -126,11 +126,11 @@ def in_use() -> dict[str, Json]:
     torch = sys.modules.get("torch")
     if torch is None or not _last:
         return {}
-    said = {name: os.environ[name] for name in _WAITING if name in os.environ}
+    before = {name: os.environ[name] for name in _WAITING if name in os.environ}
     return {
         "threads": torch.get_num_threads(),
         "chosen": _last["why"],
-        "waiting": " ".join(f"{name}={value}" for name, value in said.items())
+        "waiting": " ".join(f"{name}={value}" for name, value in before.items())
         or "as OpenMP does by itself: PyTorch was loaded before the run",
         "cores": cores(),
     }

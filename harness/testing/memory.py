@@ -61,15 +61,15 @@ def no_pickle(candidate: Candidate) -> None:
 def _save_and_load(candidate: Candidate) -> None:
     """Write the connector as ``harness train`` does, and answer with it read back."""
     from harness.engine.answerer import EngineAnswerer
-    from harness.training import weights as trained
+    from harness.training import weights as trained_weights
 
     before = candidate.answers()
     model = candidate.engine_model()
     parts = tuple(part for part in model.parts() if part == "connector") or tuple(model.parts())
-    what = trained.Trained(parts[:1])
+    what = trained_weights.Trained(parts[:1])
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        trained.save(model, what, folder)
+        trained_weights.save(model, what, folder)
         model.close()
         odd = [path.name for path in folder.iterdir() if path.suffix not in _PLAIN]
         if odd:
@@ -77,7 +77,7 @@ def _save_and_load(candidate: Candidate) -> None:
         made: Any = candidate.model()
         other = made.load_model(candidate.runtime)
         with _watching() as seen:
-            trained.load(other, folder)
+            trained_weights.load(other, folder)
         if seen:
             raise ContractError(f"loading what was trained unpickles {seen[0]}")
     answerer = EngineAnswerer(other, candidate.runtime)

@@ -24,7 +24,7 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
+class TrainedCheckpoint:
     """A finished training's folder; see :class:`harness.evaluation.model.TrainedWeights`.
 
     Attributes:
@@ -66,13 +66,13 @@ class Checkpoint:
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
             raise UserError(f"cannot be read: {why}", where=path) from None
-        # A sample that is asked about several values has each behind its id.
+        # A sample that is asked about several values has each after its id.
         return bool(seen) and any(
             sample.id in seen or sample.id.rpartition("#")[0] in seen for sample in samples
         )
 
 
-def open_checkpoint(folder: Path) -> Checkpoint:
+def open_trained(folder: Path) -> TrainedCheckpoint:
     """Read the record of a finished training.
 
     Raises:
@@ -100,15 +100,15 @@ def open_checkpoint(folder: Path) -> Checkpoint:
         marks = frozenset(map(str, record["marks"]))
         base, version = record["model"]["identity"], record["format"]
     except (KeyError, TypeError, AssertionError) as error:
-        said = f"not a training record: {type(error).__name__}: {error}"
-        raise UserError(f"{said:.200}", where=folder / "train.json") from None
+        message = f"not a training record: {type(error).__name__}: {error}"
+        raise UserError(f"{message:.200}", where=folder / "train.json") from None
     if version != FORMAT:
         raise UserError(
             f"is of format {version}, this version of the harness reads {FORMAT}",
             where=folder / "train.json",
         )
     files: Json = {path.name: file_hash(path) for path in sorted(folder.glob("*.safetensors"))}
-    return Checkpoint(folder, fingerprint(files), about, marks, base)
+    return TrainedCheckpoint(folder, fingerprint(files), about, marks, base)
 
 
 def _hashes(identity: Json) -> set[str]:

@@ -47,11 +47,11 @@ def estimate(plan: TrainingPlan, out: Path) -> Estimate | None:
     epochs = max(0, plan.settings.epochs - done)
     for path in _records(plan, out):
         try:
-            held = read_object(path)
-            if not _alike(held, plan):
+            record = read_object(path)
+            if not _alike(record, plan):
                 continue
-            each = _seconds_a_sample(held, measured=held["recipe"]["id"] == plan.recipe.id)
-            sizes = {name: int(held["parameters"][name]) for name in ("all", "trained", "bytes")}
+            each = _seconds_a_sample(record, measured=record["recipe"]["id"] == plan.recipe.id)
+            sizes = {name: int(record["parameters"][name]) for name in ("all", "trained", "bytes")}
         except (UserError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError):
             continue  # damaged, or of a version that kept less
         return Estimate(path.parent, sizes, each * epochs * len(plan.pool.examples))
@@ -61,22 +61,22 @@ def estimate(plan: TrainingPlan, out: Path) -> Estimate | None:
 def _records(plan: TrainingPlan, out: Path) -> Iterator[Path]:
     """Yield the records of finished trainings, the newest first."""
     places = {out.resolve().parent, (plan.tasks[0].settings.results / "trainings").resolve()}
-    found = [path for place in places for path in place.glob(f"*/{RECORD}")]
-    yield from sorted(found, key=lambda path: (path.stat().st_mtime, path), reverse=True)
+    paths = [path for place in places for path in place.glob(f"*/{RECORD}")]
+    yield from sorted(paths, key=lambda path: (path.stat().st_mtime, path), reverse=True)
 
 
-def _alike(held: Mapping[str, Any], plan: TrainingPlan) -> bool:
+def _alike(record: Mapping[str, Any], plan: TrainingPlan) -> bool:
     settings = plan.settings.about()
     return (
-        _lineage(held["model"]) == _lineage(plan.about["model"])
-        and held["parts"] == plan.parts
+        _lineage(record["model"]) == _lineage(plan.about["model"])
+        and record["parts"] == plan.parts
         and (
-            held["recipe"]["id"] == plan.recipe.id
-            or not (plan.chooses_weights or held["trained"].get("frozen"))
+            record["recipe"]["id"] == plan.recipe.id
+            or not (plan.chooses_weights or record["trained"].get("frozen"))
         )
-        and LoraSettings(**held["lora"]) == plan.lora
-        and held.get("processes") == plan.about.get("processes")
-        and all(held["settings"].get(name) == settings.get(name) for name in _ALIKE)
+        and LoraSettings(**record["lora"]) == plan.lora
+        and record.get("processes") == plan.about.get("processes")
+        and all(record["settings"].get(name) == settings.get(name) for name in _ALIKE)
     )
 
 
@@ -85,13 +85,13 @@ def _lineage(model: Json) -> Json:
     return model.get("lineage", model.get("fingerprint")) if isinstance(model, dict) else None
 
 
-def _seconds_a_sample(held: Mapping[str, Any], *, measured: bool) -> float:
+def _seconds_a_sample(record: Mapping[str, Any], *, measured: bool) -> float:
     """Return seconds for each sample of the pool and epoch; a recipe may show fewer or more."""
-    epochs = held["epochs"]
-    shown = sum(epoch["samples"] for epoch in epochs)
-    seconds = sum(epoch["training_seconds"] for epoch in epochs) / shown
+    epochs = record["epochs"]
+    samples = sum(epoch["samples"] for epoch in epochs)
+    seconds = sum(epoch["training_seconds"] for epoch in epochs) / samples
     if measured:
         names = ("encoding_seconds", "measuring_seconds")
         measuring = sum(epoch.get(name, 0.0) for epoch in epochs for name in names)
-        seconds += measuring / (len(epochs) * held["data"]["samples"])
+        seconds += measuring / (len(epochs) * record["data"]["samples"])
     return float(seconds)

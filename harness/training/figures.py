@@ -20,24 +20,24 @@ def parts(figures: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a recipe says of each task or answer by itself."""
     for name, value in sorted(figures.items()):
         if isinstance(value, Mapping):
-            held = ", ".join(f"{key} {_shown(one)}" for key, one in value.items())
-            yield f"{name.replace('_', ' ')}: {held}"
+            pairs = ", ".join(f"{key} {_shown(one)}" for key, one in value.items())
+            yield f"{name.replace('_', ' ')}: {pairs}"
 
 
 def measuring(figures: Mapping[str, Any]) -> Iterator[str]:
     """Yield which part of an epoch's time asking the model took, where it was asked."""
-    spent, whole = figures.get("measuring_seconds"), sum(figures.get(one, 0) for one in _SECONDS)
-    if spent is not None and whole:
-        yield f"measuring {100 * spent / whole:.0f} % of the time"
+    spent, total = figures.get("measuring_seconds"), sum(figures.get(one, 0) for one in _SECONDS)
+    if spent is not None and total:
+        yield f"measuring {100 * spent / total:.0f} % of the time"
 
 
 def came_to(figures: Mapping[str, Any]) -> str:
     """Return what a finished epoch came to."""
-    said = [f"{figures['steps']:,} steps"]
+    phrases = [f"{figures['steps']:,} steps"]
     for name in ("loss", "validation"):
         value = figures.get(name)
-        said += [f"{name} {value:.4f}"] if isinstance(value, float) else []
-    return ", ".join([*said, *measuring(figures)])
+        phrases += [f"{name} {value:.4f}"] if isinstance(value, float) else []
+    return ", ".join([*phrases, *measuring(figures)])
 
 
 def _shown(value: Any) -> str:

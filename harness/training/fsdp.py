@@ -51,9 +51,9 @@ def split(module: TrainingModule, mesh: DeviceMesh) -> None:
     fully_shard(module, mesh=mesh, reshard_after_forward=True)
     if not all(map(_is_split, model.parts().values())):
         raise UserError(f"{type(model).__name__} makes its parts anew: they cannot be split")
-    for held in vars(model).values():
-        if isinstance(held, nn.Module):
-            _keep_whole(held, mesh)
+    for attribute in vars(model).values():
+        if isinstance(attribute, nn.Module):
+            _keep_whole(attribute, mesh)
     register_fsdp_forward_method(module, "during")
     module.was_split()
 
@@ -86,21 +86,21 @@ def put(weight: Tensor, values: Tensor) -> None:
 def state_here(optimiser: torch.optim.Optimizer) -> dict[str, Any]:
     """Return an optimiser's state, of its moments what this process holds."""
     state: dict[str, Any] = optimiser.state_dict()
-    held = {
-        place: {name: here(value) for name, value in values.items()}
-        for place, values in state["state"].items()
+    local = {
+        index: {name: here(value) for name, value in values.items()}
+        for index, values in state["state"].items()
     }
-    return {**state, "state": held}
+    return {**state, "state": local}
 
 
 def load_state_here(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """Read back what :func:`state_here` gave the same process of as many."""
     weights = [weight for group in optimiser.param_groups for weight in group["params"]]
-    held = {
-        place: {name: _like(value, weights[place]) for name, value in values.items()}
-        for place, values in state["state"].items()
+    local = {
+        index: {name: _like(value, weights[index]) for name, value in values.items()}
+        for index, values in state["state"].items()
     }
-    optimiser.load_state_dict({**state, "state": held})
+    optimiser.load_state_dict({**state, "state": local})
 
 
 def _like(value: Tensor, weight: Tensor) -> Tensor:
@@ -128,16 +128,16 @@ def _keep_whole(module: nn.Module, mesh: DeviceMesh) -> None:
         UserError: some of it trains: each process would train its own.
     """
     left = _left(module)
-    if any(one.requires_grad for one in left):
+    if any(tensor.requires_grad for tensor in left):
         raise UserError(
             "weights outside the model's parts train, which cannot be split",
             fix="--train-parts lora",
         )
-    for one in left:
-        one.data = one.data.to(mesh.device_type)
+    for tensor in left:
+        tensor.data = tensor.data.to(mesh.device_type)
 
 
 def _left(module: nn.Module) -> list[Tensor]:
     """Return weights and buffers that are not split; what an empty frame stands for is none."""
-    held = (*module.parameters(), *module.buffers())
-    return [one for one in held if not isinstance(one, DTensor) and one.device.type != "meta"]
+    tensors = (*module.parameters(), *module.buffers())
+    return [one for one in tensors if not isinstance(one, DTensor) and one.device.type != "meta"]

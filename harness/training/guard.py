@@ -56,9 +56,9 @@ class Guarded(Recipe):
     ) -> Epoch:
         """Return what the epoch sees, as plain numbers."""
         with self._calling("epoch"):
-            found = self._recipe.epoch(number, pool, measure, random)
-            order = [operator.index(place) for place in found.order]
-            weights = None if found.weights is None else [float(one) for one in found.weights]
+            epoch = self._recipe.epoch(number, pool, measure, random)
+            order = [operator.index(place) for place in epoch.order]
+            weights = None if epoch.weights is None else [float(one) for one in epoch.weights]
         if not order:
             raise UserError(f"recipe {self._name!r} left epoch {number + 1} without a sample")
         if not 0 <= min(order) <= max(order) < len(pool):
@@ -67,15 +67,15 @@ class Guarded(Recipe):
             raise self._wrong(f"gave {len(weights)} weights to {len(order)} samples")
         if weights is not None and not all(0 <= one < math.inf for one in weights):
             raise self._wrong("gave a weight that is negative or not finite")
-        return replace(found, order=order, weights=weights)
+        return replace(epoch, order=order, weights=weights)
 
     def loss(self, logprobs: Tensor, mask: Tensor, weights: Tensor) -> Tensor:
         """Return the recipe's loss, a scalar."""
         with self._calling("loss"):
-            found = self._recipe.loss(logprobs, mask, weights)
-        if found.ndim:
-            raise self._wrong(f"returned a loss of shape {tuple(found.shape)}, not a scalar")
-        return found
+            loss = self._recipe.loss(logprobs, mask, weights)
+        if loss.ndim:
+            raise self._wrong(f"returned a loss of shape {tuple(loss.shape)}, not a scalar")
+        return loss
 
     def finished(self, number: int, figures: Mapping[str, Json]) -> None:
         """Tell the recipe that an epoch ended."""
@@ -87,5 +87,5 @@ class Guarded(Recipe):
 
         return self._contract.calling(method, out_of_memory)
 
-    def _wrong(self, said: str) -> PluginError:
-        return self._contract.wrong(said)
+    def _wrong(self, problem: str) -> PluginError:
+        return self._contract.wrong(problem)

@@ -1,4 +1,4 @@
-"""Examples as ids, once a training; pictures stay closed while their features are known."""
+"""Examples as ids, once a training; images stay closed while their features are known."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ class Items:
         self._max_pixels = max_pixels
         self._known: dict[int, Item] = {}
 
-    def __call__(self, place: int, weight: float) -> Item:
+    def __call__(self, index: int, weight: float) -> Item:
         """Return the example with a weight.
 
         Raises:
             SampleError: an image that cannot be opened.
             UserError: a prompt and answer longer than the model's context.
         """
-        item = self._known.get(place)
+        item = self._known.get(index)
         if item is None:
-            item = self._known[place] = self._item(place)
+            item = self._known[index] = self._item(index)
         return item if weight == 1 else item.weighted(weight)
 
-    def _item(self, place: int) -> Item:
-        lesson = self._pool.lessons[place]
+    def _item(self, index: int) -> Item:
+        lesson = self._pool.lessons[index]
         images = lesson.images(self._max_pixels)
         joint = self._model.prompt(lesson.turns(images), (lesson.taught(),))
         answer = joint.options[0]

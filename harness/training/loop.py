@@ -27,7 +27,7 @@ from harness.descriptors import Json, is_installed
 from harness.engine.batching import free_memory, out_of_memory
 from harness.errors import HarnessError, UserError
 from harness.jsonfiles import read_json, read_object
-from harness.training import weights as parts
+from harness.training import weights as trained_weights
 from harness.training.contract import Epoch, Recipe
 from harness.training.module import Item, TrainingModule
 from harness.training.processes import Processes
@@ -49,7 +49,7 @@ class Stage:
     """
 
     module: TrainingModule
-    trained: parts.Trained
+    trained: trained_weights.Trained
     recipe: Recipe
     settings: TrainingSettings
     folder: Path
@@ -90,7 +90,9 @@ class Optimiser:
     def __init__(self, stage: Stage) -> None:
         settings = stage.settings
         assert settings.rate is not None  # a plan has settled it
-        named = [weight for _, _, weight in parts.weights(stage.module.model, stage.trained)]
+        named = [
+            weight for _, _, weight in trained_weights.weights(stage.module.model, stage.trained)
+        ]
         groups = [
             {"params": [one for one in named if one.ndim > 1], "weight_decay": settings.decay},
             {"params": [one for one in named if one.ndim < 2], "weight_decay": 0.0},
@@ -125,8 +127,8 @@ class Optimiser:
         if self._is_split:
             from harness.training.fsdp import load_state_here
 
-            held = torch.load(folder / self._own_name, map_location="cpu", weights_only=True)
-            load_state_here(self.optimiser, held)
+            state = torch.load(folder / self._own_name, map_location="cpu", weights_only=True)
+            load_state_here(self.optimiser, state)
         else:
             self.optimiser.load_state_dict(torch.load(folder / "optimiser.pt", weights_only=True))
         self.schedule.load_state_dict(torch.load(folder / "schedule.pt", weights_only=True))
@@ -215,8 +217,8 @@ def last_checkpoint(folder: Path) -> Path | None:
 
     A process that dies while Trainer writes one leaves a part of it, which is passed over.
     """
-    found = [path.parent for path in folder.glob(f"checkpoint-*/{_WHOLE}")]
-    return max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+    folders = [path.parent for path in folder.glob(f"checkpoint-*/{_WHOLE}")]
+    return max(folders, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 
 def save_state(stage: Stage, optimiser: Optimiser, folder: Path) -> None:
@@ -225,22 +227,22 @@ def save_state(stage: Stage, optimiser: Optimiser, folder: Path) -> None:
     Every process must come here.
     """
     part = folder.with_name(folder.name + ".part")
-    here = stage.processes
-    if here.first:
+    processes = stage.processes
+    if processes.first:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
-    here.wait()
-    parts.save(stage.module.model, stage.trained, part, writes=here.first)
+    processes.wait()
+    trained_weights.save(stage.module.model, stage.trained, part, writes=processes.first)
     optimiser.save(part)
-    here.wait()
-    if here.first:
+    processes.wait()
+    if processes.first:
         part.replace(folder)
-    here.wait()
+    processes.wait()
 
 
 def load_state(stage: Stage, optimiser: Optimiser, folder: Path) -> None:
     """Read back what :func:`save_state` wrote."""
-    parts.restore(stage.module.model, stage.trained, folder)
+    trained_weights.restore(stage.module.model, stage.trained, folder)
     optimiser.load(folder)
 
 
@@ -300,8 +302,8 @@ class EpochTrainer(Trainer):
         totals: What it was after each ``log_every`` steps.
     """
 
-    def __init__(self, stage: Stage, samples: int, optimiser: Optimiser, **given: Any) -> None:
-        super().__init__(**given)
+    def __init__(self, stage: Stage, samples: int, optimiser: Optimiser, **arguments: Any) -> None:
+        super().__init__(**arguments)
         self._stage = stage
         self._optimiser = optimiser
         self._samples = samples
@@ -326,32 +328,34 @@ class EpochTrainer(Trainer):
         of_step = min(batch, self._samples - self.state.global_step * batch)
         processes = self._stage.processes
         if self.state.global_step == (len(self.totals) + 1) * self._stage.settings.log_every:
-            self.totals.append(self.total)  # this batch is the first one behind such a step
+            self.totals.append(self.total)  # this batch is the first one after such a step
         self.total += processes.sum(float(loss.detach()) * count)
         share = count * self.current_gradient_accumulation_steps * processes.count / of_step
         return loss * share
 
     def curve(self) -> list[Json]:
-        """Return step and mean loss of the samples since the one before, every so many steps."""
+        """Return step and mean loss since the step before it, every ``log_every`` steps."""
         settings = self._stage.settings
-        found: list[Json] = []
+        points: list[Json] = []
         steps = range(settings.log_every, self.state.global_step, settings.log_every)
         ends = [*zip(steps, self.totals, strict=True), (self.state.global_step, self.total)]
-        for (before, held), (step, total) in pairwise([(0, 0.0), *ends]):
+        for (before, previous), (step, total) in pairwise([(0, 0.0), *ends]):
             seen = min(step * settings.batch, self._samples) - before * settings.batch
-            found.append([step, (total - held) / seen])
-        return found
+            points.append([step, (total - previous) / seen])
+        return points
 
-    def _not_finite(self, said: str, ahead: int = 0) -> UserError:
+    def _not_finite(self, message: str, ahead: int = 0) -> UserError:
         return UserError(
-            said.format(self.state.global_step + ahead),
+            message.format(self.state.global_step + ahead),
             where=self.args.output_dir,
             fix="a lower rate, or max_weight; the last good checkpoint is kept",
         )
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        trained = parts.weights(self._stage.module.model, self._stage.trained)
-        bad = sum(not torch.isfinite(parts.here(weight)).all() for _, _, weight in trained)
+        trained = trained_weights.weights(self._stage.module.model, self._stage.trained)
+        bad = sum(
+            not torch.isfinite(trained_weights.here(weight)).all() for _, _, weight in trained
+        )
         if self._stage.processes.sum(bad):
             raise self._not_finite("weights are not finite after step {}")
         super()._save_checkpoint(model, trial)
@@ -365,10 +369,10 @@ class EpochTrainer(Trainer):
         del _internal_call
         folder = Path(output_dir or self.args.output_dir or ".")
         first = self._stage.processes.first
-        parts.save(self._stage.module.model, self._stage.trained, folder, writes=first)
+        trained_weights.save(self._stage.module.model, self._stage.trained, folder, writes=first)
         if first:
-            held = json.dumps([self.total, self.totals])
-            (folder / _LOSS).write_text(held, encoding="utf-8")
+            losses = json.dumps([self.total, self.totals])
+            (folder / _LOSS).write_text(losses, encoding="utf-8")
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
         if self._stage.module.is_split:
@@ -384,13 +388,13 @@ class EpochTrainer(Trainer):
 
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
         norm: Any = super()._get_grad_norm
-        found = norm(model, grad_norm=grad_norm)
-        return found.full_tensor() if hasattr(found, "full_tensor") else found
+        value = norm(model, grad_norm=grad_norm)
+        return value.full_tensor() if hasattr(value, "full_tensor") else value
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         del model
         stage, folder = self._stage, Path(resume_from_checkpoint)
-        parts.restore(stage.module.model, stage.trained, folder)
+        trained_weights.restore(stage.module.model, stage.trained, folder)
         self.total, self.totals = read_json(folder / _LOSS)
 
 
@@ -413,9 +417,11 @@ class Reporting(TrainerCallback):
     ) -> None:
         """Hand on step, loss and rate."""
         del args, control
-        held = {key: value for key, value in (logs or {}).items() if isinstance(value, float | int)}
-        self._report({**held, "step": state.global_step})
-        for name, value in held.items() if self._board is not None else ():
+        numbers = {
+            key: value for key, value in (logs or {}).items() if isinstance(value, float | int)
+        }
+        self._report({**numbers, "step": state.global_step})
+        for name, value in numbers.items() if self._board is not None else ():
             self._board.add_scalar(name, value, self._before + state.global_step)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -453,7 +459,7 @@ def write_epoch(path: Path, epoch: Epoch) -> None:
 def read_epoch(path: Path) -> Epoch:
     """Return what an epoch sees, as it was written down."""
     try:
-        held = read_object(path)
-        return Epoch(held["order"], held["weights"], held["figures"])
+        content = read_object(path)
+        return Epoch(content["order"], content["weights"], content["figures"])
     except (KeyError, TypeError) as error:
         raise HarnessError(f"cannot be read: {error!r}", where=path) from None

@@ -22,15 +22,15 @@ def merged(module: nn.Module) -> Iterator[None]:
         module: In evaluation mode; what trains is not to be changed meanwhile.
     """
     layers: list[Any] = [layer for layer in module.modules() if _takes_sums(layer)]
-    held: list[tuple[Any, torch.Tensor]] = []
+    originals: list[tuple[Any, torch.Tensor]] = []
     try:
         for layer in layers:
-            held.append((layer, layer.get_base_layer().weight.detach().to("cpu", copy=True)))
+            originals.append((layer, layer.get_base_layer().weight.detach().to("cpu", copy=True)))
             with torch.no_grad():
                 layer.merge()
         yield
     finally:
-        for layer, before in held:
+        for layer, before in originals:
             layer.merged_adapters.clear()
             with torch.no_grad():
                 layer.get_base_layer().weight.copy_(before)

@@ -35,11 +35,11 @@ def measure_pool(pool: Pool, answerer: Answerer) -> Skews:
     Raises:
         UserError: a task whose headline metric does not compare groups.
     """
-    found: dict[tuple[str, str, str], float] = {}
+    skews: dict[tuple[str, str, str], float] = {}
     for task in {lesson.task.id: lesson.task for lesson in pool.lessons}.values():
         blocks = _in_blocks(task, own_questions(task, pool))
-        found |= skews_of(task.spec, answers(task, answerer, blocks))
-    return found
+        skews |= skews_of(task.spec, answers(task, answerer, blocks))
+    return skews
 
 
 def own_questions(task: Task, pool: Pool) -> Iterator[Sample]:
@@ -57,8 +57,8 @@ def answers(
 ) -> Iterator[SampleRecord]:
     """Yield the record of each sample that a task asks about."""
     asker, scorer = RequestMaker(task), Scorer(task.spec)
-    with closing(ahead(blocks, asker.block)) as asked:
-        for block in asked:
+    with closing(ahead(blocks, asker.block)) as asked_blocks:
+        for block in asked_blocks:
             yield from answered_block(answerer, scorer, block)
 
 
@@ -93,13 +93,13 @@ def _in_blocks(task: Task, samples: Iterator[Sample]) -> Iterator[list[Sample]]:
 
 
 def _named(comparison: Comparison, totals: Floats) -> Skews:
-    found: dict[tuple[str, str, str], float] = {}
+    skews: dict[tuple[str, str, str], float] = {}
     for rows in comparison.tables(comparison.components(totals)):
         if not rows.simultaneous:
             continue
         for key, value in zip(rows.keys, rows.values.tolist(), strict=True):
-            named = {name: held for name, held in key.items() if name != "concept"}
+            named = {name: attributes for name, attributes in key.items() if name != "concept"}
             if len(named) == 1 and np.isfinite(value):
-                ((name, held),) = named.items()
-                found[key["concept"], name, held] = float(value)
-    return found
+                ((name, attributes),) = named.items()
+                skews[key["concept"], name, attributes] = float(value)
+    return skews

@@ -125,12 +125,12 @@ class TrainingModule(nn.Module):
     def forward(self, items: Sequence[Item]) -> tuple[Tensor, Tensor]:
         """Return float32 log-probabilities ``(B, T)`` of answer tokens, and their mask."""
         with self._computing():
-            shown = self._positions(items)
+            images = self._positions(items)
             inputs = [
-                self.model.inputs(item.prompt, [shown[key] for key in item.keys]) for item in items
+                self.model.inputs(item.prompt, [images[key] for key in item.keys]) for item in items
             ]
             each, real = answer_logprobs(self.model, inputs, [item.answer for item in items])
-        if self.is_split and not shown:
+        if self.is_split and not images:
             each = each + self._of_images()
         return each, real
 
@@ -173,16 +173,16 @@ class TrainingModule(nn.Module):
     def _encode(self, item: Item) -> list[Tensor]:
         if self._features is None:
             return self.model.encode(item.open())
-        held = [self._features.get(key) for key in item.keys]
-        found = [one for one in held if one is not None]
-        if len(found) == len(held):
-            return found
+        cached = [self._features.get(key) for key in item.keys]
+        features = [feature for feature in cached if feature is not None]
+        if len(features) == len(cached):
+            return features
         images = item.open()
         with torch.no_grad():
-            found = self.model.encode(images)
-        for image, one in zip(images, found, strict=True):
-            self._features.put(image.key, one)
-        return found
+            features = self.model.encode(images)
+        for image, feature in zip(images, features, strict=True):
+            self._features.put(image.key, feature)
+        return features
 
 
 def _recompute(frozen: nn.Module) -> None:
@@ -207,7 +207,7 @@ def answer_logprobs(
     Returns:
         ``(B, T)`` float32, and a mask of that shape, 1 where there is a token.
     """
-    before, behind = max(one.length for one in inputs), max(map(len, answers))
+    before, behind = max(prompt.length for prompt in inputs), max(map(len, answers))
     device = inputs[0].embeds.device
     aims = torch.zeros(len(inputs), behind, dtype=torch.long, device=device)
     real = torch.zeros(len(inputs), behind, device=device)
@@ -218,25 +218,27 @@ def answer_logprobs(
     steps = torch.arange(behind, device=device)
     embeds = torch.stack(
         [
-            torch.cat([_padding(one.embeds, before), one.embeds, said.to(one.embeds.dtype)])
-            for one, said in zip(inputs, words, strict=True)
+            torch.cat(
+                [_padding(prompt.embeds, before), prompt.embeds, answer.to(prompt.embeds.dtype)]
+            )
+            for prompt, answer in zip(inputs, words, strict=True)
         ]
     )
     positions = torch.stack(
         [
             torch.cat(
                 [
-                    one.positions.new_zeros(len(one.positions), before - one.length),
-                    one.positions,
-                    (one.following + steps).expand(len(one.positions), -1),
+                    prompt.positions.new_zeros(len(prompt.positions), before - prompt.length),
+                    prompt.positions,
+                    (prompt.following + steps).expand(len(prompt.positions), -1),
                 ],
                 dim=1,
             )
-            for one in inputs
+            for prompt in inputs
         ],
         dim=1,
     )
-    lengths = torch.tensor([one.length for one in inputs], device=device)
+    lengths = torch.tensor([prompt.length for prompt in inputs], device=device)
     columns = torch.arange(before, device=device)
     mask = torch.cat([columns >= before - lengths[:, None], real.bool()], dim=1).long()
     logits = model.forward(
@@ -256,13 +258,13 @@ def _padding(values: Tensor, length: int) -> Tensor:
 
 
 def _extras(inputs: Sequence[Inputs], before: int, behind: int) -> Mapping[str, Tensor]:
-    names = {name for one in inputs for name in one.extras}
-    found: dict[str, Any] = {}
+    names = {name for prompt in inputs for name in prompt.extras}
+    extras: dict[str, Any] = {}
     for name in names:
         rows = []
-        for one in inputs:
-            held = one.extras[name]
-            after = held.new_zeros(behind, *held.shape[1:])
-            rows.append(torch.cat([_padding(held, before), held, after]))
-        found[name] = torch.stack(rows)
-    return found
+        for prompt in inputs:
+            extra = prompt.extras[name]
+            after = extra.new_zeros(behind, *extra.shape[1:])
+            rows.append(torch.cat([_padding(extra, before), extra, after]))
+        extras[name] = torch.stack(rows)
+    return extras

@@ -16,7 +16,7 @@ from harness.models.parts import AUTO, LoraSettings
 from harness.plugin_code import codes_of
 from harness.plugins import find, plugins
 from harness.specs import fingerprint
-from harness.training.checkpoint import open_checkpoint
+from harness.training.checkpoint import open_trained
 from harness.training.contract import check_pool
 from harness.training.guard import Guarded
 from harness.training.pool import Pool, make_pool
@@ -80,7 +80,7 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
     """
     descriptor = find("recipe", recipe, plugins().recipes())
     require_offer(subject.descriptor, "train", "cannot be trained")
-    given = parse_options(descriptor.options, options, owner=f"recipe {recipe!r}")
+    recipe_options = parse_options(descriptor.options, options, owner=f"recipe {recipe!r}")
     count = how_many()
     _refuse_processes(settings, count)
     if settings.hold_out and validated is None:
@@ -90,14 +90,14 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
     validation = None if validated is None else plan_validation(validated, settings)
     without = frozenset() if validation is None else validation.without
     pool = make_pool(tasks, form=form, limit=limit, seed=settings.seed, without=without)
-    guarded = Guarded(descriptor, given)
+    guarded = Guarded(descriptor, recipe_options)
     notes = check_pool(guarded, recipe, pool.examples)
     parts = guarded.parts if parts == AUTO else parts
     lora = lora or LoraSettings()
-    settings, said = _with_rate(settings, subject.descriptor, parts)
+    settings, rate_notes = _with_rate(settings, subject.descriptor, parts)
     about: dict[str, Json] = {
         "model": subject.record(tasks[0]),
-        "recipe": {"id": recipe, "options": given},
+        "recipe": {"id": recipe, "options": recipe_options},
         "data": {
             "tasks": [task.id for task in tasks],
             "form": form,
@@ -113,13 +113,13 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
         **({"processes": count} if count > 1 else {}),
     }
     if tower is not None:
-        about["tower"] = open_checkpoint(tower).sha256
+        about["tower"] = open_trained(tower).sha256
     about |= _code(about, tasks, descriptor)
     return TrainingPlan(
         subject=subject,
         tasks=tasks,
         recipe=descriptor,
-        options=given,
+        options=recipe_options,
         settings=settings,
         pool=pool,
         form=form,
@@ -131,7 +131,7 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
         about=about,
         steps=settings.epochs * math.ceil(len(pool.examples) / settings.batch),
         tower=tower,
-        notes=(*notes, *said),
+        notes=(*notes, *rate_notes),
     )
 
 
@@ -143,8 +143,8 @@ def _code(
     code = {**read, **codes_of([plugins().code_of(recipe)])}
     model = about["model"]
     assert isinstance(model, dict)
-    rest: Json = {**about, "model": model["lineage"]}
-    return {"code": code, "lineage": fingerprint(rest)}
+    lineage: Json = {**about, "model": model["lineage"]}
+    return {"code": code, "lineage": fingerprint(lineage)}
 
 
 def _with_rate(

@@ -198,8 +198,8 @@ def _once(task: Task, form: TrainingForm | None) -> Task:
 def _smallest(samples: Sequence[Sample], limit: int | None) -> Sequence[Sample]:
     if limit is None:
         return samples
-    found = sorted(samples, key=lambda sample: _hash(sample.id))[:limit]
-    return sorted(found, key=lambda sample: sample.id)
+    chosen = sorted(samples, key=lambda sample: _hash(sample.id))[:limit]
+    return sorted(chosen, key=lambda sample: sample.id)
 
 
 def _hash(text: str) -> bytes:

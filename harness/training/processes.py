@@ -45,9 +45,9 @@ class Processes:
         from torch import distributed
 
         device = "cuda" if distributed.get_backend() == "nccl" else "cpu"
-        held = torch.tensor(value, dtype=torch.float64, device=device)
-        distributed.all_reduce(held)
-        return float(held)
+        total = torch.tensor(value, dtype=torch.float64, device=device)
+        distributed.all_reduce(total)
+        return float(total)
 
     @contextmanager
     def first_before_others(self) -> Iterator[None]:

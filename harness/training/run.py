@@ -85,25 +85,25 @@ def run_training(plan: TrainingPlan, out: Path, watcher: Watcher | None = None) 
     """
     from harness.training.items import Items
 
-    here = processes(plan.settings.device)
-    heard: Watcher = (watcher if here.first else None) or NullWatcher()
+    ranks = processes(plan.settings.device)
+    heard: Watcher = (watcher if ranks.first else None) or NullWatcher()
     _refuse_other(plan, out)
     if (out / RECORD).is_file():
         return out
-    here.wait()
-    with writing(out) if here.first else nullcontext():
-        if here.first:
+    ranks.wait()
+    with writing(out) if ranks.first else nullcontext():
+        if ranks.first:
             write_json(out / "plan.json", {"fingerprint": plan.fingerprint, **plan.about})
         started = time.perf_counter()
-        stage, optimiser = _begin(plan, out, heard, here)
+        stage, optimiser = _begin(plan, out, heard, ranks)
         items = Items(plan.pool, stage.module.model, MAX_PIXELS)
         epochs: list[Mapping[str, Json]] = []
         for number in range(plan.settings.epochs):
             epochs.append(_epoch(plan, stage, optimiser, items, number, heard))
-            if here.first:
+            if ranks.first:
                 _tidy(plan, out, epochs)
         _finish(plan, stage, out, epochs, started, heard)
-        here.wait()
+        ranks.wait()
     return out
 
 
@@ -113,11 +113,13 @@ def _refuse_other(plan: TrainingPlan, out: Path) -> None:
         if out.is_dir() and any(entry.name != ".lock" for entry in out.iterdir()):
             raise UserError("the folder is not empty", where=out, fix="--out with another folder")
         return
-    held = read_object(path)
+    record = read_object(path)
     # What was refused before its first epoch may be put right in the same folder.
     begun = (out / RECORD).is_file() or any(out.glob("epoch-*"))
-    if held.get("fingerprint") != plan.fingerprint and begun:
-        different = [_differing(key, held.get(key), _plain(plan.about[key])) for key in plan.about]
+    if record.get("fingerprint") != plan.fingerprint and begun:
+        different = [
+            _differing(key, record.get(key), _plain(plan.about[key])) for key in plan.about
+        ]
         different = [name for name in different if name]
         raise UserError(
             f"the folder holds another training; it differs in {', '.join(different) or 'format'}",
@@ -126,13 +128,13 @@ def _refuse_other(plan: TrainingPlan, out: Path) -> None:
         )
 
 
-def _differing(name: str, one: Any, other: Any) -> str:
+def _differing(name: str, before: Any, after: Any) -> str:
     """Return a name, with what differs below it; nothing when both are the same."""
-    if one == other:
+    if before == after:
         return ""
-    if not isinstance(one, dict) or not isinstance(other, dict):
+    if not isinstance(before, dict) or not isinstance(after, dict):
         return name
-    below = sorted(key for key in {*one, *other} if one.get(key) != other.get(key))
+    below = sorted(key for key in {*before, *after} if before.get(key) != after.get(key))
     return f"{name} ({', '.join(below)})"
 
 
@@ -140,14 +142,14 @@ def _plain(value: Json) -> Any:
     return json.loads(json.dumps(value))
 
 
-def _begin(plan: TrainingPlan, out: Path, heard: Watcher, here: Processes) -> tuple[Stage, Any]:
+def _begin(plan: TrainingPlan, out: Path, heard: Watcher, ranks: Processes) -> tuple[Stage, Any]:
     """Load the model, prepare it, and bring back the last finished epoch's state."""
     from harness.training import loop
 
     _refuse_device(plan.settings)
     recipe = Guarded(plan.recipe, plan.options)
     if plan.settings.shard:
-        module, trained = _split(plan, recipe, here)
+        module, trained = _split(plan, recipe, ranks)
     else:
         module, trained = _prepared(plan, recipe, plan.subject)
     stage = loop.Stage(
@@ -158,8 +160,8 @@ def _begin(plan: TrainingPlan, out: Path, heard: Watcher, here: Processes) -> tu
         folder=out,
         steps=plan.steps,
         report=heard.step,
-        micro_batch=min(plan.settings.micro_batch, plan.settings.batch // here.count),
-        processes=here,
+        micro_batch=min(plan.settings.micro_batch, plan.settings.batch // ranks.count),
+        processes=ranks,
     )
     heard.say(said_of(sizes(stage)))
     optimiser = loop.Optimiser(stage)
@@ -197,7 +199,7 @@ def _prepared(
     from harness.training import weights
     from harness.training.module import TrainingModule
 
-    model = load_model(subject, plan.tasks[0])
+    model = load_trainable(subject, plan.tasks[0])
     if plan.tower is not None:
         weights.take(model, TOWER, plan.tower)
     trained = weights.Trained(weights.chosen_parts(model, plan.parts), **asdict(plan.lora))
@@ -215,14 +217,14 @@ def _prepared(
     return module, trained
 
 
-def _split(plan: TrainingPlan, recipe: Guarded, here: Processes) -> tuple[TrainingModule, Trained]:
+def _split(plan: TrainingPlan, recipe: Guarded, ranks: Processes) -> tuple[TrainingModule, Trained]:
     """Prepare a model in each process after the other, and keep there a part of it alone."""
     from harness.training.fsdp import all_processes, meet, split
 
     devices = all_processes()
     # It need not fit on one of the devices whole.
     subject = replace(plan.subject, runtime=replace(plan.subject.runtime, device="cpu"))
-    with here.in_turn():
+    with ranks.in_turn():
         module, trained = _prepared(plan, recipe, subject)
         split(module, devices)
     meet(module)
@@ -235,23 +237,23 @@ def sizes(stage: Stage) -> dict[str, Json]:
     They are those of weights, gradients and the optimiser's two states; in each process, of a model
     that is split.
     """
-    held = [one for part in stage.module.parts.values() for one in part.parameters()]
+    weights = [one for part in stage.module.parts.values() for one in part.parameters()]
     training = _trained_weights(stage)
-    size = sum(one.numel() * one.element_size() for one in held)
+    size = sum(one.numel() * one.element_size() for one in weights)
     size += 3 * sum(one.numel() * one.element_size() for one in training)
     return {
-        "all": sum(one.numel() for one in held),
+        "all": sum(one.numel() for one in weights),
         "trained": sum(one.numel() for one in training),
         "bytes": size // stage.processes.count if stage.settings.shard else size,
     }
 
 
 def _dtypes(stage: Stage) -> dict[str, Json]:
-    """Return the number types of weights that train, of those that do not, and of computing."""
+    """Return the dtypes of weights that train, of those that do not, and of computing."""
     training = _trained_weights(stage)
-    known = {id(one) for one in training}
-    held = (one for part in stage.module.parts.values() for one in part.parameters())
-    frozen = [one for one in held if id(one) not in known]
+    trained_ids = {id(one) for one in training}
+    weights = (one for part in stage.module.parts.values() for one in part.parameters())
+    frozen = [one for one in weights if id(one) not in trained_ids]
     return {
         "trained": [*sorted({str(one.dtype).removeprefix("torch.") for one in training})],
         "frozen": [*sorted({str(one.dtype).removeprefix("torch.") for one in frozen})],
@@ -273,11 +275,11 @@ def said_of(sizes: Mapping[str, Any]) -> str:
     )
 
 
-def load_model(subject: ConfiguredModel, task: Task) -> VisionLanguageModel:
+def load_trainable(subject: ConfiguredModel, task: Task) -> VisionLanguageModel:
     """Return a subject's model itself, as training and analysis need it."""
     model: Any = subject.model(task)
-    found: VisionLanguageModel = model.load_model(subject.runtime)
-    return found
+    loaded: VisionLanguageModel = model.load_model(subject.runtime)
+    return loaded
 
 
 def features_of(subject: ConfiguredModel, model: VisionLanguageModel) -> Any:
@@ -300,19 +302,19 @@ def _epoch(  # noqa: PLR0913, PLR0917  what an epoch is made of
     folder = stage.folder / f"epoch-{number:03d}"
     record = folder / "record.json"
     if (folder / "end").is_dir() and record.is_file():
-        held: dict[str, Json] = read_object(record)
-        heard.epoch(number, held)
-        return held
-    here, asks = stage.processes, stage.processes.first or stage.settings.shard
+        finished_record: dict[str, Json] = read_object(record)
+        heard.epoch(number, finished_record)
+        return finished_record
+    ranks, asks = stage.processes, stage.processes.first or stage.settings.shard
     chosen = folder / "chosen.json"
     is_chosen = chosen.is_file()
-    here.wait()
+    ranks.wait()
     if asks and not is_chosen:
         found_here = _choose(plan, stage, items, number)
-        if here.first:
+        if ranks.first:
             folder.mkdir(parents=True, exist_ok=True)
             loop.write_epoch(chosen, found_here)
-    here.wait()
+    ranks.wait()
     epoch = loop.read_epoch(chosen)
     heard.epoch(number, epoch.figures)
     started = time.monotonic()
@@ -322,12 +324,12 @@ def _epoch(  # noqa: PLR0913, PLR0917  what an epoch is made of
     stage.recipe.finished(number, figures)
     if asks and plan.validation is not None:
         figures["validation"] = _asked(plan, stage, plan.validation.measure)
-    if here.first:
+    if ranks.first:
         write_json(record, {**figures, "training_seconds": training})
     loop.save_state(stage, optimiser, folder / "end")
-    found: dict[str, Json] = read_object(record)
-    heard.epoch(number, found)
-    return found
+    finished: dict[str, Json] = read_object(record)
+    heard.epoch(number, finished)
+    return finished
 
 
 def _choose(plan: TrainingPlan, stage: Stage, items: Items, number: int) -> Epoch:
@@ -344,10 +346,10 @@ def _choose(plan: TrainingPlan, stage: Stage, items: Items, number: int) -> Epoc
         pool = (items(place, 1.0) for place in range(len(plan.pool.lessons)))
         stage.module.during(partial(stage.module.remember, pool))
         encoded = time.monotonic()
-        found = _asked(plan, stage, partial(measure_pool, plan.pool))
+        skews = _asked(plan, stage, partial(measure_pool, plan.pool))
         seconds["encoding_seconds"] = round(encoded - begun, 3)
         seconds["measuring_seconds"] = round(time.monotonic() - encoded, 3)
-        return found
+        return skews
 
     chance = Random(plan.settings.seed * 1_000_003 + number)
     epoch = stage.recipe.epoch(number, plan.pool.examples, measure, chance)
@@ -368,8 +370,8 @@ def _asked(plan: TrainingPlan, stage: Stage, measure: Callable[[Answerer], Found
     model = stage.module.model
     stage.module.eval()
     # Autocast would round the sums.
-    whole = stage.settings.precision == "float32"
-    with merged(model.parts()["language_model"]) if whole else nullcontext():
+    single = stage.settings.precision == "float32"
+    with merged(model.parts()["language_model"]) if single else nullcontext():
         return stage.module.during(lambda: measure(EngineAnswerer(model, runtime)))
 
 

@@ -40,7 +40,7 @@ class TrainingSettings:
         validate_limit: So many validation samples, those whose id has the smallest hash.
         hold_out: Share of the validated task's train clusters that are validated on instead of
             trained on; 0: the task's own validation split.
-        keep: Weights of so many last epochs stay on disk, beside the best.
+        keep: Number of last epochs whose weights stay on disk, beside the best.
         shard: Split the model over all processes, instead of a whole one in each.
     """
 
@@ -87,5 +87,5 @@ def learning_rate(
         parts: As for ``harness train --train-parts``.
     """
     named = trains if parts == AUTO else FULL if parts == "full" else parts.split(",")
-    own = [rates[part.strip()] for part in named if part.strip() in rates]
-    return (min(own), True) if own else (LEARNING_RATE, False)
+    named_rates = [rates[part.strip()] for part in named if part.strip() in rates]
+    return (min(named_rates), True) if named_rates else (LEARNING_RATE, False)

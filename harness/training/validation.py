@@ -72,14 +72,14 @@ class Validation:
         """Return the metric of the model as it is; ``None`` where it is not defined."""
         metric = replace(self.metric, main=True)
         spec = replace(self.task.spec, metrics=(metric,), slices=())
-        found = answers(Task(spec, self.task.settings), answerer, self.plan.stream())
-        return summarise(spec, [list(found)]).metrics[0].value
+        records = answers(Task(spec, self.task.settings), answerer, self.plan.stream())
+        return summarise(spec, [list(records)]).metrics[0].value
 
     def best(self, epochs: Sequence[Mapping[str, Json]]) -> int | None:
         """Return the best of the epochs recorded so far; ``None`` when none has a value."""
         values = [epoch.get("validation") for epoch in epochs]
-        known = [value if isinstance(value, float | int) else None for value in values]
-        return best_epoch(known, self.metric.direction)
+        numbers = [value if isinstance(value, float | int) else None for value in values]
+        return best_epoch(numbers, self.metric.direction)
 
     def seen(self) -> set[str]:
         """Return benchmark and id of each sample, as :data:`harness.training.run.SEEN` has it."""
@@ -88,16 +88,16 @@ class Validation:
         return {f"{spec.data.benchmark} {source_of(name, endings)}" for name in self.ids}
 
 
-def named_task(asked: str) -> tuple[str, str]:
+def named_task(text: str) -> tuple[str, str]:
     """Return task and metric of ``TASK:METRIC``.
 
     Raises:
         UserError: when it is not written so.
     """
-    task, colon, metric = asked.partition(":")
+    task, colon, metric = text.partition(":")
     if not task or not colon or not metric:
         raise UserError(
-            f"{asked!r} is not TASK:METRIC", where="--validate", fix="see `harness tasks show TASK`"
+            f"{text!r} is not TASK:METRIC", where="--validate", fix="see `harness tasks show TASK`"
         )
     return task, metric
 
@@ -109,27 +109,27 @@ def plan_validation(task: Task, settings: TrainingSettings) -> Validation:
         UserError: an unknown metric, no split to validate on, or annotations that are missing.
     """
     metric = _metric(task, named_task(settings.validate)[1])
-    here = on_train_split(task) if settings.hold_out else on_split(task, _split(task))
-    annotations = fingerprint({**here.annotation_hashes()})
+    held_out = on_train_split(task) if settings.hold_out else on_split(task, _split(task))
+    annotations = fingerprint({**held_out.annotation_hashes()})
     without: frozenset[Cluster] = frozenset()
-    samples = here.samples()
+    samples = held_out.samples()
     if settings.hold_out:
-        without = _held_out(here, settings.hold_out)
-        samples = (sample for sample in samples if cluster_of(here, sample) in without)
+        without = _held_out(held_out, settings.hold_out)
+        samples = (sample for sample in samples if cluster_of(held_out, sample) in without)
     ids = [sample.id for sample in samples]
     if not ids:
-        raise UserError(f"task {task.id!r} has nothing to validate on", where=here.located.root)
+        raise UserError(f"task {task.id!r} has nothing to validate on", where=held_out.located.root)
     if settings.validate_limit is not None:
         ids = sorted(ids, key=_hash)[: settings.validate_limit]
-    plan = plan_task(here, Selection(ids=frozenset(ids)))
+    plan = plan_task(held_out, Selection(ids=frozenset(ids)))
     return Validation(plan=plan, metric=metric, without=without, annotations=annotations)
 
 
 def best_epoch(values: Sequence[float | None], direction: str) -> int | None:
     """Return the first epoch with the best value; ``None`` when no epoch has one."""
     badness = {"higher": lambda value: -value, "lower": lambda value: value, "zero": abs}[direction]
-    known = [(badness(value), number) for number, value in enumerate(values) if value is not None]
-    return min(known)[1] if known else None
+    ranked = [(badness(value), number) for number, value in enumerate(values) if value is not None]
+    return min(ranked)[1] if ranked else None
 
 
 def _metric(task: Task, name: str) -> MetricSpec:
@@ -138,17 +138,17 @@ def _metric(task: Task, name: str) -> MetricSpec:
             if metric.direction == "none":
                 raise UserError(f"neither end of {metric.column!r} is better", where="--validate")
             return metric
-    known = [metric.column for metric in task.spec.metrics]
-    raise unknown(f"metric of {task.id!r}", name, known)
+    columns = [metric.column for metric in task.spec.metrics]
+    raise unknown(f"metric of {task.id!r}", name, columns)
 
 
 def _split(task: Task) -> str:
     data = task.spec.data
-    known = find("reader", data.reader, plugins().readers()).splits
-    found = [name for name in known if name in _NAMES and name != data.split]
-    if found:
-        return found[0]
-    why = "it is what the task evaluates" if data.split in _NAMES else f"it has {', '.join(known)}"
+    splits = find("reader", data.reader, plugins().readers()).splits
+    candidates = [name for name in splits if name in _NAMES and name != data.split]
+    if candidates:
+        return candidates[0]
+    why = "it is what the task evaluates" if data.split in _NAMES else f"it has {', '.join(splits)}"
     raise UserError(
         f"task {task.id!r} has no validation split of its own: {why}",
         fix="--hold-out 0.1 validates on a tenth of the train split instead of training on it",

@@ -44,22 +44,22 @@ class Trained:
     frozen: tuple[str, ...] = ()
 
 
-def chosen_parts(model: VisionLanguageModel, asked: str) -> tuple[str, ...]:
+def chosen_parts(model: VisionLanguageModel, text: str) -> tuple[str, ...]:
     """Return the parts that a word or a comma-separated list stands for.
 
     Args:
         model: The model.
-        asked: ``auto`` (as the model's plugin says), ``full``, or names of parts.
+        text: ``auto`` (as the model's plugin says), ``full``, or names of parts.
 
     Raises:
         UserError: for a part that the model has not.
     """
     there = (*model.parts(), LORA)
-    if asked == AUTO:
+    if text == AUTO:
         return tuple(part for part in model.trains if part in there)
-    if asked == "full":
+    if text == "full":
         return tuple(part for part in FULL if part in there)
-    named = tuple(part.strip() for part in asked.split(",") if part.strip())
+    named = tuple(part.strip() for part in text.split(",") if part.strip())
     for part in named:
         if part not in there:
             raise UserError(f"the model has no part {part!r}", fix=nearest(part, there))
@@ -130,9 +130,9 @@ def keep_whole_numbers(model: VisionLanguageModel, trained: Trained) -> None:
 
 def weights(model: VisionLanguageModel, trained: Trained) -> Iterator[tuple[str, str, Tensor]]:
     """Yield part, name within the part, and tensor of everything that trains."""
-    held, frozen = model.parts(), frozenset(trained.frozen)
+    modules, frozen = model.parts(), frozenset(trained.frozen)
     for part in trained.parts:
-        module = _unwrapped(held["language_model" if part == LORA else part])
+        module = _unwrapped(modules["language_model" if part == LORA else part])
         for name, weight in module.named_parameters():
             if (part != LORA or f".{ADAPTER}." in name) and f"{part} {name}" not in frozen:
                 yield part, name, weight
@@ -150,14 +150,14 @@ def save(
 
     by_part: dict[str, dict[str, Tensor]] = {}
     for part, name, weight in weights(model, trained):
-        found = _whole(weight.detach())
+        tensor = _whole(weight.detach())
         if writes:
-            by_part.setdefault(part, {})[name] = found.cpu().contiguous()
+            by_part.setdefault(part, {})[name] = tensor.cpu().contiguous()
     if not writes:
         return
     folder.mkdir(parents=True, exist_ok=True)
-    for part, held in by_part.items():
-        save_file(held, folder / f"{part}.safetensors")
+    for part, tensors in by_part.items():
+        save_file(tensors, folder / f"{part}.safetensors")
     text = json.dumps(asdict(trained), indent=2)
     (folder / FILE).write_text(text + "\n", encoding="utf-8")
 
@@ -175,9 +175,9 @@ def read_trained(folder: Path) -> Trained:
                 where=folder,
                 fix="harness train ...",
             )
-        held = read_object(folder / FILE)
-        parts, frozen = tuple(held.pop("parts")), tuple(held.pop("frozen", ()))
-        return Trained(parts, frozen=frozen, **held)
+        content = read_object(folder / FILE)
+        parts, frozen = tuple(content.pop("parts")), tuple(content.pop("frozen", ()))
+        return Trained(parts, frozen=frozen, **content)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(f"cannot be read: {error!r:.200}", where=folder / FILE) from None
 
@@ -238,20 +238,20 @@ def restore(model: VisionLanguageModel, trained: Trained, folder: Path) -> None:
 
     training = {part for part, _, _ in weights(model, trained)}  # all of one may be frozen
     files = {part: read_part(folder / f"{part}.safetensors") for part in sorted(training)}
-    known: dict[str, set[str]] = {part: set() for part in files}
+    expected: dict[str, set[str]] = {part: set() for part in files}
     with torch.no_grad():
         for part, name, weight in weights(model, trained):
-            known[part].add(name)
+            expected[part].add(name)
             saved = files[part].get(name)
             if saved is None or saved.shape != weight.shape:
-                said = "is not there" if saved is None else f"has the shape {tuple(saved.shape)}"
+                problem = "is not there" if saved is None else f"has the shape {tuple(saved.shape)}"
                 raise UserError(
-                    f"these weights are of another model: {name} {said}",
+                    f"these weights are of another model: {name} {problem}",
                     where=folder / f"{part}.safetensors",
                 )
             _put(weight, saved)
-    for part, held in files.items():
-        extra = sorted(set(held) - known[part])
+    for part, tensors in files.items():
+        extra = sorted(set(tensors) - expected[part])
         if extra:
             raise UserError(
                 f"these weights are of another model: it has no {extra[0]}",
@@ -269,17 +269,17 @@ def read_part(path: Path) -> Mapping[str, Tensor]:
     from safetensors.torch import load_file
 
     try:
-        found: Mapping[str, Tensor] = load_file(path)
+        tensors: Mapping[str, Tensor] = load_file(path)
     except (OSError, SafetensorError) as error:
         raise UserError(f"cannot be read: {error}", where=path) from None
-    return found
+    return tensors
 
 
 def here(weight: Tensor) -> Tensor:
     """Return what this process holds of a weight that may be split over processes."""
-    held: Any = weight
-    found: Tensor = held.to_local() if _is_split(weight) else held
-    return found
+    tensor: Any = weight
+    local: Tensor = tensor.to_local() if _is_split(weight) else tensor
+    return local
 
 
 def _is_split(weight: Tensor) -> bool:
@@ -308,8 +308,8 @@ def _unwrapped(module: nn.Module) -> nn.Module:
     """Return a module without peft's wrapper: its weights' names are then those of a merged one."""
     from peft import PeftModel
 
-    found: nn.Module = module.get_base_model() if isinstance(module, PeftModel) else module
-    return found
+    base: nn.Module = module.get_base_model() if isinstance(module, PeftModel) else module
+    return base
 
 
 def _linear_layers(module: nn.Module) -> list[str]:
@@ -318,7 +318,7 @@ def _linear_layers(module: nn.Module) -> list[str]:
     from torch import nn
 
     head = getattr(module, "get_output_embeddings", lambda: None)()
-    found: list[str] = []
+    names: list[str] = []
     adapted: tuple[str, ...] = ()
     for name, layer in module.named_modules():
         if name.startswith(adapted):
@@ -328,5 +328,5 @@ def _linear_layers(module: nn.Module) -> list[str]:
             adapted = (*adapted, f"{name}.")
             base = layer.get_base_layer()
         if isinstance(base, nn.Linear) and layer is not head and not name.endswith("lm_head"):
-            found.append(name)
-    return found
+            names.append(name)
+    return names

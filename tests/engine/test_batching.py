@@ -43,7 +43,7 @@ def test_results_come_back_in_order_and_batches_go_longest_first() -> None:
 
 def test_even_batches_hold_one_length() -> None:
     forward = Recorder()
-    assert Batches().run([3, 5, 3, 4, 3], same, forward, even=True) == [6, 10, 6, 8, 6]
+    assert Batches().run([3, 5, 3, 4, 3], same, forward, equal_lengths=True) == [6, 10, 6, 8, 6]
     assert forward.seen == [[5], [4], [3, 3, 3]]
 
 
@@ -80,10 +80,10 @@ def test_an_inner_batch_that_fails_makes_the_outer_one_smaller() -> None:
 
 def test_a_budget_bounds_rows_and_says_what_is_missing() -> None:
     forward = Recorder()
-    Batches(room=20).run([3] * 6, same, forward, kept=lambda item: item, behind=2)
+    Batches(room=20).run([3] * 6, same, forward, cached=lambda item: item, reserve=2)
     assert [len(rows) for rows in forward.seen] == [4, 2]
     with pytest.raises(NoMemory, match="25 positions"):
-        Batches(room=20).run([3], same, forward, kept=lambda item: item + 20, behind=2)
+        Batches(room=20).run([3], same, forward, cached=lambda item: item + 20, reserve=2)
 
 
 def test_what_an_outer_batch_holds_is_not_free() -> None:
@@ -91,10 +91,10 @@ def test_what_an_outer_batch_holds_is_not_free() -> None:
     inner = Recorder()
 
     def forward(rows: Sequence[int]) -> list[int]:
-        batches.run([1] * 6, same, inner, kept=lambda item: item)
+        batches.run([1] * 6, same, inner, cached=lambda item: item)
         return list(rows)
 
-    batches.run([6], same, forward, kept=lambda item: item)
+    batches.run([6], same, forward, cached=lambda item: item)
     assert [len(rows) for rows in inner.seen] == [4, 2]
 
 

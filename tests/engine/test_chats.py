@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from harness.engine.chats import (
+    ChatTemplate,
     Conversation,
-    Template,
     clean,
     find_template,
     tokenize_pieces,
@@ -117,7 +117,7 @@ def test_a_template_writes_images_before_text_and_begins_by_itself() -> None:
         "{% if c.type == 'image' %}<image>{% else %}{{ c.text }};{% endif %}{% endfor %}"
         "{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}"
     )
-    text = Template(BEGINS, source, "<image>").render(SHOTS)
+    text = ChatTemplate(BEGINS, source, "<image>").render(SHOTS)
     assert text.replace("\ufffc", "[i]") == (
         "<s>user:[i][i]Who?;assistant:a man;user:Why?;assistant: "
     )
@@ -129,9 +129,9 @@ def test_a_template_writes_images_before_text_and_begins_by_itself() -> None:
 
 def test_a_template_that_raises_is_a_prompt_error() -> None:
     with pytest.raises(PromptError, match="refuses"):
-        Template(BEGINS, "{{ raise_exception('no') }}", "<image>").render(SHOTS)
+        ChatTemplate(BEGINS, "{{ raise_exception('no') }}", "<image>").render(SHOTS)
     with pytest.raises(PromptError, match="refuses"):
-        Template(BEGINS, "{% if %}", "<image>").render(SHOTS)
+        ChatTemplate(BEGINS, "{% if %}", "<image>").render(SHOTS)
 
 
 def test_the_processors_template_goes_before_the_tokenizers(tmp_path: Path) -> None:

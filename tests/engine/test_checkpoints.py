@@ -19,7 +19,7 @@ from harness.engine.checkpoints import (
     iterate_tensors,
     key_report,
     load_image_processor,
-    load_model,
+    load_pretrained,
     load_tokenizer,
     open_checkpoint,
     refuse_remote_code,
@@ -41,16 +41,16 @@ def write(folder: Path, config: Any = None, **files: Any) -> Path:
 
 def write_shards(folder: Path, kind: str = "safetensors") -> list[Path]:
     """Write TENSORS as two shards with an index, as the hub's releases are."""
-    stem = "model" if kind == "safetensors" else "pytorch_model"
+    prefix = "model" if kind == "safetensors" else "pytorch_model"
     paths: list[Path] = []
     named: dict[str, str] = {}
     for at, names in enumerate((sorted(TENSORS)[:2], sorted(TENSORS)[2:]), 1):
-        path = folder / f"{stem}-0000{at}-of-00002.{kind}"
+        path = folder / f"{prefix}-0000{at}-of-00002.{kind}"
         held = {name: TENSORS[name] for name in names}
         save_file(held, path) if kind == "safetensors" else torch.save(held, path)
         named |= dict.fromkeys(names, path.name)
         paths.append(path)
-    (folder / f"{stem}.{kind}.index.json").write_text(json.dumps({"weight_map": named}))
+    (folder / f"{prefix}.{kind}.index.json").write_text(json.dumps({"weight_map": named}))
     return paths
 
 
@@ -250,19 +250,19 @@ def test_a_model_is_loaded_whole_or_not_at_all(tmp_path: Path) -> None:
     model.save_pretrained(tmp_path)
     source = open_checkpoint(str(tmp_path))
     weights = dict(iterate_tensors(source))
-    loaded = load_model(LlamaForCausalLM, source, config=model.config, weights=weights)
+    loaded = load_pretrained(LlamaForCausalLM, source, config=model.config, weights=weights)
     probe = torch.tensor([[3, 1, 4]])
     assert torch.equal(loaded(probe).logits, model(probe).logits)
     name = "model.layers.1.mlp.down_proj.weight"
     with pytest.raises(UserError, match=r"model\.layers\.\*\.mlp\.down_proj \(1\)"):
-        load_model(
+        load_pretrained(
             LlamaForCausalLM,
             source,
             config=model.config,
             weights={key: value for key, value in weights.items() if key != name},
         )
     with pytest.raises(UserError, match=r"has the shape \[3\]"):
-        load_model(
+        load_pretrained(
             LlamaForCausalLM, source, config=model.config, weights={**weights, name: torch.ones(3)}
         )
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from harness.engine.contrastive import behind, contrasted
+from harness.engine.contrastive import contrasted, logit_gap
 from harness.requests import Contrast
 
 pytestmark = pytest.mark.torch
@@ -46,7 +46,7 @@ def test_an_impossible_token_stays_impossible() -> None:
     ],
 )
 def test_how_far_a_token_is_behind(token: int, slack: float, lost: float) -> None:
-    found = behind(OWN, FREE, torch.tensor([token]), Contrast(1.0, 0.1), slack)
+    found = logit_gap(OWN, FREE, torch.tensor([token]), Contrast(1.0, 0.1), slack)
     assert found.tolist() == [pytest.approx(lost, abs=1e-4)]
 
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from harness.engine.batching import Batches
-from harness.engine.contrastive import Against
-from harness.engine.generation import Write, Written, generate
+from harness.engine.contrastive import ContrastPrompt
+from harness.engine.generation import Generation, GenerationTask, generate
 from harness.engine.prefix_tree import Prompt
 from harness.engine.tokenize import IMAGE
 from harness.requests import Contrast
@@ -24,8 +24,8 @@ def spaced(ids: Sequence[int]) -> str:
 
 @torch.inference_mode()
 def written(
-    model: Any, writes: Sequence[Write], batches: Batches | None = None, **given: Any
-) -> list[Written]:
+    model: Any, writes: Sequence[GenerationTask], batches: Batches | None = None, **given: Any
+) -> list[Generation]:
     given = {"ends": frozenset({2}), "decode": spaced, **given}
     return generate(model, writes, batches or Batches(), **given)
 
@@ -39,7 +39,7 @@ def bare(prompts: Sequence[Prompt]) -> list[Prompt]:
 def test_greedy_equals_transformers(
     any_model: Any, prompts: list[Prompt], rows: int | None, shared: bool
 ) -> None:
-    writes = [Write(prompt, 4 + at) for at, prompt in enumerate(bare(prompts))]
+    writes = [GenerationTask(prompt, 4 + at) for at, prompt in enumerate(bare(prompts))]
     found = written(any_model, writes, Batches(rows), shared=shared)
     for write, one in zip(writes, found, strict=True):
         with torch.inference_mode():
@@ -60,12 +60,12 @@ def test_greedy_equals_transformers(
 def test_answers_to_one_image_are_written_in_one_row(model: Any, prompts: list[Prompt]) -> None:
     shared = [prompt for prompt in bare(prompts) if prompt.images and prompt.images[0][0] == "a"]
     model.passes.clear()
-    written(model, [Write(prompt, 6) for prompt in shared], ends=frozenset())
+    written(model, [GenerationTask(prompt, 6) for prompt in shared], ends=frozenset())
     assert model.passes[2:] == [(1, len(shared))] * 5
 
 
 def test_a_budget_and_a_fixed_shape_change_no_text(any_model: Any, prompts: list[Prompt]) -> None:
-    writes = [Write(prompt, 5) for prompt in bare(prompts)]
+    writes = [GenerationTask(prompt, 5) for prompt in bare(prompts)]
     free = written(any_model, writes)
     assert written(any_model, writes, Batches(room=400)) == free
     assert written(any_model, writes, Batches(2, fixed=True)) == free
@@ -73,9 +73,9 @@ def test_a_budget_and_a_fixed_shape_change_no_text(any_model: Any, prompts: list
 
 def test_answers_end_before_a_stop_string(model: Any, prompts: list[Prompt]) -> None:
     prompt = bare(prompts)[0]
-    (free,) = written(model, [Write(prompt, 6)], ends=frozenset())
+    (free,) = written(model, [GenerationTask(prompt, 6)], ends=frozenset())
     stop = f" {free.ids[2]}"
-    (cut,) = written(model, [Write(prompt, 6, (stop, ""))], ends=frozenset())
+    (cut,) = written(model, [GenerationTask(prompt, 6, (stop, ""))], ends=frozenset())
     assert cut.text == free.text[: free.text.find(stop)]
     assert cut.ended
     assert not free.ended
@@ -83,34 +83,39 @@ def test_answers_end_before_a_stop_string(model: Any, prompts: list[Prompt]) -> 
 
 def test_an_end_id_ends_an_answer(model: Any, prompts: list[Prompt]) -> None:
     prompt = bare(prompts)[0]
-    (free,) = written(model, [Write(prompt, 4)], ends=frozenset())
-    (cut,) = written(model, [Write(prompt, 4)], ends=frozenset({free.ids[0]}))
+    (free,) = written(model, [GenerationTask(prompt, 4)], ends=frozenset())
+    (cut,) = written(model, [GenerationTask(prompt, 4)], ends=frozenset({free.ids[0]}))
     assert cut.ids == ()
     assert cut.ended
 
 
 def test_a_seed_draws_the_same_answer_in_any_company(model: Any, prompts: list[Prompt]) -> None:
-    writes = [Write(prompt, 8, temperature=1.5, seed=at) for at, prompt in enumerate(bare(prompts))]
+    writes = [
+        GenerationTask(prompt, 8, temperature=1.5, seed=at)
+        for at, prompt in enumerate(bare(prompts))
+    ]
     together = written(model, writes)
     assert together[3] == written(model, [writes[3]])[0]
-    other = Write(writes[3].prompt, 8, temperature=1.5, seed=99)
+    other = GenerationTask(writes[3].prompt, 8, temperature=1.5, seed=99)
     assert written(model, [other])[0] != together[3]
 
 
 # --- contrasted answers ---------------------------------------------------------------------------
 
 
-def contrasts(prompts: Sequence[Prompt], alpha: float, cutoff: float, **given: Any) -> list[Write]:
+def contrasts(
+    prompts: Sequence[Prompt], alpha: float, cutoff: float, **given: Any
+) -> list[GenerationTask]:
     """Return what is to be written about images, every third without a contrast."""
     found = []
     for at, prompt in enumerate(one for one in bare(prompts) if one.images):
         free = Prompt(tuple(token for token in prompt.ids if token != IMAGE))
-        against = Against(free, Contrast(alpha, cutoff)) if at % 3 else None
-        found.append(Write(prompt, 3 + at % 3, against=against, seed=at, **given))
+        against = ContrastPrompt(free, Contrast(alpha, cutoff)) if at % 3 else None
+        found.append(GenerationTask(prompt, 3 + at % 3, against=against, seed=at, **given))
     return found
 
 
-def by_hand(model: Any, write: Write) -> tuple[int, ...]:
+def by_hand(model: Any, write: GenerationTask) -> tuple[int, ...]:
     """Return greedy tokens chosen in numpy, both prompts read anew for each."""
 
     def logits(prompt: Prompt, ids: Sequence[int]) -> np.ndarray[Any, Any]:
@@ -152,7 +157,7 @@ def test_no_contrast_is_plain_writing(
     model: Any, prompts: list[Prompt], alpha: float, cutoff: float
 ) -> None:
     writes = contrasts(prompts, alpha, cutoff)
-    plain = [Write(write.prompt, write.limit) for write in writes]
+    plain = [GenerationTask(write.prompt, write.limit) for write in writes]
     assert written(model, writes) == written(model, plain)
 
 

@@ -99,5 +99,5 @@ def test_float32_has_nothing_to_settle(
 ) -> None:
     asked = requests(pictures, 6)
     whole = values(model, asked)
-    monkeypatch.setattr(answering, "settle", lambda *_: None)
+    monkeypatch.setattr(answering, "rescore_near_ties", lambda *_: None)
     assert values(model, asked) == whole

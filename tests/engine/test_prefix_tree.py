@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.engine.prefix_tree import STEM, Prefix, Prompt, grow
+from harness.engine.prefix_tree import ROOT, Prefix, Prompt, build_prefix_tree
 from harness.engine.tokenize import IMAGE, Ids
 
 pytestmark = pytest.mark.torch
@@ -24,21 +24,21 @@ def prompt(draw: st.DrawFn) -> Prompt:
     return Prompt(tuple(ids), tuple((key, SHOWN[key]) for key in keys), tuple(options))
 
 
-def read_back(stem: Prefix, before: tuple[object, ...]) -> list[tuple[object, ...]]:
+def read_back(prefix: Prefix, before: tuple[object, ...]) -> list[tuple[object, ...]]:
     """Return prompt, number and symbols of every option, as the tree spells them."""
-    here = before + stem.prompt.symbols[stem.start : stem.end]
+    here = before + prefix.prompt.symbols[prefix.start : prefix.end]
     found: list[tuple[object, ...]] = []
-    for pack in stem.packs:
-        paths: dict[int, Ids] = {STEM: ()}
-        for node, (said, parent) in enumerate(zip(pack.tokens, pack.parents, strict=True)):
+    for trie in prefix.tries:
+        paths: dict[int, Ids] = {ROOT: ()}
+        for node, (said, parent) in enumerate(zip(trie.tokens, trie.parents, strict=True)):
             paths[node] = (*paths[parent], said)
-            assert pack.depths[node] == len(paths[node]) - 1
-        for one, number, aims in pack.wanted:
+            assert trie.depths[node] == len(paths[node]) - 1
+        for one, number, aims in trie.scored:
             node, last = aims[-1]
             found.append((one, number, (*here, *paths[node], last)))
-        found += [(one, None, (*here, *paths[node])) for one, node in pack.ends if not one.options]
-    for child in stem.children:
-        assert child.start == stem.end
+        found += [(one, None, (*here, *paths[node])) for one, node in trie.ends if not one.options]
+    for child in prefix.children:
+        assert child.start == prefix.end
         found += read_back(child, here)
     return found
 
@@ -52,8 +52,8 @@ def read_back(stem: Prefix, before: tuple[object, ...]) -> list[tuple[object, ..
 def test_a_tree_spells_every_option_of_every_prompt_once(
     prompts: list[Prompt], nodes: int | None, each: int
 ) -> None:
-    stems = grow(prompts, nodes, each)
-    found = [item for stem in stems for item in read_back(stem, ())]
+    prefixes = build_prefix_tree(prompts, nodes, each)
+    found = [item for prefix in prefixes for item in read_back(prefix, ())]
     wanted: list[tuple[object, ...]] = [
         (one, number, (*one.symbols, *option))
         for one in prompts
@@ -61,16 +61,16 @@ def test_a_tree_spells_every_option_of_every_prompt_once(
     ]
     wanted += [(one, None, one.symbols) for one in prompts if not one.options]
     assert sorted(map(repr, found)) == sorted(map(repr, wanted))
-    for pack in (pack for stem in stems for pack in stem.packs):
-        assert len({one for one, _ in pack.ends}) <= each
-        assert nodes is None or len(pack) <= nodes or len(pack.ends) == 1
+    for trie in (trie for prefix in prefixes for trie in prefix.tries):
+        assert len({one for one, _ in trie.ends}) <= each
+        assert nodes is None or len(trie) <= nodes or len(trie.ends) == 1
 
 
 def test_shots_are_read_once_for_all_questions() -> None:
     def ask(key: str, last: int) -> Prompt:
         return Prompt((1, IMAGE, 2, IMAGE, last), (("a", SHOWN["a"]), (key, SHOWN[key])))
 
-    (shots,) = grow([ask("a", 3), ask("b", 3), ask("b", 4)], 100, 100)
+    (shots,) = build_prefix_tree([ask("a", 3), ask("b", 3), ask("b", 4)], 100, 100)
     assert (shots.start, shots.end) == (0, 3)
-    assert [(stem.start, stem.end) for stem in shots.children] == [(3, 5), (3, 4)]
-    assert [len(pack) for stem in shots.children for pack in stem.packs] == [0, 2]
+    assert [(prefix.start, prefix.end) for prefix in shots.children] == [(3, 5), (3, 4)]
+    assert [len(trie) for prefix in shots.children for trie in prefix.tries] == [0, 2]

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from harness.engine.answerer import EngineAnswerer
-from harness.engine.generation import Write
 from harness.engine.reasoning import Markers, Thoughts, own_markers
 from harness.models import Runtime
 from harness.requests import Generate, Reasoning, Request, Text, Turn
@@ -79,9 +78,9 @@ def script(told: Thoughts, text: str, stop: tuple[str, ...] = ()) -> Any:
     """Return what becomes of tokens as they are written one by one, up to a limit of 4 + 6."""
     import torch
 
-    from harness.engine.generation import _Answer
+    from harness.engine.generation import GenerationTask, _Answer
 
-    write: Any = Write(None, 4 + told.tokens, stop, thoughts=told)  # type: ignore[arg-type]
+    write: Any = GenerationTask(None, 4 + told.tokens, stop, thoughts=told)  # type: ignore[arg-type]
     answer = _Answer(write, frozenset({2}), told.decode)
     for token in (*ids(text), 2):
         if not answer.done:

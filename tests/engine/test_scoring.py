@@ -9,7 +9,7 @@ import torch
 from harness.engine.batching import Batches, NoMemory
 from harness.engine.kv_cache import position_bytes
 from harness.engine.prefix_tree import Prompt
-from harness.engine.reference import score_alone
+from harness.engine.reference import score_reference
 from harness.engine.scoring import score_options
 
 pytestmark = pytest.mark.torch
@@ -65,7 +65,7 @@ def test_fixed_batches_give_the_same_bytes_at_any_size(
 def test_the_slow_way_says_the_same(any_model: Any, prompts: list[Prompt]) -> None:
     items = [(prompt, option) for prompt in prompts for option in prompt.options]
     with torch.inference_mode():
-        each = iter(score_alone(any_model, items, Batches(4)))
+        each = iter(score_reference(any_model, items, Batches(4)))
     found = [[sum(next(each)) for _ in prompt.options] for prompt in prompts]
     assert found == wanted(any_model, prompts)
 
@@ -74,9 +74,9 @@ def test_what_prompts_share_is_read_once(model: Any, prompts: list[Prompt]) -> N
     shared = [prompt for prompt in prompts if prompt.images and prompt.images[0][0] == "a"]
     model.passes.clear()
     scores(model, shared, Batches())
-    stem = 1 + len(shared[0].images[0][1])
-    assert model.passes[0] == (1, stem)
-    assert len(model.passes) == 2  # the stem, and one pack behind it
+    prefix = 1 + len(shared[0].images[0][1])
+    assert model.passes[0] == (1, prefix)
+    assert len(model.passes) == 2  # the prefix, and one trie behind it
     paths = {(*prompt.ids[2:], *option[:-1]) for prompt in shared for option in prompt.options}
     distinct = {path[:end] for path in paths for end in range(1, len(path) + 1)}
     assert model.passes[1] == (1, len(distinct))

@@ -12,7 +12,7 @@ from harness_recipes.plain import FineTune
 import harness
 from harness.errors import UserError
 from harness.training import Epoch, Example, Recipe
-from harness.training.checkpoint import Checkpoint
+from harness.training.checkpoint import TrainedCheckpoint
 from harness.training.contract import check_pool
 from harness.training.pool import make_pool, on_train_split, source_id
 from tests.plugins.benchmarks.people import counterfactuals, shard
@@ -30,7 +30,7 @@ def test_a_task_asked_per_value_is_contaminated_by_the_sample_itself(
     assert len(seen) == 5
     assert not any("#" in line for line in seen)
     (tmp_path / "seen.txt").write_text("".join(seen))
-    checkpoint = Checkpoint(tmp_path, "0" * 64, {}, frozenset(), {})
+    checkpoint = TrainedCheckpoint(tmp_path, "0" * 64, {}, frozenset(), {})
     assert checkpoint.saw("scounter", on_train_split(task).samples())
     assert not checkpoint.saw("scounter", task.samples())
     assert not checkpoint.saw("cmsc", on_train_split(task).samples())

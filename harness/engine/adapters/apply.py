@@ -164,8 +164,8 @@ def _fill(part: nn.Module, layers: Mapping[str, tuple[Layer, int]], folder: Path
 
 def _of_ours(name: str) -> tuple[str, str]:
     """Return module and leaf of one of our own parameters; two empty strings for others."""
-    found = re.fullmatch(rf"(.+)\.(lora_\w+)\.{NAME}(?:\.(weight|bias))?", name)
-    return (found[1], f"{found[2]}.{found[3] or 'weight'}") if found else ("", "")
+    match = re.fullmatch(rf"(.+)\.(lora_\w+)\.{NAME}(?:\.(weight|bias))?", name)
+    return (match[1], f"{match[2]}.{match[3] or 'weight'}") if match else ("", "")
 
 
 def _rows(tensor: Tensor, number: int, count: int) -> Tensor:
@@ -179,26 +179,26 @@ def _part_config(adapter: Adapter, layers: Mapping[str, tuple[Layer, int]], fold
     """Return peft's config for the layers of one part, each with the rank and scale it trained."""
     from peft.utils.other import get_pattern_key
 
-    held = adapter.config
+    config = adapter.config
     ranks: dict[str, int] = {}
     alphas: dict[str, int] = {}
     for name, (layer, _) in layers.items():
-        for patterns, found in (("rank_pattern", ranks), ("alpha_pattern", alphas)):
-            given = held.get(patterns) or {}
-            key = get_pattern_key(list(given), layer.trained)
-            if key in given:
-                found[f"^{re.escape(name)}"] = given[key]
+        for patterns, values in (("rank_pattern", ranks), ("alpha_pattern", alphas)):
+            by_pattern = config.get(patterns) or {}
+            key = get_pattern_key(list(by_pattern), layer.trained)
+            if key in by_pattern:
+                values[f"^{re.escape(name)}"] = by_pattern[key]
     return peft_config(
         {},
         folder,
-        r=held["r"],
-        lora_alpha=held["lora_alpha"],
+        r=config["r"],
+        lora_alpha=config["lora_alpha"],
         rank_pattern=ranks,
         alpha_pattern=alphas,
         target_modules="|".join(map(re.escape, layers)),
         init_lora_weights=False,
         **{
-            name: bool(held.get(name))
+            name: bool(config.get(name))
             for name in ("use_rslora", "use_dora", "fan_in_fan_out", "lora_bias")
         },
     )
@@ -214,9 +214,9 @@ def _act_together(part: nn.Module) -> None:
 
 def _refuse_shapes(wrong: Sequence[_Shapes], folder: Path) -> None:
     if wrong:
-        name, found, wanted = wrong[0]
+        name, actual, wanted = wrong[0]
         raise UserError(
-            f"the adapter does not fit: {short(name)} has the shape {list(found)}, here it is "
+            f"the adapter does not fit: {short(name)} has the shape {list(actual)}, here it is "
             f"{list(wanted)}" + (f"; so {len(wrong) - 1} more" if len(wrong) > 1 else ""),
             where=folder,
             fix=FIX,

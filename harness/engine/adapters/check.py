@@ -80,9 +80,9 @@ def peft_config(held: Mapping[str, Any], folder: Path, **more: Any) -> Any:
     from peft import LoraConfig
 
     names = ("target_modules", "exclude_modules", "modules_to_save", "layers_to_transform")
-    given = {name: held[name] for name in (*names, "layers_pattern") if held.get(name) is not None}
+    values = {name: held[name] for name in (*names, "layers_pattern") if held.get(name) is not None}
     try:
-        config = LoraConfig(**{**given, **more})
+        config = LoraConfig(**{**values, **more})
         for name in ("target_modules", "exclude_modules"):
             if isinstance(value := getattr(config, name), str):
                 re.compile(value)
@@ -111,8 +111,8 @@ def _halves(adapter: Adapter) -> list[str]:
     absent = []
     magnitude = "lora_magnitude_vector.weight"
     for layer in adapter.layers.values():
-        for one, other in (("lora_A", "lora_B"), ("lora_embedding_A", "lora_embedding_B")):
-            both = {f"{one}.weight", f"{other}.weight"}
+        for lower, other in (("lora_A", "lora_B"), ("lora_embedding_A", "lora_embedding_B")):
+            both = {f"{lower}.weight", f"{other}.weight"}
             if layer.tensors.keys() & both:
                 absent += [f"{layer.path}.{half}" for half in both - layer.tensors.keys()]
         if adapter.config.get("use_dora") and magnitude not in layer.tensors:
@@ -123,18 +123,18 @@ def _halves(adapter: Adapter) -> list[str]:
 def _absent_layers(adapter: Adapter, config: Any, model: NamedParts) -> list[str]:
     """Return layers that the config names and the file leaves out."""
     absent = []
-    whole = any(says_its_part(layer.match.prefix) for layer in adapter.layers.values())
+    names_parts = any(says_its_part(layer.match.prefix) for layer in adapter.layers.values())
     reached = {target for layer in adapter.layers.values() for target in layer.match.targets}
-    for entry, part, rest in model.module_names:
+    for entry, part, inner in model.module_names:
         targets = model.module_names.targets(entry)
         if reached & set(targets) or not all(_is_layer(model.module(name)) for name in targets):
             continue
         prefixes: Sequence[str] = [adapter.naming.get((part, _stem(entry)), "")]
         if (part, _stem(entry)) not in adapter.naming:
             prefixes = [prefix for (other, _), prefix in adapter.naming.items() if other == part]
-            if whole and not prefixes:
+            if names_parts and not prefixes:
                 prefixes = PREFIXES[part]  # peft saw the part, under one of these names
-        names = [prefix + rest for prefix in prefixes]
+        names = [prefix + inner for prefix in prefixes]
         if names and all(_targets(config, name, targets, model) for name in names):
             absent.append(f"{entry}.lora")
     return absent
@@ -151,26 +151,26 @@ def _absent_plain(adapter: Adapter, model: NamedParts) -> list[str]:
     absent: list[str] = []
     wanted: set[str] = set()
     for name in adapter.config.get("modules_to_save") or ():
-        inside = [one for one in adapter.plain if f".{name}." in f".{one.path}."]
+        inside = [entry for entry in adapter.plain if f".{name}." in f".{entry.path}."]
         if not inside:
             absent.append(f"{name}.weight")
-        for one in inside:
-            words = f".{one.path}.".rpartition(f".{name}.")[2].count(".")
-            roots = tuple(".".join(real.split(".")[:-words]) + "." for real in one.match.targets)
+        for entry in inside:
+            words = f".{entry.path}.".rpartition(f".{name}.")[2].count(".")
+            roots = tuple(".".join(real.split(".")[:-words]) + "." for real in entry.match.targets)
             wanted |= {real for real in model.parameters if real.startswith(roots)}
     if adapter.config.get("bias") in {"all", "lora_only"}:
         biases = {f"{real}.bias" for each in adapter.layers.values() for real in each.match.targets}
         wanted |= biases & model.parameters.keys()
-    whole = {real for one in adapter.plain if one.extra for real in one.match.targets}
-    modules = {real.rpartition(".")[0] for real in whole if real.endswith((".weight", ".bias"))}
-    connector = any(_of_connector(real) for real in whole)
+    extra = {real for entry in adapter.plain if entry.extra for real in entry.match.targets}
+    modules = {real.rpartition(".")[0] for real in extra if real.endswith((".weight", ".bias"))}
+    connector = any(_of_connector(real) for real in extra)
     wanted |= {
         real
         for real in model.parameters
         if (real.endswith((".weight", ".bias")) and real.rpartition(".")[0] in modules)
         or (connector and _of_connector(real))
     }
-    present = {real for one in adapter.plain for real in one.match.targets}
+    present = {real for entry in adapter.plain for real in entry.match.targets}
     return [*absent, *sorted(wanted - present)]
 
 

@@ -36,22 +36,22 @@ def adapter_files(folder: Path) -> tuple[Path, ...]:
     Raises:
         UserError: when one is missing or damaged, or the folder holds other weights.
     """
-    found = [folder / CONFIG]
+    paths = [folder / CONFIG]
     for names in (_WEIGHTS, EXTRAS):
-        found += [folder / name for name in names if (folder / name).is_file()][:1]
-    weights = [path for path in found if path.name in _WEIGHTS]
-    if not found[0].is_file() or not weights:
+        paths += [folder / name for name in names if (folder / name).is_file()][:1]
+    weights = [path for path in paths if path.name in _WEIGHTS]
+    if not paths[0].is_file() or not weights:
         raise UserError(
             f"no LoRA adapter: it needs {CONFIG} and {_WEIGHTS[0]} or {_WEIGHTS[1]}",
             where=folder,
             fix="give the folder that peft's save_pretrained wrote",
         )
-    known = {*_WEIGHTS, *EXTRAS, *_NO_WEIGHTS}
+    expected = {*_WEIGHTS, *EXTRAS, *_NO_WEIGHTS}
     others = sorted(
         path.name
         for pattern in ("*.safetensors", "*.bin")
         for path in folder.glob(pattern)
-        if path.name not in known
+        if path.name not in expected
     )
     if others:
         raise UserError(
@@ -60,10 +60,10 @@ def adapter_files(folder: Path) -> tuple[Path, ...]:
             where=folder,
             fix="give a folder with the adapter alone, or merge them into the checkpoint",
         )
-    for path in found[1:]:
+    for path in paths[1:]:
         if path.suffix == ".safetensors":
             read_header(path)
-    return tuple(found)
+    return tuple(paths)
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -72,16 +72,16 @@ def read_config(path: Path) -> dict[str, Any]:
     Raises:
         UserError: for another method than LoRA, or a variety of it that is not read.
     """
-    held = read_json(path)
-    if held.get("peft_type") != "LORA":
+    config = read_json(path)
+    if config.get("peft_type") != "LORA":
         raise UserError(
-            f"the adapter is of type {short(repr(held.get('peft_type')))}; only LORA is read",
+            f"the adapter is of type {short(repr(config.get('peft_type')))}; only LORA is read",
             where=path,
             fix="merge it into the checkpoint, and give that",
         )
-    strange = sorted(name for name in held.keys() - _READ - _OF_TRAINING if held[name])
-    if held.get("init_lora_weights", True) not in _PLAIN_STARTS:
-        strange.append(f"init_lora_weights={held['init_lora_weights']}")
+    strange = sorted(name for name in config.keys() - _READ - _OF_TRAINING if config[name])
+    if config.get("init_lora_weights", True) not in _PLAIN_STARTS:
+        strange.append(f"init_lora_weights={config['init_lora_weights']}")
     if strange:
         raise UserError(
             f"adapters with {short(', '.join(strange))} are not read: they change more than LoRA's "
@@ -89,14 +89,14 @@ def read_config(path: Path) -> dict[str, Any]:
             where=path,
             fix="merge it into the checkpoint (peft's merge_and_unload), and give that",
         )
-    wrong = [name for name, good in _GOOD.items() if not good(held.get(name))]
+    wrong = [name for name, good in _GOOD.items() if not good(config.get(name))]
     if wrong:
         raise UserError(
-            f"not a LoRA configuration: {wrong[0]} is {short(repr(held.get(wrong[0])))}",
+            f"not a LoRA configuration: {wrong[0]} is {short(repr(config.get(wrong[0])))}",
             where=path,
             fix=FIX,
         )
-    return held
+    return config
 
 
 def _is_number(value: object) -> bool:

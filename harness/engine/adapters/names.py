@@ -88,22 +88,22 @@ class Names:
             self._targets |= _renamed(alias, modules, self._targets)
         self._by_rest: dict[tuple[str, str], list[str]] = {}
         for name in self._targets:
-            part, rest = split(name)
-            self._by_rest.setdefault((part or LANGUAGE, rest), []).append(name)
+            part, inner = split(name)
+            self._by_rest.setdefault((part or LANGUAGE, inner), []).append(name)
 
     def find(self, name: str) -> Match | None:
         """Return the one place that a name leads to; ``None`` when there is none, or several."""
-        part, rest = split(name)
+        part, inner = split(name)
         if name in self._targets:
             entries = [name]
         elif part:
-            entries = self._by_rest.get((part, rest), [])
+            entries = self._by_rest.get((part, inner), [])
         else:
-            entries = self._by_rest.get((LANGUAGE, rest), [])
+            entries = self._by_rest.get((LANGUAGE, inner), [])
             entries = entries or [
                 entry
                 for each in (VISION, CONNECTOR)
-                for entry in self._by_rest.get((each, rest), [])
+                for entry in self._by_rest.get((each, inner), [])
             ]
         if len({self._targets[entry] for entry in entries}) != 1:
             return None
@@ -112,14 +112,14 @@ class Names:
             entry,
             self._targets[entry],
             split(entry)[0] or LANGUAGE,
-            name[: len(name) - len(rest)],
+            name[: len(name) - len(inner)],
         )
 
     def __iter__(self) -> Iterator[tuple[str, str, str]]:
         """Yield each entry with its part and the layer's own name."""
-        for (part, rest), entries in self._by_rest.items():
+        for (part, inner), entries in self._by_rest.items():
             for entry in entries:
-                yield entry, part, rest
+                yield entry, part, inner
 
     def targets(self, entry: str) -> tuple[str, ...]:
         """Return the real names of an entry."""
@@ -132,10 +132,10 @@ def split(name: str) -> tuple[str, str]:
     part, start = "", 0
     while start < len(words) - 1:
         word = words[start]
-        said = _PART_WORDS.get(word, "")
-        if not (said or word in _NEUTRAL_WORDS) or (said and part and said != part):
+        part_word = _PART_WORDS.get(word, "")
+        if not (part_word or word in _NEUTRAL_WORDS) or (part_word and part and part_word != part):
             break
-        part, start = part or said, start + 1
+        part, start = part or part_word, start + 1
     return part, ".".join(words[start:])
 
 
@@ -155,15 +155,15 @@ def without_wrappers(name: str) -> str:
 
 
 def _renamed(
-    alias: str, modules: Sequence[str], known: Mapping[str, tuple[str, ...]]
+    alias: str, modules: Sequence[str], by_name: Mapping[str, tuple[str, ...]]
 ) -> dict[str, tuple[str, ...]]:
     """Return what an alias of modules, and of everything inside them, stands for."""
-    first, found = modules[0], {}
-    for name in known:
+    first, matches = modules[0], {}
+    for name in by_name:
         if name != first and not name.startswith(f"{first}."):
             continue
         inside = name[len(first) :]
         targets = tuple(module + inside for module in modules)
-        if all(target in known for target in targets):
-            found[alias + inside] = targets
-    return found
+        if all(target in by_name for target in targets):
+            matches[alias + inside] = targets
+    return matches

@@ -100,8 +100,8 @@ class NamedParts:
     def module(self, real: str) -> nn.Module:
         """Return a module by its name within the whole model; of an adapted one its base."""
         root, name = self.modules[real]
-        found: Any = self.parts[root].get_submodule(name)
-        base: nn.Module = found.get_base_layer() if hasattr(found, "get_base_layer") else found
+        module: Any = self.parts[root].get_submodule(name)
+        base: nn.Module = module.get_base_layer() if hasattr(module, "get_base_layer") else module
         return base
 
 
@@ -149,10 +149,10 @@ def _sort(adapter: Adapter, model: NamedParts, name: str, tensor: Tensor, path: 
 def _refuse_twice(adapter: Adapter, path: Path) -> None:
     """Refuse two adaptions of one layer, and two whole tensors for one of the model's."""
     layers = [(real, each.path) for each in adapter.layers.values() for real in each.match.targets]
-    whole = [(real, one.path) for one in adapter.plain for real in one.match.targets]
-    for several in (layers, whole):
-        count = Counter(real for real, _ in several)
-        for real, name in several:
+    plain_weights = [(real, one.path) for one in adapter.plain for real in one.match.targets]
+    for targets in (layers, plain_weights):
+        count = Counter(real for real, _ in targets)
+        for real, name in targets:
             if count[real] > 1:
                 raise UserError(
                     f"two tensors are for one layer: {short(name)}", where=path, fix=FIX

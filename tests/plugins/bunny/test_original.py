@@ -184,7 +184,7 @@ def test_words_beyond_the_tokenizer_are_cut_off(
 ) -> None:
     folder = tiny("phi", extra_words=7)
     model = load(folder)
-    assert logits(model, [Turn("user", "Who?")]).shape[1] == len(model.asking.tokenizer)
+    assert logits(model, [Turn("user", "Who?")]).shape[1] == len(model.preprocessing.tokenizer)
 
 
 def test_a_picture_is_padded_only_where_the_config_says_so(

@@ -76,6 +76,8 @@ def test_the_engine_scores_and_writes_as_the_original(model: Any) -> None:
 
 
 def test_the_answer_ends_with_the_originals_end_and_not_with_llamas_own(model: Any) -> None:
-    assert model.asking.tokenizer.eos_token_id not in model.ends
+    assert model.preprocessing.tokenizer.eos_token_id not in model.ends
     assert model.decode(tuple(model.ends)) == ""
-    assert model.asking.tokenizer.convert_ids_to_tokens(list(model.ends)) == ["<|end_of_text|>"]
+    assert model.preprocessing.tokenizer.convert_ids_to_tokens(list(model.ends)) == [
+        "<|end_of_text|>"
+    ]

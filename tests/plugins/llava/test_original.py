@@ -119,7 +119,7 @@ def test_a_padded_batch_of_requests_scores_each_as_if_alone(
         scores = together[request.id]
         assert isinstance(scores, Scores)
         count = scores.tokens[0]
-        tokenizer = Llava({"path": str(TINY)}).load_model(RUNTIME).asking.tokenizer
+        tokenizer = Llava({"path": str(TINY)}).load_model(RUNTIME).preprocessing.tokenizer
         last = tokenizer(tail).input_ids[-count:]
         wanted = sum(float(found[at - count - 1, token]) for at, token in enumerate(last))
         assert scores.values[0] == pytest.approx(wanted, abs=2e-4)
@@ -238,7 +238,7 @@ def test_a_sentencepiece_vocabulary_alone_is_enough(copy: Path) -> None:
     model = Llava({"path": str(copy)}).load_model(RUNTIME)
     pieces = sentencepiece.SentencePieceProcessor(model_file=str(copy / "tokenizer.model"))
     for piece in ("\nhow many people? ASSISTANT: two men", "USER: how"):
-        ids = model.asking.tokenizer(piece).input_ids
+        ids = model.preprocessing.tokenizer(piece).input_ids
         assert ids == [1, *pieces.encode(piece)]
 
 

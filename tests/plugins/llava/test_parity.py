@@ -71,7 +71,7 @@ def test_ids_pixels_features_and_logits_are_the_originals(
 def test_the_engine_scores_and_writes_what_the_originals_logits_say(folder: Path) -> None:
     model = Llava({"path": str(folder), "score_eos": False})
     answerer = model.load(RUNTIME)
-    tokenizer = model.load_model(RUNTIME).asking.tokenizer
+    tokenizer = model.load_model(RUNTIME).preprocessing.tokenizer
     known, expected = json.loads((folder / "cases.json").read_text()), folder / "expected.npz"
     asked = []
     for case in known["cases"]:

@@ -126,13 +126,13 @@ def test_the_plain_form_is_used_where_there_is_no_template(picture: Any) -> None
         Turn("assistant", "a man"),
         Turn("user", "Why?"),
     ]
-    told = model.asking.render(turns)
+    told = model.preprocessing.render(turns)
     assert told == "USER: \ufffc\nWho? ASSISTANT: a man</s>USER: Why? ASSISTANT:"
     joint = model.prompt(turns, ["yes", "no"])
     assert joint.prefix.count(IMAGE) == 1
     assert all(option[-1] == 2 for option in joint.options)
     with pytest.raises(PromptError, match="must stand first"):
-        model.asking.render([turns[0], Turn("system", "late")])
+        model.preprocessing.render([turns[0], Turn("system", "late")])
 
 
 def test_a_conversation_can_be_named(tiled: Callable[[str], Path]) -> None:
@@ -141,7 +141,7 @@ def test_a_conversation_can_be_named(tiled: Callable[[str], Path]) -> None:
         for name in ("vicuna_v1", "plain")
     }
     turns = [Turn("user", "Who?")]
-    told = {name: model.asking.render(turns) for name, model in made.items()}
+    told = {name: model.preprocessing.render(turns) for name, model in made.items()}
     assert told["vicuna_v1"].startswith("A chat between")
     assert told["plain"] == "USER: Who? ASSISTANT:"
     with pytest.raises(UserError, match="no chat template"):
@@ -260,25 +260,25 @@ def test_projector_and_line_ends_of_a_tiled_model_train(
 ) -> None:
     import torch
 
-    from harness.training import weights as trained
+    from harness.training import weights as trained_weights
 
     image = picture(90, 20)
     model = Llava({"path": str(tiled(kind))}).load_model(RUNTIME)
-    assert trained.chosen_parts(model, "auto") == ("connector", "lora")
-    what = trained.Trained(("connector",))
-    trained.prepare(model, what)
+    assert trained_weights.chosen_parts(model, "auto") == ("connector", "lora")
+    what = trained_weights.Trained(("connector",))
+    trained_weights.prepare(model, what)
     seen = model.encode([image])
     before = model.connect(seen)[0]
     with torch.enable_grad():
         torch.autograd.backward(model.connect(seen)[0].square().sum())
-    learnt = {name: weight for _, name, weight in trained.weights(model, what)}
+    learnt = {name: weight for _, name, weight in trained_weights.weights(model, what)}
     assert {"image_newline", "multi_modal_projector.linear_1.weight"} <= set(learnt)
     assert all(float(weight.grad.abs().max()) > 0 for weight in learnt.values())  # type: ignore[union-attr]
     for weight in learnt.values():
         weight.add_(0.5)
     after = model.connect(seen)[0]
     assert float((after - before).abs().max()) > 0.1
-    trained.save(model, what, tmp_path)
+    trained_weights.save(model, what, tmp_path)
     again = Llava({"path": str(tiled(kind))}).load_model(RUNTIME)
-    trained.load(again, tmp_path)
+    trained_weights.load(again, tmp_path)
     assert torch.equal(again.connect(again.encode([image]))[0], after)

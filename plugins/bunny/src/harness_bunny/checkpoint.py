@@ -18,7 +18,7 @@ from harness.engine.checkpoints import (
     check_loaded,
     iterate_tensors,
     load_image_processor,
-    load_model,
+    load_pretrained,
     load_tokenizer,
     part_config,
 )
@@ -34,7 +34,7 @@ from transformers import (
     SiglipVisionModel,
 )
 
-from harness_bunny.model import Asking, BunnyModel
+from harness_bunny.model import BunnyModel, Preprocessing
 from harness_bunny.towers import OWN, Tower
 
 SYSTEM = (
@@ -47,7 +47,7 @@ _SCALES = "384,768,1152"
 
 @dataclass(frozen=True, slots=True)
 class _Base:
-    """A language model under Bunny: its classes, and the token behind an answer."""
+    """A language model under Bunny: its classes, and the token after an answer."""
 
     config: Any
     model: Any
@@ -101,10 +101,12 @@ def load(
     dtype = loading["dtype"]
     config = part_config(base.config, source.config, where)
     _fit(weights.language, config, len(tokenizer), bias=kind == "bunny-phi")
-    language = load_model(base.model, source, config=config, weights=weights.language, **loading)
+    language = load_pretrained(
+        base.model, source, config=config, weights=weights.language, **loading
+    )
     vision = part_config(SiglipVisionConfig, tower.config, tower.folder or where)
     vision.vision_use_head = False
-    loaded = load_model(
+    loaded = load_pretrained(
         SiglipVisionModel, source, config=vision, weights=weights.tower, dtype=dtype
     )
     scales = _scales(source, int(vision.image_size))
@@ -112,7 +114,7 @@ def load(
     if tower.folder is not None and (tower.folder / "preprocessor_config.json").is_file():
         processor = load_image_processor(tower.folder)
     aspect = options["image_aspect"]
-    asking = Asking(
+    preprocessing = Preprocessing(
         tokenizer=tokenizer,
         conversation=Conversation(end=base.end, system=SYSTEM),
         end=end,
@@ -130,7 +132,7 @@ def load(
         language,
         loaded,
         projector,
-        asking=asking,
+        preprocessing=preprocessing,
         context=options.get("context") or context,
         features_key=features_key,
     )
@@ -176,7 +178,7 @@ def _fit(weights: dict[str, Tensor], config: Any, words: int, *, bias: bool) -> 
 
 
 def _scales(source: Checkpoint, tile: int) -> tuple[int, ...]:
-    """Return the sizes in pixels at which a picture is looked at, smallest first.
+    """Return the sizes in pixels at which an image is looked at, smallest first.
 
     Raises:
         UserError: when a scale is not a multiple of the tower's size.

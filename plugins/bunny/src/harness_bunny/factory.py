@@ -23,9 +23,9 @@ class Bunny(ReleasedModel):
     """A Bunny checkpoint that is known but not loaded."""
 
     id = "bunny"
-    known = OPTIONS
+    descriptor_options = OPTIONS
     example = "v1.1-llama-3-8b"
-    said = ("image_aspect", "context", "score_eos")
+    identity_options = ("image_aspect", "context", "score_eos")
 
     def about(self, source: Checkpoint, memo: Path) -> dict[str, Json]:
         """Return who the tower is."""

@@ -21,17 +21,17 @@ _LAYER = -2  # the tower's layer, ``siglip_encoder.py``
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class Preprocessing:
     """How a checkpoint is asked.
 
     Attributes:
         tokenizer: The checkpoint's.
         conversation: How turns become text.
-        end: Id behind an answer.
+        end: Id after an answer.
         score_eos: Whether an option ends with it.
         processor: SigLIP's image processor.
-        pad: Whether pictures are padded to squares.
-        scales: Sizes in pixels at which a picture is looked at, smallest first.
+        pad: Whether images are padded to squares.
+        scales: Sizes in pixels at which an image is looked at, smallest first.
     """
 
     tokenizer: Any
@@ -50,7 +50,7 @@ class BunnyModel(VisionLanguageModel):
         language_model: A transformers causal language model.
         tower: A transformers ``SiglipVisionModel``.
         projector: From the tower's width to the language model's.
-        asking: How it is asked.
+        preprocessing: How it is asked.
         context: Positions it can take.
         features_key: What an image's features depend on.
     """
@@ -63,18 +63,18 @@ class BunnyModel(VisionLanguageModel):
         tower: Any,
         projector: nn.Module,
         *,
-        asking: Asking,
+        preprocessing: Preprocessing,
         context: int,
         features_key: Mapping[str, Json],
     ) -> None:
         self.language_model = language_model
         self.tower = tower
         self.projector = projector
-        self.asking = asking
-        self.tokenizer = asking.tokenizer
+        self.preprocessing = preprocessing
+        self.tokenizer = preprocessing.tokenizer
         self.context = context
         self.features_key = features_key
-        self.ends = frozenset({asking.end})
+        self.ends = frozenset({preprocessing.end})
 
     def to(self, device: torch.device, *, language_model: bool) -> None:
         """Move the tower and the projector to a device, and the language model if it is wanted."""
@@ -84,13 +84,13 @@ class BunnyModel(VisionLanguageModel):
 
     def prompt(self, turns: Sequence[Turn], options: Sequence[str]) -> Joint:
         """Return a chat's ids and its options'; see the contract."""
-        text = self.asking.conversation.render(turns)
-        end = self.asking.end if self.asking.score_eos else None
-        return tokenize_pieces(self.asking.tokenizer, text, options, end)
+        text = self.preprocessing.conversation.render(turns)
+        end = self.preprocessing.end if self.preprocessing.score_eos else None
+        return tokenize_pieces(self.preprocessing.tokenizer, text, options, end)
 
     def decode(self, ids: Ids) -> str:
         """Return ids as text; see the contract."""
-        return spoken(self.asking.tokenizer, ids)
+        return spoken(self.preprocessing.tokenizer, ids)
 
     def encode(self, images: Sequence[LoadedImage]) -> list[Tensor]:
         """Return each image's patch tokens ``(N, scales x D)``, before the projector."""
@@ -102,29 +102,29 @@ class BunnyModel(VisionLanguageModel):
         return [self.projector(self._placed(found)) for found in features]
 
     def pixels(self, image: LoadedImage) -> Tensor:
-        """Return a picture ``(1, 3, S, S)`` as the tower takes it, S the largest scale.
+        """Return an image ``(1, 3, S, S)`` as the tower takes it, S the largest scale.
 
         Raises:
             PromptError: when the preprocessing rejects it.
         """
-        processor, side = self.asking.processor, self.asking.scales[-1]
+        processor, side = self.preprocessing.processor, self.preprocessing.scales[-1]
         with shown(image) as pixels:
             colour = tuple(int(255 * one) for one in processor.image_mean)
-            given = pad_to_square(pixels, colour) if self.asking.pad else pixels
+            given = pad_to_square(pixels, colour) if self.preprocessing.pad else pixels
             size = {"height": side, "width": side}
             found: Tensor = processor(images=given, size=size, return_tensors="pt")["pixel_values"]
         return found
 
     def look(self, pixels: Tensor) -> Tensor:
-        """Return patch tokens ``(B, N, scales x D)`` of pictures ``(B, 3, S, S)``.
+        """Return patch tokens ``(B, N, scales x D)`` of images ``(B, 3, S, S)``.
 
-        One scale is the tower's own size. With several (S2, ``bunny/util/s2wrapper``), the picture
+        One scale is the tower's own size. With several (S2, ``bunny/util/s2wrapper``), the image
         is resized to each, cut into tiles of the tower's size, the tiles' tokens are laid together,
         averaged to the first scale's grid, and the scales' channels stand side by side.
         """
-        tile = self.asking.scales[0]
+        tile = self.preprocessing.scales[0]
         seen = []
-        for scale in self.asking.scales:
+        for scale in self.preprocessing.scales:
             sized = pixels
             if scale != pixels.shape[-1]:
                 sized = interpolate(pixels.float(), size=(scale, scale), mode="bicubic").to(pixels)

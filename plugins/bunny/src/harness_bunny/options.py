@@ -19,7 +19,7 @@ OPTIONS: tuple[Option, ...] = (
         name="image_aspect",
         default="auto",
         choices=("auto", "pad", "resize"),
-        help="pad pictures to squares, or resize them out of shape; auto: as the config says",
+        help="pad images to squares, or resize them out of shape; auto: as the config says",
     ),
     *ANSWERS,
     *LOADING,

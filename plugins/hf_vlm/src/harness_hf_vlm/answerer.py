@@ -16,7 +16,7 @@ from harness.models import Runtime
 from harness.requests import Choose, Failed, Generate, Reasoning, Request, Response, Scores, Text
 
 from harness_hf_vlm.chats import to_device
-from harness_hf_vlm.forwards import Asked, Forwards, cut
+from harness_hf_vlm.forwards import Forwards, TokenisedPrompt, cut
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +34,7 @@ class ProcessorAnswerer:
     Args:
         loaded: Model and processor.
         runtime: How to run.
-        cached: Whether options go behind the keys and values of their prompt.
+        cached: Whether options continue the KV cache of their prompt.
         notes: What whoever reads the record should know.
     """
 
@@ -150,7 +150,7 @@ class ProcessorAnswerer:
         whole = len(ids) - back + (0 if self._chats.separate else longest)
         if whole > self._loaded.context:
             return _too_long(whole, self._loaded.context)
-        asked = Asked(cut(given, back), options)
+        asked = TokenisedPrompt(cut(given, back), options)
         score = self._forwards.score_cached if self._cached else self._forwards.score_whole
         values = score(asked, self._batches)
         return Scores(

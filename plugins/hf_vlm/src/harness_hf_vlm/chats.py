@@ -1,4 +1,4 @@
-"""What a chat becomes: text by the chat template, tensors by the processor, options behind it."""
+"""What a chat becomes: text by the chat template, tensors by the processor, options after it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from harness.engine.chats import MARK, Template, clean, gap, template_file
+from harness.engine.chats import MARK, ChatTemplate, clean, gap, template_file
 from harness.engine.images import check_shape
 from harness.engine.tokenize import Ids, PromptError, require_text, tokenize_jointly
 from harness.errors import UserError
@@ -55,7 +55,7 @@ class Chats:
         self._end = self.tokenizer.eos_token_id if score_eos else None
         self._tokens = _image_tokens(processor, config)
         self.token: str | None = None
-        self._template: Template | None = None
+        self._template: ChatTemplate | None = None
         if form == "template":
             assert template is not None
             self._template, self.token = _placed(self.tokenizer, template, self._tokens, folder)
@@ -156,7 +156,7 @@ class Chats:
         back = len(alone) - len(joint.prefix)
         if back <= len(tail) <= len(ids) and ids[len(ids) - len(tail) :] == tail:
             return back, joint.options
-        # The processor ends the prompt in its own way, so an option begins behind that.
+        # The processor ends the prompt in its own way, so an option begins after that.
         last = str(self.tokenizer.decode(list(ids[-1:])))
         return 0, tuple((*plain(gap(last) + option), *end) for option in given)
 
@@ -182,7 +182,7 @@ class Chats:
 
 
 def to_device(given: Mapping[str, Tensor], model: Any) -> dict[str, Tensor]:
-    """Return tensors on the model's device, numbers with a fraction in its number type."""
+    """Return tensors on the model's device, numbers with a fraction in its dtype."""
     place, dtype = model.device, model.dtype
     return {
         name: value.to(place, dtype) if torch.is_floating_point(value) else value.to(place)
@@ -230,11 +230,11 @@ def _no_place(processor: Any, config: Any, folder: Path) -> UserError:
 
 def _placed(
     tokenizer: Any, source: str, tokens: Sequence[str], folder: Path
-) -> tuple[Template, str]:
+) -> tuple[ChatTemplate, str]:
     """Return a template and the token that it writes once for each image."""
     problems = []
     for token in tokens:
-        template = Template(tokenizer, source, token)
+        template = ChatTemplate(tokenizer, source, token)
         problem = template.problem()
         if not problem:
             return template, token

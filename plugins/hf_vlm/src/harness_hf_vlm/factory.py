@@ -93,7 +93,7 @@ class HfVlm:
         )
 
     def load_tower(self, runtime: Runtime) -> tuple[nn.Module, Run]:
-        """Return the vision tower, and what runs it on pictures as the model does.
+        """Return the vision tower, and what runs it on images as the model does.
 
         Raises:
             UserError: the model has none.

@@ -1,4 +1,4 @@
-"""Forward passes of any image-text-to-text model: behind a read prompt, or anew for each option."""
+"""Forward passes of any image-text-to-text model, options after a KV cache or whole prompts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SUFFIX = {"paligemma": 1}
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TokenisedPrompt:
     """A prompt as tensors, cut where the options leave it, and the options.
 
     Attributes:
@@ -48,7 +48,7 @@ class Forwards:
         self._keeps = "logits_to_keep" in inspect.signature(model.forward).parameters
 
     @torch.inference_mode()
-    def score_whole(self, asked: Asked, batches: Batches) -> list[float]:
+    def score_whole(self, asked: TokenisedPrompt, batches: Batches) -> list[float]:
         """Return the summed log-probability of each option, the prompt read anew with each."""
         length = asked.given["input_ids"].shape[1]
 
@@ -68,8 +68,8 @@ class Forwards:
         return batches.run(asked.options, lambda ids: length + len(ids), forward)
 
     @torch.inference_mode()
-    def score_cached(self, asked: Asked, batches: Batches) -> list[float]:
-        """Return the same, the prompt read once and each option behind its keys and values."""
+    def score_cached(self, asked: TokenisedPrompt, batches: Batches) -> list[float]:
+        """Return the same, the prompt read once and each option continues its KV cache."""
         length = asked.given["input_ids"].shape[1]
         out = self._model(**asked.given, use_cache=True, **self._keep(1))
         first = torch.log_softmax(out.logits[0, -1].float(), dim=-1)
@@ -113,7 +113,7 @@ class Forwards:
             want: What is wanted, its tokens with those for reasoning.
             seed: Of sampling.
             tokenizer: The model's.
-            told: How reasoning is told from the answer; stop strings are heeded behind it.
+            told: How reasoning is told from the answer; stop strings count only after it.
         """
         heeded = want.stop and not told.tags
         stops = {"stop_strings": list(want.stop), "tokenizer": tokenizer} if heeded else {}
@@ -146,7 +146,7 @@ class Forwards:
     def _extended(
         self, given: Mapping[str, Tensor], aims: Tensor, real: Tensor
     ) -> dict[str, Tensor]:
-        """Return a prompt's inputs with options (B, T) behind it."""
+        """Return a prompt's inputs with options (B, T) after it."""
         whole = dict(given)
         whole["input_ids"] = torch.cat([given["input_ids"], aims], dim=1)
         for name in _ALONG:
@@ -166,7 +166,7 @@ class Forwards:
         return {"logits_to_keep": count} if self._keeps else {}
 
     def _positions(self, length: int, rows: int, count: int) -> dict[str, Tensor]:
-        """Return position ids behind a prompt, where a model keeps their distance from its length.
+        """Return position ids after a prompt, where a model keeps their distance from its length.
 
         Models with multimodal rotary positions keep it from the prompt they read last.
         """

@@ -15,7 +15,7 @@ from harness.engine.checkpoints import (
     Checkpoint,
     check_loaded,
     family_of,
-    load_model,
+    load_pretrained,
     require_tokenizer,
 )
 from harness.engine.loading import after_load
@@ -90,7 +90,7 @@ def load(  # noqa: PLR0913  named choices
     if own:
         model = _load_trusted(source, loading)
     else:
-        model = load_model(AutoModelForImageTextToText, source, **loading)
+        model = load_pretrained(AutoModelForImageTextToText, source, **loading)
     if device is not None:
         model.to(device)
     after_load(model.eval(), options)  # an adapter changes the model's layers in place
@@ -256,7 +256,7 @@ def _difference(found: Sequence[Response], wanted: Sequence[object], loaded: Loa
 
 
 def _questions() -> list[Request]:
-    """Return a few questions about drawn pictures of several sizes."""
+    """Return a few questions about drawn images of several sizes."""
     chance = np.random.default_rng(0)
     pictures = []
     for number, (width, height) in enumerate([(96, 64), (50, 120), (64, 64)]):

@@ -1,4 +1,4 @@
-"""The vision tower inside a transformers model, run on pictures and no further."""
+"""The vision tower inside a transformers model, run on images and no further."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _Seen(Exception):
 
 
 def tower(loaded: Loaded) -> tuple[nn.Module, Run]:
-    """Return a model's tower, and what runs it on pictures, each with an empty question.
+    """Return a model's tower, and what runs it on images, each with an empty question.
 
     Raises:
         UserError: the model has no module under one of :data:`NAMES`.

@@ -28,9 +28,9 @@ class Llava(ReleasedModel):
     """A LLaVA checkpoint that is known but not loaded."""
 
     id = "llava"
-    known = OPTIONS
+    descriptor_options = OPTIONS
     example = "1.5-7b"
-    said = ("conversation", "image_aspect", "context", "score_eos")
+    identity_options = ("conversation", "image_aspect", "context", "score_eos")
 
     def about(self, source: Checkpoint, memo: Path) -> dict[str, Json]:
         """Return who the tower of an original checkpoint is."""

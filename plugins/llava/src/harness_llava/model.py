@@ -26,17 +26,17 @@ PROJECTOR = {
     "mm_projector.2": ("multi_modal_projector.linear_2",),
 }
 """What the original format calls the projector's layers."""
-_DIGIT = 256  # whole numbers up to it are exact in every number type
+_DIGIT = 256  # whole numbers up to it are exact in every dtype
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class Preprocessing:
     """How a checkpoint is asked.
 
     Attributes:
         tokenizer: The checkpoint's.
         render: A chat to text.
-        preprocess: A picture, or nested lists of them, to the tensors that the tower takes.
+        preprocess: An image, or nested lists of them, to the tensors that the tower takes.
         image: Id of the tokenizer's image token; ``None`` where the text is cut at images.
         score_eos: Whether an option ends with end-of-sequence.
     """
@@ -62,11 +62,11 @@ def language_part(model: Any) -> Any:
 
 
 class LlavaModel(VisionLanguageModel):
-    """LLaVA-1.5: one square picture, a fixed number of positions.
+    """LLaVA-1.5: one square image, a fixed number of positions.
 
     Args:
         model: A transformers ``LlavaForConditionalGeneration``; it is taken apart.
-        asking: How it is asked.
+        preprocessing: How it is asked.
         context: Positions it can take.
         features_key: What an image's features depend on.
     """
@@ -74,33 +74,37 @@ class LlavaModel(VisionLanguageModel):
     one_shape = True
 
     def __init__(
-        self, model: Any, asking: Asking, context: int, features_key: Mapping[str, Json]
+        self,
+        model: Any,
+        preprocessing: Preprocessing,
+        context: int,
+        features_key: Mapping[str, Json],
     ) -> None:
         self.language_model = language_part(model)
         self.vision = model.model
         self.connector = self.vision.multi_modal_projector
         self.context = context
         self.features_key = features_key
-        self.asking = asking
-        self.tokenizer = asking.tokenizer
-        self.template = getattr(getattr(asking.render, "__self__", None), "source", None)
+        self.preprocessing = preprocessing
+        self.tokenizer = preprocessing.tokenizer
+        self.template = getattr(getattr(preprocessing.render, "__self__", None), "source", None)
         given = getattr(model.generation_config, "eos_token_id", None)
         several = given if isinstance(given, list) else [given]
-        named = (*several, asking.tokenizer.eos_token_id)
+        named = (*several, preprocessing.tokenizer.eos_token_id)
         self.ends = frozenset(int(one) for one in named if one is not None)
 
     def prompt(self, turns: Sequence[Turn], options: Sequence[str]) -> Joint:
         """Return a chat's ids and its options'; see the contract."""
-        asking = self.asking
-        text = asking.render(turns)
-        end = asking.tokenizer.eos_token_id if asking.score_eos else None
-        if asking.image is None:
-            return tokenize_pieces(asking.tokenizer, text, options, end)
-        return tokenize_whole(asking.tokenizer, text, options, end, asking.image)
+        preprocessing = self.preprocessing
+        text = preprocessing.render(turns)
+        end = preprocessing.tokenizer.eos_token_id if preprocessing.score_eos else None
+        if preprocessing.image is None:
+            return tokenize_pieces(preprocessing.tokenizer, text, options, end)
+        return tokenize_whole(preprocessing.tokenizer, text, options, end, preprocessing.image)
 
     def decode(self, ids: Ids) -> str:
         """Return ids as text; see the contract."""
-        return spoken(self.asking.tokenizer, ids)
+        return spoken(self.preprocessing.tokenizer, ids)
 
     def encode(self, images: Sequence[LoadedImage]) -> list[Tensor]:
         """Return the tower's patch tokens of each image ``(N, D)``, before the projector."""
@@ -123,7 +127,7 @@ class LlavaModel(VisionLanguageModel):
         return found[:, 1:] if config.vision_feature_select_strategy == "default" else found
 
     def pixels(self, image: LoadedImage) -> Mapping[str, Tensor]:
-        """Return a picture as the tower takes it.
+        """Return an image as the tower takes it.
 
         Raises:
             PromptError: when the preprocessing rejects it.
@@ -159,10 +163,10 @@ class LlavaModel(VisionLanguageModel):
 
     def _preprocess(self, pixels: Image.Image, *, among_others: bool) -> Mapping[str, Tensor]:
         del among_others
-        return self.asking.preprocess(pixels)
+        return self.preprocessing.preprocess(pixels)
 
     def placed(self, values: Tensor) -> Tensor:
-        """Return values where, and in the number type in which, the tower computes."""
+        """Return values where, and in the dtype in which, the tower computes."""
         weight = self.vision.multi_modal_projector.linear_1.weight
         return values.to(weight.device, weight.dtype)
 
@@ -176,7 +180,7 @@ class TiledLlavaModel(LlavaModel):
     Args:
         model: A transformers ``LlavaNextForConditionalGeneration`` or
             ``LlavaOnevisionForConditionalGeneration``.
-        asking: How it is asked.
+        preprocessing: How it is asked.
         context: Positions it can take.
         features_key: What an image's features depend on.
     """
@@ -184,15 +188,19 @@ class TiledLlavaModel(LlavaModel):
     one_shape = False
 
     def __init__(
-        self, model: Any, asking: Asking, context: int, features_key: Mapping[str, Json]
+        self,
+        model: Any,
+        preprocessing: Preprocessing,
+        context: int,
+        features_key: Mapping[str, Json],
     ) -> None:
-        super().__init__(model, asking, context, {**features_key, "form": "tiles"})
+        super().__init__(model, preprocessing, context, {**features_key, "form": "tiles"})
         self.connector = _Connector(self.vision)
 
     def encode(self, images: Sequence[LoadedImage]) -> list[Tensor]:
         """Return the patch tokens of each image's tiles ``(tiles x N + 1, D)``.
 
-        One picture at a time: their tiles differ in number.
+        One image at a time: their tiles differ in number.
         """
         found = []
         for image in images:
@@ -244,7 +252,7 @@ class _Connector(nn.Module):
 
 
 class OneVisionModel(TiledLlavaModel):
-    """LLaVA-OneVision: a picture alone is cut into tiles, one of several is a padded square."""
+    """LLaVA-OneVision: an image alone is cut into tiles, one of several is a padded square."""
 
     @property
     def _packing(self) -> Mapping[str, Any]:
@@ -253,7 +261,7 @@ class OneVisionModel(TiledLlavaModel):
     def _preprocess(self, pixels: Image.Image, *, among_others: bool) -> Mapping[str, Tensor]:
         if not among_others:
             return super()._preprocess(pixels, among_others=False)
-        found = self.asking.preprocess([[pixels, pixels]])
+        found = self.preprocessing.preprocess([[pixels, pixels]])
         return {
             "pixel_values": found["pixel_values"][:1, :1],
             "image_sizes": found["image_sizes"][:1],
@@ -261,7 +269,7 @@ class OneVisionModel(TiledLlavaModel):
 
 
 class OneVisionAnswerer(EngineAnswerer):
-    """Tells pictures that come alone from those that come with others: their features differ."""
+    """Tells images that come alone from those that come with others: their features differ."""
 
     def answer(self, requests: Sequence[Request]) -> list[Response]:
         """Answer one block of requests; see the model contract."""

@@ -35,7 +35,7 @@ OPTIONS: tuple[Option, ...] = (
         name="image_aspect",
         default="auto",
         choices=("auto", "pad", "crop"),
-        help="LLaVA-1.5: pad pictures to squares, or crop; auto: as the checkpoint's own code",
+        help="LLaVA-1.5: pad images to squares, or crop; auto: as the checkpoint's own code",
     ),
     *ANSWERS,
     *LOADING,

@@ -16,7 +16,7 @@ from harness.engine.checkpoints import (
     Checkpoint,
     iterate_tensors,
     load_image_processor,
-    load_model,
+    load_pretrained,
     load_tokenizer,
     part_config,
 )
@@ -31,7 +31,7 @@ from transformers import (
     LlavaForConditionalGeneration,
 )
 
-from harness_llava.model import Asking, LlavaModel
+from harness_llava.model import LlavaModel, Preprocessing
 
 VICUNA = Conversation(
     end="</s>",
@@ -71,13 +71,13 @@ def load(
     tokenizer = load_tokenizer(source.folder)
     processor = load_image_processor(tower.folder)
     weights = _weights(source, tower)
-    model = load_model(
+    model = load_pretrained(
         LlavaForConditionalGeneration, source, config=config, weights=weights, **loading
     )
     aspect = options["image_aspect"]
     pad = aspect == "pad" or (aspect == "auto" and source.config.get("image_aspect_ratio") == "pad")
     form = options.get("conversation")
-    asking = Asking(
+    preprocessing = Preprocessing(
         tokenizer=tokenizer,
         render=(Conversation(end="</s>") if form == "plain" else VICUNA).render,
         preprocess=partial(square if pad else whole, processor),
@@ -87,17 +87,17 @@ def load(
     held = [model.config.text_config.max_position_embeddings]
     if trained := source.config.get("tokenizer_model_max_length"):
         held.append(trained)
-    return LlavaModel(model, asking, options.get("context") or min(held), features_key)
+    return LlavaModel(model, preprocessing, options.get("context") or min(held), features_key)
 
 
 def square(processor: Any, image: Image.Image) -> Mapping[str, Tensor]:
-    """Return a picture on a square canvas of the mean colour, as the tower takes it."""
+    """Return an image on a square canvas of the mean colour, as the tower takes it."""
     colour = tuple(int(255 * mean) for mean in processor.image_mean)
     return whole(processor, pad_to_square(image, colour))
 
 
 def whole(processor: Any, image: Image.Image) -> Mapping[str, Tensor]:
-    """Return a picture as the tower's own processor gives it."""
+    """Return an image as the tower's own processor gives it."""
     found: Mapping[str, Tensor] = processor(images=image, return_tensors="pt")
     return found
 

@@ -7,11 +7,11 @@ from functools import partial
 from typing import Any
 
 from harness.descriptors import Json
-from harness.engine.chats import Conversation, Render, Template, find_template, require_images
+from harness.engine.chats import ChatTemplate, Conversation, Render, find_template, require_images
 from harness.engine.checkpoints import (
     Checkpoint,
     load_image_processor,
-    load_model,
+    load_pretrained,
     load_tokenizer,
 )
 from harness.errors import UserError
@@ -21,7 +21,7 @@ from transformers import (
     LlavaOnevisionForConditionalGeneration,
 )
 
-from harness_llava.model import Asking, LlavaModel, OneVisionModel, TiledLlavaModel
+from harness_llava.model import LlavaModel, OneVisionModel, Preprocessing, TiledLlavaModel
 from harness_llava.original import VICUNA, square, whole
 
 _KINDS = {
@@ -64,17 +64,17 @@ def load(
         raise UserError(f"image_aspect is for LLaVA-1.5; {kind} cuts pictures into tiles")
     tokenizer = load_tokenizer(source.folder)
     processor = load_image_processor(source.folder)
-    model = load_model(_KINDS[kind], source, **loading)
+    model = load_pretrained(_KINDS[kind], source, **loading)
     longest = model.config.text_config.max_position_embeddings
     image = _image_token(model, tokenizer, source)
-    asking = Asking(
+    preprocessing = Preprocessing(
         tokenizer=tokenizer,
         render=_render(options["conversation"], source, tokenizer, image),
         preprocess=partial(square if pad else whole, processor),
         image=image,
         score_eos=bool(options["score_eos"]),
     )
-    return _MODELS[kind](model, asking, int(options.get("context") or longest), features_key)
+    return _MODELS[kind](model, preprocessing, int(options.get("context") or longest), features_key)
 
 
 def _image_token(model: Any, tokenizer: Any, source: Checkpoint) -> int:
@@ -105,6 +105,6 @@ def _render(name: str, source: Checkpoint, tokenizer: Any, image: int) -> Render
             where=source.folder,
             fix="-o conversation=plain or vicuna_v1",
         )
-    asked = Template(tokenizer, template, tokenizer.convert_ids_to_tokens(image))
+    asked = ChatTemplate(tokenizer, template, tokenizer.convert_ids_to_tokens(image))
     fix = "give the template and the tokenizer of this checkpoint, or -o conversation=plain"
     return require_images(asked, source.folder, fix).render

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from harness_open_clip.encoders import LoadedEncoder, Pixels
 
-_CPU, _GPU = 16, 128  # pictures or texts at once
+_CPU, _GPU = 16, 128  # images or texts at once
 _KNOWN_TEXTS = 1 << 17
 
 Result = Scores | Vectors | Failed

@@ -1,4 +1,4 @@
-"""Loaded dual encoders: pictures and texts to vectors, in open_clip and in transformers."""
+"""Loaded dual encoders: images and texts to vectors, in open_clip and in transformers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from harness.engine.checkpoints import (
     key_report,
     load_image_processor,
-    load_model,
+    load_pretrained,
     load_tokenizer,
 )
 from harness.engine.weights import read_header
@@ -31,7 +31,7 @@ class LoadedEncoder(ABC):
 
     Attributes:
         context: Tokens a text may take.
-        preparation: The preprocessing of pictures, as text; equal texts prepare equally.
+        preparation: The preprocessing of images, as text; equal texts prepare equally.
     """
 
     context: int
@@ -43,11 +43,11 @@ class LoadedEncoder(ABC):
 
     @abstractmethod
     def prepare(self, image: Image.Image) -> Pixels:
-        """Return a picture as tensors (1, ...), float32, on the CPU."""
+        """Return an image as tensors (1, ...), float32, on the CPU."""
 
     @abstractmethod
     def images(self, pixels: Sequence[Pixels]) -> Tensor:
-        """Return vectors (N, D) of N prepared pictures."""
+        """Return vectors (N, D) of N prepared images."""
 
     @abstractmethod
     def texts(self, texts: Sequence[str]) -> Tensor:
@@ -89,11 +89,11 @@ class OpenClipEncoder(LoadedEncoder):
         self.context = int(tokenizer.context_length or model.context_length)
 
     def prepare(self, image: Image.Image) -> Pixels:
-        """Return a picture resized and normalised as the model's config says."""
+        """Return an image resized and normalised as the model's config says."""
         return {"pixels": self._transform(image)[None]}
 
     def images(self, pixels: Sequence[Pixels]) -> Tensor:
-        """Return vectors (N, D) of N prepared pictures."""
+        """Return vectors (N, D) of N prepared images."""
         found: Tensor = self._model.encode_image(self._shown(pixels, "pixels").to(self._dtype))
         return found
 
@@ -136,11 +136,11 @@ class TransformersEncoder(LoadedEncoder):
             self._padding = {"padding": "max_length", "max_length": self.context}
 
     def prepare(self, image: Image.Image) -> Pixels:
-        """Return what the checkpoint's image processor makes of a picture."""
+        """Return what the checkpoint's image processor makes of an image."""
         return dict(self._processor(images=[image], return_tensors="pt"))
 
     def images(self, pixels: Sequence[Pixels]) -> Tensor:
-        """Return vectors (N, D) of N prepared pictures."""
+        """Return vectors (N, D) of N prepared images."""
         given = {name: self._shown(pixels, name) for name in pixels[0]}
         given["pixel_values"] = given["pixel_values"].to(self._dtype)
         return _pooled(self._model.get_image_features(**given))
@@ -176,7 +176,7 @@ def load(source: Encoder, device: torch.device, dtype: torch.dtype) -> LoadedEnc
 
     folder = source.checkpoint.folder
     tokenizer, processor = load_tokenizer(folder), load_image_processor(folder)
-    model = load_model(AutoModel, source.checkpoint, dtype=dtype)
+    model = load_pretrained(AutoModel, source.checkpoint, dtype=dtype)
     return TransformersEncoder(model, tokenizer, processor, device, dtype)
 
 

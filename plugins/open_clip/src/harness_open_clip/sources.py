@@ -45,7 +45,7 @@ class Encoder:
 
     @property
     def dtype(self) -> str | None:
-        """The number type that the config names."""
+        """The dtype that the config names."""
         return None if self.checkpoint is None else self.checkpoint.dtype
 
     def identity(self, memo: Path | None) -> dict[str, Json]:
@@ -83,7 +83,7 @@ def find_encoder(path: str, revision: str | None, form: str) -> Encoder:
     """Find an encoder and read its config; weights of the hub are fetched when first needed.
 
     Args:
-        path: A folder, a hub id, NAME:TAG, or one of these behind ``local-dir:``, ``hf-hub:``,
+        path: A folder, a hub id, NAME:TAG, or one of these after ``local-dir:``, ``hf-hub:``,
             ``package:``.
         revision: Branch, tag or commit on the hub.
         form: ``auto``, ``open_clip`` or ``transformers``.

@@ -152,7 +152,7 @@ class EndpointAnswerer:
         return 1
 
     async def _all(self, requests: Sequence[Request]) -> list[Result]:
-        room = asyncio.Semaphore(self._concurrency)  # bodies hold pictures: few at a time
+        room = asyncio.Semaphore(self._concurrency)  # bodies hold images: few at a time
 
         async def one(request: Request) -> Result:
             async with room:

@@ -12,7 +12,7 @@ from harness.requests import Generate, Reasoning, Turn
 from harness.requests.reasoning import AUTO
 from harness.samples.images import LoadedImage
 
-_KEPT = 64  # pictures as sent; the questions about one picture come together
+_KEPT = 64  # images as sent; the questions about one image come together
 _MOST_STOPS = 4  # what the API takes; the others are heeded here
 _SEED_BITS = 31
 
@@ -77,7 +77,7 @@ class Bodies:
         return body | self.extra
 
     def messages(self, turns: Sequence[Turn]) -> list[dict[str, Any]]:
-        """Return a chat as messages; a turn's pictures stand before its text."""
+        """Return a chat as messages; a turn's images stand before its text."""
         found: list[dict[str, Any]] = []
         for turn in turns:
             if not turn.images:

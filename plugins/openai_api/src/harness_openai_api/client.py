@@ -1,4 +1,4 @@
-"""Sends requests to an endpoint: so many at once, again when that can help, within a budget."""
+"""Sends requests to an endpoint: concurrently, again when that can help, within a budget."""
 
 from __future__ import annotations
 

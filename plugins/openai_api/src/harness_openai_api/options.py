@@ -24,7 +24,7 @@ OPTIONS: tuple[Option, ...] = (
         name="image_format",
         default="png",
         choices=("png", "jpeg"),
-        help="how pictures are sent; png loses nothing, jpeg (quality 95) is smaller",
+        help="how images are sent; png loses nothing, jpeg (quality 95) is smaller",
     ),
     Option(name="temperature", type="float", default=0.0, help="of sampling; 0 is greedy"),
     Option(name="extra_body", help='JSON object added to every request, such as {"top_p": 0.9}'),

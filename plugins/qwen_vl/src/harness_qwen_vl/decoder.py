@@ -99,7 +99,7 @@ class LongRows:
     """What happens beyond the trained length: log-n scaling and a larger rotary base.
 
     Both act on positions from ``trained`` on or on rows longer than it. A row's rotary base is
-    chosen when the row is first read and kept while an answer is written behind it, so a row
+    chosen when the row is first read and kept while an answer is written after it, so a row
     beyond the trained length is read and continued before the next.
 
     Args:
@@ -135,7 +135,7 @@ class LongRows:
             self._scale = torch.where(steps > self.trained, scale, 1.0)[..., None]
 
     def _scale_queries(self, _module: nn.Module, _given: object, queries: Tensor) -> Tensor:
-        # Rotation does not change lengths, so scaling before it is the same as behind it.
+        # Rotation does not change lengths, so scaling before it is the same as after it.
         return queries if self._scale is None else queries * self._scale.to(queries)
 
 

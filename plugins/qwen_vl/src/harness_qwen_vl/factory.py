@@ -25,11 +25,11 @@ class QwenVL(ReleasedModel):
     """A Qwen vision-language checkpoint that is known but not loaded."""
 
     id = "qwen_vl"
-    known = OPTIONS
+    descriptor_options = OPTIONS
     example = "chat"
 
     def about(self, source: Checkpoint, memo: Path) -> dict[str, Json]:
-        """Return how prompts are written, or how large pictures may be."""
+        """Return how prompts are written, or how large images may be."""
         del memo
         if not _is_first(source):
             return {name: self.options.get(name) for name in _NEWER_ONLY}
@@ -64,7 +64,7 @@ class QwenVL(ReleasedModel):
         else:
             from harness_qwen_vl.newer import NewerQwenVL
 
-            if "quantization_config" in loading:  # the vision tower keeps its number type
+            if "quantization_config" in loading:  # the vision tower keeps its dtype
                 loading["quantization_config"].llm_int8_skip_modules = ["visual", "lm_head"]
             model = NewerQwenVL(
                 source,

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 import transformers
 from harness.descriptors import Json
-from harness.engine.chats import Template, find_template, require_images, tokenize_whole
+from harness.engine.chats import ChatTemplate, find_template, require_images, tokenize_whole
 from harness.engine.checkpoints import (
     Checkpoint,
     load_image_processor,
-    load_model,
+    load_pretrained,
     load_tokenizer,
 )
 from harness.engine.contract import IMAGE, Inputs, PromptError, VisionLanguageModel
@@ -31,7 +31,7 @@ _CLASSES = {
     "qwen3_vl_moe": "Qwen3VLMoeForConditionalGeneration",
 }
 _DEEP = "deepstack"
-_DIGIT = 256  # whole numbers up to it are exact in every number type
+_DIGIT = 256  # whole numbers up to it are exact in every dtype
 
 
 class NewerQwenVL(VisionLanguageModel):
@@ -67,7 +67,7 @@ class NewerQwenVL(VisionLanguageModel):
         self._tokenizer = load_tokenizer(checkpoint.folder)
         self._processor = load_image_processor(checkpoint.folder)
         _limit(self._processor, *pixels)
-        model = load_model(getattr(transformers, kind), checkpoint, **loading)
+        model = load_pretrained(getattr(transformers, kind), checkpoint, **loading)
         if device is not None:
             model.to(device)
         given = options or {}
@@ -92,7 +92,7 @@ class NewerQwenVL(VisionLanguageModel):
                 fix="copy or download chat_template.json or .jinja too",
             )
         self._template = require_images(
-            Template(self._tokenizer, template, token),
+            ChatTemplate(self._tokenizer, template, token),
             checkpoint.folder,
             "give the template and the tokenizer of this checkpoint",
         )

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from harness.descriptors import Json
-from harness.engine.checkpoints import Checkpoint, check_loaded, iterate_tensors, load_model
+from harness.engine.checkpoints import Checkpoint, check_loaded, iterate_tensors, load_pretrained
 from harness.engine.contract import IMAGE, VisionLanguageModel
 from harness.engine.loading import after_load
 from harness.engine.tokenize import Ids, Joint
@@ -78,7 +78,7 @@ class OriginalQwenVL(VisionLanguageModel):
                 sight[name.removeprefix(_TOWER)] = tensor
             else:
                 words[name] = tensor
-        self.language_model = load_model(
+        self.language_model = load_pretrained(
             Qwen2ForCausalLM,
             checkpoint,
             config=small,
@@ -165,7 +165,7 @@ class OriginalQwenVL(VisionLanguageModel):
         )
 
     def shares_prefix(self, length: int) -> bool:
-        """Whether a row of so many positions is within the trained length.
+        """Whether a row of this many positions is within the trained length.
 
         Beyond it the rotary base depends on the length of the whole row.
         """

@@ -25,7 +25,7 @@ _IMAGE = ("<img>", "</img>", "<imgpad>")
 class Vocabulary:
     """Text to ids and back.
 
-    Special tokens have the ids behind the file's last rank, in a fixed order.
+    Special tokens have the ids after the file's last rank, in a fixed order.
 
     Args:
         folder: The folder that holds ``qwen.tiktoken``.

@@ -111,7 +111,7 @@ class AntiStereotypeDebiasing(FineTune):
         figures["kept"] = len(set(kept))
         figures["copies"] = len(kept) - len(set(kept))
         if self._shuffled:
-            random.shuffle(kept)  # copies stand behind their sample; steps should not
+            random.shuffle(kept)  # copies follow their sample; steps should not
         weights = self._weights([skews[place] for place in kept]) if self._sfloss else None
         if weights:
             figures["largest_weight"] = max(weights)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from harness.engine.checkpoints import check_loaded, load_model, load_tokenizer
+from harness.engine.checkpoints import check_loaded, load_pretrained, load_tokenizer
 from harness.engine.weights import read_header
 from harness.errors import UserError
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -213,7 +213,7 @@ def _recorded(part: Part, found: Source) -> Part:
 
 def _load_language_model(source: Source, loading: Mapping[str, Any]) -> tuple[Any, Any]:
     assert source.folder is not None
-    model = load_model(AutoModelForCausalLM, source.folder, use_safetensors=True, **loading)
+    model = load_pretrained(AutoModelForCausalLM, source.folder, use_safetensors=True, **loading)
     return model, load_tokenizer(source.folder)
 
 
@@ -271,7 +271,7 @@ def _lora_config(lora: LoraSettings) -> LoraConfig:
 
 
 def _with_adapters(language_model: Any, config: LoraConfig) -> Any:
-    """Return the language model with adapters in its own number type."""
+    """Return the language model with adapters in its own dtype."""
     config.base_model_name_or_path = language_model.name_or_path
     with warnings.catch_warnings():
         # peft asks transformers by an attribute's old name.

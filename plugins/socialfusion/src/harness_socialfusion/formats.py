@@ -12,7 +12,7 @@ class PromptFormat:
     Attributes:
         user: Template of a user's turn: ``{image}`` its images, ``{system}`` the system text on
             the first turn, ``{text}``.
-        answer: What stands before an answer, and behind it in earlier turns.
+        answer: What stands before an answer, and after it in earlier turns.
         chat: Whether the tokenizer's own chat template is used instead.
     """
 

@@ -58,7 +58,7 @@ class SocialFusionModel(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        """The number type of the connector's weights."""
+        """The dtype of the connector's weights."""
         return next(self.connector.parameters()).dtype
 
     def encode(self, images: Sequence[Image.Image]) -> Tensor:

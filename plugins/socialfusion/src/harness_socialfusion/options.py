@@ -49,7 +49,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="weights",
         choices=("float32", "float16", "bfloat16"),
-        help="number type of parts that are put together; unset: the language model's own",
+        help="dtype of parts that are put together; unset: the language model's own",
     ),
     Option(name="score_eos", type="bool", default=True, help="an option ends with end-of-sequence"),
     Option(

@@ -89,7 +89,7 @@ def check_format(form: PromptFormat, tokenizer: Tokenizer) -> None:
 
 
 def split_tail(text: str) -> tuple[str, str]:
-    """Return the text up to and with the last image, and the text behind it."""
+    """Return the text up to and with the last image, and the text after it."""
     head, mark, tail = text.rpartition(MARK)
     return head + mark, tail
 

@@ -1,9 +1,9 @@
-"""Encodes several small inputs at once on a CPU where each row is bit for bit what it is alone.
+"""Encodes several small inputs at once on a CPU, where each row has the bytes it has by itself.
 
 A small encoder spends most of its time between its kernels, so several images at once take half the
-time. Whether a row of a batch has the bytes it has alone is a property of the kernels, which differ
-between machines, shapes and numbers of threads. So it is not assumed: the first batch is encoded
-both ways, and batches are used only where every row was equal.
+time. Whether a row of a batch has the bytes it has by itself is a property of the kernels, which
+differ between machines, shapes and numbers of threads. So it is not assumed: the first batch is
+encoded both ways, and batches are used only where every row was equal.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 Item = TypeVar("Item")
 
 
-class Together(Generic[Item]):
+class ExactBatches(Generic[Item]):
     """Encodes items in batches of one size, or one at a time; the results have the same bytes.
 
     Args:
@@ -37,24 +37,24 @@ class Together(Generic[Item]):
         """Return each item's result; whatever ``encode`` raises is raised."""
         results: list[Tensor] = []
         while len(results) < len(items):
-            rest = items[len(results) :]
+            waiting = items[len(results) :]
             if self._rows is None:
-                (first,) = self._encode(rest[:1])
+                (first,) = self._encode(waiting[:1])
                 self._rows = max(1, self._choose(first.numel()))
                 results.append(first)
-            elif 1 < self._rows <= len(rest):
-                results += self._batch(rest[: self._rows])
+            elif 1 < self._rows <= len(waiting):
+                results += self._batch(waiting[: self._rows])
             else:
-                results += self._encode(rest[:1])
+                results += self._encode(waiting[:1])
         return results
 
     def _batch(self, items: Sequence[Item]) -> Sequence[Tensor]:
-        found = self._encode(items)
-        shapes = {one.shape for one in found}
+        batch = self._encode(items)
+        shapes = {row.shape for row in batch}
         if len(shapes) == 1 and shapes <= self._equal:
-            return found
-        alone = [one for item in items for one in self._encode([item])]
-        if len(shapes) == 1 and all(map(torch.equal, found, alone)):
+            return batch
+        alone = [row for item in items for row in self._encode([item])]
+        if len(shapes) == 1 and all(map(torch.equal, batch, alone)):
             self._equal |= shapes
         else:
             self._rows = 1

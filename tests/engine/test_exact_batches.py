@@ -7,7 +7,7 @@ import pytest
 
 from harness.engine import answerer as answering
 from harness.engine.answerer import EngineAnswerer
-from harness.engine.together import Together
+from harness.engine.exact_batches import ExactBatches
 from harness.models import Runtime
 from harness.requests import Choose, Request, Turn
 from harness.samples.images import LoadedImage
@@ -34,7 +34,7 @@ class Encoder:
 
 
 def encoded(encoder: Encoder, items: Sequence[int], rows: int = 4) -> list[float]:
-    together = Together(encoder, lambda _values: rows)
+    together = ExactBatches(encoder, lambda _values: rows)
     return [float(one[0]) for one in together(items)]
 
 
