@@ -13,9 +13,9 @@ import time
 import numpy as np
 from scipy.sparse import csr_array
 
-from harness.metrics.contract import Floats
 from harness.stats.bootstrap import resampled
 from harness.stats.rows import distinct_rows
+from harness.stats.types import Floats
 
 WANTED = 2.0
 SIZES = {"one sample a cluster": 1, "one to eight": 8, "one to fifty": 50}

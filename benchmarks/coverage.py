@@ -24,14 +24,15 @@ from scipy.special import expit
 
 from harness.metrics import ScoredSample
 from harness.metrics.accuracy import Accuracy
-from harness.metrics.contract import AdditiveMetric, Floats, Label
+from harness.metrics.contract import AdditiveMetric, range_of
 from harness.metrics.f1 import F1Macro
-from harness.runs.record import Interval
-from harness.stats.bootstrap import additive_interval, resampled
+from harness.stats.bootstrap import resampled, sums_interval
 from harness.stats.collect import sums_by
+from harness.stats.interval import Interval
 from harness.stats.intervals import BAND, band
 from harness.stats.labelled import Labelled
-from harness.stats.rows import Codes, Matrix, distinct_rows
+from harness.stats.rows import Matrix, distinct_rows
+from harness.stats.types import Codes, Floats, Label
 
 LABELS = ("a", "b", "c", "d")
 STRENGTHS = {"parity": 0.0, "mild": 0.4, "strong": 1.2}
@@ -88,7 +89,14 @@ def labels_cover(sets: int, draws: int, strength: float) -> Counts:
         drawn = people(np.random.default_rng(trial), skill, PEOPLE)
         for name, metric in metrics.items():
             totals = totals_of(metric, *drawn)
-            interval = additive_interval(metric, totals, draws=draws, seed=trial)[1]
+            interval = sums_interval(
+                metric.finalize,
+                totals,
+                proportion=name == "accuracy",
+                possible=range_of(metric),
+                draws=draws,
+                seed=trial,
+            )[1]
             assert interval is not None
             found[name][0] += interval.low <= truths[name] <= interval.high
             found[name][1] += 1

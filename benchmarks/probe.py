@@ -27,7 +27,7 @@ import numpy as np
 from harness.analysis import linear
 from harness.analysis.features import Column, Features, FeatureStore
 from harness.descriptors import Json
-from harness.metrics.contract import Floats
+from harness.stats.types import Floats
 
 WANTED_A_MINUTE, WANTED_BYTES = 3, 4e9
 DEPTH, WIDTH = 24, 1024  # of a ViT-L

@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from harness.descriptors import Json
-from harness.evaluation.collectors import Collector, Counted, Frame
-from harness.evaluation.group_metrics import Compared
+from harness.evaluation.collectors import Shared, collector_of
+from harness.evaluation.collectors.frame import Frame
 from harness.metrics import ScoredSample
 from harness.specs import (
     ChooseSpec,
@@ -93,8 +93,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--sets", type=int, default=13_824)
     given = parser.parse_args()
-    spec, shared = task(), dict[object, Counted]()
-    collectors = [Collector(metric, spec, shared) for metric in spec.metrics]
+    spec, shared = task(), Shared()
+    collectors = [collector_of(metric, spec, shared) for metric in spec.metrics]
     frame = Frame(units=Clusters())
     before = peak()
     number, gathering, cpu = 0, 0.0, 0.0
@@ -112,9 +112,8 @@ def main() -> None:
         cpu += time.process_time() - ticked
         number += len(batch)
     start, ticked = time.perf_counter(), time.process_time()
-    compared = Compared(frame, 0)
-    values = [compared.value(collector) for collector in collectors]
-    tables = compared.details()
+    values = [collector.overall(frame, 0) for collector in collectors]
+    tables = [table for collector in collectors for table in collector.tables(frame, 0)]
     counting = time.perf_counter() - start
     cpu += time.process_time() - ticked
     total, used = gathering + counting, 1024 * (peak() - before)

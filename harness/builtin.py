@@ -30,9 +30,9 @@ def harness_models() -> list[ModelDescriptor]:
 @hookimpl
 def harness_metrics() -> list[MetricDescriptor]:
     """Metrics."""
-    from harness.metrics.descriptors import METRICS
+    from harness.metrics import metrics_in
 
-    return list(METRICS)
+    return metrics_in("harness.metrics")
 
 
 @hookimpl

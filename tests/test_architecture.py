@@ -41,8 +41,6 @@ LEVELS = (
 )  # fmt: skip
 BASE = LEVELS[-1]
 DEPTH = {name: depth for depth, names in enumerate(LEVELS) for name in names}
-# Shapes without behaviour, which import nothing but the base: any level may use them.
-SHAPES = {"harness.metrics.contract", "harness.runs.record"}
 # Modules that tie all parts together: the built-in plugin, and entry points of the package.
 TIES = {"builtin", "__init__", "__main__"}
 
@@ -106,11 +104,9 @@ def test_imports_go_downwards(path: Path) -> None:
     wrong = []
     for module in imports(parsed(path)):
         other = part(module)
-        if other is None or other == name or module in SHAPES or other not in {*DEPTH, "engine"}:
+        if other is None or other == name or other not in {*DEPTH, "engine"}:
             continue
-        if module_of(path) in SHAPES:
-            allowed = other in BASE
-        elif name == "engine":
+        if name == "engine":
             allowed = other in {"models", "requests", "samples"} | BASE
         elif other == "engine":
             allowed = name in {"training", "analysis", "testing"}

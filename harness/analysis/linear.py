@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from harness.analysis.features import Features
 from harness.descriptors import Json
 from harness.errors import UserError
-from harness.metrics.contract import Floats
+from harness.stats.types import Floats
 
 C_GRID = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 """Inverse strengths of logistic regression, strongest first."""

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from harness.analysis.splits import Probed, Row
 from harness.descriptors import Json
 from harness.errors import UserError
-from harness.evaluation.collectors import Collector, Frame
-from harness.evaluation.intervals import overall
+from harness.evaluation.collectors import Collector, collector_of
+from harness.evaluation.collectors.frame import Frame, whole
 from harness.metrics import ScoredSample
-from harness.metrics.contract import Floats
 from harness.runs.record import MetricValue
-from harness.stats.bootstrap import range_of
-from harness.stats.paired import Paired, paired_ranks, paired_sums
+from harness.stats.paired import Paired
+from harness.stats.types import Floats
 
 Samples = Sequence[ScoredSample]
 
@@ -51,7 +48,7 @@ def scored(
 
 
 def _collected(task: Probed, samples: Samples) -> Collector:
-    collector = Collector(task.metric, task.spec, {})
+    collector = collector_of(task.metric, task.spec, {})
     for sample in samples:
         collector.add(sample)
     return collector
@@ -66,19 +63,12 @@ def _frame(samples: Samples) -> Frame:
 
 def value_of(task: Probed, samples: Samples) -> float:
     """Return the metric's value, without an interval."""
-    collector = _collected(task, samples)
-    if collector.ranks is not None:
-        prepared = collector.ranks.prepare(samples)
-        return float(collector.ranks.value(prepared, np.ones((1, len(samples))))[0])
-    metric = collector.additive
-    assert metric is not None
-    totals = np.asarray(collector.statistics.matrix(metric.size).sum(axis=0), dtype=np.float64)
-    return float(metric.finalize(totals))
+    return _collected(task, samples).point(_frame(samples))
 
 
 def measured(task: Probed, samples: Samples, seed: int) -> MetricValue:
     """Return the metric's value with its clustered interval."""
-    return overall(_collected(task, samples), _frame(samples), samples, seed)
+    return _collected(task, samples).overall(_frame(samples), seed)
 
 
 def paired(task: Probed, first: Samples, second: Samples, seed: int) -> Paired:
@@ -93,28 +83,5 @@ def paired(task: Probed, first: Samples, second: Samples, seed: int) -> Paired:
             fix="take the difference of encoders that saw the same images",
         )
     frame = _frame(first)
-    left, right = _collected(task, first), _collected(task, second)
-    if left.ranks is not None:
-        ranks = left.ranks
-        prepared = ranks.prepare([*frame.ordered(first), *frame.ordered(second)])
-        found = paired_ranks(
-            lambda weights: ranks.value(prepared, weights)[:, None],
-            frame.codes,
-            strata=frame.strata,
-            seed=seed,
-            possible=range_of(ranks, prepared),
-        )
-        return found[0]
-    metric, again = left.additive, right.additive
-    assert metric is not None
-    assert again is not None
-    size = max(metric.size, again.size)
-    sums = [held.statistics.totals(size, frame.codes, frame.order) for held in (left, right)]
-    finalize = metric.finalize
-    return paired_sums(
-        lambda totals: finalize(totals)[..., None],
-        *sums,
-        strata=frame.strata,
-        seed=seed,
-        possible=range_of(metric),
-    )[0]
+    collectors = _collected(task, first), _collected(task, second)
+    return collectors[0].paired(collectors[1], whole(frame), frame, seed).paired[0]

@@ -11,11 +11,11 @@ import numpy as np
 
 from harness.descriptors import Json
 from harness.errors import DataError, SampleError, UserError
+from harness.evaluation.collectors import make_metric
 from harness.evaluation.plan import Selection
 from harness.evaluation.requests import open_sample
 from harness.evaluation.task import Task
 from harness.metrics import GroupMetric
-from harness.metrics.guard import make_metric
 from harness.samples import Sample
 from harness.samples.images import LoadedImage
 from harness.samples.limits import MAX_PIXELS

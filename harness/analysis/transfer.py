@@ -17,9 +17,10 @@ from harness.analysis.results import Analysis, finished, table_of, write_analysi
 from harness.descriptors import Json
 from harness.errors import UserError
 from harness.runs import EvaluationRecord, read_evaluations
-from harness.runs.record import MetricValue, Range
+from harness.runs.record import MetricValue
 from harness.runs.superseded import current, superseded_note
 from harness.specs import fingerprint
+from harness.stats.interval import Range
 from harness.stats.intervals import over_seeds
 
 KIND = "transfer"

@@ -10,19 +10,16 @@ import numpy as np
 
 from harness.descriptors import Direction, Json
 from harness.errors import UserError
-from harness.evaluation.collectors import Collector, Counted, Frame
+from harness.evaluation.collectors import Collector, Shared, collector_of
+from harness.evaluation.collectors.frame import Parts, frame_of
 from harness.evaluation.score import scored
-from harness.metrics import ScoredSample
-from harness.metrics.contract import Bounded, Floats, Label
 from harness.runs.record import EvaluationRecord
 from harness.runs.sample_record import SampleRecord, read_samples
 from harness.specs import MetricSpec, TaskSpec
 from harness.specs.resolve import read_resolved
-from harness.stats.bootstrap import range_of
-from harness.stats.collect import Clusters
-from harness.stats.labelled import Labelled, Labels
-from harness.stats.paired import Paired, corrected, mcnemar, paired_ranks, paired_sums
-from harness.stats.rows import Matrix
+from harness.stats.labelled import Labels
+from harness.stats.paired import Paired, corrected
+from harness.stats.types import Label
 from harness.tables.table import Column
 
 ALPHA = 0.05
@@ -111,11 +108,9 @@ def compare(first: EvaluationRecord, second: EvaluationRecord, *, seed: int = 0)
     both = _Both(spec)
     for one, other in _pairs(first, second):
         both.add(one, other)
-    parts = both.parts()
-    shown = [_differences(both, place, metric, parts, seed)
-             for place, metric in enumerate(spec.metrics)]  # fmt: skip
-    place = next(at for at, metric in enumerate(spec.metrics) if metric.main)
-    slices = shown[place][1:]
+    differences = both.differences(both.parts(), seed)
+    main = next(at for at, metric in enumerate(spec.metrics) if metric.main)
+    slices = differences[main][1:]
     tested = corrected([one.paired for one in slices])
     return TaskComparison(
         task=first.task,
@@ -125,7 +120,7 @@ def compare(first: EvaluationRecord, second: EvaluationRecord, *, seed: int = 0)
         samples=len(both.frame.codes),
         left_out=both.left_out,
         clusters=both.frame.number,
-        metrics=tuple(found[0] for found in shown if found),
+        metrics=tuple(of_metric[0] for of_metric in differences),
         slices=tuple(
             replace(one, paired=paired) for one, paired in zip(slices, tested, strict=True)
         ),
@@ -211,13 +206,8 @@ class _Both:
 
     def __init__(self, spec: TaskSpec) -> None:
         self.spec = spec
-        self.frame = Frame(units=None if spec.data.each is None else Clusters())
-        self.collectors = tuple(
-            [Collector(metric, spec, shared) for metric in spec.metrics]
-            for shared in (dict[object, Counted](), dict[object, Counted]())
-        )
-        self.keeps = any(collector.ranks is not None for collector in self.collectors[0])
-        self.kept: tuple[list[ScoredSample], list[ScoredSample]] = ([], [])
+        self.frame = frame_of(spec)
+        self.collectors = tuple(_collectors(spec) for _ in range(2))
         self.labels = Labels()
         self.gained: list[str] = []
         self.lost: list[str] = []
@@ -233,11 +223,9 @@ class _Both:
         self.frame.add(samples[0])
         groups = samples[0].groups or {}
         self.labels.add(tuple((name, groups[name]) for name in self.spec.slices if name in groups))
-        for sample, collectors, kept in zip(samples, self.collectors, self.kept, strict=True):
+        for sample, collectors in zip(samples, self.collectors, strict=True):
             for collector in collectors:
                 collector.add(sample)
-            if self.keeps:
-                kept.append(sample)
         before, after = _right(first), _right(second)
         if after > before:
             self.gained.append(first.id)
@@ -246,22 +234,41 @@ class _Both:
         elif first.answer != second.answer:
             self.changed.append(first.id)
 
-    def parts(self) -> list[Label]:
+    def parts(self) -> Parts:
         """Return everything, then each value of each slice."""
-        pairs = {pair for label in self.labels.names for pair in label}
-        return [(), *((pair,) for pair in sorted(pairs))]
+        names = self.labels.names
+        pairs = {pair for label in names for pair in label}
+        codes = self.labels.codes()[self.frame.order]
+        return Parts([(), *((pair,) for pair in sorted(pairs))], codes, names)
 
-    def labelled(self, rows: Matrix) -> Labelled:
-        """Return statistics, in the frame's order, with the slices' labels."""
-        frame = self.frame
-        return Labelled(
-            rows,
-            self.labels.codes()[frame.order],
-            self.labels.names,
-            frame.codes,
-            frame.sources,
-            frame.strata,
-        )
+    def differences(self, parts: Parts, seed: int) -> list[list[Difference]]:
+        """Return each metric's difference over all samples, and in the slices that it has."""
+        return [
+            self._difference(first, second, parts, seed)
+            for first, second in zip(*self.collectors, strict=True)
+        ]
+
+    def _difference(
+        self, first: Collector, second: Collector, parts: Parts, seed: int
+    ) -> list[Difference]:
+        spec = first.spec
+        if not len(self.frame.codes):
+            undefined = Paired(None, None, None, None)
+            return [_named(spec, (), (float("nan"), float("nan")), undefined)]
+        compared = first.paired(second, parts, self.frame, seed)
+        # A metric of groups has a value over everything alone: the first part.
+        found = [
+            _named(spec, part, (float(before), float(after)), paired)
+            for part, before, after, paired in zip(
+                parts.names, compared.first, compared.second, compared.paired, strict=False
+            )
+        ]
+        return [replace(found[0], mcnemar=compared.mcnemar), *found[1:]]
+
+
+def _collectors(spec: TaskSpec) -> list[Collector]:
+    shared: Shared = {}
+    return [collector_of(metric, spec, shared) for metric in spec.metrics]
 
 
 def _pairs(
@@ -282,110 +289,6 @@ def _right(record: SampleRecord) -> float:
     if record.score is not None:
         return float(record.score)
     return float(record.answer is not None and record.answer == record.target)
-
-
-def _differences(
-    both: _Both, place: int, spec: MetricSpec, parts: Sequence[Label], seed: int
-) -> list[Difference]:
-    """Return a metric's difference over all samples, and in each slice where it has slices."""
-    one, other = (held[place] for held in both.collectors)
-    if not len(both.frame.codes):
-        none = Paired(None, None, None, None)
-        return [_named(spec, (), (float("nan"), float("nan")), none)]
-    binary = None
-    if one.additive is not None and other.additive is not None:
-        metric, size = one.additive, max(one.additive.size, other.additive.size)
-        sums = [
-            both.labelled(held.statistics.matrix(size, both.frame.order)).by_cluster(parts)
-            for held in (one, other)
-        ]
-
-        def finalize(totals: Floats) -> Floats:
-            return metric.finalize(totals.reshape(*totals.shape[:-1], len(parts), size))
-
-        paired = paired_sums(
-            finalize, *sums, strata=both.frame.strata, seed=seed, possible=range_of(metric)
-        )
-        values = [finalize(_whole(held)[None])[0] for held in sums]
-        if getattr(metric, "proportion", False):
-            binary = _binary(sums)
-    elif one.ranks is not None:
-        paired, values = _of_ranks(both, one, parts, seed)
-    else:
-        paired, values = _of_groups(both, one, other, seed)
-    found = [
-        _named(spec, part, (float(before), float(after)), held)
-        for part, before, after, held in zip(parts, *values, paired, strict=False)
-    ]
-    return [replace(found[0], mcnemar=binary), *found[1:]]
-
-
-def _binary(sums: Sequence[Matrix]) -> float | None:
-    """Return McNemar's p value where each cluster is one sample, right or wrong."""
-    (right, trials), (now, again) = (held[:, :2].toarray().T for held in sums)
-    if (trials != 1).any() or (again != 1).any() or not np.isin((right, now), (0.0, 1.0)).all():
-        return None
-    return mcnemar(int(((now == 1) & (right == 0)).sum()), int(((now == 0) & (right == 1)).sum()))
-
-
-def _of_ranks(
-    both: _Both, one: Collector, parts: Sequence[Label], seed: int
-) -> tuple[list[Paired], list[Floats]]:
-    metric = one.ranks
-    assert metric is not None
-    both_kept = [both.frame.ordered(kept) for kept in both.kept]
-    takes = [
-        place
-        for place, sample in enumerate(both_kept[0])
-        if sample.target is not None or not one.needs_target
-    ]
-    n = len(takes)
-    named, codes = np.unique(both.frame.codes[takes], return_inverse=True)
-    strata = None if both.frame.strata is None else both.frame.strata[named]
-    labels = both.labels.codes()[both.frame.order][takes]
-    held = [set(name) for name in both.labels.names]
-    inside = [
-        np.flatnonzero(np.array([set(part) <= name for name in held])[labels]) for part in parts
-    ]
-    places = [np.concatenate([part, part + n]) for part in inside]
-    samples = [kept[place] for kept in both_kept for place in takes]
-    prepared = [metric.prepare([samples[place] for place in part]) for part in places]
-
-    def value(weights: Floats) -> Floats:
-        pairs = zip(prepared, places, strict=True)
-        return np.stack([metric.value(one, weights[:, part]) for one, part in pairs], axis=-1)
-
-    ones, zeros = np.ones((1, n)), np.zeros((1, n))
-    values = [value(np.hstack([ones, zeros]))[0], value(np.hstack([zeros, ones]))[0]]
-    possible = range_of(metric, prepared[0])
-    return paired_ranks(value, codes, strata=strata, seed=seed, possible=possible), values
-
-
-def _of_groups(
-    both: _Both, one: Collector, other: Collector, seed: int
-) -> tuple[list[Paired], list[Floats]]:
-    metric, counts = one.groups, one.counted
-    assert metric is not None
-    assert counts is not None
-    assert other.counted is not None
-    labelled = [held.labelled(both.frame) for held in (counts, other.counted)]
-    parts, size = metric.parts(labelled[0].names), counts.counts.size
-    sums = [held.by_cluster(parts) for held in labelled]
-    totals = [_whole(held).reshape(len(parts), size) for held in sums]
-    settled = metric.settle(counts.counts, parts, np.minimum(*totals))
-
-    def finalize(held: Floats) -> Floats:
-        components = settled.components(held.reshape(-1, len(parts), size))
-        return settled.combine(components)[:, np.newaxis]
-
-    values = [finalize(held[None])[0] for held in totals]
-    possible = settled.range() if isinstance(settled, Bounded) else (None, None)
-    found = paired_sums(finalize, *sums, strata=both.frame.strata, seed=seed, possible=possible)
-    return found, values
-
-
-def _whole(sums: Matrix) -> Floats:
-    return np.asarray(sums.sum(axis=0), dtype=np.float64)
 
 
 def _named(

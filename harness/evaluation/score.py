@@ -12,10 +12,10 @@ from typing import Any
 
 from harness.descriptors import Json
 from harness.errors import UserError
+from harness.evaluation.collectors import make_metric
 from harness.evaluation.requests import PreparedSample
 from harness.metrics import ScoredSample
 from harness.metrics.contract import SampleScore
-from harness.metrics.guard import make_metric
 from harness.requests import Choose, Failed, Request, Response, Scores, Text, Vectors
 from harness.requests.extractor import Extracted, Extractor
 from harness.requests.extractors.label import LabelReader

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from harness.evaluation.collectors import Collector, Counted, Frame, SliceOf
-from harness.evaluation.group_metrics import Compared
-from harness.evaluation.intervals import by_slice, overall
+from harness.evaluation.collectors import Shared, collector_of
+from harness.evaluation.collectors.frame import frame_of
 from harness.evaluation.score import scored
-from harness.metrics import ScoredSample
-from harness.metrics.contract import TellsNotes
+from harness.evaluation.slices import SliceCounts, by_slice
 from harness.runs.record import Counts, Detail, GroupComparison, MetricValue, SliceValue
 from harness.runs.sample_record import SampleRecord
 from harness.specs import TaskSpec
-from harness.stats.collect import Clusters
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +44,10 @@ def summarise(spec: TaskSpec, blocks: Iterable[list[SampleRecord]], *, seed: int
     Samples that errored are counted and left out; unparsed answers and refusals are scored as
     wrong by the metrics and counted.
     """
-    shared: dict[object, Counted] = {}
-    collectors = [Collector(metric, spec, shared) for metric in spec.metrics]
-    keeps = any(collector.ranks is not None for collector in collectors)
-    kept: list[ScoredSample] = []
-    alike: dict[object, Mapping[str, str]] = {}
-    slices = [SliceOf(name) for name in sorted(spec.slices)]
-    frame = Frame(units=None if spec.data.each is None else Clusters())
+    shared: Shared = {}
+    collectors = [collector_of(metric, spec, shared) for metric in spec.metrics]
+    slices = [SliceCounts(name) for name in sorted(spec.slices)]
+    frame = frame_of(spec)
     samples = errors = unparsed = refusals = unlabelled = cut = unfinished = 0
     notes: dict[str, int] = {}
     digest, any_image = hashlib.sha256(), False
@@ -78,22 +72,12 @@ def summarise(spec: TaskSpec, blocks: Iterable[list[SampleRecord]], *, seed: int
         frame.add(sample)
         for collector in collectors:
             collector.add(sample)
-        for held in slices:
-            held.add(record.groups.get(held.name), problem)
-        if keeps:
-            kept.append(_slim(sample, alike))
-    compared = Compared(frame, seed)
-    values = tuple(
-        overall(collector, frame, kept, seed)
-        if collector.groups is None
-        else compared.value(collector)
-        for collector in collectors
-    )
+        for counted in slices:
+            counted.add(record.groups.get(counted.name), problem)
+    values = tuple(collector.overall(frame, seed) for collector in collectors)
     for collector in collectors:
-        metric: object = collector.ranks
-        if isinstance(metric, TellsNotes):
-            notes |= metric.notes([one for one in kept if one.target is not None])
-    found = [by_slice(held, collectors, frame, kept, seed) for held in slices]
+        notes |= collector.notes()
+    by_slices = [by_slice(counted, collectors, frame, seed) for counted in slices]
     return Summary(
         Counts(
             samples,
@@ -108,19 +92,12 @@ def summarise(spec: TaskSpec, blocks: Iterable[list[SampleRecord]], *, seed: int
             notes,
         ),
         values,
-        tuple(value for listed, _ in found for value in listed),
+        tuple(value for listed, _ in by_slices for value in listed),
         digest.hexdigest() if any_image else None,
-        any(held.machine for held in slices),
-        tuple(compared.details()),
-        tuple(comparison for _, listed in found for comparison in listed),
+        any(counted.machine for counted in slices),
+        tuple(table for collector in collectors for table in collector.tables(frame, seed)),
+        tuple(comparison for _, listed in by_slices for comparison in listed),
     )
-
-
-def _slim(sample: ScoredSample, alike: dict[object, Mapping[str, str]]) -> ScoredSample:
-    """Return what a metric of ranks may read; samples of the same groups share them."""
-    groups = sample.groups or {}
-    held = alike.setdefault(tuple(groups.items()), groups)
-    return replace(sample, stratum="", source="", groups=held)
 
 
 def _each(blocks: Iterable[list[SampleRecord]]) -> Iterator[SampleRecord]:

@@ -1,15 +1,21 @@
-"""Metrics: one file each, all through one small contract."""
+"""Metrics: one file each, with its descriptors; all through the contract in ``contract.py``."""
 
 from __future__ import annotations
 
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
-from harness.lazy import lazily
+from harness.metrics.contract import AdditiveMetric, GroupMetric, RankMetric, ScoredSample
 
 if TYPE_CHECKING:
-    from harness.metrics.contract import AdditiveMetric, GroupMetric, RankMetric, ScoredSample
+    from harness.descriptors import MetricDescriptor
 
-__all__ = ["AdditiveMetric", "GroupMetric", "RankMetric", "ScoredSample"]
+__all__ = ["AdditiveMetric", "GroupMetric", "RankMetric", "ScoredSample", "metrics_in"]
 
-# Descriptors alone must not load numpy: every command reads them.
-__getattr__ = lazily(__name__, dict.fromkeys(__all__, "harness.metrics.contract"))
+
+def metrics_in(package: str) -> list[MetricDescriptor]:
+    """Return the descriptors of every module of a package that has ``DESCRIPTORS``."""
+    found = iter_modules(import_module(package).__path__)
+    modules = [import_module(f"{package}.{module.name}") for module in found]
+    return [descriptor for module in modules for descriptor in getattr(module, "DESCRIPTORS", ())]

@@ -3,11 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from harness.descriptors import Json
+from harness.descriptors import Json, MetricDescriptor, Option
 from harness.errors import UserError
-from harness.metrics.classes import Classes, absent_class, mean_of_classes, ratio
-from harness.metrics.contract import Floats, ScoredSample
+from harness.metrics.classes import ABSENT_CLASS, Classes, absent_class, mean_of_classes, ratio
+
+if TYPE_CHECKING:
+    from harness.metrics.contract import ScoredSample
+    from harness.stats.types import Floats
+
+DESCRIPTORS = (
+    MetricDescriptor(
+        id="accuracy",
+        target="harness.metrics.accuracy:Accuracy",
+        summary="Share of right answers.",
+    ),
+    MetricDescriptor(
+        id="mean_class_accuracy",
+        target="harness.metrics.accuracy:MeanClassAccuracy",
+        summary="Mean over classes of the share of right answers (mean recall).",
+        options=(ABSENT_CLASS,),
+    ),
+    MetricDescriptor(
+        id="recall",
+        target="harness.metrics.accuracy:Recall",
+        summary="Share of one class's samples answered right.",
+        options=(Option(name="label", help="The class."),),
+    ),
+)
 
 
 class Accuracy:

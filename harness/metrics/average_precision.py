@@ -4,14 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from harness.descriptors import Json
+from harness.descriptors import Json, MetricDescriptor, Option
 from harness.errors import DataError
-from harness.metrics.classes import Absent, Classes, absent_class, mean_of_classes, ratio
-from harness.metrics.contract import Floats, ScoredSample
+from harness.metrics.classes import (
+    ABSENT_CLASS,
+    Absent,
+    Classes,
+    absent_class,
+    mean_of_classes,
+    ratio,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from harness.metrics.contract import ScoredSample
+    from harness.stats.types import Floats
+
+DESCRIPTORS = (
+    MetricDescriptor(
+        id="map",
+        target="harness.metrics.average_precision:MeanAveragePrecision",
+        summary="Mean over classes of average precision, each class against the rest.",
+        version=3,
+        options=(
+            ABSENT_CLASS,
+            Option(
+                name="ranked_by",
+                default="probability",
+                choices=("probability", "likelihood"),
+                help="Log-probabilities as shares of all options, or as they are.",
+            ),
+        ),
+    ),
+)
+
 
 _CELLS = 1_000_000
 """Weights held at once: 8 MB an array, whatever the number of draws."""
@@ -56,12 +86,16 @@ class MeanAveragePrecision:
 
     def prepare(self, samples: Sequence[ScoredSample]) -> tuple[Ranking, ...]:
         """Return one ranking a class."""
+        import numpy as np
+
         scores = self._scores(samples)
         truth = np.array([self._classes.target(sample) for sample in samples], dtype=np.intp)
         return tuple(_rank(scores[:, k], truth == k) for k in range(len(self._classes)))
 
     def value(self, prepared: tuple[Ranking, ...], weights: Floats) -> Floats:
         """Return the mean average precision under each row of weights."""
+        import numpy as np
+
         draws, samples = weights.shape
         found = np.empty(draws)
         step = max(1, _CELLS // max(1, samples))
@@ -73,6 +107,8 @@ class MeanAveragePrecision:
 
     def _scores(self, samples: Sequence[ScoredSample]) -> Floats:
         """Return ``(samples, classes)`` scores."""
+        import numpy as np
+
         scores = np.full((len(samples), len(self._classes)), np.nan)
         for row, sample in enumerate(samples):
             if sample.scores is not None:
@@ -94,6 +130,8 @@ class MeanAveragePrecision:
 
 
 def _rank(scores: Floats, positive: NDArray[np.bool_]) -> Ranking:
+    import numpy as np
+
     order = np.argsort(-scores, kind="stable")
     ranked = scores[order]
     new = np.ones(len(ranked), dtype=bool)
@@ -103,6 +141,8 @@ def _rank(scores: Floats, positive: NDArray[np.bool_]) -> Ranking:
 
 def _average_precision(ranking: Ranking, weights: Floats) -> Floats:
     """Return ``(draws,)`` average precisions; NaN where no sample of the class was drawn."""
+    import numpy as np
+
     if not len(ranking.order):
         return np.full(len(weights), np.nan)
     ranked = weights[:, ranking.order]

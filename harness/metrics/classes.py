@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
-from harness.descriptors import Json
+from harness.descriptors import Json, Option
 from harness.errors import DataError, UserError, unknown
-from harness.metrics.contract import Floats, ScoredSample
+
+if TYPE_CHECKING:
+    from harness.metrics.contract import ScoredSample
+    from harness.stats.types import Floats
+
+ABSENT_CLASS = Option(
+    name="absent_class",
+    default="leave_out",
+    choices=("leave_out", "zero"),
+    help="A class that is not there leaves the mean over classes, or counts as 0.",
+)
+
 
 Absent = Literal["leave_out", "zero"]
 
@@ -63,6 +72,8 @@ def absent_class(options: Mapping[str, Json]) -> Absent:
 
 def ratio(above: Floats, below: Floats) -> Floats:
     """Return ``above / below``; NaN where ``below`` is 0."""
+    import numpy as np
+
     found = np.full(np.broadcast_shapes(above.shape, below.shape), np.nan)
     np.divide(above, below, out=found, where=below != 0)
     return found
@@ -76,6 +87,8 @@ def mean_of_classes(values: Floats, absent: Absent) -> Floats:
         absent: ``leave_out`` takes the mean over the classes that are there (NaN when none is),
             ``zero`` counts the others as 0.
     """
+    import numpy as np
+
     there = ~np.isnan(values)
     total = np.where(there, values, 0.0).sum(axis=-1)
     if absent == "zero":

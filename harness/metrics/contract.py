@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from harness.descriptors import Json
-from harness.runs.record import Range
+from harness.stats.interval import Range
 
-Floats = NDArray[np.float64]
-Label = tuple[tuple[str, str], ...]
-"""Attribute values of a sample, such as ``(("race", "Black"), ("gender", "female"))``."""
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from harness.stats.types import Floats, Label
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,3 +251,16 @@ class GroupMetric(Protocol):
     def beside(self, counts: Any, labels: Sequence[Label], totals: Floats) -> Sequence[Rows]:
         """Return tables without intervals, from sums ``(labels, size)`` of each whole label."""
         ...
+
+
+def range_of(metric: object, prepared: object = None) -> Range:
+    """Return the range that a metric declares; no ends where it declares none.
+
+    Args:
+        metric: A metric of sums or of ranks.
+        prepared: What a metric of ranks has prepared, where its range follows from the data.
+    """
+    if prepared is not None and isinstance(metric, RangeOfData):
+        return metric.range_of(prepared)
+    low, high = getattr(metric, "range", (None, None))
+    return low, high

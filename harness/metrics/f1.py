@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from harness.descriptors import Json
-from harness.metrics.classes import Classes, absent_class, mean_of_classes, ratio
-from harness.metrics.contract import Floats, ScoredSample
+from harness.descriptors import Json, MetricDescriptor
+from harness.metrics.classes import ABSENT_CLASS, Classes, absent_class, mean_of_classes, ratio
+
+if TYPE_CHECKING:
+    from harness.metrics.contract import ScoredSample
+    from harness.stats.types import Floats
+
+DESCRIPTORS = (
+    MetricDescriptor(
+        id="f1_micro",
+        target="harness.metrics.f1:F1Micro",
+        summary="F1 over all answers together; equals accuracy with one answer a sample.",
+    ),
+    MetricDescriptor(
+        id="f1_macro",
+        target="harness.metrics.f1:F1Macro",
+        summary="Mean over classes of F1.",
+        options=(ABSENT_CLASS,),
+    ),
+)
 
 
 class F1Micro:

@@ -1,13 +1,8 @@
 """Evaluation records: write, seal, read."""
 
 from harness.runs.read import read_evaluation, read_evaluations
-from harness.runs.record import (
-    Counts,
-    EvaluationRecord,
-    Interval,
-    MetricValue,
-    SliceValue,
-)
+from harness.runs.record import Counts, EvaluationRecord, MetricValue, SliceValue
+from harness.stats.interval import Interval
 
 __all__ = [
     "Counts",

@@ -12,13 +12,11 @@ from harness.errors import HarnessError, UserError
 from harness.jsonfiles import as_object, parse_json, read_object
 from harness.runs.journal import FOLDER as JOURNAL
 from harness.runs.record import (
-    Chance,
     Counts,
     Detail,
     DetailRow,
     EvaluationRecord,
     GroupComparison,
-    Interval,
     Measure,
     MetricValue,
     SliceValue,
@@ -26,6 +24,7 @@ from harness.runs.record import (
 )
 from harness.runs.seal import SEAL, check_seal
 from harness.runs.superseded import MARK, lineage_of
+from harness.stats.interval import Chance, Interval
 
 
 def read_evaluation(directory: Path | str, *, whole: bool = True) -> EvaluationRecord:

@@ -14,69 +14,14 @@ Files of an evaluation directory::
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from harness.descriptors import Direction, Json
+from harness.stats.interval import Chance, Interval, Range
 
 FORMAT = 1
-
-Range = tuple[float | None, float | None]
-"""The lowest and the highest value that a number can have; ``None`` where there is no end."""
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A confidence interval in the metric's own unit (before ``scale``).
-
-    Attributes:
-        method: Such as ``cluster bootstrap, percentile``.
-        draws: Bootstrap draws; 0 for closed forms.
-        warning: What stands beside it, such as too few clusters; empty for nothing.
-        low_error: Monte-Carlo standard error of the lower end: how far it moves with the seed of
-            the draws; ``None`` for closed forms.
-        high_error: Of the upper end.
-    """
-
-    low: float
-    high: float
-    level: float
-    method: str
-    draws: int = 0
-    warning: str = ""
-    low_error: float | None = None
-    high_error: float | None = None
-
-    def within(self, possible: Range | None) -> Interval:
-        """Return the interval cut to what is possible; an end that is cut has no error left."""
-        least, most = possible or (None, None)
-        found = self
-        if least is not None and found.low < least:
-            found = replace(found, low=least, low_error=found.low_error and 0.0)
-        if most is not None and found.high > most:
-            found = replace(found, high=most, high_error=found.high_error and 0.0)
-        return found
-
-
-@dataclass(frozen=True, slots=True)
-class Chance:
-    """What a number would be if labels had nothing to do with answers (a permutation null).
-
-    Attributes:
-        mean: Over the permutations.
-        low: With ``high`` the middle 95 % of the permutations.
-        p: Share of permutations at least as far out, the data counted as one of them.
-        draws: Permutations in which the number is defined.
-        method: What was permuted.
-    """
-
-    mean: float
-    low: float
-    high: float
-    p: float
-    draws: int
-    method: str
 
 
 @dataclass(frozen=True, slots=True)

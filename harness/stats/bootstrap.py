@@ -7,21 +7,13 @@ either, because distinct rows are put into one order of their own before anythin
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
-from harness.metrics.contract import (
-    AdditiveMetric,
-    Floats,
-    HasUnits,
-    RangeOfData,
-    RankMetric,
-    ScoredSample,
-)
-from harness.runs.record import Interval, Range
+from harness.stats.interval import Interval, Range
 from harness.stats.intervals import (
     LEVEL,
     WILSON_CLUSTERS,
@@ -30,15 +22,20 @@ from harness.stats.intervals import (
     enough_of_ranks,
     wilson,
 )
-from harness.stats.rows import Codes, DistinctRows, Matrix, distinct_rows
+from harness.stats.rows import DistinctRows, Matrix, distinct_rows
+from harness.stats.types import Codes, Floats
 
 Estimate = tuple[float, Interval | None]
+Units = tuple[NDArray[np.intp], Floats]
+"""``(units,)`` the place of one sample of each, and 1 where the unit is right, else 0."""
 
 
-def additive_interval(  # noqa: PLR0913  the settings of a bootstrap
-    metric: AdditiveMetric,
+def sums_interval(  # noqa: PLR0913  the settings of a bootstrap
+    finalize: Callable[[Floats], Floats],
     cluster_totals: Matrix,
     *,
+    proportion: bool = False,
+    possible: Range = (None, None),
     strata: Codes | None = None,
     draws: int | None = None,
     level: float = LEVEL,
@@ -47,43 +44,28 @@ def additive_interval(  # noqa: PLR0913  the settings of a bootstrap
     """Return a metric of sums with its interval.
 
     Args:
-        metric: Turns summed statistics into values.
+        finalize: ``(rows, size)`` summed statistics to ``(rows,)`` values.
         cluster_totals: ``(clusters, size)``: each cluster's summed statistics; empty rows count.
+        proportion: Whether the value is successes at 0 over trials at 1.
+        possible: The range of the metric.
         strata: ``(clusters,)``; clusters are drawn within their stratum.
-        draws: Bootstrap draws; as many as are cheap by default (:func:`enough`).
+        draws: Number of bootstrap draws; as many as are cheap by default (:func:`enough`).
         level: Confidence level, in (0, 1).
-        seed: Of the draws.
+        seed: Seed of the draws.
 
     Returns:
-        The value, NaN where the metric is not defined; and the interval, within the metric's
-        range: Wilson's for a proportion (:func:`of_proportion`), else BCa or percentile
-        (:class:`Resampled`).
+        The value, NaN where the metric is not defined; and the interval, within its range: Wilson's
+        for a proportion (:func:`of_proportion`), else BCa or percentile (:class:`Resampled`).
     """
     rows = distinct_rows(cluster_totals, strata)
     once = rows.counts[np.newaxis, :].astype(np.float64)
-    totals = rows.sums(once)
-    value = float(metric.finalize(totals)[0])
+    value = float(finalize(rows.sums(once))[0])
     if not math.isfinite(value) or rows.clusters < 2:
         return value, None
-    interval = None
-    if getattr(metric, "proportion", False):
-        interval = of_proportion(rows, level)
+    interval = of_proportion(rows, level) if proportion else None
     if interval is None:
-        interval = resampled(metric.finalize, rows, draws=draws, seed=seed).interval(level)
-    return value, None if interval is None else interval.within(range_of(metric))
-
-
-def range_of(metric: object, prepared: object = None) -> Range:
-    """Return between which values a metric lies, as it declares; no ends where it says nothing.
-
-    Args:
-        metric: Of sums or of ranks.
-        prepared: What a metric of ranks has prepared, where its range follows from the data.
-    """
-    if prepared is not None and isinstance(metric, RangeOfData):
-        return metric.range_of(prepared)
-    low, high = getattr(metric, "range", (None, None))
-    return low, high
+        interval = resampled(finalize, rows, draws=draws, seed=seed).interval(level)
+    return value, None if interval is None else interval.within(possible)
 
 
 def of_proportion(rows: DistinctRows, level: float = LEVEL) -> Interval | None:
@@ -141,11 +123,12 @@ def resampled(  # noqa: PLR0913  the settings of a bootstrap
     )
 
 
-def rank_interval(  # noqa: PLR0913  the twin of additive_interval, with codes
-    metric: RankMetric,
-    samples: Sequence[ScoredSample],
+def ranks_interval(  # noqa: PLR0913  the twin of sums_interval, with codes
+    value: Callable[[Floats], Floats],
     cluster_codes: ArrayLike,
     *,
+    units: Units | None = None,
+    possible: Range = (None, None),
     strata: Codes | None = None,
     draws: int | None = None,
     level: float = LEVEL,
@@ -154,60 +137,48 @@ def rank_interval(  # noqa: PLR0913  the twin of additive_interval, with codes
     """Return a metric of ranks with its interval.
 
     Args:
-        metric: Takes weights of samples.
-        samples: The scored samples.
-        cluster_codes: One whole number a sample; equal numbers are one cluster.
+        value: ``(draws, samples)`` weights of the samples to ``(draws,)`` values.
+        cluster_codes: A whole number for each sample; equal numbers are one cluster.
+        units: For a share of units that are right, where one sample of each unit stands, and 1
+            where the unit is right, else 0.
+        possible: The range of the metric.
         strata: ``(clusters,)`` in the order in which codes sort.
-        draws: Bootstrap draws; as many as are cheap by default (:func:`enough`).
+        draws: Number of bootstrap draws; as many as are cheap by default (:func:`enough`).
         level: Confidence level, in (0, 1).
-        seed: Of the draws.
+        seed: Seed of the draws.
 
     Returns:
-        As :func:`additive_interval`; Wilson's where the metric names its units
-        (:class:`harness.metrics.contract.HasUnits`). The interval depends on the order in which
-        codes sort.
+        As :func:`sums_interval`; Wilson's where there are units. The interval depends on the order
+        in which codes sort.
     """
-    if not samples:
-        return math.nan, None
     labels, codes = np.unique(np.asarray(cluster_codes, dtype=np.int64), return_inverse=True)
-    if len(codes) != len(samples):
-        raise ValueError(f"{len(codes)} cluster codes for {len(samples)} samples")
-    prepared = metric.prepare(samples)
-    units = of_units(metric, prepared, codes, strata, level)
-    if units is not None:
-        value = float(metric.value(prepared, np.ones((1, len(samples))))[0])
-        return value, units if len(labels) > 1 else None
-    found = ranks_resampled(
-        lambda weights: metric.value(prepared, weights),
-        codes,
-        cluster_rows(len(labels), strata),
-        draws=draws,
-        seed=seed,
-    )
+    if not len(codes):
+        return math.nan, None
+    wilsons = None if units is None else of_units(units, codes, strata, level)
+    if wilsons is not None:
+        point = float(value(np.ones((1, len(codes))))[0])
+        return point, wilsons if len(labels) > 1 else None
+    found = ranks_resampled(value, codes, cluster_rows(len(labels), strata), draws=draws, seed=seed)
     interval = found.interval(level)
-    return float(found.value), interval and interval.within(range_of(metric, prepared))
+    return float(found.value), interval and interval.within(possible)
 
 
 def of_units(
-    metric: RankMetric, prepared: object, codes: Codes, strata: Codes | None, level: float = LEVEL
+    units: Units, codes: Codes, strata: Codes | None, level: float = LEVEL
 ) -> Interval | None:
-    """Return Wilson's interval of a metric that is a share of units (:func:`of_proportion`).
+    """Return Wilson's interval of a share of units (:func:`of_proportion`).
 
     Args:
-        metric: Of ranks.
-        prepared: What it prepared of the samples.
+        units: ``(units,)`` the place of one sample of each, and 1 where it is right, else 0.
         codes: ``(samples,)`` the cluster of each, from 0 without gaps.
         strata: ``(clusters,)`` or ``None``.
         level: Confidence level, in (0, 1).
     """
-    if not isinstance(metric, HasUnits):
-        return None
-    places, right = metric.units(prepared)
+    places, right = units
     if not len(places):
         return None
-    clusters = codes[places]
     sums = np.zeros((int(codes.max()) + 1, 2))
-    np.add.at(sums, clusters, np.stack([right, np.ones(len(places))], axis=1))
+    np.add.at(sums, codes[places], np.stack([right, np.ones(len(places))], axis=1))
     return of_proportion(distinct_rows(csr_array(sums), strata), level)
 
 

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from harness.stats.types import Codes
+
 _DIGEST_BYTES = 16
 SHARED = 4096
 """So many different rows of statistics are looked for among those that came before."""
-
-Codes = NDArray[np.int64]
 
 
 class Clusters:

@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.metrics.contract import Floats
-from harness.runs.record import Range
+from harness.stats.interval import Range
 from harness.stats.intervals import LEVEL, bands_at, of_difference
+from harness.stats.types import Floats
 
 MIN_N = 30
 """Groups of fewer samples take no part: their extremes are mostly noise."""

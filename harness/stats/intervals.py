@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import ndtr, ndtri, stdtrit
 
-from harness.metrics.contract import Floats
-from harness.runs.record import Interval, Range
+from harness.stats.interval import Interval, Range
+from harness.stats.types import Floats
 
 DRAWS, RANK_DRAWS, FEWEST = 10_000, 5000, 1000
 """Bootstrap draws of metrics of sums and of ranks, and how few there are where draws are dear."""

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, hstack
 
-from harness.metrics.contract import Floats, Label
-from harness.runs.record import Chance
 from harness.stats.collect import counted, sums_by
-from harness.stats.rows import ROWS, Codes, DistinctRows, Matrix, generator, merged_rows
+from harness.stats.interval import Chance
+from harness.stats.rows import ROWS, DistinctRows, Matrix, generator, merged_rows
+from harness.stats.types import Codes, Floats, Label
 
 PERMUTATIONS = 200
 _DENSE = 0.125

@@ -15,11 +15,11 @@ from scipy.sparse import hstack
 from scipy.special import ndtri
 from scipy.stats import binomtest
 
-from harness.metrics.contract import Floats
-from harness.runs.record import Interval, Range
 from harness.stats.bootstrap import cluster_rows, ranks_resampled, resampled
+from harness.stats.interval import Interval, Range
 from harness.stats.intervals import LEVEL, Resampled, of_difference
-from harness.stats.rows import CHUNK_BYTES, Codes, DistinctRows, Matrix, distinct_rows, generator
+from harness.stats.rows import CHUNK_BYTES, DistinctRows, Matrix, distinct_rows, generator
+from harness.stats.types import Codes, Floats
 
 SWAPS = 2000
 POWER = 0.8

@@ -17,10 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 
-from harness.metrics.contract import Floats
+from harness.stats.types import Codes, Floats
 
 Matrix = csr_array[Any, tuple[int, int]]
-Codes = NDArray[np.int64]
 
 # Bytes that the counts of one chunk of draws may take; what a metric makes of them comes on top.
 CHUNK_BYTES = 8 * 2**20

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.evaluation.paired import Difference, compare
-from harness.runs.record import EvaluationRecord, Range
+from harness.runs.record import EvaluationRecord
+from harness.stats.interval import Range
 from harness.stats.intervals import of_difference
 from harness.studies.noise import KINDS, SAID, SeedMean, noisy_cell
 from harness.studies.study import Comparison, Study, StudyModel, Trial

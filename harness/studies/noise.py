@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Generic, Protocol, Self, TypeVar
 
-from harness.runs.record import EvaluationRecord, Interval, Range
+from harness.runs.record import EvaluationRecord
+from harness.stats.interval import Interval, Range
 from harness.stats.intervals import DRAWS, NO_WIDTH, no_width, over_seeds
 from harness.tables.table import Cell
 

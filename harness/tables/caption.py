@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from harness.runs.record import EvaluationRecord, Interval
+from harness.runs.record import EvaluationRecord
+from harness.stats.interval import Interval
 from harness.tables.table import Column
 
 MANY = 12

@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from harness.errors import UserError
-from harness.runs.record import Counts, EvaluationRecord, Interval, MetricValue
+from harness.runs.record import Counts, EvaluationRecord, MetricValue
 from harness.runs.superseded import finished
+from harness.stats.interval import Interval
 from harness.tables.rows import Placed
 
 Rule = Literal["fail", "newest", "mean"]

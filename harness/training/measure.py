@@ -13,18 +13,20 @@ from itertools import islice
 import numpy as np
 
 from harness.errors import UserError
-from harness.evaluation.collectors import Collector, Frame
+from harness.evaluation.collectors import GroupCollector, collector_of
+from harness.evaluation.collectors.frame import Frame
 from harness.evaluation.execute import answered_block
 from harness.evaluation.images import ahead
 from harness.evaluation.plan import BLOCK_IMAGES
 from harness.evaluation.requests import RequestMaker
 from harness.evaluation.score import Scorer, scored
 from harness.evaluation.task import Task
-from harness.metrics.contract import Comparison, Floats
+from harness.metrics.contract import Comparison
 from harness.models import Answerer
 from harness.runs.sample_record import SampleRecord
 from harness.samples import Sample
 from harness.specs import TaskSpec
+from harness.stats.types import Floats
 from harness.training.contract import Skews
 from harness.training.pool import Pool, source_id
 
@@ -68,9 +70,8 @@ def skews_of(spec: TaskSpec, records: Iterable[SampleRecord]) -> Skews:
     Raises:
         UserError: a headline metric that does not compare groups.
     """
-    collector, frame = Collector(spec.main_metric, spec, {}), Frame()
-    metric, counted = collector.groups, collector.counted
-    if metric is None or counted is None:
+    collector, frame = collector_of(spec.main_metric, spec, {}), Frame()
+    if not isinstance(collector, GroupCollector):
         raise UserError(
             f"the headline metric {spec.main_metric.id!r} of {spec.id!r} compares no groups",
             fix="measure on a task whose headline compares groups, such as one of skew",
@@ -80,10 +81,7 @@ def skews_of(spec: TaskSpec, records: Iterable[SampleRecord]) -> Skews:
             sample = scored(record, spec)
             frame.add(sample)
             collector.add(sample)
-    labelled = counted.labelled(frame)
-    parts = metric.parts(labelled.names)
-    totals = labelled.by_part(parts)
-    return _named(metric.settle(counted.counts, parts, totals), totals)
+    return _named(*collector.comparison(frame))
 
 
 def _in_blocks(task: Task, samples: Iterator[Sample]) -> Iterator[list[Sample]]:

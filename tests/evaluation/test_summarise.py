@@ -16,7 +16,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score
 
 from harness.errors import PluginError
-from harness.evaluation import intervals as values
+from harness.evaluation.collectors import sums
 from harness.evaluation.summarise import Summary, summarise
 from harness.metrics.accuracy import Accuracy
 from harness.requests import Scores
@@ -453,7 +453,7 @@ def test_slices_without_a_value_are_neither_kept_nor_resampled(
         asked.append(1)
         return real(*given, **more)
 
-    monkeypatch.setattr(values, "resampled", counting)
+    monkeypatch.setattr(sums, "resampled", counting)
     metric = MetricSpec(id="accuracy", column="Accuracy", direction="higher", main=True)
     labels = ("yes", "no", "maybe")
     found = summarise(spec(metric, slices=("race", "gender"), labels=labels), [answered(20)])

@@ -12,10 +12,9 @@ from harness_benchmarks.metrics.skew import MinSkew
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.metrics.contract import Bounded, RangeOfData, ScoredSample
-from harness.metrics.guard import make_metric
+from harness.evaluation.collectors import make_metric
+from harness.metrics.contract import Bounded, RangeOfData, ScoredSample, range_of
 from harness.plugins import plugins
-from harness.stats.bootstrap import range_of
 from harness.stats.labelled import Labelled, Labels
 from harness.stats.rows import distinct_rows
 from tests import made

@@ -12,9 +12,12 @@ from scipy.sparse import csr_array
 from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
-from harness.metrics.contract import Floats, ScoredSample
-from harness.stats import Statistics, additive_interval, rank_interval, wilson
+from harness.metrics.contract import ScoredSample
 from harness.stats import rows as rows_module
+from harness.stats.bootstrap import ranks_interval, sums_interval
+from harness.stats.collect import Statistics
+from harness.stats.intervals import wilson
+from harness.stats.types import Floats
 
 Matrix = csr_array[Any, tuple[int, int]]
 
@@ -49,6 +52,19 @@ class Auc:
                 for row in weights
             ]
         )
+
+
+def additive_interval(metric: Any, totals: Matrix, **settings: Any) -> Any:
+    proportion = getattr(metric, "proportion", False)
+    return sums_interval(metric.finalize, totals, proportion=proportion, **settings)
+
+
+def rank_interval(metric: Any, samples: list[ScoredSample], codes: Any, **settings: Any) -> Any:
+    prepared = metric.prepare(samples)
+    units = metric.units(prepared) if hasattr(metric, "units") else None
+    return ranks_interval(
+        lambda weights: metric.value(prepared, weights), codes, units=units, **settings
+    )
 
 
 def matrix(rows: Any) -> Matrix:
@@ -252,11 +268,6 @@ def test_a_metric_of_ranks_without_samples_or_with_one_cluster() -> None:
     value, interval = rank_interval(Auc(), ranked(12), [0] * 12)
     assert math.isfinite(value)
     assert interval is None
-
-
-def test_one_code_a_sample_is_asked_for() -> None:
-    with pytest.raises(ValueError, match="1 cluster codes for 3 samples"):
-        rank_interval(Auc(), ranked(3), [0])
 
 
 # --- Wilson ---------------------------------------------------------------------------------------

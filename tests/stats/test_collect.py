@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from harness.stats import Clusters, Statistics, collect
-from harness.stats.collect import counted, sums_by
+from harness.stats import collect
+from harness.stats.collect import Clusters, Statistics, counted, sums_by
 
 SAMPLES = st.lists(
     st.tuples(

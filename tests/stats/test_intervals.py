@@ -10,10 +10,8 @@ import pytest
 from scipy import stats
 from scipy.sparse import csr_array
 
-from harness.metrics.contract import Floats
-from harness.runs.record import Interval
-from harness.stats import over_seeds
 from harness.stats.bootstrap import resampled
+from harness.stats.interval import Interval
 from harness.stats.intervals import (
     BCA,
     DRAWS,
@@ -30,8 +28,10 @@ from harness.stats.intervals import (
     enough,
     enough_of_ranks,
     of_difference,
+    over_seeds,
 )
 from harness.stats.rows import distinct_rows
+from harness.stats.types import Floats
 
 
 def mean(totals: Floats) -> Floats:

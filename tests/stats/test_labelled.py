@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from harness.metrics.contract import Floats, Label
 from harness.stats import labelled as labelled_module
 from harness.stats import rows as rows_module
 from harness.stats.labelled import Labelled, Labels, chance, shuffled
 from harness.stats.rows import distinct_rows
+from harness.stats.types import Floats, Label
 
 NAMES: list[Label] = [
     (("race", "a"), ("gender", "f")),

@@ -12,10 +12,10 @@ from scipy.sparse import csr_array
 from statsmodels.stats.contingency_tables import mcnemar as other_mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from harness.metrics.contract import Floats
 from harness.stats import paired as paired_module
 from harness.stats import rows
 from harness.stats.paired import corrected, holm, mcnemar, paired_ranks, paired_sums
+from harness.stats.types import Floats
 
 
 def rate(totals: Floats) -> Floats:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from scipy import stats
 
-from harness.runs.record import Interval
+from harness.stats.interval import Interval
 from harness.studies import compare as module
 from harness.studies.compare import compared_columns, gains_of, parts_of
 from harness.studies.loader import load_study

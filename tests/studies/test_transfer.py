@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from scipy import stats
 
-from harness.runs.record import Interval
+from harness.stats.interval import Interval
 from harness.studies import transfer
 from harness.studies.loader import load_study
 from harness.studies.plan import plan_study

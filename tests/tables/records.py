@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.descriptors import Json
-from harness.runs.record import Counts, EvaluationRecord, Interval, MetricValue
+from harness.runs.record import Counts, EvaluationRecord, MetricValue
+from harness.stats.interval import Interval
 
 
 def metric(

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UserError
-from harness.runs.record import Counts, EvaluationRecord, Interval
+from harness.runs.record import Counts, EvaluationRecord
+from harness.stats.interval import Interval
 from harness.tables import build_table
 from harness.tables.build import TableOptions
 from tests.tables.records import metric, record

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness_benchmarks.metrics.descriptors import METRICS
+from harness_benchmarks.metrics.retrieval import DESCRIPTORS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +15,7 @@ from harness.descriptors import load_target, parse_options
 from harness.errors import DataError, UserError
 from harness.metrics import ScoredSample
 
-BY_ID = {descriptor.id: descriptor for descriptor in METRICS}
+BY_ID = {descriptor.id: descriptor for descriptor in DESCRIPTORS}
 RANKED = ("retrieval_min_skew", "retrieval_max_skew", "ndkl", "bias_at_k")
 
 

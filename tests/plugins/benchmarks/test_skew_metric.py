@@ -11,17 +11,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness_benchmarks.metrics.descriptors import METRICS
+from harness_benchmarks.metrics.skew import DESCRIPTORS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.descriptors import load_target, parse_options
 from harness.errors import DataError, UserError
 from harness.metrics import ScoredSample
-from harness.metrics.contract import Comparison, Floats, Rows
+from harness.metrics.contract import Comparison, Rows
+from harness.stats.types import Floats
 
 PAGE = Path(__file__).parents[3] / "docs" / "explanation" / "skew.md"
-BY_ID = {descriptor.id: descriptor for descriptor in METRICS}
+BY_ID = {descriptor.id: descriptor for descriptor in DESCRIPTORS}
 YES_NO = ("yes", "no")
 
 

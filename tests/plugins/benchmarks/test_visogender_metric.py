@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from harness_benchmarks.metrics.descriptors import METRICS
+from harness_benchmarks.metrics.visogender import DESCRIPTORS
 
 from harness.descriptors import load_target, parse_options
 from harness.errors import DataError, UserError
 from harness.metrics import ScoredSample
 
-BY_ID = {descriptor.id: descriptor for descriptor in METRICS}
+BY_ID = {descriptor.id: descriptor for descriptor in DESCRIPTORS}
 PRONOUN = {"masculine": "his", "feminine": "her"}
 
 

@@ -12,8 +12,9 @@ from harness.analysis.results import Analysis, AnalysisTable, finished, table_of
 from harness.analysis.transfer import JOINT, SINGLE, possible_change, relative
 from harness.descriptors import Json
 from harness.runs.lock import writing
-from harness.runs.record import EvaluationRecord, Range
+from harness.runs.record import EvaluationRecord
 from harness.runs.seal import write_json, write_whole
+from harness.stats.interval import Range
 from harness.stats.intervals import over_seeds
 
 from harness_social_degradation.run import Answered, Parts

@@ -5,11 +5,33 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from harness.descriptors import Json
+from harness.descriptors import Json, MetricDescriptor
 from harness.errors import DataError
 from harness.metrics.classes import ratio
-from harness.metrics.contract import Floats, ScoredSample
+
+if TYPE_CHECKING:
+    from harness.metrics.contract import ScoredSample
+    from harness.stats.types import Floats
+
+DESCRIPTORS = (
+    MetricDescriptor(
+        id="l2_avg",
+        target="harness_benchmarks.metrics.gaze:AverageL2",
+        version=2,
+        summary="Distance to the mean of the annotators' points, in shares of the picture.",
+        direction="lower",
+    ),
+    MetricDescriptor(
+        id="l2_min",
+        target="harness_benchmarks.metrics.gaze:MinimumL2",
+        version=2,
+        summary="Distance to the nearest annotator's point, in shares of the picture.",
+        direction="lower",
+    ),
+)
+
 
 Point = tuple[float, float]
 _MISSING: Point = (-1.0, -1.0)

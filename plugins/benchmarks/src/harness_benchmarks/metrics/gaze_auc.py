@@ -3,15 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
-from harness.descriptors import Json
+from harness.descriptors import Json, MetricDescriptor, Option
 from harness.errors import DataError, UserError
 from harness.metrics.classes import ratio
-from harness.metrics.contract import Floats, ScoredSample
-from numpy.typing import NDArray
 
 from harness_benchmarks.metrics.gaze import annotated_points, named_point
+
+if TYPE_CHECKING:
+    import numpy as np
+    from harness.metrics.contract import ScoredSample
+    from harness.stats.types import Floats
+    from numpy.typing import NDArray
+
+DESCRIPTORS = (
+    MetricDescriptor(
+        id="auc",
+        target="harness_benchmarks.metrics.gaze_auc:GazeAuc",
+        version=2,
+        summary="ROC AUC of a Gaussian round the named point against the annotators' pixels.",
+        options=(
+            Option(
+                name="sigma",
+                type="float",
+                default=3.0,
+                help="Width of the Gaussian, in cells of the grid.",
+            ),
+            Option(
+                name="grid", type="int", default=64, help="Cells along each side of the heat map."
+            ),
+        ),
+        needs_image_size=True,
+    ),
+)
 
 
 class GazeAuc:
@@ -40,6 +65,8 @@ class GazeAuc:
 
     def statistics(self, sample: ScoredSample) -> Mapping[int, float]:
         """Return the sample's AUC at 0 and the sample at 1."""
+        import numpy as np
+
         if sample.size is None:
             raise DataError("AUC needs the image's size", where=f"sample {sample.id!r}")
         points, answer = annotated_points(sample), named_point(sample)
@@ -62,6 +89,8 @@ class GazeAuc:
         A Gaussian on a grid is the product of one along each side, and bilinear interpolation acts
         on each side alone, so the whole map is the outer product of two profiles.
         """
+        import numpy as np
+
         cells = np.arange(self._grid, dtype=np.float64)
         centre = min(max(share, 0.0), 1.0) * self._grid - 0.5
         bell = np.exp(-((cells - centre) ** 2) / (2 * self._sigma**2))
@@ -88,6 +117,8 @@ def _auc(across: Floats, down: Floats, positives: NDArray[np.intp]) -> float | N
     Counts pixels below each positive column by column in a sorted profile: neither the map nor
     its sorted pixels are ever made.
     """
+    import numpy as np
+
     negatives = len(across) * len(down) - len(positives)
     if not negatives:
         return None
@@ -110,6 +141,8 @@ def _first_not_below(rows: Floats, steps: Floats, value: float, *, above: bool) 
     With ``above``, the number of steps whose product is not above it. Division gives a first
     guess; the product decides, so that rounding never breaks a tie.
     """
+    import numpy as np
+
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         # 0 / 0: every product is equal to the value.
         guess = np.nan_to_num(value / rows, nan=np.inf if above else 0.0, posinf=np.inf)

@@ -4,13 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-from harness.descriptors import Json
+from harness.descriptors import Json, MetricDescriptor
 from harness.errors import DataError
 from harness.metrics.classes import ratio
-from harness.metrics.contract import Floats, ScoredSample
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import numpy as np
+    from harness.metrics.contract import ScoredSample
+    from harness.stats.types import Floats
+    from numpy.typing import NDArray
+
+DESCRIPTORS = (
+    MetricDescriptor(
+        id="circular_accuracy",
+        version=3,
+        target="harness_benchmarks.metrics.mmbench:CircularAccuracy",
+        summary="Share of questions of which every round of the options is right.",
+    ),
+    MetricDescriptor(
+        id="vanilla_accuracy",
+        target="harness_benchmarks.metrics.mmbench:VanillaAccuracy",
+        summary="Share of right answers in the first round.",
+    ),
+)
+
 
 FEWER = "questions with fewer rounds than options, left out of circular accuracy"
 ALIKE = "questions with one letter right in two rounds, which are not circular"
@@ -51,6 +70,8 @@ class CircularAccuracy:
 
     def prepare(self, samples: Sequence[ScoredSample]) -> Questions:
         """Return which questions are right."""
+        import numpy as np
+
         whole = [
             places
             for places in _rounds(samples)
@@ -79,6 +100,8 @@ class CircularAccuracy:
 
     def value(self, prepared: Questions, weights: Floats) -> Floats:
         """Return the share of right questions under each row of weights."""
+        import numpy as np
+
         drawn = weights[:, prepared.first]
         return ratio(np.asarray(drawn @ prepared.right), np.asarray(drawn.sum(axis=1)))
 

@@ -11,16 +11,95 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-from harness.descriptors import Json
+from harness.descriptors import Json, MetricDescriptor, Option
 from harness.errors import DataError, UserError
 from harness.metrics.classes import ratio
-from harness.metrics.contract import Floats, ScoredSample
-from harness.runs.record import Range
-from numpy.typing import NDArray
 
-from harness_benchmarks.metrics.skew import highest, lowest, mean_there
+from harness_benchmarks.metrics.skew import CONCEPT, DESIRED, highest, lowest, mean_there
+
+if TYPE_CHECKING:
+    import numpy as np
+    from harness.metrics.contract import ScoredSample
+    from harness.stats.interval import Range
+    from harness.stats.types import Floats
+    from numpy.typing import NDArray
+
+_RANKED = (
+    Option(name="k", type="int", default=10, help="How many of the first images count."),
+    Option(
+        name="least_k",
+        default="one",
+        choices=("one", "groups"),
+        help="Raise k to the number of groups, as SocialCounterfactuals does.",
+    ),
+    CONCEPT,
+    Option(name="attribute", default="gender", help="Group name; several with commas."),
+)
+_RETRIEVAL = (
+    *_RANKED,
+    DESIRED,
+    Option(
+        name="zero",
+        default="one_over_k",
+        choices=("one_over_k", "zero", "one_over_k_from_zero"),
+        help="A share of zero: 1/k (VisoGender), skew 0 (SocialCounterfactuals), or 1/k with "
+        "a maximum that starts at 0 (debias-vision-lang).",
+    ),
+)
+DESCRIPTORS = (
+    MetricDescriptor(
+        id="retrieval_max_skew",
+        target="harness_benchmarks.metrics.retrieval:RetrievalMaxSkew",
+        summary="Mean over concepts of MaxSkew@K of the images ranked by a neutral text.",
+        version=2,
+        direction="zero",
+        options=_RETRIEVAL,
+        needs_target=False,
+    ),
+    MetricDescriptor(
+        id="retrieval_min_skew",
+        target="harness_benchmarks.metrics.retrieval:RetrievalMinSkew",
+        summary="Mean over concepts of MinSkew@K of the images ranked by a neutral text.",
+        version=2,
+        direction="zero",
+        options=_RETRIEVAL,
+        needs_target=False,
+    ),
+    MetricDescriptor(
+        id="ndkl",
+        target="harness_benchmarks.metrics.retrieval:Ndkl",
+        summary="Normalised discounted KL divergence of the ranking's prefixes.",
+        version=2,
+        direction="zero",
+        options=(
+            *_RANKED,
+            DESIRED,
+            Option(
+                name="form",
+                default="divergence",
+                choices=("divergence", "weighted_skew"),
+                help="The usual one over the whole ranking, or what SocialCounterfactuals' code "
+                "calls NDKL: skew weighted by desired shares, over the first k prefixes.",
+            ),
+        ),
+        needs_target=False,
+    ),
+    MetricDescriptor(
+        id="bias_at_k",
+        target="harness_benchmarks.metrics.retrieval:BiasAtK",
+        summary="Difference of two groups among the first k over their sum.",
+        version=2,
+        direction="zero",
+        options=(
+            *_RANKED,
+            Option(name="first", default="masculine", help="The group counted positive."),
+            Option(name="second", default="feminine", help="The group counted negative."),
+        ),
+        needs_target=False,
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +149,8 @@ class _Retrieval(ABC):
 
     def value(self, prepared: tuple[Query, ...], weights: Floats) -> Floats:
         """Return the mean over concepts under each row of weights."""
+        import numpy as np
+
         if not prepared:
             return np.full(len(weights), np.nan)
         return mean_there(
@@ -86,6 +167,8 @@ class _Retrieval(ABC):
 
     def desired(self, query: Query, weights: Floats) -> Floats:
         """Return ``(draws, groups)`` desired shares."""
+        import numpy as np
+
         held = weights @ query.groups.T
         if self._uniform:
             held = (held > 0).astype(np.float64)
@@ -93,6 +176,8 @@ class _Retrieval(ABC):
 
     def greatest(self, prepared: tuple[Query, ...]) -> float:
         """Return the skew of the value with the least desired share, were it all there is."""
+        import numpy as np
+
         shares = [self.desired(query, np.ones((1, len(query.order))))[0] for query in prepared]
         least = [share[share > 0].min() for share in shares if (share > 0).any()]
         return -math.log(min(least)) if least else 0.0
@@ -103,6 +188,8 @@ class _RetrievalSkew(_Retrieval):
 
     def query(self, query: Query, weights: Floats) -> Floats:
         """Return the extreme skew of a concept."""
+        import numpy as np
+
         top = first(query, weights, self.k(query))
         taken = top.sum(axis=-1, keepdims=True)
         share = ratio(top, taken)
@@ -135,6 +222,8 @@ class RetrievalMaxSkew(_RetrievalSkew):
 
     def pick(self, skews: Floats) -> Floats:
         """Return the highest."""
+        import numpy as np
+
         found = highest(skews)
         return np.maximum(found, 0.0) if self._zero == "one_over_k_from_zero" else found
 
@@ -167,6 +256,8 @@ class BiasAtK(_Retrieval):
 
     def query(self, query: Query, weights: Floats) -> Floats:
         """Return a concept's bias; NaN when neither value is among the first k."""
+        import numpy as np
+
         top = first(query, weights, self.k(query))
         held = {name: top[:, place] for place, name in enumerate(query.names)}
         none = np.zeros(len(weights))
@@ -195,6 +286,8 @@ class Ndkl(_Retrieval):
 
     def query(self, query: Query, weights: Floats) -> Floats:
         """Return a concept's NDKL; an image drawn twice stands twice in the ranking."""
+        import numpy as np
+
         desired = self.desired(query, weights)
         found = np.full(len(weights), np.nan)
         for row, drawn in enumerate(weights):
@@ -217,6 +310,8 @@ class Ndkl(_Retrieval):
 
 def first(query: Query, weights: Floats, k: int) -> Floats:
     """Return how many of the first k images have each value, ``(draws, groups)``."""
+    import numpy as np
+
     reached = np.cumsum(weights, axis=1)
     inside = np.clip(k - (reached - weights), 0, weights)
     found: Floats = inside @ query.groups.T
@@ -224,6 +319,8 @@ def first(query: Query, weights: Floats, k: int) -> Floats:
 
 
 def _query(held: Sequence[tuple[int, float, str]]) -> Query:
+    import numpy as np
+
     places = np.array([place for place, _, _ in held], dtype=np.intp)
     ranked = np.argsort(-np.array([score for _, score, _ in held]), kind="stable")
     names = tuple(sorted({value for _, _, value in held}))

@@ -10,15 +10,92 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-from harness.descriptors import Json
+from harness.descriptors import Json, MetricDescriptor, Option
 from harness.errors import DataError, UserError
 from harness.metrics.classes import ratio
-from harness.metrics.contract import Floats, Label, Rows, ScoredSample
-from harness.runs.record import Range
-from numpy.typing import NDArray
+from harness.metrics.contract import Rows
+
+if TYPE_CHECKING:
+    import numpy as np
+    from harness.metrics.contract import ScoredSample
+    from harness.stats.interval import Range
+    from harness.stats.types import Floats, Label
+    from numpy.typing import NDArray
+
+DESIRED = Option(
+    name="desired",
+    default="pool",
+    choices=("pool", "uniform"),
+    help="The share that would be fair: that among the images asked, or equal shares.",
+)
+CONCEPT = Option(name="concept", default="concept", help="Field of the sample with the concept.")
+_POSITIVE = Option(name="positive", default="yes", help="The answer that assigns the concept.")
+_SKEW = (
+    Option(
+        name="elicitation",
+        default="yes_no",
+        choices=("yes_no", "choice"),
+        help="One yes/no question a concept, or one choice among concepts.",
+    ),
+    CONCEPT,
+    Option(name="concepts", help="Only these concepts, with commas; all by default."),
+    Option(name="attributes", help="Group names, with commas; all groups by default."),
+    _POSITIVE,
+    Option(
+        name="estimator",
+        default="hard",
+        choices=("hard", "soft"),
+        help="Count answers, or sum the probability of the positive answer.",
+    ),
+    DESIRED,
+    Option(
+        name="zero",
+        default="add_alpha",
+        choices=("add_alpha", "one_over_k", "zero"),
+        help="What keeps the logarithm of a share of zero finite.",
+    ),
+    Option(name="alpha", type="float", default=1.0, help="Pseudo-images of add_alpha."),
+    Option(
+        name="unit",
+        default="single",
+        choices=("single", "intersection"),
+        help="Compare single attribute values, or their intersections.",
+    ),
+    Option(
+        name="min_assigned",
+        type="int",
+        default=0,
+        help="Concepts assigned to fewer images than this do not count.",
+    ),
+)
+DESCRIPTORS = (
+    MetricDescriptor(
+        id="min_skew",
+        target="harness_benchmarks.metrics.skew:MinSkew",
+        summary="Mean over concepts of the lowest Skew@C over attribute values.",
+        direction="zero",
+        options=_SKEW,
+        needs_target=False,
+    ),
+    MetricDescriptor(
+        id="max_skew",
+        target="harness_benchmarks.metrics.skew:MaxSkew",
+        summary="Mean over concepts of the highest Skew@C over attribute values.",
+        direction="zero",
+        options=_SKEW,
+        needs_target=False,
+    ),
+    MetricDescriptor(
+        id="yes_rate",
+        target="harness_benchmarks.metrics.skew:YesRate",
+        summary="Share of answers that are the positive one.",
+        direction="none",
+        options=(_POSITIVE,),
+        needs_target=False,
+    ),
+)
 
 
 class SkewCounts:
@@ -105,6 +182,8 @@ class SkewCounts:
 
     def asked(self, totals: Floats) -> Floats:
         """Return images asked about each concept, ``(..., concepts)``."""
+        import numpy as np
+
         if self.choice:
             return np.repeat(totals[..., :1], len(self._names), axis=-1)
         return totals[..., 0::2]
@@ -173,6 +252,8 @@ class Rule:
             ``(..., values, concepts)``; NaN for a value without images and where nothing was
             assigned.
         """
+        import numpy as np
+
         there, desired = asked > 0, self.shares(asked)
         k = assigned.sum(axis=-2, keepdims=True)
         if self.zero == "add_alpha":
@@ -188,6 +269,8 @@ class Rule:
 
     def shares(self, asked: Floats) -> Floats:
         """Return the desired share of each value, ``(..., values, concepts)``."""
+        import numpy as np
+
         held = asked if self.desired == "pool" else (asked > 0).astype(np.float64)
         return ratio(held, held.sum(axis=-2, keepdims=True))
 
@@ -199,6 +282,8 @@ class _Settled:
         self, counts: SkewCounts, parts: Sequence[Label], totals: Floats, rule: Rule,
         least: float, metric: MinSkew,
     ) -> None:  # fmt: skip
+        import numpy as np
+
         self._counts, self._parts, self._rule, self._metric = counts, parts, rule, metric
         kinds: dict[tuple[str, ...], list[int]] = {}
         for place, part in enumerate(parts[1:], 1):
@@ -210,6 +295,8 @@ class _Settled:
 
     def components(self, totals: Floats) -> Floats:
         """Return ``(..., concepts x values)`` skews; NaN for concepts that do not count."""
+        import numpy as np
+
         asked, assigned = self._counts.asked(totals), self._counts.assigned(totals)
         found = np.full((*asked.shape[:-2], len(self._parts) - 1, asked.shape[-1]), np.nan)
         for places in self._kinds:
@@ -228,6 +315,8 @@ class _Settled:
 
         No share is too small where images are many, so there is no least skew.
         """
+        import numpy as np
+
         least = np.zeros((len(self._parts) - 1, self._asked.shape[-1]))
         for places in self._kinds:
             least[places - 1] = self._rule.shares(self._asked[places])
@@ -238,6 +327,8 @@ class _Settled:
 
     def range(self) -> Range:
         """Return where the extreme lies: one value has at least its share, one at most."""
+        import numpy as np
+
         most = self.bounds()[1]
         greatest = float(np.max(most[np.isfinite(most)], initial=0.0))
         if self._metric.extreme == "high":
@@ -248,6 +339,8 @@ class _Settled:
 
     def tables(self, components: Floats) -> list[Rows]:
         """Return skew by attribute value, by concept, and by both."""
+        import numpy as np
+
         held, parts = self._by_concept(components), self._parts[1:]
         concepts = self._counts.concepts
         asked, assigned = self._asked, self._assigned
@@ -293,6 +386,8 @@ class MinSkew:
 
     def beside(self, counts: SkewCounts, labels: Sequence[Label], totals: Floats) -> list[Rows]:
         """Return skew by intersection, where labels hold more than one attribute."""
+        import numpy as np
+
         places = [place for place, label in enumerate(labels) if len(label) > 1]
         if not self._single or not places:
             return []
@@ -366,12 +461,16 @@ def lowest(values: Floats) -> Floats:
 
 def highest(values: Floats) -> Floats:
     """Return the greatest over the last axis, NaN left out; NaN when all are."""
+    import numpy as np
+
     found = np.max(np.where(np.isnan(values), -np.inf, values), axis=-1, initial=-np.inf)
     return np.where(np.isneginf(found), np.nan, found)
 
 
 def mean_there(values: Floats) -> Floats:
     """Return the mean over the last axis, NaN left out; NaN when all are."""
+    import numpy as np
+
     there: NDArray[np.bool_] = ~np.isnan(values)
     return ratio(np.where(there, values, 0.0).sum(-1), there.sum(-1).astype(np.float64))
 

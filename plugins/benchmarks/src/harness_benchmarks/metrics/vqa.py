@@ -4,13 +4,39 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from harness.descriptors import Json
+from harness.descriptors import Json, MetricDescriptor, Option
 from harness.errors import DataError, unknown
 from harness.metrics.classes import ratio
-from harness.metrics.contract import Floats, ScoredSample
 
 from harness_benchmarks.metrics.vqa_text import normalised, stripped, textvqa_normalised
+
+if TYPE_CHECKING:
+    from harness.metrics.contract import ScoredSample
+    from harness.stats.types import Floats
+
+DESCRIPTORS = (
+    MetricDescriptor(
+        id="vqa_accuracy",
+        target="harness_benchmarks.metrics.vqa:VqaAccuracy",
+        summary="Official VQA accuracy: agreement with ten people's answers.",
+        options=(
+            Option(
+                name="unanimous",
+                default="as_written",
+                choices=("as_written", "normalised"),
+                help="How texts are compared where all references are equal.",
+            ),
+        ),
+    ),
+    MetricDescriptor(
+        id="textvqa_accuracy",
+        target="harness_benchmarks.metrics.vqa:TextVqaAccuracy",
+        summary="Official TextVQA metric: VQA accuracy with its own reading of texts.",
+    ),
+)
+
 
 _ENOUGH = 3
 _UNANIMOUS = ("as_written", "normalised")

@@ -1,0 +1,81 @@
+"""Collectors: one file for each kind of metric; nothing else asks of which kind a metric is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.descriptors import Json
+from harness.evaluation.collectors.base import Collector, Shared
+from harness.evaluation.collectors.groups import GroupCollector
+from harness.evaluation.collectors.ranks import RankCollector
+from harness.evaluation.collectors.sums import SumCollector
+from harness.guard import Contract, described
+from harness.plugins import find, make, plugins
+from harness.specs import MetricSpec, TaskSpec
+
+__all__ = [
+    "KINDS",
+    "Collector",
+    "GroupCollector",
+    "RankCollector",
+    "Shared",
+    "SumCollector",
+    "collector_of",
+    "guarded_metric",
+    "make_metric",
+]
+
+KINDS: tuple[type[Collector], ...] = (SumCollector, RankCollector, GroupCollector)
+"""Every kind of metric; a new one is a file in this folder and an entry here."""
+
+
+def collector_of(metric: MetricSpec, task: TaskSpec, shared: Shared) -> Collector:
+    """Return a collector for one of a task's metrics.
+
+    Args:
+        metric: The metric as the task prints it.
+        task: The task.
+        shared: What all collectors of one evaluation share; empty for the first.
+
+    Raises:
+        PluginError: the metric's plugin fails.
+        UserError: no such metric, or options and labels that it refuses.
+    """
+    made = make_metric(metric.id, metric.options, task.labels)
+    needs_target = find("metric", metric.id, plugins().metrics()).needs_target
+    # Asked once: whether an object keeps a protocol takes longer than a sample's statistics.
+    kind = _kind_of(made)
+    assert kind is not None
+    return kind(metric, made, shared, needs_target=needs_target)
+
+
+def make_metric(name: str, options: Mapping[str, Json], labels: Sequence[str]) -> Any:
+    """Return a metric by id; each of its methods raises nothing but what it means to.
+
+    Raises:
+        PluginError: its plugin or factory fails, or what it makes is no metric.
+        UserError: no such metric, or options and labels that it refuses.
+    """
+    metric, contract = make("metric", name, plugins().metrics(), options, tuple(labels))
+    return guarded_metric(metric, contract)
+
+
+def guarded_metric(metric: Any, contract: Contract) -> Any:
+    """Return a stand-in for a plugin's metric whose faults become one message.
+
+    Raises:
+        PluginError: it is of no kind.
+    """
+    kind = _kind_of(metric)
+    if kind is None:
+        *wanted, last = (known.wants for known in KINDS)
+        raise contract.wrong(
+            f"makes {described(metric)}, not a metric: it wants {', '.join(wanted)}, or {last}"
+        )
+    return kind.guarded(metric, contract)
+
+
+def _kind_of(metric: object) -> type[Collector] | None:
+    """Return the kind of a metric; the last that fits, ``None`` for an object of no kind."""
+    return next((kind for kind in reversed(KINDS) if isinstance(metric, kind.protocol)), None)

@@ -1,0 +1,355 @@
+"""Metrics that compare groups: values with bands, what chance gives, and tables beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from harness.evaluation.collectors.base import Collector, PairedParts, Shared
+from harness.evaluation.collectors.checks import check_size, numbers, statistics_check
+from harness.evaluation.collectors.frame import Frame, Parts
+from harness.evaluation.collectors.sums import totals_of
+from harness.guard import Contract, described
+from harness.metrics import GroupMetric, ScoredSample
+from harness.metrics.contract import Bounded, Comparison, GroupCounts, Rows
+from harness.runs.record import Detail, DetailRow, MetricValue
+from harness.specs import MetricSpec, fingerprint
+from harness.stats.bootstrap import resampled
+from harness.stats.collect import Statistics
+from harness.stats.interval import Range
+from harness.stats.intervals import BAND, LEVEL, PERCENTILE, Resampled, around, banded, bands_at
+from harness.stats.labelled import PERMUTATIONS, Labelled, Labels, chance
+from harness.stats.paired import paired_sums
+from harness.stats.rows import Matrix
+from harness.stats.types import Floats, Label
+
+
+class GroupCollector(Collector):
+    """A metric of groups.
+
+    Metrics that count the same share their counts, and those that also have the same options share
+    their draws: the lowest and the highest skew differ only in what they pick.
+    """
+
+    protocol = GroupMetric
+    wants = "counts, parts, settle and beside (groups)"
+    metric: GroupMetric
+
+    def __init__(
+        self, spec: MetricSpec, metric: GroupMetric, shared: Shared, *, needs_target: bool
+    ) -> None:
+        super().__init__(spec, metric, shared, needs_target=needs_target)
+        counts = metric.counts.key
+        self._feeds = (GroupCollector, counts) not in shared
+        self.counted: _Counted = shared.setdefault(
+            (GroupCollector, counts), _Counted(metric.counts)
+        )
+        drawn = GroupCollector, counts, fingerprint(dict(spec.options))
+        self._leads = drawn not in shared
+        self._draws: _Draws = shared.setdefault(drawn, _Draws())
+        if spec.column not in self._draws.columns:
+            self._draws.columns.append(spec.column)
+
+    @staticmethod
+    def guarded(metric: Any, contract: Contract) -> Any:
+        """Return a stand-in that checks counts, comparisons and tables."""
+        with contract.calling("counts"):
+            inner = metric.counts
+        lacking = [
+            name
+            for name in ("key", "size", "statistics", "label", "columns")
+            if not hasattr(inner, name)
+        ]
+        if lacking:
+            raise contract.wrong(f"counts by {described(inner)}, which lacks {', '.join(lacking)}")
+        check_size(inner.size, contract)
+        # The metric must get its own object back, so the stand-in carries it.
+        counts = contract.guarded(
+            inner, {"statistics": statistics_check(contract)}, {"thing": inner}
+        )
+        settle = contract.checked(metric.settle, "settle", _comparison_check(contract))
+        beside = contract.checked(metric.beside, "beside", _tables_check(contract, "beside"))
+        return contract.guarded(
+            metric,
+            {},
+            {
+                "counts": counts,
+                "settle": lambda counts, *rest: settle(_unguarded(counts), *rest),
+                "beside": lambda counts, *rest: beside(_unguarded(counts), *rest),
+            },
+        )
+
+    def add(self, sample: ScoredSample) -> None:
+        """Count the next sample, unless another collector does."""
+        if self._feeds:
+            self.counted.add(sample)
+
+    def point(self, frame: Frame) -> float:
+        """Return the value over all samples."""
+        settled, totals = self.comparison(frame)
+        return float(settled.combine(settled.components(totals)))
+
+    def comparison(self, frame: Frame) -> tuple[Comparison, Floats]:
+        """Return the comparison over all samples with its totals ``(parts, size)``."""
+        labelled = self.counted.labelled(frame)
+        parts = self.metric.parts(labelled.names)
+        totals = labelled.by_part(parts)
+        return self.metric.settle(self.counted.counts, parts, totals), totals
+
+    def overall(self, frame: Frame, seed: int) -> MetricValue:
+        """Return the value with its band and what chance gives."""
+        if not len(frame.codes):
+            return self.recorded(float("nan"), None)
+        drawn, settled = self._settled(frame, seed)
+        value = float(settled.combine(drawn.components.value))
+        possible = _range(settled)
+        interval = None
+        if np.isfinite(value) and frame.number > 1:
+            # `combine` never falls when a component rises: ends of the components' band are ends
+            # of the value's.
+            ends, inner, outer = (
+                (float(settled.combine(low)), float(settled.combine(high)))
+                for low, high in (drawn.band, drawn.inner, drawn.outer)
+            )
+            draws = len(drawn.components.drawn)
+            interval = banded(ends, inner, outer, draws, frame.number).within(possible)
+        expected = chance(
+            value, settled.combine(drawn.permuted), self.metric.extreme, within=drawn.within
+        )
+        return self.recorded(value, interval, possible, expected)
+
+    def by_slice(self, parts: Parts, frame: Frame, seed: int) -> None:
+        """Return nothing: groups are compared over all samples already."""
+
+    def paired(self, other: GroupCollector, parts: Parts, frame: Frame, seed: int) -> PairedParts:
+        """Compare the comparisons of two evaluations, over everything alone."""
+        del parts
+        metric, counts = self.metric, self.counted.counts
+        labelled = [collector.counted.labelled(frame) for collector in (self, other)]
+        groups, size = metric.parts(labelled[0].names), counts.size
+        sums = [of_one.by_cluster(groups) for of_one in labelled]
+        totals = [totals_of(of_one).reshape(len(groups), size) for of_one in sums]
+        # A concept counts only where both evaluations have enough images of it.
+        settled = metric.settle(counts, groups, np.minimum(*totals))
+
+        def values(totals: Floats) -> Floats:
+            components = settled.components(totals.reshape(-1, len(groups), size))
+            return settled.combine(components)[:, np.newaxis]
+
+        first, second = (values(of_one[None])[0] for of_one in totals)
+        paired = paired_sums(
+            values, *sums, strata=frame.strata, seed=seed, possible=_range(settled)
+        )
+        return PairedParts(first, second, paired)
+
+    def tables(self, frame: Frame, seed: int) -> list[Detail]:
+        """Return the tables beside the values that share these draws, once for all of them."""
+        if not self._leads or not len(frame.codes):
+            return []
+        drawn, settled = self._settled(frame, seed)
+        tables: list[Detail] = []
+        columns = self._draws.columns
+        of_draws = settled.tables(drawn.components.drawn)
+        for rows, draws in zip(settled.tables(drawn.components.value), of_draws, strict=True):
+            if rows.simultaneous:
+                tables.append(_detail(rows, columns, drawn.band, BAND))
+            else:
+                tables.append(_detail(rows, columns, _percentiles(draws.values), PERCENTILE))
+        labelled = self.counted.labelled(frame)
+        beside = self.metric.beside(self.counted.counts, labelled.names, labelled.by_label())
+        return tables + [_detail(rows, columns) for rows in beside]
+
+    def _settled(self, frame: Frame, seed: int) -> tuple[_Drawn, Comparison]:
+        metric, counts = self.metric, self.counted.counts
+        labelled = self.counted.labelled(frame)
+        parts = metric.parts(labelled.names)
+        size = counts.size
+        if self._draws.drawn is not None:
+            drawn = self._draws.drawn
+            return drawn, metric.settle(counts, parts, drawn.totals)
+        rows = labelled.distinct(parts)
+        totals = rows.sums(rows.counts[np.newaxis, :].astype(np.float64)).reshape(len(parts), size)
+        settled = metric.settle(counts, parts, totals)
+        components = resampled(
+            lambda sums: settled.components(sums.reshape(-1, len(parts), size)),
+            rows,
+            seed=seed,
+            jackknife=False,
+        )
+        levels = LEVEL, *around(len(components.drawn))
+        band, inner, outer = (
+            _possible(settled, *ends)
+            for ends in bands_at(components.value, components.drawn, levels)
+        )
+        permuted = np.stack(
+            [settled.components(sums) for sums in labelled.permuted(parts, PERMUTATIONS, seed)]
+        )
+        drawn = _Drawn(components, band, inner, outer, permuted, labelled.within, totals)
+        self._draws.drawn = drawn
+        return drawn, settled
+
+
+class _Counted:
+    """What is counted for metrics of groups that share it."""
+
+    def __init__(self, counts: GroupCounts) -> None:
+        self.counts = counts
+        self._statistics = Statistics()
+        self._labels = Labels()
+        self._last: tuple[str, Label] = "", ()
+        self._labelled: Labelled | None = None
+
+    def add(self, sample: ScoredSample) -> None:
+        """Count the next sample."""
+        self._statistics.add(self.counts.statistics(sample))
+        # Questions about one image follow each other and share its label.
+        if not sample.source or sample.source != self._last[0]:
+            self._last = sample.source, self.counts.label(sample)
+        self._labels.add(self._last[1])
+
+    def labelled(self, frame: Frame) -> Labelled:
+        """Return the statistics with labels, once all samples are in."""
+        if self._labelled is None:
+            rows = self._statistics.matrix(self.counts.size, frame.order)
+            self._labelled = Labelled(
+                _with_columns(rows, self.counts.columns()),
+                self._labels.codes()[frame.order],
+                self._labels.names,
+                frame.codes,
+                frame.sources,
+                frame.strata,
+            )
+        return self._labelled
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """The components of a comparison in the data, in draws, and with labels permuted.
+
+    Attributes:
+        band: Simultaneous ends of the components.
+        inner: Ends at the level one Monte-Carlo error below.
+        outer: Ends at the level one Monte-Carlo error above.
+        permuted: ``(permutations, components)``.
+        totals: ``(parts, size)`` sums over all samples.
+    """
+
+    components: Resampled
+    band: tuple[Floats, Floats]
+    inner: tuple[Floats, Floats]
+    outer: tuple[Floats, Floats]
+    permuted: Floats
+    within: bool
+    totals: Floats
+
+
+@dataclass(slots=True)
+class _Draws:
+    """What metrics with the same counts and options share: their draws, and their headings."""
+
+    columns: list[str] = field(default_factory=list)
+    drawn: _Drawn | None = None
+
+
+def _with_columns(rows: Matrix, columns: Sequence[int]) -> Matrix:
+    """Return rows with their columns in another order; a matrix product would cost a sort."""
+    place = np.empty(len(columns), dtype=rows.indices.dtype)
+    place[list(columns)] = np.arange(len(columns))
+    return csr_array((rows.data, place[rows.indices], rows.indptr), shape=rows.shape)
+
+
+def _range(settled: Comparison) -> Range:
+    return settled.range() if isinstance(settled, Bounded) else (None, None)
+
+
+def _possible(settled: Comparison, low: Floats, high: Floats) -> tuple[Floats, Floats]:
+    """Return a band cut to what each component can be."""
+    if not isinstance(settled, Bounded):
+        return low, high
+    least, most = settled.bounds()
+    return np.clip(low, least, most), np.clip(high, least, most)
+
+
+def _percentiles(drawn: Floats) -> tuple[Floats, Floats]:
+    """Return the percentile interval of each column; NaN where under half of it is finite."""
+    known = np.isfinite(drawn).sum(axis=0) * 2 >= len(drawn)
+    low, high = np.full(drawn.shape[1], np.nan), np.full(drawn.shape[1], np.nan)
+    tails = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
+    if known.any():
+        low[known], high[known] = np.nanquantile(drawn[:, known], tails, axis=0)
+    return low, high
+
+
+def _detail(
+    rows: Rows, columns: Sequence[str], ends: tuple[Floats, Floats] | None = None, method: str = ""
+) -> Detail:
+    """Return a table as it is recorded."""
+    undefined = np.full(len(rows.keys), np.nan)
+    low, high = (undefined, undefined) if ends is None else ends
+    # Where every draw gives the same value, an interval would say nothing.
+    low, high = (np.where(low == high, np.nan, end) for end in (low, high))
+    counts = {name: _finite(values) for name, values in rows.counts.items()}
+    return Detail(
+        name=rows.name,
+        metrics=tuple(columns),
+        level=LEVEL,
+        method=method,
+        rows=tuple(
+            DetailRow(
+                key=dict(key),
+                value=value,
+                low=below if value is not None else None,
+                high=above if value is not None else None,
+                counts={name: values[place] for name, values in counts.items()},
+            )
+            for place, (key, value, below, above) in enumerate(
+                zip(rows.keys, _finite(rows.values), _finite(low), _finite(high), strict=True)
+            )
+        ),
+    )
+
+
+def _finite(values: Iterable[float] | Floats) -> list[float | None]:
+    """Return numbers for JSON; those that are not finite are ``None``."""
+    return [float(value) if np.isfinite(value) else None for value in values]
+
+
+def _unguarded(counts: Any) -> Any:
+    return getattr(counts, "thing", counts)
+
+
+def _comparison_check(contract: Contract) -> Any:
+    """Return the check that what is settled compares: components, a value, and tables."""
+
+    def check(settled: Any, *_: Any) -> Any:
+        if not all(hasattr(settled, name) for name in ("components", "combine", "tables")):
+            raise contract.returned(
+                settled, "settle", "a comparison with components, combine and tables"
+            )
+        return contract.guarded(
+            settled,
+            {
+                "components": lambda values, totals: numbers(
+                    values, (*totals.shape[:-2], None), "components", contract
+                ),
+                "combine": lambda values, components: numbers(
+                    values, components.shape[:-1], "combine", contract
+                ),
+                "tables": _tables_check(contract, "tables"),
+            },
+        )
+
+    return check
+
+
+def _tables_check(contract: Contract, method: str) -> Any:
+    """Return the check that tables are rows of numbers."""
+
+    def check(tables: Any, *_: Any) -> list[Rows]:
+        return contract.listed(tables, method, Rows, "a list of Rows")
+
+    return check
