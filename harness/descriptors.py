@@ -87,6 +87,8 @@ class Option:
 def _convert(value: Json, kind: str, where: str) -> Json:
     if value is None:
         return None
+    if kind == "path" and not str(value).strip():
+        raise UserError("the path is empty", where=where, fix="give a path, or leave it out")
     if kind in {"str", "path"}:
         return str(value)
     if kind == "bool":

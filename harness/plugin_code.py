@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from importlib.metadata import Distribution
 
     from harness.descriptors import Json
 
@@ -73,6 +74,28 @@ def code_hash(modules: Iterable[str]) -> str:
             content = b"cannot be read"
         digest.update(f"{name}\0{hashlib.sha256(content).hexdigest()}\n".encode())
     return digest.hexdigest() if files else ""
+
+
+def modules_of(distribution: Distribution | None) -> set[str]:
+    """Return the outermost modules that a distribution installs, whether or not a hook names them.
+
+    Of an editable install none but what its ``top_level.txt`` says: its files lie elsewhere.
+    """
+    if distribution is None:
+        return set()
+    said = distribution.read_text("top_level.txt") or ""
+    files = distribution.files or ()
+    paths = [path.parts for path in files if path.suffix in {".py", ".so", ".pyd"}]
+    packages = {parts[:-1] for parts in paths if parts[-1] == "__init__.py"}
+    modules = set(said.split())
+    for parts in paths:
+        if parts[0] == ".." or parts[0].startswith("__editable__"):
+            continue
+        # A folder without __init__.py may be shared with others: what lies in it is told apart.
+        inside = (parts[:depth] for depth in range(1, len(parts)) if parts[:depth] in packages)
+        outermost = next(inside, (*parts[:-1], parts[-1].partition(".")[0]))
+        modules.add(".".join(outermost))
+    return modules
 
 
 def _roots(module: str) -> Iterator[Path]:

@@ -31,7 +31,7 @@ from harness.errors import (
 )
 from harness.guard import Contract, check_descriptor, described
 from harness.packages import package_of
-from harness.plugin_code import Code, code_hash
+from harness.plugin_code import Code, code_hash, modules_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -208,8 +208,7 @@ class Plugins:
         if info.name not in self._codes:
             held = [one for objects in self._objects.values() for one in objects.values()]
             targets = [one.target.partition(":")[0] for one, adder in held if adder is info]
-            said = point.dist.read_text("top_level.txt") if point.dist else None
-            sha256 = code_hash({point.module, *targets, *(said or "").split()})
+            sha256 = code_hash({point.module, *targets, *modules_of(point.dist)})
             self._codes[info.name] = Code(info.name, info.distribution, info.version, sha256)
         return self._codes[info.name]
 

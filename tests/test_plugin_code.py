@@ -5,12 +5,12 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterator
-from importlib.metadata import EntryPoint
+from importlib.metadata import Distribution, EntryPoint
 from pathlib import Path
 
 import pytest
 
-from harness.plugin_code import code_hash
+from harness.plugin_code import code_hash, modules_of
 from harness.plugins import Plugins
 
 
@@ -71,6 +71,29 @@ def test_a_package_in_a_shared_one_is_known_by_itself(folder: Path) -> None:
     (other / "inner" / "reader.py").write_text("VALUE = 2\n")
     assert code_hash(["shared.mine.inner"]) == before
     assert code_hash(["shared.other"]) != before
+
+
+def test_every_module_that_a_distribution_installs_is_its_code(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("lab_point", "lab_help"):
+        (folder / f"{name}.py").write_text("VALUE = 1\n")
+    package(folder, "lab_other")
+    package(folder / "lab_shared", "mine")
+    info = folder / "lab-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lab\nVersion: 1\n")
+    names = (
+        "lab_point.py", "lab_help.py", "lab_other/__init__.py", "lab_other/inner/reader.py",
+        "lab_shared/mine/__init__.py", "../../bin/lab", "lab-1.dist-info/METADATA",
+    )  # fmt: skip
+    (info / "RECORD").write_text("".join(f"{name},,\n" for name in names))
+    installed = Distribution.at(info)
+    assert modules_of(installed) == {"lab_point", "lab_help", "lab_other", "lab_shared.mine"}
+    assert modules_of(None) == set()
+    before = code_hash(modules_of(installed))
+    (folder / "lab_help.py").write_text("VALUE = 2\n")
+    assert code_hash(modules_of(installed)) != before
 
 
 def test_the_harness_is_known_by_its_versions() -> None:

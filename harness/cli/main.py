@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
 import traceback
 from functools import update_wrapper
+from pathlib import Path
 from typing import Any
 
 import click
+from click.utils import PacifyFlushWrapper
 
 from harness._version import __version__
 from harness.descriptors import load_target
@@ -159,7 +162,18 @@ def entry(arguments: list[str] | None = None) -> None:
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _end)
     os.register_at_fork(after_in_child=_end_as_others)
+    _ready_streams()
     sys.exit(invoke(main, arguments))
+
+
+def _ready_streams() -> None:
+    """Let output never be what ends a command: closed streams, signs that an encoding lacks."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the shell: >&-
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 class _Ended(KeyboardInterrupt):
@@ -193,7 +207,9 @@ def _stopped() -> int:
     return 128 + (_ended_by or signal.SIGINT)
 
 
-def invoke(command: click.Command, arguments: list[str] | None = None) -> int:
+def invoke(  # noqa: PLR0911  a return for each way of ending
+    command: click.Command, arguments: list[str] | None = None
+) -> int:
     """Run a click command and return its exit code, every error said in one message."""
     try:
         result: Any = command.main(arguments, prog_name="harness", standalone_mode=False)
@@ -209,6 +225,10 @@ def invoke(command: click.Command, arguments: list[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     except FAULTS as error:
+        # The same as rich and as click say it.
+        left = isinstance(error.__context__, BrokenPipeError)
+        if isinstance(error, SystemExit) and (left or isinstance(sys.stdout, PacifyFlushWrapper)):
+            return 0
         if isinstance(error, SystemExit) and not _in_core(error):
             raise  # a command may end as it likes
         show_traceback(error)

@@ -50,7 +50,10 @@ def package_folder(address: str) -> Path:
 
 
 def hash_file(path: Path, memo: Path | None = None) -> str:
-    """Return the sha256 of a file, remembered by path, size and modification time.
+    """Return the sha256 of a file, remembered by what tells that the file is another one.
+
+    Size and modification time alone do not: copies keep the times (``cp -p``, rsync, tar), and
+    adapters of one shape are of one size. The inode and its change time cannot be set by hand.
 
     Args:
         path: The file.
@@ -62,7 +65,7 @@ def hash_file(path: Path, memo: Path | None = None) -> str:
     try:
         real = path.resolve(strict=True)
         stat = real.stat()
-        key = f"{real}|{stat.st_size}|{stat.st_mtime_ns}"
+        key = f"{real}|{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ino}|{stat.st_ctime_ns}"
         hashes = _read_memo(memo)
         if key in hashes:
             return hashes[key]

@@ -10,9 +10,10 @@ from typing import Any, Protocol
 
 from harness.config.settings import Settings
 from harness.descriptors import Descriptor, Json, ModelDescriptor, Option, parse_options
-from harness.errors import CannotAnswer, ModelError, unknown
+from harness.errors import CannotAnswer, ModelError, UserError, unknown
 from harness.evaluation.methods import Method
 from harness.evaluation.task import Task
+from harness.guard import described
 from harness.models import Answerer, Model, Runtime, threads
 from harness.models.contract import HasSize, MayRefuse
 from harness.models.guard import identity_of, loaded, make_model, require_offer
@@ -93,7 +94,10 @@ class ConfiguredModel:
 
         Raises:
             ModelError: it cannot be loaded; it is not tried again for another task.
+            UserError: what is no task.
         """
+        if not isinstance(task, Task):
+            raise UserError(f"{described(task)} is no task", fix="harness.load_task(ID) gives one")
         key = task.id if self.descriptor.needs_task else ""
         if key in self._unloadable:
             raise self._unloadable[key]

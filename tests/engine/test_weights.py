@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,18 @@ def test_a_hash_is_remembered_until_the_file_changes(weights: Path, tmp_path: Pa
     assert len(held) == 1
     weights.write_bytes(b"other, and of another length")
     assert hash_file(weights, memo) == hashlib.sha256(weights.read_bytes()).hexdigest()
+
+
+def test_a_file_of_equal_size_and_time_in_its_place_is_hashed_anew(
+    weights: Path, tmp_path: Path
+) -> None:
+    memo, before = tmp_path / "memo", weights.stat()
+    hash_file(weights, memo)
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    os.utime(weights, ns=(before.st_atime_ns, before.st_mtime_ns))  # as cp -p and rsync do
+    assert hash_file(weights, memo) == hashlib.sha256(content).hexdigest()
 
 
 def test_a_damaged_memory_is_ignored(weights: Path, tmp_path: Path) -> None:

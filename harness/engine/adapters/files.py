@@ -104,7 +104,15 @@ def _is_number(value: object) -> bool:
 
 
 def _is_rank(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+    return _is_whole(value) and bool(value)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _are_whole(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_whole, value))
 
 
 def _is_list(value: object) -> bool:
@@ -115,13 +123,24 @@ def _is_pattern(value: object) -> bool:
     return value is None or (isinstance(value, dict) and all(map(_is_number, value.values())))
 
 
+def _are_ranks(value: object) -> bool:
+    return value is None or (isinstance(value, dict) and all(map(_is_rank, value.values())))
+
+
 _GOOD: Mapping[str, Callable[[object], bool]] = {
     "r": _is_rank,
     "lora_alpha": _is_number,
     "target_modules": lambda value: bool(value) and (isinstance(value, str) or _is_list(value)),
     "modules_to_save": lambda value: value is None or _is_list(value),
-    "rank_pattern": _is_pattern,
+    "rank_pattern": _are_ranks,
     "alpha_pattern": _is_pattern,
+    "exclude_modules": lambda value: value is None or isinstance(value, str) or _is_list(value),
+    "layers_to_transform": lambda value: value is None or _is_whole(value) or _are_whole(value),
+    "layers_pattern": lambda value: value is None or isinstance(value, str) or _is_list(value),
+    **dict.fromkeys(
+        ("fan_in_fan_out", "use_rslora", "use_dora", "lora_bias", "ensure_weight_tying"),
+        lambda value: value is None or isinstance(value, bool),
+    ),
     "bias": lambda value: value in (None, "none", "all", "lora_only"),
 }
 """What the config has to say for its numbers to be those of the training."""

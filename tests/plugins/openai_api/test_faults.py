@@ -373,6 +373,40 @@ def test_a_refusal_of_the_endpoint_is_a_refusal(endpoint: Start, ask: Ask) -> No
     _, answerer = endpoint(lambda _: reply, scores="label")
     refused = Text("I would rather not say.", refused=True)
     assert ask(answerer, Generate(3), Choose(("a", "b"))) == [refused, refused]
+    message = {"content": [{"type": "refusal", "refusal": "I would rather not say."}]}
+    assert ask(answerer, Generate(3)) == [refused]
+
+
+def test_a_403_is_of_the_sample_once_the_key_has_worked(endpoint: Start, ask: Ask) -> None:
+    moderated = Reply({"error": {"message": "flagged by moderation"}}, 403)
+    fake, answerer = endpoint(lambda _: chat("x"))
+    ask(answerer, Generate(1))
+    fake.reply = Then(moderated)
+    (refused,) = ask(answerer, Generate(1))
+    assert refused.kind == "refused"
+    assert "flagged by moderation" in refused.message
+    fake.reply = Then(Reply({"error": "no"}, 401))
+    with pytest.raises(UserError, match="valid key"):
+        ask(answerer, Generate(1))
+
+
+def test_a_number_too_large_for_a_float_is_no_log_probability(endpoint: Start, ask: Ask) -> None:
+    top = [{"token": "a", "logprob": -(10**400)}, {"token": "b", "logprob": -1}]
+    choice = {"message": {"content": "a"}, "logprobs": {"content": [{"top_logprobs": top}]}}
+    _, answerer = endpoint(lambda _: Reply({"choices": [choice]}), scores="first_token")
+    (failed,) = ask(answerer, Choose(("a", "b")))
+    assert failed.kind == "bad_answer"
+    assert len(failed.message) < 100
+
+
+def test_a_key_that_is_spelt_with_escapes_is_hidden_in_reasoning_too(
+    endpoint: Start, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", LONG_KEY)
+    body = json.dumps({"content": LONG_KEY, "reasoning_content": LONG_KEY})
+    body = body.replace("sk-", "\\u0073k-")
+    _, answerer = endpoint(lambda _: Reply(f'{{"choices": [{{"message": {body}}}]}}'))
+    assert LONG_KEY not in str(ask(answerer, Generate(9)))
 
 
 LONG_KEY = "sk-proj-" + "Ab3dEf6hIj9lMn2pQr5tUv8xYz1" + "0ZyXwVuT"  # 43 characters

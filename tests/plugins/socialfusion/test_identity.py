@@ -125,6 +125,12 @@ def test_parts_need_a_trained_connector_or_the_users_word(built: Path) -> None:
         SocialFusion(parts).identity(Runtime())
     with pytest.raises(UserError, match="not both"):
         SocialFusion({**parts, "path": "x"})
+    changes: dict[str, Json] = {
+        "encoder_layer": 0, "merge": 2, "connector": "attention", "queries": 1, "lora_rank": 5,
+    }  # fmt: skip
+    for name, value in changes.items():
+        with pytest.raises(UserError, match=f"leave out path, or {name}"):
+            SocialFusion({"path": "x", name: value})
     with pytest.raises(UserError, match="'language_model' is not given"):
         SocialFusion({"encoder": "x"}).identity(Runtime())
     said: dict[str, Json] = {**parts, "untrained": True}

@@ -171,7 +171,11 @@ class EndpointAnswerer:
         if isinstance(result, Failed):
             return Failed(result.kind, secret.out_of_message(result.message))
         if isinstance(result, Text):
-            return replace(result, text=secret.out_of_answer(result.text))
+            return replace(
+                result,
+                text=secret.out_of_answer(result.text),
+                reasoning=secret.out_of_answer(result.reasoning),
+            )
         return result
 
     async def _answer(self, request: Request) -> Result:

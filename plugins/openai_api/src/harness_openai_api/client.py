@@ -77,6 +77,7 @@ class Client:
         self._not_before = 0.0
         self._told = 0.0  # the end of the last wait that was told
         self.secret = Secret(sending.key)
+        self._key_works = False  # as an answer has shown
         self.requests = 0
         self.tokens = 0
 
@@ -109,6 +110,7 @@ class Client:
             else:
                 usage = answer.get("usage")
                 used = usage.get("total_tokens") if isinstance(usage, dict) else None
+                self._key_works = True
                 self.tokens += used if isinstance(used, int) else 0
                 return answer
         raise AssertionError
@@ -202,7 +204,10 @@ class Client:
     def _refuse(self, response: httpx2.Response, text: str) -> NoReturn:
         status = response.status_code
         said = f"the endpoint answers {status}: {self._clean(_reason(text))}"
-        if status in {401, 403}:
+        # Once the key has worked, 403 is about what was asked: a host that moderates says it so.
+        if status == httpx2.codes.UNAUTHORIZED or (
+            status == httpx2.codes.FORBIDDEN and not self._key_works
+        ):
             raise UserError(
                 said,
                 where=self._sending.base_url,

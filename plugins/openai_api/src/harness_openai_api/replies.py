@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
 from harness.engine.tokenize import require_text
+from harness.errors import short
 from harness.requests import Reasoning, Scores, Text
 from harness.requests.reasoning import AUTO, split
 
+_LARGEST = sys.float_info.max
 _SLACK = 1e-4  # servers round; a log-probability is at most 0
 _REASONING = ("reasoning_content", "reasoning")  # vLLM, SGLang and DeepSeek; OpenRouter, newer vLLM
 
@@ -45,9 +48,9 @@ def read_text(
     content, apart = _parts(message) if isinstance(message, dict) else (None, "")
     if finish == "content_filter":
         raise BadReplyError("content_filter", "the endpoint's filter withheld the answer")
-    refusal = message.get("refusal") if isinstance(message, dict) else None
-    if isinstance(refusal, str) and refusal.strip():
-        return Text(refusal.strip(), refused=True)
+    refusal = _refusal(message) if isinstance(message, dict) else None
+    if refusal:
+        return Text(refusal, refused=True)
     if content is None and not apart:
         raise BadReplyError("no_text", "the endpoint's answer holds no text")
     found = split(content or "", reasoning.markers())
@@ -70,6 +73,14 @@ def _parts(message: Mapping[str, Any]) -> tuple[str | None, str]:
         texts = [part["text"] for part in parts if isinstance(part.get("text"), str)]
         content = "".join(texts) if texts else None
     return (content if isinstance(content, str) else None), (inside[0] if inside else "").strip()
+
+
+def _refusal(message: Mapping[str, Any]) -> str:
+    """Return what a message calls a refusal: a field of its own, or parts of that type."""
+    content = message.get("content")
+    parts = content if isinstance(content, list) else []
+    given = [part.get("refusal") for part in (message, *parts) if isinstance(part, dict)]
+    return " ".join(text.strip() for text in given if isinstance(text, str)).strip()
 
 
 def _thought(part: Mapping[str, Any]) -> str:
@@ -182,8 +193,9 @@ def _choice(reply: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _logprob(value: Any) -> float:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or value > _SLACK:
-        raise BadReplyError("bad_answer", f"{value!r} is no log-probability")
+    # Compared first: a whole number may be too large for a float. NaN fails both comparisons.
+    if not number or not -_LARGEST <= value <= _SLACK:
+        raise BadReplyError("bad_answer", f"{short(repr(value), 40)} is no log-probability")
     return min(0.0, float(value))
 
 

@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 
     from harness_socialfusion.spoken import SpokenModel
 
+# What a saved model was made with: its own settings hold, whatever is typed.
+_OF_SAVED = (
+    "encoder", "language_model", "encoder_revision", "encoder_layer", "encoder_norm",
+    "language_model_revision", "connector", "connector_layers", "hidden", "queries", "merge",
+    "lora_rank", "lora_alpha", "lora_targets", "weights", "untrained", "seed",
+)  # fmt: skip
 _SCHEME = 1  # raised when the way answers are computed changes their numbers
 
 
@@ -44,12 +50,13 @@ class SocialFusion:
         self._options: dict[str, Any] = parse_options(
             OPTIONS, options, owner="model 'socialfusion'"
         )
-        if self._options.get("path") and (
-            self._options.get("encoder") or self._options.get("language_model")
-        ):
+        defaults = {option.name: option.default for option in OPTIONS}
+        typed = [name for name in _OF_SAVED if self._options[name] != defaults[name]]
+        if self._options.get("path") and typed:
             raise UserError(
-                "socialfusion takes a saved model or its parts, not both",
-                fix="leave out path, or encoder and language_model",
+                "socialfusion takes a saved model, which has settings of its own, or its parts, "
+                "not both",
+                fix=f"leave out path, or {', '.join(typed)}",
             )
 
     def identity(self, runtime: Runtime) -> Mapping[str, Json]:
