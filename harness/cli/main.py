@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.utils import PacifyFlushWrapper
 
 from harness._version import __version__
 from harness.descriptors import load_target
@@ -225,9 +224,10 @@ def invoke(  # noqa: PLR0911  a return for each way of ending
         sys.stderr.close()
         return 0
     except FAULTS as error:
-        # The same as rich and as click say it.
+        # The same, as rich says it and as click does (which leaves this wrapper, private to it).
         left = isinstance(error.__context__, BrokenPipeError)
-        if isinstance(error, SystemExit) and (left or isinstance(sys.stdout, PacifyFlushWrapper)):
+        left |= "PacifyFlush" in type(sys.stdout).__name__
+        if isinstance(error, SystemExit) and left:
             return 0
         if isinstance(error, SystemExit) and not _in_core(error):
             raise  # a command may end as it likes

@@ -17,7 +17,9 @@ Capture = pytest.CaptureFixture[str]
 # What must be given for a command to begin at all.
 GIVEN = {
     "run": ["--model", "majority", "--tasks", "raf_db", "--dry-run"],
-    "train": ["--model", "m", "--recipe", "ft", "--data", "raf_db", "--out", "out"],
+    "list": ["models"],
+    "show": ["model", "majority"],
+    "train": ["--model", "m", "--recipe", "ft", "--tasks", "raf_db", "--out", "out"],
     "compare": ["a", "b"],
     "export": [".", "--format", "card", "--out", "out"],
     "plot": ["forest", "--out", "a.pdf"],

@@ -360,8 +360,9 @@ def test_a_value_outside_the_declared_range_is_an_error_of_the_plugin(
 def rounds(right: int) -> list[SampleRecord]:
     return [
         record(
-            f"{question}/{turn}", f"question {question}", "a" if question < right else "b",
-            target="a", fields={"rounds": 2, "round": turn},
+            f"{question}/{turn}", f"question {question}",
+            "ab"[turn if question < right else 1 - turn], target="ab"[turn],
+            fields={"rounds": 2, "round": turn},
             groups={"kind": ["xy"[question % 2], "human"]},
         )
         for question in range(120)

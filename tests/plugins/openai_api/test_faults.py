@@ -373,7 +373,8 @@ def test_a_refusal_of_the_endpoint_is_a_refusal(endpoint: Start, ask: Ask) -> No
     _, answerer = endpoint(lambda _: reply, scores="label")
     refused = Text("I would rather not say.", refused=True)
     assert ask(answerer, Generate(3), Choose(("a", "b"))) == [refused, refused]
-    message = {"content": [{"type": "refusal", "refusal": "I would rather not say."}]}
+    parts = [{"type": "refusal", "refusal": "I would rather not say."}]
+    reply = Reply({"choices": [{"message": {"content": parts}}]})
     assert ask(answerer, Generate(3)) == [refused]
 
 
