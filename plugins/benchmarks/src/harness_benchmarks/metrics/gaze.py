@@ -20,14 +20,14 @@ DESCRIPTORS = (
         id="l2_avg",
         target="harness_benchmarks.metrics.gaze:AverageL2",
         version=2,
-        summary="Distance to the mean of the annotators' points, in shares of the picture.",
+        summary="Distance to the mean of the annotators' points, in shares of the image.",
         direction="lower",
     ),
     MetricDescriptor(
         id="l2_min",
         target="harness_benchmarks.metrics.gaze:MinimumL2",
         version=2,
-        summary="Distance to the nearest annotator's point, in shares of the picture.",
+        summary="Distance to the nearest annotator's point, in shares of the image.",
         direction="lower",
     ),
 )

@@ -25,7 +25,7 @@ _RESOLUTION = (
     Option(name="pair", default="pair", help="Group with same or different."),
     Option(name="masculine", default="masculine", help="The value counted as masculine."),
     Option(name="feminine", default="feminine", help="The value counted as feminine."),
-    Option(name="people", default="all", choices=("all", "single", "two"), help="Which pictures."),
+    Option(name="people", default="all", choices=("all", "single", "two"), help="Which images."),
     Option(name="pairs", default="all", choices=("all", "same", "different"), help="Which pairs."),
     Option(
         name="rounding",
@@ -56,7 +56,7 @@ PAIRS = ("same", "different")
 
 
 class ResolutionAccuracy:
-    """Mean of the two genders' accuracies; over all pictures the mean of the two contexts' values.
+    """Mean of the two genders' accuracies; over all images the mean of the two contexts' values.
 
     Each sample's groups hold its gender (option ``gender``), its context, ``single`` or ``two``
     people (option ``context``), and for two people whether their genders are the ``same`` or

@@ -40,14 +40,14 @@ READERS: tuple[ReaderDescriptor, ...] = (
     ReaderDescriptor(
         id="vqav2",
         target="harness_benchmarks.readers.vqav2:VqaV2",
-        summary="VQAv2: open questions about COCO pictures; question and annotation JSON.",
+        summary="VQAv2: open questions about COCO images; question and annotation JSON.",
         options=(_COLUMNS, _unit("image")),
         splits=("train", "val", "test-dev", "test"),
     ),
     ReaderDescriptor(
         id="textvqa",
         target="harness_benchmarks.readers.textvqa:TextVqa",
-        summary="TextVQA 0.5.1: questions that need the text in a picture.",
+        summary="TextVQA 0.5.1: questions that need the text in an image.",
         options=(
             Option(
                 name="ocr",
@@ -63,7 +63,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
         id="mmbench",
         version=2,
         target="harness_benchmarks.readers.mmbench:MmBench",
-        summary="MMBench: multiple choice in TSV with base64 pictures, a row a round.",
+        summary="MMBench: multiple choice in TSV with base64 images, a row a round.",
         options=(
             Option(name="language", default="en", choices=("en", "cn"), help="Of the release."),
             Option(name="edition", default="1.0", choices=("1.0", "1.1"), help="Of the release."),
@@ -75,7 +75,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
     ReaderDescriptor(
         id="hagrid",
         target="harness_benchmarks.readers.hagrid:Hagrid",
-        summary="HaGRIDv2: one picture, one gesture; JSON a split and class.",
+        summary="HaGRIDv2: one image, one gesture; JSON a split and class.",
         options=(
             Option(
                 name="no_gesture",
@@ -118,7 +118,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
                 name="images",
                 default="aligned",
                 choices=("aligned", "original"),
-                help="Aligned faces, or the original pictures.",
+                help="Aligned faces, or the original images.",
             ),
             _unit("image"),
         ),
@@ -160,7 +160,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
                 name="padding",
                 default="1.25",
                 choices=("1.25", "0.25"),
-                help="How far round the face pictures are cut.",
+                help="How far round the face images are cut.",
             ),
             _COLUMNS,
             _unit("image"),
@@ -188,7 +188,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
                 name="max_unmatched",
                 type="float",
                 default=0.0,
-                help="Share of pictures whose names may not fit the pattern.",
+                help="Share of images whose names may not fit the pattern.",
             ),
             Option(
                 name="concepts",
@@ -204,7 +204,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
     ReaderDescriptor(
         id="visogender",
         target="harness_benchmarks.readers.visogender:VisoGender",
-        summary="VisoGender: people at work and their pronouns; tables, and pictures users fetch.",
+        summary="VisoGender: people at work and their pronouns; tables, and images users fetch.",
         options=(
             Option(
                 name="context",
@@ -216,7 +216,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
                 name="missing",
                 default="error",
                 choices=("error", "leave_out"),
-                help="What becomes of rows without a picture.",
+                help="What becomes of rows without an image.",
             ),
             _unit("image"),
         ),
