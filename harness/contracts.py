@@ -22,6 +22,7 @@ from harness.descriptors import (
     DataSourceDescriptor,
     Descriptor,
     EncoderDescriptor,
+    ExporterDescriptor,
     ExtractorDescriptor,
     FormatDescriptor,
     MetricDescriptor,
@@ -30,6 +31,7 @@ from harness.descriptors import (
     RecipeDescriptor,
     SpecFolder,
     StudyDescriptor,
+    SubmissionDescriptor,
 )
 from harness.metrics.contract import (
     AdditiveMetric,
@@ -59,6 +61,8 @@ from harness.readers.contract import HashesContents, LeavesOut, Reader, TakesPar
 from harness.requests import Choose, Embed, Failed, Generate, Request, Response, Scores, Text
 from harness.requests.extractor import Extracted, Extractor
 from harness.requests.method import AnswerMethod, AsksOtherwise
+from harness.runs.exports import ExportOptions
+from harness.runs.submissions import SubmissionLayout
 from harness.samples import DataRoot, ImageRef, Sample
 from harness.studies.kind import LoadedStudy, StudyPlan, StudyReport
 from harness.tables.table import Table
@@ -86,6 +90,8 @@ __all__ = [
     "EncoderRequest",
     "Epoch",
     "Example",
+    "ExportOptions",
+    "ExporterDescriptor",
     "Extracted",
     "Extractor",
     "ExtractorDescriptor",
@@ -122,6 +128,8 @@ __all__ = [
     "StudyDescriptor",
     "StudyPlan",
     "StudyReport",
+    "SubmissionDescriptor",
+    "SubmissionLayout",
     "Table",
     "TakesNotes",
     "TakesPart",
@@ -385,6 +393,45 @@ CONTRACTS = (
         """
         def names(table):
             return "".join(f"{row.model}\\n" for row in table.rows)
+        """,
+    ),
+    Contract(
+        "Exporter",
+        "harness_exporters",
+        ExporterDescriptor,
+        "(records, out, options) -> list[Path]",
+        (),
+        """
+        import json
+
+
+        def headlines(records, out, options):
+            out.mkdir(parents=True, exist_ok=True)
+            path = out / "headlines.json"
+            headlines = {record.task: record.main.value for record in records}
+            path.write_text(json.dumps(headlines), encoding="utf-8")
+            return [path]
+        """,
+    ),
+    Contract(
+        "Submission file",
+        "harness_submissions",
+        SubmissionDescriptor,
+        "a `SubmissionLayout`",
+        (SubmissionLayout,),
+        """
+        from harness.contracts import SubmissionLayout
+
+
+        def row(record, text):
+            return {"id": record.id, "answer": text}
+
+
+        def lines(rows):
+            return "".join(f"{row['id']}\\t{row['answer']}\\n" for row in rows).encode()
+
+
+        LAYOUT = SubmissionLayout({".tsv": lines}, row)
         """,
     ),
     Contract(

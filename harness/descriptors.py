@@ -237,6 +237,29 @@ class FormatDescriptor(Descriptor):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExporterDescriptor(Descriptor):
+    """An exchange format of evaluation records. Target: ``(records, out, options) -> paths``.
+
+    The contract is :data:`harness.runs.exports.Exporter`.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmissionDescriptor(Descriptor):
+    """The file that a benchmark's server takes; ``id`` is ``data.benchmark`` of the task's spec.
+
+    Target: a :class:`harness.runs.submissions.SubmissionLayout`.
+
+    Attributes:
+        server: Who takes the file.
+        suffixes: File name endings that it may have, each with the dot.
+    """
+
+    server: str
+    suffixes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CommandDescriptor(Descriptor):
     """A sub-command; ``id`` is its name. Target: a ``click.Command``.
 
@@ -249,9 +272,16 @@ class CommandDescriptor(Descriptor):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipeDescriptor(Descriptor):
-    """A training recipe. Target: ``(options) -> Recipe``; the contract comes with training."""
+    """A training recipe. Target: ``(options) -> Recipe`` (:mod:`harness.training.contract`).
+
+    Attributes:
+        options: Its named options.
+        transfer: Side of ``harness transfer`` that its trainings stand on: ``alone`` on one task,
+            ``together`` on several; empty for neither.
+    """
 
     options: tuple[Option, ...] = ()
+    transfer: Literal["", "alone", "together"] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

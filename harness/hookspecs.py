@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         CommandDescriptor,
         DataSourceDescriptor,
         EncoderDescriptor,
+        ExporterDescriptor,
         ExtractorDescriptor,
         FormatDescriptor,
         MetricDescriptor,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
         RecipeDescriptor,
         SpecFolder,
         StudyDescriptor,
+        SubmissionDescriptor,
     )
     from harness.events import BlockAnswered, RunFinished, RunStarted, TaskFinished
 
@@ -211,6 +213,34 @@ def harness_leaderboard_formats() -> Sequence[FormatDescriptor]:  # type: ignore
 
         return [FormatDescriptor(id="typst", target="my_plugin.typst:render", suffix=".typ",
                                  summary="...")]
+    """
+
+
+@hookspec
+def harness_exporters() -> Sequence[ExporterDescriptor]:  # type: ignore[empty-body]
+    """Return the exchange formats this plugin adds to ``harness export``.
+
+    The target takes records of sealed evaluations, a folder and
+    :class:`harness.runs.exports.ExportOptions`; it writes files and returns their paths::
+
+        return [ExporterDescriptor(id="croissant", target="my_plugin.croissant:export",
+                                   summary="Croissant metadata.")]
+
+    .. versionadded:: 0.1
+    """
+
+
+@hookspec
+def harness_submissions() -> Sequence[SubmissionDescriptor]:  # type: ignore[empty-body]
+    """Return the files of benchmarks' servers that this plugin adds to ``harness submission``.
+
+    The target is a :class:`harness.runs.submissions.SubmissionLayout`::
+
+        return [SubmissionDescriptor(id="my_benchmark", target="my_plugin.submission:LAYOUT",
+                                     summary="A JSON list of ids and answers.",
+                                     server="https://example.org", suffixes=(".json",))]
+
+    .. versionadded:: 0.1
     """
 
 

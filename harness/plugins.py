@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         CommandDescriptor,
         DataSourceDescriptor,
         EncoderDescriptor,
+        ExporterDescriptor,
         ExtractorDescriptor,
         FormatDescriptor,
         Json,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
         ReaderDescriptor,
         RecipeDescriptor,
         StudyDescriptor,
+        SubmissionDescriptor,
     )
 
 GROUP = hookspecs.PROJECT
@@ -66,6 +68,8 @@ _COLLECTED = {
     "encoders": "harness_encoders",
     "study kinds": "harness_studies",
     "formats": "harness_leaderboard_formats",
+    "exporters": "harness_exporters",
+    "submissions": "harness_submissions",
     "commands": "harness_commands",
 }
 _KINDS: dict[str, type[Descriptor]] = {
@@ -79,6 +83,8 @@ _KINDS: dict[str, type[Descriptor]] = {
     "encoders": kinds.EncoderDescriptor,
     "study kinds": kinds.StudyDescriptor,
     "formats": kinds.FormatDescriptor,
+    "exporters": kinds.ExporterDescriptor,
+    "submissions": kinds.SubmissionDescriptor,
     "commands": kinds.CommandDescriptor,
 }
 _SINGULAR = {kind: name.removesuffix("s") for name, kind in _KINDS.items()}
@@ -182,6 +188,14 @@ class Plugins:
     def formats(self) -> Mapping[str, FormatDescriptor]:
         """Leaderboard formats by id."""
         return cast("Mapping[str, FormatDescriptor]", self._of("formats"))
+
+    def exporters(self) -> Mapping[str, ExporterDescriptor]:
+        """Exchange formats of records by id."""
+        return cast("Mapping[str, ExporterDescriptor]", self._of("exporters"))
+
+    def submissions(self) -> Mapping[str, SubmissionDescriptor]:
+        """Files of benchmarks' servers by benchmark."""
+        return cast("Mapping[str, SubmissionDescriptor]", self._of("submissions"))
 
     def commands(self) -> Mapping[str, CommandDescriptor]:
         """Sub-commands by name."""

@@ -42,11 +42,14 @@ def test_every_hook_that_adds_objects_has_a_contract() -> None:
 
 
 def made(contract: Contract, *arguments: Any) -> Any:
-    """Run an example; return an instance of the last class, or the last function."""
+    """Run an example; return what it ends with, as an instance where that is a class."""
     text = textwrap.dedent(contract.example)
     space: dict[str, Any] = {"__name__": "example"}
     exec(text, space)  # noqa: S102  our own example
     defined = ast.parse(text).body[-1]
+    if isinstance(defined, ast.Assign):
+        assert isinstance(defined.targets[0], ast.Name)
+        return space[defined.targets[0].id]
     assert isinstance(defined, ast.ClassDef | ast.FunctionDef)
     example = space[defined.name]
     return example(*arguments) if isinstance(example, type) else example

@@ -22,6 +22,8 @@ KINDS = {
     "data source": "data_sources",
     "encoder": "encoders",
     "study kind": "study_kinds",
+    "exporter": "exporters",
+    "submission": "submissions",
 }
 
 

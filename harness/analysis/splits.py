@@ -16,6 +16,7 @@ from harness.evaluation.plan import Selection
 from harness.evaluation.requests import open_sample
 from harness.evaluation.task import Task
 from harness.metrics import GroupMetric
+from harness.metrics.accuracy import DESCRIPTORS
 from harness.samples import Sample
 from harness.samples.images import LoadedImage
 from harness.samples.limits import MAX_PIXELS
@@ -25,7 +26,7 @@ from harness.training.pool import on_train_split
 
 Kind = Literal["labels", "points"]
 SPLITS = ("train", "val", "test")
-ACCURACY = MetricSpec("accuracy", "Accuracy", "higher", 100.0, main=True)
+ACCURACY = MetricSpec(DESCRIPTORS[0].id, "Accuracy", "higher", 100.0, main=True)
 _LOOKED_AT = 50
 
 

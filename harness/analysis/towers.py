@@ -52,7 +52,7 @@ class Tower:
         self._run = run
         parent, blocks = find_blocks(module, name)
         self._blocks = list(blocks)
-        # Only open_clip's transformers may run with positions first, and say so.
+        # Some transformers run with positions first, and say so.
         self._positions_first = getattr(parent, "batch_first", True) is False
         self._class_token, self._registers = prefix_tokens(module)
         self._pools = [one for one in module.modules() if type(one).__name__.endswith(_POOLS)]
@@ -268,7 +268,8 @@ def of_transformers(source: Checkpoint, runtime: Runtime) -> Tower:
         raise UserError(
             error.message,
             where=error.where,
-            fix=f"{error.fix}; for the tower in a language model, model:hf_vlm,path={source.name}",
+            fix=f"{error.fix}; for the tower in a language model, "
+            f"model:ID,path={source.name} with the model that reads it",
         ) from None
     vision = getattr(model, "vision_model", model).to(device).eval()
 

@@ -16,6 +16,7 @@ from typing import Any
 from harness.analysis.results import Analysis, finished, table_of, write_analysis
 from harness.descriptors import Json
 from harness.errors import UserError
+from harness.plugins import plugins
 from harness.runs import EvaluationRecord, read_evaluations
 from harness.runs.record import MetricValue
 from harness.runs.superseded import current, superseded_note
@@ -24,7 +25,7 @@ from harness.stats.interval import Range
 from harness.stats.intervals import over_seeds
 
 KIND = "transfer"
-SINGLE, JOINT = "single", "joint"
+ALONE, TOGETHER = "alone", "together"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class Trained:
     Attributes:
         model: The model before training; by name, and another tower's hash where it was given one.
         base: The same by the hash of its identity.
+        recipe: The recipe's id.
+        side: :data:`ALONE` or :data:`TOGETHER`, as the recipe's descriptor says.
         mixture: How it was trained but for tasks and seed, as text.
         training: What the record says of the training.
     """
@@ -42,6 +45,7 @@ class Trained:
     model: str
     base: str
     recipe: str
+    side: str
     tasks: tuple[str, ...]
     seed: int
     mixture: str
@@ -77,14 +81,23 @@ def run_transfer(places: Sequence[Path], *, results: Path) -> Analysis:
         raise UserError(
             "no task was evaluated after both a single and a joint training of one model and seed",
             where=", ".join(map(str, places)),
-            fix="harness train --recipe single and --recipe joint, then "
-            "harness run --checkpoint for each",
+            fix=f"harness train --recipe {_recipes(ALONE)} and --recipe {_recipes(TOGETHER)}, "
+            "then harness run --checkpoint for each"
+            + "".join(f" ({line})" for line in problems if "recipe" in line),
         )
     tables = [table_of("transfer", rows), table_of("seeds", seeds)]
     matrix = pairwise(trained, untrained)
     if matrix:
         tables.append(table_of("matrix", matrix))
     return write_analysis(results, KIND, about, tables, notes=problems)
+
+
+def _recipes(side: str) -> str:
+    """Return the recipes of one side, for messages."""
+    names = [
+        name for name, descriptor in plugins().recipes().items() if descriptor.transfer == side
+    ]
+    return "|".join(names) or "(none is installed: harness list recipes)"
 
 
 def read_trained(
@@ -104,30 +117,38 @@ def read_trained(
             if training is None:
                 untrained.append(record)
             else:
-                evaluation = _trained(record, training)
+                evaluation, problem = _trained(record, training)
                 trained += [evaluation] if evaluation is not None else []
+                problems += [problem] if problem and problem not in problems else []
     return trained, untrained, problems
 
 
-def _trained(record: EvaluationRecord, training: Any) -> Trained | None:
+def _trained(record: EvaluationRecord, training: Any) -> tuple[Trained | None, str]:
+    """Return an evaluation with the training that ``transfer`` compares, or why it is left out."""
     try:
         recipe, data = training["recipe"], training["data"]
         tasks = tuple(sorted(map(str, data["tasks"])))
-        kind = str(recipe["id"])
-        if kind not in {SINGLE, JOINT} or (kind == SINGLE and len(tasks) != 1):
-            return None
+        name = str(recipe["id"])
+        descriptor = plugins().recipes().get(name)
+        if descriptor is None:
+            return None, f"left out: trainings by the recipe {name!r}, which is not installed"
+        side = descriptor.transfer
+        if not side or (side == ALONE and len(tasks) != 1):
+            return None, ""
         mixture: Json = {"options": recipe["options"], "parts": training["parts"]}
         tower = training.get("tower")
-        return Trained(
+        evaluation = Trained(
             record=record,
             model=record.model if tower is None else f"{record.model} (tower {tower[:8]})",
             base=_base(record, tower),
-            recipe=kind,
+            recipe=name,
+            side=side,
             tasks=tasks,
             seed=int(training["seed"]),
             mixture=fingerprint(mixture)[:12],
             training=training,
         )
+        return evaluation, ""
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"the record of the training cannot be read: {error!r}", where=record.directory
@@ -145,8 +166,8 @@ def changes(
     trained: Sequence[Trained],
 ) -> tuple[list[dict[str, Json]], list[dict[str, Json]]]:
     """Return a row for each model, task and joint training, and one for each seed of it."""
-    singles = _by_seed(one for one in trained if one.recipe == SINGLE)
-    joints = _by_seed(one for one in trained if one.recipe == JOINT)
+    singles = _by_seed(one for one in trained if one.side == ALONE)
+    joints = _by_seed(one for one in trained if one.side == TOGETHER)
     rows: list[dict[str, Json]] = []
     seeds: list[dict[str, Json]] = []
     for (base, task, tasks, _), joint_seeds in sorted(joints.items()):
@@ -307,7 +328,7 @@ def pairwise(
     ``relative`` is the change against the model trained on j itself, mean over shared seeds;
     ``untrained`` is the model's value on j before any training.
     """
-    singles = _by_seed(evaluation for evaluation in trained if evaluation.recipe == SINGLE)
+    singles = _by_seed(evaluation for evaluation in trained if evaluation.side == ALONE)
     if all(task == tasks[0] for _, task, tasks, _ in singles):
         return []
     before = {

@@ -211,7 +211,7 @@ def export(
 
     Args:
         places: Folders of evaluations, or runs by manifest or name.
-        format: ``eval_results``, ``lm_eval``, ``every_eval_ever`` or ``card``.
+        format: An exchange format; see ``harness list exporters``.
         out: Folder that the files go to.
         organization: Who ran the evaluations.
         datasets: Task to the Hub id of its benchmark, ``OWNER/NAME`` or ``OWNER/NAME#TASK_ID``.

@@ -11,8 +11,11 @@ from harness.cli import _options
 from harness.cli._format import print_json
 from harness.cli._records import Skips
 from harness.errors import UserError
+from harness.plugins import plugins
 
-_FORMATS = ("eval_results", "lm_eval", "every_eval_ever", "card")
+
+def _exporters(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    return [name for name in plugins().exporters() if name.startswith(incomplete)]
 
 
 @click.command(
@@ -26,7 +29,12 @@ _FORMATS = ("eval_results", "lm_eval", "every_eval_ever", "card")
 )
 @click.argument("places", nargs=-1, required=True, metavar="DIR_OR_RUN...")
 @click.option(
-    "--format", "form", required=True, type=click.Choice(_FORMATS), help="Exchange format."
+    "--format",
+    "form",
+    required=True,
+    metavar="ID",
+    shell_complete=_exporters,
+    help="Exchange format; see `harness list exporters`.",
 )
 @click.option(
     "--out",

@@ -26,6 +26,8 @@ KINDS: Mapping[str, tuple[str, Callable[[Plugins], Mapping[str, Any]]]] = {
     "encoders": ("encoder", Plugins.encoders),
     "studies": ("study kind", Plugins.study_kinds),
     "formats": ("format", Plugins.formats),
+    "exporters": ("exporter", Plugins.exporters),
+    "submissions": ("submission", Plugins.submissions),
     "commands": ("command", Plugins.commands),
 }
 """What is listed, with the word of messages; tasks have a command of their own."""
@@ -49,7 +51,7 @@ def list_(ctx: click.Context, *, kind: str, as_json: bool) -> None:
     """List what is installed of a kind, with a line and the options of each.
 
     KIND is models, tasks, readers, sources, metrics, extractors, methods, recipes, encoders,
-    studies, formats or commands.
+    studies, formats, exporters, submissions or commands.
     """
     if kind == "tasks":
         from harness.cli.tasks import tasks

@@ -19,7 +19,7 @@ from harness.cli._format import print_json
     "--out",
     required=True,
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The file; VQAv2: .json, MMBench: .xlsx, .tsv or .csv.",
+    help="File to write; its ending chooses the form (`harness list submissions`).",
 )
 @click.option(
     "--allow-missing",

@@ -79,6 +79,15 @@ def test_changes_are_paired_by_seed(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert matrix["raf_db"]["untrained"] == 0
 
 
+def test_a_training_by_a_recipe_that_is_not_installed_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "results"
+    evaluation(place, "gone", ["raf_db"], 0, wrong=1)
+    assert run("transfer", str(place)) == 2
+    assert "trainings by the recipe 'gone', which is not installed" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("before", "after", "direction", "wanted"),
     [

@@ -9,9 +9,9 @@ from harness.plugins import hookimpl
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.descriptors import MetricDescriptor, ReaderDescriptor
+    from harness.descriptors import MetricDescriptor, ReaderDescriptor, SubmissionDescriptor
 
-__all__ = ["harness_metrics", "harness_readers"]
+__all__ = ["harness_metrics", "harness_readers", "harness_submissions"]
 
 
 @hookimpl
@@ -28,3 +28,26 @@ def harness_metrics() -> Sequence[MetricDescriptor]:
     from harness.metrics import metrics_in
 
     return metrics_in("harness_benchmarks.metrics")
+
+
+@hookimpl
+def harness_submissions() -> Sequence[SubmissionDescriptor]:
+    """Offer the files that servers take for splits without public answers."""
+    from harness.descriptors import SubmissionDescriptor
+
+    return [
+        SubmissionDescriptor(
+            id="vqav2",
+            target="harness_benchmarks.submissions.vqav2:LAYOUT",
+            summary="The list of question ids and answers that the VQA challenge takes.",
+            server="the VQA challenge on EvalAI (https://visualqa.org/challenge.html)",
+            suffixes=(".json",),
+        ),
+        SubmissionDescriptor(
+            id="mmbench",
+            target="harness_benchmarks.submissions.mmbench:LAYOUT",
+            summary="The split's table with a column of predictions.",
+            server="the MMBench server (https://mmbench.opencompass.org.cn)",
+            suffixes=(".xlsx", ".tsv", ".csv"),
+        ),
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from harness.descriptors import Option, RecipeDescriptor
 from harness.plugins import hookimpl
@@ -21,7 +21,13 @@ _REDUCTION = Option(
 _INSTALL = "pip install social-harness-recipes"
 
 
-def _recipe(name: str, target: str, summary: str, *options: Option) -> RecipeDescriptor:
+def _recipe(
+    name: str,
+    target: str,
+    summary: str,
+    *options: Option,
+    transfer: Literal["", "alone", "together"] = "",
+) -> RecipeDescriptor:
     return RecipeDescriptor(
         id=name,
         target=f"harness_recipes.{target}",
@@ -29,6 +35,7 @@ def _recipe(name: str, target: str, summary: str, *options: Option) -> RecipeDes
         requires=("torch", "accelerate", "peft"),
         install=_INSTALL,
         options=(*options, _REDUCTION),
+        transfer=transfer,
     )
 
 
@@ -65,7 +72,12 @@ def harness_recipes() -> Sequence[RecipeDescriptor]:
             ),
             Option(name="max_weight", type="float", help="Largest weight; unset: unbounded."),
         ),
-        _recipe("single", "mixing:Single", "One task, every sample once an epoch."),
+        _recipe(
+            "single",
+            "mixing:Single",
+            "One task, every sample once an epoch.",
+            transfer="alone",
+        ),
         _recipe(
             "joint",
             "mixing:Joint",
@@ -77,6 +89,7 @@ def harness_recipes() -> Sequence[RecipeDescriptor]:
                 help="A task's share: by size, equal, or size to the power 1/temperature.",
             ),
             Option(name="temperature", type="float", default=2.0, help="Of mixing=temperature."),
+            transfer="together",
         ),
         _recipe(
             "focal",

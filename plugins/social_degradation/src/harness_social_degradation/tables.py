@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import fmean
 
 from harness.analysis.results import Analysis, AnalysisTable, finished, table_of, write_analysis
-from harness.analysis.transfer import JOINT, SINGLE, possible_change, relative
+from harness.analysis.transfer import possible_change, relative
 from harness.descriptors import Json
 from harness.runs.lock import writing
 from harness.runs.record import EvaluationRecord
@@ -226,7 +226,7 @@ def transfers(study: DegradationStudy, answered: Sequence[Answered]) -> list[Row
     for task in study.transfer.tasks:
         changes: dict[str, list[Json]] = {}
         for tower in (BEFORE, study.transfer.after):
-            alone, joint = records[tower, SINGLE, task], records[tower, JOINT, task]
+            alone, joint = records[tower, "single", task], records[tower, "joint", task]
             metric = next(iter(alone.values())).main
             pairs = [(alone[seed].main.value, joint[seed].main.value) for seed in study.seeds]
             changes[tower] = [relative(*pair, metric.direction) for pair in pairs]

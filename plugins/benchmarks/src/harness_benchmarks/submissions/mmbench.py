@@ -1,4 +1,4 @@
-"""MMBench's submission: the split's table with a column ``prediction``, pictures left out.
+"""MMBench's submission: the split's table with a column ``prediction``, images left out.
 
 The server takes ``.xlsx``, as open-compass/VLMEvalKit (commit e8e78f05) writes it; ``.tsv`` and
 ``.csv`` hold the same rows.
@@ -12,9 +12,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from harness.runs.sample_record import SampleRecord
-from harness.runs.submissions._xlsx import workbook
+from harness.runs.submissions import SubmissionLayout
 
-SERVER = "the MMBench server (https://mmbench.opencompass.org.cn)"
+from harness_benchmarks.submissions.xlsx import workbook
+
 _FIELDS = ("question", "hint", "A", "B", "C", "D", "E")
 COLUMNS = ("index", *_FIELDS, "category", "l2-category", "prediction")
 
@@ -51,4 +52,4 @@ def _csv(rows: Iterable[dict[str, Any]]) -> bytes:
     return _separated(rows, ",")
 
 
-FORMATS = {".xlsx": _xlsx, ".tsv": _tsv, ".csv": _csv}
+LAYOUT = SubmissionLayout({".xlsx": _xlsx, ".tsv": _tsv, ".csv": _csv}, row)

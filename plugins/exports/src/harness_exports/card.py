@@ -6,7 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.runs.exports import ExportOptions
-from harness.runs.exports._common import (
+from harness.runs.record import EvaluationRecord, MetricValue
+from harness.tables.formats import escape_markdown
+from harness.tables.notes import MEANINGS
+
+from harness_exports.records import (
     by_model,
     finished,
     interval_text,
@@ -14,20 +18,17 @@ from harness.runs.exports._common import (
     version_of,
     write_text,
 )
-from harness.runs.record import EvaluationRecord, MetricValue
-from harness.tables.formats import escape_markdown
-from harness.tables.notes import MEANINGS
 
 
-def export(records: Sequence[EvaluationRecord], out: Path, terms: ExportOptions) -> list[Path]:
+def export(records: Sequence[EvaluationRecord], out: Path, options: ExportOptions) -> list[Path]:
     """Write ``MODEL/evaluation_card.md`` for each model."""
     return [
-        write_text(out / model / "evaluation_card.md", "\n".join(_card(held, terms)) + "\n")
-        for model, held in by_model(records)
+        write_text(out / model / "evaluation_card.md", "\n".join(_card(group, options)) + "\n")
+        for model, group in by_model(records)
     ]
 
 
-def _card(records: Sequence[EvaluationRecord], terms: ExportOptions) -> Iterator[str]:
+def _card(records: Sequence[EvaluationRecord], options: ExportOptions) -> Iterator[str]:
     first = records[0]
     yield f"# Evaluation card: {escape_markdown(first.model)}"
     yield ""
@@ -49,7 +50,7 @@ def _card(records: Sequence[EvaluationRecord], terms: ExportOptions) -> Iterator
             yield f"| {' | '.join(cells)} |"
     yield ""
     yield from _completeness(records)
-    yield from _provenance(first, terms)
+    yield from _provenance(first, options)
     yield from _comparability(records)
     yield from _slices(records)
 
@@ -85,10 +86,10 @@ def _completeness(records: Sequence[EvaluationRecord]) -> Iterator[str]:
     yield ""
 
 
-def _provenance(record: EvaluationRecord, terms: ExportOptions) -> Iterator[str]:
+def _provenance(record: EvaluationRecord, options: ExportOptions) -> Iterator[str]:
     yield "## Provenance"
     yield ""
-    yield f"- Evaluated by: {escape_markdown(terms.organization)}"
+    yield f"- Evaluated by: {escape_markdown(options.organization)}"
     yield f"- Harness: social-harness {escape_markdown(version_of(record))}"
     yield f"- Model fingerprint: `{record.model_fingerprint}`"
     for name, value in record.model_options.items():
@@ -127,12 +128,12 @@ def _comparability(records: Sequence[EvaluationRecord]) -> Iterator[str]:
 
 def _slices(records: Sequence[EvaluationRecord]) -> Iterator[str]:
     lines = [
-        f"| {escape_markdown(record.task)} | {escape_markdown(held.slice)} | "
-        f"{escape_markdown(held.value)} | {escape_markdown(held.source)} | {held.n} | "
+        f"| {escape_markdown(record.task)} | {escape_markdown(part.slice)} | "
+        f"{escape_markdown(part.value)} | {escape_markdown(part.source)} | {part.n} | "
         f"{_value(value)} | {escape_markdown(interval_text(value)) or 'none'} |"
         for record in records
-        for held in record.slices
-        for value in held.metrics
+        for part in record.slices
+        for value in part.metrics
         if value.main
     ]
     if lines:

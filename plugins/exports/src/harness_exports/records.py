@@ -1,10 +1,10 @@
-"""What several exporters say of a record, in one place."""
+"""What several exporters write of a record."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,16 @@ from harness.errors import UserError
 from harness.runs.record import EvaluationRecord, MetricValue
 from harness.runs.seal import SEAL
 from harness.runs.superseded import finished as clocked
-from harness.specs.yaml_loader import read_yaml
+from harness.specs.spec import ChooseSpec, TaskSpec
 
 
 def by_model(records: Sequence[EvaluationRecord]) -> Iterator[tuple[str, list[EvaluationRecord]]]:
     """Yield models, told apart by fingerprint, under a name that can be a file's."""
-    held: dict[tuple[str, str], list[EvaluationRecord]] = {}
+    groups: dict[tuple[str, str], list[EvaluationRecord]] = {}
     for record in records:
-        held.setdefault((record.model, record.model_fingerprint), []).append(record)
-    names = [model for model, _ in held]
-    for (model, fingerprint), group in held.items():
+        groups.setdefault((record.model, record.model_fingerprint), []).append(record)
+    names = [model for model, _ in groups]
+    for (model, fingerprint), group in groups.items():
         extra = f"-{fingerprint[:8]}" if names.count(model) > 1 else ""
         yield file_name(model) + extra, group
 
@@ -33,16 +33,16 @@ def by_task(records: Sequence[EvaluationRecord]) -> dict[str, EvaluationRecord]:
     Raises:
         UserError: two evaluations of one task, of which a format can hold one only.
     """
-    held: dict[str, EvaluationRecord] = {}
+    by_id: dict[str, EvaluationRecord] = {}
     for record in records:
-        if record.task in held:
+        if record.task in by_id:
             raise UserError(
                 f"two evaluations of {record.model!r} on {record.task!r}: "
-                f"{held[record.task].directory} and {record.directory}",
+                f"{by_id[record.task].directory} and {record.directory}",
                 fix="name the one to export",
             )
-        held[record.task] = record
-    return held
+        by_id[record.task] = record
+    return by_id
 
 
 def file_name(text: str) -> str:
@@ -67,24 +67,9 @@ def metric_names(record: EvaluationRecord) -> dict[str, MetricValue]:
     }
 
 
-def resolved_spec(record: EvaluationRecord) -> Mapping[str, Any]:
-    """Return ``spec.yaml``.
-
-    Raises:
-        UserError: it is missing or no table of keys.
-    """
-    path = record.directory / "spec.yaml"
-    data = read_yaml(path).data
-    if not isinstance(data, dict) or not isinstance(data.get("data"), dict):
-        raise UserError("not a resolved spec", where=path)
-    return data
-
-
-def labels_of(spec: Mapping[str, Any]) -> list[str] | None:
+def labels_of(spec: TaskSpec) -> list[str] | None:
     """Return the labels of a choice task, ``None`` for another."""
-    ask = spec.get("ask")
-    held = ask.get("choose") if isinstance(ask, dict) else None
-    return [str(label) for label in held["labels"]] if isinstance(held, dict) else None
+    return list(spec.ask.labels) if isinstance(spec.ask, ChooseSpec) else None
 
 
 def text_of(value: Any) -> str:
@@ -99,11 +84,11 @@ def version_of(record: EvaluationRecord) -> str:
 
 def interval_text(value: MetricValue) -> str:
     """Say the interval of a metric in its printed unit; empty without one."""
-    held = value.interval
-    if held is None:
+    interval = value.interval
+    if interval is None:
         return ""
-    low, high = held.low * value.scale, held.high * value.scale
-    return f"{100 * held.level:g} % interval [{low:.4g}, {high:.4g}], {held.method}"
+    low, high = interval.low * value.scale, interval.high * value.scale
+    return f"{100 * interval.level:g} % interval [{low:.4g}, {high:.4g}], {interval.method}"
 
 
 def write_text(path: Path, text: str) -> Path:

@@ -11,8 +11,10 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from xml.sax.saxutils import escape
 
+from harness.errors import UserError
+
 MAX_CELL = 32_767
-"""Characters a cell may hold; longer texts are cut."""
+"""Characters a cell may hold."""
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
@@ -51,7 +53,10 @@ _FIRST_DAY = (1980, 1, 1, 0, 0, 0)  # equal tables, equal bytes
 def workbook(columns: Sequence[str], rows: Iterable[Sequence[str | int]]) -> bytes:
     """Return a workbook with one sheet: a header and the rows.
 
-    Characters that XML does not have are left out, and a text is cut at :data:`MAX_CELL`.
+    Characters that XML does not have, such as the escape, are left out.
+
+    Raises:
+        UserError: a text longer than :data:`MAX_CELL`.
     """
     sheet = [_HEAD, f'<worksheet xmlns="{_MAIN}"><sheetData>', _row(columns)]
     sheet += map(_row, rows)
@@ -73,5 +78,11 @@ def _row(cells: Sequence[str | int]) -> str:
 def _cell(value: str | int) -> str:
     if isinstance(value, int):
         return f"<c><v>{value}</v></c>"
-    text = escape(_NOT_XML.sub("", value)[:MAX_CELL])
+    if len(value) > MAX_CELL:
+        raise UserError(
+            f"a cell of a sheet holds {MAX_CELL:,} characters, and the text that begins "
+            f"{value[:40]!r} has {len(value):,}",
+            fix="--out FILE.tsv holds it whole",
+        )
+    text = escape(_NOT_XML.sub("", value))
     return f'<c t="inlineStr"><is><t xml:space="preserve">{text}</t></is></c>'

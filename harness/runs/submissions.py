@@ -7,36 +7,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.descriptors import SubmissionDescriptor, load_target
 from harness.errors import UserError
+from harness.plugins import contract_of, plugins
 from harness.runs.read import read_evaluation
 from harness.runs.record import EvaluationRecord
 from harness.runs.sample_record import SampleRecord, read_samples
 from harness.runs.seal import write_whole
-from harness.runs.submissions import mmbench, vqav2
 from harness.specs.resolve import read_resolved
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """How one benchmark's file looks.
+class SubmissionLayout:
+    """How one benchmark's file looks: the target of a ``SubmissionDescriptor``.
 
     Attributes:
-        formats: File name ending to what makes the file's bytes of rows.
+        formats: File name ending to what makes the file's bytes of rows. It raises UserError for
+            a row that the form cannot hold whole.
         row: A sample record, and the text that answers it, to a row; raises KeyError or
             ValueError for a record of another kind.
-        server: Who takes the file.
     """
 
     formats: Mapping[str, Callable[[Iterable[dict[str, Any]]], bytes]]
     row: Callable[[SampleRecord, str], dict[str, Any]]
-    server: str
-
-
-LAYOUTS: dict[str, Layout] = {
-    "vqav2": Layout(vqav2.FORMATS, vqav2.row, vqav2.SERVER),
-    "mmbench": Layout(mmbench.FORMATS, mmbench.row, mmbench.SERVER),
-}
-"""By ``data.benchmark`` of a spec."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +57,7 @@ def write_submission(directory: Path, out: Path, *, allow_missing: bool = False)
         allow_missing: Give samples that errored an empty answer, and take a limited evaluation.
 
     Raises:
+        PluginError: the layout breaks its contract.
         UserError: not a sealed evaluation, a benchmark without such a file, an ending it does not
             have, samples missing, or records of another kind.
     """
@@ -72,32 +66,38 @@ def write_submission(directory: Path, out: Path, *, allow_missing: bool = False)
             "no such evaluation", where=directory, fix="a folder under results/evaluations/TASK"
         )
     record = read_evaluation(directory)
-    layout = _layout(directory, record.task)
-    make = layout.formats.get(out.suffix)
-    if make is None:
-        known = ", ".join(layout.formats)
-        raise UserError(f"the submission of {record.task!r} ends in {known}", where=out)
+    descriptor = _descriptor(directory, record.task)
+    if out.suffix not in descriptor.suffixes:
+        endings = ", ".join(descriptor.suffixes)
+        raise UserError(f"the submission of {record.task!r} ends in {endings}", where=out)
+    contract = contract_of(descriptor)
+    layout = load_target(descriptor)
+    if not isinstance(layout, SubmissionLayout) or out.suffix not in layout.formats:
+        raise contract.wrong(f"is no SubmissionLayout that writes {out.suffix}")
     if not allow_missing:
         _refuse_missing(record, directory)
     counts = [0, 0]
-    pieces = make(_rows(directory, layout, counts))
+    with contract.calling("formats"):
+        file_bytes = layout.formats[out.suffix](_rows(directory, layout, counts))
+    if not isinstance(file_bytes, bytes):
+        raise contract.returned(file_bytes, "formats", "bytes")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(out, [pieces])
+        write_whole(out, [file_bytes])
     except OSError as error:
         raise UserError(f"cannot be written: {error.strerror}", where=out) from None
-    return Submission(record, counts[0], counts[1], layout.server)
+    return Submission(record, counts[0], counts[1], descriptor.server)
 
 
-def _layout(directory: Path, task: str) -> Layout:
-    benchmark = read_resolved(directory).data.benchmark
-    if benchmark not in LAYOUTS:
+def _descriptor(directory: Path, task: str) -> SubmissionDescriptor:
+    benchmark, known = read_resolved(directory).data.benchmark, plugins().submissions()
+    if benchmark not in known:
         raise UserError(
             f"task {task!r} has no submission file",
             where=directory,
-            fix=f"benchmarks that have one: {', '.join(sorted(LAYOUTS))}",
+            fix=f"benchmarks that have one: {', '.join(sorted(known)) or 'none is installed'}",
         )
-    return LAYOUTS[benchmark]
+    return known[benchmark]
 
 
 def _refuse_missing(record: EvaluationRecord, directory: Path) -> None:
@@ -114,7 +114,7 @@ def _refuse_missing(record: EvaluationRecord, directory: Path) -> None:
     )
 
 
-def _rows(directory: Path, layout: Layout, counts: list[int]) -> Iterator[dict[str, Any]]:
+def _rows(directory: Path, layout: SubmissionLayout, counts: list[int]) -> Iterator[dict[str, Any]]:
     for record in read_samples(directory):
         errored, written = record.error is not None, record.written
         counts[0] += 1

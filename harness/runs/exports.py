@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 
-from harness.errors import UserError, unknown
+from harness.descriptors import load_target
+from harness.errors import UserError
+from harness.plugins import contract_of, find, plugins
 from harness.runs.record import EvaluationRecord
-
-FORMATS: Mapping[str, str] = {
-    "eval_results": "Hugging Face .eval_results YAML: the headline value of each task.",
-    "lm_eval": "Results JSON in the shape of lm-eval.",
-    "every_eval_ever": "Every Eval Ever 0.3: aggregate JSON and samples.",
-    "card": "An evaluation card in Markdown.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,23 +26,36 @@ class ExportOptions:
 
 
 Exporter = Callable[[Sequence[EvaluationRecord], Path, ExportOptions], list[Path]]
+"""The target of an :class:`harness.descriptors.ExporterDescriptor`; returns the files written.
+
+It raises :class:`harness.errors.UserError` for what the format needs and nobody said, and lets
+``OSError`` of a folder that cannot be written through.
+"""
 
 
 def export(
-    form: str, records: Sequence[EvaluationRecord], out: Path, terms: ExportOptions | None = None
+    form: str,
+    records: Sequence[EvaluationRecord],
+    out: Path,
+    options: ExportOptions | None = None,
 ) -> list[Path]:
     """Write records of sealed evaluations in a format; return the files written.
 
     Raises:
         UserError: an unknown format, no record, something the format needs and nobody said, or a
             folder that cannot be written.
+        PluginError: the exporter breaks its contract.
     """
-    if form not in FORMATS:
-        raise unknown("export format", form, FORMATS)
+    descriptor = find("exporter", form, plugins().exporters())
     if not records:
         raise UserError("no finished evaluation to export", fix="harness run ... makes them")
-    exporter: Exporter = import_module(f"harness.runs.exports.{form}").export
+    exporter: Exporter = load_target(descriptor)
+    contract = contract_of(descriptor)
     try:
-        return exporter(records, out, terms or ExportOptions())
+        with contract.calling("a call", lambda error: isinstance(error, OSError)):
+            paths = exporter(records, out, options or ExportOptions())
     except OSError as error:
         raise UserError(f"cannot be written: {error.strerror}", where=out) from None
+    if not isinstance(paths, list) or not all(isinstance(path, Path) for path in paths):
+        raise contract.returned(paths, "a call", "a list of paths")
+    return paths

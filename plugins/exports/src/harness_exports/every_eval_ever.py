@@ -2,7 +2,7 @@
 
 Schemas: ``every_eval_ever/schemas`` of evaleval/every_eval_ever, version 0.3.0. What they cannot
 say is left out rather than bent: a metric that is not defined; samples that errored; the samples of
-a task whose right answers are no texts (the format asks for right or wrong of every sample).
+a task whose right answers are not texts (the format asks whether each sample is right).
 """
 
 from __future__ import annotations
@@ -15,39 +15,41 @@ from pathlib import Path
 from typing import Any
 
 from harness.runs.exports import ExportOptions
-from harness.runs.exports._common import (
+from harness.runs.record import EvaluationRecord, MetricValue
+from harness.runs.sample_record import SampleRecord, read_samples
+from harness.specs.resolve import read_resolved
+from harness.specs.spec import TaskSpec
+
+from harness_exports.records import (
     by_model,
     file_name,
     finished,
     labels_of,
     metric_names,
-    resolved_spec,
     text_of,
     version_of,
     write_json,
 )
-from harness.runs.record import EvaluationRecord, MetricValue
-from harness.runs.sample_record import SampleRecord, read_samples
 
 SCHEMA = "0.3.0"
 
 
-def export(records: Sequence[EvaluationRecord], out: Path, terms: ExportOptions) -> list[Path]:
+def export(records: Sequence[EvaluationRecord], out: Path, options: ExportOptions) -> list[Path]:
     """Write ``data/BENCHMARK/DEVELOPER/MODEL/UUID.json`` and ``UUID_samples.jsonl``."""
     written = []
-    for model, held in by_model(records):
-        for record in held:
-            written += _one(record, model, out, terms)
+    for model, group in by_model(records):
+        for record in group:
+            written += _one(record, model, out, options)
     return written
 
 
-def _one(record: EvaluationRecord, model: str, out: Path, terms: ExportOptions) -> list[Path]:
+def _one(record: EvaluationRecord, model: str, out: Path, options: ExportOptions) -> list[Path]:
     # A UUID of the shape the format asks for, the same for the same evaluation.
     digest = hashlib.sha256(record.fingerprint.encode()).digest()
     name = str(uuid.UUID(bytes=digest[:16], version=4))
-    spec = resolved_spec(record)
-    folder = f"data/{file_name(str(spec['data']['benchmark']))}/unknown/{model}"
-    body = _aggregate(record, spec, terms)
+    spec = read_resolved(record.directory)
+    folder = f"data/{file_name(spec.data.benchmark)}/unknown/{model}"
+    body = _aggregate(record, spec, options)
     path = f"{folder}/{name}_samples.jsonl"
     rows, checksum = _write_lines(out / path, _samples(record, spec, body["evaluation_id"]))
     written = []
@@ -68,9 +70,9 @@ def _write_lines(path: Path, lines: Iterator[dict[str, Any]]) -> tuple[int, str]
     digest, rows = hashlib.sha256(), 0
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
-        for held in lines:
+        for item in lines:
             rows += 1
-            line = json.dumps(held, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+            line = json.dumps(item, ensure_ascii=False, allow_nan=False).encode() + b"\n"
             digest.update(line)
             file.write(line)
     if not rows:
@@ -78,7 +80,7 @@ def _write_lines(path: Path, lines: Iterator[dict[str, Any]]) -> tuple[int, str]
     return rows, digest.hexdigest()
 
 
-def _aggregate(record: EvaluationRecord, spec: Any, terms: ExportOptions) -> dict[str, Any]:
+def _aggregate(record: EvaluationRecord, spec: TaskSpec, options: ExportOptions) -> dict[str, Any]:
     moment = str(int(finished(record).timestamp()))
     return {
         "schema_version": SCHEMA,
@@ -88,7 +90,7 @@ def _aggregate(record: EvaluationRecord, spec: Any, terms: ExportOptions) -> dic
         "source_metadata": {
             "source_name": "social-harness",
             "source_type": "evaluation_run",
-            "source_organization_name": terms.organization,
+            "source_organization_name": options.organization,
             "evaluator_relationship": "other",
         },
         "eval_library": {"name": "social-harness", "version": version_of(record)},
@@ -111,7 +113,7 @@ def _aggregate(record: EvaluationRecord, spec: Any, terms: ExportOptions) -> dic
 
 
 def _result(
-    record: EvaluationRecord, spec: Any, name: str, value: MetricValue, score: float
+    record: EvaluationRecord, spec: TaskSpec, name: str, value: MetricValue, score: float
 ) -> dict[str, Any]:
     counts = record.counts
     uncertainty: dict[str, Any] = {"num_samples": counts.scored}
@@ -128,10 +130,10 @@ def _result(
         "evaluation_result_id": result_id(record, name),
         "evaluation_name": f"{record.task}.{name}",
         "source_data": {
-            "dataset_name": str(spec["data"]["benchmark"]),
+            "dataset_name": spec.data.benchmark,
             "source_type": "other",
             "additional_details": {
-                "split": str(spec["data"]["split"]),
+                "split": spec.data.split,
                 "task_version": str(record.task_version),
                 "task_fingerprint": record.task_fingerprint,
             },
@@ -180,7 +182,7 @@ def result_id(record: EvaluationRecord, metric: str) -> str:
     return f"{record.fingerprint[:12]}.{metric}"
 
 
-def _samples(record: EvaluationRecord, spec: Any, evaluation: str) -> Iterator[dict[str, Any]]:
+def _samples(record: EvaluationRecord, spec: TaskSpec, evaluation: str) -> Iterator[dict[str, Any]]:
     """Yield a line for each scored sample whose right answers are texts.
 
     With one right answer, right is equal to it. With several, it is a full score.
@@ -205,7 +207,7 @@ def _samples(record: EvaluationRecord, spec: Any, evaluation: str) -> Iterator[d
             "sample_id": sample.id,
             "interaction_type": "single_turn",
             "input": {
-                "raw": spec["prompt"]["template"],
+                "raw": spec.prompt.template,
                 "reference": references,
                 "choices": labels,
             },
@@ -226,10 +228,10 @@ def _samples(record: EvaluationRecord, spec: Any, evaluation: str) -> Iterator[d
 
 def _references(target: Any) -> list[str]:
     """Return the right answers, each once; none when they are no texts."""
-    held = [target] if isinstance(target, str) else target
-    if not isinstance(held, list) or not all(isinstance(one, str) for one in held):
+    answers = [target] if isinstance(target, str) else target
+    if not isinstance(answers, list) or not all(isinstance(answer, str) for answer in answers):
         return []
-    return list(dict.fromkeys(held))
+    return list(dict.fromkeys(answers))
 
 
 def _metadata(sample: SampleRecord) -> dict[str, str]:

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-
 from harness.errors import UserError
 from harness.runs.exports import ExportOptions
-from harness.runs.exports._common import (
+from harness.runs.record import EvaluationRecord
+
+from harness_exports.records import (
     by_model,
     by_task,
     file_name,
@@ -23,29 +24,28 @@ from harness.runs.exports._common import (
     version_of,
     write_text,
 )
-from harness.runs.record import EvaluationRecord
 
 FOLDER = ".eval_results"
 
 
-def export(records: Sequence[EvaluationRecord], out: Path, terms: ExportOptions) -> list[Path]:
+def export(records: Sequence[EvaluationRecord], out: Path, options: ExportOptions) -> list[Path]:
     """Write ``MODEL/.eval_results/TASK.yaml`` for each evaluation whose value is defined.
 
     Raises:
         UserError: a task without the Hub id of its benchmark.
     """
     for record in records:
-        if record.task not in terms.datasets:
+        if record.task not in options.datasets:
             raise UserError(
                 f"the benchmark of {record.task!r} has no Hub id; the format asks for one",
                 fix=f"--dataset {record.task}=OWNER/NAME",
             )
     written = []
-    for model, held in by_model(records):
-        for task, record in by_task(held).items():
+    for model, group in by_model(records):
+        for task, record in by_task(group).items():
             if record.main.value is not None:
                 text = yaml.safe_dump(
-                    [_entry(record, terms.datasets[task])], sort_keys=False, allow_unicode=True
+                    [_entry(record, options.datasets[task])], sort_keys=False, allow_unicode=True
                 )
                 written.append(write_text(out / model / FOLDER / f"{file_name(task)}.yaml", text))
     return written

@@ -6,10 +6,12 @@ import io
 import zipfile
 from xml.etree import ElementTree
 
+import pytest
+from harness_benchmarks.submissions.xlsx import MAX_CELL, workbook
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.runs.submissions._xlsx import MAX_CELL, workbook
+from harness.errors import UserError
 
 SHEET = "xl/worksheets/sheet1.xml"
 MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
@@ -35,11 +37,16 @@ def test_numbers_and_texts_come_back(rows: list[tuple[int, str]]) -> None:
     assert found == [["index", "prediction"], *[[str(number), text] for number, text in rows]]
 
 
-def test_what_a_cell_cannot_hold_is_left_out() -> None:
-    long = "x" * (MAX_CELL + 5)
-    rows = [["a\x00b\x1bc\ud800d\ufffee"], [long], ["=1+1 <b>&amp;"], ["two\nlines"]]
+def test_a_text_that_a_cell_cannot_hold_is_refused_and_never_cut() -> None:
+    assert cells(workbook(("text",), [["x" * MAX_CELL]]))[1] == ["x" * MAX_CELL]
+    with pytest.raises(UserError, match="a cell of a sheet holds 32,767 characters"):
+        workbook(("text",), [["x" * (MAX_CELL + 1)]])
+
+
+def test_characters_that_xml_does_not_have_are_left_out() -> None:
+    rows = [["a\x00b\x1bc\ud800d\ufffee"], ["=1+1 <b>&amp;"], ["two\nlines"]]
     found = cells(workbook(("text",), rows))
-    assert found[1:] == [["abcde"], [long[:MAX_CELL]], ["=1+1 <b>&amp;"], ["two\nlines"]]
+    assert found[1:] == [["abcde"], ["=1+1 <b>&amp;"], ["two\nlines"]]
 
 
 def test_equal_tables_are_equal_bytes() -> None:

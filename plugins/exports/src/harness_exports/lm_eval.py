@@ -13,26 +13,28 @@ from pathlib import Path
 from typing import Any
 
 from harness.runs.exports import ExportOptions
-from harness.runs.exports._common import (
+from harness.runs.record import EvaluationRecord
+from harness.specs.resolve import read_resolved
+from harness.specs.spec import TaskSpec
+
+from harness_exports.records import (
     by_model,
     by_task,
     finished,
     metric_names,
-    resolved_spec,
     text_of,
     version_of,
     write_json,
 )
-from harness.runs.record import EvaluationRecord
 
 FILTER = "none"
 
 
-def export(records: Sequence[EvaluationRecord], out: Path, _terms: ExportOptions) -> list[Path]:
+def export(records: Sequence[EvaluationRecord], out: Path, _options: ExportOptions) -> list[Path]:
     """Write ``MODEL/results_TIME.json`` for each model, the name that readers look for."""
     return [
-        write_json(out / model / f"results_{_time(held)}.json", _results(by_task(held)))
-        for model, held in by_model(records)
+        write_json(out / model / f"results_{_time(group)}.json", _results(by_task(group)))
+        for model, group in by_model(records)
     ]
 
 
@@ -42,28 +44,29 @@ def _time(records: Iterable[EvaluationRecord]) -> str:
     return last.replace(tzinfo=None).isoformat().replace(":", "-")
 
 
-def _results(held: dict[str, EvaluationRecord]) -> dict[str, Any]:
-    first = next(iter(held.values()))
+def _results(records: dict[str, EvaluationRecord]) -> dict[str, Any]:
+    first = next(iter(records.values()))
+    specs = {task: read_resolved(record.directory) for task, record in records.items()}
     settings = first.settings
     seed = settings.get("seed")
     arguments = ",".join(f"{name}={text_of(value)}" for name, value in first.model_options.items())
     return {
-        "results": {task: _metrics(record) for task, record in held.items()},
+        "results": {task: _metrics(record) for task, record in records.items()},
         "group_subtasks": {},
-        "configs": {task: _config(record) for task, record in held.items()},
-        "versions": {task: float(record.task_version) for task, record in held.items()},
-        "n-shot": {task: _shots(record) for task, record in held.items()},
+        "configs": {task: _config(task, spec) for task, spec in specs.items()},
+        "versions": {task: float(record.task_version) for task, record in records.items()},
+        "n-shot": {task: spec.prompt.shots for task, spec in specs.items()},
         "higher_is_better": {
             task: {
                 name: {"higher": True, "lower": False}.get(value.direction)
                 for name, value in metric_names(record).items()
             }
-            for task, record in held.items()
+            for task, record in records.items()
         },
         "n-samples": {
             # A limited run does not know the size of its split.
             task: {"original": record.counts.samples, "effective": record.counts.scored}
-            for task, record in held.items()
+            for task, record in records.items()
         },
         "config": {
             "model": first.model,
@@ -71,47 +74,41 @@ def _results(held: dict[str, EvaluationRecord]) -> dict[str, Any]:
             "limit": first.counts.samples if "limited" in first.marks else None,
             **({} if seed is None else {"random_seed": seed}),
         },
-        "date": max(finished(record).timestamp() for record in held.values()),
-        "task_hashes": {task: record.task_fingerprint for task, record in held.items()},
+        "date": max(finished(record).timestamp() for record in records.values()),
+        "task_hashes": {task: record.task_fingerprint for task, record in records.items()},
         "model_source": "social-harness",
         "model_name": first.model,
         "social_harness": {
             "version": version_of(first),
-            "evaluations": {task: _said(record) for task, record in held.items()},
+            "evaluations": {task: _beyond_lm_eval(record) for task, record in records.items()},
         },
     }
 
 
 def _metrics(record: EvaluationRecord) -> dict[str, Any]:
-    found: dict[str, Any] = {
+    metrics: dict[str, Any] = {
         "name": record.task,
         "alias": record.task_title,
         "sample_len": record.counts.scored,
     }
     for name, value in metric_names(record).items():
         if value.value is not None:
-            found[f"{name},{FILTER}"] = value.value
-    return found
+            metrics[f"{name},{FILTER}"] = value.value
+    return metrics
 
 
-def _config(record: EvaluationRecord) -> dict[str, Any]:
-    spec = resolved_spec(record)
-    data, prompt = spec["data"], spec["prompt"]
+def _config(task: str, spec: TaskSpec) -> dict[str, Any]:
     return {
-        "task": record.task,
-        "dataset_path": data["benchmark"],
-        "test_split": data["split"],
-        "doc_to_text": prompt["template"],
-        "description": prompt["system"],
+        "task": task,
+        "dataset_path": spec.data.benchmark,
+        "test_split": spec.data.split,
+        "doc_to_text": spec.prompt.template,
+        "description": spec.prompt.system,
     }
 
 
-def _shots(record: EvaluationRecord) -> int:
-    return int(resolved_spec(record)["prompt"]["shots"])
-
-
-def _said(record: EvaluationRecord) -> dict[str, Any]:
-    """Say what lm-eval's keys have no place for."""
+def _beyond_lm_eval(record: EvaluationRecord) -> dict[str, Any]:
+    """Return what lm-eval's keys have no place for."""
     return {
         "fingerprint": record.fingerprint,
         "marks": list(record.marks),

@@ -11,8 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from harness.runs.sample_record import SampleRecord
-
-SERVER = "the VQA challenge on EvalAI (https://visualqa.org/challenge.html)"
+from harness.runs.submissions import SubmissionLayout
 
 
 def row(record: SampleRecord, text: str) -> dict[str, Any]:
@@ -24,4 +23,4 @@ def _json(rows: Iterable[dict[str, Any]]) -> bytes:
     return json.dumps(list(rows), separators=(",", ":")).encode() + b"\n"
 
 
-FORMATS = {".json": _json}
+LAYOUT = SubmissionLayout({".json": _json}, row)

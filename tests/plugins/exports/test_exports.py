@@ -11,11 +11,13 @@ from jsonschema import Draft7Validator, Draft202012Validator
 
 from harness.cli.main import invoke, main
 from harness.errors import UserError
-from harness.runs.exports import FORMATS, ExportOptions, export
+from harness.plugins import plugins
+from harness.runs.exports import ExportOptions, export
 from harness.runs.read import read_evaluation
 from harness.runs.seal import seal
 from tests.runs.sealed import answers, sample, write
 
+FORMATS = tuple(plugins().exporters())
 SCHEMAS = Path(__file__).parent / "schemas"
 HUB = ExportOptions("My lab", {"raf_db": "owner/raf#basic"})
 
@@ -24,10 +26,10 @@ def schema(name: str) -> Draft7Validator:
     return Draft7Validator(json.loads((SCHEMAS / name).read_text(encoding="utf-8")))
 
 
-def made(tmp_path: Path, form: str, terms: ExportOptions = HUB, **changes: Any) -> list[Path]:
+def made(tmp_path: Path, form: str, options: ExportOptions = HUB, **changes: Any) -> list[Path]:
     given = changes.pop("samples", answers({0: "anger", 1: None}))
     record = read_evaluation(write(tmp_path / "run", given, **changes))
-    return export(form, [record], tmp_path / "out", terms)
+    return export(form, [record], tmp_path / "out", options)
 
 
 def loaded(path: Path) -> Any:

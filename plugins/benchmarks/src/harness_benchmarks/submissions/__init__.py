@@ -1,0 +1,1 @@
+"""Files that benchmarks' servers take, one module a benchmark."""

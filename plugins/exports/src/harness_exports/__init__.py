@@ -1,0 +1,29 @@
+"""Exchange formats: finished evaluations in the shape that other tools read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.descriptors import ExporterDescriptor
+from harness.plugins import hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["harness_exporters"]
+
+_SUMMARIES = {
+    "eval_results": "Hugging Face .eval_results YAML: the headline value of each task.",
+    "lm_eval": "Results JSON in the shape of lm-eval.",
+    "every_eval_ever": "Every Eval Ever 0.3: aggregate JSON and samples.",
+    "card": "An evaluation card in Markdown.",
+}
+
+
+@hookimpl
+def harness_exporters() -> Sequence[ExporterDescriptor]:
+    """Offer the formats; none is imported."""
+    return [
+        ExporterDescriptor(id=name, target=f"harness_exports.{name}:export", summary=summary)
+        for name, summary in _SUMMARIES.items()
+    ]
