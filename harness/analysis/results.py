@@ -13,7 +13,6 @@ A table is columns and rows of plain values, so that whoever draws it needs noth
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import platform
 import re
@@ -30,17 +29,21 @@ from harness.descriptors import Json
 from harness.errors import UserError
 from harness.evaluation.model import ConfiguredModel
 from harness.evaluation.task import Task
-from harness.jsonfiles import parse_json, read_object
-from harness.resources import file_hash
+from harness.jsonfiles import parse_json
 from harness.runs.lock import writing
-from harness.runs.seal import write_json, write_whole
+from harness.runs.seal import Sealing, check_files, seal_files, write_json, write_whole
 from harness.specs import fingerprint
 
 FORMAT = 1
 FOLDER = "analyses"
 RECORD = "analysis.json"
-# Not the name of an evaluation's seal: tables of evaluations must not take this for one.
 SEAL = "sealed.json"
+SEALING = Sealing(
+    SEAL,
+    FORMAT,
+    "no finished analysis",
+    "remove the analysis's folder; the same command measures anew",
+)
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -171,8 +174,7 @@ def write_analysis(  # noqa: PLR0913  what a record is made of
             write_whole(directory / files[-1], [_csv(table)])
         ended = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         write_json(directory / "timings.json", {"finished": ended, "seconds": round(seconds, 2)})
-        hashes = {file: file_hash(directory / file) for file in files}
-        write_json(directory / SEAL, {"format": FORMAT, "sha256": hashes})
+        seal_files(directory, files, SEALING)
     return made
 
 
@@ -182,22 +184,8 @@ def read_analysis(directory: Path) -> Analysis:
     Raises:
         UserError: not there, not finished, damaged, or of a newer format.
     """
-    if not (directory / SEAL).exists():
-        raise UserError("no finished analysis", where=directory)
+    content = check_files(directory, (RECORD,), SEALING)[RECORD]
     try:
-        seal = read_object(directory / SEAL)
-        content = (directory / RECORD).read_bytes()
-        if int(seal["format"]) > FORMAT:
-            raise UserError(
-                f"written in format {seal['format']}; this harness knows up to {FORMAT}",
-                where=directory,
-                fix="upgrade social-harness",
-            )
-        for name, expected in seal["sha256"].items():
-            if Path(name).name != name or file_hash(directory / name) != expected:
-                raise UserError("changed since it was sealed", where=directory / name)
-        if hashlib.sha256(content).hexdigest() != seal["sha256"][RECORD]:
-            raise UserError("changed since it was sealed", where=directory / RECORD)
         content_read = parse_json(content, directory / RECORD)
         tables = tuple(
             AnalysisTable(name, tuple(table["columns"]), tuple(tuple(row) for row in table["rows"]))
@@ -211,9 +199,7 @@ def read_analysis(directory: Path) -> Analysis:
             tuple(content_read["notes"]),
             directory,
         )
-    except FileNotFoundError:
-        raise UserError("no finished analysis", where=directory) from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"not an analysis: {error!r:.200}", where=directory) from None
 
 

@@ -1,11 +1,12 @@
-"""Write and seal an evaluation directory: every file whole, hashed, and only then sealed."""
+"""Write and seal the directory of a result: every file whole, hashed, and only then sealed."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -20,7 +21,30 @@ SAMPLES = "samples.jsonl"
 SEALED = ("evaluation.json", SAMPLES, "metrics.json", "spec.yaml")
 PART = ".part"
 
-_ANEW = "remove the evaluation's folder; the same command evaluates anew"
+
+@dataclass(frozen=True, slots=True)
+class Sealing:
+    """How one kind of result is sealed, and what messages say of it.
+
+    Attributes:
+        file: Name of the seal. Kinds differ, so that none is taken for another.
+        format: The newest format that this harness reads.
+        unfinished: What is said of a directory without a seal.
+        anew: What to do about a damaged one.
+    """
+
+    file: str
+    format: int
+    unfinished: str
+    anew: str
+
+
+EVALUATION = Sealing(
+    SEAL,
+    FORMAT,
+    "this evaluation is not finished",
+    "remove the evaluation's folder; the same command evaluates anew",
+)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -66,10 +90,21 @@ def tidy(directory: Path) -> None:
 
 def seal(directory: Path) -> None:
     """Hash the files of a finished evaluation; from then on it counts."""
-    hashes = {name: file_hash(directory / name) for name in SEALED}
-    sizes = {name: (directory / name).stat().st_size for name in SEALED}
     tidy(directory)
-    write_json(directory / SEAL, {"format": FORMAT, "sha256": hashes, "bytes": sizes})
+    seal_files(directory, SEALED, EVALUATION)
+
+
+def seal_files(directory: Path, names: Iterable[str], sealing: Sealing) -> None:
+    """Write the seal of a finished result: hash and size of each of its files."""
+    files = {name: directory / name for name in names}
+    write_json(
+        directory / sealing.file,
+        {
+            "format": sealing.format,
+            "sha256": {name: file_hash(file) for name, file in files.items()},
+            "bytes": {name: file.stat().st_size for name, file in files.items()},
+        },
+    )
 
 
 def is_sealed(directory: Path) -> bool:
@@ -88,46 +123,73 @@ def check_seal(directory: Path, *, samples: bool = True) -> dict[str, bytes]:
     Raises:
         UserError: unsealed, of a newer format, or changed since it was sealed.
     """
-    hashes, sizes = _sealed(directory)
-    contents: dict[str, bytes] = {}
-    for name in SEALED:
-        file = directory / name
-        try:
-            if name != SAMPLES:
-                contents[name] = file.read_bytes()
-                same = hashlib.sha256(contents[name]).hexdigest() == hashes.get(name)
-            elif samples:
-                same = file_hash(file) == hashes.get(name)
-            else:
-                same = sizes.get(name) in {None, file.stat().st_size}
-        except FileNotFoundError:
-            raise UserError("a sealed file is missing", where=file, fix=_ANEW) from None
-        except OSError as error:
-            raise UserError(f"cannot be read: {error.strerror}", where=file) from None
-        if not same:
-            raise UserError("changed since it was sealed", where=file, fix=_ANEW)
+    hashes, sizes = _read(directory, EVALUATION)
+    small = {name: hashes.get(name) for name in SEALED if name != SAMPLES}
+    contents = _check(directory, small, EVALUATION)
+    file = directory / SAMPLES
+    try:
+        if samples:
+            same = file_hash(file) == hashes.get(SAMPLES)
+        else:
+            same = sizes.get(SAMPLES) in {None, file.stat().st_size}
+    except OSError as error:
+        raise _unreadable(error, file, EVALUATION) from None
+    if not same:
+        raise UserError("changed since it was sealed", where=file, fix=EVALUATION.anew)
     return contents
 
 
-def _sealed(directory: Path) -> tuple[dict[str, str], dict[str, int]]:
-    """Return the hashes and sizes that a seal holds."""
-    path = directory / SEAL
+def check_files(directory: Path, needed: Collection[str], sealing: Sealing) -> dict[str, bytes]:
+    """Compare every file that a seal names with it; return their bytes.
+
+    Raises:
+        UserError: unsealed, of a newer format, changed since it was sealed, or a seal that names
+            none of the ``needed`` files or one outside its directory.
+    """
+    hashes, _ = _read(directory, sealing)
+    if not hashes.keys() >= set(needed) or any(Path(name).name != name for name in hashes):
+        raise UserError("the seal is damaged", where=directory / sealing.file, fix=sealing.anew)
+    return _check(directory, hashes, sealing)
+
+
+def _check(directory: Path, hashes: Mapping[str, str | None], sealing: Sealing) -> dict[str, bytes]:
+    contents: dict[str, bytes] = {}
+    for name, expected in hashes.items():
+        file = directory / name
+        try:
+            contents[name] = file.read_bytes()
+        except OSError as error:
+            raise _unreadable(error, file, sealing) from None
+        if hashlib.sha256(contents[name]).hexdigest() != expected:
+            raise UserError("changed since it was sealed", where=file, fix=sealing.anew)
+    return contents
+
+
+def _unreadable(error: OSError, file: Path, sealing: Sealing) -> UserError:
+    if isinstance(error, FileNotFoundError):
+        return UserError("a sealed file is missing", where=file, fix=sealing.anew)
+    return UserError(f"cannot be read: {error.strerror}", where=file)
+
+
+def _read(directory: Path, sealing: Sealing) -> tuple[dict[str, str], dict[str, int]]:
+    """Return the hashes and sizes that a seal holds; older ones of analyses hold no sizes."""
+    path = directory / sealing.file
     if not path.exists():
-        raise UserError("this evaluation is not finished", where=directory)
+        raise UserError(sealing.unfinished, where=directory)
     try:
         content = path.read_bytes()
     except OSError as error:
         raise UserError(f"cannot be read: {error.strerror}", where=path) from None
     try:
-        held = as_object(parse_json(content, path), path)
+        body = as_object(parse_json(content, path), path)
     except UserError:
-        held = {}
-    version, hashes, sizes = held.get("format"), held.get("sha256"), held.get("bytes", {})
+        body = {}
+    version, hashes, sizes = body.get("format"), body.get("sha256"), body.get("bytes", {})
     if type(version) is not int or not isinstance(hashes, dict) or not isinstance(sizes, dict):
-        raise UserError("the seal is damaged", where=path, fix=_ANEW)
-    if version > FORMAT:
+        raise UserError("the seal is damaged", where=path, fix=sealing.anew)
+    if version > sealing.format:
         raise UserError(
-            f"written in format {version}; this harness knows up to {FORMAT}",
+            f"written in format {version}; this harness knows up to {sealing.format}",
             where=directory,
             fix="upgrade social-harness",
         )
