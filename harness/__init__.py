@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from harness.api.analyses import gradients, mir, probe, transfer
     from harness.api.checks import data_check, validate
     from harness.api.comparisons import compare
+    from harness.api.files import plot, submission
     from harness.api.runs import find_model, load_task, plan, run
     from harness.api.sites import build_site
     from harness.api.tables import export, leaderboard, read_evaluation
@@ -34,10 +35,12 @@ __all__ = [
     "plan",
     "plan_study",
     "plan_training",
+    "plot",
     "probe",
     "read_evaluation",
     "run",
     "study",
+    "submission",
     "train",
     "transfer",
     "validate",
@@ -48,6 +51,7 @@ _HOMES = {
     "harness.api.analyses": ("gradients", "mir", "probe", "transfer"),
     "harness.api.checks": ("data_check", "validate"),
     "harness.api.comparisons": ("compare",),
+    "harness.api.files": ("plot", "submission"),
     "harness.api.runs": ("find_model", "load_task", "plan", "run"),
     "harness.api.sites": ("build_site",),
     "harness.api.tables": ("export", "leaderboard", "read_evaluation"),

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
         CommandDescriptor,
         EncoderDescriptor,
         ExtractorDescriptor,
+        FigureDescriptor,
         FormatDescriptor,
         MetricDescriptor,
         ModelDescriptor,
@@ -84,6 +85,14 @@ def harness_leaderboard_formats() -> list[FormatDescriptor]:
     from harness.tables.descriptors import FORMATS
 
     return list(FORMATS)
+
+
+@hookimpl
+def harness_figures() -> list[FigureDescriptor]:
+    """Figures of evaluations, trainings and analyses."""
+    from harness.figures.descriptors import FIGURES
+
+    return list(FIGURES)
 
 
 @hookimpl

@@ -24,6 +24,7 @@ from harness.descriptors import (
     EncoderDescriptor,
     ExporterDescriptor,
     ExtractorDescriptor,
+    FigureDescriptor,
     FormatDescriptor,
     MetricDescriptor,
     ModelDescriptor,
@@ -33,6 +34,7 @@ from harness.descriptors import (
     StudyDescriptor,
     SubmissionDescriptor,
 )
+from harness.figures.contract import FigureRequest, Plot
 from harness.metrics.contract import (
     AdditiveMetric,
     Bounded,
@@ -96,6 +98,8 @@ __all__ = [
     "Extractor",
     "ExtractorDescriptor",
     "Failed",
+    "FigureDescriptor",
+    "FigureRequest",
     "FormatDescriptor",
     "Generate",
     "GroupCounts",
@@ -111,6 +115,7 @@ __all__ = [
     "MetricDescriptor",
     "Model",
     "ModelDescriptor",
+    "Plot",
     "RangeOfData",
     "RankMetric",
     "Reader",
@@ -393,6 +398,30 @@ CONTRACTS = (
         """
         def names(table):
             return "".join(f"{row.model}\\n" for row in table.rows)
+        """,
+    ),
+    Contract(
+        "Figure",
+        "harness_figures",
+        FigureDescriptor,
+        "(FigureRequest) -> Plot",
+        (),
+        """
+        from harness.contracts import Plot
+
+
+        def bars(values):
+            from matplotlib.figure import Figure
+
+            figure = Figure()
+            figure.subplots().bar([*values], [*values.values()])
+            return figure
+
+
+        def make(request):
+            records = request.evaluations()
+            values = {record.task: record.main.value or 0.0 for record in records}
+            return Plot(bars, values, {mark for record in records for mark in record.marks})
         """,
     ),
     Contract(

@@ -237,6 +237,14 @@ class FormatDescriptor(Descriptor):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FigureDescriptor(Descriptor):
+    """A figure of ``harness plot``. Target: ``(FigureRequest) -> Plot``.
+
+    The contract is :mod:`harness.figures.contract`.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExporterDescriptor(Descriptor):
     """An exchange format of evaluation records. Target: ``(records, out, options) -> paths``.
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         EncoderDescriptor,
         ExporterDescriptor,
         ExtractorDescriptor,
+        FigureDescriptor,
         FormatDescriptor,
         MetricDescriptor,
         ModelDescriptor,
@@ -213,6 +214,20 @@ def harness_leaderboard_formats() -> Sequence[FormatDescriptor]:  # type: ignore
 
         return [FormatDescriptor(id="typst", target="my_plugin.typst:render", suffix=".typ",
                                  summary="...")]
+    """
+
+
+@hookspec
+def harness_figures() -> Sequence[FigureDescriptor]:  # type: ignore[empty-body]
+    """Return the figures this plugin adds to ``harness plot``.
+
+    The target takes a :class:`harness.figures.contract.FigureRequest` and returns a ``Plot``: plain
+    data, and the function that draws it with matplotlib::
+
+        return [FigureDescriptor(id="violin", target="my_plugin.violin:make",
+                                 summary="Scores by class.", requires=("matplotlib",))]
+
+    .. versionadded:: 0.1
     """
 
 

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         EncoderDescriptor,
         ExporterDescriptor,
         ExtractorDescriptor,
+        FigureDescriptor,
         FormatDescriptor,
         Json,
         MetricDescriptor,
@@ -68,6 +69,7 @@ _COLLECTED = {
     "encoders": "harness_encoders",
     "study kinds": "harness_studies",
     "formats": "harness_leaderboard_formats",
+    "figures": "harness_figures",
     "exporters": "harness_exporters",
     "submissions": "harness_submissions",
     "commands": "harness_commands",
@@ -83,6 +85,7 @@ _KINDS: dict[str, type[Descriptor]] = {
     "encoders": kinds.EncoderDescriptor,
     "study kinds": kinds.StudyDescriptor,
     "formats": kinds.FormatDescriptor,
+    "figures": kinds.FigureDescriptor,
     "exporters": kinds.ExporterDescriptor,
     "submissions": kinds.SubmissionDescriptor,
     "commands": kinds.CommandDescriptor,
@@ -188,6 +191,10 @@ class Plugins:
     def formats(self) -> Mapping[str, FormatDescriptor]:
         """Leaderboard formats by id."""
         return cast("Mapping[str, FormatDescriptor]", self._of("formats"))
+
+    def figures(self) -> Mapping[str, FigureDescriptor]:
+        """Figures of ``harness plot`` by id."""
+        return cast("Mapping[str, FigureDescriptor]", self._of("figures"))
 
     def exporters(self) -> Mapping[str, ExporterDescriptor]:
         """Exchange formats of records by id."""

@@ -74,6 +74,8 @@ def usual(name: str, root: Path) -> Any:
         "leaderboard": {},
         "compare": {"first": "results", "second": "results"},
         "export": {"places": "results", "format": "card", "out": "out"},
+        "plot": {"kind": "forest", "out": "forest.svg"},
+        "submission": {"evaluation": "results", "out": "answers.json"},
         "build_site": {"out": "site"},
         "probe": {"encoders": "hf:nothing", "tasks": "raf_db", "data": {"raf_db": root}},
         "gradients": {"model": "random", "tasks": "raf_db", "data": {"raf_db": root}},

@@ -26,6 +26,7 @@ KINDS: Mapping[str, tuple[str, Callable[[Plugins], Mapping[str, Any]]]] = {
     "encoders": ("encoder", Plugins.encoders),
     "studies": ("study kind", Plugins.study_kinds),
     "formats": ("format", Plugins.formats),
+    "figures": ("figure", Plugins.figures),
     "exporters": ("exporter", Plugins.exporters),
     "submissions": ("submission", Plugins.submissions),
     "commands": ("command", Plugins.commands),
@@ -51,7 +52,7 @@ def list_(ctx: click.Context, *, kind: str, as_json: bool) -> None:
     """List what is installed of a kind, with a line and the options of each.
 
     KIND is models, tasks, readers, sources, metrics, extractors, methods, recipes, encoders,
-    studies, formats, exporters, submissions or commands.
+    studies, formats, figures, exporters, submissions or commands.
     """
     if kind == "tasks":
         from harness.cli.tasks import tasks

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+import harness
+from harness.cli import _options
 from harness.cli._format import print_json
 
 
@@ -26,16 +28,14 @@ from harness.cli._format import print_json
     is_flag=True,
     help="Give samples that errored an empty answer, and take a limited evaluation.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
+@_options.as_json
 def submission(*, evaluation: Path, out: Path, allow_missing: bool, as_json: bool) -> None:
     """Write an evaluation's answers as the benchmark's own server takes them.
 
     For splits without public answers: run the task with its option split (--task-option
     vqav2.split=test-dev), then upload this file yourself; nothing is sent anywhere.
     """
-    from harness.runs.submissions import write_submission
-
-    written = write_submission(evaluation, out, allow_missing=allow_missing)
+    written = harness.submission(evaluation, out, allow_missing=allow_missing)
     marks = ", ".join(written.record.marks)
     if as_json:
         print_json(

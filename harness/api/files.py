@@ -1,0 +1,100 @@
+"""Files made of finished results: :func:`harness.plot` and :func:`harness.submission`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from harness.api.records import OnSkipped, newest_of, several, warn
+from harness.arguments import checked
+from harness.descriptors import load_target
+from harness.errors import UserError
+from harness.plugins import contract_of, find, plugins
+from harness.runs.record import EvaluationRecord
+from harness.runs.submissions import Submission, write_submission
+
+if TYPE_CHECKING:
+    from harness.figures.contract import MakePlot
+
+
+@checked
+def plot(
+    kind: str,
+    out: Path | str,
+    places: Path | str | Iterable[Path | str] | None = None,
+    *,
+    tasks: str | None = None,
+    metric: str | None = None,
+    model: str | None = None,
+    x: str | None = None,
+    y: str | None = None,
+    duplicates: Literal["fail", "newest", "mean"] = "fail",
+    on_skipped: OnSkipped | None = None,
+) -> Path:
+    """Draw a figure and return its file; the same input gives the same bytes.
+
+    Args:
+        kind: A figure; see ``harness list figures``.
+        out: The file: ``.pdf``, ``.png`` or ``.svg``.
+        places: Folders of evaluations or runs by name (by default the results folder), the folder
+            of one training, or that of one analysis.
+        tasks: Only these tasks and groups, with commas between.
+        metric: This metric instead of each task's own.
+        model: Only this model, when several are there.
+        x: ``TASK`` or ``TASK:METRIC`` across a scatter.
+        y: ``TASK`` or ``TASK:METRIC`` up a scatter.
+        duplicates: What to do when evaluations claim one place.
+        on_skipped: Called with what was damaged, unfinished or superseded; warns by default.
+
+    Raises:
+        PluginError: matplotlib is missing, or the figure breaks its contract.
+        UserError: nothing there that the figure shows, or a file that cannot be written.
+    """
+    from harness.figures.contract import FigureRequest, Plot
+    from harness.figures.records import marks_said
+    from harness.figures.save import ENDINGS, figure_bytes
+
+    out, named = Path(out), [str(place) for place in several(places)]
+    if out.suffix not in ENDINGS:
+        raise UserError(
+            f"no figure is written as {out.name}", where="--out", fix=", ".join(ENDINGS)
+        )
+
+    def evaluations(*, whole: bool = False) -> list[EvaluationRecord]:
+        return newest_of(named, on_skipped or warn, whole=whole)[0]
+
+    descriptor = find("figure", kind, plugins().figures())
+    make: MakePlot = load_target(descriptor)
+    contract = contract_of(descriptor)
+    request = FigureRequest(kind, named, evaluations, tasks, metric, model, x, y, duplicates)
+    with contract.calling("a call"):
+        drawn = make(request)
+    if not isinstance(drawn, Plot):
+        raise contract.returned(drawn, "a call", "a Plot")
+    with contract.calling("draw"):
+        content = figure_bytes(drawn.draw, drawn.shown, out.suffix, note=marks_said(drawn.marks))
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_bytes(content)
+    except OSError as error:
+        raise UserError(f"cannot be written: {error.strerror}", where=out) from None
+    return out
+
+
+@checked
+def submission(
+    evaluation: Path | str, out: Path | str, *, allow_missing: bool = False
+) -> Submission:
+    """Write an evaluation's answers as the benchmark's server takes them; nothing is sent.
+
+    Args:
+        evaluation: Folder of a finished evaluation.
+        out: The file; its ending chooses the form (``harness list submissions``).
+        allow_missing: Give samples that errored an empty answer, and take a limited evaluation.
+
+    Raises:
+        UserError: not a finished evaluation, a benchmark without such a file, an ending it does
+            not have, or samples that are missing.
+    """
+    return write_submission(Path(evaluation), Path(out), allow_missing=allow_missing)

@@ -1,0 +1,119 @@
+"""The figures that the harness itself adds: of evaluations, of a training, of an analysis."""
+
+from __future__ import annotations
+
+from harness.analysis.results import read_analysis
+from harness.errors import UserError, unknown
+from harness.figures import draw, records
+from harness.figures.analyses import MAKERS
+from harness.figures.contract import FigureRequest, Plot
+from harness.figures.draw_analyses import DRAWN
+from harness.runs.record import EvaluationRecord
+from harness.stats.intervals import over_seeds
+from harness.tables.build import TableOptions, build_table
+from harness.tables.known import Known
+from harness.tables.table import Column, Table
+
+
+def forest(request: FigureRequest) -> Plot:
+    """Return every number with its interval, a panel for each column."""
+    table = _table(request, request.metric)
+    return Plot(draw.forest, records.forest_of_table(table), _marks(table, *table.columns))
+
+
+def radar(request: FigureRequest) -> Plot:
+    """Return every task's numbers from its worst to its best row."""
+    table = _table(request, request.metric)
+    return Plot(draw.radar, records.spokes_of(table), _marks(table, *table.columns))
+
+
+def scatter(request: FigureRequest) -> Plot:
+    """Return models on two tasks."""
+    if not (request.x and request.y):
+        raise UserError("scatter needs two tasks", fix="--x TASK --y TASK:COLUMN")
+    x = _column(request, request.x, "--x")
+    y = _column(request, request.y, "--y")
+    return Plot(draw.scatter, records.scatter_of(x, y), {*_marks(*x), *_marks(*y)})
+
+
+def skew(request: FigureRequest) -> Plot:
+    """Return the heat map of skew by concept and attribute of one evaluation."""
+    record = _one(request)
+    return Plot(draw.grid, records.skew_grid(record), record.marks)
+
+
+def epochs(request: FigureRequest) -> Plot:
+    """Return the skew that a training measured before each epoch."""
+    lines = records.epochs_of(request.folder("training"))
+    return Plot(draw.lines, lines, lines.marks)
+
+
+def loss(request: FigureRequest) -> Plot:
+    """Return a training's loss by step."""
+    lines = records.losses_of(request.folder("training"))
+    return Plot(draw.lines, lines, lines.marks)
+
+
+def of_analysis(request: FigureRequest) -> Plot:
+    """Return a figure of an analysis, made of the table that the kind of figure names."""
+    analysis = read_analysis(request.folder("analysis"))
+    _, make = MAKERS[request.kind]
+    return Plot(DRAWN[request.kind], make(analysis), analysis.marks)
+
+
+def _marks(table: Table, *columns: Column) -> set[str]:
+    places = [table.columns.index(column) for column in columns]
+    cells = [row.cells[place] for row in table.rows for place in places]
+    return {mark for cell in cells if cell is not None for mark in cell.marks}
+
+
+def _records(
+    request: FigureRequest, *, whole: bool = False
+) -> tuple[list[EvaluationRecord], list[str] | None]:
+    evaluations = request.evaluations(whole=whole)
+    known = Known()
+    tasks = known.chosen(request.tasks, evaluations)
+    return known.ordered(evaluations) if tasks is None else evaluations, tasks
+
+
+def _table(request: FigureRequest, metric: str | None) -> Table:
+    evaluations, tasks = _records(request)
+    options = TableOptions(
+        duplicates=request.duplicates,
+        seed_interval=over_seeds if request.duplicates == "mean" else None,
+    )
+    return build_table(evaluations, tasks=tasks, metric=metric, ways=options)
+
+
+def _column(request: FigureRequest, name: str, where: str) -> tuple[Table, Column]:
+    task, _, metric = name.partition(":")
+    # The table of all tasks names rows alike for both axes.
+    table = _table(request, metric or None)
+    columns = [column for column in table.columns if column.task == task]
+    if not columns:
+        tasks = {column.task for column in table.columns}
+        raise unknown("task with this metric", task, tasks, where=where)
+    return table, columns[0]
+
+
+def _one(request: FigureRequest) -> EvaluationRecord:
+    evaluations, tasks = _records(request, whole=True)
+    fitting = [
+        record
+        for record in evaluations
+        if (tasks is None or record.task in tasks)
+        and request.model in {None, record.model}
+        and records.skew_detail(record) is not None
+    ]
+    if len(fitting) == 1:
+        return fitting[0]
+    if not fitting:
+        raise UserError(
+            "no evaluation here holds skew by concept and attribute",
+            fix="evaluate a task of skew with harness run; or name other --tasks and --model",
+        )
+    names = ", ".join(f"{record.model} on {record.task}" for record in fitting[:8])
+    raise UserError(
+        f"{len(fitting)} evaluations hold skew: {names}",
+        fix="--tasks ID and --model ROW, or a folder",
+    )
