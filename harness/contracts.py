@@ -59,7 +59,13 @@ from harness.models.contract import (
     TaskHandle,
     Trainable,
 )
-from harness.readers.contract import HashesContents, LeavesOut, Reader, TakesPart
+from harness.readers.contract import (
+    DescribesFiles,
+    HashesContents,
+    LeavesOut,
+    Reader,
+    TakesPart,
+)
 from harness.requests import Choose, Embed, Failed, Generate, Request, Response, Scores, Text
 from harness.requests.extractor import Extracted, Extractor
 from harness.requests.method import AnswerMethod, AsksOtherwise
@@ -85,6 +91,7 @@ __all__ = [
     "DataRoot",
     "DataSource",
     "DataSourceDescriptor",
+    "DescribesFiles",
     "Descriptor",
     "Embed",
     "Encoder",
@@ -203,7 +210,7 @@ CONTRACTS = (
         "harness_readers",
         ReaderDescriptor,
         "(options) -> Reader",
-        (Reader, LeavesOut, TakesPart, HashesContents),
+        (Reader, LeavesOut, TakesPart, HashesContents, DescribesFiles),
         """
         from harness.contracts import ImageRef, Sample
 

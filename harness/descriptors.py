@@ -57,7 +57,8 @@ class Option:
 
     Attributes:
         name: As typed.
-        type: ``str``, ``int``, ``float``, ``bool`` or ``path``.
+        type: ``str``, ``int``, ``float``, ``bool`` or ``path``; ``data`` for a list or a table of
+            keys as a spec writes it, whose shape the plugin itself checks.
         default: The value when it is not given; ``None`` is "unset".
         help: One line: unit, range, source.
         choices: The allowed values, when they are few.
@@ -65,7 +66,7 @@ class Option:
     """
 
     name: str
-    type: Literal["str", "int", "float", "bool", "path"] = "str"
+    type: Literal["str", "int", "float", "bool", "path", "data"] = "str"
     default: Json = None
     help: str = ""
     choices: tuple[str, ...] = ()
@@ -85,8 +86,11 @@ class Option:
 
 
 def _convert(value: Json, kind: str, where: str) -> Json:
-    if value is None:
-        return None
+    if value is None or kind == "data":
+        return value
+    if isinstance(value, list | dict):
+        noun = "a list" if isinstance(value, list) else "a table of keys"
+        raise UserError(f"should be a single value, not {noun}", where=where)
     if kind == "path" and not str(value).strip():
         raise UserError("the path is empty", where=where, fix="give a path, or leave it out")
     if kind in {"str", "path"}:
@@ -188,7 +192,7 @@ class ReaderDescriptor(Descriptor):
 
     Attributes:
         options: What a spec may set under ``data.options``.
-        splits: The splits the layout knows.
+        splits: The splits the layout knows; empty when the data themselves say which there are.
         version: Raised whenever the samples it yields change; enters the task fingerprint.
     """
 

@@ -16,14 +16,12 @@ from harness.analysis.transfer import run_transfer
 from harness.api.runs import settings_for
 from harness.arguments import Within, checked
 from harness.config.settings import Settings
+from harness.config.tasks import installed_catalog, task_names
 from harness.descriptors import Json
 from harness.evaluation.model import ConfiguredModel, configure_model
 from harness.evaluation.run import task_options
 from harness.evaluation.task import Task
 from harness.models import Runtime, threads
-from harness.plugins import plugins
-from harness.specs.catalog import load_catalog
-from harness.tables.known import listed
 from harness.training.checkpoint import open_trained
 
 __all__ = [
@@ -68,9 +66,10 @@ def _prepared(
     tasks: str | Iterable[str], shared: AnalysisOptions
 ) -> tuple[Settings, list[Task], Runtime]:
     threads.wait_passively()
+    named = task_names(tasks)
     settings = settings_for(shared.get("profile"), shared.get("results"), shared.get("data"))
-    catalog = load_catalog(plugins().spec_folders())
-    names = catalog.expand(listed(tasks))
+    catalog = installed_catalog()
+    names = catalog.expand(named)
     spec_options = task_options(shared.get("spec_options") or {}, names)
     specs = [catalog.task(name, spec_options.get(name, {})) for name in names]
     runtime = Runtime(

@@ -12,13 +12,14 @@ from harness.api.runs import settings_for
 from harness.arguments import Within, checked
 from harness.config.data import refuse_unused
 from harness.config.settings import load_settings
+from harness.config.tasks import TaskName, installed_catalog, task_names
 from harness.descriptors import Json
 from harness.errors import HarnessError, SampleError, UserError, nearest
 from harness.evaluation.data_check import SplitReport, check_task
 from harness.evaluation.few_shot import choose_shots
 from harness.evaluation.task import Task
 from harness.plugins import plugins
-from harness.specs.catalog import load_catalog, spec_files
+from harness.specs.catalog import spec_files
 from harness.specs.loader import check, is_group, with_options
 from harness.specs.prompt import Shot, build_turns, options_as_sent, render_answer
 from harness.specs.references import reference_problems
@@ -45,7 +46,7 @@ class DataReport:
 
 @checked
 def data_check(
-    task: str,
+    task: TaskName,
     *,
     images: Annotated[int | None, Within(0)] = 200,
     options: Mapping[str, Json] | None = None,
@@ -56,7 +57,7 @@ def data_check(
     """Check a task's files, counts, ids, labels and images against its release.
 
     Args:
-        task: The task's id.
+        task: The task's id, the path of its spec, or the spec itself as a dictionary.
         images: Open this many images per split, the same ones every time; ``None`` opens all.
         options: Named options of the spec.
         data: Task or benchmark id to the folder its data lie in.
@@ -66,7 +67,8 @@ def data_check(
     Raises:
         UserError: unknown task or option, or the data cannot be found at all.
     """
-    spec = load_catalog(plugins().spec_folders()).task(task, options or {})
+    [name] = task_names([task])
+    spec = installed_catalog().task(name, options or {})
     refuse_unused(data or {}, spec)
     prepared = Task(spec, settings_for(profile, None, data))
     return DataReport(prepared, check_task(prepared, images, tick or (lambda *_: None)))
@@ -160,7 +162,7 @@ class _Check:
 
     def _members(self, document: Document) -> list[HarnessError]:
         raw: Any = document.data
-        installed = load_catalog(plugins().spec_folders())
+        installed = installed_catalog()
         known = {*self._ids, *installed.entries, *installed.group_entries}
         problems: list[HarnessError] = []
         for index, member in enumerate(raw["tasks"]):

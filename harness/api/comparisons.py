@@ -7,11 +7,11 @@ from pathlib import Path
 
 from harness.api.records import OnSkipped, newest_of, several, warn
 from harness.arguments import checked
+from harness.config.tasks import task_names
 from harness.errors import UserError
 from harness.evaluation.paired import TaskComparison, compare_all
 from harness.evaluation.seeds import SeedComparison, compare_all_seeds
 from harness.runs.record import EvaluationRecord
-from harness.tables.known import listed
 
 
 @checked
@@ -38,7 +38,9 @@ def compare(
             was asked.
     """
     on_skipped = on_skipped or warn
-    groups = _paired(_by_task(first, on_skipped), _by_task(second, on_skipped), listed(tasks))
+    groups = _paired(
+        _by_task(first, on_skipped), _by_task(second, on_skipped), task_names(tasks or ())
+    )
     if any(len(records) > 1 for group in groups for records in group):
         return [*compare_all_seeds(groups)]
     return [*compare_all([(firsts[0], seconds[0]) for firsts, seconds in groups], seed=seed)]

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, TypedDict, Unpack
 from harness.arguments import Within, checked, given
 from harness.config.data import unused
 from harness.config.settings import Settings, load_settings
+from harness.config.tasks import TaskName, installed_catalog, task_names
 from harness.descriptors import Json
 from harness.errors import UserError
 from harness.evaluation.methods import find_method
@@ -27,8 +28,6 @@ from harness.evaluation.run import (
 from harness.evaluation.run_settings import RunSettings
 from harness.evaluation.task import Task
 from harness.models import Runtime
-from harness.plugins import plugins
-from harness.specs.catalog import load_catalog
 from harness.specs.prompt import lists_options
 from harness.specs.variants import check_found, variants_of
 from harness.tables.known import listed
@@ -53,7 +52,7 @@ class NullReporter:
 
 @checked
 def load_task(
-    name: str,
+    name: TaskName,
     *,
     options: Mapping[str, Json] | None = None,
     data: Path | str | None = None,
@@ -63,7 +62,7 @@ def load_task(
     """Return a task by id; its samples are read when they are iterated.
 
     Args:
-        name: The task's id.
+        name: The task's id, the path of its spec, or the spec itself as a dictionary.
         options: Named options of the spec.
         data: Folder of its data; the profile's otherwise.
         profile: ``demo`` or ``full``.
@@ -72,11 +71,11 @@ def load_task(
     Raises:
         UserError: unknown task or option.
     """
+    [task] = task_names([name])
     settings = settings or load_settings(profile=profile)
     if data is not None:
-        settings = settings.with_data({name: Path(data)})
-    catalog = load_catalog(plugins().spec_folders())
-    return Task(catalog.task(name, options or {}), settings)
+        settings = settings.with_data({task: Path(data)})
+    return Task(installed_catalog().task(task, options or {}), settings)
 
 
 @checked
@@ -194,19 +193,20 @@ class Plan:
 
 
 @checked
-def plan(model: str, tasks: str | Iterable[str], **options: Unpack[RunOptions]) -> Plan:
+def plan(model: str, tasks: TaskName | Iterable[TaskName], **options: Unpack[RunOptions]) -> Plan:
     """Plan a run; :meth:`Plan.run` begins it.
 
     Args:
         model: A model's id.
-        tasks: Ids of tasks or groups; a text may hold several, separated by commas.
+        tasks: Ids of tasks or groups, paths of specs, or specs as dictionaries; a text may hold
+            several, separated by commas.
         options: See :class:`RunOptions`.
 
     Raises:
         UserError: whatever is wrong with the request.
     """
+    names, ids = task_names(tasks), options.get("ids")
     settings = settings_for(options.get("profile"), options.get("results"), options.get("data"))
-    names, ids = listed(tasks), options.get("ids")
     if isinstance(ids, str):  # in a list they may hold commas
         ids = listed(ids)
     selection = Selection(options.get("limit"), None if ids is None else frozenset(ids))
@@ -223,7 +223,7 @@ def plan(model: str, tasks: str | Iterable[str], **options: Unpack[RunOptions]) 
     configured = configure_model(
         model, options.get("options") or {}, settings, runtime, checkpoint, method=method
     )
-    catalog = load_catalog(plugins().spec_folders())
+    catalog = installed_catalog()
     names = catalog.expand(names)
     spec_options = task_options(options.get("spec_options") or {}, names)
     specs = [catalog.task(name, spec_options.get(name, {})) for name in names]
@@ -244,7 +244,7 @@ def plan(model: str, tasks: str | Iterable[str], **options: Unpack[RunOptions]) 
 @checked
 def run(
     model: str,
-    tasks: str | Iterable[str],
+    tasks: TaskName | Iterable[TaskName],
     *,
     reporter: Reporter | None = None,
     **options: Unpack[RunOptions],
@@ -253,7 +253,8 @@ def run(
 
     Args:
         model: A model's id.
-        tasks: Ids of tasks or groups; a text may hold several, separated by commas.
+        tasks: Ids of tasks or groups, paths of specs, or specs as dictionaries; a text may hold
+            several, separated by commas.
         reporter: Told of the plan and of progress.
         options: See :class:`RunOptions`.
 

@@ -11,11 +11,10 @@ from harness.api.records import OnSkipped, Skipped, newest_of, several, warn
 from harness.api.runs import settings_for
 from harness.api.tables import settled_options
 from harness.arguments import Within, checked
-from harness.plugins import plugins
+from harness.config.tasks import installed_catalog
 from harness.runs.read import LeftOut
 from harness.site.build import build_site as write
 from harness.site.questions import Sources
-from harness.specs.catalog import load_catalog
 from harness.tables.build import TableOptions
 from harness.tables.known import Known
 from harness.tables.layout import load_layout
@@ -62,7 +61,7 @@ def build_site(
         on_skipped(Skipped([LeftOut(Path(), problem) for problem in damaged]))
     known = Known()
     sources = Sources(
-        catalog=load_catalog(plugins().spec_folders()),
+        catalog=installed_catalog(),
         settings=settings,
         pictures=images,
         figures=figures,

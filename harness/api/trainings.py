@@ -10,15 +10,13 @@ from typing import Annotated, Any, TypedDict, Unpack
 from harness.api.runs import settings_for
 from harness.arguments import Within, checked
 from harness.config.data import unused
+from harness.config.tasks import installed_catalog, task_names
 from harness.descriptors import Json
 from harness.evaluation.model import configure_model
 from harness.evaluation.run import task_options
 from harness.evaluation.task import Task
 from harness.models import Runtime, threads
 from harness.models.parts import LoraSettings
-from harness.plugins import plugins
-from harness.specs.catalog import load_catalog
-from harness.tables.known import listed
 from harness.training import estimate, processes
 from harness.training.plan import TrainingPlan
 from harness.training.plan import plan_training as plan_configured
@@ -89,7 +87,7 @@ def plan_training(
     """
     settings = options.get("settings") or TrainingSettings()
     with processes.processes(settings.device).first_before_others():
-        return _plan(model, recipe, listed(tasks), settings, options)
+        return _plan(model, recipe, task_names(tasks), settings, options)
 
 
 def _plan(
@@ -101,7 +99,7 @@ def _plan(
     dtype = "float32" if settings.precision == "float32" else "auto"
     runtime = Runtime(device=settings.device, dtype=dtype, cache=general.cache / "features")
     configured = configure_model(model, options.get("options") or {}, general, runtime)
-    catalog = load_catalog(plugins().spec_folders())
+    catalog = installed_catalog()
     names = catalog.expand(tasks)
     validated = [named_task(settings.validate)[0]] if settings.validate else []
     spec_options = task_options(options.get("spec_options") or {}, [*names, *validated])

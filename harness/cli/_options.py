@@ -74,14 +74,23 @@ def _matching(names: Iterable[str], incomplete: str) -> list[str]:
     return [f"{before}{comma}{name}" for name in names if name.startswith(begun)]
 
 
+def _include(ctx: click.Context, _param: click.Parameter, paths: tuple[str, ...]) -> None:
+    """Let specs be known while a command runs, and those that it names by path."""
+    from harness.config.tasks import forget_included, include
+
+    ctx.call_on_close(forget_included)
+    if paths:
+        include(paths)
+
+
 def _models(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     return _matching(plugins().models(), incomplete)
 
 
 def _tasks(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    from harness.specs.catalog import load_catalog
+    from harness.config.tasks import installed_catalog
 
-    catalog = load_catalog(plugins().spec_folders())
+    catalog = installed_catalog()
     return _matching([*catalog.entries, *catalog.group_entries], incomplete)
 
 
@@ -111,12 +120,24 @@ model = click.option(
     shell_complete=_models,
     help="Model; see `harness models`.",
 )
-tasks = click.option(
-    "--tasks",
-    required=True,
-    metavar="IDS",
-    shell_complete=_tasks,
-    help="Tasks and groups, separated by commas.",
+include = click.option(
+    "--include",
+    multiple=True,
+    metavar="PATH",
+    is_eager=True,
+    expose_value=False,
+    callback=_include,
+    help="Know the task specs of this folder or file too (repeat for more).",
+)
+tasks = together(
+    click.option(
+        "--tasks",
+        required=True,
+        metavar="IDS",
+        shell_complete=_tasks,
+        help="Tasks, groups and paths of specs, separated by commas.",
+    ),
+    include,
 )
 model_options = click.option(
     "-o",

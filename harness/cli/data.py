@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from harness.specs.spec import TaskSpec
 
 _DEFAULT_IMAGES = 200
-_task_flags = together(_options.data, _options.profile, _options.task_options, _options.as_json)
+_task_flags = together(
+    _options.include, _options.data, _options.profile, _options.task_options, _options.as_json
+)
 
 
 @click.group(epilog="Examples: harness data list; harness data check fairface --images all")
@@ -32,16 +34,17 @@ def data() -> None:
 
 
 @data.command("list", epilog="Example: harness data list --profile full")
+@_options.include
 @_options.data
 @_options.profile
 @_options.as_json
 def list_(*, data: tuple[str, ...], profile: str | None, as_json: bool) -> None:
     """List every task with the place its data would be read from."""
     from harness.config.data import given_path
-    from harness.specs.catalog import load_catalog
+    from harness.config.tasks import installed_catalog
 
     settings = _settings(data, profile)
-    catalog = load_catalog(plugins().spec_folders())
+    catalog = installed_catalog()
     rows = []
     for name, entry in catalog.entries.items():
         spec = catalog.task(name)
@@ -100,6 +103,7 @@ def where(*, name: str, as_json: bool, **given: Any) -> int:
 @_task_flags
 def check(*, name: str, images: str, as_json: bool, **given: Any) -> int:
     """Check files, counts, ids, labels and images; the exit code is 1 when something is broken."""
+    name = _id(name)
     if images != "all" and not images.isdigit():
         raise UserError(f"--images {images!r} is neither all nor a whole number")
     with _Bar() as bar:
@@ -157,12 +161,21 @@ def _chosen(name: str, given: dict[str, Any]) -> dict[str, Any]:
     return dict(by_task.get(name, {}))
 
 
+def _id(name: str) -> str:
+    """Return the id of a task that may be given by the path of its spec."""
+    from harness.config.tasks import task_names
+
+    [task] = task_names([name]) or [name]
+    return task
+
+
 def _task(name: str, given: dict[str, Any]) -> tuple[Task, Path | None]:
     from harness.config.data import given_path, refuse_unused
+    from harness.config.tasks import installed_catalog
     from harness.evaluation.task import Task
-    from harness.specs.catalog import load_catalog
 
-    spec = load_catalog(plugins().spec_folders()).task(name, _chosen(name, given))
+    name = _id(name)
+    spec = installed_catalog().task(name, _chosen(name, given))
     refuse_unused(pairs(given["data"], "--data"), spec)
     settings = _settings(given["data"], given["profile"])
     return Task(spec, settings), given_path(spec, settings)

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     "by default as the name of --out ends.",
 )
 @click.option("--tasks", metavar="ID,ID", help="Show only these tasks and groups, in order.")
+@_options.include
 @click.option("--metric", metavar="ID", help="Show this metric instead of each task's own.")
 @click.option(
     "--layout", metavar="NAME|FILE", help="Take columns, rows and panels from a YAML file."

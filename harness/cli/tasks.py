@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli import _options
 from harness.cli._format import clean, print_json, print_table
 from harness.errors import HarnessError, SampleError, UserError
-from harness.plugins import missing, plugins
+from harness.plugins import missing
 
 if TYPE_CHECKING:
     from harness.specs.catalog import Catalog
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def _catalog() -> Catalog:
-    from harness.specs.catalog import load_catalog
+    from harness.config.tasks import installed_catalog
 
-    return load_catalog(plugins().spec_folders())
+    return installed_catalog()
 
 
 class _Tasks(click.Group):
@@ -41,6 +42,7 @@ class _Tasks(click.Group):
     epilog="Examples: harness tasks --group social_all; harness tasks show pisc_fine",
 )
 @click.option("--group", metavar="GROUP", help="List only the tasks of this group.")
+@_options.include
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def tasks(ctx: click.Context, *, group: str | None, as_json: bool) -> None:
@@ -97,11 +99,15 @@ def _listed(catalog: Catalog, names: list[str], groups: Any) -> dict[str, Any]:
 
 @tasks.command(epilog="Example: harness tasks show hagridv2 --data hagridv2=FOLDER")
 @click.argument("name", metavar="ID")
+@_options.include
 @click.option("--profile", metavar="NAME", help="Look for data as this profile says.")
 @click.option("--data", "folders", multiple=True, metavar="ID=FOLDER", help="Look for data here.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(*, name: str, profile: str | None, folders: tuple[str, ...], as_json: bool) -> None:
     """Show a task: its spec, the data it wants, where it looked, and one rendered prompt."""
+    from harness.config.tasks import task_names
+
+    [name] = task_names([name]) or [name]
     catalog = _catalog()
     if name in catalog.group_entries:
         held = catalog.groups[name]

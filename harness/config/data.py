@@ -9,6 +9,7 @@ from typing import Protocol
 
 from harness.config.hub import hub_folder, is_hub_id
 from harness.config.settings import Settings
+from harness.config.tasks import installed_catalog, own_folder
 from harness.descriptors import DataSourceDescriptor, Json, load_target
 from harness.errors import UserError, quoted
 from harness.plugins import contract_of, find, missing, plugins
@@ -16,7 +17,7 @@ from harness.readers import TakesPart
 from harness.readers.guard import make_reader
 from harness.samples.roots import DataRoot, FileMissing, data_root
 from harness.specs import TaskSpec
-from harness.specs.catalog import Entry, load_catalog
+from harness.specs.catalog import Entry
 
 
 class DataSource(Protocol):
@@ -99,7 +100,7 @@ def fetched(spec: TaskSpec, given: Path, splits: tuple[str, ...]) -> Path:
     """Return a path, or for a dataset on the hub its folder, with at least what splits need."""
     if not is_hub_id(given):
         return given
-    reader = make_reader(spec.data.reader, spec.data.options, spec.unit)
+    reader = make_reader(spec.data.reader, spec.data.options, spec.unit, spec.labels)
     if not isinstance(reader, TakesPart):
         return hub_folder(given)
     return hub_folder(given, [name for split in splits for name in reader.hub_patterns(split)])
@@ -114,7 +115,7 @@ def refuse_unknown(names: Iterable[str], where: str) -> None:
     names = list(names)
     if not names:
         return
-    catalog = load_catalog(plugins().spec_folders())
+    catalog = installed_catalog()
     known = {*catalog.entries, *catalog.broken, *map(_benchmark, catalog.entries.values())}
     for name in names:
         if name in catalog.group_entries and name not in known:
@@ -158,9 +159,17 @@ def _benchmark(entry: Entry) -> str:
 
 
 def given_path(spec: TaskSpec, settings: Settings) -> Path | None:
-    """Return the path that flags or settings give for a task, by its id or its benchmark's."""
+    """Return the path that flags or settings give for a task, by its id or its benchmark's.
+
+    Where nothing is said and no data source has it, the data of a user's own spec lie beside it.
+    """
     keys = (spec.id, spec.data.benchmark)
-    return next((settings.data[key] for key in keys if key in settings.data), None)
+    said = next((settings.data[key] for key in keys if key in settings.data), None)
+    home = own_folder(spec.source) if said is None else None
+    if home is None or settings.source is None:
+        return said or home
+    source = find("data source", settings.source, plugins().data_sources())
+    return None if spec.data.benchmark in source.benchmarks else home
 
 
 def _remedy(spec: TaskSpec) -> str:

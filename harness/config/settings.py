@@ -21,7 +21,7 @@ from harness.resources import home_path
 FILE = "harness.toml"
 DEFAULT_PROFILE = "demo"
 PROFILES = ("demo", "full")
-_KEYS = ("profile", "results", "cache", "data", "models")
+_KEYS = ("profile", "results", "cache", "data", "models", "tasks")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +93,25 @@ def load_settings(
         data={**paths, **(data or {})},
         models=models,
     )
+
+
+def included(folder: Path | None = None) -> list[Path]:
+    """Return the files and folders of specs that ``[tasks] include`` of ``harness.toml`` names.
+
+    Raises:
+        UserError: one that is not there, or settings that cannot be read.
+    """
+    path = (folder or Path.cwd()) / FILE
+    if not os.path.lexists(path):
+        return []
+    table = _read(read_file(path), str(path)).get("tasks", {})
+    places = [path.parent / home_path(text, str(path)) for text in table.get("include", ())]
+    for place in places:
+        if not place.exists():
+            raise UserError(
+                f"includes {str(place)!r}, which is not there", where=f"{path}: [tasks]"
+            )
+    return places
 
 
 def _results(own: Mapping[str, Any], where: str) -> Path:
@@ -169,7 +188,7 @@ def _refuse_wrong(table: Mapping[str, Any], where: str) -> None:
     for key, value in table.items():
         if key not in _KEYS:
             raise unknown("key", key, _KEYS, where=where)
-        wanted: type = dict if key in {"data", "models"} else str
+        wanted: type = dict if key in {"data", "models", "tasks"} else str
         if not isinstance(value, wanted) or value == "":
             noun = "a table" if wanted is dict else "a string that is not empty"
             raise UserError(f"{key!r} must be {noun}", where=where)
@@ -178,9 +197,20 @@ def _refuse_wrong(table: Mapping[str, Any], where: str) -> None:
     for key, value in table.get("data", {}).items():
         if not isinstance(value, str) or not value or "\0" in value:
             raise UserError(f"'data.{key}' must be a string: a path", where=where)
+    _refuse_wrong_includes(table.get("tasks", {}), where)
     for key, value in table.get("models", {}).items():
         if not isinstance(value, dict):
             raise UserError(f"'models.{key}' must be a table of options", where=where)
+
+
+def _refuse_wrong_includes(table: Mapping[str, Any], where: str) -> None:
+    for key, value in table.items():
+        if key != "include":
+            raise unknown("key", f"tasks.{key}", ["tasks.include"], where=where)
+        if not isinstance(value, list) or not all(
+            isinstance(one, str) and one and "\0" not in one for one in value
+        ):
+            raise UserError("'tasks.include' must be a list of paths", where=where)
 
 
 def _user_cache() -> Path:

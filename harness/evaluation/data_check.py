@@ -13,7 +13,7 @@ from typing import Any
 from harness.errors import DataError, SampleError, UserError
 from harness.evaluation.task import Task, elsewhere
 from harness.plugins import find, plugins
-from harness.readers import LeavesOut
+from harness.readers import DescribesFiles, LeavesOut
 from harness.samples import Box, ImageRef
 from harness.samples.images import open_image
 from harness.samples.views import placed
@@ -93,6 +93,8 @@ def check_task(task: Task, images: int | None, tick: Tick) -> list[SplitReport]:
     """
     held = task.spec.data
     known = find("reader", held.reader, plugins().readers()).splits
+    if not known and held.train_split:
+        known = (held.train_split,)
     # Splits nobody asks for may be left on the publisher's server; those of drawn data are drawn
     # when a run asks for them.
     drawn = DRAWN in task.located.marks
@@ -154,8 +156,7 @@ def _check_split(task: Task, split: str, images: int | None, tick: Tick) -> Spli
         chosen, boxes = _walk(task, report, images, tick)
     except DataError as error:
         report.problems.append(Finding("annotations broken", 1, [str(error)]))
-    if isinstance(task.reader, LeavesOut):
-        _note_left_out(task.reader, task, report)
+    _note_what_the_reader_says(task, report)
     differs, unreadable = Finding("count differs"), Finding("image unreadable")
     for unit, number in report.published.items():
         if report.counts and report.counts[unit] != number:
@@ -178,8 +179,12 @@ def _check_split(task: Task, split: str, images: int | None, tick: Tick) -> Spli
     return report
 
 
-def _note_left_out(reader: LeavesOut, task: Task, report: SplitReport) -> None:
-    names = reader.left_out(task.located.root, report.split)
+def _note_what_the_reader_says(task: Task, report: SplitReport) -> None:
+    reader, root = task.reader, task.located.root
+    if isinstance(reader, DescribesFiles) and report.counts:
+        notes = reader.notes(root, report.split)
+        report.notes += [Finding("read so", 1, [note]) for note in notes]
+    names = reader.left_out(root, report.split) if isinstance(reader, LeavesOut) else []
     if names and report.counts:
         report.notes.append(Finding("left out", len(names), names[:SHOWN]))
         # The release is whole if what was left out is counted with it.

@@ -149,6 +149,7 @@ def _answer(
     """Answer every block that is not journaled; return how many samples."""
     done = journal.done
     scorer = Scorer(job.plan.task.spec)
+    read_so = job.plan.task.reader_notes()
     answered = 0
     for index, size in enumerate(job.plan.blocks):
         if index in done:
@@ -158,7 +159,7 @@ def _answer(
             model = answerer()
             records = answered_block(model, scorer, block)
             own = model.notes() if isinstance(model, TakesNotes) else []
-            for note in [*own, *scorer.notes()]:
+            for note in [*read_so, *own, *scorer.notes()]:
                 if note not in journal.notes:
                     journal.note(note)
                     say(note)

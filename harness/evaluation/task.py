@@ -12,7 +12,7 @@ from harness.descriptors import Descriptor, Json
 from harness.errors import DataError, UserError, quoted
 from harness.plugin_code import codes_of
 from harness.plugins import find, plugins
-from harness.readers import HashesContents, Reader
+from harness.readers import DescribesFiles, HashesContents, Reader
 from harness.readers.guard import make_reader
 from harness.samples import DataRoot, Sample
 from harness.specs import GenerateSpec, TaskSpec, fingerprint
@@ -54,7 +54,7 @@ class Task:
     def reader(self) -> Reader:
         """The reader, with the spec's options and those the data source adds."""
         given = {**self.spec.data.options, **self.located.reader_options}
-        return make_reader(self.spec.data.reader, given, self.spec.unit)
+        return make_reader(self.spec.data.reader, given, self.spec.unit, self.spec.labels)
 
     def samples(self, split: str | None = None) -> Iterator[Sample]:
         """Yield a split's samples, by default of the evaluated split.
@@ -97,6 +97,12 @@ class Task:
     def render_answer(self, target: Json) -> str:
         """Return a target as the text a model would have to write."""
         return render_answer(self.spec, target)
+
+    def reader_notes(self) -> list[str]:
+        """Return what the reader settled by looking at the files of the evaluated split."""
+        if not isinstance(self.reader, DescribesFiles):
+            return []
+        return self.reader.notes(self.located.root, self.spec.data.split)
 
     def annotation_hashes(self) -> dict[str, str]:
         """Return the hash of each annotation file of the evaluated split, by path in the root."""

@@ -7,9 +7,15 @@ from typing import TYPE_CHECKING
 from harness.lazy import lazily
 
 if TYPE_CHECKING:
-    from harness.readers.contract import HashesContents, LeavesOut, Reader, TakesPart
+    from harness.readers.contract import (
+        DescribesFiles,
+        HashesContents,
+        LeavesOut,
+        Reader,
+        TakesPart,
+    )
 
-__all__ = ["HashesContents", "LeavesOut", "Reader", "TakesPart"]
+__all__ = ["DescribesFiles", "HashesContents", "LeavesOut", "Reader", "TakesPart"]
 
 # Descriptors of readers alone must not load the contract: every command reads them.
 __getattr__ = lazily(__name__, dict.fromkeys(__all__, "harness.readers.contract"))

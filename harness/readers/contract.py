@@ -45,6 +45,15 @@ class LeavesOut(Protocol):
 
 
 @runtime_checkable
+class DescribesFiles(Protocol):
+    """A reader that tells by looking how files are to be read, such as their encoding."""
+
+    def notes(self, root: DataRoot, split: str) -> list[str]:
+        """Return what whoever reads the record should know; printed once, and recorded."""
+        ...
+
+
+@runtime_checkable
 class TakesPart(Protocol):
     """A reader that needs a part of what a dataset on the hub holds."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.descriptors import Json
@@ -12,15 +12,19 @@ from harness.readers.contract import Reader
 from harness.samples.sample import Box, Group, ImageRef, Sample
 
 _UNIT = "unit"  # what carries a sample, as the spec has it; of a reader that knows one it is that
+_LABELS = "choose_labels"  # of a choice, as the spec has them
 
 
-def make_reader(name: str, options: Mapping[str, Json], unit: str) -> Reader:
+def make_reader(
+    name: str, options: Mapping[str, Json], unit: str, labels: Sequence[str] = ()
+) -> Reader:
     """Return a reader by id; it raises nothing but what it means to, and yields samples.
 
     Args:
         name: Its id.
         options: As the spec and the data source give them.
         unit: The spec's, which a reader heeds that declares such an option.
+        labels: Of a choice, for a reader that declares such an option.
 
     Raises:
         PluginError: its plugin or factory fails, or what it makes is no reader.
@@ -28,7 +32,8 @@ def make_reader(name: str, options: Mapping[str, Json], unit: str) -> Reader:
     """
     known = plugins().readers()
     declared = {option.name for option in find("reader", name, known).options}
-    given = {**options, **({_UNIT: unit} if _UNIT in declared else {})}
+    handed: dict[str, Json] = {_UNIT: unit, _LABELS: [*labels]}
+    given = {**options, **{key: value for key, value in handed.items() if key in declared}}
     reader, contract = make("reader", name, known, given)
     return guarded_reader(reader, contract)
 
@@ -59,6 +64,7 @@ def guarded_reader(reader: Any, contract: Contract) -> Reader:
             "left_out": texts("left_out", "a list of names"),
             "hub_patterns": texts("hub_patterns", "a list of patterns"),
             "content_hash": text,
+            "notes": texts("notes", "a list of notes"),
         },
     )
     return guarded

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.descriptors import Json, SpecFolder
 from harness.errors import HarnessError, UserError
@@ -21,7 +21,9 @@ SUFFIXES = (".yaml", ".yml")
 
 
 def spec_files(folder: Path) -> list[Path]:
-    """Return the YAML files under a folder, in a stable order."""
+    """Return the YAML files under a folder, in a stable order; a file is its own."""
+    if folder.is_file():
+        return [folder]
     return sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES and path.is_file())
 
 
@@ -77,6 +79,7 @@ class Catalog:
         self._tasks = _Tasks(self.entries)
 
     _tasks: _Tasks = field(init=False, repr=False)
+    _by_path: dict[Path, str] = field(default_factory=dict, repr=False)
 
     @property
     def tasks(self) -> Mapping[str, TaskSpec]:
@@ -145,7 +148,8 @@ class Catalog:
         document = self.group_entries[name].document
         group = _group(document)
         found: dict[str, None] = {}
-        for index, member in enumerate(group.tasks):
+        for index, written in enumerate(group.tasks):
+            member = self._named(document, written)
             where = document.where(("tasks", index))
             if member in (*on_the_way, name):
                 way = " -> ".join((*on_the_way, name, member))
@@ -161,6 +165,12 @@ class Catalog:
                 raise missing("task or group", member, known, where=where)
         return TaskGroup(group.id, group.title, tuple(found), group.source)
 
+    def _named(self, document: Document, member: str) -> str:
+        """Return the id of a group's member, which may be written as a file beside the group."""
+        if document.path is None or not member.endswith(SUFFIXES):
+            return member
+        return self._by_path.get((document.path.parent / member).resolve(), member)
+
 
 def _group(document: Document) -> TaskGroup:
     """Return a group as written; only a malformed one loads the schema, to say what is wrong."""
@@ -174,8 +184,15 @@ def _group(document: Document) -> TaskGroup:
     return group_of(document)
 
 
-def load_catalog(folders: Iterable[Path | SpecFolder]) -> Catalog:
-    """Read the specs and groups of folders. A file that is none costs its own name only."""
+def load_catalog(
+    folders: Iterable[Path | SpecFolder], documents: Iterable[Document] = ()
+) -> Catalog:
+    """Read the specs and groups of folders and files; one that is none costs its own name only.
+
+    Args:
+        folders: Of specs; a path may be that of one file.
+        documents: Specs that are read already.
+    """
     catalog = Catalog()
     unreadable: dict[str, HarnessError] = {}
     for folder in folders:
@@ -185,6 +202,8 @@ def load_catalog(folders: Iterable[Path | SpecFolder]) -> Catalog:
                 _add(catalog, read_yaml(path))
             except HarnessError as error:
                 unreadable.setdefault(path.stem, error)
+    for document in documents:
+        _add(catalog, document)
     claimed_twice = tuple(catalog.broken)
     known = {**catalog.entries, **catalog.group_entries}
     catalog.broken.update({name: held for name, held in unreadable.items() if name not in known})
@@ -195,14 +214,14 @@ def load_catalog(folders: Iterable[Path | SpecFolder]) -> Catalog:
 
 
 def _add(catalog: Catalog, document: Document) -> None:
-    data = document.data if isinstance(document.data, dict) else {}
+    name = spec_id(document)
+    data: Any = document.data
     key = "group" if "group" in data else "id"
-    name = data.get(key)
-    if not isinstance(name, str):
-        raise UserError("neither a task (id: ...) nor a group (group: ...)", where=document.where())
     for held in (catalog.entries, catalog.group_entries):
         if name in held:
             first = held[name].document
+            if first.path and document.path and first.path.resolve() == document.path.resolve():
+                return  # a folder within another that is read too
             catalog.broken[name] = UserError(
                 f"the id {name!r} is taken by {first.where(_id_path(first))}",
                 where=document.where((key,)),
@@ -213,6 +232,21 @@ def _add(catalog: Catalog, document: Document) -> None:
         name, _line(data.get("title")), _line(data.get("summary", data.get("note"))), document
     )
     (catalog.group_entries if key == "group" else catalog.entries)[name] = entry
+    if document.path is not None:
+        catalog._by_path[document.path.resolve()] = name  # noqa: SLF001  being built here
+
+
+def spec_id(document: Document) -> str:
+    """Return the id of a task or group, of which nothing else is checked.
+
+    Raises:
+        UserError: it says none.
+    """
+    data = document.data if isinstance(document.data, dict) else {}
+    name = data.get("group" if "group" in data else "id")
+    if not isinstance(name, str):
+        raise UserError("neither a task (id: ...) nor a group (group: ...)", where=document.where())
+    return name
 
 
 def _id_path(document: Document) -> tuple[str]:

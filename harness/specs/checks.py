@@ -9,7 +9,7 @@ from typing import Any
 from harness.descriptors import Json
 from harness.errors import UserError, nearest
 from harness.requests.texts import has_text
-from harness.specs.entries import conditions, entry_values
+from harness.specs.entries import conditions, entry_values, is_reference
 from harness.specs.templates import Template, TemplateProblem, compile_template
 from harness.specs.yaml_loader import Document, Key
 
@@ -114,7 +114,7 @@ def _references(raw: Any) -> Iterator[tuple[At, str]]:
     places.append((("ask", "generate"), settled))
     for path, options in places:
         for name, value in options.items():
-            if isinstance(value, dict):
+            if is_reference(value):
                 yield (*path, name, "option"), value["option"]
     for path in (LABELS, EACH, KEEP):
         for index, entry in enumerate(_listed(raw, path)):
@@ -181,11 +181,12 @@ def _view(document: Document, raw: Any) -> Iterator[UserError]:
 
 
 def _data(document: Document, raw: Any) -> Iterator[UserError]:
-    if "unit" in raw["data"].get("options", {}):
+    handed = {"unit": "set unit at the top of the spec", "choose_labels": "set ask.choose.labels"}
+    for name in handed.keys() & raw["data"].get("options", {}).keys():
         yield UserError(
-            "the unit is handed to the reader by itself",
-            where=document.where(("data", "options", "unit"), "key"),
-            fix="set unit at the top of the spec",
+            f"the option {name!r} is handed to the reader by itself",
+            where=document.where(("data", "options", name), "key"),
+            fix=handed[name],
         )
     if raw["prompt"].get("shots", 0) and "train_split" not in raw["data"]:
         yield UserError(

@@ -27,6 +27,11 @@ def entry_values(entry: Any) -> list[str]:
     return [entry["label"]] if "label" in entry else list(entry.get("labels", ()))
 
 
+def is_reference(value: Any) -> bool:
+    """Whether a value is ``{option: NAME}``, which stands for a named option's value."""
+    return isinstance(value, dict) and value.keys() == {"option"}
+
+
 def conditions(entry: Any) -> dict[str, list[Json]]:
     """Return named option to the values under which an entry takes part; empty for always."""
     if isinstance(entry, str):

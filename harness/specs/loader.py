@@ -13,7 +13,7 @@ from harness.requests.reasoning import OPTIONS as REASONING_OPTIONS
 from harness.requests.reasoning import Reasoning, checked_tags, parse_reasoning
 from harness.samples.views import View
 from harness.specs.checks import meaning_problems
-from harness.specs.entries import in_force, takes_part
+from harness.specs.entries import in_force, is_reference, takes_part
 from harness.specs.group import TaskGroup
 from harness.specs.resolve import parts, resolved
 from harness.specs.schema import schema_problems
@@ -141,7 +141,7 @@ def _filled(raw: Mapping[str, Any] | None, named: Mapping[str, NamedOption]) -> 
 
 def _value(value: Any, named: Mapping[str, NamedOption]) -> Json:
     """Return a value, or the one in force where ``{option: NAME}`` stands for it."""
-    held: Json = named[value["option"]].value if isinstance(value, dict) else value
+    held: Json = named[value["option"]].value if is_reference(value) else value
     return held
 
 

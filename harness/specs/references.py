@@ -127,7 +127,7 @@ def _reader(
         yield _unknown(document, ("data", "reader"), "reader", spec.data.reader, known)
         return
     for key, split in (("split", spec.data.split), ("train_split", spec.data.train_split)):
-        if split is not None and split not in reader.splits:
+        if split is not None and reader.splits and split not in reader.splits:
             yield UserError(
                 f"reader {reader.id!r} has no split {split!r}",
                 where=document.where(("data", key)),

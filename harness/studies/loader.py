@@ -8,12 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from harness.config.tasks import installed_catalog
 from harness.descriptors import parse_options
 from harness.errors import UserError, unknown
 from harness.evaluation.run import task_options
 from harness.plugins import missing, plugins
 from harness.resources import data_folder
-from harness.specs.catalog import Catalog, load_catalog
+from harness.specs.catalog import Catalog
 from harness.specs.schema import schema_problems
 from harness.specs.yaml_loader import Document, Path_, read_yaml
 from harness.studies.study import (
@@ -70,7 +71,7 @@ class _Reader:
     def __init__(self, document: Document) -> None:
         self._document = document
         self._raw: Any = document.data
-        self._catalog: Catalog = load_catalog(plugins().spec_folders())
+        self._catalog: Catalog = installed_catalog()
 
     def study(self) -> Study:
         raw = self._raw

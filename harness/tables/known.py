@@ -23,9 +23,9 @@ class Known:
     def catalog(self) -> Catalog:
         """Every spec that plugins bring."""
         if self._catalog is None:
-            from harness.specs.catalog import load_catalog
+            from harness.config.tasks import installed_catalog
 
-            self._catalog = load_catalog(plugins().spec_folders())
+            self._catalog = installed_catalog()
         return self._catalog
 
     def ordered(self, records: list[EvaluationRecord]) -> list[EvaluationRecord]:
@@ -64,7 +64,9 @@ class Known:
         Raises:
             UserError: groups none of whose tasks has a record.
         """
-        wanted = listed(names)
+        from harness.config.tasks import task_names
+
+        wanted = task_names(names or ())
         if not wanted:
             return None
         groups = self.catalog.groups

@@ -148,7 +148,11 @@ def _split(task: Task) -> str:
     candidates = [name for name in splits if name in _NAMES and name != data.split]
     if candidates:
         return candidates[0]
-    why = "it is what the task evaluates" if data.split in _NAMES else f"it has {', '.join(splits)}"
+    why = (
+        "it is what the task evaluates"
+        if data.split in _NAMES
+        else f"it has {', '.join(splits) or 'none that it names'}"
+    )
     raise UserError(
         f"task {task.id!r} has no validation split of its own: {why}",
         fix="--hold-out 0.1 validates on a tenth of the train split instead of training on it",

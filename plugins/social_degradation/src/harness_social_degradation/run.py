@@ -15,13 +15,12 @@ from harness.analysis.probe import ProbeSettings, run_probe
 from harness.analysis.results import Analysis
 from harness.analysis.splits import Probed, read_task
 from harness.config.settings import Settings, load_settings
+from harness.config.tasks import installed_catalog
 from harness.descriptors import Json
 from harness.errors import UserError
 from harness.evaluation.task import Task
 from harness.models import Runtime
-from harness.plugins import plugins
 from harness.runs.record import EvaluationRecord
-from harness.specs.catalog import load_catalog
 from harness.training.run import RECORD, run_training
 from harness.training.settings import TrainingSettings
 from harness.training.steps import EachMinuteSteps
@@ -161,7 +160,7 @@ class _Runner:
 
     @cached_property
     def _tasks(self) -> list[tuple[Task, Probed]]:
-        catalog = load_catalog(plugins().spec_folders())
+        catalog = installed_catalog()
         names = (*self._study.probe.tasks, *self._study.probe.controls)
         tasks = [Task(catalog.task(name, {}), self._settings) for name in names]
         limit = self._study.probe.limit

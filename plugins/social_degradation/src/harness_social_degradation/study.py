@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.config.tasks import installed_catalog
 from harness.descriptors import Json
 from harness.errors import UserError, unknown
 from harness.plugins import missing, plugins
-from harness.specs.catalog import load_catalog
 from harness.specs.schema import schema_problems
 from harness.specs.yaml_loader import Document
 
@@ -157,7 +157,7 @@ class _Names:
 
     def __init__(self, document: Document) -> None:
         self._document = document
-        self._catalog = load_catalog(plugins().spec_folders())
+        self._catalog = installed_catalog()
 
     def of(self, path: tuple[str | int, ...], names: Any) -> tuple[str, ...]:
         entries = {**self._catalog.entries, **self._catalog.group_entries}

@@ -1,0 +1,163 @@
+"""Every task that can be named: those of plugins, of included folders, and of files given by path.
+
+A spec that a command or a call names by its path is known by its id for the rest of the process.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.errors import UserError, quoted
+from harness.plugins import plugins
+from harness.resources import home_path
+from harness.specs.catalog import SUFFIXES, Catalog, load_catalog, spec_id
+from harness.specs.yaml_loader import Document, parse_yaml, read_yaml
+
+TaskName = str | os.PathLike[str] | Mapping[str, object]
+"""A task as calls name it: an id, the path of its spec, or the spec itself as plain data."""
+
+_folders: dict[Path, None] = {}
+_files: dict[str, Path] = {}
+_data: dict[str, Document] = {}
+
+
+def installed_catalog() -> Catalog:
+    """Return every task and group that can be named here.
+
+    Raises:
+        UserError: ``harness.toml`` includes what is not there.
+    """
+    from harness.config.settings import included
+
+    folders = [spec.path for spec in plugins().spec_folders()]
+    places = dict.fromkeys([*folders, *included(), *_folders, *_files.values()])
+    return load_catalog((place for place in places if place.exists()), _data.values())
+
+
+def include(places: Iterable[Path | str]) -> None:
+    """Make the specs of folders and files known for the rest of the process.
+
+    Raises:
+        UserError: a place that is not there.
+    """
+    for place in places:
+        path = home_path(place, "--include")
+        if not path.exists():
+            raise UserError("no such file or folder", where=path)
+        if path.is_dir():
+            _folders.setdefault(path)
+        else:
+            _file_named(path)
+
+
+def forget_included() -> None:
+    """Forget what was included and named by path so far."""
+    for known in (_folders, _files, _data):
+        known.clear()
+
+
+def task_names(tasks: TaskName | Iterable[TaskName]) -> list[str]:
+    """Return ids of tasks and groups; specs given by path or as data are known from here on.
+
+    Args:
+        tasks: One or several; a text may hold several, separated by commas.
+
+    Raises:
+        UserError: a file that is no spec, or two that have one id.
+    """
+    several = [tasks] if isinstance(tasks, str | os.PathLike | Mapping) else [*tasks]
+    names: list[str] = []
+    paths: dict[str, Path] = {}
+    for task in several:
+        if isinstance(task, Mapping):
+            names.append(_spec_given(task))
+            continue
+        text = os.fspath(task)
+        for part in [text] if Path(text).is_file() else text.split(","):
+            if not is_path(part.strip()):
+                names += [part.strip()] if part.strip() else []
+                continue
+            path = home_path(part.strip())
+            name = _file_named(path)
+            first = paths.setdefault(name, path)
+            if not _same(first, path):
+                raise UserError(f"the id {name!r} is taken by {first}", where=path,
+                                fix="rename one of the two")  # fmt: skip
+            names.append(name)
+    return names
+
+
+def is_path(name: str) -> bool:
+    """Whether the name of a task is the path of its spec: no id has a slash or a dot."""
+    return name.endswith(SUFFIXES) or "/" in name or os.sep in name
+
+
+def own_folder(source: Path | None) -> Path | None:
+    """Return the folder of a spec that no plugin brings: its data lie there unless said otherwise.
+
+    ``None`` for specs of plugins, and for those without a file.
+    """
+    if source is None:
+        return None
+    home = source.absolute()
+    brought = (spec.path.absolute() for spec in plugins().spec_folders())
+    return None if any(home.is_relative_to(folder) for folder in brought) else home.parent
+
+
+def _file_named(path: Path, on_the_way: tuple[Path, ...] = ()) -> str:
+    """Read a spec or group once, make it known, with the files that a group names; return its id.
+
+    Raises:
+        UserError: not there, no spec, or a group that names a file outside its folder.
+    """
+    if path.is_dir():
+        raise UserError("is a folder of specs", where=path,
+                        fix=f"--include {path}, then name its tasks")  # fmt: skip
+    document = read_yaml(path)
+    name = spec_id(document)
+    raw: Any = document.data
+    if isinstance(raw, dict) and "group" in raw and isinstance(raw.get("tasks"), list):
+        if any(_same(path, before) for before in on_the_way):
+            way = " -> ".join(str(one) for one in (*on_the_way, path))
+            raise UserError(f"a group is part of itself: {way}", where=document.where(("tasks",)))
+        for index, member in enumerate(raw["tasks"]):
+            if isinstance(member, str) and is_path(member):
+                inside = path.parent / member
+                if Path(member).is_absolute() or ".." in Path(member).parts:
+                    raise UserError(
+                        f"{quoted(member)} leads out of the group's folder",
+                        where=document.where(("tasks", index)),
+                        fix="--include its folder, and name its id",
+                    )
+                _file_named(inside, (*on_the_way, path))
+    _files[name] = path
+    _data.pop(name, None)
+    return name
+
+
+def _spec_given(spec: Mapping[str, object]) -> str:
+    """Make a spec that is given as data known; return its id."""
+    import yaml
+
+    try:
+        text = yaml.safe_dump(dict(spec), sort_keys=False, allow_unicode=True)
+    except yaml.YAMLError as error:
+        raise UserError(f"the spec is no plain data: {error}") from None
+    document = parse_yaml(text, name="the spec given")
+    name = spec_id(document)
+    _data[name] = document
+    _files.pop(name, None)
+    return name
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve()
+
+
+__all__ = [
+    "TaskName", "forget_included", "include", "installed_catalog", "is_path", "own_folder",
+    "task_names",
+]  # fmt: skip

@@ -1,0 +1,75 @@
+"""What the reader `table` says of itself: its options, as a spec sets them."""
+
+from __future__ import annotations
+
+from harness.descriptors import Option, ReaderDescriptor
+
+OPTIONS = (
+    Option(
+        name="file",
+        type="data",
+        help="The table: one file or pattern (data/*.parquet), a folder of images, or one for each "
+        "split ({train: a.csv, test: b.csv}).",
+    ),
+    Option(
+        name="format",
+        default="auto",
+        choices=("auto", "csv", "tsv", "json", "jsonl", "parquet", "arrow", "images"),
+        help="The table's format; told by the file's name by default.",
+    ),
+    Option(name="id", type="data", help="Column of the id; the row's number by default."),
+    Option(
+        name="image",
+        type="data",
+        help="Column of the image, several in a list, or a pattern such as {folder}/{name}.jpg; "
+        "paths are relative to the data folder.",
+    ),
+    Option(
+        name="image_as",
+        default="auto",
+        choices=("auto", "path", "base64", "bytes"),
+        help="What an image cell holds; told by the first rows by default.",
+    ),
+    Option(name="target", type="data", help="Column of the right answer; none without it."),
+    Option(
+        name="fields",
+        type="data",
+        help="Columns that prompts see: a list, or field to column.",
+    ),
+    Option(
+        name="groups",
+        type="data",
+        help="Group to {column: C, labelled_by: human | machine}.",
+    ),
+    Option(
+        name="cluster",
+        type="data",
+        help="Column of what statistics resample (unit), such as the subject; the image by "
+        "default.",
+    ),
+    Option(
+        name="boxes",
+        type="data",
+        help="Box to its four columns, or to one that lists four numbers; beside them form "
+        "(xyxy, xywh, cxcywh) and unit (pixels, shares).",
+    ),
+    Option(
+        name="split_column",
+        type="data",
+        help="Column that says each row's split, where one file holds them all.",
+    ),
+    Option(name="delimiter", help="Of a CSV: one character; told by the first lines by default."),
+    Option(name="encoding", help="Of a text file; told by its bytes by default."),
+    Option(name="unit", default="image", help="What the spec resamples."),
+    Option(name="choose_labels", type="data", help="Labels of the spec's choice."),
+)
+
+READERS = (
+    ReaderDescriptor(
+        id="table",
+        target="harness_own_data.table.reader:TableReader",
+        summary="Your own table or folder of images; columns are mapped in the task's YAML.",
+        options=OPTIONS,
+        splits=(),
+    ),
+)

@@ -1,0 +1,1 @@
+"""The reader `table`: files become rows, a mapping of columns makes samples of rows."""

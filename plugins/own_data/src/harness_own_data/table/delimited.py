@@ -1,0 +1,279 @@
+"""CSV, TSV and their kin as a stream; encoding and delimiter are told by the file itself."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+from collections.abc import Iterator, Sequence
+from functools import partial
+from io import BufferedReader, TextIOWrapper
+
+from harness.errors import DataError, quoted
+from harness.samples import DataRoot
+
+from harness_own_data.table.rows import MAX_ROW, Row
+
+_CHUNK = 1 << 20
+_HEAD = 1 << 16
+_CANDIDATES = ",;\t|"
+_LOOKED_AT = 50  # records that tell the delimiter
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_OTHERS = "such as encoding: cp1252, shift_jis, gb18030 or utf-16"
+_NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
+
+
+class Delimited:
+    """A table of lines with a delimiter; see :class:`harness_own_data.table.rows.Table`.
+
+    A quoted cell may hold line ends. Every cell is text: empty ones and "NA" too.
+
+    Args:
+        root: Where the data lie.
+        name: The file.
+        usual: Its format's delimiter.
+        delimiter: As the spec says; told by the first lines when empty.
+        encoding: As the spec says; told by the bytes when empty.
+
+    Raises:
+        DataError: no table with a header, or an encoding that is not known.
+    """
+
+    typed = False
+
+    def __init__(
+        self, root: DataRoot, name: str, usual: str, delimiter: str = "", encoding: str = ""
+    ) -> None:
+        self.root, self.name = root, name
+        self._where = root.where(name)
+        self._encoding = _known_encoding(encoding) if encoding else detect_encoding(root, name)
+        self._wide = self._encoding.startswith(("utf-16", "utf-32", "utf_16", "utf_32"))
+        self._delimiter = delimiter or self._sniffed(usual)
+        header = next(self._records(), None)
+        if header is None:
+            raise DataError("the file is empty: a header with the columns' names is needed",
+                            where=self._where)  # fmt: skip
+        self._start, self.columns = header[0], self._checked(header[2])
+        settled = []
+        if not delimiter and self._delimiter != usual:
+            settled.append(f"its delimiter is {_NAMES[self._delimiter]}")
+        if not encoding and self._encoding not in {"utf-8", "utf-8-sig"}:
+            settled.append(f"its encoding {self._encoding}, for it is not UTF-8")
+        self.notes: Sequence[str] = (
+            (f"{name} was looked at: {', '.join(settled)}",) if settled else ()
+        )
+
+    def read(self, names: Sequence[str]) -> Iterator[Row]:
+        """Yield every row with the cells of some columns."""
+        places = [self.columns.index(name) for name in names]
+        width = len(self.columns)
+        records = self._records()
+        next(records)
+        for line, start, cells in records:
+            if len(cells) != width:
+                raise self._uneven(line, cells)
+            yield Row(line, start, [cells[place] for place in places])
+
+    def cell_at(self, start: int, column: str) -> str:
+        """Return a cell of the row that begins at a byte.
+
+        Raises:
+            DataError: the file is another than it was.
+        """
+        with self.root.open(self.name) as file:
+            file.seek(start)
+            _, _, cells = next(self._parsed(file, start), (0, 0, []))
+        if len(cells) != len(self.columns):
+            raise DataError("changed while it was read", where=self._where)
+        return cells[self.columns.index(column)]
+
+    @property
+    def form(self) -> tuple[str, str]:
+        """Delimiter and encoding."""
+        return self._delimiter, self._encoding
+
+    @property
+    def seekable(self) -> bool:
+        """Whether rows can be found again by their first byte."""
+        return not self._wide
+
+    def _checked(self, header: list[str]) -> list[str]:
+        twice = next((name for name in header if header.count(name) > 1), None)
+        if twice is not None:
+            raise DataError(f"the column {quoted(twice)} comes twice", where=f"{self._where}:1")
+        if len(header) == 1:
+            other = next((sign for sign in _CANDIDATES if sign in header[0]), None)
+            if other is not None and other != self._delimiter:
+                raise DataError(
+                    f"the delimiter {self._delimiter!r} does not fit: the header is the one column "
+                    f"{quoted(header[0])}",
+                    where=f"{self._where}:1",
+                    fix=f"delimiter: {other!r}",
+                )
+        return header
+
+    def _uneven(self, line: int, cells: list[str]) -> DataError:
+        return DataError(
+            f"{len(cells)} cells, the header has {len(self.columns)}",
+            where=f"{self._where}:{line}",
+            fix="quote cells that hold the delimiter "
+            f"({_NAMES.get(self._delimiter, self._delimiter)}), or set delimiter",
+        )
+
+    def _records(self) -> Iterator[tuple[int, int, list[str]]]:
+        """Yield line, first byte and cells of each record, the header's first."""
+        with self.root.open(self.name) as file:
+            yield from self._parsed(file, 0)
+
+    def _parsed(self, file: BufferedReader, start: int) -> Iterator[tuple[int, int, list[str]]]:
+        csv.field_size_limit(max(csv.field_size_limit(), MAX_ROW))  # belongs to the process
+        counted = _Counted(file, start, self._encoding, self._where, wide=self._wide)
+        reader = csv.reader(counted.lines(), delimiter=self._delimiter, strict=True)
+        while True:
+            line, begin = reader.line_num + 1, counted.taken
+            counted.row = 0
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                raise DataError(
+                    f"not a row of a CSV: {error}",
+                    where=f"{self._where}:{line}",
+                    fix="a quote that is not closed, or that stands within a cell, is doubled",
+                ) from None
+            except UnicodeError as error:
+                raise DataError(
+                    f"not {self._encoding}: {getattr(error, 'reason', error)}",
+                    where=f"{self._where}:{reader.line_num + 1}",
+                    fix=_OTHERS,
+                ) from None
+            except OSError as error:
+                raise DataError(f"cannot be read: {error.strerror}", where=self._where) from None
+            if cells:
+                yield line, begin if not self._wide else -1, cells
+
+    def _sniffed(self, usual: str) -> str:
+        """Return the delimiter that cuts the first records into equally many cells."""
+        with self.root.open(self.name) as file:
+            head = file.read(_HEAD)
+        decoder = codecs.getincrementaldecoder(self._encoding)(errors="replace")
+        text = decoder.decode(head)
+        complete = text.rpartition("\n")[0] if len(head) == _HEAD else text
+        best, most = usual, 1
+        for sign in (usual, *_CANDIDATES):
+            widths = _widths(complete, sign)
+            if widths and widths[0] > most and len(set(widths)) == 1:
+                best, most = sign, widths[0]
+        if most > 1:
+            return best
+        for sign in _CANDIDATES:
+            width = next(iter(_widths(complete, sign)), 0)
+            if width > most:
+                best, most = sign, width
+        return best
+
+
+class _Counted:
+    """Lines of a file, with the bytes taken so far and those of the row that is being read."""
+
+    def __init__(
+        self, file: BufferedReader, start: int, encoding: str, where: str, *, wide: bool
+    ) -> None:
+        self._file, self._where, self._wide = file, where, wide
+        self._encoding = "utf-8" if encoding == "utf-8-sig" and start else encoding
+        self.taken, self.row = start, 0
+
+    def lines(self) -> Iterator[str]:
+        if self._wide:
+            text = TextIOWrapper(self._file, self._encoding, newline="")
+            for line in iter(partial(text.readline, MAX_ROW), ""):
+                self._count(len(line))
+                yield line
+            return
+        encoding = self._encoding
+        for data in iter(partial(self._file.readline, MAX_ROW), b""):
+            self._count(len(data))
+            yield data.decode(encoding)
+            if encoding == "utf-8-sig":
+                encoding = "utf-8"
+
+    def _count(self, size: int) -> None:
+        self.taken += size
+        self.row += size
+        if self.row >= MAX_ROW:
+            raise DataError(
+                f"a row of over {MAX_ROW >> 20} MiB: is a quote never closed?", where=self._where
+            )
+
+
+def _widths(text: str, delimiter: str) -> list[int]:
+    widths: list[int] = []
+    try:
+        for cells in csv.reader(text.splitlines(keepends=True), delimiter=delimiter):
+            if cells:
+                widths.append(len(cells))
+            if len(widths) == _LOOKED_AT:
+                break
+    except csv.Error:  # a cell longer than the limit of the process: what was counted tells enough
+        return widths
+    return widths
+
+
+def _known_encoding(name: str) -> str:
+    try:
+        return codecs.lookup(name).name
+    except LookupError:
+        raise DataError(f"there is no encoding {quoted(name)}", where="data.options.encoding",
+                        fix=_OTHERS) from None  # fmt: skip
+
+
+def detect_encoding(root: DataRoot, name: str) -> str:
+    """Return a text file's encoding: by its mark, else UTF-8 where all of it is, else Windows-1252.
+
+    Raises:
+        DataError: it is none of them, or no text at all.
+    """
+    where = root.where(name)
+    with root.open(name) as file:
+        head = file.read(4096)
+        if head.startswith(b"PK\x03\x04"):
+            raise DataError("is a zip archive or an Excel sheet, not a table of text", where=where,
+                            fix="save the sheet as CSV (UTF-8)")  # fmt: skip
+        for mark, encoding in _BOMS:
+            if head.startswith(mark):
+                return str(encoding)
+        if b"\0" in head:
+            raise DataError("holds null characters: no table of text", where=where,
+                            fix="encoding: utf-16-le if it is UTF-16 without a mark")  # fmt: skip
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        lines = 1
+        chunk = head
+        while chunk:
+            try:
+                decoder.decode(chunk)
+            except UnicodeDecodeError as error:
+                lines += error.object[: error.start].count(b"\n")
+                return _western(root, name, lines)
+            lines += chunk.count(b"\n")
+            chunk = file.read(_CHUNK)
+    return "utf-8"
+
+
+def _western(root: DataRoot, name: str, line: int) -> str:
+    """Return ``cp1252`` where every byte is a sign of it."""
+    with root.open(name) as file:
+        for chunk in iter(partial(file.read, _CHUNK), b""):
+            try:
+                chunk.decode("cp1252")
+            except UnicodeDecodeError:
+                raise DataError(
+                    "neither UTF-8 nor Windows-1252", where=f"{root.where(name)}:{line}",
+                    fix=_OTHERS,
+                ) from None  # fmt: skip
+    return "cp1252"

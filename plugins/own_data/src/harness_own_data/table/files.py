@@ -1,0 +1,168 @@
+"""Which files hold a split's rows, and in which format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from harness.descriptors import Json
+from harness.errors import DataError, UserError, nearest, quoted, short
+from harness.readers.shards import Copies, need_pyarrow
+from harness.samples import DataRoot
+
+from harness_own_data.table.delimited import Delimited
+from harness_own_data.table.folders import ENDINGS, ImageFolder
+from harness_own_data.table.jsonrows import JsonLines, JsonList
+
+FORMATS = {
+    ".csv": "csv", ".tsv": "tsv", ".txt": "csv", ".tab": "tsv", ".json": "json",
+    ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".arrow": "arrow",
+}  # fmt: skip
+_ONE_SPLIT = "test"
+_SEVERAL = 20  # names of files that a message lists
+
+
+@dataclass(frozen=True, slots=True)
+class TableFiles:
+    """The options that say where rows stand.
+
+    Attributes:
+        file: As the spec writes it: a name or pattern, several, one for each split, or nothing.
+        format: Of :data:`FORMATS`, ``images`` or ``auto``.
+        by_column: Whether a column says each row's split.
+    """
+
+    file: Json
+    format: str
+    delimiter: str
+    encoding: str
+    by_column: bool
+
+    def names(self, root: DataRoot, split: str) -> list[str]:
+        """Return the files of a split, sorted as a pattern finds them.
+
+        Raises:
+            DataError: no such split, a pattern that finds nothing, or nothing that could be rows.
+        """
+        entry = self._entry(root, split)
+        if isinstance(entry, str):
+            entry = [entry]
+        if not isinstance(entry, list) or not all(isinstance(one, str) for one in entry):
+            raise UserError(
+                f"{quoted(entry)} is no file, list of files or split to file",
+                where="data.options.file",
+            )
+        names = [name for text in entry for name in _matching(root, str(text))]
+        return list(dict.fromkeys(names))
+
+    def is_folder(self, root: DataRoot, name: str) -> bool:
+        """Whether a name is that of a folder of images."""
+        if self.format not in {"auto", "images"}:
+            return False
+        return self.format == "images" or (not _format(name) and root.is_dir(name))
+
+    def open(self, root: DataRoot, name: str) -> Any:
+        """Return one file or folder as a table.
+
+        Raises:
+            DataError: it is missing, of another format, or of none that is known.
+            PluginError: what reads Parquet is not installed.
+        """
+        if self.is_folder(root, name):
+            return ImageFolder(root, "" if name == "." else name)
+        kind = _format(name) if self.format == "auto" else self.format
+        if kind in {"csv", "tsv"}:
+            usual = "\t" if kind == "tsv" else ","
+            return Delimited(root, name, usual, self.delimiter, self.encoding)
+        if kind in {"parquet", "arrow"}:
+            need_pyarrow(name)
+            from harness_own_data.table import columnar
+
+            return (columnar.Parquet if kind == "parquet" else columnar.Arrow)(root, name)
+        if kind == "jsonl":
+            return JsonLines(root, name)
+        if kind == "json":
+            return JsonList(root, name)
+        raise DataError(
+            "its name tells no format", where=root.where(name),
+            fix="format: csv, tsv, json, jsonl, parquet, arrow or images",
+        )  # fmt: skip
+
+    def _entry(self, root: DataRoot, split: str) -> Json:
+        if self.file is None:
+            return _found(root, split, by_column=self.by_column)
+        if isinstance(self.file, Mapping):
+            if split not in self.file:
+                raise DataError(
+                    f"there is no split {split!r} (data.options.file)",
+                    fix=nearest(split, self.file),
+                )
+            return self.file[split]
+        if split != _ONE_SPLIT and not self.by_column and "{split}" not in str(self.file):
+            raise DataError(
+                f"there is no split {split!r}: one file for all is the split {_ONE_SPLIT!r}",
+                where="data.options.file",
+                fix=f"file: {{{split}: FILE, ...}}, or split_column: COLUMN",
+            )
+        if isinstance(self.file, str):
+            return self.file.replace("{split}", split)
+        return self.file
+
+
+def _format(name: str) -> str:
+    return FORMATS.get(f".{name.rpartition('.')[2].lower()}" if "." in name else "", "")
+
+
+def _matching(root: DataRoot, text: str) -> list[str]:
+    if not any(sign in text for sign in "*?["):
+        return [text.rstrip("/") or "."]
+    folder = text[: min(text.index(sign) for sign in "*?[" if sign in text)].rpartition("/")[0]
+    found = [name for name in root.walk(folder) if fnmatchcase(name, text)]
+    if not found:
+        near = _shown([name for name in root.walk(folder) if _format(name)])
+        raise DataError(
+            f"no file is called {quoted(text)}", where=root.where(folder),
+            fix=f"tables there are: {near}" if near else "there is no table",
+        )  # fmt: skip
+    return found
+
+
+def _shown(names: list[str]) -> str:
+    return short(", ".join(names[:_SEVERAL]), 300)
+
+
+def _found(root: DataRoot, split: str, *, by_column: bool) -> Json:
+    """Return a split's files where the spec names none: a copy's shards, or the one table."""
+    shards: list[Json] = [*Copies({}, ()).shards(root, split)]
+    if shards:
+        return shards
+    saved = f"{split}/" if root.is_dir(split) else ""
+    if root.is_file(f"{saved}state.json"):  # Dataset.save_to_disk
+        return f"{saved}*.arrow"
+    there = [name for name in root.list() if root.is_file(name) and _format(name)]
+    named = [name for name in there if name.rpartition(".")[0] == split]
+    if len(named) == 1:
+        return named[0]
+    if len(there) == 1 and (by_column or split == _ONE_SPLIT):
+        return there[0]
+    if root.is_dir(split):
+        return split
+    folders = [name for name in root.list() if root.is_dir(name)]
+    splits = sorted({name.rpartition("/")[2].partition("-")[0] for name in root.walk()
+                     if name.endswith(".parquet")} | {*folders})  # fmt: skip
+    raise DataError(
+        f"no table for the split {split!r} is told by its name",
+        where=root,
+        fix=f"data.options.file: one of {_shown(there)}"
+        if there
+        else f"there are {_shown(splits)}"
+        if splits
+        else "data.options.file",
+    )
+
+
+def is_image(name: str) -> bool:
+    """Whether a name is that of an image."""
+    return name.lower().endswith(ENDINGS)

@@ -1,0 +1,54 @@
+"""A folder of images as a table: `label/.../x.jpg` gives columns `path`, `label`, `name`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness.errors import DataError
+from harness.samples import DataRoot
+
+from harness_own_data.table.rows import Row
+
+ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+
+
+class ImageFolder:
+    """Every image below a folder; see :class:`harness_own_data.table.rows.Table`.
+
+    Columns: ``path`` (from the data folder), ``label`` (the first folder below this one), ``name``
+    (the file without its ending), ``id`` (the path from this folder).
+    """
+
+    typed = False
+    notes: Sequence[str] = ()
+    seekable = False
+    columns: Sequence[str] = ("path", "label", "name", "id")
+
+    def __init__(self, root: DataRoot, name: str) -> None:
+        self.root, self.name = root, name
+
+    def read(self, names: Sequence[str]) -> Iterator[Row]:
+        """Yield a row an image, sorted by path within each folder."""
+        number = 0
+        for path in self.root.walk(self.name):
+            if not path.lower().endswith(ENDINGS):
+                continue
+            number += 1
+            below = path[len(self.name) + 1 :] if self.name else path
+            label, _, rest = below.partition("/")
+            file = below.rpartition("/")[2]
+            cells = {
+                "path": path,
+                "label": label if rest else "",
+                "name": file.rpartition(".")[0],
+                "id": below,
+            }
+            if "label" in names and not rest:
+                raise DataError(
+                    f"the image {file!r} lies in no label's folder",
+                    where=self.root.where(path),
+                    fix="one folder for each label: label/image.jpg",
+                )
+            yield Row(number, -1, [cells[name] for name in names])
+        if not number:
+            raise DataError("no image in this folder", where=self.root.where(self.name))

@@ -1,0 +1,72 @@
+"""JSON rows as a stream: one object a line (JSONL), or a list of objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import islice
+from typing import Any
+
+from harness.errors import DataError, UserError
+from harness.jsonfiles import parse_json
+from harness.readers.json_stream import elements
+from harness.samples import DataRoot
+
+from harness_own_data.table.rows import MAX_ROW, MISSING, Row
+
+_LOOKED_AT = 100  # rows whose keys are the columns
+
+
+class _Objects:
+    """Rows that are objects; see :class:`harness_own_data.table.rows.Table`."""
+
+    typed = True
+    notes: Sequence[str] = ()
+    seekable = False
+
+    def __init__(self, root: DataRoot, name: str) -> None:
+        self.root, self.name = root, name
+        self._where = root.where(name)
+        keys: dict[str, None] = {}
+        for _, record in islice(self._objects(), _LOOKED_AT):
+            keys.update(dict.fromkeys(record))
+        self.columns: Sequence[str] = list(keys)
+        if not keys:
+            raise DataError("holds no row", where=self._where)
+
+    def read(self, names: Sequence[str]) -> Iterator[Row]:
+        """Yield every row with the cells of some columns."""
+        for line, record in self._objects():
+            yield Row(line, -1, [record.get(name, MISSING) for name in names])
+
+    def _objects(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        raise NotImplementedError
+
+    def _object(self, value: Any, line: int) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise DataError("a row is not an object of columns", where=f"{self._where}:{line}")
+        return value
+
+
+class JsonLines(_Objects):
+    """A file with one JSON object a line."""
+
+    def _objects(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        with self.root.open(self.name) as file:
+            for line, data in enumerate(iter(partial(file.readline, MAX_ROW), b""), 1):
+                if len(data) >= MAX_ROW:
+                    raise DataError(f"a line of over {MAX_ROW >> 20} MiB",
+                                    where=f"{self._where}:{line}")  # fmt: skip
+                if data.strip():
+                    try:
+                        yield line, self._object(parse_json(data, f"{self._where}:{line}"), line)
+                    except UserError as error:
+                        raise DataError(error.message, where=error.where) from None
+
+
+class JsonList(_Objects):
+    """A file with one list of JSON objects; a row's line is its number, from 1."""
+
+    def _objects(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        for index, record in elements(self.root, self.name):
+            yield index + 1, self._object(record, index + 1)

@@ -1,0 +1,230 @@
+"""The reader `table`: rows of the user's own files as samples, columns mapped by the spec."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from harness.descriptors import Json
+from harness.errors import DataError, nearest, quoted
+from harness.samples import DataRoot, Sample
+
+from harness_own_data.table.files import TableFiles
+from harness_own_data.table.folders import ImageFolder
+from harness_own_data.table.mapping import ColumnMap, ImageColumn, column_map
+from harness_own_data.table.rows import require
+from harness_own_data.table.samples import SampleMaker, TableTypes, Use
+
+_SHOWN = 5
+_CHECKED = 20  # rows whose images must not all be missing
+
+
+class TableReader:
+    """Reader of the user's own tables and folders of images; see the options of the descriptor.
+
+    The target is the text of its column, or of typed formats what the row holds. Ids are of their
+    column, or the file's name with the row's number.
+
+    Raises:
+        UserError: options that map no columns.
+    """
+
+    def __init__(self, options: Mapping[str, Json]) -> None:
+        self._map = column_map(options)
+        delimiter = str(options.get("delimiter") or "")
+        if delimiter and len(delimiter) != 1:
+            raise DataError(f"the delimiter {quoted(delimiter)} is not one character",
+                            where="data.options.delimiter")  # fmt: skip
+        self._files = TableFiles(
+            options.get("file"),
+            str(options.get("format") or "auto"),
+            delimiter,
+            str(options.get("encoding") or ""),
+            self._map.split is not None,
+        )
+        self._image_as = str(options.get("image_as") or "auto")
+        self._unit = str(options.get("unit") or "image")
+        labels = options.get("choose_labels")
+        self._labels = frozenset(map(str, labels)) if isinstance(labels, list) else frozenset()
+        if self._map.cluster is None and self._unit not in {"image", "sample"}:
+            raise DataError(
+                f"the unit {self._unit!r} needs the column that tells it",
+                where="data.options",
+                fix="cluster: COLUMN; or unit: image, or unit: sample",
+            )
+        self._opened: dict[tuple[str, str], list[Any]] = {}
+
+    def annotations(self, root: DataRoot, split: str) -> Sequence[str]:
+        """Return the files of a split; of folders of images none, their ids are their paths."""
+        return [
+            name for name in self._files.names(root, split) if not self._files.is_folder(root, name)
+        ]
+
+    def content_hash(self, root: DataRoot, name: str) -> str:
+        """Return a file's hash; of Parquet that of the columns that are read, without images."""
+        if not name.endswith(".parquet"):
+            return root.sha256(name)
+        table = self._files.open(root, name)
+        columns = [name for name, _ in self._named(table) if not table.holds_images(name)]
+        digest: str = table.content_hash(columns)
+        return digest
+
+    def notes(self, root: DataRoot, split: str) -> list[str]:
+        """Return what was settled by looking: delimiter, encoding, ids, how images are held."""
+        tables = self._tables(root, split)
+        notes = [note for table in tables for note in table.notes]
+        if any(self._of(table).id is None for table in tables):
+            notes.append("ids are line numbers: a line added above others renames them (option id)")
+        kinds = {kind for table in tables for kind in self._maker(table).kinds.values()}
+        if self._image_as == "auto" and kinds - {"path"}:
+            notes.append(f"image cells were looked at: they hold {', '.join(sorted(kinds))}")
+        return list(dict.fromkeys(notes))
+
+    def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
+        """Yield a sample a row, in the order of the files; no image is opened.
+
+        Raises:
+            DataError: with file and line, for whatever is wrong: a column that is not there, an id
+                that comes twice, a label outside the task's, another type than above it.
+        """
+        seen: set[int] = set()
+        outside = _Outside(self._labels)
+        types = TableTypes()
+        values: set[str] = set()
+        rows = taken = 0
+        for table in self._tables(root, split):
+            maker = self._maker(table)
+            for row in table.read(maker.columns):
+                rows += 1
+                if maker.split is not None:
+                    value = str(row.cells[maker.split])
+                    if value != split:
+                        if len(values) < _SHOWN:
+                            values.add(value)
+                        continue
+                if table.typed:
+                    types.check(maker, row)
+                sample = maker.sample(row)
+                key = hash(sample.id)
+                if key in seen:
+                    self._refuse_repeated(root, split, sample.id, f"{maker.where}:{row.line}")
+                seen.add(key)
+                outside.look(sample, maker.where, row.line)
+                taken += 1
+                yield sample
+        if rows and not taken:
+            raise DataError(
+                f"no row is of the split {split!r}",
+                where=f"column {self._map.split!r}",
+                fix=nearest(split, values),
+            )
+        outside.refuse()
+
+    def _named(self, table: Any) -> list[tuple[str, str]]:
+        """Return the columns that are read, each with the option that names it."""
+        named = self._of(table).named()
+        for name, option in named:
+            require(table, [name], option)
+        return named
+
+    def _tables(self, root: DataRoot, split: str) -> list[Any]:
+        key = (str(root), split)
+        if key not in self._opened:
+            tables = [self._files.open(root, name) for name in self._files.names(root, split)]
+            for table in tables:
+                self._refuse_missing_images(table)
+            self._opened[key] = tables
+        return self._opened[key]
+
+    def _maker(self, table: Any) -> SampleMaker:
+        columns = [name for name, _ in self._named(table)]
+        use = Use(self._unit, self._image_as, choosing=bool(self._labels))
+        return SampleMaker(table, self._of(table), columns, use)
+
+    def _of(self, table: Any) -> ColumnMap:
+        """Return the mapping; a folder of images has its columns for image and id."""
+        if not isinstance(table, ImageFolder):
+            return self._map
+        images = self._map.images or (ImageColumn(("path",)),)
+        return replace(self._map, id=self._map.id or "id", images=images)
+
+    def _refuse_missing_images(self, table: Any) -> None:
+        """Check that not all images of the first rows are missing, which a wrong folder would."""
+        maker = self._maker(table)
+        looked: list[str] = []
+        for _, row in zip(range(_CHECKED), table.read(maker.columns), strict=False):
+            for image in maker.sample(row).images:
+                if image.load is not None or image.data is not None:
+                    return
+                if table.root.is_file(image.name):
+                    return
+                looked.append(image.name)
+        if looked:
+            raise DataError(
+                f"none of the images of its first rows is there, such as {quoted(looked[0])}",
+                where=table.root.where(table.name),
+                fix=_elsewhere(table.root, looked[0]),
+            )
+
+    def _refuse_repeated(self, root: DataRoot, split: str, name: str, where: str) -> None:
+        """Raise for an id that comes twice; two ids of one hash pass."""
+        for table in self._tables(root, split):
+            maker = self._maker(table)
+            for row in table.read(maker.columns):
+                place = f"{maker.where}:{row.line}"
+                if maker.split is not None and str(row.cells[maker.split]) != split:
+                    continue
+                if place == where:
+                    return
+                if maker.sample(row).id == name:
+                    raise DataError(
+                        f"the id {quoted(name)} comes twice; first in {place}",
+                        where=where,
+                        fix="an id names one row; without the option id rows are numbered",
+                    )
+
+
+class _Outside:
+    """Counts labels that are none of the task's, and keeps the first of them."""
+
+    def __init__(self, labels: frozenset[str]) -> None:
+        self._labels = labels
+        self._count = 0
+        self._first: list[tuple[str, int, str]] = []
+
+    def look(self, sample: Sample, where: str, line: int) -> None:
+        if self._labels and isinstance(sample.target, str) and sample.target not in self._labels:
+            self._count += 1
+            if len(self._first) < _SHOWN:
+                self._first.append((where, line, sample.target))
+
+    def refuse(self) -> None:
+        if not self._count:
+            return
+        shown = ", ".join(f"line {line} {quoted(label)}" for _, line, label in self._first)
+        more = ", ..." if self._count > len(self._first) else ""
+        rows = "1 row has a label that is" if self._count == 1 else (
+            f"{self._count:,} rows have labels that are"
+        )  # fmt: skip
+        where, line, label = self._first[0]
+        raise DataError(
+            f"{rows} none of the task's (ask.choose.labels): {shown}{more}",
+            where=f"{where}:{line}",
+            fix=nearest(label, self._labels),
+        )
+
+
+def _elsewhere(root: DataRoot, name: str) -> str:
+    """Say where an image lies that is not where a row says, if that is soon found."""
+    last = name.replace("\\", "/").rpartition("/")[2]
+    for folder in root.list()[:_CHECKED]:
+        if root.is_file(f"{folder}/{name}"):
+            return f"it lies in {folder}: image: '{folder}/{{COLUMN}}'"
+        if root.is_file(f"{folder}/{last}"):
+            return f"{folder}/{last} is there: image is a pattern such as '{folder}/{{COLUMN}}'"
+    if "." not in last:
+        for ending in (".jpg", ".png", ".jpeg"):
+            if root.is_file(f"{name}{ending}"):
+                return f"the name lacks its ending: image: '{{COLUMN}}{ending}'"
+    return "name images by their path from the data folder"

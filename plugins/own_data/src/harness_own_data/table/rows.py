@@ -1,0 +1,82 @@
+"""What every format of table gives: its columns, and the cells of some of them row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from harness.errors import DataError, nearest, quoted, short
+from harness.samples import DataRoot
+
+MAX_ROW = 64 << 20
+"""Bytes of a row at most: an image of 48 MB as base64."""
+
+
+class Row(NamedTuple):
+    """One row.
+
+    Attributes:
+        line: Line (of Parquet, Arrow and JSON lists: row) that it begins on, from 1.
+        start: Its first byte in the file; -1 where a row cannot be found again by it.
+        cells: Values of the columns that were asked for, in their order.
+    """
+
+    line: int
+    start: int
+    cells: Sequence[Any]
+
+
+class Table(Protocol):
+    """One file of rows.
+
+    Attributes:
+        root: Where it lies.
+        name: Its name in the root.
+        columns: Names of its columns.
+        notes: What was settled by looking at it.
+        typed: Whether cells have types of their own; in a CSV all are text.
+    """
+
+    root: DataRoot
+    name: str
+    columns: Sequence[str]
+    notes: Sequence[str]
+    typed: bool
+
+    def read(self, names: Sequence[str]) -> Iterator[Row]:
+        """Yield every row with the cells of some columns.
+
+        Raises:
+            DataError: with file and line, for whatever keeps a row from being read.
+        """
+        ...
+
+
+class MissingKey:
+    """The cell of a JSON row that lacks the column's key."""
+
+
+MISSING = MissingKey()
+
+
+def place(table: Table, line: int) -> str:
+    """Return ``file:line`` of a row, for messages."""
+    return f"{table.root.where(table.name)}:{line}"
+
+
+def require(table: Table, names: Sequence[str], option: str) -> None:
+    """Check that a table has columns.
+
+    Raises:
+        DataError: it lacks one; the nearest names are said, and all that are there.
+    """
+    for name in names:
+        if name not in table.columns:
+            close = nearest(name, table.columns)
+            there = short(", ".join(map(repr, table.columns)), 300)
+            known = "" if close.startswith("known") else f"; there are {there}"
+            raise DataError(
+                f"there is no column {quoted(name)} (data.options.{option}){known}",
+                where=table.root.where(table.name),
+                fix=f"there are {there}" if close.startswith("known") else close,
+            )
