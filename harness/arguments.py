@@ -38,6 +38,7 @@ _WORDS = {
     bool: "True or False",
     NoneType: "None",
     Path: "a path",
+    os.PathLike: "a path",
     Mapping: "a mapping",
     Iterable: "several of them in a list",
     Sequence: "several of them in a list",
@@ -172,6 +173,8 @@ def _fits(member: Any, value: Any) -> bool:
     kind = get_args(member)[0] if get_origin(member) is Annotated else get_origin(member) or member
     if kind is Literal or kind is Path:
         return isinstance(value, str | os.PathLike)
+    if kind in {Mapping, os.PathLike}:
+        return isinstance(value, kind)
     if kind in {Iterable, Sequence}:
         return _is_list(value)
     if kind in _MAKERS:

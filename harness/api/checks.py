@@ -12,7 +12,7 @@ from harness.api.runs import settings_for
 from harness.arguments import Within, checked
 from harness.config.data import refuse_unused
 from harness.config.settings import load_settings
-from harness.config.tasks import TaskName, installed_catalog, task_names
+from harness.config.tasks import TaskName, installed_catalog, task_name
 from harness.descriptors import Json
 from harness.errors import HarnessError, SampleError, UserError, nearest
 from harness.evaluation.data_check import SplitReport, check_task
@@ -67,8 +67,7 @@ def data_check(
     Raises:
         UserError: unknown task or option, or the data cannot be found at all.
     """
-    [name] = task_names([task])
-    spec = installed_catalog().task(name, options or {})
+    spec = installed_catalog().task(task_name(task), options or {})
     refuse_unused(data or {}, spec)
     prepared = Task(spec, settings_for(profile, None, data))
     return DataReport(prepared, check_task(prepared, images, tick or (lambda *_: None)))

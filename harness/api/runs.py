@@ -10,7 +10,7 @@ from typing import Annotated, Literal, TypedDict, Unpack
 from harness.arguments import Within, checked, given
 from harness.config.data import unused
 from harness.config.settings import Settings, load_settings
-from harness.config.tasks import TaskName, installed_catalog, task_names
+from harness.config.tasks import TaskName, installed_catalog, task_name, task_names
 from harness.descriptors import Json
 from harness.errors import UserError
 from harness.evaluation.methods import find_method
@@ -71,7 +71,7 @@ def load_task(
     Raises:
         UserError: unknown task or option.
     """
-    [task] = task_names([name])
+    task = task_name(name)
     settings = settings or load_settings(profile=profile)
     if data is not None:
         settings = settings.with_data({task: Path(data)})

@@ -163,10 +163,9 @@ def _chosen(name: str, given: dict[str, Any]) -> dict[str, Any]:
 
 def _id(name: str) -> str:
     """Return the id of a task that may be given by the path of its spec."""
-    from harness.config.tasks import task_names
+    from harness.config.tasks import task_name
 
-    [task] = task_names([name]) or [name]
-    return task
+    return task_name(name)
 
 
 def _task(name: str, given: dict[str, Any]) -> tuple[Task, Path | None]:

@@ -105,9 +105,9 @@ def _listed(catalog: Catalog, names: list[str], groups: Any) -> dict[str, Any]:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(*, name: str, profile: str | None, folders: tuple[str, ...], as_json: bool) -> None:
     """Show a task: its spec, the data it wants, where it looked, and one rendered prompt."""
-    from harness.config.tasks import task_names
+    from harness.config.tasks import task_name
 
-    [name] = task_names([name]) or [name]
+    name = task_name(name)
     catalog = _catalog()
     if name in catalog.group_entries:
         held = catalog.groups[name]

@@ -75,8 +75,7 @@ def task_names(tasks: TaskName | Iterable[TaskName]) -> list[str]:
         if isinstance(task, Mapping):
             names.append(_spec_given(task))
             continue
-        text = os.fspath(task)
-        for part in [text] if Path(text).is_file() else text.split(","):
+        for part in task.split(",") if isinstance(task, str) else [str(task)]:
             if not is_path(part.strip()):
                 names += [part.strip()] if part.strip() else []
                 continue
@@ -88,6 +87,18 @@ def task_names(tasks: TaskName | Iterable[TaskName]) -> list[str]:
                                 fix="rename one of the two")  # fmt: skip
             names.append(name)
     return names
+
+
+def task_name(task: TaskName) -> str:
+    """Return the id of one task; a spec given by path or as data is known from here on.
+
+    Raises:
+        UserError: a file that is no spec.
+    """
+    if isinstance(task, str) and not is_path(task):
+        return task
+    [name] = task_names([Path(task)] if isinstance(task, str) else [task])
+    return name
 
 
 def is_path(name: str) -> bool:
@@ -113,7 +124,7 @@ def _file_named(path: Path, on_the_way: tuple[Path, ...] = ()) -> str:
     Raises:
         UserError: not there, no spec, or a group that names a file outside its folder.
     """
-    if path.is_dir():
+    if _is_folder(path):
         raise UserError("is a folder of specs", where=path,
                         fix=f"--include {path}, then name its tasks")  # fmt: skip
     document = read_yaml(path)
@@ -153,11 +164,12 @@ def _spec_given(spec: Mapping[str, object]) -> str:
     return name
 
 
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # no name that a system could have: reading it says so
+        return False
+
+
 def _same(one: Path, other: Path) -> bool:
     return one.resolve() == other.resolve()
-
-
-__all__ = [
-    "TaskName", "forget_included", "include", "installed_catalog", "is_path", "own_folder",
-    "task_names",
-]  # fmt: skip

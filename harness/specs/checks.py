@@ -184,7 +184,7 @@ def _data(document: Document, raw: Any) -> Iterator[UserError]:
     handed = {"unit": "set unit at the top of the spec", "choose_labels": "set ask.choose.labels"}
     for name in handed.keys() & raw["data"].get("options", {}).keys():
         yield UserError(
-            f"the option {name!r} is handed to the reader by itself",
+            f"the {name.replace('_', ' ')} is handed to the reader by itself",
             where=document.where(("data", "options", name), "key"),
             fix=handed[name],
         )
