@@ -67,7 +67,8 @@ def data_check(
     Raises:
         UserError: unknown task or option, or the data cannot be found at all.
     """
-    spec = installed_catalog().task(task_name(task), options or {})
+    name = task_name(task)
+    spec = installed_catalog().task(name, options or {})
     refuse_unused(data or {}, spec)
     prepared = Task(spec, settings_for(profile, None, data))
     return DataReport(prepared, check_task(prepared, images, tick or (lambda *_: None)))

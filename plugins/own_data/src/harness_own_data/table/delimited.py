@@ -7,6 +7,7 @@ import csv
 from collections.abc import Iterator, Sequence
 from functools import partial
 from io import BufferedReader, TextIOWrapper
+from operator import itemgetter
 
 from harness.errors import DataError, quoted
 from harness.samples import DataRoot
@@ -71,13 +72,14 @@ class Delimited:
     def read(self, names: Sequence[str]) -> Iterator[Row]:
         """Yield every row with the cells of some columns."""
         places = [self.columns.index(name) for name in names]
+        pick = itemgetter(*places) if len(places) > 1 else lambda cells: [cells[n] for n in places]
         width = len(self.columns)
         records = self._records()
         next(records)
         for line, start, cells in records:
             if len(cells) != width:
                 raise self._uneven(line, cells)
-            yield Row(line, start, [cells[place] for place in places])
+            yield Row(line, start, pick(cells))
 
     def cell_at(self, start: int, column: str) -> str:
         """Return a cell of the row that begins at a byte.
@@ -191,10 +193,10 @@ class _Counted:
 
     def lines(self) -> Iterator[str]:
         if self._wide:
-            text = TextIOWrapper(self._file, self._encoding, newline="")
-            for line in iter(partial(text.readline, MAX_ROW), ""):
-                self._count(len(line))
-                yield line
+            with TextIOWrapper(self._file, self._encoding, newline="") as text:
+                for line in iter(partial(text.readline, MAX_ROW), ""):
+                    self._count(len(line))
+                    yield line
             return
         encoding = self._encoding
         for data in iter(partial(self._file.readline, MAX_ROW), b""):

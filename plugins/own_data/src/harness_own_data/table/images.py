@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import json
+import re
 from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,10 @@ Kind = Literal["path", "base64", "bytes"]
 _SHORTEST = 100  # characters of an image as base64
 POINTER = 64
 """Characters of a cell at most that names the row whose image is meant (VLMEvalKit)."""
+
+
+UNUSUAL = re.compile(r"^[/\\\[]|\.\.|://|\0|^.:")
+"""What only cells have that may be no plain path within the data folder."""
 
 
 class NoImage(Exception):

@@ -16,6 +16,7 @@ from harness_own_data.table.delimited import Delimited
 from harness_own_data.table.folders import ImageFolder
 from harness_own_data.table.images import (
     POINTER,
+    UNUSUAL,
     Kind,
     NoImage,
     in_json,
@@ -72,8 +73,19 @@ class SampleMaker:
         others = [name for name in single if name not in held]
         self.kinds |= self._looked_at(others, use.image_as)
         self.split = None if mapping.split is None else self._at[mapping.split]
+        self._groups = [
+            (name, self._at[group.column], group.labelled_by)
+            for name, group in mapping.groups.items()
+        ]
+        self._fields = [(name, self._at[column]) for name, column in mapping.fields.items()]
+        self._id_at = self._place_of(mapping.id)
+        self._target_at = self._place_of(mapping.target)
+        self._cluster_at = self._place_of(mapping.cluster)
         self._images = [self._image_reader(index) for index in range(len(mapping.images))]
         self._pointed: dict[str, ImageRef] | None = None
+
+    def _place_of(self, column: str | None) -> int | None:
+        return None if column is None else self._at[column]
 
     def sample(self, row: Row) -> Sample:
         """Return a row as a sample.
@@ -81,74 +93,89 @@ class SampleMaker:
         Raises:
             DataError: a cell that cannot be what the spec says it is.
         """
-        cells, at, columns = row.cells, self._at, self._map
-        where = f"{self.where}:{row.line}"
-        name = self._id(row, where)
+        cells, text = row.cells, self._text
         fault: Fault | None = None
-        images: tuple[ImageRef, ...] = ()
+        images: list[ImageRef] = []
         try:
-            images = tuple(image for read in self._images for image in read(row))
+            for read in self._images:
+                images += read(row)
         except NoImage as error:
             fault = Fault("image_missing", str(error))
-        boxes, fault = self._boxes(row, where, fault)
+        boxes: tuple[Box, ...] = ()
+        if self._map.boxes:
+            boxes, fault = self._boxes(row, fault)
         notes: dict[str, int] = {}
         groups = {}
-        for group, column in columns.groups.items():
-            text = _text(cells[at[column.column]], column.column, where)
-            if text:
-                groups[group] = Group(text, column.labelled_by)
+        for group, at, source in self._groups:
+            value = cells[at]
+            value = value if type(value) is str else text(value, at, row)
+            if value:
+                groups[group] = Group(value, source)
             else:
                 notes[f"no value of {group}"] = 1
+        name = f"{self._table.name}#{row.line}"
+        if self._id_at is not None:
+            name = text(cells[self._id_at], self._id_at, row)
+            if not name:
+                raise self._wrong(row, f"the id (column {self._map.id!r}) is empty")
+        fields = {}
+        for field, at in self._fields:
+            value = cells[at]
+            if isinstance(value, MissingKey):
+                raise self._wrong(row, f"the key {self.columns[at]!r} is missing")
+            fields[field] = value
         return Sample(
             id=name,
-            images=images,
-            target=self._target(cells, where),
-            cluster=self._cluster(cells, name, images, where),
-            fields={
-                field: _there(cells[at[column]], column, where)
-                for field, column in columns.fields.items()
-            },
+            images=tuple(images),
+            target=None if self._target_at is None else self._target(cells[self._target_at], row),
+            cluster=self._cluster(row, name, images),
+            fields=fields,
             groups=groups,
             boxes=boxes,
             notes=notes,
             fault=fault,
         )
 
-    def _id(self, row: Row, where: str) -> str:
-        if self._map.id is not None:
-            text = _text(row.cells[self._at[self._map.id]], self._map.id, where)
-            if not text:
-                raise DataError(f"the id (column {self._map.id!r}) is empty", where=where)
-            return text
-        return f"{self._table.name}#{row.line}"
+    def _wrong(self, row: Row, message: str) -> DataError:
+        return DataError(message, where=f"{self.where}:{row.line}")
 
-    def _target(self, cells: Sequence[Any], where: str) -> Json:
-        column = self._map.target
-        if column is None:
-            return None
-        cell = cells[self._at[column]]
+    def _text(self, cell: Any, at: int, row: Row) -> str:
+        """Return a cell as text; nothing for null.
+
+        Raises:
+            DataError: a list, a table of keys, or a key that is missing.
+        """
+        if isinstance(cell, str):
+            return cell
+        if cell is None:
+            return ""
+        if isinstance(cell, bool):
+            return "true" if cell else "false"
+        if isinstance(cell, int | float):
+            return str(cell)
         if isinstance(cell, MissingKey):
-            raise DataError(f"the key {column!r} is missing", where=where)
+            raise self._wrong(row, f"the key {self.columns[at]!r} is missing")
+        raise self._wrong(row, f"the column {self.columns[at]!r} holds {quoted(cell)}, not a text")
+
+    def _target(self, cell: Any, row: Row) -> Json:
+        if isinstance(cell, MissingKey):
+            raise self._wrong(row, f"the key {self._map.target!r} is missing")
         if self._choosing and cell is not None and not isinstance(cell, str):
-            return _text(cell, column, where)
+            assert self._target_at is not None
+            return self._text(cell, self._target_at, row)
         target: Json = cell
         return target
 
-    def _cluster(
-        self, cells: Sequence[Any], name: str, images: Sequence[ImageRef], where: str
-    ) -> str:
-        column = self._map.cluster
-        if column is not None:
-            text = _text(cells[self._at[column]], column, where)
-            if not text:
-                raise DataError(f"the {self._unit} (column {column!r}) is empty", where=where)
-            return text
-        return images[0].name if images and self._unit == "image" else name
+    def _cluster(self, row: Row, name: str, images: Sequence[ImageRef]) -> str:
+        if self._cluster_at is None:
+            return images[0].name if images and self._unit == "image" else name
+        text = self._text(row.cells[self._cluster_at], self._cluster_at, row)
+        if not text:
+            raise self._wrong(row, f"the {self._unit} (column {self._map.cluster!r}) is empty")
+        return text
 
-    def _boxes(
-        self, row: Row, where: str, fault: Fault | None
-    ) -> tuple[tuple[Box, ...], Fault | None]:
-        boxes = []
+    def _boxes(self, row: Row, fault: Fault | None) -> tuple[tuple[Box, ...], Fault | None]:
+        boxes, where = [], f"{self.where}:{row.line}"
         for box in self._map.boxes:
             cells = [row.cells[self._at[column]] for column in box.columns]
             if all(cell is None or cell == "" for cell in cells):
@@ -183,7 +210,12 @@ class SampleMaker:
         if kind == "base64":
             return lambda row: [self._encoded(row, row.cells[places[0]], column)]
 
+        first, root, plain = places[0], table.root, not image.pattern
+
         def named(row: Row) -> list[ImageRef]:
+            cell = row.cells[first]
+            if plain and type(cell) is str and cell and not UNUSUAL.search(cell):
+                return [ImageRef(cell, root)]
             cells = [row.cells[place] for place in places]
             return [ImageRef(name, table.root) for name in names_of(table, row, cells, image)]
 
@@ -247,32 +279,6 @@ class TableTypes:
                     where=where,
                     fix="give all its cells one type",
                 )
-
-
-def _text(cell: Any, column: str, where: str) -> str:
-    """Return a cell as text; nothing for null.
-
-    Raises:
-        DataError: a list, a table of keys, or a key that is missing.
-    """
-    if isinstance(cell, str):
-        return cell
-    if cell is None:
-        return ""
-    if isinstance(cell, bool):
-        return "true" if cell else "false"
-    if isinstance(cell, int | float):
-        return str(cell)
-    if isinstance(cell, MissingKey):
-        raise DataError(f"the key {column!r} is missing", where=where)
-    raise DataError(f"the column {column!r} holds {quoted(cell)}, not a text", where=where)
-
-
-def _there(cell: Any, column: str, where: str) -> Json:
-    if isinstance(cell, MissingKey):
-        raise DataError(f"the key {column!r} is missing", where=where)
-    value: Json = cell
-    return value
 
 
 def _numbers(box: BoxColumns, cells: Sequence[Any], where: str) -> list[float]:

@@ -1,0 +1,375 @@
+"""The reader `table`: every format, every mapping, and each way in which a file can be wrong."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness_own_data.descriptors import OPTIONS
+from harness_own_data.table.reader import TableReader
+from PIL import Image
+
+from harness.descriptors import parse_options
+from harness.errors import DataError, HarnessError, UserError
+from harness.readers.guard import make_reader
+from harness.samples import Sample
+from harness.samples.images import open_image
+from harness.samples.roots import data_root
+
+HEADER = "name,path,label,sex,subject,context"
+FULL: dict[str, Any] = {
+    "file": "labels.csv",
+    "id": "name",
+    "image": "path",
+    "target": "label",
+    "fields": ["context"],
+    "groups": {"gender": {"column": "sex", "labelled_by": "human"}},
+    "cluster": "subject",
+}
+
+
+def picture(colour: int = 0) -> bytes:
+    target = io.BytesIO()
+    Image.new("RGB", (8, 6), (colour, 0, 0)).save(target, "PNG")
+    return target.getvalue()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "images").mkdir()
+    for number in range(3):
+        (tmp_path / "images" / f"{number}.png").write_bytes(picture(number))
+    return tmp_path
+
+
+def write(folder: Path, *rows: str, name: str = "labels.csv", header: str = HEADER) -> None:
+    (folder / name).write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+
+
+def rows(count: int = 3) -> list[str]:
+    return [f"f{n},images/{n}.png,{'happy' if n % 2 else 'sad'},F,s{n},NA" for n in range(count)]
+
+
+def read(place: Path, split: str = "test", unit: str = "image", **options: Any) -> list[Sample]:
+    reader = make_reader("table", options, unit)
+    return list(reader.samples(data_root(place), split))
+
+
+def notes(place: Path, **options: Any) -> list[str]:
+    reader = TableReader(parse_options(OPTIONS, options, owner="table"))
+    return reader.notes(data_root(place), "test")
+
+
+def refused(place: Path, split: str = "test", labels: Any = (), **options: Any) -> str:
+    def all_of_it() -> None:
+        reader = make_reader("table", options, "image", labels)
+        list(reader.samples(data_root(place), split))
+
+    with pytest.raises(HarnessError) as error:
+        all_of_it()
+    assert isinstance(error.value, UserError)
+    return str(error.value)
+
+
+# --- what is read ---------------------------------------------------------------------------------
+
+
+def test_a_csv_becomes_samples_with_all_that_is_mapped(folder: Path) -> None:
+    write(folder, *rows())
+    first, *_ = read(folder, unit="subject", **FULL)
+    assert first.id == "f0"
+    assert first.images[0].name == "images/0.png"
+    assert first.target == "sad"
+    assert first.cluster == "s0"
+    assert first.fields == {"context": "NA"}
+    assert first.groups["gender"].value == "F"
+    assert open_image(first.images[0]).pixels.size == (8, 6)
+
+
+def test_without_an_id_rows_are_numbered_and_the_record_says_so(folder: Path) -> None:
+    write(folder, *rows())
+    options: dict[str, Any] = {"file": "labels.csv", "image": "path", "target": "label"}
+    assert [sample.id for sample in read(folder, **options)] == [
+        "labels.csv#2", "labels.csv#3", "labels.csv#4",
+    ]  # fmt: skip
+    assert any("line numbers" in note for note in notes(folder, **options))
+
+
+def test_empty_cells_and_na_stay_text(folder: Path) -> None:
+    write(folder, "f0,images/0.png,NA,,s0,")
+    [sample] = read(folder, **FULL)
+    assert sample.target == "NA"
+    assert sample.fields == {"context": ""}
+    assert "gender" not in sample.groups
+    assert sample.notes == {"no value of gender": 1}
+
+
+@pytest.mark.parametrize("sign", [";", "\t", "|", ","])
+def test_delimiters_are_told_by_the_file(folder: Path, sign: str) -> None:
+    text = "\n".join([HEADER, *rows()]).replace(",", sign)
+    (folder / "labels.csv").write_text(text, encoding="utf-8")
+    assert [sample.target for sample in read(folder, **FULL)] == ["sad", "happy", "sad"]
+    assert any("delimiter" in note for note in notes(folder, **FULL)) == (sign != ",")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_encodings_are_told_by_the_bytes(folder: Path, encoding: str) -> None:
+    text = "\n".join([HEADER, "f0,images/0.png,café,F,s0,x"])
+    (folder / "labels.csv").write_bytes(text.encode(encoding))
+    assert read(folder, **FULL)[0].target == "café"
+    assert any("encoding" in note for note in notes(folder, **FULL)) == ("utf-8" not in encoding)
+
+
+def test_a_quoted_cell_may_hold_delimiters_and_line_ends(folder: Path) -> None:
+    write(folder, 'f0,images/0.png,sad,F,s0,"one, two\nthree ""four"""', rows()[1])
+    first, second = read(folder, **FULL)
+    assert first.fields["context"] == 'one, two\nthree "four"'
+    assert second.id == "f1"
+
+
+def test_json_and_json_lines(folder: Path) -> None:
+    objects = [
+        {"name": "a", "path": "images/0.png", "label": 3},
+        {"name": "b", "path": "images/1.png", "label": None},
+    ]
+    (folder / "rows.json").write_text(json.dumps(objects))
+    (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, objects)))
+    for name in ("rows.json", "rows.jsonl"):
+        found = read(folder, file=name, id="name", image="path", target="label")
+        assert [sample.target for sample in found] == [3, None]
+
+
+def test_a_folder_of_images_has_its_labels_in_folders(tmp_path: Path) -> None:
+    for label in ("happy", "sad"):
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "a.png").write_bytes(picture())
+    found = read(tmp_path, file=".", target="label")
+    assert [(sample.id, sample.target) for sample in found] == [
+        ("happy/a.png", "happy"), ("sad/a.png", "sad"),
+    ]  # fmt: skip
+
+
+def test_images_in_base64_are_read_when_they_are_opened(folder: Path) -> None:
+    cell = base64.b64encode(picture(9) * 2).decode()
+    text = f"index\timage\tquestion\tanswer\n0\t{cell}\tWho?\tA\n1\t0\tWhere?\tB\n"
+    (folder / "mini.tsv").write_text(text)
+    options: dict[str, Any] = {
+        "file": "mini.tsv", "id": "index", "image": "image", "fields": ["question"],
+        "target": "answer",
+    }  # fmt: skip
+    first, second = read(folder, **options)
+    assert first.images[0].data is None
+    assert first.cluster == second.cluster  # the second names the row that holds its image
+    assert open_image(second.images[0]).pixels.size == (8, 6)
+    assert any("base64" in note for note in notes(folder, **options))
+
+
+def test_patterns_lists_and_several_images(folder: Path) -> None:
+    write(folder, "0,1", header="one,two")
+    [pattern] = read(folder, file="labels.csv", image=["images/{one}.png", "images/{two}.png"])
+    assert [image.name for image in pattern.images] == ["images/0.png", "images/1.png"]
+    (folder / "rows.jsonl").write_text(json.dumps({"all": ["images/0.png", "images/1.png"]}))
+    [listed] = read(folder, file="rows.jsonl", image="all")
+    assert listed.images == pattern.images
+
+
+@pytest.mark.parametrize(
+    ("form", "written"),
+    [("xyxy", "1,2,5,8"), ("xywh", "1,2,4,6"), ("cxcywh", "3,5,4,6")],
+)
+def test_boxes_have_a_form_and_a_unit(folder: Path, form: str, written: str) -> None:
+    write(folder, f"images/0.png,{written}", header="path,a,b,c,d")
+    boxes: Any = {"person": ["a", "b", "c", "d"], "form": form, "unit": "pixels"}
+    [sample] = read(folder, file="labels.csv", image="path", boxes=boxes)
+    box = sample.boxes[0]
+    assert (box.x1, box.y1, box.x2, box.y2, box.unit) == (1, 2, 5, 8, "pixel")
+
+
+def test_a_file_for_each_split_or_a_column_that_says_it(folder: Path) -> None:
+    write(folder, "images/0.png,sad", header="path,label", name="a.csv")
+    write(folder, "images/1.png,happy", header="path,label", name="b.csv")
+    files: Any = {"train": "a.csv", "test": "b.csv"}
+    assert read(folder, file=files, image="path", target="label")[0].target == "happy"
+    write(folder, "images/0.png,sad,train", "images/1.png,happy,test", header="path,label,part")
+    options: dict[str, Any] = {
+        "file": "labels.csv", "image": "path", "target": "label", "split_column": "part",
+    }  # fmt: skip
+    assert [sample.target for sample in read(folder, "train", **options)] == ["sad"]
+    assert "fix: did you mean 'train'" in refused(folder, "tran", **options)
+
+
+def test_an_archive_is_read_in_place(folder: Path, tmp_path: Path) -> None:
+    write(folder, *rows())
+    packed = tmp_path / "packed.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        for path in [folder / "labels.csv", *(folder / "images").iterdir()]:
+            archive.write(path, path.relative_to(folder).as_posix())
+    found = read(packed, **FULL)
+    assert open_image(found[2].images[0]).pixels.size == (8, 6)
+
+
+def test_parquet_with_images_in_it(folder: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet as pq
+
+    table = pa.table({
+        "image": [{"bytes": picture(n), "path": None} for n in range(3)],
+        "label": ["a", "b", "a"],
+    })  # fmt: skip
+    pq.write_table(table, folder / "rows.parquet")
+    found = read(folder, file="*.parquet", image="image", target="label")
+    assert [sample.target for sample in found] == ["a", "b", "a"]
+    assert open_image(found[1].images[0]).pixels.getpixel((0, 0)) == (1, 0, 0)
+
+
+# --- what is refused ------------------------------------------------------------------------------
+
+
+def test_a_column_that_is_not_there_has_its_nearest(folder: Path) -> None:
+    write(folder, *rows())
+    said = refused(folder, **{**FULL, "target": "lable"})
+    assert "no column 'lable' (data.options.target)" in said
+    assert "did you mean 'label'" in said
+
+
+def test_two_rows_with_one_id_are_named_with_their_lines(folder: Path) -> None:
+    write(folder, *rows(), rows()[1])
+    said = refused(folder, **FULL)
+    assert "labels.csv:5" in said
+    assert "'f1' comes twice; first in" in said
+    assert "labels.csv:3" in said
+
+
+@pytest.mark.parametrize("path", ["../x.png", "/etc/passwd", "C:\\x.png", "..\\x.png", "a/../../b"])
+def test_an_image_path_out_of_the_folder(folder: Path, path: str) -> None:
+    write(folder, rows()[0], f"f1,{path},sad,F,s1,x")
+    said = refused(folder, **FULL)
+    assert "labels.csv:3: the image path" in said
+    assert "leads out of the data folder" in said
+
+
+def test_an_address_is_not_fetched(folder: Path) -> None:
+    write(folder, "f0,https://example.org/x.jpg,sad,F,s0,x")
+    assert "nothing is fetched" in refused(folder, **FULL)
+
+
+def test_labels_outside_the_options_are_counted(folder: Path) -> None:
+    write(folder, *(f"f{n},images/0.png,{'hapy' if n else 'happy'},F,s{n},x" for n in range(9)))
+    said = refused(folder, labels=["happy", "sad"], **FULL)
+    assert "8 rows have labels that are none of the task's" in said
+    assert "line 3 'hapy', line 4 'hapy'" in said
+    assert "line 8" not in said
+    assert "did you mean 'happy'" in said
+
+
+def test_mixed_types_are_named_with_both_lines(folder: Path) -> None:
+    objects = [{"path": "images/0.png", "label": 1}, {"path": "images/1.png", "label": "1"}]
+    (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, objects)))
+    said = refused(folder, file="rows.jsonl", image="path", target="label")
+    assert "rows.jsonl:2: the column 'label' holds text ('1'), and a number in" in said
+    assert "rows.jsonl:1" in said
+
+
+def test_a_delimiter_that_does_not_fit(folder: Path) -> None:
+    write(folder, *rows())
+    said = refused(folder, **{**FULL, "delimiter": ";"})
+    assert "the delimiter ';' does not fit" in said
+    assert "fix: delimiter: ','" in said
+
+
+def test_rows_of_another_width(folder: Path) -> None:
+    write(folder, *rows(), "f3,images/0.png")
+    assert "labels.csv:5: 2 cells, the header has 6" in refused(folder, **FULL)
+
+
+def test_a_quote_that_never_ends(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(folder, *rows(), 'f3,"images/0.png,sad,F,s3,x')
+    assert "labels.csv:5: not a row of a CSV" in refused(folder, **FULL)
+    monkeypatch.setattr("harness_own_data.table.delimited.MAX_ROW", 2000)
+    write(folder, 'f3,"images/0.png,sad,F,s3,x', *rows() * 100)
+    assert "is a quote never closed?" in refused(folder, **FULL)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "the file is empty"),
+        (b"PK\x03\x04rest", "an Excel sheet"),
+        (b"a\x00b,c\n", "holds null characters"),
+        (b"a,a\n1,2\n", "the column 'a' comes twice"),
+        (b"a,b\n\x81\x8d,2\n", "neither UTF-8 nor Windows-1252"),
+    ],
+)
+def test_what_is_no_table(folder: Path, content: bytes, said: str) -> None:
+    (folder / "labels.csv").write_bytes(content)
+    assert said in refused(folder, file="labels.csv")
+
+
+def test_missing_images_of_all_first_rows_stop_at_once(folder: Path) -> None:
+    write(folder, "0.png,sad", header="path,label")
+    said = refused(folder, file="labels.csv", image="path")
+    assert "none of the images of its first rows is there, such as '0.png'" in said
+    assert "it lies in images" in said
+
+
+def test_a_split_that_is_not_there(folder: Path) -> None:
+    write(folder, *rows())
+    assert "one file for all is the split 'test'" in refused(folder, "train", **FULL)
+    said = refused(folder, "tes", **{**FULL, "file": {"test": "labels.csv"}})
+    assert "did you mean 'test'" in said
+
+
+def test_an_extension_type_of_parquet(folder: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet as pq
+
+    column = pa.array([b"0123456789abcdef"], pa.uuid())
+    pq.write_table(pa.table({"label": column}), folder / "rows.parquet")
+    said = refused(folder, file="rows.parquet", target="label")
+    assert "extension type" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"groups": {"gender": "sex"}}, "does not say who labelled it"),
+        ({"groups": {"g": {"column": "sex", "labeled_by": "human"}}}, "did you mean 'labelled_by'"),
+        ({"boxes": {"p": ["a"], "form": "xyxy"}}, "boxes.unit"),
+        ({"fields": {"my field": "context"}}, "a prompt cannot name the field"),
+        ({"image": "images/{}.png"}, "{} names no column"),
+        ({"delimiter": ",,"}, "not one character"),
+        ({"file": 3}, "is no file, list of files or split to file"),
+        ({"target": ["a", "b"]}, "not the name of a column"),
+    ],
+)
+def test_options_of_another_shape(folder: Path, options: dict[str, Any], said: str) -> None:
+    write(folder, *rows())
+    assert said in refused(folder, **{"file": "labels.csv", **options})
+
+
+def test_a_unit_needs_the_column_that_tells_it(folder: Path) -> None:
+    write(folder, *rows())
+    with pytest.raises(DataError, match="the unit 'subject' needs the column"):
+        read(folder, unit="subject", file="labels.csv")
+
+
+# --- size -----------------------------------------------------------------------------------------
+
+
+def test_rows_stream_within_300_bytes_each(folder: Path) -> None:
+    import tracemalloc
+
+    count = 10_000
+    write(folder, *(f"f{n},images/{n % 3}.png,sad,F,s{n},x" for n in range(count)))
+    reader = make_reader("table", FULL, "subject")
+    root = data_root(folder)
+    tracemalloc.start()
+    assert sum(1 for _ in reader.samples(root, "test")) == count
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 300 * count
