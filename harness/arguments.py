@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
 import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
@@ -34,7 +36,7 @@ _WRONG = object()
 _WORDS = {
     str: "a text",
     int: "a whole number",
-    float: "a number",
+    float: "a finite number",
     bool: "True or False",
     NoneType: "None",
     Path: "a path",
@@ -53,12 +55,42 @@ class Within(NamedTuple):
     above: bool = False
 
     def __str__(self) -> str:
-        least = f"{'above' if self.above else 'at least'} {self.least:g}"
-        return least if self.most == float("inf") else f"{least} and at most {self.most:g}"
+        least = f"{'above' if self.above else 'at least'} {_in_digits(self.least)}"
+        most = f" and at most {_in_digits(self.most)}"
+        return least if self.most == float("inf") else least + most
 
     def holds(self, number: float) -> bool:
         """Whether a number is within."""
         return self.least <= number <= self.most and not (self.above and number == self.least)
+
+
+def _in_digits(number: float) -> str:
+    return f"{number:,}" if isinstance(number, int) else f"{number:g}"
+
+
+class Matching(NamedTuple):
+    """Form of a text, as ``Annotated[str, Matching("cpu|cuda", "cpu or cuda")]``."""
+
+    pattern: str
+    words: str
+
+    def __str__(self) -> str:
+        return self.words
+
+    def holds(self, text: str) -> bool:
+        """Whether a text has the form."""
+        return re.fullmatch(self.pattern, text) is not None
+
+
+Seed = Annotated[int, Within(0, 2**32 - 1)]
+"""What NumPy, PyTorch and transformers all take."""
+Device = Annotated[
+    str, Matching(r"auto|cpu|mps|cuda(:[0-9]{1,3})?", "auto, cpu, cuda, cuda:1 or mps")
+]
+Threads = Annotated[int, Within(1, 1024)]
+Workers = Annotated[int, Within(0, 1024)]
+Several = Annotated[int, Within(1, 1_000_000)]
+"""Epochs, steps, samples at once: what nobody has more of."""
 
 
 def defaults(settings: type) -> dict[str, Any]:
@@ -140,9 +172,9 @@ def plain(hint: Any, value: Any, where: str) -> Any:
     if get_origin(hint) is Annotated:
         hint, *bounds = get_args(hint)
         made = plain(hint, value, where)
-        for held in bounds:
-            if made is not None and isinstance(held, Within) and not held.holds(made):
-                raise UserError(f"{where} should be {held}, not {made:g}")
+        for bound in bounds:
+            if made is not None and not bound.holds(made):
+                raise UserError(f"{where} should be {bound}, not {_shown(made)}")
         return made
     if get_origin(hint) in {Union, UnionType}:
         return _of_union(get_args(hint), value, where)
@@ -274,7 +306,7 @@ def _number(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, Real):
         return _WRONG
     try:
-        return float(value) if value == value else _WRONG  # noqa: PLR0124  of these NaN alone is not
+        return float(value) if math.isfinite(value) else _WRONG
     except OverflowError:
         return _WRONG
 

@@ -17,6 +17,7 @@ from harness.errors import (
     UserError,
     error_text,
     nearest,
+    quoted,
     traceback_hint,
     unknown,
 )
@@ -63,6 +64,8 @@ class Option:
         help: One line: unit, range, source.
         choices: The allowed values, when they are few.
         changes_numbers: Whether it enters the model's fingerprint.
+        least: Of a number: the smallest allowed.
+        most: Of a number: the largest allowed.
     """
 
     name: str
@@ -71,18 +74,29 @@ class Option:
     help: str = ""
     choices: tuple[str, ...] = ()
     changes_numbers: bool = True
+    least: float | None = None
+    most: float | None = None
 
     def parse(self, text: Json, *, where: str = "") -> Json:
         """Return ``text`` as this option's type.
 
         Raises:
-            UserError: when it is not of the type or not among the choices.
+            UserError: when it is not of the type, not among the choices or out of bounds.
         """
         place = where or f"option {self.name!r}"
         value = _convert(text, self.type, place)
+        self._refuse_out_of_bounds(value, place)
         if self.choices and value is not None and str(value) not in self.choices:
             raise unknown("value", str(value), self.choices, where=place)
         return value
+
+    def _refuse_out_of_bounds(self, value: Json, where: str) -> None:
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            return
+        if self.least is not None and value < self.least:
+            raise UserError(f"{quoted(value)} is less than {self.least:g}", where=where)
+        if self.most is not None and value > self.most:
+            raise UserError(f"{quoted(value)} is more than {self.most:g}", where=where)
 
 
 def _convert(value: Json, kind: str, where: str) -> Json:
@@ -101,14 +115,19 @@ def _convert(value: Json, kind: str, where: str) -> Json:
         words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
         if str(value).lower() in words:
             return words[str(value).lower()]
-        raise UserError(f"{value!r} is not a yes or no", where=where, fix="write true or false")
+        raise UserError(
+            f"{quoted(value)} is not a yes or no", where=where, fix="write true or false"
+        )
     try:
         if isinstance(value, bool):
             raise ValueError
-        return int(str(value)) if kind == "int" else float(str(value))
+        number = int(str(value)) if kind == "int" else float(str(value))
+        if number != number or number in {float("inf"), float("-inf")}:  # noqa: PLR0124  NaN
+            raise ValueError
     except ValueError:
-        noun = "a whole number" if kind == "int" else "a number"
-        raise UserError(f"{value!r} is not {noun}", where=where) from None
+        noun = "a whole number" if kind == "int" else "a finite number"
+        raise UserError(f"{quoted(value)} is not {noun}", where=where) from None
+    return number
 
 
 def parse_options(

@@ -196,9 +196,25 @@ def debug() -> None:
     _debugging = True
 
 
+_YES, _NO = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
+
+
 def debugging() -> bool:
     """Whether errors come with their traceback."""
-    return _debugging or os.environ.get(DEBUG_VARIABLE, "") not in {"", "0"}
+    return _debugging or os.environ.get(DEBUG_VARIABLE, "").lower() in _YES
+
+
+def refuse_unknown_debug() -> None:
+    """Refuse a value of the variable for tracebacks that says neither yes nor no.
+
+    Raises:
+        UserError: it does.
+    """
+    value = os.environ.get(DEBUG_VARIABLE, "")
+    if value.lower() not in _YES | _NO:
+        raise UserError(
+            f"{quoted(value)} is neither 1 nor 0", where=DEBUG_VARIABLE, fix=f"{DEBUG_VARIABLE}=1"
+        )
 
 
 def traceback_hint() -> str:

@@ -169,11 +169,12 @@ def check_descriptor(held: Any) -> None:
     """
     kind: Any = type(held)
     hints = _hints(kind)
+    own = getattr(held, "id", getattr(held, "name", ""))
     for field in fields(held):
         value, hint = getattr(held, field.name), hints[field.name]
         if not _fits(value, hint):
             raise PluginError(
-                f"{type(held).__name__} {one_line(_repr(getattr(held, 'id', '')), 60)}: "
+                f"{type(held).__name__} {one_line(_repr(own), 60)}: "
                 f"{field.name} is {described(value)}, not {_named(hint)}"
             )
         for part in value if isinstance(value, tuple | list) else ():
@@ -216,8 +217,9 @@ def _fits(value: object, hint: Any) -> bool:
     if origin in {Union, types.UnionType}:
         return any(_fits(value, one) for one in inner)
     if origin is None:
-        fits = not isinstance(hint, type) or isinstance(value, hint)
-        return fits and not (hint is int and isinstance(value, bool))
+        kinds = (int, float) if hint is float else hint
+        fits = not isinstance(hint, type) or isinstance(value, kinds)
+        return fits and not (hint in {int, float} and isinstance(value, bool))
     return _holds(value, origin, inner)
 
 

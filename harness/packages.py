@@ -39,6 +39,12 @@ def packaged(kind: str) -> Mapping[str, str]:
     return {name: str(entry["package"]) for name, entry in _index().get(kind, {}).items()}
 
 
+def packaged_plugins() -> set[str]:
+    """Return the names of the plugins of this project, installed or not."""
+    packages = {entry["package"] for kind in _index().values() for entry in kind.values()}
+    return {name.removeprefix("social-harness-").replace("-", "_") for name in packages}
+
+
 def entry_of(package: str, descriptor: object) -> dict[str, Any]:
     """Return what the index says of something that a distribution adds."""
     entry: dict[str, Any] = {"package": package}

@@ -30,7 +30,7 @@ from harness.errors import (
     unknown,
 )
 from harness.guard import Contract, check_descriptor, described
-from harness.packages import package_of
+from harness.packages import package_of, packaged_plugins
 from harness.plugin_code import Code, code_hash, modules_of
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ _KINDS: dict[str, type[Descriptor]] = {
 }
 _SINGULAR = {kind: name.removesuffix("s") for name, kind in _KINDS.items()}
 _TASKS = {"task", "group", "task or group", "task or benchmark"}
+_STATES = {"failed": "does not load", "blocked": "is blocked"}
 _SPECS = {".yaml", ".yml"}
 D = TypeVar("D", bound=Descriptor)
 
@@ -430,6 +431,7 @@ def _lost(found: Mapping[str, list[Any]]) -> dict[str, list[str]]:
 
 
 _extra_blocked: set[str] = set()
+ALL = "*"
 
 
 def block(names: Iterable[str]) -> None:
@@ -438,13 +440,30 @@ def block(names: Iterable[str]) -> None:
     plugins.cache_clear()
 
 
+def blocked_by_environment() -> list[str]:
+    """Return the names of plugins that the environment says not to load."""
+    names = os.environ.get(BLOCK_VARIABLE, "").split(",")
+    return [name.strip() for name in names if name.strip()]
+
+
+def refuse_unknown_plugins(names: Iterable[str], where: str) -> None:
+    """Refuse names of plugins to block that nothing installed has.
+
+    A plugin of this project that is not installed is blocked as well as one can be.
+
+    Raises:
+        UserError: for the first of them.
+    """
+    known = {info.name for info in plugins().infos} - {"core"}
+    for name in names:
+        if name not in {*known, *packaged_plugins(), ALL}:
+            raise unknown("plugin", name, known, where=where)
+
+
 @cache
 def plugins() -> Plugins:
     """Return the loaded plugins of this process, less those blocked by flag or environment."""
-    named = os.environ.get(BLOCK_VARIABLE, "")
-    return Plugins(
-        blocked={*_extra_blocked, *(name.strip() for name in named.split(",") if name.strip())}
-    )
+    return Plugins(blocked={*_extra_blocked, *blocked_by_environment()})
 
 
 def find(kind: str, name: str, known: Mapping[str, D]) -> D:
@@ -481,7 +500,7 @@ def missing(
             or any(name in info.lost.get(one, ()) for one in kinds_of)
         ):
             return PluginError(
-                f"{kind} {name!r} is not there: {info} is {info.status}"
+                f"{kind} {name!r} is not there: {info} {_STATES[info.status]}"
                 + (f": {info.problem}" if info.problem else ""),
                 where=where,
                 fix="harness plugins",

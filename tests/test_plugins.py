@@ -175,7 +175,9 @@ def test_a_failed_plugin_s_model_says_why(
     installed.add("bad", "raise RuntimeError('no luck')")
     loaded = installed.load()
     monkeypatch.setattr(plugins_module, "plugins", lambda: loaded)
-    with pytest.raises(PluginError, match=r"model 'bad' is not there: .* is failed: RuntimeError"):
+    with pytest.raises(
+        PluginError, match=r"model 'bad' is not there: .* does not load: RuntimeError"
+    ):
         find("model", "bad", loaded.models())
     with pytest.raises(PluginError, match="social-harness-socialfusion"):
         find("model", "socialfusion", {})

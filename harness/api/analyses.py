@@ -14,7 +14,7 @@ from harness.analysis.results import Analysis
 from harness.analysis.splits import read_task
 from harness.analysis.transfer import run_transfer
 from harness.api.runs import settings_for
-from harness.arguments import Within, checked
+from harness.arguments import Device, Within, checked
 from harness.config.settings import Settings
 from harness.config.tasks import installed_catalog, task_names
 from harness.descriptors import Json
@@ -54,7 +54,7 @@ class AnalysisOptions(TypedDict, total=False):
     data: Mapping[str, Path | str] | None
     profile: str | None
     results: Path | str | None
-    device: str
+    device: Device
     dtype: Literal["auto", "float32", "bfloat16", "float16"]
 
 

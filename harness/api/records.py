@@ -5,10 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from harness.config.settings import load_settings
+from harness.errors import UserError
+from harness.plugins import plugins
 from harness.runs.read import LeftOut, survey
 from harness.runs.record import EvaluationRecord
 from harness.runs.superseded import current, superseded_note
@@ -53,9 +56,34 @@ def several(places: Any) -> list[Any]:
 
 
 def located(place: Place, results: Path) -> Path:
-    """Return a path as it is given, or the manifest of the run of that name."""
+    """Return a path as it is given, or the manifest of the run of that name.
+
+    Raises:
+        UserError: neither is there.
+    """
     path, manifest = Path(place), results / "runs" / f"{place}.json"
-    return manifest if not path.exists() and manifest.is_file() else path
+    if path.exists():
+        return path
+    if not manifest.is_file():
+        raise UserError(
+            "no such results: neither a path nor the name of a run",
+            where=path,
+            fix=_meant(str(place), results),
+        )
+    return manifest
+
+
+def _meant(name: str, results: Path) -> str:
+    """Return what a name may stand for that is none of results."""
+    from harness.specs.catalog import load_catalog
+
+    catalog = load_catalog(plugins().spec_folders())
+    if name in catalog.entries or name in catalog.group_entries:
+        return f"a task or group is named by --tasks {name}, in Python by tasks={name!r}"
+    if name in plugins().models():
+        return "a model has runs: harness results list"
+    runs = get_close_matches(name, [path.stem for path in (results / "runs").glob("*.json")])
+    return f"did you mean {runs[0]!r}?" if runs else "harness run ... writes them"
 
 
 def read_places(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal, TypedDict, Unpack
 
-from harness.arguments import Within, checked, given
+from harness.arguments import Device, Seed, Several, Threads, Within, Workers, checked, given
 from harness.config.data import unused
 from harness.config.settings import Settings, load_settings
 from harness.config.tasks import TaskName, installed_catalog, task_name, task_names
@@ -142,19 +142,19 @@ class RunOptions(TypedDict, total=False):
     results: Path | str | None
     limit: Annotated[int | None, Within(1)]
     ids: str | Iterable[str] | None
-    device: str
+    device: Device
     dtype: Literal["auto", "float32", "bfloat16", "float16"]
-    batch_size: Annotated[int | None, Within(1)]
+    batch_size: Several | None
     deterministic: bool
     kv_budget: Annotated[int | None, Within(1)]
-    threads: Annotated[int, Within(1)] | Literal["auto"]
-    seed: int
+    threads: Threads | Literal["auto"]
+    seed: Seed
     variants: str
     max_pixels: Annotated[int, Within(1)]
     max_errors: Annotated[float, Within(0, 1)]
     retry_errors: bool
     again: bool
-    workers: Annotated[int, Within(0)]
+    workers: Workers
     checkpoint: Path | str | None
     method: str | None
     method_options: Mapping[str, Json] | None

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import click
 
-from harness.errors import UserError
+from harness.arguments import Device, Matching, Seed, Within, defaults
+from harness.errors import UserError, quoted
 from harness.plugins import plugins
 from harness.resources import home_path
 
@@ -103,6 +105,105 @@ def _model_options(ctx: click.Context, _param: click.Parameter, incomplete: str)
     return [f"{name}=" for name in names if name.startswith(incomplete)]
 
 
+class Whole(click.IntRange):
+    """A whole number within bounds, which the message of a wrong one names."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return the number.
+
+        Raises:
+            BadParameter: it is none, or out of bounds.
+        """
+        number = click.INT.convert(value, param, ctx)
+        return _within(self, number, value, param, ctx)
+
+
+class Number(click.FloatRange):
+    """A finite number within bounds, which the message of a wrong one names."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return the number.
+
+        Raises:
+            BadParameter: it is none, not finite, or out of bounds.
+        """
+        number = click.FLOAT.convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{quoted(value)} is not a finite number", param, ctx)
+        return _within(self, number, value, param, ctx)
+
+
+class Text(click.types.StringParamType):
+    """A text of a form, such as the name of a device."""
+
+    name = "text"
+
+    def __init__(self, form: Matching) -> None:
+        self._form = form
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return the text.
+
+        Raises:
+            BadParameter: it is of another form.
+        """
+        if not self._form.holds(value):
+            self.fail(f"{quoted(value)} should be {self._form}", param, ctx)
+        return value
+
+
+def _within(bounds: Any, number: Any, value: object, param: Any, ctx: Any) -> Any:
+    least = -math.inf if bounds.min is None else bounds.min
+    most = math.inf if bounds.max is None else bounds.max
+    within = Within(least, most, bounds.min_open)
+    if not within.holds(number):
+        bounds.fail(f"{quoted(value)} should be {within}", param, ctx)
+    return number
+
+
+def type_of(hint: Any) -> Any:
+    """Return what reads an option's value, by the annotation of what it sets.
+
+    Args:
+        hint: Such as ``Annotated[int | None, Within(1)]``; of several types the first with bounds.
+    """
+    if get_origin(hint) is not Annotated:
+        inner = [one for one in get_args(hint) if get_origin(one) is Annotated]
+        if inner:
+            return type_of(inner[0])
+        return click.Choice(get_args(hint)) if get_origin(hint) is Literal else hint
+    kind, bound = get_args(hint)
+    if isinstance(bound, Matching):
+        return Text(bound)
+    least = bound.least if bound.least > -math.inf else None
+    most = bound.most if bound.most < math.inf else None
+    if kind is int or int in get_args(kind):
+        return Whole(least, most)
+    return Number(least, most, min_open=bound.above)
+
+
+def setting(owner: type, field: str, *flags: str, name: str = "", **more: Any) -> Option[Any]:
+    """Return the option that sets a field of settings: its default and bounds stand there once.
+
+    Args:
+        owner: A dataclass with annotated fields.
+        field: Which of them.
+        flags: How it is typed; the field's name, by default.
+        name: Of the command's parameter; the field's, by default.
+        more: As for ``click.option``.
+    """
+    # Of this field alone: what another one names may be imported for type checking only.
+    alone = {"__annotations__": {field: owner.__annotations__[field]}}
+    holder = type("Holder", (), {**alone, "__module__": owner.__module__})
+    hint = get_type_hints(holder, include_extras=True)[field]
+    names = flags or (f"--{field.replace('_', '-')}",)
+    default = defaults(owner).get(field)
+    if hint is bool:
+        return click.option(*names, name or field, is_flag=True, **more)
+    more.setdefault("show_default", default not in {None, ""})
+    return click.option(*names, name or field, default=default, type=type_of(hint), **more)
+
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 profile = click.option("--profile", metavar="NAME", help="Use the profile demo (default) or full.")
 data = click.option(
@@ -163,6 +264,18 @@ checkpoint = click.option(
 dry_run = click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 
 
+device = click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    type=type_of(Device),
+    help="Device: auto, cpu, cuda, cuda:1, mps.",
+)
+seed = click.option(
+    "--seed", default=0, show_default=True, type=type_of(Seed), help="Seed of everything random."
+)
+
+
 def dtype(default: str, what: str = "of the weights") -> Option[Any]:
     """Return the option ``--dtype``."""
     return click.option(
@@ -185,7 +298,7 @@ def duplicates(what: str = "cell") -> Option[Any]:
     )
 
 
-def pairs(values: Sequence[str], flag: str) -> dict[str, str]:
+def pairs(values: Sequence[str], flag: str, form: str = "KEY=VALUE") -> dict[str, str]:
     """Return ``key=value`` arguments as a mapping.
 
     Raises:
@@ -195,7 +308,7 @@ def pairs(values: Sequence[str], flag: str) -> dict[str, str]:
     for value in values:
         key, equals, text = value.partition("=")
         if not equals or not key:
-            raise UserError(f"{flag} {value!r} is not KEY=VALUE", fix=f"{flag} key=value")
+            raise UserError(f"{flag} {quoted(value)} is not {form}", fix=f"{flag} {form}")
         if key in parsed:
             raise UserError(f"{flag} gives {key!r} twice")
         parsed[key] = text
@@ -208,7 +321,7 @@ def data_paths(values: Sequence[str], flag: str = "--data") -> dict[str, Path]:
     Raises:
         UserError: as :func:`pairs`, a path that is empty, or the home folder of nobody.
     """
-    paths = pairs(values, flag)
+    paths = pairs(values, flag, "TASK=PATH")
     for key, text in paths.items():
         if not text:
             raise UserError(f"{flag} gives {key!r} no path", fix=f"{flag} {key}=FOLDER")
@@ -228,19 +341,20 @@ def sample_ids(text: str | None) -> frozenset[str] | None:
         raise UserError(f"the list of ids cannot be read: {error}", where=path) from None
 
 
-def count(text: str, flag: str) -> int | None:
-    """Return a number from 1 to a million, ``None`` for ``auto``.
+def count(text: str, flag: str, most: int = 1_000_000) -> int | None:
+    """Return a whole number from 1 to the most, ``None`` for ``auto``.
 
     Raises:
         UserError: when it is neither.
     """
     if text == "auto":
         return None
-    if not re.fullmatch(r"0*[1-9][0-9]{0,5}", text):
-        raise UserError(
-            f"{flag} {text[:40]!r} is neither auto nor a whole number above 0", fix=f"{flag} auto"
-        )
-    return int(text)
+    if re.fullmatch(r"[0-9]{1,12}", text) and 1 <= int(text) <= most:
+        return int(text)
+    raise UserError(
+        f"{flag} {quoted(text, 40)} is neither auto nor a whole number from 1 to {most:,}",
+        fix=f"{flag} auto",
+    )
 
 
 def size(text: str | None) -> int | None:
@@ -266,9 +380,9 @@ analysis_options = together(
     data,
     profile,
     results,
-    click.option("--device", default="auto", show_default=True, help="Device: cpu, cuda, ..."),
+    device,
     dtype("auto"),
-    click.option("--seed", default=0, show_default=True, help="Seed of everything random."),
+    seed,
     as_json,
 )
 

@@ -32,7 +32,7 @@ _SHOWN = 5
 @click.argument("second", metavar="RUN_B")
 @click.option("--tasks", metavar="ID,ID", help="Compare only these tasks.")
 @_options.include
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of resampling.")
+@_options.seed
 @_options.as_json
 def compare(*, first: str, second: str, tasks: str | None, seed: int, as_json: bool) -> None:
     """Compare two runs on the samples that both have scored: B minus A.

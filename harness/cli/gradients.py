@@ -38,7 +38,7 @@ from harness.cli._records import print_ending
     "--batches",
     default=16,
     show_default=True,
-    type=click.IntRange(min=4),
+    type=_options.Whole(4, 1_000_000),
     help="Minibatches per task.",
 )
 @click.option(
@@ -46,32 +46,32 @@ from harness.cli._records import print_ending
     "batch",
     default=8,
     show_default=True,
-    type=click.IntRange(min=1),
+    type=_options.Whole(1, 1_000_000),
     help="Samples per minibatch.",
 )
 @click.option(
     "--micro-batch",
     default=4,
     show_default=True,
-    type=click.IntRange(min=1),
+    type=_options.Whole(1, 1_000_000),
     help="Samples in memory at once; changes no number.",
 )
 @click.option(
     "--sketch",
     default=1 << 16,
     show_default=True,
-    type=click.IntRange(min=0),
+    type=_options.Whole(0),
     help="Length of a gradient's sketch; 0 keeps whole gradients.",
 )
 @click.option(
     "--lora-rank",
     default=16,
     show_default=True,
-    type=click.IntRange(min=1),
+    type=_options.Whole(1, 1_000_000),
     help="Rank of the LoRA adapters, where no --checkpoint brings any.",
 )
 @click.option("--form", metavar="NAME", help="A task's form for training; `task` is its own.")
-@click.option("--limit", type=click.IntRange(min=1), help="Use at most N train samples per task.")
+@click.option("--limit", type=_options.Whole(1), help="Use at most N train samples per task.")
 @_options.checkpoint
 @_options.analysis_options
 def gradients(**flags: Any) -> None:

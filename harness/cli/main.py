@@ -21,11 +21,18 @@ from harness.errors import (
     UserError,
     debug,
     error_text,
+    nearest,
     raised,
     show_traceback,
 )
 from harness.guard import described
-from harness.plugins import block, contract_of, missing, plugins
+from harness.plugins import (
+    block,
+    contract_of,
+    missing,
+    plugins,
+    refuse_unknown_plugins,
+)
 
 _ENDING = ("SIGTERM", "SIGHUP")
 """What ends a command as Ctrl-C does; the system's own way would be to drop everything."""
@@ -98,6 +105,7 @@ def _with_verbose(command: click.Command) -> click.Command:
 def _block(_ctx: click.Context, _param: click.Parameter, names: tuple[str, ...]) -> None:
     if names:
         block(names)
+        refuse_unknown_plugins(names, "--block-plugin")
 
 
 @click.group(
@@ -216,8 +224,11 @@ def invoke(  # noqa: PLR0911  a return for each way of ending
         return stop.exit_code
     except (click.Abort, KeyboardInterrupt):  # click turns the one into the other
         return _stopped()
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        return error.exit_code
+    except click.ClickException as error:
+        click.echo(f"error: {_of_click(error)}", err=True)
         return 2
     except BrokenPipeError:
         # The reader of a pipe left (head, less); nothing is wrong.
@@ -238,11 +249,35 @@ def invoke(  # noqa: PLR0911  a return for each way of ending
     return result if isinstance(result, int) else 0
 
 
+def _of_click(error: click.ClickException) -> UserError:
+    """Return what click says of a command line as one message, such as ``--limit: ...``."""
+    context = getattr(error, "ctx", None)
+    fix = f"{context.command_path} --help" if context is not None else ""
+    text = error.format_message().rstrip(".")
+    if isinstance(error, click.NoSuchOption) and error.possibilities:
+        text, fix = (
+            f"no such option: {error.option_name}",
+            nearest(str(error.option_name), error.possibilities),
+        )
+    if isinstance(error, click.BadParameter) and not isinstance(error, click.MissingParameter):
+        hint = error.param_hint or (error.param and error.param.get_error_hint(context))
+        place = " / ".join(hint) if isinstance(hint, list | tuple) else str(hint or "")
+        return UserError(error.message.rstrip("."), where=place.replace("'", "") or None, fix=fix)
+    return UserError(f"{text[:1].lower()}{text[1:]}", fix=fix)
+
+
 def _in_core(error: BaseException) -> bool:
     """Whether an exception went through the harness's own code, beside this file."""
     frames = traceback.walk_tb(error.__traceback__)
     modules = {str(frame.f_globals.get("__name__", "")) for frame, _ in frames}
     return any(name.startswith("harness.") for name in modules - {__name__})
+
+
+def _in_output(error: BaseException) -> bool:
+    """Whether an exception was raised while something was printed."""
+    frames = traceback.walk_tb(error.__traceback__)
+    last = [str(frame.f_globals.get("__name__", "")) for frame, _ in frames][-1]
+    return last.partition(".")[0] in {"click", "rich"} or last == __name__
 
 
 def _fault(error: BaseException) -> HarnessError:
@@ -251,7 +286,10 @@ def _fault(error: BaseException) -> HarnessError:
     if info is None and isinstance(error, OSError):
         # A file or a disk that does not do what is asked of it, wherever that showed.
         beside = "" if error.filename2 is None else f" (to {error.filename2})"
-        return UserError(f"{error.strerror or error}{beside}", where=error.filename)
+        place = error.filename or ("standard output" if _in_output(error) else None)
+        return UserError(f"{error.strerror or error}{beside}", where=place)
+    if info is None and isinstance(error, MemoryError):
+        return UserError(f"memory does not suffice: {error}".rstrip(": "))
     if info is None:
         return HarnessError(
             f"a fault of the harness itself: {error_text(error)}",

@@ -26,7 +26,7 @@ from harness.cli._records import print_ending
     "number_of_pairs",
     default=100,
     show_default=True,
-    type=click.IntRange(min=2),
+    type=_options.Whole(2),
     help="Pairs of image and text per task.",
 )
 @click.option(

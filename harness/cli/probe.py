@@ -52,12 +52,12 @@ if TYPE_CHECKING:
     metavar="class,mean,attention",
     help="How a layer's tokens become one vector.",
 )
-@click.option("--limit", type=click.IntRange(min=1), help="Use at most N samples per split.")
+@click.option("--limit", type=_options.Whole(1), help="Use at most N samples per split.")
 @click.option(
     "--val-share",
     default=0.2,
     show_default=True,
-    type=click.FloatRange(0, 0.5, min_open=True),
+    type=_options.Number(0, 0.5, min_open=True),
     help="Fraction of train clusters to validate on, where a task has no validation split.",
 )
 @click.option(
@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     "batch",
     default=16,
     show_default=True,
-    type=click.IntRange(min=1),
+    type=_options.Whole(1, 1_000_000),
     help="Images per forward pass.",
 )
 @_options.analysis_options

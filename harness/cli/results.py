@@ -83,8 +83,9 @@ def show(*, name: str, results: Path | None, as_json: bool) -> None:
     from harness.runs.read import read_evaluation
     from harness.runs.superseded import about_of
 
-    (place,) = named(_folder(results), [name])
-    entry = next(one for one in _entries(results) if one.directory.resolve() == place)
+    folder = _folder(results, [name])
+    (place,) = named(folder, [name])
+    entry = next(one for one in _entries(folder) if one.directory.resolve() == place)
     about = about_of(place) or {}
     if as_json:
         print_json({**_plain(entry), "record": about})
@@ -107,8 +108,9 @@ def rm(
     """Remove evaluations, by path or as `harness results list` names them."""
     from harness.runs.folder import named
 
-    places = set(named(_folder(results), names))
-    found = [entry for entry in _entries(results) if entry.directory.resolve() in places]
+    folder = _folder(results, names)
+    places = set(named(folder, names))
+    found = [entry for entry in _entries(folder) if entry.directory.resolve() in places]
     _remove(found, as_json=as_json, dry_run=dry_run, yes=yes)
 
 
@@ -164,10 +166,18 @@ def _ask(question: str) -> None:
         raise UserError("nothing was deleted")
 
 
-def _folder(results: Path | None) -> Path:
+def _folder(results: Path | None, names: Sequence[str] = ()) -> Path:
+    """Return the results folder: as a flag says, else that of a path, else of the settings."""
     from harness.config.settings import load_settings
+    from harness.runs.folder import EVALUATIONS
 
-    return load_settings(results=results).results
+    settings = load_settings(results=results)
+    for name in names if results is None else ():
+        path = Path(name).resolve() if Path(name).is_dir() else Path()
+        for above in (path, *path.parents[:3]):
+            if path.is_absolute() and (above / EVALUATIONS).is_dir():
+                return above
+    return settings.results
 
 
 def _entries(results: Path | None) -> list[Entry]:

@@ -42,7 +42,7 @@ _PASSED_ON: tuple[Any, ...] = (
 @_options.results
 @click.option(
     "--limit",
-    type=click.IntRange(min=1),
+    type=_options.Whole(1),
     help="Evaluate at most N samples per task (the record is marked `limited`).",
 )
 @click.option("--ids", metavar="A,B|@FILE", help="Evaluate only these samples (marked `limited`).")
@@ -53,21 +53,12 @@ _PASSED_ON: tuple[Any, ...] = (
     metavar="auto|N",
     help="Requests per forward pass; the model chooses when auto.",
 )
-@click.option(
-    "--device",
-    default=_RUNTIME["device"],
-    show_default=True,
-    help="Device: auto, cpu, cuda, cuda:1, mps.",
-)
+@_options.setting(Runtime, "device", help="Device: auto, cpu, cuda, cuda:1, mps.")
 @_options.dtype(_RUNTIME["dtype"])
 @click.option("--deterministic", is_flag=True, help="Write byte-equal records at any batch size.")
 @click.option("--kv-budget", metavar="SIZE", help="Maximum KV-cache memory, e.g. 2GiB.")
-@click.option(
-    "--workers",
-    default=_SETTINGS["workers"],
-    show_default=True,
-    type=click.IntRange(min=0),
-    help="Processes that open images ahead; 0: a thread does.",
+@_options.setting(
+    RunSettings, "workers", help="Processes that open images ahead; 0: a thread does."
 )
 @click.option(
     "--threads",
@@ -76,27 +67,21 @@ _PASSED_ON: tuple[Any, ...] = (
     metavar="auto|N",
     help="PyTorch threads on CPU; auto goes by the model's size and by what else runs.",
 )
-@click.option(
-    "--seed", default=_SETTINGS["seed"], show_default=True, help="Seed of everything random."
-)
+@_options.setting(RunSettings, "seed", help="Seed of everything random.")
 @click.option(
     "--variants",
     default="",
     metavar="KINDS",
     help="Also ask each task in other ways: paraphrases, rotations=N, shuffles=N, comma separated.",
 )
-@click.option(
-    "--max-errors",
-    default=_SETTINGS["max_errors"],
-    show_default=True,
-    type=click.FloatRange(0, 1),
-    help="Exit with 1 if more than this fraction of samples errored.",
+@_options.setting(
+    RunSettings, "max_errors", help="Exit with 1 if more than this fraction of samples errored."
 )
 @click.option(
     "--max-megapixels",
     default=_SETTINGS["max_pixels"] // _MEGA,
     show_default=True,
-    type=click.IntRange(min=1),
+    type=_options.Whole(1, 1_000_000),
     help="Count larger images as errors.",
 )
 @_options.checkpoint
@@ -130,7 +115,7 @@ def run(**flags: Any) -> int:
         data=dict(data_paths(flags["data"])),
         ids=sample_ids(flags["ids"]),
         batch_size=count(flags["batch_size"], "--batch-size"),
-        threads=count(flags["threads"], "--threads") or "auto",
+        threads=count(flags["threads"], "--threads", 1024) or "auto",
         kv_budget=size(flags["kv_budget"]),
         max_pixels=flags["max_megapixels"] * _MEGA,
         method_options=dict(pairs(flags["method_options"], "--method-option")),

@@ -35,7 +35,7 @@ def site() -> None:
 )
 @click.option(
     "--images",
-    type=click.IntRange(min=0),
+    type=_options.Whole(0),
     default=200,
     show_default=True,
     help="Show thumbnails of at most N samples per task, wrong ones first; 0 for none.",
@@ -70,7 +70,7 @@ def build(out: Path, places: tuple[str, ...], duplicates: Any, **options: Any) -
 
 @site.command(epilog="Example: harness site serve out --port 8000")
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True)
+@click.option("--port", type=_options.Whole(0, 65535), default=8000, show_default=True)
 def serve(out: Path, port: int) -> None:
     """Show a built site to this machine alone; Ctrl-C ends it."""
     from harness.site.serve import server

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,12 @@ if TYPE_CHECKING:
 _FEW = 5
 """Steps that tell how long the others take."""
 _LATER = "known after the first steps"
-_SETTINGS, _LORA = defaults(TrainingSettings), defaults(LoraSettings)
+_LORA = defaults(LoraSettings)
+_setting = partial(_options.setting, TrainingSettings)
+
+
+def _lora(field: str, **more: Any) -> _options.Option[Any]:
+    return _options.setting(LoraSettings, field, f"--lora-{field}", name=f"lora_{field}", **more)
 
 
 def _renamed(flag: str, value: str) -> str:
@@ -79,7 +85,7 @@ def _renamed(flag: str, value: str) -> str:
 @_options.data
 @_options.profile
 @click.option("--form", metavar="NAME", help="A task's form for training; `task` is its own.")
-@click.option("--limit", type=click.IntRange(min=1), help="Train on at most N samples per task.")
+@click.option("--limit", type=_options.Whole(1), help="Train on at most N samples per task.")
 @click.option(
     "--train-parts",
     "parts",
@@ -93,139 +99,43 @@ def _renamed(flag: str, value: str) -> str:
     type=click.Path(path_type=Path, file_okay=False),
     help="Use the vision tower of this training in place of the model's own.",
 )
-@click.option(
-    "--lora-rank",
-    default=_LORA["rank"],
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Rank of LoRA adapters.",
-)
-@click.option(
-    "--lora-alpha",
-    default=_LORA["alpha"],
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Scaling of LoRA adapters (alpha / rank).",
-)
-@click.option(
-    "--lora-dropout",
-    default=_LORA["dropout"],
-    show_default=True,
-    type=click.FloatRange(0, 0.9),
-    help="Dropout of LoRA adapters.",
-)
-@click.option(
-    "--epochs",
-    default=_SETTINGS["epochs"],
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Number of epochs.",
-)
-@click.option(
-    "--batch-size",
-    "batch",
-    default=_SETTINGS["batch"],
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Samples per step, over all processes.",
-)
-@click.option(
-    "--micro-batch",
-    default=_SETTINGS["micro_batch"],
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Samples in memory at once; changes no number.",
-)
-@click.option(
-    "--learning-rate",
+@_lora("rank", help="Rank of LoRA adapters.")
+@_lora("alpha", help="Scaling of LoRA adapters (alpha / rank).")
+@_lora("dropout", help="Dropout of LoRA adapters.")
+@_setting("epochs", help="Number of epochs.")
+@_setting("batch", "--batch-size", help="Samples per step, over all processes.")
+@_setting("micro_batch", help="Samples in memory at once; changes no number.")
+@_setting(
     "rate",
-    type=click.FloatRange(0, 1, min_open=True),
+    "--learning-rate",
     help="Peak learning rate; by default the model's own for what trains, "
     f"{LEARNING_RATE:g} where it names none.",
 )
-@click.option(
-    "--schedule",
-    default=_SETTINGS["schedule"],
-    show_default=True,
-    help="Learning-rate schedule, by its name in transformers.",
-)
-@click.option(
-    "--warmup",
-    default=_SETTINGS["warmup"],
-    show_default=True,
-    type=click.FloatRange(0, 1),
-    help="Fraction of all steps in which the learning rate rises.",
-)
-@click.option(
-    "--weight-decay",
-    "decay",
-    default=_SETTINGS["decay"],
-    show_default=True,
-    type=click.FloatRange(min=0),
-    help="Weight decay of matrices; vectors have none.",
-)
-@click.option(
-    "--precision",
-    default=_SETTINGS["precision"],
-    show_default=True,
-    type=click.Choice(["float32", "bfloat16", "float16"]),
-    help="Dtype of the computation; weights that train are kept in float32.",
-)
-@click.option(
-    "--device",
-    default=_SETTINGS["device"],
-    show_default=True,
-    help="Device: auto, cpu, cuda, mps.",
-)
-@click.option(
-    "--seed",
-    default=_SETTINGS["seed"],
-    show_default=True,
-    help="Seed of order, dropout and new weights.",
-)
-@click.option(
-    "--save-every",
-    default=_SETTINGS["save_every"],
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Save a checkpoint every N steps within an epoch.",
-)
-@click.option(
-    "--gradient-checkpointing",
+@_setting("schedule", help="Learning-rate schedule, by its name in transformers.")
+@_setting("warmup", help="Fraction of all steps in which the learning rate rises.")
+@_setting("decay", "--weight-decay", help="Weight decay of matrices; vectors have none.")
+@_setting("precision", help="Dtype of the computation; weights that train are kept in float32.")
+@_setting("device", help="Device: auto, cpu, cuda, mps.")
+@_setting("seed", help="Seed of order, dropout and new weights.")
+@_setting("save_every", help="Save a checkpoint every N steps within an epoch.")
+@_setting(
     "checkpointing",
-    is_flag=True,
+    "--gradient-checkpointing",
     help="Use less memory and more time, for the same weights.",
 )
-@click.option(
-    "--validate",
-    default=_SETTINGS["validate"],
+@_setting(
+    "validate",
     metavar="TASK:METRIC",
     help="Measure after each epoch; keep the best epoch's weights.",
 )
-@click.option(
-    "--validate-limit",
-    type=click.IntRange(min=1),
-    help="Validate on at most N samples.",
-)
-@click.option(
-    "--hold-out",
-    default=_SETTINGS["hold_out"],
-    type=click.FloatRange(0, 0.9),
+@_setting("validate_limit", help="Validate on at most N samples.")
+@_setting(
+    "hold_out",
     metavar="FRACTION",
     help="Validate on this fraction of the train split instead of training on it.",
 )
-@click.option(
-    "--keep",
-    default=_SETTINGS["keep"],
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Keep the weights of the last N epochs.",
-)
-@click.option(
-    "--shard",
-    is_flag=True,
-    help="Split the model over the processes of torchrun or accelerate launch.",
-)
+@_setting("keep", help="Keep the weights of the last N epochs.")
+@_setting("shard", help="Split the model over the processes of torchrun or accelerate launch.")
 @_options.dry_run
 @_options.as_json
 def train(**flags: Any) -> int:

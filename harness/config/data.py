@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -83,17 +84,32 @@ def _provided(
 
     Raises:
         PluginError: it does not load, raises, or gives no folder that is there.
+        UserError: the cache cannot be written.
     """
     contract, make = contract_of(descriptor), load_target(descriptor)
     with contract.calling("make"):
         source: DataSource = make()
-    with contract.calling("locate"):
-        found = source.locate(benchmark, cache, splits)
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with contract.calling("locate", partial(_is_of, cache)):
+            found = source.locate(benchmark, cache, splits)
+    except OSError as error:
+        raise UserError(
+            f"the cache cannot be written: {error.strerror}",
+            where=error.filename or cache,
+            fix="HARNESS_CACHE=FOLDER, or `cache` in harness.toml",
+        ) from None
     if not isinstance(found, Path):
         raise contract.returned(found, "locate", "a Path")
     if not found.is_dir():
         raise contract.wrong(f"returned {found} from locate, which is no folder")
     return found
+
+
+def _is_of(cache: Path, error: Exception) -> bool:
+    """Whether an error is a file of the cache that the system does not give."""
+    name = error.filename if isinstance(error, OSError) else None
+    return isinstance(name, str | Path) and Path(name).is_relative_to(cache)
 
 
 def fetched(spec: TaskSpec, given: Path, splits: tuple[str, ...]) -> Path:

@@ -6,21 +6,31 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from harness.config.hub import is_hub_id
 from harness.descriptors import Json
-from harness.errors import UserError, unknown
+from harness.errors import DEBUG_VARIABLE, UserError, refuse_unknown_debug, unknown
 from harness.jsonfiles import read_file
 from harness.packages import packaged
-from harness.plugins import plugins
+from harness.plugins import (
+    BLOCK_VARIABLE,
+    blocked_by_environment,
+    plugins,
+    refuse_unknown_plugins,
+)
 from harness.resources import home_path
 
 FILE = "harness.toml"
 DEFAULT_PROFILE = "demo"
 PROFILES = ("demo", "full")
+PROFILE_VARIABLE, RESULTS_VARIABLE = "HARNESS_PROFILE", "HARNESS_RESULTS"
+CACHE_VARIABLE = "HARNESS_CACHE"
+_VARIABLES = (PROFILE_VARIABLE, RESULTS_VARIABLE, CACHE_VARIABLE, BLOCK_VARIABLE, DEBUG_VARIABLE)
+_ALIKE = 0.9  # a variable is taken for a misspelt one of ours; others have some that begin so too
 _KEYS = ("profile", "results", "cache", "data", "models", "tasks")
 
 
@@ -67,9 +77,10 @@ def load_settings(
         UserError: for a file that cannot be read or is malformed, an unknown key, profile or model,
             or a data path for what is no task or benchmark.
     """
-    path = (folder or Path.cwd()) / FILE
+    _refuse_unknown_variables()
+    path = (folder or _working_folder()) / FILE
     own = _own(path)
-    name = profile or os.environ.get("HARNESS_PROFILE") or own.get("profile") or DEFAULT_PROFILE
+    name = profile or os.environ.get(PROFILE_VARIABLE) or own.get("profile") or DEFAULT_PROFILE
     if name not in PROFILES:
         raise unknown("profile", str(name), PROFILES)
     held = files("harness.config").joinpath("profiles", f"{name}.toml")
@@ -84,7 +95,7 @@ def load_settings(
         model: {**base.get("models", {}).get(model, {}), **own.get("models", {}).get(model, {})}
         for model in {*base.get("models", {}), *own.get("models", {})}
     }
-    cache = os.environ.get("HARNESS_CACHE") or own.get("cache") or _user_cache()
+    cache = os.environ.get(CACHE_VARIABLE) or own.get("cache") or _user_cache()
     return Settings(
         profile=str(name),
         results=home_path(results, "--results") if results else _results(own, str(path)),
@@ -101,7 +112,7 @@ def included(folder: Path | None = None) -> list[Path]:
     Raises:
         UserError: one that is not there, or settings that cannot be read.
     """
-    path = (folder or Path.cwd()) / FILE
+    path = (folder or _working_folder()) / FILE
     if not os.path.lexists(path):
         return []
     table = _read(read_file(path), str(path)).get("tasks", {})
@@ -114,10 +125,30 @@ def included(folder: Path | None = None) -> list[Path]:
     return places
 
 
+def _refuse_unknown_variables() -> None:
+    """Refuse variables of the environment that are misspelt, and values that they cannot have."""
+    refuse_unknown_debug()
+    refuse_unknown_plugins(blocked_by_environment(), BLOCK_VARIABLE)
+    for name in os.environ:
+        if name.startswith("HARNESS_") and name not in _VARIABLES:
+            near = get_close_matches(name, _VARIABLES, n=1, cutoff=_ALIKE)
+            if near:
+                raise UserError(f"unknown variable {name}", where="environment", fix=near[0])
+
+
+def _working_folder() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise UserError(
+            "the working folder is not there any more", fix="cd to a folder that is"
+        ) from None
+
+
 def _results(own: Mapping[str, Any], where: str) -> Path:
     """Return the folder of records that the environment or the settings file names."""
-    if given := os.environ.get("HARNESS_RESULTS"):
-        return home_path(given, "HARNESS_RESULTS")
+    if given := os.environ.get(RESULTS_VARIABLE):
+        return home_path(given, RESULTS_VARIABLE)
     return home_path(own.get("results") or "results", where)
 
 
@@ -151,10 +182,13 @@ def _own(path: Path) -> dict[str, Any]:
 def _refuse_unknown_models(models: Mapping[str, Any], where: str) -> None:
     """Refuse options that no model has, whichever model is asked.
 
-    A model that is nowhere is refused too, unless a plugin that is not loaded may add it.
+    A model that is nowhere is refused too, unless a plugin that is not loaded may add it and no
+    model has nearly its name.
     """
     here = plugins().models()
-    known = {**here, **packaged("model")}
+    lost = [model for info in plugins().infos for model in info.lost.get("models", ())]
+    known = {*here, *packaged("model"), *lost}
+    unclear = any(info.status != "loaded" and not info.lost for info in plugins().infos)
     for name, given in models.items():
         if name in here:
             from harness.requests.reasoning import common_options
@@ -164,7 +198,7 @@ def _refuse_unknown_models(models: Mapping[str, Any], where: str) -> None:
             for key in given if isinstance(given, dict) else ():
                 if key not in names:
                     raise unknown(f"option of model {name!r}", key, names, where=where)
-        elif name not in known and all(info.status == "loaded" for info in plugins().infos):
+        elif name not in known and (get_close_matches(name, known, n=1) or not unclear):
             raise unknown("model", name, known, where=where)
 
 

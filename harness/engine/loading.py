@@ -48,6 +48,7 @@ ANSWERS: tuple[Option, ...] = (
     Option(
         name="context",
         type="int",
+        least=1,
         help="positions of prompt and answer; unset: as the checkpoint says",
     ),
     Option(name="score_eos", type="bool", default=True, help="an option ends with end-of-sequence"),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
+from harness.arguments import Seed, Threads, Within, Workers
 from harness.samples.limits import MAX_PIXELS
 
 if TYPE_CHECKING:
@@ -26,12 +27,12 @@ class RunSettings:
     """
 
     selection: Selection
-    seed: int = 0
-    max_pixels: int = MAX_PIXELS
-    max_errors: float = 0.01
+    seed: Seed = 0
+    max_pixels: Annotated[int, Within(1)] = MAX_PIXELS
+    max_errors: Annotated[float, Within(0, 1)] = 0.01
     retry_errors: bool = False
     again: bool = False
-    threads: int | Literal["auto"] = "auto"
-    workers: int = 0
+    threads: Threads | Literal["auto"] = "auto"
+    workers: Workers = 0
     named: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from functools import cached_property
 from harness.config.data import Located, fetched, given_path, locate
 from harness.config.settings import Settings
 from harness.descriptors import Descriptor, Json
-from harness.errors import DataError, UserError, quoted
+from harness.errors import DataError, UserError, quoted, unknown
 from harness.plugin_code import codes_of
 from harness.plugins import find, plugins
 from harness.readers import DescribesFiles, HashesContents, Reader
@@ -95,7 +95,13 @@ class Task:
         return map(_sound, self.samples(split))
 
     def render_answer(self, target: Json) -> str:
-        """Return a target as the text a model would have to write."""
+        """Return a target as the text a model would have to write.
+
+        Raises:
+            UserError: the target is none that a sample of the task could have.
+        """
+        if self.options and target not in self.options:
+            raise unknown(f"label of {self.id!r}", str(target), self.options)
         return render_answer(self.spec, target)
 
     def reader_notes(self) -> list[str]:

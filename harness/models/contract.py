@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from harness.arguments import Device, Several, Threads, check_fields
 from harness.descriptors import Capability, Json, Offer
 from harness.requests import Request, Response
 from harness.samples import Sample
@@ -27,13 +28,16 @@ class Runtime:
             runs), or ``None`` to leave number and waiting as they are.
     """
 
-    device: str = "auto"
+    device: Device = "auto"
     dtype: str = "auto"
-    batch_size: int | None = None
+    batch_size: Several | None = None
     deterministic: bool = False
     cache: Path | None = None
     kv_budget: int | None = None
-    threads: int | Literal["auto"] | None = None
+    threads: Threads | Literal["auto"] | None = None
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 class Answerer(Protocol):

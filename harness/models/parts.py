@@ -2,16 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
 from harness.arguments import Within, check_fields
+from harness.errors import UserError, nearest, quoted
 
 LORA = "lora"
 AUTO = "auto"
 """What trains when nobody says: as the recipe says, else as the model's descriptor does."""
 FULL = ("vision_tower", "connector", "language_model")
 """What ``--train-parts full`` stands for."""
+WORDS = (AUTO, "full")
+
+
+def named_parts(
+    text: str, there: Iterable[str] = FULL, where: str | None = None
+) -> tuple[str, ...]:
+    """Return the parts that a list with commas names.
+
+    Args:
+        text: Names of parts.
+        there: Those that may be named, beside adapters.
+        where: What named them, for messages.
+
+    Raises:
+        UserError: a part that is not there, none, or two that are one.
+    """
+    known = (*there, LORA)
+    named = tuple(part.strip() for part in text.split(",") if part.strip())
+    for part in named:
+        if part not in known:
+            names = known if part in FULL else (*known, *WORDS)
+            raise UserError(
+                f"the model has no part {quoted(part)}", where=where, fix=nearest(part, names)
+            )
+    if not named:
+        raise UserError("no part is named", where=where, fix="name one, or auto")
+    if len({*named}) < len(named):
+        raise UserError("a part is named twice", where=where)
+    if LORA in named and "language_model" in named:
+        raise UserError(
+            "lora trains in the language model's place",
+            where=where,
+            fix="leave out one of the two",
+        )
+    return named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +61,8 @@ class LoraSettings:
         dropout: Before them, in training.
     """
 
-    rank: Annotated[int, Within(1)] = 16
-    alpha: Annotated[int, Within(1)] = 32
+    rank: Annotated[int, Within(1, 8192)] = 16
+    alpha: Annotated[int, Within(1, 65536)] = 32
     dropout: Annotated[float, Within(0, 0.9)] = 0.0
 
     def __post_init__(self) -> None:

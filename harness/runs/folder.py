@@ -100,7 +100,13 @@ def named(results: Path, names: Sequence[str]) -> list[Path]:
         if path is None:
             raise UserError("no such evaluation", where=name, fix="harness results list")
         place = path.resolve()
-        if place == inside or not place.is_relative_to(inside) or path.is_symlink():
+        if place in {inside, inside.parent} or place.parent == inside:
+            raise UserError(
+                "is a folder of evaluations, not one of them",
+                where=path,
+                fix=f"harness results list --results {results}",
+            )
+        if not place.is_relative_to(inside) or path.is_symlink():
             raise UserError(f"is not in the results folder {results}", where=path)
         if not any((place / sign).exists() for sign in _SIGNS):
             raise UserError("is no evaluation's folder", where=path, fix="harness results list")

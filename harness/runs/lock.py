@@ -11,8 +11,12 @@ from harness.errors import UserError
 
 
 @contextmanager
-def writing(directory: Path) -> Iterator[None]:
+def writing(directory: Path, flag: str = "--results") -> Iterator[None]:
     """Make the directory and hold it for writing.
+
+    Args:
+        directory: The folder.
+        flag: Which flag named it or a folder above it, for messages.
 
     Raises:
         UserError: when another process holds it, or it cannot be written.
@@ -22,16 +26,16 @@ def writing(directory: Path) -> Iterator[None]:
         handle = (directory / ".lock").open("w")
     except OSError as error:
         raise UserError(
-            f"the results folder cannot be written: {error.strerror}",
+            f"the folder cannot be written: {error.strerror}",
             where=directory,
-            fix="--results FOLDER, or mend the permissions",
+            fix=f"{flag} FOLDER, or mend the permissions",
         ) from None
     with handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(
-                "another run is writing into this evaluation",
+                "another run is writing into this folder",
                 where=directory,
                 fix="wait for it; the same command then returns its result",
             ) from None

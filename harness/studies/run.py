@@ -92,7 +92,7 @@ def run_study(
         UserError: another process writes into the folder, or it is not this study's.
     """
     _refuse_other(study, out)
-    with writing(out):
+    with writing(out, "--out"):
         if not (out / RECORD).is_file():  # whose folder this is, should the command be stopped
             write_json(out / RECORD, {"format": FORMAT, "study": study.id, "trials": []})
         outcomes = []

@@ -273,7 +273,7 @@ def arguments(stage: Stage, folder: Path, number: int) -> TrainingArguments:
         save_total_limit=2,
         report_to=[],
         disable_tqdm=True,
-        seed=settings.seed * 1_000 + number,
+        seed=(settings.seed * 1_000 + number) % 2**32,
         train_sampling_strategy="sequential",
         remove_unused_columns=False,
         dataloader_num_workers=settings.workers,

@@ -12,7 +12,7 @@ from harness.errors import UserError
 from harness.evaluation.model import ConfiguredModel
 from harness.evaluation.task import Task
 from harness.models.guard import require_offer
-from harness.models.parts import AUTO, LoraSettings
+from harness.models.parts import AUTO, WORDS, LoraSettings, named_parts
 from harness.plugin_code import codes_of
 from harness.plugins import find, plugins
 from harness.specs import fingerprint
@@ -93,8 +93,11 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
     guarded = Guarded(descriptor, recipe_options)
     notes = check_pool(guarded, recipe, pool.examples)
     parts = guarded.parts if parts == AUTO else parts
+    if parts not in WORDS:
+        named_parts(parts, where="--train-parts")
     lora = lora or LoraSettings()
     settings, rate_notes = _with_rate(settings, subject.descriptor, parts)
+    _refuse_decay(settings)
     about: dict[str, Json] = {
         "model": subject.record(tasks[0]),
         "recipe": {"id": recipe, "options": recipe_options},
@@ -158,6 +161,16 @@ def _with_rate(
     return replace(settings, rate=rate), [] if named else [note]
 
 
+def _refuse_decay(settings: TrainingSettings) -> None:
+    """Refuse a decay that leaves nothing of a weight: a step takes ``rate * decay`` of it away."""
+    if settings.rate is not None and settings.rate * settings.decay >= 1:
+        raise UserError(
+            f"each step would take all of a weight away: learning rate {settings.rate:g} times "
+            f"weight decay {settings.decay:g} is 1 or more",
+            where="--weight-decay",
+        )
+
+
 def _refuse_processes(settings: TrainingSettings, processes: int) -> None:
     if settings.shard and processes == 1:
         raise UserError(
@@ -169,5 +182,7 @@ def _refuse_processes(settings: TrainingSettings, processes: int) -> None:
     if settings.batch % at_once:
         each = f" x {processes} processes" if processes > 1 else ""
         raise UserError(
-            f"batch {settings.batch} is no multiple of micro-batch {settings.micro_batch}{each}"
+            f"batch {settings.batch} is no multiple of micro-batch {settings.micro_batch}{each}",
+            where="--batch-size",
+            fix="another --batch-size or --micro-batch",
         )

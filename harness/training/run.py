@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -91,7 +91,7 @@ def run_training(plan: TrainingPlan, out: Path, watcher: Watcher | None = None) 
     if (out / RECORD).is_file():
         return out
     ranks.wait()
-    with writing(out) if ranks.first else nullcontext():
+    with writing(out, "--out") if ranks.first else nullcontext():
         if ranks.first:
             write_json(out / "plan.json", {"fingerprint": plan.fingerprint, **plan.about})
         started = time.perf_counter()
@@ -148,10 +148,11 @@ def _begin(plan: TrainingPlan, out: Path, heard: Watcher, ranks: Processes) -> t
 
     _refuse_device(plan.settings)
     recipe = Guarded(plan.recipe, plan.options)
-    if plan.settings.shard:
-        module, trained = _split(plan, recipe, ranks)
-    else:
-        module, trained = _prepared(plan, recipe, plan.subject)
+    with _memory_said():
+        if plan.settings.shard:
+            module, trained = _split(plan, recipe, ranks)
+        else:
+            module, trained = _prepared(plan, recipe, plan.subject)
     stage = loop.Stage(
         module=module,
         trained=trained,
@@ -170,6 +171,22 @@ def _begin(plan: TrainingPlan, out: Path, heard: Watcher, ranks: Processes) -> t
         loop.load_state(stage, optimiser, out / f"epoch-{done[-1]:03d}" / "end")
         heard.say(f"continues after epoch {done[-1] + 1} of {plan.settings.epochs}")
     return stage, optimiser
+
+
+@contextmanager
+def _memory_said() -> Iterator[None]:
+    """Say in one message that a model and what trains of it do not fit."""
+    from harness.engine.batching import out_of_memory
+
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
+        raise UserError(
+            "memory does not suffice for the model and what trains of it",
+            fix="a smaller --lora-rank, fewer --train-parts, or --shard over several devices",
+        ) from None
 
 
 def _refuse_device(settings: TrainingSettings) -> None:

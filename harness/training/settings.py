@@ -6,12 +6,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Literal
 
-from harness.arguments import Within, check_fields
+from harness.arguments import Device, Seed, Several, Within, Workers, check_fields
 from harness.descriptors import Json
 from harness.models.parts import AUTO, FULL
 
 LEARNING_RATE = 1e-4
 """Of what trains, where the model's descriptor names no learning rate for it."""
+Schedule = Literal[
+    "linear", "cosine", "cosine_with_restarts", "polynomial",
+    "constant", "constant_with_warmup", "inverse_sqrt",
+]  # fmt: skip
+"""Schedules of transformers that need nothing but the numbers of steps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +28,7 @@ class TrainingSettings:
         batch: Samples a step (effective, over all micro-batches and processes).
         micro_batch: Samples in a process's memory at once; halved when memory runs out.
         rate: Learning rate at its peak; ``None``: the model's own (:func:`learning_rate`).
-        schedule: A name of transformers' schedulers.
+        schedule: One of transformers' schedulers.
         warmup: Share of all steps in which the rate rises.
         decay: Weight decay of matrices; vectors have none.
         clip: Largest norm of the gradient.
@@ -44,25 +49,25 @@ class TrainingSettings:
         shard: Split the model over all processes, instead of a whole one in each.
     """
 
-    epochs: Annotated[int, Within(1)] = 1
-    batch: Annotated[int, Within(1)] = 32
-    micro_batch: Annotated[int, Within(1)] = 8
+    epochs: Several = 1
+    batch: Several = 32
+    micro_batch: Several = 8
     rate: Annotated[float | None, Within(0, 1, above=True)] = None
-    schedule: str = "cosine"
+    schedule: Schedule = "cosine"
     warmup: Annotated[float, Within(0, 1)] = 0.03
-    decay: Annotated[float, Within(0)] = 0.0
+    decay: Annotated[float, Within(0, 100)] = 0.0
     clip: Annotated[float, Within(0, above=True)] = 1.0
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    seed: int = 0
-    save_every: Annotated[int, Within(1)] = 200
-    log_every: Annotated[int, Within(1)] = 10
-    workers: Annotated[int, Within(0)] = 0
-    device: str = "auto"
+    seed: Seed = 0
+    save_every: Several = 200
+    log_every: Several = 10
+    workers: Workers = 0
+    device: Device = "auto"
     checkpointing: bool = False
     validate: str = ""
     validate_limit: Annotated[int | None, Within(1)] = None
     hold_out: Annotated[float, Within(0, 0.9)] = 0.0
-    keep: Annotated[int, Within(1)] = 2
+    keep: Several = 2
     shard: bool = False
 
     def __post_init__(self) -> None:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness.engine.adapters.active import activate_all
 from harness.engine.weights import hash_file
-from harness.errors import UserError, nearest
+from harness.errors import UserError
 from harness.jsonfiles import read_object
-from harness.models.parts import AUTO, FULL, LORA, LoraSettings
+from harness.models.parts import AUTO, FULL, LORA, WORDS, LoraSettings, named_parts
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -54,20 +54,10 @@ def chosen_parts(model: VisionLanguageModel, text: str) -> tuple[str, ...]:
     Raises:
         UserError: for a part that the model has not.
     """
-    there = (*model.parts(), LORA)
-    if text == AUTO:
-        return tuple(part for part in model.trains if part in there)
-    if text == "full":
-        return tuple(part for part in FULL if part in there)
-    named = tuple(part.strip() for part in text.split(",") if part.strip())
-    for part in named:
-        if part not in there:
-            raise UserError(f"the model has no part {part!r}", fix=nearest(part, there))
-    if not named:
-        raise UserError("no part is to be trained", fix="parts=auto")
-    if LORA in named and "language_model" in named:
-        raise UserError("lora trains in the language model's place", fix="leave out one of the two")
-    return named
+    if text in WORDS:
+        there = (*model.parts(), LORA)
+        return tuple(part for part in (model.trains if text == AUTO else FULL) if part in there)
+    return named_parts(text, model.parts())
 
 
 def prepare(model: VisionLanguageModel, trained: Trained) -> None:

@@ -50,7 +50,7 @@ def test_the_list_of_a_group_as_json(capsys: Capture) -> None:
         (("tasks", "show", "hagrid"), "did you mean 'hagridv2'?"),
         (("tasks", "show", "social_all"), "is a group of hagridv2"),
         (("tasks", "raf_db"), "fix: harness tasks show raf_db"),
-        (("tasks", "show", "raf_db", "--data", "raf_db"), "--data 'raf_db' is not KEY=VALUE"),
+        (("tasks", "show", "raf_db", "--data", "raf_db"), "--data 'raf_db' is not TASK=PATH"),
         (("tasks", "show", "raf_db", "--profile", "dmo"), "did you mean 'demo'?"),
     ],
 )

@@ -484,7 +484,9 @@ def test_what_a_failed_plugin_would_have_added_is_known(
         if kind == "metric"
         else "strange"
     )
-    wanted = f"{kind} {name!r} is not there: plugin 'strange' of dist-strange 1.2 is failed: {hook}"
+    wanted = (
+        f"{kind} {name!r} is not there: plugin 'strange' of dist-strange 1.2 does not load: {hook}"
+    )
     assert wanted in " ".join(err.split())
 
 

@@ -26,8 +26,12 @@ OPTIONS: tuple[Option, ...] = (
         default=True,
         help="first Qwen-VL-Chat: a space in 'Picture 1: <img>'; the first releases had none",
     ),
-    Option(name="min_pixels", type="int", help="Qwen2-VL and later: least pixels of an image"),
-    Option(name="max_pixels", type="int", help="Qwen2-VL and later: most pixels of an image"),
+    Option(
+        name="min_pixels", type="int", least=1, help="Qwen2-VL and later: least pixels of an image"
+    ),
+    Option(
+        name="max_pixels", type="int", least=1, help="Qwen2-VL and later: most pixels of an image"
+    ),
     *ANSWERS,
     *LOADING,
 )

@@ -52,7 +52,7 @@ def _marks(parts: Parts) -> set[str]:
 
 def written(analysis: Analysis, out: Path) -> list[Path]:
     """Write an analysis where people look for a study: one JSON file, and a CSV file a table."""
-    with writing(out):
+    with writing(out, "--out"):
         write_json(out / f"{KIND}.json", analysis.as_json())
         files = [out / f"{KIND}.json"]
         for table in analysis.tables:
