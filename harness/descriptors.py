@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import sys
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -409,7 +411,8 @@ def load_target(descriptor: Descriptor) -> Any:
                 fix=descriptor.install or f"pip install {name}",
             )
     try:
-        module = importlib.import_module(module_name)
+        with redirect_stdout(sys.stderr):
+            module = importlib.import_module(module_name)
     except FAULTS as error:  # whatever a stranger's module raises
         gone = error.name if isinstance(error, ModuleNotFoundError) else None
         misspelt = gone is not None and f"{module_name}.".startswith(f"{gone}.")

@@ -7,7 +7,9 @@ misspells a hook or repeats an id costs its own features and a line in ``harness
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -304,7 +306,8 @@ class Plugins:
         try:
             self._refuse_repeated_name(info)
             self._points[point.name] = point
-            self._register(point.load(), info)
+            with redirect_stdout(sys.stderr):  # what it prints is no part of a command's output
+                self._register(point.load(), info)
         except FAULTS as error:  # whatever a stranger's module raises
             show_traceback(error)
             info.status, info.problem, info.adds = "failed", _line(error), {}

@@ -2,10 +2,35 @@
 
 from __future__ import annotations
 
+import threading
 import time
+import weakref
 from collections.abc import Callable
 
 MINUTE = 60.0
+_LOOKS = 5.0  # seconds between looks at what may have to be said
+
+_newest: weakref.ref[EachMinute] | None = None
+_beating = False
+
+
+def beat() -> None:
+    """Let counts of this process be said also while nothing new is done, from a thread.
+
+    It reads the newest count and prints: nothing that is computed knows of it.
+    """
+    global _beating  # noqa: PLW0603  a process has one such thread
+    if not _beating:
+        _beating = True
+        threading.Thread(target=_look, name="heartbeat", daemon=True).start()
+
+
+def _look() -> None:
+    while True:
+        time.sleep(_LOOKS)
+        count = None if _newest is None else _newest()
+        if count is not None:
+            count.wait()
 
 
 class EachMinute:
@@ -33,7 +58,9 @@ class EachMinute:
         self._say, self._name, self._unit = say, name, unit
         self._total, self._begun, self._done = total, done, done
         self._clock = clock
-        self._started = self._last = clock()
+        self._started = self._last = self._reached = clock()
+        global _newest  # noqa: PLW0603  what a process does is one thing at a time
+        _newest = weakref.ref(self)
 
     def advance(self, count: int = 1) -> None:
         """Count so many more."""
@@ -42,7 +69,7 @@ class EachMinute:
     def reach(self, done: int, more: str = "") -> None:
         """Be so far; ``more`` is said in the same line."""
         self._done = done
-        now = self._clock()
+        now = self._reached = self._clock()
         if now - self._last < MINUTE or done >= self._total:
             return
         self._last = now
@@ -51,6 +78,15 @@ class EachMinute:
         parts = [f"{self._name}: {done:,} of {self._total:,} {self._unit}", more]
         parts.append("" if left is None else f"about {duration(left)} left")
         self._say(", ".join(filter(None, parts)))
+
+    def wait(self) -> None:
+        """Say that what comes next takes its time, where a minute has passed without a line."""
+        now = self._clock()
+        if now - self._last < MINUTE or self._done >= self._total:
+            return
+        self._last = now
+        count = f"{self._name}: {self._done:,} of {self._total:,} {self._unit}"
+        self._say(f"{count}, at work on the next for {duration(now - self._reached)}")
 
 
 def duration(seconds: float) -> str:

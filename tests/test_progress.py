@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import threading
+
+import pytest
+
+from harness import progress
 from harness.progress import EachMinute, duration
 
 
@@ -45,3 +50,33 @@ def test_durations_are_said_as_people_say_them() -> None:
         "0:01:00",
         "1:02:05",
     ]
+
+
+def test_what_takes_long_without_news_is_said_each_minute_until_it_is_whole() -> None:
+    said: list[str] = []
+    clock = Clock()
+    far = EachMinute(said.append, "raf_db", 1000, "samples", clock=clock)
+    far.reach(100)
+    for _ in range(9):
+        clock.now += 20
+        far.wait()
+    assert said == [
+        "raf_db: 100 of 1,000 samples, at work on the next for 0:01:00",
+        "raf_db: 100 of 1,000 samples, at work on the next for 0:02:00",
+        "raf_db: 100 of 1,000 samples, at work on the next for 0:03:00",
+    ]
+    far.reach(1000)
+    clock.now += 600
+    far.wait()
+    assert len(said) == 3
+
+
+def test_the_thread_says_the_newest_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = threading.Event()
+    monkeypatch.setattr(progress, "_LOOKS", 0.001)
+    monkeypatch.setattr(progress, "MINUTE", 0.0)
+    monkeypatch.setattr(progress, "_beating", False)
+    progress.beat()
+    far = EachMinute(lambda _: heard.set(), "raf_db", 10, "samples")
+    assert heard.wait(30)
+    far.reach(10)

@@ -13,6 +13,7 @@ from typing import Any
 import click
 from rich.cells import cell_len
 
+from harness.cli._stdout import emit
 from harness.descriptors import Json
 from harness.errors import UserError
 
@@ -52,7 +53,7 @@ def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 def print_json(value: Any) -> None:
     """Print plain data as JSON."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    emit(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def number(value: Json, scale: Json = 1.0, *, digits: int = 2, sign: str = "") -> str:

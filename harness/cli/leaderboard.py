@@ -12,6 +12,7 @@ from harness.cli import _options
 from harness.cli._format import write_text
 from harness.cli._options import tell
 from harness.cli._records import Skips
+from harness.cli._stdout import emit, kept_apart
 from harness.errors import CheckFailed, UserError
 from harness.plugins import find, plugins
 
@@ -123,11 +124,12 @@ def _print(table: Table, form: str, out: Path | None) -> None:
         return
     from harness.tables.render import render
 
-    text = render(find("format", form, plugins().formats()), table)
-    if out is None:
-        click.echo(text, nl=False)
-    else:
-        write_text(out, text)
+    with kept_apart():
+        text = render(find("format", form, plugins().formats()), table)
+        if out is None:
+            emit(text, nl=False)
+        else:
+            write_text(out, text)
 
 
 def _format(form: str | None, as_json: bool, out: Path | None) -> str:

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import traceback
+from contextlib import nullcontext, suppress
 from functools import update_wrapper
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import click
 
 from harness._version import __version__
+from harness.cli._stdout import kept_apart
 from harness.descriptors import load_target
 from harness.errors import (
     FAULTS,
@@ -33,6 +35,7 @@ from harness.plugins import (
     plugins,
     refuse_unknown_plugins,
 )
+from harness.progress import beat
 
 _ENDING = ("SIGTERM", "SIGHUP")
 """What ends a command as Ctrl-C does; the system's own way would be to drop everything."""
@@ -152,7 +155,10 @@ def _read_settings_first(command: click.Command) -> None:
 
             profile = flags.get("profile")
             load_settings(profile=profile if isinstance(profile, str) else None)
-        return callback(*arguments, **flags)
+        # Commands of others print their own text as they like.
+        ours = str(callback.__module__).startswith("harness.")
+        with kept_apart() if ours and flags.get("as_json") else nullcontext():
+            return callback(*arguments, **flags)
 
     command.callback = update_wrapper(checked, callback)
     setattr(checked, "reads_settings", True)  # noqa: B010  a function has no such name by itself
@@ -170,6 +176,7 @@ def entry(arguments: list[str] | None = None) -> None:
             signal.signal(number, _end)
     os.register_at_fork(after_in_child=_end_as_others)
     _ready_streams()
+    beat()
     sys.exit(invoke(main, arguments))
 
 
@@ -177,7 +184,7 @@ def _ready_streams() -> None:
     """Let output never be what ends a command: closed streams, signs that an encoding lacks."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is None:  # closed by the shell: >&-
+        if stream is None or stream.closed:  # closed by the shell: >&-
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -286,7 +293,12 @@ def _fault(error: BaseException) -> HarnessError:
     if info is None and isinstance(error, OSError):
         # A file or a disk that does not do what is asked of it, wherever that showed.
         beside = "" if error.filename2 is None else f" (to {error.filename2})"
-        place = error.filename or ("standard output" if _in_output(error) else None)
+        place = error.filename
+        if place is None and _in_output(error):
+            place = "standard output"
+            with suppress(OSError):  # what is left to be written would fail again at the end
+                sys.stdout.close()
+            _ready_streams()
         return UserError(f"{error.strerror or error}{beside}", where=place)
     if info is None and isinstance(error, MemoryError):
         return UserError(f"memory does not suffice: {error}".rstrip(": "))

@@ -12,6 +12,7 @@ import harness
 from harness.arguments import defaults
 from harness.cli import _options
 from harness.cli._options import count, data_paths, pairs, sample_ids, size
+from harness.cli._stdout import emit
 from harness.cli.progress import Display
 from harness.evaluation.run_settings import RunSettings
 from harness.models.contract import Runtime
@@ -125,7 +126,7 @@ def run(**flags: Any) -> int:
         if flags["dry_run"]:
             plan.show(display)
             if flags["as_json"]:
-                click.echo(json.dumps(display.plan_json(plan.evaluations), indent=2))
+                emit(json.dumps(display.plan_json(plan.evaluations), indent=2))
             return 0
         result = plan.run(display)
     return _print(result, console, as_json=flags["as_json"])
@@ -138,7 +139,7 @@ def _print(result: RunResult, console: Console, *, as_json: bool) -> int:
 
     table = build_table(list(result.records))
     if as_json:
-        click.echo(render_json(table))
+        emit(render_json(table))
     else:
         print_table(table, console)
     folder = result.manifest.parent.parent

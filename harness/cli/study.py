@@ -14,6 +14,7 @@ from rich.table import Table
 import harness
 from harness.cli import _options
 from harness.cli._options import tell
+from harness.cli._stdout import emit
 
 if TYPE_CHECKING:
     from harness.studies.kind import StudyPlan, StudyReport
@@ -66,7 +67,7 @@ def study(
     _print_plan(planned.id, planned.plan, console)
     if dry_run:
         if as_json:
-            click.echo(json.dumps(planned.plan.data, indent=2))
+            emit(json.dumps(planned.plan.data, indent=2))
         return 1 if planned.plan.problems else 0
     return _print(planned.run(out, tell), console, as_json=as_json)
 
@@ -91,7 +92,7 @@ def _print(report: StudyReport, console: Console, *, as_json: bool) -> int:
 
     for table in report.tables:
         if as_json:
-            click.echo(render_json(table))
+            emit(render_json(table))
         else:
             print_table(table, console)
     for path in report.files:

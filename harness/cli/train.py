@@ -19,6 +19,7 @@ from harness.arguments import defaults, given
 from harness.cli import _options
 from harness.cli._options import data_paths, pairs
 from harness.cli._options import tell as log
+from harness.cli._stdout import emit
 from harness.models.parts import AUTO, LoraSettings
 from harness.progress import duration
 from harness.training.figures import came_to, chosen, parts
@@ -170,7 +171,7 @@ def train(**flags: Any) -> int:
     with _Display(console, plan.settings.epochs, plan.steps, says_time=known is None) as display:
         out = plan.run(flags["out"], display)
     if flags["as_json"] and first:
-        click.echo(record_of(out), nl=False)
+        emit(record_of(out), nl=False)
     console.print(f"trained: {out}", soft_wrap=True)
     console.print(
         f"evaluate it: harness run --model {flags['model']} --checkpoint {out} --tasks ...",

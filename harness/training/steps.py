@@ -23,6 +23,7 @@ class EachMinuteSteps:
         self._new = partial(EachMinute, say, name, steps, "steps")
         self._before = 0
         self._lines: EachMinute | None = None
+        self._begins = self._new()  # the first step may be long in coming
 
     def step(self, figures: Mapping[str, float]) -> None:
         """Count a step."""

@@ -111,7 +111,7 @@ def test_what_else_runs_is_counted_without_this_thread() -> None:
 
 
 def test_a_number_of_threads_below_one_is_refused() -> None:
-    with pytest.raises(UserError, match=r"threads .* at least 1, not 0"):
+    with pytest.raises(UserError, match=r"threads .* at least 1 and at most 1,024, not 0"):
         harness.plan("majority", "raf_db", threads=0)
 
 
