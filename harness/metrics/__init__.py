@@ -16,6 +16,6 @@ __all__ = ["AdditiveMetric", "GroupMetric", "RankMetric", "ScoredSample", "metri
 
 def metrics_in(package: str) -> list[MetricDescriptor]:
     """Return the descriptors of every module of a package that has ``DESCRIPTORS``."""
-    found = iter_modules(import_module(package).__path__)
-    modules = [import_module(f"{package}.{module.name}") for module in found]
+    submodules = iter_modules(import_module(package).__path__)
+    modules = [import_module(f"{package}.{module.name}") for module in submodules]
     return [descriptor for module in modules for descriptor in getattr(module, "DESCRIPTORS", ())]

@@ -97,13 +97,13 @@ class MeanAveragePrecision:
         import numpy as np
 
         draws, samples = weights.shape
-        found = np.empty(draws)
+        means = np.empty(draws)
         step = max(1, _CELLS // max(1, samples))
         for start in range(0, draws, step):
             part = weights[start : start + step]
             values = np.stack([_average_precision(ranking, part) for ranking in prepared], axis=-1)
-            found[start : start + step] = mean_of_classes(values, self._absent)
-        return found
+            means[start : start + step] = mean_of_classes(values, self._absent)
+        return means
 
     def _scores(self, samples: Sequence[ScoredSample]) -> Floats:
         """Return ``(samples, classes)`` scores."""
@@ -146,9 +146,9 @@ def _average_precision(ranking: Ranking, weights: Floats) -> Floats:
     if not len(ranking.order):
         return np.full(len(weights), np.nan)
     ranked = weights[:, ranking.order]
-    taken = np.add.reduceat(ranked, ranking.starts, axis=1)
+    rank_weights = np.add.reduceat(ranked, ranking.starts, axis=1)
     hits = np.add.reduceat(ranked * ranking.positive, ranking.starts, axis=1)
-    above, below = np.cumsum(hits, axis=1), np.cumsum(taken, axis=1)
+    above, below = np.cumsum(hits, axis=1), np.cumsum(rank_weights, axis=1)
     precision = np.divide(above, below, out=np.zeros_like(above), where=below > 0)
     total = above[:, -1]
     area: Floats = np.einsum("ij,ij->i", hits, precision)

@@ -41,13 +41,13 @@ class Classes:
 
     def target(self, sample: ScoredSample) -> int:
         """Return the position of a sample's right label; DataError when it is not a label."""
-        place = self._places.get(sample.target) if isinstance(sample.target, str) else None
-        if place is None:
+        code = self._places.get(sample.target) if isinstance(sample.target, str) else None
+        if code is None:
             raise DataError(
                 f"the target {sample.target!r} is not among the task's labels",
                 where=f"sample {sample.id!r}",
             )
-        return place
+        return code
 
     def answer(self, sample: ScoredSample) -> int | None:
         """Return the position of a sample's answer; ``None`` when it names no label."""
@@ -74,9 +74,9 @@ def ratio(above: Floats, below: Floats) -> Floats:
     """Return ``above / below``; NaN where ``below`` is 0."""
     import numpy as np
 
-    found = np.full(np.broadcast_shapes(above.shape, below.shape), np.nan)
-    np.divide(above, below, out=found, where=below != 0)
-    return found
+    quotient = np.full(np.broadcast_shapes(above.shape, below.shape), np.nan)
+    np.divide(above, below, out=quotient, where=below != 0)
+    return quotient
 
 
 def mean_of_classes(values: Floats, absent: Absent) -> Floats:

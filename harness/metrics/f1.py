@@ -72,10 +72,10 @@ class F1Macro:
         target, answer = self._classes.target(sample), self._classes.answer(sample)
         if answer == target:
             return {2 * target: 1.0, 2 * target + 1: 2.0}
-        found = {2 * target + 1: 1.0}
+        totals = {2 * target + 1: 1.0}
         if answer is not None:
-            found[2 * answer + 1] = 1.0
-        return found
+            totals[2 * answer + 1] = 1.0
+        return totals
 
     def finalize(self, totals: Floats) -> Floats:
         """Return macro F1."""

@@ -59,14 +59,14 @@ def elements(root: DataRoot, name: str, inside: str = "") -> Iterator[tuple[int,
 def _nested(
     source: _Source, inside: str, values: Callable[[], Iterator[tuple[_Key, Any]]]
 ) -> Iterator[tuple[_Key, Any]]:
-    found = False
+    any_value = False
     for key in source.names():
         if key == inside:
-            found = True
+            any_value = True
             yield from values()
         else:
             source.value()
-    if not found:
+    if not any_value:
         raise DataError(f"the key {inside!r} is missing", where=source.place)
 
 
@@ -126,10 +126,10 @@ class _Source:
             # What :meth:`value` does, without its calls, for an element that is there as a whole.
             try:
                 value, end = _scan(self._text, self._at)
-                whole = end + 2 < len(self._text)
+                complete = end + 2 < len(self._text)
             except (StopIteration, ValueError, RecursionError):
-                whole = False
-            if whole:
+                complete = False
+            if complete:
                 self._at = end
             else:
                 value = self.value()
@@ -146,7 +146,7 @@ class _Source:
         """Read one value of any kind."""
         if self._at >= len(self._text) or self._text[self._at] in _BLANK:
             self._peek()
-        wanted = _CHUNK
+        window = _CHUNK
         while True:
             try:
                 value, end = _DECODER.raw_decode(self._text, self._at)
@@ -164,8 +164,8 @@ class _Source:
                     self._at = end
                     return value
             # Doubling keeps the cost of parsing a large value again within a factor of two.
-            self._more(wanted)
-            wanted *= 2
+            self._more(window)
+            window *= 2
 
     def end(self) -> None:
         """Check that nothing follows."""
@@ -173,11 +173,11 @@ class _Source:
             self._fail("the file goes on after its end")
 
     def _take(self, allowed: str) -> str:
-        found = self._peek()
-        if not found or found not in allowed:
+        character = self._peek()
+        if not character or character not in allowed:
             self._fail(" or ".join(repr(char) for char in allowed) + " was expected")
         self._at += 1
-        return found
+        return character
 
     def _peek(self) -> str:
         """Return the next character that is not blank; empty at the end of the file."""
@@ -197,8 +197,8 @@ class _Source:
             self._done = not data
             self._text = self._text[self._at :] + self._decoder.decode(data, final=self._done)
         except UnicodeDecodeError as error:
-            known = self._text[self._at :].count("\n")
-            line = self._line + known + error.object.count(b"\n", 0, error.start)
+            lines_before = self._text[self._at :].count("\n")
+            line = self._line + lines_before + error.object.count(b"\n", 0, error.start)
             raise DataError(
                 f"not UTF-8: {error.reason} ({self._after()})", where=f"{self.place}:{line}"
             ) from None
@@ -216,9 +216,11 @@ class _Source:
         at = self._at if position is None else position
         line = self._line + self._text.count("\n", 0, at)
         cut = self._done and not self._text[at:].strip(_BLANK)
-        what = "the file ends too early" if cut else f"not the JSON expected: {short(message, 200)}"
+        problem = (
+            "the file ends too early" if cut else f"not the JSON expected: {short(message, 200)}"
+        )
         raise DataError(
-            f"{what} ({self._after()})",
+            f"{problem} ({self._after()})",
             where=f"{self.place}:{line}",
             fix="download or unpack the file again" if cut else "",
         )

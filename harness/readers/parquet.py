@@ -75,11 +75,11 @@ def ordered(
     del tables
     for first in range(0, len(order), _ROWS):
         places = order[first : first + _ROWS]
-        for place, values in zip(
+        for position, values in zip(
             places.tolist(), _values(table.take(places), columns), strict=True
         ):
-            shard = bisect_right(starts, place) - 1
-            yield paths[shard], place - starts[shard], values
+            shard = bisect_right(starts, position) - 1
+            yield paths[shard], position - starts[shard], values
 
 
 def whole(root: DataRoot, paths: Sequence[str], column: str) -> Iterator[tuple[str, int, Any]]:
@@ -140,13 +140,13 @@ def columns(root: DataRoot, path: str) -> list[str]:
 def class_names(root: DataRoot, path: str, column: str) -> list[str] | None:
     """Return what the numbers in a column stand for, where the shard says so (``datasets``)."""
     with opened(root, path) as file:
-        said = (file.schema_arrow.metadata or {}).get(b"huggingface", b"{}")
+        metadata = (file.schema_arrow.metadata or {}).get(b"huggingface", b"{}")
     try:
-        found = json.loads(said)["info"]["features"][column]["names"]
+        names = json.loads(metadata)["info"]["features"][column]["names"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
-    if isinstance(found, list) and all(isinstance(name, str) for name in found):
-        return found
+    if isinstance(names, list) and all(isinstance(name, str) for name in names):
+        return names
     return None
 
 
@@ -169,8 +169,8 @@ def _column(batch: Any, name: str) -> list[Any]:
         there = array.is_valid().to_numpy(zero_copy_only=False).tolist()
         cuts = (ends - ends[0]).tolist()
         return [
-            texts[start:end] if known else None
-            for start, end, known in zip(cuts, cuts[1:], there, strict=False)
+            texts[start:end] if present else None
+            for start, end, present in zip(cuts, cuts[1:], there, strict=False)
         ]
     return _plain(array)
 
@@ -183,8 +183,8 @@ def _plain(array: Any) -> list[Any]:
     if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
         texts: list[Any] = array.to_numpy(zero_copy_only=False).tolist()
         return texts
-    held: list[Any] = array.to_pylist()
-    return held
+    values: list[Any] = array.to_pylist()
+    return values
 
 
 def content_hash(root: DataRoot, path: str, columns: Sequence[str]) -> str:
@@ -217,21 +217,21 @@ def _leaves(schema: Any, column: str) -> list[str]:
     name, _, inner = column.partition(".")
     paths = [schema.column(place).path for place in range(len(schema.names))]
     parts = [(path, path.split(".")) for path in paths]
-    found = [path for path, steps in parts if steps[0] == name and inner in steps[1:]]
-    return found or [name]
+    leaves = [path for path, steps in parts if steps[0] == name and inner in steps[1:]]
+    return leaves or [name]
 
 
-def _check(schema: Any, column: str, place: str) -> None:
+def _check(schema: Any, column: str, where: str) -> None:
     name, _, inner = column.partition(".")
     if name not in schema.names:
-        raise records.missing_column(name, schema.names, place)
+        raise records.missing_column(name, schema.names, where)
     kind = schema.field(name).type
     if _is_list(kind):
         kind = kind.value_type
     if inner and pa.types.is_struct(kind) and kind.get_field_index(inner) < 0:
         fields = ", ".join(kind.field(at).name for at in range(kind.num_fields))
         raise DataError(
-            f"the column {name!r} has no {inner!r}; it has {short(fields, 300)}", where=place
+            f"the column {name!r} has no {inner!r}; it has {short(fields, 300)}", where=where
         )
 
 
@@ -250,9 +250,11 @@ def opened(root: DataRoot, path: str) -> Any:
         raise _broken(root.where(path), error) from None
 
 
-def _broken(place: str, error: Exception) -> DataError:
-    said = short(" ".join(str(error).splitlines()[:1]).rstrip("."), 200)
-    return DataError(f"no parquet file that can be read: {said}", where=place, fix="fetch it again")
+def _broken(where: str, error: Exception) -> DataError:
+    reason = short(" ".join(str(error).splitlines()[:1]).rstrip("."), 200)
+    return DataError(
+        f"no parquet file that can be read: {reason}", where=where, fix="fetch it again"
+    )
 
 
 @dataclass(frozen=True, slots=True)

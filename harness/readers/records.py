@@ -44,16 +44,16 @@ def cells(text: str, where: str) -> list[str]:
         DataError: a cell that is too long, or a quote that does not end on the line.
     """
     try:
-        found = next(csv.reader([text], strict=True))
+        fields = next(csv.reader([text], strict=True))
     except csv.Error as error:
         raise DataError(f"not a line of a CSV: {error}", where=where) from None
-    longest = max(map(len, found), default=0)
+    longest = max(map(len, fields), default=0)
     if longest > _CELL:  # csv's own limit belongs to the process
         raise DataError(
             f"not a line of a CSV: a cell of {longest:,} characters, the limit is {_CELL:,}",
             where=where,
         )
-    return found
+    return fields
 
 
 def decoded(data: bytes, where: str, *, first: bool = False) -> str:
@@ -81,28 +81,28 @@ def member(record: Any, key: str, where: str) -> Any:
     return record[key]
 
 
-def as_list(value: Any, what: str, where: str) -> list[Any]:
+def as_list(value: Any, owner: str, where: str) -> list[Any]:
     """Return ``value`` when it is a list; DataError otherwise."""
     if not isinstance(value, list):
-        raise DataError(f"{what} should be a list, found {_kind(value)}", where=where)
+        raise DataError(f"{owner} should be a list, found {_kind(value)}", where=where)
     return value
 
 
-def as_mapping(value: Any, what: str, where: str) -> dict[str, Any]:
+def as_mapping(value: Any, owner: str, where: str) -> dict[str, Any]:
     """Return ``value`` when it is an object; DataError otherwise."""
     if not isinstance(value, dict):
-        raise DataError(f"{what} should be an object, found {_kind(value)}", where=where)
+        raise DataError(f"{owner} should be an object, found {_kind(value)}", where=where)
     return value
 
 
-def as_text(value: Any, what: str, where: str) -> str:
+def as_text(value: Any, owner: str, where: str) -> str:
     """Return ``value`` when it is a text that is not empty; DataError otherwise."""
     if not isinstance(value, str) or not value:
-        raise DataError(f"{what} should be a text, found {_kind(value)}", where=where)
+        raise DataError(f"{owner} should be a text, found {_kind(value)}", where=where)
     return value
 
 
-def as_whole(value: Any, what: str, where: str) -> int:
+def as_whole(value: Any, owner: str, where: str) -> int:
     """Return a whole number of 63 bits, given as one or as its digits; DataError otherwise."""
     try:
         if isinstance(value, bool | float):
@@ -115,16 +115,16 @@ def as_whole(value: Any, what: str, where: str) -> int:
         return number
     except (TypeError, ValueError):
         raise DataError(
-            f"{what} should be a whole number, found {quoted(value)}", where=where
+            f"{owner} should be a whole number, found {quoted(value)}", where=where
         ) from None
 
 
-def numbers(values: Any, count: int, what: str, where: str) -> list[float]:
+def numbers(values: Any, count: int, owner: str, where: str) -> list[float]:
     """Return ``count`` finite numbers, given as numbers or as texts; DataError otherwise."""
-    items = as_list(values, what, where)
+    items = as_list(values, owner, where)
     if len(items) != count:
-        raise DataError(f"{what} should hold {count} numbers, found {len(items)}", where=where)
-    found = []
+        raise DataError(f"{owner} should hold {count} numbers, found {len(items)}", where=where)
+    converted = []
     for item in items:
         try:
             if isinstance(item, bool):
@@ -133,9 +133,9 @@ def numbers(values: Any, count: int, what: str, where: str) -> list[float]:
         except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not math.isfinite(number):
-            raise DataError(f"{what} holds {quoted(item)}, not a finite number", where=where)
-        found.append(number)
-    return found
+            raise DataError(f"{owner} holds {quoted(item)}, not a finite number", where=where)
+        converted.append(number)
+    return converted
 
 
 def missing_column(name: str, columns: Sequence[str], where: str) -> DataError:

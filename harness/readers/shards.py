@@ -40,9 +40,9 @@ class Copies:
     def shards(self, root: DataRoot, split: str) -> list[str]:
         """Return a split's shards, also those that are not there; none without a copy."""
         for folder, name in self._places(split):
-            found = counted(root, folder, name) or _converted(root, _under(folder, name))
-            if found:
-                return found
+            shards = counted(root, folder, name) or _converted(root, _under(folder, name))
+            if shards:
+                return shards
         return []
 
     def patterns(self, split: str) -> list[str]:
@@ -72,8 +72,8 @@ def counted(root: DataRoot, folder: str, split: str) -> list[str]:
             uploads.setdefault(int(named["total"]), {})[int(named["number"])] = path
     if not uploads:
         return []
-    total, found = max(uploads.items(), key=lambda one: (len(one[1]) == one[0], one[0]))
-    there = {number: path for number, path in found.items() if number < total}
+    total, shards = max(uploads.items(), key=lambda one: (len(one[1]) == one[0], one[0]))
+    there = {number: path for number, path in shards.items() if number < total}
     return [
         there.get(number, _under(folder, f"{split}-{number:05d}-of-{total:05d}{SUFFIX}"))
         for number in range(total)
@@ -127,18 +127,18 @@ def renamed(options: Mapping[str, Json]) -> dict[str, str]:
     Raises:
         UserError: another form.
     """
-    found = {}
+    names = {}
     for pair in str(options.get("columns") or "").split(","):
-        usual, sign, own = (part.strip() for part in pair.partition("="))
-        if sign and usual and own:
-            found[usual] = own
+        usual, sign, release_name = (part.strip() for part in pair.partition("="))
+        if sign and usual and release_name:
+            names[usual] = release_name
         elif pair.strip():
             raise UserError(
                 f"{quoted(pair.strip())} is not NAME=COLUMN",
                 where="option 'columns'",
                 fix="such as image=file,question=text",
             )
-    return found
+    return names
 
 
 def _converted(root: DataRoot, folder: str) -> list[str]:

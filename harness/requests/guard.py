@@ -33,11 +33,11 @@ def guarded_extractor(extractor: Any, contract: Contract) -> Extractor:
     if not callable(extractor):
         raise contract.wrong(f"makes {described(extractor)}, which cannot be called with a text")
 
-    def check(found: Any, *arguments: Any) -> Extracted:
+    def check(extracted: Any, *arguments: Any) -> Extracted:
         del arguments
-        if not isinstance(found, Extracted):
-            raise contract.returned(found, "a call", "Extracted")
-        answer, problem = found.answer, found.problem
+        if not isinstance(extracted, Extracted):
+            raise contract.returned(extracted, "a call", "Extracted")
+        answer, problem = extracted.answer, extracted.problem
         if problem not in PROBLEMS or (answer is None) != bool(problem):
             raise contract.wrong(
                 f"returned the answer {described(answer)} with the problem {described(problem)}: "
@@ -45,7 +45,7 @@ def guarded_extractor(extractor: Any, contract: Contract) -> Extractor:
             )
         if answer is not None and type(answer) is not str and (why := not_plain(answer)):
             raise contract.wrong(f"returned an answer that is no plain data: {why}")
-        return found
+        return extracted
 
     guarded = contract.checked(extractor, "a call", check)
     guarded.needs_image_size = bool(getattr(extractor, "needs_image_size", False))

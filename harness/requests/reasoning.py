@@ -67,15 +67,15 @@ class Reasoning:
     tags: Tags = ()
     tokens: int = 0
 
-    def markers(self, own: Tags = ()) -> Tags:
+    def markers(self, model_tags: Tags = ()) -> Tags:
         """Return the markers to strip by.
 
         Args:
-            own: Those that the model's tokenizer or chat template has.
+            model_tags: Those that the model's tokenizer or chat template has.
         """
         if self.mode == "keep":
             return ()
-        return self.tags or own or (KNOWN if self.mode == "strip" else ())
+        return self.tags or model_tags or (KNOWN if self.mode == "strip" else ())
 
     def over(self, task: Reasoning) -> Reasoning:
         """Return what a task says, with what was said for the model in its place where it was."""
@@ -126,14 +126,14 @@ def split(text: str, tags: Tags, *, opened: bool = False) -> Split:
     """
     opens, closes = dict(tags), {close for _, close in tags}
     marks = sorted({*opens, *closes}, key=len, reverse=True)
-    found = list(re.finditer("|".join(map(re.escape, marks)), text)) if marks else []
-    if not found and not opened:
+    matches = list(re.finditer("|".join(map(re.escape, marks)), text)) if marks else []
+    if not matches and not opened:
         return Split(text)
     answer: list[str] = []
     inside: list[str] = []
     awaited = closes if opened else set()  # what would close the reasoning that is open
     start = 0
-    for match in found:
+    for match in matches:
         mark, piece = match.group(), text[start : match.start()]
         if mark in awaited:
             inside.append(piece)
@@ -148,16 +148,16 @@ def split(text: str, tags: Tags, *, opened: bool = False) -> Split:
             answer = []
         start = match.end()
     (inside if awaited else answer).append(text[start:])
-    said = "\n".join(stripped for piece in inside if (stripped := piece.strip()))
-    return Split("".join(answer).strip(), said, bool(awaited))
+    reasoning = "\n".join(stripped for piece in inside if (stripped := piece.strip()))
+    return Split("".join(answer).strip(), reasoning, bool(awaited))
 
 
 def common_options(model: ModelDescriptor) -> tuple[Option, ...]:
     """Return what ``-o`` accepts for a model beside its own options: of reasoning, if it writes."""
-    own = {option.name for option in model.options}
+    names = {option.name for option in model.options}
     if "generate" not in model.capabilities:
         return ()
-    return tuple(option for option in OPTIONS if option.name not in own)
+    return tuple(option for option in OPTIONS if option.name not in names)
 
 
 def parse_tags(text: Json, where: str) -> Tags:
@@ -180,8 +180,8 @@ def checked_tags(pairs: object, where: str) -> Tags:
     """
     listed: list[Any] = list(pairs) if isinstance(pairs, list | tuple) else [pairs]
     for pair in listed:
-        whole = isinstance(pair, list | tuple) and len(pair) == 2 and len(set(pair)) == 2
-        if not whole or not all(isinstance(mark, str) and mark.strip() for mark in pair):
+        is_pair = isinstance(pair, list | tuple) and len(pair) == 2 and len(set(pair)) == 2
+        if not is_pair or not all(isinstance(mark, str) and mark.strip() for mark in pair):
             raise UserError(
                 "markers of reasoning are two different texts, one that opens and one that closes",
                 where=where,
@@ -190,13 +190,13 @@ def checked_tags(pairs: object, where: str) -> Tags:
     return tuple((pair[0], pair[1]) for pair in listed)
 
 
-def parse_reasoning(given: Mapping[str, Json], owner: str) -> Reasoning:
+def parse_reasoning(values: Mapping[str, Json], owner: str) -> Reasoning:
     """Return what options named as in :data:`OPTIONS` say.
 
     Raises:
         UserError: for a value that is none.
     """
-    options = parse_options(OPTIONS, given, owner=owner)
+    options = parse_options(OPTIONS, values, owner=owner)
     tokens = options["reasoning_tokens"]
     if not isinstance(tokens, int) or not 0 <= tokens <= MOST_TOKENS:
         raise UserError(

@@ -73,13 +73,13 @@ class Archive:
     def children(self, name: str) -> Iterator[str]:
         """Yield the names right under a folder, sorted."""
         start = f"{name}/" if name else ""
-        place = bisect_left(self._names, start)
-        while place < len(self._names) and self._names[place].startswith(start):
-            child, slash, _ = self._names[place][len(start) :].partition("/")
+        position = bisect_left(self._names, start)
+        while position < len(self._names) and self._names[position].startswith(start):
+            child, slash, _ = self._names[position][len(start) :].partition("/")
             yield child
             # Everything below a folder is passed over at once.
             after = f"{start}{child}0" if slash else ""  # "0" follows "/"
-            place = bisect_left(self._names, after, place) if slash else place + 1
+            position = bisect_left(self._names, after, position) if slash else position + 1
 
     def open(self, entry: Entry) -> io.BufferedReader:
         """Return a file, whose damage is an OSError."""
@@ -103,15 +103,15 @@ class Archive:
 
     @cached_property
     def _zip(self) -> zipfile.ZipFile:
-        held = zipfile.ZipFile(self.path)
-        weakref.finalize(self, held.close)
-        return held
+        opened = zipfile.ZipFile(self.path)
+        weakref.finalize(self, opened.close)
+        return opened
 
     @cached_property
     def _tar(self) -> tarfile.TarFile:
-        held = tarfile.open(self.path)  # noqa: SIM115  closed with the archive
-        weakref.finalize(self, held.close)
-        return held
+        opened = tarfile.open(self.path)  # noqa: SIM115  closed with the archive
+        weakref.finalize(self, opened.close)
+        return opened
 
     @cached_property
     def _names(self) -> list[str]:
@@ -121,22 +121,22 @@ class Archive:
     def _files(self) -> dict[str, Entry]:
         try:
             is_zip = self.path.name.lower().endswith(".zip")
-            found = self._of_zip() if is_zip else self._of_tar()
+            entries = self._of_zip() if is_zip else self._of_tar()
         except (*_DAMAGE, OSError) as error:
             self._refuse(f"cannot be read: {error}")
         # An archive of a folder mostly holds that folder as its one top entry.
         top = f"{stem(self.path.name)}/"
-        if found and all(name.startswith(top) for name in found):
-            return {name[len(top) :]: entry for name, entry in found.items()}
-        return found
+        if entries and all(name.startswith(top) for name in entries):
+            return {name[len(top) :]: entry for name, entry in entries.items()}
+        return entries
 
     def _first(self, start: str) -> str | None:
-        place = bisect_left(self._names, start)
-        there = place < len(self._names) and self._names[place].startswith(start)
-        return self._names[place] if there else None
+        position = bisect_left(self._names, start)
+        there = position < len(self._names) and self._names[position].startswith(start)
+        return self._names[position] if there else None
 
     def _of_zip(self) -> dict[str, Entry]:
-        found = {}
+        entries = {}
         for info in self._zip.infolist():
             mode = info.external_attr >> 16
             if stat.S_ISLNK(mode):
@@ -146,13 +146,13 @@ class Archive:
             name = self._safe(info.filename)
             if not info.is_dir():
                 self._measure(info.filename, info.file_size, info.compress_size)
-                found[name] = Entry(info.file_size, info)
-        return found
+                entries[name] = Entry(info.file_size, info)
+        return entries
 
     def _of_tar(self) -> dict[str, Entry]:
         plain = self.path.name.lower().endswith(".tar")
         packed, unpacked = self.path.stat().st_size, 0
-        found = {}
+        entries = {}
         for member in self._tar:
             if not (member.isfile() or member.isdir()):
                 self._refuse(f"{member.name!r} is a link or a device")
@@ -164,10 +164,10 @@ class Archive:
                 self._measure("what it holds", unpacked, packed)
             if member.isfile():
                 sparse = member.issparse()
-                found[name] = Entry(
+                entries[name] = Entry(
                     member.size, member.offset_data if plain and not sparse else member
                 )
-        return found
+        return entries
 
     def _measure(self, name: str, size: int, packed: int) -> None:
         if size > MAX_ENTRY:
@@ -181,9 +181,9 @@ class Archive:
             self._refuse(f"{name!r} leads out of the archive")
         return str(pure)
 
-    def _refuse(self, what: str) -> NoReturn:
+    def _refuse(self, reason: str) -> NoReturn:
         raise DataError(
-            f"the archive is not read: {what}",
+            f"the archive is not read: {reason}",
             where=self.path,
             fix="get it from its source again, or unpack it yourself and name the folder",
         )
@@ -194,9 +194,9 @@ def _damage(error: Exception) -> OSError:
 
 
 def _member(tar: tarfile.TarFile, key: tarfile.TarInfo) -> IO[bytes]:
-    found = tar.extractfile(key)
-    assert found is not None  # the index holds regular files only
-    return found
+    stream = tar.extractfile(key)
+    assert stream is not None  # the index holds regular files only
+    return stream
 
 
 class _Sound(io.RawIOBase):

@@ -54,9 +54,9 @@ class DataRoot:
     __slots__ = ("_archives", "_below", "_bounds", "_folder", "_place")
 
     def __init__(
-        self, place: str, folder: Path, archives: Mapping[str, Archive], below: str = ""
+        self, location: str, folder: Path, archives: Mapping[str, Archive], below: str = ""
     ) -> None:
-        self._place = place
+        self._place = location
         self._folder = folder  # without links
         self._archives = archives
         self._bounds = _bounds(folder)
@@ -243,13 +243,13 @@ class DataRoot:
     def _find(self, name: str) -> Path | tuple[Archive, str]:
         """Return a file's path without links, or its archive and its name there."""
         full = self._full(name)
-        whole = self._archives.get("")
-        if whole is not None:
-            return whole, full
-        first, _, rest = full.partition("/")
+        root_archive = self._archives.get("")
+        if root_archive is not None:
+            return root_archive, full
+        first, _, inner = full.partition("/")
         archive = self._archives.get(first)
         if archive is not None:
-            return archive, rest
+            return archive, inner
         try:
             path = (self._folder / full).resolve()
         except RuntimeError as error:  # a loop of links
@@ -269,12 +269,12 @@ class DataRoot:
         return entry
 
     def _is_link(self, name: str) -> bool:
-        whole = "" in self._archives or name.partition("/")[0] in self._archives
-        return not whole and (self._folder / self._full(name)).is_symlink()
+        in_archive = "" in self._archives or name.partition("/")[0] in self._archives
+        return not in_archive and (self._folder / self._full(name)).is_symlink()
 
     def _refuse(self, name: str, error: Exception) -> NoReturn:
-        said = getattr(error, "strerror", None) or "no name of a file"
-        raise NotReadable(f"cannot be read: {said}", where=self.where(name)) from None
+        reason = getattr(error, "strerror", None) or "no name of a file"
+        raise NotReadable(f"cannot be read: {reason}", where=self.where(name)) from None
 
     def __str__(self) -> str:
         return f"{self._place}/{self._below}" if self._below else self._place
@@ -333,8 +333,8 @@ def data_root(path: Path) -> DataRoot:
         }
         folder = path.resolve()
     except (OSError, ValueError) as error:
-        said = getattr(error, "strerror", None) or "no name of a file"
-        raise NotReadable(f"cannot be read: {said}", where=str(path)) from None
+        reason = getattr(error, "strerror", None) or "no name of a file"
+        raise NotReadable(f"cannot be read: {reason}", where=str(path)) from None
     return DataRoot(str(path), folder, archives)
 
 
@@ -346,18 +346,18 @@ def _bounds(folder: Path) -> Path:
 
 
 @lru_cache(maxsize=8)
-def _opened(place: str) -> DataRoot:
-    return data_root(Path(place))
+def _opened(location: str) -> DataRoot:
+    return data_root(Path(location))
 
 
-def _again(place: str, below: str) -> DataRoot:
+def _again(location: str, below: str) -> DataRoot:
     """Return a root in another process; an archive's index is read once there."""
-    root = _opened(place)
+    root = _opened(location)
     return root.sub(below) if below else root
 
 
-def _no_path(what: str, instead: str) -> NoPath:
+def _no_path(attribute: str, instead: str) -> NoPath:
     return NoPath(
-        f"a data root is no path: it has no {what}",
+        f"a data root is no path: it has no {attribute}",
         fix=f"a reader uses {instead} (docs/plugins.md)",
     )

@@ -76,10 +76,10 @@ def apply_view(image: LoadedImage, view: View, boxes: Sequence[Box]) -> LoadedIm
         width = max(1, round(view.line * max(pixels.size)))
         draw = ImageDraw.Draw(pixels)
         for (x1, y1, x2, y2), colour in zip(corners, view.colours, strict=False):
-            place = (round(x1) - left, round(y1) - top, round(x2) - left, round(y2) - top)
-            draw.rectangle(place, outline=ImageColor.getrgb(colour), width=width)
-    said = json.dumps([view.crop, view.margin, view.colours, view.line, corners])
-    key = hashlib.sha256(f"{image.sha256}|{said}".encode()).hexdigest()
+            outline = (round(x1) - left, round(y1) - top, round(x2) - left, round(y2) - top)
+            draw.rectangle(outline, outline=ImageColor.getrgb(colour), width=width)
+    view_key = json.dumps([view.crop, view.margin, view.colours, view.line, corners])
+    key = hashlib.sha256(f"{image.sha256}|{view_key}".encode()).hexdigest()
     return replace(image, pixels=pixels, key=key, notes=notes)
 
 
@@ -123,24 +123,24 @@ def _scale(box: Box, image: LoadedImage, notes: dict[str, int]) -> tuple[float, 
     Raises:
         SampleError: the box was marked on an image of another shape.
     """
-    here = image.width, image.height
-    as_stored = here[::-1] if image.orientation >= _QUARTER else here
-    told = False
-    across, down = (float(here[0]), float(here[1])) if box.unit == "relative" else (1.0, 1.0)
+    size = image.width, image.height
+    as_stored = size[::-1] if image.orientation >= _QUARTER else size
+    orientation_known = False
+    across, down = (float(size[0]), float(size[1])) if box.unit == "relative" else (1.0, 1.0)
     if box.unit == "pixel" and box.size is not None:
-        if not _same_shape(box.size, here):
+        if not _same_shape(box.size, size):
             unseen = image.orientation > 1 and _same_shape(box.size, as_stored)
             raise SampleError(
                 "box_of_other_image",
                 f"box {box.name!r} was marked on an image of {box.size[0]} x {box.size[1]}, this "
-                f"one is {here[0]} x {here[1]}"
+                f"one is {size[0]} x {size[1]}"
                 + (": its EXIF orientation turns it, which the annotators did not see" * unseen),
             )
-        across, down = here[0] / box.size[0], here[1] / box.size[1]
-        if box.size != here:
+        across, down = size[0] / box.size[0], size[1] / box.size[1]
+        if box.size != size:
             _note(notes, SCALED)
-        told = not _same_shape(box.size, as_stored)
-    if image.orientation > 1 and not told:
+        orientation_known = not _same_shape(box.size, as_stored)
+    if image.orientation > 1 and not orientation_known:
         _note(notes, TURNED)
     return across, down
 
@@ -155,8 +155,8 @@ def _same_shape(marked: tuple[int, int], image: tuple[int, int]) -> bool:
     return low_x <= high_y and low_y <= high_x
 
 
-def _note(notes: dict[str, int], what: str) -> None:
-    notes[what] = notes.get(what, 0) + 1
+def _note(notes: dict[str, int], note: str) -> None:
+    notes[note] = notes.get(note, 0) + 1
 
 
 def _union(

@@ -75,15 +75,15 @@ def of_proportion(rows: DistinctRows, level: float = LEVEL) -> Interval | None:
     Where every trial ends alike, drawing clusters shows nothing: each cluster then counts as one
     trial, the least that it tells.
     """
-    held = rows.rows[:, [0, 1]].toarray()
-    right, trials = held[:, 0], held[:, 1]
-    if bool(np.isin(held, (0.0, 1.0)).all()) and len(np.unique(rows.strata)) == 1:
-        totals = rows.counts @ held
+    pairs = rows.rows[:, [0, 1]].toarray()
+    right, trials = pairs[:, 0], pairs[:, 1]
+    if bool(np.isin(pairs, (0.0, 1.0)).all()) and len(np.unique(rows.strata)) == 1:
+        totals = rows.counts @ pairs
         return wilson(float(totals[0]), float(totals[1]), level)
-    asked = trials > 0
-    clusters = int(rows.counts[asked].sum())
+    with_trials = trials > 0
+    clusters = int(rows.counts[with_trials].sum())
     for ends, successes in ((right == 0, 0), (right == trials, clusters)):
-        if clusters > 1 and bool(ends[asked].all()):
+        if clusters > 1 and bool(ends[with_trials].all()):
             return wilson(successes, clusters, level, method=WILSON_CLUSTERS)
     return None
 
@@ -158,9 +158,11 @@ def ranks_interval(  # noqa: PLR0913  the twin of sums_interval, with codes
     if wilsons is not None:
         point = float(value(np.ones((1, len(codes))))[0])
         return point, wilsons if len(labels) > 1 else None
-    found = ranks_resampled(value, codes, cluster_rows(len(labels), strata), draws=draws, seed=seed)
-    interval = found.interval(level)
-    return float(found.value), interval and interval.within(possible)
+    resampled_value = ranks_resampled(
+        value, codes, cluster_rows(len(labels), strata), draws=draws, seed=seed
+    )
+    interval = resampled_value.interval(level)
+    return float(resampled_value.value), interval and interval.within(possible)
 
 
 def of_units(
@@ -185,8 +187,8 @@ def of_units(
 def cluster_rows(clusters: int, strata: Codes | None = None) -> DistinctRows:
     """Return clusters as rows of their own: sums of them are the clusters' weights."""
     places = np.arange(clusters)
-    held = csr_array((np.ones(clusters), (places, places)), shape=(clusters, clusters))
-    return distinct_rows(held, strata)
+    identity = csr_array((np.ones(clusters), (places, places)), shape=(clusters, clusters))
+    return distinct_rows(identity, strata)
 
 
 def ranks_resampled(  # noqa: PLR0913  the twin of resampled, with codes
@@ -208,14 +210,14 @@ def ranks_resampled(  # noqa: PLR0913  the twin of resampled, with codes
         seed: Of the draws.
         numbers: Numbers that will be made of each draw's values.
     """
-    whole = value(np.ones((1, len(codes))))[0]
+    values = value(np.ones((1, len(codes))))[0]
     if draws is None:
         draws = enough_of_ranks(max(len(codes), numbers))
     if rows.clusters < 2:
         draws = 0
     chunks = rows.draws(draws, seed, width=2 * len(codes))
     return _gathered(
-        whole,
+        values,
         [value(rows.sums(chunk)[:, codes]) for chunk in chunks],
         [(value(rows.sums(chunk)[:, codes]), repeats) for chunk, repeats in rows.left_out()]
         if rows.clusters > 1

@@ -79,8 +79,8 @@ def counted(codes: Codes) -> Codes:
         return codes
     order = np.argsort(codes, kind="stable")
     starts = np.ones(len(order), dtype=bool)
-    held = codes[order]
-    starts[1:] = held[1:] != held[:-1]
+    sorted_codes = codes[order]
+    starts[1:] = sorted_codes[1:] != sorted_codes[:-1]
     return _first_come(order, starts)
 
 
@@ -170,5 +170,5 @@ def sums_by(codes: Codes, rows: csr_array[Any, tuple[int, int]]) -> csr_array[An
         (np.ones(len(order)), order.astype(np.int32), ends.astype(np.int32)),
         shape=(number, len(order)),
     )
-    found: csr_array[Any, tuple[int, int]] = adder @ rows
-    return found
+    sums: csr_array[Any, tuple[int, int]] = adder @ rows
+    return sums

@@ -38,15 +38,17 @@ def measures(overall: Floats, groups: Floats, direction: str) -> Floats:
         NaN where undefined, such as a ratio of numbers that are not above zero.
     """
     there = np.isfinite(groups)
-    several = there.sum(axis=-1) > 1
+    comparable = there.sum(axis=-1) > 1
     lowest = np.min(np.where(there, groups, np.inf), axis=-1, initial=np.inf)
     highest = np.max(np.where(there, groups, -np.inf), axis=-1, initial=-np.inf)
-    whole = overall[..., np.newaxis]
+    reference = overall[..., np.newaxis]
     with np.errstate(invalid="ignore", divide="ignore"):
-        away = np.max(np.where(there, np.abs(groups - whole), -np.inf), axis=-1, initial=-np.inf)
-        shares = np.minimum(groups / whole, whole / groups)
+        away = np.max(
+            np.where(there, np.abs(groups - reference), -np.inf), axis=-1, initial=-np.inf
+        )
+        shares = np.minimum(groups / reference, reference / groups)
         least = np.min(np.where(there, shares, np.inf), axis=-1, initial=np.inf)
-        found = np.stack(
+        stacked = np.stack(
             [
                 worst_of(lowest, highest, direction),
                 highest - lowest,
@@ -56,8 +58,8 @@ def measures(overall: Floats, groups: Floats, direction: str) -> Floats:
             ],
             axis=-1,
         )
-    found[~several] = np.nan
-    return np.where(np.isfinite(found), found, np.nan)
+    stacked[~comparable] = np.nan
+    return np.where(np.isfinite(stacked), stacked, np.nan)
 
 
 def worst_of(lowest: Floats, highest: Floats, direction: str) -> Floats:
@@ -109,7 +111,7 @@ def bands(
     if len(groups) < 2:
         return [[None] * len(MEASURES) for _ in levels]
     first, second = (groups[place] for place in np.triu_indices(len(groups), 1))
-    whole = np.zeros(len(groups), dtype=np.intp)
+    same_group = np.zeros(len(groups), dtype=np.intp)
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.log(value), np.log(drawn)
     plain = value, drawn
@@ -117,8 +119,8 @@ def bands(
         [_worst(ends, direction) for ends in bands_at(value[groups], drawn[:, groups], levels)],
         _distances(plain, first, second, levels),
         [_share(ends) for ends in _distances(logs, first, second, levels)],
-        _distances(plain, groups, whole, levels),
-        [_share(ends) for ends in _distances(logs, groups, whole, levels)],
+        _distances(plain, groups, same_group, levels),
+        [_share(ends) for ends in _distances(logs, groups, same_group, levels)],
     )
     return [list(ends) for ends in zip(*columns, strict=True)]
 
@@ -131,19 +133,19 @@ def _worst(ends: tuple[Floats, Floats], direction: str) -> Ends | None:
 
 
 def _distances(
-    held: tuple[Floats, Floats], one: Places, other: Places, levels: Sequence[float]
+    sample: tuple[Floats, Floats], first: Places, other: Places, levels: Sequence[float]
 ) -> list[Ends | None]:
     """Return between which ends the greatest distance of pairs lies, for each level."""
     with np.errstate(invalid="ignore"):  # the logarithm of a draw may be minus infinite
-        apart = held[0][one] - held[0][other]
-        drawn_apart = held[1][:, one] - held[1][:, other]
+        apart = sample[0][first] - sample[0][other]
+        drawn_apart = sample[1][:, first] - sample[1][:, other]
     if not np.isfinite(apart).all():
         return [None] * len(levels)
-    found: list[Ends | None] = []
+    bounds: list[Ends | None] = []
     for low, high in bands_at(apart, drawn_apart, levels):
         near = np.where((low <= 0) & (high >= 0), 0.0, np.minimum(np.abs(low), np.abs(high)))
-        found.append((float(near.max()), float(np.maximum(np.abs(low), np.abs(high)).max())))
-    return found
+        bounds.append((float(near.max()), float(np.maximum(np.abs(low), np.abs(high)).max())))
+    return bounds
 
 
 def _share(ends: Ends | None) -> Ends | None:

@@ -33,12 +33,12 @@ class Interval:
     def within(self, possible: Range | None) -> Interval:
         """Return the interval cut to what is possible; an end that is cut has no error left."""
         least, most = possible or (None, None)
-        found = self
-        if least is not None and found.low < least:
-            found = replace(found, low=least, low_error=found.low_error and 0.0)
-        if most is not None and found.high > most:
-            found = replace(found, high=most, high_error=found.high_error and 0.0)
-        return found
+        cut = self
+        if least is not None and cut.low < least:
+            cut = replace(cut, low=least, low_error=cut.low_error and 0.0)
+        if most is not None and cut.high > most:
+            cut = replace(cut, high=most, high_error=cut.high_error and 0.0)
+        return cut
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,13 +68,13 @@ class Resampled:
     repeats: Floats
     clusters: int
 
-    def at(self, place: int) -> Resampled:
+    def at(self, position: int) -> Resampled:
         """Return one of the numbers."""
         return replace(
             self,
-            value=self.value[place],
-            drawn=self.drawn[:, place],
-            left=self.left[:, place],
+            value=self.value[position],
+            drawn=self.drawn[:, position],
+            left=self.left[:, position],
         )
 
     def interval(self, level: float = LEVEL, *, clusters: int | None = None) -> Interval | None:
@@ -91,23 +91,23 @@ class Resampled:
         number = self.clusters if clusters is None else clusters
         if not math.isfinite(value) or number < 2 or not draws:
             return None
-        kept = self.drawn[np.isfinite(self.drawn)]
-        if 2 * len(kept) < draws:
+        finite = self.drawn[np.isfinite(self.drawn)]
+        if 2 * len(finite) < draws:
             return None
         tails = ((1 - level) / 2, (1 + level) / 2)
         shifted = None
-        if len(kept) == draws and number >= _LEAST:
-            shifted = bca_levels(value, kept, self.left, self.repeats, tails)
+        if len(finite) == draws and number >= _LEAST:
+            shifted = bca_levels(value, finite, self.left, self.repeats, tails)
         levels = tails if shifted is None else shifted
-        low, high = map(float, np.quantile(kept, levels))
+        low, high = map(float, np.quantile(finite, levels))
         method = PERCENTILE if shifted is None else BCA
-        if len(kept) < draws:
-            method += f"; undefined in {draws - len(kept)} of {draws} draws"
+        if len(finite) < draws:
+            method += f"; undefined in {draws - len(finite)} of {draws} draws"
         errors = [
-            end_error(kept, end, None if shifted is None else (value, tail))
+            end_error(finite, end, None if shifted is None else (value, tail))
             for end, tail in zip(levels, tails, strict=True)
         ]
-        return Interval(low, high, level, method, len(kept), warning(low, high, number), *errors)
+        return Interval(low, high, level, method, len(finite), warning(low, high, number), *errors)
 
 
 def end_error(drawn: Floats, level: float, bca: tuple[float, float] | None = None) -> float:
@@ -126,8 +126,10 @@ def end_error(drawn: Floats, level: float, bca: tuple[float, float] | None = Non
         value, tail = bca
         below = _below(value, drawn)
         lean, score = float(ndtri(below)), float(ndtri(level))
-        asked = lean + float(ndtri(tail))
-        slope = _density(score) * (1 + ((score - lean) / asked) ** 2 if asked else 2.0)
+        shifted_score = lean + float(ndtri(tail))
+        slope = _density(score) * (
+            1 + ((score - lean) / shifted_score) ** 2 if shifted_score else 2.0
+        )
         slope /= _density(lean)
         shared = min(level, below) - level * below
         variance += slope**2 * below * (1 - below) - 2 * slope * shared
@@ -182,13 +184,13 @@ def bca_levels(
         return None
     acceleration = float(repeats @ away**3) / (6 * spread**1.5)
     lean = float(ndtri(below))
-    found = []
+    levels = []
     for tail in tails:
         score = lean + float(ndtri(tail))
         if acceleration * score >= 1:
             return None
-        found.append(float(ndtr(lean + score / (1 - acceleration * score))))
-    low, high = found
+        levels.append(float(ndtr(lean + score / (1 - acceleration * score))))
+    low, high = levels
     least = 1 / len(drawn)
     return (low, high) if least <= low < high <= 1 - least else None
 
@@ -230,10 +232,12 @@ def over_seeds(values: Sequence[float], level: float = LEVEL) -> Interval | None
         return None
     mean, spread = float(np.mean(values)), float(np.std(values, ddof=1))
     half = float(stdtrit(n - 1, (1 + level) / 2)) * spread / math.sqrt(n)
-    said = [f"only {n} seeds"] if n < FEW_SEEDS else []
+    warnings = [f"only {n} seeds"] if n < FEW_SEEDS else []
     if len(set(values)) == 1:
-        said.append("all seeds give the same value, so the interval has no width and says nothing")
-    return Interval(mean - half, mean + half, level, f"t over {n} seeds", 0, "; ".join(said))
+        warnings.append(
+            "all seeds give the same value, so the interval has no width and says nothing"
+        )
+    return Interval(mean - half, mean + half, level, f"t over {n} seeds", 0, "; ".join(warnings))
 
 
 def band(value: Floats, drawn: Floats, level: float = LEVEL) -> tuple[Floats, Floats]:
@@ -253,15 +257,17 @@ def band(value: Floats, drawn: Floats, level: float = LEVEL) -> tuple[Floats, Fl
 
 def bands_at(value: Floats, drawn: Floats, levels: Sequence[float]) -> list[tuple[Floats, Floats]]:
     """Return a band (:func:`band`) for each of several levels."""
-    known = np.isfinite(drawn)
-    n = known.sum(axis=0)
-    held = np.where(known, drawn, 0.0)
-    mean = held.sum(axis=0) / np.maximum(n, 1)
-    spread = np.sqrt((np.where(known, held - mean, 0.0) ** 2).sum(axis=0) / np.maximum(n - 1, 1))
+    defined = np.isfinite(drawn)
+    n = defined.sum(axis=0)
+    filled = np.where(defined, drawn, 0.0)
+    mean = filled.sum(axis=0) / np.maximum(n, 1)
+    spread = np.sqrt(
+        (np.where(defined, filled - mean, 0.0) ** 2).sum(axis=0) / np.maximum(n - 1, 1)
+    )
     use = np.isfinite(value) & (spread > 1e-12) & (2 * n > len(drawn))
     reaches = np.zeros(len(levels))
     if use.any():
-        away = np.where(known[:, use], np.abs(held[:, use] - value[use]) / spread[use], 0.0)
+        away = np.where(defined[:, use], np.abs(filled[:, use] - value[use]) / spread[use], 0.0)
         reaches = np.quantile(away.max(axis=1), levels)
     spread = np.where(use, spread, 0.0)
     return [(value - reach * spread, value + reach * spread) for reach in reaches]

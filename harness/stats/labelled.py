@@ -36,9 +36,9 @@ class Labels:
 
     def add(self, label: Label) -> int:
         """Add the next sample's label and return what stands for it in :meth:`again`."""
-        place = self._places.setdefault(label, len(self._places))
-        self._codes.append(place)
-        return place
+        code = self._places.setdefault(label, len(self._places))
+        self._codes.append(code)
+        return code
 
     def add_many(self, label: Label, number: int) -> None:
         """Add the label of so many samples that follow each other."""
@@ -47,9 +47,9 @@ class Labels:
                 array("i", [self._places.setdefault(label, len(self._places))]) * number
             )
 
-    def again(self, place: int) -> None:
+    def again(self, code: int) -> None:
         """Add the next sample's label by what :meth:`add` returned for it."""
-        self._codes.append(place)
+        self._codes.append(code)
 
     @property
     def names(self) -> tuple[Label, ...]:
@@ -89,8 +89,8 @@ class Labelled:
 
     def members(self, parts: Sequence[Label]) -> NDArray[np.bool_]:
         """Return ``(parts, labels)``: whether a label contains a part."""
-        held = [[set(part) <= set(name) for name in self.names] for part in parts]
-        return np.array(held, dtype=bool).reshape(len(parts), len(self.names))
+        member = [[set(part) <= set(name) for name in self.names] for part in parts]
+        return np.array(member, dtype=bool).reshape(len(parts), len(self.names))
 
     def by_cluster(self, parts: Sequence[Label]) -> Matrix:
         """Return ``(clusters, parts x size)`` sums."""
@@ -104,8 +104,8 @@ class Labelled:
             use = np.flatnonzero(inside[labels])
             adder = csr_array((np.ones(len(use)), (clusters[use], use)), (number, len(named)))
             blocks.append(adder @ sums)
-        found: Matrix = hstack(blocks, format="csr")
-        return found
+        stacked: Matrix = hstack(blocks, format="csr")
+        return stacked
 
     def distinct(self, parts: Sequence[Label]) -> DistinctRows:
         """Return the distinct rows of :meth:`by_cluster`; few clusters are summed at a time."""
@@ -132,17 +132,17 @@ class Labelled:
 
     def by_part(self, parts: Sequence[Label]) -> Floats:
         """Return ``(parts, size)`` sums."""
-        found: Floats = self.members(parts).astype(np.float64) @ self.by_label()
-        return found
+        sums: Floats = self.members(parts).astype(np.float64) @ self.by_label()
+        return sums
 
     def permuted(self, parts: Sequence[Label], draws: int, seed: int) -> Iterator[Floats]:
         """Yield ``(parts, size)`` sums with labels permuted, one permutation after the other."""
         members = self.members(parts).astype(np.float64)
         labels, blocks, order, items = self._items
-        held = _quick(sums_by(items, self.rows))
+        unit_rows = _quick(sums_by(items, self.rows))
         random = generator(seed)
         for _ in range(draws):
-            yield members @ self._by(shuffled(labels, blocks, order, random), held)
+            yield members @ self._by(shuffled(labels, blocks, order, random), unit_rows)
 
     def permuted_labels(self, draws: int, seed: int) -> Iterator[Codes]:
         """Yield the labels of samples, permuted; the same permutations as :meth:`permuted`."""
@@ -157,8 +157,8 @@ class Labelled:
         labels, clusters = self._unit_labels, self._unit_clusters
         units = np.bincount(clusters)
         pairs = np.unique(clusters * max(1, len(self.names)) + labels) // max(1, len(self.names))
-        several = np.bincount(pairs, minlength=len(units)) > 1
-        return bool(several.sum() * 2 > (units > 1).sum())
+        varying = np.bincount(pairs, minlength=len(units)) > 1
+        return bool(varying.sum() * 2 > (units > 1).sum())
 
     @cached_property
     def _unit_labels(self) -> Codes:
@@ -169,9 +169,9 @@ class Labelled:
         return self._of_unit(self.clusters)
 
     def _of_unit(self, codes: Codes) -> Codes:
-        found = np.zeros(int(self.units.max()) + 1 if len(self.units) else 0, dtype=np.int64)
-        found[self.units] = codes
-        return found
+        unit_codes = np.zeros(int(self.units.max()) + 1 if len(self.units) else 0, dtype=np.int64)
+        unit_codes[self.units] = codes
+        return unit_codes
 
     @cached_property
     def _items(self) -> tuple[Codes, Codes, Codes, Codes]:
@@ -198,16 +198,16 @@ class Labelled:
         order = np.lexsort((pairs % number, -counts, pairs // number))
         clusters = (pairs // number)[order]
         firsts = np.flatnonzero(np.diff(clusters, prepend=-1))
-        found: Codes = (pairs % number)[order][firsts]
-        return found
+        labels: Codes = (pairs % number)[order][firsts]
+        return labels
 
     def _by(self, labels: Codes, rows: Any) -> Floats:
         """Return ``(labels, size)`` sums of items under their labels."""
         number = len(labels)
         ones = np.ones(number, dtype=rows.dtype)
         adder = csr_array((ones, (labels, np.arange(number))), shape=(len(self.names), number))
-        found = adder @ rows
-        dense = found if isinstance(found, np.ndarray) else found.toarray()
+        sums = adder @ rows
+        dense = sums if isinstance(sums, np.ndarray) else sums.toarray()
         return dense.astype(np.float64)
 
 
@@ -235,9 +235,9 @@ def shuffled(labels: Codes, blocks: Codes, order: Codes, random: np.random.Gener
     # A place in sorted order belongs to the same block before and after; blocks lie one behind
     # the other already, which a merge sort makes use of.
     keys = blocks[order] + random.random(len(blocks))
-    found = np.empty_like(labels)
-    found[order] = labels[order][np.argsort(keys, kind="stable")]
-    return found
+    permuted = np.empty_like(labels)
+    permuted[order] = labels[order][np.argsort(keys, kind="stable")]
+    return permuted
 
 
 def chance(value: float, drawn: Floats, extreme: str, *, within: bool) -> Chance | None:
@@ -249,18 +249,18 @@ def chance(value: float, drawn: Floats, extreme: str, *, within: bool) -> Chance
         extreme: ``low`` or ``high``: which values speak against chance.
         within: Whether labels were permuted within clusters.
     """
-    kept = drawn[np.isfinite(drawn)]
-    if not np.isfinite(value) or 2 * len(kept) < len(drawn) or not len(kept):
+    finite = drawn[np.isfinite(drawn)]
+    if not np.isfinite(value) or 2 * len(finite) < len(drawn) or not len(finite):
         return None
     # Equal sums may differ in their last bits.
     slack = 1e-12 * max(1.0, abs(value))
-    far = kept <= value + slack if extreme == "low" else kept >= value - slack
-    low, high = np.quantile(kept, (0.025, 0.975))
+    far = finite <= value + slack if extreme == "low" else finite >= value - slack
+    low, high = np.quantile(finite, (0.025, 0.975))
     return Chance(
-        mean=float(kept.mean()),
+        mean=float(finite.mean()),
         low=float(low),
         high=float(high),
-        p=float((1 + far.sum()) / (1 + len(kept))),
-        draws=len(kept),
+        p=float((1 + far.sum()) / (1 + len(finite))),
+        draws=len(finite),
         method="labels permuted " + ("within clusters" if within else "across clusters"),
     )

@@ -73,9 +73,9 @@ def paired_sums(  # noqa: PLR0913  two evaluations and the settings of a test
     def difference(totals: Floats) -> Floats:
         return finalize(totals[:, size:]) - finalize(totals[:, :size])
 
-    found = resampled(difference, rows, draws=draws, seed=seed)
+    difference_drawn = resampled(difference, rows, draws=draws, seed=seed)
     swapped = [difference(totals) for totals in _swapped(rows, size, swaps, seed)]
-    return _paired(found, np.concatenate(swapped), possible)
+    return _paired(difference_drawn, np.concatenate(swapped), possible)
 
 
 def paired_ranks(  # noqa: PLR0913  two evaluations and the settings of a test
@@ -108,7 +108,7 @@ def paired_ranks(  # noqa: PLR0913  two evaluations and the settings of a test
         none = np.hstack([weights * (1 - away), weights * away])
         return value(np.roll(none, n, axis=1)) - value(none)
 
-    found = ranks_resampled(
+    difference_drawn = ranks_resampled(
         lambda weights: difference(weights, np.zeros_like(weights)),
         codes, cluster_rows(clusters, strata), draws=draws, seed=seed,
     )  # fmt: skip
@@ -118,7 +118,7 @@ def paired_ranks(  # noqa: PLR0913  two evaluations and the settings of a test
     for start in range(0, swaps, chunk):
         away = random.integers(0, 2, size=(min(chunk, swaps - start), clusters)).astype(float)
         swapped.append(difference(np.ones((len(away), n)), away[:, codes]))
-    return _paired(found, np.concatenate(swapped), possible)
+    return _paired(difference_drawn, np.concatenate(swapped), possible)
 
 
 def _swapped(rows: DistinctRows, size: int, swaps: int, seed: int) -> Sequence[Floats]:
@@ -126,36 +126,39 @@ def _swapped(rows: DistinctRows, size: int, swaps: int, seed: int) -> Sequence[F
     random = generator(seed)
     once = rows.counts.astype(np.float64)
     chunk = max(1, CHUNK_BYTES // (8 * max(len(once), 2 * size)))
-    found = []
+    differences = []
     for start in range(0, swaps, chunk):
-        held = (min(chunk, swaps - start), len(once))
-        away = random.binomial(rows.counts, 0.5, size=held).astype(np.float64)
+        shape = (min(chunk, swaps - start), len(once))
+        away = random.binomial(rows.counts, 0.5, size=shape).astype(np.float64)
         stay, gone = rows.sums(once - away), rows.sums(away)
-        found.append(stay + np.hstack([gone[:, size:], gone[:, :size]]))
-    return found
+        differences.append(stay + np.hstack([gone[:, size:], gone[:, :size]]))
+    return differences
 
 
-def _paired(found: Resampled, swapped: Floats, possible: Range) -> list[Paired]:
+def _paired(resampled_value: Resampled, swapped: Floats, possible: Range) -> list[Paired]:
     ends = of_difference(possible)
-    return [_one(found.at(place), swapped[:, place], ends) for place in range(len(found.value))]
+    return [
+        _one(resampled_value.at(place), swapped[:, place], ends)
+        for place in range(len(resampled_value.value))
+    ]
 
 
-def _one(found: Resampled, swapped: Floats, possible: Range) -> Paired:
-    value = float(found.value)
+def _one(resampled_value: Resampled, swapped: Floats, possible: Range) -> Paired:
+    value = float(resampled_value.value)
     if not math.isfinite(value):
         return Paired(None, None, None, None)
-    known = swapped[np.isfinite(swapped)]
+    finite = swapped[np.isfinite(swapped)]
     # Equal sums may differ in their last bits.
-    far = np.abs(known) >= abs(value) - 1e-12 * max(1.0, abs(value))
-    drawn = found.drawn[np.isfinite(found.drawn)]
+    far = np.abs(finite) >= abs(value) - 1e-12 * max(1.0, abs(value))
+    drawn = resampled_value.drawn[np.isfinite(resampled_value.drawn)]
     spread = float(np.std(drawn, ddof=1)) if len(drawn) > 1 else math.nan
     reach = float(ndtri((1 + LEVEL) / 2) + ndtri(POWER))
-    interval = found.interval()
+    interval = resampled_value.interval()
     return Paired(
         difference=value,
         interval=interval and interval.within(possible),
-        p=float((1 + far.sum()) / (1 + len(known))),
-        detectable=reach * spread if spread > 0 and found.clusters > 1 else None,
+        p=float((1 + far.sum()) / (1 + len(finite))),
+        detectable=reach * spread if spread > 0 and resampled_value.clusters > 1 else None,
     )
 
 
@@ -171,9 +174,9 @@ def holm(values: Sequence[float]) -> list[float]:
     """Return p values corrected for their number (Holm 1979)."""
     order = np.argsort(values, kind="stable")
     raised = np.asarray(values, dtype=np.float64)[order] * np.arange(len(values), 0, -1)
-    found = np.empty(len(values))
-    found[order] = np.minimum(np.maximum.accumulate(raised), 1.0)
-    return [float(value) for value in found]
+    adjusted = np.empty(len(values))
+    adjusted[order] = np.minimum(np.maximum.accumulate(raised), 1.0)
+    return [float(value) for value in adjusted]
 
 
 def corrected(family: Sequence[Paired]) -> list[Paired]:

@@ -55,8 +55,8 @@ class DistinctRows:
 
     def sums(self, weights: NDArray[Any]) -> Floats:
         """Return ``(draws, size)`` sums under weights ``(draws, distinct)`` of the rows."""
-        held = self._quick
-        return np.asarray(weights @ held, dtype=np.float64)
+        matrix = self._quick
+        return np.asarray(weights @ matrix, dtype=np.float64)
 
     @cached_property
     def _quick(self) -> Any:
@@ -66,14 +66,14 @@ class DistinctRows:
         """
         cells = self.rows.shape[0] * self.rows.shape[1]
         packed = 8 * self.rows.nnz > cells and 8 * cells <= _DENSE_BYTES
-        whole = packed and bool((self.rows.data == np.rint(self.rows.data)).all())
-        return self.rows.toarray() if whole else self.rows
+        integral = packed and bool((self.rows.data == np.rint(self.rows.data)).all())
+        return self.rows.toarray() if integral else self.rows
 
     @property
     def products(self) -> int:
         """About how many multiplications a draw takes; a metric makes some of each sum."""
-        held = self._quick
-        cells = held.size if isinstance(held, np.ndarray) else held.nnz
+        matrix = self._quick
+        cells = matrix.size if isinstance(matrix, np.ndarray) else matrix.nnz
         return int(cells) + len(self.counts) + 10 * self.rows.shape[1]
 
     def draws(self, number: int, seed: int, *, width: int = 1) -> Iterator[Floats]:
@@ -93,10 +93,10 @@ class DistinctRows:
             chunk = max(1, CHUNK_BYTES // (8 * max(len(self.counts), 1)))
         for start in range(0, number, chunk):
             size = min(chunk, number - start)
-            found = np.empty((size, len(self.counts)))
+            weights = np.empty((size, len(self.counts)))
             for first, last in parts:
-                found[:, first:last] = _drawn(self.counts[first:last], size, random)
-            yield found
+                weights[:, first:last] = _drawn(self.counts[first:last], size, random)
+            yield weights
 
     def left_out(self, seed: int = 0, groups: int = GROUPS) -> Iterator[tuple[Floats, Floats]]:
         """Yield weights of a jackknife ``(chunk, distinct)`` and how often each of them stands.
@@ -141,22 +141,24 @@ def merged_rows(
         strata: ``(clusters,)``.
     """
     joined = _joined(strata, shape[0])
-    found, kept, start = [], [], 0
+    keys, matrices, start = [], [], 0
     for part in parts:
-        held = clean(part)
-        there = np.arange(held.shape[0])
+        matrix = clean(part)
+        there = np.arange(matrix.shape[0])
         groups, digests, firsts, counts = _merged(
-            joined[start : start + len(there)], _digests(held), there
+            joined[start : start + len(there)], _digests(matrix), there
         )
-        found.append((groups, digests, counts))
-        kept.append(held[firsts])
+        keys.append((groups, digests, counts))
+        matrices.append(matrix[firsts])
         start += len(there)
-    if not found:
+    if not keys:
         nothing: Matrix = csr_array(np.empty(shape))
         return DistinctRows(nothing, joined, joined)
-    groups, digests, counts = (np.concatenate(held, axis=-1) for held in zip(*found, strict=True))
+    groups, digests, counts = (
+        np.concatenate(matrix, axis=-1) for matrix in zip(*keys, strict=True)
+    )
     groups, _, firsts, counts = _merged(groups, digests, np.arange(len(groups)), counts)
-    rows: Matrix = vstack(kept, format="csr")
+    rows: Matrix = vstack(matrices, format="csr")
     return DistinctRows(clean(rows[firsts]), counts, groups)
 
 
@@ -186,11 +188,11 @@ def _digests(rows: Matrix) -> NDArray[np.uint64]:
     """Return ``(2, rows)``: 128 bits of the content of each row, that of an empty one is zero."""
     places = rows.indices.astype(np.uint64)
     bits = np.ascontiguousarray(rows.data).view(np.uint64)
-    found = np.empty((2, rows.shape[0]), dtype=np.uint64)
+    digests = np.empty((2, rows.shape[0]), dtype=np.uint64)
     for at, salt in enumerate(_SALTS):
         ends = np.concatenate([[np.uint64(0)], np.cumsum(_mixed(bits ^ _mixed(places + salt)))])
-        found[at] = ends[rows.indptr[1:]] - ends[rows.indptr[:-1]]
-    return found
+        digests[at] = ends[rows.indptr[1:]] - ends[rows.indptr[:-1]]
+    return digests
 
 
 def _mixed(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -239,8 +241,8 @@ def _drawn(counts: Codes, size: int, random: np.random.Generator) -> Floats:
             np.bincount(places.ravel(), minlength=size * distinct).reshape(size, -1).astype(float)
         )
     drawn = np.empty((size, distinct))
-    for one in drawn:
-        one[:] = np.bincount(
+    for row in drawn:
+        row[:] = np.bincount(
             row_of[random.integers(0, clusters, size=clusters)], minlength=distinct
         )
     return drawn

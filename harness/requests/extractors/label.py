@@ -54,13 +54,13 @@ class LabelReader:
         """Return the place of the label that a text names, or why there is none."""
         if is_refusal(text):
             return Extracted(None, "refusal")
-        said = _plain(text)
-        if said in self._places:
-            return Extracted(self._places[said])
+        plain = _plain(text)
+        if plain in self._places:
+            return Extracted(self._places[plain])
         named = {
-            self._places[found.group()]
-            for found in self._pattern.finditer(said)
-            if not _NEGATED.search(said[: found.start()])
+            self._places[match.group()]
+            for match in self._pattern.finditer(plain)
+            if not _NEGATED.search(plain[: match.start()])
         }
         return Extracted(named.pop()) if len(named) == 1 else Extracted(None, "unparsed")
 
@@ -88,12 +88,12 @@ class LabelExtractor:
     def __call__(self, text: str, fields: Mapping[str, Json]) -> Extracted:
         """Return the label in a text."""
         del fields
-        found = self._reader.read(text)
-        if not isinstance(found.answer, int):
-            return found
-        return Extracted(self._labels[found.answer])
+        reading = self._reader.read(text)
+        if not isinstance(reading.answer, int):
+            return reading
+        return Extracted(self._labels[reading.answer])
 
 
 def _plain(text: str) -> str:
-    shown = unicodedata.normalize("NFKC", _UNSEEN.sub("", text))
-    return _JOINTS.sub(" ", shown).strip(_EDGES).casefold()
+    visible = unicodedata.normalize("NFKC", _UNSEEN.sub("", text))
+    return _JOINTS.sub(" ", visible).strip(_EDGES).casefold()

@@ -50,14 +50,14 @@ class PointExtractor:
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         del labels
         scale = options.get("scale")
-        said = SCALES[0] if scale is None else str(scale).removesuffix(".0")
-        if isinstance(scale, bool) or said not in SCALES:
+        name = SCALES[0] if scale is None else str(scale).removesuffix(".0")
+        if isinstance(scale, bool) or name not in SCALES:
             raise UserError(
                 f"{scale!r} is no scale of points",
                 where="option 'scale'",
                 fix=f"one of {', '.join(SCALES)}",
             )
-        self._scale = None if said == PIXELS else float(said)
+        self._scale = None if name == PIXELS else float(name)
 
     @property
     def needs_image_size(self) -> bool:
@@ -76,12 +76,12 @@ class PointExtractor:
         named = list(_NAMED_POINTS.finditer(text))
         if len(named) == 1:
             text = named[0]["pair"] or named[0]["xml"]
-        found = list(_NUMBER.finditer(text))
-        if len(found) != 2:
+        numbers = list(_NUMBER.finditer(text))
+        if len(numbers) != 2:
             return Extracted(None, "unparsed")
         sides = self._sides(fields)
-        shares = [self._share(*pair) for pair in zip(found, sides, strict=True)]
-        if None in shares or (self._scale not in {None, 1.0} and _as_shares(found)):
+        shares = [self._share(*pair) for pair in zip(numbers, sides, strict=True)]
+        if None in shares or (self._scale not in {None, 1.0} and _as_shares(numbers)):
             return Extracted(None, "unparsed")
         return Extracted([*shares])
 
@@ -98,27 +98,27 @@ class PointExtractor:
         width, height = (float(str(side)) for side in size)
         return width, height
 
-    def _share(self, found: re.Match[str], side: float) -> float | None:
+    def _share(self, match: re.Match[str], side: float) -> float | None:
         """Return a number as a share of a side; ``None`` when it cannot be one."""
-        unit = (found["unit"] or "").strip()
+        unit = (match["unit"] or "").strip()
         if unit == "%" and self._scale not in {1.0, 100.0}:
             return None
         if unit == "px" and self._scale is not None:
             return None
-        value = _value(found)
+        value = _value(match)
         if unit == "%":
             return value / 100 if 0 <= value <= 100 else None
-        if self._scale != 1 and not re.search(r"[.eE]", found["number"]):
+        if self._scale != 1 and not re.search(r"[.eE]", match["number"]):
             value += 0.5 if value >= 0 else 0.0
         return value / side if 0 <= value <= side else None
 
 
-def _value(found: re.Match[str]) -> float:
-    return float(_MINUS.sub("-", found["number"]))
+def _value(match: re.Match[str]) -> float:
+    return float(_MINUS.sub("-", match["number"]))
 
 
-def _as_shares(found: Sequence[re.Match[str]]) -> bool:
+def _as_shares(numbers: Sequence[re.Match[str]]) -> bool:
     """Whether a point is written as shares are: a number with a fraction, and both at most 1."""
-    return any(re.search(r"[.eE]", match["number"]) for match in found) and all(
-        _value(match) <= 1 and not match["unit"] for match in found
+    return any(re.search(r"[.eE]", match["number"]) for match in numbers) and all(
+        _value(match) <= 1 and not match["unit"] for match in numbers
     )
