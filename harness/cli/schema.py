@@ -30,4 +30,4 @@ def schema(*, kind: str, group: bool, plain: bool, as_json: bool) -> None:  # no
     elif group or kind == "group":
         print_json(schema_of("group"))
     else:
-        print_json(schema_of("task", known=None if plain else plugins()))
+        print_json(schema_of("task", registry=None if plain else plugins()))

@@ -32,14 +32,14 @@ class Arrows:
     points: tuple[Point, ...]
 
 
-def degradation_panels(found: Analysis) -> tuple[Panel, ...]:
+def degradation_panels(analysis: Analysis) -> tuple[Panel, ...]:
     """Return what each tower lost by task: a panel for each tower and unit; 0 is nothing.
 
     Raises:
         UserError: an analysis without a second tower.
     """
     panels: dict[tuple[str, str], list[Point]] = {}
-    for row in _table(found, "degradation"):
+    for row in _table(analysis, "degradation"):
         scale = float(row["scale"])
         lost = f"lost{', points' if scale == 100 else ''} (positive: worse than before)"
         tower = str(row.get("second", row.get("encoder")))
@@ -49,12 +49,12 @@ def degradation_panels(found: Analysis) -> tuple[Panel, ...]:
 
 
 def _probed(row: Row) -> str:
-    place = "" if str(row["layer"]) == "-1" else f", layer {row['layer']}"
+    layer = "" if str(row["layer"]) == "-1" else f", layer {row['layer']}"
     control = ", control" if row.get("is_control") else ""
-    return f"{row['task']} ({row['metric']}{place}{control})"
+    return f"{row['task']} ({row['metric']}{layer}{control})"
 
 
-def layer_curves(found: Analysis) -> tuple[Curves, ...]:
+def layer_curves(analysis: Analysis) -> tuple[Curves, ...]:
     """Return a probe's value by layer: a figure's part for each task, a line for each encoder.
 
     Raises:
@@ -62,11 +62,11 @@ def layer_curves(found: Analysis) -> tuple[Curves, ...]:
     """
     parts: dict[tuple[str, str], dict[str, list[Point]]] = {}
     layers = set()
-    rows = _table(found, "probe")
-    several = len({row["pooling"] for row in rows}) > 1
+    rows = _table(analysis, "probe")
+    several_poolings = len({row["pooling"] for row in rows}) > 1
     for row in rows:
         layers.add(row["block"])
-        named = f"{row['encoder']}, {row['pooling']}" if several else str(row["encoder"])
+        named = f"{row['encoder']}, {row['pooling']}" if several_poolings else str(row["encoder"])
         if row.get("seed") is not None:
             named += f", seed {row['seed']}"
         unit = " %" if row["scale"] == 100 else ""
@@ -75,38 +75,38 @@ def layer_curves(found: Analysis) -> tuple[Curves, ...]:
         part.setdefault(named, []).append(point)
     if len(layers) < 2:
         raise UserError(
-            "probes of one layer make no curve", where=found.directory, fix="--layers all"
+            "probes of one layer make no curve", where=analysis.directory, fix="--layers all"
         )
     return tuple(
-        Curves(task, unit, {name: tuple(points) for name, points in held.items()})
-        for (task, unit), held in parts.items()
+        Curves(task, unit, {name: tuple(points) for name, points in curves.items()})
+        for (task, unit), curves in parts.items()
     )
 
 
-def conflict_grids(found: Analysis) -> tuple[Grid, ...]:
+def conflict_grids(analysis: Analysis) -> tuple[Grid, ...]:
     """Return mean cosines between tasks, a grid for each tower; the diagonal is the reference."""
-    if found.kind == "gradients":
-        rows = _table(found, "matrix")
+    if analysis.kind == "gradients":
+        rows = _table(analysis, "matrix")
         tasks = tuple(str(row["task"]) for row in rows)
         values = tuple(tuple(finite(row[task]) for task in tasks) for row in rows)
         return (Grid("", tasks, tasks, values, "cosine"),)
     grids = []
-    held: dict[str, dict[tuple[str, str], Value]] = {}
-    for row in _table(found, "conflict"):
-        one, other = str(row["first"]), str(row["second"])
-        cell = held.setdefault(str(row["tower"]), {})
-        cell[one, other] = cell[other, one] = finite(row["cosine"])
-    for tower, cell in held.items():
-        tasks = tuple(dict.fromkeys(one for one, other in cell if one == other))
-        values = tuple(tuple(cell.get((one, other)) for other in tasks) for one in tasks)
+    cells: dict[str, dict[tuple[str, str], Value]] = {}
+    for row in _table(analysis, "conflict"):
+        first, second = str(row["first"]), str(row["second"])
+        cell = cells.setdefault(str(row["tower"]), {})
+        cell[first, second] = cell[second, first] = finite(row["cosine"])
+    for tower, cell in cells.items():
+        tasks = tuple(dict.fromkeys(first for first, second in cell if first == second))
+        values = tuple(tuple(cell.get((first, second)) for second in tasks) for first in tasks)
         grids.append(Grid(f"tower: {tower}", tasks, tasks, values, "cosine"))
     return tuple(grids)
 
 
-def transfer_arrows(found: Analysis) -> tuple[Arrows, ...]:
+def transfer_arrows(analysis: Analysis) -> tuple[Arrows, ...]:
     """Return what joint training changed of each task, by model or by tower."""
     parts: dict[str, list[Point]] = {}
-    for row in _table(found, "transfer"):
+    for row in _table(analysis, "transfer"):
         named = f"tower: {row['tower']}" if "tower" in row else str(row.get("model"))
         point = Point(str(row["task"]), *scaled(row, "relative", 100.0))
         parts.setdefault(named, []).append(point)
@@ -124,31 +124,33 @@ MAKERS: Mapping[str, tuple[str, Make]] = {
 """Kind of figure to the table it is made of, and how."""
 
 
-def figures_of(found: Analysis) -> dict[str, Any]:
+def figures_of(analysis: Analysis) -> dict[str, Any]:
     """Return every figure that an analysis has: its kind to what it shows."""
-    there = {table.name for table in found.tables}
-    held: dict[str, Any] = {}
+    there = {table.name for table in analysis.tables}
+    figures: dict[str, Any] = {}
     for kind, (table, make) in MAKERS.items():
-        if table not in there and not (kind == "conflict" and "matrix" in there and _pulls(found)):
+        if table not in there and not (
+            kind == "conflict" and "matrix" in there and _pulls(analysis)
+        ):
             continue
         try:
-            held[kind] = make(found)
+            figures[kind] = make(analysis)
         except UserError:
             continue  # one layer
-    return held
+    return figures
 
 
-def _pulls(found: Analysis) -> bool:
-    return found.kind == "gradients"
+def _pulls(analysis: Analysis) -> bool:
+    return analysis.kind == "gradients"
 
 
-def _table(found: Analysis, name: str) -> list[dict[str, Any]]:
-    held = [table for table in found.tables if table.name == name]
-    if not held or not held[0].rows:
-        there = ", ".join(table.name for table in found.tables)
+def _table(analysis: Analysis, name: str) -> list[dict[str, Any]]:
+    tables = [table for table in analysis.tables if table.name == name]
+    if not tables or not tables[0].rows:
+        there = ", ".join(table.name for table in analysis.tables)
         raise UserError(
-            f"this analysis ({found.kind}) has no table {name!r}",
-            where=found.directory,
+            f"this analysis ({analysis.kind}) has no table {name!r}",
+            where=analysis.directory,
             fix=f"its tables: {there}",
         )
-    return held[0].records()
+    return tables[0].records()

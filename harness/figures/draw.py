@@ -36,10 +36,10 @@ def forest(panels: Sequence[Panel]) -> Figure:
         places = range(len(panel.points))
         if panel.line is not None:
             axes.axvline(panel.line, color=LINE, linestyle="--", linewidth=0.8)
-        for place, point in zip(places, panel.points, strict=True):
+        for y, point in zip(places, panel.points, strict=True):
             if point.value is not None:
-                _whisker(axes, point, place)
-                axes.plot(point.value, place, "o", color=POINT, markersize=4.5)
+                _whisker(axes, point, y)
+                axes.plot(point.value, y, "o", color=POINT, markersize=4.5)
         axes.set_yticks(places, [_named(point.label) for point in panel.points])
         axes.set_ylim(len(panel.points) - 0.4, -0.6)
         axes.set_xlabel(_named(panel.axis))
@@ -50,42 +50,42 @@ def forest(panels: Sequence[Panel]) -> Figure:
     return figure
 
 
-def _whisker(axes: Any, point: Point, place: int) -> None:
+def _whisker(axes: Any, point: Point, y: int) -> None:
     if point.low is not None and point.high is not None:
-        axes.plot([point.low, point.high], [place, place], color=POINT, linewidth=1.4)
+        axes.plot([point.low, point.high], [y, y], color=POINT, linewidth=1.4)
 
 
 def _bare(axes: Any) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def grid(shown: Grid) -> Figure:
+def grid(matrix: Grid) -> Figure:
     """Draw a heat map that is white at zero; a field without a number is grey."""
-    down, across = len(shown.rows), len(shown.columns)
+    down, across = len(matrix.rows), len(matrix.columns)
     height = 1.9 + 0.2 * down
     figure = Figure(figsize=(3.2 + 0.3 * across, height), layout="constrained")
     axes: Any = figure.subplots()
-    known = [abs(value) for row in shown.values for value in row if value is not None]
-    top = max([*known, 0.05])
+    magnitudes = [abs(value) for row in matrix.values for value in row if value is not None]
+    top = max([*magnitudes, 0.05])
     axes.set_facecolor(NOTHING)
-    numbers = [[math.nan if value is None else value for value in row] for row in shown.values]
+    numbers = [[math.nan if value is None else value for value in row] for row in matrix.values]
     image = axes.imshow(numbers, cmap="RdBu_r", vmin=-top, vmax=top, aspect="auto")
-    axes.set_xticks(range(across), [_named(name) for name in shown.columns], rotation=90)
-    axes.set_yticks(range(down), [_named(name) for name in shown.rows])
-    axes.set_title(_named(shown.title), loc="left", fontsize="medium")
+    axes.set_xticks(range(across), [_named(name) for name in matrix.columns], rotation=90)
+    axes.set_yticks(range(down), [_named(name) for name in matrix.rows])
+    axes.set_title(_named(matrix.title), loc="left", fontsize="medium")
     axes.tick_params(length=0)
-    figure.colorbar(image, ax=axes, label=shown.unit, shrink=min(1.0, 4 / height))
+    figure.colorbar(image, ax=axes, label=matrix.unit, shrink=min(1.0, 4 / height))
     return figure
 
 
-def scatter(shown: Scatter) -> Figure:
+def scatter(plot: Scatter) -> Figure:
     """Draw one dot a model with both intervals; a legend names them."""
     figure = Figure(figsize=(6.4, 4.4), layout="constrained")
     axes: Any = figure.subplots()
-    for place, dot in enumerate(shown.dots):
+    for index, dot in enumerate(plot.dots):
         if dot.x.value is None or dot.y.value is None:
             continue
-        colour, sign = HUES[place % len(HUES)], SIGNS[place % len(SIGNS)]
+        colour, sign = HUES[index % len(HUES)], SIGNS[index % len(SIGNS)]
         axes.errorbar(
             dot.x.value,
             dot.y.value,
@@ -96,8 +96,8 @@ def scatter(shown: Scatter) -> Figure:
             elinewidth=0.9,
             label=_label(dot),
         )
-    axes.set_xlabel(_named(shown.across))
-    axes.set_ylabel(_named(shown.up))
+    axes.set_xlabel(_named(plot.across))
+    axes.set_ylabel(_named(plot.up))
     _bare(axes)
     axes.grid(linewidth=0.4, alpha=0.6)
     figure.legend(loc="outside right upper", frameon=False, fontsize="small")
@@ -115,39 +115,39 @@ def _ends(point: Point) -> list[list[float]] | None:
     return [[max(0.0, point.value - point.low)], [max(0.0, point.high - point.value)]]
 
 
-def lines(shown: Lines) -> Figure:
+def lines(plot: Lines) -> Figure:
     """Draw numbers by epoch or step, with parity as a dashed line."""
     figure = Figure(figsize=(5.2, 3.4), layout="constrained")
     axes: Any = figure.subplots()
-    few = len(shown.places) <= FEW
-    if shown.parity is not None:
-        axes.axhline(shown.parity, color=LINE, linestyle="--", linewidth=0.8)
-    for place, (name, values) in enumerate(shown.lines.items()):
-        held = [math.nan if value is None else value for value in values]
-        sign = SIGNS[place] if few else ""
-        axes.plot(shown.places, held, f"{sign}-", color=HUES[place], label=_named(name))
+    few = len(plot.places) <= FEW
+    if plot.parity is not None:
+        axes.axhline(plot.parity, color=LINE, linestyle="--", linewidth=0.8)
+    for index, (name, values) in enumerate(plot.lines.items()):
+        heights = [math.nan if value is None else value for value in values]
+        sign = SIGNS[index] if few else ""
+        axes.plot(plot.places, heights, f"{sign}-", color=HUES[index], label=_named(name))
     if few:
-        axes.set_xticks(shown.places)
-    axes.set_xlabel(shown.across)
-    axes.set_ylabel(shown.up)
+        axes.set_xticks(plot.places)
+    axes.set_xlabel(plot.across)
+    axes.set_ylabel(plot.up)
     _bare(axes)
     axes.legend(frameon=False, fontsize="small")
     return figure
 
 
-def radar(shown: Spokes) -> Figure:
+def radar(plot: Spokes) -> Figure:
     """Draw one outline a model; a spoke without a number breaks the outline."""
     figure = Figure(figsize=(6.4, 5.0), layout="constrained")
     axes: Any = figure.add_subplot(projection="polar")
-    angles = [2 * math.pi * place / len(shown.spokes) for place in range(len(shown.spokes))]
-    for place, (name, values) in enumerate(shown.outlines.items()):
-        held = [math.nan if value is None else value for value in (*values, values[0])]
-        hue, sign = HUES[place % len(HUES)], SIGNS[place % len(SIGNS)]
-        axes.plot([*angles, angles[0]], held, f"{sign}-", color=hue, label=_named(name))
-    axes.set_xticks(angles, [_named(spoke) for spoke in shown.spokes], fontsize="small")
+    angles = [2 * math.pi * index / len(plot.spokes) for index in range(len(plot.spokes))]
+    for index, (name, values) in enumerate(plot.outlines.items()):
+        radii = [math.nan if value is None else value for value in (*values, values[0])]
+        hue, sign = HUES[index % len(HUES)], SIGNS[index % len(SIGNS)]
+        axes.plot([*angles, angles[0]], radii, f"{sign}-", color=hue, label=_named(name))
+    axes.set_xticks(angles, [_named(spoke) for spoke in plot.spokes], fontsize="small")
     axes.tick_params(axis="x", pad=24)
     axes.set_yticks([0, 0.5, 1], ["worst", "", "best"], fontsize="small")
     axes.set_ylim(0, 1.05)
-    axes.set_title(shown.title, fontsize="small")
+    axes.set_title(plot.title, fontsize="small")
     figure.legend(loc="outside right upper", frameon=False, fontsize="small")
     return figure

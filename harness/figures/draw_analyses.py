@@ -28,8 +28,8 @@ def curves(parts: Sequence[Curves]) -> Figure:
     fields: Any = figure.subplots(down, across, squeeze=False)
     lines: dict[str, Any] = {}
     for axes, part in zip(fields.flat, parts, strict=False):
-        for place, (name, points) in enumerate(part.curves.items()):
-            hue, sign = HUES[place % len(HUES)], SIGNS[place % len(SIGNS)]
+        for index, (name, points) in enumerate(part.curves.items()):
+            hue, sign = HUES[index % len(HUES)], SIGNS[index % len(SIGNS)]
             layers = [int(point.label) for point in points]
             values = [math.nan if point.value is None else point.value for point in points]
             if all(point.low is not None and point.high is not None for point in points):
@@ -71,20 +71,20 @@ def matrices(grids: Sequence[Grid]) -> Figure:
     figure = Figure(figsize=(0.6 + side * len(grids), side + 0.4), layout="constrained")
     fields: Any = figure.subplots(1, len(grids), squeeze=False)
     image: Any = None
-    for axes, shown in zip(fields[0], grids, strict=True):
-        numbers = [[math.nan if one is None else one for one in row] for row in shown.values]
+    for axes, matrix in zip(fields[0], grids, strict=True):
+        numbers = [[math.nan if one is None else one for one in row] for row in matrix.values]
         axes.set_facecolor(NOTHING)
         image = axes.imshow(numbers, cmap="RdBu", vmin=-1, vmax=1)
         for down, row in enumerate(numbers):
             for across, value in enumerate(row):
                 if not math.isnan(value):
                     ink = "white" if abs(value) > 0.6 else "black"
-                    said = f"{round(value, 2) + 0.0:.2f}"  # never -0.00
-                    axes.text(across, down, said, ha="center", va="center", color=ink,
+                    label = f"{round(value, 2) + 0.0:.2f}"  # never -0.00
+                    axes.text(across, down, label, ha="center", va="center", color=ink,
                               fontsize="small")  # fmt: skip
-        axes.set_xticks(range(len(shown.columns)), map(one_line, shown.columns), rotation=90)
-        axes.set_yticks(range(len(shown.rows)), map(one_line, shown.rows))
-        axes.set_title(one_line(shown.title), loc="left", fontsize="medium")
+        axes.set_xticks(range(len(matrix.columns)), map(one_line, matrix.columns), rotation=90)
+        axes.set_yticks(range(len(matrix.rows)), map(one_line, matrix.rows))
+        axes.set_title(one_line(matrix.title), loc="left", fontsize="medium")
         axes.tick_params(length=0)
     figure.colorbar(image, ax=list(fields[0]), label=grids[0].unit, shrink=0.8)
     return figure
@@ -99,15 +99,15 @@ def arrows(parts: Sequence[Arrows]) -> Figure:
     for axes, part in zip(fields[:, 0], parts, strict=True):
         axes.axvline(0.0, color=LINE, linewidth=0.8)
         heads: list[tuple[float, int, str]] = []
-        for place, point in enumerate(part.points):
+        for y, point in enumerate(part.points):
             if point.value is None:
                 continue
             hue = OPEN
             if point.low is not None and point.high is not None:
                 hue = BETTER if point.low > 0 else WORSE if point.high < 0 else OPEN
-                axes.plot([point.low, point.high], [place + 0.22] * 2, color=hue, linewidth=1.0)
-            heads.append((point.value, place, hue))
-            axes.plot([0, point.value], [place] * 2, color=hue, linewidth=1.8)
+                axes.plot([point.low, point.high], [y + 0.22] * 2, color=hue, linewidth=1.0)
+            heads.append((point.value, y, hue))
+            axes.plot([0, point.value], [y] * 2, color=hue, linewidth=1.8)
         axes.set_yticks(range(len(part.points)), [one_line(point.label) for point in part.points])
         axes.set_ylim(len(part.points) - 0.4, -0.6)
         axes.set_xlabel(part.across)
@@ -115,10 +115,10 @@ def arrows(parts: Sequence[Arrows]) -> Figure:
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="x", linewidth=0.4, alpha=0.6)
         low, high = axes.get_xlim()
-        for value, place, hue in heads:
+        for value, y, hue in heads:
             short = abs(value) < _HEAD * (high - low)
             head = "o" if short else CARETRIGHT if value > 0 else CARETLEFT
-            axes.plot([value], [place], marker=head, color=hue, markersize=4 if short else 8)
+            axes.plot([value], [y], marker=head, color=hue, markersize=4 if short else 8)
     return figure
 
 

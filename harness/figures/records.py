@@ -25,12 +25,12 @@ def forest_of_table(table: Table) -> tuple[Panel, ...]:
     A row that may not be compared with the first ones says so.
     """
     panels = []
-    for place, column in enumerate(table.columns):
+    for position, column in enumerate(table.columns):
         points = [
-            _point(row.model if not index else f"{row.model} (not comparable)", row.cells[place])
+            _point(row.model if not index else f"{row.model} (not comparable)", row.cells[position])
             for index, section in enumerate(table.sections)
             for row in section.rows
-            if row.cells[place] is not None
+            if row.cells[position] is not None
         ]
         if any(point.value is not None for point in points):
             line = 0.0 if column.direction == "zero" else None
@@ -52,17 +52,17 @@ def forest_of_record(record: EvaluationRecord) -> tuple[Panel, ...]:
     panels = []
     for metric in record.metrics:
         points = [_measured("all", metric)]
-        for held in record.slices:
-            found = next((one for one in held.metrics if _same(one, metric)), None)
-            if found is not None:
-                points.append(_measured(f"{held.slice}: {held.value} (n = {held.n})", found))
+        for part in record.slices:
+            chosen = next((one for one in part.metrics if _same(one, metric)), None)
+            if chosen is not None:
+                points.append(_measured(f"{part.slice}: {part.value} (n = {part.n})", chosen))
         value = points[0].value
         panels.append(Panel("", metric.column, tuple(points), value))
     return tuple(panels)
 
 
-def _same(one: MetricValue, other: MetricValue) -> bool:
-    return (one.id, one.column) == (other.id, other.column)
+def _same(first: MetricValue, second: MetricValue) -> bool:
+    return (first.id, first.column) == (second.id, second.column)
 
 
 def _measured(label: str, metric: MetricValue) -> Point:
@@ -96,17 +96,17 @@ def skew_grid(record: EvaluationRecord) -> Grid:
             f"the evaluation of {record.model!r} on {record.task!r} holds no {BY_CONCEPT}",
             fix="take an evaluation of a task whose metric is skew by concept",
         )
-    held: dict[tuple[str, str], Value] = {}
+    cells: dict[tuple[str, str], Value] = {}
     for row in detail.rows:
         values = [f"{name}: {value}" for name, value in row.key.items() if name != _CONCEPT]
-        held[row.key.get(_CONCEPT, "all"), ", ".join(values)] = row.value
-    rows = tuple(dict.fromkeys(row for row, _ in held))
-    columns = tuple(dict.fromkeys(column for _, column in held))
+        cells[row.key.get(_CONCEPT, "all"), ", ".join(values)] = row.value
+    rows = tuple(dict.fromkeys(row for row, _ in cells))
+    columns = tuple(dict.fromkeys(column for _, column in cells))
     return Grid(
         f"{record.model} on {record.task_title}",
         rows,
         columns,
-        tuple(tuple(held.get((row, column)) for column in columns) for row in rows),
+        tuple(tuple(cells.get((row, column)) for column in columns) for row in rows),
         "skew (log ratio; 0 is parity)",
     )
 
@@ -133,11 +133,11 @@ def scatter_of(x: tuple[Table, Column], y: tuple[Table, Column]) -> Scatter:
 
 
 def _by_row(table: Table, column: Column) -> dict[str, Point]:
-    place = table.columns.index(column)
+    index = table.columns.index(column)
     return {
-        row.model: _point(row.model, row.cells[place])
+        row.model: _point(row.model, row.cells[index])
         for row in table.rows
-        if row.cells[place] is not None
+        if row.cells[index] is not None
     }
 
 
@@ -153,19 +153,20 @@ def spokes_of(table: Table) -> Spokes:
     """
     if len(table.columns) < 3:
         raise UserError("a radar needs at least three tasks; take a forest plot")
-    held: list[list[Value]] = []
-    for place, column in enumerate(table.columns):
-        cells = [row.cells[place] for row in table.rows]
+    badness: list[list[Value]] = []
+    for position, column in enumerate(table.columns):
+        cells = [row.cells[position] for row in table.rows]
         bad = [
             None if cell is None or cell.value is None else column.badness(cell.value)
             for cell in cells
         ]
-        known = [value for value in bad if value is not None]
-        low, high = (min(known), max(known)) if known else (0.0, 0.0)
+        defined = [value for value in bad if value is not None]
+        low, high = (min(defined), max(defined)) if defined else (0.0, 0.0)
         width = high - low or 1.0
-        held.append([None if value is None else (high - value) / width for value in bad])
+        badness.append([None if value is None else (high - value) / width for value in bad])
     outlines = {
-        row.model: tuple(values[index] for values in held) for index, row in enumerate(table.rows)
+        row.model: tuple(values[index] for values in badness)
+        for index, row in enumerate(table.rows)
     }
     names = tuple(f"{column.over}: {column.heading}" for column in table.columns)
     return Spokes("each spoke from its worst row to its best", names, outlines)
@@ -173,20 +174,20 @@ def spokes_of(table: Table) -> Spokes:
 
 def marks_said(marks: Iterable[str]) -> str:
     """Return marks as a figure shows them; empty without any."""
-    held = sorted(set(marks))
-    return f"Marked: {', '.join(held)}." if held else ""
+    distinct = sorted(set(marks))
+    return f"Marked: {', '.join(distinct)}." if distinct else ""
 
 
-def epochs_of(place: Path) -> Lines:
+def epochs_of(folder: Path) -> Lines:
     """Return the skew that a training measured before each epoch.
 
     Args:
-        place: The folder that ``harness train`` wrote, or its ``train.json``.
+        folder: The folder that ``harness train`` wrote, or its ``train.json``.
 
     Raises:
         UserError: no training record, or one whose recipe measured no skew.
     """
-    with _training(place) as (path, epochs, marks):
+    with _training(folder) as (path, epochs, marks):
         numbers = tuple(int(epoch["epoch"]) + 1 for epoch in epochs)
         lines = {
             name: [finite(epoch.get(key)) for epoch in epochs]
@@ -201,18 +202,18 @@ def epochs_of(place: Path) -> Lines:
     return Lines("", "epoch", "skew on the training pool", numbers, lines, marks, parity=0.0)
 
 
-def losses_of(place: Path) -> Lines:
+def losses_of(path: Path) -> Lines:
     """Return the mean loss of a training's samples every few steps.
 
     Args:
-        place: The folder that ``harness train`` wrote, or its ``train.json``.
+        path: The folder that ``harness train`` wrote, or its ``train.json``.
 
     Raises:
         UserError: no training record, or one of a version that kept no such curve.
     """
     steps: list[int] = []
     losses: list[Value] = []
-    with _training(place) as (_, epochs, marks):
+    with _training(path) as (_, epochs, marks):
         for epoch in epochs:
             before = steps[-1] if steps else 0
             for step, loss in epoch["curve"]:
@@ -222,9 +223,9 @@ def losses_of(place: Path) -> Lines:
 
 
 @contextmanager
-def _training(place: Path) -> Iterator[tuple[Path, list[dict[str, Any]], tuple[str, ...]]]:
+def _training(folder: Path) -> Iterator[tuple[Path, list[dict[str, Any]], tuple[str, ...]]]:
     """Give a training's file, epochs and marks; what is wrong with them is one message."""
-    path = place / "train.json" if place.is_dir() else place
+    path = folder / "train.json" if folder.is_dir() else folder
     try:  # a loss that is no number has no point in the curve, as null has none
         record = read_object(path, undefined=True)
     except UserError as error:

@@ -51,7 +51,7 @@ def check_matplotlib() -> None:
 
 def figure_bytes(
     draw: Callable[[Shown], Figure],
-    shown: Shown,
+    content: Shown,
     ending: str,
     *,
     note: str = "",
@@ -61,7 +61,7 @@ def figure_bytes(
 
     Args:
         draw: A function of :mod:`harness.figures.draw`.
-        shown: What it draws.
+        content: What it draws.
         ending: ``.pdf``, ``.png`` or ``.svg``.
         note: Under the figure, such as the marks of what it shows.
         clear: Without a ground of its own, for a page that has one.
@@ -75,15 +75,17 @@ def figure_bytes(
         )
     from matplotlib import rc_context, rcdefaults
 
-    form, held = ending[1:], io.BytesIO()
+    form, buffer = ending[1:], io.BytesIO()
     with rc_context(), warnings.catch_warnings():
         # A letter that the font lacks is a box in the figure, no reason to stop.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         warnings.filterwarnings("ignore", message="constrained_layout not applied")
         rcdefaults()
         with rc_context(_RULES):
-            figure = draw(shown)
+            figure = draw(content)
             if note:
                 figure.supxlabel(one_line(note), fontsize="x-small", x=0.01, ha="left")
-            figure.savefig(held, format=form, dpi=200, metadata=_METADATA[form], transparent=clear)
-    return held.getvalue()
+            figure.savefig(
+                buffer, format=form, dpi=200, metadata=_METADATA[form], transparent=clear
+            )
+    return buffer.getvalue()

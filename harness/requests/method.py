@@ -21,12 +21,14 @@ class AnswerMethod(Protocol):
         """
         ...
 
-    def combine(self, request: Request, own: Result, further: Sequence[Result]) -> Result | Failed:
+    def combine(
+        self, request: Request, result: Result, further: Sequence[Result]
+    ) -> Result | Failed:
         """Return the answer to a request.
 
         Args:
             request: As the task made it.
-            own: The model's answer to it.
+            result: The model's answer to it.
             further: The answers to what :meth:`further` returned, in its order; none has failed.
         """
         ...

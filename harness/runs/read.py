@@ -48,8 +48,8 @@ def read_evaluation(directory: Path | str, *, whole: bool = True) -> EvaluationR
     try:
         return _record(directory, raw, metrics)
     except (KeyError, TypeError, ValueError, AttributeError, AssertionError) as error:
-        said = f"{type(error).__name__}: {error}"
-        raise UserError(f"not an evaluation record: {said:.200}", where=directory) from None
+        reason = f"{type(error).__name__}: {error}"
+        raise UserError(f"not an evaluation record: {reason:.200}", where=directory) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +67,12 @@ class LeftOut:
 
 
 def read_evaluations(
-    place: Path | str, *, whole: bool = True
+    path: Path | str, *, whole: bool = True
 ) -> tuple[list[EvaluationRecord], list[str]]:
     """Read every evaluation under a folder, or those a run manifest names.
 
     Args:
-        place: A folder, an evaluation, or the manifest of a run.
+        path: A folder, an evaluation, or the manifest of a run.
         whole: As for :func:`read_evaluation`.
 
     Returns:
@@ -81,23 +81,21 @@ def read_evaluations(
     Raises:
         UserError: when the place does not exist.
     """
-    records, left_out = survey(place, whole=whole)
+    records, left_out = survey(path, whole=whole)
     return records, [one.why for one in left_out]
 
 
-def survey(
-    place: Path | str, *, whole: bool = True
-) -> tuple[list[EvaluationRecord], list[LeftOut]]:
+def survey(path: Path | str, *, whole: bool = True) -> tuple[list[EvaluationRecord], list[LeftOut]]:
     """Read as :func:`read_evaluations` does, and say of what is left out whether it is unfinished.
 
     Raises:
         UserError: when the place does not exist.
     """
-    place = Path(place)
-    if not place.exists():
-        raise UserError("no such results", where=place, fix="harness run ... writes them")
+    path = Path(path)
+    if not path.exists():
+        raise UserError("no such results", where=path, fix="harness run ... writes them")
     records: list[EvaluationRecord] = []
-    directories, left_out = _directories(place)
+    directories, left_out = _directories(path)
     for directory in directories:
         try:
             records.append(read_evaluation(directory, whole=whole))
@@ -107,30 +105,30 @@ def survey(
     return records, sorted(left_out, key=lambda one: one.directory)
 
 
-def _directories(place: Path) -> tuple[list[Path], list[LeftOut]]:
+def _directories(path: Path) -> tuple[list[Path], list[LeftOut]]:
     """Return the evaluations of a place, and folders under it that cannot be looked into."""
-    if place.is_file():
-        names = read_object(place).get("evaluations")
+    if path.is_file():
+        names = read_object(path).get("evaluations")
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise UserError("not the manifest of a run", where=place)
-        return [place.parent.parent / name for name in names], []
-    if (place / SEAL).exists() or (place / "evaluation.json").exists():
-        return [place], []
+            raise UserError("not the manifest of a run", where=path)
+        return [path.parent.parent / name for name in names], []
+    if (path / SEAL).exists() or (path / "evaluation.json").exists():
+        return [path], []
     # One walk for the signs of an evaluation: its seal, a seal that is lost, an unfinished journal.
     signs = {SEAL, "evaluation.json", JOURNAL}
     hidden: list[LeftOut] = []
 
     def refused(error: OSError) -> None:
         folder = Path(str(error.filename))
-        said = f"{folder}: cannot be looked into: {error.strerror}"
-        hidden.append(LeftOut(folder, said))
+        reason = f"{folder}: cannot be looked into: {error.strerror}"
+        hidden.append(LeftOut(folder, reason))
 
-    found = sorted(
+    evaluations = sorted(
         Path(folder)
-        for folder, inside, files in os.walk(place, onerror=refused)
+        for folder, inside, files in os.walk(path, onerror=refused)
         if not signs.isdisjoint({*inside, *files})
     )
-    return found, hidden
+    return evaluations, hidden
 
 
 def _object(content: bytes, path: Path) -> dict[str, Any]:
@@ -229,12 +227,12 @@ def _metric(value: Mapping[str, Any]) -> MetricValue:
 def _sureness(value: Mapping[str, Any]) -> dict[str, Any]:
     """Return interval and chance; without one of their ends they say nothing."""
     interval, chance = value["interval"], value.get("chance")
-    for held in filter(None, (interval, chance)):
+    for part in filter(None, (interval, chance)):
         for name in ("low", "high", "level", "mean", "p"):
-            _number(held.get(name))
-    whole = interval is not None and None not in (interval["low"], interval["high"])
+            _number(part.get(name))
+    both_ends = interval is not None and None not in (interval["low"], interval["high"])
     return {
-        "interval": Interval(**interval) if whole else None,
+        "interval": Interval(**interval) if both_ends else None,
         "chance": None if chance is None or None in chance.values() else Chance(**chance),
     }
 
@@ -244,7 +242,7 @@ def _detail(table: Mapping[str, Any]) -> Detail:
     return Detail(**{**table, "metrics": tuple(table["metrics"]), "rows": rows})
 
 
-def _comparison(held: Mapping[str, Any]) -> GroupComparison:
-    measures = tuple(Measure(**{**value, **_sureness(value)}) for value in held["measures"])
-    left_out = tuple(held["left_out"])
-    return GroupComparison(**{**held, "measures": measures, "left_out": left_out})
+def _comparison(raw: Mapping[str, Any]) -> GroupComparison:
+    measures = tuple(Measure(**{**value, **_sureness(value)}) for value in raw["measures"])
+    left_out = tuple(raw["left_out"])
+    return GroupComparison(**{**raw, "measures": measures, "left_out": left_out})

@@ -236,6 +236,6 @@ def titled(
     if method is None:
         return name
     options = method.get("options")
-    given = options.items() if isinstance(options, dict) else ()
-    said = ", ".join(f"{key}={value}" for key, value in given)
-    return f"{name} + {method['id']}" + (f" ({said})" if said else "")
+    items = options.items() if isinstance(options, dict) else ()
+    text = ", ".join(f"{key}={value}" for key, value in items)
+    return f"{name} + {method['id']}" + (f" ({text})" if text else "")

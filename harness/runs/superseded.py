@@ -34,10 +34,10 @@ def current(
     for record in records:
         lineages.setdefault(record.lineage or str(record.directory), []).append(record)
     superseded: set[int] = set()
-    for held in lineages.values():
-        if len(held) > 1:
-            kept = _newest(held)
-            superseded |= {id(one) for one in held if not any(one is other for other in kept)}
+    for lineage in lineages.values():
+        if len(lineage) > 1:
+            newest = _newest(lineage)
+            superseded |= {id(one) for one in lineage if not any(one is other for other in newest)}
     return (
         [record for record in records if id(record) not in superseded],
         [record for record in records if id(record) in superseded],
@@ -112,10 +112,10 @@ def changes(before: object, now: Mapping[str, Any], since: str) -> list[str]:
         since: When the record was made; empty where it does not say.
     """
     then = f"since {since}" if since else "since"
-    held = before if isinstance(before, dict) else {}
+    earlier = before if isinstance(before, dict) else {}
     lines = []
     for name, code in now.items():
-        was = held.get(name)
+        was = earlier.get(name)
         if was == code:
             continue
         if not isinstance(was, dict):
@@ -124,7 +124,7 @@ def changes(before: object, now: Mapping[str, Any], since: str) -> list[str]:
             lines.append(f"plugin {name} {was.get('version')} is now {code['version']}")
         else:
             lines.append(f"plugin {name} {code['version']} changed {then} (code)")
-    return lines or [f"plugin {name} takes no part any more" for name in held if name not in now]
+    return lines or [f"plugin {name} takes no part any more" for name in earlier if name not in now]
 
 
 def set_aside(directory: Path) -> Path:
@@ -136,10 +136,10 @@ def set_aside(directory: Path) -> Path:
     at = datetime.now(UTC).isoformat(timespec="seconds")
     write_json(directory / MARK, {"format": 1, "why": "asked again", "at": at})
     number = 1
-    while (place := directory.with_name(f"{directory.name}.{number}")).exists():
+    while (moved := directory.with_name(f"{directory.name}.{number}")).exists():
         number += 1
     try:
-        directory.rename(place)
+        directory.rename(moved)
     except OSError as error:
-        raise not_written(error, place) from None
-    return place
+        raise not_written(error, moved) from None
+    return moved

@@ -28,87 +28,91 @@ _SAID = {
 def write_analyses(site: Site, analyses: Sequence[Analysis], *, drawn: bool) -> None:
     """Write the list of analyses and a page for each; figures where they can be drawn."""
     listed = []
-    for found in analyses:
-        name = f"analyses/{slug(found.kind, found.fingerprint[:12])}"
-        marks = set(found.marks)
+    for analysis in analyses:
+        name = f"analyses/{slug(analysis.kind, analysis.fingerprint[:12])}"
+        marks = set(analysis.marks)
         site.page(
             f"{name}.html",
             "analysis.html",
-            title=title_of(found),
+            title=title_of(analysis),
             marks=marks,
-            notes=found.notes,
-            figures=_figures(site, found, name) if drawn else [],
-            of=_of(found),
-            tables=shown_tables(found),
-            about=plain(dict(found.about)),
+            notes=analysis.notes,
+            figures=_figures(site, analysis, name) if drawn else [],
+            of=_of(analysis),
+            tables=shown_tables(analysis),
+            about=plain(dict(analysis.about)),
         )
-        listed.append((title_of(found), f"{name}.html", found.kind, sorted(marks), _of(found)))
-    every = {mark for found in analyses for mark in found.marks}
+        listed.append(
+            (title_of(analysis), f"{name}.html", analysis.kind, sorted(marks), _of(analysis))
+        )
+    every = {mark for analysis in analyses for mark in analysis.marks}
     site.page("analyses.html", "analyses.html", title="Analyses", marks=every, listed=listed)
 
 
-def title_of(found: Analysis) -> str:
+def title_of(analysis: Analysis) -> str:
     """Return an analysis' title; a study has one of its own."""
-    study = found.about.get("study")
+    study = analysis.about.get("study")
     if isinstance(study, dict) and isinstance(study.get("title"), str):
         return str(study["title"])
-    return _TITLES.get(found.kind, found.kind)
+    return _TITLES.get(analysis.kind, analysis.kind)
 
 
-def _of(found: Analysis) -> str:
+def _of(analysis: Analysis) -> str:
     """Return what was analysed, in short: its models, towers and tasks."""
-    model = found.about.get("model")
-    held = {"models": [str(model["id"])] if isinstance(model, dict) and "id" in model else []}
+    model = analysis.about.get("model")
+    names_by_kind = {
+        "models": [str(model["id"])] if isinstance(model, dict) and "id" in model else []
+    }
     for name, keys in (("models", ("encoder", "model")), ("tasks", ("task",))):
-        rows = [row for table in found.tables for row in table.records()]
-        held.setdefault(name, []).extend(
+        rows = [row for table in analysis.tables for row in table.records()]
+        names_by_kind.setdefault(name, []).extend(
             str(row[key]) for row in rows for key in keys if key in row
         )
-    settings = found.about.get("settings")
+    settings = analysis.about.get("settings")
     if isinstance(settings, dict) and "parts" in settings:
-        held["parts"] = [f"gradients of {settings['parts']}"]
-    return "; ".join(" · ".join(dict.fromkeys(names)) for names in held.values() if names)
+        names_by_kind["parts"] = [f"gradients of {settings['parts']}"]
+    return "; ".join(" · ".join(dict.fromkeys(names)) for names in names_by_kind.values() if names)
 
 
-def _figures(site: Site, found: Analysis, name: str) -> list[tuple[str, str]]:
+def _figures(site: Site, analysis: Analysis, name: str) -> list[tuple[str, str]]:
     """Write an analysis' figures; return the file beside the page and what it shows."""
     from harness.figures.draw_analyses import DRAWN
     from harness.figures.save import figure_bytes
 
-    held = []
-    for kind, shown in figures_of(found).items():
-        content = in_both_lights(figure_bytes(DRAWN[kind], shown, ".svg", clear=True))
+    images = []
+    for kind, content_shown in figures_of(analysis).items():
+        content = in_both_lights(figure_bytes(DRAWN[kind], content_shown, ".svg", clear=True))
         site.write(f"{name}-{kind}.svg", content)
-        held.append(
+        images.append(
             (
                 f"{name.rpartition('/')[2]}-{kind}.svg",
-                f"{_SAID[kind]}{_against(found, kind)}{_counted(found)}",
+                f"{_SAID[kind]}{_against(analysis, kind)}{_counted(analysis)}",
             )
         )
-    return held
+    return images
 
 
-def _against(found: Analysis, kind: str) -> str:
+def _against(analysis: Analysis, kind: str) -> str:
     """Return what towers are compared with, where a probe compared them."""
-    if (found.kind, kind) != ("probe", "degradation"):
+    if (analysis.kind, kind) != ("probe", "degradation"):
         return ""
-    return f" Compared with {found.table('degradation').records()[0]['first']}."
+    return f" Compared with {analysis.table('degradation').records()[0]['first']}."
 
 
-def _counted(found: Analysis) -> str:
+def _counted(analysis: Analysis) -> str:
     """Return how many samples, minibatches or seeds an analysis' numbers are of."""
-    held = {table.name: table.records() for table in found.tables}
-    for table, key, said in (
+    records = {table.name: table.records() for table in analysis.tables}
+    for table, key, noun in (
         ("degradation", "seeds", "seeds"),
         ("transfer", "seeds", "seeds"),
         ("tasks", "minibatches", "minibatches a task"),
         ("probe", "samples", "test samples a task"),
     ):
-        rows = held.get(table, [])
+        rows = records.get(table, [])
         counts = {count for row in rows if isinstance(count := row.get(key), int)}
         if counts == {1} and key == "seeds":
             return " One seed, so without intervals."
         if counts:
             least, most = min(counts), max(counts)
-            return f" {least} {said}." if least == most else f" {least} to {most} {said}."
+            return f" {least} {noun}." if least == most else f" {least} to {most} {noun}."
     return ""

@@ -76,31 +76,33 @@ class Shown:
     rows: Sequence[Sequence[Cell]]
 
 
-def shown_tables(found: Analysis) -> list[Shown]:
+def shown_tables(analysis: Analysis) -> list[Shown]:
     """Return an analysis' tables, what it is about first."""
     places = {name: place for place, name in enumerate(_ORDER)}
-    held = sorted(found.tables, key=lambda table: places.get(table.name, len(places)))
-    return [_shown(found.kind, table) for table in held]
+    tables = sorted(analysis.tables, key=lambda table: places.get(table.name, len(places)))
+    return [_shown(analysis.kind, table) for table in tables]
 
 
 def _shown(kind: str, table: AnalysisTable) -> Shown:
     records = table.records()
     view = view_of(kind)
     captions = {} if view is None else view.captions
-    said = _SAID.get((kind, table.name)) or captions.get(table.name, "")
+    caption = _SAID.get((kind, table.name)) or captions.get(table.name, "")
     same = _same(records)
     if same:
-        told = ", ".join(f"{_head(name, records)} {_text(value)}" for name, value in same.items())
-        said = f"{said} In every row: {told}.".lstrip()
+        constant = ", ".join(
+            f"{_head(name, records)} {_text(value)}" for name, value in same.items()
+        )
+        caption = f"{caption} In every row: {constant}.".lstrip()
     left_out = {"high", *same, *({"scale"} if "metric" in table.columns else ())}
     columns = [name for name in table.columns if name not in left_out]
     columns.sort(key="encoder".__eq__)  # long names last, as the command prints them
     rows = [[_cell(name, row) for name in columns] for row in records]
     heads = [
-        (_head(name, records), all(row[place][1] for row in rows))
-        for place, name in enumerate(columns)
+        (_head(name, records), all(row[index][1] for row in rows))
+        for index, name in enumerate(columns)
     ]
-    return Shown(table.name, said, heads, rows)
+    return Shown(table.name, caption, heads, rows)
 
 
 def _same(records: Sequence[Row]) -> dict[str, Json]:

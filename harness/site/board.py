@@ -47,54 +47,54 @@ def write_boards(
     for metric in (None, *_metrics(records)):
         tables.append(build_table(records, metric=metric, ways=ways))
         names.append(metric or "Each task's own metric")
-    for place, table in enumerate(tables):
+    for index, table in enumerate(tables):
         rows = list(dict.fromkeys(row.model for row in table.rows))[:BASELINES]
         for number, baseline in enumerate(["", *rows]):
-            shown = table
-            if baseline and place < len(layouts):  # it may compare rows in its own way
+            board = table
+            if baseline and index < len(layouts):  # it may compare rows in its own way
                 against = replace(ways, baseline=baseline)
-                shown = build_table(records, layout=layouts[place], ways=against)
+                board = build_table(records, layout=layouts[index], ways=against)
             elif baseline:
-                held = compared(table.sections, table.columns, baseline)
-                notes = (*table.notes, *compared_note(held, table.looks, baseline))
-                shown = replace(table, sections=held, notes=notes)
+                sections = compared(table.sections, table.columns, baseline)
+                notes = (*table.notes, *compared_note(sections, table.looks, baseline))
+                board = replace(table, sections=sections, notes=notes)
             site.page(
-                _name(place, number),
+                _name(index, number),
                 "board.html",
                 title=table.title or "Leaderboard",
-                table=shown,
-                grouped=any(row.group for row in shown.rows),
+                table=board,
+                grouped=any(row.group for row in board.rows),
                 sections=[
-                    (section.title, _rows(shown, section.rows, pages, by_fingerprint))
-                    for section in shown.sections
+                    (section.title, _rows(board, section.rows, pages, by_fingerprint))
+                    for section in board.sections
                 ],
                 reported=[
-                    (panel.heading, list(reported_rows(shown.columns, panel)))
-                    for panel in shown.reported
+                    (panel.heading, list(reported_rows(board.columns, panel)))
+                    for panel in board.reported
                 ],
-                spans=spans(shown.columns),
+                spans=spans(board.columns),
                 notes=[
-                    *(source_of(panel) for panel in shown.reported),
-                    *shown.notes,
-                    *rank_note(shown, "Bold:", "underlined:"),
+                    *(source_of(panel) for panel in board.reported),
+                    *board.notes,
+                    *rank_note(board, "Bold:", "underlined:"),
                     *(["A number with › leads to its evaluation."] if pages else ()),
                 ],
                 choices=[
-                    (name, _name(other, 0), other == place) for other, name in enumerate(names)
+                    (name, _name(other, 0), other == index) for other, name in enumerate(names)
                 ],
                 baselines=[
-                    (name or _bare(table), _name(place, other), other == number)
+                    (name or _bare(table), _name(index, other), other == number)
                     for other, name in enumerate(["", *rows])
                 ],
-                latex=Markup(escape(latex(shown))),  # noqa: S704  escaped; keeps its lines
+                latex=Markup(escape(latex(board))),  # noqa: S704  escaped; keeps its lines
             )
 
 
 def _bare(table: Table) -> str:
     """Return what is chosen while no row to compare with is."""
     cells = (cell for row in table.rows for cell in row.cells)
-    given = any(cell is not None and cell.delta is not None for cell in cells)
-    return "as the layout says" if given else "none"
+    has_differences = any(cell is not None and cell.delta is not None for cell in cells)
+    return "as the layout says" if has_differences else "none"
 
 
 def _name(table: int, baseline: int) -> str:

@@ -59,12 +59,12 @@ class Set:
     @cached_property
     def names(self) -> list[str]:
         """The evaluations' names, each with what tells it from its namesakes."""
-        held = placed(self.records, None, any_seed=False)
-        by_key = names_of(held)
-        names = [by_key[one.key] for one in held]
+        placements = placed(self.records, None, any_seed=False)
+        by_key = names_of(placements)
+        names = [by_key[placement.key] for placement in placements]
         return [
-            name if names.count(name) == 1 else f"{name} #{one.record.fingerprint[:8]}"
-            for name, one in zip(names, held, strict=True)
+            name if names.count(name) == 1 else f"{name} #{placement.record.fingerprint[:8]}"
+            for name, placement in zip(names, placements, strict=True)
         ]
 
 
@@ -86,21 +86,21 @@ def outcome(sample: SampleRecord, *, graded: bool = True) -> str:
     return OPEN
 
 
-def write_set(site: Site, held: Set, questions: Questions) -> None:
+def write_set(site: Site, task_set: Set, questions: Questions) -> None:
     """Write the data of one set, and count what was answered.
 
     Raises:
         DataError: two evaluations of one task fingerprint hold other samples.
     """
-    folder = f"samples/{held.name}"
+    folder = f"samples/{task_set.name}"
     shared = _Shared(folder)
     went = []
-    for place, record in enumerate(held.records):
-        outcomes, counts = _answers(site, shared, place, record)
+    for index, record in enumerate(task_set.records):
+        outcomes, counts = _answers(site, shared, index, record)
         went.append(outcomes)
-        held.counts.append(counts)
+        task_set.counts.append(counts)
     looked_at = first_looks(went, questions.wanted)
-    slices = _questions(site, folder, held.records[0], questions, looked_at)
+    slices = _questions(site, folder, task_set.records[0], questions, looked_at)
     for number, (_, of) in enumerate(slices.values()):
         site.data(f"{folder}/slice-{number}", of)
     site.data(
@@ -108,10 +108,10 @@ def write_set(site: Site, held: Set, questions: Questions) -> None:
         {
             "size": len(shared.ids),
             "chunk": CHUNK,
-            "labels": read_resolved(held.records[0].directory).labels,
+            "labels": read_resolved(task_set.records[0].directory).labels,
             "models": [
                 {"name": name, "marks": list(record.marks)}
-                for name, record in zip(held.names, held.records, strict=True)
+                for name, record in zip(task_set.names, task_set.records, strict=True)
             ],
             "slices": [
                 {"name": name, "values": list(values)} for name, (values, _) in slices.items()
@@ -131,13 +131,17 @@ def first_looks(went: Sequence[str], number: int) -> set[int]:
         number: How many at most.
     """
     chosen: dict[int, None] = {}
-    failures = [[place for place, letter in enumerate(held) if letter in FAILED] for held in went]
-    turns = (place for turn in zip_longest(*failures) for place in turn if place is not None)
-    for place in turns:
+    failures = [
+        [position for position, letter in enumerate(held) if letter in FAILED] for held in went
+    ]
+    turns = (
+        position for turn in zip_longest(*failures) for position in turn if position is not None
+    )
+    for position in turns:
         if len(chosen) >= 3 * number // 4:
             break
-        chosen[place] = None
-    others = [place for place in range(len(went[0])) if place not in chosen]
+        chosen[position] = None
+    others = [position for position in range(len(went[0])) if position not in chosen]
     left = min(number - len(chosen), len(others))
     return {*chosen, *(others[at * len(others) // left] for at in range(left))}
 
@@ -157,18 +161,18 @@ def _questions(
         prompts: dict[Any, int] = {}
         items = []
         for sample in chunk:
-            found = next((one for name, one in stream if name == sample.id), None)
-            asked = AskedQuestion()
-            if found is not None:
-                asked = questions.asked(found, picture=count in looked_at)
-            key = (asked.turns, asked.options)
+            matching = next((one for name, one in stream if name == sample.id), None)
+            question = AskedQuestion()
+            if matching is not None:
+                question = questions.asked(matching, picture=count in looked_at)
+            key = (question.turns, question.options)
             items.append(
                 [
                     _short(sample.id),
                     _short(_right(sample.target)),
                     prompts.setdefault(key, len(prompts)),
-                    [name.rpartition("/")[2] for name in asked.pictures],
-                    asked.note,
+                    [name.rpartition("/")[2] for name in question.pictures],
+                    question.note,
                     [[name, group.value, group.source] for name, group in sample.groups.items()],
                     [[name, _short(plain(value))] for name, value in sample.fields.items()],
                 ]
@@ -179,11 +183,11 @@ def _questions(
                 group = sample.groups.get(name)
                 of.append(-1 if group is None else values.setdefault(group.value, len(values)))
             count += 1
-        shown = [
+        prompts_shown = [
             [[[role, _short(text)] for role, text in turns], list(options)]
             for turns, options in prompts
         ]
-        site.data(f"{folder}/ask-{number}", {"prompts": shown, "items": items})
+        site.data(f"{folder}/ask-{number}", {"prompts": prompts_shown, "items": items})
     return dict(sorted(slices.items()))
 
 
@@ -197,7 +201,7 @@ class _Shared:
 
 
 def _answers(
-    site: Site, shared: _Shared, place: int, record: EvaluationRecord
+    site: Site, shared: _Shared, index: int, record: EvaluationRecord
 ) -> tuple[str, Counter[tuple[str, str]]]:
     """Write the answers of one evaluation; return outcomes, and samples by target and answer.
 
@@ -207,14 +211,14 @@ def _answers(
     spec = read_resolved(record.directory)
     graded = record.main.direction == "higher"
     outcomes: list[str] = []
-    said: list[int] = []
+    answer_codes: list[int] = []
     counts: Counter[tuple[str, str]] = Counter()
     for number, chunk in enumerate(_chunks(read_samples(record.directory))):
         items = []
-        if not place:
+        if not index:
             ids += (sample.id for sample in chunk)
         for sample in chunk:
-            if len(said) >= len(ids) or sample.id != ids[len(said)]:
+            if len(answer_codes) >= len(ids) or sample.id != ids[len(answer_codes)]:
                 raise DataError(
                     "its samples are not those of the other evaluations with its fingerprint",
                     where=record.directory,
@@ -222,16 +226,16 @@ def _answers(
             letter, answer = outcome(sample, graded=graded), sample.answer
             text = plain(answer)
             outcomes.append(letter)
-            said.append(-1 if answer is None else numbers.setdefault(text, len(numbers)))
+            answer_codes.append(-1 if answer is None else numbers.setdefault(text, len(numbers)))
             items.append(_item(sample, letter, text, spec))
             if spec.labels and letter != ERROR and isinstance(sample.target, str):
                 counts[sample.target, "" if answer is None else text] += 1
-        site.data(f"{folder}/{place}-{number}", items)
-    if len(said) != len(ids):
+        site.data(f"{folder}/{index}-{number}", items)
+    if len(answer_codes) != len(ids):
         raise DataError("it holds fewer samples than another evaluation with its fingerprint",
                         where=record.directory)  # fmt: skip
-    site.data(f"{folder}/went-{place}", "".join(outcomes))
-    site.data(f"{folder}/said-{place}", said)
+    site.data(f"{folder}/went-{index}", "".join(outcomes))
+    site.data(f"{folder}/said-{index}", answer_codes)
     return "".join(outcomes), counts
 
 

@@ -87,30 +87,30 @@ def _write(
     if sources.figures and not drawn:
         sources.say("figures left out; they need matplotlib: pip install 'social-harness[plot]'")
     listed = []
-    for held in _sets(records):
-        first = held.records[0]
-        folder = f"samples/{held.name}"
+    for task_set in _sets(records):
+        first = task_set.records[0]
+        folder = f"samples/{task_set.name}"
         questions = Questions.of(first, sources, site, folder)
-        write_set(site, held, questions)
+        write_set(site, task_set, questions)
         if questions.problem:
             sources.say(f"prompts and pictures of {first.task} left out: {questions.problem}")
         site.page(
             f"{folder}.html",
             "samples.html",
-            title=f"Samples of {held.title}",
-            marks={mark for record in held.records for mark in record.marks},
-            folder=held.name,
+            title=f"Samples of {task_set.title}",
+            marks={mark for record in task_set.records for mark in record.marks},
+            folder=task_set.name,
             problem=questions.problem,
             models=[
                 (name, names[_fingerprint(record)])
-                for name, record in zip(held.names, held.records, strict=True)
+                for name, record in zip(task_set.names, task_set.records, strict=True)
             ],
         )
-        for place, record in enumerate(held.records):
-            write_evaluation(site, held, place, names[_fingerprint(record)], Figures(drawn))
-        links = [pages[_fingerprint(record)] for record in held.records]
-        shown = list(zip(held.names, held.records, links, strict=True))
-        listed.append((held.title, first, f"{folder}.html", shown))
+        for index, record in enumerate(task_set.records):
+            write_evaluation(site, task_set, index, names[_fingerprint(record)], Figures(drawn))
+        links = [pages[_fingerprint(record)] for record in task_set.records]
+        rows = list(zip(task_set.names, task_set.records, links, strict=True))
+        listed.append((task_set.title, first, f"{folder}.html", rows))
     site.page("evaluations.html", "evaluations.html", title="Evaluations", sets=listed)
     site.write(SIGN, json.dumps({"format": FORMAT, "version": __version__}).encode() + b"\n")
     return drawn
@@ -125,8 +125,8 @@ def _name(record: EvaluationRecord) -> str:
 
 
 def _sets(records: Sequence[EvaluationRecord]) -> list[Set]:
-    found: dict[str, Set] = {}
+    sets: dict[str, Set] = {}
     for record in records:
         name = slug(record.task, record.task_fingerprint[:12])
-        found.setdefault(record.task_fingerprint, Set(name, [])).records.append(record)
-    return list(found.values())
+        sets.setdefault(record.task_fingerprint, Set(name, [])).records.append(record)
+    return list(sets.values())

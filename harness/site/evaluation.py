@@ -38,45 +38,45 @@ class Figures:
         from harness.figures import draw, records
         from harness.figures.save import figure_bytes
 
-        found = {"forest": f"{name}-forest.svg"}
+        names = {"forest": f"{name}-forest.svg"}
         panels = records.forest_of_record(record)
         content = figure_bytes(draw.forest, panels, ".svg", clear=True)
-        site.write(f"evaluations/{found['forest']}", in_both_lights(content))
+        site.write(f"evaluations/{names['forest']}", in_both_lights(content))
         if records.skew_detail(record) is not None:
-            found["skew"] = f"{name}-skew.svg"
+            names["skew"] = f"{name}-skew.svg"
             content = figure_bytes(draw.grid, records.skew_grid(record), ".svg", clear=True)
-            site.write(f"evaluations/{found['skew']}", in_both_lights(content))
-        return found
+            site.write(f"evaluations/{names['skew']}", in_both_lights(content))
+        return names
 
 
 def in_both_lights(svg: bytes) -> bytes:
     """Return a figure whose ink follows the reader's light or dark choice."""
-    head, mark, rest = svg.partition(b"<defs>")
+    head, mark, body = svg.partition(b"<defs>")
     style = (
         b"<style>svg{--ink:#24292f}@media(prefers-color-scheme:dark){svg{--ink:#d8dee4}}</style>"
     )
-    return head + style + mark + rest.replace(b"#24292f", b"var(--ink)")
+    return head + style + mark + body.replace(b"#24292f", b"var(--ink)")
 
 
-def write_evaluation(site: Site, held: Set, place: int, name: str, figures: Figures) -> None:
+def write_evaluation(site: Site, task_set: Set, index: int, name: str, figures: Figures) -> None:
     """Write the page of one evaluation.
 
     Args:
         site: Where it goes.
-        held: The set it belongs to, its samples written.
-        place: Of the evaluation in the set.
+        task_set: The set it belongs to, its samples written.
+        index: Of the evaluation in the set.
         name: Of the page, without ending.
         figures: Draws.
     """
-    record, counts = held.records[place], held.counts[place]
+    record, counts = task_set.records[index], task_set.counts[index]
     labels = read_resolved(record.directory).labels
     site.page(
         f"evaluations/{name}.html",
         "evaluation.html",
-        title=f"{held.names[place]} on {held.title}",
+        title=f"{task_set.names[index]} on {task_set.title}",
         marks=record.marks,
         record=record,
-        samples=f"samples/{held.name}.html#a={place}",
+        samples=f"samples/{task_set.name}.html#a={index}",
         metrics=[_metric(metric) for metric in record.metrics],
         slices=_worst_slices(record),
         few=FEW,
@@ -113,12 +113,12 @@ def _between(low: float | None, high: float | None, scale: float) -> str:
 
 def _metric(metric: MetricValue) -> dict[str, str]:
     interval, chance = metric.interval, metric.chance
-    said = "" if interval is None else f"{100 * interval.level:g} %, {interval.method}"
+    method = "" if interval is None else f"{100 * interval.level:g} %, {interval.method}"
     return {
         "name": metric.column,
         "value": _number(metric.value, metric.scale),
         "interval": "" if interval is None else _between(interval.low, interval.high, metric.scale),
-        "method": "; ".join(filter(None, (said, interval.warning if interval else ""))),
+        "method": "; ".join(filter(None, (method, interval.warning if interval else ""))),
         "chance": ""
         if chance is None
         else f"{_number(chance.mean, metric.scale)} (p = {chance.p:.3f})",
@@ -127,35 +127,37 @@ def _metric(metric: MetricValue) -> dict[str, str]:
 
 def _worst_slices(record: EvaluationRecord) -> list[dict[str, Any]]:
     """Return slice values, the worst in the headline metric first."""
-    found = []
-    for held in record.slices:
-        for metric in held.metrics:
+    ranked = []
+    for part in record.slices:
+        for metric in part.metrics:
             if metric.main and metric.value is not None:
                 badness = column_of(record, metric).badness(metric.value)
-                found.append((-badness, held, _metric(metric)))
-    found.sort(key=lambda one: (one[0], one[1].slice, one[1].value))
+                ranked.append((-badness, part, _metric(metric)))
+    ranked.sort(key=lambda one: (one[0], one[1].slice, one[1].value))
     return [
         {
             **metric,
-            "slice": held.slice,
-            "value": held.value,
-            "source": held.source,
-            "n": held.n,
+            "slice": part.slice,
+            "value": part.value,
+            "source": part.source,
+            "n": part.n,
             "number": metric["value"],
         }
-        for _, held, metric in found
+        for _, part, metric in ranked
     ]
 
 
 def _compared(comparisons: Sequence[GroupComparison]) -> dict[str, Any] | None:
     """Return groups compared: a row a slice and metric, a column a measure."""
-    names = list(dict.fromkeys(one.name for held in comparisons for one in held.measures))
+    names = list(
+        dict.fromkeys(one.name for comparison in comparisons for one in comparison.measures)
+    )
     if not names:
         return None
     rows = []
-    for held in comparisons:
-        by_name = {one.name: one for one in held.measures}
-        rows.append((held, [_measure(by_name.get(name)) for name in names]))
+    for comparison in comparisons:
+        by_name = {one.name: one for one in comparison.measures}
+        rows.append((comparison, [_measure(by_name.get(name)) for name in names]))
     return {"names": names, "rows": rows}
 
 
@@ -177,10 +179,10 @@ def _confusion(
     columns = [*labels, *others]
     rows = []
     for right in dict.fromkeys([*labels, *(right for right, _ in counts)]):
-        found = [counts.get((right, answer), 0) for answer in columns]
-        total = sum(found)
+        row_counts = [counts.get((right, answer), 0) for answer in columns]
+        total = sum(row_counts)
         if total:
-            rows.append((right, [(count, round(9 * count / total)) for count in found]))
+            rows.append((right, [(count, round(9 * count / total)) for count in row_counts]))
     return {"columns": [column or "no answer" for column in columns], "rows": rows}
 
 

@@ -32,8 +32,8 @@ def as_script(name: str, value: Any) -> str:
 
 def slug(*parts: str) -> str:
     """Return a file's name of ASCII letters, digits and hyphens."""
-    held = (re.sub(r"[^a-z0-9]+", "-", part.lower())[:40].strip("-") for part in parts)
-    return "-".join(filter(None, held)) or "x"
+    words = (re.sub(r"[^a-z0-9]+", "-", part.lower())[:40].strip("-") for part in parts)
+    return "-".join(filter(None, words)) or "x"
 
 
 def plain(value: Any) -> str:
@@ -74,16 +74,16 @@ class Site:
         return made
 
     def page(
-        self, name: str, template: str, *, marks: Iterable[str] | None = None, **shown: Any
+        self, name: str, template: str, *, marks: Iterable[str] | None = None, **context: Any
     ) -> None:
         """Write a page from a template; its marks stand at its top."""
-        held = sorted(self.marks if marks is None else set(marks))
+        listed_marks = sorted(self.marks if marks is None else set(marks))
         text = self._templates.get_template(template).render(
-            **shown,
+            **context,
             root="../" * name.count("/"),
             here=name,
             analysed=self.analysed,
-            marks=[(mark, MEANINGS.get(mark, "see the record")) for mark in held],
+            marks=[(mark, MEANINGS.get(mark, "see the record")) for mark in listed_marks],
             version=__version__,
         )
         self.write(name, text.encode("utf-8", "replace"))

@@ -99,9 +99,9 @@ class Questions:
             spec = sources.catalog.task(record.task, record.task_options)
             variant = Variant.named(record.variant) if record.variant else None
             task = Task(replace(spec, variant=variant), sources.settings)
-            here = task.parts()
+            parts = task.parts()
             differ = [
-                part for part in SHOWN if here.get(part, "") != record.task_parts.get(part, "")
+                part for part in SHOWN if parts.get(part, "") != record.task_parts.get(part, "")
             ]
             if differ:
                 made.problem = f"here they differ from those asked: {', '.join(differ)}"
@@ -132,19 +132,19 @@ class Questions:
             options = options_as_sent(spec, sample) or texts_to_embed(spec, sample)
         except (SampleError, HarnessError) as error:
             return AskedQuestion(note=error.message)
-        said = tuple((turn.role, turn.text) for turn in turns)
+        messages = tuple((turn.role, turn.text) for turn in turns)
         try:
-            pictures = self._pictures(sample, wanted=picture)
+            pictures = self._pictures(sample, with_images=picture)
         except SampleError as error:
-            return AskedQuestion(said, options, note=error.message)
-        return AskedQuestion(said, options, pictures)
+            return AskedQuestion(messages, options, note=error.message)
+        return AskedQuestion(messages, options, pictures)
 
-    def _pictures(self, sample: Sample, *, wanted: bool) -> tuple[str, ...]:
+    def _pictures(self, sample: Sample, *, with_images: bool) -> tuple[str, ...]:
         key = (sample.images, sample.boxes)
         # Questions about one picture follow each other.
         if self._last[0] == key:
             return self._last[1]
-        if self._task is None or not wanted:
+        if self._task is None or not with_images:
             return ()
         names = []
         for image in open_sample(self._task.spec, sample, MAX_PIXELS):
@@ -158,7 +158,7 @@ class Questions:
 
 
 def _thumb(image: LoadedImage) -> bytes:
-    small, held = image.pixels.copy(), io.BytesIO()
+    small, buffer = image.pixels.copy(), io.BytesIO()
     small.thumbnail((THUMB, THUMB))
-    small.save(held, "JPEG", quality=_QUALITY)
-    return held.getvalue()
+    small.save(buffer, "JPEG", quality=_QUALITY)
+    return buffer.getvalue()

@@ -23,19 +23,19 @@ class _Pages(SimpleHTTPRequestHandler):
         if name not in {LOOPBACK, "localhost"}:
             self.send_error(HTTPStatus.FORBIDDEN)
             return None
-        asked = self.translate_path(self.path)
-        if "\0" in asked:
+        path = self.translate_path(self.path)
+        if "\0" in path:
             self.send_error(HTTPStatus.BAD_REQUEST)
             return None
-        if not self._inside(asked):
+        if not self._inside(path):
             self.send_error(HTTPStatus.NOT_FOUND)
             return None
         return super().send_head()
 
-    def _inside(self, asked: str) -> bool:
+    def _inside(self, path: str) -> bool:
         """Whether a path is the site's, wherever links on it lead."""
         try:
-            return Path(asked).resolve().is_relative_to(Path(self.directory).resolve())
+            return Path(path).resolve().is_relative_to(Path(self.directory).resolve())
         except (OSError, RuntimeError):  # too long a name, a link to itself
             return False
 

@@ -23,7 +23,7 @@ KEEP: At = ("data", "keep")
 def meaning_problems(document: Document) -> list[UserError]:
     """Return every problem of a document that already fits the schema, in the order of the file."""
     raw: Any = document.data
-    found = [
+    problems = [
         *_headline(document, raw),
         *_metrics(document, raw),
         *_named_options(document, raw),
@@ -31,11 +31,11 @@ def meaning_problems(document: Document) -> list[UserError]:
         *_data(document, raw),
     ]
     labels = list(_entries(document, raw, LABELS))
-    found += labels
-    found += _entries(document, raw, EACH)
-    found += _entries(document, raw, KEEP)
-    found += _templates(document, raw, labels_differ=not labels)
-    return sorted(found, key=_order)
+    problems += labels
+    problems += _entries(document, raw, EACH)
+    problems += _entries(document, raw, KEEP)
+    problems += _templates(document, raw, labels_differ=not labels)
+    return sorted(problems, key=_order)
 
 
 def _order(problem: UserError) -> tuple[int, int]:
@@ -69,17 +69,17 @@ def _metrics(document: Document, raw: Any) -> Iterator[UserError]:
 
 
 def _named_options(document: Document, raw: Any) -> Iterator[UserError]:
-    held: Mapping[str, Any] = raw.get("options", {})
+    options: Mapping[str, Any] = raw.get("options", {})
     used: set[str] = set()
     for path, name in _references(raw):
         used.add(name)
-        if name not in held:
+        if name not in options:
             at = document.where(path, "key" if "when" in path else "value")
             yield UserError(
                 f"there is no named option {name!r} in this spec", where=at,
-                fix=nearest(name, held),
+                fix=nearest(name, options),
             )  # fmt: skip
-    for name, entry in held.items():
+    for name, entry in options.items():
         choices = entry.get("choices")
         if choices is not None and not _among(entry["default"], choices):
             yield UserError(
@@ -107,8 +107,8 @@ def _references(raw: Any) -> Iterator[tuple[At, str]]:
         for index, metric in enumerate(raw["metrics"])
     ]
     generate = raw["ask"].get("generate", {})
-    held = generate.get("extractor_options", {})
-    places.append((("ask", "generate", "extractor_options"), held))
+    named = generate.get("extractor_options", {})
+    places.append((("ask", "generate", "extractor_options"), named))
     places.append((("data",), {"split": raw["data"]["split"]}))
     settled = {key: generate.get(key) for key in ("temperature", "reasoning", "reasoning_tokens")}
     places.append((("ask", "generate"), settled))
@@ -120,8 +120,8 @@ def _references(raw: Any) -> Iterator[tuple[At, str]]:
         for index, entry in enumerate(_listed(raw, path)):
             for name in conditions(entry):
                 yield (*path, index, "when", name), name
-    for split, held in raw["data"].get("counts", {}).items():
-        for name in conditions(held):
+    for split, named in raw["data"].get("counts", {}).items():
+        for name in conditions(named):
             yield ("data", "counts", split, "when", name), name
     option_text = raw["ask"].get("choose", {}).get("text", "")
     for path, text in (*template_texts(raw), (TEXT, option_text), (("answer",), raw["answer"])):
@@ -138,26 +138,26 @@ def _quietly(text: str) -> Template | None:
 
 
 def _listed(raw: Any, path: At) -> list[Any]:
-    held = raw
+    section = raw
     for key in path:
-        held = held.get(key, {})
-    return list(held)
+        section = section.get(key, {})
+    return list(section)
 
 
 def _entries(document: Document, raw: Any, at: At) -> Iterator[UserError]:
     """Values that are there twice under one choice, and conditions on what an option cannot be."""
-    held: Mapping[str, Any] = raw.get("options", {})
-    seen: set[tuple[str, str]] = set()
+    options: Mapping[str, Any] = raw.get("options", {})
+    listed: set[tuple[str, str]] = set()
     for index, entry in enumerate(_listed(raw, at)):
         path: At = (*at, index)
         under = conditions(entry)
         for value in entry_values(entry):
-            if (value, str(under)) in seen or (value, "{}") in seen:
+            if (value, str(under)) in listed or (value, "{}") in listed:
                 yield UserError(f"the label {value!r} is listed twice", where=document.where(path))
-            seen.add((value, str(under)))
-        for name, wanted in under.items():
-            choices = held.get(name, {}).get("choices")
-            for choice in wanted if choices is not None else ():
+            listed.add((value, str(under)))
+        for name, required in under.items():
+            choices = options.get(name, {}).get("choices")
+            for choice in required if choices is not None else ():
                 if not _among(choice, choices):
                     yield UserError(
                         f"{choice!r} is not among the choices of {name!r}",
@@ -250,8 +250,8 @@ def _compiled(
         template = compile_template(text, where)
     except TemplateProblem as error:
         at = document.where(path, down=error.line)
-        said = error.message if at == where else error.message.split(": ", 1)[1]
-        return UserError(said, where=at, fix=error.fix)
+        message = error.message if at == where else error.message.split(": ", 1)[1]
+        return UserError(message, where=at, fix=error.fix)
     for name in template.fields:
         if only is not None and name != only:
             return UserError(
@@ -276,9 +276,9 @@ def _options_as_sent(
     for (entry, name), text, right in zip(listed, sent, answers, strict=True):
         path: At = (*LABELS, entry)
         if counts[text] > 1 or not has_text(text):
-            said = "empty" if not has_text(text) else "the same as another option"
+            problem = "empty" if not has_text(text) else "the same as another option"
             yield UserError(
-                f"the label {name!r} is sent as {text!r}, which is {said}",
+                f"the label {name!r} is sent as {text!r}, which is {problem}",
                 where=document.where(path),
             )
         elif text != right:

@@ -37,8 +37,8 @@ def conditions(entry: Any) -> dict[str, list[Json]]:
     if isinstance(entry, str):
         return {}
     return {
-        name: wanted if isinstance(wanted, list) else [wanted]
-        for name, wanted in entry.get("when", {}).items()
+        name: values if isinstance(values, list) else [values]
+        for name, values in entry.get("when", {}).items()
     }
 
 

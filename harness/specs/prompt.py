@@ -36,8 +36,8 @@ def prompt_text(spec: TaskSpec, sample: Sample) -> str:
     """
     text, where = spec.prompt.template, f"{spec.id}: prompt.template"
     if spec.variant is not None and spec.variant.kind == "paraphrase":
-        place = spec.variant.number - 1
-        text, where = spec.prompt.paraphrases[place], f"{spec.id}: prompt.paraphrases[{place}]"
+        index = spec.variant.number - 1
+        text, where = spec.prompt.paraphrases[index], f"{spec.id}: prompt.paraphrases[{index}]"
     return _on_sample(spec, _template(text, where), sample)
 
 
@@ -55,11 +55,11 @@ def training_pair(
     Raises:
         SampleError: the sample lacks a field that a template names.
     """
-    told = replace(sample, fields={**sample.fields, "target": sample.target})
+    with_target = replace(sample, fields={**sample.fields, "target": sample.target})
     where = f"{spec.id}: training"
-    question = _on_sample(spec, _template(form.template, where), told)
+    question = _on_sample(spec, _template(form.template, where), with_target)
     answer = form.against_answer if against else form.answer
-    return question, _on_sample(spec, _template(answer, where), told)
+    return question, _on_sample(spec, _template(answer, where), with_target)
 
 
 def lists_options(spec: TaskSpec) -> bool:
@@ -103,14 +103,14 @@ def build_turns(
 
 def _on_sample(spec: TaskSpec, template: Template, sample: Sample) -> str:
     """Render a template that sees the fields, named options as ``option.NAME``, and ``options``."""
-    seen: dict[str, Json] = dict(sample.fields)
+    fields: dict[str, Json] = dict(sample.fields)
     if template.options:
-        seen["option"] = _options(spec)
+        fields["option"] = _options(spec)
     if "options" in template.fields:
         sent = list(options_as_sent(spec, sample))
-        seen["options"] = [*(spec.variant.ordered(sent, sample.id) if spec.variant else sent)]
+        fields["options"] = [*(spec.variant.ordered(sent, sample.id) if spec.variant else sent)]
     try:
-        return template.render(**seen)
+        return template.render(**fields)
     except UserError as error:
         raise SampleError("prompt_unrenderable", str(error)) from None
 
@@ -148,8 +148,8 @@ def texts_to_embed(spec: TaskSpec, sample: Sample) -> tuple[str, ...]:
     if not isinstance(spec.ask, EmbedSpec):
         return ()
     return tuple(
-        _on_sample(spec, _template(text, f"{spec.id}: ask.embed.texts[{place}]"), sample)
-        for place, text in enumerate(spec.ask.texts)
+        _on_sample(spec, _template(text, f"{spec.id}: ask.embed.texts[{index}]"), sample)
+        for index, text in enumerate(spec.ask.texts)
     )
 
 

@@ -68,23 +68,23 @@ def reference_page() -> str:
     return "\n".join(parts)
 
 
-def _section(path: str, held: dict[str, Any], root: dict[str, Any]) -> str:
-    return f"### `{path}`\n\n{held['description']}\n\n{_table(held, root)}"
+def _section(path: str, section: dict[str, Any], root: dict[str, Any]) -> str:
+    return f"### `{path}`\n\n{section['description']}\n\n{_table(section, root)}"
 
 
-def _resolve(held: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
+def _resolve(node: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
     """Return a sub-schema with its reference followed; its own description wins."""
-    if "$ref" not in held:
-        return held
-    target = root["$defs"][held["$ref"].rsplit("/", 1)[1]]
-    return {**target, **{key: value for key, value in held.items() if key != "$ref"}}
+    if "$ref" not in node:
+        return node
+    target = root["$defs"][node["$ref"].rsplit("/", 1)[1]]
+    return {**target, **{key: value for key, value in node.items() if key != "$ref"}}
 
 
-def _tables(held: dict[str, Any], root: dict[str, Any], path: str) -> list[tuple[str, Any]]:
+def _tables(node: dict[str, Any], root: dict[str, Any], path: str) -> list[tuple[str, Any]]:
     """Return every table below a schema that has keys of its own, with its path, depth first."""
-    found: list[tuple[str, Any]] = []
-    for name, inner in held.get("properties", {}).items():
-        here = f"{path}.{name}" if path else name
+    tables: list[tuple[str, Any]] = []
+    for name, inner in node.get("properties", {}).items():
+        key = f"{path}.{name}" if path else name
         value = _resolve(inner, root)
         items, values = value.get("items"), value.get("additionalProperties")
         for end, written in (("", value), ("[]", items), (".NAME", values)):
@@ -92,42 +92,42 @@ def _tables(held: dict[str, Any], root: dict[str, Any], path: str) -> list[tuple
             if candidate.get("properties"):
                 if "option" in candidate["properties"]:
                     continue  # {option: NAME} is told under named options
-                found.append((here + end, candidate))
-                found += _tables(candidate, root, here + end)
-    return found
+                tables.append((key + end, candidate))
+                tables += _tables(candidate, root, key + end)
+    return tables
 
 
-def _table(held: dict[str, Any], root: dict[str, Any]) -> str:
+def _table(node: dict[str, Any], root: dict[str, Any]) -> str:
     rows = ["| key | value | meaning |", "| --- | --- | --- |"]
-    required = set(held.get("required", ()))
-    for name, inner in held["properties"].items():
+    required = set(node.get("required", ()))
+    for name, inner in node["properties"].items():
         value = _resolve(inner, root)
         mark = "" if name in required else " *(optional)*"
         rows.append(f"| `{name}`{mark} | {_kind(value)} | {value['description']} |")
     return "\n".join(rows) + "\n"
 
 
-def _kind(held: dict[str, Any]) -> str:
-    if "enum" in held:
-        said = " or ".join(f"`{value}`" for value in held["enum"])
+def _kind(node: dict[str, Any]) -> str:
+    if "enum" in node:
+        text = " or ".join(f"`{value}`" for value in node["enum"])
     else:
-        kinds = held["type"] if isinstance(held["type"], list) else [held["type"]]
+        kinds = node["type"] if isinstance(node["type"], list) else [node["type"]]
         names = {
             "string": "text", "number": "number", "integer": "whole number",
             "boolean": "`true` or `false`", "array": "list", "object": "keys", "null": "nothing",
         }  # fmt: skip
-        said = ", ".join(names[kind] for kind in kinds)
+        text = ", ".join(names[kind] for kind in kinds)
     bounds = {
         "minimum": "at least", "exclusiveMinimum": "over", "maximum": "at most",
         "maxLength": "characters: at most", "minItems": "items: at least",
         "maxItems": "items: at most",
     }  # fmt: skip
     for key, words in bounds.items():
-        if key in held:
-            said += f"; {words} {held[key]}"
-    if "default" in held and not isinstance(held["default"], dict):
-        said += f"; default `{json.dumps(held['default'])}`"
-    return said
+        if key in node:
+            text += f"; {words} {node[key]}"
+    if "default" in node and not isinstance(node["default"], dict):
+        text += f"; default `{json.dumps(node['default'])}`"
+    return text
 
 
 if __name__ == "__main__":

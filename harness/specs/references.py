@@ -50,18 +50,18 @@ class Known(Protocol):
         ...
 
 
-def reference_problems(document: Document, known: Known) -> list[HarnessError]:
+def reference_problems(document: Document, installed: Known) -> list[HarnessError]:
     """Return what a valid spec names that is not installed or not used rightly.
 
     Every choice of every named option is tried, one at a time.
     """
-    found: dict[str, HarnessError] = {}
+    problems: dict[str, HarnessError] = {}
     for chosen in _choices(document):
-        for problem in _of(document, with_options(document, chosen), known):
-            found.setdefault(str(problem), problem)
+        for problem in _of(document, with_options(document, chosen), installed):
+            problems.setdefault(str(problem), problem)
     for problem in _prompts(document):
-        found.setdefault(str(problem), problem)
-    return list(found.values())
+        problems.setdefault(str(problem), problem)
+    return list(problems.values())
 
 
 def _choices(document: Document) -> Iterator[dict[str, Json]]:
@@ -73,58 +73,58 @@ def _choices(document: Document) -> Iterator[dict[str, Json]]:
                 yield {name: choice}
 
 
-def _of(document: Document, spec: TaskSpec, known: Known) -> Iterator[HarnessError]:
-    yield from _reader(document, spec, known.readers())
+def _of(document: Document, spec: TaskSpec, installed: Known) -> Iterator[HarnessError]:
+    yield from _reader(document, spec, installed.readers())
     for index, metric in enumerate(spec.metrics):
         path: At = ("metrics", index)
-        held = known.metrics().get(metric.id)
-        if held is None:
-            yield _unknown(document, (*path, "id"), "metric", metric.id, known.metrics())
+        descriptor = installed.metrics().get(metric.id)
+        if descriptor is None:
+            yield _unknown(document, (*path, "id"), "metric", metric.id, installed.metrics())
             continue
-        if metric.direction != held.direction:
+        if metric.direction != descriptor.direction:
             yield UserError(
-                f"metric {metric.id!r} is {_better(held.direction)}, not "
+                f"metric {metric.id!r} is {_better(descriptor.direction)}, not "
                 f"{_better(metric.direction)}",
                 where=document.where((*path, "direction")),
             )
-        problems = list(_options(document, (*path, "options"), held.options, metric.options))
+        problems = list(_options(document, (*path, "options"), descriptor.options, metric.options))
         yield from problems
         if not problems:
-            yield from _made(document, (*path, "options"), held, metric.options, spec.labels)
+            yield from _made(document, (*path, "options"), descriptor, metric.options, spec.labels)
     if isinstance(spec.ask, GenerateSpec):
         path = ("ask", "generate")
-        extractor = known.extractors().get(spec.ask.extractor)
+        extractor = installed.extractors().get(spec.ask.extractor)
         if extractor is None:
             at = (*path, "extractor")
-            yield _unknown(document, at, "extractor", spec.ask.extractor, known.extractors())
+            yield _unknown(document, at, "extractor", spec.ask.extractor, installed.extractors())
             return
-        given = spec.ask.extractor_options
+        extractor_options = spec.ask.extractor_options
         at = (*path, "extractor_options")
-        problems = list(_options(document, at, extractor.options, given))
+        problems = list(_options(document, at, extractor.options, extractor_options))
         yield from problems
         if not problems:
-            yield from _made(document, at, extractor, given, spec.labels)
+            yield from _made(document, at, extractor, extractor_options, spec.labels)
 
 
 def _better(direction: str) -> str:
-    known = {"zero": "better nearer zero", "none": "better at neither end"}
-    return known.get(direction, f"better {direction}")
+    ends = {"zero": "better nearer zero", "none": "better at neither end"}
+    return ends.get(direction, f"better {direction}")
 
 
 def _unknown(
-    document: Document, path: At, kind: str, name: str, known: Mapping[str, object]
+    document: Document, path: At, kind: str, name: str, names: Mapping[str, object]
 ) -> HarnessError:
-    error = missing(kind, name, known, where=document.where(path))
+    error = missing(kind, name, names, where=document.where(path))
     error.message = error.message.replace("unknown", "there is no", 1)
     return error
 
 
 def _reader(
-    document: Document, spec: TaskSpec, known: Mapping[str, ReaderDescriptor]
+    document: Document, spec: TaskSpec, readers: Mapping[str, ReaderDescriptor]
 ) -> Iterator[HarnessError]:
-    reader = known.get(spec.data.reader)
+    reader = readers.get(spec.data.reader)
     if reader is None:
-        yield _unknown(document, ("data", "reader"), "reader", spec.data.reader, known)
+        yield _unknown(document, ("data", "reader"), "reader", spec.data.reader, readers)
         return
     for key, split in (("split", spec.data.split), ("train_split", spec.data.train_split)):
         if split is not None and reader.splits and split not in reader.splits:
@@ -139,10 +139,10 @@ def _reader(
 
 
 def _options(
-    document: Document, path: At, known: tuple[Option, ...], given: Mapping[str, Json]
+    document: Document, path: At, declared: tuple[Option, ...], values: Mapping[str, Json]
 ) -> Iterator[HarnessError]:
-    options = {option.name: option for option in known}
-    for name, value in given.items():
+    options = {option.name: option for option in declared}
+    for name, value in values.items():
         at = document.where((*path, name), "key")
         if name not in options:
             yield UserError(f"unknown option {name!r}", where=at, fix=nearest(name, options))
@@ -161,12 +161,12 @@ def _made(
     document: Document,
     path: At,
     descriptor: MetricDescriptor | ExtractorDescriptor,
-    given: Mapping[str, Json],
+    values: Mapping[str, Json],
     labels: tuple[str, ...],
 ) -> Iterator[HarnessError]:
     """Make the object once: only it knows whether its options and these labels go together."""
     try:
-        options = parse_options(descriptor.options, given, owner=repr(descriptor.id))
+        options = parse_options(descriptor.options, values, owner=repr(descriptor.id))
         load_target(descriptor)(options, labels)
     except UserError as error:
         yield UserError(error.message, where=document.where(path), fix=error.fix)
@@ -186,25 +186,25 @@ _STUBS: tuple[Json, ...] = ("text", 1, ["text"], [[0.5, 0.5]], {"name": "text"})
 def _prompts(document: Document) -> Iterator[HarnessError]:
     """Render prompts on stub fields: one of the plain kinds of value must do."""
     raw: Any = document.data
-    given: dict[str, Json] = {
+    fields: dict[str, Json] = {
         "option": {name: held["default"] for name, held in raw.get("options", {}).items()},
         "options": ["one", "two"],
     }
     for path, text in template_texts(raw):
-        problem = _rendered(compile_template(text, document.where(path)), given)
+        problem = _rendered(compile_template(text, document.where(path)), fields)
         if problem is not None:
             yield problem
 
 
-def _rendered(template: Template, given: Mapping[str, Json]) -> UserError | None:
+def _rendered(template: Template, fields: Mapping[str, Json]) -> UserError | None:
     problem: UserError | None = None
     for stub in _STUBS:
         try:
-            said = template.render(**{**dict.fromkeys(template.fields, stub), **given})
+            rendered = template.render(**{**dict.fromkeys(template.fields, stub), **fields})
         except UserError as error:
             problem = problem or error
             continue
-        if said.strip():
+        if rendered.strip():
             return None
         problem = UserError("the template renders to nothing", where=template.where)
     return problem

@@ -41,7 +41,7 @@ def resolved(spec: TaskSpec) -> dict[str, Json]:
     make two results incomparable.
     """
     view = spec.prompt.view
-    found: dict[str, Any] = {
+    spec_json: dict[str, Any] = {
         "id": spec.id,
         "version": spec.version,
         "title": spec.title,
@@ -84,7 +84,7 @@ def resolved(spec: TaskSpec) -> dict[str, Json]:
         "variant": "" if spec.variant is None else str(spec.variant),
         "options": {name: option.value for name, option in spec.options.items()},
     }
-    return found
+    return spec_json
 
 
 def _each(each: Each) -> dict[str, Any]:
@@ -92,17 +92,17 @@ def _each(each: Each) -> dict[str, Any]:
 
 
 def _ask(spec: TaskSpec) -> dict[str, Any]:
-    held = {key: _plain(value) for key, value in asdict(spec.ask).items() if key != "capability"}
+    ask = {key: _plain(value) for key, value in asdict(spec.ask).items() if key != "capability"}
     if isinstance(spec.ask, ChooseSpec):
-        held["labels"] = list(spec.labels)
+        ask["labels"] = list(spec.labels)
     if isinstance(spec.ask, GenerateSpec):
-        held["extractor_options"] = dict(spec.ask.extractor_options)
+        ask["extractor_options"] = dict(spec.ask.extractor_options)
         if not spec.ask.temperature:
-            del held["temperature"]  # the default; what was evaluated before keeps its fingerprint
-        del held["reasoning"]
+            del ask["temperature"]  # the default; what was evaluated before keeps its fingerprint
+        del ask["reasoning"]
         if spec.ask.reasoning != AUTO:
-            held |= spec.ask.reasoning.as_json()
-    return held
+            ask |= spec.ask.reasoning.as_json()
+    return ask
 
 
 def _plain(value: Any) -> Any:
@@ -170,8 +170,8 @@ def from_resolved(raw: Mapping[str, Any]) -> TaskSpec:
 
 
 def _view(raw: Mapping[str, Any]) -> View:
-    held = dict(raw)
-    return View(colours=tuple(held.pop("mark", ())), **held)
+    values = dict(raw)
+    return View(colours=tuple(values.pop("mark", ())), **values)
 
 
 def _ask_of(raw: Mapping[str, Any]) -> AskSpec:
@@ -193,18 +193,24 @@ def parts(spec: TaskSpec) -> dict[str, str]:
 
     Titles, columns and scales print numbers and do not change them: they enter no hash.
     """
-    held: Any = resolved(spec)
+    spec_json: Any = resolved(spec)
     metrics = [
         {key: metric[key] for key in ("id", "direction", "main", "options")}
-        for metric in held["metrics"]
+        for metric in spec_json["metrics"]
     ]
-    said: dict[str, Any] = {
-        "spec": [held["id"], held["version"], held["data"], held["unit"], held["slices"]],
-        "prompt": held["prompt"],
-        "ask": held["ask"],
-        "answer": held["answer"],
+    inputs: dict[str, Any] = {
+        "spec": [
+            spec_json["id"],
+            spec_json["version"],
+            spec_json["data"],
+            spec_json["unit"],
+            spec_json["slices"],
+        ],
+        "prompt": spec_json["prompt"],
+        "ask": spec_json["ask"],
+        "answer": spec_json["answer"],
         "metrics": metrics,
-        "options": held["options"],
-        "variant": held["variant"],
+        "options": spec_json["options"],
+        "variant": spec_json["variant"],
     }
-    return {name: fingerprint(value) for name, value in said.items()}
+    return {name: fingerprint(value) for name, value in inputs.items()}

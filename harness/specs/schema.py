@@ -36,29 +36,29 @@ _NOUNS = {
 }  # fmt: skip
 
 
-def schema(kind: Kind = "task", *, known: Plugins | None = None) -> dict[str, Any]:
+def schema(kind: Kind = "task", *, registry: Plugins | None = None) -> dict[str, Any]:
     """Return the schema as plain data.
 
     Args:
         kind: Of task specs, groups, layouts of tables, published numbers, sample records, studies,
             or a plugin's files.
-        known: Name the installed readers, metrics and extractors as the allowed values.
+        registry: Name the installed readers, metrics and extractors as the allowed values.
     """
     package, file = kind if isinstance(kind, tuple) else _FILES[kind]
     text = files(package).joinpath(file).read_text(encoding="utf-8")
-    found: dict[str, Any] = json.loads(text)
-    if known is not None and kind == "task":
-        top = found["properties"]
+    document: dict[str, Any] = json.loads(text)
+    if registry is not None and kind == "task":
+        top = document["properties"]
         generate = top["ask"]["properties"]["generate"]["properties"]
-        _allow(top["data"]["properties"]["reader"], known.readers())
-        _allow(top["metrics"]["items"]["properties"]["id"], known.metrics())
-        _allow(generate["extractor"], known.extractors())
-    return copy.deepcopy(found)
+        _allow(top["data"]["properties"]["reader"], registry.readers())
+        _allow(top["metrics"]["items"]["properties"]["id"], registry.metrics())
+        _allow(generate["extractor"], registry.extractors())
+    return copy.deepcopy(document)
 
 
-def _allow(held: dict[str, Any], ids: Any) -> None:
+def _allow(node: dict[str, Any], ids: Any) -> None:
     if ids:
-        held["enum"] = sorted(ids)
+        node["enum"] = sorted(ids)
 
 
 @cache
@@ -76,16 +76,16 @@ def schema_problems(document: Document, kind: Kind) -> list[UserError]:
 
 def _problems(error: ValidationError, document: Document) -> Iterator[UserError]:
     path = tuple(error.absolute_path)
-    held: Any = error.schema
+    rule: Any = error.schema
     value: Any = error.instance
-    wanted: Any = error.validator_value
+    names_required: Any = error.validator_value
     if error.validator == "additionalProperties":
-        known = held.get("properties", {})
-        for name in sorted(set(value) - set(known)):
+        properties = rule.get("properties", {})
+        for name in sorted(set(value) - set(properties)):
             yield UserError(
                 f"unknown key {name!r}{_under(path)}",
                 where=document.where((*path, name), "key"),
-                fix=nearest(name, known),
+                fix=nearest(name, properties),
             )
         return
     if error.validator == "propertyNames":
@@ -97,7 +97,7 @@ def _problems(error: ValidationError, document: Document) -> Iterator[UserError]
         return
     if error.validator == "required":
         # jsonschema reports each missing key by itself; the message is the only place that says it.
-        missing = [name for name in wanted if name not in value]
+        missing = [name for name in names_required if name not in value]
         named = [name for name in missing if error.message.startswith(repr(name))]
         for name in named:
             yield UserError(
@@ -110,29 +110,29 @@ def _problems(error: ValidationError, document: Document) -> Iterator[UserError]
 
 def _message(error: ValidationError) -> tuple[str, str]:
     value: Any = error.instance
-    wanted: Any = error.validator_value
-    held: Any = error.schema
+    limit: Any = error.validator_value
+    rule: Any = error.schema
     if error.validator == "type":
-        kinds = [wanted] if isinstance(wanted, str) else list(wanted)
+        kinds = [limit] if isinstance(limit, str) else list(limit)
         return f"must be {' or '.join(_NOUNS[kind] for kind in kinds)}, not {_shown(value)}", ""
     if error.validator == "enum":
-        return f"is {_shown(value)}", nearest(str(value), [str(item) for item in wanted])
-    said = {
+        return f"is {_shown(value)}", nearest(str(value), [str(item) for item in limit])
+    messages = {
         "pattern": f"is {_shown(value)}: {_PATTERN}",
         "minLength": "is empty",
-        "maxLength": f"is longer than {wanted} characters",
-        "minItems": f"needs at least {wanted} items",
-        "maxItems": f"has over {wanted} items",
+        "maxLength": f"is longer than {limit} characters",
+        "minItems": f"needs at least {limit} items",
+        "maxItems": f"has over {limit} items",
         "uniqueItems": "repeats an item",
-        "minimum": f"must be at least {wanted}, not {_shown(value)}",
-        "maximum": f"must be at most {wanted}, not {_shown(value)}",
-        "exclusiveMinimum": f"must be over {wanted}, not {_shown(value)}",
+        "minimum": f"must be at least {limit}, not {_shown(value)}",
+        "maximum": f"must be at most {limit}, not {_shown(value)}",
+        "exclusiveMinimum": f"must be over {limit}, not {_shown(value)}",
         "minProperties": "is empty: it holds exactly one of the keys of the schema",
-        "maxProperties": f"has over {wanted} keys",
+        "maxProperties": f"has over {limit} keys",
     }
-    if error.validator in {"minProperties", "maxProperties"} and held.get("properties"):
-        return f"must hold exactly one of {', '.join(held['properties'])}", ""
-    return said.get(str(error.validator), error.message), ""
+    if error.validator in {"minProperties", "maxProperties"} and rule.get("properties"):
+        return f"must hold exactly one of {', '.join(rule['properties'])}", ""
+    return messages.get(str(error.validator), error.message), ""
 
 
 def _shown(value: object) -> str:
@@ -146,8 +146,8 @@ def _shown(value: object) -> str:
 
 def _name(path: tuple[Any, ...]) -> str:
     """Return a path as people write it: ``metrics[0].scale``."""
-    said = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    return said.lstrip(".") or "the document"
+    name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return name.lstrip(".") or "the document"
 
 
 def _under(path: tuple[Any, ...]) -> str:

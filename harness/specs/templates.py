@@ -240,8 +240,8 @@ class Template:
             raise UserError(f"template: {error}", where=self.where) from None
         except TemplateError as error:
             message = error.message or type(error).__name__
-            known = _fields_there(fields) if "is undefined" in message else ""
-            raise UserError(f"template: {message}", where=self.where, fix=known) from None
+            fix = _fields_there(fields) if "is undefined" in message else ""
+            raise UserError(f"template: {message}", where=self.where, fix=fix) from None
         except (TypeError, ValueError, ArithmeticError) as error:
             raise UserError(f"template: {error}", where=self.where) from None
         return "".join(pieces)
@@ -272,8 +272,8 @@ def compile_template(text: str, where: str = "") -> Template:
             error.message or "bad syntax", where=where, line=error.lineno
         ) from None
     except (RecursionError, MemoryError, SyntaxError, ValueError, OverflowError) as error:
-        said = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise TemplateProblem(said, where=where, line=1) from None
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise TemplateProblem(reason, where=where, line=1) from None
     return Template(text, where, fields, options, compiled)
 
 
@@ -315,11 +315,11 @@ def _targets(node: nodes.For) -> list[nodes.Name]:
 def _problem(node: nodes.Node) -> tuple[str, str]:
     """Return why a node is refused and what would mend it, or two empty texts."""
     if not isinstance(node, _ALLOWED):
-        said = _SAID.get(type(node), type(node).__name__)
-        return f"not allowed in a template: {said}", ""
+        construct = _SAID.get(type(node), type(node).__name__)
+        return f"not allowed in a template: {construct}", ""
     for kind, refuse in _REFUSALS:
-        if isinstance(node, kind) and (found := refuse(node)) != ("", ""):
-            return found
+        if isinstance(node, kind) and (problem := refuse(node)) != ("", ""):
+            return problem
     return "", ""
 
 
@@ -333,11 +333,11 @@ def _private(node: Any) -> tuple[str, str]:
 
 
 def _bracket(node: Any) -> tuple[str, str]:
-    held = node.arg
-    if not isinstance(held, nodes.Const | nodes.Neg | nodes.Name):
+    index = node.arg
+    if not isinstance(index, nodes.Const | nodes.Neg | nodes.Name):
         return "a bracket takes a name, a number or a text", ""
-    if isinstance(held, nodes.Const) and str(held.value).startswith("_"):
-        return f"names that start with an underscore are not allowed: {held.value}", ""
+    if isinstance(index, nodes.Const) and str(index.value).startswith("_"):
+        return f"names that start with an underscore are not allowed: {index.value}", ""
     return "", ""
 
 

@@ -60,46 +60,46 @@ class Variant:
             import hashlib
             import random
 
-            said = hashlib.blake2b(f"{self.number}|{sample}".encode(), digest_size=8).digest()
-            random.Random(said).shuffle(listed)
+            digest = hashlib.blake2b(f"{self.number}|{sample}".encode(), digest_size=8).digest()
+            random.Random(digest).shuffle(listed)
         return listed
 
 
-def variants_of(spec: TaskSpec, asked: str, *, lists_options: bool) -> list[TaskSpec]:
+def variants_of(spec: TaskSpec, kinds: str, *, lists_options: bool) -> list[TaskSpec]:
     """Return a task's variants, without the task itself.
 
     Args:
         spec: The task.
-        asked: Kinds separated by commas, ``=N`` behind one for how many: ``paraphrases``,
+        kinds: Kinds separated by commas, ``=N`` behind one for how many: ``paraphrases``,
             ``rotations=3``, ``shuffles=5``; all paraphrases, and 3 of the others, by default.
         lists_options: Whether the prompt lists the options; without it their order is no variant.
 
     Raises:
         UserError: for another kind or a count that is no whole number above 0.
     """
-    found: list[Variant] = []
-    for kind, wanted in _kinds(asked):
+    variants: list[Variant] = []
+    for kind, limit in _kinds(kinds):
         if kind == "paraphrase":
             there = len(spec.prompt.paraphrases)
-            places = range(1, 1 + (there if wanted is None else min(wanted, there)))
-            found += [Variant(kind, place) for place in places]
+            places = range(1, 1 + (there if limit is None else min(limit, there)))
+            variants += [Variant(kind, place) for place in places]
         elif lists_options:
-            several = min(3 if wanted is None else wanted, max(1, len(spec.labels) - 1))
-            steps = [1 + at * (len(spec.labels) - 1) // several for at in range(several)]
-            numbers = steps if kind == "rotation" else list(range(several))
-            found += [Variant(kind, number) for number in numbers]
-    return [replace(spec, variant=variant) for variant in found]
+            count = min(3 if limit is None else limit, max(1, len(spec.labels) - 1))
+            steps = [1 + at * (len(spec.labels) - 1) // count for at in range(count)]
+            numbers = steps if kind == "rotation" else list(range(count))
+            variants += [Variant(kind, number) for number in numbers]
+    return [replace(spec, variant=variant) for variant in variants]
 
 
-def check_found(asked: str, found: Sequence[TaskSpec]) -> None:
+def check_found(kinds: str, specs: Sequence[TaskSpec]) -> None:
     """Check that each kind asked for gave a variant of some task of a run.
 
     Raises:
         UserError: for a kind that asks nothing otherwise, so that its absence is not overlooked.
     """
-    there = {spec.variant.kind for spec in found if spec.variant is not None}
+    there = {spec.variant.kind for spec in specs if spec.variant is not None}
     for name, kind in KINDS.items():
-        if kind in {one for one, _ in _kinds(asked)} - there:
+        if kind in {one for one, _ in _kinds(kinds)} - there:
             why = (
                 "no task of this run has paraphrases"
                 if kind == "paraphrase"
@@ -108,13 +108,13 @@ def check_found(asked: str, found: Sequence[TaskSpec]) -> None:
             raise UserError(f"{name} would ask nothing otherwise: {why}", where="--variants")
 
 
-def _kinds(asked: str) -> list[tuple[Kind, int | None]]:
-    found = []
-    for part in filter(None, (part.strip() for part in asked.split(","))):
+def _kinds(kinds: str) -> list[tuple[Kind, int | None]]:
+    parsed = []
+    for part in filter(None, (part.strip() for part in kinds.split(","))):
         name, equals, count = part.partition("=")
         if name not in KINDS:
             raise UserError(f"there is no kind of variant {name!r}", fix=nearest(name, KINDS))
         if equals and (not count.isdigit() or int(count) < 1):
             raise UserError(f"{count!r} is not a whole number above 0", where=f"variants: {name}")
-        found.append((KINDS[name], int(count) if equals else None))
-    return found
+        parsed.append((KINDS[name], int(count) if equals else None))
+    return parsed

@@ -64,21 +64,21 @@ class Document:
     path: Path | None = None
 
     def where(
-        self, path: Path_ = (), what: Literal["key", "value"] = "value", *, down: int = 0
+        self, path: Path_ = (), part: Literal["key", "value"] = "value", *, down: int = 0
     ) -> str:
         """Return ``file:line:column`` of a path, or of the nearest thing that holds it.
 
         Args:
             path: Keys and indices from the top.
-            what: The key itself, or its value.
+            part: The key itself, or its value.
             down: Lines below the first line of a ``|`` text.
         """
-        held = self.keys if what == "key" else self.values
+        places = self.keys if part == "key" else self.values
         for end in range(len(path), -1, -1):
-            place = held.get(path[:end])
-            if place is not None:
-                line = place.line + (down if place.block and end == len(path) else 0)
-                return f"{self.name}:{line}:{place.column}"
+            start = places.get(path[:end])
+            if start is not None:
+                line = start.line + (down if start.block and end == len(path) else 0)
+                return f"{self.name}:{line}:{start.column}"
         return f"{self.name}:1:1"
 
 
@@ -154,75 +154,75 @@ class _Builder:
                 yield event
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            place = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
-            said = ", ".join(part for part in (error.context, error.problem) if part)
-            raise self._error(f"not YAML: {said}", place) from None
+            position = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
+            problem = ", ".join(part for part in (error.context, error.problem) if part)
+            raise self._error(f"not YAML: {problem}", position) from None
         except yaml.reader.ReaderError as error:
             before = self._text[: error.position]
-            place = Place(before.count("\n") + 1, error.position - before.rfind("\n"))
-            raise self._error("not YAML: a character that is not allowed", place) from None
+            position = Place(before.count("\n") + 1, error.position - before.rfind("\n"))
+            raise self._error("not YAML: a character that is not allowed", position) from None
 
     def _node(self, event: yaml.Event, depth: int) -> _Node:
-        place = _place(event)
+        position = _place(event)
         if depth > MAX_DEPTH:
-            raise self._error(f"nested deeper than {MAX_DEPTH} levels", place)
+            raise self._error(f"nested deeper than {MAX_DEPTH} levels", position)
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in self._anchors:
-                raise self._error(f"alias *{event.anchor} has no anchor before it", place)
+                raise self._error(f"alias *{event.anchor} has no anchor before it", position)
             return self._anchors[event.anchor]
-        node = self._fresh(event, place, depth)
+        node = self._fresh(event, position, depth)
         anchor = getattr(event, "anchor", None)
         if anchor is not None:
             # Only now: an alias inside its own anchor would never end, and finds none.
             self._anchors[anchor] = node
         return node
 
-    def _fresh(self, event: yaml.Event, place: Place, depth: int) -> _Node:
+    def _fresh(self, event: yaml.Event, position: Place, depth: int) -> _Node:
         if isinstance(event, yaml.ScalarEvent):
-            return _Node("scalar", place, self._scalar(event, place))
+            return _Node("scalar", position, self._scalar(event, position))
         if isinstance(event, yaml.SequenceStartEvent):
-            node = _Node("list", place)
+            node = _Node("list", position)
             while not isinstance(inner := next(self._events), yaml.SequenceEndEvent):
                 node.items.append(self._node(inner, depth + 1))
             return node
         assert isinstance(event, yaml.MappingStartEvent)
-        node = _Node("map", place)
-        seen: dict[str, Place] = {}
+        node = _Node("map", position)
+        first_keys: dict[str, Place] = {}
         while not isinstance(inner := next(self._events), yaml.MappingEndEvent):
             key, at = self._key(inner)
-            if key in seen:
-                first = seen[key]
+            if key in first_keys:
+                first = first_keys[key]
                 raise self._error(f"key {key!r} is repeated; it stands on line {first.line}", at)
-            seen[key] = at
+            first_keys[key] = at
             node.keys.append((key, at))
             node.items.append(self._node(next(self._events), depth + 1))
         return node
 
     def _key(self, event: yaml.Event) -> tuple[str, Place]:
-        place = _place(event)
+        position = _place(event)
         if not isinstance(event, yaml.ScalarEvent):
-            raise self._error("a key must be plain text", place)
+            raise self._error("a key must be plain text", position)
         plain = event.style in {None, ""}
         if plain and event.value == "<<":
-            raise self._error("merge keys (<<) are not allowed", place)
-        return event.value, place
+            raise self._error("merge keys (<<) are not allowed", position)
+        return event.value, position
 
-    def _scalar(self, event: yaml.ScalarEvent, place: Place) -> Json:
+    def _scalar(self, event: yaml.ScalarEvent, position: Place) -> Json:
         text = event.value
         if event.style not in {None, ""}:
             return str(text)
         if text in _WORDS:
             return _WORDS[text]
         if _NOT_FINITE.fullmatch(text):
-            raise self._error(f"{text} is not a finite number", place)
+            raise self._error(f"{text} is not a finite number", position)
         if _INT.fullmatch(text):
             if len(text) > 300:
-                raise self._error("a number of over 300 digits", place)
+                raise self._error("a number of over 300 digits", position)
             return int(text)
         if _FLOAT.fullmatch(text) and not _LEADING_ZERO.fullmatch(text):
             number = float(text)
             if number in {float("inf"), float("-inf")}:
-                raise self._error(f"{text} is too large a number", place)
+                raise self._error(f"{text} is too large a number", position)
             return number
         return str(text)
 
@@ -234,12 +234,12 @@ class _Builder:
             raise self._error(f"nested deeper than {MAX_DEPTH} levels", node.place)
         self._values[path] = node.place
         if node.kind == "list":
-            held: list[Json] = []
+            items: list[Json] = []
             for index, item in enumerate(node.items):
                 inner = (*path, index)
                 self._keys[inner] = item.place
-                held.append(self._expand(item, inner, depth + 1))
-            return held
+                items.append(self._expand(item, inner, depth + 1))
+            return items
         if node.kind == "map":
             table: dict[str, Json] = {}
             for (key, at), item in zip(node.keys, node.items, strict=True):
@@ -249,8 +249,8 @@ class _Builder:
             return table
         return node.value
 
-    def _error(self, message: str, place: Place) -> UserError:
-        return UserError(message, where=f"{self._name}:{place.line}:{place.column}")
+    def _error(self, message: str, position: Place) -> UserError:
+        return UserError(message, where=f"{self._name}:{position.line}:{position.column}")
 
 
 def _place(event: yaml.Event) -> Place:

@@ -66,21 +66,21 @@ def build_table(
     """
     ways = ways or TableOptions()
     chosen, superseded = current(_chosen(list(records), tasks, layout))
-    held = placed(chosen, layout, any_seed=ways.duplicates == "mean")
-    if not held:
+    placements = placed(chosen, layout, any_seed=ways.duplicates == "mean")
+    if not placements:
         raise UserError("no finished evaluation fits a row of the layout", fix="others: true")
-    records = [one.record for one in held]
+    records = [one.record for one in placements]
     missing: tuple[str, ...] = ()
-    asked: tuple[str, ...] = ()
+    metric_names: tuple[str, ...] = ()
     if layout is not None:
-        columns, asked, missing = declared_columns(records, layout.columns)
+        columns, metric_names, missing = declared_columns(records, layout.columns)
     else:
         columns = columns_of(records, metric)
-    groups = _settled(held, ways)
+    groups = _settled(placements, ways)
     settled_records = [[one.record for one in group] for group in groups]
     names = names_of([one for group in groups for one in group])
-    shown = [record for group in settled_records for record in group]
-    common = frozenset.intersection(*(frozenset(record.marks) for record in shown))
+    shown_records = [record for group in settled_records for record in group]
+    common = frozenset.intersection(*(frozenset(record.marks) for record in shown_records))
     sections = tuple(
         Section(
             why(settled_records, index) if index else "",
@@ -101,7 +101,7 @@ def build_table(
         *seed_notes([one for group in groups for one in group]),
         *missing,
         *filter(None, [superseded_note(len(superseded))]),
-        *_absent_rows(layout, held),
+        *_absent_rows(layout, placements),
         *shown_notes(sections, columns, looks, ways.tied.note if ways.tied is not None else ""),
         *compared_note(sections, looks, "" if versus else baseline),
     )
@@ -116,7 +116,7 @@ def build_table(
             "" if layout is None else layout.caption,
             intervals=shows,
         ),
-        reported=() if layout is None else reported_panels(columns, asked, layout.reported),
+        reported=() if layout is None else reported_panels(columns, metric_names, layout.reported),
         looks=looks,
     )
 
@@ -129,29 +129,29 @@ def _chosen(
     records = [record for record in records if not record.variant]
     if not records:
         raise UserError("only variants of tasks were evaluated", fix="--robustness")
-    known = {record.task for record in records}
+    present = {record.task for record in records}
     if layout is not None:
         tasks = list(dict.fromkeys(column.task for column in layout.columns))
-        if not known & set(tasks):
+        if not present & set(tasks):
             raise UserError(
                 f"no finished evaluation of the layout's tasks: {', '.join(tasks)}",
-                fix=f"harness run ...; evaluations here are of {', '.join(sorted(known))}",
+                fix=f"harness run ...; evaluations here are of {', '.join(sorted(present))}",
             )
     elif tasks is None:
         return records
     else:
         for task in tasks:
-            if task not in known:
-                raise unknown("task among these evaluations", task, known)
-    place = {task: index for index, task in reversed(list(enumerate(tasks)))}
-    kept = [record for record in records if record.task in place]
-    return sorted(kept, key=lambda record: place[record.task])
+            if task not in present:
+                raise unknown("task among these evaluations", task, present)
+    order = {task: index for index, task in reversed(list(enumerate(tasks)))}
+    chosen = [record for record in records if record.task in order]
+    return sorted(chosen, key=lambda record: order[record.task])
 
 
-def _settled(held: Sequence[Placed], ways: TableOptions) -> list[list[Placed]]:
+def _settled(placements: Sequence[Placed], ways: TableOptions) -> list[list[Placed]]:
     """Return the sections, with one record for each row and task."""
-    by_record = {id(one.record): one for one in held}
-    groups = sections_of([one.record for one in held])
+    by_record = {id(one.record): one for one in placements}
+    groups = sections_of([one.record for one in placements])
     return [
         settled([by_record[id(record)] for record in group], ways.duplicates, ways.seed_interval)
         for group in groups
@@ -170,9 +170,9 @@ def _references(
     return baseline, {row.label: row.versus for row in layout.rows if row.versus}
 
 
-def _absent_rows(layout: Layout | None, held: Sequence[Placed]) -> tuple[str, ...]:
+def _absent_rows(layout: Layout | None, placements: Sequence[Placed]) -> tuple[str, ...]:
     if layout is None:
         return ()
-    there = {one.key.label for one in held}
+    there = {one.key.label for one in placements}
     absent = [row.label for row in layout.rows if row.label and row.label not in there]
     return (f"No evaluation for the rows {', '.join(absent)}.",) if absent else ()

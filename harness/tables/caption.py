@@ -15,7 +15,7 @@ MANY = 12
 def caption_of(
     sections: Sequence[Sequence[EvaluationRecord]],
     columns: Sequence[Column],
-    said: str = "",
+    lead: str = "",
     *,
     intervals: bool = True,
 ) -> str:
@@ -24,14 +24,14 @@ def caption_of(
     Args:
         sections: The records shown; sizes are those of the first section.
         columns: The table's columns.
-        said: What comes first.
+        lead: What comes first.
         intervals: Whether intervals are shown.
     """
     records = [record for held in sections for record in held]
     return " ".join(
         part
         for part in (
-            said.strip(),
+            lead.strip(),
             _sizes(sections[0], columns),
             intervals_said(records, columns) if intervals else "",
             _listed("Seed", sorted({_setting(record, "seed") for record in records} - {""})),
@@ -43,12 +43,12 @@ def caption_of(
 
 
 def _sizes(records: Sequence[EvaluationRecord], columns: Sequence[Column]) -> str:
-    held: dict[str, str] = {}
+    sizes: dict[str, str] = {}
     for column in columns:
         of_task = [record.counts.samples for record in records if record.task == column.task]
         if of_task:
-            held.setdefault(column.task, f"{column.over} {_span(of_task)}")
-    return f"Samples: {', '.join(held.values())}." if held else ""
+            sizes.setdefault(column.task, f"{column.over} {_span(of_task)}")
+    return f"Samples: {', '.join(sizes.values())}." if sizes else ""
 
 
 def _span(numbers: Sequence[int]) -> str:
@@ -58,12 +58,12 @@ def _span(numbers: Sequence[int]) -> str:
 
 def intervals_said(records: Sequence[EvaluationRecord], columns: Sequence[Column]) -> str:
     """Say level and method of the intervals shown; empty without any."""
-    shown = {(column.task, column.metric) for column in columns}
+    shown_metrics = {(column.task, column.metric) for column in columns}
     kinds = {
         _kind(value.interval)
         for record in records
         for value in record.metrics
-        if value.interval is not None and (record.task, value.id) in shown
+        if value.interval is not None and (record.task, value.id) in shown_metrics
     }
     return f"Intervals: {'; '.join(sorted(kinds))}." if kinds else ""
 

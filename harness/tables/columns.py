@@ -19,16 +19,16 @@ def columns_of(records: Sequence[EvaluationRecord], metric: str | None) -> tuple
     """
     by_task: dict[str, list[Column]] = {}
     for record in records:
-        held = by_task.setdefault(record.task, [])
+        of_task = by_task.setdefault(record.task, [])
         for value in record.metrics:
-            wanted = value.main if metric is None else metric in {value.id, value.column}
+            chosen = value.main if metric is None else metric in {value.id, value.column}
             column = column_of(record, value)
-            if wanted and not any(same_column(column, other) for other in held):
-                held.append(column)
-    columns = tuple(column for held in by_task.values() for column in held)
+            if chosen and not any(same_column(column, other) for other in of_task):
+                of_task.append(column)
+    columns = tuple(column for of_task in by_task.values() for column in of_task)
     if not columns:
-        known = {value.id for record in records for value in record.metrics}
-        raise unknown("metric among these evaluations", str(metric), known)
+        metric_ids = {value.id for record in records for value in record.metrics}
+        raise unknown("metric among these evaluations", str(metric), metric_ids)
     return columns
 
 
@@ -41,24 +41,33 @@ def declared_columns(
         UserError: records of the task are there and none has the metric.
     """
     columns: list[Column] = []
-    asked: list[str] = []
+    metric_names: list[str] = []
     missing: dict[str, None] = {}
-    for one in declared:
-        of_task = [record for record in records if record.task == one.task]
+    for declaration in declared:
+        of_task = [record for record in records if record.task == declaration.task]
         if not of_task:
-            missing.setdefault(one.task)
-            name = one.metric or "Score"
-            column = Column(one.task, one.task, one.metric, name, one.direction, 1.0)
-            columns.append(_looking(column, one, one.heading))
-            asked.append(one.metric)
+            missing.setdefault(declaration.task)
+            name = declaration.metric or "Score"
+            column = Column(
+                declaration.task,
+                declaration.task,
+                declaration.metric,
+                name,
+                declaration.direction,
+                1.0,
+            )
+            columns.append(_looking(column, declaration, declaration.heading))
+            metric_names.append(declaration.metric)
             continue
-        found = columns_of(of_task, one.metric or None)
-        for column in found:
+        matching = columns_of(of_task, declaration.metric or None)
+        for column in matching:
             # One heading over two metrics would make them look like one.
-            columns.append(_looking(column, one, one.heading if len(found) == 1 else ""))
-            asked.append(one.metric)
+            columns.append(
+                _looking(column, declaration, declaration.heading if len(matching) == 1 else "")
+            )
+            metric_names.append(declaration.metric)
     notes = (f"No evaluation of {', '.join(missing)}.",) if missing else ()
-    return tuple(columns), tuple(asked), notes
+    return tuple(columns), tuple(metric_names), notes
 
 
 def _looking(column: Column, declared: LayoutColumn, heading: str) -> Column:
@@ -78,9 +87,9 @@ def column_of(record: EvaluationRecord, value: MetricValue) -> Column:
     )
 
 
-def same_column(one: Column, other: Column) -> bool:
+def same_column(column: Column, other: Column) -> bool:
     """Whether two columns hold the same numbers; titles and headings are looks."""
-    return (one.task, one.metric, one.direction, one.scale, one.options) == (
+    return (column.task, column.metric, column.direction, column.scale, column.options) == (
         other.task,
         other.metric,
         other.direction,
@@ -90,14 +99,14 @@ def same_column(one: Column, other: Column) -> bool:
 
 
 def reported_panels(
-    columns: Sequence[Column], asked: Sequence[str], published: Sequence[Published]
+    columns: Sequence[Column], metric_names: Sequence[str], published: Sequence[Published]
 ) -> tuple[Reported, ...]:
     """Return published numbers in the order of the columns; rows without any of them are left out.
 
     Args:
         columns: The table's columns.
-        asked: Each one's metric as the layout calls it; empty for a task's headline metric, which
-            takes the only number that is published for the task.
+        metric_names: The metric of each column, as the layout calls it; empty for a task's headline
+            metric, which takes the only number that is published for the task.
         published: What others reported.
     """
     panels = []
@@ -106,7 +115,7 @@ def reported_panels(
         for row in table.rows:
             values = tuple(
                 _published(row.values.get(column.task, {}), column, metric)
-                for column, metric in zip(columns, asked, strict=True)
+                for column, metric in zip(columns, metric_names, strict=True)
             )
             if any(value is not None for value in values):
                 rows.append(ReportedRow(row.label, values, row.group))
@@ -115,8 +124,8 @@ def reported_panels(
     return tuple(panels)
 
 
-def _published(held: Mapping[str, float], column: Column, metric: str) -> float | None:
+def _published(numbers: Mapping[str, float], column: Column, metric: str) -> float | None:
     for name in (metric, column.metric, column.name):
-        if name in held:
-            return held[name]
-    return next(iter(held.values())) if not metric and len(held) == 1 else None
+        if name in numbers:
+            return numbers[name]
+    return next(iter(numbers.values())) if not metric and len(numbers) == 1 else None

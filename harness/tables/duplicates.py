@@ -24,12 +24,12 @@ SeedInterval = Callable[[Sequence[float]], Interval | None]
 
 
 def settled(
-    held: Sequence[Placed], rule: Rule, interval: SeedInterval | None = None
+    placements: Sequence[Placed], rule: Rule, interval: SeedInterval | None = None
 ) -> list[Placed]:
     """Return the records of one section, one for each row and task.
 
     Args:
-        held: Records with their rows.
+        placements: Records with their rows.
         rule: What to do when two different ones claim one cell.
         interval: Of a mean over seeds; without it a mean has none.
 
@@ -37,14 +37,14 @@ def settled(
         UserError: two claim one cell and the rule does not decide.
     """
     cells: dict[tuple[object, str], list[Placed]] = {}
-    for one in held:
-        same = cells.setdefault((one.key, one.record.task), [])
-        for place, other in enumerate(same):
-            if _equal(one.record, other.record):
-                same[place] = _marked(other, one.record.marks)
+    for placement in placements:
+        same = cells.setdefault((placement.key, placement.record.task), [])
+        for position, other in enumerate(same):
+            if _equal(placement.record, other.record):
+                same[position] = _marked(other, placement.record.marks)
                 break
         else:
-            same.append(one)
+            same.append(placement)
     return [
         claims[0] if len(claims) == 1 else _one(claims, rule, interval) for claims in cells.values()
     ]
@@ -64,9 +64,9 @@ def _one(claims: Sequence[Placed], rule: Rule, interval: SeedInterval | None) ->
     )
 
 
-def _equal(one: EvaluationRecord, other: EvaluationRecord) -> bool:
+def _equal(first: EvaluationRecord, other: EvaluationRecord) -> bool:
     """Whether two records say the same; a second seed is no copy, even with equal numbers."""
-    return (seed_of(one), one.counts, one.metrics, one.slices, one.images) == (
+    return (seed_of(first), first.counts, first.metrics, first.slices, first.images) == (
         seed_of(other),
         other.counts,
         other.metrics,
@@ -75,22 +75,26 @@ def _equal(one: EvaluationRecord, other: EvaluationRecord) -> bool:
     )
 
 
-def _marked(one: Placed, marks: tuple[str, ...]) -> Placed:
+def _marked(placement: Placed, marks: tuple[str, ...]) -> Placed:
     """Return a record with the marks of its copy too."""
-    both = tuple(sorted({*one.record.marks, *marks}))
-    return one if both == one.record.marks else replace(one, record=replace(one.record, marks=both))
+    both = tuple(sorted({*placement.record.marks, *marks}))
+    return (
+        placement
+        if both == placement.record.marks
+        else replace(placement, record=replace(placement.record, marks=both))
+    )
 
 
-def _finished(one: Placed) -> tuple[str, str]:
+def _finished(placement: Placed) -> tuple[str, str]:
     """Return when an evaluation ended (ISO 8601, UTC); equal clocks go by fingerprint."""
-    said = finished(one.record.directory)
-    if not said:
+    time = finished(placement.record.directory)
+    if not time:
         raise UserError(
             "does not say when the evaluation ended, so the newest is not known",
-            where=one.record.directory / "timings.json",
+            where=placement.record.directory / "timings.json",
             fix="name the evaluation to show",
         )
-    return said, one.record.fingerprint
+    return time, placement.record.fingerprint
 
 
 def seed_of(record: EvaluationRecord) -> Seed:
@@ -103,9 +107,9 @@ def _mean(claims: Sequence[Placed], interval: SeedInterval | None) -> Placed:
     """Return one record of means; the first claim says what all have in common."""
     records = [one.record for one in claims]
     first = records[0]
-    seen: dict[tuple[object, ...], EvaluationRecord] = {}
+    by_seed: dict[tuple[object, ...], EvaluationRecord] = {}
     for record in records:
-        other = seen.setdefault((*seed_of(record), record.model_fingerprint), record)
+        other = by_seed.setdefault((*seed_of(record), record.model_fingerprint), record)
         if other is not record:
             raise UserError(
                 f"no mean over seeds: two evaluations of {record.model!r} on {record.task!r} have "
@@ -127,19 +131,19 @@ def _mean(claims: Sequence[Placed], interval: SeedInterval | None) -> Placed:
 
 def _counts(records: Sequence[EvaluationRecord]) -> Counts:
     """Return the counts of a mean: samples are the fewest, losses the mean, rounded up."""
-    held = [record.counts for record in records]
+    counts = [record.counts for record in records]
     return Counts(
-        samples=min(one.samples for one in held),
-        scored=min(one.scored for one in held),
-        errors=math.ceil(sum(one.errors for one in held) / len(held)),
-        unparsed=math.ceil(sum(one.unparsed for one in held) / len(held)),
-        refusals=math.ceil(sum(one.refusals for one in held) / len(held)),
-        clusters=min(one.clusters for one in held),
-        cut=math.ceil(sum(one.cut for one in held) / len(held)),
-        unfinished=math.ceil(sum(one.unfinished for one in held) / len(held)),
+        samples=min(one.samples for one in counts),
+        scored=min(one.scored for one in counts),
+        errors=math.ceil(sum(one.errors for one in counts) / len(counts)),
+        unparsed=math.ceil(sum(one.unparsed for one in counts) / len(counts)),
+        refusals=math.ceil(sum(one.refusals for one in counts) / len(counts)),
+        clusters=min(one.clusters for one in counts),
+        cut=math.ceil(sum(one.cut for one in counts) / len(counts)),
+        unfinished=math.ceil(sum(one.unfinished for one in counts) / len(counts)),
         notes={
-            what: max(one.notes.get(what, 0) for one in held)
-            for what in dict.fromkeys(what for one in held for what in one.notes)
+            note: max(one.notes.get(note, 0) for one in counts)
+            for note in dict.fromkeys(note for one in counts for note in one.notes)
         },
     )
 
@@ -150,28 +154,29 @@ def _means(
     values = list(_values(records, value))
     if any(one is None or not math.isfinite(one) for one in values):
         return replace(value, value=None, interval=None)  # a mean of some seeds is another number
-    known = [one for one in values if one is not None]
-    spread = None if interval is None else interval(known)
+    defined = [one for one in values if one is not None]
+    spread = None if interval is None else interval(defined)
     if spread is not None:
         spread = spread.within(value.range)
-    return replace(value, value=math.fsum(known) / len(known), interval=spread)
+    return replace(value, value=math.fsum(defined) / len(defined), interval=spread)
 
 
 def _values(records: Sequence[EvaluationRecord], value: MetricValue) -> Iterator[float | None]:
     for record in records:
         yield next(
             (
-                one.value
-                for one in record.metrics
-                if (one.id, one.options, one.scale) == (value.id, value.options, value.scale)
+                metric.value
+                for metric in record.metrics
+                if (metric.id, metric.options, metric.scale)
+                == (value.id, value.options, value.scale)
             ),
             None,
         )
 
 
-def seed_notes(held: Sequence[Placed]) -> tuple[str, ...]:
+def seed_notes(placements: Sequence[Placed]) -> tuple[str, ...]:
     """Return what must be said of means over seeds."""
-    seeds = {one.seeds for one in held if one.seeds > 1}
+    seeds = {one.seeds for one in placements if one.seeds > 1}
     if not seeds:
         return ()
     return (f"Means over {_range(seeds)} evaluations that differ in their seed.",)

@@ -71,9 +71,9 @@ def _markdown_cell(text: CellText) -> str:
     if text.rank:
         figure = f"**{figure}**" if text.rank == "best" else f"<ins>{figure}</ins>"
     marks = f" ({escape_markdown(text.marks)})" if text.marks else ""
-    rest = f" {escape_markdown(text.rest)}" if text.rest else ""
+    details = f" {escape_markdown(text.rest)}" if text.rest else ""
     losses = f"; {escape_markdown(text.losses)}" if text.losses else ""
-    return figure + marks + rest + losses
+    return figure + marks + details + losses
 
 
 def escape_markdown(text: str) -> str:
@@ -90,9 +90,9 @@ def plain(table: Table) -> str:
         if section.title:
             parts.append(one_line(section.title))
         rows: list[list[str]] = []
-        for group, held in by_group(section.rows):
+        for group, group_rows in by_group(section.rows):
             rows += [[f"{one_line(group)}:", *[""] * len(table.columns)]] if group else []
-            rows += [[one_line(row.model), *map(_plain, _texts(table, row))] for row in held]
+            rows += [[one_line(row.model), *map(_plain, _texts(table, row))] for row in group_rows]
         parts.append(_plain_grid(head, rows))
     for panel in table.reported:
         parts.append(one_line(panel.heading))
@@ -146,25 +146,25 @@ def _texts(table: Table, row: Row) -> Iterator[CellText]:
 
 def by_group(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
     """Yield runs of neighbouring rows of one group."""
-    held: list[Row] = []
+    rows_of_group: list[Row] = []
     for row in rows:
-        if held and held[-1].group != row.group:
-            yield held[-1].group, held
-            held = []
-        held.append(row)
-    if held:
-        yield held[-1].group, held
+        if rows_of_group and rows_of_group[-1].group != row.group:
+            yield rows_of_group[-1].group, rows_of_group
+            rows_of_group = []
+        rows_of_group.append(row)
+    if rows_of_group:
+        yield rows_of_group[-1].group, rows_of_group
 
 
 def spans(columns: Sequence[Column]) -> list[tuple[str, int]]:
     """Return the headings over the columns, each with how many neighbours it covers."""
-    found: list[tuple[str, int]] = []
+    merged: list[tuple[str, int]] = []
     for column in columns:
-        if found and found[-1][0] == column.over:
-            found[-1] = (column.over, found[-1][1] + 1)
+        if merged and merged[-1][0] == column.over:
+            merged[-1] = (column.over, merged[-1][1] + 1)
         else:
-            found.append((column.over, 1))
-    return found
+            merged.append((column.over, 1))
+    return merged
 
 
 def reported_rows(

@@ -74,19 +74,19 @@ def _bare(table: Table) -> bool:
 
 def _caption(table: Table) -> Iterator[str]:
     title = table.title if not table.title or table.title.endswith(".") else f"{table.title}."
-    said = " ".join(filter(None, (title, table.caption, *rank_note(table, "Bold:", "underlined:"))))
-    yield rf"\caption{{{escape_latex(said)}}}"
+    text = " ".join(filter(None, (title, table.caption, *rank_note(table, "Bold:", "underlined:"))))
+    yield rf"\caption{{{escape_latex(text)}}}"
     if table.looks.label:
         yield rf"\label{{tab:{table.looks.label}}}"
 
 
 def _head(columns: Sequence[Column]) -> Iterator[str]:
-    over, rules, place = [], [], 2
+    over, rules, start = [], [], 2
     for title, count in spans(columns):
         over.append(rf"\multicolumn{{{count}}}{{c}}{{{escape_latex(title)}}}")
         if count > 1:
-            rules.append(rf"\cmidrule(lr){{{place}-{place + count - 1}}}")
-        place += count
+            rules.append(rf"\cmidrule(lr){{{start}-{start + count - 1}}}")
+        start += count
     yield rf" & {' & '.join(over)} \\"
     if rules:
         yield " ".join(rules)
@@ -97,10 +97,10 @@ def _head(columns: Sequence[Column]) -> Iterator[str]:
 
 
 def _body(table: Table, width: int) -> Iterator[str]:
-    for place, section in enumerate(table.sections):
-        if place:
+    for number, section in enumerate(table.sections):
+        if number:
             yield r"\midrule"
-            yield _band(f"Not comparable with the rows above ({place})", width)
+            yield _band(f"Not comparable with the rows above ({number})", width)
         for index, (group, rows) in enumerate(by_group(section.rows)):
             if index and group:
                 yield r"\addlinespace"
@@ -150,12 +150,12 @@ def _notes(table: Table) -> Iterator[str]:
     apart = [f"({n}) {section.title}." for n, section in enumerate(table.sections) if n]
     sources = [source_of(panel) for panel in table.reported]
     notes = [note for note in table.notes if note not in table.caption]
-    held = [*apart, *sources, *notes]
-    if held:
+    lines = [*apart, *sources, *notes]
+    if lines:
         yield r"\par\vspace{2pt}"
         yield r"\begin{minipage}{\linewidth}\footnotesize\raggedright"
         # Addresses are long and may break at a slash.
-        yield from (escape_latex(note).replace("/", r"/\allowbreak{}") + r"\par" for note in held)
+        yield from (escape_latex(note).replace("/", r"/\allowbreak{}") + r"\par" for note in lines)
         yield r"\end{minipage}"
 
 

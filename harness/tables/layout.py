@@ -55,8 +55,8 @@ class Match:
         )
 
 
-def _holds(held: Mapping[str, Json], wanted: Mapping[str, Json]) -> bool:
-    return all(name in held and held[name] == value for name, value in wanted.items())
+def _holds(options: Mapping[str, Json], required: Mapping[str, Json]) -> bool:
+    return all(name in options and options[name] == value for name, value in required.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +107,9 @@ class Layout:
 
     def entry(self, record: EvaluationRecord) -> int | None:
         """Return the place of the first entry of ``rows`` that a record fits."""
-        for place, rows in enumerate(self.rows):
+        for index, rows in enumerate(self.rows):
             if any(match.fits(record) for match in rows.match):
-                return place
+                return index
         return None
 
 
@@ -162,14 +162,14 @@ def _places(path: Path, runs: list[str]) -> Iterator[str]:
 
 def _rows(document: Document, raw: Mapping[str, Any]) -> Iterator[LayoutRows]:
     labels = [entry.get("label", "") for entry in raw.get("rows", ())]
-    for place, entry in enumerate(raw.get("rows", ())):
+    for index, entry in enumerate(raw.get("rows", ())):
         label, versus = entry.get("label", ""), entry.get("versus", "")
-        if label and labels.index(label) != place:
+        if label and labels.index(label) != index:
             raise UserError(
-                f"the label {label!r} is repeated", where=document.where(("rows", place, "label"))
+                f"the label {label!r} is repeated", where=document.where(("rows", index, "label"))
             )
         if versus and versus not in labels:
-            where = document.where(("rows", place, "versus"))
+            where = document.where(("rows", index, "versus"))
             raise unknown("label", versus, filter(None, labels), where=where)
         match = tuple(Match(**held) for held in entry["match"])
         yield LayoutRows(match, entry.get("group", ""), label, versus)
@@ -178,14 +178,14 @@ def _rows(document: Document, raw: Mapping[str, Any]) -> Iterator[LayoutRows]:
 def _reported(
     document: Document, raw: Mapping[str, Any], folders: tuple[Path, ...]
 ) -> Iterator[Published]:
-    for place, name in enumerate(raw.get("reported", ())):
+    for index, name in enumerate(raw.get("reported", ())):
         paths = [folder / PUBLISHED / f"{name}.yaml" for folder in folders]
-        found = next((path for path in paths if path.is_file()), None)
-        if found is None:
-            known = {held.stem for path in paths for held in path.parent.glob("*.yaml")}
-            where = document.where(("reported", place))
-            raise unknown("published table", name, known, where=where)
-        yield load_published(found)
+        file = next((path for path in paths if path.is_file()), None)
+        if file is None:
+            names = {held.stem for path in paths for held in path.parent.glob("*.yaml")}
+            where = document.where(("reported", index))
+            raise unknown("published table", name, names, where=where)
+        yield load_published(file)
 
 
 def load_published(path: Path) -> Published:

@@ -59,7 +59,7 @@ def _marks(records: Sequence[EvaluationRecord], common: Collection[str]) -> Iter
 
 def _tasks(sections: Sequence[Sequence[EvaluationRecord]]) -> Iterator[str]:
     """Say, for each task, how many samples stand behind its column and what was chosen."""
-    seen: set[tuple[str, str]] = set()
+    noted: set[tuple[str, str]] = set()
     for records in sections:
         for task in dict.fromkeys(record.task for record in records):
             record = next(record for record in records if record.task == task)
@@ -69,11 +69,11 @@ def _tasks(sections: Sequence[Sequence[EvaluationRecord]]) -> Iterator[str]:
                 for name, value in record.task_options.items()
                 if value != ""
             )
-            if (size, chosen) in seen:
+            if (size, chosen) in noted:
                 continue
-            told = " as above" if (task, chosen) in seen else f": {chosen}"
-            seen |= {(size, chosen), (task, chosen)}
-            yield f"{size}; named options{told}." if chosen else f"{size}."
+            choices = " as above" if (task, chosen) in noted else f": {chosen}"
+            noted |= {(size, chosen), (task, chosen)}
+            yield f"{size}; named options{choices}." if chosen else f"{size}."
 
 
 def _size(record: EvaluationRecord) -> str:
@@ -86,9 +86,9 @@ def _plain(value: Json) -> str:
 
 
 def _intervals(records: Sequence[EvaluationRecord], columns: Sequence[Column]) -> Iterator[str]:
-    said = intervals_said(records, columns)
-    if said:
-        yield said
+    text = intervals_said(records, columns)
+    if text:
+        yield text
 
 
 def _losses(records: Sequence[EvaluationRecord]) -> Iterator[str]:
@@ -105,22 +105,22 @@ def _losses(records: Sequence[EvaluationRecord]) -> Iterator[str]:
             "Answers that used up their tokens while reasoning, so that none was read: "
             f"{_counted(open_ones)}; more tokens: -o reasoning_tokens=N."
         )
-    told = dict.fromkeys(
-        f"{record.task_title} ({record.task}): {what}: {times:,}."
+    lines = dict.fromkeys(
+        f"{record.task_title} ({record.task}): {note}: {times:,}."
         for record in records
-        for what, times in record.counts.notes.items()
+        for note, times in record.counts.notes.items()
     )
-    yield from told
+    yield from lines
 
 
-def _counted(several: Sequence[tuple[EvaluationRecord, int]]) -> str:
+def _counted(counts: Sequence[tuple[EvaluationRecord, int]]) -> str:
     """Return how many answers of which model and task, of the first few."""
-    said = [
+    parts = [
         f"{count} of {record.counts.scored} ({record.title}, {record.task})"
-        for record, count in several[:_MOST_NAMED]
+        for record, count in counts[:_MOST_NAMED]
     ]
-    more = len(several) - len(said)
-    return ", ".join([*said, f"and in {more} more evaluations"] if more else said)
+    more = len(counts) - len(parts)
+    return ", ".join([*parts, f"and in {more} more evaluations"] if more else parts)
 
 
 def shown_notes(
@@ -168,11 +168,11 @@ def compared_note(sections: Sequence[Section], looks: TableStyle, baseline: str)
 
 def _warnings(sections: Sequence[Section], columns: Sequence[Column]) -> Iterator[str]:
     """Yield each warning once, with the columns it stands in."""
-    found: dict[str, dict[str, None]] = {}
+    by_warning: dict[str, dict[str, None]] = {}
     for section in sections:
         for row in section.rows:
             for column, cell in zip(columns, row.cells, strict=True):
                 if cell is not None and cell.warning:
-                    found.setdefault(cell.warning, {}).setdefault(column.over)
-    for warning, titles in found.items():
+                    by_warning.setdefault(cell.warning, {}).setdefault(column.over)
+    for warning, titles in by_warning.items():
         yield f"{', '.join(titles)}: {warning}."

@@ -52,10 +52,10 @@ def _ranked(
 ) -> Section:
     cells = [list(row.cells) for row in section.rows]
     for members in _together(section.rows, within):
-        for place, column in enumerate(columns):
-            found = {row: cell for row in members if _counts(cell := cells[row][place])}
-            for row, cell in _marked(column, found, tied).items():
-                cells[row][place] = cell
+        for index, column in enumerate(columns):
+            competing = {row: cell for row in members if _counts(cell := cells[row][index])}
+            for row, cell in _marked(column, competing, tied).items():
+                cells[row][index] = cell
     rows = (replace(row, cells=tuple(held)) for row, held in zip(section.rows, cells, strict=True))
     return replace(section, rows=tuple(rows))
 
@@ -72,9 +72,11 @@ def _counts(cell: Cell | None) -> bool:
     return cell is not None and cell.value is not None and not UNRANKED & set(cell.marks)
 
 
-def _marked(column: Column, found: Mapping[int, Cell | None], tied: Tied | None) -> dict[int, Cell]:
+def _marked(
+    column: Column, competing: Mapping[int, Cell | None], tied: Tied | None
+) -> dict[int, Cell]:
     """Return the cells of one column with their places; one number alone has no place."""
-    cells = {row: cell for row, cell in found.items() if cell is not None}
+    cells = {row: cell for row, cell in competing.items() if cell is not None}
     if len(cells) < 2 or column.direction == "none":
         return {}
     badness = {row: column.badness(cell.value or 0.0) for row, cell in cells.items()}
@@ -115,9 +117,9 @@ def compared(
     names = {row.model for section in sections for row in section.rows}
     if baseline and baseline not in names:
         raise unknown("row for a baseline", baseline, names)
-    held = versus or {}
+    baselines = versus or {}
     return tuple(
-        replace(section, rows=tuple(_compared(section.rows, columns, baseline, held)))
+        replace(section, rows=tuple(_compared(section.rows, columns, baseline, baselines)))
         for section in sections
     )
 

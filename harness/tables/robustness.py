@@ -36,28 +36,30 @@ def build_robustness(records: Iterable[EvaluationRecord], answers: Answers) -> T
     Raises:
         UserError: no task was asked in several ways by one model.
     """
-    held = placed(list(records), None, any_seed=False)
+    placements = placed(list(records), None, any_seed=False)
     groups: dict[tuple[Key, str, str], list[EvaluationRecord]] = {}
-    for one in held:
-        parts = {name: part for name, part in one.record.task_parts.items() if name != "variant"}
-        groups.setdefault((one.key, one.record.task, str(sorted(parts.items()))), []).append(
-            one.record
-        )
-    several = {key: _ordered(group) for key, group in groups.items() if len(group) > 1}
-    several = {key: group for key, group in several.items() if not group[0].variant}
-    if not several:
+    for placement in placements:
+        parts = {
+            name: part for name, part in placement.record.task_parts.items() if name != "variant"
+        }
+        groups.setdefault(
+            (placement.key, placement.record.task, str(sorted(parts.items()))), []
+        ).append(placement.record)
+    varied = {key: _ordered(group) for key, group in groups.items() if len(group) > 1}
+    varied = {key: group for key, group in varied.items() if not group[0].variant}
+    if not varied:
         raise UserError(
             "no task was asked in several ways", fix="harness run ... --variants paraphrases"
         )
-    tasks = list(dict.fromkeys(task for _, task, _ in several))
+    tasks = list(dict.fromkeys(task for _, task, _ in varied))
     of_row: dict[Key, dict[str, tuple[Cell | None, ...]]] = {}
     columns: dict[str, tuple[Column, ...]] = {}
     ways: dict[str, str] = {}
-    for (key, task, _), group in several.items():
+    for (key, task, _), group in varied.items():
         columns.setdefault(task, _columns(group[0]))
         ways.setdefault(task, ", ".join(record.variant for record in group[1:]))
         of_row.setdefault(key, {})[task] = _cells(group, answers)
-    names = names_of(held)
+    names = names_of(placements)
     rows = tuple(
         Row(
             names[key],
@@ -66,7 +68,7 @@ def build_robustness(records: Iterable[EvaluationRecord], answers: Answers) -> T
         )
         for key, cells in of_row.items()
     )
-    every = [group[0] for group in several.values()]
+    every = [group[0] for group in varied.values()]
     common = frozenset.intersection(*(frozenset(record.marks) for record in every))
     flat = tuple(column for task in tasks for column in columns[task])
     notes = [

@@ -56,25 +56,25 @@ def placed(
         layout: Declares rows.
         any_seed: Runs that differ in nothing but their seed are one row.
     """
-    found = []
+    placements = []
     for record in records:
-        place, group, label = 0, "", ""
+        index, group, label = 0, "", ""
         if layout is not None:
             entry = layout.entry(record)
             if entry is None and not layout.others:
                 continue
-            place = len(layout.rows) if entry is None else entry
+            index = len(layout.rows) if entry is None else entry
             if entry is None:
                 group = OTHERS if any(rows.group for rows in layout.rows) else ""
             else:
                 group, label = layout.rows[entry].group, layout.rows[entry].label
         if label:
-            found.append(Placed(Key(place, group, label), record))
+            placements.append(Placed(Key(index, group, label), record))
         else:
             settings = canonical(_settings(record, any_seed=any_seed))
-            key = Key(place, group, "", record.model, record.model_fingerprint, settings)
-            found.append(Placed(key, record))
-    return found
+            key = Key(index, group, "", record.model, record.model_fingerprint, settings)
+            placements.append(Placed(key, record))
+    return placements
 
 
 def _settings(record: EvaluationRecord, *, any_seed: bool) -> Json:
@@ -87,9 +87,9 @@ def canonical(value: Json) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
-def names_of(held: Sequence[Placed]) -> dict[Key, str]:
+def names_of(placements: Sequence[Placed]) -> dict[Key, str]:
     """Return a name for each row: its label, or the model's with what tells it from namesakes."""
-    rows = {one.key: one.record for one in held}
+    rows = {one.key: one.record for one in placements}
     by_model: dict[str, list[EvaluationRecord]] = {}
     for key, record in rows.items():
         if not key.label:
@@ -100,9 +100,9 @@ def names_of(held: Sequence[Placed]) -> dict[Key, str]:
         names[key] = key.label or record.title
         if not key.label and len(by_model[record.title]) > 1:
             names[key] += f" ({_telling(record, differing[record.title])})"
-    taken = Counter(names.values())
+    uses = Counter(names.values())
     return {
-        key: name if taken[name] == 1 or key.label else f"{name} #{key.fingerprint[:8]}"
+        key: name if uses[name] == 1 or key.label else f"{name} #{key.fingerprint[:8]}"
         for key, name in names.items()
     }
 
@@ -114,9 +114,9 @@ def _facts(record: EvaluationRecord) -> dict[str, Json]:
 
 def _short(code: Mapping[str, Json]) -> Json:
     """Return plugins' code as a table can show it: a version and the start of a hash each."""
-    held = {name: one for name, one in code.items() if isinstance(one, dict)}
+    codes = {name: one for name, one in code.items() if isinstance(one, dict)}
     return " ".join(
-        f"{name} {one.get('version')} {str(one.get('sha256'))[:6]}" for name, one in held.items()
+        f"{name} {one.get('version')} {str(one.get('sha256'))[:6]}" for name, one in codes.items()
     )
 
 
@@ -128,8 +128,8 @@ def _differing(namesakes: Sequence[EvaluationRecord]) -> list[str]:
 
 def _telling(record: EvaluationRecord, differing: Sequence[str]) -> str:
     mine = _facts(record)
-    told = [f"{name}={_plain(mine.get(name))}" for name in differing]
-    return ", ".join(told) or f"#{record.model_fingerprint[:8]}"
+    settings = [f"{name}={_plain(mine.get(name))}" for name in differing]
+    return ", ".join(settings) or f"#{record.model_fingerprint[:8]}"
 
 
 def _plain(value: Json) -> str:
@@ -139,7 +139,7 @@ def _plain(value: Json) -> str:
 
 
 def rows_of(
-    held: Sequence[Placed],
+    placements: Sequence[Placed],
     columns: Sequence[Column],
     names: dict[Key, str],
     common: Collection[str],
@@ -148,19 +148,19 @@ def rows_of(
     """Return the rows of one section; each key and task comes once.
 
     Args:
-        held: The section's records, settled.
+        placements: The section's records, settled.
         columns: The table's columns.
         names: A name for each key.
         common: Marks that are said once, under the table.
         supports: Tells ``n/a`` from a cell that nobody ran.
     """
     rows: dict[Key, dict[str, Placed]] = {}
-    for one in held:
-        rows.setdefault(one.key, {})[one.record.task] = one
-    found = []
+    for placement in placements:
+        rows.setdefault(placement.key, {})[placement.record.task] = placement
+    made = []
     for key in sorted(rows, key=lambda key: key.place):
         by_task = rows[key]
-        models = {one.record.model for one in by_task.values()}
+        models = {placement.record.model for placement in by_task.values()}
         cells = []
         for column in columns:
             cell = _cell(by_task.get(column.task), column, common)
@@ -169,8 +169,8 @@ def rows_of(
             )
             cells.append(_UNSUPPORTED if cell is None and lacks else cell)
         fingerprint = key.fingerprint or next(iter(by_task.values())).record.model_fingerprint
-        found.append(Row(names[key], fingerprint, tuple(cells), key.group))
-    return tuple(found)
+        made.append(Row(names[key], fingerprint, tuple(cells), key.group))
+    return tuple(made)
 
 
 _UNSUPPORTED = Cell(

@@ -20,8 +20,8 @@ def sections_of(records: Sequence[EvaluationRecord]) -> list[list[EvaluationReco
     for record, variant in zip(records, variants, strict=True):
         counted.setdefault(record.task, Counter())[variant] += 1
     places = {
-        task: {variant: place for place, (variant, _) in enumerate(held.most_common())}
-        for task, held in counted.items()
+        task: {variant: place for place, (variant, _) in enumerate(images_of_task.most_common())}
+        for task, images_of_task in counted.items()
     }
     sections: dict[int, list[EvaluationRecord]] = {}
     for record, variant in zip(records, variants, strict=True):
@@ -37,15 +37,15 @@ class _Variant:
 
 def _variants(records: Sequence[EvaluationRecord]) -> list[_Variant]:
     """Return each record's variant; one that opened no image joins those of its fingerprint."""
-    seen: dict[tuple[str, str], Counter[str]] = {}
+    images_of: dict[tuple[str, str], Counter[str]] = {}
     for record in records:
         if record.images is not None:
             key = (record.task, record.task_fingerprint)
-            seen.setdefault(key, Counter())[record.images] += 1
+            images_of.setdefault(key, Counter())[record.images] += 1
     variants = []
     for record in records:
         images = record.images
-        digests = seen.get((record.task, record.task_fingerprint))
+        digests = images_of.get((record.task, record.task_fingerprint))
         if images is None and digests is not None:
             images = digests.most_common(1)[0][0]
         variants.append(_Variant(record.task_fingerprint, images))
@@ -56,16 +56,19 @@ def why(sections: Sequence[Sequence[EvaluationRecord]], index: int) -> str:
     """Say in what the tasks of a section differ from those of the first."""
     reasons = []
     for task in {record.task: None for record in sections[index]}:
-        here = next(record for record in sections[index] if record.task == task)
+        differing = next(record for record in sections[index] if record.task == task)
         first = next(record for record in sections[0] if record.task == task)
-        reasons.append(f"{here.task_title} differs in {difference(first, here)}")
+        reasons.append(f"{differing.task_title} differs in {difference(first, differing)}")
     return "Not comparable with the rows above: " + "; ".join(reasons)
 
 
-def difference(one: EvaluationRecord, other: EvaluationRecord) -> str:
+def difference(first: EvaluationRecord, second: EvaluationRecord) -> str:
     """Name the parts in which two records of one task differ."""
-    names = [*one.task_parts, *(name for name in other.task_parts if name not in one.task_parts)]
-    parts = [name for name in names if one.task_parts.get(name) != other.task_parts.get(name)]
-    if one.images is not None and other.images is not None and one.images != other.images:
+    names = [
+        *first.task_parts,
+        *(name for name in second.task_parts if name not in first.task_parts),
+    ]
+    parts = [name for name in names if first.task_parts.get(name) != second.task_parts.get(name)]
+    if first.images is not None and second.images is not None and first.images != second.images:
         parts.append("images")
     return ", ".join(parts) or "its fingerprint"

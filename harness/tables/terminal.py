@@ -56,15 +56,15 @@ class _Line:
     cells: Sequence[CellText]
     styled: bool
 
-    def cell(self, place: int, between: str) -> Text:
-        said = self.cells[place]
-        style = {"best": "bold", "second": "underline", "": ""}[said.rank]
-        number = Text(said.number, style=style) if self.styled else Text(signed(said))
-        text = Text.assemble(number, f" ({said.marks})" if said.marks else "")
-        if said.rest:
-            text.append(between + said.rest, style="dim")
-        if said.losses:
-            text.append(between + said.losses, style="yellow")
+    def cell(self, column: int, between: str) -> Text:
+        shown_cell = self.cells[column]
+        style = {"best": "bold", "second": "underline", "": ""}[shown_cell.rank]
+        number = Text(shown_cell.number, style=style) if self.styled else Text(signed(shown_cell))
+        text = Text.assemble(number, f" ({shown_cell.marks})" if shown_cell.marks else "")
+        if shown_cell.rest:
+            text.append(between + shown_cell.rest, style="dim")
+        if shown_cell.losses:
+            text.append(between + shown_cell.losses, style="yellow")
         return text
 
 
@@ -112,6 +112,6 @@ def _turned(grid: Grid, columns: Sequence[Column], lines: Sequence[_Line]) -> No
     for line in lines:
         grid.add_column(Text(one_line(line.name)), justify="left", overflow="fold")
     between = "  " if len(lines) == 1 else "\n"  # side by side, intervals would be torn
-    for place, column in enumerate(columns):
-        cells = (line.cell(place, between) for line in lines)
+    for index, column in enumerate(columns):
+        cells = (line.cell(index, between) for line in lines)
         grid.add_row(Text(one_line(column.over)), Text(one_line(column.heading)), *cells)

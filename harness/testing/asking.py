@@ -51,8 +51,8 @@ def request(
     pictures: Sequence[LoadedImage] | None = None,
 ) -> Request:
     """Return a request about one picture, unless others are given."""
-    shown = (draw_picture(0),) if pictures is None else tuple(pictures)
-    return Request(name, name, TASK, (Turn("user", question, shown),), want)
+    images = (draw_picture(0),) if pictures is None else tuple(pictures)
+    return Request(name, name, TASK, (Turn("user", question, images),), want)
 
 
 def want_of(capability: Capability) -> Want:
@@ -66,26 +66,26 @@ def requests_for(capabilities: Sequence[Capability]) -> list[Request]:
     """Return requests on pictures of three shapes, with short and long questions."""
     pictures = (draw_picture(1), draw_picture(2, 30, 64), draw_picture(3, 40, 40))
     return [
-        request(f"{capability}-{place}-{number}", want_of(capability), question, [picture])
+        request(f"{capability}-{position}-{number}", want_of(capability), question, [picture])
         for capability in capabilities
-        for place, picture in enumerate(pictures)
+        for position, picture in enumerate(pictures)
         for number, question in enumerate(QUESTIONS)
     ]
 
 
-def difference(one: Result, other: Result, tolerance: float) -> str:
+def difference(first: Result, second: Result, tolerance: float) -> str:
     """Return how two answers differ beyond a tolerance; empty when they do not."""
-    if type(one) is not type(other):
-        return f"{_said(one)} against {_said(other)}"
-    if isinstance(one, Scores) and isinstance(other, Scores):
-        return _scores_differ(one, other, tolerance)
-    if isinstance(one, Vectors) and isinstance(other, Vectors):
-        pairs = zip(one.images + one.texts, other.images + other.texts, strict=True)
+    if type(first) is not type(second):
+        return f"{_said(first)} against {_said(second)}"
+    if isinstance(first, Scores) and isinstance(second, Scores):
+        return _scores_differ(first, second, tolerance)
+    if isinstance(first, Vectors) and isinstance(second, Vectors):
+        pairs = zip(first.images + first.texts, second.images + second.texts, strict=True)
         worst = max((float(np.abs(np.subtract(a, b)).max()) for a, b in pairs), default=0.0)
         return "" if worst <= tolerance else f"vectors differ by {worst:.2g}"
-    if isinstance(one, Failed) and isinstance(other, Failed):
-        return "" if one.kind == other.kind else f"{_said(one)} against {_said(other)}"
-    return "" if one == other else f"{one!r} against {other!r}"
+    if isinstance(first, Failed) and isinstance(second, Failed):
+        return "" if first.kind == second.kind else f"{_said(first)} against {_said(second)}"
+    return "" if first == second else f"{first!r} against {second!r}"
 
 
 def by_request(responses: Sequence[Response]) -> dict[str, Result]:
@@ -93,15 +93,15 @@ def by_request(responses: Sequence[Response]) -> dict[str, Result]:
     return {response.request: response.result for response in responses}
 
 
-def _scores_differ(one: Scores, other: Scores, tolerance: float) -> str:
-    if (one.kind, one.tokens, one.bytes) != (other.kind, other.tokens, other.bytes):
-        return f"{one!r} against {other!r}"
-    worst = float(np.abs(np.subtract(one.values, other.values)).max(initial=0.0))
+def _scores_differ(first: Scores, second: Scores, tolerance: float) -> str:
+    if (first.kind, first.tokens, first.bytes) != (second.kind, second.tokens, second.bytes):
+        return f"{first!r} against {second!r}"
+    worst = float(np.abs(np.subtract(first.values, second.values)).max(initial=0.0))
     if worst > tolerance:
         return f"scores differ by {worst:.2g}, more than {tolerance:g}"
-    best = int(np.argmax(one.values))
+    best = int(np.argmax(first.values))
     # Where two options are as good as equal, rounding may choose.
-    lead = float(one.values[best] - one.values[int(np.argmax(other.values))])
+    lead = float(first.values[best] - first.values[int(np.argmax(second.values))])
     return "" if lead <= 2 * tolerance else "another option is the best one"
 
 

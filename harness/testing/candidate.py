@@ -72,17 +72,17 @@ class Candidate:
         self._answerer: Answerer | None = None
         self._answers: dict[str, Result] | None = None
 
-    def _parse_changes(self, given: Mapping[str, Json]) -> dict[str, Json]:
+    def _parse_changes(self, changes: Mapping[str, Json]) -> dict[str, Json]:
         owner = f"model {self.descriptor.id!r}"
-        parsed = parse_options(self.descriptor.options, given, owner=owner)
-        for name in given:
+        parsed = parse_options(self.descriptor.options, changes, owner=owner)
+        for name in changes:
             if parsed[name] == self.options[name]:
                 raise UserError(
                     f"the option {name!r} of {owner} has this value already",
-                    where=f"change {name}={given[name]}",
+                    where=f"change {name}={changes[name]}",
                     fix="give another value, which must change the fingerprint",
                 )
-        return {name: parsed[name] for name in given}
+        return {name: parsed[name] for name in changes}
 
     def model(self, **changed: Json) -> Model:
         """Return the model, not loaded, with some options changed."""
@@ -144,16 +144,16 @@ class Candidate:
         Raises:
             ContractError: when it raises, or does not give one response a request.
         """
-        asked = answerer or self.answerer()
+        used = answerer or self.answerer()
         try:
-            responses = list(asked.answer(requests))
+            responses = list(used.answer(requests))
         except Exception as error:
             raise ContractError(
                 f"answer() raised {type(error).__name__}: {error}; "
                 "a request that cannot be answered gets Failed"
             ) from error
-        wanted = sorted(request.id for request in requests)
-        if sorted(response.request for response in responses) != wanted:
+        ids = sorted(request.id for request in requests)
+        if sorted(response.request for response in responses) != ids:
             raise ContractError(
                 f"{len(responses)} responses to {len(requests)} requests, "
                 "or responses to other requests"

@@ -43,24 +43,24 @@ def capabilities(candidate: Candidate) -> None:
     """Answer what is claimed; give Failed for the rest."""
     kinds = {"choose": (Scores, Text), "generate": (Text,), "embed": (Vectors,)}
     for name, result in candidate.answers().items():
-        wanted = kinds[name.partition("-")[0]]
-        if not isinstance(result, wanted):
+        kind = kinds[name.partition("-")[0]]
+        if not isinstance(result, kind):
             raise ContractError(f"{name}: claims to answer, but gives {result!r}")
     for capability in ("choose", "generate", "embed"):
         if capability not in candidate.descriptor.capabilities:
-            (found,) = candidate.ask([request("other", want_of(capability))]).values()
-            if not isinstance(found, Failed):
+            (refused,) = candidate.ask([request("other", want_of(capability))]).values()
+            if not isinstance(refused, Failed):
                 raise ContractError(
-                    f"answers {capability!r} with {type(found).__name__}, which it does not claim"
+                    f"answers {capability!r} with {type(refused).__name__}, which it does not claim"
                 )
 
 
 def scores(candidate: Candidate) -> None:
     """Keep the contract of each kind of score; unit vectors."""
-    found = [one for one in candidate.answers().values() if isinstance(one, Scores | Vectors)]
-    if not found:
+    results = [one for one in candidate.answers().values() if isinstance(one, Scores | Vectors)]
+    if not results:
         raise NotApplicableError("it gives neither scores nor vectors")
-    for result in found:
+    for result in results:
         problem = _wrong_vectors(result) if isinstance(result, Vectors) else _wrong_scores(result)
         if problem:
             raise ContractError(f"{problem}: {str(result)[:200]}")
@@ -70,25 +70,27 @@ def option_order(candidate: Candidate) -> None:
     """Score an option the same in any order, and twice the same when it stands there twice."""
     _require(candidate, "choose")
     turned = tuple(reversed(OPTIONS))
-    asked = [
+    requests = [
         request("as-is", Choose(OPTIONS)),
         request("turned", Choose(turned)),
         request("twice", Choose((*OPTIONS, OPTIONS[0]))),
     ]
-    found = candidate.ask(asked)
-    one, other, twice = (found[each.id] for each in asked)
-    if isinstance(one, Text):
+    answers = candidate.ask(requests)
+    first, reordered, twice = (answers[each.id] for each in requests)
+    if isinstance(first, Text):
         raise NotApplicableError("it answers choices in words, which the harness reads")
-    if not (isinstance(one, Scores) and isinstance(other, Scores) and isinstance(twice, Scores)):
+    if not (
+        isinstance(first, Scores) and isinstance(reordered, Scores) and isinstance(twice, Scores)
+    ):
         raise ContractError(f"a choice among {len(OPTIONS)} or {len(OPTIONS) + 1} is not answered")
     back = replace(
-        other,
-        values=other.values[::-1],
-        tokens=other.tokens[::-1],
-        bytes=other.bytes[::-1],
+        reordered,
+        values=reordered.values[::-1],
+        tokens=reordered.tokens[::-1],
+        bytes=reordered.bytes[::-1],
     )
-    _same("in another order", one, back, candidate.tolerance)
-    if one.kind != "label" and abs(twice.values[0] - twice.values[-1]) > candidate.tolerance:
+    _same("in another order", first, back, candidate.tolerance)
+    if first.kind != "label" and abs(twice.values[0] - twice.values[-1]) > candidate.tolerance:
         raise ContractError(f"one option, two scores: {twice.values}")
 
 
@@ -96,12 +98,12 @@ def determinism(candidate: Candidate) -> None:
     """Give the same answers when asked again, and when loaded again."""
     # On a GPU, kernels may add in another order each time.
     tolerance = 0.0 if candidate.runtime.device == "cpu" else candidate.tolerance
-    asked = candidate.requests()
+    requests = candidate.requests()
     with candidate.loaded_anew() as answerer:
-        first = candidate.ask(asked, answerer)
-        again = candidate.ask(asked, answerer)
+        first = candidate.ask(requests, answerer)
+        again = candidate.ask(requests, answerer)
     with candidate.loaded_anew() as answerer:
-        anew = candidate.ask(asked, answerer)
+        anew = candidate.ask(requests, answerer)
     for name, result in first.items():
         _same(f"{name}, asked again", result, again[name], tolerance)
         _same(f"{name}, loaded again", result, anew[name], tolerance)
@@ -109,15 +111,15 @@ def determinism(candidate: Candidate) -> None:
 
 def batch_invariance(candidate: Candidate) -> None:
     """Give the same answers alone, together, in another order and at another batch size."""
-    asked, together = candidate.requests(), candidate.answers()
-    for one in asked:
-        _same(f"{one.id}, alone", together[one.id], candidate.ask([one])[one.id],
+    requests, together = candidate.requests(), candidate.answers()
+    for single in requests:
+        _same(f"{single.id}, alone", together[single.id], candidate.ask([single])[single.id],
               candidate.tolerance)  # fmt: skip
-    _all_same(candidate, "in reverse", asked[::-1])
+    _all_same(candidate, "in reverse", requests[::-1])
     with candidate.loaded_anew(batch_size=2) as answerer:
-        found = candidate.ask(asked, answerer)
+        answers = candidate.ask(requests, answerer)
     for name, result in together.items():
-        _same(f"{name}, at batch size 2", result, found[name], candidate.tolerance)
+        _same(f"{name}, at batch size 2", result, answers[name], candidate.tolerance)
 
 
 def padding(candidate: Candidate) -> None:
@@ -127,19 +129,19 @@ def padding(candidate: Candidate) -> None:
         short = request("short", want_of(capability))
         long = request("long", want_of(capability), longer, [draw_picture(4, 64, 30)])
         both = candidate.ask([long, short])
-        for one in (short, long):
-            _same(f"{capability}, {one.id}", candidate.ask([one])[one.id], both[one.id],
+        for each in (short, long):
+            _same(f"{capability}, {each.id}", candidate.ask([each])[each.id], both[each.id],
                   candidate.tolerance)  # fmt: skip
 
 
 def deterministic_mode(candidate: Candidate) -> None:
     """With ``--deterministic``, give equal numbers to the last bit at any batch size."""
-    found: list[dict[str, Result]] = []
+    answers: list[dict[str, Result]] = []
     for size in (1, 3):
         with candidate.loaded_anew(deterministic=True, batch_size=size) as answerer:
-            found.append(candidate.ask(candidate.requests(), answerer))
-    for name, result in found[0].items():
-        _same(f"{name}, at batch size 3", result, found[1][name], 0.0)
+            answers.append(candidate.ask(candidate.requests(), answerer))
+    for name, result in answers[0].items():
+        _same(f"{name}, at batch size 3", result, answers[1][name], 0.0)
 
 
 def pictures(candidate: Candidate) -> None:
@@ -149,9 +151,9 @@ def pictures(candidate: Candidate) -> None:
     if capability is None:
         raise NotApplicableError("text alone does not tell whether a picture is seen")
     want = want_of("embed" if capability == "embed" else "choose")
-    asked = [request(str(n), want, pictures=[draw_picture(n)]) for n in range(4)]
-    found = candidate.ask(asked)
-    differ = any(difference(found["0"], found[one.id], 0.0) for one in asked[1:])
+    requests = [request(str(n), want, pictures=[draw_picture(n)]) for n in range(4)]
+    answers = candidate.ask(requests)
+    differ = any(difference(answers["0"], answers[one.id], 0.0) for one in requests[1:])
     if candidate.descriptor.sees_images and not differ:
         raise ContractError("four different pictures give the same numbers")
     if differ and not candidate.descriptor.sees_images:
@@ -177,16 +179,16 @@ def unanswerable(candidate: Candidate) -> None:
             odd.append(request("empty option", Choose(("happy", ""))))
         if isinstance(want, Generate):
             odd.append(request("stops at once", Generate(1, ("a", "e", " "))))
-        for one in odd:
-            found = candidate.ask([one, good])
-            _same(f"good beside {one.id!r}", alone, found["good"], candidate.tolerance)
-            result = found[one.id]
+        for unusual in odd:
+            answers = candidate.ask([unusual, good])
+            _same(f"good beside {unusual.id!r}", alone, answers["good"], candidate.tolerance)
+            result = answers[unusual.id]
             if isinstance(result, Scores):
                 problem = _wrong_scores(result)
-                if one.id == "empty option" and result.kind == "logprob":
+                if unusual.id == "empty option" and result.kind == "logprob":
                     problem = "an option without text is scored by its end alone; give Failed"
                 if problem:
-                    raise ContractError(f"{one.id}: {problem}")
+                    raise ContractError(f"{unusual.id}: {problem}")
 
 
 def _wrong_scores(result: Scores) -> str:
@@ -205,15 +207,15 @@ def _wrong_scores(result: Scores) -> str:
 
 def _wrong_logprobs(result: Scores) -> str:
     count = len(result.values)
-    wanted = tuple(len(option.encode()) for option in OPTIONS)
+    lengths = tuple(len(option.encode()) for option in OPTIONS)
     problems = {
         "a log-probability is above 0": any(value > 0 for value in result.values),
         "not a token count of at least 1 for each option": result.tokens
         and (len(result.tokens) != count or min(result.tokens) < 1),
         "not a byte count for each option": result.bytes and len(result.bytes) != count,
-        f"the options have {wanted} bytes": result.bytes
+        f"the options have {lengths} bytes": result.bytes
         and count == len(OPTIONS)
-        and result.bytes != wanted,
+        and result.bytes != lengths,
     }
     return next((said for said, wrong in problems.items() if wrong), "")
 
@@ -229,16 +231,16 @@ def _wrong_vectors(result: Vectors) -> str:
     return "a vector that has not the length 1" if off else ""
 
 
-def _all_same(candidate: Candidate, how: str, asked: list[Request]) -> None:
-    found = candidate.ask(asked)
+def _all_same(candidate: Candidate, how: str, requests: list[Request]) -> None:
+    answers = candidate.ask(requests)
     for name, result in candidate.answers().items():
-        _same(f"{name}, {how}", result, found[name], candidate.tolerance)
+        _same(f"{name}, {how}", result, answers[name], candidate.tolerance)
 
 
-def _same(what: str, one: Result, other: Result, tolerance: float) -> None:
-    problem = difference(one, other, tolerance)
+def _same(situation: str, first: Result, second: Result, tolerance: float) -> None:
+    problem = difference(first, second, tolerance)
     if problem:
-        raise ContractError(f"{what}: {problem}")
+        raise ContractError(f"{situation}: {problem}")
 
 
 def _require(candidate: Candidate, capability: str) -> None:

@@ -48,15 +48,15 @@ class ModelConformance:
     @classmethod
     def candidate(cls, model_options: Mapping[str, Json]) -> Iterator[Candidate]:
         """The model, loaded once for all checks as far as they allow it."""
-        held = Candidate(
+        candidate = Candidate(
             cls.model,
             model_options,
             runtime=cls.runtime,
             changes=cls.changes,
             tolerance=cls.tolerance,
         )
-        yield held
-        held.close()
+        yield candidate
+        candidate.close()
 
     @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
     def test_the_model_keeps_its_promises(self, check: Check, candidate: Any) -> None:

@@ -55,9 +55,9 @@ def light_descriptor(candidate: Candidate) -> None:
 
 def identity(candidate: Candidate) -> None:
     """Return plain data, twice the same, that names no folder of this machine."""
-    found = candidate.model().identity(candidate.runtime)
+    stated = candidate.model().identity(candidate.runtime)
     try:
-        text = json.dumps(found, sort_keys=True, allow_nan=False)
+        text = json.dumps(stated, sort_keys=True, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise ContractError(f"the identity is not plain data: {error}") from None
     again = candidate.model().identity(candidate.runtime)

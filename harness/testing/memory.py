@@ -47,12 +47,12 @@ def _watching() -> Iterator[list[str]]:
 
 def no_pickle(candidate: Candidate) -> None:
     """Unpickle no object while loading; save what trains as plain tensors, and load it back."""
-    with _watching() as seen:
+    with _watching() as names:
         with candidate.loaded_anew():
             pass
-        if seen:
+        if names:
             raise ContractError(
-                f"loading unpickles {seen[0]}: read safetensors, or torch.load(weights_only=True)"
+                f"loading unpickles {names[0]}: read safetensors, or torch.load(weights_only=True)"
             )
     if not candidate.off_engine():  # with an answerer of its own harness train does not evaluate
         _save_and_load(candidate)
@@ -66,27 +66,27 @@ def _save_and_load(candidate: Candidate) -> None:
     before = candidate.answers()
     model = candidate.engine_model()
     parts = tuple(part for part in model.parts() if part == "connector") or tuple(model.parts())
-    what = trained_weights.Trained(parts[:1])
+    trained = trained_weights.Trained(parts[:1])
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        trained_weights.save(model, what, folder)
+        trained_weights.save(model, trained, folder)
         model.close()
         odd = [path.name for path in folder.iterdir() if path.suffix not in _PLAIN]
         if odd:
             raise ContractError(f"saving writes {odd[0]}, not safetensors and JSON alone")
         made: Any = candidate.model()
         other = made.load_model(candidate.runtime)
-        with _watching() as seen:
+        with _watching() as names:
             trained_weights.load(other, folder)
-        if seen:
-            raise ContractError(f"loading what was trained unpickles {seen[0]}")
+        if names:
+            raise ContractError(f"loading what was trained unpickles {names[0]}")
     answerer = EngineAnswerer(other, candidate.runtime)
     try:
-        found = candidate.ask(candidate.requests(), answerer)
+        answers = candidate.ask(candidate.requests(), answerer)
     finally:
         answerer.close()
     for name, result in before.items():
-        problem = difference(result, found[name], candidate.tolerance)
+        problem = difference(result, answers[name], candidate.tolerance)
         if problem:
             raise ContractError(f"{name}, saved and loaded: {problem}")
 
@@ -115,7 +115,7 @@ def _parameter_bytes() -> int:
 
     gc.collect()
     return sum(
-        one.numel() * one.element_size()
-        for one in gc.get_objects()
-        if type(one) is torch.nn.Parameter
+        tensor.numel() * tensor.element_size()
+        for tensor in gc.get_objects()
+        if type(tensor) is torch.nn.Parameter
     )

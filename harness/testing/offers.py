@@ -63,13 +63,13 @@ def contrast(candidate: Candidate) -> None:
 
 
 def _written(candidate: Candidate, how: Contrast | None) -> dict[str, Result]:
-    asked = [
-        replace(one, want=replace(one.want, contrast=how))
-        for one in candidate.requests()
-        if isinstance(one.want, Generate)
+    requests = [
+        replace(each, want=replace(each.want, contrast=how))
+        for each in candidate.requests()
+        if isinstance(each.want, Generate)
     ]
     try:
-        return candidate.ask(asked)
+        return candidate.ask(requests)
     except ContractError as error:
         if isinstance(error.__cause__, UserError):  # some checkpoints of a family cannot
             raise NotApplicableError(f"it says: {error.__cause__.message}") from error

@@ -40,20 +40,20 @@ class Outcome:
 
 def run_checks(candidate: Candidate, tell: Callable[[Outcome], None]) -> list[Outcome]:
     """Run every check; tell of each when it is done."""
-    found = []
+    reports = []
     try:
         for check in CHECKS:
-            found.append(_run(check, candidate))
-            tell(found[-1])
+            reports.append(_run(check, candidate))
+            tell(reports[-1])
     finally:
         candidate.close()
-    return found
+    return reports
 
 
 def about(candidate: Candidate) -> dict[str, Any]:
     """Return what the report says beside the checks: the model, versions, the machine."""
     descriptor = candidate.descriptor
-    shown = {
+    facts = {
         option.name: portable(option, candidate.options[option.name])
         for option in descriptor.options
         if candidate.options[option.name] != option.default
@@ -61,7 +61,7 @@ def about(candidate: Candidate) -> dict[str, Any]:
         and option.changes_numbers
     }
     if "preset" in candidate.given:
-        shown["preset"] = candidate.given["preset"]
+        facts["preset"] = candidate.given["preset"]
     versions = {"social-harness": __version__, "python": platform.python_version()}
     if candidate.installed:
         versions["plugin"] = plugins().distribution_of(descriptor)
@@ -72,7 +72,7 @@ def about(candidate: Candidate) -> dict[str, Any]:
             continue
     return {
         "model": descriptor.id,
-        "options": shown,
+        "options": facts,
         "device": candidate.runtime.device,
         "dtype": candidate.runtime.dtype,
         "versions": versions,

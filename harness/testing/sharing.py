@@ -40,18 +40,18 @@ def prefix_sharing(candidate: Candidate) -> None:
 
     apart = EngineAnswerer(model, candidate.runtime, sharing=False)
     picture = draw_picture(6)
-    asked = [
+    requests = [
         *candidate.requests(),
         *(request(f"shared-{n}", Choose(OPTIONS), text, [picture])
           for n, text in enumerate(QUESTIONS)),
     ]  # fmt: skip
     try:
-        slow = candidate.ask(asked, apart)
+        slow = candidate.ask(requests, apart)
     finally:
         apart.close()
-    found = candidate.ask(asked)
+    answers = candidate.ask(requests)
     for name, result in slow.items():
-        problem = difference(result, found[name], candidate.tolerance)
+        problem = difference(result, answers[name], candidate.tolerance)
         if problem:
             raise ContractError(f"{name}: {problem}")
     notes: list[str] = getattr(candidate.answerer(), "notes", list)()

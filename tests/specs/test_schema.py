@@ -39,7 +39,7 @@ def test_the_schema_is_one_and_says_what_every_key_is(kind: Kind) -> None:
 def test_the_schema_names_what_is_installed() -> None:
     from harness.plugins import plugins
 
-    held = schema("task", known=plugins())
+    held = schema("task", registry=plugins())
     assert "pisc" in held["properties"]["data"]["properties"]["reader"]["enum"]
     assert "enum" not in schema("task")["properties"]["data"]["properties"]["reader"]
 

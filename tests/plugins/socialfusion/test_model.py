@@ -108,7 +108,7 @@ def test_no_machine_path_is_saved(built: Path) -> None:
 @pytest.mark.parametrize("merge", [1, 2])
 def test_connectors_have_the_shapes_they_say(kind: str, merge: int) -> None:
     settings = ConnectorSettings(kind=kind, layers=2, merge=merge, queries=5)
-    connector = Connector(settings, given=6, out=8, grid=(4, 4))
+    connector = Connector(settings, width_in=6, out=8, grid=(4, 4))
     found = connector(torch.randn(3, 16, 6))
     assert found.shape == (3, connector.tokens, 8)
     assert connector.tokens == (5 if kind == "attention" else 16 // merge**2)
@@ -122,7 +122,7 @@ def test_neighbours_are_merged_as_they_lie_in_the_picture() -> None:
 
 def test_a_grid_that_does_not_divide_is_refused() -> None:
     with pytest.raises(UserError, match="merged"):
-        Connector(ConnectorSettings(merge=3), given=6, out=8, grid=(4, 4))
+        Connector(ConnectorSettings(merge=3), width_in=6, out=8, grid=(4, 4))
 
 
 @pytest.mark.parametrize("name", ["connector.safetensors", "adapter/adapter_model.safetensors"])
