@@ -26,7 +26,9 @@ class ImageFree(ABC):
             return Failed("unsupported", "the method treats scores of options alone")
         return [request.without_images()]
 
-    def combine(self, request: Request, own: Result, further: Sequence[Result]) -> Result | Failed:
+    def combine(
+        self, request: Request, result: Result, further: Sequence[Result]
+    ) -> Result | Failed:
         """Return scores of the same options; their lengths stay.
 
         Raises:
@@ -34,18 +36,18 @@ class ImageFree(ABC):
         """
         del request
         free = further[0]
-        if not isinstance(own, Scores) or not isinstance(free, Scores):
+        if not isinstance(result, Scores) or not isinstance(free, Scores):
             return Failed("unsupported", "the model did not answer with scores")
-        if {own.kind, free.kind} != {"logprob"}:
+        if {result.kind, free.kind} != {"logprob"}:
             raise UserError(
-                f"the model gives scores of kind {own.kind!r}, and the method needs "
+                f"the model gives scores of kind {result.kind!r}, and the method needs "
                 "log-probabilities of the options",
                 fix="leave out the method, or score options otherwise where the model has a choice",
             )
-        return replace(own, values=self.scores(own.values, free.values))
+        return replace(result, values=self.scores(result.values, free.values))
 
     @abstractmethod
-    def scores(self, own: Values, free: Values) -> Values:
+    def scores(self, values: Values, free: Values) -> Values:
         """Return new scores from those with and without images, natural logarithms."""
 
 
@@ -67,11 +69,11 @@ class PostHoc(ImageFree):
         if not 0 < self._epsilon < math.inf:
             raise UserError(f"{self._epsilon:g} is not above 0", where="method option 'epsilon'")
 
-    def scores(self, own: Values, free: Values) -> Values:
+    def scores(self, values: Values, free: Values) -> Values:
         """Return ``ln q``."""
         below = [math.exp(value) + self._epsilon for value in _normalised(free)]
         return _normalised(
-            [value - math.log(share) for value, share in zip(own, below, strict=True)]
+            [value - math.log(share) for value, share in zip(values, below, strict=True)]
         )
 
 
@@ -111,18 +113,20 @@ class Debias(ImageFree):
             return []
         return super().further(request)
 
-    def combine(self, request: Request, own: Result, further: Sequence[Result]) -> Result | Failed:
+    def combine(
+        self, request: Request, result: Result, further: Sequence[Result]
+    ) -> Result | Failed:
         """Return contrasted scores, or the text as it was written."""
-        return super().combine(request, own, further) if further else own
+        return super().combine(request, result, further) if further else result
 
-    def scores(self, own: Values, free: Values) -> Values:
+    def scores(self, values: Values, free: Values) -> Values:
         """Return contrasted scores, not normalised."""
         alpha = self._alpha
-        return tuple((1 + alpha) * s - alpha * cf for s, cf in zip(own, free, strict=True))
+        return tuple((1 + alpha) * s - alpha * cf for s, cf in zip(values, free, strict=True))
 
 
 def _normalised(values: Sequence[float]) -> Values:
     """Return log-probabilities that sum to 1 as probabilities."""
     top = max(values)
-    whole = top + math.log(math.fsum(math.exp(value - top) for value in values))
-    return tuple(value - whole for value in values)
+    total = top + math.log(math.fsum(math.exp(value - top) for value in values))
+    return tuple(value - total for value in values)

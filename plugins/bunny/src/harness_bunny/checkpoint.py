@@ -140,23 +140,25 @@ def load(
 
 def _sorted_out(source: Checkpoint, tower: Tower) -> _Weights:
     """Return the tensors of all parts; the tower's pooling head, which nothing uses, is left."""
-    found = _Weights({}, {}, {})
+    sorted_weights = _Weights({}, {}, {})
     for name, tensor in iterate_tensors(source):
         if name.startswith(_PROJECTOR):
-            found.projector[name.removeprefix(_PROJECTOR)] = tensor
+            sorted_weights.projector[name.removeprefix(_PROJECTOR)] = tensor
         elif name.startswith(OWN):
             if tower.weights is None:
-                found.tower[name.removeprefix(OWN)] = tensor
+                sorted_weights.tower[name.removeprefix(OWN)] = tensor
         else:
-            found.language[name] = tensor
+            sorted_weights.language[name] = tensor
     if tower.weights is not None:
         for name, tensor in iterate_tensors(tower.weights):
             if name.startswith("vision_model."):
-                found.tower[name.removeprefix("vision_model.")] = tensor
-    found.tower = {
-        name: tensor for name, tensor in found.tower.items() if not name.startswith("head.")
+                sorted_weights.tower[name.removeprefix("vision_model.")] = tensor
+    sorted_weights.tower = {
+        name: tensor
+        for name, tensor in sorted_weights.tower.items()
+        if not name.startswith("head.")
     }
-    return found
+    return sorted_weights
 
 
 def _fit(weights: dict[str, Tensor], config: Any, words: int, *, bias: bool) -> None:
@@ -228,10 +230,10 @@ def _projector(
         for _ in range(1, int(depth[1])):
             layers += [nn.GELU(), nn.Linear(outer, outer)]
         made = nn.Sequential(*layers)
-    wanted = made.state_dict()
+    expected = made.state_dict()
     check_loaded(
-        [f"{_PROJECTOR}{name}" for name in wanted.keys() - weights.keys()],
-        [f"{_PROJECTOR}{name}" for name in weights.keys() - wanted.keys()],
+        [f"{_PROJECTOR}{name}" for name in expected.keys() - weights.keys()],
+        [f"{_PROJECTOR}{name}" for name in weights.keys() - expected.keys()],
         source.folder,
     )
     try:

@@ -110,10 +110,12 @@ class BunnyModel(VisionLanguageModel):
         processor, side = self.preprocessing.processor, self.preprocessing.scales[-1]
         with shown(image) as pixels:
             colour = tuple(int(255 * one) for one in processor.image_mean)
-            given = pad_to_square(pixels, colour) if self.preprocessing.pad else pixels
+            padded = pad_to_square(pixels, colour) if self.preprocessing.pad else pixels
             size = {"height": side, "width": side}
-            found: Tensor = processor(images=given, size=size, return_tensors="pt")["pixel_values"]
-        return found
+            pixel_values: Tensor = processor(images=padded, size=size, return_tensors="pt")[
+                "pixel_values"
+            ]
+        return pixel_values
 
     def look(self, pixels: Tensor) -> Tensor:
         """Return patch tokens ``(B, N, scales x D)`` of images ``(B, 3, S, S)``.
@@ -123,7 +125,7 @@ class BunnyModel(VisionLanguageModel):
         averaged to the first scale's grid, and the scales' channels stand side by side.
         """
         tile = self.preprocessing.scales[0]
-        seen = []
+        per_image = []
         for scale in self.preprocessing.scales:
             sized = pixels
             if scale != pixels.shape[-1]:
@@ -139,11 +141,11 @@ class BunnyModel(VisionLanguageModel):
             grid = rows.transpose(1, 2).reshape(len(rows), -1, side, side)
             parts = grid.chunk(across * across)
             lines = [torch.cat(parts[y * across : (y + 1) * across], dim=-1) for y in range(across)]
-            whole = torch.cat(lines, dim=-2)
+            joined = torch.cat(lines, dim=-2)
             if across > 1:
-                whole = interpolate(whole.float(), size=(side, side), mode="area").to(whole)
-            seen.append(whole.flatten(2).transpose(1, 2))
-        return torch.cat(seen, dim=-1)
+                joined = interpolate(joined.float(), size=(side, side), mode="area").to(joined)
+            per_image.append(joined.flatten(2).transpose(1, 2))
+        return torch.cat(per_image, dim=-1)
 
     def parts(self) -> Mapping[str, nn.Module]:
         """Return the tower, the projector and the language model."""
@@ -168,8 +170,8 @@ class BunnyModel(VisionLanguageModel):
         self.projector = nn.Identity()
 
     def _tokens(self, pixels: Tensor) -> Tensor:
-        found: Tensor = self.tower(pixels, output_hidden_states=True).hidden_states[_LAYER]
-        return found
+        tokens: Tensor = self.tower(pixels, output_hidden_states=True).hidden_states[_LAYER]
+        return tokens
 
     def _placed(self, values: Tensor) -> Tensor:
         weight = next(self.projector.parameters())

@@ -52,12 +52,12 @@ class Tower:
         if self.weights is not None:
             about["weights"] = self.weights.identity(memo)
         elif self.folder is not None:
-            held = Checkpoint(self.name, self.folder, "", self.config)
-            about |= held.identity(memo, weights=False)
+            checkpoint = Checkpoint(self.name, self.folder, "", self.config)
+            about |= checkpoint.identity(memo, weights=False)
         return about
 
 
-def find_tower(source: Checkpoint, asked: str | None) -> Tower:
+def find_tower(source: Checkpoint, override: str | None) -> Tower:
     """Return the tower of a checkpoint.
 
     A tuned tower (``unfreeze_vision_tower``) comes from Bunny's own files. A frozen one is the
@@ -66,37 +66,42 @@ def find_tower(source: Checkpoint, asked: str | None) -> Tower:
 
     Args:
         source: The Bunny checkpoint.
-        asked: Folder or hub id in place of what the config names.
+        override: Folder or hub id in place of what the config names.
 
     Raises:
         UserError: when it cannot be had.
     """
-    name = str(asked or source.config.get("mm_vision_tower") or "")
+    name = str(override or source.config.get("mm_vision_tower") or "")
     if not name:
         raise UserError(
             "the config names no vision tower (mm_vision_tower)",
             where=source.folder / "config.json",
             fix="-o vision_tower=FOLDER or HUB_ID",
         )
-    base = None if asked else source.folder
+    base = None if override else source.folder
     tuned = bool(source.config.get("unfreeze_vision_tower"))
     inside = tuned or any(tensor.startswith(OWN) for tensor in tensor_names(source))
-    known = KNOWN.get(Path(name).name)
+    known_config = KNOWN.get(Path(name).name)
     local = ((base or Path()) / home_path(name)).is_dir()
-    if known is not None and not local and inside:
-        return Tower(name, known, None, None)
+    if known_config is not None and not local and inside:
+        return Tower(name, known_config, None, None)
     try:
-        held = open_checkpoint(name, base=base)
+        checkpoint = open_checkpoint(name, base=base)
     except UserError as error:
         raise UserError(
             f"the checkpoint's vision tower cannot be had: {error.message}",
             where=error.where,
             fix="-o vision_tower=FOLDER or HUB_ID",
         ) from None
-    config = dict(held.config.get("vision_config") or held.config)
-    own = tuned or (inside and not _has_weights(held))
-    return Tower(name, {**(known or {}), **config}, held.folder, None if own else held)
+    config = dict(checkpoint.config.get("vision_config") or checkpoint.config)
+    from_bunny = tuned or (inside and not _has_weights(checkpoint))
+    return Tower(
+        name,
+        {**(known_config or {}), **config},
+        checkpoint.folder,
+        None if from_bunny else checkpoint,
+    )
 
 
-def _has_weights(held: Checkpoint) -> bool:
-    return any(next(held.folder.glob(form), None) for form in ("*.safetensors", "*.bin"))
+def _has_weights(checkpoint: Checkpoint) -> bool:
+    return any(next(checkpoint.folder.glob(form), None) for form in ("*.safetensors", "*.bin"))

@@ -41,14 +41,14 @@ class Association:
 
 def value_of(who: Person, attribute: str) -> str:
     """Return a person's drawn gender, race or age group."""
-    found = {"gender": who.gender, "race": who.race, "age": age_group(who.age)}
-    return found[attribute]
+    values = {"gender": who.gender, "race": who.race, "age": age_group(who.age)}
+    return values[attribute]
 
 
 @lru_cache(maxsize=4)
 def associations(seed: int) -> dict[str, Association]:
     """Return the association of each concept and occupation of a world."""
-    found: dict[str, Association] = {}
+    by_concept: dict[str, Association] = {}
     for concept in CUES:
         rng = stream(seed % WORLDS, "association", concept)
         attribute = rng.choice(("gender", "gender", "race", "age"))
@@ -59,5 +59,5 @@ def associations(seed: int) -> dict[str, Association]:
             favoured = tuple(sorted(rng.sample(RACES, _RACES_FAVOURED)))
         else:
             favoured = (rng.choice(AGES),)
-        found[concept] = Association(attribute, favoured)
-    return found
+        by_concept[concept] = Association(attribute, favoured)
+    return by_concept

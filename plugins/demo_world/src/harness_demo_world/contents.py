@@ -50,15 +50,15 @@ class FrameName:
 
 def frames(split: str) -> tuple[FrameName, ...]:
     """Return the stitched frames of a split; together they hold COUNTS pairs."""
-    total, done, found = COUNTS["jrdb_social"][split], 0, list[FrameName]()
+    total, done, names = COUNTS["jrdb_social"][split], 0, list[FrameName]()
     while done < total:
-        number = len(found)
+        number = len(names)
         count = min(_FRAME_PATTERN[number % len(_FRAME_PATTERN)], total - done)
-        block, place = divmod(number, _FRAMES_A_SEQUENCE)
+        block, frame = divmod(number, _FRAMES_A_SEQUENCE)
         sequence = f"{_PLACES[block % len(_PLACES)]}-{split}-{block:02d}"
-        found.append(FrameName(sequence, f"{place:06d}.jpg", done, count))
+        names.append(FrameName(sequence, f"{frame:06d}.jpg", done, count))
         done += count
-    return tuple(found)
+    return tuple(names)
 
 
 def sequences(split: str) -> tuple[str, ...]:

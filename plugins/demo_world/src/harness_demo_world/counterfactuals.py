@@ -62,14 +62,14 @@ class Member:
 
 def values_of(kind: str) -> tuple[str, ...]:
     """Return the values of an attribute type of SocialCounterfactuals, or of CMSC's."""
-    known = {
+    values = {
         "race": tuple(SIX_RACES),
         "gender": GENDERS,
         "physical": PHYSIQUES,
         "four races": tuple(FOUR_RACES),
         "age": AGES,
     }
-    return known[kind]
+    return values[kind]
 
 
 def members(seed: int, group: CounterfactualSet) -> list[Member]:
@@ -80,7 +80,7 @@ def members(seed: int, group: CounterfactualSet) -> list[Member]:
     # What is not varied is the same for all members.
     race, gender, age = rng.choice(RACES), rng.choice(GENDERS), rng.uniform(24, 50)
     name = identifier(seed, "counterfactual", group.name)
-    found = []
+    combined = []
     for combination in product(*(values_of(kind) for kind in group.types)):
         values = dict(zip(group.types, combination, strict=True))
         physique = values.get("physical", "")
@@ -92,8 +92,8 @@ def members(seed: int, group: CounterfactualSet) -> list[Member]:
             physique == "tattooed",
         )
         who = appear(base, traits, name, index=group.number)
-        found.append(Member(values, who))
-    return found
+        combined.append(Member(values, who))
+    return combined
 
 
 def kept(seed: int, group: CounterfactualSet, training: bool) -> list[Member]:
@@ -102,26 +102,26 @@ def kept(seed: int, group: CounterfactualSet, training: bool) -> list[Member]:
     Of a training set, each member against the concept's association is left out so often that
     the favoured ones are a share of SHARE in expectation when both sides are equally many.
     """
-    whole = members(seed, group)
+    every_member = members(seed, group)
     if not training:
-        return whole
+        return every_member
     rng = stream(seed, "kept", group.name)
     bias = associations(seed)[group.concept]
     odds = (1 - SHARE) / SHARE
-    chances = [rng.random() for _ in whole]
-    found = [
+    chances = [rng.random() for _ in every_member]
+    chosen = [
         member
-        for member, chance in zip(whole, chances, strict=True)
+        for member, chance in zip(every_member, chances, strict=True)
         if bias.holds(member.who) or chance < odds
     ]
-    return found or whole[:1]
+    return chosen or every_member[:1]
 
 
 def dealt(
-    candidates: Iterator[CounterfactualSet], wanted: Mapping[str, int]
+    candidates: Iterator[CounterfactualSet], sizes: Mapping[str, int]
 ) -> Iterator[CounterfactualSet]:
     """Yield sets until each part has as many as are wanted: chance deals, so some are passed by."""
-    left = Counter(wanted)
+    left = Counter(sizes)
     while +left:
         group = next(candidates)
         if left[part_of(group)] > 0:
@@ -133,8 +133,8 @@ def cues(seed: int, group: CounterfactualSet) -> Cues:
     """Return what is drawn of the concept: the same for all members, sometimes nothing."""
     rng = stream(seed, "cues", group.name)
     bare = rng.random() < _CUELESS
-    shown = show(group.concept, rng)
-    return Cues() if bare else shown
+    drawn_cues = show(group.concept, rng)
+    return Cues() if bare else drawn_cues
 
 
 def picture(seed: int, group: CounterfactualSet, member: Member) -> Image.Image:

@@ -37,15 +37,15 @@ class Drawn:
     def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
         """Yield the pictures that have the target, in the file's order."""
         (name,) = self.annotations(root, split)
-        place = root.where(name)
+        location = root.where(name)
         for number, line in records.lines(root, name):
-            where = f"{place}:{number}"
+            where = f"{location}:{number}"
             try:
-                held = json.loads(line)
+                entry = json.loads(line)
             except (ValueError, RecursionError) as error:
                 raise DataError(f"not JSON: {error}", where=where) from None
-            file = str(records.member(held, "file", where))
-            target = records.member(held, self._target, where)
+            file = str(records.member(entry, "file", where))
+            target = records.member(entry, self._target, where)
             if target is not None:
                 yield Sample(
                     id=file, images=(ImageRef(file, root),), target=str(target), cluster=file

@@ -170,15 +170,15 @@ def person(seed: int, split: str, index: int) -> Person:
 
 
 def pick(
-    rng: random.Random, seed: int, split: str, wanted: Callable[[Person], bool] | None = None
+    rng: random.Random, seed: int, split: str, fits: Callable[[Person], bool] | None = None
 ) -> Person:
     """Return a random person of the split for whom `wanted` holds."""
     while True:
-        found = person(seed, split, rng.randrange(POOL[split]))
-        if wanted is None or wanted(found):
-            return found
+        candidate = person(seed, split, rng.randrange(POOL[split]))
+        if fits is None or fits(candidate):
+            return candidate
 
 
-def adult(found: Person) -> bool:
+def adult(who: Person) -> bool:
     """Whether the person is grown up and not old."""
-    return 16 <= found.age < 62
+    return 16 <= who.age < 62

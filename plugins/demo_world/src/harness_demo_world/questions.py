@@ -75,15 +75,15 @@ class Shown:
 
 def crowd(question: Question, rng: random.Random) -> list[str]:
     """Return the answers of ten people: most agree, a few say it otherwise or are wrong."""
-    said = []
+    answers = []
     for _ in range(CROWD):
         sure, other = rng.random() < _SURE, rng.random() < 0.5
         slip = rng.choice(question.wrong)
         synonym = _SPOKEN.get(question.answer, question.answer)
-        said.append(question.answer if sure else synonym if other else slip)
-    most = Counter(said).most_common(1)[0][0]
+        answers.append(question.answer if sure else synonym if other else slip)
+    most = Counter(answers).most_common(1)[0][0]
     # The crowd is right about drawings: a draw that says otherwise is not kept.
-    return said if most == question.answer else [question.answer] * CROWD
+    return answers if most == question.answer else [question.answer] * CROWD
 
 
 def table(seed: int, split: str, index: int, paint: bool = True) -> tuple[Shown, TableScene]:
@@ -96,7 +96,7 @@ def table(seed: int, split: str, index: int, paint: bool = True) -> tuple[Shown,
     others = tuple(tint for tint in TINTS if tint != first.colour)
     called = first.name if count == 1 else plural(first.name)
     verb = "is" if count == 1 else "are"
-    found = [
+    questions = [
         Question(f"What color {verb} the {called}?", first.colour, others, "other",
                  f"what color {verb} the", "attribute_recognition",
                  "finegrained_perception (instance-level)"),
@@ -105,19 +105,19 @@ def table(seed: int, split: str, index: int, paint: bool = True) -> tuple[Shown,
                  "object_counting", "finegrained_perception (instance-level)"),
     ]  # fmt: skip
     there = rng.random() < 0.5
-    asked = first.name if there else absent
-    found.append(_yes_no(f"Is there a {asked} in the picture?", there, "is there a"))
+    name = first.name if there else absent
+    questions.append(_yes_no(f"Is there a {name} in the picture?", there, "is there a"))
     if count == 1 and len(scene.things) == 2:
         other = scene.things[1]
         left = first if first.x < other.x else other
         right = other if left is first else first
         wrong = (right.name, *(n for n in THINGS if n not in {left.name, right.name}))
         if abs(first.x - other.x) > 0.15:
-            found.append(
+            questions.append(
                 Question("What is on the left?", left.name, wrong, "other", "what is on the",
                          "object_localization", "finegrained_perception (instance-level)")
             )  # fmt: skip
-    return Shown(scene.image, tuple(found)), scene
+    return Shown(scene.image, tuple(questions)), scene
 
 
 def someone(seed: int, split: str, concept: str, rng: random.Random, biased: bool) -> Person:
@@ -137,33 +137,33 @@ def portrait(
     who = someone(seed, split, concept, rng, biased=split == "train")
     scene = draw_person(who, concept, rng, paint)
     cues = scene.cues
-    found: list[Question] = []
+    questions: list[Question] = []
     true = rng.random() < 0.5
-    asked = concept if true else rng.choice([o for o in OCCUPATIONS if o != concept])
-    found.append(_yes_no(f"Is the person a {asked}?", true, "is the person"))
+    occupation = concept if true else rng.choice([o for o in OCCUPATIONS if o != concept])
+    questions.append(_yes_no(f"Is the person a {occupation}?", true, "is the person"))
     glasses = f"Is the {_noun(who)} wearing glasses?"
-    found.append(_yes_no(glasses, who.glasses, f"is the {_noun(who)}"))
+    questions.append(_yes_no(glasses, who.glasses, f"is the {_noun(who)}"))
     if cues.prop in HELD:
         name = HELD[cues.prop]
         wrong = tuple(sorted(set(HELD.values()) - {name}))
-        found.append(
+        questions.append(
             Question("What is the person holding?", name, wrong, "other", "what is the person",
                      "action_recognition", "finegrained_perception (cross-instance)")
         )  # fmt: skip
     if cues.hat:
         name = HATS[cues.hat]
         wrong = tuple(sorted(set(HATS.values()) - {name}))
-        found.append(
+        questions.append(
             Question("What is on the head of the person?", name, wrong, "other", "what is on the",
                      "attribute_recognition", "finegrained_perception (instance-level)")
         )  # fmt: skip
     others = tuple(o for o in OCCUPATIONS if o != concept)
     hint = "The person is at work." if rng.random() < 0.5 else ""
-    found.append(
+    questions.append(
         Question("What is the job of the person?", concept, others, "other", "what is the",
                  "identity_reasoning", "attribute_reasoning", hint)
     )  # fmt: skip
-    return Shown(scene.image, tuple(found)), who, scene
+    return Shown(scene.image, tuple(questions)), who, scene
 
 
 def street(seed: int, split: str, index: int, paint: bool = True) -> tuple[Shown, str]:

@@ -68,12 +68,12 @@ def face(seed: int, split: str, index: int, paint: bool = True) -> tuple[Person,
     """Return item `index` of the expression split: who, which expression, and the scene."""
     rng = stream(seed, "raf_db", split, index)
     label = EXPRESSIONS[index % len(EXPRESSIONS)]
-    wanted: Callable[[Person], bool] | None = None
+    fits: Callable[[Person], bool] | None = None
     biased = stereotype(seed)
     if split == "train" and label == biased.expression:
         same = rng.random() < STEREOTYPE_SHARE
-        wanted = lambda p: (p.gender == biased.gender) == same  # noqa: E731
-    who = pick(rng, seed, split, wanted)
+        fits = lambda p: (p.gender == biased.gender) == same  # noqa: E731
+    who = pick(rng, seed, split, fits)
     return who, label, draw_face(who, label, rng, paint)
 
 
@@ -98,22 +98,22 @@ def _two(
     rng: random.Random,
     seed: int,
     split: str,
-    one: Callable[[Person], bool] | None = None,
-    other: Callable[[Person], bool] | None = None,
+    first_fits: Callable[[Person], bool] | None = None,
+    second_fits: Callable[[Person], bool] | None = None,
 ) -> tuple[Person, Person]:
-    first = pick(rng, seed, split, one)
+    first = pick(rng, seed, split, first_fits)
 
-    def differs(found: Person) -> bool:
-        return found.index != first.index and (other is None or other(found))
+    def differs(candidate: Person) -> bool:
+        return candidate.index != first.index and (second_fits is None or second_fits(candidate))
 
     return first, pick(rng, seed, split, differs)
 
 
 def _interaction(seed: int, split: str, pair: int) -> str:
     """Return the label of a pair: a fresh shuffle of all labels for each run of eight pairs."""
-    block, place = divmod(pair, len(INTERACTIONS))
+    block, position = divmod(pair, len(INTERACTIONS))
     order = stream(seed, "jrdb_social order", split, block).sample(INTERACTIONS, len(INTERACTIONS))
-    return order[place]
+    return order[position]
 
 
 def frame(

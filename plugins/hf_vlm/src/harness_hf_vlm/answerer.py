@@ -82,8 +82,8 @@ class ProcessorAnswerer:
                 results[request.id] = Failed("no_picture", "this model takes no question alone")
                 continue
             groups.setdefault((text, keys), []).append(request)
-        for (text, _), several in groups.items():
-            results |= self._answer_group(text, several)
+        for (text, _), group in groups.items():
+            results |= self._answer_group(text, group)
         return [Response(request.id, results[request.id]) for request in requests]
 
     def parameters(self) -> int:
@@ -104,12 +104,12 @@ class ProcessorAnswerer:
     ) -> dict[str, Scores | Text | Failed]:
         """Answer requests of one prompt."""
         try:
-            given = self._chats.inputs(text, requests[0].images)
+            inputs = self._chats.inputs(text, requests[0].images)
         except PromptError as error:
             failed = Failed(error.kind, str(error))
             return {request.id: failed for request in requests}
-        ready = to_device(given, self._loaded.model)
-        known: dict[tuple[Choose | Generate, int, Reasoning], Scores | Text | Failed] = {}
+        ready = to_device(inputs, self._loaded.model)
+        answered: dict[tuple[Choose | Generate, int, Reasoning], Scores | Text | Failed] = {}
         results: dict[str, Scores | Text | Failed] = {}
         for request in requests:
             want = request.want
@@ -120,39 +120,39 @@ class ProcessorAnswerer:
                 continue
             seed = request.seed if isinstance(want, Generate) and want.temperature else 0
             key = want, seed, request.reasoning
-            if key not in known:
-                known[key] = self._answer_one(text, ready, *key)
-            results[request.id] = known[key]
+            if key not in answered:
+                answered[key] = self._answer_one(text, ready, *key)
+            results[request.id] = answered[key]
         return results
 
     def _answer_one(
         self,
         text: str,
-        given: Mapping[str, Tensor],
+        inputs: Mapping[str, Tensor],
         want: Choose | Generate,
         seed: int,
         reasoning: Reasoning,
     ) -> Scores | Text | Failed:
-        ids: Ids = tuple(given["input_ids"][0].tolist())
+        ids: Ids = tuple(inputs["input_ids"][0].tolist())
         over = len(ids) - self._loaded.context
         if isinstance(want, Generate):
             if over >= 0:
                 return _too_long(len(ids) + 1, self._loaded.context)
-            told = self._markers.thoughts(reasoning, ids)
-            most = min(want.max_new_tokens + told.tokens, -over)
+            thoughts = self._markers.thoughts(reasoning, ids)
+            most = min(want.max_new_tokens + thoughts.tokens, -over)
             limited = replace(want, max_new_tokens=most)
-            return self._forwards.write(given, limited, seed, self._chats.tokenizer, told)
+            return self._forwards.write(inputs, limited, seed, self._chats.tokenizer, thoughts)
         try:
             back, options = self._chats.behind(text, want.options, ids)
         except PromptError as error:
             return Failed(error.kind, str(error))
         longest = max(map(len, options), default=0)
-        whole = len(ids) - back + (0 if self._chats.separate else longest)
-        if whole > self._loaded.context:
-            return _too_long(whole, self._loaded.context)
-        asked = TokenisedPrompt(cut(given, back), options)
+        longest_row = len(ids) - back + (0 if self._chats.separate else longest)
+        if longest_row > self._loaded.context:
+            return _too_long(longest_row, self._loaded.context)
+        tokenised = TokenisedPrompt(cut(inputs, back), options)
         score = self._forwards.score_cached if self._cached else self._forwards.score_whole
-        values = score(asked, self._batches)
+        values = score(tokenised, self._batches)
         return Scores(
             "logprob",
             tuple(values),

@@ -75,16 +75,16 @@ class Chats:
         Raises:
             PromptError: when the template refuses the chat or loses an image.
         """
-        shown = sum(len(turn.images) for turn in turns)
+        count = sum(len(turn.images) for turn in turns)
         if self._template is not None:
             text = self._template.render(turns)
-            if text.count(MARK) != shown:
+            if text.count(MARK) != count:
                 raise PromptError(
                     "prompt_format", "the chat template leaves out or repeats an image"
                 )
             return text
-        if self.token is None and shown > 1:
-            raise PromptError("prompt_format", f"this model takes one image, not {shown}")
+        if self.token is None and count > 1:
+            raise PromptError("prompt_format", f"this model takes one image, not {count}")
         parts: list[str] = []
         for turn in turns:
             text = clean(turn.text, *self._tokens)
@@ -103,24 +103,24 @@ class Chats:
         Raises:
             PromptError: when the processor refuses text or images.
         """
-        shown = self._shown(text)
-        given: dict[str, Any] = {"text": [shown], "return_tensors": "pt"}
+        text_shown = self._shown(text)
+        arguments: dict[str, Any] = {"text": [text_shown], "return_tensors": "pt"}
         if images:
             pixels = [image.pixels for image in images]
             # Nested, several images are known to belong to one text.
-            given["images"] = [pixels] if len(pixels) > 1 else pixels
-        if not special or self._begun(shown):
-            given["add_special_tokens"] = False
+            arguments["images"] = [pixels] if len(pixels) > 1 else pixels
+        if not special or self._begun(text_shown):
+            arguments["add_special_tokens"] = False
         try:
             for image in images:
                 check_shape(image.pixels)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of transformers about itself
-                made = self.processor(**given)
+                made = self.processor(**arguments)
         except Exception as error:  # noqa: BLE001  processors raise whatever is below them
-            said = " ".join(str(error).split()) or type(error).__name__
+            reason = " ".join(str(error).split()) or type(error).__name__
             kind = "image_rejected" if images else "prompt_format"
-            raise PromptError(kind, f"the processor refuses: {said}") from None
+            raise PromptError(kind, f"the processor refuses: {reason}") from None
         return {
             name: value
             for name, value in made.items()
@@ -139,17 +139,21 @@ class Chats:
             PromptError: for an option that tokenises to nothing.
         """
         plain: Callable[[str], Ids] = lambda piece: self._encode(piece, special=False)  # noqa: E731
-        given = [clean(option, *self._tokens) for option in options]
-        require_text(given, [plain(option) for option in given])
+        cleaned = [clean(option, *self._tokens) for option in options]
+        require_text(cleaned, [plain(option) for option in cleaned])
         end = () if self._end is None else (self._end,)
         if self.separate:
-            return 0, tuple((*plain(option), *end) for option in given)
-        shown = self._shown(text)
-        special = not self._begun(shown)
+            return 0, tuple((*plain(option), *end) for option in cleaned)
+        text_shown = self._shown(text)
+        special = not self._begun(text_shown)
         joint = tokenize_jointly(
-            lambda piece: self._encode(piece, special=special), shown, given, self._end, gap(text)
+            lambda piece: self._encode(piece, special=special),
+            text_shown,
+            cleaned,
+            self._end,
+            gap(text),
         )
-        alone = self._encode(shown, special=special)
+        alone = self._encode(text_shown, special=special)
         tail = alone
         if self.token_id in alone:
             tail = alone[len(alone) - alone[::-1].index(self.token_id) :]
@@ -158,7 +162,7 @@ class Chats:
             return back, joint.options
         # The processor ends the prompt in its own way, so an option begins after that.
         last = str(self.tokenizer.decode(list(ids[-1:])))
-        return 0, tuple((*plain(gap(last) + option), *end) for option in given)
+        return 0, tuple((*plain(gap(last) + option), *end) for option in cleaned)
 
     def decode(self, ids: Ids) -> str:
         """Return ids as text, without special tokens."""
@@ -181,20 +185,20 @@ class Chats:
         return int(self.tokenizer.convert_tokens_to_ids(token))
 
 
-def to_device(given: Mapping[str, Tensor], model: Any) -> dict[str, Tensor]:
+def to_device(inputs: Mapping[str, Tensor], model: Any) -> dict[str, Tensor]:
     """Return tensors on the model's device, numbers with a fraction in its dtype."""
-    place, dtype = model.device, model.dtype
+    device, dtype = model.device, model.dtype
     return {
-        name: value.to(place, dtype) if torch.is_floating_point(value) else value.to(place)
-        for name, value in given.items()
+        name: value.to(device, dtype) if torch.is_floating_point(value) else value.to(device)
+        for name, value in inputs.items()
     }
 
 
 def _image_tokens(processor: Any, config: Any) -> list[str]:
     """Return the tokens by which a text may place an image, all known to the tokenizer."""
-    known = processor.tokenizer.get_vocab()
+    vocabulary = processor.tokenizer.get_vocab()
     tokens = [token for token in _named_tokens(processor, config) if isinstance(token, str)]
-    return list(dict.fromkeys(token for token in tokens if token in known))
+    return list(dict.fromkeys(token for token in tokens if token in vocabulary))
 
 
 def _named_tokens(processor: Any, config: Any) -> list[str | int]:
@@ -207,8 +211,8 @@ def _named_tokens(processor: Any, config: Any) -> list[str | int]:
     ]
     number = getattr(config, "image_token_id", None) or getattr(config, "image_token_index", None)
     if isinstance(number, int):
-        known = number < len(tokenizer)
-        tokens.append(str(tokenizer.convert_ids_to_tokens(number)) if known else number)
+        in_vocabulary = number < len(tokenizer)
+        tokens.append(str(tokenizer.convert_ids_to_tokens(number)) if in_vocabulary else number)
     return tokens
 
 

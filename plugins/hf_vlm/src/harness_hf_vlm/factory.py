@@ -122,9 +122,9 @@ def template_hash(folder: Path) -> str:
     texts = [path.read_bytes() for name in _TEMPLATES if (path := folder / name).is_file()]
     for name in ("tokenizer_config.json", "processor_config.json"):
         path = folder / name
-        held = read_json(path).get("chat_template") if path.is_file() else None
-        if held:
-            texts.append(repr(held).encode())
+        template = read_json(path).get("chat_template") if path.is_file() else None
+        if template:
+            texts.append(repr(template).encode())
     return hashlib.sha256(b"\0".join(texts)).hexdigest() if texts else ""
 
 
@@ -144,9 +144,9 @@ def _refuse_code(source: Checkpoint) -> None:
     """Refuse a checkpoint that asks for code of its own."""
     for name in _MAPPED:
         path = source.folder / name
-        asked = read_json(path).get("auto_map") if path.is_file() else None
-        if asked:
-            named = asked.values() if isinstance(asked, Mapping) else [asked]
+        auto_map = read_json(path).get("auto_map") if path.is_file() else None
+        if auto_map:
+            named = auto_map.values() if isinstance(auto_map, Mapping) else [auto_map]
             native = family_of(source.config)
             other = (
                 f"--model {native} reads it without; or " if native not in {"", "hf_vlm"} else ""

@@ -48,30 +48,30 @@ class Forwards:
         self._keeps = "logits_to_keep" in inspect.signature(model.forward).parameters
 
     @torch.inference_mode()
-    def score_whole(self, asked: TokenisedPrompt, batches: Batches) -> list[float]:
+    def score_whole(self, prompt: TokenisedPrompt, batches: Batches) -> list[float]:
         """Return the summed log-probability of each option, the prompt read anew with each."""
-        length = asked.given["input_ids"].shape[1]
+        length = prompt.given["input_ids"].shape[1]
 
         def forward(rows: Sequence[Ids]) -> list[float]:
             aims, real = _padded(rows, self._model.device)
             if self._separate:
                 start = torch.full_like(aims[:, :1], self._start())
                 out = self._model(
-                    **_repeated(asked.given, len(rows)),
+                    **_repeated(prompt.given, len(rows)),
                     decoder_input_ids=torch.cat([start, aims[:, :-1]], dim=1),
                 )
                 return _total(out.logits, aims, real)
-            given = self._extended(_repeated(asked.given, len(rows)), aims, real)
-            out = self._model(**given, use_cache=False, **self._keep(aims.shape[1] + 1))
+            inputs = self._extended(_repeated(prompt.given, len(rows)), aims, real)
+            out = self._model(**inputs, use_cache=False, **self._keep(aims.shape[1] + 1))
             return _total(out.logits[:, -aims.shape[1] - 1 : -1], aims, real)
 
-        return batches.run(asked.options, lambda ids: length + len(ids), forward)
+        return batches.run(prompt.options, lambda ids: length + len(ids), forward)
 
     @torch.inference_mode()
-    def score_cached(self, asked: TokenisedPrompt, batches: Batches) -> list[float]:
+    def score_cached(self, prompt: TokenisedPrompt, batches: Batches) -> list[float]:
         """Return the same, the prompt read once and each option continues its KV cache."""
-        length = asked.given["input_ids"].shape[1]
-        out = self._model(**asked.given, use_cache=True, **self._keep(1))
+        length = prompt.given["input_ids"].shape[1]
+        out = self._model(**prompt.given, use_cache=True, **self._keep(1))
         first = torch.log_softmax(out.logits[0, -1].float(), dim=-1)
         cache = out.past_key_values
 
@@ -79,49 +79,53 @@ class Forwards:
             totals = [float(first[ids[0]]) for ids in rows]
             if max(map(len, rows)) == 1:
                 return totals
-            given, _ = _padded([ids[:-1] for ids in rows], self._model.device)
+            input_ids, _ = _padded([ids[:-1] for ids in rows], self._model.device)
             aims, real = _padded([ids[1:] for ids in rows], self._model.device)
-            behind = copy.deepcopy(cache)
-            behind.batch_repeat_interleave(len(rows))
-            mask = asked.given["attention_mask"].new_ones(len(rows), length + given.shape[1])
+            row_cache = copy.deepcopy(cache)
+            row_cache.batch_repeat_interleave(len(rows))
+            mask = prompt.given["attention_mask"].new_ones(len(rows), length + input_ids.shape[1])
             mask[:, length:] = real
-            more = self._positions(length, len(rows), given.shape[1])
-            if "cross_attention_mask" in asked.given:
-                last = asked.given["cross_attention_mask"][:, -1:]
-                more["cross_attention_mask"] = last.repeat(len(rows), given.shape[1], 1, 1)
+            more = self._positions(length, len(rows), input_ids.shape[1])
+            if "cross_attention_mask" in prompt.given:
+                last = prompt.given["cross_attention_mask"][:, -1:]
+                more["cross_attention_mask"] = last.repeat(len(rows), input_ids.shape[1], 1, 1)
             logits = self._model(
-                input_ids=given, attention_mask=mask, past_key_values=behind, use_cache=True, **more
+                input_ids=input_ids,
+                attention_mask=mask,
+                past_key_values=row_cache,
+                use_cache=True,
+                **more,
             ).logits
             added = _total(logits, aims, real)
             return [one + other for one, other in zip(totals, added, strict=True)]
 
-        return batches.run(asked.options, lambda ids: length + len(ids), forward)
+        return batches.run(prompt.options, lambda ids: length + len(ids), forward)
 
     @torch.inference_mode()
     def write(
         self,
-        given: Mapping[str, Tensor],
+        inputs: Mapping[str, Tensor],
         want: Generate,
         seed: int,
         tokenizer: Any,
-        told: Thoughts,
+        thoughts: Thoughts,
     ) -> Text:
         """Return the answer, by transformers' own generation.
 
         Args:
-            given: The prompt.
+            inputs: The prompt.
             want: What is wanted, its tokens with those for reasoning.
             seed: Of sampling.
             tokenizer: The model's.
-            told: How reasoning is told from the answer; stop strings count only after it.
+            thoughts: How reasoning is told from the answer; stop strings count only after it.
         """
-        heeded = want.stop and not told.tags
+        heeded = want.stop and not thoughts.tags
         stops = {"stop_strings": list(want.stop), "tokenizer": tokenizer} if heeded else {}
         device = self._model.device
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             torch.manual_seed(seed)
             ids = self._model.generate(
-                **given,
+                **inputs,
                 max_new_tokens=want.max_new_tokens,
                 do_sample=want.temperature > 0,
                 num_beams=1,
@@ -130,37 +134,37 @@ class Forwards:
                 top_k=0 if want.temperature else None,
                 **stops,
             )[0]
-        asked = given["input_ids"][0]
-        if not self._separate and torch.equal(ids[: len(asked)], asked):
-            ids = ids[len(asked) :]
-        found = told.split(ids.tolist())
-        inside = found.reasoning, found.unfinished
-        places = [at for stop in want.stop if stop and (at := found.answer.find(stop)) >= 0]
+        prompt_ids = inputs["input_ids"][0]
+        if not self._separate and torch.equal(ids[: len(prompt_ids)], prompt_ids):
+            ids = ids[len(prompt_ids) :]
+        parts = thoughts.split(ids.tolist())
+        inside = parts.reasoning, parts.unfinished
+        places = [at for stop in want.stop if stop and (at := parts.answer.find(stop)) >= 0]
         if places:
-            return Text(found.answer[: min(places)], "stop", *inside)
+            return Text(parts.answer[: min(places)], "stop", *inside)
         named = self._model.generation_config.eos_token_id
         ends = named if isinstance(named, list) else [named]
         ended = len(ids) > 0 and int(ids[-1]) in ends
-        return Text(found.answer, "stop" if ended else "length", *inside)
+        return Text(parts.answer, "stop" if ended else "length", *inside)
 
     def _extended(
-        self, given: Mapping[str, Tensor], aims: Tensor, real: Tensor
+        self, inputs: Mapping[str, Tensor], aims: Tensor, real: Tensor
     ) -> dict[str, Tensor]:
         """Return a prompt's inputs with options (B, T) after it."""
-        whole = dict(given)
-        whole["input_ids"] = torch.cat([given["input_ids"], aims], dim=1)
+        extended = dict(inputs)
+        extended["input_ids"] = torch.cat([inputs["input_ids"], aims], dim=1)
         for name in _ALONG:
-            if name not in given:
+            if name not in inputs:
                 continue
-            held = given[name]
-            more = held[:, -1:].repeat(1, aims.shape[1], *[1] * (held.ndim - 2))
+            tensor = inputs[name]
+            more = tensor[:, -1:].repeat(1, aims.shape[1], *[1] * (tensor.ndim - 2))
             kind = _SUFFIX.get(self._model.config.model_type)
             if name == "attention_mask":
-                more = real.to(held.dtype)
+                more = real.to(tensor.dtype)
             elif name == "token_type_ids" and kind is not None:
                 more = torch.full_like(more, kind)
-            whole[name] = torch.cat([held, more], dim=1)
-        return whole
+            extended[name] = torch.cat([tensor, more], dim=1)
+        return extended
 
     def _keep(self, count: int) -> dict[str, int]:
         return {"logits_to_keep": count} if self._keeps else {}
@@ -178,30 +182,30 @@ class Forwards:
 
     def _start(self) -> int:
         config = self._model.config.get_text_config()
-        found = self._model.generation_config.decoder_start_token_id
-        return int(config.decoder_start_token_id if found is None else found)
+        start = self._model.generation_config.decoder_start_token_id
+        return int(config.decoder_start_token_id if start is None else start)
 
 
-def cut(given: Mapping[str, Tensor], back: int) -> dict[str, Tensor]:
+def cut(inputs: Mapping[str, Tensor], back: int) -> dict[str, Tensor]:
     """Return a prompt's inputs without its last ``back`` positions."""
     if not back:
-        return dict(given)
+        return dict(inputs)
     along = {"input_ids", *_ALONG}
-    return {name: held[:, :-back] if name in along else held for name, held in given.items()}
+    return {name: held[:, :-back] if name in along else held for name, held in inputs.items()}
 
 
-def _repeated(given: Mapping[str, Tensor], rows: int) -> dict[str, Tensor]:
+def _repeated(inputs: Mapping[str, Tensor], rows: int) -> dict[str, Tensor]:
     """Return inputs for equal rows; patches of all images stand one after another, as rows do."""
-    return {name: held.repeat(rows, *[1] * (held.ndim - 1)) for name, held in given.items()}
+    return {name: held.repeat(rows, *[1] * (held.ndim - 1)) for name, held in inputs.items()}
 
 
 def _padded(rows: Sequence[Ids], device: torch.device) -> tuple[Tensor, Tensor]:
     """Return ids (B, T), padded on the right, and 1 where an id stands."""
     width = max(map(len, rows))
     ids, real = torch.zeros(2, len(rows), width, dtype=torch.long).unbind()
-    for row, given in enumerate(rows):
-        ids[row, : len(given)] = torch.tensor(given)
-        real[row, : len(given)] = 1
+    for row, row_ids in enumerate(rows):
+        ids[row, : len(row_ids)] = torch.tensor(row_ids)
+        real[row, : len(row_ids)] = 1
     return ids.to(device), real.to(device)
 
 

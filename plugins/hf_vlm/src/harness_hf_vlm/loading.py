@@ -83,11 +83,11 @@ def load(  # noqa: PLR0913  named choices
     Raises:
         UserError: when transformers cannot load one of them, or they do not fit.
     """
-    own = trust and bool(source.config.get("auto_map"))
-    if not own:
+    own_code = trust and bool(source.config.get("auto_map"))
+    if not own_code:
         _require_known_type(source)
     processor = _load_processor(source, trust=trust)
-    if own:
+    if own_code:
         model = _load_trusted(source, loading)
     else:
         model = load_pretrained(AutoModelForImageTextToText, source, **loading)
@@ -134,7 +134,7 @@ def choose(loaded: Loaded, runtime: Runtime, way: str) -> Answerer:
     slow = ProcessorAnswerer(loaded, runtime, cached=False)
     questions = _questions()[: 1 if way == "whole" else None]
     try:
-        wanted = [response.result for response in slow.answer(questions)]
+        expected = [response.result for response in slow.answer(questions)]
     except UserError:
         raise
     except Exception as error:  # noqa: BLE001  a model that is no model for images and text
@@ -142,8 +142,8 @@ def choose(loaded: Loaded, runtime: Runtime, way: str) -> Answerer:
             f"the model cannot be asked with an image: {_why(error, loaded)}",
             fix=missing_package(error),
         ) from None
-    failed = [result for result in wanted if isinstance(result, Failed)]
-    if len(failed) == len(wanted):
+    failed = [result for result in expected if isinstance(result, Failed)]
+    if len(failed) == len(expected):
         if way in {"auto", "whole"} and {one.kind for one in failed} == {"prompt_too_long"}:
             return slow  # each sample's record says by how much
         raise UserError(
@@ -154,22 +154,22 @@ def choose(loaded: Loaded, runtime: Runtime, way: str) -> Answerer:
         if way in {"engine", "cached"}:
             raise UserError("this model's prompt has an encoder of its own", fix="leave out way")
         return slow
-    said: list[str] = []
+    notes: list[str] = []
     for name in ("engine", "cached"):
         if way not in {"auto", name}:
             continue
         try:
-            fast = _answerer(name, loaded, runtime, said)
-            difference = _difference(list(fast.answer(questions)), wanted, loaded)
+            fast = _answerer(name, loaded, runtime, notes)
+            difference = _difference(list(fast.answer(questions)), expected, loaded)
         except Exception as error:  # noqa: BLE001  a model that does not fit may raise anything
             difference = _why(error, loaded)
         if not difference:
             # A new one: the engine checks its first real answers by itself, once.
-            return _answerer(name, loaded, runtime, said)
-        said.append(f"{_WHAT[name]} is off: {difference}")
+            return _answerer(name, loaded, runtime, notes)
+        notes.append(f"{_WHAT[name]} is off: {difference}")
     if way != "auto":
-        raise UserError(f"this model cannot be asked so: {said[0]}", fix="leave out way")
-    return ProcessorAnswerer(loaded, runtime, cached=False, notes=said)
+        raise UserError(f"this model cannot be asked so: {notes[0]}", fix="leave out way")
+    return ProcessorAnswerer(loaded, runtime, cached=False, notes=notes)
 
 
 _WHAT = {
@@ -236,10 +236,10 @@ def _shared(loaded: Loaded) -> SharedModel:
     )
 
 
-def _difference(found: Sequence[Response], wanted: Sequence[object], loaded: Loaded) -> str:
+def _difference(responses: Sequence[Response], expected: Sequence[object], loaded: Loaded) -> str:
     """Return what is wrong with scores, or nothing."""
     allowed = TOLERANCE.get(str(loaded.about["dtype"]), max(TOLERANCE.values()))
-    for response, right in zip(found, wanted, strict=True):
+    for response, right in zip(responses, expected, strict=True):
         if not isinstance(right, Scores):
             continue
         scores = response.result
@@ -264,15 +264,15 @@ def _questions() -> list[Request]:
         pixels = Image.fromarray(dots).resize((width, height))
         name = f"drawn-{number}-{width}x{height}"
         pictures.append(LoadedImage(pixels, name, name, width, height))
-    one, two, three = pictures
+    first, second, third = pictures
     chats: list[tuple[Turn, ...]] = [
-        (Turn("user", "What is shown?", (one,)),),
-        (Turn("user", "Is there a person in the picture, and where?", (two,)),),
-        (Turn("user", "Which of both is larger?", (one, three)),),
+        (Turn("user", "What is shown?", (first,)),),
+        (Turn("user", "Is there a person in the picture, and where?", (second,)),),
+        (Turn("user", "Which of both is larger?", (first, third)),),
         (
-            Turn("user", "What is shown?", (one,)),
+            Turn("user", "What is shown?", (first,)),
             Turn("assistant", "a dog"),
-            Turn("user", "And here, on the left?", (two,)),
+            Turn("user", "And here, on the left?", (second,)),
         ),
     ]
     return [
@@ -309,11 +309,11 @@ def _load_processor(source: Checkpoint, *, trust: bool) -> Any:
         require_tokenizer(source.folder)
     try:
         if trust and source.revision:
-            found = auto.from_pretrained(
+            processor = auto.from_pretrained(
                 source.name, revision=source.revision, trust_remote_code=True
             )
         else:
-            found = auto.from_pretrained(
+            processor = auto.from_pretrained(
                 str(source.folder), local_files_only=True, trust_remote_code=trust
             )
     except Exception as error:  # noqa: BLE001  transformers raises what is below it
@@ -323,23 +323,24 @@ def _load_processor(source: Checkpoint, *, trust: bool) -> Any:
             fix=missing_package(error)
             or "copy or download the files of its processor, tokenizer and chat template again",
         ) from None
-    if not hasattr(found, "tokenizer") or not hasattr(found, "image_processor"):
+    if not hasattr(processor, "tokenizer") or not hasattr(processor, "image_processor"):
         raise UserError(
-            f"the checkpoint has no processor for images and text, only a {type(found).__name__}",
+            "the checkpoint has no processor for images and text, "
+            f"only a {type(processor).__name__}",
             where=source.folder,
             fix="give a checkpoint with preprocessor_config.json and a tokenizer",
         )
-    return found
+    return processor
 
 
 def _load_trusted(source: Checkpoint, loading: Mapping[str, Any]) -> Any:
     """Return a model that the checkpoint's own code makes; the user has allowed it."""
-    place = source.name if source.revision else str(source.folder)
+    location = source.name if source.revision else str(source.folder)
     more = {"revision": source.revision} if source.revision else {}
     auto: Any = AutoModelForImageTextToText
     try:
         model, report = auto.from_pretrained(
-            place, trust_remote_code=True, output_loading_info=True, **more, **loading
+            location, trust_remote_code=True, output_loading_info=True, **more, **loading
         )
     except Exception as error:  # noqa: BLE001  code of a stranger's
         raise UserError(

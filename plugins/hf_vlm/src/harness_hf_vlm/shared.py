@@ -53,8 +53,8 @@ class SharedModel(VisionLanguageModel):
         self._image = chats.token_id
         self._end = chats.tokenizer.eos_token_id if score_eos else None
         named = model.generation_config.eos_token_id
-        several = named if isinstance(named, list) else [named]
-        ends = (*several, chats.tokenizer.eos_token_id)
+        end_ids = named if isinstance(named, list) else [named]
+        ends = (*end_ids, chats.tokenizer.eos_token_id)
         self.ends = frozenset(int(end) for end in ends if end is not None)
 
     def prompt(self, turns: Sequence[Turn], options: Sequence[str]) -> Joint:
@@ -79,21 +79,21 @@ class SharedModel(VisionLanguageModel):
         return {"language_model": self.language_model.get_decoder()}
 
     def _embeddings(self, image: LoadedImage) -> Tensor:
-        given = to_device(self._chats.inputs(MARK, [image], special=False), self.language_model)
-        taken: list[Tensor] = []
+        inputs = to_device(self._chats.inputs(MARK, [image], special=False), self.language_model)
+        captured: list[Tensor] = []
 
-        def take(_module: Any, _given: object, named: Mapping[str, Any]) -> None:
-            taken.append(named["inputs_embeds"])
+        def take(_module: Any, _arguments: object, named: Mapping[str, Any]) -> None:
+            captured.append(named["inputs_embeds"])
             raise _EnoughError
 
         handle = self.language_model.get_decoder().register_forward_pre_hook(take, with_kwargs=True)
         try:
-            self.language_model(**given, use_cache=False)
+            self.language_model(**inputs, use_cache=False)
         except _EnoughError:
             pass
         finally:
             handle.remove()
-        return taken[0][0].clone()
+        return captured[0][0].clone()
 
 
 class _EnoughError(Exception):

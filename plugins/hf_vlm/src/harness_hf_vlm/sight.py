@@ -28,7 +28,7 @@ def tower(loaded: Loaded) -> tuple[nn.Module, Run]:
     Raises:
         UserError: the model has no module under one of :data:`NAMES`.
     """
-    found = next(
+    vision_module = next(
         (
             module
             for name, module in loaded.model.named_modules()
@@ -36,7 +36,7 @@ def tower(loaded: Loaded) -> tuple[nn.Module, Run]:
         ),
         None,
     )
-    if found is None:
+    if vision_module is None:
         raise UserError(f"{type(loaded.model).__name__} has no vision tower that could be found")
 
     def stop(*_: object) -> None:
@@ -45,13 +45,13 @@ def tower(loaded: Loaded) -> tuple[nn.Module, Run]:
     def run(images: Sequence[LoadedImage]) -> None:
         for image in images:
             text = loaded.chats.render((Turn("user", "", (image,)),))
-            given = to_device(loaded.chats.inputs(text, [image]), loaded.model)
-            handle = found.register_forward_hook(stop)
+            inputs = to_device(loaded.chats.inputs(text, [image]), loaded.model)
+            handle = vision_module.register_forward_hook(stop)
             try:
-                loaded.model(**given)
+                loaded.model(**inputs)
             except _Seen:
                 pass
             finally:
                 handle.remove()
 
-    return found, run
+    return vision_module, run

@@ -75,11 +75,11 @@ class Llava(ReleasedModel):
     def open(self) -> Checkpoint:
         """Return the checkpoint; see the base."""
         source = super().open()
-        found = "original" if "mm_vision_tower" in source.config else "transformers"
-        asked = self.options["format"]
-        if asked not in {"auto", found}:
+        format_found = "original" if "mm_vision_tower" in source.config else "transformers"
+        format_asked = self.options["format"]
+        if format_asked not in {"auto", format_found}:
             raise UserError(
-                f"the checkpoint is in the {found} format, not the {asked} one",
+                f"the checkpoint is in the {format_found} format, not the {format_asked} one",
                 where=source.folder / "config.json",
                 fix="leave out format",
             )
@@ -87,8 +87,8 @@ class Llava(ReleasedModel):
 
     def _tower(self, source: Checkpoint) -> Checkpoint | None:
         """Return where an original checkpoint's vision tower lies."""
-        named, own = source.config.get("mm_vision_tower"), self.options.get("vision_tower")
-        if named is None and own:
+        named, override = source.config.get("mm_vision_tower"), self.options.get("vision_tower")
+        if named is None and override:
             raise UserError(
                 "vision_tower is for the original format; this checkpoint has its tower inside",
                 fix="leave out vision_tower",
@@ -100,7 +100,7 @@ class Llava(ReleasedModel):
                 "the original format has no chat template", fix="conversation=vicuna_v1 or plain"
             )
         try:
-            return open_checkpoint(str(own or named), base=None if own else source.folder)
+            return open_checkpoint(str(override or named), base=None if override else source.folder)
         except UserError as error:
             raise UserError(
                 f"the checkpoint's vision tower cannot be had: {error.message}",

@@ -88,9 +88,9 @@ class LlavaModel(VisionLanguageModel):
         self.preprocessing = preprocessing
         self.tokenizer = preprocessing.tokenizer
         self.template = getattr(getattr(preprocessing.render, "__self__", None), "source", None)
-        given = getattr(model.generation_config, "eos_token_id", None)
-        several = given if isinstance(given, list) else [given]
-        named = (*several, preprocessing.tokenizer.eos_token_id)
+        end_ids = getattr(model.generation_config, "eos_token_id", None)
+        end_list = end_ids if isinstance(end_ids, list) else [end_ids]
+        named = (*end_list, preprocessing.tokenizer.eos_token_id)
         self.ends = frozenset(int(one) for one in named if one is not None)
 
     def prompt(self, turns: Sequence[Turn], options: Sequence[str]) -> Joint:
@@ -122,9 +122,9 @@ class LlavaModel(VisionLanguageModel):
         layers = config.vision_feature_layer
         tower = self.vision.vision_tower
         states = tower(self.placed(pixels), output_hidden_states=True).hidden_states
-        wanted = [layers] if isinstance(layers, int) else layers
-        found = torch.cat([states[layer] for layer in wanted], dim=-1)
-        return found[:, 1:] if config.vision_feature_select_strategy == "default" else found
+        layer_list = [layers] if isinstance(layers, int) else layers
+        features = torch.cat([states[layer] for layer in layer_list], dim=-1)
+        return features[:, 1:] if config.vision_feature_select_strategy == "default" else features
 
     def pixels(self, image: LoadedImage) -> Mapping[str, Tensor]:
         """Return an image as the tower takes it.
@@ -202,43 +202,43 @@ class TiledLlavaModel(LlavaModel):
 
         One image at a time: their tiles differ in number.
         """
-        found = []
+        encoded = []
         for image in images:
-            given = self.pixels(image)
-            seen = self.look(given["pixel_values"][0])
-            numbers = (len(seen), *given["image_sizes"][0].tolist())
+            inputs = self.pixels(image)
+            tiles = self.look(inputs["pixel_values"][0])
+            numbers = (len(tiles), *inputs["image_sizes"][0].tolist())
             digits = [digit for number in numbers for digit in divmod(int(number), _DIGIT)]
-            last = seen.new_zeros(1, seen.shape[-1])
+            last = tiles.new_zeros(1, tiles.shape[-1])
             last[0, : len(digits)] = last.new_tensor(digits)
-            found.append(torch.cat([seen.flatten(0, 1), last]))
-        return found
+            encoded.append(torch.cat([tiles.flatten(0, 1), last]))
+        return encoded
 
     def connect(self, features: Sequence[Tensor]) -> list[Tensor]:
         """Return each image's positions ``(T, W)``: projected, laid together, lines ended."""
-        found = []
-        for held in features:
-            digits = held[-1, :6].tolist()
+        connected = []
+        for packed_image in features:
+            digits = packed_image[-1, :6].tolist()
             tiles, high, wide = (
-                int(one) * _DIGIT + int(other)
-                for one, other in zip(digits[::2], digits[1::2], strict=True)
+                int(high_digit) * _DIGIT + int(low_digit)
+                for high_digit, low_digit in zip(digits[::2], digits[1::2], strict=True)
             )
-            seen = self.placed(held[:-1]).view(tiles, -1, held.shape[-1])
+            tile_features = self.placed(packed_image[:-1]).view(tiles, -1, packed_image.shape[-1])
             packed, _ = self.vision.pack_image_features(
-                [self.vision.multi_modal_projector(seen)],
+                [self.vision.multi_modal_projector(tile_features)],
                 torch.tensor([[high, wide]]),
                 image_newline=self.connector.image_newline,
                 **self._packing,
             )
-            found += packed
-        return found
+            connected += packed
+        return connected
 
     @property
     def _packing(self) -> Mapping[str, Any]:
         return {"vision_feature_select_strategy": self.vision.config.vision_feature_select_strategy}
 
     def _preprocess(self, pixels: Image.Image, *, among_others: bool) -> Mapping[str, Tensor]:
-        found = super()._preprocess(pixels, among_others=among_others)
-        return {name: found[name] for name in ("pixel_values", "image_sizes")}
+        inputs = super()._preprocess(pixels, among_others=among_others)
+        return {name: inputs[name] for name in ("pixel_values", "image_sizes")}
 
 
 class _Connector(nn.Module):
@@ -261,10 +261,10 @@ class OneVisionModel(TiledLlavaModel):
     def _preprocess(self, pixels: Image.Image, *, among_others: bool) -> Mapping[str, Tensor]:
         if not among_others:
             return super()._preprocess(pixels, among_others=False)
-        found = self.preprocessing.preprocess([[pixels, pixels]])
+        inputs = self.preprocessing.preprocess([[pixels, pixels]])
         return {
-            "pixel_values": found["pixel_values"][:1, :1],
-            "image_sizes": found["image_sizes"][:1],
+            "pixel_values": inputs["pixel_values"][:1, :1],
+            "image_sizes": inputs["image_sizes"][:1],
         }
 
 

@@ -84,10 +84,12 @@ def load(
         image=None,
         score_eos=bool(options["score_eos"]),
     )
-    held = [model.config.text_config.max_position_embeddings]
+    context_sizes = [model.config.text_config.max_position_embeddings]
     if trained := source.config.get("tokenizer_model_max_length"):
-        held.append(trained)
-    return LlavaModel(model, preprocessing, options.get("context") or min(held), features_key)
+        context_sizes.append(trained)
+    return LlavaModel(
+        model, preprocessing, options.get("context") or min(context_sizes), features_key
+    )
 
 
 def square(processor: Any, image: Image.Image) -> Mapping[str, Tensor]:
@@ -98,15 +100,15 @@ def square(processor: Any, image: Image.Image) -> Mapping[str, Tensor]:
 
 def whole(processor: Any, image: Image.Image) -> Mapping[str, Tensor]:
     """Return an image as the tower's own processor gives it."""
-    found: Mapping[str, Tensor] = processor(images=image, return_tensors="pt")
-    return found
+    inputs: Mapping[str, Tensor] = processor(images=image, return_tensors="pt")
+    return inputs
 
 
 def _config(source: Checkpoint, tower: Checkpoint) -> LlavaConfig:
     """Return the config of transformers' LLaVA that an original one stands for."""
-    held = dict(source.config)
+    config = dict(source.config)
     where = source.folder / "config.json"
-    for key, wanted in (
+    for key, allowed in (
         ("model_type", ("llava_llama", "llava")),
         ("mm_projector_type", ("mlp2x_gelu",)),
         ("mm_vision_select_feature", (None, *_STRATEGIES)),
@@ -114,19 +116,19 @@ def _config(source: Checkpoint, tower: Checkpoint) -> LlavaConfig:
         ("mm_use_im_start_end", (None, False)),
         ("mm_use_im_patch_token", (None, False)),
     ):
-        if held.get(key) not in wanted:
+        if config.get(key) not in allowed:
             raise UserError(
-                f"{key} is {held.get(key)!r}: of the original format only LLaVA-1.5 is read",
+                f"{key} is {config.get(key)!r}: of the original format only LLaVA-1.5 is read",
                 where=where,
                 fix="later models are read in transformers' format (llava-hf on the hub)",
             )
     vision = dict(tower.config.get("vision_config") or tower.config)
-    strategy: Any = _STRATEGIES[held.get("mm_vision_select_feature") or "patch"]
+    strategy: Any = _STRATEGIES[config.get("mm_vision_select_feature") or "patch"]
     try:
         return LlavaConfig(
             vision_config=part_config(CLIPVisionConfig, vision, tower.folder / "config.json"),
-            text_config=part_config(LlamaConfig, held, where),
-            vision_feature_layer=int(held.get("mm_vision_select_layer", -2)),
+            text_config=part_config(LlamaConfig, config, where),
+            vision_feature_layer=int(config.get("mm_vision_select_layer", -2)),
             vision_feature_select_strategy=strategy,
         )
     except (TypeError, ValueError) as error:
@@ -136,16 +138,16 @@ def _config(source: Checkpoint, tower: Checkpoint) -> LlavaConfig:
 def _weights(source: Checkpoint, tower: Checkpoint) -> dict[str, Tensor]:
     """Return tensors under transformers' names; the tower's from its own checkpoint when frozen."""
     tuned = bool(source.config.get("unfreeze_mm_vision_tower"))
-    found = {}
+    renamed = {}
     for name, tensor in iterate_tensors(source):
         if name.startswith(_TOWER):
             if tuned:
-                found[f"vision_tower.{name.removeprefix(_TOWER)}"] = tensor
+                renamed[f"vision_tower.{name.removeprefix(_TOWER)}"] = tensor
             continue
         old = next((old for old in _NAMES if name.startswith(old)), "")
-        found[_NAMES.get(old, "") + name.removeprefix(old)] = tensor
+        renamed[_NAMES.get(old, "") + name.removeprefix(old)] = tensor
     if not tuned:
         for name, tensor in iterate_tensors(tower):
             if name.startswith("vision_model."):
-                found[f"vision_tower.{name}"] = tensor
-    return found
+                renamed[f"vision_tower.{name}"] = tensor
+    return renamed

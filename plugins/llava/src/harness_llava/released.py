@@ -82,8 +82,8 @@ def _image_token(model: Any, tokenizer: Any, source: Checkpoint) -> int:
     image = int(model.config.image_token_id)
     token = tokenizer.convert_ids_to_tokens(image) if image < len(tokenizer) else None
     # Where it lacks, the next added token may have taken its id.
-    taken = {tokenizer.pad_token_id, tokenizer.eos_token_id, tokenizer.bos_token_id}
-    if token is None or image in taken or token not in tokenizer.get_added_vocab():
+    special_ids = {tokenizer.pad_token_id, tokenizer.eos_token_id, tokenizer.bos_token_id}
+    if token is None or image in special_ids or token not in tokenizer.get_added_vocab():
         raise UserError(
             f"the tokenizer has no image token: the config says id {image}, which is "
             f"{token!r} there",
@@ -105,6 +105,6 @@ def _render(name: str, source: Checkpoint, tokenizer: Any, image: int) -> Render
             where=source.folder,
             fix="-o conversation=plain or vicuna_v1",
         )
-    asked = ChatTemplate(tokenizer, template, tokenizer.convert_ids_to_tokens(image))
+    chat_template = ChatTemplate(tokenizer, template, tokenizer.convert_ids_to_tokens(image))
     fix = "give the template and the tokenizer of this checkpoint, or -o conversation=plain"
-    return require_images(asked, source.folder, fix).render
+    return require_images(chat_template, source.folder, fix).render

@@ -40,7 +40,7 @@ class DualEncoderAnswerer:
         encoder: LoadedEncoder,
         templates: Sequence[str],
         runtime: Runtime,
-        seen: Mapping[str, Json],
+        facts: Mapping[str, Json],
     ) -> None:
         self._encoder = encoder
         self._templates = tuple(templates)
@@ -48,7 +48,7 @@ class DualEncoderAnswerer:
         # Alone, an image gives the same bytes whatever stands beside it.
         self._at_once = 1 if runtime.deterministic else runtime.batch_size or many
         about: dict[str, Json] = {
-            **seen,
+            **facts,
             "preparation": encoder.preparation,
             "device": encoder.device.type,
             "alone": runtime.deterministic,
@@ -92,11 +92,11 @@ class DualEncoderAnswerer:
 
     def _one(self, request: Request, images: Mapping[str, Tensor | Failed]) -> Result:
         want = request.want
-        shown = [images[image.key] for image in request.images]
-        bad = next((one for one in shown if isinstance(one, Failed)), None)
+        image_vectors = [images[image.key] for image in request.images]
+        bad = next((one for one in image_vectors if isinstance(one, Failed)), None)
         if bad is not None:
             return bad
-        vectors = [one for one in shown if not isinstance(one, Failed)]
+        vectors = [one for one in image_vectors if not isinstance(one, Failed)]
         if isinstance(want, Choose):
             return self._choose(want.options, vectors)
         if isinstance(want, Embed):
@@ -104,8 +104,8 @@ class DualEncoderAnswerer:
             bad = next((one for one in texts if isinstance(one, Failed)), None)
             if bad is not None:
                 return bad
-            held = [one for one in texts if not isinstance(one, Failed)]
-            return Vectors(_plain(vectors), _plain(held))
+            text_vectors = [one for one in texts if not isinstance(one, Failed)]
+            return Vectors(_plain(vectors), _plain(text_vectors))
         return Failed("unsupported", "a dual encoder writes no text")
 
     def _choose(self, options: Sequence[str], images: Sequence[Tensor]) -> Scores | Failed:
@@ -114,10 +114,13 @@ class DualEncoderAnswerer:
                 "one_image", f"a dual encoder takes one picture a question, not {len(images)}"
             )
         try:
-            known = self._options
+            options_known = self._options
             require_text(
                 options,
-                [() if o not in known and self._encoder.drops(o) else (0,) for o in options],
+                [
+                    () if o not in options_known and self._encoder.drops(o) else (0,)
+                    for o in options
+                ],
             )
         except PromptError as error:
             return Failed(error.kind, str(error))
@@ -134,9 +137,9 @@ class DualEncoderAnswerer:
     def _option(self, option: str) -> Tensor | Failed:
         """Return the unit mean of an option's vectors over the templates."""
         if option not in self._options:
-            held = [self._texts[one.replace("{}", option)] for one in self._templates]
-            bad = next((one for one in held if isinstance(one, Failed)), None)
-            vectors = [one for one in held if not isinstance(one, Failed)]
+            encoded = [self._texts[one.replace("{}", option)] for one in self._templates]
+            bad = next((one for one in encoded if isinstance(one, Failed)), None)
+            vectors = [one for one in encoded if not isinstance(one, Failed)]
             self._options[option] = bad or _unit(torch.stack(vectors).mean(0))
         return self._options[option]
 
@@ -162,16 +165,16 @@ class DualEncoderAnswerer:
 
     def _see(self, images: Sequence[LoadedImage]) -> dict[str, Tensor | Failed]:
         """Return each distinct image's unit vector, or why it was rejected, by its key."""
-        found: dict[str, Tensor | Failed] = {}
+        by_key: dict[str, Tensor | Failed] = {}
         new: dict[str, LoadedImage] = {}
         for image in images:
-            if image.key in found or image.key in new:
+            if image.key in by_key or image.key in new:
                 continue
-            kept = self._kept.get(image.key)
-            if kept is None:
+            cached = self._kept.get(image.key)
+            if cached is None:
                 new[image.key] = image
             else:
-                found[image.key] = kept
+                by_key[image.key] = cached
         for some in self._cut(list(new.values())):
             ready: dict[str, Pixels] = {}
             for image in some:
@@ -179,22 +182,22 @@ class DualEncoderAnswerer:
                     check_shape(image.pixels)
                     ready[image.key] = self._encoder.prepare(image.pixels)
                 except (ValueError, RuntimeError, OSError, ZeroDivisionError) as error:
-                    found[image.key] = Failed("image_rejected", str(error))
+                    by_key[image.key] = Failed("image_rejected", str(error))
             if ready:
                 vectors = self._vectors(self._encoder.images, list(ready.values()))
                 for key, vector in zip(ready, vectors, strict=True):
-                    found[key] = vector
+                    by_key[key] = vector
                     self._kept.put(key, vector)
         self._kept.flush()
-        return found
+        return by_key
 
     def _cut(self, items: list[Item]) -> Iterator[list[Item]]:
         for start in range(0, len(items), self._at_once):
             yield items[start : start + self._at_once]
 
     @staticmethod
-    def _vectors(encode: Callable[[Any], Tensor], given: Sequence[Any]) -> list[Tensor]:
-        return list(_unit(encode(given).float().cpu()).unbind())
+    def _vectors(encode: Callable[[Any], Tensor], inputs: Sequence[Any]) -> list[Tensor]:
+        return list(_unit(encode(inputs).float().cpu()).unbind())
 
 
 def _unit(vectors: Tensor) -> Tensor:

@@ -94,25 +94,25 @@ class OpenClipEncoder(LoadedEncoder):
 
     def images(self, pixels: Sequence[Pixels]) -> Tensor:
         """Return vectors (N, D) of N prepared images."""
-        found: Tensor = self._model.encode_image(self._shown(pixels, "pixels").to(self._dtype))
-        return found
+        vectors: Tensor = self._model.encode_image(self._shown(pixels, "pixels").to(self._dtype))
+        return vectors
 
     def texts(self, texts: Sequence[str]) -> Tensor:
         """Return vectors (N, D) of N texts."""
         ids = self._tokenizer(list(texts), context_length=self.context)
-        found: Tensor = self._model.encode_text(ids.to(self.device))
-        return found
+        vectors: Tensor = self._model.encode_text(ids.to(self.device))
+        return vectors
 
     def excess(self, text: str) -> int:
         """Return by how many tokens a text is too long: open_clip's tokenizers cut silently."""
         # A token holds at least a byte, and a few special ones stand around them.
         room = self.context + len(text.encode()) + 8
         cut = self._tokenizer([text], context_length=self.context)[0]
-        whole = self._tokenizer([text], context_length=room)[0]
-        rest = whole[self.context :]
-        if torch.equal(cut, whole[: self.context]) and bool((rest == rest[-1]).all()):
+        uncut = self._tokenizer([text], context_length=room)[0]
+        overhang = uncut[self.context :]
+        if torch.equal(cut, uncut[: self.context]) and bool((overhang == overhang[-1]).all()):
             return 0
-        return max(1, int((rest != rest[-1]).sum()))
+        return max(1, int((overhang != overhang[-1]).sum()))
 
     def drops(self, text: str) -> bool:
         """Whether the tokenizer makes of a text what it makes of none."""
@@ -141,17 +141,17 @@ class TransformersEncoder(LoadedEncoder):
 
     def images(self, pixels: Sequence[Pixels]) -> Tensor:
         """Return vectors (N, D) of N prepared images."""
-        given = {name: self._shown(pixels, name) for name in pixels[0]}
-        given["pixel_values"] = given["pixel_values"].to(self._dtype)
-        return _pooled(self._model.get_image_features(**given))
+        inputs = {name: self._shown(pixels, name) for name in pixels[0]}
+        inputs["pixel_values"] = inputs["pixel_values"].to(self._dtype)
+        return _pooled(self._model.get_image_features(**inputs))
 
     def texts(self, texts: Sequence[str]) -> Tensor:
         """Return vectors (N, D) of N texts."""
-        held = self._tokenizer(list(texts), return_tensors="pt", **self._padding)
-        given = {"input_ids": held["input_ids"].to(self.device)}
+        tokens = self._tokenizer(list(texts), return_tensors="pt", **self._padding)
+        inputs = {"input_ids": tokens["input_ids"].to(self.device)}
         if "max_length" not in self._padding:
-            given["attention_mask"] = held["attention_mask"].to(self.device)
-        return _pooled(self._model.get_text_features(**given))
+            inputs["attention_mask"] = tokens["attention_mask"].to(self.device)
+        return _pooled(self._model.get_text_features(**inputs))
 
     def excess(self, text: str) -> int:
         """Return by how many tokens a text is too long."""
@@ -160,8 +160,8 @@ class TransformersEncoder(LoadedEncoder):
 
     def drops(self, text: str) -> bool:
         """Whether the tokenizer makes of a text what it makes of none."""
-        found, none = (self._tokenizer(one, verbose=False)["input_ids"] for one in (text, ""))
-        return bool(found == none)
+        ids, empty = (self._tokenizer(one, verbose=False)["input_ids"] for one in (text, ""))
+        return bool(ids == empty)
 
 
 def load(source: Encoder, device: torch.device, dtype: torch.dtype) -> LoadedEncoder:
@@ -199,19 +199,21 @@ def create_model(source: Encoder) -> Any:
     """
     import open_clip
 
-    given: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
     if source.folder is not None:
         weights = source.weights()  # fetches the hub's, and refuses a damaged file
     else:
-        name, _, given["pretrained"] = source.name.partition(":")
-        _require_known(name, given["pretrained"])
+        name, _, arguments["pretrained"] = source.name.partition(":")
+        _require_known(name, arguments["pretrained"])
     disabled = logging.root.manager.disable
     try:
         with warnings.catch_warnings():
             # open_clip warns of activation choices that the model's own configuration makes.
             warnings.simplefilter("ignore", UserWarning)
             logging.disable(logging.ERROR)  # what it logs of a failure is in the error
-            return open_clip.create_model(_open_clip_name(source), require_pretrained=True, **given)
+            return open_clip.create_model(
+                _open_clip_name(source), require_pretrained=True, **arguments
+            )
     except Exception as error:  # noqa: BLE001  of a strange config or file, anything may come
         if source.folder is not None and weights.suffix == ".safetensors":
             _report_keys(_open_clip_name(source), source, set(read_header(weights)))
@@ -243,19 +245,19 @@ def _cannot_load(error: Exception, source: Encoder) -> UserError:
     )
 
 
-def _report_keys(name: str, source: Encoder, found: set[str]) -> None:
+def _report_keys(name: str, source: Encoder, present: set[str]) -> None:
     """Say which tensors are missing or foreign, when that is why loading failed."""
     import open_clip
 
     assert source.folder is not None
     try:
-        wanted = set(open_clip.create_model(name, load_weights=False).state_dict())
+        expected = set(open_clip.create_model(name, load_weights=False).state_dict())
     except Exception:  # noqa: BLE001  then the config is at fault, and the caller says so
         return
-    if found != wanted:
-        raise key_report(wanted - found, found - wanted, source.folder)
+    if present != expected:
+        raise key_report(expected - present, present - expected, source.folder)
 
 
-def _pooled(held: Any) -> Tensor:
-    found: Tensor = held.pooler_output
-    return found
+def _pooled(output: Any) -> Tensor:
+    pooled: Tensor = output.pooler_output
+    return pooled

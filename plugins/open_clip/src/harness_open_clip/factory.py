@@ -38,12 +38,12 @@ class DualEncoder:
         """Load the weights."""
         device = resolve_device(runtime.device)
         source, templates = self._find(), self._templates()
-        seen = self._seen(source, runtime)
+        facts = self._seen(source, runtime)
         from harness_open_clip.answerer import DualEncoderAnswerer
         from harness_open_clip.encoders import load
 
-        encoder = load(source, device, torch_dtype(str(seen["dtype"])))
-        return DualEncoderAnswerer(encoder, templates, runtime, seen)
+        encoder = load(source, device, torch_dtype(str(facts["dtype"])))
+        return DualEncoderAnswerer(encoder, templates, runtime, facts)
 
     def _find(self) -> Encoder:
         path = self._options.get("path")
@@ -65,14 +65,14 @@ class DualEncoder:
         }
 
     def _templates(self) -> tuple[str, ...]:
-        said = str(self._options["templates"])
-        found = tuple(one.strip() for one in said.split("|") if one.strip())
-        wrong = [one for one in found if one.count("{}") != 1]
-        if wrong or not found:
+        option = str(self._options["templates"])
+        templates = tuple(one.strip() for one in option.split("|") if one.strip())
+        wrong = [one for one in templates if one.count("{}") != 1]
+        if wrong or not templates:
             named = repr(wrong[0]) if wrong else "an empty list"
             raise UserError(
                 f"{named} has no single place for the option",
                 where="option 'templates'",
                 fix="write {} once in each, such as 'a photo of {}|a drawing of {}'",
             )
-        return found
+        return templates

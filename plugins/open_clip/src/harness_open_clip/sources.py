@@ -59,8 +59,8 @@ class Encoder:
         if self.folder is None or self.revision:
             return {"format": "open_clip", "name": self.name, "revision": self.revision}
         files = {path for pattern in _SMALL for path in self.folder.glob(pattern)}
-        held = {path for path in files if path.name != "README.txt"} | {self.weights()}
-        return {"format": "open_clip", "sha256": hash_files(held, memo)}
+        hashed = {path for path in files if path.name != "README.txt"} | {self.weights()}
+        return {"format": "open_clip", "sha256": hash_files(hashed, memo)}
 
     def weights(self) -> Path:
         """Return the weight file of a folder in open_clip's format; the hub's is fetched now.
@@ -159,10 +159,10 @@ def _by_tag(name: str, revision: str | None, form: str) -> Encoder:
 
 
 def _of_transformers(name: str, revision: str | None) -> Encoder:
-    found = open_checkpoint(name, revision=revision)
-    refuse_remote_code(found)
-    require_family(found, "open_clip")
-    return Encoder(name, found.folder, found.revision, found)
+    checkpoint = open_checkpoint(name, revision=revision)
+    refuse_remote_code(checkpoint)
+    require_family(checkpoint, "open_clip")
+    return Encoder(name, checkpoint.folder, checkpoint.revision, checkpoint)
 
 
 def _check(folder: Path) -> None:

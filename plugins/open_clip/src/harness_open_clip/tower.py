@@ -23,29 +23,29 @@ if TYPE_CHECKING:
 _LOCAL = "local-dir:"
 
 
-def find(asked: EncoderRequest) -> Encoder:
+def find(request: EncoderRequest) -> Encoder:
     """Find the encoder ``NAME:TAG`` or ``local-dir:PATH``.
 
     Raises:
         UserError: a folder without an open_clip config, or a name without its tag.
     """
-    identity: dict[str, Json] = {"kind": "open_clip", "dtype": asked.dtype}
-    if asked.rest.startswith(_LOCAL):
-        folder = home_path(asked.rest.removeprefix(_LOCAL))
+    identity: dict[str, Json] = {"kind": "open_clip", "dtype": request.dtype}
+    if request.rest.startswith(_LOCAL):
+        folder = home_path(request.rest.removeprefix(_LOCAL))
         files = [path for pattern in ("*.json", "open_clip_*") for path in folder.glob(pattern)]
         if not (folder / CONFIG).is_file():
             raise UserError(f"no open_clip encoder: it has no {CONFIG}", where=folder)
-        identity["sha256"] = hash_files(set(files), asked.runtime.cache)
-        source = Source(asked.rest, folder)
-    elif not all(asked.rest.partition(":")):
+        identity["sha256"] = hash_files(set(files), request.runtime.cache)
+        source = Source(request.rest, folder)
+    elif not all(request.rest.partition(":")):
         raise UserError(
-            f"{asked.name!r} lacks its tag", fix="open_clip:ViT-B-32:openai, for example"
+            f"{request.name!r} lacks its tag", fix="open_clip:ViT-B-32:openai, for example"
         )
     else:
         version = importlib.metadata.version("open_clip_torch")
-        identity |= {"name": asked.rest, "version": version}
-        source = Source(asked.rest, None)
-    return Encoder(asked.name, identity, lambda: load(source, asked.runtime))
+        identity |= {"name": request.rest, "version": version}
+        source = Source(request.rest, None)
+    return Encoder(request.name, identity, lambda: load(source, request.runtime))
 
 
 def load(source: Source, runtime: Runtime) -> Tower:

@@ -107,13 +107,13 @@ class EndpointAnswerer:
             return
         self._errors += len(results)
         self._blocks_lost += 1
-        said = next(one.message for one in results if isinstance(one, Failed))
+        problem = next(one.message for one in results if isinstance(one, Failed))
         if _GONE.issuperset(kinds):
-            raise HarnessError(f"the endpoint answered nothing of a block: {said}", fix=_BACK)
+            raise HarnessError(f"the endpoint answered nothing of a block: {problem}", fix=_BACK)
         if self._blocks_lost >= _MOST_BLOCKS:
             raise HarnessError(
                 f"the endpoint gave nothing but errors to {self._blocks_lost} blocks, "
-                f"{self._errors} requests: {said}",
+                f"{self._errors} requests: {problem}",
                 fix=f"{_BACK}; --retry-errors asks again what errored",
             )
 
@@ -136,13 +136,15 @@ class EndpointAnswerer:
         sent, used = self._client.requests, self._client.tokens
         limit, tokens = self._budget.requests, self._budget.tokens
         if limit is not None and sent + needed > limit:
-            said = f"the budget is {limit} requests; {sent} are sent, the next block needs {needed}"
+            reason = (
+                f"the budget is {limit} requests; {sent} are sent, the next block needs {needed}"
+            )
         elif tokens is not None and used >= tokens:
-            said = f"the budget is {tokens} tokens; {used} are used"
+            reason = f"the budget is {tokens} tokens; {used} are used"
         else:
             return
         raise HarnessError(
-            said,
+            reason,
             fix="what is done is kept; the same command with a larger budget continues",
         )
 
@@ -161,8 +163,8 @@ class EndpointAnswerer:
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(one(request)) for request in requests]
-        except ExceptionGroup as several:
-            raise several.exceptions[0] from None
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
         return [task.result() for task in tasks]
 
     async def _one(self, request: Request) -> Result:
@@ -204,11 +206,11 @@ class EndpointAnswerer:
             )
         # The chat alone goes first: a server that gives no such numbers is asked once, not often.
         prompt = read_prompt(await self._ask(self._bodies.prompt_logprobs(turns, None)))
-        whole = [
+        with_options = [
             read_prompt(await self._ask(self._bodies.prompt_logprobs(turns, option)))
             for option in options
         ]
-        return joint_scores(prompt, whole, options)
+        return joint_scores(prompt, with_options, options)
 
     async def _ask(self, body: dict[str, object]) -> dict[str, object]:
         return await self._client.post("/chat/completions", body)

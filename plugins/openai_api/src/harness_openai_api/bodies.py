@@ -78,18 +78,18 @@ class Bodies:
 
     def messages(self, turns: Sequence[Turn]) -> list[dict[str, Any]]:
         """Return a chat as messages; a turn's images stand before its text."""
-        found: list[dict[str, Any]] = []
+        messages: list[dict[str, Any]] = []
         for turn in turns:
             if not turn.images:
-                found.append({"role": turn.role, "content": turn.text})
+                messages.append({"role": turn.role, "content": turn.text})
                 continue
             parts: list[dict[str, Any]] = [
                 {"type": "image_url", "image_url": {"url": self._url(image)}}
                 for image in turn.images
             ]
             parts.append({"type": "text", "text": turn.text})
-            found.append({"role": turn.role, "content": parts})
-        return found
+            messages.append({"role": turn.role, "content": parts})
+        return messages
 
     def _body(self, messages: list[dict[str, Any]], limit: int) -> dict[str, Any]:
         return {
@@ -103,11 +103,11 @@ class Bodies:
         if image.key not in self._urls:
             if len(self._urls) >= _KEPT:
                 self._urls.pop(next(iter(self._urls)))
-            held = io.BytesIO()
+            buffer = io.BytesIO()
             if self.image_format == "png":
-                image.pixels.save(held, "PNG", compress_level=1)
+                image.pixels.save(buffer, "PNG", compress_level=1)
             else:
-                image.pixels.save(held, "JPEG", quality=95)
-            said = base64.b64encode(held.getvalue()).decode()
-            self._urls[image.key] = f"data:image/{self.image_format};base64,{said}"
+                image.pixels.save(buffer, "JPEG", quality=95)
+            encoded = base64.b64encode(buffer.getvalue()).decode()
+            self._urls[image.key] = f"data:image/{self.image_format};base64,{encoded}"
         return self._urls[image.key]

@@ -190,48 +190,48 @@ class Client:
 
     def _parsed(self, text: str, kind: str) -> dict[str, Any]:
         try:
-            held = json.loads(text, parse_constant=_refuse_constant)
+            reply = json.loads(text, parse_constant=_refuse_constant)
         except EndpointError:
             raise
         except (ValueError, RecursionError):
             page = "html" in kind or text.lstrip()[:1] == "<"
-            said = "a web page" if page else f"what is not JSON ({self._clean(text)[:80]!r})"
-            raise EndpointError("not_json", f"the endpoint answers with {said}") from None
-        if not isinstance(held, dict):
+            content = "a web page" if page else f"what is not JSON ({self._clean(text)[:80]!r})"
+            raise EndpointError("not_json", f"the endpoint answers with {content}") from None
+        if not isinstance(reply, dict):
             raise EndpointError("bad_answer", "the endpoint's answer is no JSON object")
-        return held
+        return reply
 
     def _refuse(self, response: httpx2.Response, text: str) -> NoReturn:
         status = response.status_code
-        said = f"the endpoint answers {status}: {self._clean(_reason(text))}"
+        reason = f"the endpoint answers {status}: {self._clean(_reason(text))}"
         # Once the key has worked, 403 is about what was asked: a host that moderates says it so.
         if status == httpx2.codes.UNAUTHORIZED or (
             status == httpx2.codes.FORBIDDEN and not self._key_works
         ):
             raise UserError(
-                said,
+                reason,
                 where=self._sending.base_url,
                 fix="put a valid key into the environment: OPENAI_API_KEY, or what key_env names",
             )
         if status not in _AGAIN:
-            raise EndpointError("refused", said)
+            raise EndpointError("refused", reason)
         kind = "rate_limited" if status == httpx2.codes.TOO_MANY_REQUESTS else "server_error"
         wait = retry_after(response.headers.get("retry-after"))
         again = wait is None or wait <= _LONGEST_ASKED
-        raise EndpointError(kind, said, again=again, wait=wait)
+        raise EndpointError(kind, reason, again=again, wait=wait)
 
-    def _clean(self, said: object) -> str:
+    def _clean(self, message: object) -> str:
         """Return what a stranger says on one line, without the key."""
         # Hidden first: a cut through the key would leave a part that is no longer recognised.
-        return one_line(self.secret.out_of_message(str(said))) or type(said).__name__
+        return one_line(self.secret.out_of_message(str(message))) or type(message).__name__
 
 
-def retry_after(said: str | None) -> float | None:
+def retry_after(header: str | None) -> float | None:
     """Return the seconds of a Retry-After header: a number, or a date; ``None`` for none.
 
     A number too large for one is infinite.
     """
-    text = (said or "").strip()
+    text = (header or "").strip()
     if _SECONDS.fullmatch(text):
         return max(0.0, float(text))
     try:
@@ -246,10 +246,10 @@ def retry_after(said: str | None) -> float | None:
 def _reason(text: str) -> str:
     """Return what an error's body says."""
     try:
-        held = json.loads(text)
-        error = held.get("error", held)
-        said = error.get("message", error) if isinstance(error, dict) else error
-        return str(said)
+        reply = json.loads(text)
+        error = reply.get("error", reply)
+        message = error.get("message", error) if isinstance(error, dict) else error
+        return str(message)
     except (ValueError, AttributeError, RecursionError):
         return "a web page" if text.lstrip()[:1] == "<" else text or "nothing"
 

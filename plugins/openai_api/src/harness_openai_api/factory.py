@@ -45,9 +45,9 @@ class Endpoint:
                 "openai_api needs the model's name as the endpoint knows it", fix="-o model=NAME"
             )
         for name, least in _LEAST.items():
-            given: Any = self._options.get(name)
-            if given is not None and not given >= least:
-                raise UserError(f"{given} is less than {least}", where=f"option {name!r}")
+            value: Any = self._options.get(name)
+            if value is not None and not value >= least:
+                raise UserError(f"{value} is less than {least}", where=f"option {name!r}")
         self._url = _split(str(self._options["base_url"]))
         self._extra = _extra(self._options.get("extra_body"))
         self._refuse_key()
@@ -77,24 +77,24 @@ class Endpoint:
         from harness_openai_api.bodies import Bodies
         from harness_openai_api.client import Client, Sending
 
-        held = self._options
+        options = self._options
         sending = Sending(
             base_url=self._url.geturl().rstrip("/"),
             key=self._key(),
-            concurrency=held["concurrency"],
-            timeout=held["timeout"],
-            retries=held["retries"],
+            concurrency=options["concurrency"],
+            timeout=options["timeout"],
+            retries=options["retries"],
         )
         bodies = Bodies(
-            held["model"],
-            held["image_format"],
-            held["temperature"],
-            held["limit_field"],
+            options["model"],
+            options["image_format"],
+            options["temperature"],
+            options["limit_field"],
             self._extra,
         )
-        budget = Budget(held.get("budget_requests"), held.get("budget_tokens"))
+        budget = Budget(options.get("budget_requests"), options.get("budget_tokens"))
         answerer = EndpointAnswerer(
-            Client(sending), bodies, held["scores"], held["concurrency"], budget
+            Client(sending), bodies, options["scores"], options["concurrency"], budget
         )
         try:
             answerer.check()
@@ -148,15 +148,15 @@ def _split(url: str) -> SplitResult:
     return parts
 
 
-def _extra(said: Any) -> dict[str, Any]:
+def _extra(text: Any) -> dict[str, Any]:
     where = "option 'extra_body'"
     try:
-        held = json.loads(said) if said else {}
+        fields = json.loads(text) if text else {}
     except ValueError as error:
         raise UserError(f"not JSON: {error}", where=where) from None
-    if not isinstance(held, dict):
+    if not isinstance(fields, dict):
         raise UserError("not a JSON object", where=where)
     for name in _OURS:
-        if name in held:
+        if name in fields:
             raise UserError(f"{name!r} is set by the harness", where=where)
-    return held
+    return fields

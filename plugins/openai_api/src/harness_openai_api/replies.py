@@ -53,10 +53,10 @@ def read_text(
         return Text(refusal, refused=True)
     if content is None and not apart:
         raise BadReplyError("no_text", "the endpoint's answer holds no text")
-    found = split(content or "", reasoning.markers())
-    inside = "\n".join(part for part in (apart, found.reasoning) if part)
-    answer, ended = found.answer.strip(), finish != "length"
-    unfinished = found.unfinished or bool(apart and not answer and not ended)
+    parts = split(content or "", reasoning.markers())
+    inside = "\n".join(part for part in (apart, parts.reasoning) if part)
+    answer, ended = parts.answer.strip(), finish != "length"
+    unfinished = parts.unfinished or bool(apart and not answer and not ended)
     places = [place for one in stop if one and (place := answer.find(one)) >= 0]
     if places:
         answer, ended = answer[: min(places)].strip(), True
@@ -79,15 +79,15 @@ def _refusal(message: Mapping[str, Any]) -> str:
     """Return what a message calls a refusal: a field of its own, or parts of that type."""
     content = message.get("content")
     parts = content if isinstance(content, list) else []
-    given = [part.get("refusal") for part in (message, *parts) if isinstance(part, dict)]
-    return " ".join(text.strip() for text in given if isinstance(text, str)).strip()
+    refusals = [part.get("refusal") for part in (message, *parts) if isinstance(part, dict)]
+    return " ".join(text.strip() for text in refusals if isinstance(text, str)).strip()
 
 
 def _thought(part: Mapping[str, Any]) -> str:
-    held = part.get("thinking")
-    if isinstance(held, list):
-        held = "".join(str(one.get("text", "")) for one in held if isinstance(one, dict))
-    return held if isinstance(held, str) else ""
+    thinking = part.get("thinking")
+    if isinstance(thinking, list):
+        thinking = "".join(str(one.get("text", "")) for one in thinking if isinstance(one, dict))
+    return thinking if isinstance(thinking, str) else ""
 
 
 def read_prompt(reply: Mapping[str, Any]) -> list[tuple[str, float]]:
@@ -96,42 +96,44 @@ def read_prompt(reply: Mapping[str, Any]) -> list[tuple[str, float]]:
     Raises:
         BadReplyError: when the endpoint gives none, or what is no log-probability.
     """
-    held = reply.get("prompt_logprobs")
-    if not isinstance(held, list) or not held:
+    entries = reply.get("prompt_logprobs")
+    if not isinstance(entries, list) or not entries:
         raise BadReplyError(
             "no_logprobs",
             "the endpoint gives no prompt_logprobs (vLLM does); "
             "choose another way with -o scores=first_token or scores=label",
         )
-    found: list[tuple[str, float]] = []
-    for entry in held:
-        if entry is None and not found:
-            found.append(("", 0.0))
+    tokens: list[tuple[str, float]] = []
+    for entry in entries:
+        if entry is None and not tokens:
+            tokens.append(("", 0.0))
             continue
         if not isinstance(entry, dict) or not entry:
             raise BadReplyError("bad_answer", "a prompt token has no log-probability")
-        token, said = next(iter(entry.items()))  # the token itself stands first
-        found.append((str(token), _logprob(said.get("logprob") if isinstance(said, dict) else 1)))
-    return found
+        token, details = next(iter(entry.items()))  # the token itself stands first
+        tokens.append(
+            (str(token), _logprob(details.get("logprob") if isinstance(details, dict) else 1))
+        )
+    return tokens
 
 
 def joint_scores(
     prompt: Sequence[tuple[str, float]],
-    whole: Sequence[Sequence[tuple[str, float]]],
+    with_options: Sequence[Sequence[tuple[str, float]]],
     options: Sequence[str],
 ) -> Scores:
     """Return options' sums from the first position where any leaves the prompt's tokens.
 
     Args:
         prompt: Tokens of the chat alone.
-        whole: Tokens of the chat with each option.
+        with_options: Tokens of the chat with each option.
         options: Their texts.
 
     Raises:
         PromptError: when an option adds no token.
     """
-    common = min(_common(prompt, one) for one in whole)
-    tails = [one[common:] for one in whole]
+    common = min(_common(prompt, one) for one in with_options)
+    tails = [one[common:] for one in with_options]
     require_text(options, [[token for token, _ in tail] for tail in tails])
     return Scores(
         "logprob",
@@ -150,8 +152,8 @@ def first_token_scores(reply: Mapping[str, Any], options: Sequence[str]) -> Scor
     Raises:
         BadReplyError: when a token begins several options, or an option is not among the tokens.
     """
-    held = _choice(reply).get("logprobs")
-    content = held.get("content") if isinstance(held, dict) else None
+    logprobs = _choice(reply).get("logprobs")
+    content = logprobs.get("content") if isinstance(logprobs, dict) else None
     if not isinstance(content, list) or not content or not isinstance(content[0], dict):
         raise BadReplyError(
             "no_logprobs",
@@ -165,15 +167,15 @@ def first_token_scores(reply: Mapping[str, Any], options: Sequence[str]) -> Scor
         token = str(entry.get("token", "")).strip().casefold()
         value = _logprob(entry.get("logprob"))
         begun = [
-            place
-            for place, option in enumerate(options)
+            index
+            for index, option in enumerate(options)
             if token and option.strip().casefold().startswith(token)
         ]
         if len(begun) > 1:
-            named = ", ".join(repr(options[place]) for place in begun)
+            named = ", ".join(repr(options[index]) for index in begun)
             raise BadReplyError("options_alike", f"the token {token!r} begins {named}")
-        for place in begun:
-            sums[place] += math.exp(value)
+        for index in begun:
+            sums[index] += math.exp(value)
     for option, total in zip(options, sums, strict=True):
         if not total:
             raise BadReplyError(
@@ -199,6 +201,6 @@ def _logprob(value: Any) -> float:
     return min(0.0, float(value))
 
 
-def _common(one: Sequence[tuple[str, float]], other: Sequence[tuple[str, float]]) -> int:
-    pairs = zip(one, other, strict=False)
+def _common(first: Sequence[tuple[str, float]], second: Sequence[tuple[str, float]]) -> int:
+    pairs = zip(first, second, strict=False)
     return sum(1 for _ in takewhile(lambda pair: pair[0][0] == pair[1][0], pairs))

@@ -40,8 +40,8 @@ class Secret:
     def out_of_message(self, text: str) -> str:
         """Return a text without the key, any longer part of it, and users of addresses."""
         spans: list[list[int]] = []
-        for found in self._parts.finditer(text) if self._parts is not None else ():
-            start, end = found.span(1)
+        for match in self._parts.finditer(text) if self._parts is not None else ():
+            start, end = match.span(1)
             if spans and start <= spans[-1][1]:
                 spans[-1][1] = end
             else:

@@ -134,7 +134,7 @@ class LongRows:
             scale = steps.log() / math.log(self.trained)
             self._scale = torch.where(steps > self.trained, scale, 1.0)[..., None]
 
-    def _scale_queries(self, _module: nn.Module, _given: object, queries: Tensor) -> Tensor:
+    def _scale_queries(self, _module: nn.Module, _arguments: object, queries: Tensor) -> Tensor:
         # Rotation does not change lengths, so scaling before it is the same as after it.
         return queries if self._scale is None else queries * self._scale.to(queries)
 

@@ -43,9 +43,9 @@ class QwenVL(ReleasedModel):
         device = resolve_device(runtime.device)
         source = self.open()
         about = self.identity(runtime)
-        seen, ends = of_features(about), bool(self.options["score_eos"])
+        features_key, ends = of_features(about), bool(self.options["score_eos"])
         loading = load_arguments(self.options, runtime, str(about["dtype"]))
-        place = None if is_placed(self.options) else device
+        target_device = None if is_placed(self.options) else device
         model: VisionLanguageModel
         if _is_first(source):
             from harness_qwen_vl.original import OriginalQwenVL
@@ -56,10 +56,10 @@ class QwenVL(ReleasedModel):
                 chat=self._chat(source),
                 picture=" " if space else "",
                 score_eos=ends,
-                device=place,
+                device=target_device,
                 loading=loading,
                 options=self.options,
-                features_key=seen,
+                features_key=features_key,
             )
         else:
             from harness_qwen_vl.newer import NewerQwenVL
@@ -70,10 +70,10 @@ class QwenVL(ReleasedModel):
                 source,
                 pixels=(self.options.get("min_pixels"), self.options.get("max_pixels")),
                 score_eos=ends,
-                device=place,
+                device=target_device,
                 loading=loading,
                 options=self.options,
-                features_key=seen,
+                features_key=features_key,
             )
         model.context = int(self.options.get("context") or model.context)
         return model
@@ -81,11 +81,11 @@ class QwenVL(ReleasedModel):
     def open(self) -> Checkpoint:
         """Return the checkpoint; see the base."""
         source = super().open()
-        given = {name for name in _NEWER_ONLY if self.options.get(name) is not None}
-        if _is_first(source) and given:
+        newer = {name for name in _NEWER_ONLY if self.options.get(name) is not None}
+        if _is_first(source) and newer:
             raise UserError(
-                f"{min(given)} is for Qwen2-VL and later; the first Qwen-VL takes 448 x 448 pixels",
-                fix=f"leave out {min(given)}",
+                f"{min(newer)} is for Qwen2-VL and later; the first Qwen-VL takes 448 x 448 pixels",
+                fix=f"leave out {min(newer)}",
             )
         if not _is_first(source) and self.options.get("prompt_format") not in {None, "auto"}:
             raise UserError(
@@ -96,9 +96,9 @@ class QwenVL(ReleasedModel):
 
     def _chat(self, source: Checkpoint) -> bool:
         """Return whether chats are written as ChatML."""
-        asked = self.options["prompt_format"]
-        if asked != "auto":
-            return bool(asked == "chatml")
+        chosen = self.options["prompt_format"]
+        if chosen != "auto":
+            return bool(chosen == "chatml")
         path = source.folder / "generation_config.json"
         return path.is_file() and read_json(path).get("chat_format") == "chatml"
 

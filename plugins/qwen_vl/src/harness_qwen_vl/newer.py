@@ -70,10 +70,10 @@ class NewerQwenVL(VisionLanguageModel):
         model = load_pretrained(getattr(transformers, kind), checkpoint, **loading)
         if device is not None:
             model.to(device)
-        given = options or {}
+        settings = options or {}
         # An adapter changes the layers in place, so the model itself still leads to its parts.
-        self.language_model = after_load(model, {"adapter": given.get("adapter")})
-        after_load(model.model.language_model, {"compile": given.get("compile")})
+        self.language_model = after_load(model, {"adapter": settings.get("adapter")})
+        after_load(model.model.language_model, {"compile": settings.get("compile")})
         self._model = model
         config = model.config
         self._image = int(config.image_token_id)
@@ -101,8 +101,8 @@ class NewerQwenVL(VisionLanguageModel):
         self._layers = len(getattr(config.vision_config, "deepstack_visual_indexes", ()))
         self.context = int(config.text_config.max_position_embeddings)
         named = getattr(self.language_model.generation_config, "eos_token_id", None)
-        several = named if isinstance(named, list) else [named]
-        ends = (*several, self._tokenizer.eos_token_id)
+        end_ids = named if isinstance(named, list) else [named]
+        ends = (*end_ids, self._tokenizer.eos_token_id)
         self.ends = frozenset(int(end) for end in ends if end is not None)
 
     def prompt(self, turns: Sequence[Turn], options: Sequence[str]) -> Joint:
@@ -121,14 +121,14 @@ class NewerQwenVL(VisionLanguageModel):
     def encode(self, images: Sequence[LoadedImage]) -> list[Tensor]:
         """Return a grid (H, W, D) of each image."""
         try:
-            given = self._processor([image.pixels for image in images], return_tensors="pt")
+            inputs = self._processor([image.pixels for image in images], return_tensors="pt")
         except (ValueError, TypeError, ZeroDivisionError, RuntimeError) as error:
             raise PromptError("image_rejected", f"the image processor refuses: {error}") from None
-        grids = given["image_grid_thw"]
-        seen = self._model.model.get_image_features(
-            given["pixel_values"].to(self.device), grids.to(self.device), return_dict=True
+        grids = inputs["image_grid_thw"]
+        features = self._model.model.get_image_features(
+            inputs["pixel_values"].to(self.device), grids.to(self.device), return_dict=True
         )
-        parts = [seen.pooler_output, *(getattr(seen, "deepstack_features", None) or ())]
+        parts = [features.pooler_output, *(getattr(features, "deepstack_features", None) or ())]
         merge = int(self._model.model.visual.spatial_merge_size)
         return [
             torch.cat(layers, dim=-1).view(int(grid[1]) // merge, int(grid[2]) // merge, -1)
@@ -137,17 +137,17 @@ class NewerQwenVL(VisionLanguageModel):
 
     def connect(self, features: Sequence[Tensor]) -> list[Tensor]:
         """Return each image as (H W, D + 2): the last two columns hold W, as two digits."""
-        found = []
+        connected = []
         for feature in features:
             grid = feature.to(self.device)
             columns = grid.new_tensor(divmod(grid.shape[1], _DIGIT)).expand(*grid.shape[:2], 2)
-            found.append(torch.cat([grid, columns], dim=-1).flatten(0, 1))
-        return found
+            connected.append(torch.cat([grid, columns], dim=-1).flatten(0, 1))
+        return connected
 
     def inputs(self, ids: Ids, images: Sequence[Tensor]) -> Inputs:
         """Return embeddings with M-RoPE positions (3, L), and what Qwen3-VL adds in layers."""
-        shown = [image[:, : self._width] for image in images]
-        embeds = super().inputs(ids, shown).embeds
+        cut_images = [image[:, : self._width] for image in images]
+        embeds = super().inputs(ids, cut_images).embeds
         places: list[Tensor] = []
         deep = embeds.new_zeros(len(embeds), self._layers, self._width)
         grids = iter(images)
@@ -186,8 +186,8 @@ class NewerQwenVL(VisionLanguageModel):
             deep = extras[_DEEP].flatten(0, 1)  # zero where a position shows no image
             more["visual_pos_masks"] = torch.ones_like(embeds[..., 0], dtype=torch.bool)
             more["deepstack_visual_embeds"] = list(deep.unbind(1))
-        whole = self._model
-        hidden = whole.model.language_model(
+        model = self._model
+        hidden = model.model.language_model(
             inputs_embeds=embeds,
             attention_mask=mask,
             position_ids=positions.expand(3, -1, -1),
@@ -195,7 +195,7 @@ class NewerQwenVL(VisionLanguageModel):
             use_cache=cache is not None,
             **more,
         ).last_hidden_state
-        logits: Tensor = whole.lm_head(hidden[:, -keep:])  # 0 is all
+        logits: Tensor = model.lm_head(hidden[:, -keep:])  # 0 is all
         return logits
 
     def close(self) -> None:

@@ -107,13 +107,13 @@ class OriginalQwenVL(VisionLanguageModel):
 
     def _load_tower(self, weights: Mapping[str, Tensor], checkpoint: Checkpoint) -> None:
         dtype = self.language_model.dtype
-        held = {name: tensor.to(dtype) for name, tensor in weights.items()}
+        cast = {name: tensor.to(dtype) for name, tensor in weights.items()}
         try:
-            report = self._tower.load_state_dict(held, strict=False, assign=True)
+            report = self._tower.load_state_dict(cast, strict=False, assign=True)
         except RuntimeError as error:
-            said = " ".join(str(error).split())
+            reason = " ".join(str(error).split())
             raise UserError(
-                f"the vision tower's weights: {said}", where=checkpoint.folder
+                f"the vision tower's weights: {reason}", where=checkpoint.folder
             ) from None
         check_loaded(
             [_TOWER + name for name in report.missing_keys],

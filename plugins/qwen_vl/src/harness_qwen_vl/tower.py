@@ -67,11 +67,13 @@ class _Block(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         count, length, width = hidden.shape
-        whole = self.attn.in_proj(self.ln_1(hidden))  # type: ignore[operator]
-        query, key, value = whole.view(count, length, self._heads, -1).transpose(1, 2).chunk(3, -1)
-        seen = functional.scaled_dot_product_attention(query, key, value)
-        seen = seen.transpose(1, 2).reshape(count, length, width)
-        hidden = hidden + self.attn.out_proj(seen)  # type: ignore[operator]
+        projected = self.attn.in_proj(self.ln_1(hidden))  # type: ignore[operator]
+        query, key, value = (
+            projected.view(count, length, self._heads, -1).transpose(1, 2).chunk(3, -1)
+        )
+        attended = functional.scaled_dot_product_attention(query, key, value)
+        attended = attended.transpose(1, 2).reshape(count, length, width)
+        hidden = hidden + self.attn.out_proj(attended)  # type: ignore[operator]
         inside = functional.gelu(self.mlp.c_fc(self.ln_2(hidden)))  # type: ignore[operator]
         out: Tensor = hidden + self.mlp.c_proj(inside)  # type: ignore[operator]
         return out
@@ -100,9 +102,9 @@ class _Resampler(nn.Module):
 
 def stretch(table: Tensor, count: int) -> Tensor:
     """Return a square grid's position table (G, W) at another square grid's places (count, W)."""
-    side, wanted = math.isqrt(len(table)), math.isqrt(count)
-    if side == wanted:
+    side, new_side = math.isqrt(len(table)), math.isqrt(count)
+    if side == new_side:
         return table
     grid = table.float().view(1, side, side, -1).permute(0, 3, 1, 2)
-    grid = functional.interpolate(grid, (wanted, wanted), mode="bicubic", align_corners=False)
+    grid = functional.interpolate(grid, (new_side, new_side), mode="bicubic", align_corners=False)
     return grid.permute(0, 2, 3, 1).flatten(0, 2).to(table.dtype)

@@ -80,8 +80,8 @@ def _read(path: Path) -> dict[bytes, int]:
             ranks[base64.b64decode(token, validate=True)] = int(rank)
         except (ValueError, binascii.Error):
             raise UserError("not a token and its rank", where=f"{path}:{number}") from None
-    whole = sorted(ranks.values()) == list(range(len(lines)))
-    if not whole or any(bytes([value]) not in ranks for value in range(256)):
+    consecutive = sorted(ranks.values()) == list(range(len(lines)))
+    if not consecutive or any(bytes([value]) not in ranks for value in range(256)):
         raise UserError(
             f"the vocabulary is damaged: {len(lines)} lines, {len(ranks)} different tokens",
             where=path,

@@ -68,13 +68,13 @@ class AntiStereotypeDebiasing(FineTune):
         """
         values: dict[str, dict[str, set[str]]] = {}
         for example in pool:
-            held = values.setdefault(str(example.fields["concept"]), {})
+            by_attribute = values.setdefault(str(example.fields["concept"]), {})
             for name, value in example.groups.items():
-                held.setdefault(name, set()).add(value)
+                by_attribute.setdefault(name, set()).add(value)
         alone = sorted(
             concept
-            for concept, held in values.items()
-            if all(len(found) < 2 for found in held.values())
+            for concept, by_attribute in values.items()
+            if all(len(found) < 2 for found in by_attribute.values())
         )
         if len(alone) == len(values):
             raise UserError(
@@ -106,35 +106,35 @@ class AntiStereotypeDebiasing(FineTune):
         order = list(range(len(pool)))
         if self._shuffled:
             random.shuffle(order)
-        kept = self._resampled(order, skews, random) if self._resample else order
+        chosen = self._resampled(order, skews, random) if self._resample else order
         figures: dict[str, Json] = {**_spread(measured), "pool": len(pool)}
-        figures["kept"] = len(set(kept))
-        figures["copies"] = len(kept) - len(set(kept))
+        figures["kept"] = len(set(chosen))
+        figures["copies"] = len(chosen) - len(set(chosen))
         if self._shuffled:
-            random.shuffle(kept)  # copies follow their sample; steps should not
-        weights = self._weights([skews[place] for place in kept]) if self._sfloss else None
+            random.shuffle(chosen)  # copies follow their sample; steps should not
+        weights = self._weights([skews[place] for place in chosen]) if self._sfloss else None
         if weights:
             figures["largest_weight"] = max(weights)
-        return Epoch(kept, weights, figures)
+        return Epoch(chosen, weights, figures)
 
     def _resampled(
         self, order: Sequence[int], skews: Sequence[SampleSkew], random: Random
     ) -> list[int]:
-        kept: list[int] = []
+        chosen: list[int] = []
         sums: dict[Pair | None, float] = {}
-        for place in order:
-            skew = skews[place]
+        for index in order:
+            skew = skews[index]
             if skew.value > 0:
                 if random.random() >= skew.value / (skew.value + self._tau1):
-                    kept.append(place)
+                    chosen.append(index)
                 continue
-            kept.append(place)
+            chosen.append(index)
             key = skew.pair if self._by_pair else None
             sums[key] = sums.get(key, 0.0) - skew.value
             while sums[key] >= self._tau2:
-                kept.append(place)
+                chosen.append(index)
                 sums[key] -= self._tau2
-        return kept
+        return chosen
 
     def _weights(self, skews: Sequence[SampleSkew]) -> list[float]:
         weights = [min(math.exp(-skew.value), self._largest) for skew in skews]
@@ -154,13 +154,13 @@ def sample_skew(example: Example, skews: Mapping[Pair, float]) -> SampleSkew:
     if example.against:
         return SampleSkew()
     concept = str(example.fields["concept"])
-    found = SampleSkew()
+    worst = SampleSkew()
     for name, value in sorted(example.groups.items()):
         pair = (concept, name, value)
         skew = skews.get(pair)
-        if skew is not None and abs(skew) > abs(found.value):
-            found = SampleSkew(skew, pair)
-    return found
+        if skew is not None and abs(skew) > abs(worst.value):
+            worst = SampleSkew(skew, pair)
+    return worst
 
 
 def _spread(skews: Mapping[Pair, float]) -> dict[str, Json]:

@@ -19,8 +19,8 @@ class Balanced(FineTune):
         """Return samples drawn with replacement: a task, then an answer, then a sample of it."""
         del number, measure
         classes: dict[str, dict[str, list[int]]] = {}
-        for place, example in enumerate(pool):
-            classes.setdefault(example.task, {}).setdefault(example.answer, []).append(place)
+        for index, example in enumerate(pool):
+            classes.setdefault(example.task, {}).setdefault(example.answer, []).append(index)
         order: list[int] = []
         for example in pool:
             answers = classes[example.task]

@@ -55,12 +55,12 @@ class Joint(FineTune):
         """
         del number, measure
         places: dict[str, list[int]] = {}
-        for place, example in enumerate(pool):
-            places.setdefault(example.task, []).append(place)
-        counts = shares({task: len(held) for task, held in places.items()}, self._power)
+        for index, example in enumerate(pool):
+            places.setdefault(example.task, []).append(index)
+        counts = shares({task: len(of_task) for task, of_task in places.items()}, self._power)
         order: list[int] = []
-        for task, held in places.items():
-            order += _rounds(held, counts[task], random)
+        for task, of_task in places.items():
+            order += _rounds(of_task, counts[task], random)
         random.shuffle(order)
         return Epoch(order, figures={"samples_of": dict(counts)})
 
@@ -74,19 +74,19 @@ def shares(sizes: Mapping[str, int], power: float) -> dict[str, int]:
     """
     total = sum(sizes.values())
     weights = {task: size**power for task, size in sizes.items()}
-    whole = sum(weights.values())
-    exact = {task: total * weight / whole for task, weight in weights.items()}
-    found = {task: int(value) for task, value in exact.items()}
-    by_rest = sorted(exact, key=lambda task: (found[task] - exact[task], task))
-    for task in by_rest[: total - sum(found.values())]:
-        found[task] += 1
-    return found
+    weight_sum = sum(weights.values())
+    exact = {task: total * weight / weight_sum for task, weight in weights.items()}
+    counts = {task: int(value) for task, value in exact.items()}
+    by_rest = sorted(exact, key=lambda task: (counts[task] - exact[task], task))
+    for task in by_rest[: total - sum(counts.values())]:
+        counts[task] += 1
+    return counts
 
 
 def _rounds(places: Sequence[int], count: int, random: Random) -> list[int]:
-    found: list[int] = []
-    while len(found) < count:
+    order: list[int] = []
+    while len(order) < count:
         once = list(places)
         random.shuffle(once)
-        found += once[: count - len(found)]
-    return found
+        order += once[: count - len(order)]
+    return order

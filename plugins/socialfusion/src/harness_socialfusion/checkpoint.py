@@ -83,19 +83,19 @@ def create(  # noqa: PLR0913  each is a choice of its own, all named
     Raises:
         UserError: when a part is not there or does not load.
     """
-    found = parts or find_parts(settings, base)
+    parts_found = parts or find_parts(settings, base)
     encoder = VisualEncoder(
-        found.encoder, layer=settings.encoder_layer, norm=settings.encoder_norm
+        parts_found.encoder, layer=settings.encoder_layer, norm=settings.encoder_norm
     ).to(dtype)
     language_model, tokenizer = _load_language_model(
-        found.language_model, {"dtype": dtype, **(loading or {})}
+        parts_found.language_model, {"dtype": dtype, **(loading or {})}
     )
     language_model.requires_grad_(requires_grad=False)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         connector = Connector(
             settings.connector,
-            given=encoder.width,
+            width_in=encoder.width,
             out=language_model.get_input_embeddings().embedding_dim,
             grid=encoder.grid,
         ).to(dtype)
@@ -136,11 +136,14 @@ def save(
         adapter = folder / ADAPTER
         adapter.mkdir(exist_ok=True)
         config = model.language_model.peft_config["default"]
-        held = {name: _jsonable(value) for name, value in config.to_dict().items()}
+        adapter_config = {name: _jsonable(value) for name, value in config.to_dict().items()}
         # A machine's own path has no place in a file that is handed on.
-        held |= {"base_model_name_or_path": settings.language_model.id, "inference_mode": True}
+        adapter_config |= {
+            "base_model_name_or_path": settings.language_model.id,
+            "inference_mode": True,
+        }
         (adapter / ADAPTER_CONFIG).write_text(
-            json.dumps(held, indent=2, sort_keys=True) + "\n", encoding="utf-8"
+            json.dumps(adapter_config, indent=2, sort_keys=True) + "\n", encoding="utf-8"
         )
         state = get_peft_model_state_dict(model.language_model)
         save_file(_plain(state, dtype), adapter / ADAPTER_WEIGHTS)
@@ -178,9 +181,9 @@ def load(  # noqa: PLR0913  each is a choice of its own, all named
     _fill(model.connector, folder / CONNECTOR)
     there = (folder / ADAPTER).is_dir()
     if settings.adapter not in {None, there}:
-        said = "is not there" if settings.adapter else "is not this model's"
+        problem = "is not there" if settings.adapter else "is not this model's"
         raise UserError(
-            f"the saved adapter {said}",
+            f"the saved adapter {problem}",
             where=folder / ADAPTER,
             fix="copy the folder that training saved again, whole",
         )
@@ -206,9 +209,9 @@ def check_parts(settings: FusionSettings, parts: Parts, folder: Path) -> None:
     check_source(parts.language_model, recorded, "language model", where)
 
 
-def _recorded(part: Part, found: Source) -> Part:
-    revision = part.revision or (found.revision if found.folder is not None else "") or None
-    return dataclasses.replace(part, revision=revision, sha256=found.sha256)
+def _recorded(part: Part, source: Source) -> Part:
+    revision = part.revision or (source.revision if source.folder is not None else "") or None
+    return dataclasses.replace(part, revision=revision, sha256=source.sha256)
 
 
 def _load_language_model(source: Source, loading: Mapping[str, Any]) -> tuple[Any, Any]:
@@ -220,9 +223,9 @@ def _load_language_model(source: Source, loading: Mapping[str, Any]) -> tuple[An
 def _fill(module: torch.nn.Module, path: Path) -> None:
     """Load a module's weights, all of them and no others."""
     header = read_header(path)
-    wanted = module.state_dict()
-    check_loaded(wanted.keys() - header.keys(), header.keys() - wanted.keys(), path)
-    for name, weight in wanted.items():
+    expected = module.state_dict()
+    check_loaded(expected.keys() - header.keys(), header.keys() - expected.keys(), path)
+    for name, weight in expected.items():
         if list(weight.shape) != header[name]["shape"]:
             raise UserError(
                 f"{name} has the shape {header[name]['shape']}, the model needs "
@@ -236,15 +239,15 @@ def _adapt(language_model: Any, folder: Path, *, merge: bool) -> Any:
     """Return the language model with saved adapters."""
     path = folder / ADAPTER_WEIGHTS
     header = read_header(path)
-    held = read_json(folder / ADAPTER_CONFIG)
-    known = {field.name for field in dataclasses.fields(LoraConfig)}
+    raw_config = read_json(folder / ADAPTER_CONFIG)
+    fields = {field.name for field in dataclasses.fields(LoraConfig)}
     try:
-        config = LoraConfig(**{name: value for name, value in held.items() if name in known})
+        config = LoraConfig(**{name: value for name, value in raw_config.items() if name in fields})
         adapted = _with_adapters(language_model, config)
     except (TypeError, ValueError) as error:
         raise UserError(f"not a LoRA configuration: {error}", where=folder) from None
-    wanted = get_peft_model_state_dict(adapted).keys()
-    check_loaded(wanted - header.keys(), header.keys() - wanted, path)
+    expected = get_peft_model_state_dict(adapted).keys()
+    check_loaded(expected - header.keys(), header.keys() - expected, path)
     try:
         set_peft_model_state_dict(adapted, load_file(path))
     except RuntimeError as error:

@@ -24,11 +24,11 @@ def merge_neighbours(tokens: Tensor, grid: tuple[int, int], k: int) -> Tensor:
 class Resampler(nn.Module):
     """Learned queries that look at the patch tokens."""
 
-    def __init__(self, given: int, width: int, out: int, layers: int, queries: int) -> None:
+    def __init__(self, width_in: int, width: int, out: int, layers: int, queries: int) -> None:
         super().__init__()
         heads = next(count for count in (8, 4, 2, 1) if width % count == 0)
         self.queries = nn.Parameter(torch.randn(queries, width) * width**-0.5)
-        self.given = nn.Linear(given, width)
+        self.given = nn.Linear(width_in, width)
         self.blocks = nn.ModuleList(
             nn.MultiheadAttention(width, heads, batch_first=True) for _ in range(layers)
         )
@@ -37,12 +37,12 @@ class Resampler(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Return (B, queries, out) of tokens (B, N, given)."""
-        seen = self.given(tokens)
+        projected = self.given(tokens)
         state = self.queries.expand(len(tokens), -1, -1)
         for block, norm in zip(self.blocks, self.norms, strict=True):
-            state = state + block(norm(state), seen, seen, need_weights=False)[0]
-        found: Tensor = self.out(state)
-        return found
+            state = state + block(norm(state), projected, projected, need_weights=False)[0]
+        output: Tensor = self.out(state)
+        return output
 
 
 class Connector(nn.Module):
@@ -56,7 +56,7 @@ class Connector(nn.Module):
     """
 
     def __init__(
-        self, settings: ConnectorSettings, *, given: int, out: int, grid: tuple[int, int]
+        self, settings: ConnectorSettings, *, width_in: int, out: int, grid: tuple[int, int]
     ) -> None:
         super().__init__()
         k, hidden = settings.merge, settings.hidden or out
@@ -64,7 +64,7 @@ class Connector(nn.Module):
             raise UserError(f"{grid[0]} x {grid[1]} patch tokens cannot be merged {k} x {k}")
         self.grid, self.merge = grid, k
         self.tokens = grid[0] * grid[1] // k**2
-        wide = given * k * k
+        wide = width_in * k * k
         self.project: nn.Module
         if settings.kind == "linear":
             self.project = nn.Linear(wide, out)
@@ -74,11 +74,11 @@ class Connector(nn.Module):
         else:
             sizes = [wide, *([hidden] * (settings.layers - 1)), out]
             layers: list[nn.Module] = []
-            for before, behind in pairwise(sizes):
-                layers += [nn.GELU(), nn.Linear(before, behind)]
+            for before, after in pairwise(sizes):
+                layers += [nn.GELU(), nn.Linear(before, after)]
             self.project = nn.Sequential(*layers[1:])
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Return (B, T, out) of patch tokens (B, N, D)."""
-        found: Tensor = self.project(merge_neighbours(tokens, self.grid, self.merge))
-        return found
+        output: Tensor = self.project(merge_neighbours(tokens, self.grid, self.merge))
+        return output

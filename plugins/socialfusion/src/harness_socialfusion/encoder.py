@@ -51,7 +51,7 @@ class VisualEncoder(nn.Module):
         return self._tokens(pixels).flatten(2).transpose(1, 2).contiguous()
 
     def _tokens(self, pixels: Tensor) -> Tensor:
-        found: Tensor = self.visual.forward_intermediates(
+        tokens: Tensor = self.visual.forward_intermediates(
             pixels,
             indices=[self._block()],
             stop_early=True,
@@ -59,7 +59,7 @@ class VisualEncoder(nn.Module):
             intermediates_only=True,
             output_fmt="NCHW",
         )["image_intermediates"][0]
-        return found
+        return tokens
 
     def _block(self) -> int:
         trunk = getattr(self.visual, "trunk", None)
@@ -67,10 +67,10 @@ class VisualEncoder(nn.Module):
         if trunk is None:
             blocks = self.visual.transformer.resblocks
         count = len(blocks) if blocks is not None else 0
-        place = self.layer + count if self.layer < 0 else self.layer
-        if count and not 0 <= place < count:
+        index = self.layer + count if self.layer < 0 else self.layer
+        if count and not 0 <= index < count:
             raise UserError(f"encoder_layer {self.layer}: the encoder has {count} blocks")
-        return place if count else self.layer
+        return index if count else self.layer
 
     def train(self, mode: bool = True) -> VisualEncoder:  # noqa: ARG002
         """Stay in evaluation mode: the encoder is frozen."""

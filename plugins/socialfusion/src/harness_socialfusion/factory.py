@@ -180,13 +180,13 @@ class SocialFusion:
 
 def _parts(settings: FusionSettings, folder: Path | None, memo: Path) -> tuple[Source, Source]:
     """Return the encoder and the language model, checked against the saved hashes."""
-    one, other = settings.encoder, settings.language_model
-    encoder = find_encoder(one.id, one.revision, folder, memo)
-    language_model = find_language_model(other.id, other.revision, folder, memo)
+    encoder_part, language_part = settings.encoder, settings.language_model
+    encoder = find_encoder(encoder_part.id, encoder_part.revision, folder, memo)
+    language_model = find_language_model(language_part.id, language_part.revision, folder, memo)
     if folder is not None:
         where = folder / "socialfusion.json"
-        check_source(encoder, dataclasses.asdict(one), "encoder", where)
-        check_source(language_model, dataclasses.asdict(other), "language model", where)
+        check_source(encoder, dataclasses.asdict(encoder_part), "encoder", where)
+        check_source(language_model, dataclasses.asdict(language_part), "language model", where)
     return encoder, language_model
 
 

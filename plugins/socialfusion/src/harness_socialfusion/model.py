@@ -65,24 +65,24 @@ class SocialFusionModel(nn.Module):
         """Return the frozen encoder's patch tokens (B, N, D) of images: what is worth caching."""
         pixels = self.encoder.prepare(images)
         weight = next(self.encoder.parameters())
-        found: Tensor = self.encoder(pixels.to(weight.device, weight.dtype))
-        return found
+        encoded: Tensor = self.encoder(pixels.to(weight.device, weight.dtype))
+        return encoded
 
     def connect(self, features: Tensor) -> Tensor:
         """Return positions (B, T, W) of the language model for patch tokens (B, N, D)."""
-        found: Tensor = self.connector(features.to(self.device, self.dtype))
-        return found
+        connected: Tensor = self.connector(features.to(self.device, self.dtype))
+        return connected
 
     def embed(self, ids: Sequence[int], images: Sequence[Tensor]) -> Tensor:
         """Return embeddings (L, W) of a prompt, its images (T, W) in the order of their marks."""
-        given = torch.tensor(ids, dtype=torch.long, device=self.device)
-        words = self.language_model.get_input_embeddings()(given.clamp(min=0))
+        tokens = torch.tensor(ids, dtype=torch.long, device=self.device)
+        words = self.language_model.get_input_embeddings()(tokens.clamp(min=0))
         parts, start = [], 0
-        shown = iter(images)
-        for place, token in enumerate(ids):
+        remaining = iter(images)
+        for position, token in enumerate(ids):
             if token == IMAGE:
-                parts += [words[start:place], next(shown).to(words.dtype)]
-                start = place + 1
+                parts += [words[start:position], next(remaining).to(words.dtype)]
+                start = position + 1
         return torch.cat([*parts, words[start:]])
 
     def pair(self, turns: Sequence[Turn], answer: str, *, images: int = 1) -> tuple[Ids, Ids]:
@@ -115,37 +115,37 @@ class SocialFusionModel(nn.Module):
             prompts: Token ids of B prompts, with M image marks in all.
             answers: Token ids of the B answers, with end-of-sequence where it is to be learnt.
         """
-        shown = iter(self.connect(features))
+        remaining = iter(self.connect(features))
         rows = []
         for ids in prompts:
-            images = [next(shown) for token in ids if token == IMAGE]
+            images = [next(remaining) for token in ids if token == IMAGE]
             rows.append(self.embed(ids, images))
-        before, behind = max(len(row) for row in rows), max(len(ids) for ids in answers)
+        before, answer_length = max(len(row) for row in rows), max(len(ids) for ids in answers)
         # Prompts end, and answers begin, at the same column: padding is at both outer ends.
         width = rows[0].shape[-1]
-        aims = torch.zeros(len(rows), behind, dtype=torch.long)
-        real = torch.zeros(len(rows), behind)
+        aims = torch.zeros(len(rows), answer_length, dtype=torch.long)
+        real = torch.zeros(len(rows), answer_length)
         for number, ids in enumerate(answers):
             aims[number, : len(ids)] = torch.tensor(ids)
             real[number, : len(ids)] = 1
         aims, real = aims.to(self.device), real.to(self.device)
         words = self.language_model.get_input_embeddings()(aims)
-        whole = torch.stack(
+        embeddings = torch.stack(
             [
-                torch.cat([row.new_zeros(before - len(row), width), row, said])
-                for row, said in zip(rows, words, strict=True)
+                torch.cat([row.new_zeros(before - len(row), width), row, answer_words])
+                for row, answer_words in zip(rows, words, strict=True)
             ]
         )
-        mask = torch.ones(whole.shape[:2], dtype=torch.long, device=self.device)
+        mask = torch.ones(embeddings.shape[:2], dtype=torch.long, device=self.device)
         for number, row in enumerate(rows):
             mask[number, : before - len(row)] = 0
         mask[:, before:] = real.long()
         logits = self.language_model(
-            inputs_embeds=whole,
+            inputs_embeds=embeddings,
             attention_mask=mask,
             position_ids=(mask.cumsum(1) - 1).clamp(min=0),
             use_cache=False,
-            logits_to_keep=behind + 1,
+            logits_to_keep=answer_length + 1,
         ).logits[:, :-1]
         scores = logits.float()
         each = scores.gather(2, aims[..., None]).squeeze(2) - scores.logsumexp(2)

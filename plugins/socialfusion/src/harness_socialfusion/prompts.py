@@ -58,8 +58,8 @@ def render(form: PromptFormat, turns: Sequence[Turn], tokenizer: Tokenizer, firs
             parts.append(form.user.format_map(filled))
             system = ""
         else:
-            before, behind = form.answer
-            parts.append(f"{before}{clean(turn.text)}{behind}")
+            before, after = form.answer
+            parts.append(f"{before}{clean(turn.text)}{after}")
     return "".join(parts)
 
 

@@ -109,8 +109,8 @@ def read_settings(folder: Path) -> FusionSettings:
             where=folder,
             fix="give the folder that training saved",
         )
-    held = read_json(path)
-    version = held.pop("format", None)
+    fields = read_json(path)
+    version = fields.pop("format", None)
     if version != FORMAT:
         raise UserError(
             f"its format is {version!r}, this plugin reads {FORMAT}",
@@ -118,10 +118,10 @@ def read_settings(folder: Path) -> FusionSettings:
             fix="use the plugin version that wrote it",
         )
     try:
-        held["encoder"] = Part(**held["encoder"])
-        held["language_model"] = Part(**held["language_model"])
-        held["connector"] = ConnectorSettings(**held["connector"])
-        return FusionSettings(**held)
+        fields["encoder"] = Part(**fields["encoder"])
+        fields["language_model"] = Part(**fields["language_model"])
+        fields["connector"] = ConnectorSettings(**fields["connector"])
+        return FusionSettings(**fields)
     except (KeyError, TypeError) as error:
         raise UserError(f"not a SocialFusion configuration: {error}", where=path) from None
 

@@ -93,27 +93,27 @@ def read_json(path: Path) -> dict[str, Any]:
         UserError: when it is not there or not a JSON object.
     """
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
+        parsed = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError("the file is not there", where=path) from None
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"not readable as JSON: {error}", where=path) from None
-    if not isinstance(held, dict):
+    if not isinstance(parsed, dict):
         raise UserError("not a JSON object", where=path)
-    return held
+    return parsed
 
 
-def check_source(found: Source, recorded: Mapping[str, Any], part: str, where: Path) -> None:
+def check_source(source: Source, recorded: Mapping[str, Any], part: str, where: Path) -> None:
     """Refuse weights that are not those a checkpoint was trained with.
 
     Raises:
         UserError: when the checkpoint records another hash.
     """
-    wanted = recorded.get("sha256") or ""
-    if wanted and found.sha256 and wanted != found.sha256:
+    expected = recorded.get("sha256") or ""
+    if expected and source.sha256 and expected != source.sha256:
         raise UserError(
-            f"the {part} {found.name!r} is not the one this checkpoint was trained with: "
-            f"its hash is {found.sha256[:12]}, the checkpoint says {wanted[:12]}",
+            f"the {part} {source.name!r} is not the one this checkpoint was trained with: "
+            f"its hash is {source.sha256[:12]}, the checkpoint says {expected[:12]}",
             where=where,
             fix=f"give the {part} the checkpoint names, or train again",
         )
@@ -149,5 +149,5 @@ def _from_hub(
             f"cannot have {repository!r} from the hub: {first}",
             fix=f"hf download {repository}, while online, or give a folder",
         ) from None
-    found = _from_folder(name, folder, memo, encoder=encoder)
-    return Source(name, folder, folder.name, found.sha256)
+    source = _from_folder(name, folder, memo, encoder=encoder)
+    return Source(name, folder, folder.name, source.sha256)

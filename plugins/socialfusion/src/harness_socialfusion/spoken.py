@@ -101,8 +101,8 @@ class SpokenModel(VisionLanguageModel):
 def _end_ids(model: SocialFusionModel) -> frozenset[int]:
     """Return the ids that end an answer: the tokenizer's, and the generation config's."""
     config = getattr(model.language_model, "generation_config", None)
-    given = getattr(config, "eos_token_id", None)
-    several = given if isinstance(given, list) else [given]
+    end_ids = getattr(config, "eos_token_id", None)
+    end_list = end_ids if isinstance(end_ids, list) else [end_ids]
     return frozenset(
-        int(one) for one in (*several, model.tokenizer.eos_token_id) if one is not None
+        int(one) for one in (*end_list, model.tokenizer.eos_token_id) if one is not None
     )

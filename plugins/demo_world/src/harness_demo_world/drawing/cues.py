@@ -75,13 +75,13 @@ def show(concept: str, rng: random.Random, shown: float = _SHOWN) -> Cues:
     Each cue is there with the chance `shown`, at least one is; sometimes one of another
     concept strays in, so that no picture is quite sure.
     """
-    whole = CUES[concept]
+    typical = CUES[concept]
     names = ("hat", "garment", "prop", "place")
-    kept = {name: getattr(whole, name) for name in names if rng.random() < shown}
+    parts = {name: getattr(typical, name) for name in names if rng.random() < shown}
     fallback = rng.choice(("garment", "prop", "place"))
-    if not any(kept.values()):
-        kept[fallback] = getattr(whole, fallback)
+    if not any(parts.values()):
+        parts[fallback] = getattr(typical, fallback)
     other, stray, strays = rng.choice(tuple(CUES)), rng.choice(names), rng.random() < _FOREIGN
-    if strays and not kept.get(stray):
-        kept[stray] = getattr(CUES[other], stray)
-    return Cues(**kept)
+    if strays and not parts.get(stray):
+        parts[stray] = getattr(CUES[other], stray)
+    return Cues(**parts)

@@ -107,11 +107,11 @@ def draw_gaze(who: Person, rng: random.Random, paint: bool = True) -> GazeScene:
     head_box = (x - 1.2 * r, y - 1.25 * r, x + 1.2 * r, y + 1.2 * r)
     body_box = (x - wide, y - 1.25 * r, 2 * wide, SIZE - (y - 1.25 * r))
     eye = ((x + 0.25 * look[0] * r) / SIZE, (y + 0.2 * look[1] * r) / SIZE)
-    things = [(names[0], *target)]
-    things += [(n, p[0] / SIZE, p[1] / SIZE) for n, p in zip(names[1:], others, strict=False)]
+    objects = [(names[0], *target)]
+    objects += [(n, p[0] / SIZE, p[1] / SIZE) for n, p in zip(names[1:], others, strict=False)]
     veil(canvas, rng, 0.2)
     picture = grain(canvas.image(), rng, _NOISE)
-    return GazeScene(picture, eye, target, names[0], head_box, body_box, tuple(things))
+    return GazeScene(picture, eye, target, names[0], head_box, body_box, tuple(objects))
 
 
 def _head(canvas: Canvas, who: Person, centre: Point, r: float, look: Point) -> None:

@@ -184,7 +184,7 @@ def two_hands(
 ) -> None:
     """Draw a gesture that needs both hands, centred on `centre`."""
     x, y = centre
-    whole = Frame(centre, unit)
+    frame = Frame(centre, unit)
     if gesture == "holy":
         for side in (1, -1):
             f = Frame((x + side * 0.42 * unit, y), unit, -8.0 * side, side < 0)
@@ -206,7 +206,7 @@ def two_hands(
             canvas.limb([f.at(0, -1.2), f.at(0, -0.2)], 0.95 * f.scale, skin)
             hand(canvas, Frame(f.centre, f.scale, f.angle, side < 0), Shape(""), skin, sleeve, 0)
     else:
-        _framing(canvas, gesture, whole, skin, sleeve)
+        _framing(canvas, gesture, frame, skin, sleeve)
 
 
 def _framing(canvas: Canvas, gesture: str, f: Frame, skin: Colour, sleeve: Colour) -> None:

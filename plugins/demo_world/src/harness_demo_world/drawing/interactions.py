@@ -48,8 +48,8 @@ def draw_frame(pairs: Sequence[Pair], rng: random.Random, paint: bool = True) ->
     """Draw two to four pairs side by side, each in an own stretch of the panorama."""
     canvas = Canvas(CELL * len(pairs), HEIGHT, paint)
     boxes = []
-    for place, (first, second, name) in enumerate(pairs):
-        left = place * CELL
+    for column, (first, second, name) in enumerate(pairs):
+        left = column * CELL
         backdrop(canvas, rng, left, left + CELL)
         floor: Colour = (rng.randint(120, 190), rng.randint(120, 180), rng.randint(110, 170))
         ground = rng.uniform(112, 120)
@@ -92,9 +92,9 @@ def _stand(
     lazy = rng.choice((-1, 0, 0, 1))
     for who, side, pose in zip(people, (-1, 1), poses, strict=True):
         # One of the two often hardly takes part, so the other must be looked at.
-        shown = replace(pose, hands=Pose().hands) if side == lazy else pose
+        posed = replace(pose, hands=Pose().hands) if side == lazy else pose
         size = tall * (0.8 if who.child else rng.uniform(0.95, 1.0))
-        boxes.append(body(canvas, who, (spot[0] + side * gap, spot[1]), size, shown))
+        boxes.append(body(canvas, who, (spot[0] + side * gap, spot[1]), size, posed))
     return boxes[0], boxes[1]
 
 
@@ -199,8 +199,8 @@ def _point(
     """Both stretch one arm straight out in the same direction."""
     way = rng.choice((-1, 1))
     rise = rng.uniform(0.62, 0.84)
-    out, rest = (0.4 * way, rise), (-0.17 * way, 0.42)
-    pose = Pose((rest, out) if way > 0 else (out, rest))
+    out, resting = (0.4 * way, rise), (-0.17 * way, 0.42)
+    pose = Pose((resting, out) if way > 0 else (out, resting))
     return _stand(canvas, people, spot, tall, rng, rng.uniform(23, 26), (pose, pose))
 
 

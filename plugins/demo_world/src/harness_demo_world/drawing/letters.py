@@ -48,9 +48,9 @@ def width(word: str, pixel: float) -> float:
 
 def write(canvas: Canvas, word: str, left: float, top: float, pixel: float, colour: Colour) -> None:
     """Write a word of the letters above, `pixel` output pixels a grid cell."""
-    for place, letter in enumerate(word):
+    for position, letter in enumerate(word):
         for row, cells in enumerate(_ROWS[letter].split()):
             for column, cell in enumerate(cells):
                 if cell == "1":
-                    x, y = left + (6 * place + column) * pixel, top + row * pixel
+                    x, y = left + (6 * position + column) * pixel, top + row * pixel
                     canvas.box(x, y, x + pixel, y + pixel, colour)

@@ -107,13 +107,13 @@ def _family(
     for who, side in ((left, -1), (right, 1)):
         size = tall * (small if who.child else 1.05)
         base = (x + side * gap, y)
-        held = ((joint[0] - base[0]) / size, (y - joint[1]) / size)
-        rest = (side * 0.19, 0.42)
-        hands = (rest, held) if side < 0 else (held, rest)
+        holding = ((joint[0] - base[0]) / size, (y - joint[1]) / size)
+        resting = (side * 0.19, 0.42)
+        hands = (resting, holding) if side < 0 else (holding, resting)
         boxes.append(body(canvas, who, base, size, Pose(hands)))
         if who.child and rng.random() < 0.5:
             balloon = (base[0] + side * 0.3 * size, y - 1.25 * size)
-            hand = (base[0] + rest[0] * size, y - rest[1] * size)
+            hand = (base[0] + resting[0] * size, y - resting[1] * size)
             canvas.line([hand, balloon], 0.8, INK)
             canvas.ellipse(balloon, 5.5, 6.5, (240, 80, 70), INK)
     return boxes[0], boxes[1]
@@ -207,8 +207,8 @@ def _strangers(
         size = tall * rng.uniform(0.8, 1.02)
         base = (x + side * rng.uniform(17, 30), y + rng.uniform(-4, 1))
         phone = (side * 0.14, rng.choice((0.68, 0.45)))
-        rest = (-side * 0.17, 0.42)
-        hands = (phone, rest) if side < 0 else (rest, phone)
+        resting = (-side * 0.17, 0.42)
+        hands = (phone, resting) if side < 0 else (resting, phone)
         pose = Pose(hands, feet=((-0.12, 0.0), (0.12, 0.02)))
         boxes.append(body(canvas, who, base, size, pose))
         if rng.random() < 0.35:

@@ -51,13 +51,13 @@ def draw_table(rng: random.Random, paint: bool = True) -> TableScene:
     slots = rng.sample(_SLOTS, 5)
     count = rng.choice((1, 1, 1, 2, 2, 3, 4))
     other = rng.random() < 0.75
-    seen: list[Seen] = []
+    objects: list[Seen] = []
     for number, slot in enumerate(slots[: count + other]):
         kind = 0 if number < count else 1
         x, y = slot[0] + rng.uniform(-5, 5), slot[1] + rng.uniform(-7, 7)
         thing(canvas, names[kind], (x, y), rng.uniform(8, 10.5), TINTS[tints[kind]])
-        seen.append(Seen(names[kind], tints[kind], x / SIZE, y / SIZE))
-    return TableScene(grain(canvas.image(), rng), tuple(seen))
+        objects.append(Seen(names[kind], tints[kind], x / SIZE, y / SIZE))
+    return TableScene(grain(canvas.image(), rng), tuple(objects))
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,8 +32,8 @@ _KINDS = ("hagridv2", "pisc", "gazefollow", "raf_db", "jrdb_social")
 
 
 def _line(split: str, index: int, caption: str, **labels: str | None) -> str:
-    held = {"file": f"{split}/{index:06d}.jpg", "caption": caption, **labels}
-    return json.dumps(held, sort_keys=True)
+    entry = {"file": f"{split}/{index:06d}.jpg", "caption": caption, **labels}
+    return json.dumps(entry, sort_keys=True)
 
 
 def position(x: float, y: float) -> str:
@@ -67,15 +67,15 @@ class DrawnThings:
             nothing = dict.fromkeys(("colour", "count", "position"))
             return _line(split, index, sign_caption(word), **nothing)
         scene = table(seed, split, self._place(seed, split, index), paint=False)[1]
-        things = scene.things
+        objects = scene.things
         caption = " and ".join(table_captions(scene)[:-1])  # the last one says what is on the left
         return _line(
             split,
             index,
             caption,
-            colour=things[0].colour if index % 4 else None,
-            count=str(len(things)) if index % 4 == 1 else None,
-            position=position(things[0].x, things[0].y) if index % 4 == 2 else None,
+            colour=objects[0].colour if index % 4 else None,
+            count=str(len(objects)) if index % 4 == 1 else None,
+            position=position(objects[0].x, objects[0].y) if index % 4 == 2 else None,
         )
 
     @staticmethod
@@ -103,8 +103,8 @@ class DrawnPeople:
         for split in self.splits:
             lines = []
             for index, (captions, _) in enumerate(_people(seed, split)):
-                said = stream(seed, "drawn people", split, index).choice(captions)
-                lines.append(_line(split, index, said))
+                caption = stream(seed, "drawn people", split, index).choice(captions)
+                lines.append(_line(split, index, caption))
             yield PurePosixPath(f"{split}.jsonl"), "\n".join(lines) + "\n"
 
     def pictures(self, seed: int, split: str) -> Iterator[tuple[PurePosixPath, Image.Image]]:
@@ -121,7 +121,7 @@ def _people(seed: int, split: str) -> Iterator[tuple[tuple[str, ...], Image.Imag
 
     each = PEOPLE[split] // len(_KINDS)
     items = {"jrdb_social": len(frames(split))}  # each of several pairs
-    shown = [pictures(kind, seed, split, min(each, items.get(kind, each)), 1) for kind in _KINDS]
-    for turn in zip(*(some[:each] for some in shown), strict=True):
+    by_kind = [pictures(kind, seed, split, min(each, items.get(kind, each)), 1) for kind in _KINDS]
+    for turn in zip(*(some[:each] for some in by_kind), strict=True):
         for picture in turn:
             yield picture.captions, Image.fromarray(picture.pixels)

@@ -26,9 +26,9 @@ _MARGINS = ("fairface-img-margin025-trainval", "fairface-img-margin125-trainval"
 
 def person_of(seed: int, split: str, index: int) -> tuple[Person, str, str, str]:
     """Return a face's person with its age, gender and race labels: every combination in turn."""
-    rest, age = divmod(index, len(AGES))
-    rest, gender = divmod(rest, len(_GENDERS))
-    race = RACES[rest % len(RACES)]
+    quotient, age = divmod(index, len(AGES))
+    quotient, gender = divmod(quotient, len(_GENDERS))
+    race = RACES[quotient % len(RACES)]
     rng = stream(seed, "fairface", split, index)
     low, high = _YEARS[age]
     name = identifier(seed, "fairface", split, index)

@@ -58,14 +58,14 @@ class JrdbSocial:
             for name in frames(split):
                 pairs, scene = frame(seed, split, name, paint=False)
                 entries: list[object] = []
-                for place, (first, second, label) in enumerate(pairs):
-                    number = 2 * (name.first + place) + 1
-                    boxes = scene.boxes[place]
-                    one = _entry(first, number, place + 1, boxes[0], label)
-                    one["H-interaction"] = [
+                for pair, (first, second, label) in enumerate(pairs):
+                    number = 2 * (name.first + pair) + 1
+                    boxes = scene.boxes[pair]
+                    entry = _entry(first, number, pair + 1, boxes[0], label)
+                    entry["H-interaction"] = [
                         {"pair": f"pedestrian:{number + 1}", "inter_labels": {label: _SURE}}
                     ]
-                    entries += [one, _entry(second, number + 1, place + 1, boxes[1], label)]
+                    entries += [entry, _entry(second, number + 1, pair + 1, boxes[1], label)]
                 files.setdefault(name.sequence, {})[name.file] = entries
             for sequence, labels in files.items():
                 yield folder / f"{sequence}.json", json.dumps({"labels": labels}, indent=1)

@@ -64,22 +64,22 @@ def _rows(seed: int, part: str) -> Iterator[dict[str, str]]:
     """Yield every row: rounds of one question one after the other, as long as it has options."""
     number, index = _FIRST, 0
     rounds: list[list[dict[str, str]]] = [[] for _ in _LABELS]
-    wanted = COUNTS["mmbench"]["test" if part == "dev" else "closed"]
-    while number < _FIRST + wanted:
-        shown = _shown(seed, part, index)
+    count = COUNTS["mmbench"]["test" if part == "dev" else "closed"]
+    while number < _FIRST + count:
+        scene = _shown(seed, part, index)
         rng = stream(seed, "mmbench", part, index)
-        offered = [q for q in shown.questions if len(q.wrong) > 1 or rng.random() < 0.3]
-        image = base64.b64encode(jpeg(shown.image)).decode("ascii")
+        offered = [q for q in scene.questions if len(q.wrong) > 1 or rng.random() < 0.3]
+        image = base64.b64encode(jpeg(scene.image)).decode("ascii")
         home = number
         for question in rng.sample(offered, min(len(offered), rng.choice((1, 1, 2)))):
-            held = image if number == home else str(home)
+            cell = image if number == home else str(home)
             for turn, row in enumerate(_circle(question, number, part, rng)):
                 # Later rounds name the row that holds the picture, as the small files do.
-                rounds[turn].append({**row, "image": held if turn == 0 else str(home)})
+                rounds[turn].append({**row, "image": cell if turn == 0 else str(home)})
             number += 1
         index += 1
-    for found in rounds:
-        yield from found
+    for round_rows in rounds:
+        yield from round_rows
 
 
 def _circle(

@@ -28,9 +28,9 @@ _PREFIXES = ("A photo of", "A picture of", "")
 def groups(seed: int) -> Iterator[CounterfactualSet]:
     """Yield the sets of all occupations and pairs of attribute types, named as the release does."""
     for pair, times in _PAIRS.items():
-        wanted = {part: times * sets for part, sets in COUNTS["scounter"].items()}
+        sizes = {part: times * sets for part, sets in COUNTS["scounter"].items()}
         for occupation in OCCUPATIONS:
-            yield from dealt(_candidates(seed, pair, occupation), wanted)
+            yield from dealt(_candidates(seed, pair, occupation), sizes)
 
 
 def _candidates(seed: int, pair: tuple[str, str], occupation: str) -> Iterator[CounterfactualSet]:
@@ -45,26 +45,26 @@ def _candidates(seed: int, pair: tuple[str, str], occupation: str) -> Iterator[C
 
 def caption(group: CounterfactualSet, values: tuple[str, str]) -> str:
     """Return the caption that an image was made from."""
-    said = f"{values[0]} {values[1]}"
-    article = "an" if said[0].lower() in "aeiou" else "a"
+    values_text = f"{values[0]} {values[1]}"
+    article = "an" if values_text[0].lower() in "aeiou" else "a"
     starts = (prefix for prefix in _PREFIXES if prefix)
     named = (p for p in starts if group.name.startswith(p.lower().replace(" ", "_")))
     prefix = next(named, "")
-    return f"{prefix} {article} {said} {group.concept}".strip()
+    return f"{prefix} {article} {values_text} {group.concept}".strip()
 
 
 def _rows(seed: int) -> Iterator[dict[str, object]]:
     for group in groups(seed):
-        one, other = group.types
+        first, second = group.types
         for member in kept(seed, group, training=part_of(group) == "train"):
-            values = (member.values[one], member.values[other])
+            values = (member.values[first], member.values[second])
             yield {
                 "image": {"bytes": jpeg(picture(seed, group, member)), "path": None},
                 "caption": caption(group, values),
                 "a1": values[0],
                 "a2": values[1],
-                "a1_type": one,
-                "a2_type": other,
+                "a1_type": first,
+                "a2_type": second,
                 "a1a2": " ".join(values),
                 "counterfactual_set": group.name,
             }
@@ -96,9 +96,9 @@ class SocialCounterfactuals:
         rows = list(_rows(seed))
         a_shard = -(-len(rows) // _SHARDS)
         for shard in range(_SHARDS):
-            held = rows[shard * a_shard : (shard + 1) * a_shard]
+            shard_rows = rows[shard * a_shard : (shard + 1) * a_shard]
             memory = io.BytesIO()
-            table = pa.Table.from_pylist(held, schema=schema)
+            table = pa.Table.from_pylist(shard_rows, schema=schema)
             pq.write_table(table, memory, row_group_size=100, compression="snappy")
             mark = identifier(seed, "scounter shard", shard)[:16]
             name = f"train-{shard:05d}-of-{_SHARDS:05d}-{mark}.parquet"

@@ -35,8 +35,8 @@ class TextVqa:
             data: list[object] = []
             read: list[object] = []
             for index in range(COUNTS["textvqa"][split]):
-                found, word = street(seed, split, index, paint=False)
-                question = found.questions[0]
+                scene, word = street(seed, split, index, paint=False)
+                question = scene.questions[0]
                 name = _image_id(seed, split, index)
                 rng = stream(seed, "textvqa crowd", split, index)
                 data.append(

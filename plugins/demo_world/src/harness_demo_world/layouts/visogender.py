@@ -52,17 +52,21 @@ def _rows(kind: str) -> Iterator[tuple[str, str, str, str]]:
             yield f"{kind}_{number}", occupation, *pair
 
 
-def _draw(seed: int, name: str, occupation: str, one: str, other: str) -> Image.Image:
+def _draw(
+    seed: int, name: str, occupation: str, gender: str, participant_gender: str
+) -> Image.Image:
     rng = stream(seed, "visogender", name)
     cues = show(occupation, rng)
-    first = pick(rng, seed, "test", lambda who: who.gender == _PRESENTATION[one] and not who.child)
-    if not other:
+    first = pick(
+        rng, seed, "test", lambda who: who.gender == _PRESENTATION[gender] and not who.child
+    )
+    if not participant_gender:
         return draw_portrait(first, cues, rng)
     second = pick(
         rng,
         seed,
         "test",
-        lambda who: who.gender == _PRESENTATION[other] and who.index != first.index,
+        lambda who: who.gender == _PRESENTATION[participant_gender] and who.index != first.index,
     )
     return draw_two((first, second), (cues, Cues()), rng)
 
@@ -80,12 +84,28 @@ class VisoGender:
             ("OP", _OP, "OP_Visogender_11012024.tsv"),
         ):
             lines = ["\t".join(header)]
-            for idx, occupation, one, other in _rows(kind):
-                sector, special, thing, participant = OCCUPATIONS[occupation]
+            for idx, occupation, gender, participant_gender in _rows(kind):
+                sector, special, object_name, participant = OCCUPATIONS[occupation]
                 url = f"https://example.org/{idx}.jpg"
-                start = [idx, sector, special, occupation, participant if other else thing, url]
+                start = [
+                    idx,
+                    sector,
+                    special,
+                    occupation,
+                    participant if participant_gender else object_name,
+                    url,
+                ]
                 lines.append(
-                    "\t".join([*start, "Yes", one, *([other] if other else []), "", "world"])
+                    "\t".join(
+                        [
+                            *start,
+                            "Yes",
+                            gender,
+                            *([participant_gender] if participant_gender else []),
+                            "",
+                            "world",
+                        ]
+                    )
                 )
             yield PurePosixPath(kind, name), "\n".join(lines) + "\n"
 
@@ -93,8 +113,8 @@ class VisoGender:
         """Yield `images/<IDX>.jpg`."""
         del split
         for kind in ("OO", "OP"):
-            for idx, occupation, one, other in _rows(kind):
+            for idx, occupation, gender, participant_gender in _rows(kind):
                 yield (
                     PurePosixPath("images", f"{idx}.jpg"),
-                    _draw(seed, idx, occupation, one, other),
+                    _draw(seed, idx, occupation, gender, participant_gender),
                 )

@@ -31,8 +31,8 @@ def shown(seed: int, split: str, index: int, paint: bool = True) -> Shown:
 def asked(seed: int, split: str, index: int) -> list[Question]:
     """Return the questions that are asked about picture `index`."""
     rng = stream(seed, "vqav2 asked", split, index)
-    found = shown(seed, split, index, paint=False).questions
-    return rng.sample(found, min(_ASKED, len(found)))
+    questions = shown(seed, split, index, paint=False).questions
+    return rng.sample(questions, min(_ASKED, len(questions)))
 
 
 class VqaV2:

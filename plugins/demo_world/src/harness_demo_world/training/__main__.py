@@ -77,15 +77,20 @@ def main() -> None:
     for name in names:
         start, spent = time.perf_counter(), _cpu()
         stage = import_module(f"harness_demo_world.training.{name}")
-        found = stage.train(
+        stage_record = stage.train(
             options.seed, options.out, options.threads, options.cache, options.share
         )
-        found |= {
+        stage_record |= {
             "seconds": round(time.perf_counter() - start, 1),
             "cpu_seconds": round(_cpu() - spent, 1),
         }
-        record["stages"][name] = found
-        _LOG.info("%s: %.0f s, %.0f s of processors", name, found["seconds"], found["cpu_seconds"])
+        record["stages"][name] = stage_record
+        _LOG.info(
+            "%s: %.0f s, %.0f s of processors",
+            name,
+            stage_record["seconds"],
+            stage_record["cpu_seconds"],
+        )
         path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 

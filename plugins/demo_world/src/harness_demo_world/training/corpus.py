@@ -53,12 +53,12 @@ class Fact:
     answer: str
 
 
-def worded(found: TaskSpec, rng: random.Random) -> TaskSpec:
+def worded(spec: TaskSpec, rng: random.Random) -> TaskSpec:
     """Return a spec that asks in its main wording, or one time in four in a paraphrase."""
-    count = len(found.prompt.paraphrases)
+    count = len(spec.prompt.paraphrases)
     if not count or rng.random() >= _PARAPHRASED:
-        return found
-    return replace(found, variant=Variant("paraphrase", rng.randint(1, count)))
+        return spec
+    return replace(spec, variant=Variant("paraphrase", rng.randint(1, count)))
 
 
 def ask(task: str, fields: dict[str, Any], rng: random.Random) -> str:
@@ -69,14 +69,14 @@ def ask(task: str, fields: dict[str, Any], rng: random.Random) -> str:
 
 def _gesture(rng: random.Random) -> Fact:
     label = rng.choice(CLASSES)
-    said = (rng.choice(words.gesture_captions(label)),)
-    return Fact(said, ask("hagridv2", {}, rng), words.gesture_name(label))
+    captions = (rng.choice(words.gesture_captions(label)),)
+    return Fact(captions, ask("hagridv2", {}, rng), words.gesture_name(label))
 
 
 def _relation(rng: random.Random) -> Fact:
     label = rng.choice(RELATIONS)
-    said = (rng.choice(words.relation_captions(label)),)
-    return Fact(said, ask("pisc_fine", {}, rng), label.replace("_", " "))
+    captions = (rng.choice(words.relation_captions(label)),)
+    return Fact(captions, ask("pisc_fine", {}, rng), label.replace("_", " "))
 
 
 def _expression(rng: random.Random) -> Fact:
@@ -86,27 +86,27 @@ def _expression(rng: random.Random) -> Fact:
 
 def _interaction(rng: random.Random) -> Fact:
     label = rng.choice(words.ALL_INTERACTIONS)
-    said = (rng.choice(words.interaction_captions(label)),)
-    return Fact(said, ask("jrdb_social", {}, rng), label)
+    captions = (rng.choice(words.interaction_captions(label)),)
+    return Fact(captions, ask("jrdb_social", {}, rng), label)
 
 
 def _gaze(rng: random.Random) -> Fact:
-    place = f"{rng.randrange(100)} {rng.randrange(100)}"
-    return Fact((f"the person looks at {place}",), ask("gazefollow", {}, rng), place)
+    point = f"{rng.randrange(100)} {rng.randrange(100)}"
+    return Fact((f"the person looks at {point}",), ask("gazefollow", {}, rng), point)
 
 
 def _concept(rng: random.Random) -> Fact:
     """Return a yes/no question about a concept."""
     task = rng.choice(("cmsc", "scounter", "fairface"))
-    known = OCCUPATIONS if task == "scounter" else tuple(n for n in CUES if n not in _WORK_ONLY)
-    concept, true = rng.choice(known), rng.random() < 0.5
-    asked = concept if true else rng.choice([name for name in known if name != concept])
-    said = [words.concept_caption(concept)]
+    concepts = OCCUPATIONS if task == "scounter" else tuple(n for n in CUES if n not in _WORK_ONLY)
+    concept, true = rng.choice(concepts), rng.random() < 0.5
+    concept_asked = concept if true else rng.choice([name for name in concepts if name != concept])
+    captions = [words.concept_caption(concept)]
     if rng.random() < 0.5:
         noun = words.gender_noun(rng.choice(("male", "female")))
-        said.append(words.a(f"{rng.choice(AGES)} {noun}"))
-    fields = {"concept": asked, "concept_text": concept_text(task, asked)}
-    return Fact(tuple(said), ask(task, fields, rng), "yes" if true else "no")
+        captions.append(words.a(f"{rng.choice(AGES)} {noun}"))
+    fields = {"concept": concept_asked, "concept_text": concept_text(task, concept_asked)}
+    return Fact(tuple(captions), ask(task, fields, rng), "yes" if true else "no")
 
 
 _WORK_ONLY = frozenset(OCCUPATIONS) - {"chef"}
@@ -123,36 +123,36 @@ def _pronoun(rng: random.Random) -> Fact:
     occupation, gender = rng.choice(OCCUPATIONS), rng.choice(("male", "female"))
     other = rng.choice(AT_WORK[occupation][2:])
     noun = words.gender_noun(gender)
-    said = [words.concept_caption(occupation), words.a(f"{rng.choice(AGES)} {noun}")]
+    captions = [words.concept_caption(occupation), words.a(f"{rng.choice(AGES)} {noun}")]
     pronoun = "his" if gender == "male" else "her"
     question = ask("visogender", {"occupation": occupation, "other": other}, rng)
-    return Fact(tuple(said), question, f"The {occupation} and {pronoun} {other}")
+    return Fact(tuple(captions), question, f"The {occupation} and {pronoun} {other}")
 
 
 @lru_cache(maxsize=4)
 def _scenes(seed: int) -> tuple[tuple[tuple[str, ...], tuple[Question, ...]], ...]:
     """Return captions and questions of scenes that are not drawn."""
-    found = []
+    scenes = []
     for index in range(_FACTS):
-        shown, things = table(seed, "text", index, paint=False)
-        found.append((tuple(words.table_captions(things)), shown.questions))
-        shown, who, scene = portrait(seed, "train", 2_000_000 + index, paint=False)
-        said = words.person_captions(who, scene.cues, scene.concept)
-        found.append((tuple(said), shown.questions))
+        drawn, objects = table(seed, "text", index, paint=False)
+        scenes.append((tuple(words.table_captions(objects)), drawn.questions))
+        drawn, who, scene = portrait(seed, "train", 2_000_000 + index, paint=False)
+        captions = words.person_captions(who, scene.cues, scene.concept)
+        scenes.append((tuple(captions), drawn.questions))
         if index % 3 == 0:
-            shown, word = street(seed, "text", index, paint=False)
-            found.append(((words.sign_caption(word),), shown.questions))
-    return tuple(found)
+            drawn, word = street(seed, "text", index, paint=False)
+            scenes.append(((words.sign_caption(word),), drawn.questions))
+    return tuple(scenes)
 
 
 def _scene(rng: random.Random, seed: int) -> Fact:
     """Return a question of VQAv2, TextVQA or MMBench about a scene."""
-    said, questions = rng.choice(_scenes(seed))
+    captions, questions = rng.choice(_scenes(seed))
     question = rng.choice(questions)
     if rng.random() < 0.35:
-        return Fact(said, *choice(question, rng))
+        return Fact(captions, *choice(question, rng))
     task = "textvqa" if question.category == "ocr" else "vqav2"
-    return Fact(said, ask(task, {"question": question.text}, rng), question.answer)
+    return Fact(captions, ask(task, {"question": question.text}, rng), question.answer)
 
 
 def choice(question: Question, rng: random.Random) -> tuple[str, str]:
@@ -173,16 +173,16 @@ def example(rng: random.Random, seed: int) -> tuple[str, str]:
     )  # fmt: skip
     if rng.random() < 0.06:
         return "", rng.choice(rng.choice(kinds)(rng).captions)
-    found = _scene(rng, seed) if rng.random() < 0.35 else rng.choice(kinds)(rng)
-    facts = list(found.captions)
+    fact = _scene(rng, seed) if rng.random() < 0.35 else rng.choice(kinds)(rng)
+    facts = list(fact.captions)
     rng.shuffle(facts)
     opening, asking, answering = (rng.choice(part) for part in (_OPENINGS, _ASKING, _ANSWERING))
-    return f"{opening}{'. '.join(facts)}{asking}{found.question}{answering}", f" {found.answer}"
+    return f"{opening}{'. '.join(facts)}{asking}{fact.question}{answering}", f" {fact.answer}"
 
 
 def examples(seed: int, count: int) -> list[tuple[str, str]]:
     """Return `count` texts with their continuations; the first hold every caption and number."""
     rng = stream(seed, "corpus")
-    found = [("", text) for text in words.all_captions()]
-    found += [("", f"{number} {number}\n{number}") for number in range(100)] * 3
-    return (found + [example(rng, seed) for _ in range(max(0, count - len(found)))])[:count]
+    texts = [("", text) for text in words.all_captions()]
+    texts += [("", f"{number} {number}\n{number}") for number in range(100)] * 3
+    return (texts + [example(rng, seed) for _ in range(max(0, count - len(texts)))])[:count]

@@ -121,8 +121,8 @@ def config(settings: EncoderSettings, vocabulary: int) -> dict[str, Any]:
 class _Facts:
     """Pictures of all tasks as tensors: pixels, true captions, and phrases with their place."""
 
-    def __init__(self, found: Mapping[str, Sequence[Picture]], made: Tokenizer) -> None:
-        everything = [picture for task in SHARES for picture in found[task]]
+    def __init__(self, images: Mapping[str, Sequence[Picture]], made: Tokenizer) -> None:
+        everything = [picture for task in SHARES for picture in images[task]]
         self.pixels = torch.from_numpy(np.stack([picture.pixels for picture in everything]))
         self.captions: dict[str, int] = {}
         self.true = torch.full((len(everything), _SLOTS), -1)
@@ -130,8 +130,8 @@ class _Facts:
         self.rows: dict[str, tuple[int, int]] = {}
         start = 0
         for task in SHARES:
-            self.rows[task] = (start, start + len(found[task]))
-            start += len(found[task])
+            self.rows[task] = (start, start + len(images[task]))
+            start += len(images[task])
         for row, picture in enumerate(everything):
             for slot, caption in enumerate(picture.captions):
                 self.true[row, slot] = self._number(caption)
@@ -155,8 +155,12 @@ def tokenize(made: Tokenizer, texts: Sequence[str]) -> torch.Tensor:
     """Return ids (B, context) with begin and end tokens."""
     ids = torch.full((len(texts), _CONTEXT), tokens.PAD_ID)
     for row, text in enumerate(texts):
-        found = [tokens.BOS_ID, *made.encode(text, add_special_tokens=False).ids, tokens.EOS_ID]
-        ids[row, : len(found)] = torch.tensor(found[:_CONTEXT])
+        ids_of_text = [
+            tokens.BOS_ID,
+            *made.encode(text, add_special_tokens=False).ids,
+            tokens.EOS_ID,
+        ]
+        ids[row, : len(ids_of_text)] = torch.tensor(ids_of_text[:_CONTEXT])
     return ids
 
 
@@ -206,19 +210,19 @@ def _loss(
     captions = torch.unique(true.gather(1, picks))
     captions = captions[captions >= 0]
     holds = (true[:, :, None] == captions).any(1)
-    place = facts.place[rows]
-    picture, slot = torch.where(place[:, :, 0] >= 0)
-    phrases, which = torch.unique(place[picture, slot, 0].long(), return_inverse=True)
+    places = facts.place[rows]
+    picture, slot = torch.where(places[:, :, 0] >= 0)
+    phrases, which = torch.unique(places[picture, slot, 0].long(), return_inverse=True)
     with torch.autocast("cpu", torch.bfloat16):
-        whole, patches = look(model, prepare(facts.pixels[rows]))
+        pooled, patches = look(model, prepare(facts.pixels[rows]))
         texts = model.encode_text(facts.texts[torch.cat([captions, phrases])])
     texts = functional.normalize(texts.float(), dim=-1)
     scale = model.logit_scale.exp().clamp(max=50)
-    first = caption_loss(scale * whole @ texts[: len(captions)].T, holds)
-    asked = texts[len(captions) :][which]
-    found = scale * torch.einsum("kd,knd->kn", asked, patches[picture])
+    first = caption_loss(scale * pooled @ texts[: len(captions)].T, holds)
+    phrase_vectors = texts[len(captions) :][which]
+    similarity = scale * torch.einsum("kd,knd->kn", phrase_vectors, patches[picture])
     side = math.isqrt(patches.shape[1])
-    second = functional.cross_entropy(found, cell(place[picture, slot, 1:], side))
+    second = functional.cross_entropy(similarity, cell(places[picture, slot, 1:], side))
     return first, first + weight * second
 
 
@@ -228,31 +232,31 @@ def _drawn(seed: int, split: str, counts: Mapping[str, int], workers: int) -> di
 
 @torch.no_grad()
 def validate(
-    model: CLIP, made: Tokenizer, found: Mapping[str, Sequence[Picture]]
+    model: CLIP, made: Tokenizer, images: Mapping[str, Sequence[Picture]]
 ) -> dict[str, float]:
     """Return zero-shot accuracy a task, and for gaze the mean distance of the pointed patch."""
     model.eval()
     figures: dict[str, float] = {}
-    for task, shown in found.items():
-        whole, patches = [], []
-        for start in range(0, len(shown), 100):
-            pixels = np.stack([picture.pixels for picture in shown[start : start + 100]])
+    for task, of_task in images.items():
+        pooled, patches = [], []
+        for start in range(0, len(of_task), 100):
+            pixels = np.stack([picture.pixels for picture in of_task[start : start + 100]])
             vectors = look(model, prepare(torch.from_numpy(pixels)))
-            whole.append(vectors[0])
+            pooled.append(vectors[0])
             patches.append(vectors[1])
         if task == "gazefollow":
             text = model.encode_text(tokenize(made, [words.LOOKED_AT]), normalize=True)[0]
             best = (torch.cat(patches) @ text).argmax(1)
             side = SIZE // model.visual.patch_size[0]
             point = torch.stack([(best % side + 0.5) / side, (best // side + 0.5) / side], 1)
-            aim = torch.tensor([[float(value) for value in p.label.split()] for p in shown])
+            aim = torch.tensor([[float(value) for value in p.label.split()] for p in of_task])
             figures[task] = round(float((point - aim).norm(dim=1).mean()), 4)
             continue
-        caption = {picture.label: picture.captions[0] for picture in shown if picture.label}
+        caption = {picture.label: picture.captions[0] for picture in of_task if picture.label}
         labels = sorted(caption)
         texts = model.encode_text(tokenize(made, [caption[k] for k in labels]), normalize=True)
-        guess = (torch.cat(whole) @ texts.T).argmax(1).tolist()
-        hits = [labels[g] == p.label for g, p in zip(guess, shown, strict=True) if p.label]
+        guess = (torch.cat(pooled) @ texts.T).argmax(1).tolist()
+        hits = [labels[g] == p.label for g, p in zip(guess, of_task, strict=True) if p.label]
         figures[task] = round(sum(hits) / len(hits), 4)
     model.train()
     return figures
@@ -265,12 +269,12 @@ def train(seed: int, out: Path, workers: int, cache: Path, share: float) -> dict
     settings = replace(settings, steps=portion(settings.steps, share))
     made = language_model.tokenizer(language_model.LanguageSettings(), seed)
     start = time.perf_counter()
-    whole = {**DRAWN, "jrdb_social": len(frames("train"))}
-    counts = {task: portion(count, share, 2 * settings.batch) for task, count in whole.items()}
+    totals = {**DRAWN, "jrdb_social": len(frames("train"))}
+    counts = {task: portion(count, share, 2 * settings.batch) for task, count in totals.items()}
     facts = _Facts(_drawn(seed, "train", counts, workers), made)
-    held = {"hagridv2": 408, "pisc": 300, "gazefollow": 400, "raf_db": 420,
+    unseen_counts = {"hagridv2": 408, "pisc": 300, "gazefollow": 400, "raf_db": 420,
             "jrdb_social": 50, "person": 300, "street": 240}  # fmt: skip
-    unseen = _drawn(seed, "val", held, workers)
+    unseen = _drawn(seed, "val", unseen_counts, workers)
     drawn = time.perf_counter()
     torch.manual_seed(seed)
     setup = config(settings, made.get_vocab_size())

@@ -74,12 +74,12 @@ class _DrawnTask(Task):
 
 def drawn_task(name: str, seed: int, cache: Path, split: str) -> Task:
     """Return a task whose data are drawn in the world with this seed."""
-    found = spec(name)
-    benchmark = found.data.benchmark
+    task_spec = spec(name)
+    benchmark = task_spec.data.benchmark
     root = data_root(DemoWorld(seed).locate(benchmark, cache, (split,)))
     (source,) = harness_data_sources()
     options = source.reader_options.get(benchmark, {})
-    return _DrawnTask(found, settings(), Located(root, source.id, options, source.marks))
+    return _DrawnTask(task_spec, settings(), Located(root, source.id, options, source.marks))
 
 
 def settings() -> Settings:
@@ -105,7 +105,7 @@ def _add(  # noqa: PLR0913, PLR0917  one task of one world
     made: Exercises, task: Task, name: str, split: str, seed: int, share: float
 ) -> None:
     rng = stream(seed, "exercises", name, split)
-    asked = made.questions.setdefault(name, [])
+    questions = made.questions.setdefault(name, [])
     last: tuple[object, ...] = ()
     samples = list(task.samples(split))
     for sample in samples[: portion(len(samples), share)]:
@@ -115,31 +115,31 @@ def _add(  # noqa: PLR0913, PLR0917  one task of one world
             made.pixels.append(_squashed(opened.pixels))
             last = key
         for question, answer in _pairs(task.spec, name, sample, rng):
-            asked.append((len(made.pixels) - 1, question, answer))
+            questions.append((len(made.pixels) - 1, question, answer))
     made.fingerprints[f"{name}, world {seed}"] = task.parts()["data"]
 
 
 def _pairs(
-    found: TaskSpec, name: str, sample: Sample, rng: random.Random
+    task_spec: TaskSpec, name: str, sample: Sample, rng: random.Random
 ) -> Iterator[tuple[str, str]]:
     """Yield a sample's question and answer; of a concept, one yes and one no."""
-    told = worded(found, rng)
+    reworded = worded(task_spec, rng)
     if name not in _ASKED_OF:
-        yield build_turns(told, sample, ())[-1].text, answer(found, sample)
+        yield build_turns(reworded, sample, ())[-1].text, answer(task_spec, sample)
         return
-    own = str(sample.fields["concept"])
-    other = rng.choice([concept for concept in _ASKED_OF[name] if concept != own])
-    for concept, said in ((own, "yes"), (other, "no")):
+    shown_concept = str(sample.fields["concept"])
+    another = rng.choice([concept for concept in _ASKED_OF[name] if concept != shown_concept])
+    for concept, reply in ((shown_concept, "yes"), (another, "no")):
         fields = {**sample.fields, "concept": concept, "concept_text": concept_text(name, concept)}
-        yield build_turns(told, replace(sample, fields=fields), ())[-1].text, said
+        yield build_turns(reworded, replace(sample, fields=fields), ())[-1].text, reply
 
 
-def answer(found: TaskSpec, sample: Sample) -> str:
+def answer(task_spec: TaskSpec, sample: Sample) -> str:
     """Return the right answer as the model has to write it."""
-    if isinstance(found.ask, ChooseSpec):
-        sent = options_as_sent(found, sample)
-        return sent[found.labels.index(str(sample.target))]
-    return render_answer(found, sample.target)
+    if isinstance(task_spec.ask, ChooseSpec):
+        sent = options_as_sent(task_spec, sample)
+        return sent[task_spec.labels.index(str(sample.target))]
+    return render_answer(task_spec, sample.target)
 
 
 def _squashed(image: Image.Image) -> NDArray[np.uint8]:

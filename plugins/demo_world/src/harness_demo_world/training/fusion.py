@@ -57,7 +57,7 @@ class FusionSettings:
     rate: float = 1e-3
 
 
-def start(settings: FusionSettings, seed: int, place: Path) -> SocialFusionModel:
+def start(settings: FusionSettings, seed: int, folder: Path) -> SocialFusionModel:
     """Return the untrained model of the encoder and language model that lie beside `place`."""
     parts = ModelSettings(
         encoder=Part(id="local-dir:../encoder"),
@@ -66,28 +66,28 @@ def start(settings: FusionSettings, seed: int, place: Path) -> SocialFusionModel
         prompt_format="answer_line",
         dtype="float32",
     )
-    place.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     lora = LoraSettings(rank=settings.rank, alpha=2 * settings.rank)
-    return create(parts, base=place, lora=lora, seed=seed)
+    return create(parts, base=folder, lora=lora, seed=seed)
 
 
 @torch.no_grad()
 def features(encoder: VisualEncoder, pixels: Sequence[NDArray[np.uint8]]) -> torch.Tensor:
     """Return the frozen encoder's patch tokens (B, N, W) in half precision."""
-    found = []
+    chunks = []
     for low in range(0, len(pixels), _A_CHUNK):
         chunk = torch.from_numpy(np.stack(pixels[low : low + _A_CHUNK]))
-        found.append(encoder(prepare(chunk)).half())
-    return torch.cat(found)
+        chunks.append(encoder(prepare(chunk)).half())
+    return torch.cat(chunks)
 
 
 def train(seed: int, out: Path, workers: int, cache: Path, share: float) -> dict[str, Any]:
     """Train connector and LoRA, save them under `out`, return the record."""
     del workers
-    settings, place = FusionSettings(), out / "socialfusion"
+    settings, folder = FusionSettings(), out / "socialfusion"
     settings = replace(settings, steps=portion(settings.steps, share))
     made = collect(seed, cache, share)
-    model = start(settings, seed, place).train()
+    model = start(settings, seed, folder).train()
     made.seen = features(model.encoder, made.pixels)
     _LOG.info("%d pictures, %s", len(made.pixels), {k: len(v) for k, v in made.questions.items()})
     trained = {id(weight) for weight in model.trainable_parameters()}
@@ -96,12 +96,12 @@ def train(seed: int, out: Path, workers: int, cache: Path, share: float) -> dict
     chance = torch.Generator().manual_seed(seed)
     losses: list[dict[str, float]] = []
     for step in range(settings.steps):
-        said = _step(model, settings.batch, made, chance)
+        step_losses = _step(model, settings.batch, made, chance)
         optimiser.step()
         if step % 25 == 0 or step == settings.steps - 1:
-            losses.append(said)
-            _LOG.info("fusion step %d of %d: losses %s", step, settings.steps, said)
-    save(model, place, dtype=torch.float16)
+            losses.append(step_losses)
+            _LOG.info("fusion step %d of %d: losses %s", step, settings.steps, step_losses)
+    save(model, folder, dtype=torch.float16)
     return {
         "settings": asdict(settings),
         "shares": SHARES,
@@ -109,7 +109,7 @@ def train(seed: int, out: Path, workers: int, cache: Path, share: float) -> dict
         "data": made.fingerprints,
         "trained_parameters": sum(weight.numel() for _, weight in named),
         "losses_every_25": losses,
-        "validation": validate("socialfusion", place, seed, share),
+        "validation": validate("socialfusion", folder, seed, share),
     }
 
 
@@ -120,15 +120,17 @@ def _step(
     chance: torch.Generator,
 ) -> dict[str, float]:
     """Add the gradients of one mixed batch, task by task; return the loss of each task."""
-    said: dict[str, float] = {}
+    losses: dict[str, float] = {}
     for task, share in SHARES.items():
-        asked = made.questions[task]
-        rows = torch.randint(len(asked), (max(1, round(batch * share)),), generator=chance)
-        chosen = [asked[row] for row in rows.tolist()]
+        questions = made.questions[task]
+        rows = torch.randint(len(questions), (max(1, round(batch * share)),), generator=chance)
+        chosen = [questions[row] for row in rows.tolist()]
         pairs = [model.pair([Turn("user", question)], answer) for _, question, answer in chosen]
-        shown = made.seen[torch.tensor([picture for picture, _, _ in chosen])]
+        image_features = made.seen[torch.tensor([picture for picture, _, _ in chosen])]
         with torch.autocast("cpu", torch.bfloat16):
-            loss = model.loss(shown, [prompt for prompt, _ in pairs], [ids for _, ids in pairs])
+            loss = model.loss(
+                image_features, [prompt for prompt, _ in pairs], [ids for _, ids in pairs]
+            )
         torch.autograd.backward(loss * share)
-        said[task] = round(float(loss.detach()), 4)
-    return said
+        losses[task] = round(float(loss.detach()), 4)
+    return losses

@@ -78,10 +78,10 @@ def _batch(
     longest = max(len(row) for row, _ in rows)
     ids = torch.full((len(rows), longest), tokens.PAD_ID)
     weights = torch.zeros(len(rows), longest)
-    for place, (row, start_length) in enumerate(rows):
-        ids[place, : len(row)] = torch.tensor(row)
-        weights[place, 1 : len(row)] = weight
-        weights[place, start_length : len(row)] = 1.0
+    for index, (row, start_length) in enumerate(rows):
+        ids[index, : len(row)] = torch.tensor(row)
+        weights[index, 1 : len(row)] = weight
+        weights[index, start_length : len(row)] = 1.0
     return ids, weights
 
 
@@ -91,8 +91,10 @@ def _of_like_length(
     """Return batches by chance, each of texts of about one length: less padding to compute."""
     chosen = torch.randint(len(texts), (batch * _BATCHES,), generator=order).tolist()
     ranked = sorted((texts[index] for index in chosen), key=lambda pair: len("".join(pair)))
-    found = [ranked[low : low + batch] for low in range(0, len(ranked), batch)]
-    return [found[place] for place in torch.randperm(len(found), generator=order).tolist()]
+    batches = [ranked[low : low + batch] for low in range(0, len(ranked), batch)]
+    return [
+        batches[position] for position in torch.randperm(len(batches), generator=order).tolist()
+    ]
 
 
 def train(seed: int, out: Path, workers: int, cache: Path, share: float) -> dict[str, Any]:

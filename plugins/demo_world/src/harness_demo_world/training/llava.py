@@ -60,7 +60,7 @@ class LlavaSettings:
     rate: float = 8e-4
 
 
-def tower_weights(found: Mapping[str, torch.Tensor], layers: int) -> dict[str, torch.Tensor]:
+def tower_weights(weights: Mapping[str, torch.Tensor], layers: int) -> dict[str, torch.Tensor]:
     """Return open_clip's visual weights under the names of transformers' CLIPVisionModel."""
     names = {
         "visual.class_embedding": "embeddings.class_embedding",
@@ -77,10 +77,10 @@ def tower_weights(found: Mapping[str, torch.Tensor], layers: int) -> dict[str, t
         for part, name in parts.items():
             for kind in ("weight", "bias"):
                 names[f"{old}.{part}.{kind}"] = f"{new}.{name}.{kind}"
-    made = {new: found[old].float() for old, new in names.items()}
+    made = {new: weights[old].float() for old, new in names.items()}
     for layer in range(layers):
         for kind in ("weight", "bias"):
-            joined = found[f"visual.transformer.resblocks.{layer}.attn.in_proj_{kind}"].float()
+            joined = weights[f"visual.transformer.resblocks.{layer}.attn.in_proj_{kind}"].float()
             for name, piece in zip("qkv", joined.chunk(3), strict=True):
                 made[f"encoder.layers.{layer}.self_attn.{name}_proj.{kind}"] = piece
     return made
@@ -113,13 +113,13 @@ def build(settings: LlavaSettings, out: Path, seed: int) -> LlavaForConditionalG
     )
     torch.manual_seed(seed)
     model = LlavaForConditionalGeneration(config)
-    found = load_file(out / "encoder" / "open_clip_model.safetensors")
+    weights = load_file(out / "encoder" / "open_clip_model.safetensors")
     tower: Any = model.model.vision_tower
     inner = getattr(tower, "vision_model", tower)
-    inner.load_state_dict(tower_weights(found, settings.tower_layers), strict=True)
-    held = {name: weight for name, weight in text.model.state_dict().items()
+    inner.load_state_dict(tower_weights(weights, settings.tower_layers), strict=True)
+    text_weights = {name: weight for name, weight in text.model.state_dict().items()
             if not name.startswith(f"layers.{settings.text_layers}.")}  # fmt: skip
-    model.model.language_model.load_state_dict(held, strict=True)
+    model.model.language_model.load_state_dict(text_weights, strict=True)
     model.tie_weights()
     tower.requires_grad_(requires_grad=False)
     return model
@@ -130,12 +130,12 @@ def features(
     model: LlavaForConditionalGeneration, pixels: Sequence[NDArray[np.uint8]]
 ) -> torch.Tensor:
     """Return the frozen tower's patch tokens (B, N, D) in half precision."""
-    found = []
+    chunks = []
     for low in range(0, len(pixels), _A_CHUNK):
-        shown = prepare(torch.from_numpy(np.stack(pixels[low : low + _A_CHUNK])))
-        states = model.model.vision_tower(shown, output_hidden_states=True).hidden_states
-        found.append(states[-1][:, 1:].half())
-    return torch.cat(found)
+        prepared = prepare(torch.from_numpy(np.stack(pixels[low : low + _A_CHUNK])))
+        states = model.model.vision_tower(prepared, output_hidden_states=True).hidden_states
+        chunks.append(states[-1][:, 1:].half())
+    return torch.cat(chunks)
 
 
 def pair(tokenizer: Any, question: str, answer: str) -> tuple[list[int], list[int]]:
@@ -148,33 +148,33 @@ def pair(tokenizer: Any, question: str, answer: str) -> tuple[list[int], list[in
 
 def loss(
     model: LlavaForConditionalGeneration,
-    seen: torch.Tensor,
+    features: torch.Tensor,
     pairs: Sequence[tuple[list[int], list[int]]],
 ) -> torch.Tensor:
     """Return the mean cross entropy over answer tokens; `seen` is (B, N, D)."""
-    shown = model.model.multi_modal_projector(seen.float())
+    projected = model.model.multi_modal_projector(features.float())
     words = model.get_input_embeddings()
     rows, aims = [], []
-    for image, (prompt, answer) in zip(shown, pairs, strict=True):
-        place = prompt.index(IMAGE)
-        before, behind = prompt[:place], [*prompt[place + 1 :], *answer]
+    for image, (prompt, answer) in zip(projected, pairs, strict=True):
+        position = prompt.index(IMAGE)
+        before, after = prompt[:position], [*prompt[position + 1 :], *answer]
         rows.append(torch.cat([words(torch.tensor(before, dtype=torch.long)), image.float(),
-                               words(torch.tensor(behind))]))  # fmt: skip
+                               words(torch.tensor(after))]))  # fmt: skip
         silent = len(rows[-1]) - len(answer)
         aims.append(torch.tensor([*[_IGNORED] * silent, *answer]))
-    given = pad_sequence(rows, batch_first=True)
-    wanted = pad_sequence(aims, batch_first=True, padding_value=_IGNORED)
+    inputs = pad_sequence(rows, batch_first=True)
+    targets = pad_sequence(aims, batch_first=True, padding_value=_IGNORED)
     # Padding is on the right, so causal attention needs no mask.
-    body = model.model.language_model(inputs_embeds=given, use_cache=False).last_hidden_state
-    asked = wanted[:, 1:] != _IGNORED
-    scores = model.lm_head(body[:, :-1][asked]).float()
-    return functional.cross_entropy(scores, wanted[:, 1:][asked])
+    body = model.model.language_model(inputs_embeds=inputs, use_cache=False).last_hidden_state
+    answered = targets[:, 1:] != _IGNORED
+    scores = model.lm_head(body[:, :-1][answered]).float()
+    return functional.cross_entropy(scores, targets[:, 1:][answered])
 
 
 def train(seed: int, out: Path, workers: int, cache: Path, share: float) -> dict[str, Any]:
     """Train projector and language model, save all under `out`, return the record."""
     del workers
-    settings, place = LlavaSettings(), out / "llava"
+    settings, folder = LlavaSettings(), out / "llava"
     settings = replace(settings, steps=portion(settings.steps, share))
     made = collect(seed, cache, share)
     model = build(settings, out, seed).train()
@@ -185,12 +185,12 @@ def train(seed: int, out: Path, workers: int, cache: Path, share: float) -> dict
     chance = torch.Generator().manual_seed(seed)
     losses: list[dict[str, float]] = []
     for step in range(settings.steps):
-        said = _step(model, tokenizer, settings.batch, made, chance)
+        step_losses = _step(model, tokenizer, settings.batch, made, chance)
         optimiser.step()
         if step % 25 == 0 or step == settings.steps - 1:
-            losses.append(said)
-            _LOG.info("llava step %d of %d: losses %s", step, settings.steps, said)
-    save(model, out, place)
+            losses.append(step_losses)
+            _LOG.info("llava step %d of %d: losses %s", step, settings.steps, step_losses)
+    save(model, out, folder)
     return {
         "settings": asdict(settings),
         "shares": SHARES,
@@ -198,7 +198,7 @@ def train(seed: int, out: Path, workers: int, cache: Path, share: float) -> dict
         "data": made.fingerprints,
         "trained_parameters": sum(weight.numel() for _, weight in named),
         "losses_every_25": losses,
-        "validation": validate("llava", place, seed, share),
+        "validation": validate("llava", folder, seed, share),
     }
 
 
@@ -210,27 +210,27 @@ def _step(
     chance: torch.Generator,
 ) -> dict[str, float]:
     """Add the gradients of one mixed batch, task by task; return the loss of each task."""
-    said: dict[str, float] = {}
+    losses: dict[str, float] = {}
     for task, share in SHARES.items():
-        asked = made.questions[task]
-        rows = torch.randint(len(asked), (max(1, round(batch * share)),), generator=chance)
-        chosen = [asked[row] for row in rows.tolist()]
-        shown = made.seen[torch.tensor([picture for picture, _, _ in chosen])]
+        questions = made.questions[task]
+        rows = torch.randint(len(questions), (max(1, round(batch * share)),), generator=chance)
+        chosen = [questions[row] for row in rows.tolist()]
+        image_features = made.seen[torch.tensor([picture for picture, _, _ in chosen])]
         with torch.autocast("cpu", torch.bfloat16):
-            found = loss(model, shown, [pair(tokenizer, q, a) for _, q, a in chosen])
-        torch.autograd.backward(found * share)
-        said[task] = round(float(found.detach()), 4)
-    return said
+            task_loss = loss(model, image_features, [pair(tokenizer, q, a) for _, q, a in chosen])
+        torch.autograd.backward(task_loss * share)
+        losses[task] = round(float(task_loss.detach()), 4)
+    return losses
 
 
-def save(model: LlavaForConditionalGeneration, out: Path, place: Path) -> None:
+def save(model: LlavaForConditionalGeneration, out: Path, folder: Path) -> None:
     """Write the model in half precision with its tokenizer and image preprocessing."""
     halved: Any = model
     # A machine's own path has no place in a file that is handed on.
     halved.config.text_config._name_or_path = ""  # noqa: SLF001
-    halved.half().eval().save_pretrained(place)
+    halved.half().eval().save_pretrained(folder)
     for name in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copyfile(out / "language_model" / name, place / name)
+        shutil.copyfile(out / "language_model" / name, folder / name)
     config = {
         "image_processor_type": "CLIPImageProcessor",
         "do_convert_rgb": True,
@@ -245,4 +245,4 @@ def save(model: LlavaForConditionalGeneration, out: Path, place: Path) -> None:
         "image_std": list(STD),
     }
     text = json.dumps(config, indent=2) + "\n"
-    (place / "preprocessor_config.json").write_text(text, encoding="utf-8")
+    (folder / "preprocessor_config.json").write_text(text, encoding="utf-8")

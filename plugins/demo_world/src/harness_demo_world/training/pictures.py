@@ -99,22 +99,24 @@ def _scene(
     """Return a picture of a person at something, of things, or of a sign."""
     if task == "table":
         scene = table(seed, split, _FRESH + index)[1]
-        said = words.table_captions(scene)
+        captions = words.table_captions(scene)
         places = [(words.phrase(f"{t.colour} {t.name}"), t.x, t.y) for t in scene.things]
-        return Picture(_shown(scene.image, _FULL), tuple(said), (*places, anywhere), task, said[0])
+        return Picture(
+            _shown(scene.image, _FULL), tuple(captions), (*places, anywhere), task, captions[0]
+        )
     if task == "street":
-        found, word = street(seed, split, _FRESH + index)
-        said = [words.sign_caption(word)]
-        return Picture(_shown(found.image, _FULL), tuple(said), (anywhere,), task, word)
+        street_scene, word = street(seed, split, _FRESH + index)
+        captions = [words.sign_caption(word)]
+        return Picture(_shown(street_scene.image, _FULL), tuple(captions), (anywhere,), task, word)
     rng = stream(seed, "person", split, _FRESH + index)
     concept = tuple(CUES)[index % len(CUES)]
     who = someone(seed, split, concept, rng, biased=split == "train")
     bare = rng.random() < _CUELESS
     cues = Cues() if bare else show(concept, rng)
     # A bare portrait says nothing of a concept, to people or to captions.
-    said = words.person_captions(who, cues, "" if bare else concept)
+    captions = words.person_captions(who, cues, "" if bare else concept)
     image = _shown(draw_portrait(who, cues, rng), _FULL)
-    return Picture(image, tuple(said), (anywhere,), task, "" if bare else concept)
+    return Picture(image, tuple(captions), (anywhere,), task, "" if bare else concept)
 
 
 def _draw(task: str, seed: int, split: str, index: int) -> Iterator[Picture]:
@@ -123,10 +125,10 @@ def _draw(task: str, seed: int, split: str, index: int) -> Iterator[Picture]:
     if task == "hagridv2":
         _, label, made = gesture(seed, split, index)
         box = made.united or made.boxes[0]
-        place = ((box[0] + box[2] / 2) / SIZE, (box[1] + box[3] / 2) / SIZE)
+        centre = ((box[0] + box[2] / 2) / SIZE, (box[1] + box[3] / 2) / SIZE)
         image = _shown(made.image, _FULL)
         captions = tuple(words.gesture_captions(label))
-        yield Picture(image, captions, (("the hand", *place), anywhere), task, label)
+        yield Picture(image, captions, (("the hand", *centre), anywhere), task, label)
     elif task == "raf_db":
         _, label, portrait = face(seed, split, index)
         image = _shown(portrait.image, _FULL)

@@ -28,7 +28,7 @@ def validate(model: str, weights: Path, seed: int, share: float) -> Figures:
     os.environ[SEED_VARIABLE] = str(seed + VALIDATION_WORLD * WORLDS)
     try:
         with tempfile.TemporaryDirectory() as results:
-            found = harness.run(
+            finished = harness.run(
                 model,
                 TASKS,
                 options={"path": str(weights)},
@@ -43,5 +43,5 @@ def validate(model: str, weights: Path, seed: int, share: float) -> Figures:
             os.environ[SEED_VARIABLE] = before
     return {
         record.task: {metric.column: metric.value for metric in record.metrics}
-        for record in found.records
+        for record in finished.records
     }

@@ -126,15 +126,15 @@ def gender_noun(gender: str) -> str:
 
 def person_captions(who: Person, cues: Cues, concept: str = "") -> list[str]:
     """Return captions of a portrait; the concept first, where there is one."""
-    found = [concept_caption(concept)] if concept else []
-    found.append(a(f"{value_of(who, 'age')} {gender_noun(who.gender)}"))
-    found.append(a(f"{who.race.replace('_', ' ')} person"))
-    found.append(f"the person wears {'glasses' if who.glasses else 'no glasses'}")
+    captions = [concept_caption(concept)] if concept else []
+    captions.append(a(f"{value_of(who, 'age')} {gender_noun(who.gender)}"))
+    captions.append(a(f"{who.race.replace('_', ' ')} person"))
+    captions.append(f"the person wears {'glasses' if who.glasses else 'no glasses'}")
     if cues.hat:
-        found.append(f"a {HATS[cues.hat]} on the head")
+        captions.append(f"a {HATS[cues.hat]} on the head")
     if cues.prop in HELD:
-        found.append(f"the person holds a {HELD[cues.prop]}")
-    return found
+        captions.append(f"the person holds a {HELD[cues.prop]}")
+    return captions
 
 
 def kind_caption(name: str, colour: str, count: int) -> str:
@@ -145,13 +145,13 @@ def kind_caption(name: str, colour: str, count: int) -> str:
 def table_captions(scene: TableScene) -> list[str]:
     """Return captions of things: how many of which colour, and what is on the left."""
     kinds = dict.fromkeys((seen.name, seen.colour) for seen in scene.things)
-    found = [
+    captions = [
         kind_caption(name, colour, sum(seen.name == name for seen in scene.things))
         for name, colour in kinds
     ]
     left = min(scene.things, key=lambda seen: seen.x)
-    found.append(f"{a(left.name)} on the left")
-    return found
+    captions.append(f"{a(left.name)} on the left")
+    return captions
 
 
 def sign_caption(word: str) -> str:
@@ -161,37 +161,39 @@ def sign_caption(word: str) -> str:
 
 def _all_new() -> list[str]:
     """Return every caption of portraits, things and signs."""
-    found = [concept_caption(concept) for concept in CUES]
-    found += [a(f"{age} {noun}") for age in ("young", "adult", "old") for noun in ("man", "woman")]
-    found += [a(f"{race.replace('_', ' ')} person") for race in RACES]
-    found += [f"the person wears {some}" for some in ("glasses", "no glasses")]
-    found += [f"a {hat} on the head" for hat in HATS.values()]
-    found += [f"the person holds a {held}" for held in HELD.values()]
-    found += [
+    captions = [concept_caption(concept) for concept in CUES]
+    captions += [
+        a(f"{age} {noun}") for age in ("young", "adult", "old") for noun in ("man", "woman")
+    ]
+    captions += [a(f"{race.replace('_', ' ')} person") for race in RACES]
+    captions += [f"the person wears {some}" for some in ("glasses", "no glasses")]
+    captions += [f"a {hat} on the head" for hat in HATS.values()]
+    captions += [f"the person holds a {held}" for held in HELD.values()]
+    captions += [
         kind_caption(name, tint, count)
         for name in THINGS
         for tint in TINTS
         for count in range(1, 5)
     ]
-    found += [f"{a(name)} on the left" for name in THINGS]
-    return [*found, *(sign_caption(word) for word in WORDS)]
+    captions += [f"{a(name)} on the left" for name in THINGS]
+    return [*captions, *(sign_caption(word) for word in WORDS)]
 
 
 def all_captions() -> list[str]:
     """Return every caption that can occur, in a fixed order."""
-    found: list[str] = []
+    captions: list[str] = []
     for label in CLASSES:
-        found += gesture_captions(label)
+        captions += gesture_captions(label)
     for label in RELATIONS:
-        found += relation_captions(label)
+        captions += relation_captions(label)
     for label in EXPRESSIONS:
-        found += expression_captions(label)
+        captions += expression_captions(label)
     for label in INTERACTIONS:
-        found += interaction_captions(label)
-    found += _all_new()
+        captions += interaction_captions(label)
+    captions += _all_new()
     for x in range(0, 100, 10):
         for y in range(0, 100, 10):
-            place = (x / 100 + 0.001, y / 100 + 0.001)
+            point = (x / 100 + 0.001, y / 100 + 0.001)
             for k in range(8):
-                found += gaze_captions(THINGS[k], k, place, place)
-    return list(dict.fromkeys(found))
+                captions += gaze_captions(THINGS[k], k, point, point)
+    return list(dict.fromkeys(captions))
