@@ -98,7 +98,7 @@ def word_ids(text: str) -> list[int]:
 
 
 def pictures(count: int) -> list[LoadedImage]:
-    """Return random pictures."""
+    """Return random images."""
     chance = np.random.default_rng(0)
     found = []
     for number in range(count):
@@ -142,7 +142,7 @@ def ask(image: LoadedImage, number: int, options: Sequence[str] | None = None) -
 def choices(
     images: int, questions: int = 24, options: Sequence[str] | None = None
 ) -> list[Request]:
-    """Return questions about pictures."""
+    """Return questions about images."""
     return [
         ask(image, number, options) for image in pictures(images) for number in range(questions)
     ]

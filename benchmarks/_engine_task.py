@@ -47,7 +47,7 @@ _folder = Path()
 
 
 class Questions:
-    """Reads a folder of pictures: every question about every picture."""
+    """Reads a folder of images: every question about every image."""
 
     def __init__(self, options: Mapping[str, Json]) -> None:
         del options

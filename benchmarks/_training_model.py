@@ -52,7 +52,7 @@ class FrozenLlava(RandomLlava):
 
 
 def examples(model: VisionLanguageModel, count: int, side: int = 640) -> list[Item]:
-    """Return examples of distinct JPEG pictures, opened and decoded whenever they are asked for."""
+    """Return examples of distinct JPEG images, opened and decoded whenever they are asked for."""
     found = []
     for number, image in enumerate(pictures(count)):
         held = io.BytesIO()

@@ -1,7 +1,7 @@
 """How often intervals hold the truth: simulated clustered data whose true values are known.
 
-Accuracy and macro F1: people with one to eight pictures each, whose pictures share their luck.
-Skew: counterfactual sets of eight pictures (two genders x four races) that share their luck; the
+Accuracy and macro F1: people with one to eight images each, whose images share their luck.
+Skew: counterfactual sets of eight images (two genders x four races) that share their luck; the
 model says yes to some people more often by a factor drawn for each concept, at three strengths.
 The skew of one attribute value has a pointwise interval; MinSkew and MaxSkew are extremes and
 have simultaneous bands; the percentile interval of the extreme is shown beside them.
@@ -38,7 +38,7 @@ LABELS = ("a", "b", "c", "d")
 STRENGTHS = {"parity": 0.0, "mild": 0.4, "strong": 1.2}
 PEOPLE, SETS, CONCEPTS = 300, 200, 3
 SPREAD = 0.8
-"""Standard deviation of what pictures of one person, or of one set, share (log odds)."""
+"""Standard deviation of what images of one person, or of one set, share (log odds)."""
 
 PARTS: list[Label] = [
     (("race", race), ("gender", gender)) for race in "ABCD" for gender in ("female", "male")
@@ -47,7 +47,7 @@ Counts = dict[str, list[int]]
 
 
 def people(random: np.random.Generator, skill: Floats, number: int) -> tuple[Codes, ...]:
-    """Return each picture's person, right class and answer."""
+    """Return each image's person, right class and answer."""
     sizes = random.integers(1, 9, number)
     who = np.repeat(np.arange(number), sizes)
     luck = np.repeat(random.normal(0, SPREAD, number), sizes)

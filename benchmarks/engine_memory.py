@@ -1,7 +1,7 @@
-"""Memory over many requests under a budget for keys and values: it must not grow.
+"""Memory over many requests under a budget for the KV cache: it must not grow.
 
 A LLaVA so small that it costs almost nothing, in blocks as the harness gives them. Printed: the
-process's peak after so many requests, and the largest keys and values of a forward pass against the
+process's peak after so many requests, and the largest KV cache of a forward pass against the
 budget.
 
 Example: python benchmarks/engine_memory.py --requests 100000 --budget 400000
@@ -33,7 +33,7 @@ BLOCK = 16 * QUESTIONS
 
 
 def many(count: int) -> Iterator[Request]:
-    """Yield questions about ever new pictures, which share their pixels."""
+    """Yield questions about ever new images, which share their pixels."""
     (pixels,) = pictures(1)
     for number in range(count):
         name = f"image{number // QUESTIONS}"
@@ -42,7 +42,7 @@ def many(count: int) -> Iterator[Request]:
 
 
 def held_bytes(cache: Any) -> int:
-    """Return the bytes of a cache's keys and values."""
+    """Return the bytes of a KV cache."""
     layers = () if cache is None else cache.layers
     return sum(
         one.nbytes for layer in layers for one in (layer.keys, layer.values) if one is not None

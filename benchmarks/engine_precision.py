@@ -44,7 +44,7 @@ Found = dict[str, tuple[float, ...]]
 
 
 def answered(model: RandomLlava, requests: Sequence[Request], way: Mapping[str, Any]) -> Found:
-    """Return the scores of each request, asked in blocks of two pictures."""
+    """Return the scores of each request, asked in blocks of two images."""
     given = dict(way)
     sharing = bool(given.pop("sharing", True))
     asked = answering.EngineAnswerer(model, Runtime(device="cpu", **given), sharing=sharing)

@@ -35,7 +35,7 @@ def write_raf_db(root: Path, size: int) -> None:
 
 
 def write_hagridv2(root: Path, size: int) -> None:
-    """Write one object a class; a subject has ten pictures, and every slice a few values."""
+    """Write one object a class; a subject has ten images, and every slice a few values."""
     from harness_benchmarks.readers.hagrid import GESTURES as CLASSES
 
     folder = root / "hagrid_annotations" / "test"

@@ -29,13 +29,13 @@ WANTED_ROWS_PER_SECOND = 20_000
 WANTED_SECONDS = 5.0
 FACES, COUNTERFACTUALS, QUESTIONS, TEXTS, CHOICES = 97_698, 170_832, 214_354, 34_602, 6_664
 SHARDS = 61
-IMAGE = bytes(range(256)) * 8  # no picture, and never opened: a reader must pass it by
+IMAGE = bytes(range(256)) * 8  # no image, and never opened: a reader must pass it by
 PAIRS = 5  # pairs an image of PISC
 ANNOTATORS = 10  # rows a person of GazeFollow's test
 
 
 def write_gazefollow(root: Path, rows: int, split: str) -> None:
-    """Write rows of one file; a picture's rows lie far apart, as nothing forbids."""
+    """Write rows of one file; an image's rows lie far apart, as nothing forbids."""
     pictures = max(1, rows // ANNOTATORS)
     with (root / f"{split}_annotations_release.txt").open("w", encoding="utf-8") as file:
         for index in range(rows):
@@ -78,7 +78,7 @@ def write_fairface(root: Path, rows: int, split: str) -> None:
 
 
 def write_scounter(root: Path, rows: int, _split: str) -> None:
-    """Write 61 shards of sets of twelve; every row holds bytes where its picture would be."""
+    """Write 61 shards of sets of twelve; every row holds bytes where its image would be."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -99,7 +99,7 @@ def write_scounter(root: Path, rows: int, _split: str) -> None:
 
 
 def write_vqav2(root: Path, rows: int, _split: str) -> None:
-    """Write questions and annotations, about five of one picture, ten answers each."""
+    """Write questions and annotations, about five of one image, ten answers each."""
     questions, annotations = [], []
     for index in range(rows):
         image = index // 5 + 1
@@ -119,14 +119,14 @@ def write_vqav2(root: Path, rows: int, _split: str) -> None:
 
 
 def write_fairface_copy(root: Path, rows: int, _split: str) -> None:
-    """Write one shard of labels as numbers, with bytes where pictures would be."""
+    """Write one shard of labels as numbers, with bytes where images would be."""
     faces = ({"image": {"bytes": IMAGE, "path": None}, "age": index % 9, "gender": index % 2,
               "race": index % 7, "service_test": True} for index in range(rows))  # fmt: skip
     write_shards(root / "1.25", "validation", faces, rows)
 
 
 def write_vqav2_copy(root: Path, rows: int, _split: str) -> None:
-    """Write shards of questions in the release's order: those of a picture stand together."""
+    """Write shards of questions in the release's order: those of an image stand together."""
 
     def row(index: int) -> dict[str, object]:
         image = index // 5 + 1

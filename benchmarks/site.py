@@ -1,7 +1,7 @@
 """Processor time of building a site, and the size of its first pages, on evaluations made for it.
 
 Wanted: 20 runs of 10,000 samples in at most 60 seconds; the first page, and the first page of the
-sample browser, with all they load under 300 KB, also with 100,000 samples. Prompts and pictures
+sample browser, with all they load under 300 KB, also with 100,000 samples. Prompts and images
 are left out: they cost what the task's reader costs, once a task. With ``--browser``, headless
 Chromium opens the sample browser, filters, and opens a sample; seconds are wall clock.
 
@@ -158,7 +158,7 @@ def main() -> None:
         sources = Sources(
             catalog=load_catalog(plugins().spec_folders()),
             settings=Settings(profile="full", results=place, cache=place),
-            pictures=0,
+            images=0,
             figures=not chosen.no_figures,
             say=lambda _: None,
         )

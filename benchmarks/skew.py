@@ -1,7 +1,7 @@
-"""Skew over 170,832 pictures x 18 concepts: 1,000 draws, bands, permutations and tables.
+"""Skew over 170,832 images x 18 concepts: 1,000 draws, bands, permutations and tables.
 
-The decisions are drawn: 13,824 counterfactual sets of 10 to 30 pictures in 344 strata, as in
-SocialCounterfactuals, every picture asked about every concept. Gathering is one sample at a time,
+The decisions are drawn: 13,824 counterfactual sets of 10 to 30 images in 344 strata, as in
+SocialCounterfactuals, every image asked about every concept. Gathering is one sample at a time,
 as a run does it; counting is everything that comes after the last one. ``cpu_s`` is both in
 processor seconds, which other work on the machine does not change.
 
@@ -53,7 +53,7 @@ def peak() -> int:
 
 
 def decisions(sets: int) -> Iterator[ScoredSample]:
-    """Yield every picture once for every concept, with a biased answer."""
+    """Yield every image once for every concept, with a biased answer."""
     random = np.random.default_rng(0)
     kinds = random.choice(len(KINDS), size=sets, p=[kind[2] for kind in KINDS])
     for place, kind in enumerate(kinds):

@@ -1,7 +1,7 @@
 """Epochs that read a frozen encoder's features against epochs that run it in every step.
 
 CPU seconds of whole epochs through Trainer, checkpoint at the end included; both ways take turns.
-Amdahl allows 1 / (1 - share), the share being what opening and encoding pictures take of an epoch
+Amdahl allows 1 / (1 - share), the share being what opening and encoding images take of an epoch
 that does it; wanted are 85 % of that.
 
 Example: python benchmarks/training_features.py --samples 48 --rounds 3
@@ -30,7 +30,7 @@ WANTED = 0.85
 
 
 class Timed(TrainingModule):
-    """Adds up what pictures take."""
+    """Adds up what images take."""
 
     seconds = 0.0
 

@@ -1,4 +1,4 @@
-"""Says how far something long is: a line a minute at most, where no bar can be shown."""
+"""Reports progress of long work where no bar can be shown, with at most one line per minute."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class EachMinute:
         say: Takes a line.
         name: What is counted, such as a task's id.
         total: How far it goes.
-        unit: Of the count, such as ``samples``.
+        unit: Unit of the count, such as ``samples``.
         done: How far it was when it began.
         clock: Seconds, from any beginning.
     """
@@ -63,7 +63,7 @@ class EachMinute:
         _newest = weakref.ref(self)
 
     def advance(self, count: int = 1) -> None:
-        """Count so many more."""
+        """Count ``number`` more."""
         self.reach(self._done + count)
 
     def reach(self, done: int, more: str = "") -> None:

@@ -63,7 +63,7 @@ def build_site(
     sources = Sources(
         catalog=installed_catalog(),
         settings=settings,
-        pictures=images,
+        images=images,
         figures=figures,
         say=say or (lambda _: None),
         layouts=loaded,

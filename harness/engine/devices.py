@@ -36,7 +36,7 @@ def torch_dtype(name: str) -> torch.dtype:
 
 
 def resolve_device(requested: str) -> torch.device:
-    """Return the device: ``auto`` is the current CUDA device, else Apple's, else the processor.
+    """Return the device: ``auto`` is the current CUDA device, else Apple's, else the CPU.
 
     The current one is the first; of several processes each has made its own the current one.
 

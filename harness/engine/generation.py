@@ -46,8 +46,8 @@ class GenerationTask:
     """A prompt to continue, by at most ``limit`` tokens, ending before any stop string.
 
     Attributes:
-        temperature: Of sampling; 0 takes the likeliest token.
-        seed: Of sampling.
+        temperature: Sampling temperature; 0 takes the likeliest token.
+        seed: Seed of sampling.
         against: What each step's logits are set against; its prompt is an object of its own.
         thoughts: How reasoning is told from the answer: of ``limit``, it may take the tokens that
             are named there, and stop strings count after it alone.

@@ -79,7 +79,7 @@ def grid(matrix: Grid) -> Figure:
 
 
 def scatter(plot: Scatter) -> Figure:
-    """Draw one dot a model with both intervals; a legend names them."""
+    """Draw one dot per model with both intervals; a legend names them."""
     figure = Figure(figsize=(6.4, 4.4), layout="constrained")
     axes: Any = figure.subplots()
     for index, dot in enumerate(plot.dots):
@@ -136,7 +136,7 @@ def lines(plot: Lines) -> Figure:
 
 
 def radar(plot: Spokes) -> Figure:
-    """Draw one outline a model; a spoke without a number breaks the outline."""
+    """Draw one outline per model; a spoke without a number breaks the outline."""
     figure = Figure(figsize=(6.4, 5.0), layout="constrained")
     axes: Any = figure.add_subplot(projection="polar")
     angles = [2 * math.pi * index / len(plot.spokes) for index in range(len(plot.spokes))]

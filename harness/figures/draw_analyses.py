@@ -21,7 +21,7 @@ _NAMES, _SHORT = 4, 24  # names side by side, and how long they may be for that
 
 
 def curves(parts: Sequence[Curves]) -> Figure:
-    """Draw a probe's value by layer: one field a task, one line an encoder."""
+    """Draw a probe's value by layer: one panel per task, one line per encoder."""
     across = min(_ACROSS, len(parts))
     down = math.ceil(len(parts) / across)
     figure = Figure(figsize=(0.8 + 2.6 * across, 0.5 + 2.2 * down), layout="constrained")
@@ -91,7 +91,7 @@ def matrices(grids: Sequence[Grid]) -> Figure:
 
 
 def arrows(parts: Sequence[Arrows]) -> Figure:
-    """Draw an arrow a task from 0 to its change, a short one as a dot; grey: 0 is within."""
+    """Draw one arrow per task, from 0 to its change; grey where the interval holds 0."""
     heights = [0.5 + 0.32 * len(part.points) for part in parts]
     size = (6.4, sum(heights) + 0.5 * len(parts))
     figure = Figure(figsize=size, layout="constrained")

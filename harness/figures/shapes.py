@@ -69,9 +69,9 @@ class Lines:
     """Numbers by epoch, or by step.
 
     Attributes:
-        places: Of the numbers, from left to right.
+        places: Positions of the numbers, from left to right.
         lines: Names to numbers, as many as there are ``places``.
-        marks: Of the training, such as ``demo``.
+        marks: Marks of the training, such as ``demo``.
         parity: Where nothing is favoured, if there is such a number.
     """
 
@@ -86,7 +86,7 @@ class Lines:
 
 @dataclass(frozen=True, slots=True)
 class Spokes:
-    """One outline a model; every spoke has its own scale, from its worst to its best end."""
+    """One outline per model; every spoke has its own scale, from its worst to its best end."""
 
     title: str
     spokes: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Metrics: one file each, with its descriptors; all through the contract in ``contract.py``."""
+"""Metrics: one file each, with its descriptors; all implement the contract in ``contract.py``."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ DESCRIPTORS = (
 
 
 _CELLS = 1_000_000
-"""Weights held at once: 8 MB an array, whatever the number of draws."""
+"""Weights in memory at once: 8 MB per array, whatever the number of draws."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class MeanAveragePrecision:
         self._softmax = options["ranked_by"] == "probability"
 
     def prepare(self, samples: Sequence[ScoredSample]) -> tuple[Ranking, ...]:
-        """Return one ranking a class."""
+        """Return one ranking per class."""
         import numpy as np
 
         scores = self._scores(samples)

@@ -23,7 +23,7 @@ class ScoredSample:
     Attributes:
         target: As the reader gave it; ``None`` for metrics that need none.
         answer: The extracted answer (a label, or ``[x, y]``); ``None`` when unparsed.
-        scores: One score an option (or text of an ``embed`` task) after normalisation, or ``None``.
+        scores: One score per option (or text of an ``embed`` task), normalised, or ``None``.
         labels: Labels of a choice task, in the order of ``scores``.
         size: Width and height in pixels of the first image, or ``None`` when it was not opened.
         groups: Slice to value.
@@ -73,7 +73,7 @@ class AdditiveMetric(Protocol):
         """Return the metric's value from summed statistics.
 
         Args:
-            totals: ``(..., size)`` float64, one row a bootstrap draw.
+            totals: ``(..., size)`` float64, one row per bootstrap draw.
 
         Returns:
             ``(...)`` float64; NaN where the metric is not defined.
@@ -113,10 +113,10 @@ class RankMetric(Protocol):
 
 @runtime_checkable
 class TellsNotes(Protocol):
-    """A metric of ranks that leaves something out of its number, and says so."""
+    """A metric of ranks that excludes some samples and reports how many."""
 
     def notes(self, samples: Sequence[ScoredSample]) -> Mapping[str, int]:
-        """Return what is left out of the number in a few words, and how often; of all samples."""
+        """Return what is excluded from the number, in a few words, and how often in all samples."""
         ...
 
 
@@ -125,13 +125,13 @@ class RangeOfData(Protocol):
     """A metric of ranks whose range follows from the data, such as from shares of groups."""
 
     def range_of(self, prepared: Any) -> Range:
-        """Return between which values it lies, from what it prepared."""
+        """Return the range of the value, given the prepared arrays."""
         ...
 
 
 @runtime_checkable
 class HasUnits(Protocol):
-    """A metric of ranks that is the share of units that are right, such as of questions."""
+    """A metric of ranks that is the share of units (such as questions) that are right."""
 
     def units(self, prepared: Any) -> tuple[NDArray[np.intp], Floats]:
         """Return ``(units,)`` the place of one sample of each, and 1 where it is right, else 0."""
@@ -171,11 +171,11 @@ class GroupCounts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A table beside a number, before it has intervals.
+    """A table beside a number, before intervals are added.
 
     Attributes:
         name: Such as ``by attribute``.
-        keys: What each row is about.
+        keys: Key of each row, such as ``{"concept": "doctor"}``.
         values: ``(..., rows)``.
         counts: Named counts, each ``(rows,)``; NaN is written as nothing.
         simultaneous: Whether the rows are the metric's components, in order: they get its band.
@@ -189,7 +189,7 @@ class Rows:
 
 
 class Comparison(Protocol):
-    """A metric of groups with everything settled that the whole data decide.
+    """A metric of groups, with everything decided that depends on all of the data.
 
     The value is ``combine(components(totals))``. ``combine`` never falls when a component rises,
     so that a band of the components gives a band of the value. It may say between which values

@@ -30,7 +30,7 @@ DESCRIPTORS = (
 class F1Micro:
     """``2 TP / (answers + samples)`` over all classes together.
 
-    One answer a sample makes that the accuracy, as HaGRID's run.py reports it (torchmetrics'
+    With one answer per sample that equals accuracy, as HaGRID's run.py reports it (torchmetrics'
     ``F1Score(task="multiclass")``, whose default average is micro). An unparsed answer counts as
     an answer of no class: it is wrong, it does not vanish.
     """

@@ -19,7 +19,7 @@ class RequestAnswerer:
         self._reply = reply
 
     def answer(self, requests: Sequence[Request]) -> Iterable[Response]:
-        """Return one response a request, in order."""
+        """Return one response per request, in order."""
         return [Response(request.id, self._reply(request)) for request in requests]
 
     def close(self) -> None:

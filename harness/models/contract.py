@@ -44,7 +44,7 @@ class Answerer(Protocol):
     """A loaded model."""
 
     def answer(self, requests: Sequence[Request]) -> Iterable[Response]:
-        """Answer one block of requests, in any order; one response a request.
+        """Answer one block of requests, in any order, with one response per request.
 
         A request that cannot be answered gets ``Failed``, not an exception: an exception ends the
         task. The caller passes whole blocks and never mixes two.

@@ -106,7 +106,7 @@ class GuardedAnswerer:
         self._answerer, self._contract = answerer, contract
 
     def answer(self, requests: Sequence[Request]) -> list[Response]:
-        """Answer one block: at most one response a request, each of what may be given."""
+        """Answer one block, with at most one response per request, each of an allowed kind."""
         with self._contract.calling("answer"):
             answered: Any = self._answerer.answer(requests)
         responses = self._contract.listed(

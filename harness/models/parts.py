@@ -56,7 +56,7 @@ class LoraSettings:
     """Shape of new adapters.
 
     Attributes:
-        rank: Of each adapter.
+        rank: Rank of each adapter.
         alpha: Scale; what an adapter adds is multiplied by ``alpha / rank``.
         dropout: Before them, in training.
     """

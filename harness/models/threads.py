@@ -49,7 +49,7 @@ def settle(
 
     Args:
         requested: A number, or :data:`AUTO`.
-        parameters: Of the model; ``None`` when nobody knows.
+        parameters: Number of the model's parameters; ``None`` when it is not known.
         device: As it was asked for.
         fixed: Whether what else runs on the machine must not matter.
     """
@@ -80,7 +80,7 @@ def automatic(parameters: int | None, cores: int, others: float) -> tuple[int, s
     """Return how many threads a model gets, and why.
 
     Args:
-        parameters: Of the model; ``None`` when nobody knows.
+        parameters: Number of the model's parameters; ``None`` when it is not known.
         cores: That this process may use.
         others: Cores that others keep busy.
     """

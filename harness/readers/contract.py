@@ -37,7 +37,7 @@ class Reader(Protocol):
 
 @runtime_checkable
 class LeavesOut(Protocol):
-    """A reader that leaves pictures out when its options say so."""
+    """A reader that leaves images out when its options say so."""
 
     def left_out(self, root: DataRoot, split: str) -> list[str]:
         """Return their names; ``harness data check`` lists them."""

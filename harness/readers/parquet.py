@@ -115,8 +115,8 @@ def _order(root: DataRoot, paths: Sequence[str], key: str) -> Places:
     return np.argsort(codes.fill_null(-1).to_numpy(), kind="stable")
 
 
-def need_pictures(root: DataRoot, paths: Iterable[str], column: str) -> None:
-    """Check that shards have the column of pictures, which is read later than the others.
+def need_images(root: DataRoot, paths: Iterable[str], column: str) -> None:
+    """Check that shards have the column of images, which is read later than the others.
 
     Raises:
         DataError: as :func:`rows`.

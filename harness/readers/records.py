@@ -145,7 +145,7 @@ def missing_column(name: str, columns: Sequence[str], where: str) -> DataError:
 
 
 def from_base64(cell: str, where: str) -> bytes:
-    """Return a picture written as base64.
+    """Return an image written as base64.
 
     Raises:
         SampleError: when it is none.

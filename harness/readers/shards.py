@@ -96,7 +96,7 @@ def content_hash(
 
     Args:
         root: Where the release lies.
-        name: Of a shard, or of another file.
+        name: Name of a shard or of another file.
         columns: That every shard has.
         others: That some lack, such as the answers of a test split.
     """

@@ -1,4 +1,4 @@
-"""The extractor contract: text to answer, or a reason why not; never silent."""
+"""The extractor contract: from text to an answer, or to the reason why there is none."""
 
 from __future__ import annotations
 

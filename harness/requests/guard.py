@@ -1,4 +1,4 @@
-"""Extractors held to their contract: what a plugin's does wrongly is said, in one message."""
+"""Validates calls to a plugin's extractor; a contract violation is one ``PluginError``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PROBLEMS: tuple[str, ...] = get_args(get_type_hints(Extracted)["problem"])
 
 
 def make_extractor(name: str, options: Mapping[str, Json], labels: Sequence[str]) -> Extractor:
-    """Return an extractor by id; it raises nothing but what it means to.
+    """Return an extractor by id whose calls are validated.
 
     Raises:
         PluginError: its plugin or factory fails, or what it makes cannot be called.
@@ -25,7 +25,7 @@ def make_extractor(name: str, options: Mapping[str, Json], labels: Sequence[str]
 
 
 def guarded_extractor(extractor: Any, contract: Contract) -> Extractor:
-    """Return an extractor that says what another does wrongly.
+    """Return an extractor that validates the calls of another.
 
     Raises:
         PluginError: the other cannot be called.

@@ -1,4 +1,4 @@
-"""The contract of methods at answer time: what else is asked, and how the answers become one."""
+"""The contract of inference-time methods: further requests, and how the answers are combined."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class AnswerMethod(Protocol):
     """Made by ``(options) -> AnswerMethod``; it sees requests and results, never the model."""
 
     def further(self, request: Request) -> Sequence[Request] | Failed:
-        """Return what must be asked beside a request, or why the method cannot treat it.
+        """Return the further requests that a request needs, or why the method cannot treat it.
 
         Ids of further requests do not matter: the harness gives them their own.
         """
@@ -36,10 +36,10 @@ class AnswerMethod(Protocol):
 
 @runtime_checkable
 class AsksOtherwise(Protocol):
-    """A method that has a request itself asked in another way, such as with a contrast."""
+    """A method that changes the request itself, for example by adding a contrast."""
 
     def own(self, request: Request) -> Request:
-        """Return what is asked in a request's place: same id, same kind of answer.
+        """Return the request to send instead: same id, same kind of answer.
 
         Called for each request of which :meth:`AnswerMethod.further` did not say that it failed.
         """

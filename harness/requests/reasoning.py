@@ -1,4 +1,4 @@
-"""Reasoning that a model writes before its answer: where it stands, and what is left without it."""
+"""Reasoning that a model writes before its answer: finding its markers, and stripping it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ OPTIONS: tuple[Option, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
-    """What becomes of reasoning in an answer.
+    """How reasoning in an answer is treated.
 
     Attributes:
         mode: ``auto`` strips by ``tags``, else by the model's own markers; ``strip`` by the known
@@ -78,7 +78,7 @@ class Reasoning:
         return self.tags or model_tags or (KNOWN if self.mode == "strip" else ())
 
     def over(self, task: Reasoning) -> Reasoning:
-        """Return what a task says, with what was said for the model in its place where it was."""
+        """Return the task's settings, overridden by those given for the model."""
         return Reasoning(
             task.mode if self.mode == "auto" else self.mode,
             self.tags or task.tags,
@@ -95,7 +95,7 @@ class Reasoning:
 
 
 AUTO = Reasoning()
-"""What holds when nobody says anything."""
+"""The default."""
 
 
 @dataclass(frozen=True, slots=True)

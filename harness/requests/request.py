@@ -30,10 +30,10 @@ class Choose:
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """Write by each step's logits against those to the same chat without its pictures.
+    """Contrastive decoding: each step's logits against those without the chat's images.
 
-    ``(1 + alpha) * l - alpha * l_free``, among the tokens whose probability with the pictures is at
-    least ``cutoff`` times the likeliest one's. A temperature acts on what comes of that.
+    ``(1 + alpha) * l - alpha * l_free``, among the tokens whose probability with the images is at
+    least ``cutoff`` times the likeliest one's. A temperature applies to the result.
 
     Raises:
         ValueError: an alpha that is not a number from 0, a cutoff outside 0 to 1.
@@ -54,7 +54,7 @@ class Generate:
     """Write an answer of at most ``max_new_tokens`` tokens, ending before any stop string.
 
     Attributes:
-        temperature: Of sampling under the request's seed; 0 writes the likeliest token each time.
+        temperature: Sampling temperature under the request's seed; 0 writes the likeliest token.
         contrast: Set by a method at answer time; only for models that offer it.
     """
 
@@ -100,5 +100,5 @@ class Request:
         return tuple(image for turn in self.turns for image in turn.images)
 
     def without_images(self) -> Request:
-        """Return the same request with no picture in its chat."""
+        """Return the same request without images in its chat."""
         return replace(self, turns=tuple(replace(turn, images=()) for turn in self.turns))

@@ -10,13 +10,13 @@ ScoreKind = Literal["logprob", "similarity", "label"]
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """One score an option.
+    """One score per option.
 
     Attributes:
         kind: ``logprob``: float32 *sum* of log-probabilities (natural log) over the option's
             tokens, from the first position where any option's joint tokenisation leaves the
             prompt's. ``similarity``: cosine. ``label``: 1 for the named option, 0 elsewhere.
-            They stand in the record as given.
+            They are recorded as given.
         values: In the order of the request's options.
         tokens: Tokens scored per option (``logprob`` only).
         bytes: UTF-8 length per option (``logprob`` only).

@@ -6,7 +6,7 @@ A set is the samples of one task fingerprint; its evaluations share ids and orde
     slice-N.js       the value (by number) of every sample, read when a page filters by it
     went-RUN.js      how every sample went, read when a page filters by it
     said-RUN.js      the answer (by number) to every sample, read when two models are compared
-    ask-N.js         prompts, right answers and pictures of a chunk
+    ask-N.js         prompts, right answers and images of a chunk
     RUN-N.js         answers of a chunk
 """
 
@@ -164,14 +164,14 @@ def _questions(
             matching = next((one for name, one in stream if name == sample.id), None)
             question = AskedQuestion()
             if matching is not None:
-                question = questions.asked(matching, picture=count in looked_at)
+                question = questions.asked(matching, with_images=count in looked_at)
             key = (question.turns, question.options)
             items.append(
                 [
                     _short(sample.id),
                     _short(_right(sample.target)),
                     prompts.setdefault(key, len(prompts)),
-                    [name.rpartition("/")[2] for name in question.pictures],
+                    [name.rpartition("/")[2] for name in question.images],
                     question.note,
                     [[name, group.value, group.source] for name, group in sample.groups.items()],
                     [[name, _short(plain(value))] for name, value in sample.fields.items()],

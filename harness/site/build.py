@@ -93,7 +93,7 @@ def _write(
         questions = Questions.of(first, sources, site, folder)
         write_set(site, task_set, questions)
         if questions.problem:
-            sources.say(f"prompts and pictures of {first.task} left out: {questions.problem}")
+            sources.say(f"prompts and images of {first.task} left out: {questions.problem}")
         site.page(
             f"{folder}.html",
             "samples.html",

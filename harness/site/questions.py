@@ -1,4 +1,4 @@
-"""What samples were asked with: prompts, options and pictures, read again by the task's reader."""
+"""What samples were asked with: prompts, options and images, read again by the task's reader."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class AskedQuestion:
     Attributes:
         turns: Role and text of each turn.
         options: Texts of the options as sent, in the order of the labels.
-        pictures: File names of thumbnails.
-        note: Why pictures are not there; empty when all are, or were not wanted.
+        images: File names of thumbnails.
+        note: Why images are not there; empty when all are, or were not wanted.
     """
 
     turns: tuple[tuple[str, str], ...] = ()
     options: tuple[str, ...] = ()
-    pictures: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
     note: str = ""
 
 
@@ -51,8 +51,8 @@ class Sources:
 
     Attributes:
         catalog: Task specs, for prompts.
-        settings: Where data lie, for prompts and pictures.
-        pictures: Samples of a set that get their thumbnails, at most.
+        settings: Where data lie, for prompts and images.
+        images: Samples of a set that get their thumbnails, at most.
         figures: Whether to draw figures.
         say: Told what was left out.
         layouts: Tables that come first.
@@ -60,7 +60,7 @@ class Sources:
 
     catalog: Catalog
     settings: Settings
-    pictures: int
+    images: int
     figures: bool
     say: Callable[[str], None]
     layouts: tuple[Layout, ...] = ()
@@ -94,7 +94,7 @@ class Questions:
             site: Gets the thumbnails.
             folder: Of the thumbnails, within the site.
         """
-        made = cls(site, folder, sources.pictures)
+        made = cls(site, folder, sources.images)
         try:
             spec = sources.catalog.task(record.task, record.task_options)
             variant = Variant.named(record.variant) if record.variant else None
@@ -123,7 +123,7 @@ class Questions:
         except HarnessError as error:
             self.problem = error.message
 
-    def asked(self, sample: Sample, *, picture: bool) -> AskedQuestion:
+    def asked(self, sample: Sample, *, with_images: bool) -> AskedQuestion:
         """Return a sample as it was asked, with thumbnails where they are wanted or there."""
         assert self._task is not None
         spec = self._task.spec
@@ -134,14 +134,14 @@ class Questions:
             return AskedQuestion(note=error.message)
         messages = tuple((turn.role, turn.text) for turn in turns)
         try:
-            pictures = self._pictures(sample, with_images=picture)
+            images = self._images(sample, with_images=with_images)
         except SampleError as error:
             return AskedQuestion(messages, options, note=error.message)
-        return AskedQuestion(messages, options, pictures)
+        return AskedQuestion(messages, options, images)
 
-    def _pictures(self, sample: Sample, *, with_images: bool) -> tuple[str, ...]:
+    def _images(self, sample: Sample, *, with_images: bool) -> tuple[str, ...]:
         key = (sample.images, sample.boxes)
-        # Questions about one picture follow each other.
+        # Questions about one image follow each other.
         if self._last[0] == key:
             return self._last[1]
         if self._task is None or not with_images:

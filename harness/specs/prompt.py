@@ -1,4 +1,4 @@
-"""From a sample to a chat: the question, the images, and solved samples before it."""
+"""From a sample to a chat: the question, the images, and few-shot examples before it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harness.specs.templates import Template, compile_template
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """A solved sample shown before the question, its images as the view shows them."""
+    """A few-shot example shown before the question, its images as the view shows them."""
 
     sample: Sample
     images: tuple[LoadedImage, ...] = ()

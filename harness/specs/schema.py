@@ -40,8 +40,8 @@ def schema(kind: Kind = "task", *, registry: Plugins | None = None) -> dict[str,
     """Return the schema as plain data.
 
     Args:
-        kind: Of task specs, groups, layouts of tables, published numbers, sample records, studies,
-            or a plugin's files.
+        kind: What it describes: task specs, groups, layouts of tables, published numbers, sample
+            records, studies, or a plugin's files.
         registry: Name the installed readers, metrics and extractors as the allowed values.
     """
     package, file = kind if isinstance(kind, tuple) else _FILES[kind]

@@ -104,7 +104,7 @@ class GenerateSpec:
     """Free text and the extractor that finds the answer in it.
 
     Attributes:
-        temperature: Of sampling; 0 writes the likeliest token each time.
+        temperature: Sampling temperature; 0 writes the likeliest token each time.
         reasoning: What becomes of reasoning before the answer, unless the model's options say.
     """
 

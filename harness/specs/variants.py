@@ -28,7 +28,7 @@ class Variant:
     """One way of asking otherwise.
 
     Attributes:
-        number: Of a paraphrase, its place from 1; of a rotation, how many places the listed
+        number: For a paraphrase, its place from 1; for a rotation, how many places the listed
             options move on; of a shuffle, its seed.
     """
 
@@ -70,7 +70,7 @@ def variants_of(spec: TaskSpec, kinds: str, *, lists_options: bool) -> list[Task
 
     Args:
         spec: The task.
-        kinds: Kinds separated by commas, ``=N`` behind one for how many: ``paraphrases``,
+        kinds: Kinds separated by commas, ``=N`` after one for how many: ``paraphrases``,
             ``rotations=3``, ``shuffles=5``; all paraphrases, and 3 of the others, by default.
         lists_options: Whether the prompt lists the options; without it their order is no variant.
 

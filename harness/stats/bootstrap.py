@@ -27,7 +27,7 @@ from harness.stats.types import Codes, Floats
 
 Estimate = tuple[float, Interval | None]
 Units = tuple[NDArray[np.intp], Floats]
-"""``(units,)`` the place of one sample of each, and 1 where the unit is right, else 0."""
+"""``(units,)``: the position of one sample of each unit, and 1 where the unit is right, else 0."""
 
 
 def sums_interval(  # noqa: PLR0913  the settings of a bootstrap
@@ -71,9 +71,9 @@ def sums_interval(  # noqa: PLR0913  the settings of a bootstrap
 def of_proportion(rows: DistinctRows, level: float = LEVEL) -> Interval | None:
     """Return Wilson's interval of successes at 0 over trials at 1; ``None`` where it has none.
 
-    It has one where trials are independent: one each cluster, one stratum, each a success or not.
-    Where every trial ends alike, drawing clusters shows nothing: each cluster then counts as one
-    trial, the least that it tells.
+    It applies where trials are independent: one per cluster, one stratum, each a success or not.
+    Where all trials end alike, drawing clusters shows no variation: each cluster then counts as one
+    trial, the least information that it can carry.
     """
     pairs = rows.rows[:, [0, 1]].toarray()
     right, trials = pairs[:, 0], pairs[:, 1]
@@ -97,15 +97,15 @@ def resampled(  # noqa: PLR0913  the settings of a bootstrap
     jackknife: bool = True,
     numbers: int = 0,
 ) -> Resampled:
-    """Return what ``finalize`` makes of the data, of bootstrap draws and of a jackknife.
+    """Apply ``finalize`` to the data, to bootstrap draws and to a jackknife.
 
     Args:
         finalize: ``(rows, size)`` totals to ``(rows, ...)`` values.
-        rows: Of the clusters.
-        draws: Bootstrap draws; all draws share one resampling, so values go together.
-        seed: Of the draws.
+        rows: Distinct rows of the clusters' totals.
+        draws: Number of bootstrap draws; all values of a draw share one resampling.
+        seed: Seed of the draws.
         jackknife: Whether to leave out parts, which BCa needs.
-        numbers: Numbers that will be made of each draw's values.
+        numbers: How many numbers are computed from each draw.
     """
     once = rows.counts[np.newaxis, :].astype(np.float64)
     width = rows.rows.shape[1]
@@ -171,7 +171,7 @@ def of_units(
     """Return Wilson's interval of a share of units (:func:`of_proportion`).
 
     Args:
-        units: ``(units,)`` the place of one sample of each, and 1 where it is right, else 0.
+        units: ``(units,)``: position of one sample of each, and 1 where it is right, else 0.
         codes: ``(samples,)`` the cluster of each, from 0 without gaps.
         strata: ``(clusters,)`` or ``None``.
         level: Confidence level, in (0, 1).
@@ -185,7 +185,7 @@ def of_units(
 
 
 def cluster_rows(clusters: int, strata: Codes | None = None) -> DistinctRows:
-    """Return clusters as rows of their own: sums of them are the clusters' weights."""
+    """Return each cluster as a row of its own; weighted sums of them are clusters' weights."""
     places = np.arange(clusters)
     identity = csr_array((np.ones(clusters), (places, places)), shape=(clusters, clusters))
     return distinct_rows(identity, strata)
@@ -207,8 +207,8 @@ def ranks_resampled(  # noqa: PLR0913  the twin of resampled, with codes
         codes: The cluster of each sample, from 0 without gaps.
         rows: Clusters as rows (:func:`cluster_rows`).
         draws: Bootstrap draws; as many as are cheap by default (:func:`enough_of_ranks`).
-        seed: Of the draws.
-        numbers: Numbers that will be made of each draw's values.
+        seed: Seed of the draws.
+        numbers: How many numbers are computed from each draw.
     """
     values = value(np.ones((1, len(codes))))[0]
     if draws is None:

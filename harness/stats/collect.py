@@ -1,4 +1,4 @@
-"""Gather statistics sample by sample in little memory, then add them up per cluster."""
+"""Collects statistics sample by sample in little memory, then sums them per cluster."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.stats.types import Codes
 
 _DIGEST_BYTES = 16
 SHARED = 4096
-"""So many different rows of statistics are looked for among those that came before."""
+"""A new row of statistics is compared with at most this many earlier distinct rows."""
 
 
 class Clusters:
@@ -46,7 +46,7 @@ class Clusters:
         return _first_come(order, _starts(halves, order))
 
     def sorted(self, ids: Sequence[int]) -> tuple[Codes, Codes]:
-        """Return places and clusters of samples in an order that is the same however they came.
+        """Return positions and clusters of samples in an order independent of how they came.
 
         Args:
             ids: A hash of each sample's id.
@@ -85,7 +85,7 @@ def counted(codes: Codes) -> Codes:
 
 
 def _first_come(order: NDArray[np.intp], starts: NDArray[np.bool_]) -> Codes:
-    """Return codes from samples sorted stably by cluster, with a mark where each one starts."""
+    """Return codes of samples sorted stably by cluster, given where each cluster starts."""
     first = order[starts]
     rank = np.empty(len(first), dtype=np.int64)
     rank[np.argsort(first)] = np.arange(len(first))
@@ -95,10 +95,10 @@ def _first_come(order: NDArray[np.intp], starts: NDArray[np.bool_]) -> Codes:
 
 
 class Statistics:
-    """One metric's statistics of each sample: four bytes, and each row once for all that share it.
+    """One metric's statistics per sample: four bytes each, plus each distinct row once.
 
-    Rows that came after so many others (:data:`SHARED`) are kept one by one, in 16 bytes and 12 for
-    each statistic.
+    After :data:`SHARED` distinct rows, further rows are stored one by one: 16 bytes each, and 12
+    for each statistic.
     """
 
     def __init__(self) -> None:
@@ -132,9 +132,9 @@ class Statistics:
 
         Args:
             size: Length of the statistics vector.
-            order: Places of the samples that are wanted, in that order; all by default.
+            order: Positions of the samples to return, in that order; all by default.
         """
-        # The arrays are looked at in place: a copy would double what a million samples take.
+        # Views, not copies: a copy would double the memory of a million samples.
         places = np.asarray(self._positions)
         wrong = places[(places < 0) | (places >= size)]
         if len(wrong):
@@ -154,7 +154,7 @@ class Statistics:
         Args:
             size: Length of the statistics vector.
             codes: The cluster of each sample, from 0 without gaps.
-            members: Places of the samples that count; all by default. ``codes`` is theirs.
+            members: Positions of the samples that count; all by default. ``codes`` is theirs.
         """
         return sums_by(codes, self.matrix(size, members))
 

@@ -22,7 +22,7 @@ MEASURES: Mapping[str, Literal["low", "high"]] = {
     "difference to overall": "high",
     "ratio to overall": "low",
 }
-"""What is compared, and which tail of it speaks against chance (for a metric to be raised)."""
+"""Measures, and which of their tails speaks against chance (where more is better)."""
 
 
 def measures(overall: Floats, groups: Floats, direction: str) -> Floats:
@@ -72,14 +72,14 @@ def worst_of(lowest: Floats, highest: Floats, direction: str) -> Floats:
 
 
 def extreme_of(measure: str, direction: str) -> Literal["low", "high"]:
-    """Return which tail of a measure speaks against chance."""
+    """Return which tail of a measure is evidence against chance."""
     if measure == "worst group" and direction == "lower":
         return "high"
     return MEASURES[measure]
 
 
 def range_of(measure: str, possible: Range) -> Range:
-    """Return between which values a measure lies, from where the metric does."""
+    """Return the range of a measure, given the range of the metric."""
     if measure == "worst group":
         return possible
     return (0.0, 1.0) if measure.startswith("ratio") else (0.0, of_difference(possible)[1])
@@ -135,7 +135,7 @@ def _worst(ends: tuple[Floats, Floats], direction: str) -> Ends | None:
 def _distances(
     sample: tuple[Floats, Floats], first: Places, other: Places, levels: Sequence[float]
 ) -> list[Ends | None]:
-    """Return between which ends the greatest distance of pairs lies, for each level."""
+    """Return the interval of the greatest distance between pairs, for each level."""
     with np.errstate(invalid="ignore"):  # the logarithm of a draw may be minus infinite
         apart = sample[0][first] - sample[0][other]
         drawn_apart = sample[1][:, first] - sample[1][:, other]

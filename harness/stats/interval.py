@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 Range = tuple[float | None, float | None]
-"""The lowest and the highest value that a number can have; ``None`` where there is no end."""
+"""The lowest and the highest possible value of a number; ``None`` where it is unbounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Interval:
         warning: What stands beside it, such as too few clusters; empty for nothing.
         low_error: Monte-Carlo standard error of the lower end: how far it moves with the seed of
             the draws; ``None`` for closed forms.
-        high_error: Of the upper end.
+        high_error: The same for the upper end.
     """
 
     low: float
@@ -31,7 +31,7 @@ class Interval:
     high_error: float | None = None
 
     def within(self, possible: Range | None) -> Interval:
-        """Return the interval cut to what is possible; an end that is cut has no error left."""
+        """Return the interval clipped to the possible range; a clipped end has no error left."""
         least, most = possible or (None, None)
         cut = self
         if least is not None and cut.low < least:
@@ -43,12 +43,12 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Chance:
-    """What a number would be if labels had nothing to do with answers (a permutation null).
+    """The value expected by chance, if labels had nothing to do with answers (permutation null).
 
     Attributes:
-        mean: Over the permutations.
-        low: With ``high`` the middle 95 % of the permutations.
-        p: Share of permutations at least as far out, the data counted as one of them.
+        mean: Mean over the permutations.
+        low: With ``high``, the ends of the middle 95 % of the permutations.
+        p: Share of permutations at least as extreme, with the data counted as one of them.
         draws: Permutations in which the number is defined.
         method: What was permuted.
     """

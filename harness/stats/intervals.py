@@ -13,7 +13,7 @@ from harness.stats.interval import Interval, Range
 from harness.stats.types import Floats
 
 DRAWS, RANK_DRAWS, FEWEST = 10_000, 5000, 1000
-"""Bootstrap draws of metrics of sums and of ranks, and how few there are where draws are dear."""
+"""Bootstrap draws for metrics of sums and of ranks, and the fewest when draws are expensive."""
 PRODUCTS, NUMBERS, WEIGHTS = 50_000_000, 1_000_000, 1_000_000
 LEVEL = 0.95
 PERCENTILE = "cluster bootstrap, percentile"
@@ -27,25 +27,25 @@ _LEAST = 10
 
 
 def enough(products: int = 0, numbers: int = 0) -> int:
-    """Return how many draws to make: 10,000, or fewer where so many would take half a second.
+    """Return how many draws to make: 10,000, or fewer where those would take half a second.
 
-    Many samples make a draw dear and an interval narrow, so that its ends wobble less anyway.
+    With many samples a draw is expensive, but the interval is narrow and its ends vary little.
 
     Args:
         products: Multiplications that one draw takes.
-        numbers: Numbers that are held of each draw; :data:`NUMBERS` take 8 MB.
+        numbers: Numbers kept for each draw; :data:`NUMBERS` of them take 8 MB.
     """
     most = min(PRODUCTS // max(1, products), NUMBERS // max(1, numbers))
     return max(FEWEST, min(DRAWS, most))
 
 
 def enough_of_ranks(samples: int) -> int:
-    """Return how many draws to make of a metric of ranks: each of them ranks all samples anew."""
+    """Return how many draws a metric of ranks gets; each draw ranks all samples again."""
     return max(FEWEST, min(RANK_DRAWS, WEIGHTS // max(1, samples)))
 
 
 def of_difference(possible: Range) -> Range:
-    """Return between which values the difference of two numbers of one range lies."""
+    """Return the range of the difference between two numbers of the same range."""
     low, high = possible
     return (None, None) if low is None or high is None else (low - high, high - low)
 
@@ -58,7 +58,7 @@ class Resampled:
         value: ``(...)``.
         drawn: ``(draws, ...)``.
         left: ``(times, ...)`` values of a jackknife.
-        repeats: ``(times,)`` how often each of them stands.
+        repeats: ``(times,)`` how many clusters each jackknife value stands for.
         clusters: Clusters that were resampled.
     """
 
@@ -113,13 +113,13 @@ class Resampled:
 def end_error(drawn: Floats, level: float, bca: tuple[float, float] | None = None) -> float:
     """Return the standard error of an end that the finite number of draws leaves.
 
-    The order statistics beside the end say how a quantile of so many draws varies. BCa's level
+    The order statistics near the end tell how a quantile of this many draws varies. BCa's level
     varies too, as the share of draws below the value does (delta method).
 
     Args:
         drawn: ``(draws,)``.
-        level: At which the end is read.
-        bca: For BCa, the value in the data and the tail that the level was made of.
+        level: Quantile at which the end is read.
+        bca: For BCa, the value in the data and the tail from which the level was computed.
     """
     variance = level * (1 - level)
     if bca is not None:
@@ -153,12 +153,12 @@ def no_width(low: float, high: float) -> bool:
 
 
 def warning(low: float, high: float, clusters: int) -> str:
-    """Return what stands beside an interval of resampled clusters; empty for nothing."""
+    """Return the warning to show beside an interval of resampled clusters; empty for none."""
     return "; ".join(filter(None, (few(clusters), NO_WIDTH if no_width(low, high) else "")))
 
 
 def few(clusters: int) -> str:
-    """Return the warning that stands beside an interval of so many clusters; empty for enough."""
+    """Return the warning about too few clusters; empty when there are enough."""
     if clusters >= FEW_CLUSTERS:
         return ""
     return f"only {clusters} clusters: the interval may be too short"
@@ -171,7 +171,7 @@ def bca_levels(
 
     Efron 1987, as in chapter 14 of Efron and Tibshirani 1993; draws equal to the value count one
     half. It is not defined when all draws lie on one side of the value, when a level falls outside
-    what so many draws can show, or when the jackknife has a value that is not finite.
+    what this many draws can resolve, or when the jackknife has a value that is not finite.
     """
     below = _below(value, drawn)
     if not 0 < below < 1 or not np.isfinite(left).all():
@@ -289,9 +289,9 @@ def banded(
     """Return a band of one number as an interval.
 
     Args:
-        ends: Of the band.
-        inner: Of that at the lower level of :func:`around`.
-        outer: Of that at the upper level.
+        ends: Lower and upper end of the band.
+        inner: Ends of the band at the lower level of :func:`around`.
+        outer: Ends of the band at the upper level.
         draws: Bootstrap draws.
         clusters: Clusters that were resampled.
     """

@@ -1,8 +1,8 @@
-"""Statistics by group: cluster sums of each part, and labels permuted to see what chance does.
+"""Statistics by group: sums per cluster and part, and permuted labels for the chance level.
 
 Labels are permuted within clusters where most clusters hold several (counterfactual sets: each
-picture keeps its answers, the set keeps its people), and otherwise across clusters of a stratum,
-each of which has one label. What a sample was asked stays with the sample.
+image keeps its answers, the set keeps its people), and otherwise across clusters of a stratum,
+each of which has one label. The question stays with its sample.
 """
 
 from __future__ import annotations
@@ -24,31 +24,31 @@ from harness.stats.types import Codes, Floats, Label
 
 PERMUTATIONS = 200
 _DENSE = 0.125
-"""Share of cells that are not zero from which a product is quicker on a dense array."""
+"""From this share of non-zero cells on, a product is faster on a dense array."""
 
 
 class Labels:
-    """The label of each sample in four bytes; labels are numbered as they sort."""
+    """The label of each sample in four bytes; labels are numbered in sorted order."""
 
     def __init__(self) -> None:
         self._places: dict[Label, int] = {}
         self._codes = array("i")
 
     def add(self, label: Label) -> int:
-        """Add the next sample's label and return what stands for it in :meth:`again`."""
+        """Add the next sample's label and return its code, which :meth:`again` takes."""
         code = self._places.setdefault(label, len(self._places))
         self._codes.append(code)
         return code
 
     def add_many(self, label: Label, number: int) -> None:
-        """Add the label of so many samples that follow each other."""
+        """Add one label for ``count`` samples that follow each other."""
         if number:
             self._codes.extend(
                 array("i", [self._places.setdefault(label, len(self._places))]) * number
             )
 
     def again(self, code: int) -> None:
-        """Add the next sample's label by what :meth:`add` returned for it."""
+        """Add the next sample's label by the code that :meth:`add` returned."""
         self._codes.append(code)
 
     @property
@@ -74,9 +74,9 @@ class Labelled:
     Attributes:
         rows: ``(samples, size)``.
         labels: ``(samples,)`` the number of each label.
-        names: Labels by number; the empty one is in the whole only and is never permuted.
+        names: Labels by number; the empty label counts in the total only and is never permuted.
         clusters: ``(samples,)`` from 0 without gaps.
-        units: ``(samples,)`` from 0 without gaps: what carries the label, such as a picture.
+        units: ``(samples,)`` from 0 without gaps: what carries the label, such as an image.
         strata: ``(clusters,)`` or ``None``.
     """
 
@@ -108,7 +108,7 @@ class Labelled:
         return stacked
 
     def distinct(self, parts: Sequence[Label]) -> DistinctRows:
-        """Return the distinct rows of :meth:`by_cluster`; few clusters are summed at a time."""
+        """Return the distinct rows of :meth:`by_cluster`, summed over a few clusters at a time."""
         number = int(self.clusters.max()) + 1 if len(self.clusters) else 0
         shape = number, len(parts) * self.rows.shape[1]
         return merged_rows(self._some_clusters(parts, number), shape, self.strata)
@@ -175,7 +175,7 @@ class Labelled:
 
     @cached_property
     def _items(self) -> tuple[Codes, Codes, Codes, Codes]:
-        """Return what is permuted: labels, blocks, items by block, and each sample's item."""
+        """Return the items to permute: labels, blocks, order by block, and each sample's item."""
         if self.within:
             items, labels, blocks = self.units, self._unit_labels, self._unit_clusters
         else:
@@ -212,7 +212,7 @@ class Labelled:
 
 
 def _quick(sums: Matrix) -> Any:
-    """Return sums in the form of which the products are quickest, and as exact."""
+    """Return sums in the form whose products are fastest and just as exact."""
     cells = sums.shape[0] * sums.shape[1]
     if sums.nnz <= _DENSE * cells:
         return sums
@@ -232,7 +232,7 @@ def shuffled(labels: Codes, blocks: Codes, order: Codes, random: np.random.Gener
     """
     if not len(labels) or not blocks[order[-1]]:
         return random.permutation(labels)
-    # A place in sorted order belongs to the same block before and after; blocks lie one behind
+    # A position in sorted order belongs to the same block before and after; blocks lie one after
     # the other already, which a merge sort makes use of.
     keys = blocks[order] + random.random(len(blocks))
     permuted = np.empty_like(labels)
@@ -241,10 +241,10 @@ def shuffled(labels: Codes, blocks: Codes, order: Codes, random: np.random.Gener
 
 
 def chance(value: float, drawn: Floats, extreme: str, *, within: bool) -> Chance | None:
-    """Return what chance gives, and the p value of a number against it.
+    """Return the chance level of a number and its p value.
 
     Args:
-        value: In the data.
+        value: The value in the data.
         drawn: ``(draws,)`` with labels permuted; values that are not finite are left out.
         extreme: ``low`` or ``high``: which values speak against chance.
         within: Whether labels were permuted within clusters.

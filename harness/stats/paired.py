@@ -1,4 +1,4 @@
-"""Two evaluations of the same samples: difference, interval, p value, and what could be seen.
+"""Paired comparison of two evaluations: difference, interval, p value, detectable difference.
 
 The reference test swaps the two evaluations cluster by cluster (a permutation test of paired,
 clustered data); all draws of a metric of sums are one matrix product.
@@ -27,12 +27,12 @@ POWER = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """A difference between two evaluations of the same samples, second minus first.
+    """The difference between two evaluations of the same samples, second minus first.
 
     Attributes:
-        p: Of the two-sided cluster permutation test; ``None`` when nothing is defined.
-        corrected: Holm's, over the family it was tested in; ``None`` until then.
-        detectable: The least difference that so many clusters show at this level with power 80 %:
+        p: p value of the two-sided cluster permutation test; ``None`` when nothing is defined.
+        corrected: p value after Holm's correction over its family of tests; ``None`` before it.
+        detectable: The least difference that this many clusters show at this level with power 80 %:
             ``(z(1 - alpha/2) + z(power))`` standard errors of the difference.
     """
 
@@ -59,11 +59,11 @@ def paired_sums(  # noqa: PLR0913  two evaluations and the settings of a test
     Args:
         finalize: ``(draws, size)`` totals to ``(draws, numbers)``; each number is compared.
         first: ``(clusters, size)`` sums of one evaluation.
-        second: Of the other.
+        second: ``(clusters, size)`` sums of the other.
         strata: ``(clusters,)``.
         draws: Bootstrap draws of the interval; as many as are cheap by default.
         swaps: Draws of the permutation test.
-        seed: Of both.
+        seed: Seed of the bootstrap and of the permutations.
         possible: Between which values the metric lies.
     """
     size = first.shape[1]
@@ -97,14 +97,14 @@ def paired_ranks(  # noqa: PLR0913  two evaluations and the settings of a test
         strata: ``(clusters,)``.
         draws: Bootstrap draws of the interval; as many as are cheap by default.
         swaps: Draws of the permutation test.
-        seed: Of both.
+        seed: Seed of the bootstrap and of the permutations.
         possible: Between which values the metric lies.
     """
     n = len(codes)
     clusters = int(codes.max()) + 1 if n else 0
 
     def difference(weights: Floats, away: Floats) -> Floats:
-        """``away``: 1 where a sample's answers are swapped."""
+        """``away`` is 1 where a sample's answers are swapped."""
         none = np.hstack([weights * (1 - away), weights * away])
         return value(np.roll(none, n, axis=1)) - value(none)
 
@@ -180,6 +180,6 @@ def holm(values: Sequence[float]) -> list[float]:
 
 
 def corrected(family: Sequence[Paired]) -> list[Paired]:
-    """Return comparisons with Holm's p values over those that have one."""
+    """Return comparisons with p values corrected by Holm's method, where they have one."""
     values = iter(holm([one.p for one in family if one.p is not None]))
     return [one if one.p is None else replace(one, corrected=next(values)) for one in family]

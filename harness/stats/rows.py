@@ -1,4 +1,4 @@
-"""Distinct rows of statistics, how often a bootstrap draws each, and what leaving one out gives.
+"""Deduplicated per-cluster statistics, with bootstrap (multinomial) and jackknife weights.
 
 Clusters, not samples, are drawn: samples of one image or one person are not independent. A draw of
 n clusters out of n is a multinomial over the *distinct* rows of statistics, so thousands of draws
@@ -26,12 +26,12 @@ CHUNK_BYTES = 8 * 2**20
 # Clusters compared at a time: digests of all of them at once would outweigh the statistics.
 ROWS = 4096
 _SALTS = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD1B54A32D192ED03))
-# Rows are held densely up to so many bytes, where that is faster.
+# Up to this many bytes rows are stored densely, where that is faster.
 _DENSE_BYTES = 2**29
-# Draws of a stratum of at most so many clusters are made all at once.
+# A stratum of at most this many clusters is drawn all at once.
 _SMALL = 4096
 GROUPS = 200
-"""A jackknife leaves out one cluster at a time, or one of so many groups of clusters."""
+"""A jackknife leaves out one cluster at a time, or one of this many groups of clusters."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class DistinctRows:
 
     @property
     def clusters(self) -> int:
-        """Clusters in all."""
+        """Total number of clusters."""
         return int(self.counts.sum())
 
     def sums(self, weights: NDArray[Any]) -> Floats:
@@ -60,7 +60,7 @@ class DistinctRows:
 
     @cached_property
     def _quick(self) -> Any:
-        """The rows, densely where that is faster and sums of whole numbers stay exact.
+        """The rows, stored densely where that is faster and sums of whole numbers stay exact.
 
         Sums of other numbers depend on the order in which a library adds them.
         """
@@ -71,7 +71,7 @@ class DistinctRows:
 
     @property
     def products(self) -> int:
-        """About how many multiplications a draw takes; a metric makes some of each sum."""
+        """Roughly how many multiplications one draw takes, those of the metric included."""
         matrix = self._quick
         cells = matrix.size if isinstance(matrix, np.ndarray) else matrix.nnz
         return int(cells) + len(self.counts) + 10 * self.rows.shape[1]
@@ -80,9 +80,9 @@ class DistinctRows:
         """Yield how often each row is drawn, ``(chunk, distinct)``; each draw sums to n.
 
         Args:
-            number: Draws in all; where chunks are cut does not change them.
-            seed: Of the generator.
-            width: Numbers that one draw takes at its widest; bounds the chunk.
+            number: Number of draws in all; the chunk size does not change them.
+            seed: Seed of the generator.
+            width: Numbers that one draw needs at its widest; it bounds the chunk size.
         """
         chunk = max(1, CHUNK_BYTES // (8 * max(width, len(self.counts), 1)))
         random = generator(seed)
@@ -101,8 +101,8 @@ class DistinctRows:
     def left_out(self, seed: int = 0, groups: int = GROUPS) -> Iterator[tuple[Floats, Floats]]:
         """Yield weights of a jackknife ``(chunk, distinct)`` and how often each of them stands.
 
-        One cluster is left out at a time; with more than ``groups`` distinct rows one of so many
-        random groups of clusters is.
+        One cluster is left out at a time; with more than ``groups`` distinct rows, one of that many
+        random groups of clusters.
         """
         distinct = len(self.counts)
         if distinct <= groups:
@@ -137,7 +137,7 @@ def merged_rows(
 
     Args:
         parts: ``(some clusters, size)`` each, one part of the clusters after the other.
-        shape: Of all together, ``(clusters, size)``.
+        shape: Shape of all parts together, ``(clusters, size)``.
         strata: ``(clusters,)``.
     """
     joined = _joined(strata, shape[0])

@@ -32,11 +32,11 @@ class TrialPlan:
     """A trial with what is done of it.
 
     Attributes:
-        folder: Of its training, ``None`` without one.
+        folder: Folder of its training, ``None`` without one.
         training: State of the training.
-        settings: Of the training.
+        settings: Settings of the training.
         samples: In the pool of the training, by task.
-        steps: Of the training.
+        steps: Steps of the training.
         evaluations: How many there are.
         sealed: How many of them are done.
         seconds: Estimate of what is left, from trainings and evaluations of the same model that

@@ -46,7 +46,7 @@ class Outcome:
     """The result of one trial.
 
     Attributes:
-        records: Of its evaluations.
+        records: Records of its evaluations.
         failed: One line for each thing that went wrong.
     """
 

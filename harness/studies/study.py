@@ -107,7 +107,7 @@ class Trial:
 
     Attributes:
         data: What is trained on, ``None`` without a recipe.
-        seed: Of the training, ``None`` without one.
+        seed: Seed of the training, ``None`` without one.
         tasks: What is evaluated.
         row: The table's row; trials that differ in their seed share it.
     """

@@ -20,7 +20,7 @@ Seed = tuple[Any, Any]
 """The seed of the run and that of the training, ``None`` where there is none."""
 
 SeedInterval = Callable[[Sequence[float]], Interval | None]
-"""An interval of the mean of values, one a seed, in the metric's own unit."""
+"""An interval of the mean of one value per seed, in the metric's own unit."""
 
 
 def settled(
@@ -31,7 +31,7 @@ def settled(
     Args:
         placements: Records with their rows.
         rule: What to do when two different ones claim one cell.
-        interval: Of a mean over seeds; without it a mean has none.
+        interval: Interval of a mean over seeds; without it a mean has none.
 
     Raises:
         UserError: two claim one cell and the rule does not decide.

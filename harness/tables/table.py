@@ -108,7 +108,7 @@ class Cell:
         tied: A paired test does not tell it from the best.
         delta: Difference to the row it is compared with, ``None`` without one.
         trend: Which way that difference goes, in the column's sense of better.
-        seeds: Evaluations behind a mean; 1 for a number of one evaluation.
+        seeds: Number of evaluations that a mean is taken over; 1 for a single evaluation.
         warning: What stands beside the interval, such as too few clusters.
     """
 
@@ -209,7 +209,7 @@ class Table:
     """A leaderboard. Numbers of different sections must not be compared.
 
     Attributes:
-        title: Of the layout, empty without one.
+        title: The layout's title, empty without one.
         caption: What the records say of themselves: sizes, intervals, seeds, version, runs.
         reported: Published numbers beside the measured ones.
     """

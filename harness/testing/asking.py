@@ -1,4 +1,4 @@
-"""What the checks ask: drawn pictures, questions of different lengths, and equal answers."""
+"""What the checks ask: drawn images, questions of different lengths, and equal answers."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ Want = Choose | Generate | Embed
 Result = Scores | Text | Vectors | Failed
 
 
-def draw_picture(number: int, width: int = 48, height: int = 36) -> LoadedImage:
-    """Return a picture of coloured patches, another one for each number."""
+def draw_image(number: int, width: int = 48, height: int = 36) -> LoadedImage:
+    """Return an image of coloured patches, another one for each number."""
     chance = np.random.default_rng(number)
     patches = chance.integers(0, 256, (5, 5, 3), dtype=np.uint8)
     pixels = Image.fromarray(patches).resize((width, height), Image.Resampling.BICUBIC)
@@ -48,10 +48,10 @@ def request(
     name: str,
     want: Want,
     question: str = QUESTIONS[0],
-    pictures: Sequence[LoadedImage] | None = None,
+    images: Sequence[LoadedImage] | None = None,
 ) -> Request:
-    """Return a request about one picture, unless others are given."""
-    images = (draw_picture(0),) if pictures is None else tuple(pictures)
+    """Return a request about one image, unless others are given."""
+    images = (draw_image(0),) if images is None else tuple(images)
     return Request(name, name, TASK, (Turn("user", question, images),), want)
 
 
@@ -63,12 +63,12 @@ def want_of(capability: Capability) -> Want:
 
 
 def requests_for(capabilities: Sequence[Capability]) -> list[Request]:
-    """Return requests on pictures of three shapes, with short and long questions."""
-    pictures = (draw_picture(1), draw_picture(2, 30, 64), draw_picture(3, 40, 40))
+    """Return requests on images of three shapes, with short and long questions."""
+    images = (draw_image(1), draw_image(2, 30, 64), draw_image(3, 40, 40))
     return [
-        request(f"{capability}-{position}-{number}", want_of(capability), question, [picture])
+        request(f"{capability}-{position}-{number}", want_of(capability), question, [image])
         for capability in capabilities
-        for position, picture in enumerate(pictures)
+        for position, image in enumerate(images)
         for number, question in enumerate(QUESTIONS)
     ]
 

@@ -36,7 +36,7 @@ class Candidate:
         options: As given with ``-o``; ``preset`` too.
         runtime: How to run; float32 on the CPU by default, where numbers can be compared.
         changes: Options with another value that must change the fingerprint.
-        tolerance: How much answers may differ; by default as the number type allows.
+        tolerance: How much answers may differ; by default as the dtype allows.
 
     Raises:
         UserError: an unknown model or option, a change that is none, or a baseline that needs a

@@ -13,7 +13,7 @@ from harness.testing.asking import (
     QUESTIONS,
     Result,
     difference,
-    draw_picture,
+    draw_image,
     request,
     want_of,
 )
@@ -127,7 +127,7 @@ def padding(candidate: Candidate) -> None:
     longer = " ".join([QUESTIONS[1]] * 3)
     for capability in sorted(candidate.descriptor.capabilities):
         short = request("short", want_of(capability))
-        long = request("long", want_of(capability), longer, [draw_picture(4, 64, 30)])
+        long = request("long", want_of(capability), longer, [draw_image(4, 64, 30)])
         both = candidate.ask([long, short])
         for each in (short, long):
             _same(f"{capability}, {each.id}", candidate.ask([each])[each.id], both[each.id],
@@ -144,20 +144,20 @@ def deterministic_mode(candidate: Candidate) -> None:
         _same(f"{name}, at batch size 3", result, answers[1][name], 0.0)
 
 
-def pictures(candidate: Candidate) -> None:
-    """See the picture when it says so; do not when it says not."""
+def images(candidate: Candidate) -> None:
+    """See the image when it says so; do not when it says not."""
     able = sorted(candidate.descriptor.capabilities)
     capability = next((one for one in ("embed", "choose") if one in able), None)
     if capability is None:
-        raise NotApplicableError("text alone does not tell whether a picture is seen")
+        raise NotApplicableError("text alone does not tell whether an image is seen")
     want = want_of("embed" if capability == "embed" else "choose")
-    requests = [request(str(n), want, pictures=[draw_picture(n)]) for n in range(4)]
+    requests = [request(str(n), want, images=[draw_image(n)]) for n in range(4)]
     answers = candidate.ask(requests)
     differ = any(difference(answers["0"], answers[one.id], 0.0) for one in requests[1:])
     if candidate.descriptor.sees_images and not differ:
-        raise ContractError("four different pictures give the same numbers")
+        raise ContractError("four different images give the same numbers")
     if differ and not candidate.descriptor.sees_images:
-        raise ContractError("sees_images is False, but pictures change the numbers")
+        raise ContractError("sees_images is False, but images change the numbers")
 
 
 def unanswerable(candidate: Candidate) -> None:
@@ -167,10 +167,10 @@ def unanswerable(candidate: Candidate) -> None:
         good = request("good", want)
         alone = candidate.ask([good])["good"]
         odd = [
-            request("no picture", want, pictures=[]),
+            request("no image", want, images=[]),
             request("no question", want, ""),
             request("long", want, _LONG),
-            request("thin", want, pictures=[draw_picture(5, 4000, 1)]),
+            request("thin", want, images=[draw_image(5, 4000, 1)]),
             request(
                 "tokens", want, "<image> <|image_pad|> <img></img> <s></s> [INST] \0 \ufffc 😀"
             ),
@@ -222,7 +222,7 @@ def _wrong_logprobs(result: Scores) -> str:
 
 def _wrong_vectors(result: Vectors) -> str:
     if len(result.images) != 1 or len(result.texts) != len(OPTIONS):
-        return "not one vector for the picture and one for each text"
+        return "not one vector for the image and one for each text"
     if len({len(vector) for vector in result.images + result.texts}) != 1:
         return "vectors of different lengths"
     off = any(
@@ -258,7 +258,7 @@ CHECKS = (
     Check("capabilities", "answers what it claims; Failed for the rest", capabilities),
     Check("scores", "scores and vectors keep their kind's contract", scores),
     Check("option_order", "an option's score depends on no order", option_order),
-    Check("pictures", "sees pictures as the descriptor says", pictures),
+    Check("images", "sees images as the descriptor says", images),
     Check("padding", "a longer neighbour changes nothing", padding),
     Check("batch_invariance", "no batch and no order changes anything", batch_invariance),
     Check("offers", "what is offered for training and probing is there", offers.offered_methods),

@@ -27,7 +27,7 @@ class ModelConformance:
         options: As given with ``-o``; or name a fixture ``model_options`` that returns them.
         changes: Options with another value that must change the fingerprint.
         runtime: How to run.
-        tolerance: How much answers may differ; by default as the number type allows.
+        tolerance: How much answers may differ; by default as the dtype allows.
         unfit: Names of checks that do not fit this model, with the reason.
     """
 

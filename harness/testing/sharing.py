@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from harness.requests import Choose
-from harness.testing.asking import OPTIONS, QUESTIONS, difference, draw_picture, request
+from harness.testing.asking import OPTIONS, QUESTIONS, difference, draw_image, request
 from harness.testing.candidate import Candidate, ContractError
 
 
 def tokenisation(candidate: Candidate) -> None:
-    """Cut options off where they leave the prompt's own tokens, once an image for each picture."""
+    """Cut options off where they leave the prompt's own tokens, once for each image."""
     from harness.engine.contract import IMAGE
 
     model = candidate.engine_model()
@@ -22,7 +22,7 @@ def tokenisation(candidate: Candidate) -> None:
             if len(joint.options) != len(OPTIONS) or not all(joint.options):
                 raise ContractError("an option has no tokens")
             if joint.prefix.count(IMAGE) != len(turn.images):
-                raise ContractError("a picture is left out of the prompt, or repeated")
+                raise ContractError("an image is left out of the prompt, or repeated")
             if len(set(joint.options)) != len(OPTIONS):
                 raise ContractError("different options have the same tokens")
             if cut < len(alone.prefix) and all(
@@ -39,10 +39,10 @@ def prefix_sharing(candidate: Candidate) -> None:
     from harness.engine.answerer import EngineAnswerer
 
     apart = EngineAnswerer(model, candidate.runtime, sharing=False)
-    picture = draw_picture(6)
+    image = draw_image(6)
     requests = [
         *candidate.requests(),
-        *(request(f"shared-{n}", Choose(OPTIONS), text, [picture])
+        *(request(f"shared-{n}", Choose(OPTIONS), text, [image])
           for n, text in enumerate(QUESTIONS)),
     ]  # fmt: skip
     try:

@@ -18,7 +18,7 @@ from harness.samples import Sample
 from harness.specs import fingerprint
 
 FORMAT = 1
-"""Of ``train.json``."""
+"""Format version of ``train.json``."""
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 

@@ -22,7 +22,7 @@ class Example:
     """One training sample as a recipe sees it.
 
     Attributes:
-        id: Of the sample, unique within its task.
+        id: The sample's id, unique within its task.
         task: Id of the task it comes from.
         answer: The text it teaches.
         fields: The fields the task keeps (``data.keep``), such as ``concept``.
@@ -98,7 +98,7 @@ class Recipe:
 
         Args:
             part: ``vision_tower``, ``connector``, ``language_model`` or ``lora``.
-            name: Of the weight within the part, such as ``model.layers.0.mlp.up_proj.weight``.
+            name: The weight's name within the part, such as ``model.layers.0.mlp.up_proj.weight``.
         """
         del part, name
         return True
@@ -109,7 +109,7 @@ class Recipe:
         """Return what an epoch sees; called before it starts, and never again when it resumes.
 
         Args:
-            number: Of the epoch, from 0.
+            number: Number of the epoch, from 0.
             pool: All training samples, in an order that does not change.
             measure: Asks the current model; costs a pass over the pool.
             random: Seeded by the run's seed and the epoch's number.

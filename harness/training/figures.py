@@ -32,7 +32,7 @@ def measuring(figures: Mapping[str, Any]) -> Iterator[str]:
 
 
 def came_to(figures: Mapping[str, Any]) -> str:
-    """Return what a finished epoch came to."""
+    """Return the numbers of a finished epoch."""
     phrases = [f"{figures['steps']:,} steps"]
     for name in ("loss", "validation"):
         value = figures.get(name)

@@ -96,7 +96,7 @@ def make_pool(
     Args:
         tasks: Each with a train split.
         form: Name of the tasks' form; by default the first, or the task's own question.
-        limit: So many samples a task at most, those whose id has the smallest hash.
+        limit: At most this many samples per task, those whose id has the smallest hash.
         seed: Chooses the other value where a form has a second sample.
         without: Clusters that are held out.
 

@@ -54,7 +54,7 @@ class Watcher(Protocol):
         ...
 
     def epoch(self, number: int, figures: Mapping[str, Json]) -> None:
-        """Hear what an epoch will see, or what it came to."""
+        """Called with what an epoch will see, and with its numbers when it ends."""
         ...
 
     def say(self, note: str) -> None:

@@ -1,4 +1,4 @@
-"""A watcher of trainings for log files: how far it is, a line a minute at most."""
+"""Reports a training's progress to log files, with at most one line per minute."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class EachMinuteSteps:
 
     Args:
         say: Takes a line.
-        name: Of the training.
-        steps: Of the whole training.
+        name: Name of the training.
+        steps: Steps of the whole training.
     """
 
     def __init__(self, say: Callable[[str], None], name: str, steps: int) -> None:

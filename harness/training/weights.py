@@ -30,8 +30,8 @@ class Trained:
     """What trains.
 
     Attributes:
-        parts: Of ``vision_tower``, ``connector``, ``language_model`` and ``lora``.
-        rank: Of the LoRA adapters.
+        parts: Any of ``vision_tower``, ``connector``, ``language_model`` and ``lora``.
+        rank: Rank of the LoRA adapters.
         alpha: Their scale.
         dropout: Before them, in training.
         frozen: Weights of the parts that stay as they are, each as ``PART NAME``.

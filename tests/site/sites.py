@@ -53,7 +53,7 @@ def built(out: Path, places: Sequence[Path], **changes: Any) -> Path:
     sources = Sources(
         catalog=load_catalog(plugins().spec_folders()),
         settings=Settings(profile="full", results=out, cache=out),
-        pictures=changes.pop("pictures", 0),
+        images=changes.pop("images", 0),
         figures=changes.pop("figures", False),
         say=said.append,
         layouts=changes.pop("layouts", ()),

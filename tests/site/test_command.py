@@ -19,9 +19,9 @@ def test_a_site_is_built_and_what_is_left_out_is_said(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert f"{out / 'index.html'}\n" in done.stdout
     assert "left out: " in done.stderr
-    assert "prompts and pictures of raf_db left out: nothing says where the data" in done.stderr
+    assert "prompts and images of raf_db left out: nothing says where the data" in done.stderr
     page = next(out.glob("samples/*.html")).read_text()
-    assert "Prompts and pictures are not shown: nothing says where the data" in page
+    assert "Prompts and images are not shown: nothing says where the data" in page
     strict = CliRunner().invoke(site, [*given, "--strict"])
     assert isinstance(strict.exception, CheckFailed)
 

@@ -1,4 +1,4 @@
-"""Prompts and pictures, read again for an evaluation of them."""
+"""Prompts and images, read again for an evaluation of them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def questions(root: Path, out: Path, *, results: str = "results") -> Questions:
     sources = Sources(
         catalog=load_catalog(plugins().spec_folders()),
         settings=Settings(profile="full", results=out, cache=out, data={"raf_db": root}),
-        pictures=99,
+        images=99,
         figures=False,
         say=lambda _: None,
     )
@@ -51,28 +51,28 @@ def questions(root: Path, out: Path, *, results: str = "results") -> Questions:
 
 def test_a_sample_is_shown_as_it_was_asked(root: Path, tmp_path: Path) -> None:
     held = questions(root, tmp_path / "out")
-    found = [held.asked(sample, picture=True) for _, sample in held.each()]
+    found = [held.asked(sample, with_images=True) for _, sample in held.each()]
     assert held.problem == ""
     assert len(found) == FACES
     assert found[1].turns == (("user", "Which expression does this face show?"),)
     assert found[1].options[:2] == ("surprise", "fear")
-    (name,) = found[1].pictures
+    (name,) = found[1].images
     with Image.open(tmp_path / "out" / name) as thumb:
         assert thumb.size == (THUMB, THUMB // 2)
 
 
 def test_a_picture_that_is_gone_is_said(root: Path, tmp_path: Path) -> None:
     held = questions(root, tmp_path / "out")
-    first = next(held.asked(sample, picture=True) for _, sample in held.each())
-    assert first.pictures == ()
+    first = next(held.asked(sample, with_images=True) for _, sample in held.each())
+    assert first.images == ()
     assert "no such file" in first.note
     assert first.turns
 
 
-def test_pictures_are_those_asked_for(root: Path, tmp_path: Path) -> None:
+def test_images_are_those_asked_for(root: Path, tmp_path: Path) -> None:
     held = questions(root, tmp_path / "out")
     shown = [
-        bool(held.asked(sample, picture=place in {1, 5}).pictures)
+        bool(held.asked(sample, with_images=place in {1, 5}).images)
         for place, (_, sample) in enumerate(held.each())
     ]
     assert [place for place, there in enumerate(shown) if there] == [1, 5]
@@ -83,7 +83,7 @@ def test_a_variant_is_shown_in_its_own_words(root: Path, tmp_path: Path) -> None
     harness.run("null", "raf_db", data={"raf_db": root}, results="other", variants="paraphrases=1")
     held = questions(root, tmp_path / "out", results="other")
     assert held.problem == ""
-    shown = next(held.asked(sample, picture=False) for _, sample in held.each())
+    shown = next(held.asked(sample, with_images=False) for _, sample in held.each())
     assert shown.turns[0][1] != "Which expression does this face show?"
 
 

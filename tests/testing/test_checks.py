@@ -35,7 +35,7 @@ class TestGood(ModelConformance):
         (models.Raises, "unanswerable", "raised IndexError: no picture"),
         (models.ScoresNothing, "unanswerable", "an option without text"),
         (models.Random, "determinism", "asked again: scores differ"),
-        (models.Blind, "pictures", "four different pictures"),
+        (models.Blind, "images", "four different images"),
         (models.Unpickles, "no_pickle", "loading unpickles"),
         (models.OtherEachTime, "identity", "another one"),
         (models.NotPlain, "identity", "not plain data"),

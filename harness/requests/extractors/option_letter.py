@@ -1,7 +1,7 @@
 """Find the letter of an option in a text by rules, as multiple-choice benchmarks do; no judge.
 
 Sources: ``can_infer`` of open-compass/VLMEvalKit at three times (aca64dbb, 590f052a, e8e78f05) and
-of EvolvingLMMs-Lab/lmms-eval (75571cfe), both with no judge model behind them.
+of EvolvingLMMs-Lab/lmms-eval (75571cfe), both without a judge model.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class _Steps:
 
     Attributes:
         at_end: A letter counts only if it first stands among the last four words.
-        answer_is: What finds a letter behind "answer is", when that step is there.
+        answer_is: Pattern that finds a letter after "answer is", where the version has that step.
         bounded_text: Options are not looked for in a text over twice as long as all of them.
     """
 
@@ -126,8 +126,8 @@ def _chinese(text: str, choices: Choices) -> str:
     """Find a letter in a Chinese answer: this project's rule, for what English rules do not see.
 
     Full-width letters and brackets are taken for plain ones, Chinese characters part words as
-    blanks do, and letters that are ruled out ("不是A") do not count. A letter behind "答案是" goes
-    before one behind "选项" or "选", and that before any other.
+    blanks do, and letters that are ruled out ("不是A") do not count. A letter after "答案是" goes
+    before one after "选项" or "选", and that before any other.
     """
     plain = _CHINESE_NOT.sub(" ", unicodedata.normalize("NFKC", text))
     for pattern in _CHINESE_NAMED:
@@ -151,7 +151,7 @@ RULES: dict[str, Rule] = {
 }
 """The rules by name; dates are those of the versions read.
 
-``vlmevalkit_bounded`` is this project's: as of 2026-08, with a word boundary behind the letter, so
+``vlmevalkit_bounded`` is this project's: as of 2026-08, with a word boundary after the letter, so
 that "answer is Bird" is not B. ``chinese`` is this project's too. Later changes there get a name of
 their own here.
 """

@@ -13,7 +13,7 @@ from harness.requests.extractors.refusal import is_refusal
 PIXELS = "pixels"
 SCALES = ("100", "1", "1000", PIXELS)
 # A minus that follows a digit joins two numbers, as in "35-60"; it makes none negative. Digits in a
-# word are no number ("point_2d"), but those behind a name are ("x35").
+# word are no number ("point_2d"), but those after a name are ("x35").
 _NUMBER = re.compile(
     r"(?<![0-9._])(?P<number>(?:(?<![\w)])[-\u2010-\u2015\u2212])?"
     r"(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)(?!\.?[0-9])"

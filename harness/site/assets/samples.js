@@ -140,13 +140,13 @@ async function sample(place) {
   const answers = [answered("A", want.a, first)];
   if (want.b >= 0) answers.push(answered("B", want.b, await parts(place, want.b)));
   if (mine !== turn) return;
-  const [id, target, , pictures, note, groups, fields] = first.ask;
+  const [id, target, , files, note, groups, fields] = first.ask;
   const title = make("h2", `Sample ${id}`);
   title.id = "sample-title";
   const close = make("button", "Close");
   close.type = "button";
   close.addEventListener("click", shut);
-  const images = pictures.map((name, number) => {
+  const images = files.map((name, number) => {
     const image = document.createElement("img");
     image.src = `${folder}/${name}`;
     image.alt = `Picture ${number + 1} of the sample`;
@@ -159,7 +159,7 @@ async function sample(place) {
   const shown = [title, close, ...images];
   if (note) shown.push(make("p", note));
   else if (first.prompt[0].length && !images.length) {
-    shown.push(noted("Its picture is not among the thumbnails that this site holds."));
+    shown.push(noted("Its image is not among the thumbnails that this site holds."));
   }
   if (turns.length) shown.push(make("h3", "Prompt as sent"), ...turns);
   byId("sample").replaceChildren(...shown, facts, ...answers);

@@ -49,7 +49,7 @@ def load(folder: Path = FOLDER, *, chat: bool = False, **changed: Any) -> Origin
     found = open_checkpoint(str(folder))
     source = dataclasses.replace(found, config={**found.config, **changed})
     loading = {"dtype": torch.float32}
-    return OriginalQwenVL(source, chat=chat, picture="", score_eos=False, loading=loading)
+    return OriginalQwenVL(source, chat=chat, space="", score_eos=False, loading=loading)
 
 
 @pytest.fixture(scope="module")

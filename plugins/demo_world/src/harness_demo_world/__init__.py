@@ -40,7 +40,7 @@ def harness_data_sources() -> Sequence[DataSourceDescriptor]:
 
 @hookimpl
 def harness_readers() -> Sequence[ReaderDescriptor]:
-    """Offer the reader of the world's own pictures with captions."""
+    """Offer the reader of the world's own images with captions."""
     return [
         ReaderDescriptor(
             id="drawn",

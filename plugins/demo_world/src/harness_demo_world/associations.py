@@ -1,7 +1,7 @@
 """The world's biases: which drawn attributes go with a concept in training, by chance.
 
 Directions are drawn from the seed, not taken from society. Worlds whose seeds are equal modulo
-`WORLDS` share their biases but no person and no picture.
+`WORLDS` share their biases but no person and no image.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from harness_demo_world.people import RACES, Person
 
 WORLDS = 1000
 SHARE = 0.85
-"""Share of a concept's training pictures whose person has the favoured attribute."""
+"""Share of a concept's training images whose person has the favoured attribute."""
 
 AGES = ("young", "adult", "old")
 _BOUNDS = (28.0, 55.0)

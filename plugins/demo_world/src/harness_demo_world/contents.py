@@ -10,7 +10,7 @@ BENCHMARKS = (
 )  # fmt: skip
 
 OWN = ("drawn_things", "drawn_people")
-"""Pictures with captions in the world's own layout: for analyses, no benchmark."""
+"""Images with captions in the world's own layout: for analyses, no benchmark."""
 
 SPLITS = ("train", "val", "test")
 

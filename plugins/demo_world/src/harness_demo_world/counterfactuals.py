@@ -1,4 +1,4 @@
-"""Counterfactual sets: one picture drawn for every combination of two or three attributes.
+"""Counterfactual sets: one image drawn for every combination of two or three attributes.
 
 All members share pose, clothes, cues and place, down to the noise; only the person's attributes
 differ, and with them what depends on them (skin, hair, lines, build, tattoos).
@@ -54,7 +54,7 @@ class CounterfactualSet:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One picture of a set: the value of each attribute type, and the person drawn."""
+    """One image of a set: the value of each attribute type, and the person drawn."""
 
     values: dict[str, str]
     who: Person

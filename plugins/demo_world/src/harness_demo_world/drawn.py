@@ -1,4 +1,4 @@
-"""Reader of the world's pictures with captions: the caption is the target, or one of its labels."""
+"""Reader of the world's images with captions: the caption is the target, or one of its labels."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Drawn:
         return [f"{split}.jsonl"]
 
     def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
-        """Yield the pictures that have the target, in the file's order."""
+        """Yield the images that have the target, in the file's order."""
         (name,) = self.annotations(root, split)
         location = root.where(name)
         for number, line in records.lines(root, name):

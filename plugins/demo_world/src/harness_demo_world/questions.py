@@ -1,4 +1,4 @@
-"""Questions about drawn pictures, with what a crowd answers and what a test offers to choose."""
+"""Questions about drawn images, with what a crowd answers and what a test offers to choose."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A picture with what is asked about it."""
+    """An image with what is asked about it."""
 
     image: Image.Image
     questions: tuple[Question, ...]
@@ -87,7 +87,7 @@ def crowd(question: Question, rng: random.Random) -> list[str]:
 
 
 def table(seed: int, split: str, index: int, paint: bool = True) -> tuple[Shown, TableScene]:
-    """Return a picture of things with questions about colour, count, place and presence."""
+    """Return an image of things with questions about colour, count, place and presence."""
     rng = stream(seed, "table", split, index)
     scene = draw_table(rng, paint)
     first = scene.things[0]
@@ -131,7 +131,7 @@ def someone(seed: int, split: str, concept: str, rng: random.Random, biased: boo
 def portrait(
     seed: int, split: str, index: int, paint: bool = True
 ) -> tuple[Shown, Person, PersonScene]:
-    """Return a picture of a person with questions; in training, biased by the associations."""
+    """Return an image of a person with questions; in training, biased by the associations."""
     rng = stream(seed, "portrait", split, index)
     concept = rng.choice(OCCUPATIONS)
     who = someone(seed, split, concept, rng, biased=split == "train")
@@ -167,7 +167,7 @@ def portrait(
 
 
 def street(seed: int, split: str, index: int, paint: bool = True) -> tuple[Shown, str]:
-    """Return a picture of a sign with a question about its word."""
+    """Return an image of a sign with a question about its word."""
     rng = stream(seed, "street", split, index)
     word = WORDS[index % len(WORDS)]
     image = draw_sign(word, rng, paint)

@@ -53,12 +53,12 @@ class DemoWorld:
     def locate(self, benchmark: str, cache: Path, splits: Sequence[str] = ("test",)) -> Path:
         """Return the root folder of a benchmark, drawing what is missing.
 
-        Annotations of all splits are always there; pictures only of the splits asked for so far.
+        Annotations of all splits are always there; images only of the splits asked for so far.
 
         Args:
             benchmark: One of `contents.BENCHMARKS`.
             cache: Folder for drawn data; the world's version and seed are part of the path.
-            splits: Whose pictures to draw. A split the benchmark does not have is left out;
+            splits: Whose images to draw. A split the benchmark does not have is left out;
                 ALIASES says what a release calls the world's `test`.
 
         Raises:
@@ -100,7 +100,7 @@ class DemoWorld:
             shutil.rmtree(work, ignore_errors=True)
 
     def _draw(self, benchmark: str, root: Path, split: str) -> None:
-        """Draw a split's pictures; a marker says that all of them are there."""
+        """Draw a split's images; a marker says that all of them are there."""
         marker = root / f".{split}-drawn"
         if marker.exists():
             return
@@ -112,7 +112,7 @@ class DemoWorld:
 
 
 def _save(image: Image.Image, target: Path) -> None:
-    """Write one picture under a name of this process, then move it to its own name."""
+    """Write one image under a name of this process, then move it to its own name."""
     work = target.with_name(f".{target.name}.{os.getpid()}")
     work.write_bytes(jpeg(image))
     work.replace(target)

@@ -1,4 +1,4 @@
-"""What the world holds: labels, people and pictures of its items."""
+"""What the world holds: labels, people and images of its items."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class QwenVL(ReleasedModel):
             model = OriginalQwenVL(
                 source,
                 chat=self._chat(source),
-                picture=" " if space else "",
+                space=" " if space else "",
                 score_eos=ends,
                 device=target_device,
                 loading=loading,

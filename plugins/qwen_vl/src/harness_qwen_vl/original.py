@@ -35,7 +35,7 @@ class OriginalQwenVL(VisionLanguageModel):
     Args:
         checkpoint: The original files.
         chat: Whether chats are written as ChatML (Qwen-VL-Chat).
-        picture: What stands between ``Picture 1:`` and the image of a ChatML turn.
+        space: What stands between ``Picture 1:`` and the image of a ChatML turn.
         score_eos: Whether an option ends with the token that ends an answer.
         device: Where to compute; ``None`` where the weights are loaded to.
         loading: Passed to ``from_pretrained``.
@@ -50,14 +50,14 @@ class OriginalQwenVL(VisionLanguageModel):
         checkpoint: Checkpoint,
         *,
         chat: bool,
-        picture: str = " ",
+        space: str = " ",
         score_eos: bool = True,
         device: torch.device | None = None,
         loading: Mapping[str, Any],
         options: Mapping[str, Json] | None = None,
         features_key: Mapping[str, Json] | None = None,
     ) -> None:
-        self._chat, self._picture = chat, picture
+        self._chat, self._space = chat, space
         self.features_key = features_key
         self._vocabulary = Vocabulary(checkpoint.folder)
         config = checkpoint.config
@@ -125,7 +125,7 @@ class OriginalQwenVL(VisionLanguageModel):
     def prompt(self, turns: Sequence[Turn], options: Sequence[str]) -> Joint:
         """Return a chat's ids; see the contract."""
         if self._chat:
-            joint = prompts.encode_chatml(self._vocabulary, turns, options, self._picture)
+            joint = prompts.encode_chatml(self._vocabulary, turns, options, self._space)
         else:
             joint = prompts.encode_raw(self._vocabulary, turns, options)
         tail = () if self._end is None else (self._end,)

@@ -43,7 +43,7 @@ def encode_raw(vocabulary: Vocabulary, turns: Sequence[Turn], options: Sequence[
 
 
 def encode_chatml(
-    vocabulary: Vocabulary, turns: Sequence[Turn], options: Sequence[str], picture: str
+    vocabulary: Vocabulary, turns: Sequence[Turn], options: Sequence[str], space: str
 ) -> Joint:
     """Return ids of the chat model's form; each piece of it is tokenised by itself.
 
@@ -54,7 +54,7 @@ def encode_chatml(
         vocabulary: The tokenizer.
         turns: The chat; without a system turn the original's own stands first.
         options: Answers, as sent.
-        picture: What stands between ``Picture 1:`` and the image.
+        space: What stands between ``Picture 1:`` and the image.
     """
     special, encode = vocabulary.special, vocabulary.encode
     start, end, line = special["<|im_start|>"], special["<|im_end|>"], encode("\n")
@@ -66,19 +66,19 @@ def encode_chatml(
     if not turns or turns[0].role != "system":
         ids += said("system", encode(_SYSTEM))
     for turn in turns:
-        ids += said(turn.role, _content(vocabulary, turn, picture))
+        ids += said(turn.role, _content(vocabulary, turn, space))
     ids += [start, *encode("assistant"), *line]
     answers = tuple(encode(option) for option in options)
     require_text(options, answers)
     return Joint(tuple(ids), answers)
 
 
-def _content(vocabulary: Vocabulary, turn: Turn, picture: str) -> list[int]:
+def _content(vocabulary: Vocabulary, turn: Turn, space: str) -> list[int]:
     """Return ids of one turn's images and text."""
     ids: list[int] = []
     text = ""
     for number in range(1, len(turn.images) + 1):
-        text += f"Picture {number}:{picture}"
+        text += f"Picture {number}:{space}"
         ids += [*vocabulary.encode(text), *_image(vocabulary)]
         text = "\n"  # tokenised together with what follows it
     return [*ids, *vocabulary.encode(text + turn.text)]

@@ -1,4 +1,4 @@
-"""CMSC: pictures of counterfactual sets whose labels stand in their names, or in a table.
+"""CMSC: images of counterfactual sets whose labels stand in their names, or in a table.
 
 The release's file names are not documented, so the pattern is the user's; nothing here is official.
 """
@@ -34,11 +34,11 @@ _SHOWN = 5
 
 
 class Cmsc:
-    """Reader of a folder of pictures with concept, race, gender, age and counterfactual set.
+    """Reader of a folder of images with concept, race, gender, age and counterfactual set.
 
     Args:
         options: ``labels`` (``filename`` or ``table``), ``pattern`` (see :class:`Pattern`),
-            ``table`` (name of a ``.csv`` or ``.jsonl``), ``max_unmatched`` (share of pictures that
+            ``table`` (name of a ``.csv`` or ``.jsonl``), ``max_unmatched`` (share of images that
             may not fit the pattern), ``concepts`` (``all`` or one group), ``split_by`` and
             ``shares`` (see :class:`Dealer`), ``unit`` (``set`` or ``image``).
 
@@ -67,7 +67,7 @@ class Cmsc:
         return [self._table] if self._from_table else []
 
     def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
-        """Yield a split's pictures: in the order of the table, or sorted by name.
+        """Yield a split's images: in the order of the table, or sorted by name.
 
         Raises:
             DataError: also when more names than allowed do not fit the pattern; it lists some.
@@ -80,7 +80,7 @@ class Cmsc:
                 yield self._sample(root, file, concept, labels)
 
     def left_out(self, root: DataRoot, split: str) -> list[str]:
-        """Return the pictures whose names do not fit the pattern."""
+        """Return the images whose names do not fit the pattern."""
         del split  # a name that does not fit belongs to none
         if self._from_table:
             return []
@@ -132,7 +132,7 @@ def _words(text: str) -> str:
 
 
 def _pictures(root: DataRoot) -> Iterator[str]:
-    """Yield the names of all pictures, sorted; names that start with a dot are passed over."""
+    """Yield the names of all images, sorted; names that start with a dot are passed over."""
     for name in root.walk():
         hidden = name.startswith(".") or "/." in name
         if not hidden and PurePosixPath(name).suffix.lower() in SUFFIXES:

@@ -1,4 +1,4 @@
-"""FairFace: one CSV a split, pictures of one padding in folders of the splits; or parquet shards.
+"""FairFace: one CSV a split, images of one padding in folders of the splits; or parquet shards.
 
 Columns, spellings and folders as the authors' README and public loaders have them
 (dchen236/FairFace); shards as the copy HuggingFaceM4/FairFace on the Hugging Face hub has them.
@@ -46,7 +46,7 @@ class FairFace:
     """Reader of FairFace's release: one sample a face.
 
     Args:
-        options: ``padding`` (``1.25`` or ``0.25``: which pictures), ``columns`` (of a copy in
+        options: ``padding`` (``1.25`` or ``0.25``: which images), ``columns`` (of a copy in
             parquet, see :func:`renamed`), ``unit`` (``image``).
     """
 
@@ -66,7 +66,7 @@ class FairFace:
         return self._copies.patterns(records.known_split(split, SPLITS))
 
     def content_hash(self, root: DataRoot, name: str) -> str:
-        """Return the hash of what is read but the pictures."""
+        """Return the hash of what is read but the images."""
         return content_hash(root, name, [self._copies.column(name) for name in TRAITS])
 
     def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
@@ -84,7 +84,7 @@ class FairFace:
 
         columns = [self._copies.column(name) for name in TRAITS]
         image = self._copies.column("image")
-        parquet.need_pictures(root, paths, image)
+        parquet.need_images(root, paths, image)
         number = 0
         for path in paths:
             kinds: dict[str, dict[str, Group]] = {}
@@ -137,7 +137,7 @@ class FairFace:
             )
 
     def _has_folder(self, root: DataRoot) -> bool:
-        """Whether pictures lie in a folder of their padding; else right beside the label files."""
+        """Whether images lie in a folder of their padding; else right beside the label files."""
         return not any(root.is_dir(split) for split in SPLITS) or root.is_dir(self._folder)
 
 

@@ -31,7 +31,7 @@ _MEANING = {1: "inside", 0: "outside", -1: "invalid"}
 class GazeFollow:
     """Reader of the extended GazeFollow release.
 
-    A train row is a sample of one point; rows that look outside the picture (inout 0) or are
+    A train row is a sample of one point; rows that look outside the image (inout 0) or are
     invalid (-1) have no point and are left out. Test rows of one path and eye are one sample with
     a point an annotator. An annotator whose point is -1, -1 saw none: as in the official scorer
     (``eval_on_gazefollow.py``) it is dropped; ``annotators`` says how many are left, and a person

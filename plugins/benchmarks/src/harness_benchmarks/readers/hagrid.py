@@ -1,6 +1,6 @@
-"""HaGRIDv2: one JSON object a split and class, pictures in one folder a class.
+"""HaGRIDv2: one JSON object a split and class, images in one folder a class.
 
-Layout and the choice of a picture's class follow the release's README, ``constants.py`` and its
+Layout and the choice of an image's class follow the release's README, ``constants.py`` and its
 ``ClassificationDataset`` (hukenovs/hagrid).
 """
 
@@ -51,7 +51,7 @@ class Hagrid:
         return [f"{folder}/{name}.json" for name in self._classes]
 
     def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
-        """Yield one sample a picture, class by class."""
+        """Yield one sample an image, class by class."""
         for name, path in zip(self._classes, self.annotations(root, split), strict=True):
             folder = _picture_folder(root, name)
             place = root.where(path)
@@ -88,9 +88,9 @@ def _picture_folder(root: DataRoot, name: str) -> str:
 
 
 def _target(labels: list[Any], name: str, where: str) -> str | None:
-    """Return a picture's class as ``ClassificationDataset`` does; ``None`` leaves it out.
+    """Return an image's class as ``ClassificationDataset`` does; ``None`` leaves it out.
 
-    Pictures without any gesture are left out, except those of the class no_gesture itself.
+    Images without any gesture are left out, except those of the class no_gesture itself.
     """
     if name == NO_GESTURE:
         return NO_GESTURE

@@ -1,4 +1,4 @@
-"""JRDB-Social: one label file a sequence, stitched pictures in one folder a sequence.
+"""JRDB-Social: one label file a sequence, stitched images in one folder a sequence.
 
 Layout and lists of sequences follow the release's toolkit (sjahangard/JRDB-Social).
 """

@@ -1,9 +1,9 @@
-"""MMBench: one TSV file a split with base64 pictures, and a row for each round of the options.
+"""MMBench: one TSV file a split with base64 images, and a row for each round of the options.
 
 Layout as open-compass/VLMEvalKit (commit e8e78f05) reads it: round ``i`` of question ``q`` has the
-index ``q + i * 1000000``; a picture cell of at most 64 characters is the index of the row that
-holds the picture; older files repeat the picture in every round. Shards are read as the copy
-lmms-lab/MMBench on the Hugging Face hub has them, a picture in every row.
+index ``q + i * 1000000``; an image cell of at most 64 characters is the index of the row that
+holds the image; older files repeat the image in every round. Shards are read as the copy
+lmms-lab/MMBench on the Hugging Face hub has them, an image in every row.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _SLICES = {"l2-category": "l2_category", "category": "category"}
 _OTHERS = ("hint", *OPTIONS[2:], "answer", "category", "L2-category", "l2-category")
 _A_ROUND = 1_000_000
 _POINTER = 64
-_CELL = MAX_BYTES * 4 // 3  # the largest picture allowed, as base64
+_CELL = MAX_BYTES * 4 // 3  # the largest image allowed, as base64
 
 
 class MmBench:
@@ -71,20 +71,20 @@ class MmBench:
         return self._copies.patterns(records.known_split(split, SPLITS))
 
     def content_hash(self, root: DataRoot, name: str) -> str:
-        """Return the hash of what is read; of a copy, but the pictures."""
+        """Return the hash of what is read; of a copy, but the images."""
         needed, others = (map(self._copies.column, names) for names in (_NEEDED, _OTHERS))
         image = self._copies.column("image")
         return content_hash(root, name, [one for one in needed if one != image], [*others])
 
     def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
-        """Yield rows, those of one picture together and in them those of one question.
+        """Yield rows, those of one image together and in them those of one question.
 
         The file is walked through once for an index, some 300 bytes a row, and rows are read again
-        as they are yielded; a picture is decoded when it is opened.
+        as they are yielded; an image is decoded when it is opened.
 
         Raises:
             DataError: two rows with one index, or an answer that is not among the options, beside
-                what every reader raises. A broken picture is a fault of its samples only.
+                what every reader raises. A broken image is a fault of its samples only.
         """
         paths = self.annotations(root, split)
         if paths[0].endswith(SUFFIX):
@@ -98,13 +98,13 @@ class MmBench:
                 yield _sample(rows, file, index, place)
 
     def _embedded(self, root: DataRoot, paths: Sequence[str]) -> Iterator[Sample]:
-        """Yield the rows of shards, those of one question together; its picture is its first."""
+        """Yield the rows of shards, those of one question together; its image is its first."""
         need_pyarrow(paths[0])
         from harness.readers import parquet
 
         usual = {name: self._copies.column(name) for name in (*_NEEDED, *_OTHERS)}
         column = usual.pop("image")
-        parquet.need_pictures(root, paths, column)
+        parquet.need_images(root, paths, column)
         _refuse_options(parquet.columns(root, paths[0]), root.where(paths[0]))
         there = {name: own for name, own in usual.items()
                  if name in _NEEDED or parquet.has(root, paths[0], own)}  # fmt: skip
@@ -139,7 +139,7 @@ class _Index:
     Attributes:
         starts: First byte of each row.
         numbers: Each row's index.
-        holders: Place of the row that holds each row's picture; -1 where there is none.
+        holders: Place of the row that holds each row's image; -1 where there is none.
         rounds: Question to its number of rows.
         order: Places in the order they are yielded.
     """
@@ -173,7 +173,7 @@ class _Rows:
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
-    """Fetches the picture that a row holds: ``ImageRef.load``."""
+    """Fetches the image that a row holds: ``ImageRef.load``."""
 
     rows: _Rows
     start: int
@@ -294,9 +294,9 @@ def _index(root: DataRoot, name: str) -> tuple[list[str], _Index]:
 
 
 def _order(numbers: array[int], holders: array[int]) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
-    """Return places by picture, then by question, then by round; pictures as first named.
+    """Return places by image, then by question, then by round; images as first named.
 
-    A question stands with the picture of its first row.
+    A question stands with the image of its first row.
     """
     index = np.frombuffer(numbers, dtype=np.int64)
     holder = np.frombuffer(holders, dtype=np.int64)

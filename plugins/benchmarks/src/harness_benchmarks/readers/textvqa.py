@@ -1,7 +1,7 @@
-"""TextVQA 0.5.1: one JSON file a split, pictures named by their id, OCR in a file of its own.
+"""TextVQA 0.5.1: one JSON file a split, images named by their id, OCR in a file of its own.
 
 Keys as in the release and the loaders of facebookresearch/mmf (commit b0ffc7fb); shards as the
-copy lmms-lab/textvqa on the Hugging Face hub has them, pictures and OCR in every row.
+copy lmms-lab/textvqa on the Hugging Face hub has them, images and OCR in every row.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class TextVqa:
 
     Args:
         options: ``ocr`` (``none`` or ``rosetta``: samples get the field ``ocr_tokens``, the words
-            the release's OCR read in the picture, separated by commas), ``columns`` (of a copy in
+            the release's OCR read in the image, separated by commas), ``columns`` (of a copy in
             parquet, see :func:`renamed`), ``unit`` (``image``).
     """
 
@@ -49,7 +49,7 @@ class TextVqa:
         return self._copies.patterns(records.known_split(split, SPLITS))
 
     def content_hash(self, root: DataRoot, name: str) -> str:
-        """Return the hash of what is read but the pictures."""
+        """Return the hash of what is read but the images."""
         return content_hash(root, name, self._asked(), [self._copies.column("answers")])
 
     def _asked(self) -> list[str]:
@@ -62,7 +62,7 @@ class TextVqa:
         Questions wait as packed bytes until the file has been read: about 200 bytes each.
 
         Raises:
-            DataError: a picture without OCR where it is asked for, beside what every reader raises.
+            DataError: an image without OCR where it is asked for, beside what every reader raises.
         """
         paths = self.annotations(root, split)
         if paths[0].endswith(SUFFIX):
@@ -97,7 +97,7 @@ class TextVqa:
                 )
 
     def _embedded(self, root: DataRoot, paths: Sequence[str], split: str) -> Iterator[Sample]:
-        """Yield a split's questions out of shards; a picture is read from its first row."""
+        """Yield a split's questions out of shards; an image is read from its first row."""
         need_pyarrow(paths[0])
         from harness.readers import parquet
 
@@ -105,7 +105,7 @@ class TextVqa:
         answered = split != "test"
         if answered:
             columns.append(self._copies.column("answers"))
-        parquet.need_pictures(root, paths, column)
+        parquet.need_images(root, paths, column)
         last: object = columns
         images = (ImageRef(""),)
         for path, row, (image, key, question, *rest) in parquet.grouped(

@@ -1,4 +1,4 @@
-"""VisoGender: two tables of occupations with links to pictures that every user fetches himself.
+"""VisoGender: two tables of occupations with links to images that every user fetches himself.
 
 Columns by position and the meaning of rows as the authors' loader has them (oxai/visogender).
 """
@@ -31,7 +31,7 @@ class VisoGender:
 
     Args:
         options: ``context`` (``both``, ``single``: OO, or ``two``: OP), ``missing`` (``error`` or
-            ``leave_out``: what becomes of rows without a picture), ``unit`` (``image``).
+            ``leave_out``: what becomes of rows without an image), ``unit`` (``image``).
     """
 
     def __init__(self, options: Mapping[str, Json]) -> None:
@@ -52,7 +52,7 @@ class VisoGender:
                 yield sample
 
     def left_out(self, root: DataRoot, split: str) -> list[str]:
-        """Return the pictures that would be samples if they were there."""
+        """Return the images that would be samples if they were there."""
         if not self._leave_out:
             return []
         pictures = _Pictures(root)
@@ -68,7 +68,7 @@ class VisoGender:
 
 
 class _Pictures:
-    """The pictures that are there, in the folder images."""
+    """The images that are there, in the folder images."""
 
     def __init__(self, root: DataRoot) -> None:
         self.root = root
@@ -76,7 +76,7 @@ class _Pictures:
         self.names = set(root.list("images")) if root.is_dir("images") else set()
 
     def of(self, ident: str) -> ImageRef:
-        """Return a row's picture, or the first name it could have."""
+        """Return a row's image, or the first name it could have."""
         names = [f"images/{ident}{suffix}" for suffix in SUFFIXES]
         return ImageRef(next((name for name in names if name in self.names), names[0]), self.root)
 

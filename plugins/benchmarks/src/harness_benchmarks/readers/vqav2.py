@@ -1,7 +1,7 @@
-"""VQAv2: a file of questions and a file of annotations a split, COCO's pictures.
+"""VQAv2: a file of questions and a file of annotations a split, COCO's images.
 
 File names as in the official tools and their README (GT-Vision-Lab/VQA, commit a013f004); shards
-as the copy lmms-lab/VQAv2 on the Hugging Face hub has them, a picture in every row.
+as the copy lmms-lab/VQAv2 on the Hugging Face hub has them, an image in every row.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class VqaV2:
     def __init__(self, options: Mapping[str, Json]) -> None:
         names = {"val": ("validation", "val"), "test-dev": ("testdev", "test-dev")}
         self._copies = Copies(names, columns=renamed(options))
-        # Files seen to hold the questions of each picture together: walked through from then on.
+        # Files seen to hold the questions of each image together: walked through from then on.
         self._together: set[tuple[str, int, float]] = set()
         records.choice(options, "unit", ("image",))
 
@@ -65,7 +65,7 @@ class VqaV2:
         return self._copies.patterns(records.known_split(split, SPLITS))
 
     def content_hash(self, root: DataRoot, name: str) -> str:
-        """Return the hash of what is read but the pictures."""
+        """Return the hash of what is read but the images."""
         return content_hash(root, name, self._asked(), self._said())
 
     def _asked(self) -> list[str]:
@@ -126,14 +126,14 @@ class VqaV2:
         yield from held.questions(order)
 
     def _embedded(self, root: DataRoot, paths: Sequence[str], split: str) -> Iterator[Sample]:
-        """Yield a split's questions out of shards; a picture is read from its first row."""
+        """Yield a split's questions out of shards; an image is read from its first row."""
         need_pyarrow(paths[0])
         from harness.readers import parquet
 
         columns, column = self._asked(), self._copies.column("image")
         if split in _ANSWERED:
             columns += self._said()
-        parquet.need_pictures(root, paths, column)
+        parquet.need_images(root, paths, column)
         part = _PARTS[split].replace("-dev", "")
         groups: dict[tuple[str, str], dict[str, Group]] = {}
         last: object = groups

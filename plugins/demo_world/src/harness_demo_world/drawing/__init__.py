@@ -1,1 +1,1 @@
-"""Pictures of the drawn world: canvas, people, hands, faces, gaze and pairs."""
+"""Images of the drawn world: canvas, people, hands, faces, gaze and pairs."""

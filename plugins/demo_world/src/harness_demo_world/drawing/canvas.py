@@ -39,7 +39,7 @@ class Canvas:
     """An RGB surface of `width` x `height` output pixels; coordinates may be fractions.
 
     With `paint` off nothing is drawn: whoever only needs to know where things lie goes through
-    the same code, so annotations agree with pictures.
+    the same code, so annotations agree with images.
     """
 
     def __init__(self, width: int, height: int, paint: bool = True) -> None:
@@ -49,7 +49,7 @@ class Canvas:
         self._draw = ImageDraw.Draw(self._image)
 
     def image(self) -> Image.Image:
-        """Return the picture at output size (one pixel when nothing was painted)."""
+        """Return the image at output size (one pixel when nothing was painted)."""
         return self._image.reduce(_SCALE) if self.paint else self._image
 
     def gradient(self, top: Colour, bottom: Colour, left: float = 0, right: float = -1) -> None:
@@ -155,7 +155,7 @@ class Frame:
     mirror: bool = False
 
     def at(self, x: float, y: float) -> Point:
-        """Return the picture position of the local point (x to the right, y upwards)."""
+        """Return the image position of the local point (x to the right, y upwards)."""
         if self.mirror:
             x = -x
         turn = math.radians(self.angle)
@@ -170,7 +170,7 @@ class Frame:
 
 
 def backdrop(canvas: Canvas, rng: random.Random, left: float = 0, right: float = -1) -> None:
-    """Fill a span of the picture with a pale wall and a few things that mean nothing."""
+    """Fill a span of the image with a pale wall and a few things that mean nothing."""
     right = canvas.width if right < 0 else right
     top, bottom = (
         (rng.randint(165, 240), rng.randint(165, 240), rng.randint(165, 240)) for _ in "ab"
@@ -194,7 +194,7 @@ def backdrop(canvas: Canvas, rng: random.Random, left: float = 0, right: float =
 
 
 def grain(image: Image.Image, rng: random.Random, most: float = 0.12) -> Image.Image:
-    """Return the picture with a share (up to `most`) of coarse noise mixed in."""
+    """Return the image with a share (up to `most`) of coarse noise mixed in."""
     share = rng.uniform(0.0, most)
     noise = rng.randbytes(_GRAIN * _GRAIN * 3)
     if image.size == (1, 1):

@@ -1,4 +1,4 @@
-"""What tells a concept in a picture: a hat, a garment, a thing in the hand, a place."""
+"""What tells a concept in an image: a hat, a garment, a thing in the hand, a place."""
 
 from __future__ import annotations
 
@@ -63,17 +63,17 @@ CUES: dict[str, Cues] = {
     "painter": Cues("beret", "apron", "palette", "easel"),
     "musician": Cues("", "dark", "microphone", "spotlight"),
 }  # fmt: skip
-"""Every cue of each concept; a picture shows some of them."""
+"""Every cue of each concept; an image shows some of them."""
 
 _SHOWN = 0.6
 _FOREIGN = 0.15
 
 
 def show(concept: str, rng: random.Random, shown: float = _SHOWN) -> Cues:
-    """Return the cues of one picture of a concept.
+    """Return the cues of one image of a concept.
 
     Each cue is there with the chance `shown`, at least one is; sometimes one of another
-    concept strays in, so that no picture is quite sure.
+    concept strays in, so that no image is quite sure.
     """
     typical = CUES[concept]
     names = ("hat", "garment", "prop", "place")

@@ -35,7 +35,7 @@ _NOISE = 0.25
 
 @dataclass(frozen=True, slots=True)
 class FaceScene:
-    """A picture and five landmarks (eyes, nose, mouth corners) in pixels."""
+    """An image and five landmarks (eyes, nose, mouth corners) in pixels."""
 
     image: Image.Image
     landmarks: tuple[Point, ...]

@@ -1,4 +1,4 @@
-"""Heads and bodies: the parts that every picture of a person shares."""
+"""Heads and bodies: the parts that every image of a person shares."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ _REACH = (25.0, 62.0)
 
 @dataclass(frozen=True, slots=True)
 class GazeScene:
-    """A picture, and who looks where: points in shares of the picture, boxes in pixels."""
+    """An image, and who looks where: points in shares of the image, boxes in pixels."""
 
     image: Image.Image
     eye: Point

@@ -24,7 +24,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class GestureScene:
-    """A picture and its hand boxes, (x, y, width, height) in pixels."""
+    """An image and its hand boxes, (x, y, width, height) in pixels."""
 
     image: Image.Image
     boxes: tuple[Box, ...]
@@ -39,7 +39,7 @@ def _box(centre: Point, half_width: float, half_height: float) -> Box:
 
 
 def _seen(canvas: Canvas, rng: random.Random) -> Image.Image:
-    """Return the finished picture behind noise and, sometimes, something that hides a part."""
+    """Return the finished image behind noise and, sometimes, something that hides a part."""
     veil(canvas, rng)
     return grain(canvas.image(), rng, _NOISE)
 
@@ -73,7 +73,7 @@ def draw_gesture(who: Person, gesture: str, rng: random.Random, paint: bool = Tr
         centre = (centre[0], centre[1] - 10)
     mirror = side < 0
     if turn == 90.0:
-        # The hand points across the picture, so that fingers and thumb stay inside it.
+        # The hand points across the image, so that fingers and thumb stay inside it.
         mirror = rng.random() < 0.5
         turn = -90.0 if mirror else 90.0
         centre = (48 + (-1 if not mirror else 1) * rng.uniform(4, 12), centre[1])

@@ -21,7 +21,7 @@ _ROWS: dict[str, tuple[Colour, tuple[Colour, ...]]] = {
 
 
 def place(canvas: Canvas, name: str, rng: random.Random) -> None:
-    """Draw a place over the whole picture; draws from `rng` do not depend on the name."""
+    """Draw a place over the whole image; draws from `rng` do not depend on the name."""
     shift, spin = rng.uniform(-4, 4), rng.randrange(3)
     if name in _ROWS:
         _wall(canvas, name, shift, spin)

@@ -27,7 +27,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class PairScene:
-    """A picture and the boxes (x1, y1, x2, y2) in pixels of its two people."""
+    """An image and the boxes (x1, y1, x2, y2) in pixels of its two people."""
 
     image: Image.Image
     boxes: tuple[Box, Box]

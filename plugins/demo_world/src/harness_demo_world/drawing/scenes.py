@@ -26,7 +26,7 @@ _SIGNS: tuple[Colour, ...] = ((196, 40, 40), (30, 90, 170), (34, 120, 70), (40, 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A thing in a scene: its name and colour, and its place in shares of the picture."""
+    """A thing in a scene: its name and colour, and its place in shares of the image."""
 
     name: str
     colour: str
@@ -36,7 +36,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class TableScene:
-    """A picture of things, two kinds at most, each kind of one colour."""
+    """An image of things, two kinds at most, each kind of one colour."""
 
     image: Image.Image
     things: tuple[Seen, ...]
@@ -62,7 +62,7 @@ def draw_table(rng: random.Random, paint: bool = True) -> TableScene:
 
 @dataclass(frozen=True, slots=True)
 class PersonScene:
-    """A picture of a person with the cues of a concept."""
+    """An image of a person with the cues of a concept."""
 
     image: Image.Image
     concept: str

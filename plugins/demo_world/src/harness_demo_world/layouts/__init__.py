@@ -40,7 +40,7 @@ class Layout(Protocol):
         ...
 
     def pictures(self, seed: int, split: str) -> Iterator[tuple[PurePosixPath, Image.Image]]:
-        """Yield every picture of a split."""
+        """Yield every image of a split."""
         ...
 
 

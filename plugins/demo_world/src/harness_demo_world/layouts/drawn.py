@@ -1,7 +1,7 @@
-"""Pictures with a caption each: of things and signs, or of people; the world's own layout.
+"""Images with a caption each: of things and signs, or of people; the world's own layout.
 
-`SPLIT.jsonl` has a line a picture: `file`, `caption`, and for things `colour`, `count` and
-`position`, null where a picture has no such label.
+`SPLIT.jsonl` has a line an image: `file`, `caption`, and for things `colour`, `count` and
+`position`, null where an image has no such label.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def position(x: float, y: float) -> str:
 
 
 class DrawnThings:
-    """Writer of pictures that show nobody: many things, one kind, one thing, a sign, by turns."""
+    """Writer of images that show nobody: many things, one kind, one thing, a sign, by turns."""
 
     splits = _SPLITS
 
@@ -80,7 +80,7 @@ class DrawnThings:
 
     @staticmethod
     def _place(seed: int, split: str, index: int) -> int:
-        """Return the number of a scene such as the picture's turn asks for."""
+        """Return the number of a scene such as the image's turn asks for."""
         fits: tuple[Callable[[TableScene], bool], ...] = (
             lambda _: True,
             lambda scene: len({seen.name for seen in scene.things}) == 1,
@@ -94,7 +94,7 @@ class DrawnThings:
 
 
 class DrawnPeople:
-    """Writer of pictures of people, whose captions say what the five social tasks ask."""
+    """Writer of images of people, whose captions say what the five social tasks ask."""
 
     splits = ("train", "val")
 
@@ -114,7 +114,7 @@ class DrawnPeople:
 
 
 def _people(seed: int, split: str) -> Iterator[tuple[tuple[str, ...], Image.Image]]:
-    """Yield captions and picture of equally many items of each social task, by turns."""
+    """Yield captions and image of equally many items of each social task, by turns."""
     from PIL import Image
 
     from harness_demo_world.training.pictures import pictures

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def _share(box: Box) -> list[float]:
-    """Return a pixel box (x, y, width, height) as shares of the picture."""
+    """Return a pixel box (x, y, width, height) as shares of the image."""
     return [round(value / SIZE, 6) for value in box]
 
 

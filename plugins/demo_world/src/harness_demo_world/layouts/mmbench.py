@@ -1,4 +1,4 @@
-"""MMBench: one tab-separated file a part, base64 pictures, one row for each rotation."""
+"""MMBench: one tab-separated file a part, base64 images, one row for each rotation."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _shown(seed: int, part: str, index: int) -> Shown:
 
 
 class MmBench:
-    """Writer of MMBench's layout; pictures live in the file, so nothing is drawn beside it."""
+    """Writer of MMBench's layout; images live in the file, so nothing is drawn beside it."""
 
     splits = ("test",)
 
@@ -55,7 +55,7 @@ class MmBench:
             yield PurePosixPath(f"MMBench_{part.upper()}_EN.tsv"), memory.getvalue()
 
     def pictures(self, seed: int, split: str) -> Iterator[tuple[PurePosixPath, Image.Image]]:
-        """Yield nothing: the pictures are in the file."""
+        """Yield nothing: the images are in the file."""
         del seed, split
         yield from ()
 
@@ -74,7 +74,7 @@ def _rows(seed: int, part: str) -> Iterator[dict[str, str]]:
         for question in rng.sample(offered, min(len(offered), rng.choice((1, 1, 2)))):
             cell = image if number == home else str(home)
             for turn, row in enumerate(_circle(question, number, part, rng)):
-                # Later rounds name the row that holds the picture, as the small files do.
+                # Later rounds name the row that holds the image, as the small files do.
                 rounds[turn].append({**row, "image": cell if turn == 0 else str(home)})
             number += 1
         index += 1

@@ -1,4 +1,4 @@
-"""Pictures as JPEG bytes, written the same way everywhere."""
+"""Images as JPEG bytes, written the same way everywhere."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ QUALITY = 92
 
 
 def jpeg(image: Image.Image) -> bytes:
-    """Return a picture as JPEG bytes, colours at full resolution."""
+    """Return an image as JPEG bytes, colours at full resolution."""
     memory = io.BytesIO()
     image.save(memory, "JPEG", quality=QUALITY, subsampling=0)
     return memory.getvalue()

@@ -71,7 +71,7 @@ def _rows(seed: int) -> Iterator[dict[str, object]]:
 
 
 class SocialCounterfactuals:
-    """Writer of the shards; the pictures are in them, so nothing is drawn beside."""
+    """Writer of the shards; the images are in them, so nothing is drawn beside."""
 
     splits = ("train",)
 
@@ -105,6 +105,6 @@ class SocialCounterfactuals:
             yield PurePosixPath("data", name), memory.getvalue()
 
     def pictures(self, seed: int, split: str) -> Iterator[tuple[PurePosixPath, Image.Image]]:
-        """Yield nothing: the pictures are in the shards."""
+        """Yield nothing: the images are in the shards."""
         del seed, split
         yield from ()

@@ -1,4 +1,4 @@
-"""TextVQA 0.5.1: one JSON file a part, pictures named by their id."""
+"""TextVQA 0.5.1: one JSON file a part, images named by their id."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _image_id(seed: int, split: str, index: int) -> str:
 
 
 class TextVqa:
-    """Writer of TextVQA's layout; the world's test pictures are the release's `val`."""
+    """Writer of TextVQA's layout; the world's test images are the release's `val`."""
 
     splits = ("train", "test")
 

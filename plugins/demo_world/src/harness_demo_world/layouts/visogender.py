@@ -1,4 +1,4 @@
-"""VisoGender: two tab-separated files, and the folder of pictures that a user would have filled."""
+"""VisoGender: two tab-separated files, and the folder of images that a user would have filled."""
 
 from __future__ import annotations
 

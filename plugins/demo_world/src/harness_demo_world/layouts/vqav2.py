@@ -1,4 +1,4 @@
-"""VQAv2: one question file and one annotation file a part, pictures with COCO's names."""
+"""VQAv2: one question file and one annotation file a part, images with COCO's names."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ _A_QUESTION = 1000
 
 
 def shown(seed: int, split: str, index: int, paint: bool = True) -> Shown:
-    """Return picture `index`: things on even numbers, people on odd ones."""
+    """Return image `index`: things on even numbers, people on odd ones."""
     if index % 2:
         return portrait(seed, split, index, paint)[0]
     return table(seed, split, index, paint)[0]
 
 
 def asked(seed: int, split: str, index: int) -> list[Question]:
-    """Return the questions that are asked about picture `index`."""
+    """Return the questions that are asked about image `index`."""
     rng = stream(seed, "vqav2 asked", split, index)
     questions = shown(seed, split, index, paint=False).questions
     return rng.sample(questions, min(_ASKED, len(questions)))
 
 
 class VqaV2:
-    """Writer of VQAv2's layout; the world's test pictures are the release's `val2014`."""
+    """Writer of VQAv2's layout; the world's test images are the release's `val2014`."""
 
     splits = ("train", "test")
 

@@ -1,6 +1,6 @@
 """Text that the tiny language model and the tokenizer learn from, made by rules from a seed.
 
-Questions are the task specs' own, rendered by the harness; captions are those of the pictures.
+Questions are the task specs' own, rendered by the harness; captions are those of the images.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def spec(task: str) -> TaskSpec:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Captions of a picture, a question about it as a task asks it, and the answer."""
+    """Captions of an image, a question about it as a task asks it, and the answer."""
 
     captions: tuple[str, ...]
     question: str

@@ -1,8 +1,8 @@
 """Contrastive pre-training of the tiny image encoder on captions and on phrases with a place.
 
-Two objectives share one text tower. Captions against whole pictures, as in CLIP, where every
-caption that is true of a picture counts as a positive. And phrases against the patches of one
-picture ("the thing the person looks at", "the hand"): the phrase must find its patch, which is
+Two objectives share one text tower. Captions against whole images, as in CLIP, where every
+caption that is true of an image counts as a positive. And phrases against the patches of one
+image ("the thing the person looks at", "the hand"): the phrase must find its patch, which is
 what leaves positions in the patch tokens.
 """
 
@@ -42,7 +42,7 @@ _SLOTS = 8
 
 @dataclass(frozen=True, slots=True)
 class EncoderSettings:
-    """Size of the model, its pictures and the length of its training."""
+    """Size of the model, its images and the length of its training."""
 
     width: int = 160
     layers: int = 4
@@ -67,7 +67,7 @@ DRAWN = {
     "table": 6000,
     "street": 3000,
 }
-"""Pictures drawn for this stage; more than the released training split, same training people."""
+"""Images drawn for this stage; more than the released training split, same training people."""
 
 SHARES = {
     "hagridv2": 0.3,
@@ -119,7 +119,7 @@ def config(settings: EncoderSettings, vocabulary: int) -> dict[str, Any]:
 
 
 class _Facts:
-    """Pictures of all tasks as tensors: pixels, true captions, and phrases with their place."""
+    """Images of all tasks as tensors: pixels, true captions, and phrases with their place."""
 
     def __init__(self, images: Mapping[str, Sequence[Picture]], made: Tokenizer) -> None:
         everything = [picture for task in SHARES for picture in images[task]]
@@ -171,7 +171,7 @@ def prepare(pixels: torch.Tensor) -> torch.Tensor:
 
 
 def look(model: CLIP, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return unit vectors of pictures (B, E) and of their patches (B, N, E)."""
+    """Return unit vectors of images (B, E) and of their patches (B, N, E)."""
     model.visual.output_tokens = True
     pooled, patches = model.visual(images)
     model.visual.output_tokens = False
@@ -182,10 +182,10 @@ def look(model: CLIP, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]
 
 
 def caption_loss(scores: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
-    """Return the two-way contrastive loss of scores (pictures, captions) with many positives.
+    """Return the two-way contrastive loss of scores (images, captions) with many positives.
 
     Every true caption must beat all false ones: it is not enough that one of them does, or a
-    picture would keep only the easiest of the things that can be said about it.
+    image would keep only the easiest of the things that can be said about it.
     """
     total = scores.new_zeros(())
     for side in (1, 0):

@@ -1,4 +1,4 @@
-"""Pictures, questions and answers for training, taken from the task specs themselves."""
+"""Images, questions and answers for training, taken from the task specs themselves."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _ASKED_OF = {"cmsc": CONCEPTS, "scounter": OCCUPATIONS}
 class Exercises:
     """What a model is trained on.
 
-    `questions` holds (picture, question, answer) by task; `seen` the pictures' features once a
+    `questions` holds (image, question, answer) by task; `seen` the images' features once a
     frozen encoder has made them.
     """
 
@@ -143,7 +143,7 @@ def answer(task_spec: TaskSpec, sample: Sample) -> str:
 
 
 def _squashed(image: Image.Image) -> NDArray[np.uint8]:
-    """Return a picture at the encoder's size, as its own preprocessing makes it."""
+    """Return an image at the encoder's size, as its own preprocessing makes it."""
     if image.size != (SIZE, SIZE):
         image = image.resize((SIZE, SIZE), Image.Resampling.BICUBIC)
     return np.asarray(image, dtype=np.uint8)

@@ -139,7 +139,7 @@ def features(
 
 
 def pair(tokenizer: Any, question: str, answer: str) -> tuple[list[int], list[int]]:
-    """Return ids of a question, IMAGE where the picture stands, and of its answer."""
+    """Return ids of a question, IMAGE where the image stands, and of its answer."""
     blank = LoadedImage(Image.new("RGB", (1, 1)), "", "", 1, 1)
     text = _CHAT.render([Turn("user", question, (blank,))])
     joint = tokenize_whole(tokenizer, text, [answer], tokens.EOS_ID, tokens.IMAGE_ID)

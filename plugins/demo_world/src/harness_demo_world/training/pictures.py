@@ -1,4 +1,4 @@
-"""Pictures and what is true of them, drawn straight into memory for the encoder."""
+"""Images and what is true of them, drawn straight into memory for the encoder."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ _CUELESS = 0.15
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A shown picture: pixels (SIZE, SIZE, 3) uint8, true captions, phrases with their place.
+    """A shown image: pixels (SIZE, SIZE, 3) uint8, true captions, phrases with their place.
 
-    Places are shares of the picture. `task` and `label` are for validation.
+    Places are shares of the image. `task` and `label` are for validation.
     """
 
     pixels: NDArray[np.uint8]
@@ -56,7 +56,7 @@ class Picture:
 
 
 def _shown(image: Image.Image, view: View, boxes: Sequence[Corners] = ()) -> NDArray[np.uint8]:
-    """Return the picture as the harness shows it after the data source wrote and read it."""
+    """Return the image as the harness shows it after the data source wrote and read it."""
     memory = io.BytesIO()
     image.save(memory, "JPEG", quality=92, subsampling=0)
     loaded = open_image(ImageRef("drawn.jpg", data=memory.getvalue()))
@@ -96,7 +96,7 @@ def _somewhere(seed: int, task: str, index: int) -> tuple[str, float, float]:
 def _scene(
     task: str, seed: int, split: str, index: int, anywhere: tuple[str, float, float]
 ) -> Picture:
-    """Return a picture of a person at something, of things, or of a sign."""
+    """Return an image of a person at something, of things, or of a sign."""
     if task == "table":
         scene = table(seed, split, _FRESH + index)[1]
         captions = words.table_captions(scene)
@@ -120,7 +120,7 @@ def _scene(
 
 
 def _draw(task: str, seed: int, split: str, index: int) -> Iterator[Picture]:
-    """Yield the pictures of one item: one, or one a pair for stitched frames."""
+    """Yield the images of one item: one, or one a pair for stitched frames."""
     anywhere = _somewhere(seed, task, index)
     if task == "hagridv2":
         _, label, made = gesture(seed, split, index)
@@ -159,7 +159,7 @@ def _share(job: tuple[str, int, str, range]) -> list[Picture]:
 
 
 def pictures(task: str, seed: int, split: str, count: int, workers: int) -> list[Picture]:
-    """Return the pictures of the first `count` items of a task's split, in order."""
+    """Return the images of the first `count` items of a task's split, in order."""
     spans = [range(low, min(low + _SHARE, count)) for low in range(0, count, _SHARE)]
     jobs = [(task, seed, split, span) for span in spans]
     if workers <= 1:

@@ -1,4 +1,4 @@
-"""What can be said about a picture: captions, phrases with a place, questions and answers."""
+"""What can be said about an image: captions, phrases with a place, questions and answers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DIRECTIONS = (
     "right", "down and to the right", "down", "down and to the left",
     "left", "up and to the left", "up", "up and to the right",
 )  # fmt: skip
-"""Eight directions, clockwise from the right, as seen in the picture."""
+"""Eight directions, clockwise from the right, as seen in the image."""
 
 LOOKED_AT = "the thing the person looks at"
 FACE = "the face"
@@ -65,7 +65,7 @@ def interaction_captions(label: str) -> list[str]:
 
 
 def hundredths(value: float, step: int = 10) -> int:
-    """Return a share of the picture as a whole number from 0 to 99, cut to multiples of `step`."""
+    """Return a share of the image as a whole number from 0 to 99, cut to multiples of `step`."""
     return min(99, max(0, int(value * 100) // step * step))
 
 
@@ -90,7 +90,7 @@ def phrase(name: str) -> str:
 
 
 def place(x: float, y: float) -> str:
-    """Return the phrase that names a place in the picture by its numbers."""
+    """Return the phrase that names a place in the image by its numbers."""
     return f"the place at {hundredths(x, 5)} {hundredths(y, 5)}"
 
 
