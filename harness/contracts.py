@@ -372,9 +372,9 @@ CONTRACTS = (
                 turns = [replace(turn, images=()) for turn in request.turns]
                 return [replace(request, turns=tuple(turns))]
 
-            def combine(self, request, own, further):
-                pairs = zip(own.values, further[0].values)
-                return Scores(own.kind, tuple(a - b for a, b in pairs))
+            def combine(self, request, result, further):
+                pairs = zip(result.values, further[0].values)
+                return Scores(result.kind, tuple(a - b for a, b in pairs))
         """,
     ),
     Contract(

@@ -92,7 +92,7 @@ def test_the_example_of_hagridv2() -> None:
     rows, said = example("hagridv2")
     held: dict[str, dict[str, Any]] = {name: {} for name in (*GESTURES, NO_GESTURE)}
     for row in rows:
-        folder, key = row["picture"].split("/")
+        folder, key = row["image"].split("/")
         labels = row["labels"].split(", ")
         held[folder][key] = {
             "bboxes": [[0.1, 0.1, 0.2, 0.2]] * len(labels), "labels": labels,
@@ -101,11 +101,11 @@ def test_the_example_of_hagridv2() -> None:
         draw(f"hagrid_dataset/{folder}/{key}.jpg")
     for name, content in held.items():
         write(f"hagrid_annotations/test/{name}.json", content)
-    answers = [{"id": row["picture"], "answer": row["the model"]} for row in rows]
+    answers = [{"id": row["image"], "answer": row["the model"]} for row in rows]
     for option, expected in (("exclude", said[:2]), ("include", said[2:])):
         record, samples = run("hagridv2", answers, no_gesture=option)
         asked = [row for row in rows if row[f"with `{option}`"] != "left out"]
-        assert set(samples) == {row["picture"] for row in asked}
+        assert set(samples) == {row["image"] for row in asked}
         assert sorted(targets(samples)) == sorted(row[f"with `{option}`"] for row in asked)
         assert list(values(record).values()) == expected
         assert "machine-labelled slices" in record.marks
