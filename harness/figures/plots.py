@@ -71,9 +71,9 @@ def _records(
     request: FigureRequest, *, whole: bool = False
 ) -> tuple[list[EvaluationRecord], list[str] | None]:
     evaluations = request.evaluations(whole=whole)
-    known = Known()
-    tasks = known.chosen(request.tasks, evaluations)
-    return known.ordered(evaluations) if tasks is None else evaluations, tasks
+    installed = Known()
+    tasks = installed.chosen(request.tasks, evaluations)
+    return installed.ordered(evaluations) if tasks is None else evaluations, tasks
 
 
 def _table(request: FigureRequest, metric: str | None) -> Table:

@@ -90,25 +90,25 @@ def write_submission(directory: Path, out: Path, *, allow_missing: bool = False)
 
 
 def _descriptor(directory: Path, task: str) -> SubmissionDescriptor:
-    benchmark, known = read_resolved(directory).data.benchmark, plugins().submissions()
-    if benchmark not in known:
+    benchmark, submissions = read_resolved(directory).data.benchmark, plugins().submissions()
+    if benchmark not in submissions:
         raise UserError(
             f"task {task!r} has no submission file",
             where=directory,
-            fix=f"benchmarks that have one: {', '.join(sorted(known)) or 'none is installed'}",
+            fix=f"benchmarks that have one: {', '.join(sorted(submissions)) or 'none is installed'}",
         )
-    return known[benchmark]
+    return submissions[benchmark]
 
 
 def _refuse_missing(record: EvaluationRecord, directory: Path) -> None:
     if record.counts.errors:
-        said = f"{record.counts.errors} of {record.counts.samples} samples errored"
+        reason = f"{record.counts.errors} of {record.counts.samples} samples errored"
     elif "limited" in record.marks:
-        said = f"only {record.counts.samples} of the split's samples asked"
+        reason = f"only {record.counts.samples} of the split's samples asked"
     else:
         return
     raise UserError(
-        f"{said}; a server wants an answer to every question",
+        f"{reason}; a server wants an answer to every question",
         where=directory,
         fix="mend what failed and run again, or --allow-missing",
     )

@@ -26,11 +26,11 @@ class TokenisedPrompt:
     """A prompt as tensors, cut where the options leave it, and the options.
 
     Attributes:
-        given: What the model takes, one row; ids up to the cut.
+        inputs: What the model takes, one row; ids up to the cut.
         options: Ids of each option from there.
     """
 
-    given: Mapping[str, Tensor]
+    inputs: Mapping[str, Tensor]
     options: tuple[Ids, ...]
 
 
@@ -50,18 +50,18 @@ class Forwards:
     @torch.inference_mode()
     def score_whole(self, prompt: TokenisedPrompt, batches: Batches) -> list[float]:
         """Return the summed log-probability of each option, the prompt read anew with each."""
-        length = prompt.given["input_ids"].shape[1]
+        length = prompt.inputs["input_ids"].shape[1]
 
         def forward(rows: Sequence[Ids]) -> list[float]:
             aims, real = _padded(rows, self._model.device)
             if self._separate:
                 start = torch.full_like(aims[:, :1], self._start())
                 out = self._model(
-                    **_repeated(prompt.given, len(rows)),
+                    **_repeated(prompt.inputs, len(rows)),
                     decoder_input_ids=torch.cat([start, aims[:, :-1]], dim=1),
                 )
                 return _total(out.logits, aims, real)
-            inputs = self._extended(_repeated(prompt.given, len(rows)), aims, real)
+            inputs = self._extended(_repeated(prompt.inputs, len(rows)), aims, real)
             out = self._model(**inputs, use_cache=False, **self._keep(aims.shape[1] + 1))
             return _total(out.logits[:, -aims.shape[1] - 1 : -1], aims, real)
 
@@ -70,8 +70,8 @@ class Forwards:
     @torch.inference_mode()
     def score_cached(self, prompt: TokenisedPrompt, batches: Batches) -> list[float]:
         """Return the same, the prompt read once and each option continues its KV cache."""
-        length = prompt.given["input_ids"].shape[1]
-        out = self._model(**prompt.given, use_cache=True, **self._keep(1))
+        length = prompt.inputs["input_ids"].shape[1]
+        out = self._model(**prompt.inputs, use_cache=True, **self._keep(1))
         first = torch.log_softmax(out.logits[0, -1].float(), dim=-1)
         cache = out.past_key_values
 
@@ -83,11 +83,11 @@ class Forwards:
             aims, real = _padded([ids[1:] for ids in rows], self._model.device)
             row_cache = copy.deepcopy(cache)
             row_cache.batch_repeat_interleave(len(rows))
-            mask = prompt.given["attention_mask"].new_ones(len(rows), length + input_ids.shape[1])
+            mask = prompt.inputs["attention_mask"].new_ones(len(rows), length + input_ids.shape[1])
             mask[:, length:] = real
             more = self._positions(length, len(rows), input_ids.shape[1])
-            if "cross_attention_mask" in prompt.given:
-                last = prompt.given["cross_attention_mask"][:, -1:]
+            if "cross_attention_mask" in prompt.inputs:
+                last = prompt.inputs["cross_attention_mask"][:, -1:]
                 more["cross_attention_mask"] = last.repeat(len(rows), input_ids.shape[1], 1, 1)
             logits = self._model(
                 input_ids=input_ids,

@@ -52,10 +52,10 @@ class Parts:
 
 def find_parts(settings: FusionSettings, folder: Path | None, memo: Path | None = None) -> Parts:
     """Return where the frozen parts lie; see :func:`harness_socialfusion.sources`."""
-    one, other = settings.encoder, settings.language_model
+    encoder_part, language_part = settings.encoder, settings.language_model
     return Parts(
-        find_encoder(one.id, one.revision, folder, memo),
-        find_language_model(other.id, other.revision, folder, memo),
+        find_encoder(encoder_part.id, encoder_part.revision, folder, memo),
+        find_language_model(language_part.id, language_part.revision, folder, memo),
     )
 
 

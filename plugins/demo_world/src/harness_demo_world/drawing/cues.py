@@ -69,15 +69,15 @@ _SHOWN = 0.6
 _FOREIGN = 0.15
 
 
-def show(concept: str, rng: random.Random, shown: float = _SHOWN) -> Cues:
+def show(concept: str, rng: random.Random, chance: float = _SHOWN) -> Cues:
     """Return the cues of one image of a concept.
 
-    Each cue is there with the chance `shown`, at least one is; sometimes one of another
+    Each cue is there with the chance `chance`, at least one is; sometimes one of another
     concept strays in, so that no image is quite sure.
     """
     typical = CUES[concept]
     names = ("hat", "garment", "prop", "place")
-    parts = {name: getattr(typical, name) for name in names if rng.random() < shown}
+    parts = {name: getattr(typical, name) for name in names if rng.random() < chance}
     fallback = rng.choice(("garment", "prop", "place"))
     if not any(parts.values()):
         parts[fallback] = getattr(typical, fallback)

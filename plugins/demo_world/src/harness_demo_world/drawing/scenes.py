@@ -70,10 +70,10 @@ class PersonScene:
 
 
 def draw_person(
-    who: Person, concept: str, rng: random.Random, paint: bool = True, shown: float = 0.6
+    who: Person, concept: str, rng: random.Random, paint: bool = True, chance: float = 0.6
 ) -> PersonScene:
     """Draw a person at something that has a name."""
-    cues = show(concept, rng, shown)
+    cues = show(concept, rng, chance)
     canvas = Canvas(SIZE, SIZE, paint)
     backdrop(canvas, rng)
     place(canvas, cues.place, rng)
