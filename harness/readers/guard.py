@@ -30,11 +30,11 @@ def make_reader(
         PluginError: its plugin or factory fails, or what it makes is no reader.
         UserError: no such reader, or an option it does not know.
     """
-    known = plugins().readers()
-    declared = {option.name for option in find("reader", name, known).options}
+    readers = plugins().readers()
+    declared = {option.name for option in find("reader", name, readers).options}
     handed: dict[str, Json] = {_UNIT: unit, _LABELS: [*labels]}
-    given = {**options, **{key: value for key, value in handed.items() if key in declared}}
-    reader, contract = make("reader", name, known, given)
+    reader_options = {**options, **{key: value for key, value in handed.items() if key in declared}}
+    reader, contract = make("reader", name, readers, reader_options)
     return guarded_reader(reader, contract)
 
 
@@ -51,10 +51,10 @@ def guarded_reader(reader: Any, contract: Contract) -> Reader:
     def texts(method: str, noun: str) -> Any:
         return lambda found, *_: contract.listed(found, method, str, noun)
 
-    def text(found: Any, *_: object) -> str:
-        if not isinstance(found, str):
-            raise contract.returned(found, "content_hash", "a hash as text")
-        return found
+    def text(returned: Any, *_: object) -> str:
+        if not isinstance(returned, str):
+            raise contract.returned(returned, "content_hash", "a hash as text")
+        return returned
 
     guarded: Reader = contract.guarded(
         reader,
@@ -70,15 +70,15 @@ def guarded_reader(reader: Any, contract: Contract) -> Reader:
     return guarded
 
 
-def _samples(found: Any, contract: Contract) -> Iterator[Sample]:
-    if isinstance(found, str | bytes | Mapping) or not hasattr(found, "__iter__"):
-        raise contract.returned(found, "samples", "an iterator of Sample")
-    return _checked(found, contract)
+def _samples(returned: Any, contract: Contract) -> Iterator[Sample]:
+    if isinstance(returned, str | bytes | Mapping) or not hasattr(returned, "__iter__"):
+        raise contract.returned(returned, "samples", "an iterator of Sample")
+    return _checked(returned, contract)
 
 
-def _checked(found: Any, contract: Contract) -> Iterator[Sample]:
+def _checked(samples: Any, contract: Contract) -> Iterator[Sample]:
     with contract.calling("samples"):
-        for sample in found:
+        for sample in samples:
             if not isinstance(sample, Sample):
                 raise contract.wrong(f"yielded {described(sample)} from samples, not a Sample")
             if not (
@@ -99,12 +99,12 @@ def _checked(found: Any, contract: Contract) -> Iterator[Sample]:
 def _fault(sample: Any) -> str:
     """Return which part of a sample is not of its type."""
     texts = {"id": sample.id, "cluster": sample.cluster, "stratum": sample.stratum}
-    for name, held in texts.items():
-        if not isinstance(held, str):
-            return f"{name} is {described(held)}, not text"
-        if not_plain(held):
-            return f"{name} is {described(held)}, which is no Unicode text"
-    for name, held in (("fields", sample.fields), ("groups", sample.groups)):
-        if not isinstance(held, Mapping):
-            return f"{name} are {described(held)}, not a mapping"
+    for name, value in texts.items():
+        if not isinstance(value, str):
+            return f"{name} is {described(value)}, not text"
+        if not_plain(value):
+            return f"{name} is {described(value)}, which is no Unicode text"
+    for name, value in (("fields", sample.fields), ("groups", sample.groups)):
+        if not isinstance(value, Mapping):
+            return f"{name} are {described(value)}, not a mapping"
     return f"images, boxes or groups are not all ImageRef, Box and Group: {described(sample)}"

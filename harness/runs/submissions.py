@@ -90,14 +90,14 @@ def write_submission(directory: Path, out: Path, *, allow_missing: bool = False)
 
 
 def _descriptor(directory: Path, task: str) -> SubmissionDescriptor:
-    benchmark, submissions = read_resolved(directory).data.benchmark, plugins().submissions()
-    if benchmark not in submissions:
+    benchmark, layouts = read_resolved(directory).data.benchmark, plugins().submissions()
+    if benchmark not in layouts:
         raise UserError(
             f"task {task!r} has no submission file",
             where=directory,
-            fix=f"benchmarks that have one: {', '.join(sorted(submissions)) or 'none is installed'}",
+            fix=f"benchmarks that have one: {', '.join(sorted(layouts)) or 'none is installed'}",
         )
-    return submissions[benchmark]
+    return layouts[benchmark]
 
 
 def _refuse_missing(record: EvaluationRecord, directory: Path) -> None:

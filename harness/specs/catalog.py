@@ -128,26 +128,26 @@ class Catalog:
             UserError: a name nothing is known by (with near misses), no name at all, or a group
                 that is part of itself.
         """
-        found: dict[str, None] = {}
-        asked = [part.strip() for name in names for part in name.split(",")]
-        for name in filter(None, asked):
+        tasks: dict[str, None] = {}
+        parts = [part.strip() for name in names for part in name.split(",")]
+        for name in filter(None, parts):
             self._refuse_unknown(name, {**self.entries, **self.group_entries}, "task or group")
             members = (name,) if name in self.entries else self._flat(name).tasks
-            found.update(dict.fromkeys(members))
-        if not found:
+            tasks.update(dict.fromkeys(members))
+        if not tasks:
             raise UserError("no task is named", fix="harness tasks")
-        return list(found)
+        return list(tasks)
 
-    def _refuse_unknown(self, name: str, known: Mapping[str, Entry], kind: str) -> None:
+    def _refuse_unknown(self, name: str, entries: Mapping[str, Entry], kind: str) -> None:
         if name in self.broken:
             raise self.broken[name]
-        if name not in known:
-            raise missing(kind, name, known)
+        if name not in entries:
+            raise missing(kind, name, entries)
 
     def _flat(self, name: str, on_the_way: tuple[str, ...] = ()) -> TaskGroup:
         document = self.group_entries[name].document
         group = _group(document)
-        found: dict[str, None] = {}
+        tasks: dict[str, None] = {}
         for index, written in enumerate(group.tasks):
             member = self._named(document, written)
             where = document.where(("tasks", index))
@@ -157,13 +157,13 @@ class Catalog:
             if member in self.broken:
                 raise self.broken[member]
             if member in self.entries:
-                found.setdefault(member)
+                tasks.setdefault(member)
             elif member in self.group_entries:
-                found.update(dict.fromkeys(self._flat(member, (*on_the_way, name)).tasks))
+                tasks.update(dict.fromkeys(self._flat(member, (*on_the_way, name)).tasks))
             else:
-                known = {**self.entries, **self.group_entries}
-                raise missing("task or group", member, known, where=where)
-        return TaskGroup(group.id, group.title, tuple(found), group.source)
+                members = {**self.entries, **self.group_entries}
+                raise missing("task or group", member, members, where=where)
+        return TaskGroup(group.id, group.title, tuple(tasks), group.source)
 
     def _named(self, document: Document, member: str) -> str:
         """Return the id of a group's member, which may be written as a file beside the group."""
@@ -205,8 +205,8 @@ def load_catalog(
     for document in documents:
         _add(catalog, document)
     claimed_twice = tuple(catalog.broken)
-    known = {**catalog.entries, **catalog.group_entries}
-    catalog.broken.update({name: held for name, held in unreadable.items() if name not in known})
+    names = {**catalog.entries, **catalog.group_entries}
+    catalog.broken.update({name: held for name, held in unreadable.items() if name not in names})
     for name in claimed_twice:
         catalog.entries.pop(name, None)
         catalog.group_entries.pop(name, None)
@@ -217,9 +217,9 @@ def _add(catalog: Catalog, document: Document) -> None:
     name = spec_id(document)
     data: Any = document.data
     key = "group" if "group" in data else "id"
-    for held in (catalog.entries, catalog.group_entries):
-        if name in held:
-            first = held[name].document
+    for entries in (catalog.entries, catalog.group_entries):
+        if name in entries:
+            first = entries[name].document
             if first.path and document.path and first.path.resolve() == document.path.resolve():
                 return  # a folder within another that is read too
             catalog.broken[name] = UserError(

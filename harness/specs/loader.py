@@ -42,8 +42,8 @@ class SpecError(UserError):
     def __init__(self, problems: Sequence[UserError]) -> None:
         first = problems[0]
         more = len(problems) - 1
-        said = f" (and {more} more: harness validate names all)" if more else ""
-        super().__init__(first.message + said, where=first.where, fix=first.fix)
+        others = f" (and {more} more: harness validate names all)" if more else ""
+        super().__init__(first.message + others, where=first.where, fix=first.fix)
         self.problems = tuple(problems)
 
 
@@ -101,13 +101,13 @@ def group_of(document: Document) -> TaskGroup:
 
 
 def _named(raw: Mapping[str, Any], chosen: Mapping[str, Json]) -> dict[str, NamedOption]:
-    held: Mapping[str, Any] = raw.get("options", {})
+    options: Mapping[str, Any] = raw.get("options", {})
     owner = f"task {raw['id']!r}"
     for name in chosen:
-        if name not in held:
-            raise unknown(f"named option of {owner}", name, held)
+        if name not in options:
+            raise unknown(f"named option of {owner}", name, options)
     named = {}
-    for name, entry in held.items():
+    for name, entry in options.items():
         choices, default = tuple(entry.get("choices", ())), entry["default"]
         value = default
         if name in chosen:
@@ -141,8 +141,8 @@ def _filled(raw: Mapping[str, Any] | None, named: Mapping[str, NamedOption]) -> 
 
 def _value(value: Any, named: Mapping[str, NamedOption]) -> Json:
     """Return a value, or the one in force where ``{option: NAME}`` stands for it."""
-    held: Json = named[value["option"]].value if is_reference(value) else value
-    return held
+    value_in_force: Json = named[value["option"]].value if is_reference(value) else value
+    return value_in_force
 
 
 def _task(document: Document, named: Mapping[str, NamedOption]) -> TaskSpec:
@@ -202,30 +202,30 @@ def _ask(
     raw: Mapping[str, Any], named: Mapping[str, NamedOption]
 ) -> ChooseSpec | GenerateSpec | EmbedSpec:
     if "choose" in raw:
-        held = raw["choose"]
+        ask = raw["choose"]
         return ChooseSpec(
-            labels=in_force(held["labels"], _values(named)),
-            text=held.get("text", "{{ label }}"),
-            order=held.get("order", "listed"),
-            normalisation=held.get("normalisation", "none"),
+            labels=in_force(ask["labels"], _values(named)),
+            text=ask.get("text", "{{ label }}"),
+            order=ask.get("order", "listed"),
+            normalisation=ask.get("normalisation", "none"),
         )
     if "generate" in raw:
-        held = raw["generate"]
+        ask = raw["generate"]
         return GenerateSpec(
-            max_new_tokens=int(held["max_new_tokens"]),
-            extractor=held["extractor"],
-            stop=tuple(held.get("stop", ())),
-            extractor_options=_filled(held.get("extractor_options"), named),
-            temperature=_temperature(_value(held.get("temperature", 0), named)),
-            reasoning=_reasoning(held, named),
+            max_new_tokens=int(ask["max_new_tokens"]),
+            extractor=ask["extractor"],
+            stop=tuple(ask.get("stop", ())),
+            extractor_options=_filled(ask.get("extractor_options"), named),
+            temperature=_temperature(_value(ask.get("temperature", 0), named)),
+            reasoning=_reasoning(ask, named),
         )
     return EmbedSpec(tuple(raw["embed"]["texts"]))
 
 
 def _reasoning(raw: Mapping[str, Any], named: Mapping[str, NamedOption]) -> Reasoning:
-    said = {key: _value(raw[key], named) for key in _REASONING if key in raw}
-    tags = checked_tags(said.pop("reasoning_tags", []), "ask.generate.reasoning_tags")
-    return replace(parse_reasoning(said, "ask.generate"), tags=tags)
+    values = {key: _value(raw[key], named) for key in _REASONING if key in raw}
+    tags = checked_tags(values.pop("reasoning_tags", []), "ask.generate.reasoning_tags")
+    return replace(parse_reasoning(values, "ask.generate"), tags=tags)
 
 
 def _temperature(value: Json) -> float:
@@ -236,9 +236,9 @@ def _temperature(value: Json) -> float:
 
 def _counts(raw: Mapping[str, Any], values: Mapping[str, Json]) -> dict[str, dict[str, int]]:
     return {
-        split: {unit: number for unit, number in held.items() if unit != "when"}
-        for split, held in raw.items()
-        if takes_part(held, values)
+        split: {unit: number for unit, number in counts.items() if unit != "when"}
+        for split, counts in raw.items()
+        if takes_part(counts, values)
     }
 
 

@@ -39,8 +39,8 @@ class Known:
             except HarnessError:  # a broken group orders nothing
                 continue
         order.update(dict.fromkeys(self.catalog.entries))
-        place = {task: index for index, task in enumerate(order)}
-        return sorted(records, key=lambda record: place.get(record.task, len(place)))
+        position = {task: index for index, task in enumerate(order)}
+        return sorted(records, key=lambda record: position.get(record.task, len(position)))
 
     def supports(self, model: str, task: str) -> bool:
         """Whether a model can answer a task, as far as descriptor and spec are here to say."""
@@ -66,19 +66,19 @@ class Known:
         """
         from harness.config.tasks import task_names
 
-        wanted = task_names(names or ())
-        if not wanted:
+        tasks = task_names(names or ())
+        if not tasks:
             return None
         groups = self.catalog.groups
         there = {record.task for record in records}
         chosen: list[str] = []
-        for name in wanted:
+        for name in tasks:
             if name in groups and name not in there:
                 chosen += [task for task in groups[name].tasks if task in there]
             else:
                 chosen.append(name)
         if not chosen:
-            raise UserError(f"no finished evaluation of {', '.join(wanted)}", fix="harness run ...")
+            raise UserError(f"no finished evaluation of {', '.join(tasks)}", fix="harness run ...")
         return chosen
 
 
