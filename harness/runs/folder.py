@@ -65,9 +65,9 @@ def entries(results: Path) -> list[Entry]:
     _, older = current(records)
     superseded = {id(record) for record in older}
     newest = {record.lineage: record for record in records if id(record) not in superseded}
-    found = [_sealed(record, superseded=id(record) in superseded) for record in records]
-    found += [_left(one, newest) for one in left_out]
-    return sorted(found, key=lambda entry: entry.directory)
+    listed = [_sealed(record, superseded=id(record) in superseded) for record in records]
+    listed += [_left(one, newest) for one in left_out]
+    return sorted(listed, key=lambda entry: entry.directory)
 
 
 def refuse_other(results: Path) -> None:
@@ -92,26 +92,26 @@ def named(results: Path, names: Sequence[str]) -> list[Path]:
     """
     refuse_other(results)
     inside = (results / EVALUATIONS).resolve()
-    found: dict[Path, None] = {}
+    directories: dict[Path, None] = {}
     for name in names:
         path = next(
             (one for one in (results / EVALUATIONS / name, Path(name)) if one.is_dir()), None
         )
         if path is None:
             raise UserError("no such evaluation", where=name, fix="harness results list")
-        place = path.resolve()
-        if place in {inside, inside.parent} or place.parent == inside:
+        directory = path.resolve()
+        if directory in {inside, inside.parent} or directory.parent == inside:
             raise UserError(
                 "is a folder of evaluations, not one of them",
                 where=path,
                 fix=f"harness results list --results {results}",
             )
-        if not place.is_relative_to(inside) or path.is_symlink():
+        if not directory.is_relative_to(inside) or path.is_symlink():
             raise UserError(f"is not in the results folder {results}", where=path)
-        if not any((place / sign).exists() for sign in _SIGNS):
+        if not any((directory / sign).exists() for sign in _SIGNS):
             raise UserError("is no evaluation's folder", where=path, fix="harness results list")
-        found[place] = None
-    return list(found)
+        directories[directory] = None
+    return list(directories)
 
 
 def remove(directory: Path) -> None:
@@ -121,12 +121,12 @@ def remove(directory: Path) -> None:
         UserError: a process is at work in it, or it cannot be removed.
     """
     # Out of sight first: what is half removed must not be taken for an evaluation.
-    place = directory.with_name(f".{directory.name}.removed")
+    renamed = directory.with_name(f".{directory.name}.removed")
     with writing(directory):
         try:
-            shutil.rmtree(place, ignore_errors=True)
-            directory.rename(place)
-            shutil.rmtree(place)
+            shutil.rmtree(renamed, ignore_errors=True)
+            directory.rename(renamed)
+            shutil.rmtree(renamed)
         except OSError as error:
             raise not_written(error, directory) from None
 
@@ -160,28 +160,28 @@ def _sealed(record: EvaluationRecord, *, superseded: bool) -> Entry:
     )
 
 
-def _left(one: LeftOut, newest: Mapping[str, EvaluationRecord]) -> Entry:
-    about: Mapping[str, Any] = about_of(one.directory) or {}
-    held = about.get("model")
-    done, samples, why = None, about.get("samples"), one.why
-    if one.unfinished:
+def _left(left_out: LeftOut, newest: Mapping[str, EvaluationRecord]) -> Entry:
+    about: Mapping[str, Any] = about_of(left_out.directory) or {}
+    model = about.get("model")
+    done, samples, why = None, about.get("samples"), left_out.why
+    if left_out.unfinished:
         why = ""
         try:
-            done = Journal(one.directory).samples
+            done = Journal(left_out.directory).samples
         except UserError as error:
             why = error.message
         if about and lineage_of(about) in newest:
             why = "other code of a plugin has finished since"
     return Entry(
-        directory=one.directory,
-        state="unfinished" if one.unfinished else "damaged",
-        model=str(held.get("id", "")) if isinstance(held, dict) else str(held or ""),
-        task=one.directory.parent.name,
+        directory=left_out.directory,
+        state="unfinished" if left_out.unfinished else "damaged",
+        model=str(model.get("id", "")) if isinstance(model, dict) else str(model or ""),
+        task=left_out.directory.parent.name,
         done=done,
         samples=samples if isinstance(samples, int) else None,
-        size=_size(one.directory),
+        size=_size(left_out.directory),
         finished="",
-        writing=is_written(one.directory),
+        writing=is_written(left_out.directory),
         why=" ".join(why.split()),
     )
 

@@ -11,7 +11,7 @@ from harness.descriptors import Json
 from harness.models.parts import AUTO, FULL
 
 LEARNING_RATE = 1e-4
-"""Of what trains, where the model's descriptor names no learning rate for it."""
+"""Learning rate of a part for which the model's descriptor names none."""
 Schedule = Literal[
     "linear", "cosine", "cosine_with_restarts", "polynomial",
     "constant", "constant_with_warmup", "inverse_sqrt",
@@ -32,8 +32,8 @@ class TrainingSettings:
         warmup: Share of all steps in which the rate rises.
         decay: Weight decay of matrices; vectors have none.
         clip: Largest norm of the gradient.
-        precision: Of the computation; weights that train are kept in float32, the others as they
-            are stored, in float32 when this is.
+        precision: dtype of the computation; weights that train are kept in float32, the others
+            as they are stored, in float32 when this is.
         seed: For order, dropout and new weights.
         save_every: Steps between checkpoints within an epoch.
         log_every: Steps between lines of the log.
@@ -42,7 +42,7 @@ class TrainingSettings:
         checkpointing: Compute activations again in the backward pass: less memory, more time.
         validate: ``TASK:METRIC`` that is measured after each epoch and chooses the weights that
             are kept; empty: the last epoch's are.
-        validate_limit: So many validation samples, those whose id has the smallest hash.
+        validate_limit: At most this many validation samples, those whose id has the smallest hash.
         hold_out: Share of the validated task's train clusters that are validated on instead of
             trained on; 0: the task's own validation split.
         keep: Number of last epochs whose weights stay on disk, beside the best.
