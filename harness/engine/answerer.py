@@ -9,6 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from harness.descriptors import Json
 from harness.engine.batching import (
     CPU_VALUES,
     Batches,
@@ -67,6 +68,7 @@ class EngineAnswerer:
         self._markers = Markers(model.tokenizer, model.template, model.decode)
         self._sharing = sharing
         self._checked: set[tuple[str, type]] = set()
+        self._settled: set[str] = set()  # tasks of which something could be checked
         self._notes: list[str] = []
         # An image's features must not depend on which other images the cache already holds. On a
         # CPU they never do; on a GPU only with --deterministic, whose features are cached apart.
@@ -120,6 +122,25 @@ class EngineAnswerer:
     def notes(self) -> list[str]:
         """Return what whoever reads the record should know of how the answers were computed."""
         return list(self._notes)
+
+    def verdict(self, task: str) -> dict[str, Json] | None:
+        """Return whether requests share what they have in common, and what is to be said of it.
+
+        ``None`` while none of a task's requests could be asked, so that nothing was checked.
+        """
+        if task not in self._settled:
+            return None
+        return {"sharing": self._sharing, "notes": [*self._notes]}
+
+    def adopt(self, task: str, verdict: Mapping[str, Json], *, settled: bool) -> None:
+        """Share, or do not, as one whose check found this."""
+        notes = verdict.get("notes")
+        if isinstance(notes, list):
+            self._sharing = verdict.get("sharing") is True
+            self._notes = [str(note) for note in notes]
+        if settled:
+            self._settled.add(task)
+            self._checked |= {(task, Choose), (task, Generate)}
 
     def close(self) -> None:
         """Free what was loaded."""
@@ -222,6 +243,7 @@ class EngineAnswerer:
     # --- answers -----------------------------------------------------------------------------
 
     def _choose(self, questions: Sequence[Question]) -> Results:
+        self._settled.update(request.task for request, _ in questions[:1])
         prompts = [prompt for _, prompt in questions]
         shared = [prompt for prompt in prompts if self._shares(prompt)]
         totals = score_options(self._model, shared, self._batches)
@@ -247,6 +269,7 @@ class EngineAnswerer:
         return results
 
     def _generate(self, questions: Sequence[Question]) -> Results:
+        self._settled.update(request.task for request, _ in questions[:1])
         results: Results = {}
         writes: dict[str, GenerationTask] = {}
         for request, prompt in questions:

@@ -9,7 +9,7 @@ from harness.descriptors import AnswerMethodDescriptor, Json, ModelDescriptor, p
 from harness.errors import CannotAnswer
 from harness.evaluation.method_checks import Guarded
 from harness.models import Answerer
-from harness.models.contract import TakesNotes
+from harness.models.contract import ChecksItself, TakesNotes
 from harness.plugins import find, plugins
 from harness.requests import Choose, Failed, Request, Response, Turn
 from harness.requests.method import Result
@@ -131,6 +131,15 @@ class MethodAnswerer:
     def notes(self) -> list[str]:
         """Return what the model has to say."""
         return self._answerer.notes() if isinstance(self._answerer, TakesNotes) else []
+
+    def verdict(self, task: str) -> Mapping[str, Json] | None:
+        """Return what the model's check of itself found; empty for one that makes none."""
+        return self._answerer.verdict(task) if isinstance(self._answerer, ChecksItself) else {}
+
+    def adopt(self, task: str, verdict: Mapping[str, Json], *, settled: bool) -> None:
+        """Answer a task as one whose check of itself found this."""
+        if isinstance(self._answerer, ChecksItself):
+            self._answerer.adopt(task, verdict, settled=settled)
 
     def close(self) -> None:
         """Free the model."""

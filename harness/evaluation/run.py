@@ -16,7 +16,7 @@ from harness._version import __version__
 from harness.descriptors import Json
 from harness.errors import CannotAnswer, PluginError, UserError, show_traceback
 from harness.evaluation.exchanged import refuse_exchanged
-from harness.evaluation.execute import Job, execute, stands
+from harness.evaluation.execute import execute
 from harness.evaluation.few_shot import choose_shots, open_shots
 from harness.evaluation.model import ConfiguredModel
 from harness.evaluation.plan import plan_task
@@ -24,6 +24,7 @@ from harness.evaluation.requests import RequestMaker
 from harness.evaluation.run_settings import RunSettings
 from harness.evaluation.score import needs_size
 from harness.evaluation.task import Task
+from harness.evaluation.writer import Job, stands
 from harness.events import RunFinished, RunStarted, TaskFinished
 from harness.jsonfiles import read_object
 from harness.models import Answerer

@@ -74,6 +74,29 @@ class HasSize(Protocol):
         ...
 
 
+@runtime_checkable
+class ChecksItself(Protocol):
+    """An answerer that checks itself on a task's first answers, and computes otherwise if it must.
+
+    Several workers of one evaluation must compute alike: one of them makes the check, and the
+    others adopt what it found.
+    """
+
+    def verdict(self, task: str) -> Mapping[str, Json] | None:
+        """Return what the check found, as plain data; ``None`` while it is still to be made."""
+        ...
+
+    def adopt(self, task: str, verdict: Mapping[str, Json], *, settled: bool) -> None:
+        """Answer a task as one whose check found this.
+
+        Args:
+            task: The task's id.
+            verdict: What was found, on this task or on the one before it.
+            settled: Whether it was found on this task, which needs no check then.
+        """
+        ...
+
+
 class Model(Protocol):
     """A model that is known but not loaded."""
 

@@ -9,7 +9,14 @@ from typing import Any, get_args, get_type_hints
 from harness.descriptors import Json, ModelDescriptor, Offer, load_target
 from harness.errors import FAULTS, ModelError, UserError, error_text, legible, one_line
 from harness.guard import Contract, described, not_plain
-from harness.models.contract import OFFERED_METHODS, Answerer, Model, Runtime, TakesNotes
+from harness.models.contract import (
+    OFFERED_METHODS,
+    Answerer,
+    ChecksItself,
+    Model,
+    Runtime,
+    TakesNotes,
+)
 from harness.packages import offering
 from harness.plugins import contract_of, plugins
 from harness.requests import Failed, Request, Response, Scores, Text, Vectors
@@ -128,6 +135,24 @@ class GuardedAnswerer:
         with self._contract.calling("notes"):
             notes: Any = self._answerer.notes()
         return self._contract.listed(notes, "notes", str, "a list of texts")
+
+    def verdict(self, task: str) -> Mapping[str, Json] | None:
+        """Return what the model's check of itself found; empty for one that makes none."""
+        if not isinstance(self._answerer, ChecksItself):
+            return {}
+        with self._contract.calling("verdict"):
+            verdict: Any = self._answerer.verdict(task)
+        if verdict is None:
+            return None
+        if not isinstance(verdict, Mapping) or not_plain(dict(verdict)):
+            raise self._contract.returned(verdict, "verdict", "a mapping of plain data, or None")
+        return verdict
+
+    def adopt(self, task: str, verdict: Mapping[str, Json], *, settled: bool) -> None:
+        """Answer a task as one whose check of itself found this."""
+        if isinstance(self._answerer, ChecksItself):
+            with self._contract.calling("adopt"):
+                self._answerer.adopt(task, verdict, settled=settled)
 
     def close(self) -> None:
         """Free the model."""

@@ -2,7 +2,11 @@
 
 Every session writes a segment of its own, so that a line torn by a crash is always a segment's
 last. Segments merge in plan order when the evaluation is sealed; of two lines for one block the
-later one counts. What a model has to say of its answers is a line of the same form.
+one in the later segment counts. What a model has to say of its answers is a line of the same form.
+
+A segment is named by its number, or by number, worker and attempt (``0003-2-1.jsonl``) where jobs
+write beside each other on other machines. No two writers ever have one name: a segment is made
+only where none of its name is there.
 """
 
 from __future__ import annotations
@@ -11,16 +15,18 @@ import errno
 import json
 import shutil
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from harness.descriptors import Json
 from harness.errors import UserError
 from harness.runs.sample_record import SampleRecord, parse_sample
 
 FOLDER = "journal"
-_NOTE = -1  # in place of a block
+_NOTE, _VERDICT = -1, -2  # in place of a block
+_KEYS = {_NOTE: "note", _VERDICT: "verdict"}
 
 
 class Journal:
@@ -30,25 +36,31 @@ class Journal:
         directory: Of the evaluation.
         sizes: Samples in each block of its plan; what is no such block is refused. Without them
             records are taken as they are.
+        name: Of the segment that is written; its number alone without one.
 
     Attributes:
         done: Indexes of the blocks that are there.
         notes: What models said of how the answers were computed, each once.
+        verdict: What the model's check of itself found on the first block; ``None`` before.
 
     Raises:
         UserError: a whole line that is no block of the plan, or a file that cannot be read.
     """
 
-    def __init__(self, directory: Path, sizes: Sequence[int] | None = None) -> None:
+    def __init__(
+        self, directory: Path, sizes: Sequence[int] | None = None, *, name: str = ""
+    ) -> None:
         self.notes: list[str] = []
+        self.verdict: dict[str, Json] | None = None
         self._sizes = sizes
+        self._name = name
         self._counts: dict[int, int] = {}
         self._folder = directory / FOLDER
         self._places: dict[int, tuple[Path, int, int]] = {}
         self._segment: IO[bytes] | None = None
         self._path = self._folder  # of the segment
-        for path in sorted(self._folder.glob("*.jsonl")):
-            self._index(path)
+        self._read: dict[Path, tuple[int, int]] = {}  # bytes and lines read of others' segments
+        self.merge()
 
     @property
     def done(self) -> frozenset[int]:
@@ -97,13 +109,20 @@ class Journal:
             self._write(encode(_NOTE, [{"note": text}]))
             self.notes.append(text)
 
+    def settle(self, verdict: Mapping[str, Json]) -> None:
+        """Add what the model's check of itself found, before the block it was made on.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        self._write(encode(_VERDICT, [{"verdict": verdict}]))
+        self.verdict = dict(verdict)
+
     def _write(self, line: bytes) -> tuple[Path, int, int]:
         """Append a line; return where it is: file, first byte, size."""
         try:
             if self._segment is None:
-                number = len(list(self._folder.glob("*.jsonl")))
-                self._path = self._folder / f"{number:04d}.jsonl"
-                self._segment = self._path.open("xb")
+                self._segment = self._new_segment()
             start = self._segment.tell()
             self._segment.write(line)
             self._segment.flush()
@@ -117,6 +136,47 @@ class Journal:
             ) from None
         return self._path, start, len(line)
 
+    def _new_segment(self) -> IO[bytes]:
+        """Make a segment of a name that nobody has, and that sorts after those that are there."""
+        number = next_number(self._folder)
+        while True:
+            name = self._name or f"{number:04d}"
+            self._path = self._folder / f"{name}.jsonl"
+            try:
+                return self._path.open("xb")
+            except FileExistsError:  # another writer was quicker
+                if self._name:
+                    raise
+                number += 1
+
+    def merge(self) -> list[int]:
+        """Read what other writers have added to their segments; return the blocks that are new.
+
+        A line that is not whole yet is read the next time.
+
+        Raises:
+            UserError: a whole line that is no block of the plan, or a file that cannot be read.
+        """
+        before = set(self._places)
+        for path in sorted(self._folder.glob("*.jsonl")):
+            if path != self._path:
+                self._index(path)
+        return sorted(set(self._places) - before)
+
+    def records(self, block: int) -> list[SampleRecord]:
+        """Return the records of a finished block.
+
+        Raises:
+            UserError: the segment was changed since it was read.
+        """
+        path, start, size = self._places[block]
+        with path.open("rb") as handle:
+            handle.seek(start)
+            decoded = decode(handle.read(size))
+        if decoded is None:
+            raise UserError("changed while it was read", where=path)
+        return [SampleRecord.from_json(record) for record in decoded[1]]
+
     def forget(self, block: int) -> None:
         """Count a block as not done; what is appended for it goes before what there was."""
         self._places.pop(block)
@@ -124,45 +184,58 @@ class Journal:
     def blocks(self) -> Iterator[list[SampleRecord]]:
         """Yield the records of every block, in plan order."""
         for block in sorted(self._places):
-            path, start, size = self._places[block]
-            with path.open("rb") as handle:
-                handle.seek(start)
-                found = decode(handle.read(size))
-            if found is None:
-                raise UserError("changed while it was read", where=path)
-            yield [SampleRecord.from_json(record) for record in found[1]]
+            yield self.records(block)
 
     def _index(self, path: Path) -> None:
-        position = 0
+        """Read what a segment holds behind what was read of it before."""
+        position, number = self._read.get(path, (0, 0))
         try:
             with path.open("rb") as handle:
-                for number, line in enumerate(handle, 1):
-                    found = self._taken(line, f"{path}:{number}")
-                    if found is not None and found[0] == _NOTE:
-                        self.notes += [one["note"] for one in found[1]]
-                    elif found is not None:
-                        self._places[found[0]] = (path, position, len(line))
-                        self._counts[found[0]] = len(found[1])
-                    position += len(line)
+                handle.seek(position)
+                for line in handle:
+                    decoded = self._checked(line, f"{path}:{number + 1}")
+                    if decoded is not None:
+                        self._keep(*decoded, (path, position, len(line)))
+                    if line.endswith(b"\n"):
+                        position, number = position + len(line), number + 1
         except FileNotFoundError:
             return  # sealed by another process since the folder was listed
         except OSError as error:
             raise UserError(f"cannot be read: {error.strerror}", where=path) from None
+        self._read[path] = position, number
 
-    def _taken(self, line: bytes, where: str) -> tuple[int, list[dict[str, Any]]] | None:
+    def _keep(
+        self, block: int, entries: list[dict[str, Any]], place: tuple[Path, int, int]
+    ) -> None:
+        if block == _NOTE:
+            notes = [entry["note"] for entry in entries]
+            self.notes += [note for note in notes if note not in self.notes]
+        elif block == _VERDICT:
+            self.verdict = self.verdict or entries[0]["verdict"]
+        else:
+            self._places[block] = place
+            self._counts[block] = len(entries)
+
+    def _checked(self, line: bytes, where: str) -> tuple[int, list[dict[str, Any]]] | None:
         """Return block and records of a line, ``None`` when it is torn or damaged."""
-        found = decode(line, where)
+        decoded = decode(line, where)
         sizes = self._sizes
-        if found is None or found[0] == _NOTE or sizes is None:
-            return found
-        block, records = found
+        if decoded is None or decoded[0] < 0 or sizes is None:
+            return decoded
+        block, records = decoded
         if (
             block >= len(sizes)
             or len(records) != sizes[block]
             or not all(map(parse_sample, records))
         ):
             raise _refused(where)
-        return found
+        return decoded
+
+
+def next_number(folder: Path) -> int:
+    """Return a number for a segment that sorts after every one in a journal's folder."""
+    numbers = [path.name.partition("-")[0].partition(".")[0] for path in folder.glob("*.jsonl")]
+    return max((int(number) + 1 for number in numbers if number.isdecimal()), default=0)
 
 
 def remove_journal(directory: Path) -> None:
@@ -193,10 +266,12 @@ def decode(line: bytes, where: str = "the journal") -> tuple[int, list[dict[str,
         block, records = json.loads(body)
     except (ValueError, TypeError, RecursionError):
         raise _refused(where) from None
-    if type(block) is not int or block < _NOTE or not isinstance(records, list):
+    if type(block) is not int or block < _VERDICT or not isinstance(records, list):
         raise _refused(where)
-    key = "note" if block == _NOTE else "id"
-    if not all(isinstance(one, dict) and isinstance(one.get(key), str) for one in records):
+    key, kind = _KEYS.get(block, "id"), dict if block == _VERDICT else str
+    if block == _VERDICT and len(records) != 1:
+        raise _refused(where)
+    if not all(isinstance(entry, dict) and isinstance(entry.get(key), kind) for entry in records):
         raise _refused(where)
     return block, records
 

@@ -334,7 +334,7 @@ def test_a_clock_that_stands_still_seals_all_the_same(
     here: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del here
-    monkeypatch.setattr("harness.evaluation.execute.time.perf_counter", lambda: 1.0)
+    monkeypatch.setattr("harness.evaluation.writer.time.perf_counter", lambda: 1.0)
     assert ended(capsys, *RUN)[0] == 0
     clocks = json.loads((evaluation() / "timings.json").read_text())
     assert (clocks["seconds"], clocks["samples_per_second"]) == (0.0, None)
