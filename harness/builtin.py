@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from harness.descriptors import (
         CommandDescriptor,
         EncoderDescriptor,
+        ExecutorDescriptor,
         ExtractorDescriptor,
         FigureDescriptor,
         FormatDescriptor,
@@ -63,6 +64,14 @@ def harness_encoders() -> list[EncoderDescriptor]:
             forms=("model:ID,key=value,...",),
         ),
     ]
+
+
+@hookimpl
+def harness_executors() -> list[ExecutorDescriptor]:
+    """Processes of this machine."""
+    from harness.workers.descriptors import EXECUTORS
+
+    return list(EXECUTORS)
 
 
 @hookimpl

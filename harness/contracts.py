@@ -6,13 +6,8 @@ it. A descriptor names the implementation; ``docs/plugins.md`` says how plugins 
 
 from __future__ import annotations
 
-import inspect
-import re
 import sys
-import textwrap
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from harness.analysis.encoders import Encoder, EncoderRequest
 from harness.config.data import DataSource
@@ -22,6 +17,7 @@ from harness.descriptors import (
     DataSourceDescriptor,
     Descriptor,
     EncoderDescriptor,
+    ExecutorDescriptor,
     ExporterDescriptor,
     ExtractorDescriptor,
     FigureDescriptor,
@@ -50,6 +46,7 @@ from harness.metrics.contract import (
 )
 from harness.models.contract import (
     Answerer,
+    ChecksItself,
     HasSize,
     HasTower,
     MayRefuse,
@@ -75,15 +72,31 @@ from harness.samples import DataRoot, ImageRef, Sample
 from harness.studies.kind import LoadedStudy, StudyPlan, StudyReport
 from harness.tables.table import Table
 from harness.training.contract import Epoch, Example, Recipe
+from harness.workers.contract import (
+    Answered,
+    BlockRequest,
+    Executor,
+    Hello,
+    Lost,
+    Raised,
+    Ready,
+    Refused,
+    SaysWhy,
+    WorkOrder,
+)
+from harness.workers.worker import Worker
 
 __all__ = [
     "CONTRACTS",
     "AdditiveMetric",
     "AnswerMethod",
     "AnswerMethodDescriptor",
+    "Answered",
     "Answerer",
     "AsksOtherwise",
+    "BlockRequest",
     "Bounded",
+    "ChecksItself",
     "Choose",
     "CommandDescriptor",
     "Comparison",
@@ -99,6 +112,8 @@ __all__ = [
     "EncoderRequest",
     "Epoch",
     "Example",
+    "Executor",
+    "ExecutorDescriptor",
     "ExportOptions",
     "ExporterDescriptor",
     "Extracted",
@@ -115,25 +130,31 @@ __all__ = [
     "HasTower",
     "HasUnits",
     "HashesContents",
+    "Hello",
     "ImageRef",
     "LeavesOut",
     "LoadedStudy",
+    "Lost",
     "MayRefuse",
     "MetricDescriptor",
     "Model",
     "ModelDescriptor",
     "Plot",
+    "Raised",
     "RangeOfData",
     "RankMetric",
     "Reader",
     "ReaderDescriptor",
+    "Ready",
     "Recipe",
     "RecipeDescriptor",
+    "Refused",
     "Request",
     "Response",
     "Runtime",
     "Sample",
     "SampleScore",
+    "SaysWhy",
     "ScoredSample",
     "Scores",
     "SpecFolder",
@@ -149,9 +170,9 @@ __all__ = [
     "TellsNotes",
     "Text",
     "Trainable",
+    "WorkOrder",
+    "Worker",
 ]
-
-_ROLE = re.compile(r":\w+:`[.~]?([^`]+)`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +202,7 @@ CONTRACTS = (
         "harness_models",
         ModelDescriptor,
         "(options) -> Model",
-        (Model, Answerer, Trainable, HasTower, MayRefuse, TakesNotes, HasSize),
+        (Model, Answerer, Trainable, HasTower, MayRefuse, TakesNotes, HasSize, ChecksItself),
         """
         from harness.contracts import Response, Scores
 
@@ -489,6 +510,54 @@ CONTRACTS = (
         """,
     ),
     Contract(
+        "Executor",
+        "harness_executors",
+        ExecutorDescriptor,
+        "(options) -> Executor",
+        (
+            Executor,
+            SaysWhy,
+            WorkOrder,
+            BlockRequest,
+            Hello,
+            Ready,
+            Answered,
+            Lost,
+            Refused,
+            Raised,
+        ),
+        """
+        from harness.contracts import Worker
+
+
+        class Here:
+            \"\"\"One worker, in this process; `Worker` is what runs wherever workers are.\"\"\"
+
+            def __init__(self, options):
+                self.said = []
+
+            def start(self, order):
+                self.worker = Worker("1", order)
+                self.said.append(self.worker.hello())
+
+            def ask(self, worker, request):
+                self.said += self.worker.answer(request)
+
+            def events(self, timeout):
+                said, self.said = self.said, []
+                return said
+
+            def stop(self, worker):
+                pass
+
+            def replace(self, worker):
+                raise NotImplementedError("a worker in this process is never lost")
+
+            def close(self):
+                self.worker.close()
+        """,
+    ),
+    Contract(
         "Kind of study",
         "harness_studies",
         StudyDescriptor,
@@ -531,70 +600,7 @@ CONTRACTS = (
 )
 
 
-def page() -> str:
-    """Return ``docs/reference/contracts.md``."""
-    return "\n".join(_lines()).rstrip() + "\n"
-
-
-def _lines() -> Iterator[str]:
-    yield "# Contracts"
-    yield ""
-    yield "<!-- `python -m harness.contracts` writes this page from the docstrings. -->"
-    yield ""
-    yield "What a plugin implements to add one kind of object. `harness.contracts` has every name"
-    yield "on this page; [plugins.md](../plugins.md) says how a plugin is found and what its faults"
-    yield "cost. Classes marked *optional* add a method that the harness calls where it is there."
-    for contract in CONTRACTS:
-        yield f"\n## {contract.kind}\n"
-        article = "an" if contract.descriptor.__name__[0] in "AE" else "a"
-        target = contract.target if "`" in contract.target else f"`{contract.target}`"
-        yield f"`{contract.hook}()` returns {article} `{contract.descriptor.__name__}`,"
-        yield f"whose target is {target}."
-        for position, protocol in enumerate(contract.protocols):
-            yield from _described(protocol, optional=position > 0)
-        yield "\n```python"
-        yield textwrap.dedent(contract.example).strip("\n")
-        yield "```"
-
-
-def _described(protocol: type, *, optional: bool) -> Iterator[str]:
-    """Yield a class, its docstring, and each of its own methods with signature and docstring."""
-    needed = {"Answerer", "GroupCounts", "Comparison"}
-    mark = " *(optional)*" if optional and protocol.__name__ not in needed else ""
-    yield f"\n### `{protocol.__name__}`{mark}\n"
-    yield from _text(protocol)
-    for name, member in vars(protocol).items():
-        function = member.fget if isinstance(member, property) else member
-        public = not name.startswith("_") or name == "__call__"
-        if not (public and inspect.isfunction(function) and function.__doc__):
-            continue
-        title = f"{name}{'' if isinstance(member, property) else _signature(function)}"
-        yield f"\n**`{title}`**\n"
-        yield from _text(function)
-
-
-def _signature(function: Any) -> str:
-    signature = inspect.signature(function)
-    parameters = [value for name, value in signature.parameters.items() if name != "self"]
-    return str(signature.replace(parameters=parameters)).replace("'", "")
-
-
-def _text(described: Any) -> Iterator[str]:
-    """Yield a docstring as Markdown: its sections become lists."""
-    text = _ROLE.sub(r"`\1`", inspect.getdoc(described) or "").replace("``", "`")
-    text = text.partition("\nExample::")[0]
-    for line in text.rstrip().splitlines():
-        heading = line.rstrip(":")
-        if heading in {"Args", "Returns", "Raises", "Attributes"} and line.endswith(":"):
-            yield f"{heading}:\n"
-        elif line.startswith("    ") and not line.startswith("     "):
-            name, colon, rest = line.strip().partition(": ")
-            yield f"- `{name}`: {rest}" if colon and " " not in name else f"- {line.strip()}"
-        elif line.startswith("     "):
-            yield f"  {line.strip()}"
-        else:
-            yield line
-
-
 if __name__ == "__main__":
-    sys.stdout.write(page())
+    from harness.contracts_page import page
+
+    sys.stdout.write(page(CONTRACTS))

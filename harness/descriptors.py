@@ -343,6 +343,19 @@ class StudyDescriptor(Descriptor):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutorDescriptor(Descriptor):
+    """A way to start workers: ``harness run --on ID``. Target: ``(options) -> Executor``.
+
+    The contract is :class:`harness.workers.contract.Executor`.
+
+    Attributes:
+        options: What ``-e`` accepts.
+    """
+
+    options: tuple[Option, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerMethodDescriptor(Descriptor):
     """A method that acts at answer time. Target: ``(options) -> AnswerMethod``.
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         CommandDescriptor,
         DataSourceDescriptor,
         EncoderDescriptor,
+        ExecutorDescriptor,
         ExporterDescriptor,
         ExtractorDescriptor,
         FigureDescriptor,
@@ -187,6 +188,20 @@ def harness_encoders() -> Sequence[EncoderDescriptor]:  # type: ignore[empty-bod
 
         return [EncoderDescriptor(id="timm", target="my_plugin.timm:find", forms=("timm:NAME",),
                                   summary="...")]
+    """
+
+
+@hookspec
+def harness_executors() -> Sequence[ExecutorDescriptor]:  # type: ignore[empty-body]
+    """Return the ways to start workers that this plugin adds.
+
+    ``harness run --on ID`` starts workers by one, with its options from ``-e``.
+
+    .. versionadded:: 0.1
+
+    Example::
+
+        return [ExecutorDescriptor(id="flux", target="my_plugin.flux:Flux", summary="...")]
     """
 
 

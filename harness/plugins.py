@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         CommandDescriptor,
         DataSourceDescriptor,
         EncoderDescriptor,
+        ExecutorDescriptor,
         ExporterDescriptor,
         ExtractorDescriptor,
         FigureDescriptor,
@@ -69,6 +70,7 @@ _COLLECTED = {
     "answer methods": "harness_answer_methods",
     "recipes": "harness_recipes",
     "encoders": "harness_encoders",
+    "executors": "harness_executors",
     "study kinds": "harness_studies",
     "formats": "harness_leaderboard_formats",
     "figures": "harness_figures",
@@ -85,6 +87,7 @@ _KINDS: dict[str, type[Descriptor]] = {
     "answer methods": kinds.AnswerMethodDescriptor,
     "recipes": kinds.RecipeDescriptor,
     "encoders": kinds.EncoderDescriptor,
+    "executors": kinds.ExecutorDescriptor,
     "study kinds": kinds.StudyDescriptor,
     "formats": kinds.FormatDescriptor,
     "figures": kinds.FigureDescriptor,
@@ -187,6 +190,10 @@ class Plugins:
         """Kinds of visual encoder by id."""
         return cast("Mapping[str, EncoderDescriptor]", self._of("encoders"))
 
+    def executors(self) -> Mapping[str, ExecutorDescriptor]:
+        """Executors by id."""
+        return cast("Mapping[str, ExecutorDescriptor]", self._of("executors"))
+
     def study_kinds(self) -> Mapping[str, StudyDescriptor]:
         """Kinds of study by id."""
         return cast("Mapping[str, StudyDescriptor]", self._of("study kinds"))
@@ -241,6 +248,11 @@ class Plugins:
         if info is None:
             raise KeyError(descriptor.id)
         return info
+
+    def is_installed(self, descriptor: Descriptor) -> bool:
+        """Whether a descriptor is there in every process with the same packages installed."""
+        info = self.adding(descriptor)
+        return info is not None and (info is self.core or info.name in self._points)
 
     def adding(self, descriptor: Descriptor) -> PluginInfo | None:
         """Return the plugin that added a descriptor; ``None`` for one that none did."""
@@ -466,7 +478,12 @@ def refuse_unknown_plugins(names: Iterable[str], where: str) -> None:
 @cache
 def plugins() -> Plugins:
     """Return the loaded plugins of this process, less those blocked by flag or environment."""
-    return Plugins(blocked={*_extra_blocked, *blocked_by_environment()})
+    return Plugins(blocked=blocked_names())
+
+
+def blocked_names() -> frozenset[str]:
+    """Return the names of plugins that flag or environment block in this process."""
+    return frozenset({*_extra_blocked, *blocked_by_environment()})
 
 
 def find(kind: str, name: str, known: Mapping[str, D]) -> D:

@@ -26,9 +26,9 @@ PAGE = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
 
 # Importing goes downwards or stays on a level; docs/architecture.md says the same in words.
 LEVELS = (
-    {"cli", "contracts"},
+    {"cli", "contracts", "contracts_page"},
     {"studies"},
-    {"api", "testing", "site"},
+    {"api", "testing", "site", "workers"},
     {"figures"},
     {"training", "analysis"},
     {"evaluation"},

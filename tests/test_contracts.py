@@ -23,13 +23,14 @@ from harness.contracts import (
     Runtime,
     Scores,
 )
+from harness.contracts_page import page
 from harness.plugins import plugins
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "contracts.md"
 
 
 def test_the_page_is_what_the_module_prints() -> None:
-    assert PAGE.read_text("utf-8") == contracts.page(), (
+    assert PAGE.read_text("utf-8") == page(CONTRACTS), (
         "python -m harness.contracts > docs/reference/contracts.md"
     )
 

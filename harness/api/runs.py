@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal, TypedDict, Unpack
+from typing import Annotated, Literal, TypedDict, Unpack, cast
 
 from harness.arguments import Device, Seed, Several, Threads, Within, Workers, checked, given
 from harness.config.data import unused
 from harness.config.settings import Settings, load_settings
-from harness.config.tasks import TaskName, installed_catalog, task_name, task_names
+from harness.config.tasks import TaskName, include, installed_catalog, task_name, task_names
 from harness.descriptors import Json
 from harness.errors import UserError
 from harness.evaluation.methods import find_method
@@ -20,6 +20,7 @@ from harness.evaluation.run import (
     Planned,
     Reporter,
     RunResult,
+    evaluate_here,
     plan_run,
     run_tasks,
     show_plan,
@@ -32,6 +33,9 @@ from harness.specs.prompt import lists_options
 from harness.specs.variants import check_found, variants_of
 from harness.tables.known import listed
 from harness.training.checkpoint import open_trained
+from harness.workers.contract import WorkOrder
+from harness.workers.gpus import unused_gpus
+from harness.workers.start import ExecutorPlan, find_workers
 
 
 class NullReporter:
@@ -130,6 +134,9 @@ class RunOptions(TypedDict, total=False):
         retry_errors: Evaluate blocks that hold a sample error again, sealed or not.
         again: Set finished evaluations aside and evaluate all of it anew.
         workers: Processes that open images ahead; a thread does when 0.
+        on: Id of an executor that starts workers: ``processes``, ``ray``, ``slurm``; this process
+            answers by itself when ``None``.
+        executor_options: Its options (``-e``).
         checkpoint: Folder of a finished training, whose weights replace the model's own.
         method: Id of an inference-time method.
         method_options: Its options.
@@ -155,6 +162,8 @@ class RunOptions(TypedDict, total=False):
     retry_errors: bool
     again: bool
     workers: Workers
+    on: str | None
+    executor_options: Mapping[str, Json] | None
     checkpoint: Path | str | None
     method: str | None
     method_options: Mapping[str, Json] | None
@@ -168,15 +177,19 @@ class Plan:
         model: The model, configured.
         evaluations: One for each task and variant, with its state.
         settings: Settings that all of them share.
+        workers: Starts the workers that answer; this process does when ``None``.
     """
 
     model: ConfiguredModel
     evaluations: Sequence[Planned]
     settings: RunSettings
+    workers: ExecutorPlan | None = None
 
     def show(self, reporter: Reporter) -> None:
         """Tell a reporter the plan, and which tasks of a group are not in it."""
         show_plan(self.model, self.evaluations, reporter)
+        if self.workers is None and (hint := unused_gpus(self.model)):
+            reporter.say(hint)
 
     def run(self, reporter: Reporter | None = None) -> RunResult:
         """Evaluate what is not sealed yet.
@@ -189,7 +202,8 @@ class Plan:
         """
         reporter = reporter or NullReporter()
         self.show(reporter)
-        return run_tasks(self.model, self.evaluations, self.settings, reporter)
+        evaluate = evaluate_here if self.workers is None else self.workers.evaluate
+        return run_tasks(self.model, self.evaluations, self.settings, reporter, evaluate)
 
 
 @checked
@@ -205,7 +219,38 @@ def plan(model: str, tasks: TaskName | Iterable[TaskName], **options: Unpack[Run
     Raises:
         UserError: whatever is wrong with the request.
     """
-    names, ids = task_names(tasks), options.get("ids")
+    names = task_names(tasks)
+    workers = None
+    if options.get("on") is not None or options.get("executor_options"):
+        workers = find_workers(model, names, options)
+    configured, found_tasks, run_settings = _configured(model, names, options)
+    if workers is not None:
+        workers.refuse(configured)
+    return Plan(configured, plan_run(configured, found_tasks, run_settings), run_settings, workers)
+
+
+def plan_for_worker(order: WorkOrder) -> tuple[ConfiguredModel, Sequence[Planned]]:
+    """Plan what an order names, as a worker does: no weight is loaded and no record is read.
+
+    Raises:
+        UserError: whatever keeps this machine from planning it.
+    """
+    options = cast("RunOptions", {**order.options})
+    include(order.include)
+    for spec in order.specs:
+        task_name(spec)
+    configured, tasks, settings = _configured(order.model, order.tasks, options)
+    by_name = {task.spec.name: task for task in tasks}
+    if absent := [name for name in order.evaluations if name not in by_name]:
+        raise UserError(f"task {absent[0]!r} is not planned here")
+    wanted = [by_name[name] for name in order.evaluations]
+    return configured, plan_run(configured, wanted, settings, look=False)
+
+
+def _configured(
+    model: str, names: Sequence[str], options: RunOptions
+) -> tuple[ConfiguredModel, list[Task], RunSettings]:
+    """Return the model, the tasks with their variants, and the settings of a run."""
     settings = settings_for(options.get("profile"), options.get("results"), options.get("data"))
     if isinstance(ids, str):  # in a list they may hold commas
         ids = listed(ids)
@@ -235,10 +280,7 @@ def plan(model: str, tasks: TaskName | Iterable[TaskName], **options: Unpack[Run
         for variant in (spec, *variants_of(spec, variants, lists_options=lists_options(spec)))
     ]
     check_found(variants, variant_specs)
-    evaluations = plan_run(
-        configured, [Task(spec, settings) for spec in variant_specs], run_settings
-    )
-    return Plan(configured, evaluations, run_settings)
+    return configured, [Task(spec, settings) for spec in variant_specs], run_settings
 
 
 @checked

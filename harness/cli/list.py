@@ -24,6 +24,7 @@ KINDS: Mapping[str, tuple[str, Callable[[Plugins], Mapping[str, Any]]]] = {
     "methods": ("answer method", Plugins.answer_methods),
     "recipes": ("recipe", Plugins.recipes),
     "encoders": ("encoder", Plugins.encoders),
+    "executors": ("executor", Plugins.executors),
     "studies": ("study kind", Plugins.study_kinds),
     "formats": ("format", Plugins.formats),
     "figures": ("figure", Plugins.figures),
@@ -52,7 +53,7 @@ def list_(ctx: click.Context, *, kind: str, as_json: bool) -> None:
     """List what is installed of a kind, with a line and the options of each.
 
     KIND is models, tasks, readers, sources, metrics, extractors, methods, recipes, encoders,
-    studies, formats, figures, exporters, submissions or commands.
+    executors, studies, formats, figures, exporters, submissions or commands.
     """
     if kind == "tasks":
         from harness.cli.tasks import tasks

@@ -24,7 +24,7 @@ _SETTINGS, _RUNTIME = defaults(RunSettings), defaults(Runtime)
 _MEGA = 1_000_000
 _PASSED_ON: tuple[Any, ...] = (
     "profile", "results", "limit", "device", "dtype", "deterministic", "seed", "variants",
-    "max_errors", "retry_errors", "again", "workers", "checkpoint", "method",
+    "max_errors", "retry_errors", "again", "workers", "checkpoint", "method", "on",
 )  # fmt: skip
 
 
@@ -60,6 +60,20 @@ _PASSED_ON: tuple[Any, ...] = (
 @click.option("--kv-budget", metavar="SIZE", help="Maximum KV-cache memory, e.g. 2GiB.")
 @_options.setting(
     RunSettings, "workers", help="Processes that open images ahead; 0: a thread does."
+)
+@click.option(
+    "--on",
+    metavar="EXECUTOR",
+    help="Answer by workers that this executor starts: processes, ray, slurm "
+    "(`harness list executors`).",
+)
+@click.option(
+    "-e",
+    "--executor-option",
+    "executor_options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set an option of the executor, such as workers=4.",
 )
 @click.option(
     "--threads",
@@ -120,6 +134,7 @@ def run(**flags: Any) -> int:
         kv_budget=size(flags["kv_budget"]),
         max_pixels=flags["max_megapixels"] * _MEGA,
         method_options=dict(pairs(flags["method_options"], "--method-option")),
+        executor_options=dict(pairs(flags["executor_options"], "-e")),
         **{name: flags[name] for name in _PASSED_ON},
     )
     with Display(console) as display:

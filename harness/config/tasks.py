@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from harness.errors import UserError, quoted
 from harness.plugins import plugins
@@ -51,6 +51,15 @@ def include(places: Iterable[Path | str]) -> None:
             _folders.setdefault(path)
         else:
             _file_named(path)
+
+
+def known_sources() -> tuple[tuple[str, ...], tuple[Mapping[str, Any], ...]]:
+    """Return the files and folders that are included or named by path, and the specs given as data.
+
+    Another process knows the same tasks once it includes them and names these specs.
+    """
+    places = tuple(str(path.absolute()) for path in (*_folders, *_files.values()))
+    return places, tuple(cast("Mapping[str, Any]", held.data) for held in _data.values())
 
 
 def forget_included() -> None:

@@ -110,8 +110,16 @@ class RunResult:
         return max([int(bool(self.failed)), *(held.exit_code for held in self.ended.values())])
 
 
-def plan_run(subject: ConfiguredModel, tasks: Sequence[Task], terms: RunSettings) -> list[Planned]:
+def plan_run(
+    subject: ConfiguredModel, tasks: Sequence[Task], terms: RunSettings, *, look: bool = True
+) -> list[Planned]:
     """Plan every task; no weight is loaded.
+
+    Args:
+        subject: The model.
+        tasks: What it is asked.
+        terms: How.
+        look: Whether to look at what is recorded already; a worker does not.
 
     Raises:
         UserError: the first thing that would keep a task from being evaluated.
@@ -120,7 +128,8 @@ def plan_run(subject: ConfiguredModel, tasks: Sequence[Task], terms: RunSettings
     for task in tasks:
         try:
             subject.refuse(task.spec)
-            item = _plan(subject, task, terms)
+            job = _job(subject, task, terms)
+            item = _state(job, subject, terms) if look else Planned(job, "to do", 0, None)
             if item.state != "done":
                 subject.refuse_task(task)
         except CannotAnswer as error:
@@ -153,8 +162,19 @@ def show_plan(subject: ConfiguredModel, planned: Sequence[Planned], reporter: Re
         )
 
 
+Evaluate = Callable[
+    [ConfiguredModel, Sequence[Planned], RunSettings, Reporter],
+    tuple[list[EvaluationRecord], dict[str, PluginError]],
+]
+"""Computes what is missing of a plan; returns records and, by task, faults that ended it."""
+
+
 def run_tasks(
-    subject: ConfiguredModel, planned: Sequence[Planned], terms: RunSettings, reporter: Reporter
+    subject: ConfiguredModel,
+    planned: Sequence[Planned],
+    terms: RunSettings,
+    reporter: Reporter,
+    evaluate: Evaluate,
 ) -> RunResult:
     """Compute what is missing of a plan, write the manifest, and check error rates.
 
@@ -165,13 +185,26 @@ def run_tasks(
     """
     names = tuple(item.job.plan.task.id for item in planned)
     results = planned[0].job.plan.task.settings.results
-    _tell(
+    tell(
         "harness_run_started",
         RunStarted(subject.descriptor.id, names, sum(item.job.plan.samples for item in planned)),
         reporter,
     )
     for note in terms.notes:
         reporter.say(note)
+    records, ended = evaluate(subject, planned, terms, reporter)
+    manifest = _manifest(results, subject, planned, reporter)
+    event = RunFinished(manifest, tuple(record.directory for record in records))
+    tell("harness_run_finished", event, reporter)
+    if not records:
+        raise next(iter(ended.values()))
+    return RunResult(manifest, tuple(records), tuple(_failed(records, terms.max_errors)), ended)
+
+
+def evaluate_here(
+    subject: ConfiguredModel, planned: Sequence[Planned], terms: RunSettings, reporter: Reporter
+) -> tuple[list[EvaluationRecord], dict[str, PluginError]]:
+    """Compute what is missing of a plan in this process, one evaluation after the other."""
     records: list[EvaluationRecord] = []
     ended: dict[str, PluginError] = {}
     try:
@@ -186,23 +219,28 @@ def run_tasks(
                     retry_errors=terms.retry_errors,
                 )
             except PluginError as error:
-                show_traceback(error)
-                kept = "what was answered is kept, and the same command continues"
-                error.fix = f"{error.fix}; {kept}" if error.fix else kept
-                ended[item.job.plan.task.id] = error
+                ended[item.job.plan.task.id] = ends_task(error)
                 _close(subject, reporter)  # whatever state it was left in
                 continue
             records.append(record)
-            event = TaskFinished(record.task, record.directory, item.state != "done")
-            _tell("harness_task_finished", event, reporter)
+            tell_finished(item, record, reporter)
     finally:
         _close(subject, reporter)
-    manifest = _manifest(results, subject, planned, reporter)
-    finished = RunFinished(manifest, tuple(record.directory for record in records))
-    _tell("harness_run_finished", finished, reporter)
-    if not records:
-        raise next(iter(ended.values()))
-    return RunResult(manifest, tuple(records), tuple(_failed(records, terms.max_errors)), ended)
+    return records, ended
+
+
+def ends_task(error: PluginError) -> PluginError:
+    """Return the fault that ended a task, which says that what was answered is kept."""
+    show_traceback(error)
+    kept = "what was answered is kept, and the same command continues"
+    error.fix = f"{error.fix}; {kept}" if error.fix else kept
+    return error
+
+
+def tell_finished(item: Planned, record: EvaluationRecord, reporter: Reporter) -> None:
+    """Tell plugins that an evaluation is finished."""
+    event = TaskFinished(record.task, record.directory, item.state != "done")
+    tell("harness_task_finished", event, reporter)
 
 
 def _close(subject: ConfiguredModel, reporter: Reporter) -> None:
@@ -210,7 +248,7 @@ def _close(subject: ConfiguredModel, reporter: Reporter) -> None:
         reporter.say(problem)
 
 
-def _plan(subject: ConfiguredModel, task: Task, terms: RunSettings) -> Planned:
+def _job(subject: ConfiguredModel, task: Task, terms: RunSettings) -> Job:
     shown = choose_shots(task, terms.seed)
     plan = plan_task(task, terms.selection, [sample.id for sample in shown])
     model = subject.record(task)
@@ -239,7 +277,7 @@ def _plan(subject: ConfiguredModel, task: Task, terms: RunSettings) -> Planned:
             marks.add("contaminated")
     if plan.limited:
         marks.add("limited")
-    job = Job(
+    return Job(
         plan=plan,
         directory=directory,
         fingerprint=said,
@@ -253,7 +291,6 @@ def _plan(subject: ConfiguredModel, task: Task, terms: RunSettings) -> Planned:
         workers=terms.workers,
         again=terms.again,
     )
-    return _state(job, subject, terms)
 
 
 def _state(job: Job, subject: ConfiguredModel, terms: RunSettings) -> Planned:
@@ -333,9 +370,9 @@ def _loader(subject: ConfiguredModel, item: Planned) -> Callable[[], Answerer]:
     return lambda: subject.answerer(item.job.plan.task)
 
 
-def _tell(hook: str, event: object, reporter: Reporter) -> None:
-    problem = plugins().notify(hook, event)
-    if problem:
+def tell(hook: str, event: object, reporter: Reporter) -> None:
+    """Tell plugins of an event, and the reporter who failed to hear it."""
+    if problem := plugins().notify(hook, event):
         reporter.say(problem)
 
 

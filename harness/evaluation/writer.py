@@ -156,10 +156,9 @@ class EvaluationWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        unused = self._is_new and not self.sealed and not self.journal.done
+        if self._is_new and not (self.sealed or self.journal.done):
+            shutil.rmtree(self.job.directory, ignore_errors=True)  # nothing was answered
         self._stack.close()
-        if error is not None and unused and not is_sealed(self.job.directory):
-            shutil.rmtree(self.job.directory, ignore_errors=True)  # what failed leaves no folder
 
     @property
     def missing(self) -> list[int]:

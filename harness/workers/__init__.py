@@ -1,0 +1,1 @@
+"""One run answered by several workers: the contract of executors, the coordinator, the worker."""

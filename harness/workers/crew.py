@@ -1,0 +1,136 @@
+"""The workers of a run as the coordinator knows them: what each does, and since when."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from statistics import median
+
+from harness.descriptors import Json
+from harness.workers.queue import Item
+
+SLOWEST = 20.0
+"""A worker is lost when a block takes this many times as long as is usual for its samples."""
+LEAST = 120.0
+"""Seconds that a block may take in any case."""
+UNKNOWN = 3600.0
+"""Seconds that a block may take while no block of its evaluation was answered."""
+_KEPT = 64  # times of an evaluation's last blocks
+
+
+@dataclass(slots=True)
+class Member:
+    """A worker that takes part.
+
+    Attributes:
+        device: Type of its device.
+        is_ready: Whether it has loaded the model.
+        item: What it is asked now.
+        reserved: What it will be asked next, and opens images of.
+        since: When it was asked, by a clock that cannot be set.
+        busy: Seconds that its answers took.
+    """
+
+    device: str
+    joined: float
+    is_ready: bool = False
+    item: Item | None = None
+    reserved: Item | None = None
+    since: float = 0.0
+    busy: float = 0.0
+    ready_at: float | None = None
+    left_at: float | None = None
+
+
+@dataclass(slots=True)
+class Crew:
+    """All workers of a run.
+
+    Attributes:
+        members: Those that take part, by name.
+        lost: How many were lost.
+    """
+
+    members: dict[str, Member] = field(default_factory=dict)
+    lost: int = 0
+    _left: list[Member] = field(default_factory=list)
+    _seconds: dict[int, list[float]] = field(default_factory=dict)
+
+    def join(self, name: str, terms: Mapping[str, Json]) -> None:
+        """Add a worker that may take part."""
+        self.members[name] = Member(str(terms.get("device type")), time.monotonic())
+
+    def leave(self, name: str) -> Member | None:
+        """Remove a worker that is gone; return what it was."""
+        member = self.members.pop(name, None)
+        if member is not None:
+            member.left_at = time.monotonic()
+            self._left.append(member)
+        return member
+
+    def idle(self) -> Iterator[tuple[str, Member]]:
+        """Yield the workers that are asked nothing."""
+        yield from [(name, one) for name, one in self.members.items() if one.item is None]
+
+    def steal(self) -> Item | None:
+        """Return what a busy worker would be asked next, and take it from it."""
+        for member in self.members.values():
+            if member.reserved is not None and member.item is not None:
+                item, member.reserved = member.reserved, None
+                return item
+        return None
+
+    def done(self, member: Member, seconds: float, samples: int) -> None:
+        """Note that a worker has answered what it was asked."""
+        assert member.item is not None
+        times = self._seconds.setdefault(member.item.evaluation, [])
+        times.append(seconds / max(1, samples))
+        del times[:-_KEPT]
+        member.busy += seconds
+        member.item = None
+
+    def hung(self, samples: Mapping[Item, int], speed: Mapping[int, float]) -> Iterator[str]:
+        """Yield the workers that take far longer than is usual for what they were asked.
+
+        Args:
+            samples: Number of samples of what each worker is asked.
+            speed: Samples a second of an evaluation, as an earlier run had them.
+        """
+        now = time.monotonic()
+        for name, member in list(self.members.items()):
+            item = member.item
+            if item is None:
+                continue
+            times = self._seconds.get(item.evaluation)
+            each = median(times) if times else 0.0
+            if not times and speed.get(item.evaluation):
+                each = 1 / speed[item.evaluation]
+            allowed = max(LEAST, SLOWEST * each * samples[item]) if each else UNKNOWN
+            if now - member.since > allowed:
+                yield name
+
+    def summary(self, executor: str, most: int) -> dict[str, Json]:
+        """Return what ``timings.json`` says of workers.
+
+        Args:
+            executor: Id of the executor.
+            most: Workers that took part at once, at most.
+        """
+        now = time.monotonic()
+        everyone = [*self.members.values(), *self._left]
+        ready = [one for one in everyone if one.ready_at is not None]
+        present = sum((one.left_at or now) - (one.ready_at or now) for one in ready)
+        busy = sum(
+            one.busy + (now - one.since if one.item is not None and one.left_at is None else 0.0)
+            for one in ready
+        )
+        devices: dict[str, Json] = dict(Counter(one.device for one in everyone))
+        return {
+            "executor": executor,
+            "workers": most,
+            "devices": devices,
+            "lost": self.lost,
+            "idle_share": round(max(0.0, 1 - busy / present), 4) if present > 0 else None,
+        }

@@ -1,0 +1,225 @@
+"""The executor ``processes``: workers are processes of this machine, by default one on each GPU.
+
+Messages are lines of JSON over a socket of each process, so that what a model prints is in no way
+of them. A process that says nothing for a while is lost, also one that was stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import IO
+
+from harness.descriptors import Json
+from harness.errors import UserError, one_line
+from harness.models.threads import cores
+from harness.workers.contract import BlockRequest, Event, Lost, Refused, WorkOrder
+from harness.workers.gpus import VISIBLE, gpus
+from harness.workers.messages import event_of
+
+_READ = 1 << 20  # bytes at once
+_ENDS = 5.0  # seconds that a process has to end by itself
+_SAID = 300  # characters of what a process wrote last
+
+
+@dataclass(slots=True)
+class _Process:
+    """A worker: its process, our end of its socket, and what it wrote to standard error."""
+
+    place: int
+    process: subprocess.Popen[bytes]
+    socket: socket.socket
+    log: IO[bytes]
+    heard: float = field(default_factory=time.monotonic)
+    unread: bytearray = field(default_factory=bytearray)
+
+
+class Processes:
+    """Starts processes on this machine.
+
+    Args:
+        options: ``workers``, ``gpus`` and ``patience``, as the descriptor has them.
+
+    Raises:
+        UserError: more GPUs than there are, or a number below what makes sense.
+    """
+
+    def __init__(self, options: Mapping[str, Json]) -> None:
+        workers, wanted, patience = (options[name] for name in ("workers", "gpus", "patience"))
+        self._gpus = gpus()
+        self._each = wanted if isinstance(wanted, int) else None
+        if workers is not None and (not isinstance(workers, int) or workers < 1):
+            raise UserError(f"-e workers={workers} is below 1", fix="-e workers=2")
+        if self._each is not None and self._each < 0:
+            raise UserError(f"-e gpus={wanted} is below 0", fix="-e gpus=1, or 0 for none")
+        if not isinstance(patience, int) or patience < 1:
+            raise UserError(f"-e patience={patience} is below 1 second", fix="-e patience=60")
+        self._patience = float(patience)
+        self._number = workers if isinstance(workers, int) else self._default()
+        needed = self._number * (self._each or 0)
+        if needed > len(self._gpus):
+            raise UserError(
+                f"{self._number} workers with {self._each} GPU each need {needed} GPUs, and this "
+                f"machine has {len(self._gpus)}",
+                where="--on processes",
+                fix=f"-e workers={max(1, len(self._gpus) // (self._each or 1))}, or leave -e gpus "
+                "out: workers then share GPUs",
+            )
+        self._order: WorkOrder | None = None
+        self._processes: dict[str, _Process] = {}
+        self._selector = selectors.DefaultSelector()
+        self._attempts = [0] * self._number
+        self._lost: list[Event] = []
+
+    def _default(self) -> int:
+        if self._gpus and self._each != 0:
+            return max(1, len(self._gpus) // (self._each or 1))
+        return min(2, cores())
+
+    # --- the contract ------------------------------------------------------------------------
+
+    def start(self, order: WorkOrder) -> None:
+        """Start the processes."""
+        self._order = replace(order, shares_machine=self._number)
+        for place in range(self._number):
+            self._start(place)
+
+    def ask(self, worker: str, request: BlockRequest) -> None:
+        """Hand a process a block."""
+        if worker in self._processes:
+            self._send(worker, {"request": request.to_json()})
+
+    def events(self, timeout: float) -> Sequence[Event]:
+        """Return what processes said, and which of them are gone."""
+        events, self._lost = self._lost, []
+        for key, _ in self._selector.select(0 if events else timeout):
+            events += self._receive(key.data)
+        now = time.monotonic()
+        for name, held in list(self._processes.items()):
+            if now - held.heard > self._patience:
+                self.stop(name)
+                events.append(Lost(name, f"no sign of life for {self._patience:.0f} s"))
+        return events
+
+    def stop(self, worker: str) -> None:
+        """Kill a process, also one that is stopped."""
+        if (held := self._processes.pop(worker, None)) is not None:
+            self._selector.unregister(held.socket)
+            held.process.kill()
+            held.process.wait()
+            held.socket.close()
+            held.log.close()
+
+    def replace(self, worker: str) -> None:
+        """Start another process on the GPUs of one that is gone."""
+        self._start(int(worker.partition("-")[0]) - 1)
+
+    def close(self) -> None:
+        """End every process: those that do not end by themselves are killed."""
+        for held in self._processes.values():
+            with suppress(OSError):
+                held.socket.shutdown(socket.SHUT_WR)
+        ends = time.monotonic() + _ENDS
+        for held in self._processes.values():
+            with suppress(subprocess.TimeoutExpired):
+                held.process.wait(max(0.0, ends - time.monotonic()))
+        for name in list(self._processes):
+            self.stop(name)
+        self._selector.close()
+
+    # --- processes ---------------------------------------------------------------------------
+
+    def _start(self, place: int) -> None:
+        assert self._order is not None
+        self._attempts[place] += 1
+        attempt = self._attempts[place]
+        name = f"{place + 1}" if attempt == 1 else f"{place + 1}-{attempt}"
+        ours, theirs = socket.socketpair()
+        log = tempfile.TemporaryFile()  # noqa: SIM115  closed with the process
+        try:
+            process = subprocess.Popen(  # noqa: S603  our own module
+                [sys.executable, "-P", "-m", "harness.workers.child", str(theirs.fileno()), name],
+                env={**os.environ, **self._environment(place)},
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        except OSError as error:
+            ours.close()
+            raise UserError(
+                f"a worker cannot be started: {error.strerror}", where="--on processes"
+            ) from None
+        finally:
+            theirs.close()
+        self._processes[name] = _Process(place, process, ours, log)
+        self._selector.register(ours, selectors.EVENT_READ, name)
+        self._send(name, {"order": self._order.to_json()})
+
+    def _environment(self, place: int) -> dict[str, str]:
+        """Return the variables of a worker: where modules lie, and the GPUs it may see."""
+        assert self._order is not None
+        variables = {"PYTHONPATH": os.pathsep.join(self._order.sys_path)}
+        if self._each == 0:
+            variables[VISIBLE] = ""
+        elif self._gpus:
+            each = self._each or 1
+            first = place * each
+            chosen = [self._gpus[(first + more) % len(self._gpus)] for more in range(each)]
+            variables[VISIBLE] = ",".join(chosen)
+        return variables
+
+    def _send(self, name: str, message: Mapping[str, object]) -> None:
+        held = self._processes[name]
+        try:
+            held.socket.settimeout(self._patience)
+            held.socket.sendall(json.dumps(message).encode() + b"\n")
+        except OSError:  # it is gone; reading says why
+            return
+
+    def _receive(self, name: str) -> Iterator[Event]:
+        held = self._processes.get(name)
+        if held is None:
+            return
+        try:
+            data = held.socket.recv(_READ)
+        except OSError:
+            data = b""
+        held.heard = time.monotonic()
+        held.unread += data
+        *lines, held.unread = held.unread.split(b"\n")
+        for line in lines:
+            event = event_of(bytes(line))
+            if event is not None:
+                yield event
+            if isinstance(event, Refused):
+                self.stop(name)
+                return
+        if not data:
+            reason = self._why(held)
+            self.stop(name)
+            yield Lost(name, reason)
+
+    def _why(self, held: _Process) -> str:
+        """Return how a process ended, and the last line that it wrote."""
+        with suppress(subprocess.TimeoutExpired):
+            held.process.wait(_ENDS)
+        code = held.process.returncode
+        ended = "it closed its socket" if code is None else f"it ended with code {code}"
+        if code is not None and code < 0:
+            ended = f"ended by {signal.Signals(-code).name}"
+        size = held.log.seek(0, os.SEEK_END)
+        held.log.seek(max(0, size - 4 * _SAID))
+        lines = held.log.read().decode(errors="replace").split("\n")
+        last = next((line for line in reversed(lines) if line.strip()), "")
+        return f"{ended}: {one_line(last, _SAID)}" if last and code != -signal.SIGKILL else ended

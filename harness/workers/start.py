@@ -1,0 +1,132 @@
+"""Find an executor, write the order for its workers, and evaluate by them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.config.tasks import known_sources
+from harness.descriptors import ExecutorDescriptor, Json, load_target, parse_options
+from harness.errors import PluginError, UserError
+from harness.plugins import blocked_names, contract_of, find, plugins
+from harness.workers.contract import Executor, WorkOrder
+from harness.workers.coordinator import Coordinator
+from harness.workers.terms import planned_terms
+
+if TYPE_CHECKING:
+    from harness.evaluation.model import ConfiguredModel
+    from harness.evaluation.run import Planned, Reporter
+    from harness.evaluation.run_settings import RunSettings
+    from harness.runs.record import EvaluationRecord
+
+_OWN = ("on", "executor_options")  # arguments that no worker takes
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorPlan:
+    """An executor that was found, and what its workers plan with.
+
+    Attributes:
+        executor: Checked, and not started.
+    """
+
+    descriptor: ExecutorDescriptor
+    executor: Executor
+    model: str
+    tasks: tuple[str, ...]
+    options: Mapping[str, Json]
+
+    def refuse(self, model: ConfiguredModel) -> None:
+        """Refuse what cannot be sent to a worker.
+
+        Raises:
+            UserError: the model is only in this process, or a device of one machine was named.
+        """
+        if not plugins().is_installed(model.descriptor):
+            raise UserError(
+                f"model {self.model!r} is only in the memory of this process, and cannot travel "
+                f"to the workers of --on {self.descriptor.id}",
+                fix="leave --on out, or install the model as a plugin (docs/plugins.md)",
+            )
+        if ":" in model.runtime.device:
+            raise UserError(
+                f"--device {model.runtime.device} names one GPU, and --on {self.descriptor.id} "
+                "gives each worker its own",
+                fix=f"--device {model.runtime.device.partition(':')[0]}",
+            )
+
+    def evaluate(
+        self,
+        subject: ConfiguredModel,
+        planned: Sequence[Planned],
+        terms: RunSettings,
+        reporter: Reporter,
+    ) -> tuple[list[EvaluationRecord], dict[str, PluginError]]:
+        """Compute what is missing of a plan by workers; see ``evaluate_here``."""
+        coordinator = Coordinator(
+            self.executor,
+            self.descriptor.id,
+            planned,
+            reporter,
+            retry_errors=terms.retry_errors,
+            strict=subject.runtime.deterministic,
+        )
+        return coordinator.run(self._order)
+
+    def _order(self, planned: Sequence[Planned]) -> WorkOrder:
+        """Return the order for evaluations that are not finished."""
+        settings = planned[0].job.plan.task.settings
+        options = {
+            **self.options,
+            "results": str(settings.results.absolute()),
+            "profile": settings.profile,
+        }
+        include, specs = known_sources()
+        return WorkOrder(
+            model=self.model,
+            tasks=self.tasks,
+            options=options,
+            evaluations=tuple(item.job.plan.task.spec.name for item in planned),
+            directories=tuple(str(item.job.directory.absolute()) for item in planned),
+            folder=str(Path.cwd()),
+            blocked=tuple(sorted(blocked_names())),
+            sys_path=tuple(os.path.abspath(path) for path in sys.path if path),  # noqa: PTH100
+            include=include,
+            specs=specs,
+            terms=planned_terms(planned),
+        )
+
+
+def find_workers(model: str, tasks: Iterable[str], options: Mapping[str, Any]) -> ExecutorPlan:
+    """Find the executor that a run names and check its options; nothing is started.
+
+    Raises:
+        UserError: unknown executor, option or value, or something that it needs is not there.
+        PluginError: its plugin cannot be had.
+    """
+    name, chosen = options.get("on"), options.get("executor_options") or {}
+    if name is None:
+        raise UserError("options of an executor, and no executor", fix="--on processes")
+    descriptor = find("executor", name, plugins().executors())
+    settled = parse_options(descriptor.options, chosen, owner=f"executor {name!r}")
+    factory, contract = load_target(descriptor), contract_of(descriptor)
+    with contract.calling("make"):
+        executor = factory(settled)
+    plain = {key: _plain(value) for key, value in options.items() if key not in _OWN}
+    return ExecutorPlan(descriptor, executor, model, tuple(tasks), plain)
+
+
+def _plain(value: Any) -> Json:
+    """Return an argument as JSON: paths as absolute texts, collections as lists."""
+    if isinstance(value, Path):
+        return str(value.absolute())
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return value
+    entries = sorted(value) if isinstance(value, frozenset | set) else value
+    return [_plain(entry) for entry in entries]

@@ -1,0 +1,133 @@
+"""What a worker must be equal to, so that its answers are those of any other.
+
+Terms are plain data. What is told apart: fingerprints of each evaluation with their parts,
+versions of packages, device type and dtype, all of which must be equal; and what can change a
+number by rounding alone (processor, GPU, Python), which is refused under ``--deterministic`` and
+otherwise a mark on the record.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from harness.descriptors import Json
+
+if TYPE_CHECKING:
+    from harness.evaluation.model import ConfiguredModel
+    from harness.evaluation.run import Planned
+
+MIXED = "mixed workers"
+"""The mark of an evaluation by workers that differ in what changes a number by rounding."""
+_PYTHON = "python"
+_LONGEST = 60
+
+
+def planned_terms(planned: Sequence[Planned]) -> dict[str, Json]:
+    """Return what of the terms follows from a plan: it is the coordinator's and each worker's."""
+    evaluations: dict[str, Json] = {}
+    for item in planned:
+        job = item.job
+        evaluations[job.plan.task.spec.name] = {
+            "fingerprint": job.fingerprint,
+            "task": dict(job.plan.parts),
+            "model": job.model.get("identity"),
+            "settings": job.numbers,
+            "code": job.code,
+            "blocks": len(job.plan.blocks),
+        }
+    versions = dict(planned[0].job.versions)
+    python = versions.pop(_PYTHON, None)
+    return {"evaluations": evaluations, "versions": versions, "rounding": {_PYTHON: python}}
+
+
+def worker_terms(model: ConfiguredModel, planned: Sequence[Planned]) -> dict[str, Json]:
+    """Return a worker's terms: those of its plan, and of the device it will compute on."""
+    terms = planned_terms(planned)
+    device, name = _device(model.runtime.device, torch=bool(model.descriptor.requires))
+    rounding = terms["rounding"]
+    assert isinstance(rounding, dict)
+    rounding["processor" if device == "cpu" else "GPU"] = name
+    return {**terms, "device type": device, "dtype": model.runtime.dtype}
+
+
+def _device(requested: str, *, torch: bool) -> tuple[str, str]:
+    """Return type and name of the device that a model will run on."""
+    kind = requested.partition(":")[0]
+    if torch and kind in {"auto", "cuda"}:
+        import torch as pytorch
+
+        if pytorch.cuda.is_available():
+            return "cuda", str(pytorch.cuda.get_device_name())
+        if kind == "auto" and pytorch.backends.mps.is_available():
+            return "mps", "mps"
+    return "cpu" if kind == "auto" or not torch else kind, _processor()
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as lines:  # noqa: PTH123
+            names = (line.partition(":")[2] for line in lines if line.startswith("model name"))
+            return " ".join(next(names, "").split()) or platform.machine()
+    except OSError:
+        return platform.processor() or platform.machine()
+
+
+def differences(expected: Mapping[str, Json], own: Mapping[str, Json]) -> list[str]:
+    """Return what a worker must be equal in and is not, each in a few words.
+
+    Args:
+        expected: Of the coordinator's plan, and device type and dtype once a worker has said them.
+        own: The worker's.
+    """
+    return [*_of_evaluations(expected, own), *_of_package(expected, own)]
+
+
+def rounding_differences(expected: Mapping[str, Json], own: Mapping[str, Json]) -> list[str]:
+    """Return what a worker differs in that changes a number by rounding at most."""
+    return _changed("", _mapping(expected, "rounding"), _mapping(own, "rounding"))
+
+
+def _of_package(expected: Mapping[str, Json], own: Mapping[str, Json]) -> Iterator[str]:
+    yield from _changed("version of ", _mapping(expected, "versions"), _mapping(own, "versions"))
+    for name in ("device type", "dtype"):
+        if name in expected and expected[name] != own.get(name):
+            yield f"{name} ({_short(expected[name])} there, {_short(own.get(name))} here)"
+
+
+def _of_evaluations(expected: Mapping[str, Json], own: Mapping[str, Json]) -> Iterator[str]:
+    theirs = _mapping(own, "evaluations")
+    for task, wanted in _mapping(expected, "evaluations").items():
+        planned = theirs.get(task)
+        if not isinstance(planned, dict) or not isinstance(wanted, dict):
+            yield f"task {task!r} (not planned here)"
+            continue
+        if planned.get("fingerprint") == wanted.get("fingerprint"):
+            continue
+        parts = [
+            f"{group}: {name}"
+            for group in ("task", "model", "settings", "code")
+            for name in _unequal(_mapping(wanted, group), _mapping(planned, group))
+        ]
+        yield f"task {task!r} ({', '.join(parts[:4]) or 'fingerprint'})"
+
+
+def _unequal(first: Mapping[str, Json], second: Mapping[str, Json]) -> list[str]:
+    return [name for name in sorted({*first, *second}) if first.get(name) != second.get(name)]
+
+
+def _changed(what: str, first: Mapping[str, Json], second: Mapping[str, Json]) -> list[str]:
+    return [
+        f"{what}{name} ({_short(first.get(name))} there, {_short(second.get(name))} here)"
+        for name in _unequal(first, second)
+    ]
+
+
+def _mapping(data: Mapping[str, Json], name: str) -> Mapping[str, Json]:
+    value = data.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _short(value: Json) -> str:
+    return "none" if value is None else str(value)[:_LONGEST]
