@@ -186,6 +186,10 @@ class Executor(Protocol):
         """
         ...
 
+    def alive(self) -> int:
+        """Return how many workers there are, those that are on their way included."""
+        ...
+
     def stop(self, worker: str) -> None:
         """End a worker at once, whatever it does; nothing more is heard of it."""
         ...

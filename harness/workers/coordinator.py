@@ -77,7 +77,6 @@ class Coordinator:
         self._ended: dict[str, PluginError] = {}
         self._crew, self._queue = Crew(), BlockQueue()
         self._most = self._failed_starts = 0
-        self._refused: list[str] = []
         self._terms: dict[str, Json] = {}
         self._rounding: Mapping[str, Json] | None = None
         self._is_mixed = False
@@ -245,17 +244,13 @@ class Coordinator:
     def _refuse(self, worker: str, reason: str) -> None:
         member = self._crew.leave(worker)
         self._give_back(member)
-        self._refused.append(reason)
         self._reporter.say(f"worker {worker} is refused: {reason}")
-        if not self._crew.members and len(self._refused) >= _FAILED_STARTS:
-            raise self._nobody()
-
-    def _nobody(self) -> UserError:
-        return UserError(
-            f"no worker can take part; the last one: {self._refused[-1]}",
-            where=f"--on {self._name}",
-            fix="give workers the same data, packages and devices as this process",
-        )
+        if not self._crew.members and not self._executor.alive():
+            raise UserError(
+                f"no worker can take part; the last one: {reason}",
+                where=f"--on {self._name}",
+                fix="give workers the same data, packages and devices as this process",
+            )
 
     def _lose(self, worker: str, reason: str) -> None:
         member = self._crew.leave(worker)

@@ -111,6 +111,10 @@ class Processes:
                 events.append(Lost(name, f"no sign of life for {self._patience:.0f} s"))
         return events
 
+    def alive(self) -> int:
+        """Return the number of processes."""
+        return len(self._processes)
+
     def stop(self, worker: str) -> None:
         """Kill a process, also one that is stopped."""
         if (held := self._processes.pop(worker, None)) is not None:

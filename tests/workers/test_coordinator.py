@@ -1,0 +1,231 @@
+"""One run by several workers: the bytes of one process, whoever is lost, differs or joins."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import harness
+from harness.api.runs import NullReporter
+from harness.errors import UserError
+from harness.evaluation.writer import EvaluationWriter
+from harness.runs.seal import SEALED
+from harness.workers import crew
+from harness.workers.contract import BlockRequest, Lost, WorkOrder
+from tests.evaluation.conftest import faces
+from tests.workers.inline import Inline
+
+__all__ = ["faces"]
+Faces = Callable[[int], Path]
+TASKS = "raf_db"
+
+
+class Notes(NullReporter):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.samples = 0
+
+    def say(self, note: str) -> None:
+        self.said.append(note)
+
+    def progress(self, samples: int) -> None:
+        self.samples += samples
+
+
+def plan_of(results: str, executor: Inline | None = None, **options: Any) -> Any:
+    arguments: dict[str, Any] = {"data": {"raf_db": "raf"}, "results": results, **options}
+    if executor is None:
+        return harness.plan("random", TASKS, **arguments)
+    planned = harness.plan("random", TASKS, on="processes", **arguments)
+    object.__setattr__(planned.workers, "executor", executor)
+    return planned
+
+
+def sealed(results: str) -> dict[str, bytes]:
+    found = {
+        f"{seal.parent.parent.name}/{name}": (seal.parent / name).read_bytes()
+        for seal in Path(results).rglob("seal.json")
+        for name in (*SEALED, "seal.json")
+    }
+    assert found
+    return found
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 5])
+def test_any_number_of_workers_leaves_the_same_bytes(faces: Faces, number: int) -> None:
+    faces(450)
+    plan_of("one").run()
+    reporter = Notes()
+    executor = Inline(number)
+    plan_of("many", executor).run(reporter)
+    assert sealed("many") == sealed("one")
+    assert reporter.samples == 450
+    assert sorted(executor.blocks()) == [(0, block) for block in range(8)]
+    assert executor.closed
+    timings = json.loads(next(Path("many").rglob("timings.json")).read_text())
+    workers = timings["workers"]
+    assert (workers["executor"], workers["workers"]) == ("processes", number)
+    assert workers["devices"] == {"cpu": number}
+
+
+def test_a_lost_worker_costs_its_block_which_is_asked_elsewhere(faces: Faces) -> None:
+    faces(450)
+    plan_of("one").run()
+    lost: list[int] = []
+
+    def loses(_: str, request: BlockRequest) -> bool:
+        lost.append(request.block)
+        return lost.count(request.block) == 1 and request.block in {0, 2, 5}
+
+    executor, reporter = Inline(2, loses), Notes()
+    plan_of("many", executor).run(reporter)
+    assert sealed("many") == sealed("one")
+    assert {block: lost.count(block) for block in range(8)} == {
+        block: 2 if block in {0, 2, 5} else 1 for block in range(8)
+    }
+    assert sum("is lost (told to); block" in note for note in reporter.said) == 3
+
+
+def test_a_block_that_costs_three_workers_is_recorded_and_counted(faces: Faces) -> None:
+    faces(200)
+    executor = Inline(2, lambda _, request: request.block == 1)
+    result = plan_of("r", executor, max_errors=0.5).run()
+    (record,) = result.records
+    assert (record.counts.samples, record.counts.errors) == (200, 64)
+    assert "errored" in record.marks
+    lines = next(Path("r").rglob("samples.jsonl")).read_text().splitlines()
+    errors = {json.loads(line)["error"]["kind"] for line in lines[64:128]}
+    assert errors == {"worker_lost"}
+    plan_of("one").run()
+    plan_of("r", retry_errors=True).run()
+    assert sealed("r") == sealed("one")
+
+
+def test_workers_that_never_load_the_model_end_the_run(faces: Faces) -> None:
+    faces(10)
+
+    class Dying(Inline):
+        def ask(self, worker: str, request: BlockRequest) -> None:  # noqa: ARG002
+            self.said.append(Lost(worker, "out of memory"))
+
+    with pytest.raises(UserError, match=r"5 workers ended one after the other.*out of memory"):
+        plan_of("r", Dying(2)).run()
+    assert not list(Path("r").rglob("random-*"))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda terms: terms["versions"].update(numpy="0.1"), "version of numpy"),
+        (lambda terms: terms.update({"device type": "cuda"}), "device type (cpu there, cuda here)"),
+        (lambda terms: terms.update(dtype="float16"), "dtype"),
+        (
+            lambda terms: terms["evaluations"]["raf_db"].update(fingerprint="x", task={}),
+            "task 'raf_db' (task: ",
+        ),
+    ],
+)
+def test_a_worker_that_differs_is_refused_and_the_part_is_named(
+    faces: Faces, change: Callable[[Any], object], said: str
+) -> None:
+    faces(200)
+    plan_of("one").run()
+
+    def changes(name: str, terms: dict[str, Any]) -> dict[str, Any]:
+        copied: dict[str, Any] = json.loads(json.dumps(terms))
+        if name == "2":
+            change(copied)
+        return copied
+
+    executor, reporter = Inline(2, changes=changes), Notes()
+    plan_of("many", executor).run(reporter)
+    assert sealed("many") == sealed("one")
+    (note,) = [note for note in reporter.said if note.startswith("worker 2 is refused")]
+    assert said in note
+    assert executor.stopped == ["2"]
+    assert {name for name, _ in executor.requests} == {"1"}
+
+
+def test_another_processor_is_a_mark_and_refused_when_bytes_must_be_equal(faces: Faces) -> None:
+    faces(200)
+
+    def changes(name: str, terms: dict[str, Any]) -> dict[str, Any]:
+        return {**terms, "rounding": {**terms["rounding"], "processor": f"cpu {name}"}}
+
+    result = plan_of("r", Inline(2, changes=changes)).run()
+    assert "mixed workers" in result.records[0].marks
+    reporter = Notes()
+    strict = plan_of("s", Inline(2, changes=changes), deterministic=True).run(reporter)
+    assert "mixed workers" not in strict.records[0].marks
+    assert any("processor (cpu 1 there, cpu 2 here)" in note for note in reporter.said)
+
+
+def test_no_worker_that_may_take_part_is_one_message(faces: Faces) -> None:
+    faces(10)
+    executor = Inline(3, changes=lambda _, terms: {**terms, "versions": {}})
+    with pytest.raises(UserError, match=r"no worker can take part.*version of"):
+        plan_of("r", executor).run()
+    assert executor.closed
+
+
+def test_a_worker_that_hangs_is_lost(faces: Faces, monkeypatch: pytest.MonkeyPatch) -> None:
+    faces(200)
+    monkeypatch.setattr(crew, "UNKNOWN", 0.2)
+    monkeypatch.setattr(crew, "LEAST", 0.2)
+    hung: list[str] = []
+
+    class Hanging(Inline):
+        def ask(self, worker: str, request: BlockRequest) -> None:
+            if request.block == 1 and not hung:
+                hung.append(worker)
+            else:
+                super().ask(worker, request)
+
+    executor, reporter = Hanging(1), Notes()
+    plan_of("many", executor).run(reporter)
+    plan_of("one").run()
+    assert sealed("many") == sealed("one")
+    assert executor.stopped == hung
+    assert any("it hangs" in note for note in reporter.said)
+
+
+def test_workers_join_while_it_runs(faces: Faces) -> None:
+    faces(450)
+
+    class Growing(Inline):
+        def ask(self, worker: str, request: BlockRequest) -> None:
+            super().ask(worker, request)
+            if request.block == 3:
+                self.join("late")
+
+    executor = Growing(1)
+    plan_of("many", executor).run()
+    plan_of("one").run()
+    assert sealed("many") == sealed("one")
+    assert "late" in {name for name, _ in executor.requests}
+
+
+def test_a_second_coordinator_is_refused_before_it_starts_a_worker(faces: Faces) -> None:
+    faces(10)
+    first, executor = plan_of("r"), Inline(1)
+    with (
+        EvaluationWriter(first.evaluations[0].job, print, print),
+        pytest.raises(UserError, match="another run is writing"),
+    ):
+        plan_of("r", executor).run()
+    assert executor.order is None
+
+
+def test_an_order_is_plain_data(faces: Faces) -> None:
+    faces(10)
+    executor = Inline(1)
+    plan_of("r", executor, ids=["test_0001", "test_0002"]).run()
+    assert executor.order is not None
+    text = json.dumps(executor.order.to_json())
+    assert WorkOrder.from_json(json.loads(text)) == WorkOrder.from_json(executor.order.to_json())
