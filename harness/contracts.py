@@ -7,10 +7,10 @@ it. A descriptor names the implementation; ``docs/plugins.md`` says how plugins 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 
 from harness.analysis.encoders import Encoder, EncoderRequest
 from harness.config.data import DataSource
+from harness.contracts_page import Contract, page
 from harness.descriptors import (
     AnswerMethodDescriptor,
     CommandDescriptor,
@@ -173,27 +173,6 @@ __all__ = [
     "WorkOrder",
     "Worker",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Contract:
-    """What a plugin implements to add one kind of object.
-
-    Attributes:
-        kind: The kind of object.
-        hook: The hook that returns its descriptors.
-        descriptor: The class of these.
-        target: What the descriptor's ``target`` names.
-        protocols: The protocol, then those that are optional.
-        example: A module that implements it.
-    """
-
-    kind: str
-    hook: str
-    descriptor: type
-    target: str
-    protocols: tuple[type, ...]
-    example: str
 
 
 CONTRACTS = (
@@ -602,6 +581,4 @@ CONTRACTS = (
 
 
 if __name__ == "__main__":
-    from harness.contracts_page import page
-
     sys.stdout.write(page(CONTRACTS))

@@ -6,10 +6,8 @@ import inspect
 import re
 import textwrap
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from harness.contracts import Contract
+from dataclasses import dataclass
+from typing import Any
 
 _NEEDED = {
     *("Answerer", "GroupCounts", "Comparison"),
@@ -17,6 +15,27 @@ _NEEDED = {
 }
 """Classes that are no further protocol, and no option."""
 _ROLE = re.compile(r":\w+:`[.~]?([^`]+)`")
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What a plugin implements to add one kind of object.
+
+    Attributes:
+        kind: The kind of object.
+        hook: The hook that returns its descriptors.
+        descriptor: The class of these.
+        target: What the descriptor's ``target`` names.
+        protocols: The protocol, then those that are optional.
+        example: A module that implements it.
+    """
+
+    kind: str
+    hook: str
+    descriptor: type
+    target: str
+    protocols: tuple[type, ...]
+    example: str
 
 
 def page(contracts: Sequence[Contract]) -> str:

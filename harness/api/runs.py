@@ -252,6 +252,7 @@ def _configured(
 ) -> tuple[ConfiguredModel, list[Task], RunSettings]:
     """Return the model, the tasks with their variants, and the settings of a run."""
     settings = settings_for(options.get("profile"), options.get("results"), options.get("data"))
+    ids = options.get("ids")
     if isinstance(ids, str):  # in a list they may hold commas
         ids = listed(ids)
     selection = Selection(options.get("limit"), None if ids is None else frozenset(ids))

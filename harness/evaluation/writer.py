@@ -38,6 +38,8 @@ from harness.runs.superseded import PLAN, set_aside
 from harness.specs import TaskSpec
 from harness.specs.resolve import resolved
 
+_LOOKS, _APART = 50, 0.2  # how often a segment is looked at, seconds between
+
 Progress = Callable[[int], None]
 Say = Callable[[str], None]
 
@@ -182,6 +184,21 @@ class EvaluationWriter:
         except (TypeError, ValueError) as error:  # what is no JSON
             raise not_plain_sample(self.job.plan.task.spec, records, error) from error
         self._added(index, records)
+
+    def take(self, index: int) -> bool:
+        """Count a block that a worker has journaled itself; return whether it is there.
+
+        Raises:
+            UserError: the worker's segment holds what is no block of the plan.
+        """
+        for _ in range(_LOOKS):  # on a network's file system it may take a moment
+            for note in self.journal.merge_notes():
+                self._say(note)
+            if index in self.journal.done:
+                self._added(index, self.journal.records(index))
+                return True
+            time.sleep(_APART)
+        return False
 
     def _added(self, index: int, records: list[SampleRecord]) -> None:
         plan = self.job.plan

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,6 +38,7 @@ class Journal:
         sizes: Samples in each block of its plan; what is no such block is refused. Without them
             records are taken as they are.
         name: Of the segment that is written; its number alone without one.
+        sync: Whether each line is forced to disk, for readers on other machines.
 
     Attributes:
         done: Indexes of the blocks that are there.
@@ -48,12 +50,17 @@ class Journal:
     """
 
     def __init__(
-        self, directory: Path, sizes: Sequence[int] | None = None, *, name: str = ""
+        self,
+        directory: Path,
+        sizes: Sequence[int] | None = None,
+        *,
+        name: str = "",
+        sync: bool = False,
     ) -> None:
         self.notes: list[str] = []
         self.verdict: dict[str, Json] | None = None
         self._sizes = sizes
-        self._name = name
+        self._name, self._sync = name, sync
         self._counts: dict[int, int] = {}
         self._folder = directory / FOLDER
         self._places: dict[int, tuple[Path, int, int]] = {}
@@ -126,6 +133,8 @@ class Journal:
             start = self._segment.tell()
             self._segment.write(line)
             self._segment.flush()
+            if self._sync:
+                os.fsync(self._segment.fileno())
         except OSError as error:
             full = error.errno in {errno.ENOSPC, errno.EDQUOT}
             said = "the disk is full" if full else f"cannot be written: {error.strerror or error}"
@@ -162,6 +171,12 @@ class Journal:
             if path != self._path:
                 self._index(path)
         return sorted(set(self._places) - before)
+
+    def merge_notes(self) -> list[str]:
+        """Read what other writers have added, as :meth:`merge`; return the notes that are new."""
+        before = len(self.notes)
+        self.merge()
+        return self.notes[before:]
 
     def records(self, block: int) -> list[SampleRecord]:
         """Return the records of a finished block.

@@ -121,6 +121,7 @@ class Answered(Event):
         notes: What is to be said of how they were computed.
         verdict: What the model's check of itself found; ``None`` while it is still to be made.
         seconds: That it took, without loading the model.
+        is_kept: Whether the worker has journaled the records itself, and gives none here.
     """
 
     evaluation: int
@@ -129,6 +130,7 @@ class Answered(Event):
     notes: Sequence[str] = ()
     verdict: Mapping[str, Json] | None = None
     seconds: float = 0.0
+    is_kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -317,6 +317,9 @@ class Coordinator:
         item = member.item
         if item is None or (item.evaluation, item.block) != (event.evaluation, event.block):
             return
+        if event.is_kept:
+            self._take_kept(member, item, event)
+            return
         job = self._planned[item.evaluation].job
         records = [dict(record) for record in event.records]
         if len(records) != job.plan.blocks[item.block] or not all(map(parse_sample, records)):
@@ -332,6 +335,21 @@ class Coordinator:
         if item.recorded:
             lines = [SampleRecord.from_json(record) for record in records]
             writer.add(item.block, lines, event.notes)
+
+    def _take_kept(self, member: Member, item: Item, event: Answered) -> None:
+        """Count a block that is in the worker's own segment."""
+        writer = self._writers.get(item.evaluation)
+        if writer is not None and item.recorded and not writer.take(item.block):
+            self._executor.stop(event.worker)
+            self._lose(event.worker, "what it says it has written cannot be read here")
+            return
+        samples = self._planned[item.evaluation].job.plan.blocks[item.block]
+        self._crew.done(member, event.seconds, samples)
+        if (
+            writer is not None
+            and (verdict := self._queue.answered(item, event.verdict)) is not None
+        ):
+            writer.journal.settle(verdict)
 
     def _end(self, member: Member, event: Raised) -> None:
         """End an evaluation as one process would: the others go on after a plugin's fault."""
