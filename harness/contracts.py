@@ -35,6 +35,7 @@ from harness.metrics.contract import (
     AdditiveMetric,
     Bounded,
     Comparison,
+    CountsTellNotes,
     GroupCounts,
     GroupMetric,
     HasUnits,
@@ -101,6 +102,7 @@ __all__ = [
     "CommandDescriptor",
     "Comparison",
     "Contract",
+    "CountsTellNotes",
     "DataRoot",
     "DataSource",
     "DataSourceDescriptor",
@@ -292,7 +294,7 @@ CONTRACTS = (
         "harness_metrics",
         MetricDescriptor,
         "(options, labels) -> GroupMetric",
-        (GroupMetric, GroupCounts, Comparison, Bounded),
+        (GroupMetric, GroupCounts, Comparison, Bounded, CountsTellNotes),
         """
         class Counts:
             key = "answered yes, by gender"

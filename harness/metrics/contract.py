@@ -188,6 +188,15 @@ class Rows:
     simultaneous: bool = False
 
 
+@runtime_checkable
+class CountsTellNotes(Protocol):
+    """Counts of a metric of groups that know what has no value, and say so."""
+
+    def notes(self) -> Mapping[str, int]:
+        """Return what is left out of the number in a few words, and how often."""
+        ...
+
+
 class Comparison(Protocol):
     """A metric of groups, with everything decided that depends on all of the data.
 

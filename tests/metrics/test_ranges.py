@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.evaluation.collectors import make_metric
-from harness.metrics.contract import Bounded, RangeOfData, ScoredSample, range_of
+from harness.metrics.contract import Bounded, GroupMetric, RangeOfData, ScoredSample, range_of
 from harness.plugins import plugins
 from harness.stats.labelled import Labelled, Labels
 from harness.stats.rows import distinct_rows
@@ -35,7 +35,7 @@ def test_every_metric_of_the_harness_declares_its_range(descriptor: Any) -> None
         given["label"] = LABELS[0]
     metric = make_metric(descriptor.id, given, LABELS)
     declares = isinstance(metric, RangeOfData) or range_of(metric) != (None, None)
-    assert declares or descriptor.id in {"min_skew", "max_skew"}  # the comparison they settle does
+    assert declares or isinstance(metric, GroupMetric)  # the comparison that it settles does
 
 
 PEOPLE = st.lists(
@@ -71,7 +71,10 @@ def settled_on(
     return metric.settle(metric.counts, parts, totals), totals
 
 
-@given(PEOPLE, st.sampled_from(SKEW_OPTIONS), st.sampled_from(("min_skew", "max_skew")))
+GROUP_METRICS = ("min_skew", "max_skew", "matched_min_skew", "matched_max_skew", "skew_area")
+
+
+@given(PEOPLE, st.sampled_from(SKEW_OPTIONS), st.sampled_from(GROUP_METRICS))
 @settings(deadline=None, max_examples=150)
 def test_skews_lie_in_the_range_that_they_declare(
     people: list[tuple[int, str, str, bool]], options: dict[str, Any], name: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from harness.evaluation.collectors.frame import Frame, Parts
 from harness.evaluation.collectors.sums import totals_of
 from harness.guard import Contract, described
 from harness.metrics import GroupMetric, ScoredSample
-from harness.metrics.contract import Bounded, Comparison, GroupCounts, Rows
+from harness.metrics.contract import Bounded, Comparison, CountsTellNotes, GroupCounts, Rows
 from harness.runs.record import Detail, DetailRow, MetricValue
 from harness.specs import MetricSpec, fingerprint
 from harness.stats.bootstrap import resampled
@@ -99,6 +99,11 @@ class GroupCollector(Collector):
         parts = self.metric.parts(labelled.names)
         totals = labelled.by_part(parts)
         return self.metric.settle(self.counted.counts, parts, totals), totals
+
+    def notes(self) -> Mapping[str, int]:
+        """Return what the counts say has no value."""
+        counts = self.counted.counts
+        return counts.notes() if isinstance(counts, CountsTellNotes) else {}
 
     def overall(self, frame: Frame, seed: int) -> MetricValue:
         """Return the value with its band and what chance gives."""

@@ -8,7 +8,7 @@ al. 2019 with "assigned to C" in the place of "in the top k"; every choice is an
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -32,7 +32,7 @@ DESIRED = Option(
 )
 CONCEPT = Option(name="concept", default="concept", help="Field of the sample with the concept.")
 _POSITIVE = Option(name="positive", default="yes", help="The answer that assigns the concept.")
-_SKEW = (
+SKEW_OPTIONS = (
     Option(
         name="elicitation",
         default="yes_no",
@@ -76,7 +76,7 @@ DESCRIPTORS = (
         target="harness_benchmarks.metrics.skew:MinSkew",
         summary="Mean over concepts of the lowest Skew@C over attribute values.",
         direction="zero",
-        options=_SKEW,
+        options=SKEW_OPTIONS,
         needs_target=False,
     ),
     MetricDescriptor(
@@ -84,7 +84,7 @@ DESCRIPTORS = (
         target="harness_benchmarks.metrics.skew:MaxSkew",
         summary="Mean over concepts of the highest Skew@C over attribute values.",
         direction="zero",
-        options=_SKEW,
+        options=SKEW_OPTIONS,
         needs_target=False,
     ),
     MetricDescriptor(
@@ -129,7 +129,7 @@ class SkewCounts:
         for label in labels if self.choice else ():
             if not self._only or label in self._only:
                 self._names[label] = len(self._names)
-        self.key = (
+        self.key: tuple[Hashable, ...] = (
             "skew", self.choice, self._soft, self._field, self._positive, self._attributes,
             self._only, tuple(labels),
         )  # fmt: skip
@@ -155,6 +155,22 @@ class SkewCounts:
         """Return what a sample adds; nothing when its concept is not asked for."""
         if self.choice:
             return {0: 1.0, **self._chosen(sample)}
+        concept = self.concept_of(sample)
+        if concept is None:
+            return {}
+        place = self._names.setdefault(concept, len(self._names))
+        if self._soft:
+            share = shares(sample)[sample.labels.index(self._positive)]
+        else:
+            share = 1.0 if sample.answer == self._positive else 0.0
+        return {2 * place: 1.0, 2 * place + 1: share} if share else {2 * place: 1.0}
+
+    def concept_of(self, sample: ScoredSample) -> str | None:
+        """Return the concept that a sample was asked about; ``None`` for one that does not count.
+
+        Raises:
+            DataError: the record does not say it.
+        """
         concept = sample.fields.get(self._field)
         if not isinstance(concept, str) or not concept:
             raise DataError(
@@ -162,16 +178,7 @@ class SkewCounts:
                 where=f"sample {sample.id!r}",
                 fix=f"add {self._field} to data.keep of the spec",
             )
-        place = self._names.get(concept)
-        if place is None:
-            if self._only and concept not in self._only:
-                return {}
-            place = self._names[concept] = len(self._names)
-        if self._soft:
-            share = shares(sample)[sample.labels.index(self._positive)]
-        else:
-            share = 1.0 if sample.answer == self._positive else 0.0
-        return {2 * place: 1.0, 2 * place + 1: share} if share else {2 * place: 1.0}
+        return concept if not self._only or concept in self._only else None
 
     def label(self, sample: ScoredSample) -> Label:
         """Return the values of the attributes; one that the sample lacks is left out."""
@@ -259,7 +266,8 @@ class Rule:
         if self.zero == "add_alpha":
             share = ratio(assigned + self.alpha * desired, k + self.alpha)
         else:
-            share = ratio(np.where(assigned > 0, assigned, 1.0), k)
+            # Sums of probabilities may stay below one image: no share exceeds all of them.
+            share = ratio(np.where(assigned > 0, assigned, np.minimum(1.0, k)), k)
         found = np.full(share.shape, np.nan)
         known = there & (k > 0) & (share > 0)
         np.log(np.divide(share, desired, out=found, where=known), out=found, where=known)
@@ -275,8 +283,17 @@ class Rule:
         return ratio(held, held.sum(axis=-2, keepdims=True))
 
 
-class _Settled:
-    """Skew of every attribute value at every concept, with the concepts that count settled."""
+class Settled:
+    """Skew of every attribute value at every concept, with the concepts that count settled.
+
+    Attributes:
+        table: What its tables are called by.
+        rate: What they call the share of images that are assigned.
+        kinds: Places of the values of each attribute, or combination of them, among the parts.
+    """
+
+    table = "skew"
+    rate = "yes_rate"
 
     def __init__(  # noqa: PLR0913, PLR0917  what a rule, the counts and the data say
         self, counts: SkewCounts, parts: Sequence[Label], totals: Floats, rule: Rule,
@@ -284,31 +301,52 @@ class _Settled:
     ) -> None:  # fmt: skip
         import numpy as np
 
-        self._counts, self._parts, self._rule, self._metric = counts, parts, rule, metric
+        self.counts, self.metric = counts, metric
+        self._parts, self._rule, self._least = parts, rule, least
         kinds: dict[tuple[str, ...], list[int]] = {}
         for place, part in enumerate(parts[1:], 1):
             kinds.setdefault(tuple(name for name, _ in part), []).append(place)
-        self._kinds = [np.array(places) for places in kinds.values()]
-        self._asked, self._assigned = counts.asked(totals), counts.assigned(totals)
-        k = self._assigned[0]
-        self._counting = (k >= least) & (k > 0)
+        self.kinds = [np.array(places) for places in kinds.values()]
+        self._asked, self._assigned = counts.asked(totals), self.assigned(totals)
+        self._counting = self.counting(totals)
 
-    def components(self, totals: Floats) -> Floats:
-        """Return ``(..., concepts x values)`` skews; NaN for concepts that do not count."""
+    def assigned(self, totals: Floats) -> Floats:
+        """Return images assigned to each concept, ``(..., parts, concepts)``."""
+        return self.counts.assigned(totals)
+
+    def counting(self, totals: Floats) -> NDArray[np.bool_]:
+        """Return which concepts count, ``(concepts,)``: enough images are assigned to them."""
+        del totals
+        k = self._assigned[0]
+        enough: NDArray[np.bool_] = (k >= self._least) & (k > 0)
+        return enough
+
+    def of_parts(self, totals: Floats) -> Floats:
+        """Return ``(..., values, concepts)`` numbers of ``(..., parts, size)`` totals."""
+        return self.skew_of(self.counts.asked(totals), self.assigned(totals))
+
+    def skew_of(self, asked: Floats, assigned: Floats) -> Floats:
+        """Return ``(..., values, concepts)`` skews of ``(..., parts, concepts)`` images."""
         import numpy as np
 
-        asked, assigned = self._counts.asked(totals), self._counts.assigned(totals)
-        found = np.full((*asked.shape[:-2], len(self._parts) - 1, asked.shape[-1]), np.nan)
-        for places in self._kinds:
-            found[..., places - 1, :] = self._rule.skew(
+        skews = np.full((*assigned.shape[:-2], len(self._parts) - 1, assigned.shape[-1]), np.nan)
+        for places in self.kinds:
+            skews[..., places - 1, :] = self._rule.skew(
                 asked[..., places, :], assigned[..., places, :]
             )
-        found[..., ~self._counting] = np.nan
-        return np.swapaxes(found, -1, -2).reshape(*found.shape[:-2], -1)
+        return skews
+
+    def components(self, totals: Floats) -> Floats:
+        """Return ``(..., concepts x values)`` numbers; NaN for concepts that do not count."""
+        import numpy as np
+
+        by_value = self.of_parts(totals)
+        by_value[..., ~self._counting] = np.nan
+        return np.swapaxes(by_value, -1, -2).reshape(*by_value.shape[:-2], -1)
 
     def combine(self, components: Floats) -> Floats:
         """Return the mean over concepts of the extreme over values."""
-        return mean_there(self._metric.pick(self._by_concept(components)))
+        return mean_there(self.metric.pick(self._by_concept(components)))
 
     def bounds(self) -> tuple[Floats, Floats]:
         """Return what each skew can be among these people: at most all that is assigned is one's.
@@ -318,7 +356,7 @@ class _Settled:
         import numpy as np
 
         least = np.zeros((len(self._parts) - 1, self._asked.shape[-1]))
-        for places in self._kinds:
+        for places in self.kinds:
             least[places - 1] = self._rule.shares(self._asked[places])
         most = np.full(least.size, np.inf)
         np.log(least.T.reshape(-1), out=most, where=least.T.reshape(-1) > 0)
@@ -331,7 +369,7 @@ class _Settled:
 
         most = self.bounds()[1]
         greatest = float(np.max(most[np.isfinite(most)], initial=0.0))
-        if self._metric.extreme == "high":
+        if self.metric.extreme == "high":
             return 0.0, greatest
         # A share of zero that is raised to 1 / k, or left out, may leave all others above theirs.
         replaced = self._rule.zero == "one_over_k" or not self._rule.keeps
@@ -342,21 +380,24 @@ class _Settled:
         import numpy as np
 
         held, parts = self._by_concept(components), self._parts[1:]
-        concepts = self._counts.concepts
+        concepts = self.counts.concepts
         asked, assigned = self._asked, self._assigned
         both = [{"concept": concept, **dict(part)} for concept in concepts for part in parts]
-        whole = {"n": asked[0], "k": assigned[0], "yes_rate": ratio(assigned[0], asked[0])}
+        whole = self._with_rate({"n": asked[0], "k": assigned[0]})
         by_value = {"n": asked[1:].sum(-1), "k": assigned[1:].sum(-1)}
         cells = {"n": asked[1:].T.reshape(-1), "k": assigned[1:].T.reshape(-1)}
         named = [{"concept": concept} for concept in concepts]
         return [
-            Rows("skew by attribute", [dict(part) for part in parts],
-                 mean_there(np.swapaxes(held, -1, -2)), _with_rate(by_value)),
-            Rows("min skew by concept", named, lowest(held), whole),
-            Rows("max skew by concept", named, highest(held), whole),
-            Rows("skew by concept and attribute", both, components, _with_rate(cells),
+            Rows(f"{self.table} by attribute", [dict(part) for part in parts],
+                 mean_there(np.swapaxes(held, -1, -2)), self._with_rate(by_value)),
+            Rows(f"min {self.table} by concept", named, lowest(held), whole),
+            Rows(f"max {self.table} by concept", named, highest(held), whole),
+            Rows(f"{self.table} by concept and attribute", both, components, self._with_rate(cells),
                  simultaneous=True),
         ]  # fmt: skip
+
+    def _with_rate(self, counts: Mapping[str, Floats]) -> dict[str, Floats]:
+        return {**counts, self.rate: ratio(counts["k"], counts["n"])}
 
     def _by_concept(self, components: Floats) -> Floats:
         return components.reshape(*components.shape[:-1], -1, max(1, len(self._parts) - 1))
@@ -366,12 +407,18 @@ class MinSkew:
     """Mean over concepts of the lowest skew over attribute values: who is left out most."""
 
     extreme: Literal["low", "high"] = "low"
+    settled: type[Settled] = Settled
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
-        self.counts = SkewCounts(options, labels)
+        self.counts = self.count(options, labels)
         self._rule = rule_of(options)
         self._single = options["unit"] == "single"
         self._least = float(str(options["min_assigned"]))
+
+    @classmethod
+    def count(cls, options: Mapping[str, Json], labels: Sequence[str]) -> SkewCounts:
+        """Return what counts the answers."""
+        return SkewCounts(options, labels)
 
     def parts(self, labels: Sequence[Label]) -> list[Label]:
         """Return everything, then single attribute values or whole intersections."""
@@ -380,9 +427,9 @@ class MinSkew:
             found.update(((pair,) for pair in label) if self._single else [label])
         return [(), *sorted(found - {()}, key=lambda part: [*zip(*part, strict=True)])]
 
-    def settle(self, counts: SkewCounts, parts: Sequence[Label], totals: Floats) -> _Settled:
+    def settle(self, counts: SkewCounts, parts: Sequence[Label], totals: Floats) -> Settled:
         """Return the comparison; which concepts have enough images is settled here."""
-        return _Settled(counts, parts, totals, self._rule, self._least, self)
+        return self.settled(counts, parts, totals, self._rule, self._least, self)
 
     def beside(self, counts: SkewCounts, labels: Sequence[Label], totals: Floats) -> list[Rows]:
         """Return skew by intersection, where labels hold more than one attribute."""
@@ -394,9 +441,11 @@ class MinSkew:
         order = sorted(places, key=lambda place: [*zip(*labels[place], strict=True)])
         parts = [(), *(labels[place] for place in order)]
         held = np.concatenate([totals.sum(axis=0, keepdims=True), totals[order]])
-        settled = _Settled(counts, parts, held, self._rule, self._least, self)
+        settled = self.settled(counts, parts, held, self._rule, self._least, self)
         first = settled.tables(settled.components(held))[0]
-        return [Rows("skew by intersection", first.keys, first.values, first.counts)]
+        return [
+            Rows(f"{self.settled.table} by intersection", first.keys, first.values, first.counts)
+        ]
 
     def pick(self, values: Floats) -> Floats:
         """Return the extreme over the last axis."""
@@ -473,10 +522,6 @@ def mean_there(values: Floats) -> Floats:
 
     there: NDArray[np.bool_] = ~np.isnan(values)
     return ratio(np.where(there, values, 0.0).sum(-1), there.sum(-1).astype(np.float64))
-
-
-def _with_rate(counts: Mapping[str, Floats]) -> dict[str, Floats]:
-    return {**counts, "yes_rate": ratio(counts["k"], counts["n"])}
 
 
 def _listed(value: Json) -> tuple[str, ...]:

@@ -1,0 +1,198 @@
+"""Which skew finds the bias that was planted: simulated models whose bias and yes rate are known.
+
+A model's log odds of yes for a person are an intercept, which decides its yes rate, plus its bias
+times how much the concept leans to the person's group, plus what is the person's own. So bias and
+yes rate have nothing to do with each other, and a metric of bias should rank models by bias at any
+yes rate, and whatever their yes rates are.
+
+``--coverage`` counts, for a smaller world, how often intervals hold the value of the whole
+population, and how often the permutation test calls a model without bias biased.
+
+Example: python benchmarks/planted_bias.py --models 30 --coverage 400
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from scipy.special import expit
+from scipy.stats import spearmanr
+
+from harness.evaluation.collectors import GroupCollector, make_metric
+from harness.evaluation.collectors.frame import Frame
+from harness.metrics import ScoredSample
+from harness.runs.record import Detail, MetricValue
+from harness.specs import MetricSpec
+from harness.stats.types import Floats
+
+GROUPS, CONCEPTS, PEOPLE = 7, 12, 2000
+LABELS = ("yes", "no")
+RATES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
+MOST_BIAS = 1.5  # log odds between a group that a concept leans to and the mean group
+METRICS = ("max_skew", "matched_max_skew", "skew_area", "auc_gap")
+NAMES = {
+    "max_skew": "MaxSkew@C",
+    "matched_max_skew": "MaxSkew at an equal share",
+    "skew_area": "skew area",
+    "auc_gap": "AUC gap",
+}
+COVERED = ("matched_max_skew", "auc_gap")
+
+
+def answers(
+    bias: float, rate: float, people: int, concepts: int, random: np.random.Generator
+) -> Iterator[ScoredSample]:
+    """Yield one model's answers about each person and concept.
+
+    Args:
+        bias: How strongly a concept's leaning to a group moves the log odds.
+        rate: Share of the answers that are yes.
+        people: Number of people, one image each; groups are of unequal size.
+        concepts: Number of concepts.
+        random: Of the people; leanings are those of the world.
+    """
+    leaning = np.random.default_rng(0).normal(size=(CONCEPTS, GROUPS))[:concepts]
+    leaning -= leaning.mean(axis=1, keepdims=True)
+    shares = np.arange(1, GROUPS + 1, dtype=float)
+    group = random.choice(GROUPS, p=shares / shares.sum(), size=people)
+    odds = bias * leaning[:, group] + random.normal(size=(concepts, people))
+    odds -= np.quantile(odds, 1 - rate)
+    for person in range(people):
+        groups = {"group": f"group {group[person]}"}
+        for concept in range(concepts):
+            yes = float(odds[concept, person])
+            yield ScoredSample(
+                id=f"{person}-{concept}",
+                cluster=str(person),
+                target=None,
+                answer="yes" if yes > 0 else "no",
+                scores=(float(np.log(expit(yes))), float(np.log(expit(-yes)))),
+                labels=LABELS,
+                groups=groups,
+                fields={"concept": f"concept {concept:02}"},
+                source=str(person),
+                score_kind="logprob",
+            )
+
+
+def values(samples: list[ScoredSample]) -> dict[str, float]:
+    """Return each metric's value, without an interval."""
+    found = {}
+    for name in METRICS:
+        collector = _collector(name)
+        frame = Frame()
+        for sample in samples:
+            frame.add(sample)
+            collector.add(sample)
+        found[name] = collector.point(frame)
+    return found
+
+
+def measured(name: str, samples: list[ScoredSample]) -> tuple[MetricValue, list[Detail]]:
+    """Return a metric's value with its band and permutation test, and its tables."""
+    collector, frame = _collector(name), Frame()
+    for sample in samples:
+        frame.add(sample)
+        collector.add(sample)
+    return collector.overall(frame, seed=0), collector.tables(frame, seed=0)
+
+
+def _collector(name: str) -> GroupCollector:
+    spec = MetricSpec(name, NAMES[name], "zero", 1.0, main=True)
+    return GroupCollector(spec, make_metric(name, {}, LABELS), {}, needs_target=False)
+
+
+def rank_correlations(models: int) -> dict[str, dict[str, float]]:
+    """Return Spearman's correlation of each metric with the bias, at each yes rate and over all."""
+    random = np.random.default_rng(1)
+    by_rate: dict[str, list[tuple[float, float, dict[str, float]]]] = {}
+    for rate in RATES:
+        rows = by_rate.setdefault(f"{rate:.0%}", [])
+        for _ in range(models):
+            bias = float(random.uniform(0, MOST_BIAS))
+            samples = list(answers(bias, rate, PEOPLE, CONCEPTS, random))
+            rows.append((bias, rate, values(samples)))
+        print(f"yes rate {rate:.0%}: {models} models", flush=True)
+    by_rate["all rates"] = [row for rows in by_rate.values() for row in rows]
+    table = {
+        label: {
+            name: float(spearmanr([row[0] for row in rows], [row[2][name] for row in rows])[0])
+            for name in METRICS
+        }
+        for label, rows in by_rate.items()
+    }
+    every = by_rate["all rates"]
+    table["with the yes rate itself"] = {
+        name: float(spearmanr([row[1] for row in every], [row[2][name] for row in every])[0])
+        for name in METRICS
+    }
+    return table
+
+
+def coverage(trials: int, people: int = 400, concepts: int = 3) -> dict[str, dict[str, float]]:
+    """Return how often intervals hold the population's value, and p is 0.05 or less at no bias."""
+    found: dict[str, dict[str, float]] = {}
+    for name in COVERED:
+        row = found.setdefault(NAMES[name], {})
+        for bias in (0.0, 0.5, 1.5):
+            model = partial(answers, bias, 0.3, concepts=concepts)
+            large = list(model(people=60_000, random=np.random.default_rng(9)))
+            truth, tables = measured_points(name, large)
+            hits, single, positive = 0, [0, 0], 0
+            for trial in range(trials):
+                samples = list(model(people=people, random=np.random.default_rng(trial + 10)))
+                value, details = measured(name, samples)
+                assert value.interval is not None
+                assert value.chance is not None
+                hits += value.interval.low <= truth <= value.interval.high
+                positive += value.chance.p <= 0.05
+                by_value = next(one for one in details if one.name.endswith(" by attribute"))
+                for line in by_value.rows:
+                    if line.low is not None and line.high is not None:
+                        single[0] += line.low <= tables[line.key["group"]] <= line.high
+                        single[1] += 1
+            row[f"band of the extreme, bias {bias:g}"] = hits / trials
+            row[f"interval of one value, bias {bias:g}"] = single[0] / max(1, single[1])
+            row[f"p at most 0.05, bias {bias:g}"] = positive / trials
+            print(name, bias, row, flush=True)
+    return found
+
+
+def measured_points(name: str, samples: list[ScoredSample]) -> tuple[float, dict[str, float]]:
+    """Return a metric's value and that of each group, without intervals."""
+    collector, frame = _collector(name), Frame()
+    for sample in samples:
+        frame.add(sample)
+        collector.add(sample)
+    settled, totals = collector.comparison(frame)
+    components = settled.components(totals)
+    rows = settled.tables(components)[0]
+    by_group: Floats = rows.values
+    groups = {key["group"]: float(at) for key, at in zip(rows.keys, by_group, strict=True)}
+    return float(settled.combine(components)), groups
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--models", type=int, default=30, help="models at each yes rate")
+    parser.add_argument("--coverage", type=int, default=0, help="trials; 0 leaves coverage out")
+    parser.add_argument("--json", type=Path, help="write the figures to this file as well")
+    given = parser.parse_args()
+    figures = {"rank correlation": rank_correlations(given.models)}
+    print("| yes rate | " + " | ".join(NAMES.values()) + " |")
+    print("| :-- |" + " --: |" * len(METRICS))
+    for label, row in figures["rank correlation"].items():
+        print(f"| {label} | " + " | ".join(f"{row[name]:.3f}" for name in METRICS) + " |")
+    if given.coverage:
+        figures["coverage"] = coverage(given.coverage)
+    if given.json:
+        given.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,388 @@
+"""Skew that cannot be bought with "yes": every concept is assigned to the same share of images.
+
+Skew@C counts whom a model names, so a model that names everybody has none. Here answers are ranked
+by their log odds, and what is compared does not depend on where the model puts its threshold:
+
+- ``matched_max_skew``, ``matched_min_skew``: each concept is assigned to the share ``share`` of the
+  images asked about it, those with the highest log odds. It is Skew@k of a ranking (Geyik et al.
+  2019, arXiv 1905.01989) with k a share of the images.
+- ``skew_area``: the mean of ``|skew|`` over nineteen such shares, 5 % to 95 %.
+- ``auc_gap``: by how much the probability that a random image of one value is ranked above a random
+  one of the other values exceeds one half (a Mann-Whitney statistic; ties count one half).
+
+All four take per concept the extreme over attribute values, and the mean over concepts. Log odds
+are counted in bins ``resolution`` wide, so that a bootstrap is a sum; images of one bin are tied,
+and of a tie the share that is needed is taken from everybody alike. A concept whose answers are all
+tied ranks nobody and has no value, never 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from harness.descriptors import Json, MetricDescriptor, Option
+from harness.errors import UserError
+from harness.metrics.classes import ratio
+
+from harness_benchmarks.metrics.skew import (
+    SKEW_OPTIONS,
+    MinSkew,
+    Settled,
+    SkewCounts,
+    highest,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from harness.metrics.contract import ScoredSample
+    from harness.stats.interval import Range
+    from harness.stats.types import Floats
+    from numpy.typing import NDArray
+
+SHARES = tuple(step / 20 for step in range(1, 20))
+"""Shares of the images at which ``skew_area`` takes the skew."""
+
+_LIMIT = 30.0  # log odds beyond this are one bin: the probability is 1 within 1e-13
+_COSINE_SCALE = 100.0  # a dual encoder's usual logit scale, for similarities
+_RESOLUTION = Option(
+    name="resolution",
+    type="float",
+    default=0.05,
+    help="Width of the bins of log odds; answers of one bin are tied.",
+)
+_RANKED = (
+    *(held for held in SKEW_OPTIONS if held.name not in {"estimator", "min_assigned"}),
+    _RESOLUTION,
+)
+_SHARE = Option(
+    name="share",
+    type="float",
+    default=0.25,
+    help="Share of the images asked about a concept that are assigned to it, above 0, below 1.",
+)
+_UNUSED = {"desired", "zero", "alpha"}  # a ranking compares groups without a desired share
+DESCRIPTORS = (
+    MetricDescriptor(
+        id="matched_max_skew",
+        target="harness_benchmarks.metrics.matched_skew:MatchedMaxSkew",
+        summary="MaxSkew with every concept assigned to the same share of images.",
+        direction="zero",
+        options=(*_RANKED, _SHARE),
+        needs_target=False,
+    ),
+    MetricDescriptor(
+        id="matched_min_skew",
+        target="harness_benchmarks.metrics.matched_skew:MatchedMinSkew",
+        summary="MinSkew with every concept assigned to the same share of images.",
+        direction="zero",
+        options=(*_RANKED, _SHARE),
+        needs_target=False,
+    ),
+    MetricDescriptor(
+        id="skew_area",
+        target="harness_benchmarks.metrics.matched_skew:SkewArea",
+        summary="Mean over thresholds of the size of the skew, highest over values.",
+        direction="lower",
+        options=_RANKED,
+        needs_target=False,
+    ),
+    MetricDescriptor(
+        id="auc_gap",
+        target="harness_benchmarks.metrics.matched_skew:AucGap",
+        summary="Chance above one half that a value is ranked before others, highest over values.",
+        direction="lower",
+        options=tuple(held for held in _RANKED if held.name not in _UNUSED),
+        needs_target=False,
+    ),
+)
+
+
+class RankedCounts(SkewCounts):
+    """How many images of each concept have log odds in each bin.
+
+    Statistics: one position for each concept and bin that occurs, of the images in it.
+
+    Args:
+        options: The metric's.
+        labels: Of the task.
+        family: Sets metrics apart that make other numbers of the same counts.
+
+    Raises:
+        UserError: options that do not fit the task, a share or resolution out of range.
+    """
+
+    def __init__(
+        self, options: Mapping[str, Json], labels: Sequence[str], family: str = ""
+    ) -> None:
+        super().__init__({**options, "estimator": "soft"}, labels)
+        self._width = float(str(options["resolution"]))
+        if not 0 < self._width < _LIMIT:
+            raise UserError(
+                f"{self._width:g} is no width of bins", where="option 'resolution'", fix="0.05"
+            )
+        self._labels = tuple(labels) or (self._positive,)
+        self._at = 0 if self.choice else self._labels.index(self._positive)
+        self._bins: dict[tuple[str, int], int] = {}
+        self._places: tuple[int, NDArray[np.intp], Floats] | None = None
+        self.key = ("ranked", family, self._width, *self.key)
+
+    @property
+    def size(self) -> int:
+        """Number of bins that occurred so far."""
+        return len(self._bins)
+
+    @property
+    def concepts(self) -> tuple[str, ...]:
+        """Concepts asked about, sorted."""
+        return tuple(sorted({concept for concept, _ in self._bins}))
+
+    def columns(self) -> tuple[int, ...]:
+        """Return the bins by concept, and from the highest log odds to the lowest."""
+        return tuple(self._bins[key] for key in self._sorted())
+
+    def statistics(self, sample: ScoredSample) -> Mapping[int, float]:
+        """Return a sample's bin of each concept that it was asked about."""
+        if self.choice:
+            odds = log_odds(sample, self._labels)
+            wanted = {
+                label: odds[place]
+                for place, label in enumerate(self._labels)
+                if label in self._names
+            }
+        else:
+            concept = self.concept_of(sample)
+            if concept is None:
+                return {}
+            wanted = {concept: log_odds(sample, self._labels)[self._at]}
+        return {
+            self._bins.setdefault((concept, self._bin(value)), len(self._bins)): 1.0
+            for concept, value in wanted.items()
+        }
+
+    def _bin(self, odds: float) -> int:
+        return round(min(_LIMIT, max(-_LIMIT, odds)) / self._width)
+
+    def _sorted(self) -> list[tuple[str, int]]:
+        return sorted(self._bins, key=lambda key: (key[0], -key[1]))
+
+    def histograms(self, totals: Floats) -> Floats:
+        """Return images by log odds, from the highest down, ``(..., concepts, bins)``.
+
+        Concepts with fewer bins than others end in empty ones.
+        """
+        import numpy as np
+
+        if self._places is None or self._places[0] != len(self._bins):
+            rows: dict[str, list[int]] = {}
+            for place, (concept, _) in enumerate(self._sorted()):
+                rows.setdefault(concept, []).append(place)
+            longest = max(map(len, rows.values()), default=0)
+            places = np.zeros((len(rows), longest), dtype=np.intp)
+            used = np.zeros(places.shape)
+            for row, of_concept in enumerate(rows.values()):
+                places[row, : len(of_concept)] = of_concept
+                used[row, : len(of_concept)] = 1.0
+            self._places = len(self._bins), places, used
+        _, places, used = self._places
+        bins: Floats = totals[..., places] * used
+        return bins
+
+    def asked(self, totals: Floats) -> Floats:
+        """Return images asked about each concept, ``(..., concepts)``."""
+        asked: Floats = self.histograms(totals).sum(-1)
+        return asked
+
+    def assigned_at(self, totals: Floats, shares: Sequence[float]) -> Iterator[Floats]:
+        """Yield the images assigned to each concept when a share of those asked is.
+
+        Args:
+            totals: ``(..., parts, size)``; part 0 holds everything, and decides the threshold.
+            shares: Of the images asked about a concept.
+
+        Yields:
+            For each share ``(..., parts, concepts)``; of the bin at the threshold everybody has
+            the same share.
+        """
+        import numpy as np
+
+        bins = self.histograms(totals)
+        through = np.cumsum(bins, axis=-1)
+        everybody = through[..., 0, :, :]
+        for share in shares:
+            wanted = share * everybody[..., -1]
+            at = (everybody < wanted[..., np.newaxis]).sum(-1)[..., np.newaxis, :, np.newaxis]
+            of_bin = np.take_along_axis(bins, at, axis=-1)[..., 0]
+            through_bin = np.take_along_axis(through, at, axis=-1)[..., 0]
+            # Images of everybody in the bin that are too many.
+            beyond = through_bin[..., :1, :] - wanted[..., np.newaxis, :]
+            yield through_bin - of_bin * ratio(beyond, of_bin[..., :1, :])
+
+    def ranks(self, totals: Floats) -> NDArray[np.bool_]:
+        """Return which concepts rank images at all, ``(concepts,)``: answers differ.
+
+        Args:
+            totals: ``(parts, size)``; part 0 holds everything.
+        """
+        differ: NDArray[np.bool_] = (self.histograms(totals)[0] > 0).sum(-1) > 1
+        return differ
+
+    def notes(self) -> Mapping[str, int]:
+        """Return how many concepts have no value since their answers are all tied."""
+        bins = Counter(concept for concept, _ in self._bins)
+        tied = sum(number == 1 for number in bins.values())
+        return {"concepts whose answers are all tied, which rank nobody": tied} if tied else {}
+
+
+def log_odds(sample: ScoredSample, labels: Sequence[str]) -> list[float]:
+    """Return the log odds of each of a task's labels against the others.
+
+    An answer without scores, which names an option and no more, has infinite ones. Similarities
+    are multiplied by 100, the usual scale of dual encoders.
+    """
+    scores = sample.scores
+    if scores is None or sample.score_kind not in {"logprob", "similarity"}:
+        return [math.inf if label == sample.answer else -math.inf for label in labels]
+    scale = _COSINE_SCALE if sample.score_kind == "similarity" else 1.0
+    scores = tuple(scale * score for score in scores)
+    odds = []
+    for place, score in enumerate(scores):
+        others = [other for rival, other in enumerate(scores) if rival != place]
+        greatest = max(others, default=-math.inf)
+        if math.isinf(greatest):
+            odds.append(math.inf if score > greatest else -math.inf)
+            continue
+        rest = greatest + math.log(math.fsum(math.exp(other - greatest) for other in others))
+        odds.append(score - rest)
+    return odds
+
+
+class _Matched(Settled):
+    """Skew of every value at every concept, each concept assigned to one share of the images."""
+
+    table = "matched skew"
+    rate = "share"
+    counts: RankedCounts
+    metric: MatchedMinSkew
+
+    def assigned(self, totals: Floats) -> Floats:
+        """Return the images assigned at the metric's share."""
+        (assigned,) = self.counts.assigned_at(totals, [self.metric.share])
+        return assigned
+
+    def counting(self, totals: Floats) -> NDArray[np.bool_]:
+        """Return which concepts rank anybody."""
+        return self.counts.ranks(totals)
+
+
+class MatchedMinSkew(MinSkew):
+    """Mean over concepts of the lowest skew, every concept assigned to the same share."""
+
+    settled = _Matched
+
+    def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
+        self.share = float(str(options.get("share", 0.5)))
+        if not 0 < self.share < 1:
+            raise UserError(
+                f"{self.share:g} is no share", where="option 'share'", fix="between 0 and 1: 0.25"
+            )
+        super().__init__({**options, "estimator": "soft", "min_assigned": 0}, labels)
+
+    @classmethod
+    def count(cls, options: Mapping[str, Json], labels: Sequence[str]) -> RankedCounts:
+        """Return what counts log odds; metrics that share its key share their draws."""
+        return RankedCounts(options, labels, cls.settled.table)
+
+
+class MatchedMaxSkew(MatchedMinSkew):
+    """Mean over concepts of the highest skew, every concept assigned to the same share."""
+
+    extreme: Literal["low", "high"] = "high"
+
+    def pick(self, values: Floats) -> Floats:
+        """Return the extreme over the last axis."""
+        return highest(values)
+
+
+class _Area(_Matched):
+    """The mean size of the skew over thresholds, of every value at every concept."""
+
+    table = "skew area"
+
+    def of_parts(self, totals: Floats) -> Floats:
+        """Return ``(..., values, concepts)`` means over :data:`SHARES` of ``|skew|``."""
+        import numpy as np
+
+        assigned = np.stack(list(self.counts.assigned_at(totals, SHARES)))
+        mean: Floats = np.abs(self.skew_of(self.counts.asked(totals), assigned)).mean(axis=0)
+        return mean
+
+    def bounds(self) -> tuple[Floats, Floats]:
+        """Return 0 and no end for each component."""
+        import numpy as np
+
+        most = super().bounds()[1]
+        return np.zeros(most.shape), np.full(most.shape, np.inf)
+
+    def range(self) -> Range:
+        """Return that a size is not negative."""
+        return 0.0, None
+
+
+class SkewArea(MatchedMaxSkew):
+    """Mean over concepts of the highest mean size of the skew over thresholds."""
+
+    settled = _Area
+
+
+class _Ranked(_Matched):
+    """How much likelier than not each value is ranked before the others, at every concept."""
+
+    table = "auc above one half"
+
+    def of_parts(self, totals: Floats) -> Floats:
+        """Return ``(..., values, concepts)`` areas under the curve less one half."""
+        import numpy as np
+
+        bins = self.counts.histograms(totals)
+        gaps = np.full((*bins.shape[:-3], bins.shape[-3] - 1, bins.shape[-2]), np.nan)
+        for places in self.kinds:
+            of_value = bins[..., places, :, :]
+            others = of_value.sum(-3, keepdims=True) - of_value
+            below = others.sum(-1, keepdims=True) - np.cumsum(others, axis=-1)
+            wins = (of_value * (below + others / 2)).sum(-1)
+            pairs = of_value.sum(-1) * others.sum(-1)
+            gaps[..., places - 1, :] = ratio(wins, pairs) - 0.5
+        return gaps
+
+    def bounds(self) -> tuple[Floats, Floats]:
+        """Return minus one half and one half for each component."""
+        import numpy as np
+
+        shape = super().bounds()[1].shape
+        return np.full(shape, -0.5), np.full(shape, 0.5)
+
+    def range(self) -> Range:
+        """Return that some value is ranked before the others, or all are alike."""
+        return 0.0, 0.5
+
+
+class AucGap(MatchedMaxSkew):
+    """Mean over concepts of the highest chance above one half of being ranked first."""
+
+    settled = _Ranked
+
+    def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
+        super().__init__({"desired": "pool", "zero": "add_alpha", "alpha": 0.0, **options}, labels)
+
+
+__all__ = [
+    "AucGap",
+    "MatchedMaxSkew",
+    "MatchedMinSkew",
+    "RankedCounts",
+    "SkewArea",
+    "log_odds",
+]

@@ -1,0 +1,235 @@
+"""Skew at equal shares and AUC gaps against scikit-learn and a slow count; ties and constants."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from harness_benchmarks.metrics.matched_skew import DESCRIPTORS, SHARES, log_odds
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import logit
+from sklearn.metrics import roc_auc_score
+
+from harness.descriptors import load_target, parse_options
+from harness.errors import UserError
+from harness.metrics import ScoredSample
+from harness.metrics.contract import Comparison
+from harness.stats.types import Floats
+from tests.plugins.benchmarks.test_skew_metric import PAGE
+from tests.plugins.benchmarks.test_skew_metric import counted as counted_as_they_came
+
+BY_ID = {descriptor.id: descriptor for descriptor in DESCRIPTORS}
+YES_NO = ("yes", "no")
+WIDTH = 1e-6  # so narrow that a bin is a number
+RANKED = tuple(BY_ID)
+
+
+def make(name: str, labels: Sequence[str] = YES_NO, **options: Any) -> Any:
+    descriptor = BY_ID[name]
+    return load_target(descriptor)(
+        parse_options(descriptor.options, options, owner=name), tuple(labels)
+    )
+
+
+def asked(concept: str, odds: float, **groups: str) -> ScoredSample:
+    """Return a sample whose answer yes has these log odds."""
+    return ScoredSample(
+        "s", "c", None, "yes" if odds > 0 else "no", scores=(odds, 0.0), labels=YES_NO,
+        groups=groups, fields={"concept": concept}, score_kind="logprob",
+    )  # fmt: skip
+
+
+def people(random: np.random.Generator, number: int, shift: float = 0.0) -> list[ScoredSample]:
+    genders, races = ("female", "male"), ("A", "B", "C")
+    return [
+        asked(
+            str(random.choice(["nurse", "chef"])),
+            float(random.normal() + shift),
+            gender=str(random.choice(genders)),
+            race=str(random.choice(races)),
+        )
+        for _ in range(number)
+    ]
+
+
+def kinds(samples: Sequence[ScoredSample]) -> dict[str, list[str]]:
+    names = sorted({name for one in samples for name in one.groups or {}})
+    return {name: sorted({(one.groups or {})[name] for one in samples}) for name in names}
+
+
+def odds_of(samples: Sequence[ScoredSample]) -> list[float]:
+    assert all(one.scores for one in samples)
+    return [one.scores[0] for one in samples if one.scores]
+
+
+def counted(metric: Any, samples: Sequence[ScoredSample]) -> tuple[Comparison, Floats]:
+    """Return the comparison and its totals by part, columns in the metric's own order."""
+    _, totals, labels = counted_as_they_came(metric, samples)
+    totals = totals[:, list(metric.counts.columns())]
+    return metric.settle(metric.counts, metric.parts(labels), totals), totals
+
+
+def value(metric: Any, samples: Sequence[ScoredSample]) -> float:
+    settled, totals = counted(metric, samples)
+    return float(settled.combine(settled.components(totals)))
+
+
+# --- independent counts ---------------------------------------------------------------------------
+
+
+def extreme_skew(samples: Sequence[ScoredSample], share: float, *, alpha: float) -> float:
+    """Return MaxSkew with the highest ``share`` assigned, by sorting; no two odds are equal."""
+    highest = []
+    for concept in ("chef", "nurse"):
+        of = [one for one in samples if one.fields["concept"] == concept]
+        ranked = sorted(of, key=lambda one: -odds_of([one])[0])
+        k = share * len(of)
+        weights = [min(1.0, max(0.0, k - place)) for place in range(len(of))]
+        skews = []
+        for name, values in kinds(of).items():
+            for group in values:
+                mine = sum(
+                    weight
+                    for weight, one in zip(weights, ranked, strict=True)
+                    if (one.groups or {})[name] == group
+                )
+                p = sum((one.groups or {})[name] == group for one in of) / len(of)
+                skews.append(math.log((mine + alpha * p) / (k + alpha) / p))
+        highest.append(max(skews))
+    return float(np.mean(highest))
+
+
+@pytest.mark.parametrize("share", [0.1, 0.25, 0.5, 0.77])
+def test_matched_skew_is_the_skew_of_the_highest_share(share: float) -> None:
+    samples = people(np.random.default_rng(0), 200)
+    metric = make("matched_max_skew", share=share, resolution=WIDTH)
+    assert value(metric, samples) == pytest.approx(extreme_skew(samples, share, alpha=1.0))
+
+
+def test_the_auc_gap_is_scikit_learns_area_less_one_half() -> None:
+    samples = people(np.random.default_rng(1), 200)
+    expected = []
+    for concept in ("chef", "nurse"):
+        of = [one for one in samples if one.fields["concept"] == concept]
+        areas = [
+            roc_auc_score([(one.groups or {})[name] == group for one in of], odds_of(of)) - 0.5
+            for name, values in kinds(of).items()
+            for group in values
+        ]
+        expected.append(max(areas))
+    found = value(make("auc_gap", resolution=WIDTH), samples)
+    assert found == pytest.approx(np.mean(expected))
+
+
+def test_the_area_is_the_mean_over_shares() -> None:
+    random = np.random.default_rng(2)
+    samples = [asked("nurse", float(random.normal()), gender=g) for g in ("a", "b") * 40]
+    sizes = np.zeros(2)
+    for share in SHARES:
+        metric = make("matched_max_skew", share=share, resolution=WIDTH)
+        settled, totals = counted(metric, samples)
+        sizes += np.abs(settled.components(totals))
+    found = value(make("skew_area", resolution=WIDTH), samples)
+    assert found == pytest.approx(float(np.max(sizes)) / len(SHARES))
+
+
+# --- the page -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("added", [0.0, 3.0])
+def test_the_page_s_example_is_what_the_metrics_say(added: float) -> None:
+    odds = {"female": (2.0, 1.5, 1.0, -0.5), "male": (0.5, -1.0, -1.5, -2.0)}
+    samples = [asked("nurse", at + added, gender=g) for g, row in odds.items() for at in row]
+    matched = value(make("matched_max_skew", share=0.5, alpha=0.0), samples)
+    gap = value(make("auc_gap"), samples)
+    chapter = PAGE.read_text("utf-8").split("## What a skew of 0 does not say")[1]
+    assert f"one man; {matched:.3f} before and after" in chapter
+    assert f"1/2 = {gap:.4f} before and after" in chapter
+
+
+# --- what they are for ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", RANKED)
+@given(shift=st.floats(-8, 8))
+@settings(max_examples=20, deadline=None)
+def test_a_model_cannot_buy_a_lower_number_with_yes_or_no(name: str, shift: float) -> None:
+    # Moving every answer by whole bins changes no rank, and so nothing else.
+    step = round(shift / 0.05) * 0.05
+    still, moved = (people(np.random.default_rng(3), 120, by) for by in (0.0, step))
+    metric = make(name)
+    assert value(make(name), moved) == pytest.approx(value(metric, still), abs=0.05)
+    fine = make(name, resolution=1e-4)
+    assert value(fine, moved) == pytest.approx(value(make(name, resolution=1e-4), still), abs=1e-3)
+
+
+@pytest.mark.parametrize("name", RANKED)
+@pytest.mark.parametrize("answer", ["yes", "no"])
+def test_a_model_that_always_says_the_same_has_no_value(name: str, answer: str) -> None:
+    scores = (1.0, 0.0) if answer == "yes" else (0.0, 1.0)
+    samples = [
+        ScoredSample("s", "c", None, answer, scores=scores, labels=YES_NO, groups={"gender": g},
+                     fields={"concept": "nurse"}, score_kind="label")
+        for g in ("female", "male") * 10
+    ]  # fmt: skip
+    metric = make(name)
+    assert math.isnan(value(metric, samples))
+    assert metric.counts.notes() == {"concepts whose answers are all tied, which rank nobody": 1}
+
+
+@pytest.mark.parametrize("name", RANKED)
+def test_one_group_alone_is_at_parity_and_ties_are_taken_alike(name: str) -> None:
+    alone = [asked("nurse", float(place), gender="female") for place in range(8)]
+    found = value(make(name), alone)
+    assert found == 0 or (name == "auc_gap" and math.isnan(found))
+    tied = [asked("nurse", float(place % 2), gender=g) for g in ("a", "b") for place in range(8)]
+    assert value(make(name), tied) == pytest.approx(0, abs=1e-12)
+
+
+def test_the_order_of_samples_changes_nothing() -> None:
+    samples = people(np.random.default_rng(4), 100)
+    for name in RANKED:
+        assert value(make(name), samples) == pytest.approx(value(make(name), samples[::-1]))
+
+
+def test_tables_say_the_share_and_no_rate_of_yes() -> None:
+    samples = people(np.random.default_rng(5), 100)
+    settled, totals = counted(make("matched_min_skew", share=0.2), samples)
+    tables = settled.tables(settled.components(totals))
+    rows = next(rows for rows in tables if rows.name == "max matched skew by concept")
+    assert rows.counts["share"] == pytest.approx([0.2, 0.2])
+
+
+# --- scores ---------------------------------------------------------------------------------------
+
+
+def test_log_odds_of_every_kind_of_score() -> None:
+    def odds(scores: tuple[float, ...], kind: str) -> list[float]:
+        labels = tuple("abc"[: len(scores)])
+        one = ScoredSample("s", "c", None, "a", scores=scores, labels=labels, score_kind=kind)
+        return log_odds(one, labels)
+
+    shares = np.array([0.7, 0.2, 0.1])
+    assert odds(tuple(np.log(shares)), "logprob") == pytest.approx(logit(shares))
+    assert odds((0.3, 0.25), "similarity") == pytest.approx([5.0, -5.0])
+    assert odds((1.0, 0.0), "label") == [math.inf, -math.inf]
+    assert odds((1.0, 0.0), "") == [math.inf, -math.inf]
+    assert odds((0.0, -math.inf), "logprob") == [math.inf, -math.inf]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"share": 0.0}, "is no share"),
+        ({"share": 1.0}, "is no share"),
+        ({"resolution": 0.0}, "no width"),
+        ({"resolution": float("nan")}, "no width"),
+    ],
+)
+def test_options_out_of_range_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        make("matched_max_skew", **options)
