@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,9 +13,13 @@ from harness.errors import HarnessError, SampleError, UserError
 from harness.plugins import missing
 
 if TYPE_CHECKING:
+    from harness.samples import Sample
     from harness.specs.catalog import Catalog
     from harness.specs.group import TaskGroup
+    from harness.specs.prompt import Shot
     from harness.specs.spec import TaskSpec
+
+_RENDERED = 3  # prompts that are shown
 
 
 def _catalog() -> Catalog:
@@ -104,7 +109,7 @@ def _listed(catalog: Catalog, names: list[str], groups: Any) -> dict[str, Any]:
 @click.option("--data", "folders", multiple=True, metavar="ID=FOLDER", help="Look for data here.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(*, name: str, profile: str | None, folders: tuple[str, ...], as_json: bool) -> None:
-    """Show a task: its spec, the data it wants, where it looked, and one rendered prompt."""
+    """Show a task: its spec, the data it wants, where it looked, and three rendered prompts."""
     from harness.config.tasks import task_name
 
     name = task_name(name)
@@ -167,15 +172,32 @@ def _data(spec: TaskSpec, profile: str | None, folders: tuple[str, ...]) -> dict
 
 
 def _prompt(spec: TaskSpec, task: Any) -> dict[str, Any]:
+    """Render the first prompts: the first one's keys, and those of others under ``more``."""
     from harness.evaluation.few_shot import choose_shots
-    from harness.specs.prompt import Shot, build_turns, options_as_sent, render_answer
+    from harness.specs.prompt import Shot
 
-    sample = next(iter(task.samples()), None)
-    if sample is None:
+    samples = list(islice(task.samples(), _RENDERED))
+    if not samples:
         return {"problem": f"the split {spec.data.split!r} has no sample"}
-    found = {"sample": sample.id, "images": [image.name for image in sample.images]}
     try:
         shots = [Shot(shown) for shown in choose_shots(task, 0)]
+    except UserError as error:
+        return {"problem": str(error)}
+    first, *others = (_rendered(spec, sample, shots) for sample in samples)
+    return {**first, **({"more": others} if others else {})}
+
+
+def _rendered(spec: TaskSpec, sample: Sample, shots: list[Shot]) -> dict[str, Any]:
+    from harness.specs.prompt import build_turns, options_as_sent, render_answer
+
+    found: dict[str, Any] = {
+        "sample": sample.id,
+        "images": [
+            image.name if image.root is None else image.root.where(image.name)
+            for image in sample.images
+        ],
+    }
+    try:
         turns = build_turns(spec, sample, (), shots)
         found["prompt"] = [{"role": turn.role, "text": turn.text} for turn in turns]
         found["options_as_sent"] = list(options_as_sent(spec, sample))
@@ -212,13 +234,18 @@ def _print(spec: TaskSpec, found: dict[str, Any]) -> None:
     if "folder" in data:
         _say(f"  from {data['origin']}: {data['folder']}")
         _say(f"  annotations: {', '.join(data.get('annotations', ())) or 'not read'}")
-    if "sample" in data:
-        _say(f"  sample {data['sample']}: {', '.join(data['images'])}")
-    for turn in data.get("prompt", ()):
-        _say(f"  {turn['role']}: {turn['text']}")
-    if "answer" in data:
-        _say(f"  answer: {data['answer']}")
-    if "problem" in data:
-        _say(f"  {data['problem']}")
+    for shown in (data, *data.get("more", ())):
+        _print_sample(shown)
     if "obtain" in data:
         _say(f"  how to get it:\n    {data['obtain'].rstrip().replace(chr(10), chr(10) + '    ')}")
+
+
+def _print_sample(found: dict[str, Any]) -> None:
+    if "sample" in found:
+        _say(f"\n  sample {found['sample']}: {', '.join(found['images'])}")
+    for turn in found.get("prompt", ()):
+        _say(f"  {turn['role']}: {turn['text']}")
+    if "answer" in found:
+        _say(f"  answer: {found['answer']}")
+    if "problem" in found:
+        _say(f"  {found['problem']}")

@@ -1,0 +1,246 @@
+"""Look at the user's data: which table it is, what its columns hold, what they may be for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from harness.errors import DataError, UserError
+from harness.samples import DataRoot
+from harness.samples.archives import stem
+from harness.samples.roots import data_root
+
+from harness_own_data.table.files import FORMATS, TableFiles, is_image
+from harness_own_data.table.folders import ImageFolder
+from harness_own_data.table.images import looks_like_base64
+
+_ROWS = 200_000  # rows that are looked at
+_CHECKED = 20  # cells of a column that are tried as images
+_FEW = 100  # values of a column at most that may be labels
+_SPLITS = ("test", "val", "validation", "dev", "train")
+_IDS = ("id", "name", "index", "image_id", "sample_id", "uid", "key")
+_TARGETS = (
+    "label", "target", "answer", "class", "gt", "ground_truth", "category", "emotion",
+    "expression", "y",
+)  # fmt: skip
+_CLUSTERS = ("subject", "subject_id", "person", "person_id", "identity", "participant")
+_GROUPS = ("gender", "sex", "race", "ethnicity", "age", "age_group", "skin_tone", "nationality")
+_IMAGES = ("image", "path", "file", "filename", "file_name", "img", "image_path", "filepath")
+_QUESTIONS = ("question", "prompt", "query", "text")
+
+
+@dataclass(slots=True)
+class Column:
+    """What a column holds.
+
+    Attributes:
+        values: Distinct values as text, the most frequent first; none where they are too many.
+        distinct: Number of them, of :attr:`rows` looked at.
+        image: The option ``image`` that reads it: its name, or a pattern; empty for no image.
+    """
+
+    name: str
+    rows: int
+    distinct: int
+    values: list[str]
+    image: str = ""
+
+
+@dataclass(slots=True)
+class Look:
+    """The data of a task that is to be.
+
+    Attributes:
+        root: The data folder or archive.
+        place: Its path.
+        file: The option ``file``; a table or a folder of images.
+        splits: Split to file, where there are several.
+        split_column: The column that says the split.
+    """
+
+    root: DataRoot
+    place: Path
+    file: str
+    columns: dict[str, Column]
+    rows: int
+    is_folder: bool
+    splits: dict[str, str] = field(default_factory=dict)
+    split_column: str = ""
+
+    def first(self, names: Sequence[str]) -> str:
+        """Return the first of some names that is a column, whatever its case."""
+        by_lower = {name.lower(): name for name in self.columns}
+        return next((by_lower[name] for name in names if name in by_lower), "")
+
+    def id(self) -> str:
+        """Return the column that names rows: each value once."""
+        name = self.first(_IDS)
+        held = self.columns.get(name)
+        return name if held is not None and held.distinct == held.rows else ""
+
+    def image(self) -> str:
+        """Return what the option ``image`` should say; empty without images."""
+        usual = self.first(_IMAGES)
+        if usual and self.columns[usual].image:
+            return self.columns[usual].image
+        return next((column.image for column in self.columns.values() if column.image), "")
+
+    def target(self) -> str:
+        """Return the column that may be the right answer."""
+        return self.first(_TARGETS)
+
+    def cluster(self) -> str:
+        """Return the column of subjects."""
+        return self.first(_CLUSTERS)
+
+    def groups(self) -> list[str]:
+        """Return columns that may be groups of people."""
+        names = {name.lower(): name for name in self.columns}
+        return [
+            names[name] for name in _GROUPS
+            if name in names and 2 <= self.columns[names[name]].distinct <= _FEW
+        ]  # fmt: skip
+
+    def question(self) -> str:
+        """Return the column of questions."""
+        return self.first(_QUESTIONS)
+
+    def options(self) -> list[str]:
+        """Return the columns of options, A, B, ...; none where there are not two."""
+        letters = [sign for sign in "ABCDEFGH" if sign in self.columns]
+        return letters if letters[:2] == ["A", "B"] else []
+
+
+def look(place: Path) -> Look:
+    """Look at a table, a folder with one, a folder of images, or an archive of either.
+
+    Raises:
+        UserError: not there, or nothing in it that could be a table.
+    """
+    if not place.exists():
+        raise UserError("no such file or folder", where=place)
+    if place.is_file() and not stem(place.name):
+        folder, file = place.parent, place.name
+    else:
+        folder, file = place, ""
+    root = data_root(folder)
+    file = file or _table(root)
+    files = TableFiles(file, "auto", "", "", by_column=True)
+    table = files.open(root, file)
+    found = Look(root, folder, file, {}, 0, isinstance(table, ImageFolder))
+    _columns(found, table)
+    _splits(found)
+    return found
+
+
+def _table(root: DataRoot) -> str:
+    """Return the table of a folder: that of a usual name among several, or its images."""
+    names = [name for name in root.list() if root.is_file(name)]
+    tables = [name for name in names if _ending(name) in FORMATS and _ending(name) != ".txt"]
+    shards = [name for name in root.walk() if name.endswith((".parquet", ".arrow"))]
+    tables = tables or shards
+    for split in _SPLITS:
+        for name in tables:
+            if split in name.rpartition("/")[2].partition(".")[0].replace("-", "_").split("_"):
+                return name
+    if len(tables) == 1:
+        return tables[0]
+    if tables:
+        raise UserError(
+            f"there are several tables: {', '.join(tables[:10])}", where=root,
+            fix=f"name one: harness new task {root}/{tables[0]}",
+        )  # fmt: skip
+    if next((True for name in root.walk() if is_image(name)), False):
+        return "."
+    raise UserError("neither a table nor an image in this folder", where=root,
+                    fix="tables: .csv, .tsv, .json, .jsonl, .parquet")  # fmt: skip
+
+
+def _ending(name: str) -> str:
+    return f".{name.rpartition('.')[2].lower()}" if "." in name else ""
+
+
+def _columns(found: Look, table: Any) -> None:
+    names = list(table.columns)
+    if found.is_folder:
+        names = ["path", "label"]
+    held = [name for name in names if _holds_images(table, name)]
+    plain = [name for name in names if name not in held]
+    counts: dict[str, dict[str, int] | None] = {name: {} for name in plain}
+    firsts: dict[str, list[Any]] = {name: [] for name in plain}
+    seen: dict[str, set[int]] = {name: set() for name in plain}
+    try:
+        for row in islice(table.read(plain), _ROWS):
+            found.rows += 1
+            for name, cell in zip(plain, row.cells, strict=True):
+                _count(cell, counts, seen[name], name)
+                if len(firsts[name]) < _CHECKED:
+                    firsts[name].append(cell)
+    except DataError as error:
+        if not found.is_folder or "no label's folder" not in error.message:
+            raise
+        counts["label"] = None
+    for name in names:
+        if name in held:
+            found.columns[name] = Column(name, found.rows, found.rows, [], image=name)
+            continue
+        values = counts[name]
+        ordered = sorted(values, key=lambda value: (-values[value], value)) if values else []
+        column = Column(name, found.rows, len(seen[name]), ordered)
+        column.image = _as_image(found.root, name, firsts[name])
+        if not (found.is_folder and name == "label" and values is None):
+            found.columns[name] = column
+
+
+def _holds_images(table: Any, name: str) -> bool:
+    return hasattr(table, "holds_images") and bool(table.holds_images(name))
+
+
+def _count(cell: Any, counts: dict[str, dict[str, int] | None], seen: set[int], name: str) -> None:
+    text = cell if isinstance(cell, str) else str(cell)
+    seen.add(hash(text))
+    values = counts[name]
+    if values is not None:
+        values[text] = values.get(text, 0) + 1
+        if len(values) > _FEW:
+            counts[name] = None
+
+
+def _as_image(root: DataRoot, name: str, cells: Sequence[Any]) -> str:
+    """Return how a column names images: by itself, within a folder, or without its ending."""
+    texts = [cell for cell in cells if isinstance(cell, str) and cell]
+    if not texts:
+        return ""
+    if looks_like_base64(texts[0]):
+        return name
+    first = texts[0]
+    if len(first) > 1000 or "://" in first or first.startswith(("/", "..")):
+        return ""
+    if is_image(first) and root.is_file(first):
+        return name
+    folders = [folder for folder in root.list() if root.is_dir(folder)][:50]
+    for folder in ("", *folders):
+        for ending in ("", ".jpg", ".png", ".jpeg", ".webp"):
+            file = f"{folder}/{first}{ending}" if folder else f"{first}{ending}"
+            if is_image(file) and root.is_file(file):
+                return f"{folder}/{{{name}}}{ending}".lstrip("/")
+    return ""
+
+
+def _splits(found: Look) -> None:
+    """Find the splits: files that differ by the split's name, or a column of splits."""
+    if not found.is_folder:
+        for split in _SPLITS:
+            for other in _SPLITS:
+                name = found.file.replace(split, other)
+                if split in found.file and name != found.file and found.root.is_file(name):
+                    found.splits = {split: found.file, **found.splits, other: name}
+    for name in ("split", "subset", "partition", "set", "fold"):
+        column = found.first([name])
+        if column and not found.splits and set(found.columns[column].values) & set(_SPLITS):
+            found.split_column = column
+            found.splits = dict.fromkeys(found.columns[column].values, "")
+            return

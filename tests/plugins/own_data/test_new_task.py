@@ -1,0 +1,171 @@
+"""`harness new task`: what is looked at, what is written, and that it runs at once."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+
+import harness
+from harness.cli.main import invoke, main
+from harness.config.tasks import forget_included
+
+
+@pytest.fixture(autouse=True)
+def _nothing_included() -> Iterator[None]:
+    yield
+    forget_included()
+
+
+def picture(colour: int) -> bytes:
+    target = io.BytesIO()
+    Image.new("RGB", (8, 8), (colour, 0, 0)).save(target, "PNG")
+    return target.getvalue()
+
+
+@pytest.fixture
+def faces(tmp_path: Path) -> Path:
+    folder = tmp_path / "faces"
+    (folder / "images").mkdir(parents=True)
+    lines = ["name,file,label,sex,subject"]
+    for number in range(12):
+        (folder / "images" / f"{number}.png").write_bytes(picture(number))
+        lines.append(f"f{number},{number},{'happy' if number % 3 else 'sad'},F,s{number // 2}")
+    (folder / "labels.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def written(path: Path) -> dict[str, object]:
+    found: dict[str, object] = yaml.safe_load(path.read_text())
+    return found
+
+
+def options_of(path: Path) -> dict[str, object]:
+    data = written(path)["data"]
+    assert isinstance(data, dict)
+    options: dict[str, object] = data["options"]
+    return options
+
+
+def test_a_folder_with_a_table_is_a_task_at_once(
+    faces: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke(main, ["new", "task", str(faces), "--yes"]) == 0
+    said = capsys.readouterr()
+    assert "12 rows; columns name, file, label, sex, subject" in said.err
+    assert "choose among happy, sad" in said.out
+    path = faces / "faces.yaml"
+    assert options_of(path) == {
+        "file": "labels.csv",
+        "id": "name",
+        "image": "images/{file}.png",
+        "target": "label",
+        "cluster": "subject",
+    }
+    assert not harness.validate(path).problems
+    assert not harness.data_check(path).broken
+    result = harness.run("random", str(path), results=faces / "results")
+    assert result.records[0].counts.samples == 12
+
+
+def test_flags_say_what_the_data_do_not(faces: Path) -> None:
+    arguments = [
+        "--yes", "--id", "mood", "--question", "Is {{ name }} happy?", "--labels", "sad,happy",
+        "--group", "gender=sex:machine",
+    ]  # fmt: skip
+    assert invoke(main, ["new", "task", str(faces / "labels.csv"), *arguments]) == 0
+    spec = written(faces / "mood.yaml")
+    assert spec["ask"] == {"choose": {"labels": ["sad", "happy"]}}
+    assert spec["slices"] == ["gender"]
+    options = options_of(faces / "mood.yaml")
+    assert options["fields"] == ["name"]
+    assert options["groups"] == {"gender": {"column": "sex", "labelled_by": "machine"}}
+
+
+def test_a_spec_elsewhere_says_where_the_data_lie(
+    faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "mood.yaml"
+    assert invoke(main, ["new", "task", str(faces), "--yes", "--out", str(out)]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.endswith(f"--tasks {out} --data faces={faces}")
+    assert invoke(main, [*last.split()[3:], "--results", str(tmp_path / "results")]) == 0
+
+
+def test_a_folder_of_images(tmp_path: Path) -> None:
+    folder = tmp_path / "shapes"
+    for label in ("round", "square"):
+        (folder / label).mkdir(parents=True)
+        for number in range(3):
+            (folder / label / f"{number}.png").write_bytes(picture(number))
+    assert invoke(main, ["new", "task", str(folder), "--yes"]) == 0
+    assert options_of(folder / "shapes.yaml") == {"file": ".", "target": "label"}
+    assert not harness.data_check(folder / "shapes.yaml").broken
+
+
+def test_a_tsv_with_images_and_options(tmp_path: Path) -> None:
+    cells = [base64.b64encode(picture(n) * 2).decode() for n in range(4)]
+    lines = ["index\timage\tquestion\tA\tB\tC\tanswer"]
+    lines += [f"{n}\t{cells[n]}\tWhat?\tone\ttwo\t\t{'AB'[n % 2]}" for n in range(4)]
+    (tmp_path / "Mini.tsv").write_text("\n".join(lines) + "\n")
+    assert invoke(main, ["new", "task", str(tmp_path / "Mini.tsv"), "--yes"]) == 0
+    spec = written(tmp_path / "mini.yaml")
+    assert spec["ask"] == {"choose": {"labels": ["A", "B", "C"]}}
+    first = next(harness.load_task(tmp_path / "mini.yaml").samples())
+    assert first.fields["question"] == "What?"
+
+
+def test_splits_are_told_by_names_of_files_or_a_column(faces: Path) -> None:
+    text = (faces / "labels.csv").read_text()
+    (faces / "test.csv").write_text(text)
+    (faces / "train.csv").write_text(text)
+    assert invoke(main, ["new", "task", str(faces / "test.csv"), "--yes", "--id", "two"]) == 0
+    assert options_of(faces / "two.yaml")["file"] == {"test": "test.csv", "train": "train.csv"}
+    lines = text.splitlines()
+    parts = ["split", *(["train"] * 6), *(["test"] * 6)]
+    rows = [f"{line},{part}" for line, part in zip(lines, parts, strict=True)]
+    (faces / "labels.csv").write_text("\n".join(rows))
+    assert invoke(main, ["new", "task", str(faces / "labels.csv"), "--yes", "--id", "one"]) == 0
+    assert options_of(faces / "one.yaml")["split_column"] == "split"
+    assert harness.run("majority", "one", results=faces / "results").records
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--target", "lable"], "did you mean 'label'"),
+        (["--labels", "happy"], "unknown label 'sad'"),
+        (["--group", "sex"], "is not NAME=COLUMN:human"),
+        (["--question", "{{ nme }}?"], "did you mean 'name'"),
+        (["--id", "raf_db"], "there is a task or group 'raf_db' already"),
+        (["--id", "My Task"], "is no name of a task"),
+        (["--cluster", "person"], "unknown column 'person'"),
+    ],
+)
+def test_what_does_not_fit_is_said_and_nothing_is_written(
+    faces: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    assert invoke(main, ["new", "task", str(faces), "--yes", *arguments]) == 2
+    assert said in capsys.readouterr().err
+    assert not list(faces.glob("*.yaml"))
+
+
+def test_a_spec_that_is_there_stays(faces: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (faces / "faces.yaml").write_text("mine")
+    assert invoke(main, ["new", "task", str(faces), "--yes"]) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert (faces / "faces.yaml").read_text() == "mine"
+
+
+def test_where_there_is_nothing_to_ask_about(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke(main, ["new", "task", str(tmp_path), "--yes"]) == 2
+    assert "neither a table nor an image" in capsys.readouterr().err
+    assert invoke(main, ["new", "task", str(tmp_path / "none"), "--yes"]) == 2
+    assert "no such file or folder" in capsys.readouterr().err
