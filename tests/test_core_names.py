@@ -18,8 +18,8 @@ KINDS = (
 )  # fmt: skip
 # Ids that are English words as well: only a text that is the id and nothing else names them.
 ENGLISH = {"balanced", "focal", "joint", "single"}
-# Ids that also name something of the core: a kind of box, a kind of YAML node.
-SHARED = {"drawn", "map"}
+# Ids that also name something of the core: a kind of box, a kind of YAML node, a table.
+SHARED = {"drawn", "map", "table"}
 # Columns and keys of analyses that are words of what they compare, and not the recipes.
 COLUMNS = {
     "harness/figures/records.py": {"max_skew", "min_skew"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Literal, TypedDict, Unpack, cast
 
@@ -12,7 +13,7 @@ from harness.config.data import unused
 from harness.config.settings import Settings, load_settings
 from harness.config.tasks import TaskName, include, installed_catalog, task_name, task_names
 from harness.descriptors import Json
-from harness.errors import UserError
+from harness.errors import SampleError, UserError
 from harness.evaluation.methods import find_method
 from harness.evaluation.model import ConfiguredModel, configure_model
 from harness.evaluation.plan import Selection
@@ -29,7 +30,8 @@ from harness.evaluation.run import (
 from harness.evaluation.run_settings import RunSettings
 from harness.evaluation.task import Task
 from harness.models import Runtime
-from harness.specs.prompt import lists_options
+from harness.specs.changes import MAX_SHOTS, Changes
+from harness.specs.prompt import build_turns, lists_options
 from harness.specs.variants import check_found, variants_of
 from harness.tables.known import listed
 from harness.training.checkpoint import open_trained
@@ -117,7 +119,8 @@ class RunOptions(TypedDict, total=False):
         data: Task or benchmark id to the folder its data lie in.
         profile: ``demo`` or ``full``.
         results: Folder of the records.
-        limit: Evaluate at most this many samples per task; the record is marked ``limited``.
+        limit: Evaluate at most this many samples per task, or with a number between 0 and 1 this
+            share of them; the record is marked ``limited``.
         ids: Evaluate only these samples; a text may hold several, separated by commas.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         dtype: ``auto``, ``float32``, ``bfloat16``, ``float16``.
@@ -140,6 +143,12 @@ class RunOptions(TypedDict, total=False):
         checkpoint: Folder of a finished training, whose weights replace the model's own.
         method: Id of an inference-time method.
         method_options: Its options.
+        shots: Show this many solved samples of the train split before each question (few-shot).
+        prompt: Ask by this template instead of the task's own.
+        system: Template of the system turn.
+        options_order: Send options in this order.
+        max_new_tokens: Limit of written answers, in tokens.
+        temperature: Of written answers, from 0 to 2.
     """
 
     options: Mapping[str, Json] | None
@@ -147,7 +156,7 @@ class RunOptions(TypedDict, total=False):
     data: Mapping[str, Path | str] | None
     profile: str | None
     results: Path | str | None
-    limit: Annotated[int | None, Within(1)]
+    limit: Annotated[int, Within(1)] | Annotated[float, Within(0, 1, above=True)] | None
     ids: str | Iterable[str] | None
     device: Device
     dtype: Literal["auto", "float32", "bfloat16", "float16"]
@@ -167,6 +176,12 @@ class RunOptions(TypedDict, total=False):
     checkpoint: Path | str | None
     method: str | None
     method_options: Mapping[str, Json] | None
+    shots: Annotated[int, Within(0, MAX_SHOTS)] | None
+    prompt: str | None
+    system: str | None
+    options_order: Literal["listed", "sorted"] | None
+    max_new_tokens: Annotated[int, Within(1, 8192)] | None
+    temperature: Annotated[float, Within(0, 2)] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +270,7 @@ def _configured(
     ids = options.get("ids")
     if isinstance(ids, str):  # in a list they may hold commas
         ids = listed(ids)
-    selection = Selection(options.get("limit"), None if ids is None else frozenset(ids))
+    selection = Selection(_whole(options.get("limit")), None if ids is None else frozenset(ids))
     run_settings = given(RunSettings, options, selection=selection, named=frozenset(names))
     runtime = replace(
         given(Runtime, options, cache=settings.cache / "features"), threads=run_settings.threads
@@ -272,7 +287,8 @@ def _configured(
     catalog = installed_catalog()
     names = catalog.expand(names)
     spec_options = task_options(options.get("spec_options") or {}, names)
-    specs = [catalog.task(name, spec_options.get(name, {})) for name in names]
+    changes = given(Changes, options)
+    specs = changes.apply(catalog.task(name, spec_options.get(name, {})) for name in names)
     run_settings = replace(run_settings, notes=unused(options.get("data") or {}, specs))
     variants = options.get("variants") or ""
     variant_specs = [
@@ -281,7 +297,10 @@ def _configured(
         for variant in (spec, *variants_of(spec, variants, lists_options=lists_options(spec)))
     ]
     check_found(variants, variant_specs)
-    return configured, [Task(spec, settings) for spec in variant_specs], run_settings
+    prepared = [Task(spec, settings) for spec in variant_specs]
+    for task in prepared:
+        _refuse_unrenderable(task)
+    return configured, prepared, run_settings
 
 
 @checked
@@ -305,6 +324,27 @@ def run(
         UserError: whatever is wrong with the request; nothing is computed then.
     """
     return plan(model, tasks, **options).run(reporter)
+
+
+def _refuse_unrenderable(task: Task) -> None:
+    """Refuse a prompt of a run that cannot be put to the first sample: none could be asked.
+
+    Raises:
+        UserError: it names a field that samples lack.
+    """
+    if not {"prompt", "system"} & task.spec.asked.keys():
+        return
+    spec = replace(task.spec, prompt=replace(task.spec.prompt, shots=0))
+    for sample in islice(task.samples(), 1):
+        try:
+            build_turns(spec, sample, ())
+        except SampleError as error:
+            raise UserError(error.message, where=f"{task.id}: sample {sample.id!r}") from None
+
+
+def _whole(limit: float | None) -> float | None:
+    """Return a number of samples as a whole one, a share as it is."""
+    return int(limit) if limit is not None and limit >= 1 else limit
 
 
 def settings_for(

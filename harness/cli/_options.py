@@ -256,6 +256,34 @@ task_options = click.option(
     metavar="TASK.KEY=VALUE",
     help="Set a named option of a task's spec.",
 )
+asked = together(
+    click.option(
+        "--shots",
+        type=click.IntRange(0, 64),
+        metavar="N",
+        help="Show N solved samples of the train split before each question (few-shot).",
+    ),
+    click.option(
+        "--prompt", metavar="TEXT|@FILE", help="Ask by this template; it sees the fields."
+    ),
+    click.option("--system", metavar="TEXT|@FILE", help="Say this in the system turn."),
+    click.option(
+        "--options-order",
+        type=click.Choice(["listed", "sorted"]),
+        help="Send the options of choices in this order.",
+    ),
+    click.option(
+        "--max-new-tokens",
+        type=click.IntRange(1, 8192),
+        metavar="N",
+        help="Limit of written answers, in tokens.",
+    ),
+    click.option(
+        "--temperature",
+        type=click.FloatRange(0, 2),
+        help="Temperature of written answers; 0 takes the likeliest token.",
+    ),
+)
 checkpoint = click.option(
     "--checkpoint",
     type=click.Path(path_type=Path, file_okay=False),
@@ -326,6 +354,46 @@ def data_paths(values: Sequence[str], flag: str = "--data") -> dict[str, Path]:
         if not text:
             raise UserError(f"{flag} gives {key!r} no path", fix=f"{flag} {key}=FOLDER")
     return {key: home_path(text, flag) for key, text in paths.items()}
+
+
+class FewSamples(click.types.FloatParamType):
+    """A whole number above 0, or a share between 0 and 1."""
+
+    name = "N"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return the number or the share.
+
+        Raises:
+            BadParameter: it is neither.
+        """
+        if re.fullmatch(r"0*[1-9][0-9]{0,8}", str(value)):
+            return int(value)
+        try:
+            share = float(value)
+        except ValueError:
+            share = 0.0
+        if not 0 < share < 1:
+            text = f"{str(value)[:40]!r} is no whole number above 0, nor a share such as 0.1"
+            self.fail(text, param, ctx)
+        return share
+
+
+def text_or_file(text: str | None, flag: str) -> str | None:
+    """Return a text as typed, or that of ``@FILE`` without the line end at its end.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    if text is None or not text.startswith("@"):
+        return text
+    from harness.jsonfiles import read_file
+
+    path = home_path(text[1:], flag)
+    try:
+        return read_file(path).decode("utf-8-sig").removesuffix("\n")
+    except UnicodeDecodeError:
+        raise UserError("not UTF-8 text", where=path) from None
 
 
 def sample_ids(text: str | None) -> frozenset[str] | None:

@@ -11,7 +11,15 @@ from rich.console import Console
 import harness
 from harness.arguments import defaults
 from harness.cli import _options
-from harness.cli._options import count, data_paths, pairs, sample_ids, size
+from harness.cli._options import (
+    FewSamples,
+    count,
+    data_paths,
+    pairs,
+    sample_ids,
+    size,
+    text_or_file,
+)
 from harness.cli._stdout import emit
 from harness.cli.progress import Display
 from harness.evaluation.run_settings import RunSettings
@@ -24,7 +32,8 @@ _SETTINGS, _RUNTIME = defaults(RunSettings), defaults(Runtime)
 _MEGA = 1_000_000
 _PASSED_ON: tuple[Any, ...] = (
     "profile", "results", "limit", "device", "dtype", "deterministic", "seed", "variants",
-    "max_errors", "retry_errors", "again", "workers", "checkpoint", "method", "on",
+    "max_errors", "retry_errors", "again", "workers", "checkpoint", "method", "on", "shots",
+    "options_order", "max_new_tokens", "temperature",
 )  # fmt: skip
 
 
@@ -43,8 +52,8 @@ _PASSED_ON: tuple[Any, ...] = (
 @_options.results
 @click.option(
     "--limit",
-    type=_options.Whole(1),
-    help="Evaluate at most N samples per task (the record is marked `limited`).",
+    type=FewSamples(),
+    help="Evaluate at most N samples per task, or a share such as 0.1 (marked `limited`).",
 )
 @click.option("--ids", metavar="A,B|@FILE", help="Evaluate only these samples (marked `limited`).")
 @click.option(
@@ -99,6 +108,7 @@ _PASSED_ON: tuple[Any, ...] = (
     type=_options.Whole(1, 1_000_000),
     help="Count larger images as errors.",
 )
+@_options.asked
 @_options.checkpoint
 @click.option("--method", metavar="ID", help="Apply an inference-time method: posthoc, vdd, ...")
 @click.option(
@@ -135,6 +145,8 @@ def run(**flags: Any) -> int:
         max_pixels=flags["max_megapixels"] * _MEGA,
         method_options=dict(pairs(flags["method_options"], "--method-option")),
         executor_options=dict(pairs(flags["executor_options"], "-e")),
+        prompt=text_or_file(flags["prompt"], "--prompt"),
+        system=text_or_file(flags["system"], "--system"),
         **{name: flags[name] for name in _PASSED_ON},
     )
     with Display(console) as display:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+import math
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -34,11 +35,11 @@ class Selection:
 
     Attributes:
         limit: So many samples, those whose id has the smallest hash: the same everywhere, and
-            spread over a split that is sorted by class.
+            spread over a split that is sorted by class. A fraction is that share of the split.
         ids: Exactly these.
     """
 
-    limit: int | None = None
+    limit: int | float | None = None
     ids: frozenset[str] | None = None
 
     @property
@@ -62,8 +63,11 @@ class Selection:
             return Selection(ids=self.ids)
         if self.limit is None:
             return self
+        count = self.limit
+        if isinstance(count, float):
+            count = math.ceil(count * sum(len(names) for names in _ids(task, Selection())))
         smallest = heapq.nsmallest(
-            self.limit, ((_hash(name), name) for names in _ids(task, self) for name in names)
+            count, ((_hash(name), name) for names in _ids(task, self) for name in names)
         )
         return Selection(ids=frozenset(name for _, name in smallest))
 

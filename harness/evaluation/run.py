@@ -31,7 +31,7 @@ from harness.models import Answerer
 from harness.plugins import find, plugins
 from harness.runs.journal import Journal
 from harness.runs.read import read_evaluation
-from harness.runs.record import EvaluationRecord
+from harness.runs.record import ASKED, EvaluationRecord
 from harness.runs.sample_record import read_samples
 from harness.runs.seal import is_sealed, write_json
 from harness.runs.superseded import changes, finished, older
@@ -263,6 +263,8 @@ def _job(subject: ConfiguredModel, task: Task, terms: RunSettings) -> Job:
         "max_pixels": terms.max_pixels,
         "deterministic": subject.runtime.deterministic,
     }
+    if task.spec.asked:  # what nobody changed leaves every fingerprint as it was
+        numbers[ASKED] = dict(task.spec.asked)
     said = fingerprint(
         {"model": model["fingerprint"], "task": plan.fingerprint, "settings": numbers}
     )

@@ -22,6 +22,8 @@ from harness.descriptors import Direction, Json
 from harness.stats.interval import Chance, Interval, Range
 
 FORMAT = 1
+ASKED = "asked"
+"""Of :attr:`EvaluationRecord.settings`: what a run changed of how its task is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +211,11 @@ class EvaluationRecord:
 
     @property
     def title(self) -> str:
-        """The model with what it was trained by (recipe, data, seed) and how it answers."""
-        return titled(self.model, self.training, self.method)
+        """The model with what it was trained by, how it answers, and what a run asked otherwise."""
+        name = titled(self.model, self.training, self.method)
+        asked = self.settings.get(ASKED)
+        pairs = asked.items() if isinstance(asked, dict) else ()
+        return ", ".join([name, *(f"{key}={value}" for key, value in pairs)])
 
     @property
     def main(self) -> MetricValue:

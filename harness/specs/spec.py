@@ -174,6 +174,7 @@ class TaskSpec:
         options: Named options, with the value in force.
         training: Ways to train on it by name, the first by default; its own question when empty.
         variant: How it is asked otherwise, when it is.
+        asked: What a run changed of how it is asked, such as ``{"shots": 3}``.
         source: The file it was read from.
     """
 
@@ -194,6 +195,7 @@ class TaskSpec:
     options: Mapping[str, NamedOption] = field(default_factory=dict)
     training: Mapping[str, TrainingForm] = field(default_factory=dict)
     variant: Variant | None = None
+    asked: Mapping[str, Json] = field(default_factory=dict)
     source: Path | None = None
 
     @property

@@ -1,0 +1,130 @@
+"""A task asked otherwise by a run: few-shot samples, another prompt, other limits of answers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from harness.descriptors import Json
+from harness.errors import UserError
+from harness.specs.spec import ChooseSpec, GenerateSpec, TaskSpec
+from harness.specs.templates import TemplateProblem, compile_template
+
+MAX_SHOTS = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What a run changes of how its tasks are asked; ``None`` leaves a task as its spec has it.
+
+    Attributes:
+        shots: Number of solved samples of the train split before each question.
+        prompt: Template of the question.
+        system: Template of the system turn.
+        options_order: ``listed`` or ``sorted``; of choices.
+        max_new_tokens: Limit of written answers, in tokens.
+        temperature: Of written answers.
+    """
+
+    shots: int | None = None
+    prompt: str | None = None
+    system: str | None = None
+    options_order: str | None = None
+    max_new_tokens: int | None = None
+    temperature: float | None = None
+
+    def apply(self, specs: Iterable[TaskSpec]) -> list[TaskSpec]:
+        """Return tasks as they are to be asked; a change that a task has anyway is none.
+
+        Raises:
+            UserError: a change that a task cannot take, or that no task does.
+        """
+        specs = list(specs)
+        for name, kind, said in (
+            ("options_order", ChooseSpec, "chooses among options"),
+            ("max_new_tokens", GenerateSpec, "is written"),
+            ("temperature", GenerateSpec, "is written"),
+        ):
+            wanted = getattr(self, name) is not None
+            if wanted and not any(isinstance(spec.ask, kind) for spec in specs):
+                raise UserError(f"no answer of this run {said}", where=_flag(name))
+        return [self._applied(spec) for spec in specs]
+
+    def _applied(self, spec: TaskSpec) -> TaskSpec:
+        prompt, ask = spec.prompt, spec.ask
+        if self.shots is not None:
+            self._refuse_shots(spec)
+            prompt = replace(prompt, shots=self.shots)
+        if self.prompt is not None:
+            _refuse_prompt(self.prompt, spec)
+            prompt = replace(prompt, template=self.prompt)
+        if self.system is not None:
+            _compiled(self.system, "system")
+            prompt = replace(prompt, system=self.system)
+        if isinstance(ask, ChooseSpec) and self.options_order is not None:
+            ask = replace(ask, order="sorted" if self.options_order == "sorted" else "listed")
+        if isinstance(ask, GenerateSpec):
+            if self.max_new_tokens is not None:
+                ask = replace(ask, max_new_tokens=self.max_new_tokens)
+            if self.temperature is not None:
+                ask = replace(ask, temperature=self.temperature)
+        changed = replace(spec, prompt=prompt, ask=ask)
+        return replace(changed, asked=_difference(spec, changed))
+
+    def _refuse_shots(self, spec: TaskSpec) -> None:
+        if self.shots and spec.data.train_split is None:
+            raise UserError(
+                f"task {spec.id!r} has no train split to take solved samples from",
+                where="--shots",
+                fix="data.train_split in its spec, or leave the task out",
+            )
+
+
+def _difference(spec: TaskSpec, changed: TaskSpec) -> dict[str, Json]:
+    """Return what of a task is asked otherwise, texts by the beginning of their hashes."""
+    asked: dict[str, Json] = {}
+    if changed.prompt.shots != spec.prompt.shots:
+        asked["shots"] = changed.prompt.shots
+    if changed.prompt.template != spec.prompt.template:
+        asked["prompt"] = _short(changed.prompt.template)
+    if changed.prompt.system != spec.prompt.system:
+        asked["system"] = _short(changed.prompt.system)
+    for name in ("order", "max_new_tokens", "temperature"):
+        value = getattr(changed.ask, name, None)
+        if value != getattr(spec.ask, name, None):
+            asked["options_order" if name == "order" else name] = value
+    return asked
+
+
+def _refuse_prompt(text: str, spec: TaskSpec) -> None:
+    """Refuse a prompt that names no field where the task's own does: all would be asked the same.
+
+    Raises:
+        UserError: such a prompt, an empty one, or what is no template.
+    """
+    named = _compiled(text, "prompt")
+    own = compile_template(spec.prompt.template).fields
+    if own and not named:
+        raise UserError(
+            f"the prompt names no field, and that of {spec.id!r} does: {', '.join(own)}",
+            where="--prompt",
+            fix=f"write {{{{ {own[0]} }}}} where it belongs",
+        )
+
+
+def _compiled(text: str, name: str) -> tuple[str, ...]:
+    if not text.strip():
+        raise UserError(f"the {name} is empty", where=_flag(name))
+    try:
+        return compile_template(text, _flag(name)).fields
+    except TemplateProblem as error:
+        raise UserError(error.message, where=_flag(name), fix=error.fix) from None
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _short(text: str) -> str:
+    return f"#{hashlib.sha256(text.encode()).hexdigest()[:8]}"
