@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -78,11 +79,17 @@ def _matching(names: Iterable[str], incomplete: str) -> list[str]:
 
 def _include(ctx: click.Context, _param: click.Parameter, paths: tuple[str, ...]) -> None:
     """Let specs be known while a command runs, and those that it names by path."""
-    from harness.config.tasks import forget_included, include
-
-    ctx.call_on_close(forget_included)
+    ctx.call_on_close(_forget)
     if paths:
+        from harness.config.tasks import include
+
         include(paths)
+
+
+def _forget() -> None:
+    tasks_known = sys.modules.get("harness.config.tasks")  # what nobody loaded knows nothing
+    if tasks_known is not None:
+        tasks_known.forget_included()
 
 
 def _models(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:

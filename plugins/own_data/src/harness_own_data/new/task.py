@@ -1,0 +1,203 @@
+"""Six questions about the user's data, answered by flags or by typing, and the spec of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from harness.config.tasks import installed_catalog, task_name
+from harness.errors import SampleError, UserError, unknown
+from harness.resources import home_path
+from harness.runs.seal import write_whole
+from harness.specs.loader import check, with_options
+from harness.specs.prompt import prompt_text
+from harness.specs.yaml_loader import read_yaml
+
+from harness_own_data.new.look import Look, look
+from harness_own_data.new.write import Answers, default_question, spec_of, yaml_text
+
+_ID = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_NAMED = re.compile(r"\{\{-?\s*([A-Za-z_]\w*)|\{%-?\s*(?:if|for \w+ in)\s+([A-Za-z_]\w*)")
+_COMMENTS = (
+    "Written by `harness new task`; every key is explained in docs/reference/task-spec.md.",
+    "Fill in citation, licence and intended_use; raise version when numbers may change.",
+)
+
+
+def write_task(
+    data: str, out: str | None, flags: dict[str, Any], *, force: bool, ask: bool
+) -> None:
+    """Look at data and write the spec of a task; say what to type next.
+
+    Args:
+        data: A table, a folder or an archive.
+        out: The spec to write; in the data folder by default.
+        flags: What flags answer, by their names.
+        force: Write over a spec that is there.
+        ask: Ask for what no flag answers.
+
+    Raises:
+        UserError: whatever does not fit; nothing is written then.
+    """
+    place = home_path(data)
+    found = look(place)
+    _say_what_is_there(found)
+    answers = _answered(found, flags, ask=ask)
+    folder = found.place if found.place.is_dir() else found.place.parent
+    path = home_path(out) if out else folder / f"{answers.id}.yaml"
+    if path.exists() and not force:
+        raise UserError("is there already", where=path, fix="--force, or --out another FILE")
+    text = yaml_text(spec_of(found, answers), _COMMENTS)
+    write_whole(path, [text.encode()])
+    _say_next(path, answers, found)
+
+
+def _answered(found: Look, flags: dict[str, Any], *, ask: bool) -> Answers:
+    """Return the answers: of flags, else asked, else what the data say.
+
+    Raises:
+        UserError: a column that is not there, or nothing that could be the right answer.
+    """
+
+    def answer(flag: str, text: str, default: str) -> str:
+        given = flags[flag]
+        if given is None and ask:
+            given = click.prompt(text, default=default, show_default=bool(default))
+        return str(default if given is None else given).strip()
+
+    usual = re.sub(r"[^a-z0-9]+", "_", _stem(found).lower()).strip("_")
+    usual = usual if usual[:1].isalpha() else f"task_{usual}"
+    name = answer("name", "1. Name of the task", usual[:64])
+    _check_id(name)
+    image = answer("image", "2. Column of the image", found.image())
+    target = answer("target", "3. Column of the right answer", found.target())
+    if not target:
+        raise UserError(
+            "no column is called as right answers usually are", where=found.file,
+            fix=f"--target one of {', '.join(found.columns)}",
+        )  # fmt: skip
+    for flag, columns in (("image", _columns_of(image)), ("target", [target])):
+        _check_columns(found, columns, flag)
+    usual_question, _ = default_question(found, target)
+    question = answer("question", "4. The question", usual_question).replace("\\n", "\n")
+    labels = _labels(found, target, answer("labels", "5. Labels", _usual_labels(found, target)))
+    groups = _groups(found, flags["groups"], ask=ask)
+    cluster = answer("cluster", "6. Column of the subject (empty: the image)", found.cluster())
+    _check_columns(found, [cluster] if cluster else [], "cluster")
+    fields = [one or two for one, two in _NAMED.findall(question)]
+    _check_columns(found, fields, "question")
+    return Answers(name, image, target, question, labels, groups, cluster,
+                   list(dict.fromkeys(fields)))  # fmt: skip
+
+
+def _stem(found: Look) -> str:
+    name = found.place.resolve().name if found.is_folder else Path(found.file).stem
+    return name if name not in {"labels", "data", "test", "annotations"} else (
+        found.place.resolve().name
+    )  # fmt: skip
+
+
+def _check_id(name: str) -> None:
+    if not _ID.fullmatch(name):
+        raise UserError(f"{name!r} is no name of a task", where="--id",
+                        fix="lower-case letters, digits and _, a letter first")  # fmt: skip
+    catalog = installed_catalog()
+    if name in catalog.entries or name in catalog.group_entries:
+        raise UserError(f"there is a task or group {name!r} already", where="--id",
+                        fix=f"--id my_{name}")  # fmt: skip
+
+
+def _columns_of(image: str) -> list[str]:
+    inside = re.findall(r"\{([^{}]*)\}", image)
+    return inside or ([image] if image else [])
+
+
+def _check_columns(found: Look, columns: Sequence[str], flag: str) -> None:
+    for column in columns:
+        if column not in found.columns:
+            raise unknown("column", column, found.columns, where=f"--{flag}")
+
+
+def _usual_labels(found: Look, target: str) -> str:
+    column = found.columns[target]
+    letters = found.options()
+    if letters and set(column.values) <= set(letters):
+        return ",".join(letters)
+    few = column.values and 2 * column.distinct <= column.rows
+    return ",".join(sorted(column.values)) if few else "none"
+
+
+def _labels(found: Look, target: str, text: str) -> list[str]:
+    """Return the labels; none for a written answer.
+
+    Raises:
+        UserError: a label of the data that is not among them.
+    """
+    if text in {"", "none"}:
+        return []
+    values = found.columns[target].values
+    labels = [label.strip() for label in text.split(",") if label.strip()]
+    if any("," in value for value in values):
+        labels = sorted(values) if text == ",".join(sorted(values)) else labels
+    for value in values:
+        if value not in labels:
+            raise unknown("label", value, labels, where=f"column {target!r}")
+    return labels
+
+
+def _groups(found: Look, given: Sequence[str], *, ask: bool) -> dict[str, tuple[str, str]]:
+    texts = list(given)
+    if not texts and ask and found.groups():
+        usual = " ".join(f"{name.lower()}={name}:human" for name in found.groups())
+        texts = str(click.prompt("   Groups to report", default=usual)).split()
+    groups = {}
+    for text in texts:
+        name, equals, rest = text.partition("=")
+        column, colon, by = rest.rpartition(":")
+        if not (equals and colon and _ID.fullmatch(name) and by in {"human", "machine"}):
+            raise UserError(f"--group {text!r} is not NAME=COLUMN:human or NAME=COLUMN:machine",
+                            fix="--group gender=sex:human")  # fmt: skip
+        _check_columns(found, [column], "group")
+        groups[name] = (column, by)
+    return groups
+
+
+def _say_what_is_there(found: Look) -> None:
+    kind = "images in folders" if found.is_folder else f"columns {', '.join(found.columns)}"
+    where = found.root.where("" if found.file == "." else found.file)
+    click.echo(f"{where}: {found.rows:,} rows; {kind}", err=True)
+
+
+def _say_next(path: Path, answers: Answers, found: Look) -> None:
+    """Check what was written, show its first prompt, and say what to type next."""
+    document = read_yaml(path)
+    for problem in check(document):
+        raise problem
+    spec = with_options(document, {})
+    named = _shown(path)
+    asked = f"choose among {', '.join(answers.labels)}" if answers.labels else "write an answer"
+    click.echo(f"wrote {path}: {asked}")
+    from harness.api.runs import load_task
+
+    beside = path.absolute().parent == found.place.absolute()
+    data = "" if beside else f" --data {answers.id}={found.place}"
+    prepared = load_task(task_name(path), data=None if beside else found.place)
+    sample = next(iter(prepared.samples()))
+    try:
+        click.echo(f"first prompt ({sample.id}): {prompt_text(spec, sample)}")
+    except SampleError as error:
+        click.echo(f"first prompt: {error}", err=True)
+    missed = [name for name in found.groups() if name not in
+              {column for column, _ in answers.groups.values()}]  # fmt: skip
+    for name in missed:
+        click.echo(f"not reported apart: {name} (--group {name.lower()}={name}:human)")
+    click.echo(f"check it:   harness data check {named}{data}")
+    click.echo(f"first run:  harness run --model random --tasks {named}{data}")
+
+
+def _shown(path: Path) -> str:
+    text = str(path)
+    return text if "/" in text else f"./{text}"
