@@ -98,10 +98,10 @@ def defaults(settings: type) -> dict[str, Any]:
     return {field.name: field.default for field in fields(settings) if field.default is not MISSING}
 
 
-def given(settings: Callable[..., R], asked: Mapping[str, Any], **more: Any) -> R:
+def given(settings: Callable[..., R], chosen: Mapping[str, Any], **more: Any) -> R:
     """Return a dataclass made of what is asked of it: what nobody names has its own default."""
     names = {field.name for field in fields(settings)}  # type: ignore[arg-type]
-    return settings(**{name: value for name, value in asked.items() if name in names}, **more)
+    return settings(**{name: value for name, value in chosen.items() if name in names}, **more)
 
 
 def check_fields(settings: Any) -> None:
@@ -122,9 +122,9 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     Raises:
         UserError: an argument too many, one that is missing, or one of another type.
     """
-    known = signature(function)
+    declared = signature(function)
     name = function.__name__
-    gathering = [p.name for p in known.parameters.values() if p.kind is Parameter.VAR_KEYWORD]
+    gathering = [p.name for p in declared.parameters.values() if p.kind is Parameter.VAR_KEYWORD]
 
     @wraps(function)
     def called(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -135,7 +135,7 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
             if key not in hints:
                 raise unknown(f"argument of {name}()", key, hints)
         try:
-            bound = known.bind(*args, **kwargs)
+            bound = declared.bind(*args, **kwargs)
         except TypeError as error:
             raise UserError(f"{name}(): {error}") from None
         made = dict(bound.arguments)
@@ -147,13 +147,13 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     return called
 
 
-def _hints(held: Any) -> dict[str, Any]:
-    return dict(_cached_hints(held))
+def _hints(owner: Any) -> dict[str, Any]:
+    return dict(_cached_hints(owner))
 
 
 @cache
-def _cached_hints(held: Any) -> dict[str, Any]:
-    return get_type_hints(held, include_extras=True)
+def _cached_hints(owner: Any) -> dict[str, Any]:
+    return get_type_hints(owner, include_extras=True)
 
 
 def plain(hint: Any, value: Any, where: str) -> Any:
@@ -227,8 +227,8 @@ def _of_others(hint: Any, value: Any, where: str) -> Any:
         return value if callable(value) else _WRONG
     if getattr(kind, "_is_protocol", False):
         names = [*vars(kind), *getattr(kind, "__annotations__", ())]
-        wanted = [name for name in names if not name.startswith("_") or name == "__call__"]
-        return value if all(hasattr(value, name) for name in wanted) else _WRONG
+        methods = [name for name in names if not name.startswith("_") or name == "__call__"]
+        return value if all(hasattr(value, name) for name in methods) else _WRONG
     if is_dataclass(kind) and isinstance(value, Mapping):
         return _of_mapping(kind, value, where)
     return value if isinstance(value, kind) else _WRONG
@@ -238,20 +238,20 @@ def _of_several(kind: Any, inner: tuple[Any, ...], value: Any, where: str) -> An
     """Return a mapping or a list with plain contents; a text is no list of letters."""
     if kind is Mapping and isinstance(value, Mapping):
         return {
-            plain(inner[0], key, f"a key of {where}"): plain(inner[1], one, f"{key!r} in {where}")
-            for key, one in value.items()
+            plain(inner[0], key, f"a key of {where}"): plain(inner[1], item, f"{key!r} in {where}")
+            for key, item in value.items()
         }
     if kind is Mapping or not _is_list(value):
         return _WRONG
-    return [plain(inner[0], one, f"an item of {where}") for one in value]
+    return [plain(inner[0], item, f"an item of {where}") for item in value]
 
 
 def _of_mapping(settings: Any, value: Mapping[Any, Any], where: str) -> Any:
     """Return a dataclass of its fields by name."""
-    known = [field.name for field in fields(settings) if field.init]
+    names = [field.name for field in fields(settings) if field.init]
     for key in value:
-        if key not in known:
-            raise unknown(f"key of {where}", str(key)[:100], known)
+        if key not in names:
+            raise unknown(f"key of {where}", str(key)[:100], names)
     try:
         return settings(**value)
     except TypeError as error:  # one without a default is missing

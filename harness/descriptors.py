@@ -85,11 +85,11 @@ class Option:
         Raises:
             UserError: when it is not of the type, not among the choices or out of bounds.
         """
-        place = where or f"option {self.name!r}"
-        value = _convert(text, self.type, place)
-        self._refuse_out_of_bounds(value, place)
+        location = where or f"option {self.name!r}"
+        value = _convert(text, self.type, location)
+        self._refuse_out_of_bounds(value, location)
         if self.choices and value is not None and str(value) not in self.choices:
-            raise unknown("value", str(value), self.choices, where=place)
+            raise unknown("value", str(value), self.choices, where=location)
         return value
 
     def _refuse_out_of_bounds(self, value: Json, where: str) -> None:
@@ -133,22 +133,22 @@ def _convert(value: Json, kind: str, where: str) -> Json:
 
 
 def parse_options(
-    options: tuple[Option, ...], given: Mapping[str, Json], *, owner: str
+    options: tuple[Option, ...], values: Mapping[str, Json], *, owner: str
 ) -> dict[str, Json]:
     """Return every option's value: as given, else its default; ``None`` is not given.
 
     Raises:
         UserError: for an unknown name (with the nearest known one) or a value of the wrong type.
     """
-    known = {option.name: option for option in options}
-    for name in given:
-        if name not in known:
-            raise unknown(f"option of {owner}", name, known)
+    declared = {option.name: option for option in options}
+    for name in values:
+        if name not in declared:
+            raise unknown(f"option of {owner}", name, declared)
     return {
-        name: option.parse(given[name], where=f"option {name!r} of {owner}")
-        if given.get(name) is not None
+        name: option.parse(values[name], where=f"option {name!r} of {owner}")
+        if values.get(name) is not None
         else option.default
-        for name, option in known.items()
+        for name, option in declared.items()
     }
 
 
@@ -376,10 +376,10 @@ class AnswerMethodDescriptor(Descriptor):
 
     def __post_init__(self) -> None:
         kinds, offers = get_args(Capability), frozenset(get_args(Offer))
-        held = self.treats.items() if isinstance(self.treats, Mapping) else ()
-        if not held or not all(
+        items = self.treats.items() if isinstance(self.treats, Mapping) else ()
+        if not items or not all(
             kind in kinds and isinstance(needed, frozenset) and needed <= offers
-            for kind, needed in held
+            for kind, needed in items
         ):
             raise PluginError(
                 f"answer method {self.id!r}: treats must name kinds of answer "
@@ -434,8 +434,8 @@ def load_target(descriptor: Descriptor) -> Any:
     try:
         return getattr(module, attribute)
     except FAULTS as error:
-        known = [name for name, value in vars(module).items() if callable(value)]
-        raise _does_not_load(descriptor, error, nearest(attribute, known)) from error
+        names = [name for name, value in vars(module).items() if callable(value)]
+        raise _does_not_load(descriptor, error, nearest(attribute, names)) from error
 
 
 def _does_not_load(descriptor: Descriptor, cause: BaseException, fix: str) -> PluginError:

@@ -25,8 +25,8 @@ def quoted(value: object, most: int = 60) -> str:
         most: Characters shown of it.
     """
     if isinstance(value, str):
-        rest = len(value) - most
-        return repr(value) if rest <= 0 else f"{value[:most]!r}... ({rest:,} characters more)"
+        excess = len(value) - most
+        return repr(value) if excess <= 0 else f"{value[:most]!r}... ({excess:,} characters more)"
     try:
         return short(repr(value), most + _ROOM)
     except (ValueError, RecursionError):  # a number of thousands of digits, brackets without end
@@ -37,8 +37,8 @@ def short(text: str, most: int) -> str:
     """Return a text that is cut in its middle to ``most`` characters when it is longer."""
     if len(text) <= most:
         return text
-    kept = max(most - _ROOM, 2) // 2
-    return f"{text[:kept]} ... ({len(text) - 2 * kept:,} characters more) ... {text[-kept:]}"
+    half = max(most - _ROOM, 2) // 2
+    return f"{text[:half]} ... ({len(text) - 2 * half:,} characters more) ... {text[-half:]}"
 
 
 DEBUG_VARIABLE = "HARNESS_DEBUG"
@@ -67,9 +67,9 @@ class HarnessError(Exception):
         self.fix = fix
 
     def __str__(self) -> str:
-        place = f"{legible(self.where)}: " if self.where else ""
+        location = f"{legible(self.where)}: " if self.where else ""
         fix = f"\n  fix: {legible(self.fix)}" if self.fix else ""
-        return f"{place}{legible(self.message)}{fix}"
+        return f"{location}{legible(self.message)}{fix}"
 
 
 class UserError(HarnessError):
@@ -151,11 +151,11 @@ def raised(  # noqa: PLR0913, PLR0917  what a message names
     origin: str = "",
 ) -> PluginError:
     """Return the error for what a plugin's method raised, with where its code stood."""
-    trace, place = error.__traceback__, ""
+    trace, location = error.__traceback__, ""
     while trace is not None:
-        place = f"at {trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}"
+        location = f"at {trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}"
         trace = trace.tb_next
-    beside = "; ".join(filter(None, (origin, place)))
+    beside = "; ".join(filter(None, (origin, location)))
     message = f"{plugin} raised in {method}: {error_text(error)} ({beside})"
     return kind(message, where=where, fix=traceback_hint())
 
@@ -251,19 +251,19 @@ class SampleError(HarnessError):
         return SampleError, (self.kind, self.message)
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: str, candidates: Iterable[str]) -> str:
     """Return ``did you mean 'x'?`` for the nearest known names, or all of a short list."""
-    names = sorted(known)
+    names = sorted(candidates)
     close = difflib.get_close_matches(name[:200], names, n=3, cutoff=0.6)
     close = close or [one for one in names if one.casefold() == name.casefold()]
     if close:
         return "did you mean " + " or ".join(repr(match) for match in close) + "?"
     if not names:
         return "there is none"
-    shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
-    return f"known: {shown}"
+    listed = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+    return f"known: {listed}"
 
 
-def unknown(kind: str, name: str, known: Iterable[str], *, where: str | None = None) -> UserError:
+def unknown(kind: str, name: str, names: Iterable[str], *, where: str | None = None) -> UserError:
     """Return the error for a name that is not among the known ones, with near misses."""
-    return UserError(f"unknown {kind} {quoted(name)}", where=where, fix=nearest(name, known))
+    return UserError(f"unknown {kind} {quoted(name)}", where=where, fix=nearest(name, names))

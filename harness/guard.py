@@ -62,12 +62,12 @@ class Contract:
         origin = f" ({self.origin})" if self.origin else ""
         return self.kind(f"{self.name} {text}{origin}", where=self.where)
 
-    def returned(self, found: object, method: str, wanted: str) -> PluginError:
+    def returned(self, value: object, method: str, expected: str) -> PluginError:
         """Return the error for a method that returned something else than is wanted."""
-        return self.wrong(f"returned {described(found)} from {method}, not {wanted}")
+        return self.wrong(f"returned {described(value)} from {method}, not {expected}")
 
     def guarded(
-        self, thing: Any, checks: Mapping[str, Check], instead: Mapping[str, Any] = {}
+        self, target: Any, checks: Mapping[str, Check], instead: Mapping[str, Any] = {}
     ) -> Any:
         """Return a stand-in for a plugin's object, with each of its public names.
 
@@ -75,26 +75,26 @@ class Contract:
         it keeps a protocol can be asked of the stand-in as of the object.
 
         Args:
-            thing: The object.
+            target: The object.
             checks: By method.
             instead: What stands for a name, in the place of the object's.
 
         Raises:
             PluginError: the object cannot be looked at.
         """
-        held = dict(instead)
+        members = dict(instead)
         looked: dict[str, Any] = {}
-        for name in dir(thing):
+        for name in dir(target):
             if name.startswith("_") or name in instead:
                 continue
             with self.calling(name):
-                value = getattr(thing, name)
+                value = getattr(target, name)
             if callable(value):
-                held[name] = self.checked(value, name, checks.get(name))
+                members[name] = self.checked(value, name, checks.get(name))
             else:
-                looked[name] = _forwarded(self, thing, name)
+                looked[name] = _forwarded(self, target, name)
         stand_in = type("Guarded", (), looked)()
-        vars(stand_in).update(held)
+        vars(stand_in).update(members)
         return stand_in
 
     def checked(self, method: Callable[..., Any], name: str, check: Check | None) -> Any:
@@ -102,48 +102,48 @@ class Contract:
 
         def called(*arguments: Any, **named: Any) -> Any:
             try:
-                found = method(*arguments, **named)
+                value = method(*arguments, **named)
             except HarnessError as error:
                 blame(error, f"{self.name}, in {name}", self.origin)
                 raise
             except FAULTS as error:
                 raise self.raised(name, error) from error
-            return found if check is None else check(found, *arguments)
+            return value if check is None else check(value, *arguments)
 
         return called
 
-    def listed(self, found: Any, method: str, wanted: type, noun: str) -> list[Any]:
+    def listed(self, value: Any, method: str, kind: type, noun: str) -> list[Any]:
         """Return what a method returned as a list of things of one type.
 
         Raises:
             PluginError: it is none, or holds something else.
         """
-        if isinstance(found, str | bytes | Mapping) or not hasattr(found, "__iter__"):
-            raise self.returned(found, method, noun)
+        if isinstance(value, str | bytes | Mapping) or not hasattr(value, "__iter__"):
+            raise self.returned(value, method, noun)
         with self.calling(method):
-            things = list(found)
-        for thing in things:
-            if not isinstance(thing, wanted):
-                raise self.returned(thing, method, f"{wanted.__name__}: it wants {noun}")
-        return things
+            items = list(value)
+        for item in items:
+            if not isinstance(item, kind):
+                raise self.returned(item, method, f"{kind.__name__}: it wants {noun}")
+        return items
 
 
-def _forwarded(contract: Contract, thing: Any, name: str) -> property:
+def _forwarded(contract: Contract, target: Any, name: str) -> property:
     def read(_: object) -> Any:
         with contract.calling(name):
-            return getattr(thing, name)
+            return getattr(target, name)
 
     return property(read)
 
 
-def described(found: object) -> str:
+def described(value: object) -> str:
     """Return what a value is, for a message."""
-    return "None" if found is None else f"{type(found).__name__} {one_line(_repr(found), 60)}"
+    return "None" if value is None else f"{type(value).__name__} {one_line(_repr(value), 60)}"
 
 
-def _repr(found: object) -> str:
+def _repr(value: object) -> str:
     try:
-        return repr(found)
+        return repr(value)
     except FAULTS:
         return ""
 
@@ -160,37 +160,37 @@ def not_plain(value: object) -> str:
 # --- descriptors ----------------------------------------------------------------------------------
 
 
-def check_descriptor(held: Any) -> None:
+def check_descriptor(descriptor: Any) -> None:
     """Check that the fields of a descriptor are of their types.
 
     Raises:
         PluginError: one is not, an id is no plain name (ids become names of files), or the target
             is no ``module:attribute``.
     """
-    kind: Any = type(held)
+    kind: Any = type(descriptor)
     hints = _hints(kind)
-    own = getattr(held, "id", getattr(held, "name", ""))
-    for field in fields(held):
-        value, hint = getattr(held, field.name), hints[field.name]
+    own = getattr(descriptor, "id", getattr(descriptor, "name", ""))
+    for field in fields(descriptor):
+        value, hint = getattr(descriptor, field.name), hints[field.name]
         if not _fits(value, hint):
             raise PluginError(
-                f"{type(held).__name__} {one_line(_repr(own), 60)}: "
+                f"{type(descriptor).__name__} {one_line(_repr(own), 60)}: "
                 f"{field.name} is {described(value)}, not {_named(hint)}"
             )
         for part in value if isinstance(value, tuple | list) else ():
             if is_dataclass(part):
                 check_descriptor(part)
-    name = getattr(held, "id", "plain")
+    name = getattr(descriptor, "id", "plain")
     if not _ID.fullmatch(name):
         raise PluginError(
-            f"{type(held).__name__}: the id {one_line(repr(name), 60)} is no plain name: letters, "
+            f"{kind.__name__}: the id {one_line(repr(name), 60)} is no plain name: letters, "
             "digits, '_', '-' and '.' within, 100 at most"
         )
-    target = getattr(held, "target", "module:attribute")
+    target = getattr(descriptor, "target", "module:attribute")
     module, colon, attribute = target.partition(":")
     if not (colon and module and attribute):
         raise PluginError(
-            f"{one_line(repr(held.id), 60)}: the target {one_line(repr(target), 60)} is not "
+            f"{one_line(repr(descriptor.id), 60)}: the target {one_line(repr(target), 60)} is not "
             "module:attribute"
         )
 

@@ -85,16 +85,16 @@ def parse_json(content: bytes, where: Path | str, *, undefined: bool = False) ->
             parse_float=float if undefined else _finite,
         )
     except UnicodeDecodeError:
-        said = "not UTF-8 text"
+        reason = "not UTF-8 text"
     except RecursionError:
-        said = "not JSON: nested too deeply"
+        reason = "not JSON: nested too deeply"
     except json.JSONDecodeError as error:
-        said = f"not JSON: {error}"
+        reason = f"not JSON: {error}"
     except _Refused as error:
-        said = f"not JSON: {error}"
+        reason = f"not JSON: {error}"
     except ValueError:  # int() takes no more digits than sys.get_int_max_str_digits() says
-        said = "not JSON: a number with too many digits"
-    raise UserError(said, where=where) from None
+        reason = "not JSON: a number with too many digits"
+    raise UserError(reason, where=where) from None
 
 
 class _Refused(ValueError):
@@ -117,9 +117,9 @@ def _finite(text: str) -> float:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    held = dict(pairs)
-    if len(held) < len(pairs):
+    unique = dict(pairs)
+    if len(unique) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise _Refused(f"the key {twice[:80]!r} is repeated")
-    return held
+    return unique

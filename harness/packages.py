@@ -73,15 +73,15 @@ def reader_of(config: Mapping[str, Any], installed: Mapping[str, ModelDescriptor
         installed: Models by id.
     """
     kind = str(config.get("model_type") or "")
-    known: dict[str, Iterable[ModelType]] = {
+    types_of: dict[str, Iterable[ModelType]] = {
         name: [ModelType(pattern, tuple(keys)) for pattern, *keys in entry.get("model_types", ())]
         for name, entry in _index()["model"].items()
     }
-    known |= {name: model.model_types for name, model in installed.items()}
+    types_of |= {name: model.model_types for name, model in installed.items()}
     fitting = [
-        (held.pattern == "*", "*" in held.pattern, name)
-        for name, types in known.items()
-        for held in types
-        if fnmatchcase(kind, held.pattern) and config.keys() >= set(held.keys)
+        (model_type.pattern == "*", "*" in model_type.pattern, name)
+        for name, types in types_of.items()
+        for model_type in types
+        if fnmatchcase(kind, model_type.pattern) and config.keys() >= set(model_type.keys)
     ]
     return min(fitting)[-1] if fitting else ""

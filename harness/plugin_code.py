@@ -83,11 +83,11 @@ def modules_of(distribution: Distribution | None) -> set[str]:
     """
     if distribution is None:
         return set()
-    said = distribution.read_text("top_level.txt") or ""
+    top_level = distribution.read_text("top_level.txt") or ""
     files = distribution.files or ()
     paths = [path.parts for path in files if path.suffix in {".py", ".so", ".pyd"}]
     packages = {parts[:-1] for parts in paths if parts[-1] == "__init__.py"}
-    modules = set(said.split())
+    modules = set(top_level.split())
     for parts in paths:
         if parts[0] == ".." or parts[0].startswith("__editable__"):
             continue

@@ -152,8 +152,8 @@ class Plugins:
         self.infos = [self.core]
         self._blocked = frozenset(blocked)
         self._load_core()
-        found = entry_points(group=GROUP) if points is None else points
-        for point in sorted(found, key=lambda point: point.name):
+        entries = entry_points(group=GROUP) if points is None else points
+        for point in sorted(entries, key=lambda point: point.name):
             self._load(point)
 
     # --- what plugins add --------------------------------------------------------------------
@@ -237,8 +237,8 @@ class Plugins:
         if point is None:
             return None
         if info.name not in self._codes:
-            held = [one for objects in self._objects.values() for one in objects.values()]
-            targets = [one.target.partition(":")[0] for one, adder in held if adder is info]
+            added = [one for objects in self._objects.values() for one in objects.values()]
+            targets = [one.target.partition(":")[0] for one, adder in added if adder is info]
             sha256 = code_hash({point.module, *targets, *modules_of(point.dist)})
             self._codes[info.name] = Code(info.name, info.distribution, info.version, sha256)
         return self._codes[info.name]
@@ -257,9 +257,9 @@ class Plugins:
     def adding(self, descriptor: Descriptor) -> PluginInfo | None:
         """Return the plugin that added a descriptor; ``None`` for one that none did."""
         for objects in self._objects.values():
-            held = objects.get(descriptor.id)
-            if held is not None and held[0] is descriptor:
-                return held[1]
+            added = objects.get(descriptor.id)
+            if added is not None and added[0] is descriptor:
+                return added[1]
         return None
 
     def notify(self, hook: str, event: object) -> str | None:
@@ -286,13 +286,13 @@ class Plugins:
 
         It is the plugin that the harness called last on the way there.
         """
-        found = None
+        package = None
         trace = error.__traceback__
         while trace is not None:
             module = str(trace.tb_frame.f_globals.get("__name__", ""))
-            found = self._packages.get(module.partition(".")[0], found)
+            package = self._packages.get(module.partition(".")[0], package)
             trace = trace.tb_next
-        return found
+        return package
 
     # --- loading -----------------------------------------------------------------------------
 
@@ -326,10 +326,10 @@ class Plugins:
             self._forget(point.name)
 
     def _refuse_repeated_name(self, info: PluginInfo) -> None:
-        for held in self.infos:
-            if held is not info and held.name == info.name:
+        for other in self.infos:
+            if other is not info and other.name == info.name:
                 raise PluginError(
-                    f"plugin name {info.name!r} is taken: used by {held.distribution} and by "
+                    f"plugin name {info.name!r} is taken: used by {other.distribution} and by "
                     f"{info.distribution}"
                 )
 
@@ -341,20 +341,20 @@ class Plugins:
 
     def _register(self, module: Any, info: PluginInfo) -> None:
         self._manager.register(module, name=info.name)
-        found, fault = self._collect_all(info)
+        collected, fault = self._collect_all(info)
         try:
             if fault is not None:
                 raise fault
             self._refuse_misspelt_hooks(module)
             for kind in _COLLECTED:
-                self._refuse_repeated_ids(kind, found[kind], info)
+                self._refuse_repeated_ids(kind, collected[kind], info)
         except FAULTS:
-            info.lost = _lost(found)
+            info.lost = _lost(collected)
             raise
-        folders: list[SpecFolder] = found.pop("task specs")
+        folders: list[SpecFolder] = collected.pop("task specs")
         if info is not self.core:
             self._packages.setdefault(_package(module.__name__), info)
-        for kind, descriptors in found.items():
+        for kind, descriptors in collected.items():
             for descriptor in descriptors:
                 self._objects[kind][descriptor.id] = (descriptor, info)
                 self._packages.setdefault(_package(descriptor.target), info)
@@ -369,14 +369,14 @@ class Plugins:
 
         So a plugin that fails is known by what its other hooks would have added.
         """
-        found: dict[str, list[Any]] = {}
+        collected: dict[str, list[Any]] = {}
         fault: BaseException | None = None
         for kind, hook in (*_COLLECTED.items(), ("task specs", "harness_task_specs")):
             try:
-                found[kind] = self._collect(hook, info, _KINDS.get(kind, SpecFolder))
+                collected[kind] = self._collect(hook, info, _KINDS.get(kind, SpecFolder))
             except FAULTS as error:
                 fault = fault or error
-        return found, fault
+        return collected, fault
 
     def _collect(self, hook: str, info: PluginInfo, kind: type) -> list[Any]:
         for implementation in getattr(self._manager.hook, hook).get_hookimpls():
@@ -385,27 +385,27 @@ class Plugins:
         return []
 
     def _refuse_misspelt_hooks(self, module: Any) -> None:
-        known = [name for name in dir(hookspecs) if name.startswith("harness_")]
+        hooks = [name for name in dir(hookspecs) if name.startswith("harness_")]
         for caller in self._manager.get_hookcallers(module) or ():
             if not caller.has_spec():
                 raise PluginError(
-                    f"there is no hook {caller.name!r}; {nearest(caller.name, known)}"
+                    f"there is no hook {caller.name!r}; {nearest(caller.name, hooks)}"
                 )
 
     def _refuse_repeated_ids(
         self, kind: str, descriptors: list[Descriptor], info: PluginInfo
     ) -> None:
-        seen: set[str] = set()
+        new_ids: set[str] = set()
         for descriptor in descriptors:
-            held = self._objects[kind].get(descriptor.id)
-            if held is not None:
+            added = self._objects[kind].get(descriptor.id)
+            if added is not None:
                 raise PluginError(
-                    f"{kind} id {descriptor.id!r} is taken: added by {held[1].distribution} "
+                    f"{kind} id {descriptor.id!r} is taken: added by {added[1].distribution} "
                     f"and by {info.distribution}"
                 )
-            if descriptor.id in seen:
+            if descriptor.id in new_ids:
                 raise PluginError(f"{kind} id {descriptor.id!r} is added twice")
-            seen.add(descriptor.id)
+            new_ids.add(descriptor.id)
 
 
 def _descriptors(hook: str, function: Callable[[], Any], kind: type, *, trusted: bool) -> list[Any]:
@@ -415,18 +415,18 @@ def _descriptors(hook: str, function: Callable[[], Any], kind: type, *, trusted:
         PluginError: it raises, or returns no list of descriptors as they must be.
     """
     try:
-        found = function()
-        several = list(found) if isinstance(found, Iterable) else None
+        returned = function()
+        listed = list(returned) if isinstance(returned, Iterable) else None
     except FAULTS as error:
         raise PluginError(f"{hook} raised {error_text(error)}") from error
-    if several is None or isinstance(found, str | Mapping):
-        raise PluginError(f"{hook} returns {described(found)}, not a list of {kind.__name__}")
-    for held in several:
-        if not isinstance(held, kind):
-            raise PluginError(f"{hook} returns {type(held).__name__}, not {kind.__name__}")
+    if listed is None or isinstance(returned, str | Mapping):
+        raise PluginError(f"{hook} returns {described(returned)}, not a list of {kind.__name__}")
+    for descriptor in listed:
+        if not isinstance(descriptor, kind):
+            raise PluginError(f"{hook} returns {type(descriptor).__name__}, not {kind.__name__}")
         if not trusted:
-            check_descriptor(held)
-    return several
+            check_descriptor(descriptor)
+    return listed
 
 
 def _line(error: BaseException) -> str:
@@ -437,10 +437,12 @@ def _package(target: str) -> str:
     return target.partition(":")[0].partition(".")[0]
 
 
-def _lost(found: Mapping[str, list[Any]]) -> dict[str, list[str]]:
+def _lost(collected: Mapping[str, list[Any]]) -> dict[str, list[str]]:
     """Return the ids of what was collected of a plugin that failed; tasks by their files."""
-    lost = {kind: [held.id for held in found[kind]] for kind in _COLLECTED if found.get(kind)}
-    files = [path for folder in found.get("task specs", ()) for path in folder.path.rglob("*")]
+    lost = {
+        kind: [held.id for held in collected[kind]] for kind in _COLLECTED if collected.get(kind)
+    }
+    files = [path for folder in collected.get("task specs", ()) for path in folder.path.rglob("*")]
     tasks = [path.stem for path in files if path.suffix in _SPECS]
     return {**lost, "tasks": tasks} if tasks else lost
 
@@ -486,27 +488,27 @@ def blocked_names() -> frozenset[str]:
     return frozenset({*_extra_blocked, *blocked_by_environment()})
 
 
-def find(kind: str, name: str, known: Mapping[str, D]) -> D:
+def find(kind: str, name: str, entries: Mapping[str, D]) -> D:
     """Return the object called ``name``.
 
     Raises:
         PluginError: when its plugin is known but failed, is blocked or is not installed.
         UserError: when nothing of that name is known (with near misses).
     """
-    if name in known:
-        return known[name]
-    raise missing(kind, name, known)
+    if name in entries:
+        return entries[name]
+    raise missing(kind, name, entries)
 
 
 def missing(
-    kind: str, name: str, known: Iterable[str], *, where: str | None = None
+    kind: str, name: str, candidates: Iterable[str], *, where: str | None = None
 ) -> HarnessError:
     """Return the error for a name that is not among the known ones, with what may have added it.
 
     Args:
         kind: Such as ``metric``, ``data source``, ``task or group``.
         name: What was asked for.
-        known: What there is.
+        candidates: What there is.
         where: Where it was asked for.
     """
     absent = [info for info in plugins().infos if info.status != "loaded"]
@@ -529,7 +531,7 @@ def missing(
         return PluginError(
             f"{kind} {name!r} is not installed", where=where, fix=f"pip install {package}"
         )
-    error = unknown(kind, name, known, where=where)
+    error = unknown(kind, name, candidates, where=where)
     if absent:
         names = ", ".join(f"{info.name} ({info.status})" for info in absent[:5])
         more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
@@ -552,8 +554,8 @@ def contract_of(descriptor: Descriptor, kind: type[PluginError] = PluginError) -
 def make(
     kind: str,
     name: str,
-    known: Mapping[str, ReaderDescriptor | MetricDescriptor | ExtractorDescriptor],
-    given: Mapping[str, Json],
+    entries: Mapping[str, ReaderDescriptor | MetricDescriptor | ExtractorDescriptor],
+    values: Mapping[str, Json],
     *arguments: object,
 ) -> tuple[Any, Contract]:
     """Return the object called ``name``, made by its factory from options and ``arguments``.
@@ -565,8 +567,8 @@ def make(
             factory raised.
         UserError: nothing of that name, an unknown option, or a value of the wrong type.
     """
-    descriptor = find(kind, name, known)
-    options = parse_options(descriptor.options, given, owner=f"{kind} {name!r}")
+    descriptor = find(kind, name, entries)
+    options = parse_options(descriptor.options, values, owner=f"{kind} {name!r}")
     contract, factory = contract_of(descriptor), load_target(descriptor)
     with contract.calling("make"):
         return factory(options, *arguments), contract

@@ -15,9 +15,9 @@ def data_folder(name: str) -> Path:
     Raises:
         HarnessError: when the installation is damaged.
     """
-    for place in (_PACKAGE / "_data" / name, _PACKAGE.parent / name):
-        if place.is_dir():
-            return place
+    for folder in (_PACKAGE / "_data" / name, _PACKAGE.parent / name):
+        if folder.is_dir():
+            return folder
     raise HarnessError(
         f"the folder {name!r} of the harness is missing",
         where=_PACKAGE,
@@ -46,5 +46,5 @@ def home_path(text: str | Path, where: str | None = None) -> Path:
     try:
         return Path(text).expanduser()
     except RuntimeError:
-        said = f"there is no home folder of that user: {text!s:.200}"
-        raise UserError(said, where=where, fix="write the path out") from None
+        reason = f"there is no home folder of that user: {text!s:.200}"
+        raise UserError(reason, where=where, fix="write the path out") from None

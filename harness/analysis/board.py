@@ -110,12 +110,12 @@ def _chosen(columns: Mapping[Key, Column], tasks: Sequence[str]) -> dict[Key, Co
     return {key: columns[key] for task in tasks or there for key in columns if key[0] == task}
 
 
-def _notes(analyses: Sequence[Analysis], said: str) -> Iterator[str]:
+def _notes(analyses: Sequence[Analysis], lead: str) -> Iterator[str]:
     for mark in sorted({mark for found in analyses for mark in found.marks}):
         every = all(mark in found.marks for found in analyses)
         whose = "Every number is" if every else "Some numbers are"
         yield f"{whose} marked {mark}: {MEANINGS.get(mark, 'see the record')}."
-    yield said
+    yield lead
     yield from dict.fromkeys(note for found in analyses for note in found.notes)
 
 

@@ -83,9 +83,9 @@ def find_encoder(name: str, settings: Settings, runtime: Runtime, task: Task) ->
         PluginError: the encoder breaks its contract.
     """
     kinds = plugins().encoders()
-    kind, _, rest = name.partition(":")
+    kind, _, value = name.partition(":")
     forms = ", ".join(form for one in kinds.values() for form in one.forms)
-    if not rest:
+    if not value:
         raise UserError(f"{name!r} names no encoder", fix=forms)
     if kind not in kinds:
         error = missing("encoder", kind, kinds)
@@ -93,7 +93,7 @@ def find_encoder(name: str, settings: Settings, runtime: Runtime, task: Task) ->
         raise error
     descriptor = kinds[kind]
     find: FindEncoder = load_target(descriptor)
-    request = EncoderRequest(name, rest, settings, runtime, task)
+    request = EncoderRequest(name, value, settings, runtime, task)
     if plugins().code_of(descriptor) is None:  # the core's own encoders need no guard
         return find(request)
     contract = contract_of(descriptor)

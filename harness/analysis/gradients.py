@@ -90,8 +90,8 @@ def run_gradients(  # noqa: PLR0913  what the measurement is made of
     batches = [
         minibatches(pool, task.id, settings) for pool, task in zip(pools, tasks, strict=True)
     ]
-    number = min(len(held) for held in batches)
-    batches = [held[:number] for held in batches]
+    number = min(len(by_task) for by_task in batches)
+    batches = [by_task[:number] for by_task in batches]
     plain = {key: value for key, value in asdict(settings).items() if key != "micro_batch"}
     about: dict[str, Json] = {
         "model": subject.record(tasks[0]),
@@ -106,7 +106,7 @@ def run_gradients(  # noqa: PLR0913  what the measurement is made of
         return done
     started = time.monotonic()
     gradients, width, total = _measure(subject, tasks, settings, pools, batches, checkpoint, say)
-    held = dict(zip([task.id for task in tasks], gradients, strict=True))
+    by_task = dict(zip([task.id for task in tasks], gradients, strict=True))
     notes = [
         f"{total:,} parameters, "
         + ("exact" if width == total else f"count sketches of {width:,} places")
@@ -114,7 +114,7 @@ def run_gradients(  # noqa: PLR0913  what the measurement is made of
     if number < settings.batches:
         notes.append(f"{number} minibatches a task: the smallest train split has no more")
     seconds = time.monotonic() - started
-    return write_analysis(results, KIND, about, tables_of(held), notes=notes, seconds=seconds)
+    return write_analysis(results, KIND, about, tables_of(by_task), notes=notes, seconds=seconds)
 
 
 def _measure(  # noqa: PLR0913, PLR0917  one call, so that torch is imported late
@@ -135,7 +135,7 @@ def _measure(  # noqa: PLR0913, PLR0917  one call, so that torch is imported lat
     torch.manual_seed(settings.seed)  # new LoRA weights
     lora = Trained((), rank=settings.rank, alpha=2 * settings.rank)
     trained = sketching.ready(model, settings.parts, lora, checkpoint)
-    found, sketcher = sketching.gradients(
+    sketches, sketcher = sketching.gradients(
         model,
         trained,
         list(zip(pools, batches, strict=True)),
@@ -144,7 +144,7 @@ def _measure(  # noqa: PLR0913, PLR0917  one call, so that torch is imported lat
         seed=settings.seed,
         say=say,
     )
-    return found, sketcher.width, sketcher.total
+    return sketches, sketcher.width, sketcher.total
 
 
 def minibatches(pool: Pool, task: str, settings: GradientSettings) -> list[list[int]]:

@@ -66,19 +66,19 @@ def layer_distances(
     layers = layer_count(model)
     distances: list[float] = []
     for start in range(0, layers, at_once):
-        wanted = range(start, min(start + at_once, layers))
-        seen: list[list[Tensor]] = [[] for _ in wanted]
-        told: list[list[Tensor]] = [[] for _ in wanted]
+        chunk = range(start, min(start + at_once, layers))
+        image_states: list[list[Tensor]] = [[] for _ in chunk]
+        text_states: list[list[Tensor]] = [[] for _ in chunk]
         for ids, image in pairs():
             states, first, last = hidden_states(model, ids, image)
-            for index, layer in enumerate(wanted):
-                seen[index].append(states[layer][first:last].float().cpu())
-                told[index].append(states[layer][last:].float().cpu())
+            for index, layer in enumerate(chunk):
+                image_states[index].append(states[layer][first:last].float().cpu())
+                text_states[index].append(states[layer][last:].float().cpu())
         distances += [
             distance(torch.cat(images), torch.cat(texts))
-            for images, texts in zip(seen, told, strict=True)
+            for images, texts in zip(image_states, text_states, strict=True)
         ]
-        say(f"layers {start + 1} to {wanted[-1] + 1} of {layers}")
+        say(f"layers {start + 1} to {chunk[-1] + 1} of {layers}")
     return distances
 
 
@@ -89,16 +89,16 @@ def hidden_states(
 
     The last layer is what the output layer reads, after the final norm, as transformers has it.
     """
-    (shown,) = model.connect(model.encode([image]))
+    (projected,) = model.connect(model.encode([image]))
     # A text that is too long for the model is cut.
-    inputs = model.inputs(ids[: model.context - len(shown) + 1], [shown])
+    inputs = model.inputs(ids[: model.context - len(projected) + 1], [projected])
     first = ids.index(IMAGE)
     states: list[Tensor] = []
     final: list[Tensor] = []
     head: nn.Module = model.language_model.get_output_embeddings()
 
-    def read(_: nn.Module, given: tuple[Any, ...]) -> None:
-        final.append(given[0].detach()[0])
+    def read(_: nn.Module, inputs: tuple[Any, ...]) -> None:
+        final.append(inputs[0].detach()[0])
 
     handle = head.register_forward_pre_hook(read)
     try:
@@ -112,7 +112,7 @@ def hidden_states(
             )
     finally:
         handle.remove()
-    return [*states[:-1], final[-1]], first, first + len(shown)
+    return [*states[:-1], final[-1]], first, first + len(projected)
 
 
 def distance(vision: Tensor, text: Tensor) -> float:

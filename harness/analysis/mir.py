@@ -135,12 +135,12 @@ def _distances(
 
     def pairs() -> Iterator[Pair]:
         far = EachMinute(say, shown_pairs[0].task.id, len(shown_pairs), "pairs")
-        for one in shown_pairs:
+        for pair in shown_pairs:
             try:
-                image = one.image()
+                image = pair.image()
             except SampleError as error:
                 raise UserError(f"an image cannot be opened: {error}") from None
-            turns, answer = one.turns(image)
+            turns, answer = pair.turns(image)
             yield pair_ids(model, turns, answer), image
             far.advance()
 
@@ -149,17 +149,17 @@ def _distances(
 
 def _pairs(task: Task, number: int, lines: Sequence[str] | None) -> list[_Shown]:
     task.annotation_hashes()  # says which files are missing
-    found = [
+    candidates = [
         sample
         for sample in Selection(number).narrowed(task).of(task.samples())
         if len(sample.images) == 1 and (lines is not None or sample.target is not None)
     ]
     if lines is not None:
-        found = found[: len(lines)]
-    if len(found) < 2:
+        candidates = candidates[: len(lines)]
+    if len(candidates) < 2:
         raise UserError(f"task {task.id!r}: fewer than two images with a text")
-    texts: Sequence[str | None] = lines or [None] * len(found)
-    return [_Shown(task, sample, text) for sample, text in zip(found, texts, strict=False)]
+    texts: Sequence[str | None] = lines or [None] * len(candidates)
+    return [_Shown(task, sample, text) for sample, text in zip(candidates, texts, strict=False)]
 
 
 def _lines(path: Path) -> list[str]:

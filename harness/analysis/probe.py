@@ -145,18 +145,18 @@ def run_probe(  # noqa: PLR0913  what a probe is made of
         return done
     started = time.monotonic()
     each = [see(encoder, tasks, settings, cache, say) for encoder in encoders]
-    for seen in each[1:]:
-        refuse_different(each[0], seen)
+    for encoded in each[1:]:
+        refuse_different(each[0], encoded)
     probes = [
-        probe_column(seen, task, name, settings, say)
-        for seen in each
+        probe_column(encoded, task, name, settings, say)
+        for encoded in each
         for task in tasks
-        for name in seen.columns
+        for name in encoded.columns
     ]
     notes = [
-        f"{seen.encoder.name} rejected {seen.rejected} pictures; they are left out"
-        for seen in each
-        if seen.rejected
+        f"{encoded.encoder.name} rejected {encoded.rejected} pictures; they are left out"
+        for encoded in each
+        if encoded.rejected
     ]
     notes += [
         f"{task.spec.id}: {task.left_out} samples without a right answer or a readable picture"
@@ -178,10 +178,10 @@ def see(
     """Have every image's features on disk: one pass an image over all layers and tasks."""
     tower = encoder.load()
     columns = tower.columns(settings.layers, settings.pooling)
-    wanted = sorted(set(columns.values()))
+    layers_used = sorted(set(columns.values()))
     store = FeatureStore(cache / "probes", {**encoder.identity, "scheme": SCHEME})
     rows = {row.key: (task, row) for task in tasks for split in SPLITS for row in task.rows[split]}
-    missing = {key: row for key, row in rows.items() if not store.has(key, wanted)}
+    missing = {key: row for key, row in rows.items() if not store.has(key, layers_used)}
     say(f"{encoder.name}: {len(missing):,} images to encode, layers {list(tower.layers)}")
     rejected = 0
     to_encode = list(missing.values())
@@ -190,7 +190,7 @@ def see(
         batch = to_encode[start : start + settings.batch]
         images_shown = [open_row(task.spec, row) for task, row in batch]
         for image, features in zip(
-            images_shown, _encoded(tower, images_shown, wanted), strict=True
+            images_shown, _encoded(tower, images_shown, layers_used), strict=True
         ):
             if features is None:
                 rejected += 1
@@ -199,7 +199,7 @@ def see(
             store.put(image.key, features)
         far.advance(len(batch))
     store.flush()
-    encoded = frozenset(key for key in rows if store.has(key, wanted))
+    encoded = frozenset(key for key in rows if store.has(key, layers_used))
     images = {task.spec.id: _digest(task, encoded) for task in tasks}
     return Seen(encoder, columns, store, encoded, images, rejected)
 
@@ -228,29 +228,34 @@ def _require_finite(name: str, key: str, features: Mapping[Column, Features]) ->
             )
 
 
-def _digest(task: Probed, known: frozenset[str]) -> str:
+def _digest(task: Probed, keys: frozenset[str]) -> str:
     digest = hashlib.sha256()
     for split in SPLITS:
         for row in task.rows[split]:
-            if row.key in known:
+            if row.key in keys:
                 digest.update(f"{split} {row.key}\n".encode())
     return digest.hexdigest()
 
 
-def probe_column(seen: Seen, task: Probed, name: str, settings: ProbeSettings, say: Say) -> Probe:
+def probe_column(
+    encoded: Seen, task: Probed, name: str, settings: ProbeSettings, say: Say
+) -> Probe:
     """Fit and test a probe of one layer and pooling, and its control."""
-    column = seen.columns[name]
-    rows = {split: [row for row in task.rows[split] if row.key in seen.known] for split in SPLITS}
+    column = encoded.columns[name]
+    rows = {
+        split: [row for row in task.rows[split] if row.key in encoded.known] for split in SPLITS
+    }
     features = {
-        split: seen.store.matrix(column, [row.key for row in held]) for split, held in rows.items()
+        split: encoded.store.matrix(column, [row.key for row in held])
+        for split, held in rows.items()
     }
     fitted, samples = fit(task, rows, features)
     control = None
     if settings.control:
         _, drawn = fit(task, rows, features, permuted=settings.seed)
         control = value_of(task, drawn)
-    say(f"{seen.encoder.name}: {task.spec.id}, layer {name}")
-    return Probe(seen.encoder.name, task, name, column, fitted, control, samples)
+    say(f"{encoded.encoder.name}: {task.spec.id}, layer {name}")
+    return Probe(encoded.encoder.name, task, name, column, fitted, control, samples)
 
 
 def fit(
@@ -341,11 +346,11 @@ def differences(pairs: Sequence[tuple[Probe, Probe]], seed: int) -> list[dict[st
     P values are of the paired permutation test over clusters, Holm's over all rows.
     """
     tested: list[Paired] = corrected(
-        [paired(one.task, other.samples, one.samples, seed) for one, other in pairs]
+        [paired(probe.task, reference.samples, probe.samples, seed) for probe, reference in pairs]
     )
     rows: list[dict[str, Json]] = []
-    for (one, other), difference in zip(pairs, tested, strict=True):
-        metric, interval = one.task.metric, difference.interval
+    for (probe, reference), difference in zip(pairs, tested, strict=True):
+        metric, interval = probe.task.metric, difference.interval
         sign = -1.0 if metric.direction == "lower" else 1.0
         ends = (
             sorted((sign * interval.low + 0.0, sign * interval.high + 0.0))
@@ -355,11 +360,11 @@ def differences(pairs: Sequence[tuple[Probe, Probe]], seed: int) -> list[dict[st
         value = difference.difference
         rows.append(
             {
-                "first": one.encoder,
-                "second": other.encoder,
-                "task": one.task.spec.id,
-                "layer": one.name.partition("/")[0],
-                "pooling": one.column.pooling,
+                "first": probe.encoder,
+                "second": reference.encoder,
+                "task": probe.task.spec.id,
+                "layer": probe.name.partition("/")[0],
+                "pooling": probe.column.pooling,
                 "metric": metric.column,
                 "scale": metric.scale,
                 "degradation": None if value is None else sign * value + 0.0,  # never -0

@@ -113,29 +113,29 @@ def declared(model: VisionLanguageModel, trained: Trained) -> list[tuple[str, nn
     return weights
 
 
-def asked_parts(model: VisionLanguageModel, asked: str) -> tuple[str, ...]:
+def asked_parts(model: VisionLanguageModel, spelling: str) -> tuple[str, ...]:
     """Return the parts asked for; ``all`` is tower, connector and LoRA, as far as there are such.
 
     Raises:
         UserError: for a part that the model has not.
     """
-    if asked == ALL:
+    if spelling == ALL:
         return (*(one for one in ("vision_tower", "connector") if one in model.parts()), LORA)
-    return chosen_parts(model, asked)
+    return chosen_parts(model, spelling)
 
 
-def ready(model: VisionLanguageModel, asked: str, lora: Trained, folder: Path | None) -> Trained:
+def ready(model: VisionLanguageModel, spelling: str, lora: Trained, folder: Path | None) -> Trained:
     """Put adapters, or a training's weights, into a model; return whose gradients are wanted.
 
     Args:
         model: The model; it is changed.
-        asked: As :func:`asked_parts` takes it.
+        spelling: As :func:`asked_parts` takes it.
         lora: Rank and scale of new adapters.
         folder: What ``harness train`` wrote; ``None`` for the model as it is.
     """
-    parts = asked_parts(model, asked)
-    held = None if folder is None else load(model, folder)
-    if LORA in parts and (held is None or LORA not in held.parts):
+    parts = asked_parts(model, spelling)
+    loaded = None if folder is None else load(model, folder)
+    if LORA in parts and (loaded is None or LORA not in loaded.parts):
         prepare(model, replace(lora, parts=(LORA,)))
     return replace(lora, parts=parts)
 
@@ -210,10 +210,10 @@ def _of_batch(
 ) -> Vectors:
     for start in range(0, len(places), micro_batch):
         try:
-            held = [items(place, 1.0) for place in places[start : start + micro_batch]]
+            batch_items = [items(place, 1.0) for place in places[start : start + micro_batch]]
         except SampleError as error:
             raise UserError(f"an image to train on cannot be opened: {error}") from None
-        logprobs, mask = module(held)
+        logprobs, mask = module(batch_items)
         each = -(logprobs * mask).sum(1) / mask.sum(1).clamp(min=1)
         loss = each.sum() / len(places)
         if loss.requires_grad:

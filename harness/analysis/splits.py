@@ -106,10 +106,10 @@ def read_task(task: Task, *, limit: int | None, share: float, seed: int) -> Prob
     left_out = 0
     digest = hashlib.sha256()
     for split, samples in zip(SPLITS, (train, val, test), strict=True):
-        found = [row for row in (_row(task, one) for one in samples) if row is not None]
-        left_out += len(samples) - len(found)
-        rows[split] = tuple(found)
-        for row in found:
+        kept_rows = [row for row in (_row(task, one) for one in samples) if row is not None]
+        left_out += len(samples) - len(kept_rows)
+        rows[split] = tuple(kept_rows)
+        for row in kept_rows:
             digest.update(f"{split} {row.sample.id} {row.key} {row.sample.target}\n".encode())
     found_task = Probed(
         spec,
@@ -137,16 +137,16 @@ def _kind(task: Task) -> Kind:
         UserError: none does.
     """
     some = [one for one, _ in zip(task.read(), range(_LOOKED_AT), strict=False)]
-    told = [one.target for one in some if one.target is not None]
+    targets = [one.target for one in some if one.target is not None]
     if (
         isinstance(task.spec.ask, ChooseSpec)
-        and told
-        and set(map(str, told)) <= set(task.spec.labels)
+        and targets
+        and set(map(str, targets)) <= set(task.spec.labels)
     ):
-        asked = {options_as_sent(task.spec, one) for one in some}
-        if len(asked) == 1:
+        option_sets = {options_as_sent(task.spec, one) for one in some}
+        if len(option_sets) == 1:
             return "labels"
-    if told and all(_is_points(one) for one in told):
+    if targets and all(_is_points(one) for one in targets):
         return "points"
     raise UserError(
         f"task {task.id!r} has no class labels, so no linear probe fits it",

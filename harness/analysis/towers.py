@@ -297,9 +297,9 @@ def of_model(subject: ConfiguredModel, task: Task, checkpoint: Path | None) -> T
     """
     from harness.training.weights import load
 
-    known: Any = subject.model(task)
+    loadable: Any = subject.model(task)
     if checkpoint is None:
-        module, run = known.load_tower(subject.runtime)
+        module, run = loadable.load_tower(subject.runtime)
     else:
         model = load_trainable(subject, task)
         load(model, checkpoint)

@@ -121,12 +121,17 @@ def probe(
     settings = settings or ProbeSettings()
     general, prepared, runtime = _prepared(tasks, shared)
     names = [encoders] if isinstance(encoders, str) else encoders
-    found = [find_encoder(name, general, runtime, prepared[0]) for name in names]
+    encoders_found = [find_encoder(name, general, runtime, prepared[0]) for name in names]
     splits = [
         read_task(task, limit=limit, share=val_share, seed=settings.seed) for task in prepared
     ]
     return run_probe(
-        found, splits, settings, results=general.results, cache=general.cache, say=say or _silent
+        encoders_found,
+        splits,
+        settings,
+        results=general.results,
+        cache=general.cache,
+        say=say or _silent,
     )
 
 

@@ -163,26 +163,26 @@ class _Check:
     def _members(self, document: Document) -> list[HarnessError]:
         raw: Any = document.data
         installed = installed_catalog()
-        known = {*self._ids, *installed.entries, *installed.group_entries}
+        names = {*self._ids, *installed.entries, *installed.group_entries}
         problems: list[HarnessError] = []
         for index, member in enumerate(raw["tasks"]):
             where = document.where(("tasks", index))
-            if member not in known:
+            if member not in names:
                 message = f"there is no task or group {member!r}"
-                problems.append(UserError(message, where=where, fix=nearest(member, known)))
+                problems.append(UserError(message, where=where, fix=nearest(member, names)))
             elif self._leads_to(member, raw["group"], set()):
                 message = f"a group is part of itself: {member}"
                 problems.append(UserError(message, where=where))
         return problems
 
-    def _leads_to(self, name: str, wanted: str, seen: set[str]) -> bool:
-        if name == wanted:
+    def _leads_to(self, name: str, target: str, visited: set[str]) -> bool:
+        if name == target:
             return True
         data: Any = self._ids[name].data if name in self._ids else {}
-        if name in seen or "group" not in data:
+        if name in visited or "group" not in data:
             return False
-        seen.add(name)
-        return any(self._leads_to(member, wanted, seen) for member in data["tasks"])
+        visited.add(name)
+        return any(self._leads_to(member, target, visited) for member in data["tasks"])
 
 
 def _on_data(document: Document) -> list[HarnessError]:

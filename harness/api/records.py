@@ -55,20 +55,20 @@ def several(places: Any) -> list[Any]:
     return [places] if isinstance(places, Path | str) else [*(places or ())]
 
 
-def located(place: Place, results: Path) -> Path:
+def located(name: Place, results: Path) -> Path:
     """Return a path as it is given, or the manifest of the run of that name.
 
     Raises:
         UserError: neither is there.
     """
-    path, manifest = Path(place), results / "runs" / f"{place}.json"
+    path, manifest = Path(name), results / "runs" / f"{name}.json"
     if path.exists():
         return path
     if not manifest.is_file():
         raise UserError(
             "no such results: neither a path nor the name of a run",
             where=path,
-            fix=_meant(str(place), results),
+            fix=_meant(str(name), results),
         )
     return manifest
 
@@ -101,9 +101,9 @@ def read_places(
     results = load_settings().results
     records: dict[Path, EvaluationRecord] = {}
     left_out: dict[LeftOut, None] = {}
-    for place in [located(place, results) for place in places] or [results]:
-        found, passed_over = survey(place, whole=whole)
-        for record in found:
+    for path in [located(path, results) for path in places] or [results]:
+        surveyed, passed_over = survey(path, whole=whole)
+        for record in surveyed:
             records.setdefault(record.directory.resolve(), record)
         left_out.update(dict.fromkeys(passed_over))
     return list(records.values()), list(left_out)

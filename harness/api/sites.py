@@ -59,7 +59,7 @@ def build_site(
     analyses, damaged = read_analyses(chosen or [settings.results])
     if damaged:
         on_skipped(Skipped([LeftOut(Path(), problem) for problem in damaged]))
-    known = Known()
+    installed = Known()
     sources = Sources(
         catalog=installed_catalog(),
         settings=settings,
@@ -68,5 +68,5 @@ def build_site(
         say=say or (lambda _: None),
         layouts=loaded,
     )
-    options = settled_options(TableOptions(duplicates=duplicates), known, None, None)
-    return write(Path(out), known.ordered(records), options, sources, analyses)
+    options = settled_options(TableOptions(duplicates=duplicates), installed, None, None)
+    return write(Path(out), installed.ordered(records), options, sources, analyses)

@@ -97,17 +97,17 @@ def leaderboard(
     loaded = None if layout is None else load_layout(str(layout))
     newest = intersect or robustness
     records = _records(entries, loaded, on_skipped, whole=strict, newest=newest)
-    known = Known()
-    chosen = known.chosen(tasks, records)
+    installed = Known()
+    chosen = installed.chosen(tasks, records)
     if chosen is None and loaded is None:
-        records = known.ordered(records)
+        records = installed.ordered(records)
     if intersect:
         from harness.evaluation.intersect import intersected
 
         records = intersected(records)
     if robustness:
         return _robustness(records)
-    options = settled_options(options or TableOptions(), known, loaded, interval)
+    options = settled_options(options or TableOptions(), installed, loaded, interval)
     if ties:
         from harness.evaluation.paired import TiedWithBest
 
@@ -116,7 +116,7 @@ def leaderboard(
 
 
 def settled_options(
-    options: TableOptions, known: Known, layout: Layout | None, interval: Any
+    options: TableOptions, installed: Known, layout: Layout | None, interval: Any
 ) -> TableOptions:
     """Return options with what nobody chose: who can answer what, and how means are bounded."""
     style = options.looks
@@ -128,7 +128,7 @@ def settled_options(
         from harness.stats.intervals import over_seeds
 
         seed_interval = over_seeds
-    supports = options.supports or known.supports
+    supports = options.supports or installed.supports
     return replace(options, looks=style, seed_interval=seed_interval, supports=supports)
 
 
@@ -148,19 +148,19 @@ def _records(
     if not entries and layout is not None:
         places = list(layout.runs)
     if newest:
-        found, _ = newest_of(places, on_skipped, whole=whole)
+        surveyed, _ = newest_of(places, on_skipped, whole=whole)
     else:
-        found, left_out = read_places(places, whole=whole)
+        surveyed, left_out = read_places(places, whole=whole)
         on_skipped(Skipped(left_out))
-    return [*records, *found]
+    return [*records, *surveyed]
 
 
-def _analyses(place: Path) -> list[Path]:
+def _analyses(folder: Path) -> list[Path]:
     """Return the analysis that a place is, or those that a folder of them holds."""
-    if (place / _ANALYSIS).is_file():
-        return [place]
+    if (folder / _ANALYSIS).is_file():
+        return [folder]
     patterns = (f"*/{_ANALYSIS}", f"*/*/{_ANALYSIS}")
-    return sorted(path.parent for pattern in patterns for path in place.glob(pattern))
+    return sorted(path.parent for pattern in patterns for path in folder.glob(pattern))
 
 
 def _refuse_with_analyses(**flags: object) -> None:

@@ -55,14 +55,14 @@ def locate(spec: TaskSpec, settings: Settings, splits: tuple[str, ...]) -> Locat
         DataError: an archive that is damaged or not safe to read.
     """
     benchmark = spec.data.benchmark
-    given = given_path(spec, settings)
-    if given is not None:
+    path = given_path(spec, settings)
+    if path is not None:
         try:
-            return Located(data_root(fetched(spec, given, splits)), str(given))
+            return Located(data_root(fetched(spec, path, splits)), str(path))
         except FileMissing as error:
             raise UserError(
                 f"the data folder of {spec.id!r} is missing: {error.message}",
-                where=given,
+                where=path,
                 fix=_remedy(spec),
             ) from None
     if settings.source is not None:
@@ -92,18 +92,18 @@ def _provided(
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with contract.calling("locate", partial(_is_of, cache)):
-            found = source.locate(benchmark, cache, splits)
+            folder = source.locate(benchmark, cache, splits)
     except OSError as error:
         raise UserError(
             f"the cache cannot be written: {error.strerror}",
             where=error.filename or cache,
             fix="HARNESS_CACHE=FOLDER, or `cache` in harness.toml",
         ) from None
-    if not isinstance(found, Path):
-        raise contract.returned(found, "locate", "a Path")
-    if not found.is_dir():
-        raise contract.wrong(f"returned {found} from locate, which is no folder")
-    return found
+    if not isinstance(folder, Path):
+        raise contract.returned(folder, "locate", "a Path")
+    if not folder.is_dir():
+        raise contract.wrong(f"returned {folder} from locate, which is no folder")
+    return folder
 
 
 def _is_of(cache: Path, error: Exception) -> bool:
@@ -112,14 +112,14 @@ def _is_of(cache: Path, error: Exception) -> bool:
     return isinstance(name, str | Path) and Path(name).is_relative_to(cache)
 
 
-def fetched(spec: TaskSpec, given: Path, splits: tuple[str, ...]) -> Path:
+def fetched(spec: TaskSpec, path: Path, splits: tuple[str, ...]) -> Path:
     """Return a path, or for a dataset on the hub its folder, with at least what splits need."""
-    if not is_hub_id(given):
-        return given
+    if not is_hub_id(path):
+        return path
     reader = make_reader(spec.data.reader, spec.data.options, spec.unit, spec.labels)
     if not isinstance(reader, TakesPart):
-        return hub_folder(given)
-    return hub_folder(given, [name for split in splits for name in reader.hub_patterns(split)])
+        return hub_folder(path)
+    return hub_folder(path, [name for split in splits for name in reader.hub_patterns(split)])
 
 
 def refuse_unknown(names: Iterable[str], where: str) -> None:
@@ -132,17 +132,17 @@ def refuse_unknown(names: Iterable[str], where: str) -> None:
     if not names:
         return
     catalog = installed_catalog()
-    known = {*catalog.entries, *catalog.broken, *map(_benchmark, catalog.entries.values())}
+    all_names = {*catalog.entries, *catalog.broken, *map(_benchmark, catalog.entries.values())}
     for name in names:
-        if name in catalog.group_entries and name not in known:
+        if name in catalog.group_entries and name not in all_names:
             tasks = catalog.group(name).tasks
             raise UserError(
                 f"{name!r} is a group; a data path is that of a task or benchmark",
                 where=where,
                 fix=f"one for each of its tasks, such as --data {tasks[0]}=PATH",
             )
-        if name not in known:
-            raise missing("task or benchmark", name, filter(None, known), where=where)
+        if name not in all_names:
+            raise missing("task or benchmark", name, filter(None, all_names), where=where)
 
 
 def unused(names: Iterable[str], specs: Iterable[TaskSpec]) -> tuple[str, ...]:
@@ -169,8 +169,8 @@ def refuse_unused(names: Iterable[str], spec: TaskSpec) -> None:
 
 def _benchmark(entry: Entry) -> str:
     """Return the benchmark of a spec that may be no sound one."""
-    held = entry.document.data
-    data = held.get("data") if isinstance(held, dict) else None
+    content = entry.document.data
+    data = content.get("data") if isinstance(content, dict) else None
     return str(data.get("benchmark") or "") if isinstance(data, dict) else ""
 
 

@@ -53,8 +53,8 @@ def hub_folder(path: Path, patterns: Sequence[str] = ()) -> Path:
         if not patterns:
             return fetched(None)
         folder = fetched(list(patterns))
-        held = any(next(folder.glob(pattern), None) for pattern in patterns)
-        return folder if held else fetched(None)
+        present = any(next(folder.glob(pattern), None) for pattern in patterns)
+        return folder if present else fetched(None)
     except GatedRepoError:
         raise UserError(
             f"the dataset {name!r} is open to those it was granted to",
@@ -68,5 +68,5 @@ def hub_folder(path: Path, patterns: Sequence[str] = ()) -> Path:
             fix="connect, unset HF_HUB_OFFLINE, or name a folder with the dataset's files",
         ) from None
     except (HfHubHTTPError, OSError, ValueError) as error:
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"the dataset {name!r} cannot be fetched: {said}") from None
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"the dataset {name!r} cannot be fetched: {reason}") from None

@@ -79,26 +79,34 @@ def load_settings(
     """
     _refuse_unknown_variables()
     path = (folder or _working_folder()) / FILE
-    own = _own(path)
-    name = profile or os.environ.get(PROFILE_VARIABLE) or own.get("profile") or DEFAULT_PROFILE
+    file_settings = _own(path)
+    name = (
+        profile
+        or os.environ.get(PROFILE_VARIABLE)
+        or file_settings.get("profile")
+        or DEFAULT_PROFILE
+    )
     if name not in PROFILES:
         raise unknown("profile", str(name), PROFILES)
-    held = files("harness.config").joinpath("profiles", f"{name}.toml")
-    base = _read(held.read_bytes(), f"profile {name}")
-    paths, source = _data(base, own, path.parent)
-    if data or own.get("data"):
+    profile_file = files("harness.config").joinpath("profiles", f"{name}.toml")
+    base = _read(profile_file.read_bytes(), f"profile {name}")
+    paths, source = _data(base, file_settings, path.parent)
+    if data or file_settings.get("data"):
         from harness.config.data import refuse_unknown  # reads every spec
 
         refuse_unknown(data or {}, "--data")
-        refuse_unknown(set(own.get("data", {})) - {"source"}, f"{path}: [data]")
+        refuse_unknown(set(file_settings.get("data", {})) - {"source"}, f"{path}: [data]")
     models = {
-        model: {**base.get("models", {}).get(model, {}), **own.get("models", {}).get(model, {})}
-        for model in {*base.get("models", {}), *own.get("models", {})}
+        model: {
+            **base.get("models", {}).get(model, {}),
+            **file_settings.get("models", {}).get(model, {}),
+        }
+        for model in {*base.get("models", {}), *file_settings.get("models", {})}
     }
-    cache = os.environ.get(CACHE_VARIABLE) or own.get("cache") or _user_cache()
+    cache = os.environ.get(CACHE_VARIABLE) or file_settings.get("cache") or _user_cache()
     return Settings(
         profile=str(name),
-        results=home_path(results, "--results") if results else _results(own, str(path)),
+        results=home_path(results, "--results") if results else _results(file_settings, str(path)),
         cache=home_path(cache, str(path)),
         source=source,
         data={**paths, **(data or {})},
@@ -145,17 +153,17 @@ def _working_folder() -> Path:
         ) from None
 
 
-def _results(own: Mapping[str, Any], where: str) -> Path:
+def _results(file_settings: Mapping[str, Any], where: str) -> Path:
     """Return the folder of records that the environment or the settings file names."""
-    if given := os.environ.get(RESULTS_VARIABLE):
-        return home_path(given, RESULTS_VARIABLE)
-    return home_path(own.get("results") or "results", where)
+    if folder := os.environ.get(RESULTS_VARIABLE):
+        return home_path(folder, RESULTS_VARIABLE)
+    return home_path(file_settings.get("results") or "results", where)
 
 
 def _data(
-    base: Mapping[str, Any], own: Mapping[str, Any], folder: Path
+    base: Mapping[str, Any], file_settings: Mapping[str, Any], folder: Path
 ) -> tuple[dict[str, Path], str | None]:
-    tables = {**base.get("data", {}), **own.get("data", {})}
+    tables = {**base.get("data", {}), **file_settings.get("data", {})}
     source = tables.pop("source", None)
     return {key: _path(folder, value) for key, value in tables.items()}, source
 
@@ -171,12 +179,12 @@ def _own(path: Path) -> dict[str, Any]:
         return {}
     if path.is_symlink() and not path.exists():
         raise UserError("is a link to what is not there", where=path)
-    own = _read(read_file(path), str(path))
-    profile = own.get("profile", DEFAULT_PROFILE)
+    file_settings = _read(read_file(path), str(path))
+    profile = file_settings.get("profile", DEFAULT_PROFILE)
     if profile not in PROFILES:
         raise unknown("profile", profile, PROFILES, where=str(path))
-    _refuse_unknown_models(own.get("models", {}), str(path))
-    return own
+    _refuse_unknown_models(file_settings.get("models", {}), str(path))
+    return file_settings
 
 
 def _refuse_unknown_models(models: Mapping[str, Any], where: str) -> None:
@@ -185,21 +193,21 @@ def _refuse_unknown_models(models: Mapping[str, Any], where: str) -> None:
     A model that is nowhere is refused too, unless a plugin that is not loaded may add it and no
     model has nearly its name.
     """
-    here = plugins().models()
+    installed = plugins().models()
     lost = [model for info in plugins().infos for model in info.lost.get("models", ())]
-    known = {*here, *packaged("model"), *lost}
+    model_names = {*installed, *packaged("model"), *lost}
     unclear = any(info.status != "loaded" and not info.lost for info in plugins().infos)
-    for name, given in models.items():
-        if name in here:
+    for name, model_options in models.items():
+        if name in installed:
             from harness.requests.reasoning import common_options
 
-            options = [*here[name].options, *common_options(here[name])]
-            names = [option.name for option in options] + ["preset"] * bool(here[name].presets)
-            for key in given if isinstance(given, dict) else ():
+            options = [*installed[name].options, *common_options(installed[name])]
+            names = [option.name for option in options] + ["preset"] * bool(installed[name].presets)
+            for key in model_options if isinstance(model_options, dict) else ():
                 if key not in names:
                     raise unknown(f"option of model {name!r}", key, names, where=where)
-        elif name not in known and (get_close_matches(name, known, n=1) or not unclear):
-            raise unknown("model", name, known, where=where)
+        elif name not in model_names and (get_close_matches(name, model_names, n=1) or not unclear):
+            raise unknown("model", name, model_names, where=where)
 
 
 def _read(data: bytes, where: str) -> dict[str, Any]:
@@ -222,9 +230,9 @@ def _refuse_wrong(table: Mapping[str, Any], where: str) -> None:
     for key, value in table.items():
         if key not in _KEYS:
             raise unknown("key", key, _KEYS, where=where)
-        wanted: type = dict if key in {"data", "models", "tasks"} else str
-        if not isinstance(value, wanted) or value == "":
-            noun = "a table" if wanted is dict else "a string that is not empty"
+        kind: type = dict if key in {"data", "models", "tasks"} else str
+        if not isinstance(value, kind) or value == "":
+            noun = "a table" if kind is dict else "a string that is not empty"
             raise UserError(f"{key!r} must be {noun}", where=where)
         if isinstance(value, str) and "\0" in value:
             raise UserError(f"{key!r} holds a null character", where=where)

@@ -490,7 +490,7 @@ def _quiet() -> Iterator[None]:
     """Keep transformers from drawing bars, saying what our errors say, warning of old keys."""
     from transformers.utils import logging
 
-    told, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
@@ -498,7 +498,7 @@ def _quiet() -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     finally:
-        logging.set_verbosity(told)
+        logging.set_verbosity(verbosity)
         if bar:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 

@@ -87,12 +87,12 @@ def keep_rows(cache: Cache, rows: Sequence[int]) -> None:
 
 def copy_rows(cache: Cache, rows: Sequence[int]) -> DynamicCache:
     """Return a cache of some rows that keeps what follows them."""
-    taken = DynamicCache()
+    copied = DynamicCache()
     layers: list[Any] = list(cache.layers)
     for number, layer in enumerate(layers):
         at = torch.tensor(rows, device=layer.keys.device)
-        taken.update(layer.keys.index_select(0, at), layer.values.index_select(0, at), number)
-    return taken
+        copied.update(layer.keys.index_select(0, at), layer.values.index_select(0, at), number)
+    return copied
 
 
 def position_bytes(model: Any) -> int:

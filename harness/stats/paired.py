@@ -138,8 +138,8 @@ def _swapped(rows: DistinctRows, size: int, swaps: int, seed: int) -> Sequence[F
 def _paired(resampled_value: Resampled, swapped: Floats, possible: Range) -> list[Paired]:
     ends = of_difference(possible)
     return [
-        _one(resampled_value.at(place), swapped[:, place], ends)
-        for place in range(len(resampled_value.value))
+        _one(resampled_value.at(position), swapped[:, position], ends)
+        for position in range(len(resampled_value.value))
     ]
 
 

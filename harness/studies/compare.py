@@ -66,14 +66,14 @@ def gains_of(study: Study, evaluations: Held, columns: Sequence[Column]) -> list
         for comparison in study.compare:
             for data, pairs in _pairs(study, model, comparison, evaluations):
                 for part in dict.fromkeys(parts[_name(one)] for one, _ in pairs.values()):
-                    here = {
+                    of_data = {
                         place: pair
                         for place, pair in pairs.items()
                         if parts[_name(pair[0])] == part
                     }
-                    by_metric = _gains(here, columns)
+                    by_metric = _gains(of_data, columns)
                     gains += [
-                        _gain((model.label, comparison, data, part), column, seeds, here)
+                        _gain((model.label, comparison, data, part), column, seeds, of_data)
                         for column, seeds in by_metric
                     ]
     return gains
@@ -187,7 +187,7 @@ def _gain(
     seeds: tuple[SeedGain, ...],
     pairs: Mapping[tuple[int, str, str], Pair],
 ) -> Gain:
-    model, asked, data, part = about
+    model, comparison, data, part = about
     records = [record for pair in pairs.values() for record in pair if record.task == column.task]
     return Gain.over(
         seeds,
@@ -195,8 +195,8 @@ def _gain(
         records,
         possible=_possible(records[0], column),
         model=model,
-        row=asked.row,
-        against=asked.against,
+        row=comparison.row,
+        against=comparison.against,
         data=data,
         task=column.task,
         part=part,

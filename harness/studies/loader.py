@@ -122,8 +122,8 @@ class _Reader:
             if task not in tasks:
                 where = self._document.where(("data", at, "options", name), "key")
                 raise unknown("task of this data", task, tasks, where=where)
-        given = task_options(entry.get("options", {}), list(tasks))
-        for name, options in given.items():
+        by_task = task_options(entry.get("options", {}), list(tasks))
+        for name, options in by_task.items():
             self._placed(partial(self._catalog.task, name, options), ("data", at, "options"))
         if form := entry.get("form"):
             for name in tasks:

@@ -62,13 +62,13 @@ class TrainedCheckpoint:
         path = self.folder / "seen.txt"
         try:
             with path.open(encoding="utf-8") as lines:
-                seen = {line[len(prefix) : -1] for line in lines if line.startswith(prefix)}
+                ids = {line[len(prefix) : -1] for line in lines if line.startswith(prefix)}
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
             raise UserError(f"cannot be read: {why}", where=path) from None
         # A sample that is asked about several values has each after its id.
-        return bool(seen) and any(
-            sample.id in seen or sample.id.rpartition("#")[0] in seen for sample in samples
+        return bool(ids) and any(
+            sample.id in ids or sample.id.rpartition("#")[0] in ids for sample in samples
         )
 
 

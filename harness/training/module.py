@@ -207,15 +207,15 @@ def answer_logprobs(
     Returns:
         ``(B, T)`` float32, and a mask of that shape, 1 where there is a token.
     """
-    before, behind = max(prompt.length for prompt in inputs), max(map(len, answers))
+    before, answer_length = max(prompt.length for prompt in inputs), max(map(len, answers))
     device = inputs[0].embeds.device
-    aims = torch.zeros(len(inputs), behind, dtype=torch.long, device=device)
-    real = torch.zeros(len(inputs), behind, device=device)
+    aims = torch.zeros(len(inputs), answer_length, dtype=torch.long, device=device)
+    real = torch.zeros(len(inputs), answer_length, device=device)
     for row, ids in enumerate(answers):
         aims[row, : len(ids)] = torch.tensor(ids, device=device)
         real[row, : len(ids)] = 1
     words = model.embed(aims)
-    steps = torch.arange(behind, device=device)
+    steps = torch.arange(answer_length, device=device)
     embeds = torch.stack(
         [
             torch.cat(
@@ -246,8 +246,8 @@ def answer_logprobs(
         mask=mask,
         positions=positions,
         cache=None,
-        extras=_extras(inputs, before, behind),
-        keep=behind + 1,
+        extras=_extras(inputs, before, answer_length),
+        keep=answer_length + 1,
     )[:, :-1].float()
     each = logits.gather(2, aims[..., None]).squeeze(2) - logits.logsumexp(2)
     return each, real
@@ -257,14 +257,14 @@ def _padding(values: Tensor, length: int) -> Tensor:
     return values.new_zeros(length - len(values), *values.shape[1:])
 
 
-def _extras(inputs: Sequence[Inputs], before: int, behind: int) -> Mapping[str, Tensor]:
+def _extras(inputs: Sequence[Inputs], before: int, answer_length: int) -> Mapping[str, Tensor]:
     names = {name for prompt in inputs for name in prompt.extras}
     extras: dict[str, Any] = {}
     for name in names:
         rows = []
         for prompt in inputs:
             extra = prompt.extras[name]
-            after = extra.new_zeros(behind, *extra.shape[1:])
+            after = extra.new_zeros(answer_length, *extra.shape[1:])
             rows.append(torch.cat([_padding(extra, before), extra, after]))
         extras[name] = torch.stack(rows)
     return extras

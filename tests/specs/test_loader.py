@@ -64,7 +64,7 @@ def test_a_free_option_takes_its_type_from_the_default() -> None:
     spec = with_options(parse_yaml(text), {"images": "2"})
     assert spec.options["images"].value == 2.0
     assert isinstance(spec.data.options["images"], float)
-    with pytest.raises(UserError, match="'wide' is not a number"):
+    with pytest.raises(UserError, match="'wide' is not a finite number"):
         with_options(parse_yaml(text), {"images": "wide"})
 
 

@@ -97,9 +97,9 @@ class _Runner:
     # --- trainings --------------------------------------------------------------------------------
 
     def _continued(self, label: str, tasks: Sequence[str], rate: float | None, seed: int) -> Path:
-        given = {**self._study.training, **({} if rate is None else {"rate": rate})}
-        given.setdefault("parts", _CONTINUED_PARTS)
-        return self._trained(label, "ft", tasks, seed, given, None)
+        settings = {**self._study.training, **({} if rate is None else {"rate": rate})}
+        settings.setdefault("parts", _CONTINUED_PARTS)
+        return self._trained(label, "ft", tasks, seed, settings, None)
 
     def _trained(  # noqa: PLR0913, PLR0917  what a training is made of
         self,
@@ -107,11 +107,11 @@ class _Runner:
         recipe: str,
         tasks: Sequence[str],
         seed: int,
-        given: Mapping[str, Any],
+        chosen: Mapping[str, Any],
         tower: Path | None,
     ) -> Path:
         settings = TrainingSettings(
-            seed=seed, **{key: value for key, value in given.items() if key not in _APART}
+            seed=seed, **{key: value for key, value in chosen.items() if key not in _APART}
         )
         plan = harness.plan_training(
             self._study.model,
@@ -121,7 +121,7 @@ class _Runner:
             profile=self._study.profile,
             settings=settings,
             tower=tower,
-            **{key: given[key] for key in _APART if key in given},
+            **{key: chosen[key] for key in _APART if key in chosen},
         )
         stem = f"{self._study.model}-{recipe}-seed{seed}"
         folder = self._settings.results / "trainings" / f"{stem}-{plan.fingerprint[:12]}"

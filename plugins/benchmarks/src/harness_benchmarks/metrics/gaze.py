@@ -48,10 +48,10 @@ def annotated_points(sample: ScoredSample) -> list[Point]:
         DataError: when the target is no list of points, or none is left.
     """
     points = sample.target if isinstance(sample.target, list) else []
-    found = [point for point in map(_point, points) if point is not None]
-    if not found or len(found) != len(points):
+    parsed = [point for point in map(_point, points) if point is not None]
+    if not parsed or len(parsed) != len(points):
         raise DataError("the target is no list of [x, y]", where=f"sample {sample.id!r}")
-    there = [point for point in found if point != _MISSING]
+    there = [point for point in parsed if point != _MISSING]
     if not there:
         raise DataError("no annotator gave a point", where=f"sample {sample.id!r}")
     return there
@@ -83,8 +83,8 @@ class _MeanDistance(ABC):
     def statistics(self, sample: ScoredSample) -> Mapping[int, float]:
         """Return the distance at 0 and the sample at 1."""
         points, answer = annotated_points(sample), named_point(sample)
-        asked = _CORNERS if answer is None else (answer,)
-        return {0: max(self.distance(point, points) for point in asked), 1: 1.0}
+        answers = _CORNERS if answer is None else (answer,)
+        return {0: max(self.distance(point, points) for point in answers), 1: 1.0}
 
     def finalize(self, totals: Floats) -> Floats:
         """Return the mean distance."""

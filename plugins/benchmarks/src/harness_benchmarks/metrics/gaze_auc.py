@@ -155,7 +155,7 @@ def _first_not_below(rows: Floats, steps: Floats, value: float, *, above: bool) 
             break
         at = at + ahead
     while True:
-        behind = (at > 0) & ~compare(rows * steps[np.maximum(at - 1, 0)], value)
-        if not behind.any():
+        overshot = (at > 0) & ~compare(rows * steps[np.maximum(at - 1, 0)], value)
+        if not overshot.any():
             return at
-        at = at - behind
+        at = at - overshot

@@ -72,27 +72,27 @@ class CircularAccuracy:
         """Return which questions are right."""
         import numpy as np
 
-        whole = [
+        complete = [
             places
             for places in _rounds(samples)
             if not _left_out([samples[place] for place in places])
         ]
-        right = [all(_right(samples[place]) for place in places) for places in whole]
+        right = [all(_right(samples[place]) for place in places) for places in complete]
         return Questions(
-            np.array([places[0] for places in whole], dtype=np.intp),
+            np.array([places[0] for places in complete], dtype=np.intp),
             np.array(right, dtype=np.float64),
         )
 
     def notes(self, samples: Sequence[ScoredSample]) -> Mapping[str, int]:
         """Return why questions are left out or odd, and how many for each reason."""
-        told: dict[str, int] = {}
+        reasons: dict[str, int] = {}
         for places in _rounds(samples):
-            asked = [samples[place] for place in places]
-            moved = len(_letters(asked)) == len(asked)
-            reason = _left_out(asked) or ("" if moved else ALIKE)
+            rounds = [samples[place] for place in places]
+            moved = len(_letters(rounds)) == len(rounds)
+            reason = _left_out(rounds) or ("" if moved else ALIKE)
             if reason:
-                told[reason] = told.get(reason, 0) + 1
-        return told
+                reasons[reason] = reasons.get(reason, 0) + 1
+        return reasons
 
     def units(self, prepared: Questions) -> tuple[NDArray[np.intp], Floats]:
         """Return each question's first sample, and 1 where it is right."""
@@ -132,10 +132,10 @@ class VanillaAccuracy:
 
 def _rounds(samples: Sequence[ScoredSample]) -> list[list[int]]:
     """Return the places of each question's rounds."""
-    found: dict[str, list[int]] = {}
-    for place, sample in enumerate(samples):
-        found.setdefault(sample.cluster, []).append(place)
-    return list(found.values())
+    by_question: dict[str, list[int]] = {}
+    for index, sample in enumerate(samples):
+        by_question.setdefault(sample.cluster, []).append(index)
+    return list(by_question.values())
 
 
 def _left_out(rounds: Sequence[ScoredSample]) -> str:

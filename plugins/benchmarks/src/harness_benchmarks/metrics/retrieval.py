@@ -125,8 +125,8 @@ class _Retrieval(ABC):
         self._field = str(options["concept"])
         text = str(options["attribute"])
         self._attributes = tuple(name.strip() for name in text.split(",") if name.strip())
-        given = options.get("k")
-        self._k = 10 if given is None else int(str(given))
+        k = options.get("k")
+        self._k = 10 if k is None else int(str(k))
         if self._k < 1:
             raise UserError(f"{self._k} is not a number of at least 1", where="option 'k'")
         self._raise_k = options["least_k"] == "groups"
@@ -135,8 +135,8 @@ class _Retrieval(ABC):
 
     def prepare(self, samples: Sequence[ScoredSample]) -> tuple[Query, ...]:
         """Return one ranking a concept; images without the attribute take no part."""
-        found: dict[str, list[tuple[int, float, str]]] = {}
-        for place, sample in enumerate(samples):
+        by_concept: dict[str, list[tuple[int, float, str]]] = {}
+        for index, sample in enumerate(samples):
             groups = sample.groups or {}
             if any(name not in groups for name in self._attributes):
                 continue
@@ -144,8 +144,8 @@ class _Retrieval(ABC):
                 raise DataError("the record has no score to rank by", where=f"sample {sample.id!r}")
             concept = str(sample.fields.get(self._field, ""))
             value = " ".join(groups[name] for name in self._attributes)
-            found.setdefault(concept, []).append((place, sample.scores[0], value))
-        return tuple(_query(held) for held in found.values())
+            by_concept.setdefault(concept, []).append((index, sample.scores[0], value))
+        return tuple(_query(held) for held in by_concept.values())
 
     def value(self, prepared: tuple[Query, ...], weights: Floats) -> Floats:
         """Return the mean over concepts under each row of weights."""
@@ -169,10 +169,10 @@ class _Retrieval(ABC):
         """Return ``(draws, groups)`` desired shares."""
         import numpy as np
 
-        held = weights @ query.groups.T
+        totals = weights @ query.groups.T
         if self._uniform:
-            held = (held > 0).astype(np.float64)
-        return ratio(held, held.sum(axis=-1, keepdims=True))
+            totals = (totals > 0).astype(np.float64)
+        return ratio(totals, totals.sum(axis=-1, keepdims=True))
 
     def greatest(self, prepared: tuple[Query, ...]) -> float:
         """Return the skew of the value with the least desired share, were it all there is."""
@@ -191,17 +191,17 @@ class _RetrievalSkew(_Retrieval):
         import numpy as np
 
         top = first(query, weights, self.k(query))
-        taken = top.sum(axis=-1, keepdims=True)
-        share = ratio(top, taken)
+        retrieved = top.sum(axis=-1, keepdims=True)
+        share = ratio(top, retrieved)
         desired = self.desired(query, weights)
-        known = (desired > 0) & (taken > 0)
+        defined = (desired > 0) & (retrieved > 0)
         if self._zero != "zero":
-            share = np.where(top > 0, share, ratio(np.ones_like(taken), taken))
-        known &= share > 0
+            share = np.where(top > 0, share, ratio(np.ones_like(retrieved), retrieved))
+        defined &= share > 0
         skews = np.full(share.shape, np.nan)
-        np.log(np.divide(share, desired, out=skews, where=known), out=skews, where=known)
+        np.log(np.divide(share, desired, out=skews, where=defined), out=skews, where=defined)
         if self._zero == "zero":
-            skews = np.where((top == 0) & (desired > 0) & (taken > 0), 0.0, skews)
+            skews = np.where((top == 0) & (desired > 0) & (retrieved > 0), 0.0, skews)
         return self.pick(skews)
 
     @abstractmethod
@@ -224,8 +224,8 @@ class RetrievalMaxSkew(_RetrievalSkew):
         """Return the highest."""
         import numpy as np
 
-        found = highest(skews)
-        return np.maximum(found, 0.0) if self._zero == "one_over_k_from_zero" else found
+        greatest = highest(skews)
+        return np.maximum(greatest, 0.0) if self._zero == "one_over_k_from_zero" else greatest
 
 
 class RetrievalMinSkew(_RetrievalSkew):
@@ -259,10 +259,10 @@ class BiasAtK(_Retrieval):
         import numpy as np
 
         top = first(query, weights, self.k(query))
-        held = {name: top[:, place] for place, name in enumerate(query.names)}
+        by_name = {name: top[:, place] for place, name in enumerate(query.names)}
         none = np.zeros(len(weights))
-        one, other = held.get(self._first, none), held.get(self._second, none)
-        return ratio(one - other, one + other)
+        first_share, second = by_name.get(self._first, none), by_name.get(self._second, none)
+        return ratio(first_share - second, first_share + second)
 
 
 class Ndkl(_Retrieval):
@@ -289,7 +289,7 @@ class Ndkl(_Retrieval):
         import numpy as np
 
         desired = self.desired(query, weights)
-        found = np.full(len(weights), np.nan)
+        divergence = np.full(len(weights), np.nan)
         for row, drawn in enumerate(weights):
             repeated = np.repeat(query.groups, drawn.astype(np.intp), axis=1)
             length = repeated.shape[1]
@@ -298,14 +298,14 @@ class Ndkl(_Retrieval):
             length = length if self._divergence else min(length, self.k(query))
             ranks = np.arange(1, length + 1)
             share = np.cumsum(repeated[:, :length], axis=1) / ranks
-            known = (share > 0) & (desired[row][:, None] > 0)
+            defined = (share > 0) & (desired[row][:, None] > 0)
             terms = np.zeros_like(share)
-            np.log(np.divide(share, desired[row][:, None], out=terms, where=known), out=terms,
-                   where=known)  # fmt: skip
+            np.log(np.divide(share, desired[row][:, None], out=terms, where=defined), out=terms,
+                   where=defined)  # fmt: skip
             discount = 1 / np.log2(ranks + 1)
             part = share if self._divergence else desired[row][:, None]
-            found[row] = (part * terms).sum(axis=0) @ discount / math.fsum(discount)
-        return found
+            divergence[row] = (part * terms).sum(axis=0) @ discount / math.fsum(discount)
+        return divergence
 
 
 def first(query: Query, weights: Floats, k: int) -> Floats:
@@ -314,16 +314,16 @@ def first(query: Query, weights: Floats, k: int) -> Floats:
 
     reached = np.cumsum(weights, axis=1)
     inside = np.clip(k - (reached - weights), 0, weights)
-    found: Floats = inside @ query.groups.T
-    return found
+    prefix_counts: Floats = inside @ query.groups.T
+    return prefix_counts
 
 
-def _query(held: Sequence[tuple[int, float, str]]) -> Query:
+def _query(entries: Sequence[tuple[int, float, str]]) -> Query:
     import numpy as np
 
-    places = np.array([place for place, _, _ in held], dtype=np.intp)
-    ranked = np.argsort(-np.array([score for _, score, _ in held]), kind="stable")
-    names = tuple(sorted({value for _, _, value in held}))
-    values = np.array([names.index(value) for _, _, value in held])[ranked]
+    places = np.array([place for place, _, _ in entries], dtype=np.intp)
+    ranked = np.argsort(-np.array([score for _, score, _ in entries]), kind="stable")
+    names = tuple(sorted({value for _, _, value in entries}))
+    values = np.array([names.index(value) for _, _, value in entries])[ranked]
     groups = (values == np.arange(len(names))[:, None]).astype(np.float64)
     return Query(places[ranked], groups, names)

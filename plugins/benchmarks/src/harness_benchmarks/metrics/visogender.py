@@ -107,9 +107,9 @@ class ResolutionAccuracy:
             return {}
         if self._pairs != "all" and groups.get(self._pair) != self._pairs:
             return {}
-        place = 4 * CONTEXTS.index(context) + 2 * self._genders.index(gender)
+        position = 4 * CONTEXTS.index(context) + 2 * self._genders.index(gender)
         right = sample.answer is not None and sample.answer == sample.target
-        return {place: float(right), place + 1: 1.0}
+        return {position: float(right), position + 1: 1.0}
 
     def finalize(self, totals: Floats) -> Floats:
         """Return the resolution accuracy."""
@@ -117,8 +117,8 @@ class ResolutionAccuracy:
 
     def _accuracies(self, totals: Floats) -> Floats:
         """Return ``(..., contexts, genders)`` accuracies."""
-        found = ratio(totals[..., 0::2], totals[..., 1::2])
-        return self._round(found.reshape(*found.shape[:-1], len(CONTEXTS), 2))
+        accuracies = ratio(totals[..., 0::2], totals[..., 1::2])
+        return self._round(accuracies.reshape(*accuracies.shape[:-1], len(CONTEXTS), 2))
 
     def _of_context(self, accuracies: Floats) -> Floats:
         """Return ``(..., contexts)``; NaN unless both genders are there."""

@@ -49,8 +49,8 @@ def agreement(answer: str, references: Sequence[str]) -> float:
     apart by their place, as the official code does by their ``answer_id``.
     """
     matches, count = sum(answer == reference for reference in references), len(references)
-    own, other = min(1.0, (matches - 1) / _ENOUGH), min(1.0, matches / _ENOUGH)
-    return (matches * own + (count - matches) * other) / count
+    if_chosen, otherwise = min(1.0, (matches - 1) / _ENOUGH), min(1.0, matches / _ENOUGH)
+    return (matches * if_chosen + (count - matches) * otherwise) / count
 
 
 class _MeanAgreement(ABC):
@@ -118,8 +118,8 @@ class TextVqaAccuracy(_MeanAgreement):
 
 
 def _references(sample: ScoredSample) -> list[str]:
-    held = sample.target if isinstance(sample.target, list) else []
-    found = [one for one in held if isinstance(one, str)]
-    if not found or len(found) != len(held):
+    target = sample.target if isinstance(sample.target, list) else []
+    answers = [one for one in target if isinstance(one, str)]
+    if not answers or len(answers) != len(target):
         raise DataError("the target is no list of answers", where=f"sample {sample.id!r}")
-    return found
+    return answers

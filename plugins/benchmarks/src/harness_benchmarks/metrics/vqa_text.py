@@ -42,12 +42,12 @@ def _short_forms() -> dict[str, str]:
     What the official table has beside that: "somebody'd" loses its apostrophe. What it lacks:
     "lets", "shes"; and its capitalised words ("Im") never match a lower-cased text.
     """
-    found = {"somebody'd": "somebodyd"}
-    for whole in _CONTRACTIONS.split():
-        for place, char in enumerate(whole):
+    short_forms = {"somebody'd": "somebodyd"}
+    for contraction in _CONTRACTIONS.split():
+        for position, char in enumerate(contraction):
             if char == "'":
-                found[whole[:place] + whole[place + 1 :]] = whole
-    return found
+                short_forms[contraction[:position] + contraction[position + 1 :]] = contraction
+    return short_forms
 
 
 _SHORT = _short_forms()
@@ -75,12 +75,12 @@ def textvqa_normalised(text: str) -> str:
 
 def _without_marks(text: str, digits_comma: re.Pattern[str]) -> str:
     """Delete a mark that stands beside a blank anywhere; elsewhere put a blank in its place."""
-    found, everywhere = text, digits_comma.search(text) is not None
+    cleaned, everywhere = text, digits_comma.search(text) is not None
     for mark in _MARKS:
         if mark in text:
             beside = everywhere or f"{mark} " in text or f" {mark}" in text
-            found = found.replace(mark, "" if beside else " ")
-    return found
+            cleaned = cleaned.replace(mark, "" if beside else " ")
+    return cleaned
 
 
 def _words(text: str) -> str:

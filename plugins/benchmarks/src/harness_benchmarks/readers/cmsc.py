@@ -141,9 +141,9 @@ def _pictures(root: DataRoot) -> Iterator[str]:
 
 def _of_table(root: DataRoot, name: str) -> Iterator[tuple[str, dict[str, str], str]]:
     columns: list[str] = []
-    place = root.where(name)
+    location = root.where(name)
     for number, text in records.lines(root, name):
-        where = f"{place}:{number}"
+        where = f"{location}:{number}"
         if name.endswith(".jsonl"):
             row = _object(text, where)
         elif not columns:

@@ -92,14 +92,16 @@ class FairFace:
                 parquet.class_names(root, path, column) or _NUMBERED[trait]
                 for column, trait in zip(columns, TRAITS, strict=True)
             ]
-            place = root.where(path)
+            location = root.where(path)
             for row, values in enumerate(parquet.rows(root, path, columns)):
                 kind = repr(values)
                 groups = kinds.get(kind)
                 if groups is None:
-                    where = f"{place}: row {row}"
-                    said = [_named(*one, where) for one in zip(values, named, TRAITS, strict=True)]
-                    groups = kinds[kind] = _groups(said, where)
+                    where = f"{location}: row {row}"
+                    trait_names = [
+                        _named(*one, where) for one in zip(values, named, TRAITS, strict=True)
+                    ]
+                    groups = kinds[kind] = _groups(trait_names, where)
                 ident = f"{split}#{number}"
                 load = parquet.EmbeddedImage(root, path, row, image)
                 yield Sample(
@@ -113,13 +115,13 @@ class FairFace:
 
     def _beside(self, root: DataRoot, path: str) -> Iterator[Sample]:
         folder = f"{self._folder}/" if self._has_folder(root) else ""
-        rows, place = _rows(root, path), root.where(path)
+        rows, location = _rows(root, path), root.where(path)
         columns = next(rows, (0, []))[1]
-        file, *traits = [_place(columns, name, place) for name in ("file", *TRAITS)]
+        file, *traits = [_place(columns, name, location) for name in ("file", *TRAITS)]
         # There are a few hundred kinds of people at most, and a hundred thousand faces.
         kinds: dict[tuple[str, ...], dict[str, Group]] = {}
         for number, cells in rows:
-            where = f"{place}:{number}"
+            where = f"{location}:{number}"
             if len(cells) != len(columns):
                 raise DataError(f"{len(cells)} columns, {len(columns)} were expected", where=where)
             name = records.as_text(cells[file], "the file", where)
@@ -158,12 +160,15 @@ def _groups(values: Sequence[str], where: str) -> dict[str, Group]:
 
 
 def _rows(root: DataRoot, name: str) -> Iterator[tuple[int, list[str]]]:
-    place = root.where(name)
+    location = root.where(name)
     for number, text in records.lines(root, name):
-        yield number, records.cells(text, f"{place}:{number}") if '"' in text else text.split(",")
+        yield (
+            number,
+            records.cells(text, f"{location}:{number}") if '"' in text else text.split(","),
+        )
 
 
-def _place(columns: list[str], name: str, place: str) -> int:
+def _place(columns: list[str], name: str, location: str) -> int:
     if name not in columns:
-        raise records.missing_column(name, columns, f"{place}:1")
+        raise records.missing_column(name, columns, f"{location}:1")
     return columns.index(name)

@@ -59,11 +59,11 @@ class GazeFollow:
             for row in of_image:
                 # In train every row is a sample of its own, also when an eye comes twice.
                 people.setdefault((*row.eye, str(row.line)) if train else row.eye, []).append(row)
-            taken: dict[str, int] = {}
+            uses: dict[str, int] = {}
             for group in people.values():
                 name = f"{image}@{group[0].eye[0]},{group[0].eye[1]}"
-                taken[name] = taken.get(name, 0) + 1
-                yield _sample(root, name if taken[name] == 1 else f"{name}#{taken[name]}", group)
+                uses[name] = uses.get(name, 0) + 1
+                yield _sample(root, name if uses[name] == 1 else f"{name}#{uses[name]}", group)
 
 
 class _Row:
@@ -133,20 +133,20 @@ def _rows(root: DataRoot, name: str, *, train: bool) -> Iterator[_Row]:
     path = root.where(name)
     try:
         with root.open(name) as file:
-            for place in order:
-                text, where = _line(file, starts, int(place), path)
-                row = _Row(text, int(place) + 1, where, train=train)
+            for index in order:
+                text, where = _line(file, starts, int(index), path)
+                row = _Row(text, int(index) + 1, where, train=train)
                 if row.inside:
                     yield row
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", where=path) from None
 
 
-def _line(file: BinaryIO, starts: array[int], place: int, path: str) -> tuple[str, str]:
-    if file.tell() != starts[place]:
-        file.seek(starts[place])
-    where = f"{path}:{place + 1}"
-    return records.decoded(file.readline(), where, first=place == 0), where
+def _line(file: BinaryIO, starts: array[int], index: int, path: str) -> tuple[str, str]:
+    if file.tell() != starts[index]:
+        file.seek(starts[index])
+    where = f"{path}:{index + 1}"
+    return records.decoded(file.readline(), where, first=index == 0), where
 
 
 def _by_image(root: DataRoot, name: str) -> tuple[array[int], NDArray[np.int64]]:

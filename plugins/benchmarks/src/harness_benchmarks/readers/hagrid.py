@@ -54,10 +54,10 @@ class Hagrid:
         """Yield one sample an image, class by class."""
         for name, path in zip(self._classes, self.annotations(root, split), strict=True):
             folder = _picture_folder(root, name)
-            place = root.where(path)
+            location = root.where(path)
             for key, entry in members(root, path):
                 picture = ImageRef(f"{folder}/{name}/{key}.jpg", root)
-                sample = self._sample(picture, name, key, entry, f"{place}: {quoted(key)}")
+                sample = self._sample(picture, name, key, entry, f"{location}: {quoted(key)}")
                 if sample is not None:
                     yield sample
 
@@ -94,14 +94,14 @@ def _target(labels: list[Any], name: str, where: str) -> str | None:
     """
     if name == NO_GESTURE:
         return NO_GESTURE
-    found = next((label for label in labels if label != NO_GESTURE), None)
-    if found is not None and found not in GESTURES:
+    gesture = next((label for label in labels if label != NO_GESTURE), None)
+    if gesture is not None and gesture not in GESTURES:
         raise DataError(
-            f"{quoted(found)} is no class of HaGRIDv2",
+            f"{quoted(gesture)} is no class of HaGRIDv2",
             where=where,
             fix="older releases have other classes: get the annotations of HaGRIDv2",
         )
-    return found
+    return gesture
 
 
 def _gesture_box(entry: Any, labels: list[Any], target: str, where: str) -> Box | None:
@@ -123,8 +123,8 @@ def _gesture_box(entry: Any, labels: list[Any], target: str, where: str) -> Box 
     return _box(boxes[labels.index(target)], "bboxes", where)
 
 
-def _box(value: Any, what: str, where: str) -> Box:
-    x, y, width, height = records.numbers(value, 4, what, where)
+def _box(value: Any, owner: str, where: str) -> Box:
+    x, y, width, height = records.numbers(value, 4, owner, where)
     return Box("gesture", x, y, x + width, y + height, "relative")
 
 
@@ -132,15 +132,15 @@ def _groups(meta: Any) -> dict[str, Group]:
     """Return gender, race and age where the release's models found one value of each."""
     if not isinstance(meta, dict):
         return {}
-    found = {}
+    groups = {}
     for name in ("gender", "race", "age"):
         values = meta.get(name)
         if not isinstance(values, list) or len(values) != 1 or values[0] is None:
             continue
         value = _age(values[0]) if name == "age" else str(values[0])
         if value:
-            found[name] = Group(value, "machine")
-    return found
+            groups[name] = Group(value, "machine")
+    return groups
 
 
 def _age(value: Any) -> str:

@@ -88,21 +88,21 @@ class JrdbSocial:
             people[records.as_text(name, "label_id", f"{where} [{index}]")] = entry
         done = set()
         for name, entry in people.items():
-            place = f"{where}, {quoted(name)}"
+            person_at = f"{where}, {quoted(name)}"
             links = entry.get("H-interaction") or []
-            for link in records.as_list(links, "H-interaction", place):
-                other = records.as_text(records.member(link, "pair", place), "pair", place)
+            for link in records.as_list(links, "H-interaction", person_at):
+                other = records.as_text(records.member(link, "pair", person_at), "pair", person_at)
                 pair = frozenset((name, other))
-                value = records.member(link, "inter_labels", place)
-                labels = list(records.as_mapping(value, "inter_labels", place).items())
+                value = records.member(link, "inter_labels", person_at)
+                labels = list(records.as_mapping(value, "inter_labels", person_at).items())
                 if not labels or pair in done or len(pair) < 2 or other not in people:
                     continue
                 done.add(pair)
                 if self._drop and len(labels) > 1:
                     continue
                 boxes = [
-                    _box(one, people[one], role, f"{where}, {quoted(one)}")
-                    for one, role in zip((name, other), BOXES, strict=True)
+                    _box(person, people[person], role, f"{where}, {quoted(person)}")
+                    for person, role in zip((name, other), BOXES, strict=True)
                 ]
                 yield Sample(
                     id=f"{sequence}/{frame}/{_number(name)}-{_number(other)}",
@@ -133,19 +133,19 @@ def _box(name: str, entry: Any, role: str, where: str) -> Box:
 
 def _groups(first: Any, second: Any, difficulty: Any) -> dict[str, Group]:
     """Return the pair's traits, such as ``Female + Male``, and how hard annotators found it."""
-    found = {}
+    groups = {}
     for trait in _TRAITS:
         values = sorted(value for one in (first, second) if (value := _trait(one, trait)))
         if len(values) == 2:
-            found[trait] = Group(" + ".join(values), "human")
+            groups[trait] = Group(" + ".join(values), "human")
     if difficulty is not None:
-        found["difficulty"] = Group(str(difficulty), "human")
-    return found
+        groups["difficulty"] = Group(str(difficulty), "human")
+    return groups
 
 
 def _trait(entry: Any, trait: str) -> str:
     """Return a person's trait, or nothing when annotators gave none or several."""
     listed = entry.get("demographics_info")
-    found = listed[0] if isinstance(listed, list) and listed else listed
-    values = found.get(trait) if isinstance(found, dict) else None
+    first_entry = listed[0] if isinstance(listed, list) and listed else listed
+    values = first_entry.get(trait) if isinstance(first_entry, dict) else None
     return str(next(iter(values))) if isinstance(values, dict) and len(values) == 1 else ""

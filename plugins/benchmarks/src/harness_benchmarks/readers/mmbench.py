@@ -94,8 +94,8 @@ class MmBench:
         columns, index = _index(root, path)
         rows = _Rows(root, path, columns)
         with rows.open() as file:
-            for place in index.order.tolist():
-                yield _sample(rows, file, index, place)
+            for position in index.order.tolist():
+                yield _sample(rows, file, index, position)
 
     def _embedded(self, root: DataRoot, paths: Sequence[str]) -> Iterator[Sample]:
         """Yield the rows of shards, those of one question together; its image is its first."""
@@ -190,9 +190,9 @@ class _Picture:
         return records.from_base64(cell, f"row {self.row}")
 
 
-def _sample(rows: _Rows, file: BinaryIO, index: _Index, place: int) -> Sample:
-    row = rows.at(file, index.starts[place])
-    number, holder = index.numbers[place], index.holders[place]
+def _sample(rows: _Rows, file: BinaryIO, index: _Index, position: int) -> Sample:
+    row = rows.at(file, index.starts[position])
+    number, holder = index.numbers[position], index.holders[position]
     start = index.starts[holder] if holder >= 0 else -1
     home = index.numbers[holder] if holder >= 0 else number
     image = ImageRef(f"{last_part(rows.name)}#{home}", load=_Picture(rows, start, home))
@@ -242,8 +242,8 @@ def _number(cell: Any, where: str) -> int:
     Raises:
         DataError: no whole number of at least 0.
     """
-    held = cell.removesuffix(".0") if isinstance(cell, str) else cell
-    number = records.as_whole(held, "index", where)
+    text = cell.removesuffix(".0") if isinstance(cell, str) else cell
+    number = records.as_whole(text, "index", where)
     if number < 0:
         raise DataError(f"the index {quoted(number)} is below 0", where=where)
     return number
@@ -273,23 +273,23 @@ def _index(root: DataRoot, name: str) -> tuple[list[str], _Index]:
             number = _number(row["index"], where)
             if number in places:
                 raise DataError(f"the index {number} comes twice", where=where)
-            place = places[number] = len(starts)
+            position = places[number] = len(starts)
             starts.append(start)
             numbers.append(number)
             rounds[number % _A_ROUND] = rounds.get(number % _A_ROUND, 0) + 1
             cell = row["image"]
             if len(cell) > _POINTER:
                 digest = blake2b(cell.encode(), digest_size=16).digest()
-                holders.append(pictures.setdefault(digest, place))
+                holders.append(pictures.setdefault(digest, position))
             else:
-                pointers[place] = cell.strip()
+                pointers[position] = cell.strip()
                 holders.append(-1)
     if not starts:
         raise DataError("the file holds no row", where=path)
-    for place, cell in pointers.items():
-        found = places.get(int(cell), -1) if cell.isascii() and cell.isdigit() else -1
-        if found not in pointers:
-            holders[place] = holders[found] if found >= 0 else -1
+    for position, cell in pointers.items():
+        target = places.get(int(cell), -1) if cell.isascii() and cell.isdigit() else -1
+        if target not in pointers:
+            holders[position] = holders[target] if target >= 0 else -1
     return columns, _Index(starts, numbers, holders, rounds, _order(numbers, holders))
 
 
@@ -307,15 +307,15 @@ def _order(numbers: array[int], holders: array[int]) -> np.ndarray[tuple[int], n
 
 def _columns(cells: Sequence[str], path: str) -> list[str]:
     """Return column names in lower case, but for single capital letters."""
-    found = [name if name in OPTIONS else name.strip().lower() for name in cells]
+    names = [name if name in OPTIONS else name.strip().lower() for name in cells]
     for name in _NEEDED:
-        if name not in found:
-            raise records.missing_column(name, found, path)
+        if name not in names:
+            raise records.missing_column(name, names, path)
     _refuse_options(cells, path)
-    for name in found:
-        if found.count(name) > 1:
+    for name in names:
+        if names.count(name) > 1:
             raise DataError(f"the column {quoted(name)} comes twice", where=path)
-    return found
+    return names
 
 
 def _refuse_options(columns: Sequence[str], where: str) -> None:
@@ -334,24 +334,24 @@ def _records_of(file: BinaryIO, path: str, start: int) -> Iterator[tuple[int, li
     A quoted cell may hold line ends, so a record is found by the csv module, not by lines.
     """
     csv.field_size_limit(max(csv.field_size_limit(), _CELL))
-    taken = start
+    offset = start
 
     def lines() -> Iterator[str]:
-        nonlocal taken
+        nonlocal offset
         for data in file:
-            encoding = "utf-8-sig" if taken == 0 else "utf-8"
-            taken += len(data)
+            encoding = "utf-8-sig" if offset == 0 else "utf-8"
+            offset += len(data)
             yield data.decode(encoding)
 
     reader = csv.reader(lines(), delimiter="\t")
     while True:
-        begin = taken
+        begin = offset
         try:
             cells = next(reader)
         except StopIteration:
             return
         except UnicodeDecodeError as error:
-            raise DataError(f"not UTF-8: {error.reason}", where=f"{path}: byte {taken}") from None
+            raise DataError(f"not UTF-8: {error.reason}", where=f"{path}: byte {offset}") from None
         except (csv.Error, OSError) as error:
             raise DataError(f"not a TSV: {error}", where=f"{path}: byte {begin}") from None
         if cells:

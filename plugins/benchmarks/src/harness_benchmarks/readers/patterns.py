@@ -47,19 +47,19 @@ class Pattern:
         """Return part to value; ``None`` when the name does not fit."""
         if not name.startswith(self._between[0]) or not name.endswith(self._between[-1]):
             return None
-        rest = name[len(self._between[0]) :]
-        found: dict[str, str] = {}
-        for place, part in enumerate(self.names):
-            after = self._between[place + 1]
-            last = place == len(self.names) - 1
-            end = len(rest) - len(after) if last else rest.find(after)
-            value = rest[:end] if end > 0 else ""
+        remaining = name[len(self._between[0]) :]
+        values: dict[str, str] = {}
+        for index, part in enumerate(self.names):
+            after = self._between[index + 1]
+            last = index == len(self.names) - 1
+            end = len(remaining) - len(after) if last else remaining.find(after)
+            value = remaining[:end] if end > 0 else ""
             if not value or (last and self._holds_more(value)):
                 return None
-            found[part] = value
-            rest = rest[end + len(after) :]
-        found.pop(IGNORED, None)
-        return found
+            values[part] = value
+            remaining = remaining[end + len(after) :]
+        values.pop(IGNORED, None)
+        return values
 
     def _holds_more(self, value: str) -> bool:
         before = self._between[-2] if len(self.names) > 1 else ""
@@ -68,9 +68,9 @@ class Pattern:
     def _parsed(self, text: str) -> tuple[list[str], list[str]]:
         names: list[str] = []
         between = [""]
-        for place, piece in enumerate(text.split("{")):
+        for index, piece in enumerate(text.split("{")):
             name, closed, after = piece.partition("}")
-            if place == 0:
+            if index == 0:
                 if closed:
                     raise self._problem(text, "a } without its {")
                 between[0] = piece
@@ -85,9 +85,9 @@ class Pattern:
             raise self._problem(text, "no part in braces")
         return names, between
 
-    def _problem(self, text: str, what: str) -> UserError:
+    def _problem(self, text: str, problem: str) -> UserError:
         return UserError(
-            f"the pattern {text!r} has {what}",
+            f"the pattern {text!r} has {problem}",
             where=self._where,
             fix="write named parts with text between them, such as {concept}_{race}_{set}",
         )

@@ -19,22 +19,22 @@ _SPREADSHEET = (
 )
 
 
-def known(value: str, values: Mapping[str, str], what: str, where: str) -> str:
+def known(value: str, values: Mapping[str, str], owner: str, where: str) -> str:
     """Return the release's spelling of a label, whatever its case; see :func:`spellings`.
 
     Raises:
         DataError: for a label outside the list.
     """
-    found = values.get(value.strip().lower())
-    if found is None:
+    label = values.get(value.strip().lower())
+    if label is None:
         raise DataError(
-            f"{quoted(value)} is no {what} of this release",
+            f"{quoted(value)} is no {owner} of this release",
             where=where,
             fix=_SPREADSHEET
             if _DATE.fullmatch(value.strip())
             else nearest(value, dict.fromkeys(values.values())),
         )
-    return found
+    return label
 
 
 def spellings(values: Sequence[str], **others: str) -> dict[str, str]:

@@ -50,17 +50,17 @@ class Pisc:
         info, labels, listed = self.annotations(root, split)
         ids = _Ids(root, listed)
         boxes = _Boxes(root, info, ids)
-        place = root.where(labels)
+        location = root.where(labels)
         for key, pairs in members(root, labels):
-            image = records.as_whole(key, "an image's number", f"{place}: {quoted(key)}")
+            image = records.as_whole(key, "an image's number", f"{location}: {quoted(key)}")
             if ids.place(image) < 0:
                 continue
-            found, size = boxes.of(image, labels)
-            where = f"{place}: {quoted(key)}"
+            person_boxes, size = boxes.of(image, labels)
+            where = f"{location}: {quoted(key)}"
             for pair, code in records.as_mapping(pairs, "an image's pairs", where).items():
                 at = f"{where}, pair {quoted(pair)}"
-                people = _people(pair, len(found), at)
-                corners = [found[person - 1] for person in people]
+                people = _people(pair, len(person_boxes), at)
+                corners = [person_boxes[person - 1] for person in people]
                 yield Sample(
                     id=f"{image:05d}/{people[0]}-{people[1]}",
                     images=(ImageRef(f"image/{image:05d}.jpg", root),),
@@ -95,10 +95,10 @@ class _Ids:
     """The numbers of a split's images, sorted, eight bytes each."""
 
     def __init__(self, root: DataRoot, name: str) -> None:
-        found, path = array("q"), root.where(name)
+        numbers, path = array("q"), root.where(name)
         for index, value in elements(root, name):
-            found.append(records.as_whole(value, "an image's number", f"{path}: [{index}]"))
-        self.sorted = array("q", sorted(found))
+            numbers.append(records.as_whole(value, "an image's number", f"{path}: [{index}]"))
+        self.sorted = array("q", sorted(numbers))
 
     def place(self, image: int) -> int:
         """Return an image's place, or -1."""
@@ -119,13 +119,13 @@ class _Boxes:
         for index, entry in elements(root, name):
             where = f"{path}: [{index}]"
             number = records.as_whole(records.member(entry, "id", where), "id", where)
-            place = ids.place(number)
-            if place < 0:
+            position = ids.place(number)
+            if position < 0:
                 continue
             boxes = records.as_list(records.member(entry, "bbox", where), "bbox", where)
-            self._start[place] = len(self._corners)
-            self._count[place] = len(boxes)
-            self._sizes[2 * place : 2 * place + 2] = array("i", _size(entry, where))
+            self._start[position] = len(self._corners)
+            self._count[position] = len(boxes)
+            self._sizes[2 * position : 2 * position + 2] = array("i", _size(entry, where))
             for box in boxes:
                 self._corners.extend(records.numbers(box, 4, "bbox", where))
 
@@ -134,15 +134,15 @@ class _Boxes:
 
         Beside them the size of the image they were marked on, if the list says it.
         """
-        place = self._ids.place(image)
-        start = self._start[place]
+        index = self._ids.place(image)
+        start = self._start[index]
         if start < 0:
             raise DataError(
                 f"image {image} is missing, but {labels} has labels for it", where=self._path
             )
-        width, height = self._sizes[2 * place : 2 * place + 2]
+        width, height = self._sizes[2 * index : 2 * index + 2]
         corners = [
-            self._corners[at : at + 4] for at in range(start, start + 4 * self._count[place], 4)
+            self._corners[at : at + 4] for at in range(start, start + 4 * self._count[index], 4)
         ]
         return corners, (width, height) if width else None
 

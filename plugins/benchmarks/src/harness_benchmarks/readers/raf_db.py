@@ -44,11 +44,11 @@ class RafDb:
     def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
         """Yield the faces whose name starts with the split, in the list's order."""
         (path,) = self.annotations(root, split)
-        place = root.where(path)
+        location = root.where(path)
         # Looked into once: to ask for each face's file costs more than all else that is read.
         described = frozenset(root.list(_MANUAL)) if root.is_dir(_MANUAL) else frozenset()
         for number, line in records.lines(root, path):
-            where = f"{place}:{number}"
+            where = f"{location}:{number}"
             name, label = _entry(line, where)
             if not name.startswith(f"{split}_"):
                 continue
@@ -81,18 +81,18 @@ def _entry(line: str, where: str) -> tuple[str, str]:
 def _groups(root: DataRoot, name: str) -> dict[str, Group]:
     """Return gender, race and age, which follow five lines of landmarks."""
     rows = list(records.lines(root, name))
-    place = root.where(name)
+    location = root.where(name)
     if len(rows) < _LANDMARKS + len(_ATTRIBUTES):
         raise DataError(
-            f"{len(rows)} lines, five landmarks and three attributes were expected", where=place
+            f"{len(rows)} lines, five landmarks and three attributes were expected", where=location
         )
-    found = {}
+    groups = {}
     for (trait, values), (number, text) in zip(_ATTRIBUTES, rows[_LANDMARKS:], strict=False):
-        where = f"{place}:{number}"
+        where = f"{location}:{number}"
         code = records.as_whole(text, trait, where)
         if not 0 <= code < len(values):
             raise DataError(
                 f"{trait} {quoted(code)} is not among 0 to {len(values) - 1}", where=where
             )
-        found[trait] = Group(values[code], "human")
-    return found
+        groups[trait] = Group(values[code], "human")
+    return groups

@@ -45,21 +45,21 @@ class SocialCounterfactuals:
         """Return the shards; where names count them, also those that are not there."""
         records.known_split(split, SPLITS)
         folder = "data" if root.is_dir("data") else ""
-        found = {}
+        shards = {}
         total = 0
         for path in root.list(folder):
             named = _SHARD.fullmatch(last_part(path))
             if named:
-                found[int(named[1])] = path
+                shards[int(named[1])] = path
                 total = max(total, int(named[2]))
-        if not found:
+        if not shards:
             return ["data/train-00000-of-00061.parquet"]
         missing = {
             number: f"{folder}/train-{number:05d}-of-{total:05d}.parquet".removeprefix("/")
             for number in range(total)
-            if number not in found
+            if number not in shards
         }
-        return [path for _, path in sorted({**found, **missing}.items())]
+        return [path for _, path in sorted({**shards, **missing}.items())]
 
     def content_hash(self, root: DataRoot, name: str) -> str:
         """Return the hash of the columns that are read; the images have none in a fingerprint."""
@@ -70,9 +70,9 @@ class SocialCounterfactuals:
         # There are 72 kinds of people, and a hundred thousand rows.
         kinds: dict[tuple[str, ...], _Kind] = {}
         for path in self.annotations(root, split):
-            place = root.where(path)
+            location = root.where(path)
             for row, values in enumerate(parquet.rows(root, path, COLUMNS)):
-                where = f"{place}: row {row}"
+                where = f"{location}: row {row}"
                 for column, value in zip(COLUMNS, values, strict=True):
                     if not value or type(value) is not str:
                         records.as_text(value, column, where)
@@ -129,9 +129,9 @@ def _type(kind: str, where: str) -> str:
 
 def _occupation(caption: str, first: str, second: str, where: str) -> str:
     """Return what follows both traits, in lower case."""
-    _, found, rest = caption.partition(f"{first} {second} ")
-    occupation = " ".join(rest.lower().split()).rstrip(".")
-    if not found or not occupation:
+    _, separator, ending = caption.partition(f"{first} {second} ")
+    occupation = " ".join(ending.lower().split()).rstrip(".")
+    if not separator or not occupation:
         raise DataError(
             f"no occupation follows {quoted(first)} and {quoted(second)} in the caption "
             f"{quoted(caption)}",

@@ -33,10 +33,10 @@ class Dealer:
         if split == "all":
             return True
         dealt = name if self._by == "set" else concept
-        found = self._known.get(dealt)
-        if found is None:
-            found = self._known[dealt] = self._split(dealt)
-        return found == split
+        dealt_split = self._known.get(dealt)
+        if dealt_split is None:
+            dealt_split = self._known[dealt] = self._split(dealt)
+        return dealt_split == split
 
     def _split(self, dealt: str) -> str:
         percent = int.from_bytes(sha256(dealt.encode()).digest()[:4], "big") % 100

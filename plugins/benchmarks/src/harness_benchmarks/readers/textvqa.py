@@ -39,10 +39,10 @@ class TextVqa:
     def annotations(self, root: DataRoot, split: str) -> Sequence[str]:
         """Return the split's file, and its OCR where the option asks for it; or a copy's shards."""
         records.known_split(split, SPLITS)
-        found = [f"TextVQA_0.5.1_{split}.json"]
+        files = [f"TextVQA_0.5.1_{split}.json"]
         if self._ocr:
-            found.append(f"TextVQA_Rosetta_OCR_v0.2_{split}.json")
-        return found if root.is_file(found[0]) else self._copies.shards(root, split) or found
+            files.append(f"TextVQA_Rosetta_OCR_v0.2_{split}.json")
+        return files if root.is_file(files[0]) else self._copies.shards(root, split) or files
 
     def hub_patterns(self, split: str) -> Sequence[str]:
         """Return what a split needs of a dataset on the hub."""
@@ -70,23 +70,23 @@ class TextVqa:
             return
         words = _ocr_tokens(root, paths[1]) if self._ocr else None
         by_image: dict[str, list[bytes]] = {}
-        place = root.where(paths[0])
+        location = root.where(paths[0])
         for index, record in elements(root, paths[0], inside="data"):
-            where = f"{place}: [{index}]"
+            where = f"{location}: [{index}]"
             image = records.as_text(records.member(record, "image_id", where), "image_id", where)
             number = records.as_whole(records.member(record, "question_id", where), "id", where)
             question = records.member(record, "question", where)
             records.as_text(question, "question", where)
-            answers = _answers(record.get("answers"), number, where, wanted=split != "test")
+            answers = _answers(record.get("answers"), number, where, required=split != "test")
             packed = json.dumps([number, question, answers], separators=(",", ":")).encode()
             by_image.setdefault(image, []).append(packed)
-        for image, asked in by_image.items():
+        for image, questions in by_image.items():
             fields: dict[str, Json] = {}
             if words is not None:
                 if image not in words:
                     raise DataError(f"image {quoted(image)} has no OCR", where=root.where(paths[1]))
                 fields["ocr_tokens"] = words[image]
-            for packed in asked:
+            for packed in questions:
                 number, question, answers = json.loads(packed)
                 yield Sample(
                     id=str(number),
@@ -108,7 +108,7 @@ class TextVqa:
         parquet.need_images(root, paths, column)
         last: object = columns
         images = (ImageRef(""),)
-        for path, row, (image, key, question, *rest) in parquet.grouped(
+        for path, row, (image, key, question, *more) in parquet.grouped(
             root, paths, columns[0], columns
         ):
             where = f"{root.where(path)}: row {row}"
@@ -119,22 +119,22 @@ class TextVqa:
                 last = image
             fields = {"question": records.as_text(question, "question", where)}
             if self._ocr:
-                fields["ocr_tokens"] = _joined(rest[0], image, where)
+                fields["ocr_tokens"] = _joined(more[0], image, where)
             yield Sample(
                 id=str(number),
                 images=images,
-                target=_answers(rest[-1], number, where, wanted=True) if answered else None,
+                target=_answers(more[-1], number, where, required=True) if answered else None,
                 cluster=image,
                 fields=fields,
             )
 
 
-def _answers(held: Any, number: int, where: str, *, wanted: bool) -> list[Json] | None:
-    if not held:
-        if wanted:
+def _answers(answers_given: Any, number: int, where: str, *, required: bool) -> list[Json] | None:
+    if not answers_given:
+        if required:
             raise DataError(f"question {quoted(number)} has no answers", where=where)
         return None
-    answers = records.as_list(held, f"answers of question {quoted(number)}", where)
+    answers = records.as_list(answers_given, f"answers of question {quoted(number)}", where)
     if not all(isinstance(answer, str) for answer in answers):
         raise DataError(f"an answer to question {quoted(number)} is no text", where=where)
     return answers
@@ -142,15 +142,15 @@ def _answers(held: Any, number: int, where: str, *, wanted: bool) -> list[Json] 
 
 def _ocr_tokens(root: DataRoot, name: str) -> dict[str, str]:
     """Return image to the words read in it, separated by commas."""
-    found, path = {}, root.where(name)
+    by_image, path = {}, root.where(name)
     for index, record in elements(root, name, inside="data"):
         where = f"{path}: [{index}]"
         image = records.as_text(records.member(record, "image_id", where), "image_id", where)
-        held = records.member(record, "ocr_tokens", where)
-        found[image] = _joined(held, image, where)
-    return found
+        tokens = records.member(record, "ocr_tokens", where)
+        by_image[image] = _joined(tokens, image, where)
+    return by_image
 
 
 def _joined(tokens: Any, image: str, where: str) -> str:
-    held = records.as_list(tokens, f"ocr_tokens of image {quoted(image)}", where)
-    return ", ".join(str(token) for token in held)
+    texts = records.as_list(tokens, f"ocr_tokens of image {quoted(image)}", where)
+    return ", ".join(str(token) for token in texts)

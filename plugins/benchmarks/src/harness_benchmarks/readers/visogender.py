@@ -61,10 +61,10 @@ class VisoGender:
 
     def _all(self, root: DataRoot, split: str, pictures: _Pictures) -> Iterator[Sample]:
         for context, path in zip(self._tables, self.annotations(root, split), strict=True):
-            place = root.where(path)
+            location = root.where(path)
             for number, line in records.lines(root, path):
                 if number > 1:
-                    yield _sample(line, context, pictures, f"{place}:{number}")
+                    yield _sample(line, context, pictures, f"{location}:{number}")
 
 
 class _Pictures:
@@ -114,12 +114,12 @@ def _sample(line: str, context: str, pictures: _Pictures, where: str) -> Sample:
 
 def _table(root: DataRoot, context: str) -> str:
     """Return a context's newest table; where it should be when there is none."""
-    found = []
+    dated_tables = []
     for folder in ("", context, f"data/visogender_data/{context}"):
         for path in root.list(folder) if root.is_dir(folder) else ():
             name = last_part(path)
             dated = _DATED.fullmatch(name)
             if dated and name.startswith(context):
-                found.append(((dated[3], dated[2], dated[1]), path))
-    newest = max(found, key=lambda pair: pair[0], default=None)
+                dated_tables.append(((dated[3], dated[2], dated[1]), path))
+    newest = max(dated_tables, key=lambda pair: pair[0], default=None)
     return newest[1] if newest else _NEWEST[context]

@@ -54,11 +54,13 @@ class VqaV2:
         Without that file the shards of a copy, should they be there.
         """
         part = _PARTS[records.known_split(split, SPLITS)]
-        asked, answered = ("Questions/", "Annotations/") if root.is_dir("Questions") else ("", "")
-        found = [f"{asked}v2_OpenEnded_mscoco_{part}_questions.json"]
+        question_folder, annotation_folder = (
+            ("Questions/", "Annotations/") if root.is_dir("Questions") else ("", "")
+        )
+        files = [f"{question_folder}v2_OpenEnded_mscoco_{part}_questions.json"]
         if split in _ANSWERED:
-            found.append(f"{answered}v2_mscoco_{part}_annotations.json")
-        return found if root.is_file(found[0]) else self._copies.shards(root, split) or found
+            files.append(f"{annotation_folder}v2_mscoco_{part}_annotations.json")
+        return files if root.is_file(files[0]) else self._copies.shards(root, split) or files
 
     def hub_patterns(self, split: str) -> Sequence[str]:
         """Return what a split needs of a dataset on the hub."""
@@ -92,38 +94,40 @@ class VqaV2:
         part = _PARTS[split].replace("-dev", "")
         folder = f"Images/mscoco/{part}" if root.is_dir("Questions") else part
         answers = _Annotations(root, paths[1]) if len(paths) > 1 else None
-        images, last, asked = (ImageRef("", root),), -1, root.where(paths[0])
+        images, last, path_asked = (ImageRef("", root),), -1, root.where(paths[0])
         for question, image, text in self._questions(root, paths[0]):
             if image != last:
                 name = f"{folder}/COCO_{part}_{image:012d}.jpg"
                 images, last = (ImageRef(name, root),), image
-            found, groups, about = _NONE if answers is None else answers.of(question, asked)
+            target_found, groups, about = (
+                _NONE if answers is None else answers.of(question, path_asked)
+            )
             yield Sample(
                 id=str(question),
                 images=images,
-                target=found,
+                target=target_found,
                 cluster=str(image),
                 fields={"question": text},
                 groups=groups,
                 fault=None if about in (None, image) else _other_image(image, about),
             )
         if answers is not None:
-            answers.refuse_rest(asked)
+            answers.refuse_rest(path_asked)
 
     def _questions(self, root: DataRoot, path: str) -> Iterator[_Question]:
         """Yield question, image and text, those of one image together, images as first named.
 
         A file is held, a question as its packed text and 24 bytes, until its order is known.
         """
-        known = _version(root, path)
-        if known in self._together:
+        version = _version(root, path)
+        if version in self._together:
             yield from _in_file(root, path)
             return
-        held = _Held(root, path)
-        order = held.order()
-        if known and (order[1:] > order[:-1]).all():
-            self._together.add(known)
-        yield from held.questions(order)
+        packed = _Held(root, path)
+        order = packed.order()
+        if version and (order[1:] > order[:-1]).all():
+            self._together.add(version)
+        yield from packed.questions(order)
 
     def _embedded(self, root: DataRoot, paths: Sequence[str], split: str) -> Iterator[Sample]:
         """Yield a split's questions out of shards; an image is read from its first row."""
@@ -138,7 +142,7 @@ class VqaV2:
         groups: dict[tuple[str, str], dict[str, Group]] = {}
         last: object = groups
         cluster, images = "", (ImageRef(""),)
-        for path, row, (image, question, text, *said) in parquet.grouped(
+        for path, row, (image, question, text, *annotation) in parquet.grouped(
             root, paths, columns[0], columns
         ):
             where = f"{root.where(path)}: row {row}"
@@ -147,18 +151,18 @@ class VqaV2:
                 name = f"{part}/COCO_{part}_{number:012d}.jpg"
                 images = (ImageRef(name, load=parquet.EmbeddedImage(root, path, row, column)),)
                 last, cluster = image, str(number)
-            target, own, _ = _NONE
-            if said:
-                answers, kind, start = said
+            target, sample_groups, _ = _NONE
+            if annotation:
+                answers, kind, start = annotation
                 target = _answers(answers, kind, start, where)
-                own = _grouped(groups, kind, start)
+                sample_groups = _grouped(groups, kind, start)
             yield Sample(
                 id=str(records.as_whole(question, "question_id", where)),
                 images=images,
                 target=target,
                 cluster=cluster,
                 fields={"question": records.as_text(text, "question", where)},
-                groups=own,
+                groups=sample_groups,
             )
 
 
@@ -177,7 +181,7 @@ class _Annotations:
         self._texts: dict[str, str] = {}
         self._groups: dict[tuple[str, str], dict[str, Group]] = {}
 
-    def of(self, question: int, asked: str) -> _Annotation:
+    def of(self, question: int, path: str) -> _Annotation:
         early = self._early.pop(question, None)
         if early is not None:
             return self._grouped(*early)
@@ -190,11 +194,11 @@ class _Annotations:
                 raise DataError(f"question {key} has two annotations", where=self._path)
             self._early[key] = self._packed(*read)
         raise DataError(
-            f"question {question} has no annotation, or comes twice", where=asked,
+            f"question {question} has no annotation, or comes twice", where=path,
             fix=f"use the questions and annotations of one release ({last_part(self._path)})",
         )  # fmt: skip
 
-    def refuse_rest(self, asked: str) -> None:
+    def refuse_rest(self, path: str) -> None:
         """Check that every annotation had its question.
 
         Raises:
@@ -208,14 +212,14 @@ class _Annotations:
         if left is not None:
             raise DataError(
                 f"the annotation of question {left} has no question, or comes twice",
-                where=self._path, fix=f"use the questions of the same release ({last_part(asked)})",
+                where=self._path, fix=f"use the questions of the same release ({last_part(path)})",
             )  # fmt: skip
 
     def _packed(self, answers: Sequence[str], kind: str, start: str, about: int | None) -> _Read:
         """Return equal texts as one object: people's answers repeat a lot."""
-        one = self._texts.setdefault
-        texts = tuple([one(text, text) for text in answers])
-        return texts, one(kind, kind), one(start, start), about
+        shared = self._texts.setdefault
+        texts = tuple([shared(text, text) for text in answers])
+        return texts, shared(kind, kind), shared(start, start), about
 
     def _grouped(
         self, answers: Sequence[Json], kind: str, start: str, about: int | None
@@ -224,30 +228,30 @@ class _Annotations:
 
 
 def _grouped(
-    held: dict[tuple[str, str], dict[str, Group]], kind: str, start: str
+    made: dict[tuple[str, str], dict[str, Group]], kind: str, start: str
 ) -> dict[str, Group]:
     """Return the groups of a question; there are some hundred of them."""
-    groups = held.get((kind, start))
+    groups = made.get((kind, start))
     if groups is None:
-        groups = held[kind, start] = {"answer_type": Group(kind), "question_type": Group(start)}
+        groups = made[kind, start] = {"answer_type": Group(kind), "question_type": Group(start)}
     return groups
 
 
-def _other_image(asked: int, about: int) -> Fault:
+def _other_image(number: int, about: int) -> Fault:
     return Fault(
         "other_image",
-        f"the question is about image {asked}, its annotation about image {quoted(about)}: the "
+        f"the question is about image {number}, its annotation about image {quoted(about)}: the "
         "files are of different releases",
     )
 
 
 def _answers(answers: Any, kind: Any, start: Any, where: str) -> list[Json]:
     """Return the answers in a row of a copy."""
-    held = records.as_list(answers, "answers", where)
-    if {str} == {type(kind), type(start), *map(type, held)} and held and kind and start:
-        return held
+    entries = records.as_list(answers, "answers", where)
+    if {str} == {type(kind), type(start), *map(type, entries)} and entries and kind and start:
+        return entries
     record = {
-        "answers": [{"answer": one} for one in held], "answer_type": kind, "question_type": start
+        "answers": [{"answer": one} for one in entries], "answer_type": kind, "question_type": start
     }  # fmt: skip
     raise _damage(record, where)
 
@@ -268,11 +272,11 @@ def _read(record: dict[str, Any], question: int, path: str) -> _Read:
 
 def _damage(record: dict[str, Any], where: str) -> DataError:
     """Return what is wrong with an annotation."""
-    held = records.as_list(records.member(record, "answers", where), "answers", where)
-    if not held:
+    entries = records.as_list(records.member(record, "answers", where), "answers", where)
+    if not entries:
         return DataError("there is no answer", where=where)
-    for one in held:
-        records.as_text(records.member(one, "answer", where), "an answer", where)
+    for entry in entries:
+        records.as_text(records.member(entry, "answer", where), "an answer", where)
     for name in ("answer_type", "question_type"):
         records.as_text(records.member(record, name, where), name, where)
     if record.get("image_id") is not None:
@@ -332,10 +336,10 @@ class _Held:
 
     def questions(self, order: np.ndarray[Any, np.dtype[np.intp]]) -> Iterator[_Question]:
         """Yield questions in an order of places."""
-        for place in order.tolist():
-            start = self._ends[place - 1] if place else 0
-            text = self._texts[start : self._ends[place]].decode("utf-8", "surrogatepass")
-            yield self._ids[place], self._images[place], text
+        for index in order.tolist():
+            start = self._ends[index - 1] if index else 0
+            text = self._texts[start : self._ends[index]].decode("utf-8", "surrogatepass")
+            yield self._ids[index], self._images[index], text
 
 
 def _number(record: Any, key: str, path: str, index: int) -> int:
