@@ -1,6 +1,6 @@
 """Light descriptors: what a plugin adds, said without importing anything heavy.
 
-A hook returns descriptors; the object behind one is made on demand by :func:`load_target`.
+A hook returns descriptors; the object itself is imported on demand by :func:`load_target`.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ class ModelDescriptor(Descriptor):
             log-probabilities. ``contrast``: it writes with a :class:`harness.requests.Contrast`
             where a request has one. ``train``: ``harness train`` and ``harness gradients`` take it.
             ``hidden``: its hidden states can be read (``harness mir``). ``tower``: its vision
-            tower can be taken out (``harness probe``). The methods behind the last three are in
+            tower can be taken out (``harness probe``). The methods for the last three are in
             :data:`harness.models.contract.OFFERED_METHODS`.
         sees_images: False spares opening images for a model that ignores them.
         needs_task: Whether the factory takes a :class:`harness.models.TaskHandle`.
@@ -367,7 +367,7 @@ class AnswerMethodDescriptor(Descriptor):
         version: Raised whenever an answer changes; enters the evaluation's fingerprint.
 
     Raises:
-        PluginError: ``treats`` names no kind of answer, or not offers behind each.
+        PluginError: ``treats`` names no kind of answer, or no offers for one.
     """
 
     treats: Mapping[Capability, frozenset[Offer]]
@@ -411,7 +411,7 @@ class SpecFolder:
 
 
 def load_target(descriptor: Descriptor) -> Any:
-    """Import and return the object behind a descriptor.
+    """Import and return the object that a descriptor names.
 
     Raises:
         PluginError: when a required module is missing or the target does not import.

@@ -170,7 +170,7 @@ def error_text(error: BaseException) -> str:
 
 
 def one_line(text: str, longest: int = _LONGEST_QUOTE) -> str:
-    """Return a stranger's text on one line, cut to so many characters, without control signs."""
+    """Return a stranger's text on one line, cut to ``most`` characters, without control signs."""
     return legible(" ".join(text[: 16 * longest].split()), longest)
 
 

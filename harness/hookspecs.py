@@ -61,7 +61,7 @@ hookspec = pluggy.HookspecMarker(PROJECT)
 def harness_models() -> Sequence[ModelDescriptor]:  # type: ignore[empty-body]
     """Return the models this plugin adds.
 
-    Called once, when plugins load. ``harness run --model ID`` makes the object behind the
+    Called once, when plugins load. ``harness run --model ID`` makes the object of the
     descriptor; ``harness models`` lists them.
 
     .. versionadded:: 0.1

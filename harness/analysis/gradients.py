@@ -2,7 +2,7 @@
 
 Pair by pair over minibatches, as in PCGrad (Yu et al. 2020); which parameters arXiv 2512.01148
 compared is not known, so they are an option. Noise pulls every cosine of minibatches towards zero:
-what two minibatches of one task come to is the most that two tasks could be expected to reach.
+the cosine of two minibatches of one task is the most that two tasks could be expected to reach.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class GradientSettings:
         batches: Minibatches a task, none sharing a sample with another.
         batch: Samples in each.
         sketch: Length of the sketches; 0 is exact, as any length is that holds all parameters.
-        rank: Of LoRA adapters that are not there yet; their second matrix is zero at first, so
+        rank: Rank of LoRA adapters that are not there yet; their second matrix is zero at first, so
             that the first one's gradient is.
         seed: Chooses minibatches, new adapters and sketches.
         micro_batch: Samples in memory at once; changes nothing but memory.

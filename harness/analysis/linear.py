@@ -78,7 +78,7 @@ def fit_labels(
         features: ``(samples, width)`` of ``train``, ``val`` and ``test``.
         targets: Right labels of ``train``.
         labels: All labels, in the order of scores.
-        judge: Of the validation answers.
+        judge: Scores the validation answers.
     """
     from sklearn.linear_model import LogisticRegression
 

@@ -52,7 +52,7 @@ class ProbeSettings:
         layers: ``all`` or numbers of blocks, as :meth:`.towers.Tower.columns` takes them.
         pooling: ``class``, ``mean``, ``attention``, separated by commas.
         control: Whether a probe of permuted labels stands beside each probe (selectivity).
-        seed: Of permutations, bootstraps and splits.
+        seed: Seed of permutations, bootstraps and splits.
         batch: Images in one pass.
     """
 
@@ -175,7 +175,7 @@ def run_probe(  # noqa: PLR0913  what a probe is made of
 def see(
     encoder: Encoder, tasks: Sequence[Probed], settings: ProbeSettings, cache: Path, say: Say
 ) -> Seen:
-    """Have every image's features on disk: one pass an image over all layers and tasks."""
+    """Have every image's features on disk: with one pass per image for all layers and tasks."""
     tower = encoder.load()
     columns = tower.columns(settings.layers, settings.pooling)
     layers_used = sorted(set(columns.values()))

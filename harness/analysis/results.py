@@ -3,7 +3,7 @@
 Files of ``RESULTS/analyses/KIND/FINGERPRINT/``::
 
     analysis.json   what was measured of what, under which settings; every table; notes
-    NAME.csv        one file a table, for people and spreadsheets
+    NAME.csv        one file per table, for people and spreadsheets
     timings.json    clocks; the only file that differs between equal analyses
     sealed.json     hashes of the others
 

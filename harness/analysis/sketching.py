@@ -40,7 +40,7 @@ class Sketcher:
     Args:
         parameters: Names and parameters, in an order that does not change.
         size: Length of the sketch; 0 keeps the gradient itself.
-        seed: Of places and signs.
+        seed: Seed of positions and signs.
     """
 
     def __init__(
@@ -161,7 +161,7 @@ def gradients(  # noqa: PLR0913  what a pass over minibatches is made of
         pools: Each with its minibatches: places of lessons.
         size: Length of a sketch; 0 is exact.
         micro_batch: Samples in memory at once.
-        seed: Of the sketch.
+        seed: Seed of the sketch.
         say: Hears what goes on.
 
     Raises:

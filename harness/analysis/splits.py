@@ -82,7 +82,7 @@ def read_task(task: Task, *, limit: int | None, share: float, seed: int) -> Prob
     Args:
         task: The task.
         limit: At most this many samples in each split, those whose id has the smallest hash.
-        share: Of train's clusters, for validation, where the task has no split for it.
+        share: Share of train's clusters used for validation, where the task has no split for it.
         seed: Deals them out.
 
     Raises:

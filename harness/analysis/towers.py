@@ -87,7 +87,7 @@ class Tower:
 
         Args:
             layers: ``all``, or numbers of blocks separated by commas; -1 is the last.
-            poolings: Of :data:`POOLINGS`, separated by commas. Attention pooling is the encoder's
+            poolings: Any of :data:`POOLINGS`, between commas. Attention pooling is the encoder's
                 own, which reads the last layer alone.
 
         Raises:

@@ -196,7 +196,7 @@ def setting(owner: type, field: str, *flags: str, name: str = "", **more: Any) -
         owner: A dataclass with annotated fields.
         field: Which of them.
         flags: How it is typed; the field's name, by default.
-        name: Of the command's parameter; the field's, by default.
+        name: Name of the command's parameter; by default the field's.
         more: As for ``click.option``.
     """
     # Of this field alone: what another one names may be imported for type checking only.

@@ -229,8 +229,8 @@ class _Display:
 
     Args:
         console: Where to print.
-        epochs: Of the whole training.
-        steps: Of the whole training.
+        epochs: Epochs of the whole training.
+        steps: Steps of the whole training.
         says_time: Say once, when it is known, what time is left.
     """
 

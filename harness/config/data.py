@@ -22,7 +22,7 @@ from harness.specs.catalog import Entry
 
 
 class DataSource(Protocol):
-    """The object behind a :class:`harness.descriptors.DataSourceDescriptor`."""
+    """A data source, made from a :class:`harness.descriptors.DataSourceDescriptor`."""
 
     def locate(self, benchmark: str, cache: Path, splits: tuple[str, ...] = ("test",)) -> Path:
         """Return the folder that holds a benchmark in its release layout, making it if need be."""

@@ -21,7 +21,7 @@ def hub_folder(path: Path, patterns: Sequence[str] = ()) -> Path:
 
     Args:
         path: ``hf:OWNER/NAME`` or ``hf:OWNER/NAME@REVISION``.
-        patterns: Of the files that are needed; where none is there, or without any, everything is.
+        patterns: Patterns of the files needed; all files when none matches, or when empty.
 
     Raises:
         PluginError: the extra ``datasets`` is not installed.

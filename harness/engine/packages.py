@@ -6,7 +6,7 @@ import re
 
 _INSTALLS = re.compile(r"pip3? install (?:(?:-U|--upgrade|-q|--quiet) )*([A-Za-z][\w.\[\],-]*)")
 _PACKAGES = {"PIL": "pillow", "cv2": "opencv-python", "flash_attn": "flash-attn"}
-_CAUSES = 5  # errors behind an error that are looked at
+_CAUSES = 5  # how many causes of an error are looked at
 
 
 def missing_package(error: BaseException) -> str:

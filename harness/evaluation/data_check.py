@@ -85,7 +85,7 @@ def check_task(task: Task, images: int | None, tick: Tick) -> list[SplitReport]:
 
     Args:
         task: What is checked.
-        images: So many images a split are opened, the same ones every time; ``None`` opens all.
+        images: How many images of each split are opened, always the same; ``None`` opens all.
         tick: Told of progress.
 
     Raises:

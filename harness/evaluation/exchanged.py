@@ -27,7 +27,7 @@ def refuse_exchanged(task: Task, records: Iterable[SampleRecord]) -> None:
 
     Args:
         task: What is asked now.
-        records: Of the evaluation, in plan order.
+        records: The evaluation's records, in plan order.
 
     Raises:
         UserError: an image has other bytes than those that were recorded.

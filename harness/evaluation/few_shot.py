@@ -1,4 +1,4 @@
-"""Solved samples shown before each question: of the train split, the same for every sample."""
+"""Few-shot examples shown before each question: of the train split, the same for every sample."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def choose_shots(task: Task, seed: int) -> list[Sample]:
     )
     if len(found) < wanted:
         raise UserError(
-            f"task {task.id!r} shows {wanted} solved samples; its train split has {len(found)}"
+            f"task {task.id!r} shows {wanted} few-shot examples; its train split has {len(found)}"
         )
     return [sample for _, _, sample in found]
 
@@ -48,6 +48,8 @@ def open_shots(
         try:
             opened = open_sample(task.spec, sample, max_pixels) if images else ()
         except SampleError as error:
-            raise UserError(f"the solved sample {sample.id!r} cannot be shown: {error}") from None
+            raise UserError(
+                f"the few-shot example {sample.id!r} cannot be shown: {error}"
+            ) from None
         shots.append(Shot(sample, tuple(opened)))
     return tuple(shots)

@@ -1,4 +1,4 @@
-"""Pictures of samples, opened and shown as a view says: here, or ahead in processes of their own.
+"""Images of samples, opened and shown as a view says: here, or ahead in processes of their own.
 
 What a process needs for it is light: no model library is imported.
 """
@@ -28,12 +28,12 @@ Result = TypeVar("Result")
 
 # What pickle raises for a closure, a lock, or a class that the other process does not find.
 _UNPICKLABLE = (pickle.PicklingError, AttributeError, TypeError, ImportError)
-_PARTS = 2  # parts of a block a process, so that one with heavy pictures holds up little
+_PARTS = 2  # parts of a block per process, so that one with heavy images delays little
 
 
 @dataclass(slots=True)
 class Opened:
-    """The pictures of a sample.
+    """The images of a sample.
 
     Attributes:
         files: Hash, width and height of each that was opened.
@@ -52,7 +52,7 @@ Opener = Callable[[Sequence[Sample], View, int], list[Opened]]
 
 
 def open_pictures(samples: Sequence[Sample], view: View, max_pixels: int) -> list[Opened]:
-    """Return the pictures of samples, in order. Each distinct one is opened once."""
+    """Return the images of samples, in order. Each distinct one is opened once."""
     held: dict[tuple[object, str], LoadedImage | SampleError] = {}
     return [_pictures(sample, view, max_pixels, held) for sample in samples]
 
@@ -99,7 +99,7 @@ def _pictures(
 
 
 class Workers:
-    """Processes that open pictures; a context that ends them.
+    """Processes that open images; a context that ends them.
 
     What they cannot do is done here, with the same result: samples whose references cannot be
     pickled, and all once a process has died.
@@ -172,7 +172,7 @@ class Workers:
 
 
 def _cut(samples: Sequence[Sample], parts: int) -> Iterator[Sequence[Sample]]:
-    """Cut samples into about so many parts, those of one picture together."""
+    """Cut samples into about ``number`` parts, those of one image together."""
     least, start = -(-len(samples) // parts), 0
     for place in range(1, len(samples) + 1):
         if place == len(samples) or (

@@ -91,7 +91,7 @@ def find_method(name: str, given: Mapping[str, Json]) -> Method:
 class MethodAnswerer:
     """Asks a model a block with all that a method needs at once, so that it can share prefixes.
 
-    Further questions that are equal, as those without a picture often are, are asked once a block.
+    Further questions that are equal, as those without an image often are, are asked once a block.
     """
 
     def __init__(self, answerer: Answerer, method: Guarded) -> None:

@@ -101,7 +101,7 @@ def compare(first: EvaluationRecord, second: EvaluationRecord, *, seed: int = 0)
     """Compare two evaluations of one task on the samples that both have scored.
 
     Raises:
-        UserError: their tasks or pictures differ (the message says in what), or a file is damaged.
+        UserError: their tasks or images differ (the message says in what), or a file is damaged.
     """
     refuse_different(first, second)
     spec = read_resolved(first.directory)

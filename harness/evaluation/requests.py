@@ -44,7 +44,7 @@ class RequestMaker:
     Attributes:
         opens_images: False when neither the model nor a metric needs them.
         seed: The run's seed; a request's own seed depends on it and on the sample's id alone.
-        shots: Opens the solved samples shown before each question.
+        shots: Opens the few-shot examples shown before each question.
         reasoning: What becomes of reasoning before a written answer, where the task does not say.
     """
 
@@ -56,7 +56,7 @@ class RequestMaker:
     reasoning: Reasoning = AUTO
 
     def block(self, samples: list[Sample], opener: Opener = open_pictures) -> list[PreparedSample]:
-        """Return one entry a sample, in order; ``opener`` opens their pictures."""
+        """Return one entry per sample, in order; ``opener`` opens their images."""
         if not self.opens_images:
             return [self._one(sample, Opened()) for sample in samples]
         pictures = opener(samples, self.task.spec.prompt.view, self.max_pixels)

@@ -18,7 +18,7 @@ def reopen(directory: Path, blocks: Sequence[int]) -> None:
     Killed before the seal is off, the evaluation is still sealed; killed after, it continues.
 
     Args:
-        directory: Of the evaluation.
+        directory: The evaluation's directory.
         blocks: Samples in each block of its plan.
 
     Raises:

@@ -51,7 +51,7 @@ class Reporter(Protocol):
         ...
 
     def progress(self, samples: int) -> None:
-        """So many more samples are on disk."""
+        """``number`` more samples are on disk."""
         ...
 
     def say(self, note: str) -> None:

@@ -19,7 +19,7 @@ class RunSettings:
     Attributes:
         retry_errors: Ask blocks that hold a sample error again, sealed or not.
         again: Set aside what is there, and ask all of it anew.
-        threads: Of PyTorch on a CPU: a number, or ``auto``: by the model's size and load.
+        threads: PyTorch's threads on a CPU: a number, or ``auto``: by the model's size and load.
         workers: Processes that open images ahead; a thread does when 0.
         named: Tasks asked for by their own name; of a group, a task that the model cannot be asked
             is left out.

@@ -18,7 +18,7 @@ from harness.specs import TaskSpec
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a task's records come to. ``images`` is ``None`` when none was opened."""
+    """The numbers of a task's records. ``images`` is ``None`` when none was opened."""
 
     counts: Counts
     metrics: tuple[MetricValue, ...]

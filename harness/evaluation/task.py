@@ -44,7 +44,7 @@ class Task:
 
     @cached_property
     def located(self) -> Located:
-        """Where the evaluated split lies, and the train split when solved samples are shown."""
+        """Where the evaluated split lies, and the train split for few-shot examples."""
         splits: tuple[str, ...] = (self.spec.data.split,)
         if self.spec.prompt.shots and self.spec.data.train_split:
             splits = (*splits, self.spec.data.train_split)
@@ -74,7 +74,7 @@ class Task:
 
     @property
     def endings(self) -> tuple[str, ...]:
-        """What ids of :meth:`samples` have behind the reader's: one for each value asked about."""
+        """What :meth:`samples` appends to the reader's ids: one ending per value asked about."""
         each = self.spec.data.each
         return tuple(f"#{value}" for value in each.values) if each and each.values else ("",)
 

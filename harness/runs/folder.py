@@ -1,4 +1,4 @@
-"""A results folder as its owner sees it: what is in it, in which state, and what may go."""
+"""A results folder for its owner: the evaluations in it, their states, and what may be removed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from harness.runs.superseded import about_of, current, finished, lineage_of
 EVALUATIONS = "evaluations"
 State = Literal["finished", "superseded", "unfinished", "damaged"]
 PRUNED: tuple[State, ...] = ("superseded", "unfinished")
-"""States that nothing is read of: what :command:`harness results prune` removes."""
+"""States of evaluations that are never read: :command:`harness results prune` removes them."""
 _SIGNS = (SEAL, "evaluation.json", JOURNAL)
 
 
@@ -31,10 +31,10 @@ class Entry:
     """One evaluation's directory.
 
     Attributes:
-        done: Samples that are there, of ``samples``; ``None`` where it does not say.
-        size: Of all its files, in bytes.
-        writing: Whether a process is at work in it.
-        why: What is wrong, or what newer one took its place.
+        done: Finished samples, out of ``samples``; ``None`` where it is not known.
+        size: Total size of its files, in bytes.
+        writing: Whether a process is writing to it.
+        why: What is wrong with it, or which newer evaluation supersedes it.
     """
 
     directory: Path
@@ -50,7 +50,7 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """Its place among the evaluations, as it is typed."""
+        """Its name on the command line, ``TASK/NAME``."""
         return f"{self.directory.parent.name}/{self.directory.name}"
 
 
@@ -71,7 +71,7 @@ def entries(results: Path) -> list[Entry]:
 
 
 def refuse_other(results: Path) -> None:
-    """Check that a folder is one that runs wrote their results into.
+    """Check that a folder is a results folder.
 
     Raises:
         UserError: it is not.
@@ -120,7 +120,7 @@ def remove(directory: Path) -> None:
     Raises:
         UserError: a process is at work in it, or it cannot be removed.
     """
-    # Out of sight first: what is half removed must not be taken for an evaluation.
+    # Renamed first: a half-removed directory must not be taken for an evaluation.
     renamed = directory.with_name(f".{directory.name}.removed")
     with writing(directory):
         try:
@@ -132,7 +132,7 @@ def remove(directory: Path) -> None:
 
 
 def is_written(directory: Path) -> bool:
-    """Whether a process is at work in an evaluation."""
+    """Whether a process is writing to an evaluation."""
     try:
         with (directory / ".lock").open("rb") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

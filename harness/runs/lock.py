@@ -1,4 +1,4 @@
-"""One writer an evaluation: an advisory lock that the system drops when the process dies."""
+"""One writer per evaluation: an advisory lock that the system drops when the process dies."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def read_evaluation(directory: Path | str, *, whole: bool = True) -> EvaluationR
     """Read one evaluation directory, checking its seal.
 
     Args:
-        directory: Of the evaluation.
+        directory: The evaluation's directory.
         whole: ``False`` reads what a table needs: slices, details and comparisons stay empty, and
             of ``samples.jsonl`` the size is checked, not every byte.
 
@@ -86,7 +86,7 @@ def read_evaluations(
 
 
 def survey(path: Path | str, *, whole: bool = True) -> tuple[list[EvaluationRecord], list[LeftOut]]:
-    """Read as :func:`read_evaluations` does, and say of what is left out whether it is unfinished.
+    """Read as :func:`read_evaluations` does; what is left out says whether it is unfinished.
 
     Raises:
         UserError: when the place does not exist.
@@ -225,7 +225,7 @@ def _metric(value: Mapping[str, Any]) -> MetricValue:
 
 
 def _sureness(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return interval and chance; without one of their ends they say nothing."""
+    """Return interval and chance; ``None`` for one that lacks an end."""
     interval, chance = value["interval"], value.get("chance")
     for part in filter(None, (interval, chance)):
         for name in ("low", "high", "level", "mean", "p"):

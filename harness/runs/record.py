@@ -3,7 +3,7 @@
 Files of an evaluation directory::
 
     evaluation.json   what was asked of which model, under which settings, with which counts
-    samples.jsonl     one line a sample, in plan order
+    samples.jsonl     one line per sample, in plan order
     metrics.json      values, intervals, slices
     spec.yaml         the task spec as resolved
     timings.json      clocks and throughput; the only file that differs between equal runs
@@ -31,7 +31,7 @@ class MetricValue:
     """One metric's value; ``value`` is ``None`` when it is not defined on these samples.
 
     Attributes:
-        range: Between which values it lies on these samples, as the metric declares it.
+        range: The possible range on these samples, as the metric declares it.
     """
 
     id: str
@@ -63,8 +63,8 @@ class Detail:
 
     Attributes:
         metrics: Columns of the metrics it stands beside.
-        level: Of the rows' intervals.
-        method: Of the intervals; empty when the rows have none.
+        level: Confidence level of the rows' intervals.
+        method: Method of the intervals; empty when the rows have none.
     """
 
     name: str
@@ -76,7 +76,7 @@ class Detail:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One comparison of groups, such as ``difference between groups``."""
+    """One comparison between groups, such as ``difference between groups``."""
 
     name: str
     value: float | None
@@ -134,8 +134,8 @@ class Counts:
         unparsed: Scored as wrong, and so are ``refusals``.
         unlabelled: Without a right answer; they reach only metrics that need none.
         cut: Written answers that the limit of tokens ended.
-        unfinished: Of the unparsed, those whose reasoning never ended.
-        notes: What else is said of samples, of boxes or of metrics, and how often it holds.
+        unfinished: Those of the unparsed whose reasoning never ended.
+        notes: Other remarks on samples, boxes or metrics, and how often each applies.
     """
 
     samples: int
@@ -168,13 +168,13 @@ class EvaluationRecord:
         variant: How the task was changed, such as ``paraphrase 1``; empty when it was not.
         settings: Settings of the run that change numbers, such as ``seed``.
         code: Version and hash of each plugin whose code took part.
-        model_code: Of them, those of the model.
-        versions: Of the harness and of libraries.
-        identity: What the model says it is, from which its fingerprint is made.
+        model_code: Those of them that belong to the model.
+        versions: Versions of the harness and of libraries.
+        identity: The model's identity, from which its fingerprint is made.
         training: How its checkpoint was trained; ``None`` for a model as it came.
         method: The method at inference time, with its options; ``None`` without one.
-        notes: What models and readers of answers said of how answers came about.
-        asked_again: Whether it was set aside to be asked again.
+        notes: Remarks of models and extractors on how answers were computed.
+        asked_again: Whether it was set aside for a new run.
         details: Tables beside the numbers.
         comparisons: Metrics compared over groups, slice by slice.
     """
@@ -226,7 +226,7 @@ class EvaluationRecord:
 def titled(
     name: str, training: Mapping[str, Any] | None, method: Mapping[str, Any] | None = None
 ) -> str:
-    """Return a model's name with what its record says of training and method.
+    """Return a model's name with its training and its method.
 
     Raises:
         KeyError, TypeError, AssertionError: the record of a training is incomplete.

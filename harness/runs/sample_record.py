@@ -1,7 +1,7 @@
-"""What is recorded of one sample: a line of ``samples.jsonl``, typed.
+"""The record of one sample: a line of ``samples.jsonl``, typed.
 
 The JSON form is described by ``sample.schema.json`` beside this file (``harness schema sample``). A
-key is absent where its field has nothing to say, so that a field added later changes no old line.
+key is absent where its field is empty, so that a field added later changes no old line.
 
 The types are named tuples: they are frozen and slotted, and a frozen dataclass of this many fields
 takes as long to make as its line takes to parse.
@@ -71,20 +71,20 @@ class SampleRecord(NamedTuple):
 
     Attributes:
         id: Unique within the evaluation.
-        cluster: What a bootstrap draws.
+        cluster: The cluster it belongs to; a bootstrap draws clusters.
         target: The right answer; ``None`` where the data have none.
         answer: The answer as read; ``None`` where it could not be.
-        problem: ``unparsed`` or ``refusal`` (both are wrong answers), or empty.
-        error: Why there is no answer; such a sample is counted, never scored.
+        problem: ``unparsed`` or ``refusal`` (both count as wrong), or empty.
+        error: Why the model gave no answer; such a sample is counted, never scored.
         fields: Those fields of the sample that the spec keeps.
-        stratum: Within which clusters are drawn.
+        stratum: The stratum within which clusters are drawn.
         groups: Value of each slice, with who said so.
         images: In the sample's order.
-        notes: What else is said of the sample, and how often.
+        notes: Other remarks on the sample, and how often each applies.
         prompt: Short hash of the request; empty when nothing was sent.
         sent: The prompt itself, where the run kept it.
         written: The generated text; ``None`` for scores and vectors.
-        scores: Of each option as the model gave them, not normalised.
+        scores: The model's score of each option, not normalised.
         score: The headline metric on this sample alone; ``None`` where it has none.
         extra: Keys of a later version, kept as they are.
     """

@@ -48,18 +48,18 @@ EVALUATION = Sealing(
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON that is the same bytes for the same value; whole or not at all."""
+    """Write JSON atomically; equal values give equal bytes."""
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
     write_whole(path, [text.encode() + b"\n"])
 
 
 def write_whole(path: Path, pieces: Iterable[bytes]) -> None:
-    """Write a file beside its place, force it to disk, then move it there.
+    """Write a file atomically: beside its place, forced to disk, then moved there.
 
-    Whoever else writes the same file has another name beside it; the last one there stays.
+    Concurrent writers use different temporary names; the last one wins.
 
     Raises:
-        UserError: it cannot be written; what stood there stands.
+        UserError: it cannot be written; the old file stays.
     """
     part = path.with_name(f".{path.name[:200]}.{token_hex(6)}{PART}")
     try:
@@ -83,7 +83,7 @@ def not_written(error: OSError, path: Path) -> UserError:
 
 
 def tidy(directory: Path) -> None:
-    """Remove what writers that were killed left of files that never came to their place."""
+    """Remove temporary files that killed writers left."""
     for part in directory.glob(f".*{PART}"):
         part.unlink(missing_ok=True)
 
@@ -116,7 +116,7 @@ def check_seal(directory: Path, *, samples: bool = True) -> dict[str, bytes]:
     """Compare an evaluation with its seal; return the bytes of its sealed files but the samples.
 
     Args:
-        directory: Of the evaluation.
+        directory: The evaluation's directory.
         samples: Whether to hash ``samples.jsonl`` too, which is most of the bytes; otherwise only
             its size is compared.
 

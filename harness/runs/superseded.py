@@ -1,6 +1,6 @@
-"""Evaluations that a newer one took the place of: by other code of a plugin, or asked again.
+"""Superseded evaluations: a newer one exists, by other plugin code or from a repeated run.
 
-What an evaluation was asked for but for plugins' code is its lineage. Of one lineage the newest
+An evaluation's lineage is its fingerprint without plugins' code. Of one lineage the newest
 counts; older ones by other code stay where they are until they are removed.
 """
 
@@ -18,15 +18,15 @@ from harness.runs.record import EvaluationRecord
 from harness.runs.seal import not_written, write_json
 
 MARK = "superseded.json"
-"""Stands in a directory that was set aside to be asked again."""
+"""File in a directory that was set aside for a new run."""
 PLAN = "plan.json"
-"""Stands beside a journal: what the evaluation will be."""
+"""File beside a journal: what the evaluation will be."""
 
 
 def current(
     records: Sequence[EvaluationRecord],
 ) -> tuple[list[EvaluationRecord], list[EvaluationRecord]]:
-    """Return the records that count, in their order, and those that newer ones took the place of.
+    """Return the records that count, in their order, and those that are superseded.
 
     Where it is not known which one is newer, all count.
     """
@@ -57,7 +57,7 @@ def _newest(records: Sequence[EvaluationRecord]) -> Sequence[EvaluationRecord]:
 
 
 def superseded_note(number: int) -> str:
-    """Say how many superseded evaluations a table leaves out; empty for none."""
+    """Return a note on how many superseded evaluations a table leaves out; empty for none."""
     if not number:
         return ""
     noun = "1 superseded evaluation is" if number == 1 else f"{number} superseded evaluations are"
@@ -73,7 +73,7 @@ def finished(directory: Path) -> str:
 
 
 def lineage_of(raw: Mapping[str, Any]) -> str:
-    """Return what a record says it was asked for, whatever the plugins' code.
+    """Return a record's lineage.
 
     A record from before code was recorded was found by this alone.
     """
@@ -81,7 +81,7 @@ def lineage_of(raw: Mapping[str, Any]) -> str:
 
 
 def older(directory: Path, model: str, lineage: str) -> Iterator[tuple[Path, Mapping[str, Any]]]:
-    """Yield the directories beside an evaluation's that are of its lineage, by other code.
+    """Yield the directories of the same lineage beside an evaluation's, by other code.
 
     Each comes with what it says of itself.
     """
@@ -94,7 +94,7 @@ def older(directory: Path, model: str, lineage: str) -> Iterator[tuple[Path, Map
 
 
 def about_of(directory: Path) -> Mapping[str, Any] | None:
-    """Return what an evaluation, sealed or not, says it is; ``None`` when it does not say."""
+    """Return an evaluation's ``evaluation.json``, sealed or not; ``None`` when there is none."""
     for path in (directory / "evaluation.json", directory / JOURNAL / PLAN):
         try:
             return read_object(path)
@@ -104,12 +104,12 @@ def about_of(directory: Path) -> Mapping[str, Any] | None:
 
 
 def changes(before: object, now: Mapping[str, Any], since: str) -> list[str]:
-    """Return a line for each plugin whose code is not what it was.
+    """Return one line for each plugin whose code has changed.
 
     Args:
-        before: Code as a record says it.
-        now: Code as it is.
-        since: When the record was made; empty where it does not say.
+        before: Code in the record.
+        now: Code as installed.
+        since: When the record was made; empty where it is not known.
     """
     then = f"since {since}" if since else "since"
     earlier = before if isinstance(before, dict) else {}
@@ -128,7 +128,7 @@ def changes(before: object, now: Mapping[str, Any], since: str) -> list[str]:
 
 
 def set_aside(directory: Path) -> Path:
-    """Move an evaluation beside its place, marked; return where it is now.
+    """Move an evaluation aside, marked; return its new directory.
 
     Raises:
         UserError: the folder cannot be written.

@@ -35,7 +35,7 @@ class LoadedImage:
         key: Hash of bytes *and* view; equal keys mean equal pixels, so features can be shared.
         width: Width in pixels of the upright image before any view.
         height: Height likewise.
-        orientation: Of the file's EXIF, 1 to 8; over 1 it was mirrored or turned to be upright,
+        orientation: EXIF orientation, 1 to 8; over 1 it was mirrored or turned to be upright,
             from 5 on by a quarter.
         notes: What was done to the sample's boxes, in a few words, and how often.
     """

@@ -3,4 +3,4 @@
 from __future__ import annotations
 
 MAX_PIXELS = 200_000_000
-"""Of an image; a larger one is an error of its sample, unless ``--max-megapixels`` says more."""
+"""Pixels of an image; a larger one is an error of its sample (see ``--max-megapixels``)."""

@@ -71,7 +71,7 @@ class DataRoot:
         try:
             where = self._find(name)
             if isinstance(where, Path):
-                if not stat.S_ISREG(where.stat().st_mode):  # a pipe would be waited for for ever
+                if not stat.S_ISREG(where.stat().st_mode):  # opening a pipe would block for ever
                     raise NotReadable("not a regular file", where=self.where(name))
                 return where.open("rb")
             archive, inside = where
@@ -85,7 +85,7 @@ class DataRoot:
         """Return a file's bytes.
 
         Args:
-            name: Of the file.
+            name: Name of the file.
             most: Bytes it may have.
 
         Raises:

@@ -21,7 +21,7 @@ class ImageRef:
         root: Where the file lies, and what it must stay inside.
         data: Encoded bytes, when the benchmark embeds its images.
         load: Returns the encoded bytes each time it is called, from inside a larger file; raises
-            SampleError where they cannot be had. Plain data behind it, so that it can be pickled.
+            SampleError where they cannot be had. It holds plain data, so that it can be pickled.
     """
 
     name: str

@@ -71,7 +71,7 @@ def apply_view(image: LoadedImage, view: View, boxes: Sequence[Box]) -> LoadedIm
         left, top, right, bottom = _union(corners, view.margin, image.width, image.height)
         pixels = pixels.crop((left, top, right, bottom))
     if view.colours:
-        from PIL import ImageColor, ImageDraw  # listing tasks loads this module, without images
+        from PIL import ImageColor, ImageDraw  # imported late: listing tasks loads this module
 
         width = max(1, round(view.line * max(pixels.size)))
         draw = ImageDraw.Draw(pixels)

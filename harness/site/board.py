@@ -91,7 +91,7 @@ def write_boards(
 
 
 def _bare(table: Table) -> str:
-    """Return what is chosen while no row to compare with is."""
+    """Return the label of the page without a baseline row."""
     cells = (cell for row in table.rows for cell in row.cells)
     has_differences = any(cell is not None and cell.delta is not None for cell in cells)
     return "as the layout says" if has_differences else "none"

@@ -43,7 +43,7 @@ class Set:
     Attributes:
         name: Its folder and page.
         records: The evaluations.
-        counts: Of each evaluation of a choice, samples by right answer and answer.
+        counts: For each evaluation of a choice task, samples by right answer and answer.
     """
 
     name: str
@@ -127,7 +127,7 @@ def first_looks(went: Sequence[str], number: int) -> set[int]:
     them; the rest, and what failures leave, is spread evenly over all.
 
     Args:
-        went: Of each evaluation, the outcomes of all samples.
+        went: The outcomes of all samples, for each evaluation.
         number: How many at most.
     """
     chosen: dict[int, None] = {}

@@ -50,7 +50,7 @@ class Figures:
 
 
 def in_both_lights(svg: bytes) -> bytes:
-    """Return a figure whose ink follows the reader's light or dark choice."""
+    """Return a figure that follows the reader's light or dark theme."""
     head, mark, body = svg.partition(b"<defs>")
     style = (
         b"<style>svg{--ink:#24292f}@media(prefers-color-scheme:dark){svg{--ink:#d8dee4}}</style>"
@@ -64,8 +64,8 @@ def write_evaluation(site: Site, task_set: Set, index: int, name: str, figures: 
     Args:
         site: Where it goes.
         task_set: The set it belongs to, its samples written.
-        index: Of the evaluation in the set.
-        name: Of the page, without ending.
+        index: Position of the evaluation in the set.
+        name: Name of the page, without ending.
         figures: Draws.
     """
     record, counts = task_set.records[index], task_set.counts[index]
@@ -148,7 +148,7 @@ def _worst_slices(record: EvaluationRecord) -> list[dict[str, Any]]:
 
 
 def _compared(comparisons: Sequence[GroupComparison]) -> dict[str, Any] | None:
-    """Return groups compared: a row a slice and metric, a column a measure."""
+    """Return comparisons of groups: one row per slice and metric, one column per measure."""
     names = list(
         dict.fromkeys(one.name for comparison in comparisons for one in comparison.measures)
     )

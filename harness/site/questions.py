@@ -47,7 +47,7 @@ class AskedQuestion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """Where a site takes from what records do not hold.
+    """Sources of what records do not hold.
 
     Attributes:
         catalog: Task specs, for prompts.
@@ -92,7 +92,7 @@ class Questions:
             record: An evaluation that asked them.
             sources: Specs and settings.
             site: Gets the thumbnails.
-            folder: Of the thumbnails, within the site.
+            folder: Folder of the thumbnails, within the site.
         """
         made = cls(site, folder, sources.images)
         try:

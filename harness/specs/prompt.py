@@ -79,7 +79,7 @@ def build_turns(
         spec: The task.
         sample: What is asked about.
         images: The sample's images as the view shows them.
-        shots: Solved samples, as many as the spec asks for.
+        shots: Few-shot examples, as many as the spec asks for.
 
     Raises:
         SampleError: the sample lacks a field that the template names.
@@ -87,7 +87,7 @@ def build_turns(
     """
     if len(shots) != spec.prompt.shots:
         raise UserError(
-            f"task {spec.id!r} shows {spec.prompt.shots} solved samples, {len(shots)} were given"
+            f"task {spec.id!r} shows {spec.prompt.shots} few-shot examples, {len(shots)} were given"
         )
     turns: list[Turn] = []
     if spec.prompt.system:

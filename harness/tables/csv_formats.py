@@ -1,4 +1,4 @@
-"""Comma-separated values: long (one line a number) and wide (one line a row of the table)."""
+"""Comma-separated values: long (one line per number) and wide (one line per row of the table)."""
 
 from __future__ import annotations
 

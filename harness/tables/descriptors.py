@@ -32,13 +32,13 @@ FORMATS: tuple[FormatDescriptor, ...] = (
     FormatDescriptor(
         id="csv",
         target="harness.tables.csv_formats:csv_long",
-        summary="One line a number, for analysis.",
+        summary="One line per number, for analysis.",
         suffix=".csv",
     ),
     FormatDescriptor(
         id="csv_wide",
         target="harness.tables.csv_formats:csv_wide",
-        summary="One line a model, for spreadsheets.",
+        summary="One line per model, for spreadsheets.",
         suffix=".csv",
     ),
     FormatDescriptor(

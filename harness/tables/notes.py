@@ -1,4 +1,4 @@
-"""What must be said under a table: marks, samples, open choices, intervals, losses."""
+"""The notes under a table: marks, samples, open choices, intervals, losses."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _marks(records: Sequence[EvaluationRecord], common: Collection[str]) -> Iter
 
 
 def _tasks(sections: Sequence[Sequence[EvaluationRecord]]) -> Iterator[str]:
-    """Say, for each task, how many samples stand behind its column and what was chosen."""
+    """Yield for each task its number of samples and its named options."""
     noted: set[tuple[str, str]] = set()
     for records in sections:
         for task in dict.fromkeys(record.task for record in records):

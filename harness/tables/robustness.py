@@ -1,4 +1,4 @@
-"""How much a number depends on how it is asked: paraphrases, and orders of listed options.
+"""How much a number depends on the prompt: paraphrases, and orders of listed options.
 
 A row is a model on a task, asked as the spec has it and in each of its variants. Shown are the
 number as asked, the mean and the range over all ways of asking, and the share of samples whose
@@ -113,7 +113,7 @@ def changed_share(answers: Sequence[Mapping[str, Json]]) -> float:
     """Return the share of samples whose answer is not the first one in at least one of the rest.
 
     Args:
-        answers: Sample id to answer, one mapping a way of asking; shared samples count.
+        answers: Sample id to answer, one mapping per variant; shared samples count.
     """
     shared = set(answers[0]).intersection(*answers[1:])
     if not shared:

@@ -25,7 +25,7 @@ class Key:
     """What makes records one row: a layout's label, or the model and what changes its numbers.
 
     Attributes:
-        place: Of the layout's entry; rows are put in this order.
+        place: Position of the layout's entry; rows are sorted by it.
         label: As the layout calls the row; empty for a row named by its model.
     """
 

@@ -12,7 +12,7 @@ from harness.runs.record import EvaluationRecord
 def sections_of(records: Sequence[EvaluationRecord]) -> list[list[EvaluationRecord]]:
     """Put records apart so that, within a section, a task means one and the same thing.
 
-    Of each task the most frequent variant goes to the first section, the next to the second, and
+    The most frequent variant of each task goes to the first section, the next to the second, and
     so on; ties go by first appearance.
     """
     variants = _variants(records)

@@ -1,4 +1,4 @@
-"""What the checks ask: drawn images, questions of different lengths, and equal answers."""
+"""Requests of the checks: drawn images and questions of different lengths; comparing answers."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def request(
 
 
 def want_of(capability: Capability) -> Want:
-    """Return what is wanted of a model that can do so much."""
+    """Return a request of a capability."""
     if capability == "choose":
         return Choose(OPTIONS)
     return Generate(4) if capability == "generate" else Embed(OPTIONS)

@@ -142,7 +142,7 @@ class Candidate:
         """Ask one block and return results by request.
 
         Raises:
-            ContractError: when it raises, or does not give one response a request.
+            ContractError: when it raises, or does not give one response per request.
         """
         used = answerer or self.answerer()
         try:

@@ -1,4 +1,4 @@
-"""What a model must keep, one function a promise; each raises, or is silent."""
+"""The model checks, one function per promise; each raises, or is silent."""
 
 from __future__ import annotations
 

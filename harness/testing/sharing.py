@@ -18,7 +18,7 @@ def tokenisation(candidate: Candidate) -> None:
             joint, alone = model.prompt([turn], OPTIONS), model.prompt([turn], ())
             cut = len(joint.prefix)
             if joint.prefix != alone.prefix[:cut]:
-                raise ContractError("the prompt's tokens change with what comes behind them")
+                raise ContractError("the prompt's tokens change with the text after them")
             if len(joint.options) != len(OPTIONS) or not all(joint.options):
                 raise ContractError("an option has no tokens")
             if joint.prefix.count(IMAGE) != len(turn.images):

@@ -43,7 +43,7 @@ class Stage:
     """What all epochs share.
 
     Attributes:
-        steps: Of all epochs, for the schedule.
+        steps: Steps of all epochs, for the schedule.
         report: Hears log lines.
         micro_batch: Samples in memory at once; halved for good when memory runs out.
     """

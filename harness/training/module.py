@@ -51,7 +51,7 @@ class TrainingModule(nn.Module):
     Args:
         model: The model, prepared for training.
         features: Where a frozen encoder's features are kept; ``None`` when it trains.
-        precision: Number type of the computation, whatever the weights have; ``float32``: theirs.
+        precision: dtype of the computation, whatever the weights have; ``float32``: theirs.
 
     Attributes:
         is_split: Whether weights are split over processes; see :func:`harness.training.fsdp.split`.

@@ -35,7 +35,7 @@ class TrainingPlan:
         chooses_weights: Whether the recipe has a say in which of their weights train.
         validation: What chooses the epoch whose weights are kept; ``None``: the last one.
         fingerprint: Hash of everything that decides the weights.
-        steps: Of all epochs, were each to see the whole pool.
+        steps: Steps of all epochs, if each saw the whole pool.
         tower: A training whose vision tower is in the place of the model's own.
         notes: What the recipe says of the data, and which defaults are nobody's own.
     """

@@ -144,7 +144,7 @@ def _lessons(
     task: Task, form: TrainingForm | None, samples: Sequence[Sample], seed: int
 ) -> Iterator[Lesson]:
     if task.spec.prompt.shots:
-        raise UserError(f"task {task.id!r} shows solved samples, which training does not")
+        raise UserError(f"task {task.id!r} shows few-shot examples, which training does not")
     values = _values(samples, form)
     for sample in samples:
         yield Lesson(task, sample, form)

@@ -34,7 +34,7 @@ class Validation:
     """What is measured after each epoch.
 
     Attributes:
-        plan: Of the samples that are measured, read once for all epochs.
+        plan: Plan of the samples that are measured, read once for all epochs.
         metric: Its direction says what is best.
         without: Clusters that must not be trained on.
         annotations: Hash of the split's annotation files.
@@ -52,7 +52,7 @@ class Validation:
 
     @property
     def ids(self) -> frozenset[str]:
-        """Of the samples that are measured."""
+        """Number of samples that are measured."""
         return self.plan.selection.ids or frozenset()
 
     def about(self) -> dict[str, Json]:

@@ -47,7 +47,7 @@ def test_a_system_turn_and_shots_come_first() -> None:
         ("assistant", "glad one", 0),
         ("user", "Which mood is Ada in?", 1),
     ]
-    with pytest.raises(UserError, match="shows 1 solved samples, 0 were given"):
+    with pytest.raises(UserError, match="shows 1 few-shot examples, 0 were given"):
         build_turns(spec, sample(), [])
 
 

@@ -210,7 +210,7 @@ def _projector(
         source: The checkpoint.
         weights: The connector's, under its own names.
         inner: Width of the tower's features.
-        dtype: Number type of the result.
+        dtype: dtype of the result.
 
     Raises:
         UserError: for another kind, or tensors that do not fit it.

@@ -115,7 +115,7 @@ class Forwards:
         Args:
             inputs: The prompt.
             want: What is wanted, its tokens with those for reasoning.
-            seed: Of sampling.
+            seed: Seed of sampling.
             tokenizer: The model's.
             thoughts: How reasoning is told from the answer; stop strings count only after it.
         """

@@ -1,4 +1,4 @@
-"""Models behind an OpenAI-compatible endpoint."""
+"""Models served by an OpenAI-compatible endpoint."""
 
 from __future__ import annotations
 

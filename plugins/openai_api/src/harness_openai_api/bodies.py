@@ -24,7 +24,7 @@ class Bodies:
     Attributes:
         model: The endpoint's name of the model.
         image_format: ``png`` or ``jpeg``.
-        temperature: Of sampling where a task says none; 0 is greedy.
+        temperature: Sampling temperature where a task names none; 0 is greedy.
         limit_field: Name of the field that limits an answer's tokens.
         extra: Fields added to every body; they win.
     """

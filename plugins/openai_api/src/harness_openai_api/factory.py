@@ -32,7 +32,7 @@ _OURS = ("model", "messages", "stream", "n")
 
 
 class Endpoint:
-    """A model behind an endpoint, not yet asked anything.
+    """A model served by an endpoint, before any request.
 
     Args:
         options: Parsed options of the descriptor.

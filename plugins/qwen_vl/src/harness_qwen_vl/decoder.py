@@ -81,7 +81,7 @@ def original_names(layers: int) -> dict[str, tuple[str, ...]]:
     """Return the original's names of modules, with those of the Qwen2 modules in their place.
 
     Args:
-        layers: Of the language model.
+        layers: Layers of the language model.
     """
     names: dict[str, tuple[str, ...]] = {
         old.removesuffix(".weight"): (new.removesuffix(".weight"),)

@@ -35,7 +35,7 @@ _DIGIT = 256  # whole numbers up to it are exact in every dtype
 
 
 class NewerQwenVL(VisionLanguageModel):
-    """The model behind :class:`harness.engine.answerer.EngineAnswerer`.
+    """The model that answers through :class:`harness.engine.answerer.EngineAnswerer`.
 
     An image's features are a grid (H, W, D); D holds its position in the language model and, for
     Qwen3-VL, what is added to the first layers' outputs.

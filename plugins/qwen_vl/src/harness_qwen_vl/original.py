@@ -30,7 +30,7 @@ _STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 class OriginalQwenVL(VisionLanguageModel):
-    """The model behind :class:`harness.engine.answerer.EngineAnswerer`.
+    """The model that answers through :class:`harness.engine.answerer.EngineAnswerer`.
 
     Args:
         checkpoint: The original files.

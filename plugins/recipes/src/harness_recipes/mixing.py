@@ -51,7 +51,7 @@ class Joint(FineTune):
     ) -> Epoch:
         """Return samples task by task in their shares, shuffled together.
 
-        Of a task's samples none comes a second time before all have come once.
+        No sample of a task comes a second time before all of them have come once.
         """
         del number, measure
         places: dict[str, list[int]] = {}

@@ -112,7 +112,7 @@ def _fill(analysis: Analysis, board: Board) -> None:
         put_value(analysis, board, named(row), row)
         put_loss(analysis, board, named(row), row, None)
     for loss in analysis.table("degradation").records():
-        # One seed a cell: how many seeds a mean is of stands in the notes.
+        # One seed per cell: how many seeds a mean is of stands in the notes.
         row = {**loss, "seeds": 1, "direction": direction[loss["task"]]}
         after = {**row, "value": row["after"], "low": None, "high": None}
         put_value(analysis, board, named(row), after)

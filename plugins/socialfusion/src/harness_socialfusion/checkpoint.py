@@ -74,9 +74,9 @@ def create(  # noqa: PLR0913  each is a choice of its own, all named
     Args:
         settings: What it is made of.
         base: Folder that the parts' relative paths start from.
-        dtype: Number type of the weights.
+        dtype: dtype of the weights.
         lora: Adapters on the language model.
-        seed: Of the connector's and the adapters' first weights.
+        seed: Seed of the connector's and the adapters' first weights.
         parts: The frozen parts, when they were already looked for.
         loading: More arguments for transformers' ``from_pretrained`` of the language model.
 
@@ -118,7 +118,7 @@ def save(
         folder: Where to; made when it is not there.
         base: Folder that relative names of the parts start from; ``folder`` by default, so
             ``../encoder`` names its neighbour.
-        dtype: Number type of the saved weights; the model's own by default.
+        dtype: dtype of the saved weights; the model's own by default.
     """
     folder.mkdir(parents=True, exist_ok=True)
     parts = find_parts(model.settings, base or folder)
@@ -162,7 +162,7 @@ def load(  # noqa: PLR0913  each is a choice of its own, all named
 
     Args:
         folder: What :func:`save` wrote.
-        dtype: Number type of the weights.
+        dtype: dtype of the weights.
         merge: Add the adapters into the language model's weights (faster; not for training).
         memo: Folder that remembers hashes of weight files.
         prompt_format: Another format than the saved one.

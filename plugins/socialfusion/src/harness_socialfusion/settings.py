@@ -71,7 +71,7 @@ class FusionSettings:
         encoder_layer: Block of the encoder whose patch tokens are used; -1 is the last.
         encoder_norm: Whether the encoder's final norm is applied to them.
         prompt_format: Name of the format that turns become text with.
-        dtype: Number type to compute with unless the user asks for another; ``None`` is the
+        dtype: dtype to compute with unless the user asks for another; ``None`` is the
             language model's own.
         image_tokens: Positions an image takes; set when a model is saved.
         adapter: Whether adapters were saved too; ``None`` in files that do not say.

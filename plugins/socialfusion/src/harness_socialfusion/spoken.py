@@ -19,7 +19,7 @@ from harness_socialfusion.sources import Source
 
 
 class SpokenModel(VisionLanguageModel):
-    """A SocialFusion model behind the engine's contract.
+    """A SocialFusion model as the engine's contract wants it.
 
     Args:
         model: The model, on its device, in evaluation mode.

@@ -134,7 +134,7 @@ class _Retrieval(ABC):
         self._zero = str(options.get("zero"))  # of the two skews alone
 
     def prepare(self, samples: Sequence[ScoredSample]) -> tuple[Query, ...]:
-        """Return one ranking a concept; images without the attribute take no part."""
+        """Return one ranking per concept; images without the attribute take no part."""
         by_concept: dict[str, list[tuple[int, float, str]]] = {}
         for index, sample in enumerate(samples):
             groups = sample.groups or {}

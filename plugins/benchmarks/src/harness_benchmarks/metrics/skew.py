@@ -106,7 +106,7 @@ class SkewCounts:
 
     Args:
         options: The metric's.
-        labels: Of the choice.
+        labels: Labels of the choice.
 
     Raises:
         UserError: options that do not fit the task.
@@ -236,7 +236,7 @@ class Rule:
         zero: ``add_alpha``: ``(k_a + alpha p_a) / (k + alpha)``, for every share; ``one_over_k``:
             a share of zero becomes ``1 / k`` (VisoGender, debias-vision-lang); ``zero``: its skew
             is 0 (SocialCounterfactuals).
-        alpha: Of ``add_alpha``.
+        alpha: Pseudo-count of ``add_alpha``.
     """
 
     desired: Literal["pool", "uniform"] = "pool"

@@ -88,7 +88,7 @@ class ResolutionAccuracy:
     def statistics(self, sample: ScoredSample) -> Mapping[int, float]:
         """Return right answers and samples of each context and gender.
 
-        Context c and gender g stand at ``4c + 2g`` and the place behind it.
+        Context c and gender g stand at ``4c + 2g`` and the position after it.
         """
         groups = sample.groups or {}
         gender = groups.get(self._gender)

@@ -1,4 +1,4 @@
-"""FairFace: one CSV a split, images of one padding in folders of the splits; or parquet shards.
+"""FairFace: one CSV per split, images of one padding in folders of the splits; or parquet shards.
 
 Columns, spellings and folders as the authors' README and public loaders have them
 (dchen236/FairFace); shards as the copy HuggingFaceM4/FairFace on the Hugging Face hub has them.
@@ -43,7 +43,7 @@ _NUMBERED = {
 
 
 class FairFace:
-    """Reader of FairFace's release: one sample a face.
+    """Reader of FairFace's release: one sample per face.
 
     Args:
         options: ``padding`` (``1.25`` or ``0.25``: which images), ``columns`` (of a copy in

@@ -1,4 +1,4 @@
-"""HaGRIDv2: one JSON object a split and class, images in one folder a class.
+"""HaGRIDv2: one JSON object per split and class, images in one folder per class.
 
 Layout and the choice of an image's class follow the release's README, ``constants.py`` and its
 ``ClassificationDataset`` (hukenovs/hagrid).
@@ -51,7 +51,7 @@ class Hagrid:
         return [f"{folder}/{name}.json" for name in self._classes]
 
     def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
-        """Yield one sample an image, class by class."""
+        """Yield one sample per image, class by class."""
         for name, path in zip(self._classes, self.annotations(root, split), strict=True):
             folder = _picture_folder(root, name)
             location = root.where(path)

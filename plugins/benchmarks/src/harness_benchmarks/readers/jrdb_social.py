@@ -1,4 +1,4 @@
-"""JRDB-Social: one label file a sequence, stitched images in one folder a sequence.
+"""JRDB-Social: one label file per sequence, stitched images in one folder per sequence.
 
 Layout and lists of sequences follow the release's toolkit (sjahangard/JRDB-Social).
 """
@@ -39,7 +39,7 @@ _TRAITS = ("gender", "race", "age")
 
 
 class JrdbSocial:
-    """Reader of JRDB-Social: one sample a pair that interacts in a frame.
+    """Reader of JRDB-Social: one sample per interacting pair in a frame.
 
     A pair stands once a frame, as its first mention has it. A partner without a box in the frame
     cannot be asked about; such pairs are left out.

@@ -79,7 +79,7 @@ class MmBench:
     def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
         """Yield rows, those of one image together and in them those of one question.
 
-        The file is walked through once for an index, some 300 bytes a row, and rows are read again
+        The file is read once for an index, some 300 bytes per row, and rows are read again
         as they are yielded; an image is decoded when it is opened.
 
         Raises:

@@ -25,7 +25,7 @@ _SUFFIX = {"train": "trainidx", "val": "validx", "test": "testidx"}
 
 
 class Pisc:
-    """Reader of PISC's release; one sample a labelled pair, images in the label file's order.
+    """Reader of PISC's release; one sample per labelled pair, images in the label file's order.
 
     Args:
         options: ``level`` (``fine`` or ``coarse``), ``unit`` (``image``).

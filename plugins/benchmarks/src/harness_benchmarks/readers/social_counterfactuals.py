@@ -1,6 +1,6 @@
 """SocialCounterfactuals: parquet shards whose rows are images of people who differ in two traits.
 
-Columns as public code uses them (IntelLabs/multimodal_cognitive_ai); what the caption says behind
+Columns as public code uses them (IntelLabs/multimodal_cognitive_ai); what the caption says after
 the two traits is the occupation.
 """
 
@@ -28,7 +28,7 @@ _SHARD = re.compile(r"train-(\d{5})-of-(\d{5})[-\w]*\.parquet")
 
 
 class SocialCounterfactuals:
-    """Reader of the dataset as Hugging Face holds it: one sample an image, shard by shard.
+    """Reader of the dataset as Hugging Face holds it: one sample per image, shard by shard.
 
     The release has one split; ``train``, ``val`` and ``test`` are dealt out by a hash of each
     set's name, ``all`` is everything.

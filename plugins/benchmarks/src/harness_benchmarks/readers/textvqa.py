@@ -1,4 +1,4 @@
-"""TextVQA 0.5.1: one JSON file a split, images named by their id, OCR in a file of its own.
+"""TextVQA 0.5.1: one JSON file per split, images named by their id, OCR in a file of its own.
 
 Keys as in the release and the loaders of facebookresearch/mmf (commit b0ffc7fb); shards as the
 copy lmms-lab/textvqa on the Hugging Face hub has them, images and OCR in every row.

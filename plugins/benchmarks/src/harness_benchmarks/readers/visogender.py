@@ -27,7 +27,7 @@ _DATED = re.compile(r"\w\w_Visogender_(\d\d)(\d\d)(\d{4})\.tsv")
 
 
 class VisoGender:
-    """Reader of VisoGender: one sample a row, the target is the pronoun of the occupation's person.
+    """Reader of VisoGender: one sample per row; its target is the occupation's pronoun.
 
     Args:
         options: ``context`` (``both``, ``single``: OO, or ``two``: OP), ``missing`` (``error`` or

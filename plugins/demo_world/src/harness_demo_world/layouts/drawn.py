@@ -1,6 +1,6 @@
 """Images with a caption each: of things and signs, or of people; the world's own layout.
 
-`SPLIT.jsonl` has a line an image: `file`, `caption`, and for things `colour`, `count` and
+`SPLIT.jsonl` has one line per image: `file`, `caption`, and for things `colour`, `count` and
 `position`, null where an image has no such label.
 """
 
@@ -47,7 +47,7 @@ class DrawnThings:
     splits = _SPLITS
 
     def annotations(self, seed: int) -> Iterator[tuple[PurePosixPath, str]]:
-        """Yield a file a split."""
+        """Yield one file per split."""
         for split in self.splits:
             lines = [self._said(seed, split, index) for index in range(THINGS[split])]
             yield PurePosixPath(f"{split}.jsonl"), "\n".join(lines) + "\n"
@@ -99,7 +99,7 @@ class DrawnPeople:
     splits = ("train", "val")
 
     def annotations(self, seed: int) -> Iterator[tuple[PurePosixPath, str]]:
-        """Yield a file a split."""
+        """Yield one file per split."""
         for split in self.splits:
             lines = []
             for index, (captions, _) in enumerate(_people(seed, split)):

@@ -1,4 +1,4 @@
-"""HaGRIDv2: images in one folder a class, annotations in one file a split and class."""
+"""HaGRIDv2: images in one folder per class, annotations in one file per split and class."""
 
 from __future__ import annotations
 

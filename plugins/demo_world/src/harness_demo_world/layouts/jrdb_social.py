@@ -1,4 +1,4 @@
-"""JRDB-Social: one label file a sequence, stitched frames in one folder a sequence."""
+"""JRDB-Social: one label file per sequence, stitched frames in one folder per sequence."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _cpu() -> float:
-    """Return the processor seconds of this process and of the workers that ended."""
+    """Return the CPU seconds of this process and of the workers that ended."""
     spent = os.times()
     return spent.user + spent.system + spent.children_user + spent.children_system
 

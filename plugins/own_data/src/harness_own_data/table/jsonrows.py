@@ -1,4 +1,4 @@
-"""JSON rows as a stream: one object a line (JSONL), or a list of objects."""
+"""JSON rows as a stream: one object per line (JSONL), or a list of objects."""
 
 from __future__ import annotations
 
