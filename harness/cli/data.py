@@ -50,8 +50,8 @@ def list_(*, data: tuple[str, ...], profile: str | None, as_json: bool) -> None:
         spec = catalog.task(name)
         path = given_path(spec, settings)
         drawn = path is None and _is_drawn(spec, settings.source)
-        place = str(path) if path else str(settings.source) if drawn else ""
-        rows.append({"task": entry.id, "benchmark": spec.data.benchmark, "data": place})
+        source_text = str(path) if path else str(settings.source) if drawn else ""
+        rows.append({"task": entry.id, "benchmark": spec.data.benchmark, "data": source_text})
     if as_json:
         print_json(rows)
         return
@@ -70,25 +70,25 @@ def where(*, name: str, as_json: bool, **given: Any) -> int:
 
     task, path = _task(name, given)
     spec = task.spec
-    found: dict[str, Any] = {
+    answer: dict[str, Any] = {
         "task": spec.id, "benchmark": spec.data.benchmark, "split": spec.data.split,
         "given": None if path is None else str(path), "licence": " ".join(spec.licence.split()),
         "obtain": spec.data.obtain.rstrip(),
     }  # fmt: skip
     if path is not None and is_hub_id(path):
-        found["note"] = "a dataset on the hub; a run or a check fetches it"
+        answer["note"] = "a dataset on the hub; a run or a check fetches it"
     else:
         try:
             root = task.located.root
             files = task.reader.annotations(root, spec.data.split)
-            found |= {"root": str(root), "files": {file: root.is_file(file) for file in files}}
+            answer |= {"root": str(root), "files": {file: root.is_file(file) for file in files}}
         except HarnessError as error:
-            found["problem"] = error.message
+            answer["problem"] = error.message
     if as_json:
-        print_json(found)
+        print_json(answer)
     else:
-        _print_where(found)
-    return 0 if "problem" not in found and all(found.get("files", {}).values()) else 1
+        _print_where(answer)
+    return 0 if "problem" not in answer and all(answer.get("files", {}).values()) else 1
 
 
 @data.command(epilog="Example: harness data check fairface --data fairface=FOLDER --images all")

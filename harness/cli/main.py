@@ -214,10 +214,10 @@ def _end_as_others() -> None:
 
 def _stopped() -> int:
     """Say that a command was stopped; return the exit code that says by what."""
-    said = "interrupted"
+    reason = "interrupted"
     if _ended_by:
-        said = f"ended by {signal.Signals(_ended_by).name}"
-    click.echo(f"{said}; what is finished is kept, the same command continues", err=True)
+        reason = f"ended by {signal.Signals(_ended_by).name}"
+    click.echo(f"{reason}; what is finished is kept, the same command continues", err=True)
     return 128 + (_ended_by or signal.SIGINT)
 
 

@@ -41,13 +41,15 @@ def models(ctx: click.Context, *, as_json: bool) -> None:
     """List models with what they can answer, or show one with its options."""
     if ctx.invoked_subcommand is not None:
         return
-    held = plugins().models()
+    installed = plugins().models()
     if as_json:
-        print_json([_plain(model) for model in held.values()])
+        print_json([_plain(model) for model in installed.values()])
         return
-    rows = [(model.id, _answers(model), _state(model), model.summary) for model in held.values()]
+    rows = [
+        (model.id, _answers(model), _state(model), model.summary) for model in installed.values()
+    ]
     for name, distribution in packaged("model").items():
-        if name not in held:
+        if name not in installed:
             rows.append((name, "?", "not installed", f"pip install {distribution}"))
     print_table(("model", "answers", "state", "what it is"), rows)
 
@@ -74,10 +76,10 @@ def show(*, name: str, as_json: bool) -> None:
                 for option in options]  # fmt: skip
         print_table(("-o", "value", "default", "meaning"), rows)
     for preset, values in model.presets.items():
-        said = ", ".join(f"{key}={value}" for key, value in values.items())
+        options_text = ", ".join(f"{key}={value}" for key, value in values.items())
         marks = model.preset_marks.get(preset, ())
         note = f" (marks every record: {', '.join(marks)})" if marks else ""
-        click.echo(clean(f"\n-o preset={preset}: {said}{note}"))
+        click.echo(clean(f"\n-o preset={preset}: {options_text}{note}"))
 
 
 def _answers(model: ModelDescriptor) -> str:

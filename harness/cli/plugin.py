@@ -59,10 +59,10 @@ def check(
     from harness.testing.report import about, run_checks
     from harness.testing.report import as_json as plain
 
-    given: dict[str, Json] = {**read_pairs(pairs, "-o")}
+    values: dict[str, Json] = {**read_pairs(pairs, "-o")}
     candidate = Candidate(
         name,
-        given,
+        values,
         runtime=Runtime(device=device, dtype=dtype),
         changes={**read_pairs(changes, "--change")},
     )
@@ -86,9 +86,9 @@ _STATES = ("ok", "failed", "skipped")
 
 
 def _tell(outcome: Outcome) -> None:
-    said = dataclasses.asdict(outcome)
+    fields = dataclasses.asdict(outcome)
     why = f"\n{'':20}{outcome.why}" if outcome.why else ""
-    click.echo(clean("{status:8} {name:20} {promise}".format(**said) + why))
+    click.echo(clean("{status:8} {name:20} {promise}".format(**fields) + why))
 
 
 def _said(value: object) -> str:

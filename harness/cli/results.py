@@ -53,9 +53,9 @@ def list_(*, state: str | None, results: Path | None, as_json: bool) -> None:
     finished: counts. superseded: a plugin's code changed since, or it was asked again; tables leave
     it out. unfinished: the command that began it continues it. damaged: it cannot be read.
     """
-    found = [entry for entry in _entries(results) if state in {None, entry.state}]
+    entries = [entry for entry in _entries(results) if state in {None, entry.state}]
     if as_json:
-        print_json([_plain(entry) for entry in found])
+        print_json([_plain(entry) for entry in entries])
         return
     print_table(
         ("evaluation", "model", "state", "samples", "size", "finished", ""),
@@ -69,7 +69,7 @@ def list_(*, state: str | None, results: Path | None, as_json: bool) -> None:
                 entry.finished or "--",
                 entry.why,
             )
-            for entry in found
+            for entry in entries
         ],
     )
 
@@ -84,17 +84,19 @@ def show(*, name: str, results: Path | None, as_json: bool) -> None:
     from harness.runs.superseded import about_of
 
     folder = _folder(results, [name])
-    (place,) = named(folder, [name])
-    entry = next(one for one in _entries(folder) if one.directory.resolve() == place)
-    about = about_of(place) or {}
+    (directory,) = named(folder, [name])
+    entry = next(metric for metric in _entries(folder) if metric.directory.resolve() == directory)
+    about = about_of(directory) or {}
     if as_json:
         print_json({**_plain(entry), "record": about})
         return
-    found = {**_plain(entry), **_said(about)}
+    facts = {**_plain(entry), **_said(about)}
     if entry.state in {"finished", "superseded"}:
-        for one in read_evaluation(place, whole=False).metrics:
-            found[one.column] = "--" if one.value is None else f"{one.value * one.scale:g}"
-    for key, value in found.items():
+        for metric in read_evaluation(directory, whole=False).metrics:
+            facts[metric.column] = (
+                "--" if metric.value is None else f"{metric.value * metric.scale:g}"
+            )
+    for key, value in facts.items():
         if value not in {None, ""}:
             click.echo(clean(f"{key:14} {value}"))
 
@@ -110,8 +112,8 @@ def rm(
 
     folder = _folder(results, names)
     places = set(named(folder, names))
-    found = [entry for entry in _entries(folder) if entry.directory.resolve() in places]
-    _remove(found, as_json=as_json, dry_run=dry_run, yes=yes)
+    entries = [entry for entry in _entries(folder) if entry.directory.resolve() in places]
+    _remove(entries, as_json=as_json, dry_run=dry_run, yes=yes)
 
 
 @results.command(epilog="Example: harness results prune --unfinished --dry-run")
@@ -135,27 +137,27 @@ def prune(
 
     chosen: dict[State, bool] = {"unfinished": unfinished, "superseded": superseded}
     states = [state for state in PRUNED if chosen[state]] or PRUNED
-    found = [one for one in _entries(results) if one.state in states and not one.writing]
-    _remove(found, as_json=as_json, dry_run=dry_run, yes=yes)
+    entries = [one for one in _entries(results) if one.state in states and not one.writing]
+    _remove(entries, as_json=as_json, dry_run=dry_run, yes=yes)
 
 
-def _remove(found: Sequence[Entry], *, as_json: bool, dry_run: bool, yes: bool) -> None:
+def _remove(entries: Sequence[Entry], *, as_json: bool, dry_run: bool, yes: bool) -> None:
     from harness.runs.folder import remove
 
-    size = _bytes(sum(entry.size for entry in found))
-    noun = "1 evaluation" if len(found) == 1 else f"{len(found)} evaluations"
+    size = _bytes(sum(entry.size for entry in entries))
+    noun = "1 evaluation" if len(entries) == 1 else f"{len(entries)} evaluations"
     if not as_json:
-        for entry in found:
+        for entry in entries:
             click.echo(clean(f"{entry.state:11} {entry.directory}"))
     if not dry_run:
-        if found and not yes:
+        if entries and not yes:
             _ask(f"delete {noun} ({size})?")
-        for entry in found:
+        for entry in entries:
             remove(entry.directory)
     if as_json:
-        print_json({"removed": not dry_run, "evaluations": [_plain(entry) for entry in found]})
+        print_json({"removed": not dry_run, "evaluations": [_plain(entry) for entry in entries]})
     else:
-        were = "would be" if dry_run else "was" if len(found) == 1 else "were"
+        were = "would be" if dry_run else "was" if len(entries) == 1 else "were"
         click.echo(f"{noun} {were} deleted ({size})")
 
 
@@ -205,10 +207,10 @@ def _plain(entry: Entry) -> dict[str, Any]:
 def _said(about: Any) -> dict[str, Any]:
     """Return what a record says of itself, as lines."""
     code = about.get("code")
-    known = code.items() if isinstance(code, dict) else ()
+    items = code.items() if isinstance(code, dict) else ()
     return {
         "fingerprint": about.get("fingerprint"),
-        "code": ", ".join(f"{name} {_short(one)}" for name, one in known),
+        "code": ", ".join(f"{name} {_short(one)}" for name, one in items),
         "settings": _listed(about.get("settings")),
         "counts": _listed(about.get("counts")),
         "versions": _listed(about.get("versions")),

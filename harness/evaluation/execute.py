@@ -31,7 +31,7 @@ def execute(
     Args:
         job: What is wanted.
         answerer: Loads the model; called only when a block is still to be answered.
-        progress: Told the number of samples that came to be on disk.
+        progress: Told how many more samples are on disk.
         say: Told notes for the user.
         retry_errors: Ask blocks that hold a sample error again.
 
@@ -43,7 +43,7 @@ def execute(
         progress(job.plan.samples)
         return read_evaluation(job.directory)
     if not job.directory.exists():
-        answerer()  # what cannot be loaded leaves no folder behind
+        answerer()  # a model that cannot be loaded leaves no folder
     with EvaluationWriter(job, progress, say, retry_errors=retry_errors) as writer:
         if not writer.sealed:
             _answer(writer, answerer, say)
@@ -87,7 +87,7 @@ def verdict_of(model: Answerer, task: str) -> dict[str, Json] | None:
 def answered_block(
     model: Answerer, scorer: Scorer, block: list[PreparedSample]
 ) -> list[SampleRecord]:
-    """Ask a model one block and return a record a sample, in order."""
+    """Ask a model one block and return one record per sample, in order."""
     requests = [asked.request for asked in block if asked.request is not None]
     responses = {
         response.request: response for response in (model.answer(requests) if requests else ())

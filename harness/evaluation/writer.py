@@ -50,7 +50,7 @@ class Job:
 
     Attributes:
         lineage: Hash of all that the fingerprint is of but plugins' code.
-        code: Of the plugins that read, answer and score.
+        code: Code of the plugins that read, answer and score.
         model: What ``evaluation.json`` says of the model.
         numbers: Settings that change numbers.
         marks: Marks of data, model and selection.
@@ -108,7 +108,7 @@ class EvaluationWriter:
 
     Args:
         job: What is evaluated.
-        progress: Told the number of samples that came to be on disk.
+        progress: Told how many more samples are on disk.
         say: Told notes for the user.
         retry_errors: Whether journaled blocks that hold a sample error are missing too.
 

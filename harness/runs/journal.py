@@ -1,4 +1,4 @@
-"""The journal: one line a finished block, appended and flushed; whole or not there at all.
+"""The journal: one line per finished block, appended and flushed; a torn line does not count.
 
 Every session writes a segment of its own, so that a line torn by a crash is always a segment's
 last. Segments merge in plan order when the evaluation is sealed; of two lines for one block the
@@ -34,15 +34,15 @@ class Journal:
     """Blocks of sample records on disk. Use as a context manager.
 
     Args:
-        directory: Of the evaluation.
-        sizes: Samples in each block of its plan; what is no such block is refused. Without them
+        directory: The evaluation's directory.
+        sizes: Number of samples in each block of the plan; other blocks are refused. Without them
             records are taken as they are.
-        name: Of the segment that is written; its number alone without one.
+        name: Name of the segment to write; by default its number.
         sync: Whether each line is forced to disk, for readers on other machines.
 
     Attributes:
         done: Indexes of the blocks that are there.
-        notes: What models said of how the answers were computed, each once.
+        notes: Models' notes on how answers were computed, each once.
         verdict: What the model's check of itself found on the first block; ``None`` before.
 
     Raises:
@@ -107,7 +107,7 @@ class Journal:
         self._counts[block] = len(records)
 
     def note(self, text: str) -> None:
-        """Add what a model has to say, before the block it concerns.
+        """Add a model's note, before the block that it concerns.
 
         Raises:
             UserError: it cannot be written.
@@ -126,7 +126,7 @@ class Journal:
         self.verdict = dict(verdict)
 
     def _write(self, line: bytes) -> tuple[Path, int, int]:
-        """Append a line; return where it is: file, first byte, size."""
+        """Append a line; return its file, first byte and size."""
         try:
             if self._segment is None:
                 self._segment = self._new_segment()
@@ -193,7 +193,7 @@ class Journal:
         return [SampleRecord.from_json(record) for record in decoded[1]]
 
     def forget(self, block: int) -> None:
-        """Count a block as not done; what is appended for it goes before what there was."""
+        """Count a block as not done; a new line for it replaces the old one."""
         self._places.pop(block)
 
     def blocks(self) -> Iterator[list[SampleRecord]]:
@@ -202,7 +202,7 @@ class Journal:
             yield self.records(block)
 
     def _index(self, path: Path) -> None:
-        """Read what a segment holds behind what was read of it before."""
+        """Read the lines that a segment gained since it was last read."""
         position, number = self._read.get(path, (0, 0))
         try:
             with path.open("rb") as handle:
@@ -254,7 +254,7 @@ def next_number(folder: Path) -> int:
 
 
 def remove_journal(directory: Path) -> None:
-    """Delete an evaluation's journal, once what it held is sealed."""
+    """Delete an evaluation's journal after sealing."""
     shutil.rmtree(directory / FOLDER, ignore_errors=True)
 
 

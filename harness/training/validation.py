@@ -52,7 +52,7 @@ class Validation:
 
     @property
     def ids(self) -> frozenset[str]:
-        """Number of samples that are measured."""
+        """Ids of the samples that are measured."""
         return self.plan.selection.ids or frozenset()
 
     def about(self) -> dict[str, Json]:

@@ -24,7 +24,7 @@ class WorkOrder:
         specs: Specs that were given as data.
         options: Further arguments of :func:`harness.plan`.
         evaluations: Those of the plan that are not finished: task id with variant, in plan order.
-        directories: Of each of them, the folder of its record.
+        directories: The folder of the record of each of them.
         folder: Working directory, for paths that are relative.
         blocked: Plugins that are not to be loaded.
         sys_path: Where the coordinator's Python finds modules.

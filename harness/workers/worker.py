@@ -159,7 +159,7 @@ def serve(
     """Be a worker: say hello, answer requests until there are no more.
 
     Args:
-        name: Of the worker.
+        name: Name of the worker.
         order: What is to be done.
         requests: What it is asked, one at a time.
         say: Takes its events.
