@@ -78,7 +78,7 @@ def differences(expected: Mapping[str, Json], own: Mapping[str, Json]) -> list[s
     """Return what a worker must be equal in and is not, each in a few words.
 
     Args:
-        expected: Terms of the coordinator's plan; device type and dtype from a worker's first report.
+        expected: Terms of the coordinator's plan; device type and dtype once reported.
         own: The worker's.
     """
     return [*_of_evaluations(expected, own), *_of_package(expected, own)]
