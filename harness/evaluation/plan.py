@@ -22,7 +22,7 @@ from harness.plugins import contract_of, find, plugins
 from harness.samples import Sample
 from harness.specs import fingerprint
 
-# A block is whole images: so many of them, unless their samples are more than so many.
+# A block is whole images: at most the first number, and fewer where their samples pass the second.
 BLOCK_IMAGES = 64
 BLOCK_SAMPLES = 4096
 IDS = "sample ids"
@@ -34,7 +34,7 @@ class Selection:
     """Which samples of a split are asked.
 
     Attributes:
-        limit: So many samples, those whose id has the smallest hash: the same everywhere, and
+        limit: This many samples, those whose id has the smallest hash: the same everywhere, and
             spread over a split that is sorted by class. A fraction is that share of the split.
         ids: Exactly these.
     """
@@ -88,7 +88,7 @@ class TaskPlan:
         parts: The hash of each part of the fingerprint.
         fingerprint: Hash of the parts.
         lineage: Hash of the parts but plugins' code.
-        code: Of the plugins that read and score.
+        code: Code of the plugins that read and score.
     """
 
     task: Task
@@ -120,7 +120,7 @@ def plan_task(task: Task, selection: Selection, shots: Sequence[str] = ()) -> Ta
     Args:
         task: What is planned.
         selection: Which samples are asked.
-        shots: Ids of the solved samples shown before each question.
+        shots: Ids of the few-shot examples shown before each question.
 
     Raises:
         UserError: data missing, a sample id asked for that is not there, no sample at all.

@@ -158,12 +158,12 @@ class SkewCounts:
         concept = self.concept_of(sample)
         if concept is None:
             return {}
-        place = self._names.setdefault(concept, len(self._names))
+        index = self._names.setdefault(concept, len(self._names))
         if self._soft:
             share = shares(sample)[sample.labels.index(self._positive)]
         else:
             share = 1.0 if sample.answer == self._positive else 0.0
-        return {2 * place: 1.0, 2 * place + 1: share} if share else {2 * place: 1.0}
+        return {2 * index: 1.0, 2 * index + 1: share} if share else {2 * index: 1.0}
 
     def concept_of(self, sample: ScoredSample) -> str | None:
         """Return the concept that a sample was asked about; ``None`` for one that does not count.
@@ -201,10 +201,10 @@ class SkewCounts:
 
     def _chosen(self, sample: ScoredSample) -> dict[int, float]:
         if not self._soft:
-            place = self._names.get(sample.answer) if isinstance(sample.answer, str) else None
-            return {} if place is None else {place + 1: 1.0}
-        held = zip(sample.labels, shares(sample), strict=True)
-        return {self._names[name] + 1: share for name, share in held if name in self._names}
+            index = self._names.get(sample.answer) if isinstance(sample.answer, str) else None
+            return {} if index is None else {index + 1: 1.0}
+        label_shares = zip(sample.labels, shares(sample), strict=True)
+        return {self._names[name] + 1: share for name, share in label_shares if name in self._names}
 
 
 def shares(sample: ScoredSample) -> tuple[float, ...]:
@@ -248,11 +248,11 @@ class Rule:
         """Whether a share of zero has a skew."""
         return self.zero != "add_alpha" or self.alpha > 0
 
-    def skew(self, asked: Floats, assigned: Floats) -> Floats:
+    def skew(self, pool: Floats, assigned: Floats) -> Floats:
         """Return the skew of each value of one attribute.
 
         Args:
-            asked: ``(..., values, concepts)`` images with each value.
+            pool: ``(..., values, concepts)`` images with each value.
             assigned: The same, of those assigned to the concept.
 
         Returns:
@@ -261,26 +261,26 @@ class Rule:
         """
         import numpy as np
 
-        there, desired = asked > 0, self.shares(asked)
+        there, desired = pool > 0, self.shares(pool)
         k = assigned.sum(axis=-2, keepdims=True)
         if self.zero == "add_alpha":
             share = ratio(assigned + self.alpha * desired, k + self.alpha)
         else:
             # Sums of probabilities may stay below one image: no share exceeds all of them.
             share = ratio(np.where(assigned > 0, assigned, np.minimum(1.0, k)), k)
-        found = np.full(share.shape, np.nan)
-        known = there & (k > 0) & (share > 0)
-        np.log(np.divide(share, desired, out=found, where=known), out=found, where=known)
+        skews = np.full(share.shape, np.nan)
+        defined = there & (k > 0) & (share > 0)
+        np.log(np.divide(share, desired, out=skews, where=defined), out=skews, where=defined)
         if self.zero == "zero":
-            found = np.where(known & (assigned == 0), 0.0, found)
-        return found
+            skews = np.where(defined & (assigned == 0), 0.0, skews)
+        return skews
 
-    def shares(self, asked: Floats) -> Floats:
+    def shares(self, pool: Floats) -> Floats:
         """Return the desired share of each value, ``(..., values, concepts)``."""
         import numpy as np
 
-        held = asked if self.desired == "pool" else (asked > 0).astype(np.float64)
-        return ratio(held, held.sum(axis=-2, keepdims=True))
+        weights = pool if self.desired == "pool" else (pool > 0).astype(np.float64)
+        return ratio(weights, weights.sum(axis=-2, keepdims=True))
 
 
 class Settled:
@@ -422,10 +422,10 @@ class MinSkew:
 
     def parts(self, labels: Sequence[Label]) -> list[Label]:
         """Return everything, then single attribute values or whole intersections."""
-        found: set[Label] = set()
+        distinct: set[Label] = set()
         for label in labels:
-            found.update(((pair,) for pair in label) if self._single else [label])
-        return [(), *sorted(found - {()}, key=lambda part: [*zip(*part, strict=True)])]
+            distinct.update(((pair,) for pair in label) if self._single else [label])
+        return [(), *sorted(distinct - {()}, key=lambda part: [*zip(*part, strict=True)])]
 
     def settle(self, counts: SkewCounts, parts: Sequence[Label], totals: Floats) -> Settled:
         """Return the comparison; which concepts have enough images is settled here."""
@@ -440,9 +440,9 @@ class MinSkew:
             return []
         order = sorted(places, key=lambda place: [*zip(*labels[place], strict=True)])
         parts = [(), *(labels[place] for place in order)]
-        held = np.concatenate([totals.sum(axis=0, keepdims=True), totals[order]])
-        settled = self.settled(counts, parts, held, self._rule, self._least, self)
-        first = settled.tables(settled.components(held))[0]
+        with_total = np.concatenate([totals.sum(axis=0, keepdims=True), totals[order]])
+        settled = self.settled(counts, parts, with_total, self._rule, self._least, self)
+        first = settled.tables(settled.components(with_total))[0]
         return [
             Rows(f"{self.settled.table} by intersection", first.keys, first.values, first.counts)
         ]
@@ -488,8 +488,8 @@ def rule_of(options: Mapping[str, Json]) -> Rule:
     Raises:
         UserError: an alpha below 0.
     """
-    given = options.get("alpha")
-    alpha = 1.0 if given is None else float(str(given))
+    raw_alpha = options.get("alpha")
+    alpha = 1.0 if raw_alpha is None else float(str(raw_alpha))
     if not 0 <= alpha < math.inf:
         raise UserError(f"{alpha:g} is not a number of at least 0", where="option 'alpha'")
     desired: Literal["pool", "uniform"] = (
@@ -512,8 +512,8 @@ def highest(values: Floats) -> Floats:
     """Return the greatest over the last axis, NaN left out; NaN when all are."""
     import numpy as np
 
-    found = np.max(np.where(np.isnan(values), -np.inf, values), axis=-1, initial=-np.inf)
-    return np.where(np.isneginf(found), np.nan, found)
+    maxima = np.max(np.where(np.isnan(values), -np.inf, values), axis=-1, initial=-np.inf)
+    return np.where(np.isneginf(maxima), np.nan, maxima)
 
 
 def mean_there(values: Floats) -> Floats:
