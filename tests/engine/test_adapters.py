@@ -256,6 +256,8 @@ def test_tensors_left_over_missing_or_of_another_shape_are_named(
         ({"r": 4}, "has the shape"),
         ({"r": "4"}, "r is '4'"),
         ({"lora_alpha": None}, "lora_alpha is None"),
+        ({"lora_alpha": 0}, "lora_alpha is 0"),
+        ({"alpha_pattern": {"q_proj": 0}}, "alpha_pattern is"),
         ({"modules_to_save": ["lm_head"]}, r"missing in the file:\n +lm_head"),
         ({"use_dora": True}, "lora_magnitude_vector"),
         ({"bias": "lora_only"}, "missing in the file"),

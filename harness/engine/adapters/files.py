@@ -120,7 +120,11 @@ def _is_list(value: object) -> bool:
 
 
 def _is_pattern(value: object) -> bool:
-    return value is None or (isinstance(value, dict) and all(map(_is_number, value.values())))
+    return value is None or (isinstance(value, dict) and all(map(_is_scale, value.values())))
+
+
+def _is_scale(value: object) -> bool:
+    return _is_number(value) and isinstance(value, int | float) and value > 0
 
 
 def _are_ranks(value: object) -> bool:
@@ -129,7 +133,7 @@ def _are_ranks(value: object) -> bool:
 
 _GOOD: Mapping[str, Callable[[object], bool]] = {
     "r": _is_rank,
-    "lora_alpha": _is_number,
+    "lora_alpha": _is_scale,
     "target_modules": lambda value: bool(value) and (isinstance(value, str) or _is_list(value)),
     "modules_to_save": lambda value: value is None or _is_list(value),
     "rank_pattern": _are_ranks,

@@ -60,6 +60,11 @@ def test_what_may_pass_is_tried_again(fault: Reply, endpoint: Start, ask: Ask) -
         (Reply({"error": {"message": "context too long"}}, 400), "refused", 1),
         (Reply("", 302, {"Location": "http://elsewhere.test/"}), "refused", 1),
         (Reply("<!doctype html>"), "not_json", 1),
+        (Reply({"error": {"message": "no credit"}}), "refused", 1),
+        (Reply({"error": "no credit", "choices": []}), "refused", 1),
+        (Reply({"error": {"message": "slow down", "code": "500"}}), "server_error", 3),
+        (Reply({"object": "error", "message": "overloaded", "code": 503}), "server_error", 3),
+        (Reply({"choices": [{"error": {"message": "upstream", "code": 502}}]}), "server_error", 3),
     ],
 )
 def test_what_does_not_pass_is_failed(
@@ -70,6 +75,30 @@ def test_what_does_not_pass_is_failed(
     assert isinstance(found, Failed)
     assert found.kind == kind
     assert len(fake.bodies) == tries
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": {"message": "no credit left"}},
+        {"error": "no credit left", "choices": None},
+        {"object": "error", "message": "no credit left"},
+        {"choices": [{"error": {"message": "no credit left"}, "message": None}]},
+    ],
+)
+def test_the_reason_of_an_error_with_status_200_is_told(
+    body: dict[str, Any], endpoint: Start, ask: Ask
+) -> None:
+    _, answerer = endpoint(lambda _: Reply(body), retries=0)
+    (found,) = ask(answerer, Generate(3))
+    assert isinstance(found, Failed)
+    assert found.message == "the endpoint answers 200: no credit left"
+
+
+def test_a_mark_of_byte_order_before_an_answer_is_no_part_of_it(endpoint: Start, ask: Ask) -> None:
+    _, answerer = endpoint(lambda _: Reply("\ufeff" + json.dumps(chat("yes"))))
+    (found,) = ask(answerer, Generate(3))
+    assert found.text == "yes"
 
 
 def test_the_servers_own_reason_is_told(endpoint: Start, ask: Ask) -> None:
@@ -261,6 +290,9 @@ def test_the_identity_names_model_host_and_options_that_change_numbers(model: An
         ({"extra_body": "{"}, "not JSON"),
         ({"extra_body": "[]"}, "not a JSON object"),
         ({"extra_body": '{"model": "x"}'}, "'model' is set by the harness"),
+        ({"extra_body": '{"prompt_logprobs": 5}'}, "'prompt_logprobs' is set by the harness"),
+        ({"extra_body": '{"top_logprobs": 1}'}, "'top_logprobs' is set by the harness"),
+        ({"extra_body": '{"max_tokens": 1}'}, "'max_tokens' is set by the harness"),
     ],
 )
 def test_a_wrong_option_is_told(options: dict[str, Any], message: str, model: Any) -> None:

@@ -183,10 +183,14 @@ class Client:
             message = f"the connection broke off: {self._clean(error)}"
             raise EndpointError("endpoint_cut", message, again=True) from None
         # Before anything reads, cuts or keeps a part of it.
-        text = self.secret.out_of_answer(bytes(body).decode("utf-8", errors="replace"))
+        text = self.secret.out_of_answer(bytes(body).decode("utf-8-sig", errors="replace"))
+        wait = retry_after(response.headers.get("retry-after"))
         if response.status_code != httpx2.codes.OK:
-            self._refuse(response, text)
-        return self._parsed(text, response.headers.get("content-type", ""))
+            self._refuse(response.status_code, text, wait)
+        answer = self._parsed(text, response.headers.get("content-type", ""))
+        if error := _error_of(answer):
+            self._refuse(_status(error), text, wait)
+        return answer
 
     def _parsed(self, text: str, kind: str) -> dict[str, Any]:
         try:
@@ -201,8 +205,8 @@ class Client:
             raise EndpointError("bad_answer", "the endpoint's answer is no JSON object")
         return reply
 
-    def _refuse(self, response: httpx2.Response, text: str) -> NoReturn:
-        status = response.status_code
+    def _refuse(self, status: int, text: str, wait: float | None) -> NoReturn:
+        """Raise what an answer says that is none; its status is 200 where it gives no other."""
         reason = f"the endpoint answers {status}: {self._clean(_reason(text))}"
         # Once the key has worked, 403 is about what was asked: a host that moderates says it so.
         if status == httpx2.codes.UNAUTHORIZED or (
@@ -216,7 +220,6 @@ class Client:
         if status not in _AGAIN:
             raise EndpointError("refused", reason)
         kind = "rate_limited" if status == httpx2.codes.TOO_MANY_REQUESTS else "server_error"
-        wait = retry_after(response.headers.get("retry-after"))
         again = wait is None or wait <= _LONGEST_ASKED
         raise EndpointError(kind, reason, again=again, wait=wait)
 
@@ -224,6 +227,24 @@ class Client:
         """Return what a stranger says on one line, without the key."""
         # Hidden first: a cut through the key would leave a part that is no longer recognised.
         return one_line(self.secret.out_of_message(str(message))) or type(message).__name__
+
+
+def _error_of(answer: Mapping[str, Any]) -> Any:
+    """Return what an answer with status 200 calls an error, ``None`` when it holds choices."""
+    choices = answer.get("choices")
+    if isinstance(choices, list) and len(choices) == 1 and isinstance(choices[0], dict):
+        # A host that passes on what another one failed by writes it beside an empty message.
+        return None if choices[0].get("message") else choices[0].get("error")
+    if choices:
+        return None
+    return answer if answer.get("object") == "error" else answer.get("error")  # vLLM's own form
+
+
+def _status(error: Any) -> int:
+    """Return the status that an error names, 200 for none."""
+    code = error.get("code") if isinstance(error, dict) else None
+    text = str(code) if isinstance(code, int | str) and not isinstance(code, bool) else ""
+    return int(text) if re.fullmatch(r"[45][0-9]{2}", text) else int(httpx2.codes.OK)
 
 
 def retry_after(header: str | None) -> float | None:
@@ -247,7 +268,7 @@ def _reason(text: str) -> str:
     """Return what an error's body says."""
     try:
         reply = json.loads(text)
-        error = reply.get("error", reply)
+        error = _error_of(reply) or reply.get("error", reply)
         message = error.get("message", error) if isinstance(error, dict) else error
         return str(message)
     except (ValueError, AttributeError, RecursionError):

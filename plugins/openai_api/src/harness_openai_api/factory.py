@@ -28,7 +28,12 @@ _LEAST = {
     "budget_requests": 1,
     "budget_tokens": 1,
 }
-_OURS = ("model", "messages", "stream", "n")
+_OURS = (
+    "model", "messages", "stream", "n", "prompt_logprobs", "logprobs", "top_logprobs", "echo",
+    "add_generation_prompt", "continue_final_message", "max_tokens", "max_completion_tokens",
+    "stop", "seed",
+)  # fmt: skip
+"""Fields whose answers the harness reads, or that a task or a sample decides."""
 
 
 class Endpoint:
@@ -158,5 +163,7 @@ def _extra(text: Any) -> dict[str, Any]:
         raise UserError("not a JSON object", where=where)
     for name in _OURS:
         if name in fields:
-            raise UserError(f"{name!r} is set by the harness", where=where)
+            raise UserError(
+                f"{name!r} is set by the harness", where=where, fix=f"leave {name!r} out"
+            )
     return fields
