@@ -11,9 +11,10 @@ from itertools import islice
 from typing import Any
 
 from harness.errors import DataError, SampleError, UserError
-from harness.evaluation.task import Task, elsewhere
+from harness.evaluation.task import Task
 from harness.plugins import find, plugins
 from harness.readers import DescribesFiles, LeavesOut
+from harness.readers.misplaced import elsewhere
 from harness.samples import Box, ImageRef
 from harness.samples.images import open_image
 from harness.samples.views import placed

@@ -146,6 +146,7 @@ def plan_task(task: Task, selection: Selection, shots: Sequence[str] = ()) -> Ta
         raise UserError(
             f"task {task.id!r} has no sample in split {task.spec.data.split!r}",
             where=task.located.root,
+            fix=f"harness data check {task.id} says what the folder holds",
         )
     _refuse_repeated(task, narrowed, hashes)
     parts[IDS] = digest.hexdigest()

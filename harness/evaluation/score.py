@@ -20,7 +20,7 @@ from harness.requests import Choose, Failed, Request, Response, Scores, Text, Ve
 from harness.requests.extractor import Extracted, Extractor
 from harness.requests.extractors.label import LabelReader
 from harness.requests.guard import make_extractor
-from harness.requests.reasoning import KNOWN, split
+from harness.requests.reasoning import holds_reasoning, split
 from harness.runs.sample_record import SampleRecord, Written
 from harness.specs import ChooseSpec, EmbedSpec, GenerateSpec, TaskSpec
 
@@ -133,12 +133,12 @@ class Scorer:
 
     def _look(self, text: str) -> None:
         """Note a text that has markers of reasoning which nobody said to strip."""
-        for opening, closing in KNOWN:
-            if not self._notes and (text.lstrip().startswith(opening) or closing in text):
-                self._notes.append(
-                    f"answers hold reasoning ({opening} ... {closing}) and were read with it; "
-                    "-o reasoning=strip takes it out, -o reasoning=keep says that it belongs there"
-                )
+        markers = "" if self._notes else holds_reasoning(text)
+        if markers:
+            self._notes.append(
+                f"answers hold reasoning ({markers}) and were read with it; "
+                "-o reasoning=strip takes it out, -o reasoning=keep says that it belongs there"
+            )
 
     def _fill_words(self, reading: _Reading, text: Text, request: Request, ask: ChooseSpec) -> None:
         """Read the option that a text names: 1 for it and 0 elsewhere, 0 everywhere for none."""

@@ -11,9 +11,12 @@ from harness.evaluation.collectors import Shared, collector_of
 from harness.evaluation.collectors.frame import frame_of
 from harness.evaluation.score import scored
 from harness.evaluation.slices import SliceCounts, by_slice
+from harness.requests.reasoning import holds_reasoning
 from harness.runs.record import Counts, Detail, GroupComparison, MetricValue, SliceValue
 from harness.runs.sample_record import SampleRecord
 from harness.specs import TaskSpec
+
+TIED = "answers of which several options have the highest score, so that the first of them counts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,8 @@ def summarise(spec: TaskSpec, blocks: Iterable[list[SampleRecord]], *, seed: int
             errors += 1
             continue
         problem = record.problem
+        for what in _remarks(record):
+            notes[what] = notes.get(what, 0) + 1
         unparsed += problem == "unparsed"
         refusals += problem == "refusal"
         unlabelled += record.target is None
@@ -98,6 +103,16 @@ def summarise(spec: TaskSpec, blocks: Iterable[list[SampleRecord]], *, seed: int
         tuple(table for collector in collectors for table in collector.tables(frame, seed)),
         tuple(comparison for _, listed in by_slices for comparison in listed),
     )
+
+
+def _remarks(record: SampleRecord) -> Iterator[str]:
+    """Yield what the table has to say of how an answer was read."""
+    if record.scores is not None and record.answer is not None:
+        values = record.scores.values
+        if values.count(max(values)) > 1:
+            yield TIED
+    if record.written is not None and (markers := holds_reasoning(record.written.text)):
+        yield f"answers read with the reasoning in them ({markers})"
 
 
 def _each(blocks: Iterable[list[SampleRecord]]) -> Iterator[SampleRecord]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -14,13 +14,13 @@ from harness.plugin_code import codes_of
 from harness.plugins import find, plugins
 from harness.readers import DescribesFiles, HashesContents, Reader
 from harness.readers.guard import make_reader
-from harness.samples import DataRoot, Sample
+from harness.readers.misplaced import elsewhere
+from harness.samples import Sample
 from harness.specs import GenerateSpec, TaskSpec, fingerprint
 from harness.specs.prompt import render_answer
 from harness.specs.resolve import parts
 from harness.specs.spec import Each
 
-_FOLDERS_SEEN = 100  # in which a release is looked for that lies a folder deeper
 PLUGIN_CODE = "plugin code"
 """The part of a task's fingerprint that changes when a plugin's code does."""
 
@@ -60,7 +60,11 @@ class Task:
         """Yield a split's samples, by default of the evaluated split.
 
         Where the spec asks about each of several values, a sample comes once for each.
+
+        Raises:
+            UserError: its annotations are missing.
         """
+        self._present(split or self.spec.data.split)
         return self.about_each(self.read(split))
 
     def about_each(self, samples: Iterable[Sample]) -> Iterator[Sample]:
@@ -91,7 +95,6 @@ class Task:
         given = given_path(self.spec, self.settings)
         if given is not None:  # of a dataset on the hub only the evaluated split is there so far
             fetched(self.spec, given, (split,))
-        self._present(split)
         return map(_sound, self.samples(split))
 
     def render_answer(self, target: Json) -> str:
@@ -169,27 +172,6 @@ def _sound(sample: Sample) -> Sample:
     if sample.fault is not None:
         raise DataError(sample.fault.message, where=f"sample {quoted(sample.id)}")
     return sample
-
-
-def elsewhere(root: DataRoot, missing: Sequence[str]) -> str:
-    """Say where files lie that are not where the release has them; nothing if that is not known.
-
-    They may lie too high (unpacked without their folders), or the folder that was given is one of
-    the release's own, or holds the release in a folder.
-    """
-    first = missing[0]
-    steps = first.split("/")
-    for cut in range(1, len(steps)):
-        if not all(root.is_file(name.split("/", cut)[-1]) for name in missing):
-            continue
-        folder = "/".join(steps[:cut])
-        if str(root).replace("\\", "/").endswith(folder):
-            return f"; the folder given is the release's own {folder!r}: name the one it lies in"
-        there = "/".join(steps[cut:-1]) or "the folder itself"
-        return f"; {steps[-1]} lies in {there}: move it to {'/'.join(steps[:-1])}"
-    below = root.list()[:_FOLDERS_SEEN]
-    inside = next((name for name in below if root.is_file(f"{name}/{first}")), None)
-    return "" if inside is None else f"; they lie in its folder {quoted(inside)}: name that one"
 
 
 def _about_each(each: Each, samples: Iterable[Sample]) -> Iterator[Sample]:

@@ -17,7 +17,7 @@ BASELINES: tuple[ModelDescriptor, ...] = (
     ModelDescriptor(
         id="random",
         target="harness.models.random_answers:RandomAnswers",
-        summary="Baseline: answers drawn uniformly.",
+        summary="Baseline: a drawn option; for written answers one of the train split's.",
         capabilities=_CAPABILITIES,
         sees_images=False,
         needs_task=True,

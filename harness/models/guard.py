@@ -22,6 +22,7 @@ from harness.plugins import contract_of, plugins
 from harness.requests import Failed, Request, Response, Scores, Text, Vectors
 from harness.requests.response import ScoreKind
 
+_ROUNDED = 1e-3  # by which a sum of log-probabilities in few digits may be above 0
 _RESULTS = (Scores, Text, Vectors, Failed)
 _FINISHES: tuple[str, ...] = get_args(get_type_hints(Text)["finish"])
 
@@ -163,7 +164,9 @@ class GuardedAnswerer:
         result: Any = response.result
         try:
             if isinstance(result, Scores):
-                return replace(response, result=_scores(result))
+                scores = _scores(result)
+                why = _impossible(scores)
+                return replace(response, result=Failed("bad_scores", why) if why else scores)
             if isinstance(result, Vectors):
                 return replace(response, result=_vectors(result))
             if isinstance(result, Text) and isinstance(result.text, str) and not_plain(result.text):
@@ -205,6 +208,19 @@ def _scores(scores: Scores) -> Scores:
     if scores.kind not in get_args(ScoreKind):
         raise ValueError(f"{scores.kind!r} is no kind of score")
     return Scores(scores.kind, _floats(scores.values), _whole(scores.tokens), _whole(scores.bytes))
+
+
+def _impossible(scores: Scores) -> str:
+    """Return why scores cannot be what they are said to be; empty when they can."""
+    if scores.kind == "logprob" and max(scores.values, default=0.0) > _ROUNDED:
+        return f"a log-probability of {max(scores.values):g}, above 0"
+    if scores.kind == "label":
+        strange = next((value for value in scores.values if value not in {0.0, 1.0}), None)
+        if strange is not None:
+            return f"a label's score of {strange:g}, which is neither 0 nor 1"
+        if sum(scores.values) > 1:
+            return f"{sum(scores.values):g} options are said to be the answer"
+    return ""
 
 
 def _vectors(vectors: Vectors) -> Vectors:

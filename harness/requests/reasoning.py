@@ -152,6 +152,14 @@ def split(text: str, tags: Tags, *, opened: bool = False) -> Split:
     return Split("".join(answer).strip(), reasoning, bool(awaited))
 
 
+def holds_reasoning(text: str) -> str:
+    """Return the markers of reasoning that a text has, such as ``<think> ... </think>``."""
+    for opening, closing in KNOWN:
+        if closing in text or text.lstrip().startswith(opening):
+            return f"{opening} ... {closing}"
+    return ""
+
+
 def common_options(model: ModelDescriptor) -> tuple[Option, ...]:
     """Return what ``-o`` accepts for a model beside its own options: of reasoning, if it writes."""
     names = {option.name for option in model.options}

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.descriptors import Json
+from harness.requests.reasoning import AUTO
 from harness.runs.record import EvaluationRecord
 from harness.tables.columns import column_of, same_column
 from harness.tables.layout import Layout
@@ -109,7 +110,8 @@ def names_of(placements: Sequence[Placed]) -> dict[Key, str]:
 
 def _facts(record: EvaluationRecord) -> dict[str, Json]:
     code = {"code": _short(record.model_code)} if record.model_code else {}
-    return {**record.model_options, **record.settings, **code}
+    # A record says of reasoning what somebody said; the others have the default.
+    return {**AUTO.as_json(), **record.model_options, **record.settings, **code}
 
 
 def _short(code: Mapping[str, Json]) -> Json:

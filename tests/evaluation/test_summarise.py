@@ -17,11 +17,11 @@ from sklearn.metrics import accuracy_score
 
 from harness.errors import PluginError
 from harness.evaluation.collectors import sums
-from harness.evaluation.summarise import Summary, summarise
+from harness.evaluation.summarise import TIED, Summary, summarise
 from harness.metrics.accuracy import Accuracy
 from harness.requests import Scores
 from harness.runs.read import _comparison, _detail, _metric
-from harness.runs.sample_record import SampleRecord
+from harness.runs.sample_record import SampleRecord, Written
 from harness.samples import Group
 from harness.specs import ChooseSpec, DataSpec, MetricSpec, PromptSpec, TaskSpec
 from harness.specs.spec import Each
@@ -471,3 +471,21 @@ def test_a_value_that_comes_late_belongs_to_its_own_samples() -> None:
     (old,) = summarise(spec(metric, slices=("age",), labels=("a", "b")), [late]).slices
     assert (old.n, old.clusters) == (6, 6)
     assert old.metrics[0].value == pytest.approx(2 / 6)
+
+
+def test_answers_by_a_tie_and_with_reasoning_in_them_are_counted() -> None:
+    asked = spec(
+        MetricSpec(id="accuracy", column="A", direction="higher", main=True), labels=("yes", "no")
+    )
+    written = Written("<think>no, or</think> yes", "stop")
+    several = [
+        record("a", "a", "yes", target="yes")._replace(scores=Scores("logprob", (-1.0, -1.0))),
+        record("b", "b", "yes", target="yes")._replace(scores=Scores("logprob", (-1.0, -2.0))),
+        record("c", "c", None, target="yes")._replace(scores=Scores("label", (0.0, 0.0))),
+    ]
+    texts = [written, None, None]
+    held = [one._replace(written=text) for one, text in zip(several, texts, strict=True)]
+    assert summarise(asked, [held]).counts.notes == {
+        TIED: 1,
+        "answers read with the reasoning in them (<think> ... </think>)": 1,
+    }

@@ -172,6 +172,14 @@ def test_texts_to_embed_are_written_from_fields(faces: Faces) -> None:
         ("pisc_fine", "", ["annotation_image_info.json", "relationship.json",
                            "relation_testidx.json"],
          "relation_testidx.json lies in the folder itself: move it to relationship_split"),
+        ("raf_db", "", ["data/RAF/basic/EmoLabel/list_patition_label.txt"],
+         "they lie in its folder 'data/RAF': name that one"),
+        ("fairface", "", ["labels/fairface_label_val.csv"],
+         "they lie in its folder 'labels': name that one"),
+        ("hagridv2", "", ["a/grabbing.json"],
+         "grabbing.json lies in a: move it to hagrid_annotations/test"),
+        ("vqav2", "", ["v/v2_OpenEnded_mscoco_val2014_questions.json"],
+         "v2_OpenEnded_mscoco_val2014_questions.json lies in v: move it to the folder itself"),
         ("raf_db", "", ["other.txt"], "looked for basic/EmoLabel/list_patition_label.txt\n"),
     ],
 )  # fmt: skip
@@ -184,3 +192,29 @@ def test_files_that_lie_elsewhere_are_said_to(
     with pytest.raises(UserError) as caught:
         harness.load_task(task, data=tmp_path / folder).annotation_hashes()
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("task", "file", "inside"),
+    [
+        ("fairface", "fairface_label_val.csv", "fairface-img-margin025-trainval/val"),
+        ("gazefollow", "test_annotations_release.txt", "test2"),
+        ("textvqa", "TextVQA_0.5.1_val.json", "train_images"),
+        ("mmbench", "MMBench_DEV_EN.tsv", "images"),
+        ("raf_db", "basic/EmoLabel/list_patition_label.txt", "basic/Image/aligned"),
+    ],
+)
+def test_a_folder_within_a_release_is_said_to_be_too_deep(
+    tmp_path: Path, task: str, file: str, inside: str
+) -> None:
+    (tmp_path / "R" / file).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "R" / file).touch()
+    (tmp_path / "R" / inside).mkdir(parents=True)
+    with pytest.raises(UserError, match=r"above the folder given: name that one") as caught:
+        harness.load_task(task, data=tmp_path / "R" / inside).samples()
+    assert str(tmp_path / "R") in str(caught.value)
+
+
+def test_a_folder_without_images_is_said_to_hold_none(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no image .* lies below the folder"):
+        next(harness.load_task("cmsc", data=tmp_path).samples())

@@ -68,6 +68,14 @@ def test_namesakes_are_told_apart_by_the_options_that_differ() -> None:
     assert names(table) == ["echo (size=2, note=unset)", "echo (size=4, note=x)"]
 
 
+def test_a_row_without_a_word_on_reasoning_has_the_default() -> None:
+    strip = {"reasoning": "strip", "reasoning_tags": [], "reasoning_tokens": 0}
+    table = build_table(
+        [record(model_fingerprint="1"), record(model_fingerprint="2", model_options=strip)]
+    )
+    assert names(table) == ["echo (reasoning=auto)", "echo (reasoning=strip)"]
+
+
 def test_namesakes_are_told_apart_by_settings_and_at_last_by_fingerprint() -> None:
     by_settings = build_table([record(settings={"shots": 0}), record(settings={"shots": 4})])
     assert names(by_settings) == ["echo (shots=0)", "echo (shots=4)"]

@@ -362,6 +362,11 @@ def test_jrdb_takes_each_pair_once_a_frame(tmp_path: Path) -> None:
         "difficulty": "2",
     }
     assert one.cluster == "street"
+    assert {box.size for box in one.boxes} == {(3760, 480)}
+    (other, _) = read("jrdb_social", tmp_path, "valid", size="any", **STREET)
+    assert {box.size for box in other.boxes} == {None}
+    with pytest.raises(UserError, match="is no size"):
+        read("jrdb_social", tmp_path, "valid", size="0x480", **STREET)
     (kept,) = read("jrdb_social", tmp_path, "valid", multi="drop", unit="image", **STREET)
     assert (kept.id, kept.cluster) == (one.id, "street/000003.jpg")
 

@@ -188,8 +188,8 @@ class Client:
         if response.status_code != httpx2.codes.OK:
             self._refuse(response.status_code, text, wait)
         answer = self._parsed(text, response.headers.get("content-type", ""))
-        if error := _error_of(answer):
-            self._refuse(_status(error), text, wait)
+        if fault := _error_of(answer):
+            self._refuse(_status(fault), text, wait)
         return answer
 
     def _parsed(self, text: str, kind: str) -> dict[str, Any]:

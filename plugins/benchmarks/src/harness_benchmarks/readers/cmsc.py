@@ -88,6 +88,12 @@ class Cmsc:
 
     def _of_names(self, root: DataRoot) -> Iterator[tuple[str, dict[str, str], str]]:
         files = list(_pictures(root))
+        if not files:
+            raise DataError(
+                f"no image ({', '.join(SUFFIXES)}) lies below the folder",
+                where=root,
+                fix="name the folder that holds the release's images, or an archive of them",
+            )
         wrong = [file for file in files if self._match(file) is None]
         if len(wrong) > self._allowed * len(files):
             more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""

@@ -138,9 +138,15 @@ READERS: tuple[ReaderDescriptor, ...] = (
             _sequences("train", "the toolkit's 20"),
             _sequences("valid", "the toolkit's 7"),
             _sequences("test", "none, since their labels are not public"),
+            Option(
+                name="size",
+                default="3760x480",
+                help="Size of the images that boxes were marked on; any: it is not known.",
+            ),
             _unit("sequence", "image"),
         ),
         splits=("train", "valid", "test"),
+        version=2,
     ),
     ReaderDescriptor(
         id="social_counterfactuals",

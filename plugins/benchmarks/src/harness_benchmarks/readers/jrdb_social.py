@@ -5,6 +5,7 @@ Layout and lists of sequences follow the release's toolkit (sjahangard/JRDB-Soci
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
@@ -47,12 +48,14 @@ class JrdbSocial:
     Args:
         options: ``multi`` (``first`` or ``drop``: what becomes of a pair with several
             interactions), ``train_sequences``, ``valid_sequences``, ``test_sequences`` (separated
-            by commas), ``unit`` (``sequence`` or ``image``).
+            by commas), ``size`` (``3760x480``: of the images that were marked; ``any``: not said),
+            ``unit`` (``sequence`` or ``image``).
     """
 
     def __init__(self, options: Mapping[str, Json]) -> None:
         self._drop = records.choice(options, "multi", ("first", "drop")) == "drop"
         self._unit = records.choice(options, "unit", ("sequence", "image"))
+        self._size = _size(str(options.get("size")))
         self._sequences = {
             split: _names(options.get(f"{split}_sequences"), default)
             for split, default in zip(SPLITS, (TRAIN, VALID, ()), strict=True)
@@ -101,7 +104,7 @@ class JrdbSocial:
                 if self._drop and len(labels) > 1:
                     continue
                 boxes = [
-                    _box(person, people[person], role, f"{where}, {quoted(person)}")
+                    _box(person, people[person], role, self._size, f"{where}, {quoted(person)}")
                     for person, role in zip((name, other), BOXES, strict=True)
                 ]
                 yield Sample(
@@ -125,10 +128,20 @@ def _number(name: str) -> str:
     return name.removeprefix("pedestrian:")
 
 
-def _box(name: str, entry: Any, role: str, where: str) -> Box:
+def _size(text: str) -> tuple[int, int] | None:
+    """Return width and height of ``3760x480``, ``None`` for ``any``."""
+    if text == "any":
+        return None
+    found = re.fullmatch(r"([1-9][0-9]{0,5})x([1-9][0-9]{0,5})", text)
+    if found is None:
+        raise UserError(f"{quoted(text)} is no size", where="option 'size'", fix="3760x480, or any")
+    return int(found[1]), int(found[2])
+
+
+def _box(name: str, entry: Any, role: str, size: tuple[int, int] | None, where: str) -> Box:
     value = records.member(entry, "box", where)
     x, y, width, height = records.numbers(value, 4, f"box of {quoted(name)}", where)
-    return Box(role, x, y, x + width, y + height)
+    return Box(role, x, y, x + width, y + height, size=size)
 
 
 def _groups(first: Any, second: Any, difficulty: Any) -> dict[str, Group]:

@@ -308,10 +308,10 @@ def _order(numbers: array[int], holders: array[int]) -> np.ndarray[tuple[int], n
 def _columns(cells: Sequence[str], path: str) -> list[str]:
     """Return column names in lower case, but for single capital letters."""
     names = [name if name in OPTIONS else name.strip().lower() for name in cells]
+    _refuse_options(cells, path)
     for name in _NEEDED:
         if name not in names:
             raise records.missing_column(name, names, path)
-    _refuse_options(cells, path)
     for name in names:
         if names.count(name) > 1:
             raise DataError(f"the column {quoted(name)} comes twice", where=path)
@@ -319,12 +319,16 @@ def _columns(cells: Sequence[str], path: str) -> list[str]:
 
 
 def _refuse_options(columns: Sequence[str], where: str) -> None:
-    """Refuse a column that is an option and would not be read."""
-    for name in map(str.strip, columns):
-        if len(name) == 1 and "A" <= name <= "Z" and name not in OPTIONS:
+    """Refuse a column that is an option and would not be read: another letter, or "e", or "E "."""
+    for column in columns:
+        stripped, name = column.strip(), column.strip().upper()
+        another = len(stripped) == 1 and "A" <= stripped <= "Z"
+        if (another or name in OPTIONS) and column not in OPTIONS:
             raise DataError(
-                f"the column {name!r} would be an option; options from A to {OPTIONS[-1]} are read",
+                f"the column {column!r} would be an option; options from A to {OPTIONS[-1]} are "
+                "read, each a capital letter alone",
                 where=where,
+                fix=f"call it {name!r} in the header" if name in OPTIONS else "",
             )
 
 

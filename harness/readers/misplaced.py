@@ -1,0 +1,82 @@
+"""Says where a release's files lie when the folder that was given does not hold them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
+
+from harness.errors import DataError, quoted
+from harness.samples import DataRoot
+
+_FOLDERS = 200
+"""Folders that are looked into, the upper ones first."""
+_DEEP = 3
+_ABOVE = 3
+
+
+def elsewhere(root: DataRoot, missing: Sequence[str]) -> str:
+    """Return what to say of files that are not where the release has them; nothing if unknown.
+
+    The folder given may be too high (the release lies in a folder of it), too deep (it is one of
+    the release's own), or hold the files without their folders or with others.
+
+    Args:
+        root: The folder given.
+        missing: Names of the files.
+    """
+    return _without_folders(root, missing) or _above(root, missing) or _below(root, missing)
+
+
+def _without_folders(root: DataRoot, missing: Sequence[str]) -> str:
+    steps = missing[0].split("/")
+    for cut in range(1, len(steps)):
+        if not all(root.is_file(name.split("/", cut)[-1]) for name in missing):
+            continue
+        folder = "/".join(steps[:cut])
+        if str(root).replace("\\", "/").endswith(folder):
+            return f"; the folder given is the release's own {folder!r}: name the one it lies in"
+        there = "/".join(steps[cut:-1]) or "the folder itself"
+        return f"; {steps[-1]} lies in {there}: move it to {'/'.join(steps[:-1])}"
+    return ""
+
+
+def _above(root: DataRoot, missing: Sequence[str]) -> str:
+    folder = root.local("")
+    for above in [] if folder is None else [*folder.parents][:_ABOVE]:
+        try:
+            if all((above / name).is_file() for name in missing):
+                return f"; they lie in {above}, above the folder given: name that one"
+        except OSError:  # what may not be looked into
+            break
+    return ""
+
+
+def _below(root: DataRoot, missing: Sequence[str]) -> str:
+    first = PurePosixPath(missing[0])
+    scattered = ""
+    for folder in _folders(root):
+        if all(root.is_file(f"{folder}/{name}") for name in missing):
+            return f"; they lie in its folder {quoted(folder)}: name that one"
+        if not scattered and root.is_file(f"{folder}/{first.name}"):
+            home = str(first.parent) if len(first.parts) > 1 else "the folder itself"
+            scattered = f"; {first.name} lies in {folder}: move it to {home}"
+    return scattered
+
+
+def _folders(root: DataRoot) -> Iterator[str]:
+    """Yield folders of a folder, those nearest to it first, as far as is looked."""
+    waiting, seen = deque([""]), 0
+    while waiting:
+        try:
+            names = root.list(waiting.popleft())
+        except DataError:  # it may not be listed
+            continue
+        for name in names:
+            if seen == _FOLDERS:
+                return
+            if "." not in name.rpartition("/")[2] and root.is_dir(name):
+                seen += 1
+                yield name
+                if name.count("/") + 1 < _DEEP:
+                    waiting.append(name)
