@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -31,12 +31,12 @@ from harness.models import Answerer
 from harness.plugins import find, plugins
 from harness.runs.journal import Journal
 from harness.runs.read import read_evaluation
-from harness.runs.record import ASKED, EvaluationRecord
-from harness.runs.sample_record import read_samples
+from harness.runs.record import ASKED, EvaluationRecord, MetricValue
+from harness.runs.sample_record import SampleRecord, read_samples
 from harness.runs.seal import is_sealed, write_json
 from harness.runs.superseded import changes, finished, older
 from harness.specs import fingerprint
-from harness.tables.table import one_line
+from harness.tables.table import Table, one_line
 
 
 class Reporter(Protocol):
@@ -96,6 +96,51 @@ class RunResult:
     records: tuple[EvaluationRecord, ...]
     failed: tuple[str, ...]
     ended: Mapping[str, PluginError] = field(default_factory=dict)
+
+    def samples(self) -> Iterator[SampleRecord]:
+        """Yield the record of each sample, evaluation by evaluation."""
+        for record in self.records:
+            yield from read_samples(record.directory)
+
+    @property
+    def metrics(self) -> dict[str, dict[str, MetricValue]]:
+        """Value and interval of each metric by its id, by task; a variant's task bears its name."""
+        return {
+            f"{record.task}, {record.variant}" if record.variant else record.task: {
+                metric.id: metric for metric in record.metrics
+            }
+            for record in self.records
+        }
+
+    def table(self) -> Table:
+        """Return the table that ``harness run`` prints."""
+        from harness.tables.build import build_table
+
+        return build_table(list(self.records))
+
+    def to_pandas(self) -> Any:
+        """Return a ``pandas.DataFrame`` with a row for each sample.
+
+        Raises:
+            PluginError: pandas is not installed.
+        """
+        from harness.tables.frames import sample_rows, to_pandas
+
+        return to_pandas(sample_rows(self.records))
+
+    def to_polars(self) -> Any:
+        """Return a ``polars.DataFrame`` with a row for each sample.
+
+        Raises:
+            PluginError: polars is not installed.
+        """
+        from harness.tables.frames import sample_rows, to_polars
+
+        return to_polars(sample_rows(self.records))
+
+    def _repr_html_(self) -> str:
+        """Return the table as a notebook shows it."""
+        return self.table()._repr_html_()
 
     def causes(self) -> list[tuple[PluginError, list[str]]]:
         """Return each fault that ended tasks, with the tasks."""

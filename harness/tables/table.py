@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from harness.descriptors import Direction, Json
 
@@ -221,6 +221,32 @@ class Table:
     caption: str = ""
     reported: tuple[Reported, ...] = ()
     looks: TableStyle = field(default_factory=TableStyle)
+
+    def to_pandas(self) -> Any:
+        """Return a ``pandas.DataFrame`` with a row for each number that was measured here.
+
+        Raises:
+            PluginError: pandas is not installed.
+        """
+        from harness.tables.frames import table_rows, to_pandas
+
+        return to_pandas(table_rows(self))
+
+    def to_polars(self) -> Any:
+        """Return a ``polars.DataFrame`` with a row for each number that was measured here.
+
+        Raises:
+            PluginError: polars is not installed.
+        """
+        from harness.tables.frames import table_rows, to_polars
+
+        return to_polars(table_rows(self))
+
+    def _repr_html_(self) -> str:
+        """Return the table as a notebook shows it."""
+        from harness.tables.html_formats import html_fragment
+
+        return html_fragment(self)
 
     @property
     def rows(self) -> tuple[Row, ...]:

@@ -32,6 +32,15 @@ def made(tmp_path: Path, form: str, options: ExportOptions = HUB, **changes: Any
     return export(form, [record], tmp_path / "out", options)
 
 
+def content(path: Path) -> str:
+    """Return a file as text, one of Parquet as its rows."""
+    if path.suffix != ".parquet":
+        return path.read_text(encoding="utf-8")
+    import pyarrow.parquet as pq
+
+    return str(pq.read_table(path).to_pylist())
+
+
 def loaded(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
@@ -61,7 +70,7 @@ def test_a_model_name_chooses_no_place_on_disk(tmp_path: Path, form: str) -> Non
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_marks_travel(tmp_path: Path, form: str) -> None:
-    texts = [path.read_text(encoding="utf-8") for path in made(tmp_path, form, marks=["demo"])]
+    texts = [content(path) for path in made(tmp_path, form, marks=["demo"])]
     assert any("demo" in text for text in texts)
 
 
@@ -69,7 +78,7 @@ def test_marks_travel(tmp_path: Path, form: str) -> None:
 def test_an_undefined_number_is_left_out_and_never_nan(tmp_path: Path, form: str) -> None:
     lost = [sample(str(n), "fear", None, error="gone") for n in range(3)]
     for path in made(tmp_path, form, samples=lost):
-        assert not re.search(r"\bnan\b", path.read_text(encoding="utf-8"), re.IGNORECASE)
+        assert not re.search(r"\bnan\b", content(path), re.IGNORECASE)
 
 
 def test_an_unknown_format_names_the_known_ones(tmp_path: Path) -> None:
@@ -262,3 +271,28 @@ def test_a_damaged_evaluation_is_not_exported(
     assert invoke(main, ["export", "results", "--format", "card", "--out", "out"]) == 2
     assert "changed since it was sealed" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+# --- samples --------------------------------------------------------------------------------------
+
+
+def test_samples_are_one_table_in_three_formats(tmp_path: Path) -> None:
+    import csv
+
+    import pyarrow.parquet as pq
+
+    [table] = made(tmp_path, "samples_csv")
+    [lines] = made(tmp_path, "samples_jsonl")
+    [parquet] = made(tmp_path, "samples_parquet")
+    objects = [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
+    assert [one["id"] for one in objects] == pq.read_table(parquet)["id"].to_pylist()
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["answer"] for row in rows] == [str(one["answer"] or "") for one in objects]
+    assert {"model", "task", "target", "error", "score"} <= set(rows[0])
+
+
+def test_no_text_of_a_model_is_a_formula_in_the_csv(tmp_path: Path) -> None:
+    [table] = made(tmp_path, "samples_csv", samples=[sample("0", "=1+1", "=1+1")])
+    assert ",=1+1" not in table.read_text(encoding="utf-8")
+    assert "'=1+1" in table.read_text(encoding="utf-8")

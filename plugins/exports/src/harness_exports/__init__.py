@@ -18,12 +18,22 @@ _SUMMARIES = {
     "every_eval_ever": "Every Eval Ever 0.3: aggregate JSON and samples.",
     "card": "An evaluation card in Markdown.",
 }
+_SAMPLES = {"csv": "CSV", "jsonl": "JSON lines", "parquet": "Parquet"}
 
 
 @hookimpl
 def harness_exporters() -> Sequence[ExporterDescriptor]:
     """Offer the formats; none is imported."""
-    return [
+    exporters = [
         ExporterDescriptor(id=name, target=f"harness_exports.{name}:export", summary=summary)
         for name, summary in _SUMMARIES.items()
     ]
+    exporters += [
+        ExporterDescriptor(
+            id=f"samples_{kind}",
+            target=f"harness_exports.samples:{kind}_samples",
+            summary=f"A row for each sample, as {name}.",
+        )
+        for kind, name in _SAMPLES.items()
+    ]
+    return exporters

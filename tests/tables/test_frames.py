@@ -1,0 +1,67 @@
+"""Samples and tables as DataFrames, and what a run's result shows in a notebook."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import harness
+from harness.errors import PluginError
+from harness.evaluation.run import RunResult
+from harness.tables.frames import one_type, to_pandas, to_polars
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+    folder = tmp_path_factory.mktemp("results")
+    return harness.run("random", "raf_db", results=folder, limit=8, profile="demo")
+
+
+def test_a_result_gives_samples_metrics_and_a_frame(result: RunResult) -> None:
+    pytest.importorskip("pandas")
+    samples = list(result.samples())
+    frame = result.to_pandas()
+    assert list(frame["id"]) == [sample.id for sample in samples]
+    right = frame["equal"].mean()
+    assert result.metrics["raf_db"]["accuracy"].value == pytest.approx(right)
+    assert frame.groupby("group_gender")["equal"].count().sum() <= len(samples)
+
+
+def test_a_table_gives_a_row_for_each_number(result: RunResult) -> None:
+    pytest.importorskip("pandas")
+    frame = harness.leaderboard(result.records).to_pandas()
+    assert list(frame["metric"]) == ["accuracy", "mean_class_accuracy"]
+    assert frame["value"][0] == pytest.approx(100 * result.records[0].main.value)
+    assert set(frame["marks"]) == {"demo limited"}
+
+
+def test_a_notebook_shows_the_table(result: RunResult) -> None:
+    shown = result._repr_html_()
+    assert "<table>" in shown
+    assert "random" in shown
+    assert "<script" not in shown
+
+
+def test_columns_of_several_types_become_json() -> None:
+    rows: list[dict[str, Any]] = [{"a": 1, "b": "x"}, {"a": 2.5, "b": ["y"]}, {"c": {"d": 1}}]
+    assert one_type(rows) == [
+        {"a": 1, "b": "x", "c": None},
+        {"a": 2.5, "b": '["y"]', "c": None},
+        {"a": None, "b": None, "c": '{"d": 1}'},
+    ]
+
+
+@pytest.mark.parametrize(("make", "name"), [(to_pandas, "pandas"), (to_polars, "polars")])
+def test_what_is_not_installed_says_how_to_install_it(
+    make: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.tables.frames.is_installed", lambda _: False)
+    with pytest.raises(PluginError, match=f"{name} is not installed\n  fix: pip install {name}"):
+        make([])
+
+
+def test_the_file_of_the_result_is_untouched(result: RunResult, tmp_path: Path) -> None:
+    files = harness.export([result.records[0].directory], "samples_jsonl", tmp_path)
+    assert files == [tmp_path / "samples.jsonl"]
