@@ -281,9 +281,9 @@ def test_samples_are_one_table_in_three_formats(tmp_path: Path) -> None:
 
     import pyarrow.parquet as pq
 
-    [table] = made(tmp_path, "samples_csv")
-    [lines] = made(tmp_path, "samples_jsonl")
-    [parquet] = made(tmp_path, "samples_parquet")
+    [table] = made(tmp_path / "csv", "samples_csv")
+    [lines] = made(tmp_path / "jsonl", "samples_jsonl")
+    [parquet] = made(tmp_path / "parquet", "samples_parquet")
     objects = [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
     assert [one["id"] for one in objects] == pq.read_table(parquet)["id"].to_pylist()
     with table.open(encoding="utf-8", newline="") as file:
@@ -293,6 +293,6 @@ def test_samples_are_one_table_in_three_formats(tmp_path: Path) -> None:
 
 
 def test_no_text_of_a_model_is_a_formula_in_the_csv(tmp_path: Path) -> None:
-    [table] = made(tmp_path, "samples_csv", samples=[sample("0", "=1+1", "=1+1")])
+    [table] = made(tmp_path, "samples_csv", samples=[sample("=1+1", "fear", "fear")])
     assert ",=1+1" not in table.read_text(encoding="utf-8")
     assert "'=1+1" in table.read_text(encoding="utf-8")
