@@ -24,9 +24,12 @@ import pytest
 
 from harness.cli.main import main
 from harness.config.settings import load_settings
+from harness.config.tasks import is_path
 from harness.descriptors import parse_options
 from harness.plugins import find, plugins
 from harness.specs.catalog import load_catalog
+from harness.specs.loader import check
+from harness.specs.references import reference_problems
 from harness.specs.yaml_loader import parse_yaml
 from harness.studies.kind import read_study
 from harness.tables.layout import load_layout, load_published
@@ -152,6 +155,7 @@ def names_are_known(given: dict[str, Any]) -> None:
         parse_options(find("recipe", recipe, plugins().recipes()).options, options, owner=recipe)
     tasks = given.get("tasks")
     if isinstance(tasks, str):
+        tasks = ",".join(name for name in tasks.split(",") if not is_path(name)) or "raf_db"
         load_catalog(plugins().spec_folders()).expand([tasks])
     layouts = given.get("layout")
     for layout in [layouts] if isinstance(layouts, str) else layouts or ():
@@ -178,6 +182,8 @@ def test_yaml_is_read(block: Block, tmp_path: Path) -> None:
         for name in data.get("reported", ()):
             (tmp_path / "published" / f"{name}.yaml").write_text(published(block.page, name))
         assert load_layout(str(path)).columns
+    elif "id" in data:
+        assert not [*check(document), *reference_problems(document, plugins())]
     else:
         assert read_study(document).id
 

@@ -143,7 +143,7 @@ class RunOptions(TypedDict, total=False):
         checkpoint: Folder of a finished training, whose weights replace the model's own.
         method: Id of an inference-time method.
         method_options: Its options.
-        shots: Show this many solved samples of the train split before each question (few-shot).
+        shots: Show this many few-shot samples of the train split before each question.
         prompt: Ask by this template instead of the task's own.
         system: Template of the system turn.
         options_order: Send options in this order.

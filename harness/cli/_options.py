@@ -268,7 +268,7 @@ asked = together(
         "--shots",
         type=click.IntRange(0, 64),
         metavar="N",
-        help="Show N solved samples of the train split before each question (few-shot).",
+        help="Show N few-shot samples of the train split before each question.",
     ),
     click.option(
         "--prompt", metavar="TEXT|@FILE", help="Ask by this template; it sees the fields."

@@ -19,7 +19,7 @@ class Changes:
     """What a run changes of how its tasks are asked; ``None`` leaves a task as its spec has it.
 
     Attributes:
-        shots: Number of solved samples of the train split before each question.
+        shots: Number of few-shot samples of the train split before each question.
         prompt: Template of the question.
         system: Template of the system turn.
         options_order: ``listed`` or ``sorted``; of choices.
@@ -75,7 +75,7 @@ class Changes:
     def _refuse_shots(self, spec: TaskSpec) -> None:
         if self.shots and spec.data.train_split is None:
             raise UserError(
-                f"task {spec.id!r} has no train split to take solved samples from",
+                f"task {spec.id!r} has no train split to take few-shot samples from",
                 where="--shots",
                 fix="data.train_split in its spec, or leave the task out",
             )
