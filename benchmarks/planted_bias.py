@@ -17,6 +17,7 @@ import argparse
 import json
 from collections.abc import Iterator
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -44,21 +45,28 @@ NAMES = {
 COVERED = ("matched_max_skew", "auc_gap")
 
 
-def answers(
-    bias: float, rate: float, people: int, concepts: int, random: np.random.Generator
+def answers(  # noqa: PLR0913  what a model and a world are made of
+    bias: float,
+    rate: float,
+    people: int,
+    concepts: int,
+    random: np.random.Generator,
+    *,
+    rare: bool = True,
 ) -> Iterator[ScoredSample]:
     """Yield one model's answers about each person and concept.
 
     Args:
         bias: How strongly a concept's leaning to a group moves the log odds.
         rate: Share of the answers that are yes.
-        people: Number of people, one image each; groups are of unequal size.
+        people: Number of people, one image each.
         concepts: Number of concepts.
         random: Of the people; leanings are those of the world.
+        rare: Whether groups are of unequal size, the rarest one person in 28.
     """
     leaning = np.random.default_rng(0).normal(size=(CONCEPTS, GROUPS))[:concepts]
     leaning -= leaning.mean(axis=1, keepdims=True)
-    shares = np.arange(1, GROUPS + 1, dtype=float)
+    shares = np.arange(1, GROUPS + 1, dtype=float) if rare else np.ones(GROUPS)
     group = random.choice(GROUPS, p=shares / shares.sum(), size=people)
     odds = bias * leaning[:, group] + random.normal(size=(concepts, people))
     odds -= np.quantile(odds, 1 - rate)
@@ -137,10 +145,10 @@ def rank_correlations(models: int) -> dict[str, dict[str, float]]:
 def coverage(trials: int, people: int = 400, concepts: int = 3) -> dict[str, dict[str, float]]:
     """Return how often intervals hold the population's value, and p is 0.05 or less at no bias."""
     found: dict[str, dict[str, float]] = {}
-    for name in COVERED:
-        row = found.setdefault(NAMES[name], {})
+    for name, rare in product(COVERED, (False, True)):
+        row = found.setdefault(f"{NAMES[name]}, {'a rare group' if rare else 'equal groups'}", {})
         for bias in (0.0, 0.5, 1.5):
-            model = partial(answers, bias, 0.3, concepts=concepts)
+            model = partial(answers, bias, 0.3, concepts=concepts, rare=rare)
             large = list(model(people=60_000, random=np.random.default_rng(9)))
             truth, tables = measured_points(name, large)
             hits, single, positive = 0, [0, 0], 0

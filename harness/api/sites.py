@@ -28,6 +28,7 @@ def build_site(
     layouts: Iterable[str] = (),
     duplicates: Literal["fail", "newest", "mean"] = "fail",
     images: Annotated[int, Within(0)] = 200,
+    with_images: bool = False,
     figures: bool = True,
     profile: str | None = None,
     data: Mapping[str, Path | str] | None = None,
@@ -42,6 +43,7 @@ def build_site(
         layouts: Names or files of layouts, whose tables come first.
         duplicates: What to do when evaluations claim one cell.
         images: Show thumbnails of at most this many samples per task, wrong ones first.
+        with_images: Show images of people who are not drawn too; look at the data's licence first.
         figures: Draw figures (needs matplotlib).
         profile: ``demo`` or ``full``: where data are looked for.
         data: Task or benchmark id to the folder its data lie in.
@@ -64,6 +66,7 @@ def build_site(
         catalog=installed_catalog(),
         settings=settings,
         images=images,
+        with_images=with_images,
         figures=figures,
         say=say or (lambda _: None),
         layouts=loaded,

@@ -40,6 +40,11 @@ def site() -> None:
     show_default=True,
     help="Show thumbnails of at most N samples per task, wrong ones first; 0 for none.",
 )
+@click.option(
+    "--with-images",
+    is_flag=True,
+    help="Show images of people who are not drawn too; look at the licence of the data first.",
+)
 @click.option("--figures/--no-figures", default=True, help="Draw figures (needs matplotlib).")
 @_options.profile
 @_options.data
@@ -57,6 +62,7 @@ def build(out: Path, places: tuple[str, ...], duplicates: Any, **options: Any) -
         duplicates=duplicates,
         layouts=options["layouts"],
         images=options["images"],
+        with_images=options["with_images"],
         figures=options["figures"],
         profile=options["profile"],
         data=dict(data_paths(options["data"])),

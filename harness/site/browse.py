@@ -6,12 +6,15 @@ A set is the samples of one task fingerprint; its evaluations share ids and orde
     slice-N.js       the value (by number) of every sample, read when a page filters by it
     went-RUN.js      how every sample went, read when a page filters by it
     said-RUN.js      the answer (by number) to every sample, read when two models are compared
+    right.js         the right answer (by number) to every sample, read when one is looked for
+    sure-RUN.js      the share of the option that was chosen, -1 without scores, read to sort
     ask-N.js         prompts, right answers and images of a chunk
     RUN-N.js         answers of a chunk
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -109,6 +112,7 @@ def write_set(site: Site, task_set: Set, questions: Questions) -> None:
             "size": len(shared.ids),
             "chunk": CHUNK,
             "labels": read_resolved(task_set.records[0].directory).labels,
+            "numbers": shared.of_labels,
             "models": [
                 {"name": name, "marks": list(record.marks)}
                 for name, record in zip(task_set.names, task_set.records, strict=True)
@@ -173,6 +177,7 @@ def _questions(
                     prompts.setdefault(key, len(prompts)),
                     [name.rpartition("/")[2] for name in question.images],
                     question.note,
+                    [name.rpartition("/")[2] for name in question.large],
                     [[name, group.value, group.source] for name, group in sample.groups.items()],
                     [[name, _short(plain(value))] for name, value in sample.fields.items()],
                 ]
@@ -198,6 +203,11 @@ class _Shared:
     folder: str
     ids: list[str] = field(default_factory=list)
     numbers: dict[str, int] = field(default_factory=dict)
+    of_labels: dict[str, int] = field(default_factory=dict)
+
+    def number(self, text: str) -> int:
+        """Return the number of an answer, a new one for an answer that none gave before."""
+        return self.numbers.setdefault(text, len(self.numbers))
 
 
 def _answers(
@@ -207,11 +217,13 @@ def _answers(
 
     The first evaluation says which samples there are.
     """
-    folder, ids, numbers = shared.folder, shared.ids, shared.numbers
+    folder, ids = shared.folder, shared.ids
     spec = read_resolved(record.directory)
     graded = record.main.direction == "higher"
     outcomes: list[str] = []
     answer_codes: list[int] = []
+    right_codes: list[int] = []
+    shares: list[float] = []
     counts: Counter[tuple[str, str]] = Counter()
     for number, chunk in enumerate(_chunks(read_samples(record.directory))):
         items = []
@@ -226,8 +238,12 @@ def _answers(
             letter, answer = outcome(sample, graded=graded), sample.answer
             text = plain(answer)
             outcomes.append(letter)
-            answer_codes.append(-1 if answer is None else numbers.setdefault(text, len(numbers)))
+            answer_codes.append(-1 if answer is None else shared.number(text))
+            if not index:
+                target = sample.target
+                right_codes.append(shared.number(target) if isinstance(target, str) else -1)
             items.append(_item(sample, letter, text, spec))
+            shares.append(_share(*items[-1][-2:]))
             if spec.labels and letter != ERROR and isinstance(sample.target, str):
                 counts[sample.target, "" if answer is None else text] += 1
         site.data(f"{folder}/{index}-{number}", items)
@@ -236,6 +252,10 @@ def _answers(
                         where=record.directory)  # fmt: skip
     site.data(f"{folder}/went-{index}", "".join(outcomes))
     site.data(f"{folder}/said-{index}", answer_codes)
+    site.data(f"{folder}/sure-{index}", shares)
+    if not index:
+        site.data(f"{folder}/right", right_codes)
+        shared.of_labels.update({label: shared.number(label) for label in spec.labels})
     return "".join(outcomes), counts
 
 
@@ -264,6 +284,19 @@ def _scores(sample: SampleRecord, spec: TaskSpec) -> tuple[str, list[Json]]:
     values = normalised(scores, rule)
     per = "" if rule == "none" else f" per {rule}"
     return f"{scores.kind}{per}", [_digits(value) for value in values]
+
+
+def _share(kind: Json, scores: Json) -> float:
+    """Return the share of the highest option among all; -1 without scores that make shares."""
+    if not isinstance(scores, list) or not scores or not str(kind).startswith(("logprob", "label")):
+        return -1
+    values = [float(str(score)) for score in scores]
+    if str(kind).startswith("label"):
+        return max(values)
+    highest = max(values)
+    if not math.isfinite(highest):
+        return -1
+    return round(1 / math.fsum(math.exp(value - highest) for value in values), 4)
 
 
 def _digits(value: float) -> float:

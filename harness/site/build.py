@@ -94,6 +94,8 @@ def _write(
         write_set(site, task_set, questions)
         if questions.problem:
             sources.say(f"prompts and images of {first.task} left out: {questions.problem}")
+        if questions.withheld:
+            sources.say(f"images of {first.task} left out, as they may show people: --with-images")
         site.page(
             f"{folder}.html",
             "samples.html",
@@ -101,6 +103,8 @@ def _write(
             marks={mark for record in task_set.records for mark in record.marks},
             folder=task_set.name,
             problem=questions.problem,
+            licence=questions.licence,
+            withheld=questions.withheld,
             models=[
                 (name, names[_fingerprint(record)])
                 for name, record in zip(task_set.names, task_set.records, strict=True)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from harness.runs.record import (
     DetailRow,
@@ -182,8 +183,17 @@ def _confusion(
         row_counts = [counts.get((right, answer), 0) for answer in columns]
         total = sum(row_counts)
         if total:
-            rows.append((right, [(count, round(9 * count / total)) for count in row_counts]))
+            fields = [
+                (count, round(9 * count / total), _cell(right, answer))
+                for answer, count in zip(columns, row_counts, strict=True)
+            ]
+            rows.append((right, fields))
     return {"columns": [column or "no answer" for column in columns], "rows": rows}
+
+
+def _cell(right: str, answer: str) -> str:
+    """Return the part of the browser's address that opens the samples of a field."""
+    return urlencode({"right": right, "said": answer})
 
 
 def _detail(row: DetailRow) -> dict[str, Any]:

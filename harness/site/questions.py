@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.config.settings import Settings
 from harness.errors import HarnessError, SampleError
+from harness.evaluation.data_check import DRAWN
 from harness.evaluation.few_shot import choose_shots
 from harness.evaluation.requests import open_sample
 from harness.evaluation.task import Task
@@ -24,7 +25,8 @@ from harness.tables.layout import Layout
 
 # Parts of a task's fingerprint that decide on what is shown here.
 SHOWN = ("ask", "data", "options", "prompt", "variant")
-THUMB = 192
+THUMB, LARGE = 192, 768
+"""Longest sides in pixels of a thumbnail, and of what a click on it opens."""
 _QUALITY = 75
 
 
@@ -36,6 +38,7 @@ class AskedQuestion:
         turns: Role and text of each turn.
         options: Texts of the options as sent, in the order of the labels.
         images: File names of thumbnails.
+        large: File names of larger copies, the thumbnail's where an image is no larger.
         note: Why images are not there; empty when all are, or were not wanted.
     """
 
@@ -43,6 +46,7 @@ class AskedQuestion:
     options: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
     note: str = ""
+    large: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +57,7 @@ class Sources:
         catalog: Task specs, for prompts.
         settings: Where data lie, for prompts and images.
         images: Samples of a set that get their thumbnails, at most.
+        with_images: Whether images of people who are not drawn are shown too.
         figures: Whether to draw figures.
         say: Told what was left out.
         layouts: Tables that come first.
@@ -61,6 +66,7 @@ class Sources:
     catalog: Catalog
     settings: Settings
     images: int
+    with_images: bool = False
     figures: bool
     say: Callable[[str], None]
     layouts: tuple[Layout, ...] = ()
@@ -73,16 +79,20 @@ class Questions:
     Attributes:
         wanted: Samples that get their thumbnails, at most.
         problem: Why nothing can be shown; empty when it can.
+        licence: Terms of the data whose images are shown; empty where none is.
+        withheld: Whether images are left out since they may show people.
     """
 
     site: Site
     folder: str
     wanted: int
     problem: str = ""
+    licence: str = ""
+    withheld: bool = False
     _task: Task | None = None
     _shots: list[Shot] = field(default_factory=list)
     _seen: set[str] = field(default_factory=set)
-    _last: tuple[Any, tuple[str, ...]] = ((), ())
+    _last: tuple[Any, tuple[_Shown, ...]] = ((), ())
 
     @classmethod
     def of(cls, record: EvaluationRecord, sources: Sources, site: Site, folder: str) -> Questions:
@@ -109,6 +119,12 @@ class Questions:
             seed = int(str(record.settings.get("seed", 0)))
             made._shots = [Shot(sample) for sample in choose_shots(task, seed)]
             made._task = task
+            drawn = DRAWN in task.located.marks
+            made.withheld = bool(made.wanted) and not (drawn or sources.with_images)
+            if made.withheld:
+                made.wanted = 0
+            elif made.wanted:
+                made.licence = " ".join(spec.licence.split())
         except HarnessError as error:
             made.problem = error.message
         return made
@@ -137,28 +153,42 @@ class Questions:
             images = self._images(sample, with_images=with_images)
         except SampleError as error:
             return AskedQuestion(messages, options, note=error.message)
-        return AskedQuestion(messages, options, images)
+        thumbs = tuple(image.thumb for image in images)
+        return AskedQuestion(
+            messages, options, thumbs, large=tuple(image.large for image in images)
+        )
 
-    def _images(self, sample: Sample, *, with_images: bool) -> tuple[str, ...]:
+    def _images(self, sample: Sample, *, with_images: bool) -> tuple[_Shown, ...]:
         key = (sample.images, sample.boxes)
         # Questions about one image follow each other.
         if self._last[0] == key:
             return self._last[1]
         if self._task is None or not with_images:
             return ()
-        names = []
+        shown = []
         for image in open_sample(self._task.spec, sample, MAX_PIXELS):
-            name = f"{self.folder}/{image.key[:20]}.jpg"
+            name = f"{self.folder}/{image.key[:20]}"
+            larger = max(image.pixels.size) > THUMB
             if name not in self._seen:
                 self._seen.add(name)
-                self.site.write(name, _thumb(image))
-            names.append(name)
-        self._last = key, tuple(names)
+                self.site.write(f"{name}.jpg", _copy(image, THUMB))
+                if larger:
+                    self.site.write(f"{name}-large.jpg", _copy(image, LARGE))
+            shown.append(_Shown(f"{name}.jpg", f"{name}-large.jpg" if larger else f"{name}.jpg"))
+        self._last = key, tuple(shown)
         return self._last[1]
 
 
-def _thumb(image: LoadedImage) -> bytes:
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """Names of the files of one image."""
+
+    thumb: str
+    large: str
+
+
+def _copy(image: LoadedImage, side: int) -> bytes:
     small, buffer = image.pixels.copy(), io.BytesIO()
-    small.thumbnail((THUMB, THUMB))
+    small.thumbnail((side, side))
     small.save(buffer, "JPEG", quality=_QUALITY)
     return buffer.getvalue()

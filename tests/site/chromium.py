@@ -95,7 +95,7 @@ class Page:
 
     def press(self, key: str) -> None:
         """Press one of the keys that move about a page."""
-        code, text = {"Tab": (9, ""), "Enter": (13, "\r"), "Escape": (27, "")}[key]
+        code, text = _KEYS[key]
         for kind in ("keyDown", "keyUp"):
             held = {"key": key, "code": key, "windowsVirtualKeyCode": code}
             if text and kind == "keyDown":
@@ -134,6 +134,12 @@ class Page:
         time.sleep(0.5)
         shot = self._ask("Page.captureScreenshot", captureBeyondViewport=True)
         out.write_bytes(base64.b64decode(shot["data"]))
+
+
+_KEYS = {
+    "Tab": (9, ""), "Enter": (13, "\r"), "Escape": (27, ""), "ArrowLeft": (37, ""),
+    "ArrowUp": (38, ""), "ArrowRight": (39, ""), "ArrowDown": (40, ""),
+}  # fmt: skip
 
 
 @contextmanager

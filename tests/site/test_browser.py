@@ -249,3 +249,66 @@ def test_axe_finds_nothing(page: Page, site: Path, tmp_path: Path) -> None:
             said = "r.violations.map(v => [v.id, v.nodes.map(n => n.html)])"
             found = page.run(f"axe.run({{preload: false}}).then(r => {said})")
             assert found == [], path
+
+
+TILES = "[...document.querySelectorAll('#gallery button')]"
+TILE_NAMES = f"{TILES}.map(t => t.querySelector('strong').textContent)"
+
+
+def samples_page(site: Path) -> Path:
+    return next(p for p in site.glob("samples/*.html") if "other" in p.read_text())
+
+
+def test_the_gallery_is_walked_with_arrow_keys_and_says_right_and_wrong(
+    page: Page, site: Path
+) -> None:
+    page.open(samples_page(site), "#a=1&view=gallery")
+    page.until(f"{STATUS} === '6 of 6 samples'")
+    assert page.run(TILE_NAMES) == ["0", "1", "2", "3", "4", "5"]
+    wrong = page.run(f"{TILES}.map(t => t.textContent.includes(': wrong'))")
+    assert wrong == [False, True, False, True, False, False]
+    page.run(f"{TILES}[0].focus()")
+    page.press("ArrowRight")
+    assert page.run("document.activeElement.querySelector('strong').textContent") == "1"
+    page.press("Enter")
+    page.until("document.activeElement.id === 'sample'")
+    page.press("ArrowRight")
+    page.until("document.getElementById('sample-title').textContent === 'Sample 2'")
+    page.press("Escape")
+    page.until("document.getElementById('sample').hidden")
+
+
+def test_an_address_opens_the_same_view_again(page: Page, site: Path) -> None:
+    path = samples_page(site)
+    page.open(path)
+    page.until(f"{STATUS} === '6 of 6 samples'")
+    page.run(set_value("a", "1"))
+    page.run(set_value("view", "gallery"))
+    page.run(set_value("outcome", "w"))
+    page.until(f"{STATUS} === '2 of 6 samples'")
+    page.run(f"{TILES}[1].click()")
+    page.until("location.hash.includes('sample=3')")
+    address = page.run("location.hash")
+    page.open(path, address)
+    page.until("document.getElementById('sample-title')?.textContent === 'Sample 3'")
+    assert page.run(TILE_NAMES) == ["1", "3"]
+
+
+def test_a_number_of_the_confusion_table_opens_its_samples(page: Page, site: Path) -> None:
+    path = next(p for p in site.glob("evaluations/*other*.html"))
+    page.open(path)
+    link = "document.querySelector('.confusion td a')"
+    count = int(page.run(f"{link}.textContent"))
+    page.run(f"{link}.click()")
+    page.until("location.href.includes('/samples/') && document.readyState === 'complete'")
+    page.until(f"{STATUS} === '{count} of 6 samples'")
+    assert "Right answer:" in page.run("document.getElementById('cell').textContent")
+    page.run("document.querySelector('#cell button').click()")
+    page.until(f"{STATUS} === '6 of 6 samples'")
+
+
+def test_the_surest_answers_come_first(page: Page, large: Path) -> None:
+    path = next(iter(large.glob("samples/*.html")))
+    page.open(path, "#sort=unsure&view=gallery")
+    page.until(f"{STATUS} === '2000 of 2000 samples'")
+    assert len(page.run(TILE_NAMES)) == 60

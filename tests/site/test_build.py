@@ -168,6 +168,11 @@ def test_columns_to_filter_by_say_how_each_sample_went(site: Path) -> None:
     assert [model["name"] for model in data(index)["models"]] == ["plain", "other"]
     went = [data(index.parent / f"went-{place}.js") for place in (0, 1)]
     assert went == ["rwrrrr", "rwuwrr"]
+    right, names = data(index.parent / "right.js"), data(index)["numbers"]
+    assert [name for code in right for name, number in names.items() if number == code] == [
+        record["target"] for record in answers()
+    ]
+    assert all(-1 <= share <= 1 for share in data(index.parent / "sure-0.js"))
     one, two = (data(index.parent / f"said-{place}.js") for place in (0, 1))
     assert one[0] == two[0]
     assert one[3] != two[3]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -37,11 +38,14 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
-def questions(root: Path, out: Path, *, results: str = "results") -> Questions:
+def questions(
+    root: Path, out: Path, *, results: str = "results", with_images: bool = True
+) -> Questions:
     sources = Sources(
         catalog=load_catalog(plugins().spec_folders()),
         settings=Settings(profile="full", results=out, cache=out, data={"raf_db": root}),
         images=99,
+        with_images=with_images,
         figures=False,
         say=lambda _: None,
     )
@@ -76,7 +80,31 @@ def test_images_are_those_asked_for(root: Path, tmp_path: Path) -> None:
         for place, (_, sample) in enumerate(held.each())
     ]
     assert [place for place, there in enumerate(shown) if there] == [1, 5]
-    assert len(list((tmp_path / "out").rglob("*.jpg"))) == 2
+    assert len(list((tmp_path / "out").rglob("*.jpg"))) == 4  # with the larger copies
+
+
+def test_a_click_opens_a_larger_copy_with_the_terms_of_the_data_beside(
+    root: Path, tmp_path: Path
+) -> None:
+    held = questions(root, tmp_path / "out")
+    shown = [held.asked(sample, with_images=True) for _, sample in held.each()]
+    with Image.open(tmp_path / "out" / shown[1].large[0]) as large:
+        assert large.size == (400, 200)
+    assert "research" in held.licence
+
+
+def test_images_of_people_are_left_out_unless_they_are_asked_for(
+    root: Path, tmp_path: Path
+) -> None:
+    held = questions(root, tmp_path / "out", with_images=False)
+    assert (held.withheld, held.wanted, held.licence) == (True, 0, "")
+    said: list[str] = []
+    args: dict[str, Any] = {"data": {"raf_db": root}, "figures": False, "say": said.append}
+    harness.build_site("site", "results", **args)
+    assert said == ["images of raf_db left out, as they may show people: --with-images"]
+    assert not list(Path("site").rglob("*.jpg"))
+    harness.build_site("site", "results", with_images=True, **args)
+    assert list(Path("site").rglob("*.jpg"))
 
 
 def test_a_variant_is_shown_in_its_own_words(root: Path, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 // Shows samples a page at a time. Data come as scripts, which a page may load from a file too.
 // Everything of a model or a data set is put in place as text.
 
-const SIZE = 25;
+const SIZE = { "": 25, gallery: 60 };
 const WORDS = {
   r: "right", w: "wrong", p: "partly right", u: "not readable", x: "a refusal", e: "an error",
   n: "not judged",
@@ -13,8 +13,12 @@ const byId = (id) => document.getElementById(id);
 const waiting = new Map();
 const loaded = new Map();
 const KEPT = 80;
+// What the address holds, so that a link opens the same view; left out where it is the first choice.
+const FIELDS = { a: "0", b: "-1", outcome: "", slice: "", sort: "", view: "", width: "m" };
 let index = null;
 let found = [];
+let cell = null; // right answer and answer of a field of the confusion table
+let opened = null;
 let turn = 0;
 let opener = null;
 
@@ -58,43 +62,105 @@ function chosen() {
   return {
     a: Number(byId("a").value), b: Number(byId("b").value), outcome: byId("outcome").value,
     differ: byId("differ").checked, slice: byId("slice").value === "" ? null : slice, value,
+    sort: byId("sort").value, view: byId("view").value,
   };
 }
 
-async function filter() {
+function remember() {
+  const state = new URLSearchParams();
+  for (const [name, usual] of Object.entries(FIELDS)) {
+    if (byId(name).value !== usual) state.set(name, byId(name).value);
+  }
+  if (byId("differ").checked) state.set("differ", "1");
+  if (cell) {
+    state.set("right", cell.right);
+    state.set("said", cell.said);
+  }
+  const now = Number(byId("page").value);
+  if (now > 1) state.set("page", now);
+  if (opened !== null) state.set("sample", opened);
+  history.replaceState(null, "", `#${state}`);
+}
+
+function recall() {
+  const state = new URLSearchParams(location.hash.slice(1));
+  for (const name of Object.keys(FIELDS)) {
+    const value = state.get(name);
+    if ([...byId(name).options].some((held) => held.value === value)) byId(name).value = value;
+  }
+  byId("differ").checked = state.get("differ") === "1";
+  const right = state.get("right");
+  cell = right === null ? null : { right, said: state.get("said") ?? "" };
+  return { page: Number(state.get("page")) || 1, sample: state.get("sample") };
+}
+
+function numberOf(text) {
+  if (text === "") return -1;
+  return Object.hasOwn(index.numbers, text) ? index.numbers[text] : null;
+}
+
+function showCell() {
+  byId("cell").hidden = !cell;
+  if (!cell) return;
+  const clear = make("button", "Show all");
+  clear.type = "button";
+  clear.addEventListener("click", guarded(async () => {
+    cell = null;
+    await filter();
+  }));
+  const text = `Right answer: ${cell.right}. Answer: ${cell.said || "none that could be read"}. `;
+  byId("cell").replaceChildren(text, clear);
+}
+
+async function filter(number = 1) {
   const mine = ++turn;
   const want = chosen();
   byId("differ").disabled = want.b < 0;
   const differ = want.differ && want.b >= 0;
-  if (want.outcome || want.slice !== null || differ) byId("status").textContent = "Reading…";
-  // A column of all samples is read only where something is filtered by it.
-  const [went, slice, a, b] = await Promise.all([
+  if (want.outcome || want.slice !== null || want.sort || cell || differ) byId("status").textContent = "Reading…";
+  // A column of all samples is read only where something is filtered or sorted by it.
+  const [went, slice, a, b, right, sure] = await Promise.all([
     want.outcome ? load(`went-${want.a}`) : null,
     want.slice !== null ? load(`slice-${want.slice}`) : null,
-    differ ? load(`said-${want.a}`) : null,
+    differ || cell ? load(`said-${want.a}`) : null,
     differ ? load(`said-${want.b}`) : null,
+    cell ? load("right") : null,
+    want.sort ? load(`sure-${want.a}`) : null,
   ]);
   if (mine !== turn) return;
+  const wanted = cell && [numberOf(cell.right), numberOf(cell.said)];
   found = [];
   for (let place = 0; place < index.size; place += 1) {
     if (went && went[place] !== want.outcome) continue;
     if (slice && slice[place] !== want.value) continue;
     if (differ && a[place] === b[place]) continue;
+    if (wanted && (right[place] !== wanted[0] || a[place] !== wanted[1])) continue;
     found.push(place);
   }
-  await page(1);
+  if (sure) {
+    // Samples without scores come last in both directions; ties stay in the order of the data.
+    const way = want.sort === "sure" ? -1 : 1;
+    const key = (place) => (sure[place] < 0 ? Infinity : way * sure[place]);
+    found.sort((one, other) => (key(one) < key(other) ? -1 : key(one) > key(other) ? 1 : one - other));
+  }
+  showCell();
+  await page(number);
 }
 
 async function page(number) {
   const mine = ++turn;
   const want = chosen();
-  const pages = Math.max(1, Math.ceil(found.length / SIZE));
+  const size = SIZE[want.view];
+  const gallery = want.view === "gallery";
+  const pages = Math.max(1, Math.ceil(found.length / size));
   const now = Math.min(Math.max(1, number || 1), pages);
-  const places = found.slice((now - 1) * SIZE, now * SIZE);
-  const rows = await Promise.all(places.map((place) => row(place, want)));
+  const places = found.slice((now - 1) * size, now * size);
+  const shown = await Promise.all(places.map((place) => (gallery ? tile(place, want) : row(place, want))));
   if (mine !== turn) return;
-  byId("list").tBodies[0].replaceChildren(...rows);
-  byId("list").hidden = rows.length === 0;
+  (gallery ? byId("gallery") : byId("list").tBodies[0]).replaceChildren(...shown);
+  byId("list").hidden = gallery || shown.length === 0;
+  byId("gallery").hidden = !gallery || shown.length === 0;
+  byId("gallery").className = `width-${byId("width").value}`;
   byId("head-b").hidden = want.b < 0;
   byId("pages").hidden = pages === 1;
   byId("page").value = now;
@@ -103,6 +169,52 @@ async function page(number) {
   byId("before").disabled = now === 1;
   byId("after").disabled = now === pages;
   byId("status").textContent = `${found.length} of ${index.size} samples`;
+  remember();
+}
+
+async function tile(place, want) {
+  const a = await parts(place, want.a);
+  const made = make("button", "");
+  made.type = "button";
+  made.className = `went-${a.answer[0]}`;
+  const [name] = a.ask[3];
+  if (name) {
+    const image = document.createElement("img");
+    image.src = `${folder}/${name}`;
+    image.alt = "";
+    image.loading = "lazy";
+    made.append(image);
+  } else {
+    made.append(make("span", "no image"));
+  }
+  made.append(make("strong", a.ask[0]), make("span", `right: ${brief(a.ask[1])}`));
+  made.append(verdict(want.b < 0 ? "" : "A ", a.answer));
+  if (want.b >= 0) made.append(verdict("B ", (await parts(place, want.b)).answer));
+  made.addEventListener("click", guarded(async () => {
+    await sample(place);
+    opener = made;
+  }));
+  return made;
+}
+
+function verdict(letter, answer) {
+  const made = make("span", `${letter}${brief(answer[1])}: ${WORDS[answer[0]]}`);
+  made.className = `verdict went-${answer[0]}`;
+  return made;
+}
+
+function move(event) {
+  const tiles = [...byId("gallery").children];
+  const at = tiles.indexOf(document.activeElement);
+  if (at < 0) return;
+  const across = getComputedStyle(byId("gallery")).gridTemplateColumns.split(" ").length;
+  const steps = {
+    ArrowLeft: -1, ArrowRight: 1, ArrowUp: -across, ArrowDown: across, Home: -at, End: tiles.length - 1 - at,
+  };
+  const step = steps[event.key];
+  if (step === undefined) return;
+  event.preventDefault();
+  tiles[Math.min(Math.max(0, at + step), tiles.length - 1)].focus();
 }
 
 async function parts(place, model) {
@@ -140,7 +252,8 @@ async function sample(place) {
   const answers = [answered("A", want.a, first)];
   if (want.b >= 0) answers.push(answered("B", want.b, await parts(place, want.b)));
   if (mine !== turn) return;
-  const [id, target, , files, note, groups, fields] = first.ask;
+  opened = place;
+  const [id, target, , files, note, large, groups, fields] = first.ask;
   const title = make("h2", `Sample ${id}`);
   title.id = "sample-title";
   const close = make("button", "Close");
@@ -149,8 +262,19 @@ async function sample(place) {
   const images = files.map((name, number) => {
     const image = document.createElement("img");
     image.src = `${folder}/${name}`;
-    image.alt = `Picture ${number + 1} of the sample`;
-    return image;
+    image.alt = `Image ${number + 1} of the sample`;
+    if (large[number] === name) return image;
+    const grow = make("button", "", image);
+    grow.type = "button";
+    grow.className = "grow";
+    grow.setAttribute("aria-label", `Image ${number + 1} of the sample, larger`);
+    grow.setAttribute("aria-pressed", "false");
+    grow.addEventListener("click", () => {
+      const grown = grow.getAttribute("aria-pressed") !== "true";
+      image.src = `${folder}/${grown ? large[number] : name}`;
+      grow.setAttribute("aria-pressed", `${grown}`);
+    });
+    return grow;
   });
   const turns = first.prompt[0].map(([role, text]) => make("div", "", make("h4", role), make("pre", text)));
   const facts = make("dl", "", make("dt", "right answer"), make("dd", target));
@@ -165,6 +289,12 @@ async function sample(place) {
   byId("sample").replaceChildren(...shown, facts, ...answers);
   byId("sample").hidden = false;
   byId("sample").focus();
+  remember();
+}
+
+async function beside(step) {
+  const next = found[found.indexOf(opened) + step];
+  if (opened !== null && next !== undefined && found.includes(opened)) await sample(next);
 }
 
 function noted(text) {
@@ -175,7 +305,9 @@ function noted(text) {
 
 function shut() {
   byId("sample").hidden = true;
-  (opener?.isConnected ? opener : byId("list").querySelector("button"))?.focus();
+  opened = null;
+  remember();
+  (opener?.isConnected ? opener : document.querySelector("#list button, #gallery button"))?.focus();
 }
 
 function answered(letter, model, { prompt, answer }) {
@@ -240,18 +372,22 @@ async function start() {
   index.slices.forEach((slice, number) => {
     slice.values.forEach((value, place) => byId("slice").append(option(`${number}:${place}`, `${slice.name}: ${value}`)));
   });
-  const wanted = /^#a=(\d+)$/.exec(location.hash);
-  if (wanted && Number(wanted[1]) < index.models.length) byId("a").value = wanted[1];
+  const wanted = recall();
   byId("sample").addEventListener("keydown", (event) => {
     if (event.key === "Escape") shut();
+    else if (event.key === "ArrowLeft") guarded(beside)(-1);
+    else if (event.key === "ArrowRight") guarded(beside)(1);
   });
-  controls.addEventListener("change", guarded(filter));
+  byId("gallery").addEventListener("keydown", move);
+  controls.addEventListener("change", () => guarded(filter)());
   controls.addEventListener("submit", (event) => event.preventDefault());
   byId("before").addEventListener("click", () => guarded(page)(Number(byId("page").value) - 1));
   byId("after").addEventListener("click", () => guarded(page)(Number(byId("page").value) + 1));
   byId("page").addEventListener("change", () => guarded(page)(Number(byId("page").value)));
   controls.hidden = false;
-  await filter();
+  await filter(wanted.page);
+  const place = Number(wanted.sample);
+  if (wanted.sample && Number.isInteger(place) && place >= 0 && place < index.size) await sample(place);
 }
 
 guarded(start)();
