@@ -9,6 +9,7 @@ PLUGINS := $(wildcard plugins/*/pyproject.toml)
 PROJECTS := pyproject.toml $(PLUGINS)
 # What the demo leaves, and what it is made of: as long as both are as they were, nothing is done.
 DEMO := results/.demo
+SCALE := $(VENV)/.ready-scale
 LEFT := results/evaluations results/table.tex results/site/index.html
 MADE_OF = $(shell find harness plugins/*/src task_specs leaderboards -type f ! -name '*.pyc')
 
@@ -68,7 +69,12 @@ check: $(DEV)
 test: check
 	$(BIN)/python -m pytest -m "not slow" -n 2
 
-test-all: check
+# Ray and submitit, which the quick tests do not need.
+$(SCALE): $(DEV)
+	$(BIN)/python -m pip install -c constraints.txt -e ".[ray,slurm]"
+	@touch $@
+
+test-all: check $(SCALE)
 	$(BIN)/python -m pytest -n 2
 
 clean:

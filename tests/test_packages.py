@@ -21,6 +21,7 @@ KINDS = {
     "metric": "metrics",
     "data source": "data_sources",
     "encoder": "encoders",
+    "executor": "executors",
     "study kind": "study_kinds",
     "exporter": "exporters",
     "submission": "submissions",

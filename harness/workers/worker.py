@@ -59,17 +59,28 @@ class Worker:
 
         return Hello(self.name, worker_terms(self._model, self._planned))
 
-    def answer(self, request: BlockRequest) -> Iterator[Event]:
-        """Yield what comes of a request: :class:`Ready` the first time, then the answer."""
-        try:
-            answerer = self._model.answerer(self._planned[request.evaluation].job.plan.task)
+    def load(self, request: BlockRequest) -> Iterator[Event]:
+        """Load the model, and yield :class:`Ready` the first time that it is loaded.
+
+        What it raises then is told by :meth:`answer`.
+        """
+        with suppress(Exception):
+            self._answerer(request)
             if not self._is_loaded:
                 self._is_loaded = True
                 yield Ready(self.name)
-            yield self._answered(answerer, request)
+
+    def answer(self, request: BlockRequest) -> Iterator[Event]:
+        """Yield what comes of a request: :class:`Ready` the first time, then the answer."""
+        yield from self.load(request)
+        try:
+            yield self._answered(self._answerer(request), request)
         except Exception as error:  # noqa: BLE001  whatever it is, the coordinator must hear of it
             self._model.close()  # whatever state it was left in
             yield Raised(self.name, request.evaluation, error_data(error))
+
+    def _answerer(self, request: BlockRequest) -> Answerer:
+        return self._model.answerer(self._planned[request.evaluation].job.plan.task)
 
     def _answered(self, answerer: Answerer, request: BlockRequest) -> Answered:
         from harness.evaluation.execute import answered_block, notes_of, verdict_of

@@ -1,0 +1,213 @@
+"""Starts actors, hands them blocks, and waits for what they say."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import ray
+from harness.descriptors import Json
+from harness.errors import UserError, error_text, one_line
+from harness.workers.contract import BlockRequest, Event, Lost, Refused, WorkOrder
+from harness.workers.messages import error_data, event_of, line_of
+from ray.exceptions import RayError
+
+from harness_executor_ray.local import LocalRay
+
+_TRY = 3.0  # seconds between tries to reach Ray
+_ANSWERS = 5.0  # seconds that an address has to answer
+_UNREACHABLE = (RayError, ConnectionError, RuntimeError, ValueError, OSError)
+
+
+class Actor:
+    """A worker within Ray; what it says are lines of JSON."""
+
+    def __init__(self, name: str, order: Mapping[str, Json]) -> None:
+        self._name, self._order = name, order
+        self._worker: Any = None
+
+    def hello(self) -> list[bytes]:
+        """Plan, and say what this worker is, or why it cannot take part."""
+        from harness.workers.worker import Worker
+
+        try:
+            self._worker = Worker(self._name, WorkOrder.from_json(self._order))
+            return [line_of(self._worker.hello())]
+        except Exception as error:  # noqa: BLE001  whatever it is, the coordinator must hear of it
+            data = error_data(error)
+            where = f"{data['where']}: " if data["where"] else ""
+            return [line_of(Refused(self._name, f"{where}{data['message']}"))]
+
+    def load(self, request: Mapping[str, Json]) -> list[bytes]:
+        """Load the model, the first time that something is asked of it."""
+        return [line_of(event) for event in self._worker.load(BlockRequest.from_json(request))]
+
+    def answer(self, request: Mapping[str, Json]) -> list[bytes]:
+        """Answer a block."""
+        return [line_of(event) for event in self._worker.answer(BlockRequest.from_json(request))]
+
+
+class RayActors:
+    """Workers are actors.
+
+    Args:
+        options: As the descriptor has them.
+
+    Raises:
+        UserError: an address where nobody answers, or a number below what makes sense.
+    """
+
+    def __init__(self, options: Mapping[str, Json]) -> None:
+        workers, gpus = options["workers"], options["gpus"]
+        if not isinstance(workers, int) or workers < 1:
+            raise UserError(f"-e workers={workers} is below 1", where="--on ray")
+        if isinstance(gpus, float) and gpus < 0:
+            raise UserError(f"-e gpus={gpus:g} is below 0", where="--on ray")
+        self._workers, self._wait = workers, float(str(options["wait"]))
+        self._gpus = None if gpus is None else float(str(gpus))
+        self._cpus = float(str(options["cpus"]))
+        self._address = None if options["address"] is None else str(options["address"])
+        if self._address is not None and self._address != "auto":
+            _refuse_silent(self._address)
+        self._local: LocalRay | None = None
+        self._order: dict[str, Json] = {}
+        self._actors: dict[str, Any] = {}
+        self._waiting: dict[Any, str] = {}
+        self._attempts: dict[int, int] = {}
+        self._each = 0.0
+
+    # --- the contract ------------------------------------------------------------------------
+
+    def start(self, order: WorkOrder) -> None:
+        """Reach Ray, or start it here, and start the actors."""
+        self._order = order.to_json()
+        if self._address is None and not ray.is_initialized():
+            self._local = LocalRay()
+        self._connect(self._local.address if self._local else self._address)
+        untyped: Any = ray  # as are its functions
+        present = float(untyped.cluster_resources().get("GPU", 0.0))
+        self._each = min(1.0, present) if self._gpus is None else self._gpus
+        if self._each > present:
+            raise UserError(
+                f"an actor with {self._each:g} GPUs can be placed nowhere: Ray has {present:g}",
+                where="--on ray",
+                fix="-e gpus=0 computes on the CPU",
+            )
+        for place in range(1, self._workers + 1):
+            self._start(place)
+
+    def _connect(self, address: str | None) -> None:
+        ends = time.monotonic() + self._wait
+        while not ray.is_initialized():
+            try:
+                ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+            except _UNREACHABLE as error:
+                if self._local is None or self._local.has_ended() or time.monotonic() > ends:
+                    raise UserError(
+                        f"Ray is not there: {error_text(error)}",
+                        where="--on ray",
+                        fix="ray start --head; or without -e address Ray is started here",
+                    ) from None
+                time.sleep(_TRY)
+
+    def _start(self, place: int) -> None:
+        attempt = self._attempts[place] = self._attempts.get(place, 0) + 1
+        name = f"{place}" if attempt == 1 else f"{place}-{attempt}"
+        kind: Any = ray.remote(num_gpus=self._each, num_cpus=self._cpus, max_restarts=0)(Actor)
+        self._actors[name] = actor = kind.remote(name, self._order)
+        self._waiting[actor.hello.remote()] = name
+
+    def ask(self, worker: str, request: BlockRequest) -> None:
+        """Hand an actor a block; a model that is not loaded yet is loaded before it."""
+        if (actor := self._actors.get(worker)) is not None:
+            data = request.to_json()
+            self._waiting[actor.load.remote(data)] = worker
+            self._waiting[actor.answer.remote(data)] = worker
+
+    def events(self, timeout: float) -> Sequence[Event]:
+        """Return what actors said, and which of them are gone."""
+        said: list[Event] = []
+        for reference in self._ready(timeout):
+            name = self._waiting.pop(reference, None)
+            if name is None or name not in self._actors:
+                continue
+            try:
+                lines: list[bytes] = ray.get(reference)
+            except RayError as error:
+                self.stop(name)
+                said.append(Lost(name, one_line(error_text(error).partition("\n")[0])))
+                continue
+            events = [event for line in lines if (event := event_of(line)) is not None]
+            said += events
+            if any(isinstance(event, Refused) for event in events):
+                self.stop(name)
+        return said
+
+    def _ready(self, timeout: float) -> list[Any]:
+        """Return what has come, in the order in which it was asked for."""
+        if not self._waiting:
+            time.sleep(min(timeout, 0.1))
+            return []
+        references = list(self._waiting)
+        first, _ = ray.wait(references, num_returns=1, timeout=timeout)
+        if not first:
+            return []
+        ready, _ = ray.wait(references, num_returns=len(references), timeout=0)
+        come = {*first, *ready}
+        return [reference for reference in references if reference in come]
+
+    def alive(self) -> int:
+        """Return the number of actors, those that wait for a place included."""
+        return len(self._actors)
+
+    def waits_for(self) -> str:
+        """Return what actors wait for that have no place yet."""
+        if not self._actors:
+            return ""
+        untyped: Any = ray
+        free = untyped.available_resources()
+        return (
+            f"{len(self._actors)} actors want {self._cpus:g} CPUs and {self._each:g} GPUs each; "
+            f"free are {free.get('CPU', 0):g} and {free.get('GPU', 0):g}"
+        )
+
+    def stop(self, worker: str) -> None:
+        """Kill an actor."""
+        if (actor := self._actors.pop(worker, None)) is not None:
+            with suppress(RayError, ValueError):
+                ray.kill(actor)
+            self._waiting = {key: name for key, name in self._waiting.items() if name != worker}
+
+    def replace(self, worker: str) -> None:
+        """Start another actor."""
+        self._start(int(worker.partition("-")[0]))
+
+    def close(self) -> None:
+        """End the actors, and Ray where it was started for this run."""
+        if ray.is_initialized():
+            for name in list(self._actors):
+                self.stop(name)
+            ray.shutdown()
+        if self._local is not None:
+            self._local.end()
+
+
+def _refuse_silent(address: str) -> None:
+    """Refuse an address where nobody answers."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not (colon and port.isdecimal()):
+        raise UserError(
+            f"-e address={address} is neither auto nor HOST:PORT", fix="-e address=auto"
+        )
+    try:
+        socket.create_connection((host, int(port)), timeout=_ANSWERS).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(
+            f"nobody answers at {address}: {getattr(error, 'strerror', None) or error}",
+            where="--on ray",
+            fix="ray status says where Ray is; without -e address Ray is started here",
+        ) from None

@@ -1,0 +1,113 @@
+"""Submits workers as a job array and looks at their state."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import submitit
+from harness.descriptors import Json
+from harness.errors import UserError, error_text, one_line
+from harness.workers.mailbox_executor import MailboxExecutor
+from harness.workers.mailbox_worker import run
+
+_QUEUED = {"PENDING", "REQUEUED", "REQUEUE_HOLD", "SUSPENDED", "CONFIGURING", "UNKNOWN"}
+
+
+class Job:
+    """What a job runs; submitit asks for a checkpoint when it is preempted or out of time."""
+
+    def __init__(self, mailbox: Path, place: int, places: int) -> None:
+        self.arguments = mailbox, place, places
+
+    def __call__(self) -> None:
+        """Be a worker."""
+        run(*self.arguments)
+
+    def checkpoint(self) -> submitit.helpers.DelayedSubmission:
+        """Come again, as another attempt: finished blocks are in its segment."""
+        return submitit.helpers.DelayedSubmission(self)
+
+
+class Slurm(MailboxExecutor):
+    """Workers are jobs.
+
+    Args:
+        options: As the descriptor has them.
+
+    Raises:
+        UserError: there is no ``sbatch``, or a number below what makes sense.
+    """
+
+    def __init__(self, options: Mapping[str, Json]) -> None:
+        self._options = options
+        for name in ("workers", "minutes", "cpus", "patience"):
+            value = options[name]
+            if not isinstance(value, int) or value < 1:
+                raise UserError(f"-e {name}={value} is below 1", where="--on slurm")
+        self._is_local = options["cluster"] == "local"
+        if not self._is_local and shutil.which("sbatch") is None:
+            raise UserError(
+                "there is no sbatch on this machine",
+                where="--on slurm",
+                fix="give the command on a login node, or try it with -e cluster=local",
+            )
+        super().__init__(int(str(options["workers"])), float(str(options["patience"])))
+
+    def submit(self, places: Sequence[int]) -> list[object]:
+        """Submit an array with a job for each place."""
+        executor = submitit.AutoExecutor(
+            folder=self.mailbox / "jobs", cluster=str(self._options["cluster"])
+        )
+        executor.update_parameters(**self._parameters())
+        try:
+            with executor.batch():
+                jobs: list[object] = [
+                    executor.submit(Job(self.mailbox, place, self.number)) for place in places
+                ]
+        except Exception as error:  # noqa: BLE001  whatever sbatch and submitit raise
+            raise UserError(
+                f"the jobs cannot be submitted: {error_text(error)}", where="--on slurm"
+            ) from None
+        return jobs
+
+    def _parameters(self) -> dict[str, Any]:
+        options = self._options
+        gpus = options["gpus"]
+        parameters: dict[str, Any] = {
+            "name": "harness",
+            "timeout_min": options["minutes"],
+            "gpus_per_node": gpus if gpus is not None else (0 if self._is_local else 1),
+            "cpus_per_task": options["cpus"],
+        }
+        if options["memory"] is not None:
+            parameters["mem_gb"] = options["memory"]
+        for name in ("partition", "account", "qos", "constraint"):
+            if options[name] is not None:
+                parameters[f"slurm_{name}"] = options[name]
+        return parameters
+
+    def ended(self, job: object) -> str:
+        """Return how a job ended; empty while it is queued or runs."""
+        assert isinstance(job, submitit.Job)
+        if not job.done():
+            return ""
+        last = ""
+        with suppress(OSError):
+            lines = (job.stderr() or "").strip().splitlines()
+            last = f": {one_line(lines[-1])}" if lines else ""
+        return f"job {job.job_id} ended as {job.state}{last}"
+
+    def is_queued(self, job: object) -> bool:
+        """Whether a job waits for its turn."""
+        assert isinstance(job, submitit.Job)
+        return not self._is_local and job.state.upper() in _QUEUED
+
+    def cancel(self, job: object) -> None:
+        """Cancel a job."""
+        assert isinstance(job, submitit.Job)
+        with suppress(Exception):
+            job.cancel(check=False)
