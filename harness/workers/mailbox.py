@@ -18,7 +18,7 @@ from pathlib import Path
 from secrets import token_hex
 
 from harness.descriptors import Json
-from harness.errors import UserError
+from harness.jsonfiles import read_object
 from harness.runs.journal import FOLDER as JOURNAL
 from harness.runs.journal import Journal, next_number
 from harness.runs.sample_record import SampleRecord
@@ -126,15 +126,11 @@ class Outbox:
         place: The worker's number; with the attempt it becomes its name.
 
     Raises:
-        UserError: the mailbox is not there.
+        UserError: the mailbox is not there, or holds no order.
     """
 
     def __init__(self, mailbox: Path, place: int) -> None:
-        try:
-            order = json.loads((mailbox / _ORDER).read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            raise UserError(f"no order of a run: {error}", where=mailbox) from None
-        self.order = WorkOrder.from_json(order)
+        self.order = WorkOrder.from_json(read_object(mailbox / _ORDER))
         self.place, self.name = place, ""
         attempt = 0
         while not self.name:
@@ -160,7 +156,7 @@ class Outbox:
             path = self._folder / f"{self._taken + 1:08d}.json"
             if path.exists():
                 self._taken += 1
-                yield BlockRequest.from_json(json.loads(path.read_text("utf-8")))
+                yield BlockRequest.from_json(read_object(path))
             elif self.coordinator.silent() > patience:
                 return
             else:
