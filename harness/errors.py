@@ -42,6 +42,7 @@ def short(text: str, most: int) -> str:
 
 
 DEBUG_VARIABLE = "HARNESS_DEBUG"
+_LONGEST_LIST = 240  # characters of the names that are known
 _LONGEST_QUOTE = 300  # characters of what a stranger's code says
 _UNPRINTABLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
@@ -260,8 +261,10 @@ def nearest(name: str, candidates: Iterable[str]) -> str:
         return "did you mean " + " or ".join(repr(match) for match in close) + "?"
     if not names:
         return "there is none"
-    listed = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
-    return f"known: {listed}"
+    shown = names[:20]
+    while len(shown) > 3 and len(", ".join(shown)) > _LONGEST_LIST:
+        shown.pop()
+    return f"known: {', '.join(shown)}" + (", ..." if len(shown) < len(names) else "")
 
 
 def unknown(kind: str, name: str, names: Iterable[str], *, where: str | None = None) -> UserError:

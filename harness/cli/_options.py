@@ -266,7 +266,7 @@ task_options = click.option(
 asked = together(
     click.option(
         "--shots",
-        type=click.IntRange(0, 64),
+        type=Whole(0, 64),
         metavar="N",
         help="Show N few-shot samples of the train split before each question.",
     ),
@@ -281,13 +281,13 @@ asked = together(
     ),
     click.option(
         "--max-new-tokens",
-        type=click.IntRange(1, 8192),
+        type=Whole(1, 8192),
         metavar="N",
         help="Limit of written answers, in tokens.",
     ),
     click.option(
         "--temperature",
-        type=click.FloatRange(0, 2),
+        type=Number(0, 2),
         help="Temperature of written answers; 0 takes the likeliest token.",
     ),
 )

@@ -63,7 +63,7 @@ def locate(spec: TaskSpec, settings: Settings, splits: tuple[str, ...]) -> Locat
             raise UserError(
                 f"the data folder of {spec.id!r} is missing: {error.message}",
                 where=path,
-                fix=_remedy(spec),
+                fix=remedy(spec),
             ) from None
     if settings.source is not None:
         descriptor = find("data source", settings.source, plugins().data_sources())
@@ -74,7 +74,7 @@ def locate(spec: TaskSpec, settings: Settings, splits: tuple[str, ...]) -> Locat
                 descriptor.reader_options.get(benchmark, {}),
                 descriptor.marks,
             )
-    raise UserError(f"nothing says where the data of {spec.id!r} are", fix=_remedy(spec))
+    raise UserError(f"nothing says where the data of {spec.id!r} are", fix=remedy(spec))
 
 
 def _provided(
@@ -188,9 +188,9 @@ def given_path(spec: TaskSpec, settings: Settings) -> Path | None:
     return None if spec.data.benchmark in source.benchmarks else home
 
 
-def _remedy(spec: TaskSpec) -> str:
-    obtain = " ".join(spec.data.obtain.split())
+def remedy(spec: TaskSpec) -> str:
+    """Return what to do where a task's data are not: how to get them has a command of its own."""
     return (
-        f"--data {spec.id}=FOLDER, or [data] {spec.id} in harness.toml; to obtain them: {obtain}; "
-        "or run on drawn data with --profile demo"
+        f"--data {spec.id}=FOLDER; how to get them: harness data where {spec.id}; drawn ones: "
+        "--profile demo"
     )

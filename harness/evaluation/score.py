@@ -6,7 +6,7 @@ import hashlib
 import math
 import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -169,7 +169,7 @@ class Scorer:
             )
             return
         # As given: rounded, small shares of a sure model would tie before a metric ranks them.
-        reading.scores = replace(result, values=given)
+        reading.scores = Scores(result.kind, given, result.tokens, result.bytes)
         values = normalised(reading.scores, ask.normalisation)
         # The first of equal scores wins: a rule that does not depend on anything else.
         reading.answer = self._labels[max(range(len(values)), key=values.__getitem__)]

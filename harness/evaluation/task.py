@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from harness.config.data import Located, fetched, given_path, locate
+from harness.config.data import Located, fetched, given_path, locate, remedy
 from harness.config.settings import Settings
 from harness.descriptors import Descriptor, Json
 from harness.errors import DataError, UserError, quoted, unknown
@@ -163,7 +163,7 @@ class Task:
             raise UserError(
                 f"annotations of {self.id!r} ({split}) are missing: looked for {shown}{more}",
                 where=root,
-                fix=f"{' '.join(self.spec.data.obtain.split())}; or --profile demo for drawn data",
+                fix=remedy(self.spec),
             )
         return files
 

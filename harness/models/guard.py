@@ -166,7 +166,7 @@ class GuardedAnswerer:
             if isinstance(result, Scores):
                 scores = _scores(result)
                 why = _impossible(scores)
-                return replace(response, result=Failed("bad_scores", why) if why else scores)
+                return Response(response.request, Failed("bad_scores", why) if why else scores)
             if isinstance(result, Vectors):
                 return replace(response, result=_vectors(result))
             if isinstance(result, Text) and isinstance(result.text, str) and not_plain(result.text):

@@ -154,6 +154,8 @@ def split(text: str, tags: Tags, *, opened: bool = False) -> Split:
 
 def holds_reasoning(text: str) -> str:
     """Return the markers of reasoning that a text has, such as ``<think> ... </think>``."""
+    if "<" not in text and "[" not in text:  # of most answers that is all
+        return ""
     for opening, closing in KNOWN:
         if closing in text or text.lstrip().startswith(opening):
             return f"{opening} ... {closing}"

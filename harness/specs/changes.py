@@ -127,4 +127,4 @@ def _flag(name: str) -> str:
 
 
 def _short(text: str) -> str:
-    return f"#{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    return f"#{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"

@@ -52,7 +52,7 @@ class RafDb:
             name, label = _entry(line, where)
             if not name.startswith(f"{split}_"):
                 continue
-            stem = PurePosixPath(name).stem
+            stem = _stem(name)
             file = (
                 f"aligned/{stem}_aligned.jpg" if self._images == "aligned" else f"original/{name}"
             )
@@ -64,6 +64,13 @@ class RafDb:
                 cluster=stem,
                 groups=_groups(root, attributes) if attributes in described else {},
             )
+
+
+def _stem(name: str) -> str:
+    """Return a file's name without folders and its ending; pathlib takes longer than all else."""
+    if "/" in name or name.endswith("."):
+        return PurePosixPath(name).stem
+    return name.rpartition(".")[0] or name
 
 
 def _entry(line: str, where: str) -> tuple[str, str]:
