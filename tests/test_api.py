@@ -133,7 +133,7 @@ def test_a_misspelt_keyword_of_a_run_is_refused() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: door.run(["a", "b"], "raf_db"), r"model of run\(\) should be a text, not \["),
+        (lambda: door.run(3, "raf_db"), r"model of run\(\) should be a text or several .*, not 3"),
         (lambda: door.load_task("raf_db", data={"raf_db": "x"}), "data of load_task.*a path"),
         (lambda: door.run("null", "raf_db", data="raf"), "data of run.*a mapping"),
         (lambda: door.run("null", "raf_db", limit="3"), "limit of run.*a whole number"),

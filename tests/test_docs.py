@@ -143,12 +143,14 @@ def the_command_parses(arguments: list[str]) -> None:
 
 def names_are_known(given: dict[str, Any]) -> None:
     model = given.get("model")
-    if isinstance(model, str) and model not in {"MODEL", "first"}:
-        descriptor = find("model", model, plugins().models())
+    for name in model.split(",") if isinstance(model, str) else ():
+        if name in {"MODEL", "first"}:
+            continue
+        descriptor = find("model", name, plugins().models())
         options = dict(pair.split("=", 1) for pair in given.get("options", ()))
         preset = options.pop("preset", None)
         assert preset is None or preset in descriptor.presets
-        parse_options(descriptor.options, options, owner=model)
+        parse_options(descriptor.options, options, owner=name)
     recipe = given.get("recipe")
     if isinstance(recipe, str):
         options = dict(pair.split("=", 1) for pair in given.get("recipe_options", ()))

@@ -13,7 +13,7 @@ from harness.config.data import unused
 from harness.config.settings import Settings, load_settings
 from harness.config.tasks import TaskName, include, installed_catalog, task_name, task_names
 from harness.descriptors import Json
-from harness.errors import SampleError, UserError
+from harness.errors import PluginError, SampleError, UserError
 from harness.evaluation.methods import find_method
 from harness.evaluation.model import ConfiguredModel, configure_model
 from harness.evaluation.plan import Selection
@@ -193,21 +193,30 @@ class Plan:
         evaluations: One for each task and variant, with its state.
         settings: Settings that all of them share.
         workers: Starts the workers that answer; this process does when ``None``.
+        others: Plans of further models on the same tasks.
     """
 
     model: ConfiguredModel
     evaluations: Sequence[Planned]
     settings: RunSettings
     workers: ExecutorPlan | None = None
+    others: Sequence[Plan] = ()
+
+    @property
+    def of_all_models(self) -> list[Planned]:
+        """The evaluations of all models."""
+        return [*self.evaluations, *(item for plan in self.others for item in plan.of_all_models)]
 
     def show(self, reporter: Reporter) -> None:
         """Tell a reporter the plan, and which tasks of a group are not in it."""
         show_plan(self.model, self.evaluations, reporter)
         if self.workers is None and (hint := unused_gpus(self.model)):
             reporter.say(hint)
+        for other in self.others:
+            other.show(reporter)
 
     def run(self, reporter: Reporter | None = None) -> RunResult:
-        """Evaluate what is not sealed yet.
+        """Evaluate what is not sealed yet, one model after the other.
 
         Args:
             reporter: Told of the plan and of progress.
@@ -216,17 +225,40 @@ class Plan:
             PluginError: a plugin's fault, when it left no task.
         """
         reporter = reporter or NullReporter()
+        results: list[RunResult] = []
+        ended: dict[str, PluginError] = {}
+        for plan in (replace(self, others=()), *self.others):
+            try:
+                results.append(plan.run_one_model(reporter))
+            except PluginError as error:
+                if not self.others:
+                    raise
+                ended[f"all tasks of {plan.model.descriptor.id}"] = error
+        if not results:
+            raise next(iter(ended.values()))
+        return RunResult.joined(results, ended)
+
+    def run_one_model(self, reporter: Reporter) -> RunResult:
+        """Evaluate the first model alone.
+
+        Raises:
+            PluginError: a plugin's fault, when it left no task.
+        """
         self.show(reporter)
         evaluate = evaluate_here if self.workers is None else self.workers.evaluate
         return run_tasks(self.model, self.evaluations, self.settings, reporter, evaluate)
 
 
 @checked
-def plan(model: str, tasks: TaskName | Iterable[TaskName], **options: Unpack[RunOptions]) -> Plan:
+def plan(
+    model: str | Iterable[str],
+    tasks: TaskName | Iterable[TaskName],
+    **options: Unpack[RunOptions],
+) -> Plan:
     """Plan a run; :meth:`Plan.run` begins it.
 
     Args:
-        model: A model's id.
+        model: A model's id, or several; a text may hold several, separated by commas.
         tasks: Ids of tasks or groups, paths of specs, or specs as dictionaries; a text may hold
             several, separated by commas.
         options: See :class:`RunOptions`.
@@ -234,7 +266,20 @@ def plan(model: str, tasks: TaskName | Iterable[TaskName], **options: Unpack[Run
     Raises:
         UserError: whatever is wrong with the request.
     """
-    names = task_names(tasks)
+    names, models = task_names(tasks), list(dict.fromkeys(listed(model)))
+    if not models:
+        raise UserError("no model is named", fix="harness models")
+    if len(models) > 1:
+        for key, flag in (("options", "-o"), ("checkpoint", "--checkpoint")):
+            if options.get(key):
+                raise UserError(f"{flag} is of one model, and there are {len(models)}", where=flag,
+                                fix="a run for each model")  # fmt: skip
+    first, *others = [_plan(name, names, options) for name in models]
+    return replace(first, others=tuple(others))
+
+
+def _plan(model: str, names: Sequence[str], options: RunOptions) -> Plan:
+    """Return the plan of one model."""
     workers = None
     if options.get("on") is not None or options.get("executor_options"):
         workers = find_workers(model, names, options)
@@ -305,7 +350,7 @@ def _configured(
 
 @checked
 def run(
-    model: str,
+    model: str | Iterable[str],
     tasks: TaskName | Iterable[TaskName],
     *,
     reporter: Reporter | None = None,
@@ -314,7 +359,7 @@ def run(
     """Evaluate a model on tasks; what is sealed already is not computed again.
 
     Args:
-        model: A model's id.
+        model: A model's id, or several; a text may hold several, separated by commas.
         tasks: Ids of tasks or groups, paths of specs, or specs as dictionaries; a text may hold
             several, separated by commas.
         reporter: Told of the plan and of progress.

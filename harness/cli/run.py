@@ -43,7 +43,7 @@ _PASSED_ON: tuple[Any, ...] = (
     "harness run --model majority --tasks raf_db,gazefollow | "
     "harness run --model predictions -o path=answers.jsonl --tasks raf_db --data raf_db=/data/raf",
 )
-@_options.model
+@_options.models
 @_options.tasks
 @_options.model_options
 @_options.task_options
@@ -153,7 +153,7 @@ def run(**flags: Any) -> int:
         if flags["dry_run"]:
             plan.show(display)
             if flags["as_json"]:
-                emit(json.dumps(display.plan_json(plan.evaluations), indent=2))
+                emit(json.dumps(display.plan_json(plan.of_all_models), indent=2))
             return 0
         result = plan.run(display)
     return _print(result, console, as_json=flags["as_json"])
@@ -170,7 +170,8 @@ def _print(result: RunResult, console: Console, *, as_json: bool) -> int:
     else:
         print_table(table, console)
     folder = result.manifest.parent.parent
-    console.print(f"records: {folder / 'evaluations'}   run: {result.manifest}", soft_wrap=True)
+    runs = ", ".join(str(path) for path in result.manifests or (result.manifest,))
+    console.print(f"records: {folder / 'evaluations'}   run: {runs}", soft_wrap=True)
     for line in result.failed:
         click.echo(f"check failed: {line}", err=True)
     for error, tasks in result.causes():

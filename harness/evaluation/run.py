@@ -90,12 +90,40 @@ class RunResult:
         failed: One line for each check that failed.
         ended: Tasks that a plugin's fault ended, with the fault. What was answered of them is
             kept, and the same command continues.
+        manifests: Of the runs of all models, the first one's first.
     """
 
     manifest: Path
     records: tuple[EvaluationRecord, ...]
     failed: tuple[str, ...]
     ended: Mapping[str, PluginError] = field(default_factory=dict)
+    manifests: tuple[Path, ...] = ()
+
+    @classmethod
+    def joined(cls, results: Sequence[RunResult], ended: Mapping[str, PluginError]) -> RunResult:
+        """Return what the runs of several models left as one.
+
+        Args:
+            results: One for each model that left anything.
+            ended: Faults of models that left nothing.
+        """
+        several = len(results) + len(ended) > 1
+        faults = {
+            f"{result.records[0].model}: {task}" if several else task: error
+            for result in results
+            for task, error in result.ended.items()
+        }
+        return cls(
+            results[0].manifest,
+            tuple(record for result in results for record in result.records),
+            tuple(
+                f"{result.records[0].model}: {line}" if several else line
+                for result in results
+                for line in result.failed
+            ),
+            {**faults, **ended},
+            tuple(result.manifest for result in results),
+        )
 
     def samples(self) -> Iterator[SampleRecord]:
         """Yield the record of each sample, evaluation by evaluation."""

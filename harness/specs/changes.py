@@ -116,6 +116,8 @@ def _refuse_prompt(text: str, spec: TaskSpec) -> None:
 def _compiled(text: str, name: str) -> tuple[str, ...]:
     if not text.strip():
         raise UserError(f"the {name} is empty", where=_flag(name))
+    if any("\ud800" <= sign <= "\udfff" for sign in text):
+        raise UserError(f"the {name} is no Unicode text", where=_flag(name))
     try:
         return compile_template(text, _flag(name)).fields
     except TemplateProblem as error:
