@@ -90,7 +90,7 @@ class RunResult:
         failed: One line for each check that failed.
         ended: Tasks that a plugin's fault ended, with the fault. What was answered of them is
             kept, and the same command continues.
-        manifests: Of the runs of all models, the first one's first.
+        manifests: One for each model that left anything.
     """
 
     manifest: Path
