@@ -171,8 +171,13 @@ def error_text(error: BaseException) -> str:
 
 
 def one_line(text: str, longest: int = _LONGEST_QUOTE) -> str:
-    """Return a stranger's text on one line, cut to ``most`` characters, without control signs."""
+    """Return text of others on one line without control signs, cut to ``longest`` characters."""
     return legible(" ".join(text[: 16 * longest].split()), longest)
+
+
+def flat(text: str) -> str:
+    """Return text on one line without control signs, for any medium; nothing is cut."""
+    return legible(" ".join(text.split()), len(text))
 
 
 def legible(text: str, longest: int = LONGEST) -> str:

@@ -18,6 +18,7 @@ from harness.evaluation.task import Task
 from harness.metrics import GroupMetric
 from harness.metrics.accuracy import DESCRIPTORS
 from harness.samples import Sample
+from harness.samples.hashes import id_number
 from harness.samples.images import LoadedImage
 from harness.samples.limits import MAX_PIXELS
 from harness.specs import ChooseSpec, MetricSpec, TaskSpec
@@ -99,7 +100,7 @@ def read_task(task: Task, *, limit: int | None, share: float, seed: int) -> Prob
     val, validation = _validation(task, limit), "split"
     if val is None:
         validation = "part of train"
-        aside = {one.cluster for one in train if _dealt(f"{seed}|{one.cluster}") < share}
+        aside = {one.cluster for one in train if id_number(f"{seed}|{one.cluster}") / 2**64 < share}
         val = [one for one in train if one.cluster in aside]
         train = [one for one in train if one.cluster not in aside]
     rows: dict[str, tuple[Row, ...]] = {}
@@ -183,11 +184,6 @@ def _validation(task: Task, limit: int | None) -> list[Sample] | None:
         return list(_samples(Task(replace(task.spec, data=data), task.settings), limit)) or None
     except (UserError, DataError):
         return None  # the release has none
-
-
-def _dealt(text: str) -> float:
-    digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") / 2**64
 
 
 def _row(task: Task, sample: Sample) -> Row | None:

@@ -16,7 +16,7 @@ from harness.runs.read import LeftOut
 from harness.site.build import build_site as write
 from harness.site.questions import Sources
 from harness.tables.build import TableOptions
-from harness.tables.known import Known
+from harness.tables.known import InstalledTasks
 from harness.tables.layout import load_layout
 
 
@@ -61,7 +61,7 @@ def build_site(
     analyses, damaged = read_analyses(chosen or [settings.results])
     if damaged:
         on_skipped(Skipped([LeftOut(Path(), problem) for problem in damaged]))
-    installed = Known()
+    installed = InstalledTasks()
     sources = Sources(
         catalog=installed_catalog(),
         settings=settings,

@@ -16,7 +16,7 @@ from harness.errors import UserError
 from harness.runs import read_evaluation as _read_evaluation
 from harness.runs.record import EvaluationRecord
 from harness.tables.build import TableOptions, build_table
-from harness.tables.known import Known, listed
+from harness.tables.known import InstalledTasks, listed
 from harness.tables.layout import Layout, load_layout
 from harness.tables.table import Table, TableStyle
 
@@ -97,7 +97,7 @@ def leaderboard(
     loaded = None if layout is None else load_layout(str(layout))
     newest = intersect or robustness
     records = _records(entries, loaded, on_skipped, whole=strict, newest=newest)
-    installed = Known()
+    installed = InstalledTasks()
     chosen = installed.chosen(tasks, records)
     if chosen is None and loaded is None:
         records = installed.ordered(records)
@@ -116,7 +116,7 @@ def leaderboard(
 
 
 def settled_options(
-    options: TableOptions, installed: Known, layout: Layout | None, interval: Any
+    options: TableOptions, installed: InstalledTasks, layout: Layout | None, interval: Any
 ) -> TableOptions:
     """Return options with what nobody chose: who can answer what, and how means are bounded."""
     style = options.looks

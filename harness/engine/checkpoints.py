@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from harness.descriptors import Json, is_installed
 from harness.engine.packages import missing_package
 from harness.engine.weights import PACKAGE, hash_files, package_folder, read_header
-from harness.errors import UserError
+from harness.errors import UserError, one_line
 from harness.packages import reader_of
 from harness.plugins import plugins
 from harness.resources import home_path
@@ -314,7 +314,7 @@ def grouped_report(names: Mapping[str, Iterable[str]]) -> str:
         groups = _grouped(tensors)
         if groups:
             listed = list(groups.items())
-            lines = "".join(f"\n    {short(name)} ({count})" for name, count in listed[:_GROUPS])
+            lines = "".join(f"\n    {one_line(name)} ({count})" for name, count in listed[:_GROUPS])
             if len(listed) > _GROUPS:
                 lines += f"\n    and {len(listed) - _GROUPS} more groups"
             total = groups.total()
@@ -322,12 +322,6 @@ def grouped_report(names: Mapping[str, Iterable[str]]) -> str:
                 f"{total} {'tensor is' if total == 1 else 'tensors are'} {problem}:{lines}"
             )
     return "\n  ".join(parts)
-
-
-def short(text: str, most: int = 100) -> str:
-    """Return a text on one line, cut to what a message has room for."""
-    line = " ".join(text[: 10 * most].split())
-    return line if len(line) <= most else f"{line[: most - 3]}..."
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -567,4 +561,4 @@ def _grouped(names: Iterable[str]) -> Counter[str]:
 
 
 def _first(error: Exception) -> str:
-    return short(str(error).strip().partition("\n")[0], 300) or type(error).__name__
+    return one_line(str(error).strip().partition("\n")[0], 300) or type(error).__name__

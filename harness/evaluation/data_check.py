@@ -6,7 +6,6 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from itertools import islice
 from typing import Any
 
@@ -16,6 +15,7 @@ from harness.plugins import find, plugins
 from harness.readers import DescribesFiles, LeavesOut
 from harness.readers.misplaced import elsewhere
 from harness.samples import Box, ImageRef
+from harness.samples.hashes import id_number
 from harness.samples.images import open_image
 from harness.samples.views import placed
 from harness.specs import ChooseSpec
@@ -259,7 +259,7 @@ class _Seen:
     def add(self, name: str) -> bool:
         """Add a name; return whether it is new."""
         before = len(self._hashes)
-        self._hashes.add(_hash(name))
+        self._hashes.add(id_number(name))
         return len(self._hashes) > before
 
 
@@ -275,7 +275,7 @@ class _Chosen:
         if self._limit is None:
             self._all.append(image)
         elif self._limit:
-            entry = (-_hash(image.name), image.name, image)
+            entry = (-id_number(image.name), image.name, image)
             if len(self._heap) < self._limit:
                 heapq.heappush(self._heap, entry)
             else:
@@ -286,10 +286,6 @@ class _Chosen:
         if self._limit is None:
             return self._all
         return [image for _, _, image in sorted(self._heap, key=lambda entry: entry[1])]
-
-
-def _hash(name: str) -> int:
-    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big")
 
 
 @dataclass(slots=True)

@@ -20,6 +20,7 @@ from harness.errors import DataError, UserError, nearest
 from harness.evaluation.task import PLUGIN_CODE, Task
 from harness.plugins import contract_of, find, plugins
 from harness.samples import Sample
+from harness.samples.hashes import id_number
 from harness.specs import fingerprint
 
 # A block is whole images: at most the first number, and fewer where their samples pass the second.
@@ -67,7 +68,7 @@ class Selection:
         if isinstance(count, float):
             count = math.ceil(count * sum(len(names) for names in _ids(task, Selection())))
         smallest = heapq.nsmallest(
-            count, ((_hash(name), name) for names in _ids(task, self) for name in names)
+            count, ((id_number(name), name) for names in _ids(task, self) for name in names)
         )
         return Selection(ids=frozenset(name for _, name in smallest))
 
@@ -183,10 +184,6 @@ def _ids(task: Task, selection: Selection) -> Iterator[list[str]]:
 def _image(sample: Sample) -> tuple[str, ...]:
     # A sample without a name (embedded bytes) still has its id as a name.
     return tuple(image.name for image in sample.images) or (sample.id,)
-
-
-def _hash(name: str) -> int:
-    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big")
 
 
 def _refuse_repeated(task: Task, selection: Selection, hashes: array[int]) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from harness._version import __version__
 from harness.descriptors import Json
-from harness.errors import CannotAnswer, PluginError, UserError, show_traceback
+from harness.errors import CannotAnswer, PluginError, UserError, flat, show_traceback
 from harness.evaluation.exchanged import refuse_exchanged
 from harness.evaluation.execute import execute
 from harness.evaluation.few_shot import choose_shots, open_shots
@@ -36,7 +36,10 @@ from harness.runs.sample_record import SampleRecord, read_samples
 from harness.runs.seal import is_sealed, write_json
 from harness.runs.superseded import changes, finished, older
 from harness.specs import fingerprint
+<<<<<<< HEAD
 from harness.tables.table import Table, one_line
+=======
+>>>>>>> 689641d (One way each: text on one line, hashes of ids; classes named for what they hold)
 
 
 class Reporter(Protocol):
@@ -486,7 +489,7 @@ def _failed(records: Sequence[EvaluationRecord], threshold: float) -> list[str]:
 def _first_error(record: EvaluationRecord) -> str:
     for sample in read_samples(record.directory):
         if sample.error is not None:
-            return one_line(f"the first is {sample.id}: {sample.error.message}")
+            return flat(f"the first is {sample.id}: {sample.error.message}")
     return ""
 
 

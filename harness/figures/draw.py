@@ -8,8 +8,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from harness.errors import flat
 from harness.figures.shapes import Dot, Grid, Lines, Panel, Point, Scatter, Spokes
-from harness.tables.table import one_line
 
 POINT = "#0969da"
 LINE = "#6e7781"
@@ -23,8 +23,8 @@ FEW = 20
 
 
 def _named(text: str) -> str:
-    flat = one_line(text)
-    return flat if len(flat) <= LONGEST else flat[: LONGEST - 1] + "…"
+    line = flat(text)
+    return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
 
 
 def forest(panels: Sequence[Panel]) -> Figure:

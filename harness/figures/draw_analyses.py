@@ -9,10 +9,10 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.markers import CARETLEFT, CARETRIGHT
 
+from harness.errors import flat
 from harness.figures.analyses import Arrows, Curves
 from harness.figures.draw import HUES, LINE, NOTHING, SIGNS, forest
 from harness.figures.shapes import Grid
-from harness.tables.table import one_line
 
 BETTER, WORSE, OPEN = HUES[0], HUES[1], "#8c959f"
 _ACROSS = 3
@@ -41,14 +41,12 @@ def curves(parts: Sequence[Curves]) -> Figure:
                     alpha=0.15,
                     linewidth=0,
                 )
-            (lines[one_line(name)],) = axes.plot(
-                layers, values, f"{sign}-", color=hue, markersize=3.5
-            )
+            (lines[flat(name)],) = axes.plot(layers, values, f"{sign}-", color=hue, markersize=3.5)
         blocks = {int(point.label) for points in part.curves.values() for point in points}
         axes.set_xticks(sorted(blocks))
-        axes.set_title(one_line(part.title), loc="left", fontsize="medium")
+        axes.set_title(flat(part.title), loc="left", fontsize="medium")
         axes.set_xlabel("block")
-        axes.set_ylabel(one_line(part.up))
+        axes.set_ylabel(flat(part.up))
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(linewidth=0.4, alpha=0.6)
     for axes in list(fields.flat)[len(parts) :]:
@@ -82,9 +80,9 @@ def matrices(grids: Sequence[Grid]) -> Figure:
                     label = f"{round(value, 2) + 0.0:.2f}"  # never -0.00
                     axes.text(across, down, label, ha="center", va="center", color=ink,
                               fontsize="small")  # fmt: skip
-        axes.set_xticks(range(len(matrix.columns)), map(one_line, matrix.columns), rotation=90)
-        axes.set_yticks(range(len(matrix.rows)), map(one_line, matrix.rows))
-        axes.set_title(one_line(matrix.title), loc="left", fontsize="medium")
+        axes.set_xticks(range(len(matrix.columns)), map(flat, matrix.columns), rotation=90)
+        axes.set_yticks(range(len(matrix.rows)), map(flat, matrix.rows))
+        axes.set_title(flat(matrix.title), loc="left", fontsize="medium")
         axes.tick_params(length=0)
     figure.colorbar(image, ax=list(fields[0]), label=grids[0].unit, shrink=0.8)
     return figure
@@ -108,10 +106,10 @@ def arrows(parts: Sequence[Arrows]) -> Figure:
                 axes.plot([point.low, point.high], [y + 0.22] * 2, color=hue, linewidth=1.0)
             heads.append((point.value, y, hue))
             axes.plot([0, point.value], [y] * 2, color=hue, linewidth=1.8)
-        axes.set_yticks(range(len(part.points)), [one_line(point.label) for point in part.points])
+        axes.set_yticks(range(len(part.points)), [flat(point.label) for point in part.points])
         axes.set_ylim(len(part.points) - 0.4, -0.6)
         axes.set_xlabel(part.across)
-        axes.set_title(one_line(part.title), loc="left", fontsize="medium")
+        axes.set_title(flat(part.title), loc="left", fontsize="medium")
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="x", linewidth=0.4, alpha=0.6)
         low, high = axes.get_xlim()

@@ -11,7 +11,7 @@ from harness.figures.draw_analyses import DRAWN
 from harness.runs.record import EvaluationRecord
 from harness.stats.intervals import over_seeds
 from harness.tables.build import TableOptions, build_table
-from harness.tables.known import Known
+from harness.tables.known import InstalledTasks
 from harness.tables.table import Column, Table
 
 
@@ -71,7 +71,7 @@ def _records(
     request: FigureRequest, *, whole: bool = False
 ) -> tuple[list[EvaluationRecord], list[str] | None]:
     evaluations = request.evaluations(whole=whole)
-    installed = Known()
+    installed = InstalledTasks()
     tasks = installed.chosen(request.tasks, evaluations)
     return installed.ordered(evaluations) if tasks is None else evaluations, tasks
 

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.descriptors import is_installed
-from harness.errors import PluginError, UserError
-from harness.tables.table import one_line
+from harness.errors import PluginError, UserError, flat
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -84,7 +83,7 @@ def figure_bytes(
         with rc_context(_RULES):
             figure = draw(content)
             if note:
-                figure.supxlabel(one_line(note), fontsize="x-small", x=0.01, ha="left")
+                figure.supxlabel(flat(note), fontsize="x-small", x=0.01, ha="left")
             figure.savefig(
                 buffer, format=form, dpi=200, metadata=_METADATA[form], transparent=clear
             )

@@ -13,8 +13,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from harness._version import __version__
+from harness.errors import flat
 from harness.tables.notes import MEANINGS
-from harness.tables.table import one_line
 
 _HERE = Path(__file__).parent
 ASSETS = ("site.css", "board.js", "samples.js")
@@ -68,7 +68,7 @@ class Site:
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
-            finalize=lambda value: one_line(value) if type(value) is str else value,
+            finalize=lambda value: flat(value) if type(value) is str else value,
         )
         made.filters["plain"] = plain
         return made

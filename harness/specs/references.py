@@ -34,7 +34,7 @@ from harness.specs.yaml_loader import Document, Key
 At = tuple[Key, ...]
 
 
-class Known(Protocol):
+class Installed(Protocol):
     """What is installed; :class:`harness.plugins.Plugins` is one."""
 
     def readers(self) -> Mapping[str, ReaderDescriptor]:
@@ -50,7 +50,7 @@ class Known(Protocol):
         ...
 
 
-def reference_problems(document: Document, installed: Known) -> list[HarnessError]:
+def reference_problems(document: Document, installed: Installed) -> list[HarnessError]:
     """Return what a valid spec names that is not installed or not used rightly.
 
     Every choice of every named option is tried, one at a time.
@@ -73,7 +73,7 @@ def _choices(document: Document) -> Iterator[dict[str, Json]]:
                 yield {name: choice}
 
 
-def _of(document: Document, spec: TaskSpec, installed: Known) -> Iterator[HarnessError]:
+def _of(document: Document, spec: TaskSpec, installed: Installed) -> Iterator[HarnessError]:
     yield from _reader(document, spec, installed.readers())
     for index, metric in enumerate(spec.metrics):
         path: At = ("metrics", index)

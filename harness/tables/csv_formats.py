@@ -6,7 +6,8 @@ import csv
 import io
 from collections.abc import Iterable
 
-from harness.tables.table import UNSUPPORTED, Cell, Column, Table, one_line
+from harness.errors import flat
+from harness.tables.table import UNSUPPORTED, Cell, Column, Table
 
 LONG = (
     "section", "group", "model", "task", "task_title", "metric", "heading", "direction", "source",
@@ -87,5 +88,5 @@ def _safe(field: Field) -> Field:
     """Return text that no spreadsheet takes for a formula; numbers stay numbers."""
     if not isinstance(field, str):
         return field
-    flat = one_line(field)
-    return f"'{flat}" if flat.startswith(("=", "+", "-", "@")) else flat
+    line = flat(field)
+    return f"'{line}" if line.startswith(("=", "+", "-", "@")) else line

@@ -9,6 +9,7 @@ from dataclasses import asdict
 
 from tabulate import tabulate
 
+from harness.errors import flat
 from harness.tables.table import (
     MISSING,
     Cell,
@@ -19,7 +20,6 @@ from harness.tables.table import (
     Row,
     Table,
     cell_text,
-    one_line,
 )
 
 FORMAT = 1
@@ -78,31 +78,29 @@ def _markdown_cell(text: CellText) -> str:
 
 def escape_markdown(text: str) -> str:
     """Return text that Markdown shows as it is, in a table cell too."""
-    flat = one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_|~#{}\[\]$^])", r"\\\1", flat)
+    line = flat(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_|~#{}\[\]$^])", r"\\\1", line)
 
 
 def plain(table: Table) -> str:
     """Return text in columns, without any markup; ``*`` is the best, ``+`` the second."""
-    parts = [one_line(table.title)] if table.title else []
-    head = ["Model", *(f"{one_line(c.over)}\n{one_line(c.heading)}" for c in table.columns)]
+    parts = [flat(table.title)] if table.title else []
+    head = ["Model", *(f"{flat(c.over)}\n{flat(c.heading)}" for c in table.columns)]
     for section in table.sections:
         if section.title:
-            parts.append(one_line(section.title))
+            parts.append(flat(section.title))
         rows: list[list[str]] = []
         for group, group_rows in by_group(section.rows):
-            rows += [[f"{one_line(group)}:", *[""] * len(table.columns)]] if group else []
-            rows += [[one_line(row.model), *map(_plain, _texts(table, row))] for row in group_rows]
+            rows += [[f"{flat(group)}:", *[""] * len(table.columns)]] if group else []
+            rows += [[flat(row.model), *map(_plain, _texts(table, row))] for row in group_rows]
         parts.append(_plain_grid(head, rows))
     for panel in table.reported:
-        parts.append(one_line(panel.heading))
-        rows = [
-            [one_line(row.model), *numbers] for row, numbers in reported_rows(table.columns, panel)
-        ]
-        parts += [_plain_grid(head, rows), one_line(source_of(panel))]
+        parts.append(flat(panel.heading))
+        rows = [[flat(row.model), *numbers] for row, numbers in reported_rows(table.columns, panel)]
+        parts += [_plain_grid(head, rows), flat(source_of(panel))]
     notes = [*table.notes, *rank_note(table)]
     if notes:
-        parts.append("\n".join(one_line(note) for note in notes))
+        parts.append("\n".join(flat(note) for note in notes))
     return "\n\n".join(parts) + "\n"
 
 
@@ -114,7 +112,7 @@ def _plain_grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def _plain(text: CellText) -> str:
     marks = f" ({text.marks})" if text.marks else ""
     joined = f"{signed(text)}{marks} {text.rest}".strip()
-    return one_line(f"{joined}; {text.losses}" if text.losses else joined)
+    return flat(f"{joined}; {text.losses}" if text.losses else joined)
 
 
 def as_json(table: Table) -> str:

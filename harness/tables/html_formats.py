@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
+from harness.errors import flat
 from harness.tables.formats import by_group, rank_note, reported_rows, source_of, spans
-from harness.tables.table import CellText, Column, Table, cell_text, one_line
+from harness.tables.table import CellText, Column, Table, cell_text
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -102,4 +103,4 @@ def _notes(table: Table) -> Iterator[str]:
 
 
 def _text(text: str) -> str:
-    return escape(one_line(text))
+    return escape(flat(text))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from harness.specs.catalog import Catalog
 
 
-class Known:
+class InstalledTasks:
     """The task specs that are installed, read when something is asked of them."""
 
     def __init__(self) -> None:

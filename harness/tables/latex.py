@@ -6,8 +6,9 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
+from harness.errors import flat
 from harness.tables.formats import by_group, rank_note, reported_rows, source_of, spans
-from harness.tables.table import CellText, Column, Table, cell_text, one_line
+from harness.tables.table import CellText, Column, Table, cell_text
 
 ARROWS = {"higher": r"$\uparrow$", "lower": r"$\downarrow$", "zero": r"$\to 0$", "none": ""}
 # Columns that one column of a two-column page holds: bare numbers, or with more in each cell.
@@ -164,9 +165,9 @@ def escape_latex(text: str) -> str:
 
     A letter that common fonts lack is written as its code point, so that the page compiles.
     """
-    flat = unicodedata.normalize("NFC", one_line(text))
+    line = unicodedata.normalize("NFC", flat(text))
     # Two hyphens would become a dash.
-    parts = re.split(r"(?<=-)(?=-)", flat)
+    parts = re.split(r"(?<=-)(?=-)", line)
     return "{}".join("".join(map(_letter, part)) for part in parts)
 
 

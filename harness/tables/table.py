@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -322,15 +321,3 @@ def _delta(column: Column, cell: Cell, looks: TableStyle) -> str:
     if looks.delta == "arrow":
         return f"{TRENDS[cell.trend]}{column.number(abs(cell.delta))}"
     return f"({cell.delta:+z.{column.decimals}f})"
-
-
-def one_line(text: str) -> str:
-    """Return text without line breaks and without control characters, for any medium."""
-    flat = " ".join(text.split())
-    if flat.isprintable():
-        return flat
-    unprintable = {"Cc", "Cf", "Cs"}
-    return "".join(
-        "\N{REPLACEMENT CHARACTER}" if unicodedata.category(letter) in unprintable else letter
-        for letter in flat
-    )

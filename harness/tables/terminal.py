@@ -9,8 +9,9 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
 
+from harness.errors import flat
 from harness.tables.formats import rank_note, reported_rows, signed, source_of
-from harness.tables.table import CellText, Column, Section, Table, cell_text, one_line
+from harness.tables.table import CellText, Column, Section, Table, cell_text
 
 
 def render_terminal(table: Table, width: int = 100, *, styled: bool = True) -> RenderableType:
@@ -23,10 +24,10 @@ def render_terminal(table: Table, width: int = 100, *, styled: bool = True) -> R
     """
     parts: list[RenderableType] = []
     if table.title:
-        parts.append(Text(one_line(table.title), style="bold"))
+        parts.append(Text(flat(table.title), style="bold"))
     for section in table.sections:
         if section.title:
-            parts.append(Text(one_line(section.title), style="yellow"))
+            parts.append(Text(flat(section.title), style="yellow"))
         parts.append(_grid(table.columns, _lines(table, section, styled=styled), width))
     for panel in table.reported:
         lines = [
@@ -34,12 +35,12 @@ def render_terminal(table: Table, width: int = 100, *, styled: bool = True) -> R
             for row, numbers in reported_rows(table.columns, panel)
         ]
         parts += [
-            Text(one_line(panel.heading), style="yellow"),
+            Text(flat(panel.heading), style="yellow"),
             _grid(table.columns, lines, width),
-            Text(one_line(source_of(panel)), style="dim"),
+            Text(flat(source_of(panel)), style="dim"),
         ]
     ranks = rank_note(table, "Bold:", "underlined:") if styled else rank_note(table)
-    parts.extend(Text(one_line(note), style="dim") for note in (*table.notes, *ranks))
+    parts.extend(Text(flat(note), style="dim") for note in (*table.notes, *ranks))
     return Group(*parts)
 
 
@@ -95,23 +96,23 @@ def _grid(columns: Sequence[Column], lines: Sequence[_Line], width: int) -> Grid
 def _upright(grid: Grid, columns: Sequence[Column], lines: Sequence[_Line]) -> None:
     grid.add_column("Model", overflow="fold")
     for column in columns:
-        head = Text(f"{one_line(column.over)}\n{one_line(column.heading)}")
+        head = Text(f"{flat(column.over)}\n{flat(column.heading)}")
         grid.add_column(head, justify="right")
     group = ""
     for line in lines:
         if line.group != group:
-            grid.add_row(Text(one_line(line.group), style="italic"))
+            grid.add_row(Text(flat(line.group), style="italic"))
         group = line.group
         cells = (line.cell(place, "\n") for place in range(len(columns)))
-        grid.add_row(Text(one_line(line.name)), *cells)
+        grid.add_row(Text(flat(line.name)), *cells)
 
 
 def _turned(grid: Grid, columns: Sequence[Column], lines: Sequence[_Line]) -> None:
     grid.add_column("Task", overflow="fold")
     grid.add_column("Metric", overflow="fold")
     for line in lines:
-        grid.add_column(Text(one_line(line.name)), justify="left", overflow="fold")
+        grid.add_column(Text(flat(line.name)), justify="left", overflow="fold")
     between = "  " if len(lines) == 1 else "\n"  # side by side, intervals would be torn
     for index, column in enumerate(columns):
         cells = (line.cell(index, between) for line in lines)
-        grid.add_row(Text(one_line(column.over)), Text(one_line(column.heading)), *cells)
+        grid.add_row(Text(flat(column.over)), Text(flat(column.heading)), *cells)

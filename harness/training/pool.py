@@ -13,6 +13,7 @@ from harness.evaluation.requests import open_sample
 from harness.evaluation.task import Task
 from harness.requests import Turn
 from harness.samples import Sample
+from harness.samples.hashes import id_hash
 from harness.specs.prompt import build_turns, render_answer, training_pair
 from harness.specs.spec import TrainingForm
 from harness.training.contract import Example
@@ -198,12 +199,8 @@ def _once(task: Task, form: TrainingForm | None) -> Task:
 def _smallest(samples: Sequence[Sample], limit: int | None) -> Sequence[Sample]:
     if limit is None:
         return samples
-    chosen = sorted(samples, key=lambda sample: _hash(sample.id))[:limit]
+    chosen = sorted(samples, key=lambda sample: id_hash(sample.id))[:limit]
     return sorted(chosen, key=lambda sample: sample.id)
-
-
-def _hash(text: str) -> bytes:
-    return hashlib.blake2b(text.encode(), digest_size=8).digest()
 
 
 def _values(samples: Iterable[Sample], form: TrainingForm | None) -> list[str]:
@@ -219,7 +216,7 @@ def _other(
     others = [value for value in values if value != sample.fields.get(field)]
     if not others:
         return None
-    value = Random(_hash(f"{seed}|{sample.id}")).choice(others)
+    value = Random(id_hash(f"{seed}|{sample.id}")).choice(others)
     each = task.spec.data.each
     text = each.texts.get(value, value) if each is not None else value
     fields = {**sample.fields, field: value, f"{field}_text": text}

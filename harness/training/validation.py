@@ -6,7 +6,6 @@ task evaluates is refused.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from harness.evaluation.plan import Selection, TaskPlan, plan_task
 from harness.evaluation.summarise import summarise
 from harness.evaluation.task import Task
 from harness.plugins import find, plugins
+from harness.samples.hashes import id_hash
 from harness.specs import MetricSpec, fingerprint
 from harness.training.measure import answers
 from harness.training.pool import Cluster, cluster_of, on_split, on_train_split, source_of
@@ -120,7 +120,7 @@ def plan_validation(task: Task, settings: TrainingSettings) -> Validation:
     if not ids:
         raise UserError(f"task {task.id!r} has nothing to validate on", where=held_out.located.root)
     if settings.validate_limit is not None:
-        ids = sorted(ids, key=_hash)[: settings.validate_limit]
+        ids = sorted(ids, key=id_hash)[: settings.validate_limit]
     plan = plan_task(held_out, Selection(ids=frozenset(ids)))
     return Validation(plan=plan, metric=metric, without=without, annotations=annotations)
 
@@ -171,8 +171,4 @@ def _held_out(task: Task, share: float) -> frozenset[Cluster]:
 
 
 def _cluster_hash(cluster: Cluster) -> bytes:
-    return _hash(" ".join(cluster))
-
-
-def _hash(text: str) -> bytes:
-    return hashlib.blake2b(text.encode(), digest_size=8).digest()
+    return id_hash(" ".join(cluster))

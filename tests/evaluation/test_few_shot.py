@@ -17,7 +17,7 @@ from harness.evaluation.task import Task
 
 
 def two_shots(number: int = 2) -> Task:
-    """Return the drawn expressions with solved samples before each question."""
+    """Return the drawn expressions with few-shot examples before each question."""
     task = harness.load_task("raf_db", profile="demo")
     prompt = replace(task.spec.prompt, shots=number)
     return Task(replace(task.spec, prompt=prompt), task.settings)

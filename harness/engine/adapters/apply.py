@@ -17,8 +17,8 @@ from harness.engine.adapters.active import activate_all
 from harness.engine.adapters.check import check, peft_config
 from harness.engine.adapters.files import FIX, adapter_files
 from harness.engine.adapters.read import Adapter, Layer, NamedParts, joined, read_adapter
-from harness.engine.checkpoints import grouped_report, short
-from harness.errors import UserError
+from harness.engine.checkpoints import grouped_report
+from harness.errors import UserError, one_line
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -65,7 +65,7 @@ def _replace(adapter: Adapter, model: NamedParts, folder: Path) -> None:
             values = one.tensor if count == 1 else _rows(one.tensor, number, count)
             if not weight.is_floating_point():
                 raise UserError(
-                    f"{short(one.path)} is saved whole, and quantised weights cannot be replaced",
+                    f"{one_line(one.path)} is saved whole; quantised weights cannot be replaced",
                     where=folder,
                     fix="-o quantise=none",
                 )
@@ -111,7 +111,7 @@ def _inject(adapter: Adapter, model: NamedParts, folder: Path) -> None:
             root, name = model.modules[real]
             if not name:
                 raise UserError(
-                    f"{short(layer.path)} is one layer by itself here, which takes no adapter",
+                    f"{one_line(layer.path)} is one layer by itself here, which takes no adapter",
                     where=folder,
                     fix="merge it into the checkpoint, and give that",
                 )
@@ -125,7 +125,7 @@ def _inject(adapter: Adapter, model: NamedParts, folder: Path) -> None:
                 inject_adapter_in_model(config, part, adapter_name=NAME)
         except (ValueError, RuntimeError, TypeError, KeyError, ImportError) as error:
             raise UserError(
-                f"the adapter does not fit: {short(str(error), 300)}", where=folder, fix=FIX
+                f"the adapter does not fit: {one_line(str(error), 300)}", where=folder, fix=FIX
             ) from None
         _fill(part, layers, folder)
         _act_together(part)
@@ -216,7 +216,7 @@ def _refuse_shapes(wrong: Sequence[_Shapes], folder: Path) -> None:
     if wrong:
         name, actual, wanted = wrong[0]
         raise UserError(
-            f"the adapter does not fit: {short(name)} has the shape {list(actual)}, here it is "
+            f"the adapter does not fit: {one_line(name)} has the shape {list(actual)}, here it is "
             f"{list(wanted)}" + (f"; so {len(wrong) - 1} more" if len(wrong) > 1 else ""),
             where=folder,
             fix=FIX,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from harness.engine.adapters.files import CONFIG, FIX
 from harness.engine.adapters.names import CONNECTOR, PREFIXES, says_its_part, split
 from harness.engine.adapters.read import Adapter, Layer, NamedParts
-from harness.engine.checkpoints import grouped_report, short
-from harness.errors import UserError
+from harness.engine.checkpoints import grouped_report
+from harness.errors import UserError, one_line
 
 if TYPE_CHECKING:
     from torch import nn
@@ -90,7 +90,7 @@ def peft_config(held: Mapping[str, Any], folder: Path, **more: Any) -> Any:
             re.compile(pattern)
     except (TypeError, ValueError, re.error) as error:
         raise UserError(
-            f"not a LoRA configuration: {short(str(error))}", where=folder / CONFIG
+            f"not a LoRA configuration: {one_line(str(error))}", where=folder / CONFIG
         ) from None
     return config
 

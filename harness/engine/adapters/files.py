@@ -7,9 +7,9 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from harness.engine.checkpoints import read_json, short
+from harness.engine.checkpoints import read_json
 from harness.engine.weights import read_header
-from harness.errors import UserError
+from harness.errors import UserError, one_line
 
 CONFIG = "adapter_config.json"
 EXTRAS = ("non_lora_trainables.safetensors", "non_lora_trainables.bin")
@@ -75,7 +75,7 @@ def read_config(path: Path) -> dict[str, Any]:
     config = read_json(path)
     if config.get("peft_type") != "LORA":
         raise UserError(
-            f"the adapter is of type {short(repr(config.get('peft_type')))}; only LORA is read",
+            f"the adapter is of type {one_line(repr(config.get('peft_type')))}; only LORA is read",
             where=path,
             fix="merge it into the checkpoint, and give that",
         )
@@ -84,15 +84,15 @@ def read_config(path: Path) -> dict[str, Any]:
         strange.append(f"init_lora_weights={config['init_lora_weights']}")
     if strange:
         raise UserError(
-            f"adapters with {short(', '.join(strange))} are not read: they change more than LoRA's "
-            "products say",
+            f"adapters with {one_line(', '.join(strange))} are not read: they change "
+            "more than LoRA's products say",
             where=path,
             fix="merge it into the checkpoint (peft's merge_and_unload), and give that",
         )
     wrong = [name for name, good in _GOOD.items() if not good(config.get(name))]
     if wrong:
         raise UserError(
-            f"not a LoRA configuration: {wrong[0]} is {short(repr(config.get(wrong[0])))}",
+            f"not a LoRA configuration: {wrong[0]} is {one_line(repr(config.get(wrong[0])))}",
             where=path,
             fix=FIX,
         )

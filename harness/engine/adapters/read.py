@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.engine.adapters.files import EXTRAS, FIX, read_config
 from harness.engine.adapters.names import Match, Names, without_wrappers
-from harness.engine.checkpoints import iterate_file, short
-from harness.errors import UserError
+from harness.engine.checkpoints import iterate_file
+from harness.errors import UserError, one_line
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -141,7 +141,7 @@ def _sort(adapter: Adapter, model: NamedParts, name: str, tensor: Tensor, path: 
     layer = adapter.layers.setdefault(match.entry, Layer(match, lora["path"]))
     leaf = f"{lora['leaf']}.{lora['kind'] or 'weight'}"
     if leaf in layer.tensors:
-        raise UserError(f"two tensors are for one layer: {short(name)}", where=path, fix=FIX)
+        raise UserError(f"two tensors are for one layer: {one_line(name)}", where=path, fix=FIX)
     layer.tensors[leaf] = tensor
     return True
 
@@ -155,7 +155,7 @@ def _refuse_twice(adapter: Adapter, path: Path) -> None:
         for real, name in targets:
             if count[real] > 1:
                 raise UserError(
-                    f"two tensors are for one layer: {short(name)}", where=path, fix=FIX
+                    f"two tensors are for one layer: {one_line(name)}", where=path, fix=FIX
                 )
 
 
@@ -170,4 +170,6 @@ def _require_numbers(name: str, tensor: Any, path: Path) -> None:
         and tensor.numel() <= max(path.stat().st_size, 1)  # no number is repeated over a shape
     )
     if not good or not bool(torch.isfinite(tensor).all()):
-        raise UserError(f"{short(name)} is no plain tensor of finite numbers", where=path, fix=FIX)
+        raise UserError(
+            f"{one_line(name)} is no plain tensor of finite numbers", where=path, fix=FIX
+        )

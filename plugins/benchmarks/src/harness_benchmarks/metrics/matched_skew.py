@@ -107,7 +107,7 @@ class RankedCounts(SkewCounts):
 
     Args:
         options: The metric's.
-        labels: Of the task.
+        labels: Labels of the task.
         family: Sets metrics apart that make other numbers of the same counts.
 
     Raises:
@@ -200,7 +200,7 @@ class RankedCounts(SkewCounts):
 
         Args:
             totals: ``(..., parts, size)``; part 0 holds everything, and decides the threshold.
-            shares: Of the images asked about a concept.
+            shares: Shares among the images asked about a concept.
 
         Yields:
             For each share ``(..., parts, concepts)``; of the bin at the threshold everybody has
