@@ -36,10 +36,7 @@ from harness.runs.sample_record import SampleRecord, read_samples
 from harness.runs.seal import is_sealed, write_json
 from harness.runs.superseded import changes, finished, older
 from harness.specs import fingerprint
-<<<<<<< HEAD
-from harness.tables.table import Table, one_line
-=======
->>>>>>> 689641d (One way each: text on one line, hashes of ids; classes named for what they hold)
+from harness.tables.table import Table
 
 
 class Reporter(Protocol):

@@ -19,16 +19,12 @@ class Changes:
     """What a run changes of how its tasks are asked; ``None`` leaves a task as its spec has it.
 
     Attributes:
-<<<<<<< HEAD
         shots: Number of few-shot samples of the train split before each question.
-=======
-        shots: Number of few-shot examples of the train split before each question.
->>>>>>> 689641d (One way each: text on one line, hashes of ids; classes named for what they hold)
         prompt: Template of the question.
         system: Template of the system turn.
         options_order: ``listed`` or ``sorted``; of choices.
         max_new_tokens: Limit of written answers, in tokens.
-        temperature: Of written answers.
+        temperature: Temperature of written answers.
     """
 
     shots: int | None = None
@@ -79,11 +75,7 @@ class Changes:
     def _refuse_shots(self, spec: TaskSpec) -> None:
         if self.shots and spec.data.train_split is None:
             raise UserError(
-<<<<<<< HEAD
                 f"task {spec.id!r} has no train split to take few-shot samples from",
-=======
-                f"task {spec.id!r} has no train split to take few-shot examples from",
->>>>>>> 689641d (One way each: text on one line, hashes of ids; classes named for what they hold)
                 where="--shots",
                 fix="data.train_split in its spec, or leave the task out",
             )

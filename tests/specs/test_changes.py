@@ -71,11 +71,7 @@ def test_of_several_tasks_those_are_changed_that_can_be(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("tasks", "changed", "said"),
     [
-<<<<<<< HEAD
         ("visogender", {"shots": 1}, "has no train split to take few-shot samples from"),
-=======
-        ("visogender", {"shots": 1}, "has no train split to take few-shot examples from"),
->>>>>>> 689641d (One way each: text on one line, hashes of ids; classes named for what they hold)
         ("raf_db", {"temperature": 1.0}, "--temperature: no answer of this run is written"),
         ("textvqa", {"options_order": "sorted"}, "no answer of this run chooses among options"),
         (
