@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -229,3 +231,17 @@ def test_an_order_is_plain_data(faces: Faces) -> None:
     assert executor.order is not None
     text = json.dumps(executor.order.to_json())
     assert WorkOrder.from_json(json.loads(text)) == WorkOrder.from_json(executor.order.to_json())
+
+
+def test_a_file_system_without_locks_is_written_all_the_same(
+    faces: Faces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faces(200)
+    plan_of("one").run()
+
+    def unsupported(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", unsupported)
+    plan_of("many", Inline(2)).run()
+    assert sealed("many") == sealed("one")
