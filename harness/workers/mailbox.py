@@ -74,7 +74,7 @@ class Inbox:
     """The coordinator's side of one worker's folder.
 
     Args:
-        folder: Of the worker.
+        folder: The folder of that worker.
     """
 
     def __init__(self, folder: Path) -> None:
