@@ -227,7 +227,7 @@ def test_log_odds_of_every_kind_of_score() -> None:
         ({"share": 0.0}, "is no share"),
         ({"share": 1.0}, "is no share"),
         ({"resolution": 0.0}, "no width"),
-        ({"resolution": float("nan")}, "no width"),
+        ({"resolution": float("nan")}, "not a finite number"),
     ],
 )
 def test_options_out_of_range_are_refused(options: dict[str, Any], message: str) -> None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from harness.descriptors import Json, MetricDescriptor, Option
 from harness.metrics.classes import ratio
 
-from harness_benchmarks.metrics.skew import CONCEPT, SKEW_OPTIONS, mean_there, shares
+from harness_benchmarks.metrics.skew import SKEW_OPTIONS, mean_there, shares
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,7 +58,7 @@ class _InSets:
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         del labels
         self._choice = options["elicitation"] == "choice"
-        self._field = str(options.get("concept", CONCEPT.default))
+        self._field = str(options["concept"])
         named = str(options.get("attributes") or "").split(",")
         self._attributes = tuple(name.strip() for name in named if name.strip())
 
@@ -150,7 +150,7 @@ class Shift(_InSets):
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         super().__init__(options, labels)
         self._labels = tuple(labels)
-        self._positive = str(options.get("positive", "yes"))
+        self._positive = str(options["positive"])
 
     def prepare(self, samples: Sequence[ScoredSample]) -> _Shifts:
         """Return the changes within sets.

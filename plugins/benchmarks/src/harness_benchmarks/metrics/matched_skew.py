@@ -283,7 +283,7 @@ class MatchedMinSkew(MinSkew):
     settled = _Matched
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
-        self.share = float(str(options.get("share", 0.5)))
+        self.share = float(str(options["share"])) if "share" in options else SHARES[0]
         if not 0 < self.share < 1:
             raise UserError(
                 f"{self.share:g} is no share", where="option 'share'", fix="between 0 and 1: 0.25"

@@ -38,13 +38,13 @@ class TableReader:
                             where="data.options.delimiter")  # fmt: skip
         self._files = TableFiles(
             options.get("file"),
-            str(options.get("format") or "auto"),
+            str(options["format"]),
             delimiter,
             str(options.get("encoding") or ""),
             self._map.split is not None,
         )
-        self._image_as = str(options.get("image_as") or "auto")
-        self._unit = str(options.get("unit") or "image")
+        self._image_as = str(options["image_as"])
+        self._unit = str(options["unit"])
         labels = options.get("choose_labels")
         self._labels = frozenset(map(str, labels)) if isinstance(labels, list) else frozenset()
         if self._map.cluster is None and self._unit not in {"image", "sample"}:
