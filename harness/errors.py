@@ -172,7 +172,7 @@ def error_text(error: BaseException) -> str:
 
 def one_line(text: str, longest: int = _LONGEST_QUOTE) -> str:
     """Return text of others on one line without control signs, cut to ``longest`` characters."""
-    return legible(" ".join(text[: 16 * longest].split()), longest)
+    return legible(" ".join(text.split()), longest)
 
 
 def flat(text: str) -> str:
