@@ -29,6 +29,7 @@ GIVEN = {
     "probe": ["--encoder", "hf:x", "--tasks", "raf_db"],
     "gradients": ["--model", "m", "--tasks", "raf_db"],
     "mir": ["--model", "m", "--tasks", "raf_db"],
+    "new task": [".", "--yes"],
     "tasks show": ["raf_db"],
     "models show": ["majority"],
     "data where": ["raf_db"],

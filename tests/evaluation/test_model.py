@@ -54,10 +54,14 @@ def test_mistakes_name_what_is_near(
 def test_a_group_s_task_that_cannot_be_asked_is_left_out(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def planned(_subject: Any, task: Any, _terms: Any) -> Any:
+    def job(_subject: Any, task: Any, _terms: Any) -> Any:
+        return task
+
+    def state(task: Any, _subject: Any, _terms: Any) -> Any:
         return SimpleNamespace(id=task.id, state="done")
 
-    monkeypatch.setattr("harness.evaluation.run._plan", planned)
+    monkeypatch.setattr("harness.evaluation.run._job", job)
+    monkeypatch.setattr("harness.evaluation.run._state", state)
     subject = configure_model("majority", {}, settings, Runtime())
     tasks = [harness.load_task(name, settings=settings) for name in ("textvqa", "mmbench")]
     found: list[Any] = list(plan_run(subject, tasks, RunSettings(selection=Selection())))

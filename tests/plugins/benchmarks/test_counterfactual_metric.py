@@ -112,3 +112,14 @@ def test_a_choice_compares_the_share_of_each_concept() -> None:
     assert value(shift, samples) == pytest.approx(0.3)
     consistency = make("counterfactual_consistency", ("nurse", "chef"), elicitation="choice")
     assert value(consistency, samples) == 0
+
+
+def test_an_answer_without_scores_is_sure() -> None:
+    samples = [
+        ScoredSample(
+            gender, "set", None, answer, labels=("yes", "no"), groups={"gender": gender},
+            fields={"concept": "nurse"},
+        )
+        for gender, answer in (("female", "yes"), ("male", "no"), ("unknown", None))
+    ]  # fmt: skip
+    assert value(make("counterfactual_shift"), samples) == pytest.approx(1.0)

@@ -12,6 +12,7 @@ For data in counterfactual sets (SocialCounterfactuals, CMSC), whose clusters ar
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ from typing import TYPE_CHECKING
 from harness.descriptors import Json, MetricDescriptor, Option
 from harness.metrics.classes import ratio
 
-from harness_benchmarks.metrics.skew import SKEW_OPTIONS, mean_there, shares
+from harness_benchmarks.metrics.matched_skew import log_odds
+from harness_benchmarks.metrics.skew import SKEW_OPTIONS, mean_there
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 _OPTIONS: tuple[Option, ...] = tuple(
     held for held in SKEW_OPTIONS if held.name in {"elicitation", "concept", "attributes"}
 )
+_LEAST_ODDS = 700.0  # the exponential of more is no float
 _POSITIVE = tuple(held for held in SKEW_OPTIONS if held.name == "positive")
 DESCRIPTORS = (
     MetricDescriptor(
@@ -153,11 +156,7 @@ class Shift(_InSets):
         self._positive = str(options["positive"])
 
     def prepare(self, samples: Sequence[ScoredSample]) -> _Shifts:
-        """Return the changes within sets.
-
-        Raises:
-            DataError: the samples have no probabilities.
-        """
+        """Return the changes within sets."""
         import numpy as np
         from scipy.sparse import csr_array
 
@@ -190,9 +189,7 @@ class Shift(_InSets):
         """Yield a place, concept, attribute value and change for each set and value in it."""
         for (_, concept), places in self.sets(samples).items():
             for name, label in self._asked(concept):
-                probabilities = {
-                    at: shares(samples[at])[samples[at].labels.index(label)] for at in places
-                }
+                probabilities = {at: self._probability(samples[at], label) for at in places}
                 groups = {at: self.groups(samples[at]) for at in places}
                 for pair in sorted({pair for pairs in groups.values() for pair in pairs}):
                     # Others are those that have another value of the same attribute.
@@ -205,6 +202,11 @@ class Shift(_InSets):
                     if others:
                         change = sum(with_value) / len(with_value) - sum(others) / len(others)
                         yield places[0], name, pair, change
+
+    def _probability(self, sample: ScoredSample, label: str) -> float:
+        """Return the probability of a label; 0 or 1 where an answer only names one."""
+        odds = log_odds(sample, self._labels)[self._labels.index(label)]
+        return 1 / (1 + math.exp(-odds)) if odds > -_LEAST_ODDS else 0.0
 
     def _asked(self, concept: str) -> Iterator[tuple[str, str]]:
         """Yield each concept of a question with the label that assigns it."""
