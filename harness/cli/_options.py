@@ -13,11 +13,12 @@ import click
 
 from harness.arguments import Device, Matching, Seed, Within, defaults
 from harness.errors import UserError, quoted
-from harness.plugins import plugins
+from harness.plugins import Plugins, plugins
 from harness.resources import home_path
 
 F = TypeVar("F", bound=Callable[..., Any])
 Option = Callable[[F], F]
+Completion = Callable[[click.Context, click.Parameter, str], list[str]]
 
 
 def together(*options: Option[Any]) -> Option[Any]:
@@ -92,8 +93,13 @@ def _forget() -> None:
         tasks_known.forget_included()
 
 
-def _models(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    return _matching(plugins().models(), incomplete)
+def completing(listing: Callable[[Plugins], Iterable[str]]) -> Completion:
+    """Return the completion of ids of a kind, such as ``Plugins.models``."""
+
+    def complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+        return _matching(listing(plugins()), incomplete)
+
+    return complete
 
 
 def _tasks(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
@@ -225,14 +231,14 @@ models = click.option(
     "--model",
     required=True,
     metavar="IDS",
-    shell_complete=_models,
+    shell_complete=completing(Plugins.models),
     help="Model, or several separated by commas; see `harness models`.",
 )
 model = click.option(
     "--model",
     required=True,
     metavar="ID",
-    shell_complete=_models,
+    shell_complete=completing(Plugins.models),
     help="Model; see `harness models`.",
 )
 include = click.option(

@@ -11,11 +11,7 @@ from harness.cli import _options
 from harness.cli._format import print_json
 from harness.cli._records import Skips
 from harness.errors import UserError
-from harness.plugins import plugins
-
-
-def _exporters(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    return [name for name in plugins().exporters() if name.startswith(incomplete)]
+from harness.plugins import Plugins
 
 
 @click.command(
@@ -33,7 +29,7 @@ def _exporters(_ctx: click.Context, _param: click.Parameter, incomplete: str) ->
     "form",
     required=True,
     metavar="ID",
-    shell_complete=_exporters,
+    shell_complete=_options.completing(Plugins.exporters),
     help="Exchange format; see `harness list exporters`.",
 )
 @click.option(

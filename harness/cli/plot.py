@@ -10,11 +10,7 @@ import click
 import harness
 from harness.cli import _options
 from harness.cli._records import Skips
-from harness.plugins import plugins
-
-
-def _figures(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    return [name for name in plugins().figures() if name.startswith(incomplete)]
+from harness.plugins import Plugins
 
 
 @click.command(
@@ -30,7 +26,7 @@ def _figures(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> l
   harness plot degradation results/analyses/probe/0123456789ab --out lost.pdf
 """,
 )
-@click.argument("kind", metavar="FIGURE", shell_complete=_figures)
+@click.argument("kind", metavar="FIGURE", shell_complete=_options.completing(Plugins.figures))
 @click.argument("places", nargs=-1, metavar="[DIR_OR_RUN]...")
 @click.option(
     "--out",

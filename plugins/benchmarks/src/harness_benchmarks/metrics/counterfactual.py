@@ -22,12 +22,12 @@ from harness.descriptors import Json, MetricDescriptor, Option
 from harness.metrics.classes import ratio
 
 from harness_benchmarks.metrics.matched_skew import log_odds
-from harness_benchmarks.metrics.skew import SKEW_OPTIONS, mean_there
+from harness_benchmarks.metrics.skew import SKEW_OPTIONS, listed, mean_there, values_of
 
 if TYPE_CHECKING:
     import numpy as np
     from harness.metrics.contract import ScoredSample
-    from harness.stats.types import Floats
+    from harness.stats.types import Floats, Label
     from numpy.typing import NDArray
     from scipy.sparse import csr_array
 
@@ -62,18 +62,15 @@ class _InSets:
         del labels
         self._choice = options["elicitation"] == "choice"
         self._field = str(options["concept"])
-        named = str(options.get("attributes") or "").split(",")
-        self._attributes = tuple(name.strip() for name in named if name.strip())
+        self._attributes = listed(options.get("attributes"))
 
     def concept(self, sample: ScoredSample) -> str:
         """Return what a sample was asked about; one question for all in a choice."""
         return "" if self._choice else str(sample.fields.get(self._field, ""))
 
-    def groups(self, sample: ScoredSample) -> tuple[tuple[str, str], ...]:
+    def groups(self, sample: ScoredSample) -> Label:
         """Return a sample's attribute values."""
-        groups = sample.groups or {}
-        names = self._attributes or sorted(groups)
-        return tuple((name, groups[name]) for name in names if name in groups)
+        return values_of(sample, self._attributes)
 
     def sets(self, samples: Sequence[ScoredSample]) -> dict[tuple[str, str], list[int]]:
         """Return the places of the samples of each set and concept that compare anybody."""

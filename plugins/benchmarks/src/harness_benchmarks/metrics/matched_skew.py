@@ -283,6 +283,7 @@ class MatchedMinSkew(MinSkew):
     settled = _Matched
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
+        # Metrics over all thresholds have no share of their own, and show none.
         self.share = float(str(options["share"])) if "share" in options else SHARES[0]
         if not 0 < self.share < 1:
             raise UserError(
@@ -310,6 +311,7 @@ class _Area(_Matched):
     """The mean size of the skew over thresholds, of every value at every concept."""
 
     table = "skew area"
+    rate = ""
 
     def of_parts(self, totals: Floats) -> Floats:
         """Return ``(..., values, concepts)`` means over :data:`SHARES` of ``|skew|``."""
@@ -341,6 +343,7 @@ class _Ranked(_Matched):
     """How much likelier than not each value is ranked before the others, at every concept."""
 
     table = "auc above one half"
+    rate = ""
 
     def of_parts(self, totals: Floats) -> Floats:
         """Return ``(..., values, concepts)`` areas under the curve less one half."""

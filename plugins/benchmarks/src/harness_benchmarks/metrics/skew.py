@@ -117,8 +117,8 @@ class SkewCounts:
         self._soft = options["estimator"] == "soft"
         self._field = str(options["concept"])
         self._positive = str(options["positive"])
-        self._attributes = _listed(options.get("attributes"))
-        self._only = frozenset(_listed(options.get("concepts")))
+        self._attributes = listed(options.get("attributes"))
+        self._only = frozenset(listed(options.get("concepts")))
         self._names: dict[str, int] = {}
         if self.choice and not labels:
             raise UserError("a choice among concepts needs the labels of a choice task")
@@ -182,10 +182,7 @@ class SkewCounts:
 
     def label(self, sample: ScoredSample) -> Label:
         """Return the values of the attributes; one that the sample lacks is left out."""
-        groups = sample.groups or {}
-        if not self._attributes:
-            return tuple(sorted(groups.items()))
-        return tuple((name, groups[name]) for name in self._attributes if name in groups)
+        return values_of(sample, self._attributes)
 
     def asked(self, totals: Floats) -> Floats:
         """Return images asked about each concept, ``(..., concepts)``."""
@@ -288,7 +285,7 @@ class Settled:
 
     Attributes:
         table: What its tables are called by.
-        rate: What they call the share of images that are assigned.
+        rate: What they call the share of images that are assigned; empty where none are.
         kinds: Places of the values of each attribute, or combination of them, among the parts.
     """
 
@@ -397,6 +394,8 @@ class Settled:
         ]  # fmt: skip
 
     def _with_rate(self, counts: Mapping[str, Floats]) -> dict[str, Floats]:
+        if not self.rate:
+            return {"n": counts["n"]}
         return {**counts, self.rate: ratio(counts["k"], counts["n"])}
 
     def _by_concept(self, components: Floats) -> Floats:
@@ -524,5 +523,12 @@ def mean_there(values: Floats) -> Floats:
     return ratio(np.where(there, values, 0.0).sum(-1), there.sum(-1).astype(np.float64))
 
 
-def _listed(value: Json) -> tuple[str, ...]:
+def values_of(sample: ScoredSample, attributes: Sequence[str]) -> Label:
+    """Return a sample's values of some attributes, of all in order of name where none is named."""
+    groups = sample.groups or {}
+    return tuple((name, groups[name]) for name in attributes or sorted(groups) if name in groups)
+
+
+def listed(value: Json) -> tuple[str, ...]:
+    """Return the names in an option that holds several with commas between."""
     return tuple(name.strip() for name in str(value or "").split(",") if name.strip())
