@@ -396,11 +396,13 @@ class DataSourceDescriptor(Descriptor):
         benchmarks: The ``data.benchmark`` ids it can provide.
         marks: Marks its data put on every record.
         reader_options: Per benchmark, reader options its data need beside the spec's.
+        beside: Id of a source whose profiles get these benchmarks too.
     """
 
     benchmarks: frozenset[str]
     marks: tuple[str, ...] = ()
     reader_options: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    beside: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,13 +14,11 @@ from harness.cli import _options
 from harness.cli._format import clean, print_json, print_table
 from harness.cli._options import data_paths, pairs, together
 from harness.errors import HarnessError, UserError
-from harness.plugins import plugins
 from harness.progress import EachMinute
 
 if TYPE_CHECKING:
     from harness.evaluation.data_check import Finding, SplitReport
     from harness.evaluation.task import Task
-    from harness.specs.spec import TaskSpec
 
 _DEFAULT_IMAGES = 200
 _task_flags = together(
@@ -40,7 +38,7 @@ def data() -> None:
 @_options.as_json
 def list_(*, data: tuple[str, ...], profile: str | None, as_json: bool) -> None:
     """List every task with the place its data would be read from."""
-    from harness.config.data import given_path
+    from harness.config.data import given_path, source_of
     from harness.config.tasks import installed_catalog
 
     settings = _settings(data, profile)
@@ -49,7 +47,7 @@ def list_(*, data: tuple[str, ...], profile: str | None, as_json: bool) -> None:
     for name, entry in catalog.entries.items():
         spec = catalog.task(name)
         path = given_path(spec, settings)
-        drawn = path is None and _is_drawn(spec, settings.source)
+        drawn = path is None and source_of(spec.data.benchmark, settings.source) is not None
         source_text = str(path) if path else str(settings.source) if drawn else ""
         rows.append({"task": entry.id, "benchmark": spec.data.benchmark, "data": source_text})
     if as_json:
@@ -178,13 +176,6 @@ def _task(name: str, given: dict[str, Any]) -> tuple[Task, Path | None]:
     refuse_unused(pairs(given["data"], "--data"), spec)
     settings = _settings(given["data"], given["profile"])
     return Task(spec, settings), given_path(spec, settings)
-
-
-def _is_drawn(spec: TaskSpec, source: str | None) -> bool:
-    known = plugins().data_sources()
-    return (
-        source is not None and source in known and (spec.data.benchmark in known[source].benchmarks)
-    )
 
 
 def _print_where(found: dict[str, Any]) -> None:

@@ -65,16 +65,28 @@ def locate(spec: TaskSpec, settings: Settings, splits: tuple[str, ...]) -> Locat
                 where=path,
                 fix=remedy(spec),
             ) from None
-    if settings.source is not None:
-        descriptor = find("data source", settings.source, plugins().data_sources())
-        if benchmark in descriptor.benchmarks:
-            return Located(
-                data_root(_provided(descriptor, benchmark, settings.cache, splits)),
-                descriptor.id,
-                descriptor.reader_options.get(benchmark, {}),
-                descriptor.marks,
-            )
+    descriptor = source_of(benchmark, settings.source)
+    if descriptor is not None:
+        return Located(
+            data_root(_provided(descriptor, benchmark, settings.cache, splits)),
+            descriptor.id,
+            descriptor.reader_options.get(benchmark, {}),
+            descriptor.marks,
+        )
     raise UserError(f"nothing says where the data of {spec.id!r} are", fix=remedy(spec))
+
+
+def source_of(benchmark: str, name: str | None) -> DataSourceDescriptor | None:
+    """Return the data source of this name, or one beside it, that has a benchmark.
+
+    Raises:
+        UserError: no source has the name.
+    """
+    if name is None:
+        return None
+    known = plugins().data_sources()
+    sources = [find("data source", name, known), *(s for s in known.values() if s.beside == name)]
+    return next((source for source in sources if benchmark in source.benchmarks), None)
 
 
 def _provided(
@@ -182,10 +194,9 @@ def given_path(spec: TaskSpec, settings: Settings) -> Path | None:
     keys = (spec.id, spec.data.benchmark)
     said = next((settings.data[key] for key in keys if key in settings.data), None)
     home = own_folder(spec.source) if said is None else None
-    if home is None or settings.source is None:
+    if home is None or source_of(spec.data.benchmark, settings.source) is None:
         return said or home
-    source = find("data source", settings.source, plugins().data_sources())
-    return None if spec.data.benchmark in source.benchmarks else home
+    return None
 
 
 def remedy(spec: TaskSpec) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from harness.config.data import Located, fetched, given_path, locate, remedy
+from harness.config.data import Located, fetched, given_path, locate, remedy, source_of
 from harness.config.settings import Settings
 from harness.descriptors import Descriptor, Json
 from harness.errors import DataError, UserError, quoted, unknown
@@ -148,8 +148,9 @@ class Task:
         used += [find("metric", metric.id, known.metrics()) for metric in spec.metrics]
         if isinstance(spec.ask, GenerateSpec):
             used.append(find("extractor", spec.ask.extractor, known.extractors()))
-        if self.settings.source is not None and given_path(spec, self.settings) is None:
-            used.append(find("data source", self.settings.source, known.data_sources()))
+        source = source_of(spec.data.benchmark, self.settings.source)
+        if source is not None and given_path(spec, self.settings) is None:
+            used.append(source)
         return codes_of(map(known.code_of, used))
 
     def _present(self, split: str) -> list[str]:

@@ -168,6 +168,12 @@ READERS: tuple[ReaderDescriptor, ...] = (
                 choices=("1.25", "0.25"),
                 help="How far round the face images are cut.",
             ),
+            Option(
+                name="target",
+                default="none",
+                choices=("none", "race", "gender", "age"),
+                help="The trait that is the right answer; with one there is a group race_gender.",
+            ),
             _COLUMNS,
             _unit("image"),
         ),

@@ -46,14 +46,16 @@ class FairFace:
     """Reader of FairFace's release: one sample per face.
 
     Args:
-        options: ``padding`` (``1.25`` or ``0.25``: which images), ``columns`` (of a copy in
-            parquet, see :func:`renamed`), ``unit`` (``image``).
+        options: ``padding`` (``1.25`` or ``0.25``: which images), ``target`` (the trait that is
+            the right answer; none by default), ``columns`` (of a copy in parquet, see
+            :func:`renamed`), ``unit`` (``image``). With a target there is a group ``race_gender``.
     """
 
     def __init__(self, options: Mapping[str, Json]) -> None:
         padding = records.choice(options, "padding", tuple(_FOLDERS))
         self._folder = _FOLDERS[padding]
         self._copies = Copies({"val": ("validation", "val")}, _CONFIGS[padding], renamed(options))
+        self._target = records.choice(options, "target", ("none", *TRAITS))
         records.choice(options, "unit", ("image",))
 
     def annotations(self, root: DataRoot, split: str) -> Sequence[str]:
@@ -101,13 +103,13 @@ class FairFace:
                     trait_names = [
                         _named(*one, where) for one in zip(values, named, TRAITS, strict=True)
                     ]
-                    groups = kinds[kind] = _groups(trait_names, where)
+                    groups = kinds[kind] = self._groups(trait_names, where)
                 ident = f"{split}#{number}"
                 load = parquet.EmbeddedImage(root, path, row, image)
                 yield Sample(
                     id=ident,
                     images=(ImageRef(f"{path}:{row}", load=load),),
-                    target=None,
+                    target=self._answer(groups),
                     cluster=ident,
                     groups=groups,
                 )
@@ -128,15 +130,28 @@ class FairFace:
             values = tuple(cells[trait] for trait in traits)
             groups = kinds.get(values)
             if groups is None:
-                groups = kinds[values] = _groups(values, where)
+                groups = kinds[values] = self._groups(values, where)
             ident = name.rpartition(".")[0] or name
             yield Sample(
                 id=ident,
                 images=(ImageRef(f"{folder}{name}", root),),
-                target=None,
+                target=self._answer(groups),
                 cluster=ident,
                 groups=groups,
             )
+
+    def _groups(self, values: Sequence[str], where: str) -> dict[str, Group]:
+        groups = {
+            trait: Group(known(value, labels, trait, where), "human")
+            for value, (trait, labels) in zip(values, TRAITS.items(), strict=True)
+        }
+        if self._target != "none":
+            joint = " ".join(groups[trait].value for trait in ("race", "gender"))
+            groups["race_gender"] = Group(joint, "human")
+        return groups
+
+    def _answer(self, groups: Mapping[str, Group]) -> str | None:
+        return groups[self._target].value if self._target in groups else None
 
     def _has_folder(self, root: DataRoot) -> bool:
         """Whether images lie in a folder of their padding; else right beside the label files."""
@@ -150,13 +165,6 @@ def _named(value: object, names: Sequence[str], trait: str, where: str) -> str:
     if not isinstance(value, str):
         raise DataError(f"{quoted(value)} is no {trait} of this release", where=where)
     return value
-
-
-def _groups(values: Sequence[str], where: str) -> dict[str, Group]:
-    return {
-        trait: Group(known(value, labels, trait, where), "human")
-        for value, (trait, labels) in zip(values, TRAITS.items(), strict=True)
-    }
 
 
 def _rows(root: DataRoot, name: str) -> Iterator[tuple[int, list[str]]]:

@@ -1,0 +1,1 @@
+"""Drawn twins: the demo world's own people and scenes in these benchmarks' layouts."""

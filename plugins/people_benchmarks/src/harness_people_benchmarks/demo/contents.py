@@ -1,0 +1,7 @@
+"""What the twins are called, without a line of drawing: the plugin loads with every command."""
+
+from __future__ import annotations
+
+BENCHMARKS: tuple[str, ...] = ()
+VERSION = 1
+"""Raised when a byte of a drawn twin changes."""
