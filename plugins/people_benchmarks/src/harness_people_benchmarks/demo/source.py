@@ -24,7 +24,7 @@ class DemoPeople:
     """Provides the benchmarks' folders as drawn in the demo world of a seed.
 
     Args:
-        seed: Of the world; by default that of ``HARNESS_DEMO_WORLD``.
+        seed: Number of the world; by default that of ``HARNESS_DEMO_WORLD``.
     """
 
     def __init__(self, seed: int | None = None) -> None:
