@@ -12,7 +12,6 @@ if TYPE_CHECKING:
         EncoderDescriptor,
         ExecutorDescriptor,
         ExtractorDescriptor,
-        FigureDescriptor,
         FormatDescriptor,
         MetricDescriptor,
         ModelDescriptor,
@@ -94,14 +93,6 @@ def harness_leaderboard_formats() -> list[FormatDescriptor]:
     from harness.tables.descriptors import FORMATS
 
     return list(FORMATS)
-
-
-@hookimpl
-def harness_figures() -> list[FigureDescriptor]:
-    """Figures of evaluations, trainings and analyses."""
-    from harness.figures.descriptors import FIGURES
-
-    return list(FIGURES)
 
 
 @hookimpl

@@ -33,6 +33,8 @@ Offer = Literal["logprobs", "contrast", "train", "tower", "hidden"]
 """What a model can be used for beside answering; see :class:`ModelDescriptor`."""
 Direction = Literal["higher", "lower", "zero", "none"]
 """Which way a number is better; of `none` no row is ranked: it says how to read another number."""
+PageKind = Literal["evaluation", "analysis", "changes"]
+"""Pages that show figures: the site's of an evaluation or an analysis, a study's of its changes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,7 +268,14 @@ class FigureDescriptor(Descriptor):
     """A figure of ``harness plot``. Target: ``(FigureRequest) -> Plot``.
 
     The contract is :mod:`harness.figures.contract`.
+
+    Attributes:
+        pages: The pages that show it as well. There the request's ``subject`` is an
+            ``EvaluationRecord``, an ``Analysis`` or a ``Table`` of changes, and a ``UserError``
+            leaves the figure out.
     """
+
+    pages: frozenset[PageKind] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -242,6 +242,8 @@ def harness_figures() -> Sequence[FigureDescriptor]:  # type: ignore[empty-body]
         return [FigureDescriptor(id="violin", target="my_plugin.violin:make",
                                  summary="Scores by class.", requires=("matplotlib",))]
 
+    With ``pages=frozenset({"evaluation"})`` the site shows it on the page of each evaluation.
+
     .. versionadded:: 0.1
     """
 

@@ -145,11 +145,10 @@ def test_the_modules_that_import_torch_are_those_the_page_declares() -> None:
     assert needing_torch == declared
 
 
-def test_figures_are_drawn_by_modules_that_others_import_in_functions() -> None:
+def test_the_core_imports_matplotlib_in_functions_alone() -> None:
     for path in files("harness"):
         found = {name.split(".")[0] for name in imports(at_import_time(parsed(path)))}
-        drawn = module_of(path).startswith("harness.figures.draw")
-        assert "matplotlib" not in found or drawn, path.relative_to(ROOT)
+        assert "matplotlib" not in found, path.relative_to(ROOT)
 
 
 def test_files_and_functions_stay_short() -> None:

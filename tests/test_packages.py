@@ -23,6 +23,7 @@ KINDS = {
     "encoder": "encoders",
     "executor": "executors",
     "study kind": "study_kinds",
+    "figure": "figures",
     "exporter": "exporters",
     "submission": "submissions",
 }

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from harness.api.records import OnSkipped, newest_of, several, warn
 from harness.arguments import checked
-from harness.descriptors import load_target
 from harness.errors import UserError
-from harness.plugins import contract_of, find, plugins
+from harness.plugins import find, plugins
 from harness.runs.record import EvaluationRecord
 from harness.runs.submissions import Submission, write_submission
-
-if TYPE_CHECKING:
-    from harness.figures.contract import MakePlot
 
 
 @checked
@@ -48,12 +44,12 @@ def plot(
         on_skipped: Called with what was damaged, unfinished or superseded; warns by default.
 
     Raises:
-        PluginError: matplotlib is missing, or the figure breaks its contract.
+        PluginError: the figure is not installed, needs matplotlib, or breaks its contract.
         UserError: nothing there that the figure shows, or a file that cannot be written.
     """
-    from harness.figures.contract import FigureRequest, Plot
-    from harness.figures.records import marks_said
-    from harness.figures.save import ENDINGS, figure_bytes
+    from harness.figures.contract import FigureRequest
+    from harness.figures.make import make_figure, note_of_marks
+    from harness.figures.save import ENDINGS
 
     out, named = Path(out), [str(place) for place in several(places)]
     if out.suffix not in ENDINGS:
@@ -65,15 +61,9 @@ def plot(
         return newest_of(named, on_skipped or warn, whole=whole)[0]
 
     descriptor = find("figure", kind, plugins().figures())
-    make: MakePlot = load_target(descriptor)
-    contract = contract_of(descriptor)
     request = FigureRequest(kind, named, evaluations, tasks, metric, model, x, y, duplicates)
-    with contract.calling("a call"):
-        drawn = make(request)
-    if not isinstance(drawn, Plot):
-        raise contract.returned(drawn, "a call", "a Plot")
-    with contract.calling("draw"):
-        content = figure_bytes(drawn.draw, drawn.shown, out.suffix, note=marks_said(drawn.marks))
+    figure = make_figure(descriptor, request)
+    content = figure.content(out.suffix, note=note_of_marks(figure.plot.marks))
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_bytes(content)

@@ -41,7 +41,7 @@ from harness.plugins import Plugins
 @click.option("--y", metavar="TASK[:METRIC]", help="Draw this task on the y axis (scatter).")
 @_options.duplicates("place")
 def plot(kind: str, places: tuple[str, ...], out: Path, **options: Any) -> None:
-    """Draw a figure; needs the extra `plot` (matplotlib).
+    """Draw a figure with matplotlib.
 
     FIGURE is one of `harness list figures`. Of evaluations: forest (every number with its
     interval), skew (heat map by concept and attribute), scatter (models on two tasks), radar

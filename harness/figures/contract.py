@@ -1,4 +1,4 @@
-"""What a figure of ``harness plot`` is made of: the request, and what is drawn how."""
+"""What a figure of ``harness plot`` and of pages is made of: the request, and what is drawn how."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from harness.errors import UserError
 
 if TYPE_CHECKING:
+    from harness.analysis.results import Analysis
     from harness.runs.record import EvaluationRecord
+    from harness.tables.table import Table
 
 
 class ReadEvaluations(Protocol):
@@ -34,6 +36,8 @@ class FigureRequest:
         x: ``TASK`` or ``TASK:METRIC`` across.
         y: ``TASK`` or ``TASK:METRIC`` up.
         duplicates: What to do when evaluations claim one place.
+        subject: What a page shows, in place of all the above, for a figure whose descriptor says
+            that pages show it.
     """
 
     kind: str
@@ -45,6 +49,7 @@ class FigureRequest:
     x: str | None = None
     y: str | None = None
     duplicates: Literal["fail", "newest", "mean"] = "fail"
+    subject: EvaluationRecord | Analysis | Table | None = None
 
     def folder(self, noun: str) -> Path:
         """Return the one folder that was named, of a ``noun``.
@@ -68,11 +73,13 @@ class Plot:
         draw: Takes ``shown``; returns a ``matplotlib.figure.Figure``.
         shown: Plain data, without matplotlib.
         marks: Marks of what is shown, such as ``demo``; they are printed under the figure.
+        caption: A sentence or two that say on a page what the figure shows.
     """
 
     draw: Callable[[Any], Any]
     shown: Any
     marks: Iterable[str] = ()
+    caption: str = ""
 
 
 MakePlot = Callable[[FigureRequest], Plot]

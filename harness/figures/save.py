@@ -7,8 +7,7 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from harness.descriptors import is_installed
-from harness.errors import PluginError, UserError, flat
+from harness.errors import UserError, flat
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,16 +37,6 @@ _RULES: Any = {
 Shown = TypeVar("Shown")
 
 
-def check_matplotlib() -> None:
-    """Refuse to draw where matplotlib is missing.
-
-    Raises:
-        PluginError: it is not installed.
-    """
-    if not is_installed("matplotlib"):
-        raise PluginError("figures need matplotlib", fix="pip install 'social-harness[plot]'")
-
-
 def figure_bytes(
     draw: Callable[[Shown], Figure],
     content: Shown,
@@ -59,8 +48,8 @@ def figure_bytes(
     """Draw and return the file's bytes.
 
     Args:
-        draw: A function of :mod:`harness.figures.draw`.
-        content: What it draws.
+        draw: Takes ``content``; returns a ``matplotlib.figure.Figure``.
+        content: Plain data.
         ending: ``.pdf``, ``.png`` or ``.svg``.
         note: Under the figure, such as the marks of what it shows.
         clear: Without a ground of its own, for a page that has one.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.analysis.results import Analysis
-from harness.figures.analyses import figures_of
+from harness.figures.make import page_figures
 from harness.site.analysis_tables import shown_tables
 from harness.site.evaluation import in_both_lights
 from harness.site.files import Site, plain, slug
@@ -15,13 +15,6 @@ _TITLES = {
     "gradients": "Gradient conflict",
     "transfer": "Joint against single training",
     "mir": "Modality integration rate",
-}
-_SAID = {
-    "degradation": "What each tower lost by task, with 95 % intervals; positive: worse.",
-    "layers": "Probe value by block of each encoder, a field for each task; bands: 95 % intervals.",
-    "conflict": "Mean cosines between the tasks' gradients; the diagonal is a task with itself.",
-    "transfer": "Arrows from no change to the change by joint training, by task; below each its "
-    "95 % interval; grey: it holds 0, or there is none.",
 }
 
 
@@ -76,43 +69,9 @@ def _of(analysis: Analysis) -> str:
 
 def _figures(site: Site, analysis: Analysis, name: str) -> list[tuple[str, str]]:
     """Write an analysis' figures; return the file beside the page and what it shows."""
-    from harness.figures.draw_analyses import DRAWN
-    from harness.figures.save import figure_bytes
-
     images = []
-    for kind, content_shown in figures_of(analysis).items():
-        content = in_both_lights(figure_bytes(DRAWN[kind], content_shown, ".svg", clear=True))
-        site.write(f"{name}-{kind}.svg", content)
-        images.append(
-            (
-                f"{name.rpartition('/')[2]}-{kind}.svg",
-                f"{_SAID[kind]}{_against(analysis, kind)}{_counted(analysis)}",
-            )
-        )
+    for figure in page_figures("analysis", analysis):
+        file = f"{name}-{figure.id}.svg"
+        site.write(file, in_both_lights(figure.content(".svg", clear=True)))
+        images.append((file.rpartition("/")[2], figure.plot.caption))
     return images
-
-
-def _against(analysis: Analysis, kind: str) -> str:
-    """Return what towers are compared with, where a probe compared them."""
-    if (analysis.kind, kind) != ("probe", "degradation"):
-        return ""
-    return f" Compared with {analysis.table('degradation').records()[0]['first']}."
-
-
-def _counted(analysis: Analysis) -> str:
-    """Return how many samples, minibatches or seeds an analysis' numbers are of."""
-    records = {table.name: table.records() for table in analysis.tables}
-    for table, key, noun in (
-        ("degradation", "seeds", "seeds"),
-        ("transfer", "seeds", "seeds"),
-        ("tasks", "minibatches", "minibatches a task"),
-        ("probe", "samples", "test samples a task"),
-    ):
-        rows = records.get(table, [])
-        counts = {count for row in rows if isinstance(count := row.get(key), int)}
-        if counts == {1} and key == "seeds":
-            return " One seed, so without intervals."
-        if counts:
-            least, most = min(counts), max(counts)
-            return f" {least} {noun}." if least == most else f" {least} to {most} {noun}."
-    return ""

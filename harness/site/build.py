@@ -10,13 +10,13 @@ from secrets import token_hex
 
 from harness._version import __version__
 from harness.analysis.results import Analysis
-from harness.descriptors import is_installed
 from harness.errors import UserError
+from harness.figures.make import why_no_figures
 from harness.runs.record import EvaluationRecord
 from harness.site.analyses import write_analyses
 from harness.site.board import write_boards
 from harness.site.browse import Set, write_set
-from harness.site.evaluation import Figures, write_evaluation
+from harness.site.evaluation import write_evaluation
 from harness.site.files import Site, slug
 from harness.site.questions import Questions, Sources
 from harness.tables.build import TableOptions
@@ -83,9 +83,10 @@ def _write(
     pages = {key: f"evaluations/{name}.html" for key, name in names.items()}
     site.assets()
     write_boards(site, records, ways, pages, sources.layouts)
-    drawn = sources.figures and is_installed("matplotlib")
-    if sources.figures and not drawn:
-        sources.say("figures left out; they need matplotlib: pip install 'social-harness[plot]'")
+    problem = why_no_figures("evaluation") if sources.figures else ""
+    drawn = sources.figures and not problem
+    if problem:
+        sources.say(f"figures left out; {problem}")
     listed = []
     for task_set in _sets(records):
         first = task_set.records[0]
@@ -111,7 +112,7 @@ def _write(
             ],
         )
         for index, record in enumerate(task_set.records):
-            write_evaluation(site, task_set, index, names[_fingerprint(record)], Figures(drawn))
+            write_evaluation(site, task_set, index, names[_fingerprint(record)], drawn=drawn)
         links = [pages[_fingerprint(record)] for record in task_set.records]
         rows = list(zip(task_set.names, task_set.records, links, strict=True))
         listed.append((task_set.title, first, f"{folder}.html", rows))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from harness.figures.make import page_figures
 from harness.runs.record import (
     DetailRow,
     EvaluationRecord,
@@ -26,30 +26,6 @@ MOST = 200
 FEW = 30
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """Draws; without matplotlib pages go without figures."""
-
-    wanted: bool
-
-    def write(self, site: Site, record: EvaluationRecord, name: str) -> dict[str, str]:
-        """Write the figures of an evaluation and return their names by kind."""
-        if not self.wanted:
-            return {}
-        from harness.figures import draw, records
-        from harness.figures.save import figure_bytes
-
-        names = {"forest": f"{name}-forest.svg"}
-        panels = records.forest_of_record(record)
-        content = figure_bytes(draw.forest, panels, ".svg", clear=True)
-        site.write(f"evaluations/{names['forest']}", in_both_lights(content))
-        if records.skew_detail(record) is not None:
-            names["skew"] = f"{name}-skew.svg"
-            content = figure_bytes(draw.grid, records.skew_grid(record), ".svg", clear=True)
-            site.write(f"evaluations/{names['skew']}", in_both_lights(content))
-        return names
-
-
 def in_both_lights(svg: bytes) -> bytes:
     """Return a figure that follows the reader's light or dark theme."""
     head, mark, body = svg.partition(b"<defs>")
@@ -59,7 +35,9 @@ def in_both_lights(svg: bytes) -> bytes:
     return head + style + mark + body.replace(b"#24292f", b"var(--ink)")
 
 
-def write_evaluation(site: Site, task_set: Set, index: int, name: str, figures: Figures) -> None:
+def write_evaluation(
+    site: Site, task_set: Set, index: int, name: str, *, drawn: bool = False
+) -> None:
     """Write the page of one evaluation.
 
     Args:
@@ -67,7 +45,7 @@ def write_evaluation(site: Site, task_set: Set, index: int, name: str, figures: 
         task_set: The set it belongs to, its samples written.
         index: Position of the evaluation in the set.
         name: Name of the page, without ending.
-        figures: Draws.
+        drawn: Draw its figures, which needs matplotlib.
     """
     record, counts = task_set.records[index], task_set.counts[index]
     labels = read_resolved(record.directory).labels
@@ -91,7 +69,7 @@ def write_evaluation(site: Site, task_set: Set, index: int, name: str, figures: 
             )
             for detail in record.details
         ],
-        figures=figures.write(site, record, name),
+        figures=_figures(site, record, name) if drawn else [],
         facts=[
             ("model", {"fingerprint": record.model_fingerprint, **record.model_options}),
             ("settings", record.settings),
@@ -100,6 +78,17 @@ def write_evaluation(site: Site, task_set: Set, index: int, name: str, figures: 
             ("versions", record.versions),
         ],
     )
+
+
+def _figures(site: Site, record: EvaluationRecord, name: str) -> list[tuple[str, str]]:
+    """Write the figures of an evaluation; return the file beside the page and what it shows."""
+    images = []
+    for figure in page_figures("evaluation", record):
+        file = f"{name}-{figure.id}.svg"
+        content = in_both_lights(figure.content(".svg", clear=True))
+        site.write(f"evaluations/{file}", content)
+        images.append((file, figure.plot.caption))
+    return images
 
 
 def _number(value: float | None, scale: float) -> str:

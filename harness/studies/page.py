@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.errors import UserError
+from harness.figures.make import page_figures, why_no_figures
 from harness.jsonfiles import read_object
 from harness.runs.seal import write_whole
 from harness.studies.noise import SEEDS
@@ -92,20 +93,14 @@ def marker(study: Titled) -> str:
 
 
 def _figure(tables: Sequence[Table], path: Path) -> Path | None:
-    from harness.descriptors import is_installed
-    from harness.figures.records import forest_of_table
-    from harness.figures.save import figure_bytes
-
-    if not is_installed("matplotlib"):
-        return None
     changes = _changes(tables)
-    if changes is None:
+    if changes is None or why_no_figures("changes"):
         return None
-    from harness.figures.draw import forest
-
-    panels = [replace(panel, line=0.0) for panel in forest_of_table(changes)]
+    figures = page_figures("changes", changes)
+    if not figures:
+        return None
     note = f"{changes.title}; {SEEDS}, 95 %"
-    write_whole(path, [figure_bytes(forest, panels, ".svg", note=note)])
+    write_whole(path, [figures[0].content(".svg", note=note)])
     return path
 
 

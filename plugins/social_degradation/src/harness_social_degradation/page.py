@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.analysis.results import Analysis
+from harness.figures.make import page_figures, why_no_figures
 from harness.runs.seal import write_json, write_whole
 from harness.studies.page import check_page, marker
 from harness.tables.formats import escape_markdown
@@ -50,19 +51,13 @@ def write_page(
 
 
 def _figures(analysis: Analysis, path: Path) -> dict[str, Path]:
-    from harness.descriptors import is_installed
-
-    if not is_installed("matplotlib"):
+    if why_no_figures("analysis"):
         return {}
-    from harness.figures.analyses import figures_of
-    from harness.figures.draw_analyses import DRAWN
-    from harness.figures.save import figure_bytes
-
     files = {}
-    for kind, panels in figures_of(analysis).items():
-        if kind != "layers":
-            files[kind] = path.with_name(f"{path.stem}_{kind}.svg")
-            write_whole(files[kind], [figure_bytes(DRAWN[kind], panels, ".svg")])
+    for figure in page_figures("analysis", analysis):
+        if figure.id != "layers":
+            files[figure.id] = path.with_name(f"{path.stem}_{figure.id}.svg")
+            write_whole(files[figure.id], [figure.content(".svg")])
     return files
 
 

@@ -9,11 +9,15 @@ from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner
+from harness_figures import draw, records
+from harness_figures.shapes import Grid, Lines, Panel, Point, Spokes
 
+import harness
+from harness import descriptors
 from harness.cli.plot import plot
 from harness.errors import PluginError, UserError
-from harness.figures import draw, records, save
-from harness.figures.shapes import Grid, Lines, Panel, Point, Spokes
+from harness.figures import make, save
+from harness.plugins import Plugins
 from harness.runs.record import Detail, DetailRow, EvaluationRecord
 from harness.tables.build import build_table
 from harness.tables.columns import column_of
@@ -206,8 +210,24 @@ def test_wrong_input_is_said_in_one_message(
 
 
 def test_without_matplotlib_the_command_says_what_to_install(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(save, "is_installed", lambda _: False)
-    with pytest.raises(PluginError, match="figures need matplotlib"):
-        save.check_matplotlib()
+    monkeypatch.setattr(descriptors, "is_installed", lambda name: name != "matplotlib")
+    monkeypatch.setattr(make, "is_installed", lambda name: name != "matplotlib")
+    with pytest.raises(PluginError, match="needs the module 'matplotlib'"):
+        harness.plot("forest", tmp_path / "a.svg", tmp_path)
+    assert make.why_no_figures("analysis") == "they need matplotlib: pip install matplotlib"
+
+
+def test_without_the_plugin_pages_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(make, "plugins", lambda: Plugins(blocked=["figures"]))
+    expected = "no installed plugin draws them: pip install social-harness-figures"
+    assert make.why_no_figures("evaluation") == expected
+
+
+def test_pages_of_an_evaluation_show_what_it_has() -> None:
+    figures = {figure.id: figure for figure in make.page_figures("evaluation", skewed())}
+    assert figures.keys() == {"forest", "skew"}
+    assert figures["skew"].plot.caption
+    plain = make.page_figures("evaluation", record())
+    assert [figure.id for figure in plain] == ["forest"]

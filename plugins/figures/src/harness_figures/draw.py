@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from harness.errors import flat
 from matplotlib.figure import Figure
 
-from harness.errors import flat
-from harness.figures.shapes import Dot, Grid, Lines, Panel, Point, Scatter, Spokes
+from harness_figures.shapes import Dot, Grid, Lines, Panel, Point, Scatter, Spokes
 
 POINT = "#0969da"
 LINE = "#6e7781"

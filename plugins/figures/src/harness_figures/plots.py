@@ -1,22 +1,34 @@
-"""The figures that the harness itself adds: of evaluations, of a training, of an analysis."""
+"""The figures by name: of evaluations, of a training, of an analysis."""
 
 from __future__ import annotations
 
-from harness.analysis.results import read_analysis
+from dataclasses import replace
+
+from harness.analysis.results import Analysis, read_analysis
 from harness.errors import UserError, unknown
-from harness.figures import draw, records
-from harness.figures.analyses import MAKERS
 from harness.figures.contract import FigureRequest, Plot
-from harness.figures.draw_analyses import DRAWN
 from harness.runs.record import EvaluationRecord
 from harness.stats.intervals import over_seeds
 from harness.tables.build import TableOptions, build_table
 from harness.tables.known import InstalledTasks
 from harness.tables.table import Column, Table
 
+from harness_figures import draw, records
+from harness_figures.analyses import MAKERS, caption_of
+from harness_figures.draw_analyses import DRAWN
+
 
 def forest(request: FigureRequest) -> Plot:
-    """Return every number with its interval, a panel for each column."""
+    """Return every number with its interval, a panel for each column.
+
+    On the page of one evaluation it is each metric over everything and over each slice.
+    """
+    if isinstance(request.subject, EvaluationRecord):
+        caption = "Forest plot of each metric over everything and over each slice."
+        return Plot(draw.forest, records.forest_of_record(request.subject), caption=caption)
+    if isinstance(request.subject, Table):  # of changes: 0 is none, whatever is measured
+        panels = records.forest_of_table(request.subject)
+        return Plot(draw.forest, tuple(replace(panel, line=0.0) for panel in panels))
     table = _table(request, request.metric)
     return Plot(draw.forest, records.forest_of_table(table), _marks(table, *table.columns))
 
@@ -38,6 +50,9 @@ def scatter(request: FigureRequest) -> Plot:
 
 def skew(request: FigureRequest) -> Plot:
     """Return the heat map of skew by concept and attribute of one evaluation."""
+    if isinstance(request.subject, EvaluationRecord):
+        caption = "Heat map of skew by concept and attribute value."
+        return Plot(draw.grid, records.skew_grid(request.subject), caption=caption)
     record = _one(request)
     return Plot(draw.grid, records.skew_grid(record), record.marks)
 
@@ -56,9 +71,13 @@ def loss(request: FigureRequest) -> Plot:
 
 def of_analysis(request: FigureRequest) -> Plot:
     """Return a figure of an analysis, made of the table that the kind of figure names."""
-    analysis = read_analysis(request.folder("analysis"))
-    _, make = MAKERS[request.kind]
-    return Plot(DRAWN[request.kind], make(analysis), analysis.marks)
+    if isinstance(request.subject, Analysis):
+        analysis = request.subject
+    else:
+        analysis = read_analysis(request.folder("analysis"))
+    shown = MAKERS[request.kind](analysis)
+    caption = caption_of(request.kind, analysis)
+    return Plot(DRAWN[request.kind], shown, analysis.marks, caption)
 
 
 def _marks(table: Table, *columns: Column) -> set[str]:

@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from harness.errors import flat
 from matplotlib.figure import Figure
 from matplotlib.markers import CARETLEFT, CARETRIGHT
 
-from harness.errors import flat
-from harness.figures.analyses import Arrows, Curves
-from harness.figures.draw import HUES, LINE, NOTHING, SIGNS, forest
-from harness.figures.shapes import Grid
+from harness_figures.analyses import Arrows, Curves
+from harness_figures.draw import HUES, LINE, NOTHING, SIGNS, forest
+from harness_figures.shapes import Grid
 
 BETTER, WORSE, OPEN = HUES[0], HUES[1], "#8c959f"
 _ACROSS = 3

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from harness.analysis.results import finite
 from harness.errors import UserError
-from harness.figures.shapes import Dot, Grid, Lines, Panel, Point, Scatter, Spokes, Value
 from harness.jsonfiles import read_object
 from harness.runs.record import Detail, EvaluationRecord, MetricValue
 from harness.tables.table import Cell, Column, Table
+
+from harness_figures.shapes import Dot, Grid, Lines, Panel, Point, Scatter, Spokes, Value
 
 BY_CONCEPT = "skew by concept and attribute"
 _CONCEPT = "concept"
@@ -170,12 +171,6 @@ def spokes_of(table: Table) -> Spokes:
     }
     names = tuple(f"{column.over}: {column.heading}" for column in table.columns)
     return Spokes("each spoke from its worst row to its best", names, outlines)
-
-
-def marks_said(marks: Iterable[str]) -> str:
-    """Return marks as a figure shows them; empty without any."""
-    distinct = sorted(set(marks))
-    return f"Marked: {', '.join(distinct)}." if distinct else ""
 
 
 def epochs_of(folder: Path) -> Lines:

@@ -9,7 +9,8 @@ from typing import Any
 from harness.analysis.results import Analysis, finite, scaled
 from harness.descriptors import Json
 from harness.errors import UserError
-from harness.figures.shapes import Grid, Panel, Point, Value
+
+from harness_figures.shapes import Grid, Panel, Point, Value
 
 Row = dict[str, Json]
 
@@ -115,33 +116,53 @@ def transfer_arrows(analysis: Analysis) -> tuple[Arrows, ...]:
 
 
 Make = Callable[[Analysis], Any]
-MAKERS: Mapping[str, tuple[str, Make]] = {
-    "degradation": ("degradation", degradation_panels),
-    "layers": ("probe", layer_curves),
-    "conflict": ("conflict", conflict_grids),
-    "transfer": ("transfer", transfer_arrows),
+MAKERS: Mapping[str, Make] = {
+    "degradation": degradation_panels,
+    "layers": layer_curves,
+    "conflict": conflict_grids,
+    "transfer": transfer_arrows,
 }
-"""Kind of figure to the table it is made of, and how."""
+"""Kind of figure to how what it shows is made."""
+
+_CAPTIONS = {
+    "degradation": "What each tower lost by task, with 95 % intervals; positive: worse.",
+    "layers": "Probe value by block of each encoder, a field for each task; bands: 95 % intervals.",
+    "conflict": "Mean cosines between the tasks' gradients; the diagonal is a task with itself.",
+    "transfer": "Arrows from no change to the change by joint training, by task; below each its "
+    "95 % interval; grey: it holds 0, or there is none.",
+}
 
 
-def figures_of(analysis: Analysis) -> dict[str, Any]:
-    """Return every figure that an analysis has: its kind to what it shows."""
-    there = {table.name for table in analysis.tables}
-    figures: dict[str, Any] = {}
-    for kind, (table, make) in MAKERS.items():
-        if table not in there and not (
-            kind == "conflict" and "matrix" in there and _pulls(analysis)
-        ):
-            continue
-        try:
-            figures[kind] = make(analysis)
-        except UserError:
-            continue  # one layer
-    return figures
+def caption_of(kind: str, analysis: Analysis) -> str:
+    """Return what a figure of an analysis shows, against what, and of how many samples or seeds."""
+    return f"{_CAPTIONS[kind]}{_against(analysis, kind)}{_counted(analysis)}"
 
 
-def _pulls(analysis: Analysis) -> bool:
-    return analysis.kind == "gradients"
+def _against(analysis: Analysis, kind: str) -> str:
+    """Return what towers are compared with, where a probe compared them."""
+    if (analysis.kind, kind) != ("probe", "degradation"):
+        return ""
+    first = analysis.table("degradation").records()[0].get("first")
+    return f" Compared with {first}." if first else ""
+
+
+def _counted(analysis: Analysis) -> str:
+    """Return how many samples, minibatches or seeds an analysis' numbers are of."""
+    records = {table.name: table.records() for table in analysis.tables}
+    for table, key, noun in (
+        ("degradation", "seeds", "seeds"),
+        ("transfer", "seeds", "seeds"),
+        ("tasks", "minibatches", "minibatches a task"),
+        ("probe", "samples", "test samples a task"),
+    ):
+        rows = records.get(table, [])
+        counts = {count for row in rows if isinstance(count := row.get(key), int)}
+        if counts == {1} and key == "seeds":
+            return " One seed, so without intervals."
+        if counts:
+            least, most = min(counts), max(counts)
+            return f" {least} {noun}." if least == most else f" {least} to {most} {noun}."
+    return ""
 
 
 def _table(analysis: Analysis, name: str) -> list[dict[str, Any]]:

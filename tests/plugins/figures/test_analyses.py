@@ -7,20 +7,20 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from harness_figures.analyses import (
+    MAKERS,
+    Arrows,
+    conflict_grids,
+    transfer_arrows,
+)
+from harness_figures.draw_analyses import DRAWN
+from harness_figures.shapes import Point
 
 from harness.analysis.results import Analysis, AnalysisTable, table_of, write_analysis
 from harness.cli.plot import plot
 from harness.errors import UserError
-from harness.figures.analyses import (
-    MAKERS,
-    Arrows,
-    conflict_grids,
-    figures_of,
-    transfer_arrows,
-)
-from harness.figures.draw_analyses import DRAWN
-from harness.figures.save import ENDINGS, figure_bytes
-from harness.figures.shapes import Point
+from harness.figures.make import page_figures
+from harness.figures.save import ENDINGS
 
 pytest.importorskip("matplotlib")
 CARETLEFT, CARETRIGHT = 4, 5  # as matplotlib.markers has them
@@ -70,18 +70,18 @@ ALL = {"probe": probe, "gradients": gradients, "transfer": transfer}
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize("kind", ALL)
 def test_the_same_analysis_gives_the_same_bytes(kind: str, ending: str) -> None:
-    found = figures_of(analysis(kind, ALL[kind]()))
-    assert found
-    for name, shown in found.items():
-        first = figure_bytes(DRAWN[name], shown, ending)
-        assert first == figure_bytes(DRAWN[name], shown, ending)
+    figures = page_figures("analysis", analysis(kind, ALL[kind]()))
+    assert figures
+    for figure in figures:
+        first = figure.content(ending)
+        assert first == figure.content(ending)
         assert b"<script>" not in first
 
 
 def test_every_kind_of_figure_can_be_drawn() -> None:
     assert MAKERS.keys() == DRAWN.keys()
-    kinds = {kind for name in ALL for kind in figures_of(analysis(name, ALL[name]()))}
-    assert kinds == set(MAKERS)
+    figures = [page_figures("analysis", analysis(name, ALL[name]())) for name in ALL]
+    assert {figure.id for of_one in figures for figure in of_one} == set(MAKERS)
 
 
 def test_a_study_s_conflict_is_a_grid_for_each_tower() -> None:
@@ -111,9 +111,10 @@ def test_a_change_shorter_than_an_arrow_s_head_is_a_dot() -> None:
 def test_one_layer_makes_no_curve() -> None:
     table = probe()[0]
     one = AnalysisTable("probe", table.columns, table.rows[:1])
-    assert "layers" not in figures_of(analysis("probe", [one]))
+    kinds = {figure.id for figure in page_figures("analysis", analysis("probe", [one]))}
+    assert "layers" not in kinds
     with pytest.raises(UserError, match="one layer make no curve"):
-        MAKERS["layers"][1](analysis("probe", [one]))
+        MAKERS["layers"](analysis("probe", [one]))
 
 
 def test_an_analysis_is_plotted_by_its_folder(tmp_path: Path) -> None:
