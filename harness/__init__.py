@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from harness.api.sites import build_site
     from harness.api.tables import export, leaderboard, read_evaluation
     from harness.api.trainings import plan_training, train
+    from harness.models.in_memory import as_model
     from harness.studies.command import plan_study, study
 
 __all__ = [
     "__version__",
+    "as_model",
     "build_site",
     "compare",
     "data_check",
@@ -56,6 +58,7 @@ _HOMES = {
     "harness.api.sites": ("build_site",),
     "harness.api.tables": ("export", "leaderboard", "read_evaluation"),
     "harness.api.trainings": ("plan_training", "train"),
+    "harness.models.in_memory": ("as_model",),
     "harness.studies.command": ("plan_study", "study"),
 }
 __getattr__ = lazily(__name__, {name: home for home, names in _HOMES.items() for name in names})

@@ -211,7 +211,8 @@ def _fits(member: Any, value: Any) -> bool:
         return _is_list(value)
     if kind in _MAKERS:
         return _MAKERS[kind](value) is not _WRONG
-    return value is not None
+    settings = is_dataclass(kind) and isinstance(value, Mapping)
+    return settings or _of_others(kind, value, "") is not _WRONG
 
 
 def _is_list(value: Any) -> bool:
@@ -226,12 +227,15 @@ def _of_others(hint: Any, value: Any, where: str) -> Any:
     if kind is Callable:
         return value if callable(value) else _WRONG
     if getattr(kind, "_is_protocol", False):
-        names = [*vars(kind), *getattr(kind, "__annotations__", ())]
-        methods = [name for name in names if not name.startswith("_") or name == "__call__"]
-        return value if all(hasattr(value, name) for name in methods) else _WRONG
+        return value if all(hasattr(value, name) for name in _methods(kind)) else _WRONG
     if is_dataclass(kind) and isinstance(value, Mapping):
         return _of_mapping(kind, value, where)
     return value if isinstance(value, kind) else _WRONG
+
+
+def _methods(protocol: Any) -> list[str]:
+    names = [*vars(protocol), *getattr(protocol, "__annotations__", ())]
+    return [name for name in names if not name.startswith("_") or name == "__call__"]
 
 
 def _of_several(kind: Any, inner: tuple[Any, ...], value: Any, where: str) -> Any:
@@ -329,8 +333,15 @@ def _wrong(hints: Sequence[Any], value: Any, where: str) -> UserError:
     if Path in kinds and isinstance(value, str | os.PathLike) and str(value):
         text = f"{where} is no path that a system could have: {_shown(str(value))}{long}"
         return UserError(text)
-    words = [_WORDS.get(kind) or f"a {getattr(kind, '__name__', kind)}" for kind in kinds]
+    words = [_WORDS.get(kind) or _class_in_words(kind) for kind in kinds]
     return UserError(f"{where} should be {' or '.join(words)}, not {_shown(value)}{long}")
+
+
+def _class_in_words(kind: Any) -> str:
+    if getattr(kind, "_is_protocol", False):
+        return f"an object with {', '.join(_methods(kind))}"
+    name = str(getattr(kind, "__name__", kind))
+    return f"{'an' if name[0] in 'AEIO' else 'a'} {name}"
 
 
 def _shown(value: Any) -> str:

@@ -223,16 +223,20 @@ class Plugins:
         return tuple(self._spec_folders)
 
     def distribution_of(self, descriptor: Descriptor) -> str:
-        """Return ``distribution version`` of the plugin that added a descriptor."""
-        info = self._info_of(descriptor)
-        return f"{info.distribution} {info.version}"
+        """Return ``distribution version`` of the plugin that added a descriptor, if one did."""
+        info = self.adding(descriptor)
+        return "none" if info is None else f"{info.distribution} {info.version}"
 
     def code_of(self, descriptor: Descriptor) -> Code | None:
         """Return the code of the plugin that added a descriptor; ``None`` for the harness itself.
 
-        What the harness ships is known by the versions of its descriptors.
+        What the harness ships is known by the versions of its descriptors, and what no plugin adds
+        by the files of its target's package.
         """
-        info = self._info_of(descriptor)
+        info = self.adding(descriptor)
+        if info is None:
+            module = descriptor.target.partition(":")[0]
+            return Code(descriptor.id, "none", "", code_hash([module]))
         point = self._points.get(info.name)
         if point is None:
             return None
@@ -242,12 +246,6 @@ class Plugins:
             sha256 = code_hash({point.module, *targets, *modules_of(point.dist)})
             self._codes[info.name] = Code(info.name, info.distribution, info.version, sha256)
         return self._codes[info.name]
-
-    def _info_of(self, descriptor: Descriptor) -> PluginInfo:
-        info = self.adding(descriptor)
-        if info is None:
-            raise KeyError(descriptor.id)
-        return info
 
     def is_installed(self, descriptor: Descriptor) -> bool:
         """Whether a descriptor is there in every process with the same packages installed."""

@@ -30,6 +30,13 @@ class Hostile:
         raise RuntimeError("no text")
 
 
+class Choosing:
+    """An object that a run can ask."""
+
+    def answer(self, requests: Any) -> list[Any]:
+        return ["x"] * len(requests)
+
+
 def values() -> dict[str, Any]:
     """Return values of all sorts, anew: a generator is used up once."""
     nested: list[Any] = []
@@ -68,6 +75,7 @@ def usual(name: str, root: Path) -> Any:
         "plan": asked,
         "plan_training": training,
         "train": {**training, "out": "out"},
+        "as_model": {"answers": Choosing()},
         "load_task": {"name": "raf_db"},
         "find_model": {"name": "random"},
         "read_evaluation": {"directory": "results"},
@@ -133,7 +141,10 @@ def test_a_misspelt_keyword_of_a_run_is_refused() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: door.run(3, "raf_db"), r"model of run\(\) should be a text or several .*, not 3"),
+        (
+            lambda: door.run(3, "raf_db"),
+            r"model of run.* a text or .*an object with answer .*not 3",
+        ),
         (lambda: door.load_task("raf_db", data={"raf_db": "x"}), "data of load_task.*a path"),
         (lambda: door.run("null", "raf_db", data="raf"), "data of run.*a mapping"),
         (lambda: door.run("null", "raf_db", limit="3"), "limit of run.*a whole number"),

@@ -12,6 +12,7 @@ from harness.errors import UserError
 from harness.evaluation.paired import TaskComparison, compare_all
 from harness.evaluation.seeds import SeedComparison, compare_all_seeds
 from harness.runs.record import EvaluationRecord
+from harness.specs.catalog import fitting, is_pattern
 
 
 @checked
@@ -69,12 +70,16 @@ def _paired(
     second: Mapping[str, list[EvaluationRecord]],
     tasks: Sequence[str],
 ) -> list[tuple[list[EvaluationRecord], list[EvaluationRecord]]]:
+    in_both = [name for name in first if name in second]
+    named: dict[str, None] = {}
     for name in tasks:
+        named.update(dict.fromkeys(fitting(name, in_both) if is_pattern(name) else [name]))
+    for name in named:
         for records in (first, second):
             if name not in records:
                 fix = ", ".join(records)
                 raise UserError(f"no evaluation of {name!r} in both runs", fix=fix)
-    shared = tasks or [name for name in first if name in second]
+    shared = [*named] or in_both
     if not shared:
         raise UserError(
             "the two runs have no task in common: "

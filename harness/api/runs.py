@@ -8,10 +8,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated, Literal, TypedDict, Unpack, cast
 
+from harness.api.models import Found, ModelName, models_named
+from harness.api.tasks import tasks_named
 from harness.arguments import Device, Seed, Several, Threads, Within, Workers, checked, given
 from harness.config.data import unused
 from harness.config.settings import Settings, load_settings
-from harness.config.tasks import TaskName, include, installed_catalog, task_name, task_names
+from harness.config.tasks import TaskName, include, installed_catalog, task_name
 from harness.descriptors import Json
 from harness.errors import PluginError, SampleError, UserError
 from harness.evaluation.methods import find_method
@@ -30,6 +32,7 @@ from harness.evaluation.run import (
 from harness.evaluation.run_settings import RunSettings
 from harness.evaluation.task import Task
 from harness.models import Runtime
+from harness.models.in_memory import ObjectModel
 from harness.specs.changes import MAX_SHOTS, Changes
 from harness.specs.prompt import build_turns, lists_options
 from harness.specs.variants import check_found, variants_of
@@ -38,6 +41,8 @@ from harness.training.checkpoint import open_trained
 from harness.workers.contract import WorkOrder
 from harness.workers.gpus import unused_gpus
 from harness.workers.start import ExecutorPlan, find_workers
+
+NOT_REUSED = "{!r} gives no identity: what it is asked now is neither reused nor continued later"
 
 
 class NullReporter:
@@ -251,38 +256,34 @@ class Plan:
 
 @checked
 def plan(
-    model: str | Iterable[str],
-    tasks: TaskName | Iterable[TaskName],
+    model: ModelName | Iterable[ModelName],
+    tasks: TaskName | Iterable[TaskName | Task] | Task,
     **options: Unpack[RunOptions],
 ) -> Plan:
     """Plan a run; :meth:`Plan.run` begins it.
 
     Args:
-        model: A model's id, or several; a text may hold several, separated by commas.
-        tasks: Ids of tasks or groups, paths of specs, or specs as dictionaries; a text may hold
-            several, separated by commas.
+        model: A model's id, ``{"model": ID, "options": {...}}`` with options of its own, a
+            descriptor, or an object with ``answer``, which :func:`harness.as_model` describes; or
+            several of these. A text may hold several ids, separated by commas.
+        tasks: Ids of tasks or groups, patterns such as ``fair*``, paths of specs, specs as
+            dictionaries, or tasks; a text may hold several, separated by commas.
         options: See :class:`RunOptions`.
 
     Raises:
         UserError: whatever is wrong with the request.
     """
-    names, models = task_names(tasks), list(dict.fromkeys(listed(model)))
-    if not models:
-        raise UserError("no model is named", fix="harness models")
-    if len(models) > 1:
-        for key, flag in (("options", "-o"), ("checkpoint", "--checkpoint")):
-            if options.get(key):
-                raise UserError(f"{flag} is of one model, and there are {len(models)}", where=flag,
-                                fix="a run for each model")  # fmt: skip
-    first, *others = [_plan(name, names, options) for name in models]
-    return replace(first, others=tuple(others))
+    names, options = tasks_named(tasks, options)
+    plans = [_plan(found, names, terms) for found, terms in models_named(model, options)]
+    return replace(plans[0], others=tuple(plans[1:]))
 
 
-def _plan(model: str, names: Sequence[str], options: RunOptions) -> Plan:
+def _plan(model: Found, names: Sequence[str], options: RunOptions) -> Plan:
     """Return the plan of one model."""
     workers = None
     if options.get("on") is not None or options.get("executor_options"):
-        workers = find_workers(model, names, options)
+        named = model.descriptor.id if isinstance(model, ObjectModel) else model
+        workers = find_workers(named if isinstance(named, str) else named.id, names, options)
     configured, found_tasks, run_settings = _configured(model, names, options)
     if workers is not None:
         workers.refuse(configured)
@@ -308,7 +309,7 @@ def plan_for_worker(order: WorkOrder) -> tuple[ConfiguredModel, Sequence[Planned
 
 
 def _configured(
-    model: str, names: Sequence[str], options: RunOptions
+    model: Found, names: Sequence[str], options: RunOptions
 ) -> tuple[ConfiguredModel, list[Task], RunSettings]:
     """Return the model, the tasks with their variants, and the settings of a run."""
     settings = settings_for(options.get("profile"), options.get("results"), options.get("data"))
@@ -334,7 +335,10 @@ def _configured(
     spec_options = task_options(options.get("spec_options") or {}, names)
     changes = given(Changes, options)
     specs = changes.apply(catalog.task(name, spec_options.get(name, {})) for name in names)
-    run_settings = replace(run_settings, notes=unused(options.get("data") or {}, specs))
+    notes = unused(options.get("data") or {}, specs)
+    if isinstance(model, ObjectModel) and model.identity is None:
+        notes += (NOT_REUSED.format(configured.descriptor.id),)
+    run_settings = replace(run_settings, notes=notes)
     variants = options.get("variants") or ""
     variant_specs = [
         variant
@@ -350,8 +354,8 @@ def _configured(
 
 @checked
 def run(
-    model: str | Iterable[str],
-    tasks: TaskName | Iterable[TaskName],
+    model: ModelName | Iterable[ModelName],
+    tasks: TaskName | Iterable[TaskName | Task] | Task,
     *,
     reporter: Reporter | None = None,
     **options: Unpack[RunOptions],
@@ -359,9 +363,11 @@ def run(
     """Evaluate a model on tasks; what is sealed already is not computed again.
 
     Args:
-        model: A model's id, or several; a text may hold several, separated by commas.
-        tasks: Ids of tasks or groups, paths of specs, or specs as dictionaries; a text may hold
-            several, separated by commas.
+        model: A model's id, ``{"model": ID, "options": {...}}`` with options of its own, a
+            descriptor, or an object with ``answer``, which :func:`harness.as_model` describes; or
+            several of these. A text may hold several ids, separated by commas.
+        tasks: Ids of tasks or groups, patterns such as ``fair*``, paths of specs, specs as
+            dictionaries, or tasks; a text may hold several, separated by commas.
         reporter: Told of the plan and of progress.
         options: See :class:`RunOptions`.
 

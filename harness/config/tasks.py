@@ -13,7 +13,7 @@ from typing import Any, cast
 from harness.errors import UserError, quoted
 from harness.plugins import plugins
 from harness.resources import home_path
-from harness.specs.catalog import SUFFIXES, Catalog, load_catalog, spec_id
+from harness.specs.catalog import SUFFIXES, Catalog, is_pattern, load_catalog, spec_id
 from harness.specs.yaml_loader import Document, parse_yaml, read_yaml
 
 TaskName = str | os.PathLike[str] | Mapping[str, object]
@@ -72,7 +72,8 @@ def task_names(tasks: TaskName | Iterable[TaskName]) -> list[str]:
     """Return ids of tasks and groups; specs given by path or as data are known from here on.
 
     Args:
-        tasks: One or several; a text may hold several, separated by commas.
+        tasks: One or several; a text may hold several, separated by commas. A pattern of ids stays
+            as it is, and one of files stands for these.
 
     Raises:
         UserError: a file that is no spec, or two that have one id.
@@ -88,14 +89,24 @@ def task_names(tasks: TaskName | Iterable[TaskName]) -> list[str]:
             if not is_path(part.strip()):
                 names += [part.strip()] if part.strip() else []
                 continue
-            path = home_path(part.strip())
-            name = _file_named(path)
-            first = paths.setdefault(name, path)
-            if not _same(first, path):
-                raise UserError(f"the id {name!r} is taken by {first}", where=path,
-                                fix="rename one of the two")  # fmt: skip
-            names.append(name)
+            for path in _files_of(home_path(part.strip())):
+                name = _file_named(path)
+                first = paths.setdefault(name, path)
+                if not _same(first, path):
+                    raise UserError(f"the id {name!r} is taken by {first}", where=path,
+                                    fix="rename one of the two")  # fmt: skip
+                names.append(name)
     return names
+
+
+def _files_of(path: Path) -> list[Path]:
+    """Return the files that a path's last part fits, such as ``specs/*.yaml``; else the path."""
+    if not is_pattern(path.name) or os.path.lexists(path):
+        return [path]
+    files = sorted(path.parent.glob(path.name)) if path.parent.is_dir() else []
+    if not files:
+        raise UserError("no file fits this pattern", where=path)
+    return files
 
 
 def task_name(task: TaskName) -> str:

@@ -13,10 +13,11 @@ from harness.descriptors import Descriptor, Json, ModelDescriptor, Option, parse
 from harness.errors import CannotAnswer, ModelError, UserError, unknown
 from harness.evaluation.methods import Method
 from harness.evaluation.task import Task
-from harness.guard import described
+from harness.guard import check_descriptor, described
 from harness.models import Answerer, Model, Runtime, threads
 from harness.models.contract import HasSize, MayRefuse
 from harness.models.guard import identity_of, loaded, make_model, require_offer
+from harness.models.in_memory import ObjectModel
 from harness.plugin_code import codes_of
 from harness.plugins import find, plugins
 from harness.requests.reasoning import AUTO, Reasoning, common_options, parse_reasoning
@@ -224,7 +225,7 @@ def portable(option: Option, value: Json) -> Json:
 
 
 def configure_model(  # noqa: PLR0913  what a run asks with
-    name: str,
+    model: str | ModelDescriptor | ObjectModel,
     given: Mapping[str, Json],
     settings: Settings,
     runtime: Runtime,
@@ -234,10 +235,25 @@ def configure_model(  # noqa: PLR0913  what a run asks with
 ) -> ConfiguredModel:
     """Find a model and settle its options: descriptor default < preset < settings < given.
 
+    Args:
+        model: Its id, or what no plugin adds: a descriptor, or an object of this process.
+        given: Its options.
+        settings: May have options of the model too.
+        runtime: How it runs.
+        checkpoint: Weights that replace its own.
+        method: Acts between requests and the model.
+
     Raises:
         UserError: unknown model, option, preset or value.
     """
-    descriptor = find("model", name, plugins().models())
+    made: dict[str, Model] = {}
+    if isinstance(model, str):
+        descriptor = find("model", model, plugins().models())
+    elif isinstance(model, ModelDescriptor):
+        check_descriptor(descriptor := model)
+    else:
+        descriptor, made = model.descriptor, {"": model.model()}
+    name = descriptor.id
     if checkpoint is not None:
         require_offer(descriptor, "train", "takes no checkpoint of harness train")
     chosen = {**settings.models.get(name, {}), **given}
@@ -259,4 +275,6 @@ def configure_model(  # noqa: PLR0913  what a run asks with
     # A preset's marks speak of its parts: they go when the user puts another part in their place.
     replaced = held.keys() & chosen.keys()
     marks = () if replaced else descriptor.preset_marks.get(str(preset), ())
-    return ConfiguredModel(descriptor, options, marks, runtime, checkpoint, method, reasoning)
+    return ConfiguredModel(
+        descriptor, options, marks, runtime, checkpoint, method, reasoning, _models=made
+    )

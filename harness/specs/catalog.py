@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.descriptors import Json, SpecFolder
-from harness.errors import HarnessError, UserError
+from harness.errors import HarnessError, UserError, quoted
 from harness.plugins import missing
 from harness.specs.group import TaskGroup
 from harness.specs.yaml_loader import Document, read_yaml
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _OWN = {"note"}
 SUFFIXES = (".yaml", ".yml")
+_PATTERN = frozenset("*?[")
 
 
 def spec_files(folder: Path) -> list[Path]:
@@ -25,6 +27,23 @@ def spec_files(folder: Path) -> list[Path]:
     if folder.is_file():
         return [folder]
     return sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES and path.is_file())
+
+
+def is_pattern(name: str) -> bool:
+    """Whether a name stands for every task whose id fits it, as ``fair*`` does."""
+    return not _PATTERN.isdisjoint(name)
+
+
+def fitting(pattern: str, tasks: Iterable[str]) -> list[str]:
+    """Return the ids of tasks that fit a pattern.
+
+    Raises:
+        UserError: none does.
+    """
+    chosen = [name for name in tasks if fnmatchcase(name, pattern)]
+    if not chosen:
+        raise UserError(f"no task's id fits {quoted(pattern)}", fix="harness tasks")
+    return chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +141,18 @@ class Catalog:
         """Return the tasks that names of tasks and groups stand for, each once, in order.
 
         Args:
-            names: Ids, each maybe several joined by commas.
+            names: Ids, each maybe several joined by commas, or patterns such as ``fair*``.
 
         Raises:
-            UserError: a name nothing is known by (with near misses), no name at all, or a group
-                that is part of itself.
+            UserError: a name nothing is known by (with near misses), a pattern that fits no task,
+                no name at all, or a group that is part of itself.
         """
         tasks: dict[str, None] = {}
         parts = [part.strip() for name in names for part in name.split(",")]
         for name in filter(None, parts):
+            if is_pattern(name):
+                tasks.update(dict.fromkeys(fitting(name, self.entries)))
+                continue
             self._refuse_unknown(name, {**self.entries, **self.group_entries}, "task or group")
             members = (name,) if name in self.entries else self._flat(name).tasks
             tasks.update(dict.fromkeys(members))

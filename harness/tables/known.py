@@ -65,6 +65,7 @@ class InstalledTasks:
             UserError: groups none of whose tasks has a record.
         """
         from harness.config.tasks import task_names
+        from harness.specs.catalog import fitting, is_pattern
 
         tasks = task_names(names or ())
         if not tasks:
@@ -73,7 +74,9 @@ class InstalledTasks:
         there = {record.task for record in records}
         chosen: list[str] = []
         for name in tasks:
-            if name in groups and name not in there:
+            if is_pattern(name):
+                chosen += fitting(name, dict.fromkeys(record.task for record in records))
+            elif name in groups and name not in there:
                 chosen += [task for task in groups[name].tasks if task in there]
             else:
                 chosen.append(name)

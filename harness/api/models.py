@@ -1,0 +1,84 @@
+"""Models as calls and files name them: ids, mappings with own options, descriptors, objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, cast, get_type_hints
+
+from harness.arguments import plain
+from harness.descriptors import Json, ModelDescriptor
+from harness.errors import UserError, quoted, unknown
+from harness.models.in_memory import Answers, ObjectModel, as_model
+from harness.tables.known import listed
+
+if TYPE_CHECKING:
+    from harness.api.runs import RunOptions
+
+ModelName = str | Mapping[str, Json] | Answers | ModelDescriptor | ObjectModel
+"""A model as calls name it: its id, a mapping with options of its own, or the model itself."""
+Found = str | ModelDescriptor | ObjectModel
+
+ID = "model"
+OF_ONE_MODEL = (
+    "options", "checkpoint", "method", "method_options", "device", "dtype", "batch_size",
+    "kv_budget", "threads", "deterministic",
+)  # fmt: skip
+"""Options of a run that a mapping may give one model beside its id."""
+
+
+def models_named(
+    model: ModelName | Iterable[ModelName], options: RunOptions
+) -> list[tuple[Found, RunOptions]]:
+    """Return each model once, with the options of its run.
+
+    Raises:
+        UserError: none is named, or options of one model where there are several.
+    """
+    given: list[Any] = listed(model) if isinstance(model, str) else _several(model)
+    found: list[tuple[Found, RunOptions]] = []
+    for name in given:
+        entry = _found(name, options)
+        if entry not in found:
+            found.append(entry)
+    if not found:
+        raise UserError("no model is named", fix="harness models")
+    if len(found) > 1:
+        for key, flag in (("options", "-o"), ("checkpoint", "--checkpoint")):
+            if options.get(key):
+                raise UserError(f"{flag} is of one model, and there are {len(found)}", where=flag,
+                                fix="a run for each model, or --models FILE")  # fmt: skip
+    return found
+
+
+def _several(model: Any) -> list[Any]:
+    if isinstance(model, Mapping | ModelDescriptor | ObjectModel) or hasattr(model, "answer"):
+        return [model]
+    return [part for one in model for part in (listed(one) if isinstance(one, str) else [one])]
+
+
+def _found(name: ModelName, options: RunOptions) -> tuple[Found, RunOptions]:
+    if isinstance(name, str | ModelDescriptor | ObjectModel):
+        return name, options
+    if isinstance(name, Mapping):
+        own = own_options(name)
+        return str(own.pop(ID)), cast("RunOptions", {**options, **own})
+    return as_model(name), options
+
+
+def own_options(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a mapping of a model checked: its id under ``model``, and options of its run.
+
+    Raises:
+        UserError: no id, a key that is none, or a value that it cannot have.
+    """
+    from harness.api.runs import RunOptions
+
+    hints = get_type_hints(RunOptions, include_extras=True)
+    for key in entry:
+        if key not in {ID, *OF_ONE_MODEL}:
+            raise unknown("key of a model", str(key)[:100], [ID, *OF_ONE_MODEL])
+    own = {key: plain(hints.get(key, str), value, key) for key, value in entry.items()}
+    if not own.get(ID) or "," in own[ID]:
+        raise UserError(f"a model's entry names one under `model`, not {quoted(own.get(ID))}",
+                        fix="{model: ID, options: {KEY: VALUE}}")  # fmt: skip
+    return own
