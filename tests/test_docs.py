@@ -22,6 +22,7 @@ from typing import Any
 import click
 import pytest
 
+from harness.api.run_files import read_models_file, read_run_file
 from harness.cli.main import main
 from harness.config.settings import load_settings
 from harness.config.tasks import is_path
@@ -144,7 +145,7 @@ def the_command_parses(arguments: list[str]) -> None:
 def names_are_known(given: dict[str, Any]) -> None:
     model = given.get("model")
     for name in model.split(",") if isinstance(model, str) else ():
-        if name in {"MODEL", "first"}:
+        if name in {"MODEL", "first"} or is_path(name):  # a file says which
             continue
         descriptor = find("model", name, plugins().models())
         options = dict(pair.split("=", 1) for pair in given.get("options", ()))
@@ -184,6 +185,8 @@ def test_yaml_is_read(block: Block, tmp_path: Path) -> None:
         for name in data.get("reported", ()):
             (tmp_path / "published" / f"{name}.yaml").write_text(published(block.page, name))
         assert load_layout(str(path)).columns
+    elif {"model", "models"} & data.keys():
+        assert read_run_file(path) if "tasks" in data else read_models_file(path)
     elif "id" in data:
         assert not [*check(document), *reference_problems(document, plugins())]
     else:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import click
+from click.core import ParameterSource
 
 from harness.arguments import Device, Matching, Seed, Within, defaults
 from harness.errors import UserError, quoted
@@ -309,6 +310,82 @@ checkpoint = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     help="Use the weights of a finished training (a folder that `harness train` wrote).",
 )
+
+
+def _stands_for(*names: str) -> Callable[..., Any]:
+    """Return a callback by which a file may say what flags would: these are not missing then."""
+
+    def tell_click(ctx: click.Context, _param: click.Parameter, path: Path | None) -> Path | None:
+        if path is not None:
+            ctx.default_map = {**(ctx.default_map or {}), **dict.fromkeys(names, str(path))}
+        return path
+
+    return tell_click
+
+
+run_files = together(
+    click.option(
+        "--models",
+        "models_file",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        is_eager=True,
+        callback=_stands_for("model"),
+        help="Evaluate the models of this YAML file, each with its own options.",
+    ),
+    click.option(
+        "--config",
+        "run_file",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        is_eager=True,
+        callback=_stands_for("model", "tasks"),
+        help="Run what this YAML file says; flags beside it count more.",
+    ),
+)
+
+
+def with_run_files(
+    arguments: dict[str, Any], flags: Mapping[str, Any], names: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return arguments of a run, with what ``--config`` and ``--models`` say of it.
+
+    Args:
+        arguments: As flags and their defaults say.
+        flags: The command's parameters.
+        names: Arguments that have another name as a flag.
+
+    Raises:
+        UserError: a file that is wrong, or that says a model which a flag names too.
+    """
+    ctx, models_file, run_file = (
+        click.get_current_context(),
+        flags["models_file"],
+        flags["run_file"],
+    )
+    if models_file is None and run_file is None:
+        return arguments
+    from harness.api.run_files import read_models_file, read_run_file
+
+    typed = {
+        name: value
+        for name, value in arguments.items()
+        if ctx.get_parameter_source(names.get(name, name)) is ParameterSource.COMMANDLINE
+    }
+    filed = {} if run_file is None else read_run_file(home_path(run_file, "--config"))
+    if models_file is not None:
+        if "model" in typed:
+            raise UserError("--model and --models name models twice", fix="leave one out")
+        typed["model"] = read_models_file(home_path(models_file, "--models"))
+    for name, value in typed.items():
+        both = isinstance(value, dict) and isinstance(filed.get(name), dict)
+        filed[name] = {**filed[name], **value} if both else value
+    for name, flag in (("model", "--model"), ("tasks", "--tasks")):
+        if run_file is not None and name not in filed:
+            raise UserError(f"the file says no {name}", where=run_file, fix=f"{flag} IDS")
+    return {**arguments, **filed}
+
+
 dry_run = click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 
 

@@ -76,8 +76,14 @@ def list_(*, state: str | None, results: Path | None, as_json: bool) -> None:
 
 @results.command(epilog="Example: harness results show raf_db/majority-0123456789ab")
 @click.argument("name", metavar="EVALUATION")
+@click.option(
+    "--config",
+    "as_run",
+    is_flag=True,
+    help="Print the YAML file by which `harness run --config FILE` asks the same.",
+)
 @_shared
-def show(*, name: str, results: Path | None, as_json: bool) -> None:
+def show(*, name: str, results: Path | None, as_json: bool, as_run: bool) -> None:
     """Show one evaluation: its settings, the code that made it, and its metrics."""
     from harness.runs.folder import named
     from harness.runs.read import read_evaluation
@@ -85,6 +91,11 @@ def show(*, name: str, results: Path | None, as_json: bool) -> None:
 
     folder = _folder(results, [name])
     (directory,) = named(folder, [name])
+    if as_run:
+        from harness.api.run_files import run_file_of
+
+        click.echo(clean(run_file_of(directory)), nl=False)
+        return
     entry = next(metric for metric in _entries(folder) if metric.directory.resolve() == directory)
     about = about_of(directory) or {}
     if as_json:

@@ -124,6 +124,7 @@ _PASSED_ON: tuple[Any, ...] = (
     is_flag=True,
     help="Evaluate finished tasks anew; set the old records aside (see `harness results`).",
 )
+@_options.run_files
 @_options.dry_run
 @_options.as_json
 def run(**flags: Any) -> int:
@@ -132,23 +133,25 @@ def run(**flags: Any) -> int:
     What is finished is not computed again: the same command continues, or returns at once.
     """
     console = Console(stderr=bool(flags["as_json"]), highlight=False)
-    plan = harness.plan(
-        flags["model"],
-        flags["tasks"],
-        options=dict(pairs(flags["options"], "-o")),
-        spec_options=dict(pairs(flags["spec_options"], "--task-option")),
-        data=dict(data_paths(flags["data"])),
-        ids=sample_ids(flags["ids"]),
-        batch_size=count(flags["batch_size"], "--batch-size"),
-        threads=count(flags["threads"], "--threads", 1024) or "auto",
-        kv_budget=size(flags["kv_budget"]),
-        max_pixels=flags["max_megapixels"] * _MEGA,
-        method_options=dict(pairs(flags["method_options"], "--method-option")),
-        executor_options=dict(pairs(flags["executor_options"], "-e")),
-        prompt=text_or_file(flags["prompt"], "--prompt"),
-        system=text_or_file(flags["system"], "--system"),
-        **{name: flags[name] for name in _PASSED_ON},
-    )
+    arguments = {
+        "model": flags["model"],
+        "tasks": flags["tasks"],
+        "options": dict(pairs(flags["options"], "-o")),
+        "spec_options": dict(pairs(flags["spec_options"], "--task-option")),
+        "data": dict(data_paths(flags["data"])),
+        "ids": sample_ids(flags["ids"]),
+        "batch_size": count(flags["batch_size"], "--batch-size"),
+        "threads": count(flags["threads"], "--threads", 1024) or "auto",
+        "kv_budget": size(flags["kv_budget"]),
+        "max_pixels": flags["max_megapixels"] * _MEGA,
+        "method_options": dict(pairs(flags["method_options"], "--method-option")),
+        "executor_options": dict(pairs(flags["executor_options"], "-e")),
+        **{name: flags[name] for name in ("prompt", "system", *_PASSED_ON)},
+    }
+    arguments = _options.with_run_files(arguments, flags, {"max_pixels": "max_megapixels"})
+    for name in ("prompt", "system"):
+        arguments[name] = text_or_file(arguments[name], f"--{name}")
+    plan = harness.plan(**arguments)
     with Display(console) as display:
         if flags["dry_run"]:
             plan.show(display)

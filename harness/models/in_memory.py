@@ -65,8 +65,9 @@ def as_model(  # noqa: PLR0913  what a descriptor says of a model
         answers: The object. Modules of PyTorch in it are in evaluation mode while they are asked.
         id: Name of its rows; its class's by default.
         identity: Everything that can change its numbers, as plain data, or a function that returns
-            it. Evaluations of equal ids, identities and code are taken for the same one; without an
-            identity nothing of an earlier run is reused or continued.
+            it. Evaluations of one class with equal ids, identities and code are taken for the same
+            one; without an identity nothing of an earlier run is reused or continued. Code that a
+            notebook defines is in no file: what may change of it belongs into the identity.
         capabilities: Of ``choose``, ``generate`` and ``embed``; the first two by default.
         offers: Such as ``logprobs``, when its scores are log-probabilities.
         sees_images: False spares opening images.
@@ -120,15 +121,14 @@ class Asked:
 
     def identity(self, runtime: Runtime) -> Mapping[str, Json]:
         """Return what the object says, or what tells this run from all others."""
-        told = self._about.identity
+        told: Any = self._about.identity
         if told is None:
-            return {"object": self._about.descriptor.target, "run": self._run}
-        return told(runtime) if callable(told) else told
-
-    @property
-    def is_reused(self) -> bool:
-        """Whether a later run may take its evaluations for its own."""
-        return self._about.identity is not None
+            told = {"run": self._run}
+        elif callable(told):
+            told = told(runtime)
+        if not isinstance(told, Mapping):  # the caller says what is wrong with it
+            return told  # type: ignore[no-any-return]
+        return {"object": self._about.descriptor.target, **told}
 
     def load(self, runtime: Runtime) -> Asked:  # noqa: ARG002  the contract's signature
         """Put modules of PyTorch into evaluation mode."""
