@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import harness
+from harness.api.runs import NullReporter
 from harness.errors import HarnessError, UserError
 from harness.evaluation.run import RunResult
 from harness.requests import Request, Response, Scores
@@ -53,7 +54,7 @@ def run(model: Any, tmp_path: Path, tasks: Any = "raf_db", **more: Any) -> RunRe
 def test_an_object_without_an_identity_is_never_taken_for_another(tmp_path: Path) -> None:
     notes: list[str] = []
 
-    class Reporter(harness.api.runs.NullReporter):  # type: ignore[name-defined,misc]
+    class Reporter(NullReporter):
         def say(self, note: str) -> None:
             notes.append(note)
 
