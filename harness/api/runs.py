@@ -141,6 +141,7 @@ class RunOptions(TypedDict, total=False):
         max_errors: Fraction of samples that may error before ``failed`` says so.
         retry_errors: Evaluate blocks that hold a sample error again, sealed or not.
         again: Set finished evaluations aside and evaluate all of it anew.
+        keep_prompts: Record each sample's prompt as it is sent.
         workers: Processes that open images ahead; a thread does when 0.
         on: Id of an executor that starts workers: ``processes``, ``ray``, ``slurm``; this process
             answers by itself when ``None``.
@@ -175,6 +176,7 @@ class RunOptions(TypedDict, total=False):
     max_errors: Annotated[float, Within(0, 1)]
     retry_errors: bool
     again: bool
+    keep_prompts: bool
     workers: Workers
     on: str | None
     executor_options: Mapping[str, Json] | None

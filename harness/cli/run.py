@@ -32,8 +32,8 @@ _SETTINGS, _RUNTIME = defaults(RunSettings), defaults(Runtime)
 _MEGA = 1_000_000
 _PASSED_ON: tuple[Any, ...] = (
     "profile", "results", "limit", "device", "dtype", "deterministic", "seed", "variants",
-    "max_errors", "retry_errors", "again", "workers", "checkpoint", "method", "on", "shots",
-    "options_order", "max_new_tokens", "temperature",
+    "max_errors", "retry_errors", "again", "keep_prompts", "workers", "checkpoint", "method",
+    "on", "shots", "options_order", "max_new_tokens", "temperature",
 )  # fmt: skip
 
 
@@ -123,6 +123,11 @@ _PASSED_ON: tuple[Any, ...] = (
     "--again",
     is_flag=True,
     help="Evaluate finished tasks anew; set the old records aside (see `harness results`).",
+)
+@click.option(
+    "--keep-prompts",
+    is_flag=True,
+    help="Record each sample's prompt as it is sent; no number depends on it.",
 )
 @_options.run_files
 @_options.dry_run

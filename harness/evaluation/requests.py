@@ -11,7 +11,7 @@ from harness.evaluation.images import Opened, Opener, open_pictures
 from harness.evaluation.task import Task
 from harness.requests import Choose, Embed, Generate, Reasoning, Request
 from harness.requests.reasoning import AUTO
-from harness.runs.sample_record import ImageFile
+from harness.runs.sample_record import ImageFile, SentPrompt
 from harness.samples import Sample
 from harness.samples.images import LoadedImage, open_image
 from harness.samples.limits import MAX_PIXELS
@@ -27,6 +27,7 @@ class PreparedSample:
     Attributes:
         images: Hash, width and height of each image that was opened, as they stand in the record.
         shown: Width and height in pixels of the first image as the view shows it.
+        sent: The prompt, where it is to stand in the record.
     """
 
     sample: Sample
@@ -35,6 +36,7 @@ class PreparedSample:
     error: SampleError | None = None
     notes: Mapping[str, int] = field(default_factory=dict)
     shown: tuple[int, int] | None = None
+    sent: SentPrompt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class RequestMaker:
         seed: The run's seed; a request's own seed depends on it and on the sample's id alone.
         shots: Opens the few-shot examples shown before each question.
         reasoning: What becomes of reasoning before a written answer, where the task does not say.
+        keep_prompts: Keep each prompt for the sample's record.
     """
 
     task: Task
@@ -54,6 +57,7 @@ class RequestMaker:
     max_pixels: int = MAX_PIXELS
     shots: Callable[[], tuple[Shot, ...]] = tuple
     reasoning: Reasoning = AUTO
+    keep_prompts: bool = False
 
     def block(self, samples: list[Sample], opener: Opener = open_pictures) -> list[PreparedSample]:
         """Return one entry per sample, in order; ``opener`` opens their images."""
@@ -89,7 +93,18 @@ class RequestMaker:
             seed=request_seed(self.seed, self.task.id, sample.id),
             reasoning=self.reasoning.over(task_reasoning(self.task.spec)),
         )
+        if self.keep_prompts:
+            asked.sent = sent_prompt(asked.request)
         return asked
+
+
+def sent_prompt(request: Request) -> SentPrompt:
+    """Return a request's texts as a record keeps them; its images stand in the record already."""
+    want = request.want
+    options = (
+        want.options if isinstance(want, Choose) else want.texts if isinstance(want, Embed) else ()
+    )
+    return SentPrompt(tuple((turn.role, turn.text) for turn in request.turns), tuple(options))
 
 
 def open_sample(spec: TaskSpec, sample: Sample, max_pixels: int) -> list[LoadedImage]:

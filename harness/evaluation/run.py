@@ -66,6 +66,7 @@ class Planned:
     Attributes:
         state: ``done``, ``to do``, ``continues``, ``asks again`` or ``retries ...``.
         changed: What changed since evaluations that this one takes the place of.
+        lacks_prompts: Prompts are to be kept, and those of samples answered before were not.
     """
 
     job: Job
@@ -73,6 +74,7 @@ class Planned:
     journaled: int
     speed: float | None
     changed: tuple[str, ...] = ()
+    lacks_prompts: bool = False
 
     @property
     def seconds(self) -> float | None:
@@ -233,6 +235,11 @@ def show_plan(subject: ConfiguredModel, planned: Sequence[Planned], reporter: Re
             f"{line}: older evaluations of {', '.join(names)} are superseded and not used; "
             "harness results list"
         )
+    if lacking := [item.job.plan.task.id for item in planned if item.lacks_prompts]:
+        reporter.say(
+            f"no prompts were kept when samples of {', '.join(lacking)} were answered, and these "
+            "are not asked again; --again asks all of them anew"
+        )
 
 
 Evaluate = Callable[
@@ -362,7 +369,9 @@ def _job(subject: ConfiguredModel, task: Task, terms: RunSettings) -> Job:
         numbers=numbers,
         marks=tuple(sorted(marks)),
         versions=_versions(subject, task),
-        asker=RequestMaker(task, opens, terms.seed, terms.max_pixels, shots, subject.reasoning),
+        asker=RequestMaker(
+            task, opens, terms.seed, terms.max_pixels, shots, subject.reasoning, terms.keep_prompts
+        ),
         workers=terms.workers,
         again=terms.again,
     )
@@ -378,13 +387,17 @@ def _state(job: Job, subject: ConfiguredModel, terms: RunSettings) -> Planned:
         refuse_exchanged(plan.task, read_samples(directory))
         if terms.retry_errors and (errors := read_evaluation(directory).counts.errors):
             said = "retries 1 error" if errors == 1 else f"retries {errors} errors"
-            return Planned(job, said, 0, speed)
-        return Planned(job, "done", plan.samples, None)
+            lacking = _lacks_prompts(job, read_samples(directory))
+            return Planned(job, said, 0, speed, lacks_prompts=lacking)
+        lacking = _lacks_prompts(job, read_samples(directory))
+        return Planned(job, "done", plan.samples, None, lacks_prompts=lacking)
     done: frozenset[int] = frozenset()
+    lacking = False
     if directory.is_dir():
         journal = Journal(directory, plan.blocks)
         done = journal.done
         refuse_exchanged(plan.task, chain.from_iterable(journal.blocks()))
+        lacking = _lacks_prompts(job, chain.from_iterable(journal.blocks()))
     journaled = sum(plan.blocks[index] for index in done)
     before = [
         (finished(path), about)
@@ -395,7 +408,14 @@ def _state(job: Job, subject: ConfiguredModel, terms: RunSettings) -> Planned:
         since, about = max(before, key=itemgetter(0))
         changed = changes(about.get("code"), job.code, since)
     state = "continues" if done else "to do"
-    return Planned(job, state, journaled, speed, tuple(changed))
+    return Planned(job, state, journaled, speed, tuple(changed), lacking)
+
+
+def _lacks_prompts(job: Job, samples: Iterator[SampleRecord]) -> bool:
+    """Whether prompts are to be kept, and there is a sample that was asked without."""
+    return job.asker.keep_prompts and any(
+        sample.prompt and sample.sent is None for sample in samples
+    )
 
 
 def _code(about: Json) -> dict[str, Json]:

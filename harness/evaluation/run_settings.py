@@ -21,6 +21,7 @@ class RunSettings:
         again: Set aside what is there, and ask all of it anew.
         threads: PyTorch's threads on a CPU: a number, or ``auto``: by the model's size and load.
         workers: Processes that open images ahead; a thread does when 0.
+        keep_prompts: Record each sample's prompt as it is sent; no number depends on it.
         named: Tasks asked for by their own name; of a group, a task that the model cannot be asked
             is left out.
         notes: What is to be said of what was asked for.
@@ -34,5 +35,6 @@ class RunSettings:
     again: bool = False
     threads: Threads | Literal["auto"] = "auto"
     workers: Workers = 0
+    keep_prompts: bool = False
     named: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()

@@ -73,6 +73,7 @@ class Scorer:
             images=asked.images,
             notes=asked.notes,
             prompt="" if asked.error is not None or request is None else prompt_hash(request),
+            sent=asked.sent,
             written=reading.written,
             scores=reading.scores,
         )

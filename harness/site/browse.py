@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice, zip_longest
 from typing import Any
@@ -169,6 +169,9 @@ def _questions(
             question = AskedQuestion()
             if matching is not None:
                 question = questions.asked(matching, with_images=count in looked_at)
+            if sample.sent is not None:  # what was sent, whatever the data here would give
+                question = replace(question, turns=sample.sent.turns, options=sample.sent.options)
+                questions.prompts_kept = True
             key = (question.turns, question.options)
             items.append(
                 [

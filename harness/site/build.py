@@ -94,7 +94,8 @@ def _write(
         questions = Questions.of(first, sources, site, folder)
         write_set(site, task_set, questions)
         if questions.problem:
-            sources.say(f"prompts and images of {first.task} left out: {questions.problem}")
+            lacking = "images" if questions.prompts_kept else "prompts and images"
+            sources.say(f"{lacking} of {first.task} left out: {questions.problem}")
         if questions.withheld:
             sources.say(f"images of {first.task} left out, as they may show people: --with-images")
         site.page(
@@ -104,6 +105,7 @@ def _write(
             marks={mark for record in task_set.records for mark in record.marks},
             folder=task_set.name,
             problem=questions.problem,
+            prompts_kept=questions.prompts_kept,
             licence=questions.licence,
             withheld=questions.withheld,
             models=[

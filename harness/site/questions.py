@@ -81,6 +81,7 @@ class Questions:
         problem: Why nothing can be shown; empty when it can.
         licence: Terms of the data whose images are shown; empty where none is.
         withheld: Whether images are left out since they may show people.
+        prompts_kept: Whether a record holds its prompts itself.
     """
 
     site: Site
@@ -89,6 +90,7 @@ class Questions:
     problem: str = ""
     licence: str = ""
     withheld: bool = False
+    prompts_kept: bool = False
     _task: Task | None = None
     _shots: list[Shot] = field(default_factory=list)
     _seen: set[str] = field(default_factory=set)

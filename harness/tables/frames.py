@@ -8,7 +8,7 @@ from typing import Any
 from harness.descriptors import is_installed
 from harness.errors import PluginError
 from harness.runs.record import EvaluationRecord
-from harness.runs.sample_record import SampleRecord, read_samples
+from harness.runs.sample_record import SampleRecord, SentPrompt, read_samples
 from harness.tables.table import Table
 
 
@@ -16,7 +16,8 @@ def sample_rows(records: Iterable[EvaluationRecord]) -> Iterator[dict[str, Any]]
     """Yield one flat row for each sample of evaluations, in plan order.
 
     Groups and kept fields have columns ``group_NAME`` and ``field_NAME``; a score of an option is
-    in ``scores``, a list in the order of the task's options.
+    in ``scores``, a list in the order of the task's options. A prompt that the run kept is in
+    ``prompt``.
     """
     for record in records:
         for sample in read_samples(record.directory):
@@ -47,9 +48,14 @@ def sample_row(record: EvaluationRecord, sample: SampleRecord) -> dict[str, Any]
         "reasoning": None if sample.written is None else sample.written.reasoning,
         "scores": None if sample.scores is None else list(sample.scores.values),
         "images": [image.sha256 for image in sample.images],
+        **({} if sample.sent is None else {"prompt": _prompt(sample.sent)}),
         **{f"group_{name}": group.value for name, group in sample.groups.items()},
         **{f"field_{name}": value for name, value in sample.fields.items()},
     }
+
+
+def _prompt(sent: SentPrompt) -> str:
+    return "\n\n".join(f"{role}: {text}" for role, text in sent.turns)
 
 
 def table_rows(table: Table) -> Iterator[dict[str, Any]]:
