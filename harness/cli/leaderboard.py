@@ -57,6 +57,12 @@ if TYPE_CHECKING:
 @click.option(
     "--ties", is_flag=True, help="Mark values that a paired test does not tell from the best."
 )
+@click.option(
+    "--one-sided",
+    type=click.FloatRange(0.5, 1.0, min_open=True),
+    metavar="SHARE",
+    help="Mark skew where at least this share of answers is yes, or no; by default 0.95.",
+)
 @click.option("--robustness", is_flag=True, help="Show how much numbers depend on prompt variants.")
 @click.option("--intersect", is_flag=True, help="Count only samples that evaluations share.")
 @click.option(
@@ -79,6 +85,7 @@ def leaderboard(
     interval: Any,
     duplicates: Any,
     ties: bool,
+    one_sided: float | None,
     robustness: bool,
     intersect: bool,
     out: Path | None,
@@ -95,13 +102,16 @@ def leaderboard(
     skips = Skips()
     form = _format(form, as_json, out)
     from harness.tables.build import TableOptions
+    from harness.tables.rows import ONE_SIDED
 
     table = harness.leaderboard(
         places,
         tasks=tasks,
         metric=metric,
         layout=layout,
-        options=TableOptions(baseline=baseline or "", duplicates=duplicates),
+        options=TableOptions(
+            baseline=baseline or "", duplicates=duplicates, one_sided=one_sided or ONE_SIDED
+        ),
         interval=interval,
         ties=ties,
         robustness=robustness,

@@ -12,12 +12,12 @@ from harness.errors import UserError, unknown
 from harness.runs.record import EvaluationRecord
 from harness.runs.superseded import current, superseded_note
 from harness.tables.caption import caption_of
-from harness.tables.columns import columns_of, declared_columns, reported_panels
+from harness.tables.columns import columns_of, declared_columns, reported_panels, with_readings
 from harness.tables.duplicates import Rule, SeedInterval, seed_notes, settled
 from harness.tables.layout import Layout
 from harness.tables.notes import compared_note, notes_of, shown_notes
 from harness.tables.ranks import Tied, compared, ranked
-from harness.tables.rows import Placed, Supports, names_of, placed, rows_of
+from harness.tables.rows import ONE_SIDED, Placed, Supports, names_of, placed, rows_of
 from harness.tables.sections import sections_of, why
 from harness.tables.table import Section, Table, TableStyle
 
@@ -33,6 +33,8 @@ class TableOptions:
         seed_interval: Interval of a mean over seeds.
         tied: Paired test against the best of a column; nothing is tested without it.
         supports: Tells ``n/a`` from a cell that nobody ran.
+        one_sided: From this share of one answer on, numbers that are best at zero are marked.
+        readings: Show beside numbers that are best at zero what says how to read them.
     """
 
     baseline: str = ""
@@ -41,6 +43,8 @@ class TableOptions:
     seed_interval: SeedInterval | None = None
     tied: Tied | None = None
     supports: Supports | None = None
+    one_sided: float = ONE_SIDED
+    readings: bool = True
 
 
 def build_table(
@@ -71,11 +75,14 @@ def build_table(
         raise UserError("no finished evaluation fits a row of the layout", fix="others: true")
     records = [one.record for one in placements]
     missing: tuple[str, ...] = ()
-    metric_names: tuple[str, ...] = ()
+    metrics_of: dict[int, str] = {}
     if layout is not None:
         columns, metric_names, missing = declared_columns(records, layout.columns)
+        metrics_of = {id(one): name for one, name in zip(columns, metric_names, strict=True)}
     else:
         columns = columns_of(records, metric)
+    if ways.readings:
+        columns = with_readings(records, columns)
     groups = _settled(placements, ways)
     settled_records = [[one.record for one in group] for group in groups]
     names = names_of([one for group in groups for one in group])
@@ -84,7 +91,7 @@ def build_table(
     sections = tuple(
         Section(
             why(settled_records, index) if index else "",
-            rows_of(group, columns, names, common, ways.supports),
+            rows_of(group, columns, names, common, ways.supports, one_sided=ways.one_sided),
         )
         for index, group in enumerate(groups)
     )
@@ -116,7 +123,11 @@ def build_table(
             "" if layout is None else layout.caption,
             intervals=shows,
         ),
-        reported=() if layout is None else reported_panels(columns, metric_names, layout.reported),
+        reported=()
+        if layout is None
+        else reported_panels(
+            columns, [metrics_of.get(id(one), one.metric) for one in columns], layout.reported
+        ),
         looks=looks,
     )
 

@@ -32,6 +32,28 @@ def columns_of(records: Sequence[EvaluationRecord], metric: str | None) -> tuple
     return columns
 
 
+def with_readings(
+    records: Sequence[EvaluationRecord], columns: Sequence[Column]
+) -> tuple[Column, ...]:
+    """Return the columns, and after those that are best at zero what says how to read them.
+
+    A metric without a direction, such as the share of yes, tells whether a zero beside it is
+    parity or a model that gives everybody one answer.
+    """
+    extended = list(columns)
+    for task in dict.fromkeys(one.task for one in columns if one.direction == "zero"):
+        neighbours = [one for one in columns if one.task == task]
+        for record in records:
+            for value in record.metrics if record.task == task else ():
+                reading = replace(column_of(record, value), group=neighbours[-1].group)
+                if value.direction == "none" and not any(
+                    same_column(reading, one) for one in neighbours
+                ):
+                    extended.insert(extended.index(neighbours[-1]) + 1, reading)
+                    neighbours.append(reading)
+    return tuple(extended)
+
+
 def declared_columns(
     records: Sequence[EvaluationRecord], declared: Sequence[LayoutColumn]
 ) -> tuple[tuple[Column, ...], tuple[str, ...], tuple[str, ...]]:

@@ -8,6 +8,7 @@ from harness.descriptors import Json
 from harness.runs.record import EvaluationRecord
 from harness.tables.caption import intervals_said
 from harness.tables.ranks import UNRANKED
+from harness.tables.rows import ONE_SIDED_MARK as ONE_SIDED
 from harness.tables.table import LETTERS, TIED, TRENDS, Column, Section, TableStyle
 
 MEANINGS = {
@@ -17,6 +18,7 @@ MEANINGS = {
     "intersected": "only the samples that all compared evaluations have in common are counted",
     "limited": "only a part of the split was asked; not a result on the benchmark",
     "machine-labelled": "labels were given by a machine, not by people",
+    "one-sided": "nearly all answers are the same one; a number near 0 may come of that alone",
     "machine-labelled slices": "groups of people were labelled by a machine, not by people",
 }
 
@@ -141,6 +143,8 @@ def shown_notes(
         notes.append("± is half the width of the interval.")
     if any(cell.tied for cell in cells):
         notes.append(f"{TIED} is not told apart from the best of its column: {tied}.")
+    if any(ONE_SIDED in cell.shown for cell in cells):
+        notes.append(f"({LETTERS[ONE_SIDED]}) {ONE_SIDED}: {MEANINGS[ONE_SIDED]}.")
     unranked = sorted(UNRANKED & {mark for cell in cells for mark in cell.marks})
     if unranked and any(cell.rank for cell in cells):
         notes.append(f"Numbers marked {' or '.join(unranked)} are not ranked.")

@@ -16,6 +16,7 @@ from harness.tables.layout import Layout
 from harness.tables.table import Cell, Column, Row
 
 OTHERS = "Others"
+ONE_SIDED, ONE_SIDED_MARK = 0.95, "one-sided"
 
 Supports = Callable[[str, str], bool]
 """Whether a model (by id) can answer a task (by id); True when nothing is known."""
@@ -140,12 +141,14 @@ def _plain(value: Json) -> str:
     return value if isinstance(value, str) else canonical(value)
 
 
-def rows_of(
+def rows_of(  # noqa: PLR0913  records, and all that a cell must say of them
     placements: Sequence[Placed],
     columns: Sequence[Column],
     names: dict[Key, str],
     common: Collection[str],
     supports: Supports | None,
+    *,
+    one_sided: float = ONE_SIDED,
 ) -> tuple[Row, ...]:
     """Return the rows of one section; each key and task comes once.
 
@@ -155,6 +158,7 @@ def rows_of(
         names: A name for each key.
         common: Marks that are said once, under the table.
         supports: Tells ``n/a`` from a cell that nobody ran.
+        one_sided: From this share of one answer on, numbers that are best at zero are marked.
     """
     rows: dict[Key, dict[str, Placed]] = {}
     for placement in placements:
@@ -165,7 +169,7 @@ def rows_of(
         models = {placement.record.model for placement in by_task.values()}
         cells = []
         for column in columns:
-            cell = _cell(by_task.get(column.task), column, common)
+            cell = _cell(by_task.get(column.task), column, common, one_sided)
             lacks = supports is not None and not any(
                 supports(model, column.task) for model in models
             )
@@ -181,7 +185,9 @@ _UNSUPPORTED = Cell(
 )  # fmt: skip
 
 
-def _cell(placed: Placed | None, column: Column, common: Collection[str]) -> Cell | None:
+def _cell(
+    placed: Placed | None, column: Column, common: Collection[str], one_sided: float
+) -> Cell | None:
     if placed is None:
         return None
     record = placed.record
@@ -195,6 +201,8 @@ def _cell(placed: Placed | None, column: Column, common: Collection[str]) -> Cel
         interval = None
     defined = value.value is not None and math.isfinite(value.value)
     scored = max(counts.scored, 1)
+    marked = column.direction in {"zero", "none"} and _gives_one_answer(record, one_sided)
+    marks = (*record.marks, *([ONE_SIDED_MARK] if marked else []))
     return Cell(
         value=value.value * value.scale if defined and value.value is not None else None,
         low=None if interval is None else interval.low * value.scale,
@@ -205,9 +213,19 @@ def _cell(placed: Placed | None, column: Column, common: Collection[str]) -> Cel
         unparsed=counts.unparsed / scored,
         refusals=counts.refusals / scored,
         errors=counts.errors,
-        marks=record.marks,
-        shown=tuple(mark for mark in record.marks if mark not in common),
+        marks=marks,
+        shown=tuple(mark for mark in marks if mark not in common),
         evaluation=record.fingerprint,
         seeds=placed.seeds,
         warning="" if interval is None else interval.warning,
     )
+
+
+def _gives_one_answer(record: EvaluationRecord, one_sided: float) -> bool:
+    """Whether a share that a record shows for reading its numbers is nearly none or nearly all."""
+    shares = [
+        one.value
+        for one in record.metrics
+        if one.direction == "none" and one.range == (0.0, 1.0) and one.value is not None
+    ]
+    return any(share >= one_sided or share <= 1 - one_sided for share in shares)

@@ -26,6 +26,7 @@ LETTERS: Mapping[str, str] = {
     "limited": "L",
     "machine-labelled": "M",
     "machine-labelled slices": "S",
+    "one-sided": "O",
 }
 
 

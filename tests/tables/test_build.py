@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.errors import UserError
-from harness.runs.record import Counts
+from harness.runs.record import Counts, EvaluationRecord
 from harness.tables import Table, build_table
 from harness.tables.build import TableOptions
+from harness.tables.layout import Layout, LayoutColumn
 from harness.tables.table import TableStyle
 from tests.tables.records import metric, record
 
@@ -197,3 +199,35 @@ def test_a_note_says_what_differences_are_to() -> None:
     table = build_table(records, ways=TableOptions(baseline="b"))
     assert table.notes[-1] == "In parentheses, with its sign: the difference to b."
     assert not any("difference" in note for note in build_table(records).notes)
+
+
+def _skewed(model: str, yes: float) -> EvaluationRecord:
+    skew = metric(0.0, name="max_skew", column="MaxSkew@C", direction="zero", scale=1.0)
+    share = metric(yes, name="yes_rate", column="Yes rate", direction="none", main=False)
+    return record(model, "fairface", skew, replace(share, range=(0.0, 1.0)))
+
+
+def test_a_number_best_at_zero_stands_beside_the_share_of_yes_and_one_sided_models_are_marked() -> (
+    None
+):
+    table = build_table([_skewed("always", 0.97), _skewed("never", 0.05), _skewed("half", 0.5)])
+    assert [column.name for column in table.columns] == ["MaxSkew@C", "Yes rate"]
+    marks = {row.model: [cell.shown for cell in row.cells if cell] for row in table.rows}
+    assert marks["always"] == marks["never"] == [("one-sided",)] * 2
+    assert marks["half"] == [(), ()]
+    assert sum("(O) one-sided" in note for note in table.notes) == 1
+    later = TableOptions(one_sided=0.98)
+    assert not any(
+        "one-sided" in note for note in build_table([_skewed("a", 0.97)], ways=later).notes
+    )
+
+
+def test_a_layout_that_shows_skew_alone_gets_the_share_of_yes_too_and_only_once() -> None:
+    columns = (LayoutColumn("fairface", "MaxSkew@C", group="FairFace"), LayoutColumn("other"))
+    layout = Layout(id="x", title="x", columns=columns)
+    table = build_table([_skewed("a", 0.97), record("a", "other")], layout=layout)
+    assert [(one.over, one.label) for one in table.columns] == [
+        ("FairFace", "MaxSkew@C"), ("FairFace", "Yes rate"), ("OTHER", "Accuracy")
+    ]  # fmt: skip
+    declared = replace(layout, columns=(*columns[:1], LayoutColumn("fairface", "Yes rate")))
+    assert len(build_table([_skewed("a", 0.97)], layout=declared).columns) == 2

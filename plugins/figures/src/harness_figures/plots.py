@@ -99,6 +99,7 @@ def _table(request: FigureRequest, metric: str | None) -> Table:
     evaluations, tasks = _records(request)
     options = TableOptions(
         duplicates=request.duplicates,
+        readings=False,
         seed_interval=over_seeds if request.duplicates == "mean" else None,
     )
     return build_table(evaluations, tasks=tasks, metric=metric, ways=options)
