@@ -5,7 +5,9 @@ SocialCounterfactuals, every image asked about every concept. Gathering is one s
 as a run does it; counting is everything that comes after the last one. ``cpu_s`` is both in
 processor seconds, which other work on the machine does not change.
 
-Example: python benchmarks/skew.py --sets 13824
+``--ranked`` takes the metrics of rankings instead: matched skew, its area and the AUC gap.
+
+Example: python benchmarks/skew.py --sets 13824 --ranked
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import product
 from pathlib import Path
 
@@ -32,7 +34,7 @@ from harness.specs import (
 )
 from harness.stats.collect import Clusters
 
-WANTED_SECONDS, WANTED_BYTES = 20, 2e9
+WANTED_SECONDS, WANTED_RANKED_SECONDS, WANTED_BYTES = 20, 30, 2e9
 RACES = ("White", "Black", "Indian", "Asian", "Middle Eastern", "Latino")
 GENDERS = ("male", "female")
 BODIES = ("skinny", "young", "obese", "tattooed", "old")
@@ -43,7 +45,9 @@ KINDS = (
     (("physical", BODIES), ("race", RACES), 836 / 13824),
 )
 CONCEPTS = tuple(f"concept {place}" for place in range(18))
-OPTIONS: dict[str, Json] = {"attributes": "race,gender,physical", "min_assigned": 30}
+ATTRIBUTES: dict[str, Json] = {"attributes": "race,gender,physical"}
+EXTREMES = dict.fromkeys(("min_skew", "max_skew"), ATTRIBUTES | {"min_assigned": 30})
+RANKED = dict.fromkeys(("matched_min_skew", "matched_max_skew", "auc_gap"), ATTRIBUTES)
 
 
 def peak() -> int:
@@ -63,12 +67,16 @@ def decisions(sets: int) -> Iterator[ScoredSample]:
             groups = {first: one, second: other}
             name = f"set {place}/{number}"
             chance = 0.3 + 0.1 * (other == others[0])
-            for concept, yes in zip(CONCEPTS, random.random(18) < chance, strict=True):
+            odds = np.log(chance / (1 - chance)) + random.logistic(size=18)
+            for concept, yes in zip(CONCEPTS, odds.tolist(), strict=True):
                 yield ScoredSample(
                     f"{name}#{concept}",
                     f"set {place}",
                     None,
-                    "yes" if yes else "no",
+                    "yes" if yes > 0 else "no",
+                    scores=(yes, 0.0),
+                    labels=("yes", "no"),
+                    score_kind="logprob",
                     groups=groups,
                     fields={"concept": concept},
                     stratum=stratum,
@@ -76,11 +84,13 @@ def decisions(sets: int) -> Iterator[ScoredSample]:
                 )
 
 
-def task() -> TaskSpec:
-    """Return a task whose metrics are both extremes."""
+def task(metric_options: Mapping[str, Mapping[str, Json]]) -> TaskSpec:
+    """Return a task of these metrics."""
     metrics = tuple(
-        MetricSpec(id=name, column=name, direction="zero", main=name == "max_skew", options=OPTIONS)
-        for name in ("min_skew", "max_skew")
+        MetricSpec(
+            id=name, column=name, direction="zero", scale=1.0, main=not place, options=options
+        )
+        for place, (name, options) in enumerate(metric_options.items())
     )
     return TaskSpec(
         id="skew", version=1, title="", summary="", citation="", licence="", intended_use="",
@@ -92,8 +102,9 @@ def task() -> TaskSpec:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--sets", type=int, default=13_824)
+    parser.add_argument("--ranked", action="store_true", help="metrics of rankings")
     given = parser.parse_args()
-    spec, shared = task(), Shared()
+    spec, shared = task(RANKED if given.ranked else EXTREMES), Shared()
     collectors = [collector_of(metric, spec, shared) for metric in spec.metrics]
     frame = Frame(units=Clusters())
     before = peak()
@@ -124,7 +135,8 @@ def main() -> None:
         "counting_s": round(counting, 2),
         "total_s": round(total, 2),
         "bytes": used,
-        "within": cpu <= WANTED_SECONDS and used <= WANTED_BYTES,
+        "within": cpu <= (WANTED_RANKED_SECONDS if given.ranked else WANTED_SECONDS)
+        and used <= WANTED_BYTES,
         "values": {value.id: value.value for value in values},
         "rows": sum(len(table.rows) for table in tables),
     }

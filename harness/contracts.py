@@ -35,6 +35,7 @@ from harness.metrics.contract import (
     AdditiveMetric,
     Bounded,
     Comparison,
+    CountsMerge,
     CountsTellNotes,
     GroupCounts,
     GroupMetric,
@@ -102,6 +103,7 @@ __all__ = [
     "CommandDescriptor",
     "Comparison",
     "Contract",
+    "CountsMerge",
     "CountsTellNotes",
     "DataRoot",
     "DataSource",
@@ -294,7 +296,7 @@ CONTRACTS = (
         "harness_metrics",
         MetricDescriptor,
         "(options, labels) -> GroupMetric",
-        (GroupMetric, GroupCounts, Comparison, Bounded, CountsTellNotes),
+        (GroupMetric, GroupCounts, Comparison, Bounded, CountsTellNotes, CountsMerge),
         """
         class Counts:
             key = "answered yes, by gender"

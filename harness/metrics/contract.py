@@ -189,6 +189,18 @@ class Rows:
 
 
 @runtime_checkable
+class CountsMerge(Protocol):
+    """Counts of a metric of groups whose positions depend on the answers, such as bins of scores.
+
+    Two evaluations are compared position by position, so each learns the other's first.
+    """
+
+    def merge(self, other: Any) -> None:
+        """Know every position of another evaluation's counts of the same key too."""
+        ...
+
+
+@runtime_checkable
 class CountsTellNotes(Protocol):
     """Counts of a metric of groups that know what has no value, and say so."""
 
@@ -234,6 +246,8 @@ class Bounded(Protocol):
 @runtime_checkable
 class GroupMetric(Protocol):
     """A metric that compares groups of samples with each other, such as skew.
+
+    Metrics that make other components of the same counts say so by a ``family``, a text.
 
     Attributes:
         counts: What it counts; the harness feeds one of all that have the same key.

@@ -7,7 +7,7 @@ either, because distinct rows are put into one order of their own before anythin
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,7 +22,7 @@ from harness.stats.intervals import (
     enough_of_ranks,
     wilson,
 )
-from harness.stats.rows import DistinctRows, Matrix, distinct_rows
+from harness.stats.rows import CHUNK_BYTES, DistinctRows, Matrix, distinct_rows
 from harness.stats.types import Codes, Floats
 
 Estimate = tuple[float, Interval | None]
@@ -115,12 +115,28 @@ def resampled(  # noqa: PLR0913  the settings of a bootstrap
         draws = enough(rows.products, max(numbers, np.size(value)))
     return _gathered(
         value,
-        [finalize(rows.sums(chunk)) for chunk in rows.draws(draws, seed, width=width)],
+        [
+            finalize(rows.sums(weights))
+            for chunk in rows.draws(draws, seed, width=width)
+            for weights in narrow(chunk, width)
+        ],
         [(finalize(rows.sums(chunk)), repeats) for chunk, repeats in rows.left_out()]
         if jackknife
         else [],
         rows.clusters,
     )
+
+
+def narrow(chunk: Floats, width: int) -> Iterator[Floats]:
+    """Yield a chunk of draws in pieces whose totals stay small; no number depends on them.
+
+    Args:
+        chunk: ``(draws, rows)``.
+        width: Numbers that one draw takes.
+    """
+    step = max(1, 8 * CHUNK_BYTES // (8 * max(1, width)))
+    for start in range(0, len(chunk), step):
+        yield chunk[start : start + step]
 
 
 def ranks_interval(  # noqa: PLR0913  the twin of sums_interval, with codes

@@ -15,7 +15,14 @@ from harness.evaluation.collectors.frame import Frame, Parts
 from harness.evaluation.collectors.sums import totals_of
 from harness.guard import Contract, described
 from harness.metrics import GroupMetric, ScoredSample
-from harness.metrics.contract import Bounded, Comparison, CountsTellNotes, GroupCounts, Rows
+from harness.metrics.contract import (
+    Bounded,
+    Comparison,
+    CountsMerge,
+    CountsTellNotes,
+    GroupCounts,
+    Rows,
+)
 from harness.runs.record import Detail, DetailRow, MetricValue
 from harness.specs import MetricSpec, fingerprint
 from harness.stats.bootstrap import resampled
@@ -31,8 +38,8 @@ from harness.stats.types import Floats, Label
 class GroupCollector(Collector):
     """A metric of groups.
 
-    Metrics that count the same share their counts, and those that also have the same options share
-    their draws: the lowest and the highest skew differ only in what they pick.
+    Metrics that count the same share their counts, and those of one family that also have the same
+    options share their draws: the lowest and the highest skew differ only in what they pick.
     """
 
     protocol = GroupMetric
@@ -48,7 +55,8 @@ class GroupCollector(Collector):
         self.counted: _Counted = shared.setdefault(
             (GroupCollector, counts), _Counted(metric.counts)
         )
-        drawn = GroupCollector, counts, fingerprint(dict(spec.options))
+        family = getattr(metric, "family", "")
+        drawn = GroupCollector, counts, family, fingerprint(dict(spec.options))
         self._leads = drawn not in shared
         self._draws: _Draws = shared.setdefault(drawn, _Draws())
         if spec.column not in self._draws.columns:
@@ -134,15 +142,20 @@ class GroupCollector(Collector):
         """Compare the comparisons of two evaluations, over everything alone."""
         del parts
         metric, counts = self.metric, self.counted.counts
+        merges = self.counted.merge(other.counted)
         labelled = [collector.counted.labelled(frame) for collector in (self, other)]
         groups, size = metric.parts(labelled[0].names), counts.size
         sums = [of_one.by_cluster(groups) for of_one in labelled]
         totals = [totals_of(of_one).reshape(len(groups), size) for of_one in sums]
         # A concept counts only where both evaluations have enough images of it.
-        settled = metric.settle(counts, groups, np.minimum(*totals))
+        settling = totals if merges else [np.minimum(*totals)]
+        settled, *more = (metric.settle(counts, groups, of_one) for of_one in settling)
 
         def values(totals: Floats) -> Floats:
-            components = settled.components(totals.reshape(-1, len(groups), size))
+            by_part = totals.reshape(-1, len(groups), size)
+            components = settled.components(by_part)
+            for other_settled in more:
+                components[np.isnan(other_settled.components(by_part))] = np.nan
             return settled.combine(components)[:, np.newaxis]
 
         first, second = (values(of_one[None])[0] for of_one in totals)
@@ -215,6 +228,15 @@ class _Counted:
         if not sample.source or sample.source != self._last[0]:
             self._last = sample.source, self.counts.label(sample)
         self._labels.add(self._last[1])
+
+    def merge(self, other: _Counted) -> bool:
+        """Give both the same positions, where they depend on the answers; whether they do."""
+        counts = _unguarded(self.counts), _unguarded(other.counts)
+        if not isinstance(counts[0], CountsMerge):
+            return False
+        counts[0].merge(counts[1])
+        counts[1].merge(counts[0])
+        return True
 
     def labelled(self, frame: Frame) -> Labelled:
         """Return the statistics with labels, once all samples are in."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,11 @@ from sklearn.metrics import roc_auc_score
 
 from harness.descriptors import load_target, parse_options
 from harness.errors import UserError
+from harness.evaluation.collectors import GroupCollector, Shared, make_metric
+from harness.evaluation.collectors.frame import Frame, Parts
 from harness.metrics import ScoredSample
 from harness.metrics.contract import Comparison
+from harness.specs import MetricSpec
 from harness.stats.types import Floats
 from tests.plugins.benchmarks.test_skew_metric import PAGE
 from tests.plugins.benchmarks.test_skew_metric import counted as counted_as_they_came
@@ -233,3 +237,52 @@ def test_log_odds_of_every_kind_of_score() -> None:
 def test_options_out_of_range_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         make("matched_max_skew", **options)
+
+
+# --- two evaluations ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "shift"), [("auc_gap", 40.0), ("matched_min_skew", 0.0)])
+def test_two_evaluations_whose_log_odds_differ_are_compared_person_by_person(
+    name: str, shift: float
+) -> None:
+    random = np.random.default_rng(6)
+    first = [replace(one, id=str(at), cluster=str(at)) for at, one in enumerate(people(random, 90))]
+    # The second model ranks otherwise, and with a shift shares not one bin with the first.
+    odds = [random.normal() + shift / 2 for _ in first]
+    second = [replace(one, scores=(at, 0.0)) for one, at in zip(first, odds, strict=True)]
+    frame, collectors = Frame(), []
+    for one in first:
+        frame.add(one)
+    for samples in (first, second):
+        spec = MetricSpec(name, name, "zero", 1.0, main=True)
+        made = make_metric(name, {}, YES_NO)
+        collector = GroupCollector(spec, made, {}, needs_target=False)
+        for one in samples:
+            collector.add(one)
+        collectors.append(collector)
+    before, after = (value(make(name), samples) for samples in (first, second))
+    everything = Parts([()], np.zeros(len(first), dtype=np.int64), [()])
+    found = collectors[0].paired(collectors[1], everything, frame, seed=0)
+    assert (found.first[0], found.second[0]) == pytest.approx((before, after))
+    assert found.paired[0].difference == pytest.approx(after - before)
+    assert found.paired[0].p is not None
+    back = collectors[1].paired(collectors[0], everything, frame, seed=0)
+    assert back.paired[0].difference == pytest.approx(before - after)
+
+
+def test_metrics_of_one_count_keep_their_own_draws() -> None:
+    shared, frame, made = Shared(), Frame(), {}
+    samples = people(np.random.default_rng(7), 60)
+    for name in RANKED:
+        spec = MetricSpec(name, name, "zero", 1.0, main=True)
+        made[name] = GroupCollector(spec, make_metric(name, {}, YES_NO), shared, needs_target=False)
+    for at, one in enumerate(samples):
+        sample = replace(one, id=str(at), cluster=str(at))
+        frame.add(sample)
+        for collector in made.values():
+            collector.add(sample)
+    found = {name: collector.overall(frame, 0).value for name, collector in made.items()}
+    assert found == {name: pytest.approx(value(make(name), samples)) for name in RANKED}
+    heads = [one.name for collector in made.values() for one in collector.tables(frame, 0)]
+    assert len(heads) == len(set(heads)) == 3 * 5

@@ -21,6 +21,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Literal
 
 from harness.descriptors import Json, MetricDescriptor, Option
@@ -33,6 +34,7 @@ from harness_benchmarks.metrics.skew import (
     Settled,
     SkewCounts,
     highest,
+    lowest,
 )
 
 if TYPE_CHECKING:
@@ -108,15 +110,12 @@ class RankedCounts(SkewCounts):
     Args:
         options: The metric's.
         labels: Labels of the task.
-        family: Sets metrics apart that make other numbers of the same counts.
 
     Raises:
         UserError: options that do not fit the task, a share or resolution out of range.
     """
 
-    def __init__(
-        self, options: Mapping[str, Json], labels: Sequence[str], family: str = ""
-    ) -> None:
+    def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         super().__init__({**options, "estimator": "soft"}, labels)
         self._width = float(str(options["resolution"]))
         if not 0 < self._width < _LIMIT:
@@ -126,8 +125,8 @@ class RankedCounts(SkewCounts):
         self._labels = tuple(labels) or (self._positive,)
         self._at = 0 if self.choice else self._labels.index(self._positive)
         self._bins: dict[tuple[str, int], int] = {}
-        self._places: tuple[int, NDArray[np.intp], Floats] | None = None
-        self.key = ("ranked", family, self._width, *self.key)
+        self._slices: tuple[int, list[slice]] = 0, []
+        self.key = ("ranked", self._width, *self.key)
 
     @property
     def size(self) -> int:
@@ -145,22 +144,23 @@ class RankedCounts(SkewCounts):
 
     def statistics(self, sample: ScoredSample) -> Mapping[int, float]:
         """Return a sample's bin of each concept that it was asked about."""
-        if self.choice:
-            odds = log_odds(sample, self._labels)
-            wanted = {
-                label: odds[place]
-                for place, label in enumerate(self._labels)
-                if label in self._names
-            }
-        else:
+        if not self.choice:
             concept = self.concept_of(sample)
             if concept is None:
                 return {}
-            wanted = {concept: log_odds(sample, self._labels)[self._at]}
+            key = concept, self._bin(log_odds(sample, self._labels)[self._at])
+            return {self._bins.setdefault(key, len(self._bins)): 1.0}
+        odds = log_odds(sample, self._labels)
         return {
-            self._bins.setdefault((concept, self._bin(value)), len(self._bins)): 1.0
-            for concept, value in wanted.items()
+            self._bins.setdefault((label, self._bin(odds[place])), len(self._bins)): 1.0
+            for place, label in enumerate(self._labels)
+            if label in self._names
         }
+
+    def merge(self, other: RankedCounts) -> None:
+        """Know the bins of another evaluation too, so that both have the same positions."""
+        for key in other._bins:
+            self._bins.setdefault(key, len(self._bins))
 
     def _bin(self, odds: float) -> int:
         return round(min(_LIMIT, max(-_LIMIT, odds)) / self._width)
@@ -168,57 +168,42 @@ class RankedCounts(SkewCounts):
     def _sorted(self) -> list[tuple[str, int]]:
         return sorted(self._bins, key=lambda key: (key[0], -key[1]))
 
-    def histograms(self, totals: Floats) -> Floats:
-        """Return images by log odds, from the highest down, ``(..., concepts, bins)``.
-
-        Concepts with fewer bins than others end in empty ones.
-        """
-        import numpy as np
-
-        if self._places is None or self._places[0] != len(self._bins):
-            rows: dict[str, list[int]] = {}
-            for place, (concept, _) in enumerate(self._sorted()):
-                rows.setdefault(concept, []).append(place)
-            longest = max(map(len, rows.values()), default=0)
-            places = np.zeros((len(rows), longest), dtype=np.intp)
-            used = np.zeros(places.shape)
-            for row, of_concept in enumerate(rows.values()):
-                places[row, : len(of_concept)] = of_concept
-                used[row, : len(of_concept)] = 1.0
-            self._places = len(self._bins), places, used
-        _, places, used = self._places
-        bins: Floats = totals[..., places] * used
-        return bins
+    def histograms(self, totals: Floats) -> Iterator[Floats]:
+        """Yield each concept's images by log odds, from the highest down, ``(..., bins)``."""
+        if self._slices[0] != len(self._bins):
+            stops = list(accumulate(Counter(concept for concept, _ in self._sorted()).values()))
+            self._slices = len(self._bins), [slice(*ends) for ends in pairwise([0, *stops])]
+        for columns in self._slices[1]:
+            yield totals[..., columns]
 
     def asked(self, totals: Floats) -> Floats:
         """Return images asked about each concept, ``(..., concepts)``."""
-        asked: Floats = self.histograms(totals).sum(-1)
+        import numpy as np
+
+        asked: Floats = np.stack([bins.sum(-1) for bins in self.histograms(totals)], axis=-1)
         return asked
 
-    def assigned_at(self, totals: Floats, shares: Sequence[float]) -> Iterator[Floats]:
-        """Yield the images assigned to each concept when a share of those asked is.
+    def assigned_at(self, totals: Floats, shares: Sequence[float]) -> Floats:
+        """Return the images assigned to each concept when a share of those asked is.
 
         Args:
             totals: ``(..., parts, size)``; part 0 holds everything, and decides the threshold.
             shares: Shares among the images asked about a concept.
 
-        Yields:
-            For each share ``(..., parts, concepts)``; of the bin at the threshold everybody has
-            the same share.
+        Returns:
+            ``(shares, ..., parts, concepts)``; of the bin at the threshold everybody has the same
+            share.
         """
         import numpy as np
 
-        bins = self.histograms(totals)
-        through = np.cumsum(bins, axis=-1)
-        everybody = through[..., 0, :, :]
-        for share in shares:
-            wanted = share * everybody[..., -1]
-            at = (everybody < wanted[..., np.newaxis]).sum(-1)[..., np.newaxis, :, np.newaxis]
-            of_bin = np.take_along_axis(bins, at, axis=-1)[..., 0]
-            through_bin = np.take_along_axis(through, at, axis=-1)[..., 0]
-            # Images of everybody in the bin that are too many.
-            beyond = through_bin[..., :1, :] - wanted[..., np.newaxis, :]
-            yield through_bin - of_bin * ratio(beyond, of_bin[..., :1, :])
+        assigned = []
+        for bins in self.histograms(totals):
+            everybody = bins[..., 0, :, np.newaxis]
+            through = np.cumsum(everybody, axis=-2)
+            wanted = np.array(shares) * through[..., -1:, :]
+            taken = np.clip(ratio(wanted - (through - everybody), everybody), 0.0, 1.0)
+            assigned.append(np.matmul(bins, np.nan_to_num(taken)))
+        return np.moveaxis(np.stack(assigned, axis=-1), -2, 0)
 
     def ranks(self, totals: Floats) -> NDArray[np.bool_]:
         """Return which concepts rank images at all, ``(concepts,)``: answers differ.
@@ -226,8 +211,9 @@ class RankedCounts(SkewCounts):
         Args:
             totals: ``(parts, size)``; part 0 holds everything.
         """
-        differ: NDArray[np.bool_] = (self.histograms(totals)[0] > 0).sum(-1) > 1
-        return differ
+        import numpy as np
+
+        return np.array([(bins > 0).sum() > 1 for bins in self.histograms(totals[0])], dtype=bool)
 
     def notes(self) -> Mapping[str, int]:
         """Return how many concepts have no value since their answers are all tied."""
@@ -247,6 +233,8 @@ def log_odds(sample: ScoredSample, labels: Sequence[str]) -> list[float]:
         return [math.inf if label == sample.answer else -math.inf for label in labels]
     scale = _COSINE_SCALE if sample.score_kind == "similarity" else 1.0
     scores = tuple(scale * score for score in scores)
+    if len(scores) == 2 and not (math.isinf(scores[0]) or math.isinf(scores[1])):
+        return [scores[0] - scores[1], scores[1] - scores[0]]
     odds = []
     for place, score in enumerate(scores):
         others = [other for rival, other in enumerate(scores) if rival != place]
@@ -259,42 +247,70 @@ def log_odds(sample: ScoredSample, labels: Sequence[str]) -> list[float]:
     return odds
 
 
-class _Matched(Settled):
-    """Skew of every value at every concept, each concept assigned to one share of the images."""
+class _Ranking(Settled):
+    """What is compared where answers are ranked: nobody is assigned, every concept counts."""
 
-    table = "matched skew"
-    rate = "share"
+    rate = ""
     counts: RankedCounts
-    metric: MatchedMinSkew
 
     def assigned(self, totals: Floats) -> Floats:
-        """Return the images assigned at the metric's share."""
-        (assigned,) = self.counts.assigned_at(totals, [self.metric.share])
-        return assigned
+        """Return the images asked about: all of them are ranked."""
+        return self.counts.asked(totals)
 
     def counting(self, totals: Floats) -> NDArray[np.bool_]:
         """Return which concepts rank anybody."""
         return self.counts.ranks(totals)
 
 
-class MatchedMinSkew(MinSkew):
+class _Matched(_Ranking):
+    """Skew of every value at every concept, each concept assigned to one share of the images."""
+
+    table = "matched skew"
+    rate = "share"
+    metric: MatchedMinSkew
+
+    def assigned(self, totals: Floats) -> Floats:
+        """Return the images assigned at the metric's share."""
+        return self.counts.assigned_at(totals, [self.metric.share])[0]
+
+
+class _OfRanks(MinSkew):
+    """What metrics of rankings have in common; they rank, so that no answer needs a threshold."""
+
+    @property
+    def family(self) -> str:
+        """What its components are; metrics of one family differ in what they pick."""
+        return self.settled.table
+
+    def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
+        super().__init__({**options, "estimator": "soft", "min_assigned": 0}, labels)
+
+    @classmethod
+    def count(cls, options: Mapping[str, Json], labels: Sequence[str]) -> RankedCounts:
+        """Return what counts log odds; metrics of one key share it."""
+        return RankedCounts(options, labels)
+
+    def pick(self, values: Floats) -> Floats:
+        """Return the greatest over the last axis."""
+        return highest(values)
+
+
+class MatchedMinSkew(_OfRanks):
     """Mean over concepts of the lowest skew, every concept assigned to the same share."""
 
     settled = _Matched
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
-        # Metrics over all thresholds have no share of their own, and show none.
-        self.share = float(str(options["share"])) if "share" in options else SHARES[0]
+        self.share = float(str(options["share"]))
         if not 0 < self.share < 1:
             raise UserError(
                 f"{self.share:g} is no share", where="option 'share'", fix="between 0 and 1: 0.25"
             )
-        super().__init__({**options, "estimator": "soft", "min_assigned": 0}, labels)
+        super().__init__(options, labels)
 
-    @classmethod
-    def count(cls, options: Mapping[str, Json], labels: Sequence[str]) -> RankedCounts:
-        """Return what counts log odds; metrics that share its key share their draws."""
-        return RankedCounts(options, labels, cls.settled.table)
+    def pick(self, values: Floats) -> Floats:
+        """Return the least over the last axis."""
+        return lowest(values)
 
 
 class MatchedMaxSkew(MatchedMinSkew):
@@ -307,17 +323,16 @@ class MatchedMaxSkew(MatchedMinSkew):
         return highest(values)
 
 
-class _Area(_Matched):
+class _Area(_Ranking):
     """The mean size of the skew over thresholds, of every value at every concept."""
 
     table = "skew area"
-    rate = ""
 
     def of_parts(self, totals: Floats) -> Floats:
         """Return ``(..., values, concepts)`` means over :data:`SHARES` of ``|skew|``."""
         import numpy as np
 
-        assigned = np.stack(list(self.counts.assigned_at(totals, SHARES)))
+        assigned = self.counts.assigned_at(totals, SHARES)
         mean: Floats = np.abs(self.skew_of(self.counts.asked(totals), assigned)).mean(axis=0)
         return mean
 
@@ -333,31 +348,36 @@ class _Area(_Matched):
         return 0.0, None
 
 
-class SkewArea(MatchedMaxSkew):
+class SkewArea(_OfRanks):
     """Mean over concepts of the highest mean size of the skew over thresholds."""
 
+    extreme: Literal["low", "high"] = "high"
     settled = _Area
 
 
-class _Ranked(_Matched):
+class _Ranked(_Ranking):
     """How much likelier than not each value is ranked before the others, at every concept."""
 
     table = "auc above one half"
-    rate = ""
 
     def of_parts(self, totals: Floats) -> Floats:
         """Return ``(..., values, concepts)`` areas under the curve less one half."""
         import numpy as np
 
-        bins = self.counts.histograms(totals)
-        gaps = np.full((*bins.shape[:-3], bins.shape[-3] - 1, bins.shape[-2]), np.nan)
-        for places in self.kinds:
-            of_value = bins[..., places, :, :]
-            others = of_value.sum(-3, keepdims=True) - of_value
-            below = others.sum(-1, keepdims=True) - np.cumsum(others, axis=-1)
-            wins = (of_value * (below + others / 2)).sum(-1)
-            pairs = of_value.sum(-1) * others.sum(-1)
-            gaps[..., places - 1, :] = ratio(wins, pairs) - 0.5
+        gaps = np.full(
+            (*totals.shape[:-2], totals.shape[-2] - 1, len(self.counts.concepts)), np.nan
+        )
+        for concept, bins in enumerate(self.counts.histograms(totals)):
+            for places in self.kinds:
+                of_value = bins[..., places, :]
+                everybody = of_value.sum(-2)
+                n, total = of_value.sum(-1), everybody.sum(-1, keepdims=True)
+                # Images of this kind that are ranked below each bin; half of those in it.
+                below = total - np.cumsum(everybody, axis=-1) + everybody / 2
+                wins = np.matmul(of_value, below[..., np.newaxis])[..., 0]
+                # Against the same value half of all pairs are won.
+                pairs = n * (total - n)
+                gaps[..., places - 1, concept] = ratio(wins - n * n / 2, pairs) - 0.5
         return gaps
 
     def bounds(self) -> tuple[Floats, Floats]:
@@ -372,9 +392,10 @@ class _Ranked(_Matched):
         return 0.0, 0.5
 
 
-class AucGap(MatchedMaxSkew):
+class AucGap(_OfRanks):
     """Mean over concepts of the highest chance above one half of being ranked first."""
 
+    extreme: Literal["low", "high"] = "high"
     settled = _Ranked
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
