@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from harness.api.records import OnSkipped, newest_of, several, warn
 from harness.arguments import checked
@@ -22,6 +24,7 @@ def compare(
     *,
     tasks: str | Iterable[str] | None = None,
     seed: int = 0,
+    margin: float | None = None,
     on_skipped: OnSkipped | None = None,
 ) -> Sequence[TaskComparison | SeedComparison]:
     """Compare two models sample by sample, second minus first, on every task that both have.
@@ -32,6 +35,8 @@ def compare(
         second: The same of the other model.
         tasks: Compare only these tasks.
         seed: Seed of resampling.
+        margin: The largest difference that does not matter, as tables print numbers (0.5 for half a
+            point of accuracy): comparisons then say what is equivalent and what is no worse.
         on_skipped: Called with what was damaged, unfinished or superseded; warns by default.
 
     Raises:
@@ -43,8 +48,34 @@ def compare(
         _by_task(first, on_skipped), _by_task(second, on_skipped), task_names(tasks or ())
     )
     if any(len(records) > 1 for group in groups for records in group):
-        return [*compare_all_seeds(groups)]
-    return [*compare_all([(firsts[0], seconds[0]) for firsts, seconds in groups], seed=seed)]
+        return _claimed(compare_all_seeds(groups), margin)
+    pairs = [(firsts[0], seconds[0]) for firsts, seconds in groups]
+    return _claimed(compare_all(pairs, seed=seed), margin)
+
+
+def _claimed(comparisons: Sequence[Any], margin: float | None) -> list[Any]:
+    """Return comparisons with what a margin tells; headlines are a family, and slices are one."""
+    if margin is None:
+        return [*comparisons]
+    from harness.stats.equivalence import with_margin
+
+    def claimed(differences: Sequence[Any]) -> list[Any]:
+        tested = with_margin(
+            [one.paired for one in differences],
+            [margin / one.scale for one in differences],
+            [one.direction for one in differences],
+        )
+        return [
+            replace(one, paired=paired) for one, paired in zip(differences, tested, strict=True)
+        ]
+
+    heads = iter(claimed([one.main for one in comparisons]))
+    found = []
+    for one in comparisons:
+        metrics = [next(heads) if metric.main else claimed([metric])[0] for metric in one.metrics]
+        slices = {"slices": tuple(claimed(one.slices))} if isinstance(one, TaskComparison) else {}
+        found.append(replace(one, metrics=tuple(metrics), **slices))
+    return found
 
 
 def _by_task(

@@ -47,6 +47,7 @@ def leaderboard(
     options: TableOptions | None = None,
     interval: Literal["brackets", "half", "none"] | None = None,
     ties: bool = False,
+    margin: float | None = None,
     robustness: bool = False,
     intersect: bool = False,
     strict: bool = False,
@@ -64,6 +65,7 @@ def leaderboard(
         options: Baseline, rule for duplicates, style and tests.
         interval: How intervals are shown; as the layout says otherwise.
         ties: Mark values that a paired test does not tell from the best.
+        margin: Mark instead those that are shown to differ from it by less, in the table's units.
         robustness: Show how much numbers depend on prompt variants.
         intersect: Count only samples that all evaluations of a task share.
         strict: Check the bytes of every sample file too.
@@ -75,6 +77,8 @@ def leaderboard(
     on_skipped = on_skipped or warn
     if layout is not None and (tasks is not None or metric is not None):
         raise UserError("a layout says which tasks and metrics", fix="leave out tasks and metric")
+    if margin is not None and not ties:
+        raise UserError("a margin says which values are ties", fix="--ties --margin NUMBER")
     if ties and intersect:
         raise UserError("--ties compares whole evaluations; leave out --ties or --intersect")
     entries = several(places)
@@ -111,7 +115,7 @@ def leaderboard(
     if ties:
         from harness.evaluation.paired import TiedWithBest
 
-        options = replace(options, tied=TiedWithBest(records))
+        options = replace(options, tied=TiedWithBest(records, margin=margin))
     return build_table(records, tasks=chosen, metric=metric, layout=loaded, ways=options)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from harness.evaluation.seeds import SeedComparison, SeedDifference
 
 _SHOWN = 5
+_HEADS = ("", "A", "B", "B - A", "95 %", "p", "corrected", "FDR")
 
 
 @click.command(
@@ -25,28 +26,48 @@ _SHOWN = 5
 
 \b
   harness compare null-4829f865899b socialfusion-1c2d3e4f5a6b
+  harness compare null-4829f865899b socialfusion-1c2d3e4f5a6b --margin 0.5
   harness compare plain-1,plain-2,plain-3 asd-1,asd-2,asd-3
 """
 )
 @click.argument("first", metavar="RUN_A")
 @click.argument("second", metavar="RUN_B")
 @click.option("--tasks", metavar="ID,ID", help="Compare only these tasks.")
+@click.option(
+    "--margin",
+    type=_options.Number(0, min_open=True),
+    metavar="NUMBER",
+    help="Say what differs by less than this, in the table's units (0.5: half a point), and what "
+    "is no worse by more.",
+)
 @_options.include
 @_options.seed
 @_options.as_json
-def compare(*, first: str, second: str, tasks: str | None, seed: int, as_json: bool) -> None:
+def compare(
+    *,
+    first: str,
+    second: str,
+    tasks: str | None,
+    margin: float | None,
+    seed: int,
+    as_json: bool,
+) -> None:
     """Compare two runs on the samples that both have scored: B minus A.
 
     RUN_A and RUN_B are names of runs, their manifests, or folders of evaluations; each names one
     model. Every task both have is compared: difference with interval, p value of a paired
-    permutation test over clusters (Holm over the tasks), the samples that flipped, and slices.
+    permutation test over clusters (Holm over the tasks; FDR is Benjamini and Hochberg's), the
+    samples that flipped, and slices. With a margin also p values that the difference lies within it
+    (≈, two one-sided tests) and that B is no worse by more than it, and what may be claimed.
 
     Several runs of one model with other seeds, with commas between, are compared as means over
     the seeds that both have, with Student's t interval.
     """
     from harness.evaluation.seeds import SeedComparison
 
-    comparisons = harness.compare(first, second, tasks=tasks, seed=seed, on_skipped=Skips())
+    comparisons = harness.compare(
+        first, second, tasks=tasks, seed=seed, margin=margin, on_skipped=Skips()
+    )
     if as_json:
         print_json([asdict(comparison) for comparison in comparisons])
         return
@@ -61,12 +82,12 @@ def _print(comparison: TaskComparison) -> None:
     _print_head(comparison)
     lost = f", {comparison.left_out} left out because one errored" if comparison.left_out else ""
     click.echo(f"{comparison.samples} samples in {comparison.clusters} clusters{lost}\n")
-    heads = ("", "A", "B", "B - A", "95 %", "p", "corrected", "detectable")
-    print_table(heads, _rows(comparison.metrics))
+    heads = (*_HEADS, "detectable")
+    _print_rows(heads, comparison.metrics)
     _warn(comparison.metrics)
     if comparison.slices:
         click.echo(f"\n{comparison.main.column} by slice; p corrected over slices")
-        print_table(heads, _rows(comparison.slices))
+        _print_rows(heads, comparison.slices)
     flips = comparison.flips
     click.echo(f"\ngained {len(flips.gained)}{_some(flips.gained)}")
     click.echo(f"lost {len(flips.lost)}{_some(flips.lost)}")
@@ -81,10 +102,18 @@ def _print_head(comparison: TaskComparison | SeedComparison) -> None:
 def _print_seeds(comparison: SeedComparison) -> None:
     _print_head(comparison)
     click.echo(f"means over {comparison.seeds} seeds, with Student's t intervals and p values\n")
-    heads = ("", "A", "B", "B - A", "95 %", "p", "corrected")
-    print_table(heads, (row[:-1] for row in _rows(comparison.metrics)))
+    _print_rows(_HEADS, comparison.metrics)
     _warn(comparison.metrics)
     click.echo("")
+
+
+def _print_rows(heads: Sequence[str], differences: Sequence[Difference | SeedDifference]) -> None:
+    """Print a row for each difference, with what a margin tells where one was named."""
+    claims = [difference.paired.equivalence for difference in differences]
+    more = ("≈ p", "no worse p", "claim") if any(claims) else ()
+    wide = len(_HEADS) + 1
+    rows = (row[: len(heads)] + row[wide:] for row in _rows(differences))
+    print_table((*heads, *more), (row[: len(heads) + len(more)] for row in rows))
 
 
 def _warn(differences: Iterable[Difference | SeedDifference]) -> None:
@@ -95,10 +124,12 @@ def _warn(differences: Iterable[Difference | SeedDifference]) -> None:
 
 
 def _rows(differences: Iterable[Difference | SeedDifference]) -> list[tuple[str, ...]]:
+    from harness.stats.equivalence import claim_of
+
     rows: list[tuple[str, ...]] = []
     for difference in differences:
         scale, paired = difference.scale, difference.paired
-        interval = paired.interval
+        interval, claim = paired.interval, paired.equivalence
         rows.append(
             (
                 difference.label,
@@ -109,7 +140,11 @@ def _rows(differences: Iterable[Difference | SeedDifference]) -> list[tuple[str,
                 f"{number(interval.high, scale, sign='+')}]" if interval else "--",
                 number(paired.p, 1, digits=4),
                 number(paired.corrected, 1, digits=4),
+                number(paired.fdr, 1, digits=4),
                 number(paired.detectable, scale),
+                number(claim.equivalent if claim else None, 1, digits=4),
+                number(claim.no_worse if claim else None, 1, digits=4),
+                claim_of(paired, difference.direction),
             )
         )  # fmt: skip
     return rows

@@ -58,6 +58,12 @@ if TYPE_CHECKING:
     "--ties", is_flag=True, help="Mark values that a paired test does not tell from the best."
 )
 @click.option(
+    "--margin",
+    type=_options.Number(0, min_open=True),
+    metavar="NUMBER",
+    help="With --ties: mark values shown to differ from the best by less, in the table's units.",
+)
+@click.option(
     "--one-sided",
     type=click.FloatRange(0.5, 1.0, min_open=True),
     metavar="SHARE",
@@ -85,6 +91,7 @@ def leaderboard(
     interval: Any,
     duplicates: Any,
     ties: bool,
+    margin: float | None,
     one_sided: float | None,
     robustness: bool,
     intersect: bool,
@@ -114,6 +121,7 @@ def leaderboard(
         ),
         interval=interval,
         ties=ties,
+        margin=margin,
         robustness=robustness,
         intersect=intersect,
         strict=strict,

@@ -17,6 +17,7 @@ from harness.runs.record import EvaluationRecord
 from harness.runs.sample_record import SampleRecord, read_samples
 from harness.specs import MetricSpec, TaskSpec
 from harness.specs.resolve import read_resolved
+from harness.stats.equivalence import equivalent, with_margin
 from harness.stats.labelled import Labels
 from harness.stats.paired import Paired, corrected
 from harness.stats.types import Label
@@ -170,13 +171,27 @@ def refuse_different(first: EvaluationRecord, second: EvaluationRecord) -> None:
 class TiedWithBest:
     """Which evaluations a paired test does not tell from the best of their column.
 
+    With a margin: which of them two one-sided tests show to be equivalent to the best.
     One of :class:`harness.tables.ranks.Tied`.
     """
 
     records: Sequence[EvaluationRecord]
     seed: int = 0
-    note: str = "paired permutation test over clusters, p >= 0.05 after Holm over the rows"
+    margin: float | None = None
     _held: dict[tuple[str, str], list[Difference]] = field(default_factory=dict)
+
+    @property
+    def note(self) -> str:
+        """What ``≈`` is, after the sign."""
+        if self.margin is None:
+            return (
+                "is not told apart from the best of its column: paired permutation test over "
+                "clusters, p >= 0.05 after Holm over the rows"
+            )
+        return (
+            f"is shown to differ by less than {self.margin:g} from the best of its column: two "
+            "one-sided tests over clusters, p < 0.05 after Holm over the rows"
+        )
 
     def __call__(self, column: Column, best: str, others: Sequence[str]) -> Collection[str]:
         """Return those of ``others`` that are tied with ``best``; names are fingerprints."""
@@ -197,6 +212,10 @@ class TiedWithBest:
             if not same:
                 return ()
             tested.append(same[0])
+        if self.margin is not None:
+            margins = [self.margin / column.scale] * len(tested)
+            held = with_margin(tested, margins, ["none"] * len(tested))
+            return [name for name, one in zip(others, held, strict=True) if equivalent(one)]
         pairs = zip(others, corrected(tested), strict=True)
         return [name for name, one in pairs if one.corrected is not None and one.corrected >= ALPHA]
 

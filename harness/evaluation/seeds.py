@@ -6,8 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 from scipy.stats import ttest_1samp
 
+from harness.descriptors import Direction
 from harness.errors import UserError
 from harness.evaluation.paired import refuse_different
 from harness.runs.record import EvaluationRecord, MetricValue
@@ -32,6 +34,7 @@ class SeedDifference:
     first: float | None
     second: float | None
     paired: Paired
+    direction: Direction = "none"
 
     @property
     def label(self) -> str:
@@ -123,10 +126,11 @@ def _difference(
 ) -> SeedDifference:
     head = pairs[0][0].metrics[place]
     values = [tuple(_value(record, head) for record in pair) for pair in pairs]
+    named = head.id, head.column, head.scale, head.main
     known = [(a, b) for a, b in values if a is not None and b is not None]
     if len(known) < len(values):  # a mean of some seeds is another number
         none = Paired(None, None, None, None)
-        return SeedDifference(head.id, head.column, head.scale, head.main, None, None, none)
+        return SeedDifference(*named, None, None, none, head.direction)
     differences = [b - a for a, b in known]
     n = len(known)
     vary = len(set(differences)) > 1
@@ -136,9 +140,11 @@ def _difference(
         interval=spread and spread.within(of_difference(head.range)),
         p=float(ttest_1samp(differences, 0.0).pvalue) if vary else None,
         detectable=None,
+        spread=float(np.std(differences, ddof=1)) / math.sqrt(n) if vary else None,
+        units=n,
     )
     first, second = (math.fsum(held) / n for held in zip(*known, strict=True))
-    return SeedDifference(head.id, head.column, head.scale, head.main, first, second, paired)
+    return SeedDifference(*named, first, second, paired, head.direction)
 
 
 def _value(record: EvaluationRecord, like: MetricValue) -> float | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.sparse import hstack
 from scipy.special import ndtri
-from scipy.stats import binomtest
+from scipy.stats import binomtest, false_discovery_control
 
 from harness.stats.bootstrap import cluster_rows, ranks_resampled, resampled
 from harness.stats.interval import Interval, Range
@@ -26,6 +26,23 @@ POWER = 0.8
 
 
 @dataclass(frozen=True, slots=True)
+class Equivalence:
+    """What a margin tells of a difference (:mod:`harness.stats.equivalence`).
+
+    Attributes:
+        margin: The largest difference that does not matter.
+        equivalent: p value of two one-sided tests that the difference lies within the margin.
+        no_worse: p value of the test that the second is not worse by more than the margin.
+        why: Why there is no p value; empty where there is.
+    """
+
+    margin: float
+    equivalent: float | None = None
+    no_worse: float | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Paired:
     """The difference between two evaluations of the same samples, second minus first.
 
@@ -34,6 +51,10 @@ class Paired:
         corrected: p value after Holm's correction over its family of tests; ``None`` before it.
         detectable: The least difference that this many clusters show at this level with power 80 %:
             ``(z(1 - alpha/2) + z(power))`` standard errors of the difference.
+        spread: Standard error of the difference, over draws of clusters or over seeds.
+        units: Number of the clusters or seeds.
+        fdr: p value corrected for the false discovery rate of its family of tests.
+        equivalence: What a margin tells, where one was named.
     """
 
     difference: float | None
@@ -41,6 +62,10 @@ class Paired:
     p: float | None
     detectable: float | None
     corrected: float | None = None
+    spread: float | None = None
+    units: int = 0
+    fdr: float | None = None
+    equivalence: Equivalence | None = None
 
 
 def paired_sums(  # noqa: PLR0913  two evaluations and the settings of a test
@@ -159,6 +184,8 @@ def _one(resampled_value: Resampled, swapped: Floats, possible: Range) -> Paired
         interval=interval and interval.within(possible),
         p=float((1 + far.sum()) / (1 + len(finite))),
         detectable=reach * spread if spread > 0 and resampled_value.clusters > 1 else None,
+        spread=spread if spread > 0 else None,
+        units=resampled_value.clusters,
     )
 
 
@@ -180,6 +207,16 @@ def holm(values: Sequence[float]) -> list[float]:
 
 
 def corrected(family: Sequence[Paired]) -> list[Paired]:
-    """Return comparisons with p values corrected by Holm's method, where they have one."""
-    values = iter(holm([one.p for one in family if one.p is not None]))
-    return [one if one.p is None else replace(one, corrected=next(values)) for one in family]
+    """Return comparisons with p values corrected over their family, where they have one.
+
+    By Holm's method (no false alarm in the family but with 5 %), and by Benjamini and Hochberg's
+    1995 (5 % of what is called different is not).
+    """
+    values = [one.p for one in family if one.p is not None]
+    pairs = iter(zip(holm(values), false_discovery_control(values) if values else [], strict=True))
+
+    def with_both(one: Paired) -> Paired:
+        strict, lenient = next(pairs)
+        return replace(one, corrected=strict, fdr=float(lenient))
+
+    return [one if one.p is None else with_both(one) for one in family]

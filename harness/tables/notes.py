@@ -142,7 +142,7 @@ def shown_notes(
     if looks.interval == "half" and any(cell.low is not None for cell in cells):
         notes.append("± is half the width of the interval.")
     if any(cell.tied for cell in cells):
-        notes.append(f"{TIED} is not told apart from the best of its column: {tied}.")
+        notes.append(f"{TIED} {tied}.")
     if any(ONE_SIDED in cell.shown for cell in cells):
         notes.append(f"({LETTERS[ONE_SIDED]}) {ONE_SIDED}: {MEANINGS[ONE_SIDED]}.")
     unranked = sorted(UNRANKED & {mark for cell in cells for mark in cell.marks})

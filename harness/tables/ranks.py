@@ -16,13 +16,12 @@ Within = Literal["section", "group"]
 
 
 class Tied(Protocol):
-    """A paired test: which numbers of a column it does not tell from the best.
+    """A paired test: which numbers of a column it does not tell from the best."""
 
-    Attributes:
-        note: What ``≈`` means: test, level, and how it is corrected over rows.
-    """
-
-    note: str
+    @property
+    def note(self) -> str:
+        """What ``≈`` is, after the sign: test, level, and how it is corrected over rows."""
+        ...
 
     def __call__(self, column: Column, best: str, others: Sequence[str]) -> Collection[str]:
         """Return those of ``others`` that are tied with ``best``; all are ``Cell.evaluation``."""

@@ -1,0 +1,82 @@
+"""Claims about a difference with a margin: equivalent (TOST), and no worse (non-inferiority).
+
+Two one-sided t tests (Schuirmann 1987) on the difference's standard error over clusters, or over
+seeds. A claim is made at the level of the other tests; p values are corrected over a family (Holm).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from scipy.special import stdtr
+
+from harness.descriptors import Direction
+from harness.errors import UserError
+from harness.stats.intervals import LEVEL
+from harness.stats.paired import Equivalence, Paired, holm
+
+
+def equivalence(paired: Paired, margin: float, direction: Direction) -> Equivalence:
+    """Return what a margin tells of a difference, second minus first.
+
+    Args:
+        paired: The difference.
+        margin: The largest difference that does not matter, above 0, in units of the difference.
+        direction: Which way is better; without one, or best at zero, nothing is "no worse".
+
+    Raises:
+        UserError: the margin is no number above 0.
+    """
+    if not 0 < margin < math.inf:
+        raise UserError(f"{margin:g} is no margin", where="margin", fix="a number above 0: 0.5")
+    interval, spread = paired.interval, paired.spread
+    if paired.difference is None or not spread or paired.units < 2:
+        return Equivalence(margin, why="the difference does not vary over draws")
+    errors = [] if interval is None else [interval.low_error, interval.high_error]
+    if margin <= max((error for error in errors if error is not None), default=0.0):
+        return Equivalence(margin, why="the margin is below the Monte-Carlo error of the interval")
+    above = float(stdtr(paired.units - 1, -(paired.difference + margin) / spread))
+    below = float(stdtr(paired.units - 1, (paired.difference - margin) / spread))
+    one_sided = {"higher": above, "lower": below}.get(direction)
+    return Equivalence(margin, max(above, below), one_sided)
+
+
+def with_margin(
+    family: Sequence[Paired], margins: Sequence[float], directions: Sequence[Direction]
+) -> list[Paired]:
+    """Return comparisons with what their margins tell, corrected over the family (Holm)."""
+    found = [equivalence(*one) for one in zip(family, margins, directions, strict=True)]
+    for name in ("equivalent", "no_worse"):
+        values = [getattr(one, name) for one in found]
+        corrected = iter(holm([value for value in values if value is not None]))
+        found = [
+            one if value is None else replace(one, **{name: next(corrected)})
+            for one, value in zip(found, values, strict=True)
+        ]
+    return [replace(one, equivalence=held) for one, held in zip(family, found, strict=True)]
+
+
+def equivalent(paired: Paired) -> bool:
+    """Whether a margin shows two evaluations to be equivalent."""
+    held = paired.equivalence
+    return held is not None and held.equivalent is not None and held.equivalent < 1 - LEVEL
+
+
+def claim_of(paired: Paired, direction: Direction) -> str:
+    """Return what may be said of a difference in a few words; ``not shown`` where nothing may."""
+    held, alpha = paired.equivalence, 1 - LEVEL
+    if held is None:
+        return ""
+    p = paired.p if paired.corrected is None else paired.corrected
+    words = []
+    if p is not None and p < alpha and paired.difference and direction in {"higher", "lower"}:
+        words.append("better" if (paired.difference > 0) == (direction == "higher") else "worse")
+    elif p is not None and p < alpha:
+        words.append("different")
+    if equivalent(paired):
+        words.append("≈")
+    elif held.no_worse is not None and held.no_worse < alpha and "better" not in words:
+        words.append("no worse")
+    return ", ".join(words) or held.why or "not shown"
