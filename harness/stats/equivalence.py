@@ -48,14 +48,18 @@ def with_margin(
 ) -> list[Paired]:
     """Return comparisons with what their margins tell, corrected over the family (Holm)."""
     found = [equivalence(*one) for one in zip(family, margins, directions, strict=True)]
-    for name in ("equivalent", "no_worse"):
-        values = [getattr(one, name) for one in found]
-        corrected = iter(holm([value for value in values if value is not None]))
-        found = [
-            one if value is None else replace(one, **{name: next(corrected)})
-            for one, value in zip(found, values, strict=True)
-        ]
+    equal = _holm([one.equivalent for one in found])
+    no_worse = _holm([one.no_worse for one in found])
+    found = [
+        replace(one, equivalent=first, no_worse=second)
+        for one, first, second in zip(found, equal, no_worse, strict=True)
+    ]
     return [replace(one, equivalence=held) for one, held in zip(family, found, strict=True)]
+
+
+def _holm(values: Sequence[float | None]) -> list[float | None]:
+    corrected = iter(holm([value for value in values if value is not None]))
+    return [None if value is None else next(corrected) for value in values]
 
 
 def equivalent(paired: Paired) -> bool:

@@ -271,7 +271,8 @@ class _Matched(_Ranking):
 
     def assigned(self, totals: Floats) -> Floats:
         """Return the images assigned at the metric's share."""
-        return self.counts.assigned_at(totals, [self.metric.share])[0]
+        assigned: Floats = self.counts.assigned_at(totals, [self.metric.share])[0]
+        return assigned
 
 
 class _OfRanks(MinSkew):
