@@ -75,14 +75,13 @@ def build_table(
         raise UserError("no finished evaluation fits a row of the layout", fix="others: true")
     records = [one.record for one in placements]
     missing: tuple[str, ...] = ()
-    metrics_of: dict[int, str] = {}
+    metric_names: tuple[str, ...] = ()
     if layout is not None:
         columns, metric_names, missing = declared_columns(records, layout.columns)
-        metrics_of = {id(one): name for one, name in zip(columns, metric_names, strict=True)}
     else:
         columns = columns_of(records, metric)
     if ways.readings:
-        columns = with_readings(records, columns)
+        columns, metric_names = with_readings(records, columns, metric_names)
     groups = _settled(placements, ways)
     settled_records = [[one.record for one in group] for group in groups]
     names = names_of([one for group in groups for one in group])
@@ -123,11 +122,7 @@ def build_table(
             "" if layout is None else layout.caption,
             intervals=shows,
         ),
-        reported=()
-        if layout is None
-        else reported_panels(
-            columns, [metrics_of.get(id(one), one.metric) for one in columns], layout.reported
-        ),
+        reported=() if layout is None else reported_panels(columns, metric_names, layout.reported),
         looks=looks,
     )
 

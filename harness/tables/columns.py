@@ -33,14 +33,19 @@ def columns_of(records: Sequence[EvaluationRecord], metric: str | None) -> tuple
 
 
 def with_readings(
-    records: Sequence[EvaluationRecord], columns: Sequence[Column]
-) -> tuple[Column, ...]:
+    records: Sequence[EvaluationRecord], columns: Sequence[Column], metric_names: Sequence[str]
+) -> tuple[tuple[Column, ...], tuple[str, ...]]:
     """Return the columns, and after those that are best at zero what says how to read them.
 
     A metric without a direction, such as the share of yes, tells whether a zero beside it is
     parity or a model that gives everybody one answer.
+
+    Args:
+        records: What the table shows.
+        columns: Its columns.
+        metric_names: The metric of each, as a layout calls it; empty without a layout.
     """
-    extended = list(columns)
+    extended, names = list(columns), list(metric_names)
     for task in dict.fromkeys(one.task for one in columns if one.direction == "zero"):
         neighbours = [one for one in columns if one.task == task]
         for record in records:
@@ -49,9 +54,11 @@ def with_readings(
                 if value.direction == "none" and not any(
                     same_column(reading, one) for one in neighbours
                 ):
-                    extended.insert(extended.index(neighbours[-1]) + 1, reading)
+                    position = extended.index(neighbours[-1]) + 1
+                    extended.insert(position, reading)
+                    names[position:position] = [value.id] if metric_names else []
                     neighbours.append(reading)
-    return tuple(extended)
+    return tuple(extended), tuple(names)
 
 
 def declared_columns(
