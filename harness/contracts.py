@@ -51,6 +51,7 @@ from harness.models.contract import (
     ChecksItself,
     HasSize,
     HasTower,
+    HasWeights,
     MayRefuse,
     Model,
     Runtime,
@@ -133,6 +134,7 @@ __all__ = [
     "HasSize",
     "HasTower",
     "HasUnits",
+    "HasWeights",
     "HashesContents",
     "Hello",
     "ImageRef",
@@ -185,7 +187,17 @@ CONTRACTS = (
         "harness_models",
         ModelDescriptor,
         "(options) -> Model",
-        (Model, Answerer, Trainable, HasTower, MayRefuse, TakesNotes, HasSize, ChecksItself),
+        (
+            Model,
+            Answerer,
+            Trainable,
+            HasTower,
+            MayRefuse,
+            TakesNotes,
+            HasSize,
+            HasWeights,
+            ChecksItself,
+        ),
         """
         from harness.contracts import Response, Scores
 

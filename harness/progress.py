@@ -96,3 +96,8 @@ def duration(seconds: float) -> str:
     minutes, remainder = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{remainder:02d}"
+
+
+def in_bytes(count: int) -> str:
+    """Return a number of bytes for people: GiB from a tenth of one on, else MiB."""
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 // 10 else f"{count / 2**20:.1f} MiB"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from harness.engine.memory import host_memory
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -197,8 +197,4 @@ def free_bytes(device: torch.device) -> int:
 
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    try:
-        text = Path("/proc/meminfo").read_text(encoding="ascii")
-        return int(text.partition("MemAvailable:")[2].split()[0]) << 10
-    except (OSError, ValueError, IndexError):  # not on every system
-        return 4 << 30
+    return host_memory() or 4 << 30

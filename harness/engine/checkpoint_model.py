@@ -11,9 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.descriptors import Json, Option, parse_options
-from harness.engine.checkpoints import Checkpoint, open_checkpoint, require_family
+from harness.engine.checkpoints import (
+    Checkpoint,
+    has_weights,
+    open_checkpoint,
+    require_family,
+    weight_files,
+)
 from harness.engine.devices import resolve_dtype
 from harness.engine.loading import loading_identity
+from harness.engine.memory import weight_bytes
 from harness.engine.weights import user_cache
 from harness.errors import UserError
 from harness.models import Runtime
@@ -79,6 +86,30 @@ class ReleasedModel(ABC):
         """
         del source, memo
         return {}
+
+    def towers(self, source: Checkpoint) -> tuple[Checkpoint, ...]:
+        """Return the checkpoints that vision towers come from, where the model's own has none."""
+        del source
+        return ()
+
+    def weight_bytes(self, runtime: Runtime, *, fetch: bool = False) -> int | None:
+        """Return the bytes of the loaded weights; see :class:`harness.models.contract.HasWeights`.
+
+        Args:
+            runtime: Says the dtype.
+            fetch: Fetch a hub's weights; without, nobody knows how much they take.
+        """
+        source = self.open()
+        towers = self.towers(source)
+        if not fetch and not all(has_weights(checkpoint) for checkpoint in (source, *towers)):
+            return None
+        dtype = resolve_dtype(runtime.dtype, source.dtype)
+        quantise = str(self.options.get("quantise") or "none")
+        own = weight_bytes(weight_files(source), dtype, stored=source.dtype, quantise=quantise)
+        return own + sum(
+            weight_bytes(weight_files(tower), dtype, stored=tower.dtype, text_side=False)
+            for tower in towers
+        )
 
     def load(self, runtime: Runtime) -> EngineAnswerer:
         """Load the weights."""

@@ -201,6 +201,12 @@ def refuse_remote_code(checkpoint: Checkpoint) -> None:
         )
 
 
+def has_weights(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint's weights are on this machine; a folder's count as there."""
+    names = (*_INDEXES, *_SINGLES)
+    return not checkpoint.revision or any((checkpoint.folder / name).is_file() for name in names)
+
+
 def weight_files(checkpoint: Checkpoint) -> tuple[Path, ...]:
     """Return the weight files, checked to be whole: safetensors where there are, else PyTorch's.
 
@@ -208,9 +214,7 @@ def weight_files(checkpoint: Checkpoint) -> tuple[Path, ...]:
         UserError: when there are none, some of several are missing, or a header is damaged.
     """
     folder = checkpoint.folder
-    if checkpoint.revision and not any(
-        (folder / name).is_file() for name in (*_INDEXES, *_SINGLES)
-    ):
+    if not has_weights(checkpoint):
         _fetch_weights(checkpoint)
     for index, single, shards in zip(_INDEXES, _SINGLES, _SHARDS, strict=True):
         if (folder / index).is_file():

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.descriptors import Json, Option, is_installed
 from harness.engine.devices import resolve_device, torch_dtype
+from harness.engine.memory import require_memory
 from harness.errors import UserError
 from harness.resources import home_path
 
@@ -85,16 +86,20 @@ def loading_identity(options: Mapping[str, Json], memo: Path | None) -> dict[str
     return about
 
 
-def load_arguments(options: Mapping[str, Json], runtime: Runtime, dtype: str) -> dict[str, Any]:
+def load_arguments(
+    options: Mapping[str, Json], runtime: Runtime, dtype: str, *, weights: int | None = None
+) -> dict[str, Any]:
     """Return arguments of transformers' ``from_pretrained``.
 
     Args:
         options: Parsed options of the descriptor.
         runtime: Where to run.
         dtype: The resolved dtype; see :func:`.devices.resolve_dtype`.
+        weights: The bytes that the weights take; see :func:`.memory.weight_bytes`. ``None`` when
+            files do not tell: nothing is refused then.
 
     Raises:
-        UserError: when a package or a GPU is missing.
+        UserError: when a package or a GPU is missing, or the device has no room for the weights.
     """
     device = resolve_device(runtime.device)
     arguments: dict[str, Any] = {"dtype": torch_dtype(dtype)}
@@ -119,6 +124,8 @@ def load_arguments(options: Mapping[str, Json], runtime: Runtime, dtype: str) ->
         arguments["device_map"] = "auto"
     elif quantise != "none":
         arguments["device_map"] = {"": device}  # quantised weights cannot be moved afterwards
+    if weights is not None:
+        require_memory(weights, device, options)
     return arguments
 
 

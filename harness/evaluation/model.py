@@ -16,7 +16,7 @@ from harness.evaluation.task import Task
 from harness.guard import check_descriptor, described
 from harness.models import Answerer, Model, Runtime, threads
 from harness.models.contract import HasSize, MayRefuse
-from harness.models.guard import identity_of, loaded, make_model, require_offer
+from harness.models.guard import identity_of, loaded, make_model, require_offer, weight_bytes
 from harness.models.in_memory import ObjectModel
 from harness.plugin_code import codes_of
 from harness.plugins import find, plugins
@@ -89,6 +89,13 @@ class ConfiguredModel:
             about = (task,) if self.descriptor.needs_task else ()
             self._models[key] = make_model(self.descriptor, self.options, *about)
         return self._models[key]
+
+    def weight_bytes(self, task: Task) -> int | None:
+        """Return the bytes of the weights that a task needs loaded, if the model tells."""
+        key = task.id if self.descriptor.needs_task else ""
+        if key in self._loaded:
+            return None
+        return weight_bytes(self.descriptor, self.model(task), self.runtime)
 
     def answerer(self, task: Task) -> Answerer:
         """Return the loaded model for a task; weights are loaded on the first call.

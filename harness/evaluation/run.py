@@ -29,6 +29,7 @@ from harness.events import RunFinished, RunStarted, TaskFinished
 from harness.jsonfiles import read_object
 from harness.models import Answerer
 from harness.plugins import find, plugins
+from harness.progress import in_bytes
 from harness.runs.journal import Journal
 from harness.runs.read import read_evaluation
 from harness.runs.record import ASKED, EvaluationRecord, MetricValue
@@ -224,6 +225,9 @@ def plan_run(
 def show_plan(subject: ConfiguredModel, planned: Sequence[Planned], reporter: Reporter) -> None:
     """Tell a plan, and which tasks of a group are not in it."""
     reporter.planned(planned)
+    unfinished = [item for item in planned if item.state != "done"]
+    if unfinished and (size := subject.weight_bytes(unfinished[0].job.plan.task)) is not None:
+        reporter.say(f"weights to load: {in_bytes(size)}")
     for name, why in subject.left_out.items():
         reporter.say(f"left out: {name}: {why}")
     changed: dict[str, list[str]] = {}

@@ -75,6 +75,15 @@ class HasSize(Protocol):
 
 
 @runtime_checkable
+class HasWeights(Protocol):
+    """A model that knows the size of its weights before they are loaded; the plan says it."""
+
+    def weight_bytes(self, runtime: Runtime) -> int | None:
+        """Return the bytes that the weights take in memory, or ``None`` when files do not tell."""
+        ...
+
+
+@runtime_checkable
 class ChecksItself(Protocol):
     """An answerer that checks itself on a task's first answers, and computes otherwise if it must.
 

@@ -13,6 +13,7 @@ from harness.models.contract import (
     OFFERED_METHODS,
     Answerer,
     ChecksItself,
+    HasWeights,
     Model,
     Runtime,
     TakesNotes,
@@ -85,6 +86,23 @@ def identity_of(descriptor: ModelDescriptor, model: Model, runtime: Runtime) -> 
     if why := not_plain(identity):
         raise contract.wrong(f"returned what is no plain data from identity: {why}")
     return identity
+
+
+def weight_bytes(descriptor: ModelDescriptor, model: Model, runtime: Runtime) -> int | None:
+    """Return the bytes of a model's weights, ``None`` where it does not tell.
+
+    Raises:
+        PluginError: it raises, or gives no count.
+        UserError: what the model says itself, such as of a weight file that is cut short.
+    """
+    if not isinstance(model, HasWeights):
+        return None
+    contract = contract_of(descriptor)
+    with contract.calling("weight_bytes"):
+        count: Any = model.weight_bytes(runtime)
+    if count is not None and (type(count) is not int or count < 0):
+        raise contract.returned(count, "weight_bytes", "a number of bytes, or None")
+    return count
 
 
 def loaded(descriptor: ModelDescriptor, load: Callable[[], Any]) -> Answerer:

@@ -31,6 +31,11 @@ class Bunny(ReleasedModel):
         """Return who the tower is."""
         return {"tower": find_tower(source, self.options.get("vision_tower")).identity(memo)}
 
+    def towers(self, source: Checkpoint) -> tuple[Checkpoint, ...]:
+        """Return the tower, unless it lies in Bunny's own files."""
+        tower = find_tower(source, self.options.get("vision_tower")).weights
+        return () if tower is None else (tower,)
+
     def load_model(self, runtime: Runtime) -> BunnyModel:
         """Return the model as the engine takes it, on its device."""
         from harness_bunny import checkpoint
@@ -39,7 +44,9 @@ class Bunny(ReleasedModel):
         source, options = self.open(), self.options
         tower = find_tower(source, options.get("vision_tower"))
         about = self.identity(runtime)
-        loading = load_arguments(options, runtime, str(about["dtype"]))
+        loading = load_arguments(
+            options, runtime, str(about["dtype"]), weights=self.weight_bytes(runtime, fetch=True)
+        )
         model = checkpoint.load(source, tower, options, of_features(about), loading)
         model.to(device, language_model=not is_placed(options))
         model.language_model = after_load(model.language_model, options, parts=model.named_parts())

@@ -9,9 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.descriptors import Json, parse_options
-from harness.engine.checkpoints import Checkpoint, family_of, open_checkpoint, read_json
+from harness.engine.checkpoints import (
+    Checkpoint,
+    family_of,
+    has_weights,
+    open_checkpoint,
+    read_json,
+    weight_files,
+)
 from harness.engine.devices import resolve_device, resolve_dtype
 from harness.engine.loading import is_placed, load_arguments, loading_identity
+from harness.engine.memory import weight_bytes
 from harness.engine.weights import user_cache
 from harness.errors import UserError
 from harness.models import Answerer, Runtime
@@ -58,6 +66,18 @@ class HfVlm:
             **loading_identity(self._options, memo),
         }
 
+    def weight_bytes(self, runtime: Runtime, *, fetch: bool = False) -> int | None:
+        """Return the bytes of the loaded weights; a hub's are known once they are fetched."""
+        source = self._open()
+        if not fetch and not has_weights(source):
+            return None
+        return weight_bytes(
+            weight_files(source),
+            resolve_dtype(runtime.dtype, source.dtype),
+            stored=source.dtype,
+            quantise=str(self._options["quantise"]),
+        )
+
     def load(self, runtime: Runtime) -> Answerer:
         """Load the weights."""
         from harness_hf_vlm.loading import choose
@@ -84,7 +104,12 @@ class HfVlm:
         return load(
             source,
             device=None if is_placed(self._options) else device,
-            loading=load_arguments(self._options, runtime, str(about["dtype"])),
+            loading=load_arguments(
+                self._options,
+                runtime,
+                str(about["dtype"]),
+                weights=self.weight_bytes(runtime, fetch=True),
+            ),
             options=self._options,
             form=str(about["prompt_format"]),
             score_eos=bool(about["score_eos"]),

@@ -39,6 +39,11 @@ class Llava(ReleasedModel):
             return {}
         return {"tower": tower.identity(memo, weights=not source.config.get(_TOWERS_OWN))}
 
+    def towers(self, source: Checkpoint) -> tuple[Checkpoint, ...]:
+        """Return the tower of an original checkpoint, unless it was tuned and lies inside."""
+        tower = None if source.config.get(_TOWERS_OWN) else self._tower(source)
+        return () if tower is None else (tower,)
+
     def load(self, runtime: Runtime) -> EngineAnswerer:
         """Load the weights."""
         from harness.engine.answerer import EngineAnswerer
@@ -57,7 +62,9 @@ class Llava(ReleasedModel):
         device = resolve_device(runtime.device)
         source, options = self.open(), self.options
         about = self.identity(runtime)
-        loading = load_arguments(options, runtime, str(about["dtype"]))
+        loading = load_arguments(
+            options, runtime, str(about["dtype"]), weights=self.weight_bytes(runtime, fetch=True)
+        )
         if "quantization_config" in loading:
             loading["quantization_config"].llm_int8_skip_modules = list(_NOT_QUANTISED)
         tower = self._tower(source)

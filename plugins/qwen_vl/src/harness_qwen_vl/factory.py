@@ -44,7 +44,12 @@ class QwenVL(ReleasedModel):
         source = self.open()
         about = self.identity(runtime)
         features_key, ends = of_features(about), bool(self.options["score_eos"])
-        loading = load_arguments(self.options, runtime, str(about["dtype"]))
+        loading = load_arguments(
+            self.options,
+            runtime,
+            str(about["dtype"]),
+            weights=self.weight_bytes(runtime, fetch=True),
+        )
         target_device = None if is_placed(self.options) else device
         model: VisionLanguageModel
         if _is_first(source):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness.descriptors import Json, parse_options
 from harness.engine.devices import resolve_device, resolve_dtype, torch_dtype
 from harness.engine.loading import after_load, is_placed, load_arguments, loading_identity
+from harness.engine.memory import weight_bytes
 from harness.engine.weights import hash_files, read_header, user_cache
 from harness.errors import UserError
 from harness.models import Runtime
@@ -95,6 +96,22 @@ class SocialFusion:
             about["trained_sha256"] = hash_files(weights, memo)
         return about
 
+    def weight_bytes(self, runtime: Runtime) -> int:
+        """Return the bytes of the loaded weights that lie in folders.
+
+        The weights of an encoder that open_clip fetches by name and tag are not counted.
+        """
+        settings, folder = self._settings()
+        encoder, language_model = _parts(settings, folder, runtime.cache or user_cache())
+        dtype = self._dtype(runtime, settings, language_model)
+        quantise = str(self._options["quantise"])
+        own = sorted(folder.rglob("*.safetensors")) if folder is not None else []
+        return (
+            weight_bytes(own, dtype)
+            + weight_bytes(_weights(language_model), dtype, quantise=quantise)
+            + weight_bytes(_weights(encoder), dtype, text_side=False)
+        )
+
     def load(self, runtime: Runtime) -> EngineAnswerer:
         """Load the weights."""
         from harness.engine.answerer import EngineAnswerer
@@ -112,7 +129,7 @@ class SocialFusion:
         encoder, language_model = _parts(settings, folder, memo)
         name = self._dtype(runtime, settings, language_model)
         dtype = torch_dtype(name)
-        loading = load_arguments(self._options, runtime, name)
+        loading = load_arguments(self._options, runtime, name, weights=self.weight_bytes(runtime))
         placed = is_placed(self._options)
         if folder is None:
             parts = checkpoint.Parts(encoder, language_model)
@@ -188,6 +205,10 @@ def _parts(settings: FusionSettings, folder: Path | None, memo: Path) -> tuple[S
         check_source(encoder, dataclasses.asdict(encoder_part), "encoder", where)
         check_source(language_model, dataclasses.asdict(language_part), "language model", where)
     return encoder, language_model
+
+
+def _weights(source: Source) -> list[Path]:
+    return sorted(source.folder.glob("*.safetensors")) if source.folder is not None else []
 
 
 def _numbers(settings: FusionSettings) -> Json:
