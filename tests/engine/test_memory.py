@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from harness.cli.main import main
+from harness.cli.main import invoke, main
 from harness.engine import memory
 from harness.engine.memory import require_memory, weight_bytes
 from harness.errors import UserError
@@ -86,21 +86,15 @@ def test_sizes_are_for_people(count: int, text: str) -> None:
     assert in_bytes(count) == text
 
 
-def code_of(command: list[str]) -> object:
-    with pytest.raises(SystemExit) as ended:
-        main(command)
-    return ended.value.code
-
-
 @pytest.mark.parametrize("model", ["socialfusion", "llava -o preset=demo"])
 def test_a_run_says_what_it_loads_and_refuses_what_has_no_room(
     model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = f"run --model {model} --tasks raf_db --limit 2 --results {tmp_path}".split()
     monkeypatch.setattr(memory, "host_memory", lambda: 1 << 20)
-    assert code_of([*command, "--dry-run"]) == 0
+    assert invoke(main, [*command, "--dry-run"]) == 0
     assert "weights to load: " in "".join(capsys.readouterr())
-    assert code_of(command) == 2
+    assert invoke(main, command) == 2
     said = "".join(capsys.readouterr())
     assert "1.0 MiB are free on cpu" in said
     assert "Traceback" not in said
