@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import yaml
 
@@ -33,7 +33,7 @@ from harness.runs.lock import writing
 from harness.runs.read import read_evaluation
 from harness.runs.record import FORMAT
 from harness.runs.sample_record import SampleRecord
-from harness.runs.seal import is_sealed, seal, write_json, write_whole
+from harness.runs.seal import SAMPLES, is_sealed, open_whole, seal, write_json, write_whole
 from harness.runs.superseded import PLAN, set_aside
 from harness.specs import TaskSpec
 from harness.specs.resolve import resolved
@@ -227,9 +227,9 @@ class EvaluationWriter:
         if len(journal.done) != len(job.plan.blocks):
             raise HarnessError("the journal lacks blocks of the plan", where=job.directory)
         spec = job.plan.task.spec
-        summary = summarise(spec, _blocks_of_plan(job, journal))
         directory = job.directory
-        write_whole(directory / "samples.jsonl", _lines(journal))
+        with open_whole(directory / SAMPLES) as file:
+            summary = summarise(spec, _written(_blocks_of_plan(job, journal), file))
         write_json(directory / "metrics.json", summary.as_json())
         write_json(directory / "evaluation.json", _evaluation(job, summary, journal.notes, marks))
         text = yaml.safe_dump(resolved(spec), sort_keys=False, allow_unicode=True)
@@ -306,12 +306,15 @@ def _blocks_of_plan(job: Job, journal: Journal) -> Iterator[list[SampleRecord]]:
         )
 
 
-def _lines(journal: Journal) -> Iterator[bytes]:
+def _written(
+    blocks: Iterable[list[SampleRecord]], file: IO[bytes]
+) -> Iterator[list[SampleRecord]]:
+    """Yield blocks, and write their records line by line on the way: the journal is parsed once."""
     # One encoder for all: json.dumps makes one for each line.
     encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
-    for block in journal.blocks():
-        for record in block:
-            yield encode(record.to_json()).encode() + b"\n"
+    for block in blocks:
+        file.writelines(encode(record.to_json()).encode() + b"\n" for record in block)
+        yield block
 
 
 def _evaluation(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
-from typing import Any
+from typing import IO, Any
 
 from harness.errors import UserError
 from harness.jsonfiles import as_object, parse_json
@@ -54,7 +55,19 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_whole(path: Path, pieces: Iterable[bytes]) -> None:
-    """Write a file atomically: beside its place, forced to disk, then moved there.
+    """Write a file as :func:`open_whole` does.
+
+    Raises:
+        UserError: it cannot be written; the old file stays.
+    """
+    with open_whole(path) as handle:
+        for piece in pieces:
+            handle.write(piece)
+
+
+@contextmanager
+def open_whole(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file to be written atomically: beside its place, forced to disk, then moved there.
 
     Concurrent writers use different temporary names; the last one wins.
 
@@ -65,8 +78,7 @@ def write_whole(path: Path, pieces: Iterable[bytes]) -> None:
     try:
         try:
             with part.open("xb") as handle:
-                for piece in pieces:
-                    handle.write(piece)
+                yield handle
                 handle.flush()
                 os.fsync(handle.fileno())
             part.replace(path)
