@@ -63,6 +63,7 @@ from harness.readers.contract import (
     DescribesFiles,
     HashesContents,
     LeavesOut,
+    PassesOver,
     Reader,
     TakesPart,
 )
@@ -226,7 +227,7 @@ CONTRACTS = (
         "harness_readers",
         ReaderDescriptor,
         "(options) -> Reader",
-        (Reader, LeavesOut, TakesPart, HashesContents, DescribesFiles),
+        (Reader, LeavesOut, PassesOver, TakesPart, HashesContents, DescribesFiles),
         """
         from harness.contracts import ImageRef, Sample
 

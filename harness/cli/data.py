@@ -204,7 +204,7 @@ def _print_finding(finding: Finding, mark: str) -> None:
     click.echo(f"    {mark}: {finding.kind} ({finding.count:,})")
     for example in finding.examples:
         click.echo(f"      {clean(example)}")
-    if finding.count > len(finding.examples):
+    if 0 < len(finding.examples) < finding.count:
         click.echo(f"      and {finding.count - len(finding.examples):,} more")
 
 

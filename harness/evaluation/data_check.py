@@ -10,9 +10,9 @@ from itertools import islice
 from typing import Any
 
 from harness.errors import DataError, SampleError, UserError
-from harness.evaluation.task import Task
+from harness.evaluation.task import DRAWN, Task
 from harness.plugins import find, plugins
-from harness.readers import DescribesFiles, LeavesOut
+from harness.readers import DescribesFiles, LeavesOut, PassesOver
 from harness.readers.misplaced import elsewhere
 from harness.samples import Box, ImageRef
 from harness.samples.hashes import id_number
@@ -21,9 +21,6 @@ from harness.samples.views import placed
 from harness.specs import ChooseSpec
 
 SHOWN = 10
-DRAWN = "demo"
-"""The mark of data that no release's counts can hold for."""
-
 WHOLE = "all"
 """The split of readers that deal out the others: the whole release."""
 
@@ -137,9 +134,7 @@ def _is_there(task: Task, split: str) -> bool:
 
 
 def _check_split(task: Task, split: str, images: int | None, tick: Tick) -> SplitReport:
-    drawn = DRAWN in task.located.marks
-    published = {} if drawn else task.spec.data.counts.get(split, {})
-    report = SplitReport(split, published=published)
+    report = SplitReport(split, published=task.published(split))
     root = task.located.root
     missing = Finding("annotation file missing")
     files = list(task.reader.annotations(root, split))
@@ -185,6 +180,9 @@ def _note_what_the_reader_says(task: Task, report: SplitReport) -> None:
     if isinstance(reader, DescribesFiles) and report.counts:
         notes = reader.notes(root, report.split)
         report.notes += [Finding("read so", 1, [note]) for note in notes]
+    if isinstance(reader, PassesOver) and report.counts:
+        passed = reader.passed_over(root, report.split)
+        report.notes += [Finding(what, count) for what, count in passed.items() if count]
     names = reader.left_out(root, report.split) if isinstance(reader, LeavesOut) else []
     if names and report.counts:
         report.notes.append(Finding("left out", len(names), names[:SHOWN]))

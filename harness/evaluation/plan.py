@@ -9,7 +9,7 @@ import hashlib
 import heapq
 import math
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, islice
 
@@ -90,6 +90,7 @@ class TaskPlan:
         fingerprint: Hash of the parts.
         lineage: Hash of the parts but plugins' code.
         code: Code of the plugins that read and score.
+        left_out: What of the split's files became no sample, in words, and how often.
     """
 
     task: Task
@@ -102,6 +103,7 @@ class TaskPlan:
     code: dict[str, Json]
     limited: bool
     marks: tuple[str, ...] = field(default=())
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     def stream(self) -> Iterator[list[Sample]]:
         """Yield the samples of each block, in order."""
@@ -166,6 +168,10 @@ def plan_task(task: Task, selection: Selection, shots: Sequence[str] = ()) -> Ta
         task.code(),
         limited=not selection.is_everything,
         marks=task.located.marks,
+        left_out=task.left_out(
+            task.spec.data.split,
+            len(hashes) // len(task.endings) if selection.is_everything else None,
+        ),
     )
 
 

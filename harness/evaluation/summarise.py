@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -41,18 +41,24 @@ class Summary:
         }
 
 
-def summarise(spec: TaskSpec, blocks: Iterable[list[SampleRecord]], *, seed: int = 0) -> Summary:
+def summarise(
+    spec: TaskSpec,
+    blocks: Iterable[list[SampleRecord]],
+    *,
+    seed: int = 0,
+    left_out: Mapping[str, int] | None = None,
+) -> Summary:
     """Compute every metric of a task, overall, by slice and compared over slices.
 
     Samples that errored are counted and left out; unparsed answers and refusals are scored as
-    wrong by the metrics and counted.
+    wrong by the metrics and counted. ``left_out`` is what of the data became no sample.
     """
     shared: Shared = {}
     collectors = [collector_of(metric, spec, shared) for metric in spec.metrics]
     slices = [SliceCounts(name) for name in sorted(spec.slices)]
     frame = frame_of(spec)
     samples = errors = unparsed = refusals = unlabelled = cut = unfinished = 0
-    notes: dict[str, int] = {}
+    notes = dict(left_out or {})
     digest, any_image = hashlib.sha256(), False
     for record in _each(blocks):
         samples += 1

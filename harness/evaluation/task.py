@@ -12,7 +12,7 @@ from harness.descriptors import Descriptor, Json
 from harness.errors import DataError, UserError, quoted, unknown
 from harness.plugin_code import codes_of
 from harness.plugins import find, plugins
-from harness.readers import DescribesFiles, HashesContents, Reader
+from harness.readers import DescribesFiles, HashesContents, LeavesOut, PassesOver, Reader
 from harness.readers.guard import make_reader
 from harness.readers.misplaced import elsewhere
 from harness.samples import Sample
@@ -23,6 +23,11 @@ from harness.specs.spec import Each
 
 PLUGIN_CODE = "plugin code"
 """The part of a task's fingerprint that changes when a plugin's code does."""
+
+DRAWN = "demo"
+"""The mark of data that no release's counts can hold for."""
+
+LEFT_OUT = "entries of the release that an option leaves out"
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,27 @@ class Task:
         if not isinstance(self.reader, DescribesFiles):
             return []
         return self.reader.notes(self.located.root, self.spec.data.split)
+
+    def left_out(self, split: str, samples: int | None = None) -> dict[str, int]:
+        """Return what of a split's files became no sample, in words, and how often.
+
+        Args:
+            split: Which; its samples were walked through.
+            samples: How many they are, to be held against what was published.
+        """
+        reader, root, counts = self.reader, self.located.root, dict[str, int]()
+        if isinstance(reader, PassesOver):
+            counts |= reader.passed_over(root, split)
+        if isinstance(reader, LeavesOut):
+            counts[LEFT_OUT] = len(reader.left_out(root, split))
+        published = self.published(split).get("samples")
+        if published and samples is not None and published != samples + counts.get(LEFT_OUT, 0):
+            counts[f"samples in this split, of which the release has {published:,}"] = samples
+        return {what: count for what, count in counts.items() if count}
+
+    def published(self, split: str) -> Mapping[str, int]:
+        """Return how many samples, images and clusters a split should have; nothing if drawn."""
+        return {} if DRAWN in self.located.marks else self.spec.data.counts.get(split, {})
 
     def annotation_hashes(self) -> dict[str, str]:
         """Return the hash of each annotation file of the evaluated split, by path in the root."""

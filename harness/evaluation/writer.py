@@ -229,7 +229,8 @@ class EvaluationWriter:
         spec = job.plan.task.spec
         directory = job.directory
         with open_whole(directory / SAMPLES) as file:
-            summary = summarise(spec, _written(_blocks_of_plan(job, journal), file))
+            blocks = _written(_blocks_of_plan(job, journal), file)
+            summary = summarise(spec, blocks, left_out=job.plan.left_out)
         write_json(directory / "metrics.json", summary.as_json())
         write_json(directory / "evaluation.json", _evaluation(job, summary, journal.notes, marks))
         text = yaml.safe_dump(resolved(spec), sort_keys=False, allow_unicode=True)
@@ -306,9 +307,7 @@ def _blocks_of_plan(job: Job, journal: Journal) -> Iterator[list[SampleRecord]]:
         )
 
 
-def _written(
-    blocks: Iterable[list[SampleRecord]], file: IO[bytes]
-) -> Iterator[list[SampleRecord]]:
+def _written(blocks: Iterable[list[SampleRecord]], file: IO[bytes]) -> Iterator[list[SampleRecord]]:
     """Yield blocks, and write their records line by line on the way: the journal is parsed once."""
     # One encoder for all: json.dumps makes one for each line.
     encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode

@@ -11,11 +11,12 @@ if TYPE_CHECKING:
         DescribesFiles,
         HashesContents,
         LeavesOut,
+        PassesOver,
         Reader,
         TakesPart,
     )
 
-__all__ = ["DescribesFiles", "HashesContents", "LeavesOut", "Reader", "TakesPart"]
+__all__ = ["DescribesFiles", "HashesContents", "LeavesOut", "PassesOver", "Reader", "TakesPart"]
 
 # Descriptors of readers alone must not load the contract: every command reads them.
 __getattr__ = lazily(__name__, dict.fromkeys(__all__, "harness.readers.contract"))

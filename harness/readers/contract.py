@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from harness.samples import DataRoot, Sample
@@ -40,7 +40,22 @@ class LeavesOut(Protocol):
     """A reader that leaves images out when its options say so."""
 
     def left_out(self, root: DataRoot, split: str) -> list[str]:
-        """Return their names; ``harness data check`` lists them."""
+        """Return their names; ``harness data check`` lists them, records count them."""
+        ...
+
+
+@runtime_checkable
+class PassesOver(Protocol):
+    """A reader that makes no sample of some entries of its files, as the release's rules have it.
+
+    A reader that yields fewer samples than its files name says so here or by :class:`LeavesOut`.
+    """
+
+    def passed_over(self, root: DataRoot, split: str) -> Mapping[str, int]:
+        """Return what became no sample, in a few words, and how often.
+
+        Asked for after the split's samples were walked through, so that they can be counted then.
+        """
         ...
 
 

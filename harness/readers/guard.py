@@ -56,12 +56,21 @@ def guarded_reader(reader: Any, contract: Contract) -> Reader:
             raise contract.returned(returned, "content_hash", "a hash as text")
         return returned
 
+    def counts(returned: Any, *_: object) -> dict[str, int]:
+        if not isinstance(returned, Mapping) or not all(
+            isinstance(what, str) and type(times) is int and times >= 0
+            for what, times in returned.items()
+        ):
+            raise contract.returned(returned, "passed_over", "a mapping of texts to counts")
+        return dict(returned)
+
     guarded: Reader = contract.guarded(
         reader,
         {
             "annotations": texts("annotations", "a list of names of files"),
             "samples": lambda found, *_: _samples(found, contract),
             "left_out": texts("left_out", "a list of names"),
+            "passed_over": counts,
             "hub_patterns": texts("hub_patterns", "a list of patterns"),
             "content_hash": text,
             "notes": texts("notes", "a list of notes"),

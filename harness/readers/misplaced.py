@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from pathlib import PurePosixPath
 
 from harness.errors import DataError, quoted
 from harness.samples import DataRoot
@@ -12,6 +11,8 @@ from harness.samples import DataRoot
 _FOLDERS = 200
 """Folders that are looked into, the upper ones first."""
 _DEEP = 3
+_SHOWN = 3
+_SHARD = ".parquet"
 _ABOVE = 3
 
 
@@ -53,15 +54,43 @@ def _above(root: DataRoot, missing: Sequence[str]) -> str:
 
 
 def _below(root: DataRoot, missing: Sequence[str]) -> str:
-    first = PurePosixPath(missing[0])
-    scattered = ""
+    homes: dict[str, str] = {}  # of misplaced files, each with the folder that it lies in
     for folder in _folders(root):
         if all(root.is_file(f"{folder}/{name}") for name in missing):
             return f"; they lie in its folder {quoted(folder)}: name that one"
-        if not scattered and root.is_file(f"{folder}/{first.name}"):
-            home = str(first.parent) if len(first.parts) > 1 else "the folder itself"
-            scattered = f"; {first.name} lies in {folder}: move it to {home}"
-    return scattered
+        for name in _in_folder(root, folder, missing):
+            homes.setdefault(name, folder)
+    if not homes:
+        return ""
+    first = next(iter(homes))
+    home = _home(first)
+    moved = [name for name in homes if _home(name) == home]
+    folders = [*dict.fromkeys(homes[name] for name in moved)]
+    more = f" and {len(folders) - _SHOWN} more" if len(folders) > _SHOWN else ""
+    among = f"{len(moved)} of them lie" if len(moved) > 1 else f"{_last(first)} lies"
+    them = "them" if len(moved) > 1 else "it"
+    lie = f"{among} in {', '.join(folders[:_SHOWN])}{more}"
+    return f"; {lie}: move {them} to {home or 'the folder itself'}"
+
+
+def _home(name: str) -> str:
+    return name.rpartition("/")[0]
+
+
+def _last(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+def _in_folder(root: DataRoot, folder: str, missing: Sequence[str]) -> Iterator[str]:
+    """Yield the files that lie right in a folder; a shard there may have a hash in its name."""
+    shards = [name for name in missing if name.endswith(_SHARD)]
+    listed = [_last(path) for path in root.list(folder)] if shards else []
+    for name in missing:
+        start = f"{_last(name).removesuffix(_SHARD)}-"
+        if root.is_file(f"{folder}/{_last(name)}") or (
+            name in shards and any(path.startswith(start) for path in listed)
+        ):
+            yield name
 
 
 def _folders(root: DataRoot) -> Iterator[str]:

@@ -104,8 +104,8 @@ def test_what_options_leave_out_is_noted_and_counted(tmp_path: Path) -> None:
     (tmp_path / "odd.png").write_bytes(picture())
     reports = check("cmsc", tmp_path, max_unmatched=0.5)
     whole = next(report for report in reports if report.split == "all")
-    assert [(note.kind, note.count, note.examples) for note in whole.notes] == [
-        ("left out", 1, ["odd.png"])
+    assert ("left out", 1, ["odd.png"]) in [
+        (note.kind, note.count, note.examples) for note in whole.notes
     ]
     assert whole.counts["samples"] == 10
     assert whole.problems == []
@@ -175,7 +175,8 @@ def test_a_run_counts_the_boxes_it_scaled_and_says_so_under_its_table(tmp_path: 
         results=tmp_path / "r", profile="demo",
     )  # fmt: skip
     (record,) = result.records
-    assert record.counts.notes == {SCALED: 2, BEYOND: 1}
+    of_the_release = "samples in this split, of which the release has 15,497"
+    assert record.counts.notes == {SCALED: 2, BEYOND: 1, of_the_release: 1}
     notes = harness.leaderboard(tmp_path / "r").notes
     assert any(f"{SCALED}: 2." in note for note in notes)
 

@@ -180,6 +180,11 @@ def test_texts_to_embed_are_written_from_fields(faces: Faces) -> None:
          "grabbing.json lies in a: move it to hagrid_annotations/test"),
         ("vqav2", "", ["v/v2_OpenEnded_mscoco_val2014_questions.json"],
          "v2_OpenEnded_mscoco_val2014_questions.json lies in v: move it to the folder itself"),
+        ("scounter", "", ["a/train-00000-of-00003-6c.parquet", "b/train-00001-of-00003-6c.parquet",
+                          "data/train-00002-of-00003-6c.parquet"],
+         "2 of them lie in a, b: move them to data"),
+        ("scounter", "", ["part/train-00000-of-00061-6c.parquet"],
+         "train-00000-of-00061.parquet lies in part: move it to data"),
         ("raf_db", "", ["other.txt"], "looked for basic/EmoLabel/list_patition_label.txt\n"),
     ],
 )  # fmt: skip

@@ -60,6 +60,24 @@ def test_names_that_do_not_fit_are_counted_and_listed(tmp_path: Path) -> None:
     ]
 
 
+def test_images_that_no_split_holds_are_counted(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"R/{part}/chef_White_male_old_{part}.jpg" for part in "abc"), "R/b/x_y.png")
+    touch(tmp_path, "R/a/chef_White_male_old_9.tiff", "R/other/a_b_c_d_e.jpg")
+
+    def passed(name: str, **options: Any) -> list[tuple[str, int]]:
+        counts = made.reader("cmsc", **options).passed_over(data_root(tmp_path / name), "test")
+        return [(what.partition(",")[0], count) for what, count in counts.items() if count]
+
+    assert passed("R/a") == [
+        ("images that are not read: their names do not end in .bmp", 1),
+        ("images whose names fit lie beside the folder given", 2),
+    ]
+    (tmp_path / "R/t.csv").write_text("file,concept,set\na/chef_White_male_old_a.jpg,chef,1\n")
+    assert passed("R", labels="table", table="t.csv", max_unmatched=1.0)[1:] == [
+        ("images below the folder that the table does not name", 4)
+    ]
+
+
 def test_a_concept_outside_the_list_is_refused(tmp_path: Path) -> None:
     touch(tmp_path, "cheff_White_male_old_1.jpg")
     with pytest.raises(DataError, match="'cheff' is no concept of this release") as caught:

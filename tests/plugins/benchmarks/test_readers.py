@@ -27,6 +27,16 @@ def read(name: str, root: Path, split: str = "test", **options: Json) -> list[Sa
     return list(make(name, **options).samples(data_root(root), split))
 
 
+def passed(name: str, root: Path, split: str = "test", **options: Json) -> dict[str, int]:
+    """What became no sample: the same before and after a walk, and after two."""
+    reader, place = make(name, **options), data_root(root)
+    before = reader.passed_over(place, split)
+    for _ in reader.samples(place, split):
+        pass
+    assert reader.passed_over(place, split) == before
+    return {what: count for what, count in before.items() if count}
+
+
 def write(root: Path, name: str, content: Any) -> Path:
     path = root / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -76,6 +86,9 @@ def test_hagrid_takes_the_first_gesture_and_drops_pictures_without(tmp_path: Pat
         "gender": ("female", "machine"),
         "race": ("White", "machine"),
         "age": ("30-39", "machine"),
+    }
+    assert passed("hagrid", root) == {
+        "images in a gesture's file whose labels name no gesture, left out": 2
     }
     both = read("hagrid", root, no_gesture="include", unit="image")
     assert [sample.target for sample in both] == ["like", "no_gesture"]
@@ -152,6 +165,9 @@ def test_pisc_counts_pairs_and_labels_from_one(tmp_path: Path) -> None:
         ("second person", -1, 0, 20, 9, "pixel"),
     ]
     assert {b.size for s in coarse for b in s.boxes} == {(9, 8)}
+    missing = "images in the split's list that have no labelled pair, left out"
+    assert passed("pisc", tmp_path, level="coarse") == {missing: 1}
+    assert passed("pisc", tmp_path) == {}
     fine = read("pisc", tmp_path)
     assert [(s.id, s.target) for s in fine] == [
         ("00012/2-1", "no relation"),
@@ -245,6 +261,9 @@ def test_gazefollow_keeps_train_rows_that_look_inside(tmp_path: Path) -> None:
     found = read("gazefollow", tmp_path, "train")
     assert [s.target for s in found] == [[[0.6, 0.5]], [[0.6, 0.5]]]
     assert len({s.id for s in found}) == 2
+    assert passed("gazefollow", tmp_path, "train") == {
+        "rows that look outside their image, or are invalid, left out": 2
+    }
 
 
 @pytest.mark.parametrize(
@@ -369,6 +388,17 @@ def test_jrdb_takes_each_pair_once_a_frame(tmp_path: Path) -> None:
         read("jrdb_social", tmp_path, "valid", size="0x480", **STREET)
     (kept,) = read("jrdb_social", tmp_path, "valid", multi="drop", unit="image", **STREET)
     assert (kept.id, kept.cluster) == (one.id, "street/000003.jpg")
+    left = {
+        "pairs whose partner has no box in the frame, left out": 1,
+        "mentions of a pair without an interaction, left out": 1,
+        "pairs of a person with itself, left out": 1,
+    }
+    assert passed("jrdb_social", tmp_path, "valid", **STREET) == left
+    several = "pairs with several interactions, which the option multi drops"
+    assert passed("jrdb_social", tmp_path, "valid", multi="drop", **STREET) == {**left, several: 1}
+    jrdb(tmp_path, person(1, p2={"hugging": 2}), person(2), person(2))
+    twice = "boxes of a person who has another in the same frame: the last counts"
+    assert passed("jrdb_social", tmp_path, "valid", **STREET) == {twice: 1}
 
 
 def test_jrdb_knows_the_toolkits_sequences_and_no_test_labels(tmp_path: Path) -> None:

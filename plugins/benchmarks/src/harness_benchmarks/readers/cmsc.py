@@ -6,8 +6,10 @@ The release's file names are not documented, so the pattern is the user's; nothi
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import PurePosixPath
+from itertools import islice
+from pathlib import Path, PurePosixPath
 
 from harness.descriptors import Json
 from harness.errors import DataError, UserError, quoted, short
@@ -29,6 +31,11 @@ CONCEPTS = {
 TRAITS = ("race", "gender", "age")
 PARTS = ("concept", *TRAITS, "set")
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
+_OTHERS = frozenset({".jfif", ".jpe", ".gif", ".tif", ".tiff", ".avif", ".heic", ".jp2"})
+NOT_READ = f"images that are not read: their names do not end in {', '.join(sorted(SUFFIXES))}"
+NOT_NAMED = "images below the folder that the table does not name"
+BESIDE = "images whose names fit lie beside the folder given, and are not read"
+_LOOKED_AT, _FOLDERS = 10_000, 200  # files and folders beside the one given, at most
 _ALL = spellings(tuple(name for group in CONCEPTS.values() for name in group))
 _SHOWN = 5
 
@@ -86,6 +93,22 @@ class Cmsc:
             return []
         return [file for file in _pictures(root) if self._match(file) is None]
 
+    def passed_over(self, root: DataRoot, split: str) -> Mapping[str, int]:
+        """Return how many images there are that are no sample of any split.
+
+        A folder of the release, given in the place of the whole, holds fewer sets; what lies beside
+        it says so.
+        """
+        del split
+        counts = {NOT_READ: sum(_suffix(name) in _OTHERS for name in root.walk())}
+        if self._from_table:
+            named = {file for file, _, _ in _of_table(root, self._table)}
+            counts[NOT_NAMED] = sum(name not in named for name in _pictures(root))
+        else:
+            labels = filter(None, map(self._match, _beside(root)))
+            counts[BESIDE] = sum(_words(one["concept"]).lower() in _ALL for one in labels)
+        return counts
+
     def _of_names(self, root: DataRoot) -> Iterator[tuple[str, dict[str, str], str]]:
         files = list(_pictures(root))
         if not files:
@@ -141,8 +164,28 @@ def _pictures(root: DataRoot) -> Iterator[str]:
     """Yield the names of all images, sorted; names that start with a dot are passed over."""
     for name in root.walk():
         hidden = name.startswith(".") or "/." in name
-        if not hidden and PurePosixPath(name).suffix.lower() in SUFFIXES:
+        if not hidden and _suffix(name) in SUFFIXES:
             yield name
+
+
+def _suffix(name: str) -> str:
+    return PurePosixPath(name).suffix.lower()
+
+
+def _beside(root: DataRoot) -> Iterator[str]:
+    """Yield images of the folders beside the one given by their names from the folder above."""
+    folder = root.local("")
+    if folder is None:
+        return
+    left = _LOOKED_AT
+    for above, folders, names in islice(os.walk(folder.parent), _FOLDERS):
+        folders[:] = [name for name in folders if name[0] != "." and Path(above, name) != folder]
+        yield from (
+            Path(above, name).relative_to(folder.parent).as_posix()
+            for name in names[:left]
+            if _suffix(name) in SUFFIXES
+        )
+        left -= min(left, len(names))
 
 
 def _of_table(root: DataRoot, name: str) -> Iterator[tuple[str, dict[str, str], str]]:

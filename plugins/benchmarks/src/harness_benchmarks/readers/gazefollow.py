@@ -6,6 +6,7 @@ Columns and the grouping of annotators follow the loaders of Chong et al. (CVPR 
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from itertools import groupby
@@ -18,12 +19,15 @@ from harness.readers import records
 from harness.samples import Box, DataRoot, Fault, ImageRef, Sample
 from numpy.typing import NDArray
 
+from harness_benchmarks.readers.passed_over import PassedOver
+
 SPLITS = ("train", "test")
 # path, idx, body box (4), eye (2), gaze (2), head box (4), then inout in train only, source, meta
 _EYE, _GAZE, _HEAD, _INOUT = slice(6, 8), slice(8, 10), slice(10, 14), 14
 _MISSING = -1.0  # of an annotator who gave no point
 DROPPED = "annotators' points that are missing (-1) and dropped"
 OUTSIDE = "annotators' points outside their image, dropped (coordinates in pixels?)"
+NO_POINT = "rows that look outside their image, or are invalid, left out"
 _SLACK = 0.01  # shares of a side by which rounding may place a point beyond the image
 _MEANING = {1: "inside", 0: "outside", -1: "invalid"}
 
@@ -43,6 +47,7 @@ class GazeFollow:
 
     def __init__(self, options: Mapping[str, Json]) -> None:
         records.choice(options, "unit", ("image",))
+        self._passed = PassedOver()
 
     def annotations(self, root: DataRoot, split: str) -> Sequence[str]:
         """Return the split's one file."""
@@ -53,7 +58,7 @@ class GazeFollow:
         """Yield samples image by image, in the order in which the file first names each image."""
         (path,) = self.annotations(root, split)
         train = split == "train"
-        rows = _rows(root, path, train=train)
+        rows = _rows(root, path, self._passed.begin(root, split), train=train)
         for image, of_image in groupby(rows, key=lambda row: row.image):
             people: dict[tuple[str, ...], list[_Row]] = {}
             for row in of_image:
@@ -64,6 +69,10 @@ class GazeFollow:
                 name = f"{image}@{group[0].eye[0]},{group[0].eye[1]}"
                 uses[name] = uses.get(name, 0) + 1
                 yield _sample(root, name if uses[name] == 1 else f"{name}#{uses[name]}", group)
+
+    def passed_over(self, root: DataRoot, split: str) -> Mapping[str, int]:
+        """Return how many rows of train look outside their image or are invalid."""
+        return self._passed.of(self, root, split)
 
 
 class _Row:
@@ -124,8 +133,8 @@ def _sample(root: DataRoot, name: str, rows: list[_Row]) -> Sample:
     )
 
 
-def _rows(root: DataRoot, name: str, *, train: bool) -> Iterator[_Row]:
-    """Yield rows that have a point, those of one image together.
+def _rows(root: DataRoot, name: str, passed: Counter[str], *, train: bool) -> Iterator[_Row]:
+    """Yield rows that have a point, those of one image together; others are counted.
 
     The file is walked through twice: a row costs 16 bytes in between, not its text.
     """
@@ -138,6 +147,8 @@ def _rows(root: DataRoot, name: str, *, train: bool) -> Iterator[_Row]:
                 row = _Row(text, int(index) + 1, where, train=train)
                 if row.inside:
                     yield row
+                else:
+                    passed[NO_POINT] += 1
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", where=path) from None
 

@@ -15,6 +15,8 @@ from harness.readers import records
 from harness.readers.json_stream import members
 from harness.samples import Box, DataRoot, Group, ImageRef, Sample
 
+from harness_benchmarks.readers.passed_over import PassedOver
+
 GESTURES = (
     "grabbing", "grip", "holy", "point", "call", "three3", "timeout", "xsign", "hand_heart",
     "hand_heart2", "little_finger", "middle_finger", "take_picture", "dislike", "fist", "four",
@@ -26,6 +28,7 @@ GESTURES = (
 
 NO_GESTURE = "no_gesture"
 SPLITS = ("train", "val", "test")
+NO_LABEL = "images in a gesture's file whose labels name no gesture, left out"
 _FOLDERS = ("hagrid_dataset", "HaGRIDv2_dataset_512")
 _AGES = ((3, "0-2"), (10, "3-9"), (20, "10-19"), (30, "20-29"), (40, "30-39"), (50, "40-49"),
          (60, "50-59"), (70, "60-69"))  # fmt: skip
@@ -43,6 +46,7 @@ class Hagrid:
         with_none = records.choice(options, "no_gesture", ("exclude", "include")) == "include"
         self._classes = (*GESTURES, NO_GESTURE) if with_none else GESTURES
         self._unit = records.choice(options, "unit", ("subject", "image"))
+        self._passed = PassedOver()
 
     def annotations(self, root: DataRoot, split: str) -> Sequence[str]:
         """Return ``hagrid_annotations/<split>/<class>.json`` of every class."""
@@ -52,6 +56,7 @@ class Hagrid:
 
     def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
         """Yield one sample per image, class by class."""
+        passed = self._passed.begin(root, split)
         for name, path in zip(self._classes, self.annotations(root, split), strict=True):
             folder = _picture_folder(root, name)
             location = root.where(path)
@@ -60,6 +65,12 @@ class Hagrid:
                 sample = self._sample(picture, name, key, entry, f"{location}: {quoted(key)}")
                 if sample is not None:
                     yield sample
+                else:
+                    passed[NO_LABEL] += 1
+
+    def passed_over(self, root: DataRoot, split: str) -> Mapping[str, int]:
+        """Return how many images of a gesture have no gesture among their labels."""
+        return self._passed.of(self, root, split)
 
     def _sample(
         self, picture: ImageRef, name: str, key: str, entry: Any, where: str

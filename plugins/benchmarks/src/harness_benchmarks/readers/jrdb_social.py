@@ -6,6 +6,7 @@ Layout and lists of sequences follow the release's toolkit (sjahangard/JRDB-Soci
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
@@ -15,6 +16,8 @@ from harness.errors import UserError, quoted
 from harness.readers import records
 from harness.readers.json_stream import members
 from harness.samples import Box, DataRoot, Group, ImageRef, Sample
+
+from harness_benchmarks.readers.passed_over import PassedOver
 
 TRAIN = (
     "bytes-cafe-2019-02-07_0", "clark-center-2019-02-28_0",
@@ -34,6 +37,11 @@ VALID = (
     "tressider-2019-04-26_2",
 )  # fmt: skip
 SPLITS = ("train", "valid", "test")
+NO_INTERACTION = "mentions of a pair without an interaction, left out"
+NO_BOX = "pairs whose partner has no box in the frame, left out"
+ONE_PERSON = "pairs of a person with itself, left out"
+TWICE = "boxes of a person who has another in the same frame: the last counts"
+SEVERAL = "pairs with several interactions, which the option multi drops"
 BOXES = ("first person", "second person")
 _LABELS = "labels/labels_2d_activity_social_stitched"
 _TRAITS = ("gender", "race", "age")
@@ -56,6 +64,7 @@ class JrdbSocial:
         self._drop = records.choice(options, "multi", ("first", "drop")) == "drop"
         self._unit = records.choice(options, "unit", ("sequence", "image"))
         self._size = _size(str(options.get("size")))
+        self._passed = PassedOver()
         self._sequences = {
             split: _names(options.get(f"{split}_sequences"), default)
             for split, default in zip(SPLITS, (TRAIN, VALID, ()), strict=True)
@@ -78,17 +87,26 @@ class JrdbSocial:
 
     def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
         """Yield pairs frame by frame, sequence by sequence."""
+        passed = self._passed.begin(root, split)
         for path in self.annotations(root, split):
             for frame, entries in members(root, path, inside="labels"):
-                yield from self._frame(root, path, frame, entries)
+                yield from self._frame(root, path, frame, entries, passed)
 
-    def _frame(self, root: DataRoot, path: str, frame: str, entries: Any) -> Iterator[Sample]:
+    def passed_over(self, root: DataRoot, split: str) -> Mapping[str, int]:
+        """Return how many pairs cannot be asked about, and how many an option drops."""
+        return self._passed.of(self, root, split)
+
+    def _frame(
+        self, root: DataRoot, path: str, frame: str, entries: Any, passed: Counter[str]
+    ) -> Iterator[Sample]:
         sequence = PurePosixPath(path).stem
         where = f"{root.where(path)}: {quoted(frame)}"
         people: dict[str, Any] = {}
         for index, entry in enumerate(records.as_list(entries, "a frame", where)):
             name = records.member(entry, "label_id", f"{where} [{index}]")
-            people[records.as_text(name, "label_id", f"{where} [{index}]")] = entry
+            ident = records.as_text(name, "label_id", f"{where} [{index}]")
+            passed[TWICE] += ident in people
+            people[ident] = entry
         done = set()
         for name, entry in people.items():
             person_at = f"{where}, {quoted(name)}"
@@ -98,10 +116,13 @@ class JrdbSocial:
                 pair = frozenset((name, other))
                 value = records.member(link, "inter_labels", person_at)
                 labels = list(records.as_mapping(value, "inter_labels", person_at).items())
-                if not labels or pair in done or len(pair) < 2 or other not in people:
+                if pair in done:
                     continue
-                done.add(pair)
-                if self._drop and len(labels) > 1:
+                reason = self._why_not(labels, pair, people)
+                if reason != NO_INTERACTION:  # another mention of the pair may have one
+                    done.add(pair)
+                if reason:
+                    passed[reason] += 1
                     continue
                 boxes = [
                     _box(person, people[person], role, self._size, f"{where}, {quoted(person)}")
@@ -115,6 +136,18 @@ class JrdbSocial:
                     groups=_groups(entry, people[other], labels[0][1]),
                     boxes=tuple(boxes),
                 )
+
+    def _why_not(
+        self, labels: Sequence[Any], pair: frozenset[str], people: Mapping[str, Any]
+    ) -> str:
+        """Return why a pair is no sample; nothing when it is one."""
+        if len(pair) < 2:
+            return ONE_PERSON
+        if not labels:
+            return NO_INTERACTION
+        if not people.keys() >= pair:
+            return NO_BOX
+        return SEVERAL if self._drop and len(labels) > 1 else ""
 
 
 def _names(value: Json, default: tuple[str, ...]) -> tuple[str, ...]:

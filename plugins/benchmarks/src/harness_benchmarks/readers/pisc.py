@@ -16,9 +16,12 @@ from harness.readers import records
 from harness.readers.json_stream import elements, members
 from harness.samples import Box, DataRoot, ImageRef, Sample
 
+from harness_benchmarks.readers.passed_over import PassedOver
+
 FINE = ("friends", "family", "couple", "professional", "commercial", "no relation")
 COARSE = ("intimate", "non-intimate", "no relation")
 SPLITS = ("train", "val", "test")
+NO_LABEL = "images in the split's list that have no labelled pair, left out"
 BOXES = ("first person", "second person")
 _LARGEST = 1 << 30  # pixels a side
 _SUFFIX = {"train": "trainidx", "val": "validx", "test": "testidx"}
@@ -34,6 +37,7 @@ class Pisc:
     def __init__(self, options: Mapping[str, Json]) -> None:
         level = records.choice(options, "level", ("fine", "coarse"))
         records.choice(options, "unit", ("image",))
+        self._passed = PassedOver()
         self._labels = FINE if level == "fine" else COARSE
         self._file = "relationship.json" if level == "fine" else "domain.json"
         start = "relationship_split/relation_" if level == "fine" else "domain_split/"
@@ -50,6 +54,7 @@ class Pisc:
         info, labels, listed = self.annotations(root, split)
         ids = _Ids(root, listed)
         boxes = _Boxes(root, info, ids)
+        passed, labelled = self._passed.begin(root, split), 0
         location = root.where(labels)
         for key, pairs in members(root, labels):
             image = records.as_whole(key, "an image's number", f"{location}: {quoted(key)}")
@@ -57,7 +62,9 @@ class Pisc:
                 continue
             person_boxes, size = boxes.of(image, labels)
             where = f"{location}: {quoted(key)}"
-            for pair, code in records.as_mapping(pairs, "an image's pairs", where).items():
+            labelled_pairs = records.as_mapping(pairs, "an image's pairs", where)
+            labelled += bool(labelled_pairs)
+            for pair, code in labelled_pairs.items():
                 at = f"{where}, pair {quoted(pair)}"
                 people = _people(pair, len(person_boxes), at)
                 corners = [person_boxes[person - 1] for person in people]
@@ -71,6 +78,11 @@ class Pisc:
                         for name, (x1, y1, x2, y2) in zip(BOXES, corners, strict=True)
                     ),
                 )
+        passed[NO_LABEL] += max(0, len(set(ids.sorted)) - labelled)
+
+    def passed_over(self, root: DataRoot, split: str) -> Mapping[str, int]:
+        """Return how many images of a split have no labelled pair."""
+        return self._passed.of(self, root, split)
 
     def _label(self, code: Any, where: str) -> str:
         label = records.as_whole(code, "a label", where)

@@ -6,13 +6,12 @@ the two traits is the occupation.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from harness.descriptors import Json
 from harness.errors import DataError, quoted
 from harness.readers import parquet, records
-from harness.readers.shards import last_part
+from harness.readers.shards import Copies
 from harness.samples import DataRoot, Group, ImageRef, Sample
 
 from harness_benchmarks.readers.people import known, spellings, with_article
@@ -24,7 +23,6 @@ TRAITS = {
     "gender": spellings(("male", "female")),
     "physical": spellings(("skinny", "young", "obese", "tattooed", "old")),
 }
-_SHARD = re.compile(r"train-(\d{5})-of-(\d{5})[-\w]*\.parquet")
 
 
 class SocialCounterfactuals:
@@ -39,27 +37,13 @@ class SocialCounterfactuals:
 
     def __init__(self, options: Mapping[str, Json]) -> None:
         self._dealer = Dealer(options)
+        self._copies = Copies(dict.fromkeys(SPLITS, ("train",)))
         self._unit = records.choice(options, "unit", ("set", "image"))
 
     def annotations(self, root: DataRoot, split: str) -> Sequence[str]:
         """Return the shards; where names count them, also those that are not there."""
         records.known_split(split, SPLITS)
-        folder = "data" if root.is_dir("data") else ""
-        shards = {}
-        total = 0
-        for path in root.list(folder):
-            named = _SHARD.fullmatch(last_part(path))
-            if named:
-                shards[int(named[1])] = path
-                total = max(total, int(named[2]))
-        if not shards:
-            return ["data/train-00000-of-00061.parquet"]
-        missing = {
-            number: f"{folder}/train-{number:05d}-of-{total:05d}.parquet".removeprefix("/")
-            for number in range(total)
-            if number not in shards
-        }
-        return [path for _, path in sorted({**shards, **missing}.items())]
+        return self._copies.shards(root, split) or ["data/train-00000-of-00061.parquet"]
 
     def content_hash(self, root: DataRoot, name: str) -> str:
         """Return the hash of the columns that are read; the images have none in a fingerprint."""

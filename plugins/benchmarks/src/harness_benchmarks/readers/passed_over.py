@@ -1,0 +1,28 @@
+"""Counts of what a reader passes over, taken while it walks a split."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from harness.readers import Reader
+from harness.samples import DataRoot
+
+
+class PassedOver:
+    """Counts by split; a reader's ``passed_over`` is :meth:`of`."""
+
+    def __init__(self) -> None:
+        self._by_split: dict[tuple[DataRoot, str], Counter[str]] = {}
+
+    def begin(self, root: DataRoot, split: str) -> Counter[str]:
+        """Return a counter for a walk through a split that begins."""
+        counts = self._by_split[root, split] = Counter()
+        return counts
+
+    def of(self, reader: Reader, root: DataRoot, split: str) -> Mapping[str, int]:
+        """Return what the last walk through a split counted; without one the split is walked."""
+        if (root, split) not in self._by_split:
+            for _ in reader.samples(root, split):
+                pass
+        return dict(self._by_split.get((root, split), {}))
