@@ -260,16 +260,22 @@ class SampleError(HarnessError):
 def nearest(name: str, candidates: Iterable[str]) -> str:
     """Return ``did you mean 'x'?`` for the nearest known names, or all of a short list."""
     names = sorted(candidates)
-    close = difflib.get_close_matches(name[:200], names, n=3, cutoff=0.6)
-    close = close or [one for one in names if one.casefold() == name.casefold()]
-    if close:
-        return "did you mean " + " or ".join(repr(match) for match in close) + "?"
+    if close := near(name, names):
+        return close
     if not names:
         return "there is none"
     shown = names[:20]
     while len(shown) > 3 and len(", ".join(shown)) > _LONGEST_LIST:
         shown.pop()
     return f"known: {', '.join(shown)}" + (", ..." if len(shown) < len(names) else "")
+
+
+def near(name: str, candidates: Iterable[str]) -> str:
+    """Return ``did you mean 'x'?`` for the nearest names; nothing when none is near."""
+    names = sorted(candidates)
+    close = difflib.get_close_matches(name[:200], names, n=3, cutoff=0.6)
+    close = close or [one for one in names if one.casefold() == name.casefold()]
+    return "did you mean " + " or ".join(repr(match) for match in close) + "?" if close else ""
 
 
 def unknown(kind: str, name: str, names: Iterable[str], *, where: str | None = None) -> UserError:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import math
 import stat
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import UserError
+from harness.errors import UserError, near
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +39,19 @@ def read_file(path: Path, most: int = -1) -> bytes:
         with path.open("rb") as file:
             return file.read(most)
     except OSError as error:
-        raise UserError(f"cannot be read: {error.strerror}", where=path) from None
+        raise unreadable(path, error) from None
+
+
+def unreadable(path: Path, error: OSError) -> UserError:
+    """Return the message for a file that cannot be read; one that is not there has its nearest."""
+    fix = "check the permissions" if isinstance(error, PermissionError) else "check the path"
+    if isinstance(error, FileNotFoundError):
+        try:
+            names = [other.name for other in islice(path.parent.iterdir(), 1000)]
+            fix = near(path.name, names) or fix
+        except OSError:
+            fix = f"there is no folder {path.parent}"
+    return UserError(f"cannot be read: {error.strerror}", where=path, fix=fix)
 
 
 def read_object(path: Path, *, undefined: bool = False) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import click
 from click.core import ParameterSource
 
 from harness.arguments import Device, Matching, Seed, Within, defaults
-from harness.errors import UserError, quoted
+from harness.errors import UserError, quoted, short
 from harness.plugins import Plugins, plugins
 from harness.resources import home_path
 
@@ -433,7 +433,11 @@ def pairs(values: Sequence[str], flag: str, form: str = "KEY=VALUE") -> dict[str
     for value in values:
         key, equals, text = value.partition("=")
         if not equals or not key:
-            raise UserError(f"{flag} {quoted(value)} is not {form}", fix=f"{flag} {form}")
+            name = form.partition("=")[0]
+            looks_like_path = not equals and form.endswith("=PATH") and "/" in value
+            meant = value.replace(":", "=", 1) if ":" in value else f"{name}={value}"
+            fix = f"{flag} {short(meant, 200) if looks_like_path else form}"
+            raise UserError(f"{flag} {quoted(value)} is not {form}", fix=fix)
         if key in parsed:
             raise UserError(f"{flag} gives {key!r} twice")
         parsed[key] = text

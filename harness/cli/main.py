@@ -266,6 +266,8 @@ def _of_click(error: click.ClickException) -> UserError:
             f"no such option: {error.option_name}",
             nearest(str(error.option_name), error.possibilities),
         )
+    if "extra argument" in text and context is not None and "tasks" in context.params:
+        fix = f"join names with a comma and no blank, such as --tasks raf_db,pisc_fine; {fix}"
     if isinstance(error, click.BadParameter) and not isinstance(error, click.MissingParameter):
         hint = error.param_hint or (error.param and error.param.get_error_hint(context))
         place = " / ".join(hint) if isinstance(hint, list | tuple) else str(hint or "")

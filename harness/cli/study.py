@@ -15,6 +15,7 @@ import harness
 from harness.cli import _options
 from harness.cli._options import tell
 from harness.cli._stdout import emit
+from harness.errors import UserError, nearest
 
 if TYPE_CHECKING:
     from harness.studies.kind import StudyPlan, StudyReport
@@ -55,12 +56,19 @@ def study(
     """Run a study: train and evaluate what its file lists, and write its tables.
 
     Results that are sealed already are not computed again: the same command continues after a
-    stop at any point. Without a name the command lists the shipped studies.
+    stop at any point. Without a name the command lists the shipped studies. --json prints one
+    table, or a list where the kind of study makes several; with --dry-run the plan.
     """
     from harness.studies.loader import study_names
 
+    names = study_names()
     if study is None:
-        click.echo("\n".join(study_names()))
+        if out or results or page or dry_run:
+            raise UserError("no study is named", fix=f"harness study NAME; {nearest('', names)}")
+        if as_json:
+            emit(json.dumps(names, indent=2))
+        else:
+            click.echo("\n".join(names))
         return 0
     console = Console(stderr=as_json, highlight=False)
     planned = harness.plan_study(study, results=results, page=page)
@@ -90,10 +98,11 @@ def _print(report: StudyReport, console: Console, *, as_json: bool) -> int:
     from harness.tables.formats import as_json as render_json
     from harness.tables.terminal import print_table
 
-    for table in report.tables:
-        if as_json:
-            emit(render_json(table))
-        else:
+    if as_json:
+        texts = [render_json(table).strip() for table in report.tables]
+        emit(texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]")
+    else:
+        for table in report.tables:
             print_table(table, console)
     for path in report.files:
         console.print(f"wrote {path}", soft_wrap=True, markup=False)

@@ -231,6 +231,21 @@ def portable(option: Option, value: Json) -> Json:
     return PurePath(str(value)).name
 
 
+def _descriptor(name: str) -> ModelDescriptor:
+    """Return a model by its id; a checkpoint in its place is told where it belongs."""
+    models = plugins().models()
+    try:
+        return find("model", name, models)
+    except UserError as error:
+        if "/" in name:
+            takers = [
+                one for one, held in models.items() if "path" in {o.name for o in held.options}
+            ]
+            error.fix = f"a checkpoint is an option of a model: -o path={name} with --model one of "
+            error.fix += ", ".join(takers)
+        raise
+
+
 def configure_model(  # noqa: PLR0913  what a run asks with
     model: str | ModelDescriptor | ObjectModel,
     given: Mapping[str, Json],
@@ -255,7 +270,7 @@ def configure_model(  # noqa: PLR0913  what a run asks with
     """
     made: dict[str, Model] = {}
     if isinstance(model, str):
-        descriptor = find("model", model, plugins().models())
+        descriptor = _descriptor(model)
     elif isinstance(model, ModelDescriptor):
         check_descriptor(descriptor := model)
     else:

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from harness.descriptors import Capability, Json
 from harness.errors import UserError, nearest
+from harness.jsonfiles import unreadable
 from harness.models._baseline import Baseline, Result, unsupported
 from harness.models.contract import TaskHandle
 from harness.requests import Choose, Failed, Generate, Request, Scores, Text
@@ -57,7 +58,7 @@ class Predictions(Baseline):
             with self._path.open("rb") as file:
                 return {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}
         except OSError as error:
-            raise UserError(f"cannot be read: {error.strerror}", where=self._path) from None
+            raise unreadable(self._path, error) from None
 
     def refusal(self, needed: Capability) -> str:
         """Return why the file answers nothing of the task, empty when it answers something.
@@ -154,7 +155,7 @@ def _read(path: Path, task: str) -> dict[str, _Prediction]:
                     )
                 into[line["id"]] = prediction
     except OSError as error:
-        raise UserError(f"cannot be read: {error.strerror}", where=path) from None
+        raise unreadable(path, error) from None
     return {**common, **by_id}
 
 

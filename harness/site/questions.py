@@ -9,10 +9,9 @@ from typing import Any
 
 from harness.config.settings import Settings
 from harness.errors import HarnessError, SampleError
-from harness.evaluation.data_check import DRAWN
 from harness.evaluation.few_shot import choose_shots
 from harness.evaluation.requests import open_sample
-from harness.evaluation.task import Task
+from harness.evaluation.task import DRAWN, Task
 from harness.runs.record import EvaluationRecord
 from harness.samples import Sample
 from harness.samples.images import LoadedImage

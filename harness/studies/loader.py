@@ -44,11 +44,13 @@ def open_study(name: str) -> Document:
         UserError: no such study, or a file that is no YAML.
     """
     path = Path(name)
-    if path.suffix not in {".yaml", ".yml"}:
-        if name not in study_names():
-            raise unknown("study", name, study_names())
-        path = data_folder(FOLDER) / f"{name}.yaml"
-    return read_yaml(path)
+    if path.suffix in {".yaml", ".yml"} and (path.exists() or path.stem not in study_names()):
+        return read_yaml(path)
+    if path.suffix in {".yaml", ".yml"}:
+        raise UserError("there is no such file", where=path, fix=f"the shipped one is {path.stem}")
+    if name not in study_names():
+        raise unknown("study", name, study_names())
+    return read_yaml(data_folder(FOLDER) / f"{name}.yaml")
 
 
 def load_study(study: str | Document) -> Study:
