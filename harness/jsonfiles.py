@@ -46,12 +46,17 @@ def unreadable(path: Path, error: OSError) -> UserError:
     """Return the message for a file that cannot be read; one that is not there has its nearest."""
     fix = "check the permissions" if isinstance(error, PermissionError) else "check the path"
     if isinstance(error, FileNotFoundError):
-        try:
-            names = [other.name for other in islice(path.parent.iterdir(), 1000)]
-            fix = near(path.name, names) or fix
-        except OSError:
-            fix = f"there is no folder {path.parent}"
+        fix = near_file(path)
     return UserError(f"cannot be read: {error.strerror}", where=path, fix=fix)
+
+
+def near_file(path: Path) -> str:
+    """Return what may be meant by the path of a file that is not there."""
+    try:
+        names = [other.name for other in islice(path.parent.iterdir(), 1000)]
+    except OSError:
+        return f"there is no folder {path.parent}"
+    return near(path.name, names) or "check the path"
 
 
 def read_object(path: Path, *, undefined: bool = False) -> dict[str, Any]:

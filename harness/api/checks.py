@@ -18,6 +18,7 @@ from harness.errors import HarnessError, SampleError, UserError, nearest
 from harness.evaluation.data_check import SplitReport, check_task
 from harness.evaluation.few_shot import choose_shots
 from harness.evaluation.task import Task
+from harness.jsonfiles import near_file
 from harness.plugins import plugins
 from harness.specs.catalog import spec_files
 from harness.specs.loader import check, is_group, with_options
@@ -115,7 +116,7 @@ def _files(paths: Sequence[Path]) -> list[Path]:
         elif path.is_file():
             files.setdefault(path)
         else:
-            raise UserError("no such file or folder", where=path)
+            raise UserError("no such file or folder", where=path, fix=near_file(path))
     return list(files)
 
 

@@ -162,7 +162,12 @@ def _format(form: str | None, as_json: bool, out: Path | None) -> str:
         return find("format", form, plugins().formats()).id
     if out is None:
         return "terminal"
-    for descriptor in plugins().formats().values():
-        if out.suffix == descriptor.suffix:
-            return descriptor.id
-    raise UserError(f"no format writes {out.suffix or 'such'} files", where=out, fix="--format ID")
+    formats = {format_.suffix: format_.id for format_ in reversed(plugins().formats().values())}
+    if out.suffix not in formats:
+        endings = ", ".join(sorted(filter(None, formats)))
+        raise UserError(
+            f"no format writes {out.suffix or 'such'} files",
+            where=out,
+            fix=f"--format ID, or a name that ends in one of {endings}",
+        )
+    return formats[out.suffix]

@@ -266,6 +266,9 @@ def _of_click(error: click.ClickException) -> UserError:
             f"no such option: {error.option_name}",
             nearest(str(error.option_name), error.possibilities),
         )
+    group = None if context is None else context.command
+    if isinstance(group, click.Group) and "such command" in text:
+        fix = nearest(text.split("'")[1], group.commands)
     if "extra argument" in text and context is not None and "tasks" in context.params:
         fix = f"join names with a comma and no blank, such as --tasks raf_db,pisc_fine; {fix}"
     if isinstance(error, click.BadParameter) and not isinstance(error, click.MissingParameter):

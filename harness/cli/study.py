@@ -77,7 +77,7 @@ def study(
         if as_json:
             emit(json.dumps(planned.plan.data, indent=2))
         return 1 if planned.plan.problems else 0
-    return _print(planned.run(out, tell), console, as_json=as_json)
+    return show_report(planned.run(out, tell), console, as_json=as_json)
 
 
 def _print_plan(name: str, plan: StudyPlan, console: Console) -> None:
@@ -94,7 +94,8 @@ def _print_plan(name: str, plan: StudyPlan, console: Console) -> None:
         console.print(escape(note), soft_wrap=True)
 
 
-def _print(report: StudyReport, console: Console, *, as_json: bool) -> int:
+def show_report(report: StudyReport, console: Console, *, as_json: bool) -> int:
+    """Print what a study measured; return the exit code."""
     from harness.tables.formats import as_json as render_json
     from harness.tables.terminal import print_table
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from harness.errors import UserError, quoted
+from harness.jsonfiles import near_file
 from harness.plugins import plugins
 from harness.resources import home_path
 from harness.specs.catalog import SUFFIXES, Catalog, is_pattern, load_catalog, spec_id
@@ -46,7 +47,7 @@ def include(places: Iterable[Path | str]) -> None:
     for place in places:
         path = home_path(place, "--include")
         if not path.exists():
-            raise UserError("no such file or folder", where=path)
+            raise UserError("no such file or folder", where=path, fix=near_file(path))
         if path.is_dir():
             _folders.setdefault(path)
         else:

@@ -23,7 +23,7 @@ EXTRACTORS: tuple[ExtractorDescriptor, ...] = (
         id="label",
         target="harness.requests.extractors.label:LabelExtractor",
         summary="A label: the text names exactly one of the task's labels.",
-        version=3,
+        version=4,
     ),
     ExtractorDescriptor(
         id="verbatim",

@@ -26,9 +26,10 @@ KNOWN: Tags = (
     ("<|START_THINKING|>", "<|END_THINKING|>"),
     ("[THINK]", "[/THINK]"),
     ("\u25c1think\u25b7", "\u25c1/think\u25b7"),
+    ("<|channel|>analysis<|message|>", "<|channel|>final<|message|>"),
 )
 """Markers of released models: Qwen3, GLM-4.1V, R1 and others; Seed; Sky-T1; Command A; Magistral;
-Kimi-VL, in this order from the first."""
+Kimi-VL; gpt-oss, in this order from the first. Their case does not matter."""
 
 OPTIONS: tuple[Option, ...] = (
     Option(
@@ -124,9 +125,11 @@ def split(text: str, tags: Tags, *, opened: bool = False) -> Split:
         tags: Markers.
         opened: Whether the prompt's end has opened reasoning already.
     """
-    opens, closes = dict(tags), {close for _, close in tags}
+    opens = {opening.casefold(): close.casefold() for opening, close in tags}
+    closes = {*opens.values()}
     marks = sorted({*opens, *closes}, key=len, reverse=True)
-    matches = list(re.finditer("|".join(map(re.escape, marks)), text)) if marks else []
+    pattern = "|".join(map(re.escape, marks))
+    matches = list(re.finditer(pattern, text, re.IGNORECASE)) if marks else []
     if not matches and not opened:
         return Split(text)
     answer: list[str] = []
@@ -134,7 +137,7 @@ def split(text: str, tags: Tags, *, opened: bool = False) -> Split:
     awaited = closes if opened else set()  # what would close the reasoning that is open
     start = 0
     for match in matches:
-        mark, piece = match.group(), text[start : match.start()]
+        mark, piece = match.group().casefold(), text[start : match.start()]
         if mark in awaited:
             inside.append(piece)
             awaited = set()
@@ -154,10 +157,11 @@ def split(text: str, tags: Tags, *, opened: bool = False) -> Split:
 
 def holds_reasoning(text: str) -> str:
     """Return the markers of reasoning that a text has, such as ``<think> ... </think>``."""
-    if "<" not in text and "[" not in text:  # of most answers that is all
+    if not any(sign in text for sign in "<[\u25c1"):  # of most answers that is all
         return ""
+    text = text.casefold().lstrip()
     for opening, closing in KNOWN:
-        if closing in text or text.lstrip().startswith(opening):
+        if closing.casefold() in text or text.startswith(opening.casefold()):
             return f"{opening} ... {closing}"
     return ""
 

@@ -167,6 +167,8 @@ def test_label_prefers_the_longer_name() -> None:
     extract = make("label", ("stop", "stop inverted", "c++"))
     assert extract("a stop inverted sign").answer == "stop inverted"
     assert extract("C++").answer == "c++"
+    assert extract("An inverted stop sign.").answer == "stop inverted"
+    assert extract("It is inverted. Stop.").answer == "stop"
     # A text that is a label is that label, whatever else stands in it.
     assert make("label", ("yes", "yes, or no", "no"))("Yes, or no.").answer == "yes, or no"
 

@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import UserError
-from harness.requests.reasoning import KNOWN, Reasoning, Split, parse_reasoning, split
+from harness.requests.reasoning import (
+    KNOWN,
+    Reasoning,
+    Split,
+    holds_reasoning,
+    parse_reasoning,
+    split,
+)
 
 THINK = (("<think>", "</think>"),)
 
@@ -25,6 +32,7 @@ THINK = (("<think>", "</think>"),)
         ("<think>A", Split("", "A", True)),
         ("B <think>A", Split("B", "A", True)),
         ("A</think> no </think> B", Split("B", "A\nno")),
+        ("<THINK>A</Think> B", Split("B", "A")),
     ],
 )
 def test_reasoning_is_taken_out_of_a_text(text: str, found: Split) -> None:
@@ -34,6 +42,14 @@ def test_reasoning_is_taken_out_of_a_text(text: str, found: Split) -> None:
 def test_a_prompt_may_have_opened_reasoning() -> None:
     assert split("A? no.</think>B", THINK, opened=True) == Split("B", "A? no.")
     assert split("A? no. B", THINK, opened=True) == Split("", "A? no. B", True)
+
+
+@pytest.mark.parametrize("pair", KNOWN)
+def test_reasoning_that_nobody_strips_is_seen_in_any_case(pair: tuple[str, str]) -> None:
+    opening, closing = pair
+    for text in (f"{opening}A{closing}B", f"{opening}A{closing}B".upper(), f"{opening} A"):
+        assert holds_reasoning(text) == f"{opening} ... {closing}"
+    assert not holds_reasoning("B [1] <b>")
 
 
 @given(st.text(max_size=40), st.text(max_size=40))

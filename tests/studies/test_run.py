@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from harness.cli.main import entry
+from harness.cli.study import show_report
 from harness.errors import UserError
+from harness.studies.kind import StudyReport
 from harness.studies.loader import load_study
 from harness.studies.plan import TrialPlan, plan_study, rounds, teaching
 from harness.studies.run import StudyResult, run_study
 from harness.studies.study import StudyTask, trials_of
 from harness.studies.tables import study_table
+from harness.tables.build import build_table
 from tests.studies.world import STUDY, Heard, World
 from tests.tables.records import metric, record
 
@@ -225,6 +229,15 @@ def test_the_exit_code_says_that_a_trial_failed(
     world.breaks = set()
     assert study("small.yaml", "--json") == 0
     assert json.loads(capsys.readouterr().out)["columns"]
+    table = build_table([record()])
+    report = StudyReport((table, table), (), (), lambda _: ())
+    assert show_report(report, Console(quiet=True), as_json=True) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 2  # one document, whatever the tables
+    assert study("--json") == 0
+    assert "asd_main_demo" in json.loads(capsys.readouterr().out)
+    for mistake, fix in (("asd_main_demo.yaml", "asd_main_demo"), ("--dry-run", "harness study")):
+        assert study(mistake) == 2
+        assert fix in capsys.readouterr().err.split("fix:")[1]
 
 
 def test_a_folder_of_something_else_is_refused(

@@ -29,10 +29,10 @@ class LabelReader:
     Case does not matter; a blank, an underscore, every kind of hyphen, quotation marks and the
     stars of Markdown are alike. Where two labels start at one place the longer one counts ("stop
     inverted" is not "stop"), and a label inside a longer one is not named ("non-intimate" is not
-    "intimate"); neither is one that a negation rules
-    out ("not at all intimate", "far from intimate"). A text that is a label
-    names it; any other names what stands in it as whole words. A text that names no label, or two
-    different ones, is unparsed.
+    "intimate"); neither is one that a negation rules out ("not at all intimate", "far from
+    intimate"). Where a label is another one with words after it, those words may stand before it as
+    well ("inverted stop" is not "stop"). A text that is a label names it; any other names what
+    stands in it as whole words. A text that names no label, or two different ones, is unparsed.
 
     Args:
         labels: In the form that texts are to name; what is read is their place.
@@ -46,6 +46,7 @@ class LabelReader:
         self._places = {_plain(label): place for place, label in enumerate(labels)}
         if not labels or len(self._places) != len(labels) or "" in self._places:
             raise ValueError("labels that differ in no more than case and joints")
+        self._places |= _turned(self._places)
         longest_first = sorted(self._places, key=len, reverse=True)
         names = "|".join(re.escape(name) for name in longest_first)
         self._pattern = re.compile(rf"(?<!\w)(?:{names})(?!\w)")
@@ -92,6 +93,17 @@ class LabelExtractor:
         if not isinstance(reading.answer, int):
             return reading
         return Extracted(self._labels[reading.answer])
+
+
+def _turned(places: Mapping[str, int]) -> dict[str, int]:
+    """Return labels that are another one with words after it, with those words before it."""
+    turned = {
+        f"{label[len(shorter) + 1 :]} {shorter}": place
+        for label, place in places.items()
+        for shorter in places
+        if label.startswith(f"{shorter} ")
+    }
+    return {name: place for name, place in turned.items() if name not in places}
 
 
 def _plain(text: str) -> str:
