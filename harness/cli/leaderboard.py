@@ -162,7 +162,9 @@ def _format(form: str | None, as_json: bool, out: Path | None) -> str:
         return find("format", form, plugins().formats()).id
     if out is None:
         return "terminal"
-    formats = {format_.suffix: format_.id for format_ in reversed(plugins().formats().values())}
+    formats: dict[str, str] = {}
+    for descriptor in plugins().formats().values():
+        formats.setdefault(descriptor.suffix, descriptor.id)
     if out.suffix not in formats:
         endings = ", ".join(sorted(filter(None, formats)))
         raise UserError(
