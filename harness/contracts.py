@@ -59,14 +59,7 @@ from harness.models.contract import (
     TaskHandle,
     Trainable,
 )
-from harness.readers.contract import (
-    DescribesFiles,
-    HashesContents,
-    LeavesOut,
-    PassesOver,
-    Reader,
-    TakesPart,
-)
+from harness.readers import DescribesFiles, HashesContents, LeavesOut, PassesOver, Reader, TakesPart
 from harness.requests import Choose, Embed, Failed, Generate, Request, Response, Scores, Text
 from harness.requests.extractor import Extracted, Extractor
 from harness.requests.method import AnswerMethod, AsksOtherwise
