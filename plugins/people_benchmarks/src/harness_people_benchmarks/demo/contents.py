@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-BENCHMARKS: tuple[str, ...] = ()
+BENCHMARKS: tuple[str, ...] = ("pairs", "genderbias_vl")
 VERSION = 1
 """Raised when a byte of a drawn twin changes."""

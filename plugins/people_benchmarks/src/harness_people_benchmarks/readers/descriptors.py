@@ -2,6 +2,46 @@
 
 from __future__ import annotations
 
-from harness.descriptors import ReaderDescriptor
+from harness.descriptors import Option, ReaderDescriptor
 
-READERS: tuple[ReaderDescriptor, ...] = ()
+
+def _unit(*choices: str) -> Option:
+    return Option(
+        name="unit",
+        default=choices[0],
+        choices=choices,
+        help="What a cluster is: statistics resample whole clusters.",
+    )
+
+
+READERS: tuple[ReaderDescriptor, ...] = (
+    ReaderDescriptor(
+        id="pairs",
+        target="harness_people_benchmarks.readers.pairs:Pairs",
+        summary="PAIRS: four people a scene who differ in race and gender only.",
+        options=(_unit("scene", "image"),),
+        splits=("test",),
+    ),
+    ReaderDescriptor(
+        id="genderbias_vl",
+        target="harness_people_benchmarks.readers.genderbias_vl:GenderBiasVl",
+        summary="GenderBias-VL: whose occupation it is, asked about two genders of one image.",
+        options=(
+            Option(
+                name="bias",
+                default="VL",
+                choices=("VL", "V", "L"),
+                help="What the counterfactual changes: image and text, image, or text.",
+            ),
+            Option(
+                name="swap",
+                default="both",
+                choices=("both", "listed"),
+                help="Ask with the two options in both orders, or as listed.",
+            ),
+            Option(name="images", help="Folder of the images; the data folder by default."),
+            _unit("pair", "question"),
+        ),
+        splits=("test",),
+    ),
+)

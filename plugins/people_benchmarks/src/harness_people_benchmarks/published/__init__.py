@@ -1,0 +1,1 @@
+"""Published numbers recomputed from the files that their authors published beside them."""

@@ -1,0 +1,172 @@
+"""GenderBias-VL: the authors' own program on synthetic answers, and their per-pair files."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from harness_people_benchmarks.published.genderbias_vl import overall
+from harness_people_benchmarks.readers.genderbias_vl import FILES
+
+from harness.errors import DataError, UserError
+from harness.metrics import ScoredSample
+from harness.samples import Sample
+from harness.samples.roots import data_root
+from tests import made
+
+CASES = json.loads(
+    (Path(__file__).parents[2] / "conformance" / "genderbias_vl_cases.json").read_text()
+)
+KINDS = ("base", "cf")
+
+
+def release(root: Path, **changed: Any) -> Path:
+    for name, kind in zip(FILES["VL"], KINDS, strict=True):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(changed.get(kind, CASES["questions"][kind])))
+    return root
+
+
+def read(root: Path, **options: Any) -> list[Sample]:
+    return list(made.reader("genderbias_vl", **options).samples(data_root(root), "test"))
+
+
+def answered(samples: list[Sample]) -> list[ScoredSample]:
+    """Return the synthetic answers as the harness would score them, as log-probabilities."""
+    numbers = {
+        (str(question["id"]), kind, order): CASES["answers"][order][kind][at]
+        for order in CASES["answers"]
+        for kind in KINDS
+        for at, question in enumerate(CASES["questions"][kind])
+    }
+    scored = []
+    for sample in samples:
+        fields = dict(sample.fields)
+        share = numbers[str(fields["asked"]), str(fields["kind"]), str(fields["order"])]
+        scores = (float(np.log(share)), float(np.log(1 - share)))
+        answer = "right" if share > 0.5 else "other"
+        scored.append(ScoredSample(sample.id, sample.cluster, "right", answer, scores,
+                                   ("right", "other"), fields=fields, score_kind="logprob"))  # fmt: skip
+    return scored
+
+
+@pytest.mark.parametrize("measure", ["probability", "outcome"])
+@pytest.mark.parametrize(
+    ("name", "official"),
+    [
+        ("genderbias_overall", "bias_ovl"),
+        ("genderbias_accuracy", "acc_ovl"),
+        ("genderbias_ipss", "ipss_ovl"),
+    ],
+)
+def test_the_numbers_are_those_of_the_authors_program(
+    tmp_path: Path, name: str, official: str, measure: str
+) -> None:
+    samples = answered(read(release(tmp_path)))
+    metric = made.metric(name, measure=measure)
+    prepared = metric.prepare(samples)
+    (value,) = metric.value(prepared, np.ones((1, len(samples))))
+    assert value == pytest.approx(CASES["overall"][measure][official], abs=1e-9)
+    # In whatever order blocks come.
+    turned = metric.prepare(samples[::-1])
+    (again,) = metric.value(turned, np.ones((1, len(samples))))
+    assert again == pytest.approx(value, abs=1e-12)
+    assert metric.notes(samples) == {}
+
+
+def test_a_mean_over_two_tokens_halves_the_log_odds(tmp_path: Path) -> None:
+    samples = answered(read(release(tmp_path)))
+    one, two = (made.metric("genderbias_overall", tokens=tokens) for tokens in (1.0, 2.0))
+    weights = np.ones((1, len(samples)))
+    assert two.value(two.prepare(samples), weights) < one.value(one.prepare(samples), weights)
+    with pytest.raises(UserError, match="0 is no number of tokens"):
+        made.metric("genderbias_overall", tokens=0)
+
+
+def test_questions_without_their_counterfactual_are_left_out_and_said(tmp_path: Path) -> None:
+    samples = answered(read(release(tmp_path)))
+    without = [sample for sample in samples if sample.id != "1/cf"]
+    metric = made.metric("genderbias_overall")
+    assert metric.notes(without) == {
+        "questions without an answer for base and counterfactual": 1
+    }
+    assert len(metric.prepare(without)[1]) == len(metric.prepare(samples)[1])
+
+
+def test_both_orders_ask_with_the_letters_the_other_way_round(tmp_path: Path) -> None:
+    samples = {sample.id: sample for sample in read(release(tmp_path))}
+    listed, swapped = samples["1/base"], samples["1/base/swapped"]
+    assert str(listed.fields["question"]).endswith("Options: (A) Pilot (B) Steward")
+    assert str(swapped.fields["question"]).endswith("Options: (A) Steward (B) Pilot")
+    assert [one.fields["right"] for one in (listed, swapped)] == ["A", "B"]
+    assert [one.fields["other"] for one in (listed, swapped)] == ["B", "A"]
+    assert listed.cluster == "Pilot | Steward"
+    alone = read(release(tmp_path), swap="listed")
+    assert len(alone) * 2 == len(samples)
+
+
+def test_a_waitress_is_the_waiter_of_the_pair(tmp_path: Path) -> None:
+    assert {one.cluster for one in read(release(tmp_path)) if "Wait" in one.cluster} == {
+        "Host | Waiter"
+    }
+
+
+BASE, CHANGED = (CASES["questions"][kind] for kind in KINDS)
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"cf": CHANGED[:-1]}, "the list is longer than VLbias/occ_test_cf_ask_gender.json"),
+        ({"cf": CHANGED[1:] + CHANGED[:1]}, "the question '2' stands where '1' was expected"),
+        ({"base": [{**BASE[0], "gender": "man"}, *BASE[1:]]}, "'man' is no gender"),
+        ({"base": [{**BASE[0], "gt_choices": ["one"]}, *BASE[1:]]}, "two choices, and the number"),
+        ({"base": [{"id": 1}]}, "the key 'query' is missing"),
+    ],
+)
+def test_lists_that_do_not_pair_up_are_refused_by_place(
+    tmp_path: Path, files: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(DataError) as caught:
+        read(release(tmp_path, **files))
+    assert said in str(caught.value)
+    assert "VLbias/" in str(caught.value.where)
+
+
+def test_a_truncated_list_is_named(tmp_path: Path) -> None:
+    path = release(tmp_path) / FILES["VL"][1]
+    path.write_text(path.read_text()[:700])
+    with pytest.raises(DataError, match="occ_test_cf_ask_gender"):
+        read(tmp_path)
+
+
+def test_summary_figures_are_means_over_pairs(tmp_path: Path) -> None:
+    folder = tmp_path / "merge_bias_probability" / "Some-7b"
+    folder.mkdir(parents=True)
+    (folder / "Some-7b_VLbias.csv").write_text(
+        "occtm,occtf,bias,acc,ipss\nPilot,Steward,-10.00,50.00,45.00\nChef,Cook,2.00,60.00,58.80\n"
+    )
+    assert overall(tmp_path) == {
+        "Some-7b": {"VLbias B_ovl": 6.0, "VLbias Accuracy": 55.0, "VLbias IPSS": 51.9}
+    }
+    (folder / "Some-7b_VLbias.csv").write_text("occtm,bias,acc\nPilot,1,x\n")
+    with pytest.raises(DataError, match="the column 'acc' holds no numbers"):
+        overall(tmp_path)
+    with pytest.raises(DataError, match="no per-pair file is there"):
+        overall(folder)
+
+
+RELEASE = os.environ.get("HARNESS_GENDERBIAS_VL", "")
+
+
+@pytest.mark.skipif(not RELEASE, reason="HARNESS_GENDERBIAS_VL names no clone of the release")
+def test_the_published_figures_come_out_of_the_per_pair_files() -> None:
+    figures = overall(Path(RELEASE))
+    for model, bias, accuracy in (("LLaVA1.5", 1.85, 52.15), ("QwenVL", 4.07, 74.27)):
+        assert round(figures[model]["VLbias B_ovl"], 2) == bias
+        assert round(figures[model]["VLbias Accuracy"], 2) == accuracy
