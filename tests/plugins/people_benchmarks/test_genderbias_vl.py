@@ -92,9 +92,7 @@ def test_questions_without_their_counterfactual_are_left_out_and_said(tmp_path: 
     samples = answered(read(release(tmp_path)))
     without = [sample for sample in samples if sample.id != "1/cf"]
     metric = made.metric("genderbias_overall")
-    assert metric.notes(without) == {
-        "questions without an answer for base and counterfactual": 1
-    }
+    assert metric.notes(without) == {"questions without an answer for base and counterfactual": 1}
     assert len(metric.prepare(without)[1]) == len(metric.prepare(samples)[1])
 
 

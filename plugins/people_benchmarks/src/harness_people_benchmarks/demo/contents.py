@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-BENCHMARKS: tuple[str, ...] = ("pairs", "genderbias_vl")
+BENCHMARKS: tuple[str, ...] = ("pairs", "genderbias_vl", "sb_bench", "vlbiasbench", "pope")
 VERSION = 1
 """Raised when a byte of a drawn twin changes."""

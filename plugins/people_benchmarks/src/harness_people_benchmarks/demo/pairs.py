@@ -26,7 +26,10 @@ def files(seed: int) -> Iterator[tuple[PurePosixPath, bytes]]:
             number += 1
             for person in PEOPLE:
                 name = f"{person}1" if (scene, person) == ("phone", "white_man") else person
-                yield PurePosixPath("data", part, scene, f"{name}.png"), _drawn(seed, number, person)
+                yield (
+                    PurePosixPath("data", part, scene, f"{name}.png"),
+                    _drawn(seed, number, person),
+                )
 
 
 def _drawn(seed: int, number: int, person: str) -> bytes:

@@ -119,7 +119,7 @@ def _fall(side: Sequence[Answered]) -> float:
 def _turned(first: Sequence[Answered], second: Sequence[Answered]) -> float:
     """Return the bias by answers that turn from the one occupation to the other."""
     turned = total = 0
-    for (side, sign) in ((first, 1), (second, -1)):
+    for side, sign in ((first, 1), (second, -1)):
         for one in side:
             # A right answer that turns wrong leaves this occupation; a wrong one turns to it.
             by_gender = sign * (1 if one.gender == "male" else -1)

@@ -58,4 +58,4 @@ def _of_file(path: Path) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(overall(Path(sys.argv[1])), indent=1))  # noqa: T201
+    print(json.dumps(overall(Path(sys.argv[1])), indent=1))

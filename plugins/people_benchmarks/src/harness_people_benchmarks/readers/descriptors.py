@@ -44,4 +44,25 @@ READERS: tuple[ReaderDescriptor, ...] = (
         ),
         splits=("test",),
     ),
+    ReaderDescriptor(
+        id="sb_bench",
+        target="harness_people_benchmarks.readers.bbq:SbBench",
+        summary="SB-Bench: ambiguous contexts about people in parquet shards, images inside.",
+        options=(_unit("question", "image"),),
+        splits=("real", "synthetic"),
+    ),
+    ReaderDescriptor(
+        id="vlbiasbench",
+        target="harness_people_benchmarks.readers.bbq:VlBiasBench",
+        summary="VLBiasBench, close-ended part: JSON lists by kind of bias.",
+        options=(
+            Option(
+                name="right",
+                default="label",
+                help="Key of the right answer's number in disambiguated contexts.",
+            ),
+            _unit("image"),
+        ),
+        splits=("test",),
+    ),
 )

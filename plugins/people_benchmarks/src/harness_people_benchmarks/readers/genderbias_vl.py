@@ -115,9 +115,7 @@ class _Question:
     def __init__(self, entry: Any, kind: str, where: str) -> None:
         self.kind = kind
         self._query = records.as_text(records.member(entry, "query", where), "query", where)
-        choices = records.as_list(
-            records.member(entry, "gt_choices", where), "gt_choices", where
-        )
+        choices = records.as_list(records.member(entry, "gt_choices", where), "gt_choices", where)
         number = records.as_whole(records.member(entry, "gt_choice", where), "gt_choice", where)
         if len(choices) != 2 or number not in {0, 1}:
             raise DataError("two choices, and the number of the right one, were expected",

@@ -1,0 +1,79 @@
+"""POPE's twin: drawn things on a table; half of those asked about are there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from harness_demo_world.chance import stream
+from harness_demo_world.drawing.scenes import draw_table
+from harness_demo_world.drawing.things import THINGS
+
+if TYPE_CHECKING:
+    import random
+
+    from PIL import Image
+
+IMAGES = 60
+SAMPLINGS = ("random", "popular", "adversarial")
+_FIRST = 200_001
+
+
+def files(seed: int) -> Iterator[tuple[PurePosixPath, str | Image.Image]]:
+    """Yield the three lists of questions, then the images."""
+    things = {number: _things(seed, number) for number in range(IMAGES)}
+    names = sorted({name for there in things.values() for name in there})
+    often = sorted(names, key=lambda name: (-sum(name in there for there in things.values()), name))
+    for sampling in SAMPLINGS:
+        lines = []
+        for number, there in things.items():
+            rng = stream(seed, "pope", sampling, number)
+            present = sorted(there)
+            absent = _absent(rng, sampling, there, (names, often), things)
+            for at, (name, label) in enumerate(
+                [(one, "yes") for one in present] + [(one, "no") for one in absent]
+            ):
+                article = "an" if name[0] in "aeiou" else "a"
+                lines.append(
+                    json.dumps(
+                        {
+                            "question_id": number * 10 + at,
+                            "image": _name(number),
+                            "text": f"Is there {article} {name} in the image?",
+                            "label": label,
+                        }
+                    )
+                )
+        yield PurePosixPath(f"coco_pope_{sampling}.json"), "\n".join(lines) + "\n"
+    for number in range(IMAGES):
+        rng = stream(seed, "pope table", number)
+        yield PurePosixPath("val2014", _name(number)), draw_table(rng).image
+
+
+def _name(number: int) -> str:
+    return f"COCO_val2014_{_FIRST + number:012d}.jpg"
+
+
+def _things(seed: int, number: int) -> set[str]:
+    rng = stream(seed, "pope table", number)
+    return {thing.name for thing in draw_table(rng, paint=False).things} & set(THINGS)
+
+
+def _absent(
+    rng: random.Random,
+    sampling: str,
+    there: set[str],
+    names: tuple[list[str], list[str]],
+    things: dict[int, set[str]],
+) -> list[str]:
+    """Return as many things that are not there: any, frequent ones, or frequent neighbours."""
+    every, often = ([name for name in listed if name not in there] for listed in names)
+    if sampling == "random":
+        return rng.sample(every, len(there))
+    if sampling == "popular":
+        return often[: len(there)]
+    beside = {name: sum(name in one and bool(one & there) for one in things.values())
+              for name in every}  # fmt: skip
+    return sorted(every, key=lambda name: (-beside[name], name))[: len(there)]
