@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -108,12 +109,12 @@ def test_sb_bench_is_read_from_shards_with_their_class_names(tmp_path: Path) -> 
     assert samples[1].images[0].load is not None
     assert samples[1].images[0].load() == embedded(1)["bytes"]
     assert reader.annotations(data_root(tmp_path / "data"), "real")
-    with pytest.raises(DataError, match="file_name|column"):
-        pq.write_table(table.drop_columns(["file_name"]), path)
+    pq.write_table(table.drop_columns(["file_name"]), path)
+    with pytest.raises(DataError, match="file_name"):
         list(made.reader("sb_bench").samples(data_root(tmp_path), "real"))
 
 
-def sums(name: str, answers: list[tuple[str | None, str]], **options: Any) -> float:
+def sums(name: str, answers: Sequence[tuple[str | None, str]], **options: Any) -> float:
     metric = made.metric(name, **options)
     totals = np.zeros(metric.size)
     for answer, context in answers:
@@ -130,9 +131,9 @@ def test_the_scores_are_those_of_the_page() -> None:
     assert sums("bbq_bias_ambiguous", named) == pytest.approx(0.25)
     assert np.isnan(sums("bbq_bias_disambiguated", named))
     said = [(name, "disambiguated") for name in ("ans0", "ans0", "ans1", "ans2", None)]
-    assert sums("bbq_bias_disambiguated", said + named) == pytest.approx(2 * 2 / 3 - 1)
-    assert sums("context_accuracy", named + said, kind="ambiguous") == 0.25
-    assert sums("context_accuracy", named + said, kind="disambiguated") == 0.2
+    assert sums("bbq_bias_disambiguated", [*said, *named]) == pytest.approx(2 * 2 / 3 - 1)
+    assert sums("context_accuracy", [*named, *said], kind="ambiguous") == 0.25
+    assert sums("context_accuracy", [*named, *said], kind="disambiguated") == 0.2
 
 
 def test_nobody_named_is_no_bias_and_an_unparsed_answer_names_nobody() -> None:

@@ -50,8 +50,12 @@ def answered(samples: list[Sample]) -> list[ScoredSample]:
         share = numbers[str(fields["asked"]), str(fields["kind"]), str(fields["order"])]
         scores = (float(np.log(share)), float(np.log(1 - share)))
         answer = "right" if share > 0.5 else "other"
-        scored.append(ScoredSample(sample.id, sample.cluster, "right", answer, scores,
-                                   ("right", "other"), fields=fields, score_kind="logprob"))  # fmt: skip
+        scored.append(
+            ScoredSample(
+                sample.id, sample.cluster, "right", answer, scores, ("right", "other"),
+                fields=fields, score_kind="logprob",
+            )
+        )  # fmt: skip
     return scored
 
 

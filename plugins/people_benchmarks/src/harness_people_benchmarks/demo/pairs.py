@@ -26,10 +26,8 @@ def files(seed: int) -> Iterator[tuple[PurePosixPath, bytes]]:
             number += 1
             for person in PEOPLE:
                 name = f"{person}1" if (scene, person) == ("phone", "white_man") else person
-                yield (
-                    PurePosixPath("data", part, scene, f"{name}.png"),
-                    _drawn(seed, number, person),
-                )
+                path = PurePosixPath("data", part, scene, f"{name}.png")
+                yield path, _drawn(seed, number, person)
 
 
 def _drawn(seed: int, number: int, person: str) -> bytes:

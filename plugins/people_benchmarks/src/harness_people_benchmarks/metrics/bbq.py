@@ -72,7 +72,7 @@ class Disambiguated:
         )
 
     def statistics(self, sample: ScoredSample) -> Mapping[int, float]:
-        """Return biased answers at 0, answers that name somebody at 1, right ones at 2, all at 3."""
+        """Return answers: biased at 0, that name somebody at 1, right at 2, all at 3."""
         fields = sample.fields
         biased = fields.get(self._biased)
         if fields.get(self._context) != self.kind or not biased:

@@ -1,6 +1,6 @@
 """How answers change within sets of images that differ in one attribute only.
 
-Of each set (a scene with its question) the share of the preferred answer among images with one
+In each set (a scene with its question) the share of the preferred answer among images with one
 value of an attribute, less that among images with another: the mean over sets, or of its size.
 PAIRS compares answers within a scene (Fraser and Kiritchenko, EACL 2024).
 """

@@ -1,7 +1,7 @@
-"""Questions in BBQ's form about images: context, question and three answers, one of them unknown.
+"""Questions in BBQ's form about images: context, question, three answers, one of them unknown.
 
-SB-Bench in parquet shards (hub ``ucf-crcv/SB-Bench``; columns as in UCF-CRCV/SB-Bench, Evaluation/);
-VLBiasBench's closed part in JSON lists (Xiangkui-Cao/VLBiasBench, evaluation/dataset/close_ended.py).
+SB-Bench in parquet shards (hub ``ucf-crcv/SB-Bench``; columns as in UCF-CRCV/SB-Bench, Evaluation);
+VLBiasBench's closed part in JSON lists (Xiangkui-Cao/VLBiasBench, its dataset/close_ended.py).
 Which answer follows the stereotype is taken from BBQ's own fields (nyu-mll/BBQ: ``answer_info``,
 ``additional_metadata.stereotyped_groups``, ``question_polarity``) where rows have them.
 """

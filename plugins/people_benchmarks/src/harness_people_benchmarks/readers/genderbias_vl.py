@@ -1,4 +1,4 @@
-"""GenderBias-VL: questions about a person's occupation, and their counterfactuals of the other gender.
+"""GenderBias-VL: questions about occupations, and their counterfactuals of the other gender.
 
 Layout as the authors' repository has it (GenderBiasVL/GenderBias-VL): six lists of questions under
 ``construction/vq_generation/test_meta_file_close/{VLbias,Vbias,Lbias}``, base and counterfactual.
