@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-
 from harness.analysis.gradients import cosine
 from harness.analysis.sketching import Sketcher
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import sys
 
+from harness.analysis.board import AnalysisView
 from harness.analysis.encoders import Encoder, EncoderRequest
+from harness.analysis.results import Analysis, AnalysisTable, write_analysis
 from harness.config.data import DataSource
 from harness.contracts_page import Contract, page
 from harness.descriptors import (
+    AnalysisDescriptor,
     AnswerMethodDescriptor,
     CommandDescriptor,
     DataSourceDescriptor,
@@ -84,95 +87,23 @@ from harness.workers.contract import (
 from harness.workers.worker import Worker
 
 __all__ = [
-    "CONTRACTS",
-    "AdditiveMetric",
-    "AnswerMethod",
-    "AnswerMethodDescriptor",
-    "Answered",
-    "Answerer",
-    "AsksOtherwise",
-    "BlockRequest",
-    "Bounded",
-    "ChecksItself",
-    "Choose",
-    "CommandDescriptor",
-    "Comparison",
-    "Contract",
-    "CountsMerge",
-    "CountsTellNotes",
-    "DataRoot",
-    "DataSource",
-    "DataSourceDescriptor",
-    "DescribesFiles",
-    "Descriptor",
-    "Embed",
-    "Encoder",
-    "EncoderDescriptor",
-    "EncoderRequest",
-    "Epoch",
-    "Example",
-    "Executor",
-    "ExecutorDescriptor",
-    "ExportOptions",
-    "ExporterDescriptor",
-    "Extracted",
-    "Extractor",
-    "ExtractorDescriptor",
-    "Failed",
-    "FigureDescriptor",
-    "FigureRequest",
-    "FormatDescriptor",
-    "Generate",
-    "GroupCounts",
-    "GroupMetric",
-    "HasSize",
-    "HasTower",
-    "HasUnits",
-    "HasWeights",
-    "HashesContents",
-    "Hello",
-    "ImageRef",
-    "LeavesOut",
-    "LoadedStudy",
-    "Lost",
-    "MayRefuse",
-    "MetricDescriptor",
-    "Model",
-    "ModelDescriptor",
-    "Plot",
-    "Raised",
-    "RangeOfData",
-    "RankMetric",
-    "Reader",
-    "ReaderDescriptor",
-    "Ready",
-    "Recipe",
-    "RecipeDescriptor",
-    "Refused",
-    "Request",
-    "Response",
-    "Runtime",
-    "Sample",
-    "SampleScore",
-    "SaysWhy",
-    "ScoredSample",
-    "Scores",
-    "SpecFolder",
-    "StudyDescriptor",
-    "StudyPlan",
-    "StudyReport",
-    "SubmissionDescriptor",
-    "SubmissionLayout",
-    "Table",
-    "TakesNotes",
-    "TakesPart",
-    "TaskHandle",
-    "TellsNotes",
-    "Text",
-    "Trainable",
-    "WorkOrder",
-    "Worker",
-]
+    "CONTRACTS", "AdditiveMetric", "Analysis", "AnalysisDescriptor", "AnalysisTable",
+    "AnalysisView", "AnswerMethod", "AnswerMethodDescriptor", "Answered", "Answerer",
+    "AsksOtherwise", "BlockRequest", "Bounded", "ChecksItself", "Choose", "CommandDescriptor",
+    "Comparison", "Contract", "CountsMerge", "CountsTellNotes", "DataRoot", "DataSource",
+    "DataSourceDescriptor", "DescribesFiles", "Descriptor", "Embed", "Encoder",
+    "EncoderDescriptor", "EncoderRequest", "Epoch", "Example", "Executor", "ExecutorDescriptor",
+    "ExportOptions", "ExporterDescriptor", "Extracted", "Extractor", "ExtractorDescriptor",
+    "Failed", "FigureDescriptor", "FigureRequest", "FormatDescriptor", "Generate",
+    "GroupCounts", "GroupMetric", "HasSize", "HasTower", "HasUnits", "HasWeights",
+    "HashesContents", "Hello", "ImageRef", "LeavesOut", "LoadedStudy", "Lost", "MayRefuse",
+    "MetricDescriptor", "Model", "ModelDescriptor", "Plot", "Raised", "RangeOfData",
+    "RankMetric", "Reader", "ReaderDescriptor", "Ready", "Recipe", "RecipeDescriptor",
+    "Refused", "Request", "Response", "Runtime", "Sample", "SampleScore", "SaysWhy",
+    "ScoredSample", "Scores", "SpecFolder", "StudyDescriptor", "StudyPlan", "StudyReport",
+    "SubmissionDescriptor", "SubmissionLayout", "Table", "TakesNotes", "TakesPart",
+    "TaskHandle", "TellsNotes", "Text", "Trainable", "WorkOrder", "Worker", "write_analysis",
+]  # fmt: skip
 
 
 CONTRACTS = (
@@ -545,6 +476,24 @@ CONTRACTS = (
 
             def close(self):
                 self.worker.close()
+        """,
+    ),
+    Contract(
+        "Kind of analysis",
+        "harness_analyses",
+        AnalysisDescriptor,
+        "(...) -> Analysis",
+        (),
+        """
+        from pathlib import Path
+
+        from harness.contracts import AnalysisTable, write_analysis
+
+
+        def measure(results: Path, tasks: list[str]):
+            rows = tuple((task, 0.5) for task in tasks)
+            table = AnalysisTable("saliency", ("task", "value"), rows)
+            return write_analysis(results, "saliency", {"tasks": tasks, "marks": []}, [table])
         """,
     ),
     Contract(

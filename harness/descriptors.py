@@ -340,6 +340,22 @@ class EncoderDescriptor(Descriptor):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AnalysisDescriptor(Descriptor):
+    """A kind of analysis: it measures what a score does not say, and seals tables under its id.
+
+    Target: a function that returns a sealed :class:`harness.analysis.results.Analysis`; what it
+    takes is its own affair. Those of the core's doors (``harness.probe`` and the like) are called
+    through them.
+
+    Attributes:
+        view: ``module:attribute`` of a :class:`harness.analysis.board.AnalysisView`, which shows
+            its tables on leaderboards and pages; empty without one.
+    """
+
+    view: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StudyDescriptor(Descriptor):
     """A kind of study. Target: ``(document) -> LoadedStudy`` (:mod:`harness.studies.kind`).
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.descriptors import (
+        AnalysisDescriptor,
         AnswerMethodDescriptor,
         CommandDescriptor,
         DataSourceDescriptor,
@@ -173,6 +174,23 @@ def harness_recipes() -> Sequence[RecipeDescriptor]:  # type: ignore[empty-body]
     Example::
 
         return [RecipeDescriptor(id="ft", target="my_plugin.ft:FineTune", summary="...")]
+    """
+
+
+@hookspec
+def harness_analyses() -> Sequence[AnalysisDescriptor]:  # type: ignore[empty-body]
+    """Return the kinds of analysis this plugin adds.
+
+    An analysis seals tables (:func:`harness.analysis.results.write_analysis`) under
+    ``RESULTS/analyses/ID/``; ``harness leaderboard`` and ``harness site`` show them by the view of
+    its descriptor.
+
+    .. versionadded:: 0.1
+
+    Example::
+
+        return [AnalysisDescriptor(id="saliency", target="my_plugin.saliency:measure",
+                                   view="my_plugin.saliency:VIEW", summary="...")]
     """
 
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.descriptors import (
+        AnalysisDescriptor,
         AnswerMethodDescriptor,
         CommandDescriptor,
         DataSourceDescriptor,
@@ -69,6 +70,7 @@ _COLLECTED = {
     "extractors": "harness_extractors",
     "answer methods": "harness_answer_methods",
     "recipes": "harness_recipes",
+    "analysis kinds": "harness_analyses",
     "encoders": "harness_encoders",
     "executors": "harness_executors",
     "study kinds": "harness_studies",
@@ -86,6 +88,7 @@ _KINDS: dict[str, type[Descriptor]] = {
     "extractors": kinds.ExtractorDescriptor,
     "answer methods": kinds.AnswerMethodDescriptor,
     "recipes": kinds.RecipeDescriptor,
+    "analysis kinds": kinds.AnalysisDescriptor,
     "encoders": kinds.EncoderDescriptor,
     "executors": kinds.ExecutorDescriptor,
     "study kinds": kinds.StudyDescriptor,
@@ -185,6 +188,10 @@ class Plugins:
     def recipes(self) -> Mapping[str, RecipeDescriptor]:
         """Training recipes by id."""
         return cast("Mapping[str, RecipeDescriptor]", self._of("recipes"))
+
+    def analysis_kinds(self) -> Mapping[str, AnalysisDescriptor]:
+        """Kinds of analysis by id."""
+        return cast("Mapping[str, AnalysisDescriptor]", self._of("analysis kinds"))
 
     def encoders(self) -> Mapping[str, EncoderDescriptor]:
         """Kinds of visual encoder by id."""

@@ -22,8 +22,6 @@ ENGLISH = {"balanced", "focal", "joint", "single"}
 SHARED = {"drawn", "map", "table"}
 # Columns and keys of analyses that are words of what they compare, and not the recipes.
 COLUMNS = {
-    "harness/analysis/transfer.py": {"joint", "single"},
-    "harness/cli/transfer.py": {"joint", "single"},
     "harness/site/analysis_tables.py": {"joint", "single"},
     "harness/studies/loader.py": {"joint"},
 }

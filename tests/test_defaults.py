@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harness_analyses.gradients import GradientSettings
+from harness_analyses.mir import MirSettings
+from harness_analyses.probe import ProbeSettings
 
-from harness.analysis.gradients import GradientSettings
-from harness.analysis.mir import MirSettings
-from harness.analysis.probe import ProbeSettings
 from harness.arguments import defaults
 from harness.descriptors import load_target
 from harness.evaluation.run_settings import RunSettings

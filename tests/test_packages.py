@@ -21,6 +21,8 @@ KINDS = {
     "metric": "metrics",
     "data source": "data_sources",
     "encoder": "encoders",
+    "analysis kind": "analysis_kinds",
+    "command": "commands",
     "executor": "executors",
     "study kind": "study_kinds",
     "figure": "figures",

@@ -14,8 +14,7 @@ from harness.analysis.results import Analysis, scaled
 from harness.descriptors import Direction, load_target
 from harness.errors import UserError, unknown
 from harness.guard import described
-from harness.plugins import contract_of, plugins
-from harness.runs.record import titled
+from harness.plugins import contract_of, missing, plugins
 from harness.specs import fingerprint
 from harness.tables.notes import MEANINGS
 from harness.tables.table import Cell, Column, Row, Section, Table, TableStyle
@@ -69,10 +68,10 @@ def analysis_table(
     (name,) = kinds
     view = view_of(name)
     if view is None:
-        raise unknown("kind of analysis", name, _VIEWS)
+        raise missing("analysis kind", name, plugins().analysis_kinds())
     boards: dict[str, Board] = {}
     for analysis in analyses:
-        view.fill(analysis, boards.setdefault(_asked(analysis), Board()))
+        view.fill(analysis, boards.setdefault(_asked(analysis, view), Board()))
     columns = _chosen(
         {key: one for board in boards.values() for key, one in board.columns.items()}, tasks
     )
@@ -92,13 +91,11 @@ def analysis_table(
     )
 
 
-def _asked(analysis: Analysis) -> str:
+def _asked(analysis: Analysis, view: AnalysisView) -> str:
     """Return what analyses must have in common for their numbers to be compared."""
-    if analysis.kind in {"probe", "mir"}:
-        whose = {"encoders", "model", "marks"}
-        return fingerprint(
-            {key: value for key, value in analysis.about.items() if key not in whose}
-        )
+    if view.rows_of:
+        about = analysis.about.items()
+        return fingerprint({key: value for key, value in about if key not in view.rows_of})
     return analysis.fingerprint
 
 
@@ -119,24 +116,7 @@ def _notes(analyses: Sequence[Analysis], lead: str) -> Iterator[str]:
     yield from dict.fromkeys(note for found in analyses for note in found.notes)
 
 
-# --- kinds ---------------------------------------------------------------------------------------
-
-
-def _probe(analysis: Analysis, board: Board) -> None:
-    """A row an encoder, layer and pooling; what it lost against the first stands beside it."""
-    probed = analysis.table("probe").records()
-    lost = {
-        (row["second"], row["task"], row["layer"], row["pooling"]): row
-        for table in analysis.tables
-        if table.name == "degradation"
-        for row in table.records()
-    }
-    named = row_namer(probed)
-    for row in probed:
-        put_value(analysis, board, named(row), row)
-        if lost:
-            key = row["encoder"], row["task"], row["layer"], row["pooling"]
-            put_loss(analysis, board, named(row), row, lost.get(key))
+# --- what fills boards ----------------------------------------------------------------------------
 
 
 def row_namer(rows: Iterable[Record]) -> Callable[[Record], str]:
@@ -162,40 +142,6 @@ def put_loss(analysis: Analysis, board: Board, name: str, row: Record, lost: Rec
     board.put(
         name, column, None if lost is None else cell_of(analysis, lost, "degradation", column.scale)
     )
-
-
-def _gradients(analysis: Analysis, board: Board) -> None:
-    pairs = {
-        key: row
-        for row in analysis.table("pairs").records()
-        for key in ((row["first"], row["second"]), (row["second"], row["first"]))
-    }
-    own_rows = {row["task"]: row for row in analysis.table("tasks").records()}
-    for first, itself in own_rows.items():
-        for second in own_rows:
-            column = column_of({"task": second}, "cosine", "cosine", "none", 1.0)
-            row, value = (itself, "own") if first == second else (pairs[first, second], "mean")
-            board.put(str(first), column, cell_of(analysis, row, value, 1.0))
-
-
-def _transfer(analysis: Analysis, board: Board) -> None:
-    rows = analysis.table("transfer").records()
-    mixtures = {(row["model"], row["tasks"]) for row in rows}
-    several_mixtures = len(mixtures) > len({model for model, _ in mixtures})
-    for row in rows:
-        column = column_of(row, "change", "change, %", "higher", 100.0)
-        name = f"{row['model']}, joint {row['tasks']}" if several_mixtures else str(row["model"])
-        board.put(name, column, cell_of(analysis, row, "relative", 100.0))
-
-
-def _mir(analysis: Analysis, board: Board) -> None:
-    model: Any = analysis.about["model"]
-    name = titled(str(model["id"]), model.get("training"), model.get("method"))
-    if name in board.rows:
-        name = f"{name} ({str(model['fingerprint'])[:8]})"
-    for row in analysis.table("mir").records():
-        column = column_of(row, "mir", "MIR", "lower", 1.0)
-        board.put(name, column, cell_of(analysis, row, "mir", 1.0))
 
 
 def column_of(row: Record, metric: str, name: str, direction: Direction, scale: float) -> Column:
@@ -232,49 +178,25 @@ class AnalysisView:
         note: What the numbers of the leaderboard's table are.
         fill: Puts an analysis' numbers in their places.
         captions: What the numbers of each sealed table are, by the table's name.
+        rows_of: Keys of ``about`` that name rows. Analyses that differ in them alone stand in one
+            section of the table; without any, each analysis has a section of its own.
     """
 
     title: str
     note: str
     fill: Callable[[Analysis, Board], None]
     captions: Mapping[str, str] = field(default_factory=dict)
+    rows_of: frozenset[str] = frozenset()
 
 
 def view_of(kind: str) -> AnalysisView | None:
-    """Return how analyses of a kind are shown; a kind of study may bring its own view."""
-    study = plugins().study_kinds().get(kind)
-    if kind in _VIEWS or study is None or not study.view:
-        return _VIEWS.get(kind)
-    target = replace(study, target=study.view)
-    view = load_target(target)
+    """Return how analyses of a kind are shown, or sealed analyses of a kind of study."""
+    registry = plugins()
+    descriptor = registry.analysis_kinds().get(kind) or registry.study_kinds().get(kind)
+    if descriptor is None or not descriptor.view:
+        return None
+    view = load_target(replace(descriptor, target=descriptor.view, requires=()))
     if not isinstance(view, AnalysisView):
-        raise contract_of(study).wrong(f"has {described(view)} as its view, not an AnalysisView")
+        contract = contract_of(descriptor)
+        raise contract.wrong(f"has {described(view)} as its view, not an AnalysisView")
     return view
-
-
-_VIEWS: Mapping[str, AnalysisView] = {
-    "probe": AnalysisView(
-        "Linear probes of frozen encoders",
-        "lost: the first encoder's probe against this one's on the same samples, positive where "
-        "this one is worse; paired intervals over clusters.",
-        _probe,
-    ),
-    "gradients": AnalysisView(
-        "Gradient conflict between tasks",
-        "Mean cosine of minibatches' gradients, with Student's t interval; on the diagonal a task "
-        "with itself, the reference.",
-        _gradients,
-    ),
-    "transfer": AnalysisView(
-        "Joint against single-task training",
-        "Change in percent of single-task training, positive where joint training is better; "
-        "Student's t interval over seeds, cut to the changes that the metric allows.",
-        _transfer,
-    ),
-    "mir": AnalysisView(
-        "Modality integration rate",
-        "log10 of the sum over layers of the distance between image and text; lower is better "
-        "integrated. All pairs make one number.",
-        _mir,
-    ),
-}

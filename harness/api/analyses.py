@@ -1,236 +1,29 @@
-"""Explain a model: :func:`harness.probe`, ``gradients``, ``transfer`` and ``mir``."""
+"""Explain a model: :func:`harness.probe`, ``gradients``, ``transfer`` and ``mir``.
+
+Plugins add kinds of analysis; these names are the functions of four of them, as installed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
-from typing import Annotated, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any
 
-from harness.analysis.encoders import find_encoder
-from harness.analysis.gradients import GradientSettings, run_gradients
-from harness.analysis.mir import MirSettings, run_mir
-from harness.analysis.probe import ProbeSettings, run_probe
-from harness.analysis.results import Analysis
-from harness.analysis.splits import read_task
-from harness.analysis.transfer import run_transfer
-from harness.api.runs import settings_for
-from harness.arguments import Device, Within, checked
-from harness.config.settings import Settings
-from harness.config.tasks import installed_catalog, task_names
-from harness.descriptors import Json
-from harness.evaluation.model import ConfiguredModel, configure_model
-from harness.evaluation.run import task_options
-from harness.evaluation.task import Task
-from harness.models import Runtime, threads
-from harness.training.checkpoint import open_trained
+from harness.descriptors import load_target
+from harness.plugins import find, plugins
 
-__all__ = [
-    "AnalysisOptions",
-    "GradientSettings",
-    "MirSettings",
-    "ProbeSettings",
-    "gradients",
-    "mir",
-    "probe",
-    "transfer",
-]
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-Say = Callable[[str], None]
+    from harness.analysis.results import Analysis
+
+    probe: Callable[..., Analysis]
+    gradients: Callable[..., Analysis]
+    transfer: Callable[..., Analysis]
+    mir: Callable[..., Analysis]
+
+__all__ = ["gradients", "mir", "probe", "transfer"]
 
 
-class AnalysisOptions(TypedDict, total=False):
-    """Options that analyses share, as :class:`harness.api.runs.RunOptions` has them.
-
-    Attributes:
-        spec_options: Named options of specs, as ``TASK.OPTION``.
-        data: Task or benchmark id to the folder its data lie in.
-        profile: ``demo`` or ``full``.
-        results: Folder of the records.
-        device: ``auto``, ``cpu``, ``cuda``, ...
-        dtype: ``auto``, ``float32``, ``bfloat16``, ``float16``.
-    """
-
-    spec_options: Mapping[str, Json] | None
-    data: Mapping[str, Path | str] | None
-    profile: str | None
-    results: Path | str | None
-    device: Device
-    dtype: Literal["auto", "float32", "bfloat16", "float16"]
-
-
-def _silent(_: str) -> None:
-    pass
-
-
-def _prepared(
-    tasks: str | Iterable[str], shared: AnalysisOptions
-) -> tuple[Settings, list[Task], Runtime]:
-    threads.wait_passively()
-    named = task_names(tasks)
-    settings = settings_for(shared.get("profile"), shared.get("results"), shared.get("data"))
-    catalog = installed_catalog()
-    names = catalog.expand(named)
-    spec_options = task_options(shared.get("spec_options") or {}, names)
-    specs = [catalog.task(name, spec_options.get(name, {})) for name in names]
-    runtime = Runtime(
-        device=shared.get("device", "auto"),
-        dtype=shared.get("dtype", "auto"),
-        cache=settings.cache / "features",
-    )
-    return settings, [Task(spec, settings) for spec in specs], runtime
-
-
-def _with_model(
-    model: str,
-    tasks: str | Iterable[str],
-    options: Mapping[str, Json] | None,
-    checkpoint: Path | str | None,
-    shared: AnalysisOptions,
-) -> tuple[Settings, list[Task], ConfiguredModel]:
-    settings, prepared, runtime = _prepared(tasks, shared)
-    weights = None if checkpoint is None else open_trained(Path(checkpoint))
-    configured = configure_model(model, options or {}, settings, runtime, weights)
-    return settings, prepared, configured
-
-
-@checked
-def probe(
-    encoders: str | Iterable[str],
-    tasks: str | Iterable[str],
-    *,
-    settings: ProbeSettings | None = None,
-    limit: Annotated[int | None, Within(1)] = None,
-    val_share: Annotated[float, Within(0, 0.5, above=True)] = 0.2,
-    say: Say | None = None,
-    **shared: Unpack[AnalysisOptions],
-) -> Analysis:
-    """Measure what a linear classifier finds in frozen visual encoders.
-
-    Args:
-        encoders: One encoder as ``harness probe --encoder`` takes it, or a list of them.
-        tasks: Ids of tasks or groups.
-        settings: Layers, pooling, control, seed and batch size.
-        limit: Use at most this many samples per split.
-        val_share: Fraction of train clusters to validate on where a task has no validation split.
-        say: Called with notes on progress.
-        shared: See :class:`AnalysisOptions`.
-
-    Raises:
-        UserError: whatever is wrong with the request.
-    """
-    settings = settings or ProbeSettings()
-    general, prepared, runtime = _prepared(tasks, shared)
-    names = [encoders] if isinstance(encoders, str) else encoders
-    encoders_found = [find_encoder(name, general, runtime, prepared[0]) for name in names]
-    splits = [
-        read_task(task, limit=limit, share=val_share, seed=settings.seed) for task in prepared
-    ]
-    return run_probe(
-        encoders_found,
-        splits,
-        settings,
-        results=general.results,
-        cache=general.cache,
-        say=say or _silent,
-    )
-
-
-@checked
-def gradients(
-    model: str,
-    tasks: str | Iterable[str],
-    *,
-    settings: GradientSettings | None = None,
-    options: Mapping[str, Json] | None = None,
-    checkpoint: Path | str | None = None,
-    form: str | None = None,
-    limit: Annotated[int | None, Within(1)] = None,
-    say: Say | None = None,
-    **shared: Unpack[AnalysisOptions],
-) -> Analysis:
-    """Measure whether the training gradients of tasks conflict in a model.
-
-    Args:
-        model: A model's id.
-        tasks: Two or more tasks, or a group.
-        settings: Parts, minibatches, sketch length and seed.
-        options: The model's options (``-o``).
-        checkpoint: Folder of a finished training, whose weights replace the model's own.
-        form: A task's form for training.
-        limit: Use at most this many train samples per task.
-        say: Called with notes on progress.
-        shared: See :class:`AnalysisOptions`.
-
-    Raises:
-        UserError: whatever is wrong with the request.
-    """
-    general, prepared, configured = _with_model(model, tasks, options, checkpoint, shared)
-    return run_gradients(
-        configured,
-        prepared,
-        settings or GradientSettings(),
-        form=form,
-        limit=limit,
-        checkpoint=None if checkpoint is None else Path(checkpoint),
-        results=general.results,
-        say=say or _silent,
-    )
-
-
-@checked
-def mir(
-    model: str,
-    tasks: str | Iterable[str],
-    *,
-    settings: MirSettings | None = None,
-    options: Mapping[str, Json] | None = None,
-    checkpoint: Path | str | None = None,
-    texts: Path | str | None = None,
-    say: Say | None = None,
-    **shared: Unpack[AnalysisOptions],
-) -> Analysis:
-    """Measure a model's modality integration rate.
-
-    Args:
-        model: A model's id.
-        tasks: Tasks whose images and texts are used.
-        settings: The number of pairs.
-        options: The model's options (``-o``).
-        checkpoint: Folder of a finished training, whose weights replace the model's own.
-        texts: A file with one text per line, in place of questions and answers.
-        say: Called with notes on progress.
-        shared: See :class:`AnalysisOptions`.
-
-    Raises:
-        UserError: whatever is wrong with the request.
-    """
-    general, prepared, configured = _with_model(model, tasks, options, checkpoint, shared)
-    return run_mir(
-        configured,
-        prepared,
-        settings or MirSettings(),
-        checkpoint=None if checkpoint is None else Path(checkpoint),
-        texts=None if texts is None else Path(texts),
-        results=general.results,
-        say=say or _silent,
-    )
-
-
-@checked
-def transfer(
-    places: Path | str | Iterable[Path | str] | None = None,
-    *,
-    results: Path | str | None = None,
-) -> Analysis:
-    """Compare joint with single-task training, over seeds, wherever both were evaluated.
-
-    Args:
-        places: Folders or manifests of evaluations; the results folder by default.
-        results: Folder that the analysis is written to; the settings' by default.
-
-    Raises:
-        UserError: no pair of a single and a joint training, or two of one kind and seed.
-    """
-    folder = settings_for(None, results, None).results
-    chosen = [places] if isinstance(places, Path | str) else [*(places or ())]
-    return run_transfer([*map(Path, chosen)] or [folder], results=folder)
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return load_target(find("analysis kind", name, plugins().analysis_kinds()))

@@ -542,28 +542,3 @@ def size(text: str | None) -> int | None:
     if amount < 1:
         raise UserError(f"--kv-budget {text!r} is no size", fix="--kv-budget 2GiB, or 500MB")
     return amount
-
-
-analysis_options = together(
-    task_options,
-    data,
-    profile,
-    results,
-    device,
-    dtype("auto"),
-    seed,
-    as_json,
-)
-
-
-def analysis_arguments(flags: dict[str, Any]) -> dict[str, Any]:
-    """Return what :data:`analysis_options` say, as the functions of analyses take it."""
-    return {
-        "spec_options": pairs(flags["spec_options"], "--task-option"),
-        "data": data_paths(flags["data"]),
-        "profile": flags["profile"],
-        "results": flags["results"],
-        "device": flags["device"],
-        "dtype": flags["dtype"],
-        "say": tell,
-    }

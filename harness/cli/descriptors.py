@@ -66,30 +66,6 @@ COMMANDS: tuple[CommandDescriptor, ...] = (
         section="Evaluate",
     ),
     CommandDescriptor(
-        id="probe",
-        target="harness.cli.probe:probe",
-        summary="Measure what a linear classifier finds in visual encoders.",
-        section="Explain",
-    ),
-    CommandDescriptor(
-        id="gradients",
-        target="harness.cli.gradients:gradients",
-        summary="Measure whether tasks pull a model against each other.",
-        section="Explain",
-    ),
-    CommandDescriptor(
-        id="transfer",
-        target="harness.cli.transfer:transfer",
-        summary="Compare joint with single-task training, over seeds.",
-        section="Explain",
-    ),
-    CommandDescriptor(
-        id="mir",
-        target="harness.cli.mir:mir",
-        summary="Measure how far apart a model holds images and texts.",
-        section="Explain",
-    ),
-    CommandDescriptor(
         id="list",
         target="harness.cli.list:list_",
         summary="List what is installed of a kind: models, tasks, metrics, readers, ...",

@@ -23,6 +23,7 @@ KINDS: Mapping[str, tuple[str, Callable[[Plugins], Mapping[str, Any]]]] = {
     "extractors": ("extractor", Plugins.extractors),
     "methods": ("answer method", Plugins.answer_methods),
     "recipes": ("recipe", Plugins.recipes),
+    "analyses": ("analysis kind", Plugins.analysis_kinds),
     "encoders": ("encoder", Plugins.encoders),
     "executors": ("executor", Plugins.executors),
     "studies": ("study kind", Plugins.study_kinds),
@@ -52,8 +53,8 @@ def _of(kind: str) -> Mapping[str, Any]:
 def list_(ctx: click.Context, *, kind: str, as_json: bool) -> None:
     """List what is installed of a kind, with a line and the options of each.
 
-    KIND is models, tasks, readers, sources, metrics, extractors, methods, recipes, encoders,
-    executors, studies, formats, figures, exporters, submissions or commands.
+    KIND is models, tasks, readers, sources, metrics, extractors, methods, recipes, analyses,
+    encoders, executors, studies, formats, figures, exporters, submissions or commands.
     """
     if kind == "tasks":
         from harness.cli.tasks import tasks

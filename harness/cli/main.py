@@ -39,6 +39,8 @@ from harness.progress import beat
 
 _ENDING = ("SIGTERM", "SIGHUP")
 """What ends a command as Ctrl-C does; the system's own way would be to drop everything."""
+SECTIONS = ("Evaluate", "Train", "Explain", "Look around", "Extend")
+"""Sections of ``harness --help`` in order; others that plugins name come after them."""
 
 
 class LazyGroup(click.Group):
@@ -71,10 +73,12 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List commands by section from their descriptors alone."""
-        sections: dict[str, list[tuple[str, str]]] = {}
+        sections: dict[str, list[tuple[str, str]]] = {title: [] for title in SECTIONS}
         for descriptor in plugins().commands().values():
             sections.setdefault(descriptor.section, []).append((descriptor.id, descriptor.summary))
         for title, rows in sections.items():
+            if not rows:
+                continue
             with formatter.section(title):
                 formatter.write_dl(rows)
 

@@ -12,28 +12,6 @@ from harness.descriptors import Json
 from harness.site.files import plain
 
 _ORDER = ("degradation", "transfer", "mir", "pairs", "conflict", "groups", "contrasts", "tasks")
-_SAID: Mapping[tuple[str, str], str] = {
-    ("probe", "probe"): "What the classifier reaches on test samples, with 95 % intervals over "
-    "clusters. Control: the same classifier taught permuted labels; selectivity: what the probe is "
-    "better by.",
-    ("probe", "degradation"): "The first encoder's probe against the second's on the same samples; "
-    "positive: the second is worse. Paired 95 % intervals and permutation tests over clusters; "
-    "corrected: Holm's over all rows; detectable: the least difference that shows with power 80 %.",
-    ("gradients", "pairs"): "Cosine between two tasks' gradients: mean over minibatches, with "
-    "Student's t 95 % interval. Of means: cosine of the means over all minibatches.",
-    ("gradients", "tasks"): "The reference, a task with itself: cosine of two of its minibatches, "
-    "and of two halves of all; norm: of a minibatch's gradient.",
-    ("gradients", "matrix"): "Mean cosines; on the diagonal a task with itself, the reference.",
-    ("transfer", "transfer"): "Joint against single training of the same seeds; change in percent "
-    "of single, positive: joint is better. Student's t 95 % intervals over seeds, cut to the "
-    "changes that the metric allows.",
-    ("transfer", "seeds"): "The same, seed by seed.",
-    ("transfer", "matrix"): "Trained on one task, tested on another; change in percent of the "
-    "model trained on the tested task; untrained: before any training.",
-    ("mir", "mir"): "log10 of the sum over layers of the distance between picture and text; lower: "
-    "better integrated. Without an interval: all pairs make one number.",
-    ("mir", "layers"): "Distance (no unit) behind each layer of the language model, from 1.",
-}
 _HEADS = {
     "relative": "change, %",
     "relative_loss": "relative loss, %",
@@ -87,7 +65,7 @@ def _shown(kind: str, table: AnalysisTable) -> Shown:
     records = table.records()
     view = view_of(kind)
     captions = {} if view is None else view.captions
-    caption = _SAID.get((kind, table.name)) or captions.get(table.name, "")
+    caption = captions.get(table.name, "")
     same = _same(records)
     if same:
         constant = ", ".join(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.analysis.transfer import possible_change, relative
+from harness.analysis.changes import possible_change, relative
 from harness.descriptors import Direction
 from harness.errors import UserError
 from harness.evaluation.paired import compare
@@ -29,7 +29,7 @@ class SeedChange:
     Attributes:
         alone: The headline metric after training on the task alone, unscaled.
         joint: After training on all.
-        change: Relative change, positive for better (:func:`harness.analysis.transfer.relative`).
+        change: Relative change, positive for better (:func:`harness.analysis.changes.relative`).
         low: Lower end of its interval over test samples, weights held fixed.
     """
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 import pytest
+from harness_analyses.command_gradients import gradients
+from harness_analyses.command_probe import probe
 
-from harness.cli.gradients import gradients
-from harness.cli.probe import probe
 from harness.cli.train import train
 
 TRAIN = ["--model", "m", "--recipe", "ft", "--out", "out"]

@@ -10,10 +10,7 @@ from typing import Any
 
 import harness
 from harness.analysis.encoders import Encoder, find_encoder
-from harness.analysis.gradients import GradientSettings
-from harness.analysis.probe import ProbeSettings, run_probe
 from harness.analysis.results import Analysis
-from harness.analysis.splits import Probed, read_task
 from harness.config.settings import Settings, load_settings
 from harness.config.tasks import installed_catalog
 from harness.descriptors import Json
@@ -24,6 +21,9 @@ from harness.runs.record import EvaluationRecord
 from harness.training.run import RECORD, run_training
 from harness.training.settings import TrainingSettings
 from harness.training.steps import EachMinuteSteps
+from harness_analyses.gradients import GradientSettings
+from harness_analyses.probe import ProbeSettings, run_probe
+from harness_analyses.splits import Probed, read_task
 
 from harness_social_degradation.study import BEFORE, DegradationStudy
 

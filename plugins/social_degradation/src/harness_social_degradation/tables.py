@@ -8,8 +8,8 @@ from itertools import combinations
 from pathlib import Path
 from statistics import fmean
 
+from harness.analysis.changes import possible_change, relative
 from harness.analysis.results import Analysis, AnalysisTable, finished, table_of, write_analysis
-from harness.analysis.transfer import possible_change, relative
 from harness.descriptors import Json
 from harness.runs.lock import writing
 from harness.runs.record import EvaluationRecord

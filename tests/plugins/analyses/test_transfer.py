@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from scipy.stats import t as student
 
+from harness.analysis.changes import relative
 from harness.analysis.results import read_analysis
-from harness.analysis.transfer import relative
 from harness.cli.main import entry
 from tests.runs.sealed import answers, write
 

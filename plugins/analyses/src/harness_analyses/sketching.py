@@ -16,9 +16,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
-
 from harness.engine.contract import VisionLanguageModel
 from harness.errors import SampleError, UserError
 from harness.models.parts import LORA
@@ -28,6 +25,8 @@ from harness.training.items import Items
 from harness.training.module import TrainingModule
 from harness.training.pool import Pool
 from harness.training.weights import ADAPTER, Trained, chosen_parts, load, prepare
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 ALL = "all"
 _CHUNK = 1 << 22

@@ -31,8 +31,9 @@ from harness.specs.prompt import build_turns, render_answer
 from harness.training.run import load_trainable
 
 if TYPE_CHECKING:
-    from harness.analysis.hidden import Pair
     from harness.engine.contract import VisionLanguageModel
+
+    from harness_analyses.hidden import Pair
 
 KIND = "mir"
 SCHEME = 1  # raised when the way distances are computed changes their numbers
@@ -131,7 +132,7 @@ def run_mir(  # noqa: PLR0913  what the measurement is made of
 def _distances(
     model: VisionLanguageModel, shown_pairs: Sequence[_Shown], say: Callable[[str], None]
 ) -> list[float]:
-    from harness.analysis.hidden import layer_distances, pair_ids
+    from harness_analyses.hidden import layer_distances, pair_ids
 
     def pairs() -> Iterator[Pair]:
         far = EachMinute(say, shown_pairs[0].task.id, len(shown_pairs), "pairs")

@@ -16,12 +16,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
 from harness.analysis.features import Features
 from harness.descriptors import Json
 from harness.errors import UserError
 from harness.stats.types import Floats
+from numpy.typing import NDArray
 
 C_GRID = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 """Inverse strengths of logistic regression, strongest first."""
@@ -62,7 +61,7 @@ def require_sklearn() -> None:
         import sklearn  # noqa: F401
     except ImportError:
         raise UserError(
-            "probes need scikit-learn", fix="pip install 'social-harness[analysis]'"
+            "probes need scikit-learn", fix="pip install scikit-learn threadpoolctl"
         ) from None
 
 

@@ -40,7 +40,7 @@ def direct(vision: Any, text: Any) -> float:
 
 @pytest.mark.parametrize(("pictures_", "texts"), [(60, 40), (9, 50), (50, 5)])
 def test_a_layer_s_distance_is_that_of_a_direct_computation(pictures_: int, texts: int) -> None:
-    from harness.analysis.hidden import distance
+    from harness_analyses.hidden import distance
 
     random = np.random.default_rng(0)
     vision = random.normal(size=(pictures_, 12)) + 0.3
@@ -51,14 +51,15 @@ def test_a_layer_s_distance_is_that_of_a_direct_computation(pictures_: int, text
 
 
 def test_clouds_that_are_alike_have_no_distance() -> None:
-    from harness.analysis.hidden import distance
+    from harness_analyses.hidden import distance
 
     states = torch.randn(40, 6, generator=torch.Generator().manual_seed(0))
     assert distance(states, states.clone()) == pytest.approx(0, abs=1e-9)
 
 
 def test_states_are_transformers_own(make_model: Any, pictures: Any) -> None:
-    from harness.analysis.hidden import hidden_states, pair_ids
+    from harness_analyses.hidden import hidden_states, pair_ids
+
     from harness.requests import Turn
 
     model = make_model()
@@ -75,7 +76,8 @@ def test_states_are_transformers_own(make_model: Any, pictures: Any) -> None:
 
 
 def test_layers_at_once_change_nothing(make_model: Any, pictures: Any) -> None:
-    from harness.analysis.hidden import layer_distances, pair_ids
+    from harness_analyses.hidden import layer_distances, pair_ids
+
     from harness.requests import Turn
 
     model = make_model()

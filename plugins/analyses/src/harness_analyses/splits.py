@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-
 from harness.descriptors import Json
 from harness.errors import DataError, SampleError, UserError
 from harness.evaluation.collectors import make_metric

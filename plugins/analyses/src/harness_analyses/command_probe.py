@@ -5,19 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
-
 import harness
-from harness.cli import _options
-from harness.cli._format import between, digits_of, number, print_json, print_table
-from harness.cli._options import analysis_arguments
-from harness.cli._records import print_ending
+from harness import commands
+from harness.commands import between, digits_of, number, print_ending, print_json, print_table
+
+from harness_analyses.options import analysis_arguments, analysis_options
 
 if TYPE_CHECKING:
     from harness.analysis.results import Analysis
 
 
 @click.command(
-    cls=_options.Command,
+    cls=commands.Command,
     renamed={"--batch": "--batch-size"},
     short_help="Measure what a linear classifier finds in visual encoders.",
     epilog="""Examples:
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     help="Encoder, such as hf:ID, model:ID[,key=value...] or open_clip:NAME:TAG; repeat it to "
     "compare others with the first.",
 )
-@_options.tasks
+@commands.tasks
 @click.option(
     "--layers",
     default="-1",
@@ -52,12 +51,12 @@ if TYPE_CHECKING:
     metavar="class,mean,attention",
     help="How a layer's tokens become one vector.",
 )
-@click.option("--limit", type=_options.Whole(1), help="Use at most N samples per split.")
+@click.option("--limit", type=commands.Whole(1), help="Use at most N samples per split.")
 @click.option(
     "--val-share",
     default=0.2,
     show_default=True,
-    type=_options.Number(0, 0.5, min_open=True),
+    type=commands.Number(0, 0.5, min_open=True),
     help="Fraction of train clusters to validate on, where a task has no validation split.",
 )
 @click.option(
@@ -68,10 +67,10 @@ if TYPE_CHECKING:
     "batch",
     default=16,
     show_default=True,
-    type=_options.Whole(1, 1_000_000),
+    type=commands.Whole(1, 1_000_000),
     help="Images per forward pass.",
 )
-@_options.analysis_options
+@analysis_options
 def probe(**flags: Any) -> None:
     """Measure what a linear classifier finds in frozen visual encoders.
 
@@ -79,7 +78,7 @@ def probe(**flags: Any) -> None:
     for points. With several encoders, social degradation is the first one's value minus another's,
     positive where the other is worse, with a paired interval over clusters.
     """
-    from harness.api.analyses import ProbeSettings
+    from harness_analyses.api import ProbeSettings
 
     analysis = harness.probe(
         flags["encoders"],

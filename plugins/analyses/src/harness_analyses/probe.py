@@ -15,10 +15,15 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import numpy as np
-
 from harness.analysis.encoders import Encoder
 from harness.analysis.features import Column, Features, FeatureStore
-from harness.analysis.linear import (
+from harness.analysis.results import Analysis, finished, table_of, write_analysis
+from harness.descriptors import Json
+from harness.errors import DataError, UserError
+from harness.progress import EachMinute
+from harness.stats.paired import Paired, corrected
+
+from harness_analyses.linear import (
     ALPHA_GRID,
     C_GRID,
     Fitted,
@@ -26,13 +31,8 @@ from harness.analysis.linear import (
     fit_points,
     require_sklearn,
 )
-from harness.analysis.results import Analysis, finished, table_of, write_analysis
-from harness.analysis.scoring import Samples, measured, paired, scored, value_of
-from harness.analysis.splits import SPLITS, Probed, Row, open_row, targets
-from harness.descriptors import Json
-from harness.errors import DataError, UserError
-from harness.progress import EachMinute
-from harness.stats.paired import Paired, corrected
+from harness_analyses.scoring import Samples, measured, paired, scored, value_of
+from harness_analyses.splits import SPLITS, Probed, Row, open_row, targets
 
 if TYPE_CHECKING:
     from harness.analysis.towers import Tower

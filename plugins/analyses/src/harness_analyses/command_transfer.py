@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-
 import harness
-from harness.cli import _options
-from harness.cli._format import between, digits_of, number, print_json, print_table
-from harness.cli._records import print_ending
+from harness import commands
+from harness.commands import between, digits_of, number, print_ending, print_json, print_table
 
 
 @click.command(
@@ -26,8 +24,8 @@ from harness.cli._records import print_ending
 """,
 )
 @click.argument("places", nargs=-1, type=click.Path(path_type=Path), metavar="[RESULTS]...")
-@_options.results
-@_options.as_json
+@commands.results
+@commands.as_json
 def transfer(**flags: Any) -> None:
     """Compare joint with single-task training, over seeds.
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from harness_analyses.probe import Seen, fit, refuse_different
+from harness_analyses.scoring import measured, paired, value_of
+from harness_analyses.splits import SPLITS, Probed, read_task
 from PIL import Image
 
 import harness
 from harness.analysis.features import Column, FeatureStore
-from harness.analysis.probe import Seen, fit, refuse_different
 from harness.analysis.results import Analysis, read_analysis
-from harness.analysis.scoring import measured, paired, value_of
-from harness.analysis.splits import SPLITS, Probed, read_task
 from harness.cli.main import entry
 from harness.errors import UserError
 
@@ -69,11 +69,10 @@ def labels(task: Probed, split: str) -> list[str]:
 
 
 def test_a_probe_is_a_direct_run_of_scikit_learn(many: Path) -> None:
+    from harness_analyses.linear import C_GRID
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
-
-    from harness.analysis.linear import C_GRID
 
     task = task_of(many)
     features = drawn(task, 1.5)
@@ -104,10 +103,9 @@ def test_a_probe_is_a_direct_run_of_scikit_learn(many: Path) -> None:
 
 
 def test_ridge_is_a_direct_run_of_scikit_learn() -> None:
+    from harness_analyses.linear import fit_points
     from sklearn.linear_model import Ridge
     from sklearn.preprocessing import StandardScaler
-
-    from harness.analysis.linear import fit_points
 
     random = np.random.default_rng(0)
     features = {split: random.normal(size=(30, 5)).astype(np.float32) for split in SPLITS}
@@ -189,7 +187,7 @@ def test_a_task_without_classes_is_told_which_probe_fits(tmp_path: Path) -> None
     task = harness.load_task("gazefollow", data=tmp_path)
     samples: Any = [type("S", (), {"target": "a cat", "fields": {}})()]
     patched: Any = type("T", (), {"spec": task.spec, "id": "vqa", "read": lambda _: samples})()
-    from harness.analysis.splits import _kind
+    from harness_analyses.splits import _kind
 
     with pytest.raises(UserError, match="no class labels") as caught:
         _kind(patched)
@@ -248,7 +246,7 @@ def test_layers_are_the_blocks_outputs(built: Path, many: Path) -> None:
     from harness.models import Runtime
 
     task = task_of(many)
-    from harness.analysis.splits import open_row
+    from harness_analyses.splits import open_row
 
     images = [open_row(task.spec, row) for row in task.rows["test"][:3]]
     folder = built / "encoder"

@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import click
-
 import harness
-from harness.cli import _options
-from harness.cli._format import between, number, print_json, print_table
-from harness.cli._options import analysis_arguments, pairs
-from harness.cli._records import print_ending
+from harness import commands
+from harness.commands import between, number, pairs, print_ending, print_json, print_table
+
+from harness_analyses.options import analysis_arguments, analysis_options
 
 
 @click.command(
-    cls=_options.Command,
+    cls=commands.Command,
     renamed={"--batch": "--batch-size"},
     short_help="Measure whether tasks pull a model against each other.",
     epilog="""Example:
@@ -24,9 +23,9 @@ from harness.cli._records import print_ending
       --parts connector,lora
 """,
 )
-@_options.model
-@_options.model_options
-@_options.tasks
+@commands.model
+@commands.model_options
+@commands.tasks
 @click.option(
     "--parts",
     default="lora",
@@ -38,7 +37,7 @@ from harness.cli._records import print_ending
     "--batches",
     default=16,
     show_default=True,
-    type=_options.Whole(4, 1_000_000),
+    type=commands.Whole(4, 1_000_000),
     help="Minibatches per task.",
 )
 @click.option(
@@ -46,41 +45,41 @@ from harness.cli._records import print_ending
     "batch",
     default=8,
     show_default=True,
-    type=_options.Whole(1, 1_000_000),
+    type=commands.Whole(1, 1_000_000),
     help="Samples per minibatch.",
 )
 @click.option(
     "--micro-batch",
     default=4,
     show_default=True,
-    type=_options.Whole(1, 1_000_000),
+    type=commands.Whole(1, 1_000_000),
     help="Samples in memory at once; changes no number.",
 )
 @click.option(
     "--sketch",
     default=1 << 16,
     show_default=True,
-    type=_options.Whole(0),
+    type=commands.Whole(0),
     help="Length of a gradient's sketch; 0 keeps whole gradients.",
 )
 @click.option(
     "--lora-rank",
     default=16,
     show_default=True,
-    type=_options.Whole(1, 1_000_000),
+    type=commands.Whole(1, 1_000_000),
     help="Rank of the LoRA adapters, where no --checkpoint brings any.",
 )
 @click.option("--form", metavar="NAME", help="A task's form for training; `task` is its own.")
-@click.option("--limit", type=_options.Whole(1), help="Use at most N train samples per task.")
-@_options.checkpoint
-@_options.analysis_options
+@click.option("--limit", type=commands.Whole(1), help="Use at most N train samples per task.")
+@commands.checkpoint
+@analysis_options
 def gradients(**flags: Any) -> None:
     """Measure whether tasks pull a model against each other.
 
     Cosines between the gradients of the tasks' training losses over minibatches of their train
     splits. Two minibatches of one task say what agreement looks like under the same noise.
     """
-    from harness.api.analyses import GradientSettings
+    from harness_analyses.api import GradientSettings
 
     analysis = harness.gradients(
         flags["model"],

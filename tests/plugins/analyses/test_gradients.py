@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from harness_analyses.gradients import GradientSettings, cosine, minibatches, tables_of
 
-from harness.analysis.gradients import GradientSettings, cosine, minibatches, tables_of
 from harness.analysis.results import RECORD, read_analysis
 from harness.cli.main import entry
 from harness.errors import UserError
@@ -42,7 +42,7 @@ def by_autograd(layers: Any) -> list[Any]:
 
 
 def by_sketch(layers: Any, size: int) -> tuple[list[Any], Any]:
-    from harness.analysis.sketching import Sketcher
+    from harness_analyses.sketching import Sketcher
 
     sketcher = Sketcher(list(layers.named_parameters()), size, 0)
     found = []
@@ -77,7 +77,7 @@ def test_sketches_keep_cosines_within_their_error() -> None:
     weight = torch.nn.Parameter(torch.zeros(200_000))
     first = torch.randn(200_000)
     second = 0.3 * first + torch.randn(200_000)
-    from harness.analysis.sketching import Sketcher
+    from harness_analyses.sketching import Sketcher
 
     sketcher = Sketcher([("w", weight)], 4096, 3)
     found = []
@@ -162,7 +162,7 @@ def test_a_task_agrees_with_itself_under_another_name(
     built: Path, faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "harness.analysis.gradients.minibatches",
+        "harness_analyses.gradients.minibatches",
         lambda pool, _, settings: minibatches(pool, "raf_db", settings),
     )
     asked = flags(built, "--tasks", "raf_db", "--data", f"raf_db={faces}")

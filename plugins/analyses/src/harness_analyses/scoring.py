@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.analysis.splits import Probed, Row
 from harness.descriptors import Json
 from harness.errors import UserError
 from harness.evaluation.collectors import Collector, collector_of
@@ -13,6 +12,8 @@ from harness.metrics import ScoredSample
 from harness.runs.record import MetricValue
 from harness.stats.paired import Paired
 from harness.stats.types import Floats
+
+from harness_analyses.splits import Probed, Row
 
 Samples = Sequence[ScoredSample]
 

@@ -15,8 +15,6 @@ from pathlib import Path
 from random import Random
 
 import numpy as np
-from numpy.typing import NDArray
-
 from harness.analysis.results import (
     Analysis,
     AnalysisTable,
@@ -34,6 +32,7 @@ from harness.models.parts import LoraSettings
 from harness.stats.intervals import over_seeds
 from harness.training.pool import Pool, make_pool
 from harness.training.run import load_trainable
+from numpy.typing import NDArray
 
 KIND = "gradients"
 SCHEME = 1  # raised when the way gradients are computed changes their numbers
@@ -127,9 +126,9 @@ def _measure(  # noqa: PLR0913, PLR0917  one call, so that torch is imported lat
     say: Callable[[str], None],
 ) -> tuple[list[Rows], int, int]:
     import torch
-
-    from harness.analysis import sketching
     from harness.training.weights import Trained
+
+    from harness_analyses import sketching
 
     model = load_trainable(subject, tasks[0])
     torch.manual_seed(settings.seed)  # new LoRA weights

@@ -13,16 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.analysis.changes import change_over_seeds, relative
 from harness.analysis.results import Analysis, finished, table_of, write_analysis
 from harness.descriptors import Json
 from harness.errors import UserError
 from harness.plugins import plugins
 from harness.runs import EvaluationRecord, read_evaluations
-from harness.runs.record import MetricValue
 from harness.runs.superseded import current, superseded_note
 from harness.specs import fingerprint
-from harness.stats.interval import Range
-from harness.stats.intervals import over_seeds
 
 KIND = "transfer"
 ALONE, TOGETHER = "alone", "together"
@@ -260,37 +258,6 @@ def _compared(single: Trained, joint: Trained) -> dict[str, Json]:
         "joint": joint.value,
         "relative": relative(single.value, joint.value, metric.direction),
     }
-
-
-def relative(before: float | None, after: float | None, direction: str) -> float | None:
-    """Return the relative change, positive where ``after`` is better; ``None`` from 0.
-
-    Where zero is best, what counts is the distance from it.
-    """
-    if before is None or after is None:
-        return None
-    if direction == "zero":
-        before, after = abs(before), abs(after)
-    sign = 1.0 if direction == "higher" else -1.0
-    return sign * (after - before) / abs(before) + 0.0 if before else None
-
-
-def possible_change(metric: MetricValue) -> Range:
-    """Return where a metric's relative change lies: a value from 0 up loses at most all of it."""
-    if metric.range[0] != 0.0:
-        return None, None
-    return {"higher": (-1.0, None), "lower": (None, 1.0)}.get(metric.direction, (None, None))
-
-
-def change_over_seeds(
-    values: Sequence[float], metric: MetricValue
-) -> tuple[float | None, float | None]:
-    """Return Student's t interval of relative changes, cut to :func:`possible_change`."""
-    interval = over_seeds(values)
-    if interval is None:
-        return None, None
-    interval = interval.within(possible_change(metric))
-    return interval.low, interval.high
 
 
 def _over_seeds(joint: Trained, seeds: Sequence[Mapping[str, Json]]) -> dict[str, Json]:

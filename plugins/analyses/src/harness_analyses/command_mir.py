@@ -6,27 +6,26 @@ from pathlib import Path
 from typing import Any
 
 import click
-
 import harness
-from harness.cli import _options
-from harness.cli._format import number, print_json, print_table
-from harness.cli._options import analysis_arguments, pairs
-from harness.cli._records import print_ending
+from harness import commands
+from harness.commands import number, pairs, print_ending, print_json, print_table
+
+from harness_analyses.options import analysis_arguments, analysis_options
 
 
 @click.command(
     short_help="Measure how far apart a model holds images and texts.",
     epilog="Example: harness mir --model socialfusion -o preset=demo --tasks raf_db --pairs 20",
 )
-@_options.model
-@_options.model_options
-@_options.tasks
+@commands.model
+@commands.model_options
+@commands.tasks
 @click.option(
     "--pairs",
     "number_of_pairs",
     default=100,
     show_default=True,
-    type=_options.Whole(2),
+    type=commands.Whole(2),
     help="Pairs of image and text per task.",
 )
 @click.option(
@@ -34,8 +33,8 @@ from harness.cli._records import print_ending
     type=click.Path(path_type=Path, dir_okay=False),
     help="Read one text per line from this file, in place of questions and answers.",
 )
-@_options.checkpoint
-@_options.analysis_options
+@commands.checkpoint
+@analysis_options
 def mir(**flags: Any) -> None:
     """Measure how far apart a model holds images and texts: modality integration rate.
 
@@ -43,7 +42,7 @@ def mir(**flags: Any) -> None:
     that follows, summed over the language model's layers; lower is better integrated. No label is
     read but the answer that is part of the text.
     """
-    from harness.api.analyses import MirSettings
+    from harness_analyses.api import MirSettings
 
     analysis = harness.mir(
         flags["model"],

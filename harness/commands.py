@@ -1,0 +1,61 @@
+"""For commands of plugins: options and tables that look as those of the harness's own commands.
+
+A command is a :class:`click.Command` that ``harness_commands`` names. Its errors are raised as
+:class:`harness.errors.UserError`; the harness prints them and ends with their exit code.
+"""
+
+from __future__ import annotations
+
+from harness.cli._format import between, digits_of, number, print_json, print_table
+from harness.cli._options import (
+    Command,
+    Number,
+    Whole,
+    as_json,
+    checkpoint,
+    completing,
+    data,
+    data_paths,
+    device,
+    dtype,
+    model,
+    model_options,
+    pairs,
+    profile,
+    results,
+    seed,
+    task_options,
+    tasks,
+    tell,
+    together,
+)
+from harness.cli._records import print_ending
+
+__all__ = [
+    "Command",
+    "Number",
+    "Whole",
+    "as_json",
+    "between",
+    "checkpoint",
+    "completing",
+    "data",
+    "data_paths",
+    "device",
+    "digits_of",
+    "dtype",
+    "model",
+    "model_options",
+    "number",
+    "pairs",
+    "print_ending",
+    "print_json",
+    "print_table",
+    "profile",
+    "results",
+    "seed",
+    "task_options",
+    "tasks",
+    "tell",
+    "together",
+]

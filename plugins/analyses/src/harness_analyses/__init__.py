@@ -1,0 +1,48 @@
+"""Analyses: linear probes, gradient conflict, transfer of training, modality integration rate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.descriptors import AnalysisDescriptor, CommandDescriptor
+from harness.plugins import hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["harness_analyses", "harness_commands"]
+
+_SUMMARIES = {
+    "probe": "Measure what a linear classifier finds in visual encoders.",
+    "gradients": "Measure whether tasks pull a model against each other.",
+    "transfer": "Compare joint with single-task training, over seeds.",
+    "mir": "Measure how far apart a model holds images and texts.",
+}
+
+
+@hookimpl
+def harness_analyses() -> Sequence[AnalysisDescriptor]:
+    """Offer the analyses; numpy and torch are imported when one is made."""
+    return [
+        AnalysisDescriptor(
+            id=name,
+            target=f"harness_analyses.api:{name}",
+            summary=summary,
+            view=f"harness_analyses.views:{name.upper()}",
+        )
+        for name, summary in _SUMMARIES.items()
+    ]
+
+
+@hookimpl
+def harness_commands() -> Sequence[CommandDescriptor]:
+    """Offer a command for each."""
+    return [
+        CommandDescriptor(
+            id=name,
+            target=f"harness_analyses.command_{name}:{name}",
+            summary=summary,
+            section="Explain",
+        )
+        for name, summary in _SUMMARIES.items()
+    ]
