@@ -177,7 +177,7 @@ def test_analyses_of_several_kinds_make_no_table(tmp_path: Path) -> None:
     found = [analysis(tmp_path, "mir", mir(1), model=MODEL), analysis(tmp_path, "probe", probe())]
     with pytest.raises(UserError, match="analyses of mir and probe do not make one table"):
         analysis_table(found)
-    with pytest.raises(UserError, match="unknown kind of analysis 'probes'"):
+    with pytest.raises(UserError, match="unknown analysis kind 'probes'"):
         analysis_table([analysis(tmp_path, "probes", probe())])
 
 

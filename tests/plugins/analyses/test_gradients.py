@@ -138,7 +138,7 @@ def flags(built: Path, *more: str) -> list[str]:
 @pytest.fixture
 def twice(faces: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a task's name stand for two tasks that ask the same."""
-    from harness.api import analyses
+    from harness_analyses import api as analyses
 
     settled = analyses._prepared
 

@@ -1,0 +1,48 @@
+"""Faces to probe, and tiny encoders: what trainings' tests are made of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.training.conftest import built, faces
+
+__all__ = ["built", "faces"]
+
+
+@pytest.fixture
+def trained(built: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Return a maker of finished trainings that added a half to every weight of a part."""
+    import torch
+    from harness_socialfusion.factory import SocialFusion
+
+    from harness.models import Runtime
+    from harness.training.weights import Trained, prepare, save
+
+    def make(*parts: str) -> Path:
+        model = SocialFusion({"path": str(built / "saved")}).load_model(Runtime(device="cpu"))
+        what = Trained(parts)
+        prepare(model, what)
+        with torch.no_grad():
+            for part in parts:
+                for weight in model.parts()[part].parameters():
+                    weight.add_(0.5)
+        folder = tmp_path / "-".join(parts)
+        save(model, what, folder)
+        record = {
+            "format": 1,
+            "model": {"identity": {}},
+            "recipe": {"id": "ft", "options": {}},
+            "data": {"tasks": ["raf_db"]},
+            "settings": {"seed": 0},
+            "trained": {"parts": list(parts)},
+            "fingerprint": "0" * 64,
+            "marks": [],
+        }
+        (folder / "train.json").write_text(json.dumps(record))
+        return folder
+
+    return make
