@@ -1,0 +1,43 @@
+"""Claims that a reviewer accepts: sample sizes, the human row, calibration and disagreement."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.plugins import hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.descriptors import CommandDescriptor, MetricDescriptor
+
+__all__ = ["harness_commands", "harness_metrics"]
+
+
+@hookimpl
+def harness_metrics() -> Sequence[MetricDescriptor]:
+    """Offer the metrics; what they compute with is not imported."""
+    from harness.metrics import metrics_in
+
+    return metrics_in("harness_claims.metrics")
+
+
+@hookimpl
+def harness_commands() -> Sequence[CommandDescriptor]:
+    """Offer `harness power` and `harness human`; neither is imported."""
+    from harness.descriptors import CommandDescriptor
+
+    return [
+        CommandDescriptor(
+            id="power",
+            target="harness_claims.power_command:power",
+            summary="Say how many samples or seeds a difference needs.",
+            section="Claims",
+        ),
+        CommandDescriptor(
+            id="human",
+            target="harness_claims.human_command:human",
+            summary="Score each annotator against the rest, and models against that.",
+            section="Claims",
+        ),
+    ]

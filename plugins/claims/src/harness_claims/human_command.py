@@ -1,0 +1,93 @@
+"""``harness human``: the human row beside finished evaluations."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from harness_claims.human import HumanRow
+
+
+@click.command(
+    epilog="""Examples:
+
+\b
+  harness human results --tasks vqav2
+  harness human llava-4829f865899b --json
+"""
+)
+@click.argument("places", nargs=-1, metavar="[DIR_OR_RUN]...")
+@click.option("--tasks", metavar="ID,ID", help="Only these tasks.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def human(*, places: tuple[str, ...], tasks: str | None, seed: int, as_json: bool) -> None:
+    """Score each annotator against the rest, and models against the same rests.
+
+    Every finished evaluation whose samples hold the answers of several annotators (VQAv2, TextVQA,
+    GazeFollow) has a row `human (leave one out)` for its samples, and says what share of it the
+    model reaches. Alpha is Krippendorff's.
+    """
+    from harness.api.records import newest_of, several
+    from harness.cli._format import print_json
+    from harness.cli._records import Skips
+
+    from harness_claims.human import human_row
+
+    wanted = {name.strip() for name in (tasks or "").split(",") if name.strip()}
+    records, _ = newest_of(several(places or None), Skips(), whole=False)
+    records = [one for one in records if not wanted or one.task in wanted]
+    rows: list[HumanRow] = []
+    refused: list[UserError] = []
+    for record in records:
+        try:
+            rows.append(human_row(record, seed=seed))
+        except UserError as error:
+            refused.append(error)
+    if not rows:
+        if refused and (wanted or len(refused) == 1):
+            raise refused[0]
+        raise UserError(
+            "no finished evaluation here has samples of several annotators",
+            fix="harness run --tasks vqav2 --model ...; then harness human results",
+        )
+    if as_json:
+        print_json([asdict(row) for row in rows])
+        return
+    for row in rows:
+        _print(row)
+
+
+def _print(row: HumanRow) -> None:
+    from harness.cli._format import number, print_table
+
+    metric, scale = row.metric, row.metric.scale
+    interval, difference = metric.interval, row.paired.interval
+
+    def ends(held: object, sign: str = "") -> str:
+        low, high = getattr(held, "low", None), getattr(held, "high", None)
+        if held is None:
+            return "--"
+        return f"[{number(low, scale, sign=sign)}, {number(high, scale, sign=sign)}]"
+
+    alone = f"; {row.alone} with fewer left out" if row.alone else ""
+    click.echo(
+        f"{row.title} ({row.task}): {row.samples} samples with {row.annotators:.1f} annotators "
+        f"each{alone}; Krippendorff's alpha {number(row.alpha, 1, digits=3)}"
+    )
+    share = None if row.share is None else 100 * row.share
+    print_table(
+        ("", f"{metric.column} against the rest", "95 %", "to human", "95 %", "p",
+         "share of the human ceiling"),
+        [
+            ("human (leave one out)", number(metric.value, scale), ends(interval), "", "", "", ""),
+            (row.model, number(row.model_value, scale), "--",
+             number(row.paired.difference, scale, sign="+"), ends(difference, "+"),
+             number(row.paired.p, 1, digits=4),
+             "--" if share is None else f"{share:.1f} %"),
+        ],
+    )  # fmt: skip
+    click.echo("")

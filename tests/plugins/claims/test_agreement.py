@@ -1,0 +1,45 @@
+"""Krippendorff's alpha by his own example, by brute force, and for annotators who are missing."""
+
+from __future__ import annotations
+
+import math
+from itertools import permutations
+
+import numpy as np
+import pytest
+from harness_claims.agreement import interval_alpha, nominal_alpha
+
+# Krippendorff 2011, "Computing Krippendorff's Alpha-Reliability", section C: four observers.
+OBSERVERS = (
+    "1 2 3 3 2 1 4 1 2 . . .",
+    "1 2 3 3 2 2 4 1 2 5 . 3",
+    ". 3 3 3 2 3 4 2 2 5 1 .",
+    "1 2 3 3 2 4 4 1 2 5 1 .",
+)
+UNITS = [
+    [one for one in column if one != "."]
+    for column in zip(*(row.split() for row in OBSERVERS), strict=True)
+]
+
+
+def test_his_example_has_his_alphas() -> None:
+    assert nominal_alpha(UNITS) == pytest.approx(0.743, abs=5e-4)
+    points = [[[float(value)] for value in unit] for unit in UNITS]
+    assert interval_alpha(points) == pytest.approx(0.849, abs=5e-4)
+
+
+def test_points_disagree_by_their_squared_distance() -> None:
+    random = np.random.default_rng(0)
+    units = [random.normal(place, 0.3, size=(place % 3 + 2, 2)).tolist() for place in range(6)]
+    every = [point for unit in units for point in unit]
+
+    def mean(points: list[list[float]]) -> float:
+        return float(np.mean([math.dist(a, b) ** 2 for a, b in permutations(points, 2)]))
+
+    observed = sum(len(unit) * mean(unit) for unit in units) / len(every)
+    assert interval_alpha(units) == pytest.approx(1 - observed / mean(every))
+
+
+def test_one_value_alone_says_nothing_and_single_annotators_take_no_part() -> None:
+    assert math.isnan(nominal_alpha([["a", "a"], ["a", "a"]]))
+    assert nominal_alpha([["a", "a"], ["b", "b"], ["c"]]) == 1
