@@ -33,7 +33,7 @@ def spread_of_differences(value: float, correlation: float) -> float:
 
     Args:
         value: What both models are near, 0 to 1.
-        correlation: Of the two models' right answers over samples, below 1.
+        correlation: Correlation of the two models' right answers over samples, below 1.
     """
     return math.sqrt(2 * value * (1 - value) * (1 - correlation))
 

@@ -141,8 +141,8 @@ class CalibrationError(_OfConfidence):
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         super().__init__(options, labels)
-        self._bins = int(str(options.get("bins") or 15))
-        self._debiased = bool(options.get("debiased", True))
+        self._bins = int(str(options["bins"]))
+        self._debiased = bool(options["debiased"])
 
     def of(self, levels: Floats, mass: Floats, hits: Floats) -> Floats:
         """Return the calibration error of each draw."""

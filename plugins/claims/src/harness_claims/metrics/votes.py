@@ -80,7 +80,7 @@ class _Mean(ABC):
     range: tuple[float | None, float | None] = (0.0, None)
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
-        self._votes = str(options.get("votes") or "votes")
+        self._votes = str(options["votes"])
         if not labels:
             raise UserError("probabilities are those of the labels of a choice task")
 
@@ -147,7 +147,7 @@ class AgreementAccuracy(_Mean):
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         super().__init__(options, labels)
-        self._least = float(str(options.get("least") or 0.0))
+        self._least = float(str(options["least"]))
         below = options.get("below")
         self._below = math.inf if below is None else float(str(below))
         if self._below <= self._least:
