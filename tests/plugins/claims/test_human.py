@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,7 +35,8 @@ def test_each_annotator_is_scored_against_the_rest_by_the_tasks_metric(
 ) -> None:
     distances, models = [], []
     for line in read_samples(gaze.directory):
-        points = [one for one in line.target if one != [-1, -1]]  # type: ignore[union-attr]
+        target: Any = line.target
+        points = [one for one in target if one != [-1, -1]]
         for place, point in enumerate(points):
             rest = np.mean([one for at, one in enumerate(points) if at != place], axis=0)
             distances.append(math.dist(point, rest))
