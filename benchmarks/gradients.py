@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from harness.analysis.gradients import cosine
-from harness.analysis.sketching import Sketcher
+from harness_analyses.gradients import cosine
+from harness_analyses.sketching import Sketcher
 
 WANTED_BYTES = 2e9
 LAYERS = 8

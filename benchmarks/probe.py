@@ -23,8 +23,8 @@ from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
+from harness_analyses import linear
 
-from harness.analysis import linear
 from harness.analysis.features import Column, Features, FeatureStore
 from harness.descriptors import Json
 from harness.stats.types import Floats
