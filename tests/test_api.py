@@ -149,6 +149,7 @@ def test_a_misspelt_keyword_of_a_run_is_refused() -> None:
         (lambda: door.run("null", "raf_db", data="raf"), "data of run.*a mapping"),
         (lambda: door.run("null", "raf_db", limit="3"), "limit of run.*a whole number"),
         (lambda: door.run("null", "raf_db", limit=0), "limit of run.*at least 1, not 0"),
+        (lambda: door.run("null", "raf_db", limit=1.0), "neither a whole number nor a share"),
         (lambda: door.run("null", "raf_db", dtype="half"), "'half'\n  fix: known: auto"),
         (lambda: door.run("null", "raf_db", max_errors=2), "at least 0 and at most 1, not 2"),
         (lambda: harness.plan_training("x", "ft", "raf_db", lora={"rang": 2}), "'rang'\n.*'rank'"),

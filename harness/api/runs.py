@@ -396,8 +396,17 @@ def _refuse_unrenderable(task: Task) -> None:
 
 
 def _whole(limit: float | None) -> float | None:
-    """Return a number of samples as a whole one, a share as it is."""
-    return int(limit) if limit is not None and limit >= 1 else limit
+    """Return a number of samples, or a share as it is.
+
+    Raises:
+        UserError: 1.0, which may mean one sample as well as all.
+    """
+    if isinstance(limit, float) and limit >= 1:
+        raise UserError(
+            f"limit of run() is {limit}: neither a whole number nor a share below 1",
+            fix="1 for one sample, no limit for all",
+        )
+    return limit
 
 
 def settings_for(
