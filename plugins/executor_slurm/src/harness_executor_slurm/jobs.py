@@ -11,8 +11,9 @@ from typing import Any
 import submitit
 from harness.descriptors import Json
 from harness.errors import UserError, error_text, one_line
-from harness.workers.mailbox_executor import MailboxExecutor
-from harness.workers.mailbox_worker import run
+
+from harness_executor_slurm.mailbox_executor import MailboxExecutor
+from harness_executor_slurm.mailbox_worker import run
 
 _QUEUED = {"PENDING", "REQUEUED", "REQUEUE_HOLD", "SUSPENDED", "CONFIGURING", "UNKNOWN"}
 

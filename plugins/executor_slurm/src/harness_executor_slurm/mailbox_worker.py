@@ -1,20 +1,17 @@
-"""A worker that takes its requests from a mailbox, and goes on alone when nobody asks any more.
-
-``python -m harness.workers.mailbox_worker MAILBOX PLACE PLACES``: a job of a scheduler runs it.
-"""
+"""A worker that takes its requests from a mailbox, and goes on alone when nobody asks any more."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
 
 from harness.workers.contract import Answered, BlockRequest, Event, Refused
-from harness.workers.mailbox import Outbox
 from harness.workers.messages import error_data
 from harness.workers.terms import differences
+
+from harness_executor_slurm.mailbox import Outbox
 
 SIGN = 2.0
 """Seconds between signs of life."""
@@ -97,7 +94,3 @@ def _keep(outbox: Outbox, event: Event) -> None:
     """Journal an answer; an evaluation that an error ends is left to whoever continues."""
     if isinstance(event, Answered):
         outbox.keep(event)
-
-
-if __name__ == "__main__":
-    run(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

@@ -10,14 +10,15 @@ from contextlib import suppress
 from pathlib import Path
 
 from harness.workers.contract import BlockRequest, Event, Lost, Refused, WorkOrder
-from harness.workers.mailbox import POLL, Inbox, Signs, attempts, new_mailbox
+
+from harness_executor_slurm.mailbox import POLL, Inbox, Signs, attempts, new_mailbox
 
 _ENDS = 10.0  # seconds that jobs have to end by themselves
 _SIGN = 2.0  # seconds between signs of life of the coordinator
 
 
 class MailboxExecutor(ABC):
-    """Jobs that run :mod:`harness.workers.mailbox_worker`; a subclass talks to the scheduler.
+    """Jobs that run :func:`harness_executor_slurm.mailbox_worker.run`; a subclass submits them.
 
     Args:
         number: Workers.
