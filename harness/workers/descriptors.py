@@ -13,11 +13,14 @@ EXECUTORS: tuple[ExecutorDescriptor, ...] = (
             Option(
                 name="workers",
                 type="int",
+                least=1,
+                most=1024,
                 help="Number of processes; by default one a GPU, and 2 without a GPU.",
             ),
             Option(
                 name="gpus",
                 type="int",
+                least=0,
                 help="GPUs of each process; by default one, which processes share when there "
                 "are more of them. 0 computes on the CPU.",
             ),
@@ -25,6 +28,7 @@ EXECUTORS: tuple[ExecutorDescriptor, ...] = (
                 name="patience",
                 type="int",
                 default=60,
+                least=1,
                 help="Seconds without a sign of life after which a process is lost.",
             ),
         ),

@@ -51,20 +51,14 @@ class Processes:
         options: ``workers``, ``gpus`` and ``patience``, as the descriptor has them.
 
     Raises:
-        UserError: more GPUs than there are, or a number below what makes sense.
+        UserError: more GPUs than there are.
     """
 
     def __init__(self, options: Mapping[str, Json]) -> None:
         workers, wanted, patience = (options[name] for name in ("workers", "gpus", "patience"))
         self._gpus = gpus()
         self._each = wanted if isinstance(wanted, int) else None
-        if workers is not None and (not isinstance(workers, int) or workers < 1):
-            raise UserError(f"-e workers={workers} is below 1", fix="-e workers=2")
-        if self._each is not None and self._each < 0:
-            raise UserError(f"-e gpus={wanted} is below 0", fix="-e gpus=1, or 0 for none")
-        if not isinstance(patience, int) or patience < 1:
-            raise UserError(f"-e patience={patience} is below 1 second", fix="-e patience=60")
-        self._patience = float(patience)
+        self._patience = float(str(patience))
         self._number = workers if isinstance(workers, int) else self._default()
         needed = self._number * (self._each or 0)
         if needed > len(self._gpus):
@@ -72,8 +66,7 @@ class Processes:
                 f"{self._number} workers with {self._each} GPU each need {needed} GPUs, and this "
                 f"machine has {len(self._gpus)}",
                 where="--on processes",
-                fix=f"-e workers={max(1, len(self._gpus) // (self._each or 1))}, or leave -e gpus "
-                "out: workers then share GPUs",
+                fix=_fewer(len(self._gpus), self._each or 1),
             )
         self._order: WorkOrder | None = None
         self._processes: dict[str, _Process] = {}
@@ -227,3 +220,10 @@ class Processes:
         lines = held.log.read().decode(errors="replace").split("\n")
         last = next((line for line in reversed(lines) if line.strip()), "")
         return f"{ended}: {one_line(last, _SAID)}" if last and code != -signal.SIGKILL else ended
+
+
+def _fewer(present: int, each: int) -> str:
+    """Return what to ask for where there are fewer GPUs than workers want."""
+    if present < each:
+        return "leave -e gpus out: workers share the GPUs that there are, or compute on the CPU"
+    return f"-e workers={present // each}, or leave -e gpus out: workers then share GPUs"

@@ -13,18 +13,24 @@ if TYPE_CHECKING:
 __all__ = ["harness_executors"]
 
 OPTIONS = (
-    Option(name="workers", type="int", default=2, help="Number of actors."),
+    Option(name="workers", type="int", default=2, least=1, most=10_000, help="Number of actors."),
     Option(
         name="address",
         help="Ray's address, HOST:PORT or auto; without one Ray is started on this machine.",
     ),
-    Option(name="gpus", type="float", help="GPUs of an actor; 1 where Ray has GPUs by default."),
-    Option(name="cpus", type="float", default=1.0, help="CPUs of an actor."),
+    Option(
+        name="gpus",
+        type="float",
+        least=0,
+        help="GPUs of an actor; 1 where Ray has GPUs by default.",
+    ),
+    Option(name="cpus", type="float", default=1.0, least=0, help="CPUs of an actor."),
     Option(
         name="wait",
         type="int",
         default=180,
-        help="Seconds that Ray may take to start on this machine.",
+        least=1,
+        help="Seconds that Ray may take to start here, or to let this run in.",
     ),
 )
 

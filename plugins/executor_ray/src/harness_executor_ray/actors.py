@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
+from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import ray
@@ -58,21 +63,15 @@ class RayActors:
         options: As the descriptor has them.
 
     Raises:
-        UserError: an address where nobody answers, or a number below what makes sense.
+        UserError: an address where nobody answers.
     """
 
     def __init__(self, options: Mapping[str, Json]) -> None:
-        workers, gpus = options["workers"], options["gpus"]
-        if not isinstance(workers, int) or workers < 1:
-            raise UserError(f"-e workers={workers} is below 1", where="--on ray")
-        if isinstance(gpus, float) and gpus < 0:
-            raise UserError(f"-e gpus={gpus:g} is below 0", where="--on ray")
-        self._workers, self._wait = workers, float(str(options["wait"]))
+        gpus, address = options["gpus"], options["address"]
+        self._workers, self._wait = int(str(options["workers"])), float(str(options["wait"]))
         self._gpus = None if gpus is None else float(str(gpus))
         self._cpus = float(str(options["cpus"]))
-        self._address = None if options["address"] is None else str(options["address"])
-        if self._address is not None and self._address != "auto":
-            _refuse_silent(self._address)
+        self._address = None if address is None else _answering(str(address))
         self._local: LocalRay | None = None
         self._order: dict[str, Json] = {}
         self._actors: dict[str, Any] = {}
@@ -104,7 +103,7 @@ class RayActors:
         ends = time.monotonic() + self._wait
         while not ray.is_initialized():
             try:
-                ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+                _join(address, ends - time.monotonic())
             except _UNREACHABLE as error:
                 if self._local is None or self._local.has_ended() or time.monotonic() > ends:
                     raise UserError(
@@ -196,8 +195,39 @@ class RayActors:
             self._local.end()
 
 
-def _refuse_silent(address: str) -> None:
-    """Refuse an address where nobody answers."""
+def _join(address: str | None, seconds: float) -> None:
+    """Join a cluster; Ray itself waits without an end for one that answers in another language.
+
+    Raises:
+        TimeoutError: it takes longer.
+    """
+    joined: Future[object] = Future()
+
+    def join() -> None:
+        try:
+            untyped: Any = ray
+            untyped.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+            joined.set_result(None)
+        except BaseException as error:  # noqa: BLE001  raised in the caller's thread
+            joined.set_exception(error)
+
+    Thread(target=join, daemon=True).start()
+    try:
+        joined.result(max(_TRY, seconds))
+    except TimeoutError:
+        raise TimeoutError(f"no cluster within {seconds:.0f} seconds (-e wait)") from None
+
+
+def _answering(address: str) -> str:
+    """Return an address where somebody answers, with the one that ``auto`` stands for.
+
+    Ray itself tries a cluster that has ended for minutes.
+
+    Raises:
+        UserError: it is none, or nobody answers.
+    """
+    if address == "auto":
+        address = _current()
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if not (colon and port.isdecimal()):
         raise UserError(
@@ -209,5 +239,21 @@ def _refuse_silent(address: str) -> None:
         raise UserError(
             f"nobody answers at {address}: {getattr(error, 'strerror', None) or error}",
             where="--on ray",
-            fix="ray status says where Ray is; without -e address Ray is started here",
+            fix="ray start --head; without -e address Ray is started here",
+        ) from None
+    return address
+
+
+def _current() -> str:
+    """Return the cluster that the environment names, or that was started on this machine last."""
+    if address := os.environ.get("RAY_ADDRESS", ""):
+        return address
+    noted = Path(os.environ.get("RAY_TMPDIR", tempfile.gettempdir())) / "ray/ray_current_cluster"
+    try:
+        return noted.read_text("utf-8").strip()
+    except OSError:
+        raise UserError(
+            "-e address=auto finds no Ray: RAY_ADDRESS is empty, and none was started here",
+            where="--on ray",
+            fix="ray start --head; without -e address Ray is started here",
         ) from None

@@ -13,15 +13,20 @@ if TYPE_CHECKING:
 __all__ = ["harness_executors"]
 
 OPTIONS = (
-    Option(name="workers", type="int", default=2, help="Number of jobs in the array."),
+    Option(name="workers", type="int", default=2, least=1, most=10_000, help="Number of jobs."),
     Option(name="partition", help="Partition that the jobs run in."),
     Option(name="account", help="Account that they are charged to."),
     Option(name="qos", help="Quality of service."),
     Option(name="constraint", help="Features that nodes must have, such as a100."),
-    Option(name="minutes", type="int", default=240, help="Time limit of a job."),
-    Option(name="gpus", type="int", help="GPUs of a job; 1 on a cluster and 0 locally by default."),
-    Option(name="cpus", type="int", default=4, help="CPUs of a job."),
-    Option(name="memory", type="int", help="Memory of a job in GB."),
+    Option(name="minutes", type="int", default=240, least=1, help="Time limit of a job."),
+    Option(
+        name="gpus",
+        type="int",
+        least=0,
+        help="GPUs of a job; 1 on a cluster and 0 locally by default.",
+    ),
+    Option(name="cpus", type="int", default=4, least=1, help="CPUs of a job."),
+    Option(name="memory", type="int", least=1, help="Memory of a job in GB."),
     Option(
         name="cluster",
         default="slurm",
@@ -32,6 +37,7 @@ OPTIONS = (
         name="patience",
         type="int",
         default=120,
+        least=1,
         help="Seconds without a sign of life after which a job is lost.",
     ),
 )

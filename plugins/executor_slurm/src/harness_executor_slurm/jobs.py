@@ -40,15 +40,11 @@ class Slurm(MailboxExecutor):
         options: As the descriptor has them.
 
     Raises:
-        UserError: there is no ``sbatch``, or a number below what makes sense.
+        UserError: there is no ``sbatch``.
     """
 
     def __init__(self, options: Mapping[str, Json]) -> None:
         self._options = options
-        for name in ("workers", "minutes", "cpus", "patience"):
-            value = options[name]
-            if not isinstance(value, int) or value < 1:
-                raise UserError(f"-e {name}={value} is below 1", where="--on slurm")
         self._is_local = options["cluster"] == "local"
         if not self._is_local and shutil.which("sbatch") is None:
             raise UserError(
