@@ -48,7 +48,7 @@ def workers_named(text: bytes, folder: Path) -> Iterator[int]:
         ("ray", ("-e", "workers=0"), "0 is less than 1"),
     ],
 )
-def test_what_is_not_there_is_one_message(
+def test_what_is_not_there_is_one_message(  # noqa: PLR0917
     faces: Faces,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
