@@ -423,6 +423,24 @@ def duplicates(what: str = "cell") -> Option[Any]:
     )
 
 
+def executor(command: Callable[..., int]) -> Callable[..., int]:
+    """Add ``--on`` and ``-e``."""
+    command = click.option(
+        "-e",
+        "--executor-option",
+        "executor_options",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Set an option of the executor, such as workers=4.",
+    )(command)
+    return click.option(
+        "--on",
+        metavar="EXECUTOR",
+        help="Compute by workers that this executor starts: processes, ray, slurm "
+        "(`harness list executors`).",
+    )(command)
+
+
 def pairs(values: Sequence[str], flag: str, form: str = "KEY=VALUE") -> dict[str, str]:
     """Return ``key=value`` arguments as a mapping.
 

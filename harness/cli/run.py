@@ -70,20 +70,7 @@ _PASSED_ON: tuple[Any, ...] = (
 @_options.setting(
     RunSettings, "workers", help="Processes that open images ahead; 0: a thread does."
 )
-@click.option(
-    "--on",
-    metavar="EXECUTOR",
-    help="Answer by workers that this executor starts: processes, ray, slurm "
-    "(`harness list executors`).",
-)
-@click.option(
-    "-e",
-    "--executor-option",
-    "executor_options",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Set an option of the executor, such as workers=4.",
-)
+@_options.executor
 @click.option(
     "--threads",
     default=_SETTINGS["threads"],

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 @click.command(
     short_help="Train and evaluate a matrix, and make its table.",
     epilog="Examples: harness study asd_main_demo --dry-run | "
-    "harness study studies/asd_main_demo.yaml --out asd | harness study",
+    "harness study studies/asd_main_demo.yaml --out asd | "
+    "harness study asd_main_demo --on processes -e workers=4",
 )
 @click.argument("study", required=False, metavar="[FILE|NAME]")
 @click.option(
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the results as a page (.md) with its numbers (.json) and figure (.svg) beside it.",
 )
+@_options.executor
 @_options.dry_run
 @_options.as_json
 def study(
@@ -50,6 +52,8 @@ def study(
     out: Path | None,
     results: Path | None,
     page: Path | None,
+    on: str | None,
+    executor_options: tuple[str, ...],
     dry_run: bool,
     as_json: bool,
 ) -> int:
@@ -71,7 +75,13 @@ def study(
             click.echo("\n".join(names))
         return 0
     console = Console(stderr=as_json, highlight=False)
-    planned = harness.plan_study(study, results=results, page=page)
+    planned = harness.plan_study(
+        study,
+        results=results,
+        page=page,
+        on=on,
+        executor_options=dict(_options.pairs(executor_options, "-e")),
+    )
     _print_plan(planned.id, planned.plan, console)
     if dry_run:
         if as_json:

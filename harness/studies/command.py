@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.arguments import checked
 from harness.config.settings import load_settings
-from harness.studies.kind import LoadedStudy, StudyPlan, StudyReport, read_study
+from harness.descriptors import Json
+from harness.errors import UserError
+from harness.studies.kind import LoadedStudy, RunsOnWorkers, StudyPlan, StudyReport, read_study
 from harness.studies.loader import open_study
 from harness.studies.page import check_page
+from harness.workers.start import FoundExecutor, find_executor
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +28,10 @@ class PlannedStudy:
     id: str
     plan: StudyPlan
     _loaded: LoadedStudy
+    _source: str
     _results: Path | None
     _page: Path | None
+    _workers: FoundExecutor | None
 
     def run(self, out: Path | None = None, say: Callable[[str], None] | None = None) -> StudyReport:
         """Compute what is missing, and write tables and page.
@@ -37,35 +42,59 @@ class PlannedStudy:
         """
         settings = load_settings(profile=self._loaded.profile, results=self._results)
         folder = out or settings.results / "studies" / self.id
-        report = self._loaded.run(folder, self._results, say or (lambda _: None))
+        say = say or (lambda _: None)
+        if self._workers is not None and isinstance(self._loaded, RunsOnWorkers):
+            report = self._loaded.run_on(self._workers, self._source, folder, self._results, say)
+        else:
+            report = self._loaded.run(folder, self._results, say)
         pages = () if self._page is None else report.page(self._page)
         return replace(report, files=(*report.files, *pages))
 
 
 @checked
 def plan_study(
-    name: Path | str, *, results: Path | str | None = None, page: Path | str | None = None
+    name: Path | str,
+    *,
+    results: Path | str | None = None,
+    page: Path | str | None = None,
+    on: str | None = None,
+    executor_options: Mapping[str, Json] | None = None,
 ) -> PlannedStudy:
     """Plan a study without loading a weight; arguments as for :func:`study`.
 
     Raises:
-        UserError: no such study, a file that is not valid, or a page that is another study's.
+        UserError: no such study or executor, a file that is not valid, a page that is another
+            study's, or a kind of study that runs in one process.
     """
-    loaded = read_study(open_study(str(name)))
+    workers = None
+    if on is not None or executor_options:
+        workers = find_executor(on, executor_options or {})
+    document = open_study(str(name))
+    loaded = read_study(document)
+    if workers is not None and not isinstance(loaded, RunsOnWorkers):
+        raise UserError(
+            f"the study {loaded.id!r} is of a kind that runs in one process",
+            where=f"--on {workers.descriptor.id}",
+            fix="leave --on out",
+        )
+    source = str(name) if Path(name).suffix == "" else str(Path(name).absolute())
     page = None if page is None else Path(page)
     if page is not None:
         check_page(loaded, page)
     results = None if results is None else Path(results)
-    return PlannedStudy(loaded.id, loaded.plan(results), loaded, results, page)
+    plan = loaded.plan(results)
+    return PlannedStudy(loaded.id, plan, loaded, source, results, page, workers)
 
 
 @checked
-def study(
+def study(  # noqa: PLR0913  one keyword for each flag
     name: Path | str,
     *,
     out: Path | str | None = None,
     results: Path | str | None = None,
     page: Path | str | None = None,
+    on: str | None = None,
+    executor_options: Mapping[str, Json] | None = None,
     say: Callable[[str], None] | None = None,
 ) -> StudyReport:
     """Train and evaluate what a study's file lists, and write its tables; continues what was begun.
@@ -75,10 +104,13 @@ def study(
         out: Folder of the tables; ``studies/ID`` in the results folder by default.
         results: Folder of trainings and records; that of the settings by default.
         page: Write the results as this page (.md), with numbers and figure beside it.
+        on: Id of an executor whose workers train and evaluate, each a trial at a time; this
+            process does one after the other when ``None``.
+        executor_options: Its options (``-e``).
         say: Called with notes on progress.
 
     Raises:
-        UserError: no such study, a file that is not valid, or a page that is another study's.
+        UserError: as :func:`plan_study`.
     """
-    planned = plan_study(name, results=results, page=page)
+    planned = plan_study(name, results=results, page=page, on=on, executor_options=executor_options)
     return planned.run(None if out is None else Path(out), say)

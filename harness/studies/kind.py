@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from harness.descriptors import Json, load_target
 from harness.plugins import contract_of, missing, plugins
 from harness.specs.yaml_loader import Document
 from harness.tables.table import Table
+
+if TYPE_CHECKING:
+    from harness.workers.start import FoundExecutor
 
 DEFAULT = "matrix"
 
@@ -79,6 +82,25 @@ class LoadedStudy(Protocol):
         Args:
             out: Folder of the tables.
             results: As for :meth:`plan`.
+            say: Takes one line of progress.
+        """
+        ...
+
+
+@runtime_checkable
+class RunsOnWorkers(Protocol):
+    """A study whose parts can run on workers of an executor."""
+
+    def run_on(
+        self, workers: FoundExecutor, source: str, out: Path, results: Path | None, say: Say
+    ) -> StudyReport:
+        """Do what :meth:`LoadedStudy.run` does by workers; the numbers must be the same.
+
+        Args:
+            workers: Starts them.
+            source: Id or absolute path of the study's file.
+            out: Folder of the tables.
+            results: Folder of trainings and records, which all workers see.
             say: Takes one line of progress.
         """
         ...

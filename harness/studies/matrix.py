@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.config.settings import load_settings
 from harness.progress import EachMinute
 from harness.specs.yaml_loader import Document
 from harness.studies.kind import Say, StudyPlan, StudyReport
 from harness.studies.loader import load_study
 from harness.studies.page import write_page
 from harness.studies.plan import TrialPlan, plan_study
-from harness.studies.run import run_study
+from harness.studies.run import Outcome, StudyResult, run_study
 from harness.studies.study import Study
 from harness.training.figures import came_to
 from harness.training.steps import EachMinuteSteps
@@ -21,6 +22,7 @@ from harness.training.steps import EachMinuteSteps
 if TYPE_CHECKING:
     from harness.descriptors import Json
     from harness.evaluation.run import Planned
+    from harness.workers.start import FoundExecutor
 
 
 def load(document: Document) -> MatrixStudy:
@@ -54,7 +56,23 @@ class MatrixStudy:
     def run(self, out: Path, results: Path | None, say: Say) -> StudyReport:
         """Train and evaluate what is missing; write the tables."""
         plans = self._plans or plan_study(self._study, results)
-        result = run_study(self._study, plans, out, results, _Watcher(say, plans))
+        return self._report(run_study(self._study, plans, out, results, _Watcher(say, plans)))
+
+    def run_on(
+        self, workers: FoundExecutor, source: str, out: Path, results: Path | None, say: Say
+    ) -> StudyReport:
+        """Do the same by workers, each a trial at a time."""
+        from harness.studies.on_workers import TrialCoordinator
+
+        plans, watcher = self._plans or plan_study(self._study, results), _Watcher(say, plans=())
+        folder = load_settings(profile=self.profile, results=results).results
+
+        def outcomes() -> list[Outcome]:
+            return TrialCoordinator(self._study, plans, folder, workers, watcher).run(source)
+
+        return self._report(run_study(self._study, plans, out, results, watcher, outcomes))
+
+    def _report(self, result: StudyResult) -> StudyReport:
         return StudyReport(
             result.tables,
             result.files,
@@ -99,8 +117,23 @@ def _notes(study: Study, plans: Sequence[TrialPlan]) -> Iterator[str]:
     if unknown := len(missing) - len(estimates):
         times.append(f"{unknown} not known until one of the same model is done")
     yield f"{len(missing)} of {len(plans)} trials left: {'; '.join(times)}"
+    if len(missing) > 1 and not unknown:
+        workers = [number for number in (2, 4, 8) if number <= len(missing)]
+        sums = ", ".join(_clock(_with_workers(estimates, number)) for number in workers)
+        yield (
+            f"trials are independent, the longest takes {_clock(max(estimates))}; by "
+            f"{', '.join(map(str, workers))} workers (--on) all take about {sums}"
+        )
     if study.transfer is not None:
         yield f"alone and joint are matched by {study.transfer.matched}"
+
+
+def _with_workers(seconds: Sequence[float], workers: int) -> float:
+    """Return how long trials take when each worker takes the longest that is left."""
+    busy = [0.0] * workers
+    for trial in sorted(seconds, reverse=True):
+        busy[busy.index(min(busy))] += trial
+    return max(busy)
 
 
 def _clock(seconds: float | None) -> str:

@@ -14,10 +14,12 @@ from harness.descriptors import Json
 from harness.errors import HarnessError, UserError
 from harness.evaluation.run import Planned
 from harness.jsonfiles import read_object
+from harness.specs import fingerprint
 from harness.studies.study import Study, StudyTask, Trial, trials_of
 from harness.training.plan import TrainingPlan
 from harness.training.run import RECORD
 from harness.training.settings import TrainingSettings
+from harness.workers.terms import package_terms
 
 TRAININGS = "trainings"
 _APART = ("limit", "parts", "lora", "form")  # what a file says beside the settings of a training
@@ -157,11 +159,36 @@ class Planner:
 
     def plans(self) -> Iterator[TrialPlan]:
         """Yield the plan of each trial."""
-        for trial in trials_of(self._study):
-            try:
-                yield self.plan(trial)
-            except Exception as error:  # noqa: BLE001  a plugin's fault costs its own trials only
-                yield TrialPlan(trial=trial, evaluations=len(trial.tasks), problem=said(error))
+        return map(self.plan_or_problem, trials_of(self._study))
+
+    def plan_or_problem(self, trial: Trial) -> TrialPlan:
+        """Plan one trial; what keeps it from being had becomes the plan's problem."""
+        try:
+            return self.plan(trial)
+        except Exception as error:  # noqa: BLE001  a plugin's fault costs its own trials only
+            return TrialPlan(trial=trial, evaluations=len(trial.tasks), problem=said(error))
+
+    def terms(self, plans: Sequence[TrialPlan]) -> dict[str, Json]:
+        """Return what a worker's plans must be equal in: data, prompts, models and packages.
+
+        Evaluations are those of the models as they are; a trained one's follow from its training.
+        """
+        trials: dict[str, Json] = {}
+        versions: Mapping[str, Json] = {}
+        for at, plan in enumerate(plans, 1):
+            if plan.problem:
+                continue
+            jobs = [one.job for one in self._evaluations(plan.trial)]
+            parts: dict[str, Json] = {job.plan.task.id: job.fingerprint for job in jobs}
+            training = "" if plan.folder is None else plan.folder.name
+            versions = jobs[0].versions
+            trials[f"{at} {plan.trial.name}"] = {
+                "fingerprint": fingerprint([parts, training]),
+                "task": parts,
+                "settings": {"training": training},
+                "blocks": 1,
+            }
+        return {"evaluations": trials, **package_terms(versions)}
 
     def plan(self, trial: Trial) -> TrialPlan:
         """Plan one trial.

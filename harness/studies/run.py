@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -77,16 +77,25 @@ class StudyResult:
     failed: Sequence[str]
 
 
-def run_study(
+def run_study(  # noqa: PLR0913, PLR0917  what a study is run with
     study: Study,
     plans: Sequence[TrialPlan],
     out: Path,
     results: Path | None,
     watcher: StudyWatcher,
+    by_workers: Callable[[], list[Outcome]] | None = None,
 ) -> StudyResult:
     """Train and evaluate what is missing, then write tables and record into a folder.
 
     A trial that fails is reported and costs nothing else; the same command tries it again.
+
+    Args:
+        study: What is run.
+        plans: Its trials.
+        out: Folder of the tables.
+        results: Folder of trainings and records.
+        watcher: Hears how it goes.
+        by_workers: Has the trials run by others; this process runs one after the other otherwise.
 
     Raises:
         UserError: another process writes into the folder, or it is not this study's.
@@ -95,6 +104,8 @@ def run_study(
     with writing(out, "--out"):
         if not (out / RECORD).is_file():  # whose folder this is, should the command be stopped
             write_json(out / RECORD, {"format": FORMAT, "study": study.id, "trials": []})
+        if by_workers is not None:
+            return _written(study, by_workers(), out)
         outcomes = []
         for number, plan in enumerate(plans, 1):
             watcher.trial(number, len(plans), plan)

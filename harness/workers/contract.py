@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from harness.descriptors import Json
 
@@ -30,6 +30,8 @@ class WorkOrder:
         sys_path: Where the coordinator's Python finds modules.
         terms: What a worker must be equal to; see :mod:`harness.workers.terms`.
         shares_machine: Workers that share one machine's cores with this one, itself included.
+        work: ``blocks`` of a run, or ``trials`` of a study: then a block is the index of a trial,
+            and the options name the study.
     """
 
     model: str
@@ -44,6 +46,7 @@ class WorkOrder:
     sys_path: tuple[str, ...] = ()
     terms: Mapping[str, Json] = field(default_factory=dict)
     shares_machine: int = 1
+    work: Literal["blocks", "trials"] = "blocks"
 
     def to_json(self) -> dict[str, Json]:
         """Return it as JSON."""

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from harness.descriptors import Json
-from harness.errors import PluginError, SampleError, UserError
+from harness.errors import PluginError, SampleError
 from harness.evaluation.requests import PreparedSample
 from harness.evaluation.run import Planned, Reporter, ends_task, tell_finished
 from harness.evaluation.score import Scorer
@@ -34,10 +34,10 @@ from harness.workers.contract import (
     SaysWhy,
     WorkOrder,
 )
-from harness.workers.crew import Crew, Member
+from harness.workers.crew import FAILED_STARTS, Crew, Member, none_starts, none_takes_part
 from harness.workers.messages import error_of
 from harness.workers.queue import MOST_LOSSES, BlockQueue, Item
-from harness.workers.terms import MIXED, differences, rounding_differences
+from harness.workers.terms import MIXED, Admission
 
 if TYPE_CHECKING:
     from harness.runs.record import EvaluationRecord
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 WAIT = 1.0
 """Seconds between looks at who hangs."""
 _SOON = 0.05  # the same while an evaluation is summarised
-_FAILED_STARTS = 5  # of workers in a row, none of which loaded the model
 _WAITING_IS_SAID = 60.0  # seconds without a worker
 
 
@@ -77,9 +76,7 @@ class Coordinator:
         self._ended: dict[str, PluginError] = {}
         self._crew, self._queue = Crew(), BlockQueue()
         self._most = self._failed_starts = 0
-        self._terms: dict[str, Json] = {}
-        self._rounding: Mapping[str, Json] | None = None
-        self._is_mixed = False
+        self._admission = Admission({})
         self._progress = _Progress(reporter)
         self._planned: list[Planned] = []
         self._writers: dict[int, EvaluationWriter] = {}
@@ -108,7 +105,7 @@ class Coordinator:
                 self._planned.append(item)
         if self._planned:
             written = order(self._planned)
-            self._terms = dict(written.terms)
+            self._admission = Admission(written.terms, strict=self._strict)
             self._work(written)
         names = [item.job.plan.task.spec.name for item in self._all]
         return [self._records[name] for name in names if name in self._records], self._ended
@@ -169,7 +166,7 @@ class Coordinator:
             elif self._queue.is_complete(index):
                 self._queue.close(index)
                 about = self._crew.summary(self._name, self._most)
-                marks = (MIXED,) if self._is_mixed else ()
+                marks = (MIXED,) if self._admission.is_mixed else ()
                 self._finishing[index] = pool.submit(_finish, writer, about, marks)
 
     def _close(self, index: int) -> None:
@@ -223,20 +220,13 @@ class Coordinator:
             self._end(member, event)
 
     def _welcome(self, event: Hello) -> None:
-        differing = differences(self._terms, event.terms)
-        if self._rounding is None:
-            if not differing:
-                self._terms |= {name: event.terms.get(name) for name in ("device type", "dtype")}
-                self._rounding = event.terms
-        elif not differing and (rounding := rounding_differences(self._rounding, event.terms)):
-            if self._strict:
-                differing = rounding
-            elif not self._is_mixed:
-                self._is_mixed = True
-                self._reporter.say(f"{MIXED}: worker {event.worker} has another {rounding[0]}")
-        if differing:
+        why = self._admission.refusal(
+            event.terms,
+            lambda part: self._reporter.say(f"{MIXED}: worker {event.worker} has another {part}"),
+        )
+        if why:
             self._executor.stop(event.worker)
-            self._refuse(event.worker, f"it differs in {'; '.join(differing[:4])}")
+            self._refuse(event.worker, why)
             return
         self._crew.join(event.worker, event.terms)
         self._most = max(self._most, len(self._crew.members))
@@ -246,11 +236,7 @@ class Coordinator:
         self._give_back(member)
         self._reporter.say(f"worker {worker} is refused: {reason}")
         if not self._crew.members and not self._executor.alive():
-            raise UserError(
-                f"no worker can take part; the last one: {reason}",
-                where=f"--on {self._name}",
-                fix="give workers the same data, packages and devices as this process",
-            )
+            raise none_takes_part(self._name, reason)
 
     def _lose(self, worker: str, reason: str) -> None:
         member = self._crew.leave(worker)
@@ -258,13 +244,8 @@ class Coordinator:
         before = "" if member is not None else "before it had planned, "
         if member is None or not member.is_ready:
             self._failed_starts += 1
-            if self._failed_starts >= _FAILED_STARTS:
-                raise UserError(
-                    f"{self._failed_starts} workers ended one after the other before they had "
-                    f"loaded the model; the last one: {reason}",
-                    where=f"--on {self._name}",
-                    fix="fewer workers, if memory is short; without --on the model says more",
-                )
+            if self._failed_starts >= FAILED_STARTS:
+                raise none_starts(self._name, "had loaded the model", reason)
         item = None if member is None else member.item
         if member is not None and item is not None and member.is_ready:
             self._count_loss(item)

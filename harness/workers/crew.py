@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from harness.descriptors import Json
+from harness.errors import UserError
 from harness.workers.queue import Item
 
 SLOWEST = 20.0
@@ -17,7 +18,28 @@ LEAST = 120.0
 """Seconds that a block may take in any case."""
 UNKNOWN = 3600.0
 """Seconds that a block may take while no block of its evaluation was answered."""
+FAILED_STARTS = 5
+"""Workers in a row that may end before they have begun to answer."""
 _KEPT = 64  # times of an evaluation's last blocks
+
+
+def none_takes_part(executor: str, reason: str) -> UserError:
+    """Return the error of a run whose last worker was refused."""
+    return UserError(
+        f"no worker can take part; the last one: {reason}",
+        where=f"--on {executor}",
+        fix="give workers the same data, packages and devices as this process",
+    )
+
+
+def none_starts(executor: str, before: str, reason: str) -> UserError:
+    """Return the error of a run whose workers end, one after the other, before they answer."""
+    return UserError(
+        f"{FAILED_STARTS} workers ended one after the other before they {before}; the last one: "
+        f"{reason}",
+        where=f"--on {executor}",
+        fix="fewer workers, if memory is short; without --on the model says more",
+    )
 
 
 @dataclass(slots=True)

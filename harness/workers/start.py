@@ -85,20 +85,58 @@ class ExecutorPlan:
             "results": str(settings.results.absolute()),
             "profile": settings.profile,
         }
-        include, specs = known_sources()
         return WorkOrder(
             model=self.model,
             tasks=self.tasks,
             options=options,
             evaluations=tuple(item.job.plan.task.spec.name for item in planned),
             directories=tuple(str(item.job.directory.absolute()) for item in planned),
-            folder=str(Path.cwd()),
-            blocked=tuple(sorted(blocked_names())),
-            sys_path=tuple(os.path.abspath(path) for path in sys.path if path),  # noqa: PTH100
-            include=include,
-            specs=specs,
             terms=planned_terms(planned),
+            **here(),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class FoundExecutor:
+    """An executor with its options checked; nothing is started.
+
+    Attributes:
+        workers: How many it was asked for; ``None`` where it chooses.
+    """
+
+    descriptor: ExecutorDescriptor
+    executor: Executor
+    workers: int | None
+
+
+def find_executor(name: str | None, chosen: Mapping[str, Json]) -> FoundExecutor:
+    """Find an executor by its id and check its options.
+
+    Raises:
+        UserError: unknown executor, option or value, or something that it needs is not there.
+        PluginError: its plugin cannot be had.
+    """
+    if name is None:
+        raise UserError("options of an executor, and no executor", fix="--on processes")
+    descriptor = find("executor", name, plugins().executors())
+    settled = parse_options(descriptor.options, chosen, owner=f"executor {name!r}")
+    factory, contract = load_target(descriptor), contract_of(descriptor)
+    with contract.calling("make"):
+        executor = factory(settled)
+    workers = settled.get("workers")
+    return FoundExecutor(descriptor, executor, workers if isinstance(workers, int) else None)
+
+
+def here() -> dict[str, Any]:
+    """Return what an order says of this process, whatever the work."""
+    include, specs = known_sources()
+    return {
+        "folder": str(Path.cwd()),
+        "blocked": tuple(sorted(blocked_names())),
+        "sys_path": tuple(os.path.abspath(path) for path in sys.path if path),  # noqa: PTH100
+        "include": include,
+        "specs": specs,
+    }
 
 
 def find_workers(model: str, tasks: Iterable[str], options: Mapping[str, Any]) -> ExecutorPlan:
@@ -108,16 +146,9 @@ def find_workers(model: str, tasks: Iterable[str], options: Mapping[str, Any]) -
         UserError: unknown executor, option or value, or something that it needs is not there.
         PluginError: its plugin cannot be had.
     """
-    name, chosen = options.get("on"), options.get("executor_options") or {}
-    if name is None:
-        raise UserError("options of an executor, and no executor", fix="--on processes")
-    descriptor = find("executor", name, plugins().executors())
-    settled = parse_options(descriptor.options, chosen, owner=f"executor {name!r}")
-    factory, contract = load_target(descriptor), contract_of(descriptor)
-    with contract.calling("make"):
-        executor = factory(settled)
+    found = find_executor(options.get("on"), options.get("executor_options") or {})
     plain = {key: _plain(value) for key, value in options.items() if key not in _OWN}
-    return ExecutorPlan(descriptor, executor, model, tuple(tasks), plain)
+    return ExecutorPlan(found.descriptor, found.executor, model, tuple(tasks), plain)
 
 
 def _plain(value: Any) -> Json:

@@ -9,7 +9,7 @@ otherwise a mark on the record.
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from harness.descriptors import Json
@@ -37,19 +37,35 @@ def planned_terms(planned: Sequence[Planned]) -> dict[str, Json]:
             "code": job.code,
             "blocks": len(job.plan.blocks),
         }
-    versions = dict(planned[0].job.versions)
+    return {"evaluations": evaluations, **package_terms(planned[0].job.versions)}
+
+
+def package_terms(recorded: Mapping[str, Json]) -> dict[str, Json]:
+    """Return what of the terms the versions in a record say."""
+    versions = dict(recorded)
     python = versions.pop(_PYTHON, None)
-    return {"evaluations": evaluations, "versions": versions, "rounding": {_PYTHON: python}}
+    return {"versions": versions, "rounding": {_PYTHON: python}}
 
 
 def worker_terms(model: ConfiguredModel, planned: Sequence[Planned]) -> dict[str, Json]:
     """Return a worker's terms: those of its plan, and of the device it will compute on."""
-    terms = planned_terms(planned)
-    device, name = _device(model.runtime.device, torch=bool(model.descriptor.requires))
-    rounding = terms["rounding"]
-    assert isinstance(rounding, dict)
-    rounding["processor" if device == "cpu" else "GPU"] = name
-    return {**terms, "device type": device, "dtype": model.runtime.dtype}
+    runtime, torch = model.runtime, bool(model.descriptor.requires)
+    terms = with_device(planned_terms(planned), runtime.device, torch=torch)
+    return {**terms, "dtype": runtime.dtype}
+
+
+def with_device(terms: Mapping[str, Json], requested: str, *, torch: bool) -> dict[str, Json]:
+    """Return terms with the device that a worker will compute on.
+
+    Args:
+        terms: Of its plan.
+        requested: The device as it was asked for.
+        torch: Whether PyTorch computes.
+    """
+    device, name = _device(requested, torch=torch)
+    part = "processor" if device == "cpu" else "GPU"
+    rounding = {**_mapping(terms, "rounding"), part: name}
+    return {**terms, "rounding": rounding, "device type": device}
 
 
 def _device(requested: str, *, torch: bool) -> tuple[str, str]:
@@ -72,6 +88,43 @@ def _processor() -> str:
             return " ".join(next(names, "").split()) or platform.machine()
     except OSError:
         return platform.processor() or platform.machine()
+
+
+class Admission:
+    """Compares what workers say they are with a plan, and with the first of them.
+
+    Args:
+        terms: Of the coordinator's plan.
+        strict: Whether what changes a number by rounding alone keeps a worker away too.
+
+    Attributes:
+        is_mixed: Whether workers take part that differ in such.
+    """
+
+    def __init__(self, terms: Mapping[str, Json], *, strict: bool = False) -> None:
+        self._terms, self._strict = dict(terms), strict
+        self._first: Mapping[str, Json] | None = None
+        self.is_mixed = False
+
+    def refusal(self, own: Mapping[str, Json], note: Callable[[str], None]) -> str:
+        """Return why a worker cannot take part; empty when it can.
+
+        Args:
+            own: Its terms.
+            note: Takes what it differs in all the same, the first time.
+        """
+        differing = differences(self._terms, own)
+        if self._first is None:
+            if not differing:
+                self._terms |= {name: own.get(name) for name in ("device type", "dtype")}
+                self._first = own
+        elif not differing and (rounding := rounding_differences(self._first, own)):
+            if self._strict:
+                differing = rounding
+            elif not self.is_mixed:
+                self.is_mixed = True
+                note(rounding[0])
+        return f"it differs in {'; '.join(differing[:4])}" if differing else ""
 
 
 def differences(expected: Mapping[str, Json], own: Mapping[str, Json]) -> list[str]:

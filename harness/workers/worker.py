@@ -7,12 +7,22 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
 
 from harness import plugins
 from harness.descriptors import Json
 from harness.errors import HarnessError
-from harness.workers.contract import Answered, BlockRequest, Event, Hello, Raised, Ready, WorkOrder
+from harness.workers.contract import (
+    Answered,
+    BlockRequest,
+    Event,
+    Hello,
+    Raised,
+    Ready,
+    Refused,
+    WorkOrder,
+)
 from harness.workers.messages import error_data
 
 if TYPE_CHECKING:
@@ -37,10 +47,6 @@ class Worker:
 
     def __init__(self, name: str, order: WorkOrder) -> None:
         self.name, self.order = name, order
-        with suppress(OSError):  # of another machine; what is relative is then not found, and said
-            os.chdir(order.folder)
-        if order.blocked:
-            plugins.block(order.blocked)
         from harness.api.runs import plan_for_worker
         from harness.evaluation.score import Scorer
 
@@ -161,6 +167,53 @@ class _Blocks:
         raise HarnessError(f"there is no block {block}", where=self._plan.task.id)
 
 
+class AnyWorker(Protocol):
+    """A worker of any kind of work; :class:`Worker` says what its methods do."""
+
+    def hello(self) -> Hello:
+        """Return what this worker is."""
+        ...
+
+    def load(self, request: BlockRequest) -> Iterator[Event]:
+        """Load what a request needs."""
+        ...
+
+    def answer(self, request: BlockRequest) -> Iterator[Event]:
+        """Yield what comes of a request."""
+        ...
+
+    def close(self) -> None:
+        """Free everything."""
+        ...
+
+
+_KINDS = {
+    "blocks": "harness.workers.worker:Worker",
+    "trials": "harness.studies.trial_worker:TrialWorker",
+}
+
+
+def begin(name: str, order: WorkOrder) -> tuple[AnyWorker | None, Event]:
+    """Return a worker that has planned an order, and what it says: hello, or why it cannot.
+
+    Args:
+        name: Name of the worker.
+        order: What is to be done.
+    """
+    module, _, kind = _KINDS[order.work].partition(":")
+    try:
+        with suppress(OSError):  # of another machine; what is relative is then not found, and said
+            os.chdir(order.folder)
+        if order.blocked:
+            plugins.block(order.blocked)
+        worker: AnyWorker = getattr(import_module(module), kind)(name, order)
+        return worker, worker.hello()
+    except Exception as error:  # noqa: BLE001  whatever it is, the coordinator must hear of it
+        data = error_data(error)
+        where = f"{data['where']}: " if data["where"] else ""
+        return None, Refused(name, f"{where}{data['message']}")
+
+
 def serve(
     name: str,
     order: WorkOrder,
@@ -175,17 +228,10 @@ def serve(
         requests: What it is asked, one at a time.
         say: Takes its events.
     """
-    from harness.workers.contract import Refused
-
-    try:
-        worker = Worker(name, order)
-        hello = worker.hello()
-    except Exception as error:  # noqa: BLE001  whatever it is, the coordinator must hear of it
-        data = error_data(error)
-        where = f"{data['where']}: " if data["where"] else ""
-        say(Refused(name, f"{where}{data['message']}"))
-        return
+    worker, hello = begin(name, order)
     say(hello)
+    if worker is None:
+        return
     try:
         for request in requests:
             for event in worker.answer(request):

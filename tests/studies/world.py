@@ -53,6 +53,7 @@ class World:
         self.trained: list[tuple[str, tuple[str, ...], int, int]] = []
         self.asked: list[Mapping[str, Any]] = []
         self.sealed: set[str] = set()
+        self.records: dict[str, EvaluationRecord] = {}
         self.breaks: set[tuple[str, int]] = set()
         self.crash: type[BaseException] = RuntimeError
         for name in ("plan_training", "train", "plan", "run"):
@@ -106,7 +107,12 @@ class World:
             name = self._name(model, task, asked)
             done = name in self.sealed
             plan = SimpleNamespace(samples=10, task=SimpleNamespace(id=task))
-            job = SimpleNamespace(plan=plan, directory=Path("nowhere") / name)
+            job = SimpleNamespace(
+                plan=plan,
+                directory=Path("nowhere") / name,
+                fingerprint=name,
+                versions={"python": "3"},
+            )
             found.append(
                 SimpleNamespace(
                     state="done" if done else "to do",
@@ -127,6 +133,7 @@ class World:
             (Path("nowhere") / name).mkdir(parents=True, exist_ok=True)
             (Path("nowhere") / name / "timings.json").write_text('{"samples_per_second": 5.0}')
             records.append(self._record(model, task, asked, name))
+            self.records[name] = records[-1]
         return SimpleNamespace(records=records, failed=[])
 
     @staticmethod

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from harness.descriptors import Json
-from harness.workers.contract import Answered, BlockRequest, Event, Lost, WorkOrder
-from harness.workers.worker import Worker
+from harness.workers.contract import Answered, BlockRequest, Event, Hello, Lost, WorkOrder
+from harness.workers.worker import AnyWorker, begin
 
 Change = Callable[[str, dict[str, Json]], dict[str, Json]]
 
@@ -29,7 +29,7 @@ class Inline:
         changes: Change = lambda _, terms: terms,
     ) -> None:
         self.number, self.loses, self.changes = number, loses, changes
-        self.workers: dict[str, Worker] = {}
+        self.workers: dict[str, AnyWorker] = {}
         self.requests: list[tuple[str, BlockRequest]] = []
         self.stopped: list[str] = []
         self.said: deque[Event] = deque()
@@ -43,9 +43,10 @@ class Inline:
 
     def join(self, name: str) -> None:
         assert self.order is not None
-        worker = Worker(name, self.order)
+        worker, hello = begin(name, self.order)
+        assert worker is not None, hello
+        assert isinstance(hello, Hello)
         self.workers[name] = worker
-        hello = worker.hello()
         self.said.append(replace(hello, terms=self.changes(name, dict(hello.terms))))
 
     def ask(self, worker: str, request: BlockRequest) -> None:

@@ -18,7 +18,7 @@ import ray
 from harness.descriptors import Json
 from harness.errors import UserError, error_text, one_line
 from harness.workers.contract import BlockRequest, Event, Lost, Refused, WorkOrder
-from harness.workers.messages import error_data, event_of, line_of
+from harness.workers.messages import event_of, line_of
 from ray.exceptions import RayError
 
 from harness_executor_ray.local import LocalRay
@@ -37,15 +37,10 @@ class Actor:
 
     def hello(self) -> list[bytes]:
         """Plan, and say what this worker is, or why it cannot take part."""
-        from harness.workers.worker import Worker
+        from harness.workers.worker import begin
 
-        try:
-            self._worker = Worker(self._name, WorkOrder.from_json(self._order))
-            return [line_of(self._worker.hello())]
-        except Exception as error:  # noqa: BLE001  whatever it is, the coordinator must hear of it
-            data = error_data(error)
-            where = f"{data['where']}: " if data["where"] else ""
-            return [line_of(Refused(self._name, f"{where}{data['message']}"))]
+        self._worker, said = begin(self._name, WorkOrder.from_json(self._order))
+        return [line_of(said)]
 
     def load(self, request: Mapping[str, Json]) -> list[bytes]:
         """Load the model, the first time that something is asked of it."""

@@ -168,7 +168,7 @@ class Outbox:
 
     def say(self, event: Event) -> None:
         """Journal an answer in the worker's own segment, and append the event without it."""
-        if isinstance(event, Answered):
+        if isinstance(event, Answered) and self.order.work == "blocks":
             self.keep(event)
             event = replace(event, records=(), is_kept=True)
         with (self._folder / _EVENTS).open("ab") as lines:

@@ -7,8 +7,7 @@ from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
 
-from harness.workers.contract import Answered, BlockRequest, Event, Refused
-from harness.workers.messages import error_data
+from harness.workers.contract import Answered, BlockRequest, Event, Hello
 from harness.workers.terms import differences
 
 from harness_executor_slurm.mailbox import Outbox
@@ -47,17 +46,12 @@ def _sign(outbox: Outbox, ended: Flag) -> None:
 
 
 def _serve(outbox: Outbox, places: int, patience: float) -> None:
-    from harness.workers.worker import Worker
+    from harness.workers.worker import begin
 
-    try:
-        worker = Worker(outbox.name, outbox.order)
-        hello = worker.hello()
-    except Exception as error:  # noqa: BLE001  whatever it is, the coordinator must hear of it
-        data = error_data(error)
-        where = f"{data['where']}: " if data["where"] else ""
-        outbox.say(Refused(outbox.name, f"{where}{data['message']}"))
-        return
+    worker, hello = begin(outbox.name, outbox.order)
     outbox.say(hello)
+    if worker is None or not isinstance(hello, Hello):
+        return
     try:
         for request in outbox.requests(patience):
             for event in worker.answer(request):
