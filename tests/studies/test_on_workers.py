@@ -32,7 +32,7 @@ def run(out: str, executor: Inline | None = None, said: list[str] | None = None)
         assert planned._workers is not None
         found = FoundExecutor(planned._workers.descriptor, executor, 1)
         object.__setattr__(planned, "_workers", found)
-    return planned.run(Path(out), [].append if said is None else said.append)
+    return planned.run(Path(out), (list[str]() if said is None else said).append)
 
 
 def written(out: str) -> tuple[dict[str, bytes], Any]:
