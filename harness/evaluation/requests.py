@@ -126,7 +126,7 @@ def wanted(spec: TaskSpec, sample: Sample) -> Choose | Generate | Embed:
         SampleError: the sample lacks a field that the options or texts name.
     """
     if isinstance(spec.ask, ChooseSpec):
-        return Choose(options_as_sent(spec, sample))
+        return Choose(options_as_sent(spec, sample), match=spec.ask.match)
     if isinstance(spec.ask, GenerateSpec):
         return Generate(spec.ask.max_new_tokens, spec.ask.stop, spec.ask.temperature)
     return Embed(texts_to_embed(spec, sample))

@@ -23,9 +23,15 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Choose:
-    """Score each option as the assistant's whole answer; options are texts as sent."""
+    """Score each option as the assistant's whole answer; options are texts as sent.
+
+    Attributes:
+        match: Whether options are whole texts about the image: a model that scores images with
+            texts (similarity, image-text matching) takes each as it stands, without templates.
+    """
 
     options: tuple[str, ...]
+    match: bool = False
 
 
 @dataclass(frozen=True, slots=True)

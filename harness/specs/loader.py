@@ -208,6 +208,7 @@ def _ask(
             text=ask.get("text", "{{ label }}"),
             order=ask.get("order", "listed"),
             normalisation=ask.get("normalisation", "none"),
+            match=ask.get("match", False),
         )
     if "generate" in raw:
         ask = raw["generate"]

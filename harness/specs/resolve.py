@@ -95,6 +95,8 @@ def _ask(spec: TaskSpec) -> dict[str, Any]:
     ask = {key: _plain(value) for key, value in asdict(spec.ask).items() if key != "capability"}
     if isinstance(spec.ask, ChooseSpec):
         ask["labels"] = list(spec.labels)
+        if not spec.ask.match:
+            del ask["match"]  # as with the temperature below
     if isinstance(spec.ask, GenerateSpec):
         ask["extractor_options"] = dict(spec.ask.extractor_options)
         if not spec.ask.temperature:

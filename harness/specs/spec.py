@@ -90,12 +90,14 @@ class ChooseSpec:
 
     Attributes:
         text: Template over ``label`` and the sample's fields that writes the option as sent.
+        match: Whether options are whole texts about the image, to be matched with it.
     """
 
     labels: tuple[str, ...]
     text: str = "{{ label }}"
     order: Literal["listed", "sorted"] = "listed"
     normalisation: Literal["none", "token", "byte"] = "none"
+    match: bool = False
     capability: Capability = "choose"
 
 

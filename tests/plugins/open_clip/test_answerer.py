@@ -111,6 +111,18 @@ def test_vectors_have_length_one_and_stand_in_order(
     assert both.result.texts[1] == first.result.texts[0]
 
 
+def test_texts_to_match_are_taken_without_templates(
+    original: Path, pictures: list[LoadedImage]
+) -> None:
+    texts = ("a red square", "a green circle")
+    matched = [asked(at, [one], Choose(texts, match=True)) for at, one in enumerate(pictures)]
+    plain = [asked(at, [one], Choose(texts)) for at, one in enumerate(pictures)]
+    without = loaded(original, templates="{}")
+    with_template = loaded(original)
+    assert scores(with_template, matched).tolist() == scores(without, plain).tolist()
+    assert scores(with_template, plain).tolist() != scores(without, plain).tolist()
+
+
 def test_the_question_is_not_read(original: Path, pictures: list[LoadedImage]) -> None:
     one = asked(0, pictures[:1], Choose(OPTIONS))
     other = replace(one, turns=(Turn("user", "something else", tuple(pictures[:1])),))

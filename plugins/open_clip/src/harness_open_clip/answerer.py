@@ -85,9 +85,8 @@ class DualEncoderAnswerer:
     def _sentences(self, request: Request) -> tuple[str, ...]:
         want = request.want
         if isinstance(want, Choose):
-            return tuple(
-                one.replace("{}", option) for option in want.options for one in self._templates
-            )
+            templates = ("{}",) if want.match else self._templates
+            return tuple(one.replace("{}", option) for option in want.options for one in templates)
         return want.texts if isinstance(want, Embed) else ()
 
     def _one(self, request: Request, images: Mapping[str, Tensor | Failed]) -> Result:
@@ -98,7 +97,7 @@ class DualEncoderAnswerer:
             return bad
         vectors = [one for one in image_vectors if not isinstance(one, Failed)]
         if isinstance(want, Choose):
-            return self._choose(want.options, vectors)
+            return self._choose(want, vectors)
         if isinstance(want, Embed):
             texts = [self._texts[text] for text in want.texts]
             bad = next((one for one in texts if isinstance(one, Failed)), None)
@@ -108,7 +107,8 @@ class DualEncoderAnswerer:
             return Vectors(_plain(vectors), _plain(text_vectors))
         return Failed("unsupported", "a dual encoder writes no text")
 
-    def _choose(self, options: Sequence[str], images: Sequence[Tensor]) -> Scores | Failed:
+    def _choose(self, want: Choose, images: Sequence[Tensor]) -> Scores | Failed:
+        options = want.options
         if len(images) != 1:
             return Failed(
                 "one_image", f"a dual encoder takes one picture a question, not {len(images)}"
@@ -126,7 +126,7 @@ class DualEncoderAnswerer:
             return Failed(error.kind, str(error))
         vectors = []
         for option in options:
-            vector = self._option(option)
+            vector = self._texts[option] if want.match else self._option(option)
             if isinstance(vector, Failed):
                 return vector
             vectors.append(vector)

@@ -65,4 +65,34 @@ READERS: tuple[ReaderDescriptor, ...] = (
         ),
         splits=("test",),
     ),
+    ReaderDescriptor(
+        id="fer_plus",
+        target="harness_people_benchmarks.readers.fer_plus:FerPlus",
+        summary="FER+: faces of FER2013 with ten people's votes.",
+        options=(_unit("image"),),
+        splits=("train", "val", "test"),
+    ),
+    ReaderDescriptor(
+        id="vl_checklist",
+        target="harness_people_benchmarks.readers.vl_checklist:VlCheckList",
+        summary="VL-CheckList: a text that fits an image and one that does not.",
+        options=(_unit("image"),),
+        splits=("people", "object", "attribute", "relation"),
+    ),
+    ReaderDescriptor(
+        id="face_human_bench",
+        target="harness_people_benchmarks.readers.face_human_bench:FaceHumanBench",
+        summary="Face-Human-Bench: questions with up to five options about faces and people.",
+        options=(
+            Option(name="language", default="en", choices=("en", "zh"), help="The questions'."),
+            Option(
+                name="identity",
+                default="leave_out",
+                choices=("leave_out", "keep"),
+                help="Whether questions whether two images show one person are asked.",
+            ),
+            _unit("image"),
+        ),
+        splits=("dev", "test"),
+    ),
 )

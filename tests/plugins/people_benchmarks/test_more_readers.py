@@ -1,0 +1,194 @@
+"""FER+, VL-CheckList and Face-Human-Bench: layouts, and what is wrong with them."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from harness_people_benchmarks.readers.face_human_bench import ABILITIES
+from harness_people_benchmarks.readers.fer_plus import majority
+from harness_people_benchmarks.readers.vl_checklist import PARTS
+
+from harness.errors import DataError, UserError
+from harness.metrics import ScoredSample
+from harness.samples import Sample
+from harness.samples.roots import data_root
+from tests import made
+
+CASES = Path(__file__).parents[2] / "conformance" / "fer_plus_cases.json"
+HEADER = ("Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,"
+          "unknown,NF\n")  # fmt: skip
+
+
+def test_the_majority_is_that_of_the_authors_code() -> None:
+    for case in json.loads(CASES.read_text())["cases"]:
+        label = majority([float(number) for number in case["votes"]])
+        assert (8 if label is None else label) == case["majority"], case
+
+
+def fer(root: Path, *rows: str, header: str = HEADER) -> Path:
+    (root / "fer2013new.csv").write_text(header + "\n".join(rows))
+    return root
+
+
+def faces(root: Path, split: str = "test") -> list[Sample]:
+    return list(made.reader("fer_plus").samples(data_root(root), split))
+
+
+def test_faces_without_a_majority_are_left_out_and_listed(tmp_path: Path) -> None:
+    root = fer(
+        tmp_path, "PrivateTest,a.png,6,4,0,0,0,0,0,0,0,0", "PrivateTest,b.png,4,4,2,0,0,0,0,0,0,0",
+        "PrivateTest,,0,0,0,0,0,0,0,0,0,10", "PrivateTest,c.png,1,1,0,0,0,0,0,0,8,0",
+        "Training,d.png,0,0,0,0,0,0,9,1,0,0", "PrivateTest,e.png,9,0,0,0,0,0,1,0,0,0",
+        "PrivateTest,e.png,0,9,0,0,0,0,1,0,0,0",
+    )  # fmt: skip
+    first, again = faces(root)
+    assert (first.id, first.target, first.images[0].name) == (
+        "test/a", "neutral", "FER2013Test/a.png",
+    )  # fmt: skip
+    assert (again.id, again.target) == ("test/e", "happiness")
+    reader = made.reader("fer_plus")
+    assert reader.left_out(data_root(root), "test") == [
+        "e.png (named again)", "b.png", "a row without a face", "c.png",
+    ]  # fmt: skip
+    (note,) = reader.notes(data_root(root), "test")
+    assert note.startswith("e.png: named by two rows; the last one counts")
+    assert [face.target for face in faces(root, "train")] == ["fear"]
+
+
+@pytest.mark.parametrize(
+    ("row", "header", "said"),
+    [
+        ("PrivateTest,a.png,6,4", HEADER, "4 columns, 12 were expected"),
+        ("Test,a.png,6,4,0,0,0,0,0,0,0,0", HEADER, "'Test' is no part of this release"),
+        ("PrivateTest,a.png,x,4,0,0,0,0,0,0,0,0", HEADER, "the votes holds 'x'"),
+        ("PrivateTest,a.png,-1,4,0,0,0,0,0,0,0,0", HEADER, "below 0"),
+        ("", HEADER.replace(",NF", ""), "the column 'NF' is missing"),
+        ("", HEADER.replace("anger,disgust", "disgust,anger"), "stand in another order"),
+    ],
+)
+def test_a_wrong_row_of_votes_is_named(tmp_path: Path, row: str, header: str, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        faces(fer(tmp_path, row, header=header))
+
+
+def entropy(votes: list[float], scores: tuple[float, ...], **options: Any) -> float:
+    labels = ("neutral", "happiness")
+    metric = made.metric("vote_cross_entropy", labels, **options)
+    sample = ScoredSample("s", "c", "neutral", "neutral", scores, labels,
+                          fields={"votes": list(votes)}, score_kind="logprob")  # fmt: skip
+    return float(metric.score(sample))
+
+
+def test_cross_entropy_is_that_of_the_page() -> None:
+    first = entropy([6, 4], (math.log(0.7), math.log(0.3)))
+    assert first == pytest.approx(0.6956, abs=1e-4)
+    second = entropy([1, 9], (math.log(0.6), math.log(0.4)))
+    assert second == pytest.approx(0.9163, abs=1e-4)
+    kept = entropy([1, 9], (math.log(0.6), math.log(0.4)), single="keep")
+    assert kept == pytest.approx(-(0.1 * math.log(0.6) + 0.9 * math.log(0.4)))
+    with pytest.raises(DataError, match="no vote counts"):
+        entropy([1, 1], (0.0, 0.0))
+    with pytest.raises(DataError, match="2 numbers of votes"):
+        entropy([1, 1, 3], (0.0, 0.0))
+    with pytest.raises(UserError, match="2 is no probability"):
+        entropy([2, 3], (0.0, 0.0), least=2.0)
+
+
+def checklist(root: Path, entries: list[Any]) -> list[Sample]:
+    for name in PARTS["relation"]:
+        path = root / "data" / f"{name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(entries if name == "Relation/hake_action" else []))
+    return list(made.reader("vl_checklist").samples(data_root(root), "relation"))
+
+
+TEXTS = {"POS": ["ride a horse"], "NEG": ["feed a horse"]}
+
+
+def test_a_pair_of_texts_is_a_sample(tmp_path: Path) -> None:
+    (pair,) = checklist(tmp_path, [["vcoco/val2014/1.jpg", TEXTS]])
+    assert pair.images[0].name == "hake/vcoco/val2014/1.jpg"
+    assert (pair.fields["positive"], pair.fields["negative"]) == ("ride a horse", "feed a horse")
+    assert {name: group.value for name, group in pair.groups.items()} == {
+        "part": "Relation", "kind": "action", "source": "hake",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        (["a.jpg"], "an image and its texts"),
+        (["a.jpg", {"POS": ["x"]}], "the key 'NEG' is missing"),
+        (["a.jpg", {"POS": [], "NEG": ["y"]}], "'POS' lists no text"),
+        ("a.jpg", "an entry should be a list"),
+        (["", TEXTS], "the image should be a text"),
+    ],
+)
+def test_what_is_no_pair_is_refused_by_place(tmp_path: Path, entry: Any, said: str) -> None:
+    with pytest.raises(DataError, match=said) as caught:
+        checklist(tmp_path, [["b.jpg", TEXTS], entry])
+    assert str(caught.value.where).endswith("hake_action.json[1]")
+
+
+def question(**changed: Any) -> dict[str, Any]:
+    asked = {"question": "Which?", "options": ["one", "two"], "answer": 1, **changed}
+    return {"type": "t", "QA": asked, "image": {"image_paths": {"boxed": "b.jpg", "cropped": "c"}}}
+
+
+def bench(root: Path, entry: dict[str, Any], **options: Any) -> list[Sample]:
+    for ability in ABILITIES:
+        path = root / "data" / "Face-Human-Bench" / "test" / "json" / "en" / f"{ability}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"data": [entry]}))
+    return list(made.reader("face_human_bench", **options).samples(data_root(root), "test"))
+
+
+def test_identity_is_asked_on_request_only(tmp_path: Path) -> None:
+    asked = bench(tmp_path, question())
+    assert len(asked) == len(ABILITIES) - 6
+    assert not [one for one in asked if "recognition" in one.id or "reid" in one.id]
+    assert len(bench(tmp_path, question(), identity="keep")) == len(ABILITIES)
+    assert (asked[0].target, asked[0].images[0].name) == ("B", "b.jpg")
+    assert [asked[0].fields[letter] for letter in "ABC"] == ["one", "two", ""]
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"answer": 2}, "the answer 2 is none of 2 options"),
+        ({"options": ["one"]}, "1 options, 2 to 5 were expected"),
+        ({"options": "one"}, "options should be a list"),
+        ({"question": ""}, "question should be a text"),
+    ],
+)
+def test_a_question_that_cannot_be_asked_is_refused(
+    tmp_path: Path, changed: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(DataError, match=said):
+        bench(tmp_path, question(**changed))
+
+
+def test_the_gap_is_that_of_the_page() -> None:
+    metric = made.metric("probability_gap", concept="value", first="Male", second="Female")
+    samples = [
+        ScoredSample(f"{value}{gender}", "c", None, "yes", (math.log(p), math.log(1 - p)),
+                     ("yes", "no"), groups={"gender": gender}, fields={"value": value},
+                     score_kind="logprob")
+        for value, gender, p in (
+            ("kind", "Male", 0.9), ("kind", "Male", 0.7), ("kind", "Female", 0.6),
+            ("lazy", "Male", 0.4), ("lazy", "Female", 0.5), ("wise", "Male", 0.1),
+        )
+    ]  # fmt: skip
+    prepared = metric.prepare(samples)
+    weights = np.ones((2, len(samples)))
+    weights[1, 2] = 0
+    assert metric.value(prepared, weights) == pytest.approx([0.15, 0.1])
+    with pytest.raises(UserError, match="compares two values"):
+        made.metric("probability_gap", first="Male")
+    with pytest.raises(UserError, match="'ja' is not among"):
+        made.metric("probability_gap", ("yes", "no"), positive="ja", first="a", second="b")
