@@ -69,9 +69,9 @@ check: $(DEV)
 test: check
 	$(BIN)/python -m pytest -m "not slow" -n 2
 
-# Ray and submitit, which the quick tests do not need.
+# Ray, submitit, trackers and notebooks, which the quick tests do not need.
 $(SCALE): $(DEV)
-	$(BIN)/python -m pip install -c constraints.txt -e ".[ray,slurm]"
+	$(BIN)/python -m pip install -c constraints.txt -e ".[ray,slurm,track,notebook]"
 	@touch $@
 
 test-all: check $(SCALE)

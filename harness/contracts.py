@@ -32,7 +32,9 @@ from harness.descriptors import (
     SpecFolder,
     StudyDescriptor,
     SubmissionDescriptor,
+    TrackerDescriptor,
 )
+from harness.events import Tracker
 from harness.figures.contract import FigureRequest, Plot
 from harness.metrics.contract import (
     AdditiveMetric,
@@ -94,15 +96,15 @@ __all__ = [
     "DataSourceDescriptor", "DescribesFiles", "Descriptor", "Embed", "Encoder",
     "EncoderDescriptor", "EncoderRequest", "Epoch", "Example", "Executor", "ExecutorDescriptor",
     "ExportOptions", "ExporterDescriptor", "Extracted", "Extractor", "ExtractorDescriptor",
-    "Failed", "FigureDescriptor", "FigureRequest", "FormatDescriptor", "Generate",
-    "GroupCounts", "GroupMetric", "HasSize", "HasTower", "HasUnits", "HasWeights",
-    "HashesContents", "Hello", "ImageRef", "LeavesOut", "LoadedStudy", "Lost", "MayRefuse",
-    "MetricDescriptor", "Model", "ModelDescriptor", "Plot", "Raised", "RangeOfData",
-    "RankMetric", "Reader", "ReaderDescriptor", "Ready", "Recipe", "RecipeDescriptor",
-    "Refused", "Request", "Response", "Runtime", "Sample", "SampleScore", "SaysWhy",
-    "ScoredSample", "Scores", "SpecFolder", "StudyDescriptor", "StudyPlan", "StudyReport",
-    "SubmissionDescriptor", "SubmissionLayout", "Table", "TakesNotes", "TakesPart",
-    "TaskHandle", "TellsNotes", "Text", "Trainable", "WorkOrder", "Worker", "write_analysis",
+    "Failed", "FigureDescriptor", "FigureRequest", "FormatDescriptor", "Generate", "GroupCounts",
+    "GroupMetric", "HasSize", "HasTower", "HasUnits", "HasWeights", "HashesContents", "Hello",
+    "ImageRef", "LeavesOut", "LoadedStudy", "Lost", "MayRefuse", "MetricDescriptor", "Model",
+    "ModelDescriptor", "Plot", "Raised", "RangeOfData", "RankMetric", "Reader", "ReaderDescriptor",
+    "Ready", "Recipe", "RecipeDescriptor", "Refused", "Request", "Response", "Runtime", "Sample",
+    "SampleScore", "SaysWhy", "ScoredSample", "Scores", "SpecFolder", "StudyDescriptor",
+    "StudyPlan", "StudyReport", "SubmissionDescriptor", "SubmissionLayout", "Table", "TakesNotes",
+    "TakesPart", "TaskHandle", "TellsNotes", "Text", "Tracker", "TrackerDescriptor", "Trainable",
+    "WorkOrder", "Worker", "write_analysis",
 ]  # fmt: skip
 
 
@@ -494,6 +496,29 @@ CONTRACTS = (
             rows = tuple((task, 0.5) for task in tasks)
             table = AnalysisTable("saliency", ("task", "value"), rows)
             return write_analysis(results, "saliency", {"tasks": tasks, "marks": []}, [table])
+        """,
+    ),
+    Contract(
+        "Tracker",
+        "harness_trackers",
+        TrackerDescriptor,
+        "() -> Tracker",
+        (Tracker,),
+        """
+        from harness.plugins import hookimpl
+
+
+        class Lines:
+            @hookimpl
+            def harness_run_started(self, event):
+                print(event.model, *event.tasks)
+
+            @hookimpl
+            def harness_task_finished(self, event):
+                print(event.task, event.directory)
+
+            def close(self):
+                pass
         """,
     ),
     Contract(

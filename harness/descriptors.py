@@ -381,6 +381,14 @@ class ExecutorDescriptor(Descriptor):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrackerDescriptor(Descriptor):
+    """A tracker of runs: ``harness run --track ID``. Target: ``() -> Tracker``.
+
+    The contract is :class:`harness.events.Tracker`.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerMethodDescriptor(Descriptor):
     """A method that acts at answer time. Target: ``(options) -> AnswerMethod``.
 

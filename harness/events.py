@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,3 +44,18 @@ class RunFinished:
 
     manifest: Path
     directories: tuple[Path, ...]
+
+
+class Tracker(Protocol):
+    """Hears the events of one run: it has the notified hooks, marked ``hookimpl``, as methods.
+
+    One that raises is said once, what it missed is counted, and the run goes on.
+    """
+
+    def harness_run_started(self, event: RunStarted) -> None:
+        """Open the log of a run; called for each model of several."""
+        ...
+
+    def close(self) -> None:
+        """Close what is open; called once, also after an error."""
+        ...

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         SpecFolder,
         StudyDescriptor,
         SubmissionDescriptor,
+        TrackerDescriptor,
     )
     from harness.events import BlockAnswered, RunFinished, RunStarted, TaskFinished
 
@@ -220,6 +221,18 @@ def harness_executors() -> Sequence[ExecutorDescriptor]:  # type: ignore[empty-b
     Example::
 
         return [ExecutorDescriptor(id="flux", target="my_plugin.flux:Flux", summary="...")]
+    """
+
+
+@hookspec
+def harness_trackers() -> Sequence[TrackerDescriptor]:  # type: ignore[empty-body]
+    """Return the trackers this plugin adds; one hears the events of runs that name it.
+
+    .. versionadded:: 0.1
+
+    Example::
+
+        return [TrackerDescriptor(id="aim", target="my_plugin.aim:Aim", summary="...")]
     """
 
 

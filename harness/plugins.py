@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
-from contextlib import redirect_stdout
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
         RecipeDescriptor,
         StudyDescriptor,
         SubmissionDescriptor,
+        TrackerDescriptor,
     )
 
 GROUP = hookspecs.PROJECT
@@ -73,6 +75,7 @@ _COLLECTED = {
     "analysis kinds": "harness_analyses",
     "encoders": "harness_encoders",
     "executors": "harness_executors",
+    "trackers": "harness_trackers",
     "study kinds": "harness_studies",
     "formats": "harness_leaderboard_formats",
     "figures": "harness_figures",
@@ -91,6 +94,7 @@ _KINDS: dict[str, type[Descriptor]] = {
     "analysis kinds": kinds.AnalysisDescriptor,
     "encoders": kinds.EncoderDescriptor,
     "executors": kinds.ExecutorDescriptor,
+    "trackers": kinds.TrackerDescriptor,
     "study kinds": kinds.StudyDescriptor,
     "formats": kinds.FormatDescriptor,
     "figures": kinds.FigureDescriptor,
@@ -147,7 +151,7 @@ class Plugins:
             kind: {} for kind in _COLLECTED
         }
         self._spec_folders: list[SpecFolder] = []
-        self._reported: set[str] = set()
+        self.missed: Counter[str] = Counter()
         self._points: dict[str, EntryPoint] = {}
         self._codes: dict[str, Code] = {}
         self._packages: dict[str, PluginInfo | None] = {"harness": None}
@@ -200,6 +204,10 @@ class Plugins:
     def executors(self) -> Mapping[str, ExecutorDescriptor]:
         """Executors by id."""
         return cast("Mapping[str, ExecutorDescriptor]", self._of("executors"))
+
+    def trackers(self) -> Mapping[str, TrackerDescriptor]:
+        """Trackers of runs by id."""
+        return cast("Mapping[str, TrackerDescriptor]", self._of("trackers"))
 
     def study_kinds(self) -> Mapping[str, StudyDescriptor]:
         """Kinds of study by id."""
@@ -280,11 +288,21 @@ class Plugins:
             except FAULTS as error:  # a listener must never cost the run
                 show_traceback(error)
                 name = implementation.plugin_name
-                if name not in self._reported:
-                    self._reported.add(name)
-                    info = next(info for info in self.infos if info.name == name)
-                    problems.append(f"{info} failed in {hook}: {error_text(error)}")
+                self.missed[name] += 1
+                if self.missed[name] == 1:
+                    who = next((str(info) for info in self.infos if info.name == name), name)
+                    problems.append(f"{who} failed in {hook}: {error_text(error)}")
         return "; ".join(problems) or None
+
+    @contextmanager
+    def heard_by(self, listener: object, name: str) -> Iterator[None]:
+        """Let an object hear life-cycle events as plugins do, for as long as the context lasts."""
+        self.missed[name] = 0
+        self._manager.register(listener, name=name)
+        try:
+            yield
+        finally:
+            self._manager.unregister(name=name)
 
     def blamed(self, error: BaseException) -> PluginInfo | None:
         """Return the plugin in whose code an exception was raised, ``None`` for the harness's own.

@@ -57,6 +57,7 @@ def made(contract: Contract, *arguments: Any) -> Any:
 
 
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
+    "Tracker": (),
     "Kind of study": (SimpleNamespace(data={"study": "s", "title": "t"}),),
     "Metric of sums": ({}, ("a", "b")),
     "Metric of ranks": ({}, ("a", "b")),

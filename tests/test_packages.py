@@ -24,6 +24,7 @@ KINDS = {
     "analysis kind": "analysis_kinds",
     "command": "commands",
     "executor": "executors",
+    "tracker": "trackers",
     "study kind": "study_kinds",
     "figure": "figures",
     "exporter": "exporters",

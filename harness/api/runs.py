@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Literal, TypedDict, Unpack, cast
 
 from harness.api.models import Found, ModelName, models_named
 from harness.api.tasks import tasks_named
+from harness.api.tracking import find_trackers, tracked
 from harness.arguments import Device, Seed, Several, Threads, Within, Workers, checked, given
 from harness.config.data import unused
 from harness.config.settings import Settings, load_settings
@@ -31,6 +32,7 @@ from harness.evaluation.run import (
 )
 from harness.evaluation.run_settings import RunSettings
 from harness.evaluation.task import Task
+from harness.events import Tracker
 from harness.models import Runtime
 from harness.models.in_memory import ObjectModel
 from harness.specs.changes import MAX_SHOTS, Changes
@@ -155,6 +157,7 @@ class RunOptions(TypedDict, total=False):
         options_order: Send options in this order.
         max_new_tokens: Limit of written answers, in tokens.
         temperature: Of written answers, from 0 to 2.
+        track: Ids of trackers that hear of the run: ``wandb``, ``mlflow``, ``tensorboard``.
     """
 
     options: Mapping[str, Json] | None
@@ -189,6 +192,7 @@ class RunOptions(TypedDict, total=False):
     options_order: Literal["listed", "sorted"] | None
     max_new_tokens: Annotated[int, Within(1, 8192)] | None
     temperature: Annotated[float, Within(0, 2)] | None
+    track: str | Iterable[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +205,7 @@ class Plan:
         settings: Settings that all of them share.
         workers: Starts the workers that answer; this process does when ``None``.
         others: Plans of further models on the same tasks.
+        trackers: Hear of the run, by id.
     """
 
     model: ConfiguredModel
@@ -208,6 +213,7 @@ class Plan:
     settings: RunSettings
     workers: ExecutorPlan | None = None
     others: Sequence[Plan] = ()
+    trackers: Mapping[str, Tracker] = field(default_factory=dict)
 
     @property
     def of_all_models(self) -> list[Planned]:
@@ -232,6 +238,10 @@ class Plan:
             PluginError: a plugin's fault, when it left no task.
         """
         reporter = reporter or NullReporter()
+        with tracked(self.trackers, reporter):
+            return self._run_all(reporter)
+
+    def _run_all(self, reporter: Reporter) -> RunResult:
         results: list[RunResult] = []
         ended: dict[str, PluginError] = {}
         for plan in (replace(self, others=()), *self.others):
@@ -276,8 +286,9 @@ def plan(
         UserError: whatever is wrong with the request.
     """
     names, options = tasks_named(tasks, options)
+    trackers = find_trackers(options.get("track") or ())
     plans = [_plan(found, names, terms) for found, terms in models_named(model, options)]
-    return replace(plans[0], others=tuple(plans[1:]))
+    return replace(plans[0], others=tuple(plans[1:]), trackers=trackers)
 
 
 def _plan(model: Found, names: Sequence[str], options: RunOptions) -> Plan:

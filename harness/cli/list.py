@@ -26,6 +26,7 @@ KINDS: Mapping[str, tuple[str, Callable[[Plugins], Mapping[str, Any]]]] = {
     "analyses": ("analysis kind", Plugins.analysis_kinds),
     "encoders": ("encoder", Plugins.encoders),
     "executors": ("executor", Plugins.executors),
+    "trackers": ("tracker", Plugins.trackers),
     "studies": ("study kind", Plugins.study_kinds),
     "formats": ("format", Plugins.formats),
     "figures": ("figure", Plugins.figures),
@@ -54,7 +55,7 @@ def list_(ctx: click.Context, *, kind: str, as_json: bool) -> None:
     """List what is installed of a kind, with a line and the options of each.
 
     KIND is models, tasks, readers, sources, metrics, extractors, methods, recipes, analyses,
-    encoders, executors, studies, formats, figures, exporters, submissions or commands.
+    encoders, executors, trackers, studies, formats, figures, exporters, submissions or commands.
     """
     if kind == "tasks":
         from harness.cli.tasks import tasks

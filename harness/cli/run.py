@@ -24,6 +24,7 @@ from harness.cli._stdout import emit
 from harness.cli.progress import Display
 from harness.evaluation.run_settings import RunSettings
 from harness.models.contract import Runtime
+from harness.plugins import Plugins
 
 if TYPE_CHECKING:
     from harness.evaluation.run import RunResult
@@ -33,7 +34,7 @@ _MEGA = 1_000_000
 _PASSED_ON: tuple[Any, ...] = (
     "profile", "results", "limit", "device", "dtype", "deterministic", "seed", "variants",
     "max_errors", "retry_errors", "again", "keep_prompts", "workers", "checkpoint", "method",
-    "on", "shots", "options_order", "max_new_tokens", "temperature",
+    "on", "shots", "options_order", "max_new_tokens", "temperature", "track",
 )  # fmt: skip
 
 
@@ -115,6 +116,12 @@ _PASSED_ON: tuple[Any, ...] = (
     "--keep-prompts",
     is_flag=True,
     help="Record each sample's prompt as it is sent; no number depends on it.",
+)
+@click.option(
+    "--track",
+    metavar="IDS",
+    shell_complete=_options.completing(Plugins.trackers),
+    help="Report the run to these trackers too: wandb, mlflow, tensorboard.",
 )
 @_options.run_files
 @_options.dry_run

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from harness.evaluation.run_settings import RunSettings
     from harness.runs.record import EvaluationRecord
 
-_OWN = ("on", "executor_options")  # arguments that no worker takes
+_OWN = ("on", "executor_options", "track")  # arguments that no worker takes
 
 
 @dataclass(frozen=True, slots=True)

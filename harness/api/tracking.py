@@ -1,0 +1,52 @@
+"""Trackers of a run: found before anything is computed, told of its events, closed at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+from harness.descriptors import load_target
+from harness.errors import FAULTS, error_text, show_traceback
+from harness.events import Tracker
+from harness.plugins import contract_of, find, plugins
+from harness.tables.known import listed
+
+if TYPE_CHECKING:
+    from harness.evaluation.run import Reporter
+
+
+def find_trackers(names: str | Iterable[str]) -> dict[str, Tracker]:
+    """Return the trackers of these ids; none has opened anything yet.
+
+    Raises:
+        UserError: unknown tracker.
+        PluginError: its plugin or library is missing, or it cannot be made.
+    """
+    trackers: dict[str, Tracker] = {}
+    for name in listed(names):
+        descriptor = find("tracker", name, plugins().trackers())
+        factory = load_target(descriptor)
+        with contract_of(descriptor).calling("make"):
+            trackers[name] = factory()
+    return trackers
+
+
+@contextmanager
+def tracked(trackers: Mapping[str, Tracker], reporter: Reporter) -> Iterator[None]:
+    """Let trackers hear a run. One that fails ends nothing; what it missed is said and counted."""
+    with ExitStack() as stack:
+        for name, tracker in trackers.items():
+            stack.enter_context(plugins().heard_by(tracker, f"tracker {name!r}"))
+        try:
+            yield
+        finally:
+            for name, tracker in trackers.items():
+                try:
+                    tracker.close()
+                except FAULTS as error:
+                    show_traceback(error)
+                    reporter.say(f"tracker {name!r} did not close: {error_text(error)}")
+                if missed := plugins().missed[f"tracker {name!r}"]:
+                    events = "1 event" if missed == 1 else f"{missed} events"
+                    reporter.say(f"tracker {name!r} missed {events} of this run")

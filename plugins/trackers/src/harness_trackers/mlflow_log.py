@@ -1,0 +1,51 @@
+"""Runs in MLflow: where MLFLOW_TRACKING_URI says, else in `mlflow.db` of the working folder."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from harness.events import RunStarted
+
+from harness_trackers.tracker import PROJECT, LogTracker
+
+_STORE = "sqlite:///mlflow.db"
+_MOST = 500  # characters of a tag that every store takes
+
+
+class MlflowLog:
+    """One run of an experiment."""
+
+    def __init__(self, event: RunStarted) -> None:
+        from mlflow.tracking import MlflowClient
+
+        uri = os.environ.get("MLFLOW_TRACKING_URI") or _STORE
+        name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or PROJECT
+        self._client: Any = MlflowClient(tracking_uri=uri)
+        experiment = self._client.get_experiment_by_name(name)
+        about = experiment.experiment_id if experiment else self._client.create_experiment(name)
+        self._run: str = self._client.create_run(about, run_name=event.model).info.run_id
+
+    def numbers(self, values: Mapping[str, float], step: int) -> None:
+        """Log numbers in one call."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        metrics = [Metric(name, value, now, step) for name, value in values.items()]
+        self._client.log_batch(self._run, metrics=metrics)
+
+    def facts(self, facts: Mapping[str, str]) -> None:
+        """Set tags."""
+        for name, text in facts.items():
+            self._client.set_tag(self._run, name, text[:_MOST])
+
+    def close(self, *, finished: bool) -> None:
+        """End the run."""
+        self._client.set_terminated(self._run, "FINISHED" if finished else "FAILED")
+
+
+def make() -> LogTracker:
+    """Return the tracker."""
+    return LogTracker(MlflowLog)

@@ -1,0 +1,122 @@
+"""What every tracker does: events of a run become numbers and facts of a log."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
+from pathlib import Path
+from sys import stderr
+from typing import Protocol
+
+import harness
+from harness.events import BlockAnswered, RunFinished, RunStarted, TaskFinished
+from harness.plugins import hookimpl
+from harness.runs.record import EvaluationRecord
+
+PROJECT = "social-harness"
+"""Project or experiment of runs, where the library's own environment names none."""
+
+
+class Log(Protocol):
+    """One run in a library's log."""
+
+    def numbers(self, values: Mapping[str, float], step: int) -> None:
+        """Log numbers; the step is how many samples were answered."""
+        ...
+
+    def facts(self, facts: Mapping[str, str]) -> None:
+        """Log what the run is, and what it left."""
+        ...
+
+    def close(self, *, finished: bool) -> None:
+        """End the run."""
+        ...
+
+
+class LogTracker:
+    """Hears the events of runs and writes each run into a log; numbers only, no text of a sample.
+
+    Args:
+        open_log: Opens the log of a run.
+    """
+
+    def __init__(self, open_log: Callable[[RunStarted], Log]) -> None:
+        self._open = open_log
+        self._log: Log | None = None
+        self._answered: Counter[str] = Counter()
+
+    @hookimpl
+    def harness_run_started(self, event: RunStarted) -> None:
+        """Open a log."""
+        self.close()
+        self._answered.clear()
+        with redirect_stdout(stderr):
+            self._log = self._open(event)
+            self._log.facts({"model": event.model, "tasks": ", ".join(event.tasks)})
+
+    @hookimpl
+    def harness_block_answered(self, event: BlockAnswered) -> None:
+        """Log how far a task is."""
+        samples, errors = f"{event.task}/answered", f"{event.task}/errors"
+        self._answered.update({samples: event.samples, errors: event.errors})
+        values = {name: float(self._answered[name]) for name in (samples, errors)}
+        self._opened().numbers(values, self._step)
+
+    @hookimpl
+    def harness_task_finished(self, event: TaskFinished) -> None:
+        """Log the values of an evaluation, with their intervals."""
+        record = harness.read_evaluation(event.directory, whole=False)
+        with redirect_stdout(stderr):
+            self._opened().numbers(numbers_of(record), self._step)
+            self._opened().facts(facts_of(record))
+
+    @hookimpl
+    def harness_run_finished(self, event: RunFinished) -> None:
+        """Name the run's manifest and close the log."""
+        self._opened().facts({"manifest": Path(event.manifest).name})
+        self._close(finished=True)
+
+    def close(self) -> None:
+        """Close a log that no event closed: its run was broken off."""
+        self._close(finished=False)
+
+    @property
+    def _step(self) -> int:
+        return sum(count for name, count in self._answered.items() if name.endswith("/answered"))
+
+    def _opened(self) -> Log:
+        if self._log is None:
+            raise RuntimeError("the log was not opened")
+        return self._log
+
+    def _close(self, *, finished: bool) -> None:
+        log, self._log = self._log, None
+        if log is not None:
+            with redirect_stdout(stderr):
+                log.close(finished=finished)
+
+
+def numbers_of(record: EvaluationRecord) -> dict[str, float]:
+    """Return values and interval ends by ``TASK/METRIC``, unscaled; undefined ones are absent."""
+    task = _task(record)
+    values: dict[str, float | None] = {}
+    for metric in record.metrics:
+        name = f"{task}/{metric.id}"
+        values[name] = metric.value
+        if metric.interval is not None:
+            values |= {f"{name}/low": metric.interval.low, f"{name}/high": metric.interval.high}
+    values[f"{task}/samples"] = record.counts.samples
+    values[f"{task}/errors"] = record.counts.errors
+    return {name: float(value) for name, value in values.items() if value is not None}
+
+
+def facts_of(record: EvaluationRecord) -> dict[str, str]:
+    """Return what tells an evaluation from others."""
+    task = _task(record)
+    facts = {"evaluation": record.directory.name, "marks": ", ".join(record.marks)}
+    return {f"{task}/{name}": text for name, text in facts.items() if text}
+
+
+def _task(record: EvaluationRecord) -> str:
+    return f"{record.task}-{record.variant}".replace(" ", "-") if record.variant else record.task
