@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from harness.events import RunStarted
@@ -32,7 +32,7 @@ class MlflowLog:
         """Log numbers in one call."""
         from mlflow.entities import Metric
 
-        now = int(time.time() * 1000)
+        now = int(datetime.now(UTC).timestamp() * 1000)  # when, not how long
         metrics = [Metric(name, value, now, step) for name, value in values.items()]
         self._client.log_batch(self._run, metrics=metrics)
 
