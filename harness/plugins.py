@@ -11,7 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass, field
+from contextvars import ContextVar, Token
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -28,16 +28,16 @@ from harness.errors import (
     PluginError,
     error_text,
     nearest,
-    one_line,
     show_traceback,
     unknown,
 )
-from harness.guard import Contract, check_descriptor, described
+from harness.guard import Contract
 from harness.packages import package_of, packaged_plugins
 from harness.plugin_code import Code, code_hash, modules_of
+from harness.plugin_info import PluginInfo, descriptors_of, line_of, lost_ids, package_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from concurrent.futures import ThreadPoolExecutor
 
     from harness.descriptors import (
         AnalysisDescriptor,
@@ -105,33 +105,7 @@ _KINDS: dict[str, type[Descriptor]] = {
 _SINGULAR = {kind: name.removesuffix("s") for name, kind in _KINDS.items()}
 _TASKS = {"task", "group", "task or group", "task or benchmark"}
 _STATES = {"failed": "does not load", "blocked": "is blocked"}
-_SPECS = {".yaml", ".yml"}
 D = TypeVar("D", bound=Descriptor)
-
-
-@dataclass(slots=True)
-class PluginInfo:
-    """What ``harness plugins`` prints of one plugin.
-
-    Attributes:
-        name: Entry-point name; ``core`` is the harness itself.
-        status: ``loaded``, ``failed`` or ``blocked``.
-        adds: Kind of object to the ids it adds.
-        problem: Why it failed, in one line.
-        lost: What it would have added, as far as it was known when it failed.
-    """
-
-    name: str
-    distribution: str
-    version: str
-    status: str = "loaded"
-    adds: dict[str, list[str]] = field(default_factory=dict)
-    problem: str = ""
-    lost: dict[str, list[str]] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        """Return its name and where it comes from, as messages say it."""
-        return f"plugin {self.name!r} of {self.distribution} {self.version}"
 
 
 class Plugins:
@@ -139,7 +113,13 @@ class Plugins:
 
     Args:
         blocked: Entry-point names not to load; ``*`` blocks every one but the core.
-        points: Entry points to load instead of the installed ones (tests).
+        points: Entry points to load instead of the installed ones.
+
+    Attributes:
+        core: The harness itself, as a plugin.
+        infos: Every plugin that was found, the core first.
+        blocked: Names that were not loaded on request.
+        is_of_environment: Whether it holds what is installed, so that another process can load it.
     """
 
     def __init__(
@@ -157,7 +137,8 @@ class Plugins:
         self._packages: dict[str, PluginInfo | None] = {"harness": None}
         self.core = PluginInfo("core", "social-harness", __version__)
         self.infos = [self.core]
-        self._blocked = frozenset(blocked)
+        self.blocked = frozenset(blocked)
+        self.is_of_environment = points is None
         self._load_core()
         entries = entry_points(group=GROUP) if points is None else points
         for point in sorted(entries, key=lambda point: point.name):
@@ -335,7 +316,7 @@ class Plugins:
             distribution.version if distribution else "?",
         )
         self.infos.append(info)
-        if point.name in self._blocked or "*" in self._blocked:
+        if point.name in self.blocked or "*" in self.blocked:
             info.status = "blocked"
             return
         try:
@@ -345,7 +326,7 @@ class Plugins:
                 self._register(point.load(), info)
         except FAULTS as error:  # whatever a stranger's module raises
             show_traceback(error)
-            info.status, info.problem, info.adds = "failed", _line(error), {}
+            info.status, info.problem, info.adds = "failed", line_of(error), {}
             self._forget(point.name)
 
     def _refuse_repeated_name(self, info: PluginInfo) -> None:
@@ -372,15 +353,15 @@ class Plugins:
             for kind in _COLLECTED:
                 self._refuse_repeated_ids(kind, collected[kind], info)
         except FAULTS:
-            info.lost = _lost(collected)
+            info.lost = lost_ids(collected)
             raise
         folders: list[SpecFolder] = collected.pop("task specs")
         if info is not self.core:
-            self._packages.setdefault(_package(module.__name__), info)
+            self._packages.setdefault(package_name(module.__name__), info)
         for kind, descriptors in collected.items():
             for descriptor in descriptors:
                 self._objects[kind][descriptor.id] = (descriptor, info)
-                self._packages.setdefault(_package(descriptor.target), info)
+                self._packages.setdefault(package_name(descriptor.target), info)
             if descriptors:
                 info.adds[kind] = [descriptor.id for descriptor in descriptors]
         self._spec_folders.extend(folders)
@@ -404,7 +385,9 @@ class Plugins:
     def _collect(self, hook: str, info: PluginInfo, kind: type) -> list[Any]:
         for implementation in getattr(self._manager.hook, hook).get_hookimpls():
             if implementation.plugin_name == info.name:
-                return _descriptors(hook, implementation.function, kind, trusted=info is self.core)
+                return descriptors_of(
+                    hook, implementation.function, kind, trusted=info is self.core
+                )
         return []
 
     def _refuse_misspelt_hooks(self, module: Any) -> None:
@@ -429,45 +412,6 @@ class Plugins:
             if descriptor.id in new_ids:
                 raise PluginError(f"{kind} id {descriptor.id!r} is added twice")
             new_ids.add(descriptor.id)
-
-
-def _descriptors(hook: str, function: Callable[[], Any], kind: type, *, trusted: bool) -> list[Any]:
-    """Return what a hook returns.
-
-    Raises:
-        PluginError: it raises, or returns no list of descriptors as they must be.
-    """
-    try:
-        returned = function()
-        listed = list(returned) if isinstance(returned, Iterable) else None
-    except FAULTS as error:
-        raise PluginError(f"{hook} raised {error_text(error)}") from error
-    if listed is None or isinstance(returned, str | Mapping):
-        raise PluginError(f"{hook} returns {described(returned)}, not a list of {kind.__name__}")
-    for descriptor in listed:
-        if not isinstance(descriptor, kind):
-            raise PluginError(f"{hook} returns {type(descriptor).__name__}, not {kind.__name__}")
-        if not trusted:
-            check_descriptor(descriptor)
-    return listed
-
-
-def _line(error: BaseException) -> str:
-    return one_line(str(error)) if isinstance(error, PluginError) else error_text(error)
-
-
-def _package(target: str) -> str:
-    return target.partition(":")[0].partition(".")[0]
-
-
-def _lost(collected: Mapping[str, list[Any]]) -> dict[str, list[str]]:
-    """Return the ids of what was collected of a plugin that failed; tasks by their files."""
-    lost = {
-        kind: [held.id for held in collected[kind]] for kind in _COLLECTED if collected.get(kind)
-    }
-    files = [path for folder in collected.get("task specs", ()) for path in folder.path.rglob("*")]
-    tasks = [path.stem for path in files if path.suffix in _SPECS]
-    return {**lost, "tasks": tasks} if tasks else lost
 
 
 _extra_blocked: set[str] = set()
@@ -501,14 +445,68 @@ def refuse_unknown_plugins(names: Iterable[str], where: str) -> None:
 
 
 @cache
-def plugins() -> Plugins:
-    """Return the loaded plugins of this process, less those blocked by flag or environment."""
-    return Plugins(blocked=blocked_names())
+def _installed() -> Plugins:
+    return Plugins(blocked={*_extra_blocked, *blocked_by_environment()})
 
 
-def blocked_names() -> frozenset[str]:
-    """Return the names of plugins that flag or environment block in this process."""
-    return frozenset({*_extra_blocked, *blocked_by_environment()})
+class _Registry:
+    """The registry of the context that asks: an object, so that what is loaded can be forgotten."""
+
+    def __init__(self) -> None:
+        self._bound: ContextVar[Plugins | None] = ContextVar("plugins", default=None)
+
+    def __call__(self) -> Plugins:
+        """Return the plugins that :func:`using` bound here, else what is installed.
+
+        Those are loaded once a process, less what flag or environment block.
+        """
+        return self._bound.get() or _installed()
+
+    def bind(self, registry: Plugins | None) -> Token[Plugins | None]:
+        """Let a registry be that of this context; ``None`` stands for what is installed."""
+        return self._bound.set(registry)
+
+    def release(self, token: Token[Plugins | None]) -> None:
+        """Take back what :meth:`bind` did."""
+        self._bound.reset(token)
+
+    @staticmethod
+    def cache_clear() -> None:
+        """Load what is installed anew when it is next asked for."""
+        _installed.cache_clear()
+
+
+plugins = _Registry()
+
+
+@contextmanager
+def using(registry: Plugins) -> Iterator[Plugins]:
+    """Let everything within the block find its plugins in a registry of its own.
+
+    It holds for the code of this thread, or of this asynchronous task, alone: two of them can use
+    two registries side by side in one process.
+
+    Example::
+
+        with using(Plugins(blocked=["llava"])):
+            harness.run("socialfusion", "raf_db")
+    """
+    token = plugins.bind(registry)
+    try:
+        yield registry
+    finally:
+        plugins.release(token)
+
+
+def thread_pool(workers: int | None = None) -> ThreadPoolExecutor:
+    """Return a pool of threads that find their plugins where this thread does.
+
+    Args:
+        workers: Threads at most; as many as suit the machine when ``None``.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(workers, initializer=plugins.bind, initargs=(plugins(),))
 
 
 def find(kind: str, name: str, entries: Mapping[str, D]) -> D:

@@ -36,7 +36,7 @@ LEVELS = (
     {"samples", "requests", "stats"},
     {
         "arguments", "descriptors", "errors", "guard", "hookspecs", "events", "jsonfiles", "lazy",
-        "packages", "plugin_code", "plugins", "progress", "resources", "_version",
+        "packages", "plugin_code", "plugin_info", "plugins", "progress", "resources", "_version",
     },
 )  # fmt: skip
 BASE = LEVELS[-1]

@@ -64,20 +64,18 @@ def test_every_plugin_of_ours_is_in_the_index() -> None:
         ("study kind", "degradation", "social-harness-social-degradation"),
     ],
 )
-def test_what_is_not_installed_names_its_package(
-    kind: str, name: str, package: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(plugins, "plugins", lambda: plugins.Plugins(points=[]))
-    with pytest.raises(
-        PluginError, match=f"{name}' is not installed\n  fix: pip install {package}"
-    ):
+def test_what_is_not_installed_names_its_package(kind: str, name: str, package: str) -> None:
+    message = f"{name}' is not installed\n  fix: pip install {package}"
+    with plugins.using(plugins.Plugins(points=[])), pytest.raises(PluginError, match=message):
         plugins.find(kind, name, {})
 
 
-def test_what_is_blocked_is_not_said_to_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    blocked = plugins.Plugins(blocked=["recipes"])
-    monkeypatch.setattr(plugins, "plugins", lambda: blocked)
-    with pytest.raises(PluginError, match=r"recipe 'asd' is not there: .* blocked"):
+def test_what_is_blocked_is_not_said_to_be_missing() -> None:
+    message = r"recipe 'asd' is not there: .* blocked"
+    with (
+        plugins.using(plugins.Plugins(blocked=["recipes"])) as blocked,
+        pytest.raises(PluginError, match=message),
+    ):
         plugins.find("recipe", "asd", blocked.recipes())
 
 

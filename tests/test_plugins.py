@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 import types
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint, distributions
@@ -10,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import plugins as plugins_module
 from harness.errors import PluginError, UserError
-from harness.plugins import Plugins, find
+from harness.plugin_info import PluginInfo
+from harness.plugins import Plugins, find, plugins, thread_pool, using
 
 GOOD = """
 from harness.descriptors import ModelDescriptor
@@ -63,7 +64,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Insta
             del sys.modules[name]
 
 
-def info(loaded: Plugins, name: str) -> plugins_module.PluginInfo:
+def info(loaded: Plugins, name: str) -> PluginInfo:
     return next(held for held in loaded.infos if held.name == name)
 
 
@@ -169,22 +170,64 @@ def test_a_listener_that_raises_is_reported_once(installed: Installed) -> None:
     assert loaded.notify("harness_task_finished", object()) is None
 
 
-def test_a_failed_plugin_s_model_says_why(
-    installed: Installed, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_plugin_s_model_says_why(installed: Installed) -> None:
     installed.add("bad", "raise RuntimeError('no luck')")
-    loaded = installed.load()
-    monkeypatch.setattr(plugins_module, "plugins", lambda: loaded)
-    with pytest.raises(
-        PluginError, match=r"model 'bad' is not there: .* does not load: RuntimeError"
-    ):
-        find("model", "bad", loaded.models())
-    with pytest.raises(PluginError, match="social-harness-socialfusion"):
-        find("model", "socialfusion", {})
-    with pytest.raises(PluginError, match="social-harness-demo-world"):
-        find("data source", "demo_world", {})
-    with pytest.raises(UserError, match="unknown model 'nothing'"):
-        find("model", "nothing", {})
+    with using(installed.load()) as loaded:
+        with pytest.raises(
+            PluginError, match=r"model 'bad' is not there: .* does not load: RuntimeError"
+        ):
+            find("model", "bad", loaded.models())
+        with pytest.raises(PluginError, match="social-harness-socialfusion"):
+            find("model", "socialfusion", {})
+        with pytest.raises(PluginError, match="social-harness-demo-world"):
+            find("data source", "demo_world", {})
+        with pytest.raises(UserError, match="unknown model 'nothing'"):
+            find("model", "nothing", {})
+
+
+def test_two_registries_are_used_side_by_side(installed: Installed) -> None:
+    installed.good("one", "first")
+    installed.good("two", "second")
+    everything = installed.load()
+    part = Plugins(blocked=["two"], points=installed.points())
+    turn = threading.Barrier(2, timeout=60)
+    names: dict[str, set[str]] = {}
+
+    def look(name: str, registry: Plugins) -> None:
+        with using(registry), thread_pool(1) as pool:
+            turn.wait()  # both threads are within their block now
+            names[name] = {*plugins().models()} & {"first", "second"}
+            names[f"{name}, its pool"] = {*pool.submit(lambda: plugins().models()).result()} & {
+                "first",
+                "second",
+            }
+            turn.wait()
+
+    threads = [
+        threading.Thread(target=look, args=pair)
+        for pair in (("everything", everything), ("part", part))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert names["everything"] == names["everything, its pool"] == {"first", "second"}
+    assert names["part"] == names["part, its pool"] == {"first"}
+    assert plugins() not in {everything, part}
+
+
+def test_a_registry_holds_until_its_block_ends_even_by_an_error() -> None:
+    before = plugins()
+    bare = Plugins(points=[])
+
+    def look() -> None:
+        with using(bare):
+            assert plugins() is bare
+            find("model", "raf", {})
+
+    with pytest.raises(UserError, match="unknown model"):
+        look()
+    assert plugins() is before
 
 
 def harness(*arguments: str, path: Path, **environment: str) -> types.SimpleNamespace:

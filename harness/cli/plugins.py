@@ -7,7 +7,7 @@ from dataclasses import asdict
 import click
 
 from harness.cli._format import print_json, print_table
-from harness.plugins import PluginInfo
+from harness.plugin_info import PluginInfo
 from harness.plugins import plugins as loaded
 
 

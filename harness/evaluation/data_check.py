@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
 from harness.errors import DataError, SampleError, UserError
 from harness.evaluation.task import DRAWN, Task
-from harness.plugins import find, plugins
+from harness.plugins import find, plugins, thread_pool
 from harness.readers import DescribesFiles, LeavesOut, PassesOver
 from harness.readers.misplaced import elsewhere
 from harness.samples import Box, ImageRef
@@ -313,7 +313,7 @@ def _opened(images: Iterable[ImageRef], boxes: _BoxesOf, split: str, tick: Tick)
     waiting = iter(images)
     total = len(images) if isinstance(images, list) else None
     done = 0
-    with ThreadPoolExecutor() as pool:
+    with thread_pool() as pool:
         ahead: list[Future[_Look]] = [pool.submit(look, one) for one in islice(waiting, _AHEAD)]
         while ahead:
             yield ahead.pop(0).result()

@@ -10,7 +10,7 @@ import os
 import pickle
 import signal
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +18,7 @@ from threading import Thread
 from typing import TypeVar
 
 from harness.errors import SampleError
+from harness.plugins import thread_pool
 from harness.runs.sample_record import ImageFile
 from harness.samples import Sample
 from harness.samples.images import LoadedImage, open_image
@@ -59,7 +60,7 @@ def open_pictures(samples: Sequence[Sample], view: View, max_pixels: int) -> lis
 
 def ahead(items: Iterable[Item], work: Callable[[Item], Result]) -> Generator[Result]:
     """Yield what work makes of each item, in order; the next one's is made meanwhile."""
-    with ThreadPoolExecutor(max_workers=1) as pool:
+    with thread_pool(1) as pool:
         waiting: Future[Result] | None = None
         for item in items:
             coming = pool.submit(work, item)

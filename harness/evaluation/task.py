@@ -174,9 +174,9 @@ class Task:
         used += [find("metric", metric.id, known.metrics()) for metric in spec.metrics]
         if isinstance(spec.ask, GenerateSpec):
             used.append(find("extractor", spec.ask.extractor, known.extractors()))
-        source = source_of(spec.data.benchmark, self.settings.source)
-        if source is not None and given_path(spec, self.settings) is None:
-            used.append(source)
+        if given_path(spec, self.settings) is None:  # else no source is asked, nor need be there
+            source = source_of(spec.data.benchmark, self.settings.source)
+            used += [] if source is None else [source]
         return codes_of(map(known.code_of, used))
 
     def _present(self, split: str) -> list[str]:

@@ -19,6 +19,7 @@ from harness.evaluation.requests import PreparedSample
 from harness.evaluation.run import Planned, Reporter, ends_task, tell_finished
 from harness.evaluation.score import Scorer
 from harness.evaluation.writer import EvaluationWriter, Job, is_finished
+from harness.plugins import thread_pool
 from harness.runs.read import read_evaluation
 from harness.runs.sample_record import SampleRecord, parse_sample
 from harness.workers.contract import (
@@ -113,7 +114,7 @@ class Coordinator:
     def _work(self, order: WorkOrder) -> None:
         with ExitStack() as stack:
             stack.callback(self._leave_all)
-            pool = stack.enter_context(ThreadPoolExecutor(max_workers=1))
+            pool = stack.enter_context(thread_pool(1))
             self._open_next()  # a second coordinator is refused before a worker is started
             stack.callback(self._executor.close)
             self._executor.start(order)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.config.tasks import known_sources
 from harness.descriptors import ExecutorDescriptor, Json, load_target, parse_options
 from harness.errors import PluginError, UserError
-from harness.plugins import blocked_names, contract_of, find, plugins
+from harness.plugins import contract_of, find, plugins
 from harness.workers.contract import Executor, WorkOrder
 from harness.workers.coordinator import Coordinator
 from harness.workers.terms import planned_terms
@@ -46,6 +46,12 @@ class ExecutorPlan:
         Raises:
             UserError: the model is only in this process, or a device of one machine was named.
         """
+        if not plugins().is_of_environment:
+            raise UserError(
+                "workers load the plugins that are installed, and this run uses a registry of its "
+                "own",
+                fix="leave --on out, or install its plugins (docs/plugins.md)",
+            )
         if not plugins().is_installed(model.descriptor):
             raise UserError(
                 f"model {self.model!r} is only in the memory of this process, and cannot travel "
@@ -132,7 +138,7 @@ def here() -> dict[str, Any]:
     include, specs = known_sources()
     return {
         "folder": str(Path.cwd()),
-        "blocked": tuple(sorted(blocked_names())),
+        "blocked": tuple(sorted(plugins().blocked)),
         "sys_path": tuple(os.path.abspath(path) for path in sys.path if path),  # noqa: PTH100
         "include": include,
         "specs": specs,

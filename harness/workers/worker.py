@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
@@ -55,7 +55,7 @@ class Worker:
         self._scorers = [Scorer(item.job.plan.task.spec) for item in self._planned]
         self._stack = ExitStack()
         self._prepare: list[Callable[[list[Sample]], Block]] = []
-        self._pool = self._stack.enter_context(ThreadPoolExecutor(max_workers=1))
+        self._pool = self._stack.enter_context(plugins.thread_pool(1))
         self._ahead: dict[tuple[int, int], Future[Block]] = {}
         self._is_loaded = False
 

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint
 from typing import Any
 
 import pytest
 
-from harness import plugins as registry
-from harness.analysis import encoders
 from harness.analysis.encoders import Encoder, EncoderRequest, find_encoder
 from harness.descriptors import EncoderDescriptor
 from harness.errors import PluginError, UserError
 from harness.models import Runtime
-from harness.plugins import Plugins, hookimpl
+from harness.plugins import Plugins, hookimpl, using
 
 pytestmark = pytest.mark.torch
 
 
 @pytest.fixture
-def strange(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Encoder]:
+def strange(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Encoder]]:
     """Return a function that finds ``strange:one`` with a plugin that finds as it is told."""
     told: list[Callable[..., Any]] = []
 
@@ -38,15 +36,14 @@ def strange(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Encoder]:
     module.harness_encoders, module.find = harness_encoders, as_told
     monkeypatch.setitem(sys.modules, "strange_encoders", module)
     loaded = Plugins(points=[EntryPoint("strange", "strange_encoders", "harness")])
-    for place in (registry, encoders):
-        monkeypatch.setattr(place, "plugins", lambda: loaded)
 
     def find(how: Callable[..., Any], name: str = "strange:one") -> Encoder:
         told.append(how)
         nothing: Any = None
         return find_encoder(name, nothing, Runtime(device="cpu"), nothing)
 
-    return find
+    with using(loaded):
+        yield find
 
 
 def test_what_is_not_installed_says_what_is(strange: Callable[..., Encoder]) -> None:

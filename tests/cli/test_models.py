@@ -1,14 +1,17 @@
 """``harness models``: what there is, what it answers, what it takes."""
 
 import json
-from types import SimpleNamespace
+import sys
+import types
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint
 from typing import Any
 
 import pytest
 
-from harness.cli import models as command
 from harness.cli.main import invoke, main
 from harness.descriptors import ModelDescriptor, Option
+from harness.plugins import Plugins, hookimpl, using
 
 MODEL = ModelDescriptor(
     id="echo",
@@ -24,12 +27,18 @@ MODEL = ModelDescriptor(
 )
 
 
+@hookimpl
+def harness_models() -> list[ModelDescriptor]:
+    return [MODEL]
+
+
 @pytest.fixture(autouse=True)
-def _one_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    held: Any = SimpleNamespace(
-        models=lambda: {"echo": MODEL}, distribution_of=lambda _: "dist-echo 1.2"
-    )
-    monkeypatch.setattr(command, "plugins", lambda: held)
+def _one_model(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    module: Any = types.ModuleType("echo_plugin")
+    module.harness_models = harness_models
+    monkeypatch.setitem(sys.modules, "echo_plugin", module)
+    with using(Plugins(points=[EntryPoint("echo", "echo_plugin", "harness")])):
+        yield
 
 
 def test_the_list(capsys: pytest.CaptureFixture[str]) -> None:
@@ -44,7 +53,7 @@ def test_the_list(capsys: pytest.CaptureFixture[str]) -> None:
 def test_one_model(capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(main, ["models", "show", "echo"]) == 0
     out = capsys.readouterr().out
-    assert "from     dist-echo 1.2" in out
+    assert "from     ? ?" in out
     assert "offers   contrast, logprobs" in out
     assert "how much" in out
     assert "-o preset=demo: size=1 (marks every record: demo)" in out
@@ -52,7 +61,8 @@ def test_one_model(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(main, ["models", "--json"]) == 0
-    (held,) = json.loads(capsys.readouterr().out)
+    listed = json.loads(capsys.readouterr().out)
+    (held,) = [model for model in listed if model["id"] == "echo"]
     assert held["missing"] == ["not_there.inner"]
     assert held["offers"] == ["contrast", "logprobs"]
     assert invoke(main, ["models", "show", "echo", "--json"]) == 0

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import sys
 import types
+from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness import plugins as registry
 from harness.descriptors import StudyDescriptor
 from harness.errors import PluginError, UserError
-from harness.plugins import Plugins, hookimpl
+from harness.plugins import Plugins, hookimpl, using
 from harness.specs.yaml_loader import parse_yaml
-from harness.studies import kind
 from harness.studies.kind import StudyPlan, read_study
 
 
@@ -32,7 +31,7 @@ class Scaling:
 
 
 @pytest.fixture
-def scaling(monkeypatch: pytest.MonkeyPatch) -> Any:
+def scaling(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     @hookimpl
     def harness_studies() -> list[StudyDescriptor]:
         return [StudyDescriptor(id="scaling", target="scaling_kind:load", summary="of sizes")]
@@ -41,9 +40,8 @@ def scaling(monkeypatch: pytest.MonkeyPatch) -> Any:
     module.harness_studies, module.load = harness_studies, lambda _: Scaling()
     monkeypatch.setitem(sys.modules, "scaling_kind", module)
     loaded = Plugins(points=[EntryPoint("scaling", "scaling_kind", "harness")])
-    for place in (registry, kind):
-        monkeypatch.setattr(place, "plugins", lambda: loaded)
-    return module
+    with using(loaded):
+        yield module
 
 
 def test_a_file_is_read_by_the_kind_it_names(scaling: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from harness import descriptors
 from harness.cli.plot import plot
 from harness.errors import PluginError, UserError
 from harness.figures import make, save
-from harness.plugins import Plugins
+from harness.plugins import Plugins, using
 from harness.runs.record import Detail, DetailRow, EvaluationRecord
 from harness.tables.build import build_table
 from harness.tables.columns import column_of
@@ -219,10 +219,10 @@ def test_without_matplotlib_the_command_says_what_to_install(
     assert make.why_no_figures("analysis") == "they need matplotlib: pip install matplotlib"
 
 
-def test_without_the_plugin_pages_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(make, "plugins", lambda: Plugins(blocked=["figures"]))
+def test_without_the_plugin_pages_say_what_to_install() -> None:
     expected = "no installed plugin draws them: pip install social-harness-figures"
-    assert make.why_no_figures("evaluation") == expected
+    with using(Plugins(blocked=["figures"])):
+        assert make.why_no_figures("evaluation") == expected
 
 
 def test_pages_of_an_evaluation_show_what_it_has() -> None:
