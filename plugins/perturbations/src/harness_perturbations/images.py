@@ -1,0 +1,120 @@
+"""Perturbations of one image, at levels 1 to 5.
+
+Those of ImageNet-C (Hendrycks and Dietterich 2019) have its parameters: noise, blur, JPEG,
+brightness, contrast, pixels. The others are this project's.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from PIL import Image, ImageFilter, ImageOps
+
+Perturbation = Callable[[Image.Image, int, np.random.Generator], Image.Image]
+"""Takes upright RGB pixels, a level from 1 to 5, and the sample's generator."""
+
+NOISE = (0.08, 0.12, 0.18, 0.26, 0.38)
+BLUR = (1, 2, 3, 4, 6)
+JPEG = (25, 18, 15, 10, 7)
+BRIGHTNESS = (0.1, 0.2, 0.3, 0.4, 0.5)
+CONTRAST = (0.4, 0.3, 0.2, 0.1, 0.05)
+PIXELATE = (0.6, 0.5, 0.4, 0.3, 0.25)
+CROP = (0.9, 0.8, 0.7, 0.6, 0.5)
+SHUFFLE = (2, 3, 4, 6, 8)
+
+
+def noise(image: Image.Image, level: int, random: np.random.Generator) -> Image.Image:
+    """Add normal noise to each value."""
+    values = np.asarray(image, dtype=np.float64) / 255
+    return _image(values + random.normal(scale=NOISE[level - 1], size=values.shape))
+
+
+def blur(image: Image.Image, level: int, random: np.random.Generator) -> Image.Image:
+    """Blur by a Gaussian."""
+    del random
+    return image.filter(ImageFilter.GaussianBlur(BLUR[level - 1]))
+
+
+def jpeg(image: Image.Image, level: int, random: np.random.Generator) -> Image.Image:
+    """Compress as JPEG, and open again."""
+    del random
+    held = io.BytesIO()
+    image.save(held, "JPEG", quality=JPEG[level - 1])
+    with Image.open(held) as opened:
+        return opened.convert("RGB")
+
+
+def brightness(image: Image.Image, level: int, random: np.random.Generator) -> Image.Image:
+    """Add to the value of HSV."""
+    del random
+    values = np.asarray(image, dtype=np.float64) / 255
+    # Hue and saturation stay where every value grows as the greatest does.
+    greatest = values.max(axis=-1, keepdims=True)
+    raised = np.clip(greatest + BRIGHTNESS[level - 1], 0, 1)
+    factor = np.divide(raised, greatest, out=np.zeros_like(raised), where=greatest > 0)
+    return _image(np.where(greatest > 0, values * factor, raised))
+
+
+def contrast(image: Image.Image, level: int, random: np.random.Generator) -> Image.Image:
+    """Draw each colour towards its mean."""
+    del random
+    values = np.asarray(image, dtype=np.float64) / 255
+    middle = values.mean(axis=(0, 1), keepdims=True)
+    return _image((values - middle) * CONTRAST[level - 1] + middle)
+
+
+def pixelate(image: Image.Image, level: int, random: np.random.Generator) -> Image.Image:
+    """Make the image small by boxes, and large again."""
+    del random
+    share = PIXELATE[level - 1]
+    small = max(1, int(image.width * share)), max(1, int(image.height * share))
+    small_image = image.resize(small, Image.Resampling.BOX)
+    return small_image.resize(image.size, Image.Resampling.NEAREST)
+
+
+def crop(image: Image.Image, level: int, random: np.random.Generator) -> Image.Image:
+    """Cut out a part at random, of the same shape."""
+    share = CROP[level - 1]
+    width, height = max(1, round(image.width * share)), max(1, round(image.height * share))
+    left = int(random.integers(0, image.width - width + 1))
+    top = int(random.integers(0, image.height - height + 1))
+    return image.crop((left, top, left + width, top + height))
+
+
+def shuffle(image: Image.Image, level: int, random: np.random.Generator) -> Image.Image:
+    """Put the patches of a grid in another order; what does not divide is left at the edge."""
+    side = SHUFFLE[level - 1]
+    width, height = image.width // side, image.height // side
+    if not width or not height:
+        return image
+    shuffled = image.copy()
+    cells = [(column * width, row * height) for row in range(side) for column in range(side)]
+    for (left, top), place in zip(cells, random.permutation(len(cells)), strict=True):
+        x, y = cells[int(place)]
+        shuffled.paste(image.crop((x, y, x + width, y + height)), (left, top))
+    return shuffled
+
+
+def grey(image: Image.Image, level: int, random: np.random.Generator) -> Image.Image:
+    """Take the colour away (ITU-R 601-2)."""
+    del level, random
+    return image.convert("L").convert("RGB")
+
+
+def flip(image: Image.Image, level: int, random: np.random.Generator) -> Image.Image:
+    """Exchange left and right."""
+    del level, random
+    return ImageOps.mirror(image)
+
+
+def _image(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Image.Image:
+    """Return an image of values from 0 to 1; others are cut."""
+    return Image.fromarray(np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8), "RGB")
+
+
+PERTURBATIONS: Mapping[str, Perturbation] = {
+    "noise": noise, "blur": blur, "jpeg": jpeg, "brightness": brightness, "contrast": contrast,
+    "pixelate": pixelate, "crop": crop, "shuffle": shuffle, "grey": grey, "flip": flip,
+}  # fmt: skip
