@@ -40,4 +40,10 @@ def harness_commands() -> Sequence[CommandDescriptor]:
             summary="Score each annotator against the rest, and models against that.",
             section="Claims",
         ),
+        CommandDescriptor(
+            id="prompts",
+            target="harness_claims.prompts_command:prompts",
+            summary="Say how far numbers depend on the wording of the question.",
+            section="Claims",
+        ),
     ]

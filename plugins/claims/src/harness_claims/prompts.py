@@ -1,0 +1,188 @@
+"""One number over several wordings of its question, with prompts and clusters as what varies.
+
+Prompts and clusters are crossed: every prompt asked every cluster. Both are drawn with replacement
+at once (the pigeonhole bootstrap, Owen 2007), so that the interval is about other wordings as well
+as other people; it is a little too wide rather than too short.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from harness.descriptors import Direction
+from harness.errors import UserError
+from harness.evaluation.collectors import GroupCollector, SumCollector, collector_of
+from harness.evaluation.collectors.frame import Frame, frame_of
+from harness.evaluation.score import scored
+from harness.runs.record import EvaluationRecord
+from harness.runs.sample_record import read_samples
+from harness.specs.resolve import read_resolved
+from harness.stats.bootstrap import resampled
+from harness.stats.rows import Matrix, distinct_rows, generator
+from harness.stats.types import Floats
+from scipy.sparse import hstack
+
+DRAWS, FEW = 1000, 5
+
+
+@dataclass(frozen=True, slots=True)
+class Crossed:
+    """A mean over prompts.
+
+    Attributes:
+        mean: Mean of the prompts' values.
+        low: Lower end of its 95 % interval over prompts and clusters; NaN without one.
+        high: Upper end.
+        share: Share of the mean's variance that is due to prompts, 0 to 1.
+    """
+
+    mean: float
+    low: float
+    high: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSpread:
+    """A model's headline number on a task, as asked and over all its prompts.
+
+    Attributes:
+        values: Name of each prompt to its value; the first is as the task asks.
+        worst: Name of the prompt with the worst value; empty for a number without a sense.
+        changes_sign: Whether a number that is best at zero is on both sides of it.
+        samples: Scored under every prompt.
+        why: Why there is no interval; empty where there is one.
+    """
+
+    task: str
+    title: str
+    column: str
+    model: str
+    direction: Direction
+    scale: float
+    values: Mapping[str, float]
+    crossed: Crossed
+    worst: str
+    changes_sign: bool
+    samples: int
+    why: str = ""
+
+
+def crossed(values: Floats, drawn: Floats, *, seed: int = 0) -> Crossed:
+    """Return the mean over prompts with its interval and the share of its variance.
+
+    Args:
+        values: ``(prompts,)`` in the data.
+        drawn: ``(draws, prompts)`` under draws of clusters, which all prompts share.
+        seed: Seed of the draws of prompts.
+    """
+    prompts = len(values)
+    weights = generator(seed).multinomial(prompts, np.full(prompts, 1 / prompts), size=len(drawn))
+    means = (drawn * weights).sum(axis=1) / prompts
+    means = means[np.isfinite(means)]
+    if 2 * len(means) < len(drawn) or len(means) < 2:
+        return Crossed(float(values.mean()), float("nan"), float("nan"), float("nan"))
+    low, high = np.quantile(means, (0.025, 0.975))
+    of_clusters = np.nanvar(drawn.mean(axis=1))
+    whole = means.var()
+    share = max(0.0, 1 - of_clusters / whole) if whole > 0 else 0.0
+    return Crossed(float(values.mean()), float(low), float(high), float(share))
+
+
+def groups_of(records: Sequence[EvaluationRecord]) -> list[list[EvaluationRecord]]:
+    """Return evaluations that differ in their prompt alone, as asked first; two or more each."""
+    groups: dict[str, list[EvaluationRecord]] = {}
+    for record in records:
+        parts = {name: part for name, part in record.task_parts.items() if name != "variant"}
+        key = [record.model_fingerprint, record.task, parts, {**record.settings}, record.method]
+        groups.setdefault(json.dumps(key, sort_keys=True, default=str), []).append(record)
+    ordered = (sorted(group, key=lambda one: one.variant) for group in groups.values())
+    return [group for group in ordered if len(group) > 1 and not group[0].variant]
+
+
+def prompt_spread(group: Sequence[EvaluationRecord], *, seed: int = 0) -> PromptSpread:
+    """Return a number over its prompts.
+
+    Raises:
+        UserError: no sample was scored under every prompt, or a damaged file.
+    """
+    first = group[0]
+    spec = read_resolved(first.directory)
+    of_each = [
+        {line.id: scored(line, spec) for line in read_samples(one.directory) if line.error is None}
+        for one in group
+    ]
+    shared = [name for name in of_each[0] if all(name in samples for samples in of_each[1:])]
+    if not shared:
+        raise UserError("no sample was scored under every prompt", where=str(first.directory))
+    frame, collectors = frame_of(spec), [collector_of(spec.main_metric, spec, {}) for _ in group]
+    for name in shared:
+        frame.add(of_each[0][name])
+        for collector, samples in zip(collectors, of_each, strict=True):
+            collector.add(samples[name])
+    values = np.array([collector.point(frame) for collector in collectors])
+    main, why = first.main, ""
+    summary = Crossed(float(values.mean()), float("nan"), float("nan"), float("nan"))
+    if all(isinstance(one, SumCollector | GroupCollector) for one in collectors):
+        summary = crossed(values, _drawn(collectors, frame, seed), seed=seed)
+    else:
+        why = "a metric of ranks has no interval over prompts"
+    names = [one.variant or "as asked" for one in group]
+    badness = {"higher": -values, "lower": values, "zero": np.abs(values)}.get(main.direction)
+    return PromptSpread(
+        first.task,
+        first.task_title,
+        main.column,
+        first.title,
+        main.direction,
+        main.scale,
+        dict(zip(names, map(float, values), strict=True)),
+        summary,
+        "" if badness is None or np.isnan(badness).all() else names[int(np.nanargmax(badness))],
+        main.direction == "zero" and bool((values > 0).any() and (values < 0).any()),
+        len(shared),
+        why,
+    )
+
+
+def _drawn(collectors: Sequence[object], frame: Frame, seed: int) -> Floats:
+    """Return ``(draws, prompts)`` values under draws of clusters."""
+    groups = [one for one in collectors if isinstance(one, GroupCollector)]
+    for one in groups:  # positions that depend on answers must be the same under every prompt
+        for other in groups:
+            one.counted.merge(other.counted)
+    parts: list[tuple[Matrix, Callable[[Floats], Floats]]] = []
+    for one in collectors:
+        assert isinstance(one, SumCollector | GroupCollector)
+        parts.append(_sums(one, frame) if isinstance(one, SumCollector) else _groups(one, frame))
+    ends = np.cumsum([0, *(matrix.shape[1] for matrix, _ in parts)])
+    rows = distinct_rows(hstack([matrix for matrix, _ in parts], format="csr"), frame.strata)
+
+    def values(totals: Floats) -> Floats:
+        return np.stack(
+            [
+                finalize(totals[:, start:end])
+                for (_, finalize), start, end in zip(parts, ends[:-1], ends[1:], strict=True)
+            ],
+            axis=-1,
+        )
+
+    return resampled(values, rows, draws=DRAWS, seed=seed, jackknife=False).drawn
+
+
+def _sums(one: SumCollector, frame: Frame) -> tuple[Matrix, Callable[[Floats], Floats]]:
+    return one.statistics.totals(one.metric.size, frame.codes, frame.order), one.metric.finalize
+
+
+def _groups(one: GroupCollector, frame: Frame) -> tuple[Matrix, Callable[[Floats], Floats]]:
+    labelled, size = one.counted.labelled(frame), one.metric.counts.size
+    groups = one.metric.parts(labelled.names)
+    settled, _ = one.comparison(frame)
+
+    def finalize(totals: Floats) -> Floats:
+        return settled.combine(settled.components(totals.reshape(-1, len(groups), size)))
+
+    return labelled.by_cluster(groups), finalize

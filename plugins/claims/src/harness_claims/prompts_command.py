@@ -1,0 +1,83 @@
+"""``harness prompts``: how much a number depends on the wording of its question."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from harness_claims.prompts import PromptSpread
+
+
+@click.command(
+    epilog="""Examples:
+
+\b
+  harness run --model socialfusion --tasks raf_db --variants paraphrases
+  harness prompts results --tasks raf_db
+"""
+)
+@click.argument("places", nargs=-1, metavar="[DIR_OR_RUN]...")
+@click.option("--tasks", metavar="ID,ID", help="Only these tasks.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def prompts(*, places: tuple[str, ...], tasks: str | None, seed: int, as_json: bool) -> None:
+    """Print each number's mean over prompts, with prompts and clusters as what varies.
+
+    Reads evaluations that `harness run --variants` made. Beside the mean and its interval stand the
+    share of its variance that is due to prompts, and the worst prompt; a bias number whose sign
+    depends on the prompt is marked.
+    """
+    from harness.api.records import newest_of, several
+    from harness.cli._format import print_json
+    from harness.cli._records import Skips
+
+    from harness_claims.prompts import groups_of, prompt_spread
+
+    wanted = {name.strip() for name in (tasks or "").split(",") if name.strip()}
+    records, _ = newest_of(several(places or None), Skips(), whole=False)
+    groups = groups_of([one for one in records if not wanted or one.task in wanted])
+    if not groups:
+        raise UserError(
+            "no task was asked in several ways by one model",
+            fix="harness run ... --variants paraphrases",
+        )
+    found = [prompt_spread(group, seed=seed) for group in groups]
+    if as_json:
+        print_json([asdict(one) for one in found])
+    else:
+        _print(found)
+
+
+def _print(found: list[PromptSpread]) -> None:
+    from harness.cli._format import number, print_table
+
+    from harness_claims.prompts import FEW
+
+    def finite(value: float) -> float | None:
+        return value if math.isfinite(value) else None
+
+    rows = []
+    for one in found:
+        values, mean, scale = one.values, one.crossed, one.scale
+        worst = f"{number(values[one.worst], scale)} ({one.worst})" if one.worst else "--"
+        ends = f"[{number(mean.low, scale)}, {number(mean.high, scale)}]" if not one.why else "--"
+        share = "--" if mean.share != mean.share else f"{100 * mean.share:.0f} %"
+        rows.append((
+            one.model, f"{one.title}, {one.column}", str(len(values)),
+            number(finite(values["as asked"]), scale), number(finite(mean.mean), scale),
+            ends, share, worst, "sign changes" if one.changes_sign else "",
+        ))  # fmt: skip
+    print_table(
+        ("", "", "prompts", "as asked", "mean", "95 %", "of variance", "worst", "mark"), rows
+    )
+    if any(len(one.values) < FEW for one in found):
+        click.echo(f"warning: under {FEW} prompts the interval says little about other wordings")
+    for why in dict.fromkeys(one.why for one in found if one.why):
+        click.echo(f"warning: {why}")
+    if any(one.changes_sign for one in found):
+        click.echo("sign changes: a bias whose direction depends on the wording is not shown.")
