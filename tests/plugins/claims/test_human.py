@@ -12,6 +12,8 @@ import pytest
 from click.testing import CliRunner
 from harness_claims.human import LeftOut, annotators_of, human_row, left_out
 from harness_claims.human_command import human
+from harness_claims.rescore import rescore
+from harness_claims.rescore_command import rescore as rescore_command
 
 import harness
 from harness.errors import UserError
@@ -95,3 +97,19 @@ def test_intervals_hold_the_populations_human_number() -> None:
         assert interval is not None
         hits += interval.low <= truth <= interval.high
     assert 0.92 <= hits / trials <= 0.98
+
+
+def test_answers_are_read_again_with_other_metrics(gaze: EvaluationRecord) -> None:
+    found = rescore(gaze, ["l2_avg", "l2_min"])
+    mine = {one.id: one.value for one in gaze.metrics}
+    assert found.metrics[0].value == mine["l2_avg"]
+    assert found.metrics[0].interval == gaze.main.interval
+    again = ["results", "--metrics", "accuracy", "--metric-option", "share=1"]
+    with pytest.raises(UserError, match="none of the metrics has an option 'share'"):
+        CliRunner().invoke(rescore_command, again, catch_exceptions=False)
+    shown = CliRunner().invoke(rescore_command, ["results", "--metrics", "l2_min"])
+    assert "GazeFollow" in shown.stdout
+    with pytest.raises(UserError, match="labels of a choice"):
+        CliRunner().invoke(
+            rescore_command, ["results", "--metrics", "brier"], catch_exceptions=False
+        )

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -123,6 +124,27 @@ def test_a_scatter_pairs_the_numbers_of_a_row() -> None:
     assert [(dot.label, dot.x.value, dot.y.value) for dot in shown.dots] == [("one", 60, 1.5)]
     assert column_of(held[0], held[0].main) == x
     assert save.figure_bytes(draw.scatter, shown, ".svg")
+
+
+def test_the_plane_joins_the_models_that_none_beats_in_both() -> None:
+    numbers = {"a": (0.9, 0.8), "b": (0.7, -0.1), "c": (0.6, 0.3), "d": (0.8, 0.4), "e": (0.7, 0.1)}
+    held = [
+        record(model, *task)
+        for model, (able, biased) in numbers.items()
+        for task in (
+            ("vqav2", metric(able)),
+            ("scounter", metric(biased, name="skew", direction="zero", scale=1.0)),
+        )
+    ]
+    table = build_table(held)
+    shown = records.scatter_of((table, table.columns[0]), (table, table.columns[1]))
+    plane = records.with_front(shown, *table.columns)
+    # c is beaten by d; b and e are as far from 0, and neither is beaten.
+    expected = [(70, -0.1), (70, 0.1), (80, 0.4), (90, 0.8)]
+    assert plane.front == tuple(pytest.approx(place) for place in expected)
+    assert save.figure_bytes(draw.scatter, plane, ".svg")
+    with pytest.raises(UserError, match="is better than another"):
+        records.with_front(shown, table.columns[0], replace(table.columns[1], direction="none"))
 
 
 def test_spokes_go_from_the_worst_row_to_the_best() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from harness_recipes import harness_recipes
 from harness_recipes.asd import AntiStereotypeDebiasing, sample_skew
+from harness_recipes.yes_rate import keeping_yes_rate
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -145,3 +146,28 @@ def test_concepts_with_one_value_of_every_attribute_are_named_or_refused() -> No
 def test_a_tau_that_is_not_above_zero_is_refused() -> None:
     with pytest.raises(UserError, match="0 is not above 0"):
         asd(tau1=0.0)
+
+
+@pytest.mark.parametrize("parts", [{"sfloss": False}, {"resample": False}, {}])
+def test_kept_yes_rates_weigh_each_concepts_answers_as_the_pool_has_them(
+    parts: dict[str, Json],
+) -> None:
+    pool = [example("nurse", gender=gender) for gender in ("female", "male") * 30]
+    pool += [example("nurse", against=True, gender="female")] * 25
+    pool += [example("chef", gender=gender) for gender in ("female", "male") * 10]
+    epoch = asd(keep_yes_rate=True, **parts).epoch(0, pool, lambda: SKEWS, Random(3))
+    assert epoch.weights is not None
+    sums: dict[tuple[Json, bool], float] = {}
+    for place, weight in zip(epoch.order, epoch.weights, strict=True):
+        key = pool[place].fields["concept"], pool[place].against
+        sums[key] = sums.get(key, 0.0) + weight
+    assert sums == pytest.approx({("nurse", False): 60, ("nurse", True): 25, ("chef", False): 20})
+    assert epoch.figures["answers_lost"] == 0
+    plain = asd(**parts).epoch(0, pool, lambda: SKEWS, Random(3))
+    assert plain.order == epoch.order
+
+
+def test_answers_that_are_all_dropped_are_counted() -> None:
+    pool = [example("nurse", gender="male"), example("chef", gender="male")]
+    weights, lost = keeping_yes_rate(pool, [1, 1], None)
+    assert (weights, lost) == ([0.5, 0.5], 1)

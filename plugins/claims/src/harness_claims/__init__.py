@@ -46,4 +46,10 @@ def harness_commands() -> Sequence[CommandDescriptor]:
             summary="Say how far numbers depend on the wording of the question.",
             section="Claims",
         ),
+        CommandDescriptor(
+            id="rescore",
+            target="harness_claims.rescore_command:rescore",
+            summary="Read kept answers again with other metrics.",
+            section="Claims",
+        ),
     ]

@@ -14,7 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 from harness.descriptors import Direction
 from harness.errors import UserError
-from harness.evaluation.collectors import GroupCollector, SumCollector, collector_of
+from harness.evaluation.collectors import (
+    Collector,
+    GroupCollector,
+    SumCollector,
+    collector_of,
+)
 from harness.evaluation.collectors.frame import Frame, frame_of
 from harness.evaluation.score import scored
 from harness.runs.record import EvaluationRecord
@@ -26,6 +31,8 @@ from harness.stats.types import Floats
 from scipy.sparse import hstack
 
 DRAWS, FEW = 1000, 5
+_Sums = tuple[Matrix, Callable[[Floats], Floats]]
+"""Totals of each cluster, and what makes values of totals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,16 +155,13 @@ def prompt_spread(group: Sequence[EvaluationRecord], *, seed: int = 0) -> Prompt
     )
 
 
-def _drawn(collectors: Sequence[object], frame: Frame, seed: int) -> Floats:
+def _drawn(collectors: Sequence[Collector], frame: Frame, seed: int) -> Floats:
     """Return ``(draws, prompts)`` values under draws of clusters."""
     groups = [one for one in collectors if isinstance(one, GroupCollector)]
     for one in groups:  # positions that depend on answers must be the same under every prompt
         for other in groups:
             one.counted.merge(other.counted)
-    parts: list[tuple[Matrix, Callable[[Floats], Floats]]] = []
-    for one in collectors:
-        assert isinstance(one, SumCollector | GroupCollector)
-        parts.append(_sums(one, frame) if isinstance(one, SumCollector) else _groups(one, frame))
+    parts = [*map(_sums_or_groups(frame), collectors)]
     ends = np.cumsum([0, *(matrix.shape[1] for matrix, _ in parts)])
     rows = distinct_rows(hstack([matrix for matrix, _ in parts], format="csr"), frame.strata)
 
@@ -173,11 +177,18 @@ def _drawn(collectors: Sequence[object], frame: Frame, seed: int) -> Floats:
     return resampled(values, rows, draws=DRAWS, seed=seed, jackknife=False).drawn
 
 
-def _sums(one: SumCollector, frame: Frame) -> tuple[Matrix, Callable[[Floats], Floats]]:
-    return one.statistics.totals(one.metric.size, frame.codes, frame.order), one.metric.finalize
+def _sums_or_groups(frame: Frame) -> Callable[[Collector], _Sums]:
+    def of(collector: Collector) -> _Sums:
+        if isinstance(collector, GroupCollector):
+            return _groups(collector, frame)
+        assert isinstance(collector, SumCollector)
+        metric = collector.metric
+        return collector.statistics.totals(metric.size, frame.codes, frame.order), metric.finalize
+
+    return of
 
 
-def _groups(one: GroupCollector, frame: Frame) -> tuple[Matrix, Callable[[Floats], Floats]]:
+def _groups(one: GroupCollector, frame: Frame) -> _Sums:
     labelled, size = one.counted.labelled(frame), one.metric.counts.size
     groups = one.metric.parts(labelled.names)
     settled, _ = one.comparison(frame)

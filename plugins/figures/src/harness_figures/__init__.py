@@ -18,6 +18,7 @@ _SUMMARIES = {
     "forest": "Every number with its interval.",
     "skew": "Heat map of skew by concept and attribute.",
     "scatter": "Models on two tasks.",
+    "plane": "Bias against ability: models on two tasks, with those that none beats in both.",
     "radar": "Every task's numbers from its worst to its best row.",
     "epochs": "Skew that a training measured before each epoch.",
     "loss": "Loss of a training by step.",

@@ -96,6 +96,8 @@ def scatter(plot: Scatter) -> Figure:
             elinewidth=0.9,
             label=_label(dot),
         )
+    if len(plot.front) > 1:
+        axes.plot(*zip(*plot.front, strict=True), color="0.6", linewidth=0.9, zorder=0)
     axes.set_xlabel(_named(plot.across))
     axes.set_ylabel(_named(plot.up))
     _bare(axes)

@@ -41,11 +41,22 @@ def radar(request: FigureRequest) -> Plot:
 
 def scatter(request: FigureRequest) -> Plot:
     """Return models on two tasks."""
-    if not (request.x and request.y):
-        raise UserError("scatter needs two tasks", fix="--x TASK --y TASK:COLUMN")
-    x = _column(request, request.x, "--x")
-    y = _column(request, request.y, "--y")
+    x, y = _axes(request)
     return Plot(draw.scatter, records.scatter_of(x, y), {*_marks(*x), *_marks(*y)})
+
+
+def plane(request: FigureRequest) -> Plot:
+    """Return models on two tasks with the Pareto front: no model is better than these in both."""
+    x, y = _axes(request)
+    caption = "The line joins models that no other is as good as in one number and better in both."
+    shown = records.with_front(records.scatter_of(x, y), x[1], y[1])
+    return Plot(draw.scatter, shown, {*_marks(*x), *_marks(*y)}, caption)
+
+
+def _axes(request: FigureRequest) -> tuple[tuple[Table, Column], tuple[Table, Column]]:
+    if not (request.x and request.y):
+        raise UserError(f"{request.kind} needs two tasks", fix="--x TASK --y TASK:COLUMN")
+    return _column(request, request.x, "--x"), _column(request, request.y, "--y")
 
 
 def skew(request: FigureRequest) -> Plot:

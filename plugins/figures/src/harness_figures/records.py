@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,32 @@ def scatter_of(x: tuple[Table, Column], y: tuple[Table, Column]) -> Scatter:
     if not dots:
         raise UserError(f"no model has both {_said(x[1])} and {_said(y[1])}")
     return Scatter("", _said(x[1]), _said(y[1]), dots)
+
+
+def with_front(plot: Scatter, x: Column, y: Column) -> Scatter:
+    """Return models on two axes with those that none beats in both, from left to right.
+
+    Args:
+        plot: Models on two axes.
+        x: The column across, which says which way is better.
+        y: The column up.
+
+    Raises:
+        UserError: a number that is neither better high, nor low, nor near zero.
+    """
+    for column in (x, y):
+        if column.direction == "none":
+            raise UserError(f"no value of {_said(column)} is better than another")
+    badness = [(x.badness(dot.x.value or 0.0), y.badness(dot.y.value or 0.0)) for dot in plot.dots]
+    front = [
+        dot
+        for dot, mine in zip(plot.dots, badness, strict=True)
+        if not any(
+            other[0] <= mine[0] and other[1] <= mine[1] and other != mine for other in badness
+        )
+    ]
+    places = sorted((dot.x.value or 0.0, dot.y.value or 0.0) for dot in front)
+    return replace(plot, front=tuple(places))
 
 
 def _by_row(table: Table, column: Column) -> dict[str, Point]:

@@ -56,12 +56,17 @@ class Dot:
 
 @dataclass(frozen=True, slots=True)
 class Scatter:
-    """Models on two axes."""
+    """Models on two axes.
+
+    Attributes:
+        front: Places of the models that none beats in both, from left to right.
+    """
 
     title: str
     across: str
     up: str
     dots: tuple[Dot, ...]
+    front: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,12 @@ def harness_recipes() -> Sequence[RecipeDescriptor]:
                 help="Weights as they are, or divided by their mean over the epoch.",
             ),
             Option(name="max_weight", type="float", help="Largest weight; unset: unbounded."),
+            Option(
+                name="keep_yes_rate",
+                type="bool",
+                default=False,
+                help="Weigh each concept's answers so that yes and no keep their shares (ours).",
+            ),
         ),
         _recipe(
             "single",

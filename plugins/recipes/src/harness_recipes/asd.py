@@ -24,6 +24,7 @@ from harness.errors import UserError
 from harness.training import Epoch, Example, Measure
 
 from harness_recipes.plain import FineTune
+from harness_recipes.yes_rate import keeping_yes_rate
 
 Pair = tuple[str, str, str]
 
@@ -56,6 +57,7 @@ class AntiStereotypeDebiasing(FineTune):
         self._by_pair = options["accumulator"] == "pair"
         self._shuffled = options["order"] == "shuffled"
         self._renormalise = options["renormalise"] == "mean"
+        self._keep_yes_rate = bool(options["keep_yes_rate"])
         self._largest = math.inf
         if options["max_weight"] is not None:
             self._largest = _above_zero(options, "max_weight")
@@ -113,6 +115,8 @@ class AntiStereotypeDebiasing(FineTune):
         if self._shuffled:
             random.shuffle(chosen)  # copies follow their sample; steps should not
         weights = self._weights([skews[place] for place in chosen]) if self._sfloss else None
+        if self._keep_yes_rate:
+            weights, figures["answers_lost"] = keeping_yes_rate(pool, chosen, weights)
         if weights:
             figures["largest_weight"] = max(weights)
         return Epoch(chosen, weights, figures)

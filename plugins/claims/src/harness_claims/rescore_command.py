@@ -1,0 +1,106 @@
+"""``harness rescore``: other metrics of answers that are there already."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+from harness.errors import HarnessError, UserError
+
+if TYPE_CHECKING:
+    from harness_claims.rescore import Rescored
+
+
+@click.command(
+    epilog="""Examples:
+
+\b
+  harness rescore results --metrics matched_max_skew,auc_gap --tasks scounter
+  harness rescore results --metrics matched_max_skew --metric-option share=0.1
+  harness rescore results --metrics calibration_error,risk_coverage
+"""
+)
+@click.argument("places", nargs=-1, metavar="[DIR_OR_RUN]...")
+@click.option("--metrics", required=True, metavar="ID,ID", help="Metrics (harness list metrics).")
+@click.option(
+    "--metric-option", "options", multiple=True, metavar="KEY=VALUE",
+    help="Set an option of the metrics that have it (repeat for more).",
+)  # fmt: skip
+@click.option("--tasks", metavar="ID,ID", help="Only these tasks.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def rescore(
+    *, places: tuple[str, ...], metrics: str, seed: int, as_json: bool, **flags: Any
+) -> None:
+    """Read the answers of finished evaluations again with other metrics.
+
+    Nothing is asked and no record changes. A metric takes the options that the task gives to its
+    own metrics, such as the attributes of skew. Evaluations that a metric does not fit are named.
+    """
+    from harness.api.records import newest_of, several
+    from harness.cli._format import print_json
+    from harness.cli._options import pairs
+    from harness.cli._records import Skips
+    from harness.plugins import find, plugins
+
+    from harness_claims.rescore import rescore as read_again
+
+    names = [name.strip() for name in metrics.split(",") if name.strip()]
+    given = dict(pairs(flags["options"], "--metric-option"))
+    known = {
+        option.name
+        for name in names
+        for option in find("metric", name, plugins().metrics()).options
+    }
+    for key in given:
+        if key not in known:
+            raise UserError(
+                f"none of the metrics has an option {key!r}", where="--metric-option",
+                fix=", ".join(sorted(known)) or "leave it out",
+            )  # fmt: skip
+    wanted = {name.strip() for name in (flags["tasks"] or "").split(",") if name.strip()}
+    records, _ = newest_of(several(places or None), Skips(), whole=False)
+    found: list[Rescored] = []
+    refused: list[HarnessError] = []
+    for record in records:
+        if wanted and record.task not in wanted:
+            continue
+        try:
+            found.append(read_again(record, names, given, seed=seed))
+        except HarnessError as error:
+            refused.append(error)
+            click.echo(f"left out: {record.title} on {record.task}: {error.message}", err=True)
+    if not found:
+        raise (
+            refused[0]
+            if refused
+            else UserError(
+                "no finished evaluation here is of these tasks", fix="harness results list"
+            )
+        )
+    if as_json:
+        print_json([asdict(one) for one in found])
+    else:
+        _print(found)
+
+
+def _print(found: list[Rescored]) -> None:
+    from harness.cli._format import number, print_table
+
+    def shown(value: Any) -> str:
+        if value.value is None:
+            return "undefined"
+        interval = value.interval
+        ends = "" if interval is None else (
+            f" [{number(interval.low, value.scale, digits=3)}, "
+            f"{number(interval.high, value.scale, digits=3)}]"
+        )  # fmt: skip
+        p = "" if value.chance is None else f" p = {value.chance.p:.3g}"
+        return f"{number(value.value, value.scale, digits=3)}{ends}{p}"
+
+    heads = ("", "", *(value.column for value in found[0].metrics))
+    print_table(heads, [(one.model, one.title, *map(shown, one.metrics)) for one in found])
+    for one in found:
+        for note, times in one.notes.items():
+            click.echo(f"{one.model}, {one.title}: {note}: {times:,}")
