@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -72,8 +73,15 @@ def _open(data: bytes, key: str) -> tuple[LoadedImage, ...]:
     return (LoadedImage(pixels, hashlib.sha256(data).hexdigest(), key, 224, 224),)
 
 
-def staged(
-    model: VisionLanguageModel, folder: Path, batch: int, features: FeatureCache | None, steps: int
+def staged(  # noqa: PLR0913  each is another setting of a training
+    model: VisionLanguageModel,
+    folder: Path,
+    batch: int,
+    features: FeatureCache | None,
+    steps: int,
+    *,
+    device: str = "cpu",
+    precision: Literal["float32", "bfloat16"] = "float32",
 ) -> tuple[Stage, Optimiser]:
     """Return a training of LoRA and connector that is ready for its first epoch."""
     prepare(model, LORA)
@@ -81,7 +89,13 @@ def staged(
         module=TrainingModule(model, features),
         trained=LORA,
         recipe=Recipe(),
-        settings=TrainingSettings(batch=batch, micro_batch=batch, device="cpu", rate=LEARNING_RATE),
+        settings=TrainingSettings(
+            batch=batch,
+            micro_batch=batch,
+            device=device,
+            precision=precision,
+            rate=LEARNING_RATE,
+        ),
         folder=folder,
         steps=steps,
         report=lambda _: None,

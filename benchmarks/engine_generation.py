@@ -39,8 +39,8 @@ def plain(model: RandomLlava, requests: Sequence[Request], rows: int) -> list[st
             for request, image in zip(chunk, images, strict=True)
         ]
         longest = max(len(one) for one in whole)
-        padded = torch.zeros(len(whole), longest, whole[0].shape[1])
-        mask = torch.zeros(len(whole), longest, dtype=torch.long)
+        padded = whole[0].new_zeros(len(whole), longest, whole[0].shape[1])
+        mask = torch.zeros(len(whole), longest, dtype=torch.long, device=padded.device)
         for row, one in enumerate(whole):
             padded[row, longest - len(one) :] = one
             mask[row, longest - len(one) :] = 1

@@ -60,7 +60,7 @@ def batched(model: RandomLlava, items: Sequence[Scoring], rows: int) -> list[flo
             for at, image in zip(chunk, images, strict=True)
         ]
         padded = torch.nn.utils.rnn.pad_sequence(whole, batch_first=True)
-        mask = torch.zeros(padded.shape[:2], dtype=torch.long)
+        mask = torch.zeros(padded.shape[:2], dtype=torch.long, device=padded.device)
         for row, one in enumerate(whole):
             mask[row, : len(one)] = 1
         logits = model.language_model(inputs_embeds=padded, attention_mask=mask).logits
