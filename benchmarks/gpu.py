@@ -96,8 +96,8 @@ def page(found: Mapping[str, Figures]) -> str:
         ]
     text += [
         "Random weights. Ratios are to the same model asked one option at a time, and in padded",
-        "batches, in the same run. The bound is each distinct image and token once, at the speed of",
-        "a matrix product measured on the device. What could not be measured there has no line.",
+        "batches, in the same run. The bound is each distinct image and token once, at the speed",
+        "of a matrix product measured on the device. What could not be measured has no line.",
         "",
     ]
     for title, figures in found.items():
