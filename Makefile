@@ -66,8 +66,9 @@ check: $(DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# A file's tests run in one process, so that what they share (models, trainings) is made once.
 test: check
-	$(BIN)/python -m pytest -m "not slow" -n 2
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 # Ray, submitit, trackers and notebooks, which the quick tests do not need.
 $(SCALE): $(DEV)
@@ -75,7 +76,7 @@ $(SCALE): $(DEV)
 	@touch $@
 
 test-all: check $(SCALE)
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
