@@ -107,7 +107,8 @@ class ShapedModel(RandomLlava):
             self.projector = nn.Sequential(
                 nn.Linear(shape.tower[0] * shape.merge, width), nn.GELU(), nn.Linear(width, width)
             )
-            self.language_model = AutoModelForCausalLM.from_config(
+            auto: Any = AutoModelForCausalLM
+            self.language_model = auto.from_config(
                 _text_config(shape), attn_implementation=attention
             )
         self.language_model.eval()
