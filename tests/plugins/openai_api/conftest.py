@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,10 +42,12 @@ def endpoint(model: Callable[..., Endpoint]) -> Iterator[Callable[..., Any]]:
     """Start a fake server; return it and a loaded answerer."""
     opened: list[Any] = []
 
-    def start(reply: Callable[[Any], Any], **options: Any) -> tuple[Any, Any]:
+    def start(
+        reply: Callable[[Any], Any], also: Sequence[str] = (), **options: Any
+    ) -> tuple[Any, Any]:
         fake = FakeEndpoint(reply)
         opened.append(fake)
-        answerer = model(fake.url, **options).load(Runtime())
+        answerer = model(",".join([fake.url, *also]), **options).load(Runtime())
         opened.append(answerer)
         return fake, answerer
 

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 import httpx2
 from harness.errors import UserError, one_line
 
+from harness_openai_api.pool import Pool, Server
 from harness_openai_api.secrets import Secret
 
 _MOST_BYTES = 64 << 20
@@ -48,22 +49,24 @@ class Sending:
     """How requests are sent.
 
     Attributes:
-        base_url: The endpoint, without a slash at its end.
+        base_urls: Endpoints that serve the model, without a slash at their ends.
         key: Sent as a bearer token; empty for none.
-        concurrency: Requests under way at once.
+        concurrency: Requests under way at once, at each endpoint.
+        max_concurrency: To which that may grow.
         timeout: Seconds for a try.
         retries: Further tries.
     """
 
-    base_url: str
+    base_urls: tuple[str, ...]
     key: str = ""
     concurrency: int = 8
+    max_concurrency: int = 8
     timeout: float = 120.0
     retries: int = 5
 
 
 class Client:
-    """A connection to an endpoint, used inside one event loop.
+    """A connection to the endpoints of a model, used inside one event loop.
 
     Attributes:
         requests: Requests sent so far, further tries too.
@@ -73,8 +76,7 @@ class Client:
     def __init__(self, sending: Sending) -> None:
         self._sending = sending
         self._http: httpx2.AsyncClient | None = None
-        self._room: asyncio.Semaphore | None = None
-        self._not_before = 0.0
+        self._pool: Pool | None = None
         self._told = 0.0  # the end of the last wait that was told
         self.secret = Secret(sending.key)
         self._key_works = False  # as an answer has shown
@@ -88,20 +90,26 @@ class Client:
             EndpointError: when there is none.
             UserError: when the endpoint refuses the key.
         """
-        http, room = self._open()
+        http, pool = self._open()
         data = json.dumps(body, ensure_ascii=False).encode()
-        wait = _FIRST_WAIT
-        for left in range(self._sending.retries, -1, -1):
+        wait, left = _FIRST_WAIT, self._sending.retries
+        moves = len(pool.servers) - 1
+        before: Server | None = None
+        while True:
             try:
-                async with room:
-                    await asyncio.sleep(max(0.0, self._not_before - time.monotonic()))
-                    self.requests += 1
-                    answer = await self._try(http, "POST", path, data)
+                async with pool.server(before) as before:
+                    await asyncio.sleep(max(0.0, before.not_before - time.monotonic()))
+                    answer = await self._ask(http, before, path, data)
             except EndpointError as error:
+                assert before is not None
+                if error.kind == "endpoint_down" and pool.down(before, error) and moves:
+                    moves -= 1  # another one is there: no try is used up
+                    continue
                 if not left or not error.again:
                     raise
+                left -= 1
                 if error.wait is not None:
-                    self._not_before = max(self._not_before, time.monotonic() + error.wait)
+                    before.not_before = max(before.not_before, time.monotonic() + error.wait)
                 # Jitter keeps many clients from coming back at the same moment.
                 pause = random.uniform(0, wait) + (error.wait or 0)
                 self._tell(pause, error)
@@ -112,8 +120,25 @@ class Client:
                 used = usage.get("total_tokens") if isinstance(usage, dict) else None
                 self._key_works = True
                 self.tokens += used if isinstance(used, int) else 0
+                pool.answered(before)
                 return answer
-        raise AssertionError
+
+    async def _ask(
+        self, http: httpx2.AsyncClient, server: Server, path: str, data: bytes
+    ) -> dict[str, Any]:
+        """Send a request to one endpoint, and let its pace know how that went."""
+        self.requests += 1
+        started, failed = time.monotonic(), True
+        try:
+            answer = await self._try(http, server.url, "POST", path, data)
+            failed = False
+            return answer
+        except EndpointError as error:
+            failed = error.again
+            server.failed += 1
+            raise
+        finally:
+            server.pace.done(time.monotonic() - started, failed=failed)
 
     def _tell(self, pause: float, error: EndpointError) -> None:
         """Say that a long wait begins; of waits at once the first says it."""
@@ -125,48 +150,54 @@ class Client:
         print(f"openai_api: waits until {clock} ({error})", file=sys.stderr, flush=True)
 
     async def check(self) -> None:
-        """See whether an endpoint is there at all.
+        """See whether the endpoints are there at all; of several, one is enough.
 
         Raises:
-            UserError: it is down, no API, or refuses the key.
+            UserError: all are down, or one is no API or refuses the key.
         """
-        http, _ = self._open()
+        http, pool = self._open()
+        await asyncio.gather(*(self._check(http, pool, server) for server in pool.servers))
+
+    async def _check(self, http: httpx2.AsyncClient, pool: Pool, server: Server) -> None:
         try:
-            await self._try(http, "GET", "/models", None)
+            await self._try(http, server.url, "GET", "/models", None)
         except EndpointError as error:
             if error.kind in {"refused", "server_error", "rate_limited"}:
                 return  # someone is there; many servers lack this list
-            raise UserError(
-                str(error), where=self._sending.base_url, fix=_FIXES[error.kind]
-            ) from None
+            if error.kind in {"endpoint_down", "timeout"} and pool.down(server, error):
+                return
+            raise UserError(str(error), where=server.url, fix=_FIXES[error.kind]) from None
 
     async def close(self) -> None:
         """Close every connection."""
+        if self._pool is not None:
+            self._pool.summary()
+            self._pool = None
         if self._http is not None:
             await self._http.aclose()
             self._http = None
 
-    def _open(self) -> tuple[httpx2.AsyncClient, asyncio.Semaphore]:
-        if self._http is None or self._room is None:
+    def _open(self) -> tuple[httpx2.AsyncClient, Pool]:
+        if self._http is None or self._pool is None:
             sending = self._sending
-            self._room = asyncio.Semaphore(sending.concurrency)
+            most = max(sending.concurrency, sending.max_concurrency)
+            self._pool = Pool(sending.base_urls, sending.concurrency, most)
             self._http = httpx2.AsyncClient(
                 headers={"Authorization": f"Bearer {sending.key}"} if sending.key else {},
                 timeout=httpx2.Timeout(sending.timeout),
-                limits=httpx2.Limits(max_connections=sending.concurrency),
+                limits=httpx2.Limits(max_connections=most * len(sending.base_urls)),
                 follow_redirects=False,  # the key must not go elsewhere
             )
-        return self._http, self._room
+        return self._http, self._pool
 
     async def _try(
-        self, http: httpx2.AsyncClient, method: str, path: str, data: bytes | None
+        self, http: httpx2.AsyncClient, base_url: str, method: str, path: str, data: bytes | None
     ) -> dict[str, Any]:
-        url = self._sending.base_url + path
         headers = {"Content-Type": "application/json"} if data is not None else {}
         try:
             async with (
                 asyncio.timeout(self._sending.timeout),
-                http.stream(method, url, content=data, headers=headers) as response,
+                http.stream(method, base_url + path, content=data, headers=headers) as response,
             ):
                 body = bytearray()
                 async for chunk in response.aiter_bytes():
@@ -186,10 +217,10 @@ class Client:
         text = self.secret.out_of_answer(bytes(body).decode("utf-8-sig", errors="replace"))
         wait = retry_after(response.headers.get("retry-after"))
         if response.status_code != httpx2.codes.OK:
-            self._refuse(response.status_code, text, wait)
+            self._refuse(base_url, response.status_code, text, wait)
         answer = self._parsed(text, response.headers.get("content-type", ""))
         if fault := _error_of(answer):
-            self._refuse(_status(fault), text, wait)
+            self._refuse(base_url, _status(fault), text, wait)
         return answer
 
     def _parsed(self, text: str, kind: str) -> dict[str, Any]:
@@ -205,7 +236,7 @@ class Client:
             raise EndpointError("bad_answer", "the endpoint's answer is no JSON object")
         return reply
 
-    def _refuse(self, status: int, text: str, wait: float | None) -> NoReturn:
+    def _refuse(self, base_url: str, status: int, text: str, wait: float | None) -> NoReturn:
         """Raise what an answer says that is none; its status is 200 where it gives no other."""
         reason = f"the endpoint answers {status}: {self._clean(_reason(text))}"
         # Once the key has worked, 403 is about what was asked: a host that moderates says it so.
@@ -214,7 +245,7 @@ class Client:
         ):
             raise UserError(
                 reason,
-                where=self._sending.base_url,
+                where=base_url,
                 fix="put a valid key into the environment: OPENAI_API_KEY, or what key_env names",
             )
         if status not in _AGAIN:

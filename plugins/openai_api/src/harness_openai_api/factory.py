@@ -53,7 +53,14 @@ class Endpoint:
             value: Any = self._options.get(name)
             if value is not None and not value >= least:
                 raise UserError(f"{value} is less than {least}", where=f"option {name!r}")
-        self._url = _split(str(self._options["base_url"]))
+        self._urls = _split_all(str(self._options["base_url"]))
+        most, start = self._options.get("max_concurrency"), self._options["concurrency"]
+        if most is not None and most < start:
+            raise UserError(
+                f"{most} is less than concurrency {start}",
+                where="option 'max_concurrency'",
+                fix=f"-o concurrency={most}",
+            )
         self._extra = _extra(self._options.get("extra_body"))
         self._refuse_key()
 
@@ -63,12 +70,11 @@ class Endpoint:
         The endpoint's weights are not known: the model's name has to stand for them.
         """
         del runtime
-        port = f":{self._url.port}" if self._url.port else ""
         return {
             "model": "openai_api",
             "scheme": _SCHEME,
             "name": str(self._options["model"]),
-            "endpoint": f"{self._url.hostname}{port}{self._url.path.rstrip('/')}",
+            "endpoint": ",".join(sorted(map(_name, self._urls))),
             "scores": str(self._options["scores"]),
             "image_format": str(self._options["image_format"]),
             "temperature": float(self._options["temperature"]),
@@ -84,9 +90,10 @@ class Endpoint:
 
         options = self._options
         sending = Sending(
-            base_url=self._url.geturl().rstrip("/"),
+            base_urls=tuple(url.geturl().rstrip("/") for url in self._urls),
             key=self._key(),
             concurrency=options["concurrency"],
+            max_concurrency=options.get("max_concurrency") or options["concurrency"],
             timeout=options["timeout"],
             retries=options["retries"],
         )
@@ -98,9 +105,8 @@ class Endpoint:
             self._extra,
         )
         budget = Budget(options.get("budget_requests"), options.get("budget_tokens"))
-        answerer = EndpointAnswerer(
-            Client(sending), bodies, options["scores"], options["concurrency"], budget
-        )
+        at_once = sending.max_concurrency * len(sending.base_urls)
+        answerer = EndpointAnswerer(Client(sending), bodies, options["scores"], at_once, budget)
         try:
             answerer.check()
         except BaseException:
@@ -128,6 +134,25 @@ class Endpoint:
         if not (key.isascii() and key.isprintable()):
             raise UserError(f"the key in {named or _KEY} holds characters that no key has")
         return key
+
+
+def _split_all(urls: str) -> list[SplitResult]:
+    """Return the parts of each of several addresses, separated by commas.
+
+    Raises:
+        UserError: one is no address, or comes twice.
+    """
+    parts = [_split(url.strip()) for url in urls.split(",")]
+    names = [_name(part) for part in parts]
+    if repeated := next((name for name in names if names.count(name) > 1), ""):
+        raise UserError(f"{repeated} comes twice", where="option 'base_url'")
+    return parts
+
+
+def _name(url: SplitResult) -> str:
+    """Return host, port and path of an address, as a record has them."""
+    port = f":{url.port}" if url.port else ""
+    return f"{url.hostname}{port}{url.path.rstrip('/')}"
 
 
 def _split(url: str) -> SplitResult:

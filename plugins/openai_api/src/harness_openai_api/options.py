@@ -11,7 +11,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="base_url",
         default="http://localhost:8000/v1",
-        help="the endpoint, up to and with /v1; its host and path are part of the identity",
+        help="the endpoint, up to and with /v1, or several that serve the model, separated by "
+        "commas; hosts and paths are part of the identity",
         changes_numbers=False,
     ),
     Option(
@@ -53,7 +54,16 @@ OPTIONS: tuple[Option, ...] = (
         default=8,
         least=1,
         most=10_000,
-        help="requests under way at once",
+        help="requests under way at once, at each endpoint",
+        changes_numbers=False,
+    ),
+    Option(
+        name="max_concurrency",
+        type="int",
+        least=1,
+        most=10_000,
+        help="let concurrency grow up to this while more requests are answered a second, and fall "
+        "with errors; unset: it is fixed",
         changes_numbers=False,
     ),
     Option(

@@ -1,0 +1,175 @@
+"""Which of several endpoints takes a request, and how many requests each has under way."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from statistics import median
+
+_RESTS = 30.0  # seconds that an endpoint which cannot be reached is asked nothing, if others are
+_MORE = 1.05  # requests a second that must have grown for a larger number to be kept
+_SLOWER = 2.0  # times the latency of the number that was kept
+
+
+class Pace:
+    """How many requests an endpoint has under way: more as long as more are answered a second.
+
+    After each window of answers the number grows by half while the rate rises; where it does not,
+    the number that served best is kept. An error halves it; latency that doubles takes a quarter.
+
+    Args:
+        start: Requests under way at first.
+        most: At most; no more than ``start`` leaves the number as it is.
+
+    Attributes:
+        limit: Requests under way now, at most.
+    """
+
+    def __init__(self, start: int, most: int) -> None:
+        self.limit, self._most, self._is_fixed = start, most, most <= start
+        self._best = (0.0, start, 0.0)  # answers a second, the number, seconds for one
+        self._grows = True
+        self._seconds: list[float] = []
+        self._ignored = 0  # answers that were asked at another number
+
+    def done(self, seconds: float, *, failed: bool) -> None:
+        """Take note of a request that ended.
+
+        Args:
+            seconds: That it took.
+            failed: Whether the endpoint was the reason that it gave no answer.
+        """
+        if self._is_fixed:
+            return
+        if self._ignored:
+            self._ignored -= 1
+        elif failed:
+            self._best, self._grows = (0.0, 1, 0.0), True
+            self._change(self.limit // 2)
+        else:
+            self._seconds.append(seconds)
+            if len(self._seconds) >= self.limit:
+                self._look(median(self._seconds))
+
+    def _look(self, seconds: float) -> None:
+        self._seconds.clear()
+        rate = self.limit / max(seconds, 1e-6)
+        best, number, usual = self._best
+        if self._grows and rate > _MORE * best:
+            self._best = rate, self.limit, seconds
+            self._change(self.limit + max(1, self.limit // 2))
+        elif self._grows:
+            self._grows = False
+            self._change(number)
+        elif seconds > _SLOWER * usual:
+            self._best = rate, self.limit, seconds
+            self._change(self.limit * 3 // 4)
+
+    def _change(self, limit: int) -> None:
+        limit = min(self._most, max(1, limit))
+        if limit != self.limit:
+            self.limit, self._ignored = limit, self.limit
+            self._seconds.clear()
+
+
+@dataclass(slots=True)
+class Server:
+    """One endpoint.
+
+    Attributes:
+        url: Without a slash at its end.
+        outstanding: Requests under way.
+        answered: Requests that it answered.
+        failed: Requests that it did not.
+        not_before: When it may be asked again, as it said itself, by a clock that cannot be set.
+        rests_until: The same, after it could not be reached; 0 when it could.
+    """
+
+    url: str
+    pace: Pace
+    outstanding: int = 0
+    answered: int = 0
+    failed: int = 0
+    not_before: float = 0.0
+    rests_until: float = 0.0
+
+    @property
+    def load(self) -> float:
+        """Requests under way over what it takes."""
+        return self.outstanding / self.pace.limit
+
+
+class Pool:
+    """Endpoints that serve one model.
+
+    Args:
+        urls: Of each.
+        concurrency: Requests that each has under way.
+        most: To which that may grow.
+    """
+
+    def __init__(self, urls: Sequence[str], concurrency: int, most: int) -> None:
+        self.servers = [Server(url, Pace(concurrency, most)) for url in urls]
+        self._changed = asyncio.Condition()
+
+    @asynccontextmanager
+    async def server(self, avoid: Server | None = None) -> AsyncIterator[Server]:
+        """Give the least busy endpoint for one request; wait while all have enough.
+
+        Args:
+            avoid: One that has just failed; another goes before it.
+        """
+        async with self._changed:
+            while (server := self._least_busy(avoid)) is None:
+                await self._changed.wait()
+            server.outstanding += 1
+        try:
+            yield server
+        finally:
+            server.outstanding -= 1
+            async with self._changed:
+                self._changed.notify_all()
+
+    def _least_busy(self, avoid: Server | None) -> Server | None:
+        now = time.monotonic()
+        awake = [one for one in self.servers if _may_be_asked(one, now)] or self.servers
+        free = [one for one in awake if one.outstanding < one.pace.limit]
+        return min(
+            free, key=lambda one: (one is avoid, one.not_before > now, one.load), default=None
+        )
+
+    def down(self, server: Server, why: object) -> bool:
+        """Let an endpoint that cannot be reached rest; return whether another one is there."""
+        now = time.monotonic()
+        others = [one for one in self.servers if one is not server and not one.rests_until]
+        if not server.rests_until and others:
+            _say(f"{server.url} is down ({why}); {len(others)} others take its work")
+        server.rests_until = now + _RESTS
+        return bool(others)
+
+    def answered(self, server: Server) -> None:
+        """Take note that an endpoint answers."""
+        server.answered += 1
+        if server.rests_until:
+            server.rests_until = 0.0
+            if len(self.servers) > 1:
+                _say(f"{server.url} answers again")
+
+    def summary(self) -> None:
+        """Say how many requests each of several endpoints answered."""
+        if len(self.servers) > 1:
+            parts = [f"{one.url} {one.answered:,} ({one.failed:,} failed)" for one in self.servers]
+            _say(f"requests answered: {', '.join(parts)}")
+
+
+def _may_be_asked(server: Server, now: float) -> bool:
+    """Whether an endpoint was there last time, or has rested and is tried by one request."""
+    return not server.rests_until or (now >= server.rests_until and not server.outstanding)
+
+
+def _say(text: str) -> None:
+    print(f"openai_api: {text}", file=sys.stderr, flush=True)

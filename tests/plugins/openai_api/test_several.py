@@ -1,0 +1,158 @@
+"""Several endpoints as one model: who is asked, who is down, and how many at once."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from harness_openai_api.pool import Pace
+
+from harness.errors import UserError
+from harness.models import Runtime
+from harness.requests import Generate, Text
+from tests.plugins.openai_api.server import Body, FakeEndpoint, Reply, chat
+
+Start = Callable[..., tuple[Any, Any]]
+Ask = Callable[..., list[Any]]
+NOBODY = "http://127.0.0.1:9/v1"
+
+
+def asked(body: Body) -> str:
+    """Return the limit of an answer, which tells requests apart."""
+    return str(body["max_tokens"])
+
+
+def answers(ask: Ask, answerer: Any, number: int = 12) -> list[str]:
+    results = ask(answerer, *(Generate(at + 1) for at in range(number)))
+    assert all(isinstance(one, Text) for one in results), results
+    return [one.text for one in results]
+
+
+def test_requests_go_to_the_one_with_the_fewest_under_way(
+    endpoint: Start, ask: Ask, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slow = FakeEndpoint(lambda body: chat(asked(body)))
+    slow.reply = lambda body: Reply(chat(asked(body)).body, slow=0.2)
+    try:
+        quick, answerer = endpoint(lambda body: chat(asked(body)), also=[slow.url], concurrency=2)
+        assert answers(ask, answerer) == [str(at + 1) for at in range(12)]
+        assert 1 <= len(slow.bodies) <= 4 < len(quick.bodies)
+        answerer.close()
+        assert f"{quick.url} {len(quick.bodies)} (0 failed)" in capsys.readouterr().err
+    finally:
+        slow.close()
+
+
+def test_one_that_is_down_gives_its_work_to_the_others(
+    endpoint: Start, ask: Ask, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake, answerer = endpoint(
+        lambda body: chat(asked(body)), also=[NOBODY], retries=0, concurrency=3
+    )
+    assert answers(ask, answerer) == [str(at + 1) for at in range(12)]
+    assert len(fake.bodies) == 12
+    assert capsys.readouterr().err.count(f"{NOBODY} is down") == 1
+
+
+def test_one_that_dies_at_work_costs_no_try(endpoint: Start, ask: Ask) -> None:
+    dying = FakeEndpoint(lambda body: chat(asked(body)))
+    fake, answerer = endpoint(
+        lambda body: chat(asked(body)), also=[dying.url], retries=0, concurrency=2
+    )
+    assert len(answers(ask, answerer, 4)) == 4
+    dying.close()
+    assert answers(ask, answerer) == [str(at + 1) for at in range(12)]
+    assert len(fake.bodies) >= 12
+
+
+def test_one_that_errors_is_avoided_at_the_next_try(endpoint: Start, ask: Ask) -> None:
+    broken = FakeEndpoint(lambda _: Reply({"error": "full"}, status=503))
+    try:
+        _, answerer = endpoint(lambda body: chat(asked(body)), also=[broken.url])
+        assert answers(ask, answerer) == [str(at + 1) for at in range(12)]
+    finally:
+        broken.close()
+
+
+def test_all_that_are_down_are_one_message(model: Any) -> None:
+    with pytest.raises(UserError, match="the endpoint cannot be reached"):
+        model(f"{NOBODY},http://127.0.0.1:10/v1").load(Runtime())
+
+
+def test_the_identity_names_all_in_any_order(model: Any) -> None:
+    def identity(urls: str) -> Any:
+        return model(urls).identity(Runtime())
+
+    assert identity("http://a/v1,http://b:80/v1") == identity("http://b:80/v1/, http://a/v1")
+    assert identity("http://a/v1")["endpoint"] == "a/v1"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"url": "http://a/v1,"}, "not an address"),
+        ({"url": "http://a/v1,http://a/v1/"}, "a/v1 comes twice"),
+        ({"max_concurrency": 4}, "4 is less than concurrency 8"),
+    ],
+)
+def test_wrong_words_are_one_message(model: Any, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        model(**options)
+
+
+def served(pace: Pace, slots: int, answers: int, seed: int = 0) -> float:
+    """Ask a pretended server that answers ``slots`` at once; return the mean number under way."""
+    chance, limits = random.Random(seed), []
+    for _ in range(answers):
+        pace.done(max(1.0, pace.limit / slots) * chance.uniform(0.95, 1.05), failed=False)
+        limits.append(pace.limit)
+    return sum(limits[-200:]) / 200
+
+
+@pytest.mark.parametrize("slots", [3, 16, 40])
+def test_the_number_grows_until_no_more_are_answered(slots: int) -> None:
+    pace = Pace(2, 64)
+    assert slots * 0.6 <= served(pace, slots, 2000) <= max(slots * 1.6, slots + 2)
+
+
+def test_the_number_is_bounded_and_falls_with_errors_and_latency() -> None:
+    pace = Pace(4, 16)
+    assert served(pace, 1000, 2000) == 16
+    pace.done(0.1, failed=True)
+    assert pace.limit == 8
+    pace.done(0.1, failed=True)  # asked before it fell
+    assert pace.limit == 8
+    settled = Pace(2, 64)
+    served(settled, 16, 2000)
+    before = settled.limit
+    for _ in range(4 * before):
+        settled.done(5.0, failed=False)
+    assert settled.limit < before
+
+
+def test_a_number_that_is_fixed_stays() -> None:
+    pace = Pace(8, 8)
+    pace.done(1.0, failed=True)
+    assert pace.limit == 8
+
+
+def test_what_grows_answers_the_same(endpoint: Start, ask: Ask) -> None:
+    under_way, most, lock = 0, 0, threading.Lock()
+
+    def reply(body: Body) -> Reply:
+        nonlocal under_way, most
+        with lock:
+            under_way += 1
+            most = max(most, under_way)
+        time.sleep(0.01)
+        with lock:
+            under_way -= 1
+        return chat(asked(body))
+
+    _, answerer = endpoint(reply, concurrency=1, max_concurrency=6)
+    assert answers(ask, answerer, 60) == [str(at + 1) for at in range(60)]
+    assert 1 < most <= 6
