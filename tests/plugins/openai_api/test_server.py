@@ -96,6 +96,14 @@ def test_its_greedy_text_is_the_engines(url: str, checkpoint: Path) -> None:
     assert found.text == own.result.text.strip()
 
 
+def test_two_addresses_of_it_are_one_model(url: str, checkpoint: Path) -> None:
+    both = f"{url},{url.replace('127.0.0.1', 'localhost')},http://127.0.0.1:9/v1"
+    options = {"concurrency": 1, "max_concurrency": 4}
+    assert ask(both, checkpoint, Generate(8), shown=True, **options) == ask(
+        url, checkpoint, Generate(8), shown=True
+    )
+
+
 def test_a_question_about_a_picture_is_answered(url: str, checkpoint: Path) -> None:
     assert isinstance(ask(url, checkpoint, Generate(3), shown=True), Text)
 

@@ -54,7 +54,8 @@ class Endpoint:
             if value is not None and not value >= least:
                 raise UserError(f"{value} is less than {least}", where=f"option {name!r}")
         self._urls = _split_all(str(self._options["base_url"]))
-        most, start = self._options.get("max_concurrency"), self._options["concurrency"]
+        most: Any = self._options.get("max_concurrency")
+        start: Any = self._options["concurrency"]
         if most is not None and most < start:
             raise UserError(
                 f"{most} is less than concurrency {start}",
