@@ -6,6 +6,8 @@ this one are answered, and an evaluation is summarised beside.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -43,6 +45,7 @@ from harness.workers.terms import MIXED, Admission
 if TYPE_CHECKING:
     from harness.runs.record import EvaluationRecord
 
+Record = Mapping[str, Json]
 WAIT = 1.0
 """Seconds between looks at who hangs."""
 _SOON = 0.05  # the same while an evaluation is summarised
@@ -85,6 +88,7 @@ class Coordinator:
         self._next = 0
         self._finishing: dict[int, Future[None]] = {}
         self._quiet_since = time.monotonic()
+        self._doubled: dict[Item, tuple[str, bytes]] = {}
 
     def run(
         self, order: Callable[[Sequence[Planned]], WorkOrder]
@@ -185,7 +189,7 @@ class Coordinator:
     def _hand_out(self) -> None:
         for name, member in self._crew.idle():
             item, member.reserved = member.reserved, None
-            item = item or self._queue.next() or self._crew.steal()
+            item = item or self._queue.next() or self._crew.steal() or self._straggler()
             if item is None:
                 return
             if self._queue.unassigned > 2 * len(self._crew.members):
@@ -201,6 +205,15 @@ class Coordinator:
                 ahead=None if after is None else (after.evaluation, after.block),
             )
             self._executor.ask(name, request)
+
+    def _straggler(self) -> Item | None:
+        """Return a block to ask twice, once nothing else is left; the first answer counts."""
+        if self._next < len(self._planned):
+            return None
+        return self._crew.straggler(
+            lambda item: self._planned[item.evaluation].job.plan.blocks[item.block],
+            self._queue.is_out,
+        )
 
     def _hear(self, event: Event) -> None:
         self._quiet_since = time.monotonic()
@@ -248,6 +261,8 @@ class Coordinator:
             if self._failed_starts >= FAILED_STARTS:
                 raise none_starts(self._name, "had loaded the model", reason)
         item = None if member is None else member.item
+        if item is not None and not self._is_wanted(item):
+            item = None
         if member is not None and item is not None and member.is_ready:
             self._count_loss(item)
             member.item = None
@@ -258,9 +273,16 @@ class Coordinator:
 
     def _give_back(self, member: Member | None) -> None:
         """Put back what a worker that is gone was to be asked."""
-        for item in () if member is None else (member.item, member.reserved):
-            if item is not None:
-                self._queue.give_back(item)
+        if member is None:
+            return
+        if member.item is not None and self._is_wanted(member.item):
+            self._queue.give_back(member.item)
+        if member.reserved is not None:
+            self._queue.give_back(member.reserved)
+
+    def _is_wanted(self, item: Item) -> bool:
+        """Whether a block of a worker that is gone must be asked again."""
+        return self._queue.is_out(item) and not self._crew.is_asked(item)
 
     def _count_loss(self, item: Item) -> None:
         if not self._queue.lost(item):
@@ -310,7 +332,7 @@ class Coordinator:
             return
         self._crew.done(member, event.seconds, len(records))
         writer = self._writers.get(item.evaluation)
-        if writer is None:  # an error ended it meanwhile
+        if self._is_second(event, item, records) or writer is None:  # ended meanwhile
             return
         if (verdict := self._queue.answered(item, event.verdict)) is not None:
             writer.journal.settle(verdict)
@@ -318,8 +340,25 @@ class Coordinator:
             lines = [SampleRecord.from_json(record) for record in records]
             writer.add(item.block, lines, event.notes)
 
+    def _is_second(self, event: Answered, item: Item, records: Sequence[Record]) -> bool:
+        """Whether another worker answered a block before; its answer is kept, and must be equal."""
+        lines = hashlib.sha256(json.dumps(records, sort_keys=True).encode()).digest()
+        if self._queue.is_out(item):
+            if self._crew.is_asked(item):  # somebody else answers it too
+                self._doubled[item] = event.worker, lines
+            return False
+        first, others = self._doubled.pop(item, (event.worker, lines))
+        if others != lines:
+            self._admission.is_mixed = True
+            self._reporter.say(
+                f"{MIXED}: {self._named(item)} was asked of workers {first} and {event.worker}, "
+                "whose answers differ; the first one is kept"
+            )
+        return True
+
     def _take_kept(self, member: Member, item: Item, event: Answered) -> None:
         """Count a block that is in the worker's own segment."""
+        member.keeps = True
         writer = self._writers.get(item.evaluation)
         if writer is not None and item.recorded and not writer.take(item.block):
             self._executor.stop(event.worker)

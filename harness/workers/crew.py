@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 from statistics import median
 
 from harness.descriptors import Json
@@ -14,6 +15,9 @@ from harness.workers.queue import Item
 
 SLOWEST = 20.0
 """A worker is lost when a block takes this many times as long as is usual for its samples."""
+STRAGGLES = 1.5
+"""A block is asked of an idle worker too when it takes this many times as long as is usual."""
+_SHORTEST = 1.0  # seconds
 LEAST = 120.0
 """Seconds that a block may take in any case."""
 UNKNOWN = 3600.0
@@ -53,6 +57,7 @@ class Member:
         reserved: What it will be asked next, and opens images of.
         since: When it was asked, by a clock that cannot be set.
         busy: Seconds that its answers took.
+        keeps: Whether it journals what it answers by itself.
     """
 
     device: str
@@ -64,6 +69,7 @@ class Member:
     busy: float = 0.0
     ready_at: float | None = None
     left_at: float | None = None
+    keeps: bool = False
 
 
 @dataclass(slots=True)
@@ -103,6 +109,31 @@ class Crew:
                 item, member.reserved = member.reserved, None
                 return item
         return None
+
+    def straggler(
+        self, samples: Callable[[Item], int], is_out: Callable[[Item], bool]
+    ) -> Item | None:
+        """Return a block that takes long and that one worker alone answers; the longest first.
+
+        Args:
+            samples: Number of samples of a block.
+            is_out: Whether nobody has answered it yet.
+        """
+        now, late = time.monotonic(), list[tuple[float, Item]]()
+        asked = Counter(member.item for member in self.members.values())
+        for member in self.members.values():
+            item = member.item
+            if item is None or item.checks or asked[item] > 1 or member.keeps or not is_out(item):
+                continue
+            if times := self._seconds.get(item.evaluation):
+                usual = median(times) * samples(item)
+                if now - member.since > max(STRAGGLES * usual, _SHORTEST):
+                    late.append((member.since, item))
+        return min(late, key=itemgetter(0))[1] if late else None
+
+    def is_asked(self, item: Item) -> bool:
+        """Whether a worker is asked a block now."""
+        return any(member.item == item for member in self.members.values())
 
     def done(self, member: Member, seconds: float, samples: int) -> None:
         """Note that a worker has answered what it was asked."""

@@ -80,6 +80,11 @@ class BlockQueue:
         lost = any(item.evaluation == evaluation for item in self._lost)
         return not (opened.pending or opened.out or lost)
 
+    def is_out(self, item: Item) -> bool:
+        """Whether a block is being answered: it was asked, and no answer is there yet."""
+        opened = self._open.get(item.evaluation)
+        return opened is not None and item.block in opened.out
+
     def close(self, evaluation: int) -> None:
         """Forget an evaluation: it is complete, or an error ended it."""
         self._open.pop(evaluation, None)

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from harness.errors import UserError
 from harness.evaluation.writer import EvaluationWriter
 from harness.runs.seal import SEALED
 from harness.workers import crew
-from harness.workers.contract import BlockRequest, Lost, WorkOrder
+from harness.workers.contract import Answered, BlockRequest, Lost, WorkOrder
 from tests.evaluation.conftest import faces
 from tests.workers.inline import Inline
 
@@ -195,6 +196,70 @@ def test_a_worker_that_hangs_is_lost(faces: Faces, monkeypatch: pytest.MonkeyPat
     assert sealed("many") == sealed("one")
     assert executor.stopped == hung
     assert any("it hangs" in note for note in reporter.said)
+
+
+class Late(Inline):
+    """The first worker that is asked for block 6 answers it after everything else."""
+
+    late: str = ""
+    changed = False
+
+    def ask(self, worker: str, request: BlockRequest) -> None:
+        if request.block != 6:
+            super().ask(worker, request)
+        elif not self.late:
+            self.late = worker
+            before = len(self.said)
+            super().ask(worker, request)
+            self.kept = [self.said.pop() for _ in range(len(self.said) - before)]
+        else:
+            super().ask(worker, request)
+            answers = [event for event in self.kept if isinstance(event, Answered)]
+            for answer in answers:
+                records: list[Any] = [dict(record) for record in answer.records]
+                records[0] |= {"score": {"accuracy": 0.5}} if self.changed else {}
+                self.said.append(replace(answer, records=records))
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_block_that_straggles_is_asked_twice_and_the_first_answer_counts(
+    faces: Faces, monkeypatch: pytest.MonkeyPatch, *, changed: bool
+) -> None:
+    faces(450)
+    monkeypatch.setattr(crew, "_SHORTEST", 0.05)
+    plan_of("one").run()
+    executor, reporter = Late(2), Notes()
+    executor.changed = changed
+    plan_of("many", executor).run(reporter)
+    assert sorted(executor.blocks()).count((0, 6)) == 2
+    assert reporter.samples == 450
+    many, one = sealed("many"), sealed("one")
+    assert many["raf_db/samples.jsonl"] == one["raf_db/samples.jsonl"]
+    assert (many == one) == (not changed)  # otherwise a mark says so
+    assert (b"mixed workers" in many["raf_db/evaluation.json"]) == changed
+    differs = [note for note in reporter.said if "answers differ; the first one is kept" in note]
+    assert len(differs) == changed
+
+
+def test_a_worker_that_is_lost_with_a_block_that_another_answers_costs_nothing(
+    faces: Faces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faces(450)
+    monkeypatch.setattr(crew, "_SHORTEST", 0.05)
+    plan_of("one").run()
+
+    class Dying(Late):
+        def ask(self, worker: str, request: BlockRequest) -> None:
+            again = request.block == 6 and bool(self.late)
+            super().ask(worker, request)
+            if again:
+                self.said.pop()  # the late answer never comes
+                self.said.appendleft(Lost(self.late, "killed"))
+
+    executor = Dying(2)
+    plan_of("many", executor).run()
+    assert sealed("many") == sealed("one")
+    assert sorted(executor.blocks()).count((0, 6)) == 2
 
 
 def test_workers_join_while_it_runs(faces: Faces) -> None:
