@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal, TypedDict, Unpack, cast
 
 from harness.api.models import Found, ModelName, models_named
+from harness.api.results import RunResult
 from harness.api.tasks import tasks_named
 from harness.api.tracking import find_trackers, tracked
 from harness.arguments import Device, Seed, Several, Threads, Within, Workers, checked, given
@@ -23,13 +24,13 @@ from harness.evaluation.plan import Selection
 from harness.evaluation.run import (
     Planned,
     Reporter,
-    RunResult,
     evaluate_here,
     plan_run,
     run_tasks,
     show_plan,
     task_options,
 )
+from harness.evaluation.run import RunResult as Outcome
 from harness.evaluation.run_settings import RunSettings
 from harness.evaluation.task import Task
 from harness.events import Tracker
@@ -242,7 +243,7 @@ class Plan:
             return self._run_all(reporter)
 
     def _run_all(self, reporter: Reporter) -> RunResult:
-        results: list[RunResult] = []
+        results: list[Outcome] = []
         ended: dict[str, PluginError] = {}
         for plan in (replace(self, others=()), *self.others):
             try:
@@ -253,9 +254,10 @@ class Plan:
                 ended[f"all tasks of {plan.model.descriptor.id}"] = error
         if not results:
             raise next(iter(ended.values()))
-        return RunResult.joined(results, ended)
+        settings = self.evaluations[0].job.plan.task.settings
+        return replace(RunResult.joined(results, ended), settings=settings)
 
-    def run_one_model(self, reporter: Reporter) -> RunResult:
+    def run_one_model(self, reporter: Reporter) -> Outcome:
         """Evaluate the first model alone.
 
         Raises:

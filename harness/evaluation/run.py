@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from harness._version import __version__
 from harness.descriptors import Json
@@ -103,7 +103,7 @@ class RunResult:
     manifests: tuple[Path, ...] = ()
 
     @classmethod
-    def joined(cls, results: Sequence[RunResult], ended: Mapping[str, PluginError]) -> RunResult:
+    def joined(cls, results: Sequence[RunResult], ended: Mapping[str, PluginError]) -> Self:
         """Return what the runs of several models left as one.
 
         Args:
