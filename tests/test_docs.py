@@ -162,7 +162,8 @@ def names_are_known(given: dict[str, Any]) -> None:
         load_catalog(plugins().spec_folders()).expand([tasks])
     layouts = given.get("layout")
     for layout in [layouts] if isinstance(layouts, str) else layouts or ():
-        load_layout(layout)
+        if not is_path(layout):  # a file of the page is read with its block
+            load_layout(layout)
 
 
 # --- files ----------------------------------------------------------------------------------------
