@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from harness.api.checks import data_check, validate
     from harness.api.comparisons import compare
     from harness.api.files import plot, submission
+    from harness.api.folders import evaluations, remove_evaluations
+    from harness.api.listings import installed, schema
+    from harness.api.model_checks import check_model
     from harness.api.runs import find_model, load_task, plan, run
     from harness.api.sites import build_site
     from harness.api.tables import export, leaderboard, read_evaluation
@@ -26,11 +29,14 @@ __all__ = [
     "__version__",
     "as_model",
     "build_site",
+    "check_model",
     "compare",
     "data_check",
+    "evaluations",
     "export",
     "find_model",
     "gradients",
+    "installed",
     "leaderboard",
     "load_task",
     "mir",
@@ -40,7 +46,9 @@ __all__ = [
     "plot",
     "probe",
     "read_evaluation",
+    "remove_evaluations",
     "run",
+    "schema",
     "study",
     "submission",
     "train",
@@ -54,6 +62,9 @@ _HOMES = {
     "harness.api.checks": ("data_check", "validate"),
     "harness.api.comparisons": ("compare",),
     "harness.api.files": ("plot", "submission"),
+    "harness.api.folders": ("evaluations", "remove_evaluations"),
+    "harness.api.listings": ("installed", "schema"),
+    "harness.api.model_checks": ("check_model",),
     "harness.api.runs": ("find_model", "load_task", "plan", "run"),
     "harness.api.sites": ("build_site",),
     "harness.api.tables": ("export", "leaderboard", "read_evaluation"),

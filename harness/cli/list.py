@@ -2,49 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
+import harness
+from harness.api.listings import KINDS
 from harness.cli import _options
 from harness.cli._format import clean, print_json, print_table
-from harness.errors import unknown
-from harness.plugins import Plugins, find, plugins
+from harness.plugins import find, plugins
 
 if TYPE_CHECKING:
     from harness.descriptors import Descriptor
 
-KINDS: Mapping[str, tuple[str, Callable[[Plugins], Mapping[str, Any]]]] = {
-    "models": ("model", Plugins.models),
-    "readers": ("reader", Plugins.readers),
-    "sources": ("data source", Plugins.data_sources),
-    "metrics": ("metric", Plugins.metrics),
-    "extractors": ("extractor", Plugins.extractors),
-    "methods": ("answer method", Plugins.answer_methods),
-    "recipes": ("recipe", Plugins.recipes),
-    "analyses": ("analysis kind", Plugins.analysis_kinds),
-    "encoders": ("encoder", Plugins.encoders),
-    "executors": ("executor", Plugins.executors),
-    "trackers": ("tracker", Plugins.trackers),
-    "studies": ("study kind", Plugins.study_kinds),
-    "formats": ("format", Plugins.formats),
-    "figures": ("figure", Plugins.figures),
-    "exporters": ("exporter", Plugins.exporters),
-    "submissions": ("submission", Plugins.submissions),
-    "commands": ("command", Plugins.commands),
-}
-"""What is listed, with the word of messages; tasks have a command of their own."""
-
 
 def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     return [kind for kind in (*KINDS, "tasks") if kind.startswith(incomplete)]
-
-
-def _of(kind: str) -> Mapping[str, Any]:
-    if kind not in KINDS:
-        raise unknown("kind", kind, [*KINDS, "tasks"])
-    return KINDS[kind][1](plugins())
 
 
 @click.command("list", epilog="Examples: harness list metrics; harness list models --json")
@@ -57,12 +30,14 @@ def list_(ctx: click.Context, *, kind: str, as_json: bool) -> None:
     KIND is models, tasks, readers, sources, metrics, extractors, methods, recipes, analyses,
     encoders, executors, trackers, studies, formats, figures, exporters, submissions or commands.
     """
-    if kind == "tasks":
+    if kind in {"tasks", "models"}:
+        from harness.cli.models import models
         from harness.cli.tasks import tasks
 
-        ctx.invoke(tasks, as_json=as_json, group=None)
+        more = {"group": None} if kind == "tasks" else {}
+        ctx.invoke(tasks if kind == "tasks" else models, as_json=as_json, **more)
         return
-    objects = _of(kind)
+    objects = harness.installed(kind)
     if as_json:
         print_json([_plain(descriptor) for descriptor in objects.values()])
         return
@@ -79,7 +54,9 @@ def list_(ctx: click.Context, *, kind: str, as_json: bool) -> None:
 @click.pass_context
 def show(ctx: click.Context, *, kind: str, name: str, as_json: bool) -> None:
     """Show one object of a kind: where it comes from, and what its options mean."""
-    plural = kind if kind in {*KINDS, "tasks"} else f"{kind}s"
+    plurals = {word: name for name, (word, _) in KINDS.items()} | {"task": "tasks"}
+    plurals |= {"source": "sources", "method": "methods", "study": "studies"}
+    plural = plurals.get(kind.removesuffix(" kind"), plurals.get(f"{kind} kind", kind))
     if plural in {"models", "tasks"}:
         from harness.cli import models, tasks
 
@@ -89,7 +66,8 @@ def show(ctx: click.Context, *, kind: str, name: str, as_json: bool) -> None:
         with command.make_context("show", arguments, parent=ctx) as context:
             command.invoke(context)
         return
-    descriptor = find(KINDS[plural][0] if plural in KINDS else kind, name, _of(plural))
+    objects = harness.installed(plural)
+    descriptor = find(KINDS[plural][0], name, objects)
     if as_json:
         print_json(_plain(descriptor))
         return

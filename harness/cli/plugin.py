@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
+import harness
 from harness.cli._format import clean, print_json
 from harness.cli._options import pairs as read_pairs
 
 if TYPE_CHECKING:
-    from harness.descriptors import Json
-    from harness.testing.report import Outcome
+    from harness.testing.report import Outcome, Status
 
 
 @click.group(epilog="Example: harness plugin check llava -o path=FOLDER")
@@ -38,6 +40,7 @@ def plugin() -> None:
     "--dtype",
     default="float32",
     show_default=True,
+    type=click.Choice(["float32", "bfloat16", "float16"]),
     help="Dtype of the model; checks are stricter in float32 than in 16 bits.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -47,42 +50,37 @@ def check(
     pairs: tuple[str, ...],
     changes: tuple[str, ...],
     device: str,
-    dtype: str,
+    dtype: Any,
     as_json: bool,
 ) -> int:
     """Run every check on a model and print a report; exit 1 when one fails.
 
     The model is loaded several times, never twice at once. A tiny checkpoint will do.
     """
-    from harness.models import Runtime
-    from harness.testing.candidate import Candidate
-    from harness.testing.report import about, run_checks
-    from harness.testing.report import as_json as plain
-
-    values: dict[str, Json] = {**read_pairs(pairs, "-o")}
-    candidate = Candidate(
+    report = harness.check_model(
         name,
-        values,
-        runtime=Runtime(device=device, dtype=dtype),
-        changes={**read_pairs(changes, "--change")},
+        options=dict(read_pairs(pairs, "-o")),
+        changes=dict(read_pairs(changes, "--change")),
+        device=device,
+        dtype=dtype,
+        begin=None if as_json else _begin,
+        tell=None if as_json else _tell,
     )
-    # A wrong path or a device that is not there ends the command, not each check.
-    candidate.model().identity(candidate.runtime)
-    candidate.answerer()
     if as_json:
-        outcomes = run_checks(candidate, lambda _: None)
-        print_json(plain(candidate, outcomes))
+        print_json(report.data)
     else:
-        for key, value in about(candidate).items():
-            click.echo(clean(f"{key}: {_said(value)}"))
-        click.echo()
-        outcomes = run_checks(candidate, _tell)
-        counts = {one: sum(held.status == one for held in outcomes) for one in _STATES}
-        click.echo("\n" + ", ".join(f"{count} {state}" for state, count in counts.items()))
-    return int(any(outcome.status == "failed" for outcome in outcomes))
+        states = Counter(outcome.status for outcome in report.outcomes)
+        click.echo("\n" + ", ".join(f"{states[state]} {state}" for state in _STATES))
+    return int(report.failed)
 
 
-_STATES = ("ok", "failed", "skipped")
+_STATES: tuple[Status, ...] = ("ok", "failed", "skipped")
+
+
+def _begin(about: Mapping[str, Any]) -> None:
+    for key, value in about.items():
+        click.echo(clean(f"{key}: {_said(value)}"))
+    click.echo()
 
 
 def _tell(outcome: Outcome) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+import harness
 from harness.cli._format import clean, print_json, print_table
 from harness.errors import UserError
 
@@ -47,13 +48,13 @@ def results() -> None:
 @results.command("list", epilog="Example: harness results list --state unfinished")
 @click.option("--state", type=click.Choice(("finished", *_KINDS)), help="List only these.")
 @_shared
-def list_(*, state: str | None, results: Path | None, as_json: bool) -> None:
+def list_(*, state: State | None, results: Path | None, as_json: bool) -> None:
     """List evaluations with their state.
 
     finished: counts. superseded: a plugin's code changed since, or it was asked again; tables leave
     it out. unfinished: the command that began it continues it. damaged: it cannot be read.
     """
-    entries = [entry for entry in _entries(results) if state in {None, entry.state}]
+    entries = harness.evaluations(results, state=state)
     if as_json:
         print_json([_plain(entry) for entry in entries])
         return
@@ -194,9 +195,7 @@ def _folder(results: Path | None, names: Sequence[str] = ()) -> Path:
 
 
 def _entries(results: Path | None) -> list[Entry]:
-    from harness.runs.folder import entries
-
-    return entries(_folder(results))
+    return harness.evaluations(_folder(results))
 
 
 def _plain(entry: Entry) -> dict[str, Any]:

@@ -18,6 +18,8 @@ from harness.testing.checks import CHECKS, Check
 
 _LIBRARIES = ("torch", "transformers", "open_clip_torch", "peft", "numpy", "pillow")
 
+Status = Literal["ok", "failed", "skipped"]
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -33,7 +35,7 @@ class Outcome:
 
     name: str
     promise: str
-    status: Literal["ok", "failed", "skipped"]
+    status: Status
     why: str
     seconds: float
 
@@ -87,7 +89,7 @@ def as_json(candidate: Candidate, outcomes: list[Outcome]) -> dict[str, Any]:
 
 def _run(check: Check, candidate: Candidate) -> Outcome:
     started = time.perf_counter()
-    status: Literal["ok", "failed", "skipped"] = "ok"
+    status: Status = "ok"
     why = ""
     try:
         check.run(candidate)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from harness.cli.list import KINDS
+from harness.api.listings import KINDS
 from harness.cli.main import invoke, main
 
 
