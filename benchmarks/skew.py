@@ -122,6 +122,7 @@ def main() -> None:
         gathering += time.perf_counter() - start
         cpu += time.process_time() - ticked
         number += len(batch)
+    gathering_cpu = cpu
     start, ticked = time.perf_counter(), time.process_time()
     values = [collector.overall(frame, 0) for collector in collectors]
     tables = [table for collector in collectors for table in collector.tables(frame, 0)]
@@ -131,6 +132,7 @@ def main() -> None:
     figures = {
         "decisions": number,
         "cpu_s": round(cpu, 2),
+        "gathering_cpu_s": round(gathering_cpu, 2),
         "gathering_s": round(gathering, 2),
         "counting_s": round(counting, 2),
         "total_s": round(total, 2),

@@ -262,9 +262,20 @@ class _Both:
 
     def differences(self, parts: Parts, seed: int) -> list[list[Difference]]:
         """Return each metric's difference over all samples, and in the slices that it has."""
-        return [
+        codes = self.frame.codes
+        clusters = [
+            len(np.unique(codes[members])) for members in parts.members(np.arange(len(codes)))
+        ]
+        found = [
             self._difference(first, second, parts, seed)
             for first, second in zip(*self.collectors, strict=True)
+        ]
+        return [
+            [
+                replace(one, paired=replace(one.paired, units=min(one.paired.units, number)))
+                for one, number in zip(of_metric, clusters, strict=False)
+            ]
+            for of_metric in found
         ]
 
     def _difference(

@@ -14,7 +14,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 import harness
 from harness.cli.compare import compare as command
 from harness.errors import UserError
-from harness.evaluation.paired import TiedWithBest, compare, compare_all
+from harness.evaluation.paired import TaskComparison, TiedWithBest, compare, compare_all
 from harness.runs.read import read_evaluation
 from harness.runs.record import EvaluationRecord
 from harness.runs.sample_record import read_samples
@@ -139,3 +139,16 @@ def test_the_command_takes_names_of_runs_and_says_what_is_wrong(
         found = CliRunner().invoke(command, arguments)
         assert isinstance(found.exception, UserError)
         assert said in str(found.exception)
+
+
+def test_a_margin_says_what_is_equivalent(
+    records: dict[str, EvaluationRecord],
+) -> None:
+    (found,) = harness.compare(records["null"].directory, records["random"].directory, margin=30.0)
+    assert isinstance(found, TaskComparison)
+    held = found.main.paired.equivalence
+    assert held is not None
+    assert held.margin == pytest.approx(0.3)
+    assert (held.equivalent or 1.0) < 0.05
+    tied = TiedWithBest([records["null"], records["random"]], margin=30.0)
+    assert "differ by less than 30" in tied.note

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +20,9 @@ from harness_claims.power_command import power
 from scipy.stats import ttest_1samp
 from statsmodels.stats.power import TTestPower
 
+import harness
 from harness.errors import UserError
+from harness.evaluation.paired import TaskComparison
 
 
 @pytest.mark.parametrize(("effect", "units"), [(0.2, 30), (0.5, 30), (0.1, 2000), (0.8, 3)])
@@ -104,3 +107,25 @@ def test_what_says_nothing_is_refused(words: list[str], message: str) -> None:
     with pytest.raises(UserError) as refused:
         CliRunner().invoke(power, settled, catch_exceptions=False)
     assert message in str(refused.value)
+
+
+def test_two_finished_runs_are_a_pilot_and_slices_have_their_own_clusters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    runs = [
+        harness.run(model, "raf_db", profile="demo", limit=40, results="results")
+        for model in ("random", "majority")
+    ]
+    names = [str(one.manifest) for one in runs]
+    (compared,) = harness.compare(*names, margin=5)
+    assert isinstance(compared, TaskComparison)
+    genders = [one.paired.units for one in compared.slices if one.slice == "gender"]
+    assert sum(genders) == compared.main.paired.units == 40
+    assert compared.main.paired.spread is not None
+    found = run("raf_db", "--effect", "5", "--pilot", ",".join(names))
+    assert found["error"] == pytest.approx(100 * compared.main.paired.spread)
+    assert (found["samples"], found["clusters"]) == (40, 40)
+    same = ["raf_db", "--effect", "5", "--pilot", f"{names[0]},{names[0]}"]
+    with pytest.raises(UserError, match="does not vary"):
+        CliRunner().invoke(power, same, catch_exceptions=False)
