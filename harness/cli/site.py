@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import harness
 from harness.cli import _options
 from harness.cli._options import data_paths, tell
 from harness.cli._records import Skips
-from harness.errors import CheckFailed
+from harness.errors import CheckFailed, UserError
 
 
 @click.group(
@@ -74,17 +75,46 @@ def build(out: Path, places: tuple[str, ...], duplicates: Any, **options: Any) -
         raise CheckFailed(f"{skips.left_out} of the directories were left out")
 
 
-@site.command(epilog="Example: harness site serve out --port 8000")
+@site.command(epilog="Examples: harness site serve out; harness site serve out --live")
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--port", type=_options.Whole(0, 65535), default=8000, show_default=True)
-def serve(out: Path, port: int) -> None:
-    """Show a built site to this machine alone; Ctrl-C ends it."""
+@click.option("--live", is_flag=True, help="Build it from the results folder, again and again.")
+@click.option("--results", type=click.Path(path_type=Path), help="With --live: follow this folder.")
+def serve(out: Path, port: int, *, live: bool, results: Path | None) -> None:
+    """Show a built site to this machine alone; Ctrl-C ends it.
+
+    With --live it follows a run: the site is built anew when an evaluation is finished (without
+    figures), and each page says how far those are that are not.
+    """
     from harness.site.serve import server
 
-    with server(out, port) as http:
+    if results is not None and not live:
+        raise UserError("--results is for --live: a built site has its results", fix="--live")
+    ended = threading.Event()
+    with _live(out, port, results, ended) if live else server(out, port) as http:
         click.echo(f"http://127.0.0.1:{http.server_address[1]}/index.html")
         try:
             http.serve_forever()
-        except KeyboardInterrupt as ended:
-            if type(ended) is not KeyboardInterrupt:  # a signal, which has an exit code of its own
+        except KeyboardInterrupt as stopped:
+            if type(stopped) is not KeyboardInterrupt:  # a signal, which has its own exit code
                 raise
+        finally:
+            ended.set()
+
+
+def _live(out: Path, port: int, results: Path | None, ended: threading.Event) -> Any:
+    """Return a server of a site that a thread builds anew until the event is set."""
+    from harness.config.settings import load_settings
+    from harness.site.live import Live, live_server
+
+    folder = load_settings(results=results).results
+
+    def build() -> None:
+        harness.build_site(out, folder, duplicates="newest", figures=False, say=tell,
+                           on_skipped=lambda _: None)  # fmt: skip
+
+    live = Live(folder, build)
+    http = live_server(out, port, live)
+    live.look()
+    threading.Thread(target=live.follow, args=(ended, tell), daemon=True).start()
+    return http

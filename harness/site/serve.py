@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -14,25 +15,29 @@ from harness.site.build import is_site
 LOOPBACK = "127.0.0.1"
 
 
-class _Pages(SimpleHTTPRequestHandler):
+class Pages(SimpleHTTPRequestHandler):
     """Files of the site; no listings, no links out, and nobody else's name for this machine."""
 
     def send_head(self) -> Any:
         """Refuse requests that were sent to another name (DNS rebinding)."""
-        name = (self.headers.get("Host") or "").rsplit(":", 1)[0]
-        if name not in {LOOPBACK, "localhost"}:
+        if not self.is_for_this_machine():
             self.send_error(HTTPStatus.FORBIDDEN)
             return None
         path = self.translate_path(self.path)
         if "\0" in path:
             self.send_error(HTTPStatus.BAD_REQUEST)
             return None
-        if not self._inside(path):
+        if not self.is_inside(path):
             self.send_error(HTTPStatus.NOT_FOUND)
             return None
         return super().send_head()
 
-    def _inside(self, path: str) -> bool:
+    def is_for_this_machine(self) -> bool:
+        """Whether a request was sent to a name that this machine has for itself."""
+        name = (self.headers.get("Host") or "").rsplit(":", 1)[0]
+        return name in {LOOPBACK, "localhost"}
+
+    def is_inside(self, path: str) -> bool:
         """Whether a path is the site's, wherever links on it lead."""
         try:
             return Path(path).resolve().is_relative_to(Path(self.directory).resolve())
@@ -59,8 +64,17 @@ def server(folder: Path, port: int) -> ThreadingHTTPServer:
     """
     if not is_site(folder):
         raise UserError("no site", where=folder, fix=f"harness site build {folder}")
+    return bound(port, partial(Pages, directory=str(folder)))
+
+
+def bound(port: int, pages: Callable[..., Pages]) -> ThreadingHTTPServer:
+    """Return a server on the loopback address.
+
+    Raises:
+        UserError: the port is taken.
+    """
     try:
-        return ThreadingHTTPServer((LOOPBACK, port), partial(_Pages, directory=str(folder)))
+        return ThreadingHTTPServer((LOOPBACK, port), pages)
     except OSError as error:
         raise UserError(
             f"port {port} cannot be used: {error.strerror}", fix="--port 0 takes a free one"

@@ -76,9 +76,13 @@ class Page:
 
     def open(self, path: Path, fragment: str = "") -> None:
         """Open a file and wait until its scripts ran."""
+        self.visit(path.resolve().as_uri(), fragment)
+
+    def visit(self, address: str, fragment: str = "") -> None:
+        """Open an address and wait until its scripts ran."""
         self._ask("Page.navigate", url="about:blank")
-        self._ask("Page.navigate", url=path.resolve().as_uri() + fragment)
-        self.until(f"location.href.startsWith({path.resolve().as_uri()!r})")
+        self._ask("Page.navigate", url=address + fragment)
+        self.until(f"location.href.startsWith({address!r})")
         self.until("document.readyState === 'complete'")
 
     def run(self, script: str) -> Any:
