@@ -125,6 +125,8 @@ class _LivePages(Pages):
             self._send(f"liveState({json.dumps(self._live.state())});", "text/javascript")
         elif path == FOLLOWER:
             self._send(_SCRIPT, "text/javascript")
+        elif path == "/favicon.ico":  # browsers ask for it, and complain
+            self._send("", "image/x-icon")
         elif path.endswith(("/", ".html")):
             file = Path(self.translate_path(path), "index.html" if path.endswith("/") else "")
             if self.is_inside(str(file)) and file.is_file():
