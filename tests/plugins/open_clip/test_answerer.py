@@ -15,6 +15,7 @@ from harness_open_clip.factory import DualEncoder
 from harness.models import Runtime
 from harness.requests import Choose, Embed, Failed, Generate, Request, Scores, Turn, Vectors
 from harness.samples.images import LoadedImage
+from tests.plugins.open_clip.conftest import FAMILIES
 
 CPU = Runtime(device="cpu", dtype="float32")
 OPTIONS = ("happy person", "angry child", "two people talking")
@@ -65,6 +66,59 @@ def test_transformers_checkpoints_score_as_their_own_model(
     found = scores(loaded(folder), choices(pictures))
     assert np.abs(found - wanted.numpy()).max() < 1e-5
     assert found.std() > 0.001
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=() if kind == "flava" else pytest.mark.slow)
+             for kind in FAMILIES]
+)  # fmt: skip
+def test_other_families_score_as_their_own_model(
+    kind: str, converted: Callable[[str], Path], pictures: list[LoadedImage]
+) -> None:
+    import torch
+    import transformers
+    from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer
+
+    folder = converted(kind)
+    name = AutoConfig.from_pretrained(folder).architectures[0]
+    model = getattr(transformers, name).from_pretrained(folder).eval()
+    model = getattr(model, {"flava": "flava", "clipseg": "clip"}.get(kind, ""), model)
+    processor: Any = AutoImageProcessor
+    tokens = AutoTokenizer.from_pretrained(folder)(
+        [f"a photo of {option}" for option in OPTIONS], return_tensors="pt", padding=True
+    )
+    text = {key: tokens[key] for key in ("input_ids", "attention_mask")}
+    shown = processor.from_pretrained(folder, backend="pil")(
+        images=[one.pixels for one in pictures], return_tensors="pt"
+    )
+    with torch.inference_mode():
+        if kind == "flava":
+            # As FlavaForPreTraining's contrastive loss: the first token of each side, projected.
+            output = model(**text, pixel_values=shown["pixel_values"], skip_multimodal_encoder=True)
+            image = model.image_projection(output.image_embeddings[:, 0])
+            words = model.text_projection(output.text_embeddings[:, 0])
+            image, words = (torch.nn.functional.normalize(one, dim=-1) for one in (image, words))
+            wanted = image @ words.T
+        else:
+            output = model(**text, pixel_values=shown["pixel_values"])
+            wanted = torch.nn.functional.normalize(output.image_embeds, dim=-1) @ (
+                torch.nn.functional.normalize(output.text_embeds, dim=-1).T
+            )
+    found = scores(loaded(folder), choices(pictures))
+    assert np.abs(found - wanted.numpy()).max() < 1e-5
+    assert found.std() > 0.001
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "context"), [("altclip", 47), ("flava", 48)])
+def test_a_text_may_take_the_positions_that_there_are(
+    kind: str, context: int, converted: Callable[[str], Path], pictures: list[LoadedImage]
+) -> None:
+    answerer = loaded(converted(kind), templates="{}")
+    for extra, fits in ((0, True), (1, False)):
+        text = "a" * (context - 2 + extra)
+        (response,) = answerer.answer([asked(0, pictures[:1], Choose((text, "b")))])
+        assert isinstance(response.result, Scores) == fits, (kind, extra)
 
 
 def test_open_clip_encoders_score_as_the_library(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from harness.descriptors import EncoderDescriptor, ModelDescriptor, ModelType
 from harness.plugins import hookimpl
 
-from harness_open_clip.options import OPTIONS, PRESET_MARKS, PRESETS
+from harness_open_clip.options import FAMILIES, OPTIONS, PRESET_MARKS, PRESETS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,18 +22,14 @@ def harness_models() -> Sequence[ModelDescriptor]:
         ModelDescriptor(
             id="open_clip",
             target="harness_open_clip.factory:DualEncoder",
-            summary="dual encoders: open_clip, CLIP, SigLIP, SigLIP 2 (zero-shot and retrieval)",
+            summary="dual encoders of open_clip and transformers (zero-shot, matching, retrieval)",
             requires=("torch", "transformers", "open_clip", "safetensors"),
             install="pip install social-harness-open-clip",
             capabilities=frozenset({"choose", "embed"}),
             options=OPTIONS,
             presets=PRESETS,
             preset_marks=PRESET_MARKS,
-            model_types=(
-                ModelType("clip"),
-                ModelType("siglip"),
-                ModelType("siglip2"),
-            ),
+            model_types=tuple(map(ModelType, FAMILIES)),
         )
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -120,8 +120,14 @@ class OpenClipEncoder(LoadedEncoder):
         return torch.equal(text_ids, none)
 
 
+# Checkpoints that hold an encoder within a larger model, and what it is called there.
+_WITHIN = {"FlavaForPreTraining": "flava", "CLIPSegForImageSegmentation": "clip"}
+# Positions of RoBERTa-like texts start after that of the padding.
+_AFTER_PADDING = ("altclip",)
+
+
 class TransformersEncoder(LoadedEncoder):
-    """A CLIP, SigLIP or SigLIP 2 model of transformers."""
+    """A model of transformers with ``get_image_features`` and ``get_text_features``."""
 
     def __init__(
         self, model: Any, tokenizer: Any, processor: Any, device: torch.device, dtype: torch.dtype
@@ -129,10 +135,10 @@ class TransformersEncoder(LoadedEncoder):
         super().__init__(model, device, dtype)
         self.preparation = processor.to_json_string()
         self._tokenizer, self._processor = tokenizer, processor
-        self.context = int(model.config.text_config.max_position_embeddings)
+        self.context = _positions(model.config, tokenizer)
         # SigLIP reads its vector at the last position and was trained on texts padded to the end.
         self._padding: dict[str, Any] = {"padding": True}
-        if model.config.model_type != "clip":
+        if model.config.model_type.startswith("siglip"):
             self._padding = {"padding": "max_length", "max_length": self.context}
 
     def prepare(self, image: Image.Image) -> Pixels:
@@ -176,8 +182,30 @@ def load(source: Encoder, device: torch.device, dtype: torch.dtype) -> LoadedEnc
 
     folder = source.checkpoint.folder
     tokenizer, processor = load_tokenizer(folder), load_image_processor(folder)
-    model = load_pretrained(AutoModel, source.checkpoint, dtype=dtype)
+    whole, part = _class_of(source.checkpoint.config)
+    model = load_pretrained(whole or AutoModel, source.checkpoint, dtype=dtype)
+    model = getattr(model, part) if part else model
     return TransformersEncoder(model, tokenizer, processor, device, dtype)
+
+
+def _class_of(config: Mapping[str, Any]) -> tuple[Any, str]:
+    """Return the class that a checkpoint was written with and the encoder's name in it."""
+    import transformers
+
+    name = str((config.get("architectures") or [""])[0])
+    part = _WITHIN.get(name, "")
+    return (getattr(transformers, name), part) if part else (None, "")
+
+
+def _positions(config: Any, tokenizer: Any) -> int:
+    """Return how many tokens a text may take, by the model's positions and the tokenizer."""
+    text = config.text_config
+    positions = int(text.max_position_embeddings)
+    if config.model_type == "clip" or config.model_type.startswith("siglip"):
+        return positions
+    if config.model_type in _AFTER_PADDING:
+        positions -= int(text.pad_token_id) + 1
+    return min(positions, int(tokenizer.model_max_length))
 
 
 def _of_open_clip(source: Encoder, device: torch.device, dtype: torch.dtype) -> LoadedEncoder:
@@ -259,5 +287,6 @@ def _report_keys(name: str, source: Encoder, present: set[str]) -> None:
 
 
 def _pooled(output: Any) -> Tensor:
+    """Return vectors (N, D); of a model that projects every token (FLAVA) those of the first."""
     pooled: Tensor = output.pooler_output
-    return pooled
+    return pooled[:, 0] if pooled.ndim == 3 else pooled

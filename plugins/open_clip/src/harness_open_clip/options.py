@@ -41,6 +41,12 @@ _HUB = {
     "siglip-so400m": "google/siglip-so400m-patch14-384",
     "siglip2-so400m": "google/siglip2-so400m-patch14-384",
 }
+FAMILIES = (
+    "align", "altclip", "chinese_clip", "clip", "clipseg", "flava", "metaclip_2", "siglip",
+    "siglip2",
+)  # fmt: skip
+"""Model types of transformers that are read."""
+
 PRESETS: Mapping[str, Mapping[str, Json]] = {
     "demo": {"path": "package:harness_demo_world/weights/encoder"},
     **{name: {"path": path} for name, path in _HUB.items()},
