@@ -9,9 +9,28 @@ from harness.plugins import hookimpl
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.descriptors import DataSourceDescriptor, MetricDescriptor, ReaderDescriptor
+    from harness.descriptors import (
+        CommandDescriptor,
+        DataSourceDescriptor,
+        MetricDescriptor,
+        ReaderDescriptor,
+    )
 
-__all__ = ["harness_data_sources", "harness_metrics", "harness_readers"]
+__all__ = ["harness_commands", "harness_data_sources", "harness_metrics", "harness_readers"]
+
+
+@hookimpl
+def harness_commands() -> Sequence[CommandDescriptor]:
+    """Offer `harness reproductions`; it is not imported."""
+    from harness.descriptors import CommandDescriptor
+
+    return [
+        CommandDescriptor(
+            id="reproductions",
+            target="harness_people_benchmarks.reproductions.command:reproductions",
+            summary="Hold published numbers against finished evaluations.",
+        )
+    ]
 
 
 @hookimpl

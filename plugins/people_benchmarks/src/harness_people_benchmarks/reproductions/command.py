@@ -1,0 +1,82 @@
+"""``harness reproductions``: published numbers, and what reruns of them gave."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from harness.runs.record import EvaluationRecord
+
+
+@click.command(
+    epilog="Examples: harness reproductions | harness reproductions --commands | harness "
+    "reproductions --fill docs/reproductions/README.md --genderbias-vl CLONE"
+)
+@click.option("--results", metavar="PATH", help="Folder of the records.")
+@click.option(
+    "--genderbias-vl",
+    "clone",
+    metavar="FOLDER",
+    help="Recompute GenderBias-VL's figures from the authors' per-pair files.",
+)
+@click.option("--fill", metavar="FILE", help="Write the table into this page, between its marks.")
+@click.option("--commands", is_flag=True, help="Print what measures each number, and its source.")
+def reproductions(
+    *, results: str | None, clone: str | None, fill: str | None, commands: bool
+) -> None:
+    """Hold published numbers against finished evaluations."""
+    from harness.cli._format import print_table
+
+    from harness_people_benchmarks.reproductions import page
+    from harness_people_benchmarks.reproductions.targets import TARGETS
+
+    if commands:
+        for target in TARGETS:
+            click.echo(f"{target.title}, {target.column} {target.published:.2f}: {target.source}")
+            click.echo(f"  {target.command}")
+        return
+    records = _records(results)
+    figures = _figures(clone)
+    rows = [
+        page.row(target, page.from_records(target, records) or page.from_files(target, figures))
+        for target in TARGETS
+    ]
+    if fill is None:
+        print_table(page.HEADS, rows)
+        return
+    path = Path(fill)
+    path.write_text(page.filled(_text(path), rows), encoding="utf-8")
+    click.echo(f"{path}: {sum(cells[-1] != 'not run' for cells in rows)} of {len(rows)} filled")
+
+
+def _records(results: str | None) -> list[EvaluationRecord]:
+    from harness.config.settings import load_settings
+    from harness.runs.read import read_evaluations
+
+    folder = load_settings(results=Path(results) if results else None).results
+    if results is None and not folder.is_dir():
+        return []
+    records, left_out = read_evaluations(folder, whole=False)
+    if left_out:
+        click.echo(f"{len(left_out)} evaluations are not read, such as: {left_out[0]}", err=True)
+    return records
+
+
+def _figures(clone: str | None) -> dict[str, dict[str, float]]:
+    if clone is None:
+        return {}
+    from harness_people_benchmarks.published.genderbias_vl import overall
+
+    return overall(Path(clone))
+
+
+def _text(path: Path) -> str:
+    from harness.errors import UserError
+
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"the page cannot be read: {error}", where=path) from None

@@ -1,0 +1,76 @@
+"""Published numbers that a command can be held against; each names where it was read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from harness.descriptors import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One published number.
+
+    Attributes:
+        title: Benchmark and model, for the page.
+        task: The task's id.
+        column: The metric's heading in tables.
+        published: The number as printed.
+        margin: Difference up to which a rerun agrees, in the units of the table.
+        checkpoint: Text that the record's model must name, such as ``llava-v1.5-7b``.
+        command: What measures it.
+        source: Where the number was read.
+        options: Named options of the task that the number stands for.
+        files: Model and figure in the authors' own files, where those give the number as well.
+    """
+
+    title: str
+    task: str
+    column: str
+    published: float
+    margin: float
+    checkpoint: str
+    command: str
+    source: str
+    options: Mapping[str, Json] = field(default_factory=dict)
+    files: tuple[str, str] | None = None
+
+
+_GENDERBIAS = "GenderBiasVL/GenderBias-VL, bias_overall.csv (VL bias)"
+_CLIP = "CLIP paper, FairFace; LAION-AI/CLIP_benchmark issue 15"
+_ASD = "a secondary note on arXiv 2408.06569 (leaderboards/published/asd_main.yaml)"
+
+
+def _genderbias(model: str, files: str, run: str, bias: float, accuracy: float) -> list[Target]:
+    command = f"harness run {run} --tasks genderbias_vl --data genderbias_vl=FOLDER"
+    return [
+        Target(f"GenderBias-VL, {model}", "genderbias_vl", column, published, margin,
+               run.rpartition("/")[2], command, _GENDERBIAS, {"bias": "VL", "swap": "both"},
+               (files, f"VLbias {column}"))
+        for column, published, margin in (("B_ovl", bias, 0.3), ("Accuracy", accuracy, 1.0))
+    ]  # fmt: skip
+
+
+TARGETS: tuple[Target, ...] = (
+    *_genderbias("LLaVA-1.5-7B", "LLaVA1.5", "--model llava -o path=liuhaotian/llava-v1.5-7b",
+                 1.85, 52.15),
+    *_genderbias("LLaVA-1.5-13B", "LLaVA1.5-13b",
+                 "--model llava -o path=liuhaotian/llava-v1.5-13b", 2.91, 59.08),
+    *_genderbias("Qwen-VL", "QwenVL", "--model qwen_vl -o path=Qwen/Qwen-VL-Chat", 4.07, 74.27),
+    Target("FairFace gender, CLIP L/14 at 336", "fairface_attributes", "Accuracy", 95.9, 1.0,
+           "clip-vit-large-patch14-336",
+           "harness run --model open_clip -o preset=clip-l-14-336 --tasks fairface_attributes "
+           "--task-option fairface_attributes.attribute=gender --data fairface=FOLDER",
+           _CLIP, {"attribute": "gender", "denigrating": "exclude"}),
+    Target("FairFace race, CLIP L/14 at 336", "fairface_attributes", "Accuracy", 58.3, 2.0,
+           "clip-vit-large-patch14-336",
+           "harness run --model open_clip -o preset=clip-l-14-336 --tasks fairface_attributes "
+           "--data fairface=FOLDER", _CLIP, {"attribute": "race", "denigrating": "exclude"}),
+    Target("VQAv2, LLaVA-7B", "vqav2", "Acc", 78.50, 0.5, "llava-v1.5-7b",
+           "harness run --model llava -o path=liuhaotian/llava-v1.5-7b --tasks vqav2 "
+           "--data vqav2=FOLDER", _ASD),
+    Target("MMBench, LLaVA-7B", "mmbench", "Circular", 58.21, 1.0, "llava-v1.5-7b",
+           "harness run --model llava -o path=liuhaotian/llava-v1.5-7b --tasks mmbench "
+           "--data mmbench=FOLDER", _ASD),
+)  # fmt: skip
