@@ -17,6 +17,7 @@ from harness_open_clip.sources import Encoder, find_encoder
 if TYPE_CHECKING:
     from harness_open_clip.answerer import DualEncoderAnswerer
 
+_IMAGENET = "imagenet"  # the 80 templates of CLIP's zero-shot classifiers
 _SCHEME = 1  # raised when the way answers are computed changes their numbers
 
 
@@ -66,6 +67,10 @@ class DualEncoder:
 
     def _templates(self) -> tuple[str, ...]:
         option = str(self._options["templates"])
+        if option.strip() == _IMAGENET:
+            from open_clip.zero_shot_metadata import OPENAI_IMAGENET_TEMPLATES
+
+            return tuple(template("{}") for template in OPENAI_IMAGENET_TEMPLATES)
         templates = tuple(one.strip() for one in option.split("|") if one.strip())
         wrong = [one for one in templates if one.count("{}") != 1]
         if wrong or not templates:

@@ -29,7 +29,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="templates",
         default="a photo of {}",
-        help="sentences around an option, separated by |; their unit vectors are averaged",
+        help="sentences around an option, separated by |, or imagenet for the 80 of CLIP; their "
+        "unit vectors are averaged",
     ),
 )
 

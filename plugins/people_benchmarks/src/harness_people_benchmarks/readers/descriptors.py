@@ -95,4 +95,11 @@ READERS: tuple[ReaderDescriptor, ...] = (
         ),
         splits=("dev", "test"),
     ),
+    ReaderDescriptor(
+        id="imagenet",
+        target="harness_people_benchmarks.readers.imagenet:ImageNet",
+        summary="ImageNet: validation images in a folder for each WordNet id.",
+        options=(_unit("image"),),
+        splits=("val", "train"),
+    ),
 )

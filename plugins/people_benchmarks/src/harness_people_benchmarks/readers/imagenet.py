@@ -1,0 +1,84 @@
+"""ImageNet's validation images in a folder for each class, as zero-shot evaluations keep them.
+
+Folders are WordNet ids (``val/n01440764/x.JPEG``). Their names are those of CLIP's notebook, as
+open_clip has them, in the order of the 1,000 ids; two that come twice there are told apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+
+from harness.descriptors import Json
+from harness.errors import DataError, nearest, quoted
+from harness.readers import records
+from harness.samples import DataRoot, ImageRef, Sample
+
+SPLITS = ("val", "train")
+_ENDINGS = (".jpeg", ".jpg", ".png", ".webp")
+
+
+@cache
+def class_names() -> dict[str, str]:
+    """Return the name of each WordNet id, in the ids' order."""
+    text = files(__package__).joinpath("imagenet_classes.tsv").read_text(encoding="utf-8")
+    return dict(line.split("\t") for line in text.splitlines())
+
+
+class ImageNet:
+    """Reader of folders of classes: one sample per image; classes may be a part of the 1,000.
+
+    Args:
+        options: ``unit`` (``image``).
+    """
+
+    def __init__(self, options: Mapping[str, Json]) -> None:
+        records.choice(options, "unit", ("image",))
+
+    def annotations(self, root: DataRoot, split: str) -> Sequence[str]:
+        """Return none: the folders are the labels."""
+        del root
+        records.known_split(split, SPLITS)
+        return []
+
+    def notes(self, root: DataRoot, split: str) -> list[str]:
+        """Return how many of the classes are there, where some are not."""
+        there, every = len(_classes(root, split)), len(class_names())
+        return [] if there == every else [f"{there} of {every} classes have a folder"]
+
+    def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
+        """Yield images by class and name.
+
+        Raises:
+            DataError: no folder of a class, or one that is no class.
+        """
+        names = class_names()
+        for folder in _classes(root, split):
+            for path in root.walk(f"{split}/{folder}"):
+                if path.lower().endswith(_ENDINGS):
+                    stem = path.removeprefix(f"{split}/").rpartition(".")[0]
+                    yield Sample(
+                        id=stem,
+                        images=(ImageRef(path, root),),
+                        target=names[folder],
+                        cluster=stem,
+                    )
+
+
+def _classes(root: DataRoot, split: str) -> list[str]:
+    records.known_split(split, SPLITS)
+    where = root.where(split)
+    entries = root.list(split) if root.is_dir(split) else []
+    folders = [path.rpartition("/")[2] for path in entries]
+    folders = sorted(name for name in folders if root.is_dir(f"{split}/{name}"))
+    if not folders:
+        raise DataError(
+            "no folder of a class is there", where=where,
+            fix=f"{split}/n01440764/*.JPEG and so on; the archive's flat files have to be sorted",
+        )  # fmt: skip
+    for name in folders:
+        if name not in class_names():
+            raise DataError(f"{quoted(name)} is no class of ImageNet's 1,000", where=where,
+                            fix=nearest(name, class_names()))  # fmt: skip
+    return folders
