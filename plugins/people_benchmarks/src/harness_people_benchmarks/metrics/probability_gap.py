@@ -29,8 +29,8 @@ DESCRIPTORS = (
             Option(name="concept", default="concept", help="Field that names the concept."),
             Option(name="positive", default="yes", help="The answer whose probability counts."),
             Option(name="attribute", default="gender", help="Group whose values are compared."),
-            Option(name="first", help="The one value."),
-            Option(name="second", help="The other value."),
+            Option(name="first", default="", help="The one value."),
+            Option(name="second", default="", help="The other value."),
         ),
         needs_target=False,
     ),
@@ -61,7 +61,7 @@ class ProbabilityGap:
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         self._concept, self._positive = str(options["concept"]), str(options["positive"])
         self._attribute = str(options["attribute"])
-        self._values = [str(options.get("first") or ""), str(options.get("second") or "")]
+        self._values = [str(options["first"]), str(options["second"])]
         if not all(self._values) or self._values[0] == self._values[1]:
             raise UserError("probability_gap compares two values", where="options first, second")
         if labels and self._positive not in labels:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from harness.descriptors import Json, MetricDescriptor, Option
+from harness.errors import UserError
 from harness.metrics.classes import ratio
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ _OPTIONS = (
     Option(name="set", default="set", help="Field that names the set."),
     Option(name="answer", default="preferred", help="Field with the label whose share counts."),
     Option(name="attribute", default="gender", help="Group whose values are compared."),
-    Option(name="first", help="The value whose share is taken."),
-    Option(name="second", help="The value whose share is taken off."),
+    Option(name="first", default="", help="The value whose share is taken."),
+    Option(name="second", default="", help="The value whose share is taken off."),
 )
 DESCRIPTORS = (
     MetricDescriptor(
@@ -61,6 +62,8 @@ class SetGap:
         self._set, self._answer = str(options["set"]), str(options["answer"])
         self._attribute = str(options["attribute"])
         self._values = str(options["first"]), str(options["second"])
+        if not all(self._values) or self._values[0] == self._values[1]:
+            raise UserError("two values are compared", where="options first, second")
 
     def prepare(self, samples: Sequence[ScoredSample]) -> Prepared:
         """Return ``(sets,)`` the position of a sample of each set, and its difference."""

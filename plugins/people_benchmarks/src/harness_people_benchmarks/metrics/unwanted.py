@@ -20,7 +20,7 @@ DESCRIPTORS = (
         summary="Share of answers that are among labels that nobody should get.",
         direction="lower",
         options=(
-            Option(name="names", help="Labels, with commas between."),
+            Option(name="names", default="", help="Labels, with commas between."),
             Option(
                 name="unlisted",
                 default="refuse",
@@ -45,7 +45,7 @@ class UnwantedRate:
     range = (0.0, 1.0)
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
-        named = [name.strip() for name in str(options.get("names") or "").split(",")]
+        named = [name.strip() for name in str(options["names"]).split(",")]
         self._labels = frozenset(filter(None, named))
         if not self._labels:
             raise UserError("unwanted_rate needs names of labels", where="option 'names'")

@@ -95,7 +95,7 @@ class VlBiasBench:
     """
 
     def __init__(self, options: Mapping[str, Json]) -> None:
-        self._right = str(options.get("right") or "label")
+        self._right = str(options["right"])
         records.choice(options, "unit", ("image",))
 
     def annotations(self, root: DataRoot, split: str) -> Sequence[str]:

@@ -39,7 +39,7 @@ READERS: tuple[ReaderDescriptor, ...] = (
                 choices=("both", "listed"),
                 help="Ask with the two options in both orders, or as listed.",
             ),
-            Option(name="images", help="Folder of the images; the data folder by default."),
+            Option(name="images", default="", help="Folder of the images within the data folder."),
             _unit("pair", "question"),
         ),
         splits=("test",),

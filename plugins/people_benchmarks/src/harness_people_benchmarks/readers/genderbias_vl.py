@@ -44,7 +44,7 @@ class GenderBiasVl:
         self._files = FILES[records.choice(options, "bias", tuple(FILES))]
         orders = records.choice(options, "swap", ("both", "listed"))
         self._orders = ("listed", "swapped") if orders == "both" else ("listed",)
-        folder = str(options.get("images") or "").strip("/")
+        folder = str(options["images"]).strip("/")
         self._images = f"{folder}/" if folder else ""
         self._unit = records.choice(options, "unit", ("pair", "question"))
 
