@@ -34,13 +34,14 @@ KINDS: Mapping[str, tuple[str, Callable[[Plugins], Mapping[str, Any]]]] = {
 
 @checked
 def installed(kind: str) -> Mapping[str, Any]:
-    """Return what is installed of a kind, by id; nothing heavy is imported.
+    """Return what is installed of a kind, by id; nothing of it is imported.
 
     Args:
         kind: ``models``, ``tasks``, ``metrics``, ...: what ``harness list`` takes.
 
     Returns:
-        Descriptors, or for ``tasks`` their specs. A spec that is broken is left out with a warning.
+        Descriptors; of ``tasks`` their specs, each checked when it is looked up. A file that cannot
+        be read is left out with a warning.
 
     Raises:
         UserError: there is no such kind.
@@ -51,7 +52,7 @@ def installed(kind: str) -> Mapping[str, Any]:
         catalog = installed_catalog()
         for name, error in catalog.broken.items():
             warnings.warn(f"left out: {name}: {error}", stacklevel=3)
-        return dict(catalog.entries)
+        return catalog.tasks
     if kind not in KINDS:
         raise unknown("kind", kind, [*KINDS, "tasks"])
     return KINDS[kind][1](plugins())
