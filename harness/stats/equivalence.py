@@ -47,14 +47,14 @@ def with_margin(
     family: Sequence[Paired], margins: Sequence[float], directions: Sequence[Direction]
 ) -> list[Paired]:
     """Return comparisons with what their margins tell, corrected over the family (Holm)."""
-    found = [equivalence(*one) for one in zip(family, margins, directions, strict=True)]
-    equal = _holm([one.equivalent for one in found])
-    no_worse = _holm([one.no_worse for one in found])
-    found = [
+    results = [equivalence(*one) for one in zip(family, margins, directions, strict=True)]
+    equal = _holm([one.equivalent for one in results])
+    no_worse = _holm([one.no_worse for one in results])
+    results = [
         replace(one, equivalent=first, no_worse=second)
-        for one, first, second in zip(found, equal, no_worse, strict=True)
+        for one, first, second in zip(results, equal, no_worse, strict=True)
     ]
-    return [replace(one, equivalence=held) for one, held in zip(family, found, strict=True)]
+    return [replace(one, equivalence=tested) for one, tested in zip(family, results, strict=True)]
 
 
 def _holm(values: Sequence[float | None]) -> list[float | None]:
@@ -64,14 +64,14 @@ def _holm(values: Sequence[float | None]) -> list[float | None]:
 
 def equivalent(paired: Paired) -> bool:
     """Whether a margin shows two evaluations to be equivalent."""
-    held = paired.equivalence
-    return held is not None and held.equivalent is not None and held.equivalent < 1 - LEVEL
+    tested = paired.equivalence
+    return tested is not None and tested.equivalent is not None and tested.equivalent < 1 - LEVEL
 
 
 def claim_of(paired: Paired, direction: Direction) -> str:
     """Return what may be said of a difference in a few words; ``not shown`` where nothing may."""
-    held, alpha = paired.equivalence, 1 - LEVEL
-    if held is None:
+    tested, alpha = paired.equivalence, 1 - LEVEL
+    if tested is None:
         return ""
     p = paired.p if paired.corrected is None else paired.corrected
     words = []
@@ -81,6 +81,6 @@ def claim_of(paired: Paired, direction: Direction) -> str:
         words.append("different")
     if equivalent(paired):
         words.append("≈")
-    elif held.no_worse is not None and held.no_worse < alpha and "better" not in words:
+    elif tested.no_worse is not None and tested.no_worse < alpha and "better" not in words:
         words.append("no worse")
-    return ", ".join(words) or held.why or "not shown"
+    return ", ".join(words) or tested.why or "not shown"

@@ -2,8 +2,8 @@
 
 Several annotators' answers are the target of a sample, a list. A sample becomes one for each of
 them: the annotator's answer, with the rest as the target. A model is scored against the same rests,
-so that it is held to what the annotators are held to; the difference is paired and its interval is
-that of the task's clusters.
+so that both have the same task; the difference is paired and its interval is over the clusters of
+the task.
 """
 
 from __future__ import annotations
@@ -116,26 +116,26 @@ def human_row(record: EvaluationRecord, *, seed: int = 0) -> HumanRow:
     """
     spec = read_resolved(record.directory)
     lines = read_samples(record.directory)
-    held = left_out(spec, (scored(line, spec) for line in lines if line.error is None))
-    if not held.units:
+    annotated = left_out(spec, (scored(line, spec) for line in lines if line.error is None))
+    if not annotated.units:
         raise UserError(
             f"no sample of {record.task!r} has answers of two annotators",
             where=str(record.directory),
             fix="a task whose target is a list of annotators' answers: vqav2, textvqa, gazefollow",
         )
-    value, model_value = held.value(seed), held.model.point(held.frame)
+    value, model_value = annotated.value(seed), annotated.model.point(annotated.frame)
     return HumanRow(
         record.task,
         record.task_title,
         value,
         record.title,
         model_value,
-        held.to_human(seed),
+        annotated.to_human(seed),
         _share(value, model_value),
-        alpha_of(held.units),
-        len(held.units),
-        held.alone,
-        sum(map(len, held.units)) / len(held.units),
+        alpha_of(annotated.units),
+        len(annotated.units),
+        annotated.alone,
+        sum(map(len, annotated.units)) / len(annotated.units),
     )
 
 

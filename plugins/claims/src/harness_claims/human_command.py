@@ -67,9 +67,9 @@ def _print(row: HumanRow) -> None:
     metric, scale = row.metric, row.metric.scale
     interval, difference = metric.interval, row.paired.interval
 
-    def ends(held: object, sign: str = "") -> str:
-        low, high = getattr(held, "low", None), getattr(held, "high", None)
-        if held is None:
+    def ends(interval: object, sign: str = "") -> str:
+        low, high = getattr(interval, "low", None), getattr(interval, "high", None)
+        if interval is None:
             return "--"
         return f"[{number(low, scale, sign=sign)}, {number(high, scale, sign=sign)}]"
 

@@ -197,14 +197,14 @@ def _pilot(task: str, runs: str) -> Design:
     names = [name.strip() for name in runs.split(",") if name.strip()]
     if len(names) != 2:
         raise UserError(f"a pilot is two runs, not {len(names)}", fix="--pilot RUN_A,RUN_B")
-    (found,) = harness.compare(*names, tasks=[task])
-    main, counts = found.main, getattr(found, "clusters", 0)
+    (comparison,) = harness.compare(*names, tasks=[task])
+    main, counts = comparison.main, getattr(comparison, "clusters", 0)
     if main.paired.spread is None or not counts:
         raise UserError(
             "the pilot's difference does not vary over clusters", where=runs,
             fix="two models that answer differently, one seed each",
         )  # fmt: skip
-    samples: Json = getattr(found, "samples", 0)
+    samples: Json = getattr(comparison, "samples", 0)
     assert isinstance(samples, int)
     even, more = divmod(samples, counts)
     sizes = [even + 1] * more + [even] * (counts - more)

@@ -46,14 +46,14 @@ def prompts(*, places: tuple[str, ...], tasks: str | None, seed: int, as_json: b
             "no task was asked in several ways by one model",
             fix="harness run ... --variants paraphrases",
         )
-    found = [prompt_spread(group, seed=seed) for group in groups]
+    spreads = [prompt_spread(group, seed=seed) for group in groups]
     if as_json:
-        print_json([asdict(one) for one in found])
+        print_json([asdict(one) for one in spreads])
     else:
-        _print(found)
+        _print(spreads)
 
 
-def _print(found: list[PromptSpread]) -> None:
+def _print(spreads: list[PromptSpread]) -> None:
     from harness.cli._format import number, print_table
 
     from harness_claims.prompts import FEW
@@ -62,7 +62,7 @@ def _print(found: list[PromptSpread]) -> None:
         return value if math.isfinite(value) else None
 
     rows = []
-    for one in found:
+    for one in spreads:
         values, mean, scale = one.values, one.crossed, one.scale
         worst = f"{number(values[one.worst], scale)} ({one.worst})" if one.worst else "--"
         ends = f"[{number(mean.low, scale)}, {number(mean.high, scale)}]" if not one.why else "--"
@@ -75,9 +75,9 @@ def _print(found: list[PromptSpread]) -> None:
     print_table(
         ("", "", "prompts", "as asked", "mean", "95 %", "of variance", "worst", "mark"), rows
     )
-    if any(len(one.values) < FEW for one in found):
+    if any(len(one.values) < FEW for one in spreads):
         click.echo(f"warning: under {FEW} prompts the interval says little about other wordings")
-    for why in dict.fromkeys(one.why for one in found if one.why):
+    for why in dict.fromkeys(one.why for one in spreads if one.why):
         click.echo(f"warning: {why}")
-    if any(one.changes_sign for one in found):
+    if any(one.changes_sign for one in spreads):
         click.echo("sign changes: a bias whose direction depends on the wording is not shown.")

@@ -61,17 +61,17 @@ def rescore(
             )  # fmt: skip
     wanted = {name.strip() for name in (flags["tasks"] or "").split(",") if name.strip()}
     records, _ = newest_of(several(places or None), Skips(), whole=False)
-    found: list[Rescored] = []
+    rescored: list[Rescored] = []
     refused: list[HarnessError] = []
     for record in records:
         if wanted and record.task not in wanted:
             continue
         try:
-            found.append(read_again(record, names, given, seed=seed))
+            rescored.append(read_again(record, names, given, seed=seed))
         except HarnessError as error:
             refused.append(error)
             click.echo(f"left out: {record.title} on {record.task}: {error.message}", err=True)
-    if not found:
+    if not rescored:
         raise (
             refused[0]
             if refused
@@ -80,12 +80,12 @@ def rescore(
             )
         )
     if as_json:
-        print_json([asdict(one) for one in found])
+        print_json([asdict(one) for one in rescored])
     else:
-        _print(found)
+        _print(rescored)
 
 
-def _print(found: list[Rescored]) -> None:
+def _print(rescored: list[Rescored]) -> None:
     from harness.cli._format import number, print_table
 
     def shown(value: Any) -> str:
@@ -99,8 +99,8 @@ def _print(found: list[Rescored]) -> None:
         p = "" if value.chance is None else f" p = {value.chance.p:.3g}"
         return f"{number(value.value, value.scale, digits=3)}{ends}{p}"
 
-    heads = ("", "", *(value.column for value in found[0].metrics))
-    print_table(heads, [(one.model, one.title, *map(shown, one.metrics)) for one in found])
-    for one in found:
+    heads = ("", "", *(value.column for value in rescored[0].metrics))
+    print_table(heads, [(one.model, one.title, *map(shown, one.metrics)) for one in rescored])
+    for one in rescored:
         for note, times in one.notes.items():
             click.echo(f"{one.model}, {one.title}: {note}: {times:,}")

@@ -40,9 +40,9 @@ def blur(image: Image.Image, level: int, random: np.random.Generator) -> Image.I
 def jpeg(image: Image.Image, level: int, random: np.random.Generator) -> Image.Image:
     """Compress as JPEG, and open again."""
     del random
-    held = io.BytesIO()
-    image.save(held, "JPEG", quality=JPEG[level - 1])
-    with Image.open(held) as opened:
+    encoded = io.BytesIO()
+    image.save(encoded, "JPEG", quality=JPEG[level - 1])
+    with Image.open(encoded) as opened:
         return opened.convert("RGB")
 
 
