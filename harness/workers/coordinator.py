@@ -342,13 +342,12 @@ class Coordinator:
 
     def _is_second(self, event: Answered, item: Item, records: Sequence[Record]) -> bool:
         """Whether another worker answered a block before; its answer is kept, and must be equal."""
-        lines = hashlib.sha256(json.dumps(records, sort_keys=True).encode()).digest()
         if self._queue.is_out(item):
             if self._crew.is_asked(item):  # somebody else answers it too
-                self._doubled[item] = event.worker, lines
+                self._doubled[item] = event.worker, _digest(records)
             return False
-        first, others = self._doubled.pop(item, (event.worker, lines))
-        if others != lines:
+        first, lines = self._doubled.pop(item, ("", b""))
+        if lines and lines != _digest(records):
             self._admission.is_mixed = True
             self._reporter.say(
                 f"{MIXED}: {self._named(item)} was asked of workers {first} and {event.worker}, "
@@ -387,6 +386,10 @@ class Coordinator:
         task = self._planned[event.evaluation].job.plan.task.id
         self._ended[task] = ends_task(error)
         self._close(event.evaluation)
+
+
+def _digest(records: Sequence[Record]) -> bytes:
+    return hashlib.sha256(json.dumps(records, sort_keys=True).encode()).digest()
 
 
 def _finish(writer: EvaluationWriter, about: Mapping[str, Json], marks: Sequence[str]) -> None:

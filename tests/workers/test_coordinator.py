@@ -18,7 +18,8 @@ from harness.errors import UserError
 from harness.evaluation.writer import EvaluationWriter
 from harness.runs.seal import SEALED
 from harness.workers import crew
-from harness.workers.contract import Answered, BlockRequest, Lost, WorkOrder
+from harness.workers.contract import Answered, BlockRequest, Lost, Refused, WorkOrder
+from harness.workers.worker import begin
 from tests.evaluation.conftest import faces
 from tests.workers.inline import Inline
 
@@ -296,6 +297,22 @@ def test_an_order_is_plain_data(faces: Faces) -> None:
     assert executor.order is not None
     text = json.dumps(executor.order.to_json())
     assert WorkOrder.from_json(json.loads(text)) == WorkOrder.from_json(executor.order.to_json())
+
+
+def test_a_worker_that_cannot_plan_says_why(faces: Faces) -> None:
+    """As one on another machine where a plugin or the data are missing."""
+    faces(10)
+    executor = Inline(1)
+    plan_of("r", executor).run()
+    assert executor.order is not None
+    for change, said in (
+        ({"model": "elsewhere"}, "unknown model 'elsewhere'"),
+        ({"options": {**executor.order.options, "data": {"raf_db": "gone"}}}, "gone"),
+    ):
+        worker, event = begin("far", replace(executor.order, **change))
+        assert worker is None
+        assert isinstance(event, Refused)
+        assert said in event.reason
 
 
 def test_a_file_system_without_locks_is_written_all_the_same(
