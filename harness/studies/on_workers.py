@@ -26,7 +26,7 @@ from harness.workers.contract import (
     Refused,
     WorkOrder,
 )
-from harness.workers.crew import FAILED_STARTS, none_starts, none_takes_part
+from harness.workers.crew import Starts, none_starts, none_takes_part
 from harness.workers.messages import error_of
 from harness.workers.queue import MOST_LOSSES
 from harness.workers.start import FoundExecutor, here
@@ -60,7 +60,7 @@ class TrialCoordinator:
         self._left: list[int] = []
         self._asked: dict[str, int | None] = {}
         self._losses: Counter[int] = Counter()
-        self._failed_starts = 0
+        self._starts = Starts()
         self._admission = Admission({})
 
     def run(self, source: str) -> list[Outcome]:
@@ -136,7 +136,7 @@ class TrialCoordinator:
         elif event.worker not in self._asked:
             return
         elif isinstance(event, Ready):
-            self._failed_starts = 0
+            self._starts.ready()
         elif isinstance(event, Answered):
             self._take(event.worker, event)
         elif isinstance(event, Raised):
@@ -163,8 +163,7 @@ class TrialCoordinator:
         at = self._asked.pop(worker, None)
         self._watcher.say(f"worker {worker} is lost ({reason})")
         if at is None:
-            self._failed_starts += 1
-            if self._failed_starts >= FAILED_STARTS:
+            if self._starts.failed() and not any(one is not None for one in self._asked.values()):
                 raise none_starts(self._name, "had begun a trial", reason)
         else:
             self._losses[at] += 1

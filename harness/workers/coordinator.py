@@ -37,7 +37,7 @@ from harness.workers.contract import (
     SaysWhy,
     WorkOrder,
 )
-from harness.workers.crew import FAILED_STARTS, Crew, Member, none_starts, none_takes_part
+from harness.workers.crew import Crew, Member, Starts, none_starts, none_takes_part
 from harness.workers.messages import error_of
 from harness.workers.queue import MOST_LOSSES, BlockQueue, Item
 from harness.workers.terms import MIXED, Admission
@@ -79,7 +79,7 @@ class Coordinator:
         self._records: dict[str, EvaluationRecord] = {}
         self._ended: dict[str, PluginError] = {}
         self._crew, self._queue = Crew(), BlockQueue()
-        self._most = self._failed_starts = 0
+        self._most, self._starts = 0, Starts()
         self._admission = Admission({})
         self._progress = _Progress(reporter)
         self._planned: list[Planned] = []
@@ -226,7 +226,8 @@ class Coordinator:
         elif (member := self._crew.members.get(event.worker)) is None:
             return  # of one that was given up
         elif isinstance(event, Ready):
-            member.is_ready, self._failed_starts = True, 0
+            member.is_ready = True
+            self._starts.ready()
             member.ready_at = member.since = time.monotonic()
         elif isinstance(event, Answered):
             self._take(member, event)
@@ -257,8 +258,8 @@ class Coordinator:
         self._crew.lost += 1
         before = "" if member is not None else "before it had planned, "
         if member is None or not member.is_ready:
-            self._failed_starts += 1
-            if self._failed_starts >= FAILED_STARTS:
+            others = any(one.is_ready for one in self._crew.members.values())
+            if self._starts.failed() and not others:
                 raise none_starts(self._name, "had loaded the model", reason)
         item = None if member is None else member.item
         if item is not None and not self._is_wanted(item):

@@ -26,6 +26,29 @@ FAILED_STARTS = 5
 """Workers in a row that may end before they have begun to answer."""
 _KEPT = 64  # times of an evaluation's last blocks
 
+_NODES_RETURN = 60.0  # seconds; a node that dies fails every start until its cluster has noticed
+
+
+@dataclass(slots=True)
+class Starts:
+    """Workers that ended before they had begun to answer, one after the other."""
+
+    _failed: int = 0
+    _since: float = 0.0
+    _was_ready: bool = False
+
+    def ready(self) -> None:
+        """Take note that a worker is ready."""
+        self._failed, self._was_ready = 0, True
+
+    def failed(self) -> bool:
+        """Take note of one that ended; return whether it is no use to start another."""
+        now = time.monotonic()
+        self._since = self._since if self._failed else now
+        self._failed += 1
+        patient = self._was_ready and now - self._since < _NODES_RETURN
+        return self._failed >= FAILED_STARTS and not patient
+
 
 def none_takes_part(executor: str, reason: str) -> UserError:
     """Return the error of a run whose last worker was refused."""

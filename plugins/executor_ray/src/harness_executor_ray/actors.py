@@ -17,13 +17,14 @@ from typing import Any
 import ray
 from harness.descriptors import Json
 from harness.errors import UserError, error_text, one_line
-from harness.workers.contract import BlockRequest, Event, Lost, Refused, WorkOrder
+from harness.workers.contract import BlockRequest, Event, Hello, Lost, Refused, WorkOrder
 from harness.workers.messages import event_of, line_of
 from ray.exceptions import RayError
 
 from harness_executor_ray.local import LocalRay
 
 _TRY = 3.0  # seconds between tries to reach Ray
+_PAUSE = 3.0  # seconds before an actor is started for one that never planned
 _ANSWERS = 5.0  # seconds that an address has to answer
 _UNREACHABLE = (RayError, ConnectionError, RuntimeError, ValueError, OSError)
 
@@ -72,6 +73,8 @@ class RayActors:
         self._actors: dict[str, Any] = {}
         self._waiting: dict[Any, str] = {}
         self._attempts: dict[int, int] = {}
+        self._greeted: set[str] = set()
+        self._later: list[tuple[float, int]] = []
         self._each = 0.0
 
     # --- the contract ------------------------------------------------------------------------
@@ -125,6 +128,10 @@ class RayActors:
     def events(self, timeout: float) -> Sequence[Event]:
         """Return what actors said, and which of them are gone."""
         said: list[Event] = []
+        due = [entry for entry in self._later if entry[0] <= time.monotonic()]
+        self._later = [entry for entry in self._later if entry not in due]
+        for _, place in due:
+            self._start(place)
         for reference in self._ready(timeout):
             name = self._waiting.pop(reference, None)
             if name is None or name not in self._actors:
@@ -137,6 +144,8 @@ class RayActors:
                 continue
             events = [event for line in lines if (event := event_of(line)) is not None]
             said += events
+            if any(isinstance(event, Hello) for event in events):
+                self._greeted.add(name)
             if any(isinstance(event, Refused) for event in events):
                 self.stop(name)
         return said
@@ -156,7 +165,7 @@ class RayActors:
 
     def alive(self) -> int:
         """Return the number of actors, those that wait for a place included."""
-        return len(self._actors)
+        return len(self._actors) + len(self._later)
 
     def waits_for(self) -> str:
         """Return what actors wait for that have no place yet."""
@@ -177,8 +186,9 @@ class RayActors:
             self._waiting = {key: name for key, name in self._waiting.items() if name != worker}
 
     def replace(self, worker: str) -> None:
-        """Start another actor."""
-        self._start(int(worker.partition("-")[0]))
+        """Start another actor, soon: on a node that died every start fails for some seconds."""
+        pause = 0.0 if worker in self._greeted else _PAUSE
+        self._later.append((time.monotonic() + pause, int(worker.partition("-")[0])))
 
     def close(self) -> None:
         """End the actors, and Ray where it was started for this run."""
