@@ -82,6 +82,9 @@ def why_no_figures(page: PageKind) -> str:
     descriptors = _of_pages(page)
     if not descriptors:
         packages = sorted({*packaged("figure").values()})
+        for info in plugins().infos:
+            if info.distribution in packages and info.status != "loaded":
+                return f"{info} draws them, and it is {info.status}: harness plugins"
         return f"no installed plugin draws them: pip install {' '.join(packages)}"
     for descriptor in descriptors:
         for module in descriptor.requires:

@@ -243,8 +243,10 @@ def test_without_matplotlib_the_command_says_what_to_install(
 
 def test_without_the_plugin_pages_say_what_to_install() -> None:
     expected = "no installed plugin draws them: pip install social-harness-figures"
-    with using(Plugins(blocked=["figures"])):
+    with using(Plugins(points=[])):
         assert make.why_no_figures("evaluation") == expected
+    with using(Plugins(blocked=["figures"])):
+        assert "draws them, and it is blocked" in make.why_no_figures("evaluation")
 
 
 def test_pages_of_an_evaluation_show_what_it_has() -> None:
