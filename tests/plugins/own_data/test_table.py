@@ -373,3 +373,13 @@ def test_rows_stream_within_300_bytes_each(folder: Path) -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 300 * count
+
+
+def test_a_split_that_a_saved_dataset_lacks_is_refused_with_those_it_has(folder: Path) -> None:
+    for split in ("train", "validation"):
+        (folder / "saved" / split).mkdir(parents=True)
+        (folder / "saved" / split / "state.json").write_text("{}", encoding="utf-8")
+    (folder / "saved" / "dataset_dict.json").write_text('{"splits": []}', encoding="utf-8")
+    said = refused(folder / "saved", "valid")
+    assert "has no split 'valid'" in said
+    assert "'validation'" in said

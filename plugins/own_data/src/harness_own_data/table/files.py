@@ -21,6 +21,7 @@ FORMATS = {
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".arrow": "arrow",
 }  # fmt: skip
 _ONE_SPLIT = "test"
+_DICT = "dataset_dict.json"
 _SEVERAL = 20  # names of files that a message lists
 
 
@@ -141,6 +142,9 @@ def _found(root: DataRoot, split: str, *, by_column: bool) -> Json:
     saved = f"{split}/" if root.is_dir(split) else ""
     if root.is_file(f"{saved}state.json"):  # Dataset.save_to_disk
         return f"{saved}*.arrow"
+    if root.is_file(_DICT):  # DatasetDict.save_to_disk
+        has = [name for name in root.list() if root.is_file(f"{name}/state.json")]
+        raise DataError(f"the dataset has no split {split!r}", where=root, fix=nearest(split, has))
     there = [name for name in root.list() if root.is_file(name) and _format(name)]
     named = [name for name in there if name.rpartition(".")[0] == split]
     if len(named) == 1:
