@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from harness.api.files import plot, submission
     from harness.api.folders import evaluations, remove_evaluations
     from harness.api.listings import installed, schema
-    from harness.api.model_checks import check_model
     from harness.api.runs import find_model, load_task, plan, run
     from harness.api.sites import build_site
     from harness.api.tables import export, leaderboard, read_evaluation
     from harness.api.trainings import plan_training, train
     from harness.models.in_memory import as_model
     from harness.studies.command import plan_study, study
+    from harness.testing import check_model
 
 __all__ = [
     "__version__",
@@ -64,7 +64,7 @@ _HOMES = {
     "harness.api.files": ("plot", "submission"),
     "harness.api.folders": ("evaluations", "remove_evaluations"),
     "harness.api.listings": ("installed", "schema"),
-    "harness.api.model_checks": ("check_model",),
+    "harness.testing": ("check_model",),
     "harness.api.runs": ("find_model", "load_task", "plan", "run"),
     "harness.api.sites": ("build_site",),
     "harness.api.tables": ("export", "leaderboard", "read_evaluation"),

@@ -73,7 +73,7 @@ from harness.runs.submissions import SubmissionLayout
 from harness.samples import DataRoot, ImageRef, Sample
 from harness.studies.kind import LoadedStudy, StudyPlan, StudyReport
 from harness.tables.table import Table
-from harness.training.contract import Epoch, Example, Recipe
+from harness.training.contract import Answers, Batch, Epoch, Example, Recipe
 from harness.workers.contract import (
     Answered,
     BlockRequest,
@@ -91,7 +91,8 @@ from harness.workers.worker import Worker
 __all__ = [
     "CONTRACTS", "AdditiveMetric", "Analysis", "AnalysisDescriptor", "AnalysisTable",
     "AnalysisView", "AnswerMethod", "AnswerMethodDescriptor", "Answered", "Answerer",
-    "AsksOtherwise", "BlockRequest", "Bounded", "ChecksItself", "Choose", "CommandDescriptor",
+    "Answers", "AsksOtherwise", "Batch", "BlockRequest", "Bounded", "ChecksItself", "Choose",
+    "CommandDescriptor",
     "Comparison", "Contract", "CountsMerge", "CountsTellNotes", "DataRoot", "DataSource",
     "DataSourceDescriptor", "DescribesFiles", "Descriptor", "Embed", "Encoder",
     "EncoderDescriptor", "EncoderRequest", "Epoch", "Example", "Executor", "ExecutorDescriptor",
@@ -325,7 +326,7 @@ CONTRACTS = (
         "harness_recipes",
         RecipeDescriptor,
         "(options) -> Recipe",
-        (Recipe,),
+        (Recipe, Epoch, Batch, Answers),
         """
         from harness.contracts import Epoch, Recipe
 

@@ -12,6 +12,7 @@ from typing import Any
 _NEEDED = {
     *("Answerer", "GroupCounts", "Comparison"),
     *("WorkOrder", "BlockRequest", "Hello", "Ready", "Answered", "Lost", "Refused", "Raised"),
+    *("Epoch", "Batch", "Answers"),
 }
 """Classes that are no further protocol, and no option."""
 _ROLE = re.compile(r":\w+:`[.~]?([^`]+)`")

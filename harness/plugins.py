@@ -488,8 +488,8 @@ def using(registry: Plugins) -> Iterator[Plugins]:
 
     Example::
 
-        with using(Plugins(blocked=["llava"])):
-            harness.run("socialfusion", "raf_db")
+        with using(Plugins(blocked=["my_plugin"])):
+            harness.run("my_model", "my_task")
     """
     token = plugins.bind(registry)
     try:

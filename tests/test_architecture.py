@@ -109,7 +109,7 @@ def test_imports_go_downwards(path: Path) -> None:
         if name == "engine":
             allowed = other in {"models", "requests", "samples"} | BASE
         elif other == "engine":
-            allowed = name in {"training", "analysis", "testing"}
+            allowed = name in {"training", "analysis"}
         else:
             allowed = DEPTH[other] >= DEPTH[name]
         if not allowed:

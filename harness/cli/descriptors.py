@@ -108,12 +108,6 @@ COMMANDS: tuple[CommandDescriptor, ...] = (
         section="Extend",
     ),
     CommandDescriptor(
-        id="plugin",
-        target="harness.cli.plugin:plugin",
-        summary="Check that a model plugin keeps the contract.",
-        section="Extend",
-    ),
-    CommandDescriptor(
         id="schema",
         target="harness.cli.schema:schema",
         summary="Print the JSON Schema of task specs, for editors.",

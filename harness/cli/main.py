@@ -274,7 +274,7 @@ def _of_click(error: click.ClickException) -> UserError:
     if isinstance(group, click.Group) and "such command" in text:
         fix = nearest(text.split("'")[1], group.commands)
     if "extra argument" in text and context is not None and "tasks" in context.params:
-        fix = f"join names with a comma and no blank, such as --tasks raf_db,pisc_fine; {fix}"
+        fix = f"join names with a comma and no blank, such as --tasks A,B; {fix}"
     if isinstance(error, click.BadParameter) and not isinstance(error, click.MissingParameter):
         hint = error.param_hint or (error.param and error.param.get_error_hint(context))
         place = " / ".join(hint) if isinstance(hint, list | tuple) else str(hint or "")

@@ -28,6 +28,7 @@ class Example:
         fields: The fields the task keeps (``data.keep``), such as ``concept``.
         groups: Slice to value, such as ``gender`` to ``female``.
         against: Whether a field holds another sample's value, and the answer says so.
+        cluster: What statistics resample, such as the counterfactual set.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Example:
     fields: Mapping[str, Json] = field(default_factory=dict)
     groups: Mapping[str, str] = field(default_factory=dict)
     against: bool = False
+    cluster: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +48,54 @@ class Epoch:
         order: Places in the pool, in the order they are seen; one may come many times.
         weights: What each entry's loss is multiplied by; ``None`` for 1.
         figures: What the recipe wants on record: skew, share kept, copies.
+        rejected: For a recipe that says ``needs_pairs``: an answer to each entry's question, to
+            which the one that is taught is preferred.
     """
 
     order: Sequence[int]
     weights: Sequence[float] | None = None
     figures: Mapping[str, Json] = field(default_factory=dict)
+    rejected: Sequence[str] | None = None
 
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a model says of the answers of a batch.
+
+    Attributes:
+        logprobs: ``(B, T)`` natural log-probability of each answer token, float32.
+        mask: ``(B, T)`` a token's weight: 1 unless the recipe weighs tokens, 0 where there is none.
+        logits: ``(B, T, V)`` float32 over the whole vocabulary, for a recipe that says
+            ``needs_logits``.
+    """
+
+    logprobs: Tensor
+    mask: Tensor
+    logits: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch as a loss sees it.
+
+    Attributes:
+        weights: ``(B,)`` of the samples.
+        taught: The answers that are taught, by the model that trains.
+        rejected: Their pairs, with ``needs_pairs``: the same questions and images.
+        reference: The taught answers by the model as it was before its first step, without
+            gradients, with ``needs_reference``.
+        reference_rejected: The pairs by that model, where both are asked for.
+    """
+
+    weights: Tensor
+    taught: Answers
+    rejected: Answers | None = None
+    reference: Answers | None = None
+    reference_rejected: Answers | None = None
+
+
+TINY = 1e-12
+"""Least sum of token weights that a mean is taken over: a sample of none but zeros adds 0."""
 
 Skews = Mapping[tuple[str, str, str], float]
 """Concept, attribute and value to its Skew@C; values that are not defined are absent."""
@@ -76,11 +120,19 @@ class Recipe:
         needs_fields: Fields every example must have.
         needs_groups: Whether examples must carry attributes.
         parts: Parts that train where the user names none, as ``--train-parts`` has them.
+        needs_logits: Whether its loss reads :attr:`Answers.logits`.
+        needs_pairs: Whether its epochs name a rejected answer for each entry; a batch then takes
+            twice the memory.
+        needs_reference: Whether its loss reads what the model said before its first step, which
+            takes the trained weights once more and another forward pass.
     """
 
     needs_fields: tuple[str, ...] = ()
     needs_groups: bool = False
     parts: str = "auto"
+    needs_logits: bool = False
+    needs_pairs: bool = False
+    needs_reference: bool = False
 
     def check(self, pool: Sequence[Example]) -> Sequence[str]:
         """Return what a user should know of these data before training.
@@ -127,11 +179,28 @@ class Recipe:
 
         Args:
             logprobs: ``(B, T)`` natural log-probability of each answer token, float32.
-            mask: ``(B, T)`` 1 where there is a token.
+            mask: ``(B, T)`` 1 where there is a token, or its weight; see :meth:`token_weights`.
             weights: ``(B,)`` of the samples.
         """
-        each = -(logprobs * mask).sum(1) / mask.sum(1).clamp(min=1)
+        each = -(logprobs * mask).sum(1) / mask.sum(1).clamp(min=TINY)
         return (weights * each).mean()
+
+    def batch_loss(self, batch: Batch) -> Tensor:
+        """Return the loss of a batch, for a recipe that reads more than :meth:`loss` is given."""
+        return self.loss(batch.taught.logprobs, batch.taught.mask, batch.weights)
+
+    def token_weights(self, example: Example, tokens: Sequence[str]) -> Sequence[float] | None:
+        """Return the weight of each token of a taught answer; ``None`` for 1 each.
+
+        Asked once for each sample of a process, so it must depend on nothing else.
+
+        Args:
+            example: The sample.
+            tokens: The text of each token; special tokens, as the one that ends the answer, are
+                empty.
+        """
+        del example, tokens
+        return None
 
     def finished(self, number: int, figures: Mapping[str, Json]) -> None:
         """Hear that an epoch ended, with its mean loss among the figures."""

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from harness.descriptors import Json, RecipeDescriptor, load_target
 from harness.errors import PluginError, UserError
+from harness.guard import described
 from harness.plugins import contract_of
-from harness.training.contract import Epoch, Example, Measure, Recipe
+from harness.training.contract import Batch, Epoch, Example, Measure, Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,14 +33,24 @@ class Guarded(Recipe):
         make = load_target(descriptor)
         with self._calling("make"):
             self._recipe: Recipe = make(options)
+        if not isinstance(self._recipe, Recipe):
+            raise self._contract.returned(self._recipe, "make", "a harness.training.Recipe")
         self.needs_fields = self._recipe.needs_fields
         self.needs_groups = self._recipe.needs_groups
         self.parts = self._recipe.parts
+        self.needs_logits = self._recipe.needs_logits
+        self.needs_pairs = self._recipe.needs_pairs
+        self.needs_reference = self._recipe.needs_reference
 
     @property
     def chooses_weights(self) -> bool:
         """Whether the recipe has a say in which weights of a part train."""
         return type(self._recipe).trains is not Recipe.trains
+
+    @property
+    def weighs_tokens(self) -> bool:
+        """Whether the recipe has a say in what a token of an answer weighs."""
+        return type(self._recipe).token_weights is not Recipe.token_weights
 
     def check(self, pool: Sequence[Example]) -> Sequence[str]:
         """Return what the recipe says of the data."""
@@ -59,6 +70,7 @@ class Guarded(Recipe):
             epoch = self._recipe.epoch(number, pool, measure, random)
             order = [operator.index(place) for place in epoch.order]
             weights = None if epoch.weights is None else [float(one) for one in epoch.weights]
+            rejected = None if epoch.rejected is None else [*epoch.rejected]
         if not order:
             raise UserError(f"recipe {self._name!r} left epoch {number + 1} without a sample")
         if not 0 <= min(order) <= max(order) < len(pool):
@@ -67,15 +79,40 @@ class Guarded(Recipe):
             raise self._wrong(f"gave {len(weights)} weights to {len(order)} samples")
         if weights is not None and not all(0 <= one < math.inf for one in weights):
             raise self._wrong("gave a weight that is negative or not finite")
-        return replace(epoch, order=order, weights=weights)
+        if (rejected is not None) != self.needs_pairs or len(rejected or order) != len(order):
+            raise self._wrong(
+                f"gave {len(rejected or ())} rejected answers to {len(order)} samples, and "
+                f"needs_pairs is {self.needs_pairs}"
+            )
+        for at, text in zip(order, rejected or (), strict=False):
+            if not isinstance(text, str) or not text.strip() or text == pool[at].answer:
+                raise self._wrong(
+                    f"rejects {described(text)} for sample {pool[at].id!r}, whose answer is "
+                    f"{pool[at].answer!r}"
+                )
+        return replace(epoch, order=order, weights=weights, rejected=rejected)
 
-    def loss(self, logprobs: Tensor, mask: Tensor, weights: Tensor) -> Tensor:
+    def batch_loss(self, batch: Batch) -> Tensor:
         """Return the recipe's loss, a scalar."""
         with self._calling("loss"):
-            loss = self._recipe.loss(logprobs, mask, weights)
+            loss = self._recipe.batch_loss(batch)
         if loss.ndim:
             raise self._wrong(f"returned a loss of shape {tuple(loss.shape)}, not a scalar")
         return loss
+
+    def token_weights(self, example: Example, tokens: Sequence[str]) -> list[float] | None:
+        """Return the weight of each token of an answer, as plain numbers."""
+        with self._calling("token_weights"):
+            given = self._recipe.token_weights(example, tokens)
+            weights = None if given is None else [float(one) for one in given]
+        if weights is not None and (
+            len(weights) != len(tokens) or not all(0 <= one < math.inf for one in weights)
+        ):
+            raise self._wrong(
+                f"gave sample {example.id!r} the token weights {str(weights)[:80]}: one for each "
+                f"of {len(tokens)} tokens, finite and not negative"
+            )
+        return weights
 
     def finished(self, number: int, figures: Mapping[str, Json]) -> None:
         """Tell the recipe that an epoch ended."""

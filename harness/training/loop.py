@@ -28,7 +28,9 @@ from harness.engine.batching import free_memory, out_of_memory
 from harness.errors import HarnessError, UserError
 from harness.jsonfiles import read_json, read_object
 from harness.training import weights as trained_weights
-from harness.training.contract import Epoch, Recipe
+from harness.training.batches import Reference, batch_of
+from harness.training.contract import Epoch
+from harness.training.guard import Guarded
 from harness.training.module import Item, TrainingModule
 from harness.training.processes import Processes
 from harness.training.settings import TrainingSettings
@@ -50,13 +52,14 @@ class Stage:
 
     module: TrainingModule
     trained: trained_weights.Trained
-    recipe: Recipe
+    recipe: Guarded
     settings: TrainingSettings
     folder: Path
     steps: int
     report: Report
     micro_batch: int
     processes: Processes
+    reference: Reference | None = None
 
 
 class EpochItems(Dataset[Item]):
@@ -64,12 +67,12 @@ class EpochItems(Dataset[Item]):
 
     Args:
         epoch: What is seen.
-        item: Makes an item of a place and a weight.
+        item: Makes an item of a place and a weight, and of a rejected answer where there is one.
         together: Samples that all processes take at once. The last ones are filled up with samples
             of weight 0, so that each process takes as many.
     """
 
-    def __init__(self, epoch: Epoch, item: Callable[[int, float], Item], together: int = 1) -> None:
+    def __init__(self, epoch: Epoch, item: Callable[..., Item], together: int = 1) -> None:
         self._epoch = epoch
         self._item = item
         self._length = math.ceil(len(epoch.order) / together) * together
@@ -78,10 +81,13 @@ class EpochItems(Dataset[Item]):
         return self._length
 
     def __getitem__(self, at: int) -> Item:
-        if at >= len(self._epoch.order):
-            return self._item(self._epoch.order[0], 0.0)
-        weights = self._epoch.weights
-        return self._item(self._epoch.order[at], 1.0 if weights is None else weights[at])
+        epoch, weight = self._epoch, 1.0
+        if at >= len(epoch.order):
+            at, weight = 0, 0.0
+        elif epoch.weights is not None:
+            weight = epoch.weights[at]
+        pair = () if epoch.rejected is None else (epoch.rejected[at],)
+        return self._item(epoch.order[at], weight, *pair)
 
 
 class Optimiser:
@@ -143,7 +149,7 @@ def run_epoch(
     optimiser: Optimiser,
     number: int,
     epoch: Epoch,
-    item: Callable[[int, float], Item],
+    item: Callable[..., Item],
 ) -> dict[str, Json]:
     """Train one epoch, from its last checkpoint if there is one; return its figures.
 
@@ -315,17 +321,17 @@ class EpochTrainer(Trainer):
         self, model: Any, inputs: dict[str, Any], *_: Any, **__: Any
     ) -> Tensor:
         """Return the recipe's loss of a batch, weighed so that a step is a mean over samples."""
-        logprobs, mask = model(inputs["items"])
-        weights = inputs["weights"].to(logprobs.device)
-        loss = self._stage.recipe.loss(logprobs, mask, weights)
+        recipe, reference = self._stage.recipe, self._stage.reference
+        batch = batch_of(model, inputs["items"], inputs["weights"], recipe, reference)
+        loss = recipe.batch_loss(batch)
         if not torch.isfinite(loss):
             ids = ", ".join(item.id for item in inputs["items"][:4])
             raise self._not_finite(f"the loss is not finite at step {{}}, samples {ids}", 1)
         # Trainer takes the mean over micro-batches, and over processes; the last ones of an epoch
         # may be smaller than the others.
         count = len(inputs["items"])
-        batch = self._stage.settings.batch
-        of_step = min(batch, self._samples - self.state.global_step * batch)
+        together = self._stage.settings.batch
+        of_step = min(together, self._samples - self.state.global_step * together)
         processes = self._stage.processes
         if self.state.global_step == (len(self.totals) + 1) * self._stage.settings.log_every:
             self.totals.append(self.total)  # this batch is the first one after such a step
@@ -451,15 +457,16 @@ def write_epoch(path: Path, epoch: Epoch) -> None:
     from harness.runs.seal import write_json
 
     weights = None if epoch.weights is None else list(epoch.weights)
-    write_json(
-        path, {"order": list(epoch.order), "weights": weights, "figures": dict(epoch.figures)}
-    )
+    pairs = {} if epoch.rejected is None else {"rejected": list(epoch.rejected)}
+    chosen = {"order": list(epoch.order), "weights": weights, "figures": dict(epoch.figures)}
+    write_json(path, {**chosen, **pairs})
 
 
 def read_epoch(path: Path) -> Epoch:
     """Return what an epoch sees, as it was written down."""
     try:
         content = read_object(path)
-        return Epoch(content["order"], content["weights"], content["figures"])
+        rejected = content.get("rejected")
+        return Epoch(content["order"], content["weights"], content["figures"], rejected)
     except (KeyError, TypeError) as error:
         raise HarnessError(f"cannot be read: {error!r}", where=path) from None

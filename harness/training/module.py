@@ -31,6 +31,8 @@ class Item:
         keys: Keys of the images, in order.
         open: Opens the images, in order.
         weight: What its loss is multiplied by.
+        token_weights: Weights of the answer's tokens; empty for 1 each.
+        rejected: Ids of the answer to which the other is preferred; empty without one.
     """
 
     id: str
@@ -39,10 +41,16 @@ class Item:
     keys: tuple[str, ...]
     open: Callable[[], tuple[LoadedImage, ...]]
     weight: float = 1.0
+    token_weights: tuple[float, ...] = ()
+    rejected: Ids = ()
 
     def weighted(self, weight: float) -> Item:
         """Return the item with another weight."""
         return replace(self, weight=weight)
+
+    def pair(self) -> Item:
+        """Return the item with its rejected answer in the place of the taught one."""
+        return replace(self, answer=self.rejected, token_weights=(), rejected=())
 
 
 class TrainingModule(nn.Module):
@@ -122,17 +130,22 @@ class TrainingModule(nn.Module):
         if self._features is not None:
             self._features.flush()
 
-    def forward(self, items: Sequence[Item]) -> tuple[Tensor, Tensor]:
-        """Return float32 log-probabilities ``(B, T)`` of answer tokens, and their mask."""
+    def forward(self, items: Sequence[Item], *, logits: bool = False) -> tuple[Tensor, ...]:
+        """Return float32 log-probabilities ``(B, T)`` of answer tokens, and their mask.
+
+        With ``logits`` also those ``(B, T, V)`` of the whole vocabulary.
+        """
         with self._computing():
             images = self._positions(items)
             inputs = [
                 self.model.inputs(item.prompt, [images[key] for key in item.keys]) for item in items
             ]
-            each, real = answer_logprobs(self.model, inputs, [item.answer for item in items])
+            each, real, scores = answer_logprobs(
+                self.model, inputs, [item.answer for item in items]
+            )
         if self.is_split and not images:
             each = each + self._of_images()
-        return each, real
+        return (each, real, scores) if logits else (each, real)
 
     def during(self, work: Callable[[], Result]) -> Result:
         """Return what work returns, done as training computes; all processes of a split model."""
@@ -194,8 +207,8 @@ def _recompute(frozen: nn.Module) -> None:
 
 def answer_logprobs(
     model: VisionLanguageModel, inputs: Sequence[Inputs], answers: Sequence[Ids]
-) -> tuple[Tensor, Tensor]:
-    """Return the log-probability of each answer token, and which of them there are.
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the log-probability of each answer token, which of them there are, and all logits.
 
     Prompts end, and answers begin, at one column: padding is at both outer ends.
 
@@ -205,7 +218,8 @@ def answer_logprobs(
         answers: Token ids of their answers, each at least one.
 
     Returns:
-        ``(B, T)`` float32, and a mask of that shape, 1 where there is a token.
+        ``(B, T)`` float32, a mask of that shape, 1 where there is a token, and ``(B, T, V)``
+        float32.
     """
     before, answer_length = max(prompt.length for prompt in inputs), max(map(len, answers))
     device = inputs[0].embeds.device
@@ -250,7 +264,7 @@ def answer_logprobs(
         keep=answer_length + 1,
     )[:, :-1].float()
     each = logits.gather(2, aims[..., None]).squeeze(2) - logits.logsumexp(2)
-    return each, real
+    return each, real, logits
 
 
 def _padding(values: Tensor, length: int) -> Tensor:

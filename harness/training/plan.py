@@ -91,6 +91,7 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
     without = frozenset() if validation is None else validation.without
     pool = make_pool(tasks, form=form, limit=limit, seed=settings.seed, without=without)
     guarded = Guarded(descriptor, recipe_options)
+    _refuse_split_reference(guarded, recipe, settings)
     notes = check_pool(guarded, recipe, pool.examples)
     parts = guarded.parts if parts == AUTO else parts
     if parts not in WORDS:
@@ -168,6 +169,16 @@ def _refuse_decay(settings: TrainingSettings) -> None:
             f"each step would take all of a weight away: learning rate {settings.rate:g} times "
             f"weight decay {settings.decay:g} is 1 or more",
             where="--weight-decay",
+        )
+
+
+def _refuse_split_reference(guarded: Guarded, recipe: str, settings: TrainingSettings) -> None:
+    if guarded.needs_reference and settings.shard:
+        raise UserError(
+            f"recipe {recipe!r} compares with the model as it was at first, whose weights are not "
+            "split over processes",
+            where="--shard",
+            fix="leave --shard out, or train less: --train-parts lora",
         )
 
 

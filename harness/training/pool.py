@@ -65,6 +65,7 @@ class Lesson:
             fields={name: self.sample.fields.get(name) for name in self.task.spec.data.keep},
             groups={name: group.value for name, group in self.sample.groups.items()},
             against=self.against,
+            cluster=self.sample.cluster,
         )
 
 

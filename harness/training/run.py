@@ -96,7 +96,8 @@ def run_training(plan: TrainingPlan, out: Path, watcher: Watcher | None = None) 
             write_json(out / "plan.json", {"fingerprint": plan.fingerprint, **plan.about})
         started = time.perf_counter()
         stage, optimiser = _begin(plan, out, heard, ranks)
-        items = Items(plan.pool, stage.module.model, MAX_PIXELS)
+        weigh = stage.recipe.token_weights if stage.recipe.weighs_tokens else None
+        items = Items(plan.pool, stage.module.model, MAX_PIXELS, weigh)
         epochs: list[Mapping[str, Json]] = []
         for number in range(plan.settings.epochs):
             epochs.append(_epoch(plan, stage, optimiser, items, number, heard))
@@ -145,6 +146,7 @@ def _plain(value: Json) -> Any:
 def _begin(plan: TrainingPlan, out: Path, heard: Watcher, ranks: Processes) -> tuple[Stage, Any]:
     """Load the model, prepare it, and bring back the last finished epoch's state."""
     from harness.training import loop
+    from harness.training.batches import Reference
 
     _refuse_device(plan.settings)
     recipe = Guarded(plan.recipe, plan.options)
@@ -164,6 +166,8 @@ def _begin(plan: TrainingPlan, out: Path, heard: Watcher, ranks: Processes) -> t
         micro_batch=min(plan.settings.micro_batch, plan.settings.batch // ranks.count),
         processes=ranks,
     )
+    if recipe.needs_reference:  # before anything is brought back: the model as it was at first
+        stage.reference = Reference(module, _trained_weights(stage))
     heard.say(said_of(sizes(stage)))
     optimiser = loop.Optimiser(stage)
     done = [n for n in range(plan.settings.epochs) if (out / f"epoch-{n:03d}" / "end").is_dir()]
@@ -251,13 +255,14 @@ def _split(plan: TrainingPlan, recipe: Guarded, ranks: Processes) -> tuple[Train
 def sizes(stage: Stage) -> dict[str, Json]:
     """Return numbers of parameters, and bytes that are taken before the first activation.
 
-    They are those of weights, gradients and the optimiser's two states; in each process, of a model
-    that is split.
+    They are those of weights, gradients, the optimiser's two states and a reference's weights; in
+    each process, of a model that is split.
     """
     weights = [one for part in stage.module.parts.values() for one in part.parameters()]
     training = _trained_weights(stage)
     size = sum(one.numel() * one.element_size() for one in weights)
-    size += 3 * sum(one.numel() * one.element_size() for one in training)
+    copies = 3 if stage.reference is None else 4
+    size += copies * sum(one.numel() * one.element_size() for one in training)
     return {
         "all": sum(one.numel() for one in weights),
         "trained": sum(one.numel() for one in training),

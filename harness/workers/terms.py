@@ -58,7 +58,7 @@ def with_device(terms: Mapping[str, Json], requested: str, *, torch: bool) -> di
     """Return terms with the device that a worker will compute on.
 
     Args:
-        terms: Of its plan.
+        terms: Those of its plan.
         requested: The device as it was asked for.
         torch: Whether PyTorch computes.
     """
@@ -94,7 +94,7 @@ class Admission:
     """Compares what workers say they are with a plan, and with the first of them.
 
     Args:
-        terms: Of the coordinator's plan.
+        terms: Those of the coordinator's plan.
         strict: Whether what changes a number by rounding alone keeps a worker away too.
 
     Attributes:

@@ -10,7 +10,7 @@ import pytest
 
 from harness.descriptors import Json, RecipeDescriptor
 from harness.errors import PluginError, UserError
-from harness.training import Epoch, Example, Recipe
+from harness.training import Answers, Batch, Epoch, Example, Recipe
 from harness.training.guard import Guarded
 
 POOL = [Example(str(number), "t", "yes") for number in range(3)]
@@ -93,5 +93,46 @@ def test_a_loss_that_is_no_scalar_is_refused(monkeypatch: pytest.MonkeyPatch) ->
     import torch
 
     monkeypatch.setattr(Odd, "loss", lambda *_: torch.ones(2), raising=False)
+    batch = Batch(torch.ones(1), Answers(torch.ones(1, 1), torch.ones(1, 1)))
     with pytest.raises(PluginError, match=r"loss of shape \(2,\), not a scalar"):
-        Guarded(DESCRIPTOR, {}).loss(torch.ones(1, 1), torch.ones(1, 1), torch.ones(1))
+        Guarded(DESCRIPTOR, {}).batch_loss(batch)
+
+
+@pytest.mark.parametrize(
+    ("rejected", "said"),
+    [
+        (None, "gave 0 rejected answers to 2 samples, and needs_pairs is True"),
+        (["no"], "gave 1 rejected answers to 2 samples"),
+        (["no", " "], "rejects str .* for sample '1', whose answer is 'yes'"),
+        (["yes", "no"], "rejects str 'yes' for sample '0', whose answer is 'yes'"),
+        (["no", 1], "rejects int 1"),
+    ],
+)
+def test_pairs_are_answers_that_are_not_taught(
+    monkeypatch: pytest.MonkeyPatch, rejected: Any, said: str
+) -> None:
+    monkeypatch.setattr(Odd, "needs_pairs", True)
+    with pytest.raises(PluginError, match=said):
+        epoch(monkeypatch, lambda: Epoch([0, 1], rejected=rejected))
+
+
+def test_pairs_nobody_asked_for_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(PluginError, match=r"gave 1 rejected answers .* needs_pairs is False"):
+        epoch(monkeypatch, lambda: Epoch([0], rejected=["no"]))
+
+
+@pytest.mark.parametrize("weights", [[1.0], [1.0, -1.0], [1.0, float("nan")]])
+def test_token_weights_are_one_for_each_token(
+    monkeypatch: pytest.MonkeyPatch, weights: list[float]
+) -> None:
+    monkeypatch.setattr(Odd, "token_weights", lambda *_: weights, raising=False)
+    recipe = Guarded(DESCRIPTOR, {})
+    assert recipe.weighs_tokens
+    with pytest.raises(PluginError, match="gave sample '1' the token weights"):
+        recipe.token_weights(Example("1", "t", "yes"), ["yes", ""])
+
+
+def test_what_is_no_recipe_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.training.guard.load_target", lambda _: lambda _: object())
+    with pytest.raises(PluginError, match=r"not a harness\.training\.Recipe"):
+        Guarded(DESCRIPTOR, {})

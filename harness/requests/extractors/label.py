@@ -22,6 +22,10 @@ _NEGATED = re.compile(
     r"(?: (?:a|an|the|any|at all|be|been|being|really|very|so|exactly|particularly|longer))* $"
 )
 
+_REACH = 300
+"""Characters before a label in which a negation is looked for: a text that repeats a label without
+end is read in time in proportion to its length."""
+
 
 class LabelReader:
     """The one reader of labels in words: of written answers, and of choices answered in words.
@@ -61,7 +65,7 @@ class LabelReader:
         named = {
             self._places[match.group()]
             for match in self._pattern.finditer(plain)
-            if not _NEGATED.search(plain[: match.start()])
+            if not _NEGATED.search(plain, max(0, match.start() - _REACH), match.start())
         }
         return Extracted(named.pop()) if len(named) == 1 else Extracted(None, "unparsed")
 

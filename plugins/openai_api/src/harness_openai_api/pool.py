@@ -107,7 +107,7 @@ class Pool:
     """Endpoints that serve one model.
 
     Args:
-        urls: Of each.
+        urls: Address of each.
         concurrency: Requests that each has under way.
         most: To which that may grow.
     """

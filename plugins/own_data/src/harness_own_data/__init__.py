@@ -9,9 +9,9 @@ from harness.plugins import hookimpl
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.descriptors import CommandDescriptor, ReaderDescriptor
+    from harness.descriptors import ReaderDescriptor
 
-__all__ = ["harness_commands", "harness_readers"]
+__all__ = ["harness_readers"]
 
 
 @hookimpl
@@ -20,18 +20,3 @@ def harness_readers() -> Sequence[ReaderDescriptor]:
     from harness_own_data.descriptors import READERS
 
     return READERS
-
-
-@hookimpl
-def harness_commands() -> Sequence[CommandDescriptor]:
-    """Offer `harness new`; it is not imported."""
-    from harness.descriptors import CommandDescriptor
-
-    return [
-        CommandDescriptor(
-            id="new",
-            target="harness_own_data.new.command:new",
-            summary="Write the spec of a task from your own data.",
-            section="Your own",
-        )
-    ]

@@ -1,4 +1,4 @@
-"""Recipes of training: FT, ASD, single-task and joint, focal loss, class balance."""
+"""Recipes of training: FT, ASD, single-task and joint, and variants of the loss and the draw."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ def _recipe(
     summary: str,
     *options: Option,
     transfer: Literal["", "alone", "together"] = "",
+    reduction: bool = True,
 ) -> RecipeDescriptor:
     return RecipeDescriptor(
         id=name,
@@ -34,9 +35,80 @@ def _recipe(
         summary=summary,
         requires=("torch", "accelerate", "peft"),
         install=_INSTALL,
-        options=(*options, _REDUCTION),
+        options=(*options, _REDUCTION) if reduction else options,
         transfer=transfer,
     )
+
+
+def _asd() -> RecipeDescriptor:
+    return _recipe(
+        "asd",
+        "asd:AntiStereotypeDebiasing",
+        "ASD (arXiv 2408.06569): bias-aware resampling and SFLoss.",
+        Option(name="resample", type="bool", default=True, help="Drop and copy by skew."),
+        Option(name="sfloss", type="bool", default=True, help="Weigh losses by exp(-skew)."),
+        Option(name="tau1", type="float", default=1.0, help="Of dropping: skew/(skew + tau1)."),
+        Option(name="tau2", type="float", default=1.0, help="Accumulated skew a copy costs."),
+        Option(
+            name="accumulator",
+            default="global",
+            choices=("global", "pair"),
+            help="One sum of under-attended skew, or one a concept and attribute value.",
+        ),
+        Option(
+            name="order",
+            default="shuffled",
+            choices=("shuffled", "pool"),
+            help="Order in which samples are dropped, kept and copied.",
+        ),
+        Option(
+            name="renormalise",
+            default="none",
+            choices=("none", "mean"),
+            help="Weights as they are, or divided by their mean over the epoch.",
+        ),
+        Option(name="max_weight", type="float", help="Largest weight; unset: unbounded."),
+        Option(
+            name="keep_yes_rate",
+            type="bool",
+            default=False,
+            help="Weigh each concept's answers so that yes and no keep their shares (ours).",
+        ),
+    )
+
+
+def _losses() -> list[RecipeDescriptor]:
+    """Return the recipes whose loss reads more than log-probabilities."""
+    return [
+        _recipe(
+            "smoothing",
+            "smoothing:Smoothing",
+            "Label smoothing: a token's target shares epsilon with the whole vocabulary.",
+            Option(
+                name="epsilon",
+                type="float",
+                default=0.1,
+                least=0.0,
+                most=1.0,
+                help="Share that all tokens of the vocabulary get alike.",
+            ),
+        ),
+        _recipe(
+            "dpo",
+            "dpo:DirectPreference",
+            "DPO (arXiv 2305.18290): the right answer preferred to a wrong one, alike for the "
+            "people of a counterfactual pair.",
+            Option(name="beta", type="float", default=0.1, help="How far it may leave its origin."),
+            Option(
+                name="pairs",
+                default="one_trait",
+                choices=("one_trait", "set", "none"),
+                help="Which images teach one preference: two of a set that differ in one trait, "
+                "all of a set, or each by itself.",
+            ),
+            reduction=False,
+        ),
+    ]
 
 
 @hookimpl
@@ -44,40 +116,7 @@ def harness_recipes() -> Sequence[RecipeDescriptor]:
     """Offer the recipes; nothing heavy is imported."""
     return [
         _recipe("ft", "plain:FineTune", "Plain fine-tuning: every sample once an epoch."),
-        _recipe(
-            "asd",
-            "asd:AntiStereotypeDebiasing",
-            "ASD (arXiv 2408.06569): bias-aware resampling and SFLoss.",
-            Option(name="resample", type="bool", default=True, help="Drop and copy by skew."),
-            Option(name="sfloss", type="bool", default=True, help="Weigh losses by exp(-skew)."),
-            Option(name="tau1", type="float", default=1.0, help="Of dropping: skew/(skew + tau1)."),
-            Option(name="tau2", type="float", default=1.0, help="Accumulated skew a copy costs."),
-            Option(
-                name="accumulator",
-                default="global",
-                choices=("global", "pair"),
-                help="One sum of under-attended skew, or one a concept and attribute value.",
-            ),
-            Option(
-                name="order",
-                default="shuffled",
-                choices=("shuffled", "pool"),
-                help="Order in which samples are dropped, kept and copied.",
-            ),
-            Option(
-                name="renormalise",
-                default="none",
-                choices=("none", "mean"),
-                help="Weights as they are, or divided by their mean over the epoch.",
-            ),
-            Option(name="max_weight", type="float", help="Largest weight; unset: unbounded."),
-            Option(
-                name="keep_yes_rate",
-                type="bool",
-                default=False,
-                help="Weigh each concept's answers so that yes and no keep their shares (ours).",
-            ),
-        ),
+        _asd(),
         _recipe(
             "single",
             "mixing:Single",
@@ -103,5 +142,6 @@ def harness_recipes() -> Sequence[RecipeDescriptor]:
             "Focal loss: tokens the model is sure of count less.",
             Option(name="gamma", type="float", default=2.0, help="Power of 1 - p."),
         ),
+        *_losses(),
         _recipe("balanced", "balanced:Balanced", "Every answer of a task is drawn equally often."),
     ]

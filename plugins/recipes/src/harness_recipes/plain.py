@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.descriptors import Json
 from harness.training import Recipe
+from harness.training.contract import TINY
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,4 +31,4 @@ class FineTune(Recipe):
     def of_sample(self, losses: Tensor, mask: Tensor) -> Tensor:
         """Return each sample's loss ``(B,)`` from those of its tokens ``(B, T)``."""
         total = losses.sum(1)
-        return total if self._sums_tokens else total / mask.sum(1).clamp(min=1)
+        return total if self._sums_tokens else total / mask.sum(1).clamp(min=TINY)

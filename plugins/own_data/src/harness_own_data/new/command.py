@@ -8,12 +8,7 @@ from typing import Any
 import click
 
 
-@click.group(epilog="Example: harness new task faces/labels.csv --target label")
-def new() -> None:
-    """Write the files of a new task, from your own data."""
-
-
-@new.command(
+@click.command(
     epilog="Examples: harness new task faces/ | harness new task faces/labels.csv --target label "
     "--question 'Is this face happy or sad?' --group gender=sex:human --cluster subject",
 )

@@ -1,0 +1,147 @@
+"""The kit of exporters: files where they belong, the same each time, records left as they are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from harness.config.tasks import installed_catalog
+from harness.descriptors import load_target
+from harness.errors import HarnessError, PluginError, UserError
+from harness.runs.exports import ExportOptions
+from harness.runs.record import EvaluationRecord
+from harness.specs.spec import ChooseSpec
+
+from harness_authoring.contract import Check, ContractError, NotApplicableError
+from harness_authoring.kits.tasks import evaluation
+from harness_authoring.subjects import Subject
+
+_HOSTILE = ("../../outside", "/absolute", "a/b", "<b>&'\"", "two\nlines", "模型 é", "x" * 300, "..")
+
+
+def _records(subject: Subject) -> list[EvaluationRecord]:
+    """Return an evaluation by the baseline of chance: of the task named, else of any choice."""
+    if subject.task:
+        return [evaluation(subject.task, str(subject.data or ""))]
+    if "records" not in subject.cache:
+        catalog = installed_catalog()
+        for name in catalog.entries:
+            try:
+                spec = catalog.task(name)
+                if isinstance(spec.ask, ChooseSpec) and spec.main_metric.id == "accuracy":
+                    subject.cache["records"] = [evaluation(name)]
+                    break
+            except HarnessError:  # broken, or its data are not there
+                continue
+        else:
+            raise NotApplicableError("no task can be evaluated here: name one with --task")
+    records: list[EvaluationRecord] = subject.cache["records"]
+    return records
+
+
+def _options(records: Sequence[EvaluationRecord]) -> ExportOptions:
+    return ExportOptions("a group", {record.task: "group/dataset" for record in records})
+
+
+def _export(subject: Subject, records: Sequence[EvaluationRecord], out: Path) -> list[Path]:
+    exporter = load_target(subject.descriptor)
+    with subject.contract.calling("a call", lambda error: isinstance(error, OSError)):
+        paths = exporter(records, out, _options(records))
+    if not isinstance(paths, list) or not all(isinstance(path, Path) for path in paths):
+        raise subject.contract.returned(paths, "a call", "a list of paths")
+    return paths
+
+
+def _tree(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def files(subject: Subject) -> None:
+    """Write files into the folder, and return just these."""
+    records = _records(subject)
+    with tempfile.TemporaryDirectory() as name:
+        out = Path(name) / "new" / "out"
+        paths = _export(subject, records, out)
+        if not paths:
+            raise ContractError("no file is written")
+        written = {out / relative for relative in _tree(out)} if out.is_dir() else set()
+        if {path.resolve() for path in paths} != {path.resolve() for path in written}:
+            raise ContractError("the paths it returns are not the files that it writes")
+        for path in paths:
+            _readable(path)
+
+
+def _readable(path: Path) -> None:
+    if path.suffix not in {".json", ".jsonl", ".md", ".csv", ".txt", ".yaml"}:
+        return
+    try:
+        content = path.read_bytes().decode()
+        if path.suffix == ".json":
+            json.loads(content, parse_constant=_no_constant)
+        for line in content.splitlines() if path.suffix == ".jsonl" else ():
+            json.loads(line, parse_constant=_no_constant)
+    except ValueError as error:
+        raise ContractError(f"{path.name} cannot be read: {error}") from None
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def determinism(subject: Subject) -> None:
+    """Write the same files again, also over those that are there."""
+    records = _records(subject)
+    with tempfile.TemporaryDirectory() as name:
+        out, other = Path(name) / "out", Path(name) / "other"
+        _export(subject, records, out)
+        before = _tree(out)
+        _export(subject, records, out)
+        if _tree(out) != before:
+            raise ContractError("written over themselves the files are others")
+        _export(subject, records, other)
+        if list(_tree(other).values()) != list(before.values()):
+            raise ContractError("in another folder the files hold something else")
+
+
+def untouched(subject: Subject) -> None:
+    """Change nothing of the records' own folders."""
+    records = _records(subject)
+    before = [_tree(record.directory) for record in records]
+    with tempfile.TemporaryDirectory() as name:
+        _export(subject, records, Path(name) / "out")
+    if [_tree(record.directory) for record in records] != before:
+        raise ContractError("the folder of a record is changed")
+
+
+def names(subject: Subject) -> None:
+    """Stay within the folder whatever a model is called."""
+    (record, *_) = _records(subject)
+    for hostile in _HOSTILE:
+        with tempfile.TemporaryDirectory() as name:
+            out = Path(name) / "a" / "out"
+            try:
+                paths = _export(subject, [replace(record, model=hostile)], out)
+            except PluginError:
+                raise
+            except (UserError, OSError):
+                continue  # said in a message
+            outside = [path for path in Path(name).rglob("*")
+                       if path.is_file() and not path.is_relative_to(out)]  # fmt: skip
+            if outside or not all(path.resolve().is_relative_to(out.resolve()) for path in paths):
+                raise ContractError(f"a model called {hostile!r} writes outside the folder")
+
+
+CHECKS = (
+    Check("files", "writes files into the folder, and returns their paths", files),
+    Check("determinism", "the same records, the same files", determinism),
+    Check("untouched", "records are left as they are", untouched),
+    Check("names", "no name leads out of the folder", names),
+)

@@ -1,0 +1,1 @@
+"""The kit of models: each promise of a model that is loaded and asked."""

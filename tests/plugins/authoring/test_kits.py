@@ -1,0 +1,174 @@
+"""Each check of each kit passes what keeps its promise, and catches what does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness_authoring.contract import ContractError, NotApplicableError, run_check
+from harness_authoring.kits import checks_of
+from harness_authoring.subjects import Subject
+from PIL import Image
+
+from harness.descriptors import (
+    AnswerMethodDescriptor,
+    CommandDescriptor,
+    EncoderDescriptor,
+    ExporterDescriptor,
+    ExtractorDescriptor,
+    FormatDescriptor,
+    MetricDescriptor,
+    Option,
+    ReaderDescriptor,
+    RecipeDescriptor,
+)
+from tests.plugins.authoring import broken_data, broken_files, broken_scoring
+
+KINDS: dict[str, tuple[type[Any], dict[str, Any], Any, str]] = {
+    "metric": (MetricDescriptor, {}, broken_scoring, "Metric"),
+    "extractor": (ExtractorDescriptor, {}, broken_scoring, "LastWord"),
+    "answer method": (
+        AnswerMethodDescriptor,
+        {"treats": {"choose": frozenset({"logprobs"})}},
+        broken_scoring,
+        "Method",
+    ),
+    "reader": (ReaderDescriptor, {"splits": ("test",)}, broken_data, "Reader"),
+    "recipe": (RecipeDescriptor, {}, broken_data, "Plain"),
+    "format": (FormatDescriptor, {"suffix": ".html"}, broken_files, "page"),
+    "exporter": (ExporterDescriptor, {}, broken_files, "export"),
+    "encoder": (EncoderDescriptor, {"forms": ("good:NAME",)}, broken_files, "find"),
+    "command": (CommandDescriptor, {}, broken_files, "command"),
+}
+TORCH = {"recipe"}
+SLOW = {"exporter"}  # evaluates a task
+
+
+def subject(kind: str, name: str, data: Path | None = None) -> Subject:
+    make, more, module, good = KINDS[kind]
+    target = f"{module.__name__}:{name or good}"
+    descriptor = make(id="good", target=target, summary="Something.", **more)
+    rest = "/a/folder/tiny" if kind == "encoder" else ""
+    return Subject(kind, descriptor, {}, installed=False, data=data, split="test", rest=rest)
+
+
+def broken(kind: str) -> Iterator[tuple[str, str]]:
+    """Yield objects that break a promise, with the check that their docstring names."""
+    checks = {check.name for check in checks_of(kind)}
+    module, good = KINDS[kind][2], KINDS[kind][3]
+    pattern = getattr(module, good)
+    for name, value in vars(module).items():
+        said = (getattr(value, "__doc__", None) or getattr(value, "help", None) or "").strip()
+        alike = issubclass(value, pattern) if isinstance(value, type) and isinstance(
+            pattern, type
+        ) else callable(value) and not isinstance(pattern, type)  # fmt: skip
+        if alike and said in checks:
+            yield name, said
+
+
+CASES = [
+    pytest.param(
+        kind,
+        name,
+        check,
+        id=f"{kind} {check}: {name}",
+        marks=[
+            *([pytest.mark.torch] if kind in TORCH else []),
+            *([pytest.mark.slow] if kind in SLOW else []),
+        ],
+    )
+    for kind in KINDS
+    for name, check in broken(kind)
+]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Return a folder with a table of six images."""
+    rows = []
+    (tmp_path / "images").mkdir()
+    for number in range(6):
+        Image.new("RGB", (6, 6), (40 * number, 0, 9)).save(tmp_path / "images" / f"{number}.png")
+        rows.append(f"{number}.png,{('happy', 'sad')[number % 2]},s{number // 2}")
+    (tmp_path / "test.csv").write_text("\n".join(rows) + "\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize(("kind", "name", "check"), CASES)
+def test_a_broken_promise_is_caught(kind: str, name: str, check: str, data: Path) -> None:
+    named = next(one for one in checks_of(kind) if one.name == check)
+    used = data if kind == "reader" else None
+    assert run_check(named, subject(kind, name, used)).status == "failed"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=pytest.mark.slow if kind in SLOW else ()) for kind in KINDS],
+)
+def test_what_keeps_its_promises_passes(kind: str, data: Path) -> None:
+    checked = subject(kind, "", data if kind == "reader" else None)
+    outcomes = [run_check(check, checked) for check in checks_of(kind)]
+    unsaid = {"features"} if kind == "encoder" else set()
+    assert [one for one in outcomes if one.status == "failed" and one.name not in unsaid] == []
+    assert sum(one.status == "ok" for one in outcomes) >= 4
+
+
+def test_every_check_of_every_kit_has_something_that_breaks_it() -> None:
+    shared = {check.name for check in checks_of("executor")}
+    untested = {"command": {"light"}, "encoder": {"forms", "features"}}
+    for kind in KINDS:
+        caught = {check for _, check in broken(kind)}
+        names = {check.name for check in checks_of(kind)} - shared - untested.get(kind, set())
+        if kind == "command":
+            names, caught = names - {"helps", "wrong_flag"}, set()
+        assert names - caught == set(), kind
+
+
+@pytest.mark.parametrize(("name", "check"), [("no_help", "helps"), ("wrong_flag", "wrong_flag")])
+def test_commands_that_say_too_little_are_caught(name: str, check: str) -> None:
+    named = next(one for one in checks_of("command") if one.name == check)
+    with pytest.raises(ContractError):
+        named.run(subject("command", name))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"summary": "two\nlines"}, "no single line"),
+        ({"options": (Option(name="a"),)}, "has no help"),
+        ({"options": (Option(name="a", help="x"), Option(name="a", help="x"))}, "two options"),
+        ({"options": (Option(name="a", type="int", default="x", help="x"),)}, "the default of 'a'"),
+        (
+            {"options": (Option(name="a", default="c", choices=("x", "y"), help="x"),)},
+            "the default of 'a'",
+        ),
+    ],
+)
+def test_a_descriptor_that_is_not_sound_is_caught(changes: dict[str, Any], message: str) -> None:
+    fields = {"id": "good", "target": "x:y", "summary": "Something.", **changes}
+    checked = Subject("metric", MetricDescriptor(**fields), {}, installed=False)
+    named = next(one for one in checks_of("metric") if one.name == "descriptor")
+    with pytest.raises(ContractError, match=message):
+        named.run(checked)
+
+
+def test_a_target_that_is_not_there_is_caught() -> None:
+    made = MetricDescriptor(id="good", target="json:nothing", summary="Something.")
+    named = next(one for one in checks_of("metric") if one.name == "target")
+    outcome = run_check(named, Subject("metric", made, {}, installed=False))
+    assert (outcome.status, "json" in outcome.why) == ("failed", True)
+
+
+def test_an_encoder_whose_forms_are_another_s_is_caught() -> None:
+    made = EncoderDescriptor(id="good", target="x:y", summary="Something.", forms=("other:NAME",))
+    named = next(one for one in checks_of("encoder") if one.name == "forms")
+    with pytest.raises(ContractError, match="does not begin with good:"):
+        named.run(Subject("encoder", made, {}, installed=False))
+
+
+def test_a_reader_without_data_is_not_checked() -> None:
+    named = next(one for one in checks_of("reader") if one.name == "ids")
+    with pytest.raises(NotApplicableError, match="name them with --data"):
+        named.run(subject("reader", ""))
