@@ -22,7 +22,6 @@ DOORS = {
     "run": {"plan"},
     "site": {"build_site"},
     "list": {"installed"},
-    "plugin": {"check_model"},
     "results": {"evaluations"},
     "schema": {"schema"},
     "submission": {"submission"},

@@ -33,7 +33,7 @@ class ModelReport:
 
 
 @checked
-def check_model(
+def check_model(  # noqa: PLR0913  one keyword for each flag
     name: str,
     *,
     options: Mapping[str, Json] | None = None,
