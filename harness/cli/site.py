@@ -77,7 +77,13 @@ def build(out: Path, places: tuple[str, ...], duplicates: Any, **options: Any) -
 
 @site.command(epilog="Examples: harness site serve out; harness site serve out --live")
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--port", type=_options.Whole(0, 65535), default=8000, show_default=True)
+@click.option(
+    "--port",
+    type=_options.Whole(0, 65535),
+    default=8000,
+    show_default=True,
+    help="Port of this machine; 0 for any that is free.",
+)
 @click.option("--live", is_flag=True, help="Build it from the results folder, again and again.")
 @click.option("--results", type=click.Path(path_type=Path), help="With --live: follow this folder.")
 def serve(out: Path, port: int, *, live: bool, results: Path | None) -> None:
