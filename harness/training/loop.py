@@ -29,8 +29,7 @@ from harness.errors import HarnessError, UserError
 from harness.jsonfiles import read_json, read_object
 from harness.training import weights as trained_weights
 from harness.training.batches import Reference, batch_of
-from harness.training.contract import Epoch
-from harness.training.guard import Guarded
+from harness.training.contract import Epoch, Recipe
 from harness.training.module import Item, TrainingModule
 from harness.training.processes import Processes
 from harness.training.settings import TrainingSettings
@@ -52,7 +51,7 @@ class Stage:
 
     module: TrainingModule
     trained: trained_weights.Trained
-    recipe: Guarded
+    recipe: Recipe
     settings: TrainingSettings
     folder: Path
     steps: int

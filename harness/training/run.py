@@ -96,7 +96,8 @@ def run_training(plan: TrainingPlan, out: Path, watcher: Watcher | None = None) 
             write_json(out / "plan.json", {"fingerprint": plan.fingerprint, **plan.about})
         started = time.perf_counter()
         stage, optimiser = _begin(plan, out, heard, ranks)
-        weigh = stage.recipe.token_weights if stage.recipe.weighs_tokens else None
+        weighs = isinstance(stage.recipe, Guarded) and stage.recipe.weighs_tokens
+        weigh = stage.recipe.token_weights if weighs else None
         items = Items(plan.pool, stage.module.model, MAX_PIXELS, weigh)
         epochs: list[Mapping[str, Json]] = []
         for number in range(plan.settings.epochs):
