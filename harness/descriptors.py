@@ -10,7 +10,7 @@ import importlib.util
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from harness.errors import (
@@ -445,14 +445,19 @@ class SpecFolder:
     path: Path
 
 
-def load_target(descriptor: Descriptor) -> Any:
+def load_target(descriptor: Descriptor, view: str = "") -> Any:
     """Import and return the object that a descriptor names.
+
+    Args:
+        descriptor: Of a plugin's object.
+        view: Take this target of it, which needs none of the modules that its own needs.
 
     Raises:
         PluginError: when a required module is missing or the target does not import.
     """
-    module_name, _, attribute = descriptor.target.partition(":")
-    for name in descriptor.requires:
+    target = view or descriptor.target
+    module_name, _, attribute = target.partition(":")
+    for name in () if view else descriptor.requires:
         if not is_installed(name):
             raise PluginError(
                 f"{descriptor.id!r} needs the module {name!r}, which is not installed",
@@ -465,21 +470,23 @@ def load_target(descriptor: Descriptor) -> Any:
         gone = error.name if isinstance(error, ModuleNotFoundError) else None
         misspelt = gone is not None and f"{module_name}.".startswith(f"{gone}.")
         fix = _nearest_module(module_name) if misspelt else traceback_hint()
-        raise _does_not_load(descriptor, error, fix) from error
+        raise _does_not_load(descriptor, target, error, fix) from error
     try:
         return getattr(module, attribute)
     except FAULTS as error:
         names = [name for name, value in vars(module).items() if callable(value)]
-        raise _does_not_load(descriptor, error, nearest(attribute, names)) from error
+        raise _does_not_load(descriptor, target, error, nearest(attribute, names)) from error
 
 
-def _does_not_load(descriptor: Descriptor, cause: BaseException, fix: str) -> PluginError:
+def _does_not_load(
+    descriptor: Descriptor, target: str, cause: BaseException, fix: str
+) -> PluginError:
     from harness.plugins import contract_of
 
     text = error_text(cause)
     if isinstance(cause, Exception):  # what is missing says enough without its type
         text = text.removeprefix(f"{type(cause).__name__}: ")
-    error = contract_of(descriptor).wrong(f"does not load: {text}")
+    error = replace(contract_of(descriptor), where=target).wrong(f"does not load: {text}")
     error.fix = fix
     return error
 

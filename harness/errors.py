@@ -170,6 +170,11 @@ def error_text(error: BaseException) -> str:
     return one_line(f"{type(error).__name__}: {text}" if text else type(error).__name__)
 
 
+def reason_of(error: OSError) -> str:
+    """Return why a file or a disk failed, in one short line; some errors hold no reason."""
+    return one_line(error.strerror or str(error)) or type(error).__name__
+
+
 def one_line(text: str, longest: int = _LONGEST_QUOTE) -> str:
     """Return text of others on one line without control signs, cut to ``longest`` characters."""
     return legible(" ".join(text.split()), longest)

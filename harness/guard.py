@@ -186,13 +186,16 @@ def check_descriptor(descriptor: Any) -> None:
             f"{kind.__name__}: the id {one_line(repr(name), 60)} is no plain name: letters, "
             "digits, '_', '-' and '.' within, 100 at most"
         )
-    target = getattr(descriptor, "target", "module:attribute")
-    module, colon, attribute = target.partition(":")
-    if not (colon and module and attribute):
-        raise PluginError(
-            f"{one_line(repr(descriptor.id), 60)}: the target {one_line(repr(target), 60)} is not "
-            "module:attribute"
-        )
+    for part in ("target", "view"):
+        target = getattr(descriptor, part, None)
+        if target is None or (part == "view" and not target):
+            continue
+        module, colon, attribute = target.partition(":")
+        if not (colon and module and attribute):
+            raise PluginError(
+                f"{one_line(repr(name), 60)}: the {part} {one_line(repr(target), 60)} is not "
+                "module:attribute"
+            )
 
 
 _ID = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,98}[A-Za-z0-9_-])?")

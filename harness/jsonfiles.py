@@ -8,7 +8,7 @@ import stat
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import UserError, near
+from harness.errors import UserError, near, reason_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +47,7 @@ def unreadable(path: Path, error: OSError) -> UserError:
     fix = "check the permissions" if isinstance(error, PermissionError) else "check the path"
     if isinstance(error, FileNotFoundError):
         fix = near_file(path)
-    return UserError(f"cannot be read: {error.strerror}", where=path, fix=fix)
+    return UserError(f"cannot be read: {reason_of(error)}", where=path, fix=fix)
 
 
 def near_file(path: Path) -> str:

@@ -6,7 +6,7 @@ section only where the same was asked under the same settings.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -195,8 +195,10 @@ def view_of(kind: str) -> AnalysisView | None:
     descriptor = registry.analysis_kinds().get(kind) or registry.study_kinds().get(kind)
     if descriptor is None or not descriptor.view:
         return None
-    view = load_target(replace(descriptor, target=descriptor.view, requires=()))
+    view = load_target(descriptor, descriptor.view)
+    contract = replace(contract_of(descriptor), where=descriptor.view)
     if not isinstance(view, AnalysisView):
-        contract = contract_of(descriptor)
         raise contract.wrong(f"has {described(view)} as its view, not an AnalysisView")
-    return view
+    if not isinstance(view.captions, Mapping) or not isinstance(view.rows_of, Set):
+        raise contract.wrong("has a view whose captions are no mapping, or rows_of no set")
+    return replace(view, fill=contract.checked(view.fill, "fill", None))

@@ -26,7 +26,7 @@ import numpy as np
 
 from harness._version import __version__
 from harness.descriptors import Json
-from harness.errors import UserError
+from harness.errors import PluginError, UserError, quoted
 from harness.evaluation.model import ConfiguredModel
 from harness.evaluation.task import Task
 from harness.jsonfiles import parse_json
@@ -160,8 +160,12 @@ def write_analysis(  # noqa: PLR0913  what a record is made of
     """Write and seal an analysis; return it as it can be read back.
 
     Raises:
+        PluginError: a table whose name is none.
         UserError: the folder cannot be written, or another process writes into it.
     """
+    for table in tables:
+        if not _NAME.fullmatch(table.name):  # it becomes the name of a file
+            raise PluginError(f"{quoted(table.name)} is no name of a table", fix=_NAME.pattern)
     name = _hash(kind, about)
     directory = _place(results, kind, name)
     made = Analysis(kind, name, about, tuple(tables), tuple(notes), directory)
@@ -169,7 +173,6 @@ def write_analysis(  # noqa: PLR0913  what a record is made of
         write_json(directory / RECORD, {**made.as_json(), "versions": _versions()})
         files = [RECORD]
         for table in tables:
-            assert _NAME.fullmatch(table.name)
             files.append(f"{table.name}.csv")
             write_whole(directory / files[-1], [_csv(table)])
         ended = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

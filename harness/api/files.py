@@ -8,7 +8,7 @@ from typing import Literal
 
 from harness.api.records import OnSkipped, newest_of, several, warn
 from harness.arguments import checked
-from harness.errors import UserError
+from harness.errors import UserError, reason_of
 from harness.plugins import find, plugins
 from harness.runs.record import EvaluationRecord
 from harness.runs.submissions import Submission, write_submission
@@ -68,7 +68,7 @@ def plot(
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_bytes(content)
     except OSError as error:
-        raise UserError(f"cannot be written: {error.strerror}", where=out) from None
+        raise UserError(f"cannot be written: {reason_of(error)}", where=out) from None
     return out
 
 

@@ -15,7 +15,7 @@ from rich.cells import cell_len
 
 from harness.cli._stdout import emit
 from harness.descriptors import Json
-from harness.errors import UserError
+from harness.errors import UserError, reason_of
 
 
 def clean(text: object) -> str:
@@ -86,4 +86,4 @@ def write_text(out: Path, text: str) -> None:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
-        raise UserError(f"cannot be written: {error.strerror}", where=out) from None
+        raise UserError(f"cannot be written: {reason_of(error)}", where=out) from None

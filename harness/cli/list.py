@@ -21,15 +21,26 @@ def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> 
 
 
 @click.command("list", epilog="Examples: harness list metrics; harness list models --json")
-@click.argument("kind", metavar="KIND", shell_complete=_complete)
+@click.argument("kind", metavar="[KIND]", required=False, shell_complete=_complete)
 @_options.as_json
 @click.pass_context
-def list_(ctx: click.Context, *, kind: str, as_json: bool) -> None:
-    """List what is installed of a kind, with a line and the options of each.
+def list_(ctx: click.Context, *, kind: str | None, as_json: bool) -> None:
+    """List what is installed of a kind, with a line and the options of each; or the kinds.
 
     KIND is models, tasks, readers, sources, metrics, extractors, methods, recipes, analyses,
     encoders, executors, trackers, studies, formats, figures, exporters, submissions or commands.
     """
+    for info in plugins().infos:
+        if info.status == "failed":
+            click.echo(clean(f"{info} does not load: {info.problem}"), err=True)
+    if kind is None:
+        counts = {name: len(harness.installed(name)) for name in KINDS}
+        if as_json:
+            print_json(counts)
+        else:
+            print_table(("kind", "installed"), [(name, str(n)) for name, n in counts.items()])
+            click.echo("harness list KIND lists them; harness tasks has the tasks")
+        return
     if kind in {"tasks", "models"}:
         from harness.cli.models import models
         from harness.cli.tasks import tasks

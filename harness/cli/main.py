@@ -25,6 +25,7 @@ from harness.errors import (
     error_text,
     nearest,
     raised,
+    reason_of,
     show_traceback,
 )
 from harness.guard import described
@@ -308,7 +309,7 @@ def _fault(error: BaseException) -> HarnessError:
             with suppress(OSError):  # what is left to be written would fail again at the end
                 sys.stdout.close()
             _ready_streams()
-        return UserError(f"{error.strerror or error}{beside}", where=place)
+        return UserError(f"{reason_of(error)}{beside}", where=place)
     if info is None and isinstance(error, MemoryError):
         return UserError(f"memory does not suffice: {error}".rstrip(": "))
     if info is None:

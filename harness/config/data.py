@@ -12,7 +12,8 @@ from harness.config.hub import hub_folder, is_hub_id
 from harness.config.settings import Settings
 from harness.config.tasks import installed_catalog, own_folder
 from harness.descriptors import DataSourceDescriptor, Json, load_target
-from harness.errors import UserError, quoted
+from harness.errors import UserError, quoted, reason_of
+from harness.packages import package_of
 from harness.plugins import contract_of, find, missing, plugins
 from harness.readers import TakesPart
 from harness.readers.guard import make_reader
@@ -73,19 +74,23 @@ def locate(spec: TaskSpec, settings: Settings, splits: tuple[str, ...]) -> Locat
             descriptor.reader_options.get(benchmark, {}),
             descriptor.marks,
         )
+    if settings.source is not None:
+        find("data source", settings.source, plugins().data_sources())
     raise UserError(f"nothing says where the data of {spec.id!r} are", fix=remedy(spec))
 
 
 def source_of(benchmark: str, name: str | None) -> DataSourceDescriptor | None:
     """Return the data source of this name, or one beside it, that has a benchmark.
 
+    One of this project that is not installed has none: whoever names their data does not need it.
+
     Raises:
         UserError: no source has the name.
     """
-    if name is None:
-        return None
     known = plugins().data_sources()
-    sources = [find("data source", name, known), *(s for s in known.values() if s.beside == name)]
+    if name is not None and name not in known and package_of("data source", name) is None:
+        raise missing("data source", name, known)
+    sources = [one for key, one in known.items() if name is not None and name in {key, one.beside}]
     return next((source for source in sources if benchmark in source.benchmarks), None)
 
 
@@ -107,7 +112,7 @@ def _provided(
             folder = source.locate(benchmark, cache, splits)
     except OSError as error:
         raise UserError(
-            f"the cache cannot be written: {error.strerror}",
+            f"the cache cannot be written: {reason_of(error)}",
             where=error.filename or cache,
             fix="HARNESS_CACHE=FOLDER, or `cache` in harness.toml",
         ) from None

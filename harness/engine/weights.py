@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import UserError
+from harness.errors import UserError, reason_of
 from harness.resources import file_hash
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def hash_file(path: Path, memo: Path | None = None) -> str:
             return hashes[key]
         digest = file_hash(real)
     except OSError as error:
-        raise UserError(f"cannot read the file: {error.strerror}", where=path) from None
+        raise UserError(f"cannot read the file: {reason_of(error)}", where=path) from None
     if memo is not None:
         _write_memo(memo, {**_read_memo(memo), key: digest})
     return digest
@@ -113,7 +113,7 @@ def read_header(path: Path) -> dict[str, dict[str, Any]]:
     except FileNotFoundError:
         raise UserError("the weight file is not there", where=path) from None
     except OSError as error:
-        raise UserError(f"cannot read the file: {error.strerror}", where=path) from None
+        raise UserError(f"cannot read the file: {reason_of(error)}", where=path) from None
     except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
         raise UserError(
             f"not a whole safetensors file: {error}",

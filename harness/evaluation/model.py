@@ -90,6 +90,19 @@ class ConfiguredModel:
             self._models[key] = make_model(self.descriptor, self.options, *about)
         return self._models[key]
 
+    def unused_flags(self) -> list[str]:
+        """Return what was said of how to compute, for a model that is known not to use PyTorch."""
+        descriptor = self.descriptor
+        ours = plugins().adding(descriptor) is plugins().core
+        if "torch" in descriptor.requires or not (ours or descriptor.requires):
+            return []
+        usual = Runtime()
+        return [
+            f"--{name.replace('_', '-')} {getattr(self.runtime, name)}"
+            for name in ("device", "dtype", "kv_budget")
+            if getattr(self.runtime, name) not in {getattr(usual, name), "cpu"}
+        ]
+
     def weight_bytes(self, task: Task) -> int | None:
         """Return the bytes of the weights that a task needs loaded, if the model tells."""
         key = task.id if self.descriptor.needs_task else ""

@@ -230,6 +230,10 @@ def show_plan(subject: ConfiguredModel, planned: Sequence[Planned], reporter: Re
         reporter.say(f"weights to load: {in_bytes(size)}")
     for name, why in subject.left_out.items():
         reporter.say(f"left out: {name}: {why}")
+    if unused := subject.unused_flags():
+        reporter.say(
+            f"model {subject.descriptor.id!r} runs without PyTorch: {', '.join(unused)} is not used"
+        )
     changed: dict[str, list[str]] = {}
     for item in planned:
         for line in item.changed:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from harness.descriptors import FigureDescriptor, PageKind, is_installed, load_target
 from harness.errors import PluginError, UserError
@@ -38,8 +38,16 @@ class Figure:
             PluginError: the plugin's function fails.
             UserError: figures have no such ending.
         """
-        with contract_of(self.descriptor).calling("draw"):
-            return figure_bytes(self.plot.draw, self.plot.shown, ending, note=note, clear=clear)
+        contract = contract_of(self.descriptor)
+
+        def draw(shown: Any) -> Any:
+            figure = self.plot.draw(shown)
+            if not callable(getattr(figure, "savefig", None)):
+                raise contract.returned(figure, "draw", "a Figure of matplotlib")
+            return figure
+
+        with contract.calling("draw"):
+            return figure_bytes(draw, self.plot.shown, ending, note=note, clear=clear)
 
 
 def make_figure(descriptor: FigureDescriptor, request: FigureRequest) -> Figure:
@@ -55,7 +63,10 @@ def make_figure(descriptor: FigureDescriptor, request: FigureRequest) -> Figure:
         plot = make(request)
     if not isinstance(plot, Plot):
         raise contract.returned(plot, "a call", "a Plot")
-    return Figure(descriptor, plot)
+    marks = contract.listed(plot.marks, "a call", str, "marks that are a list of texts")
+    if not isinstance(plot.caption, str):
+        raise contract.returned(plot.caption, "a call", "a caption that is a text")
+    return Figure(descriptor, replace(plot, marks=marks))
 
 
 def page_figures(page: PageKind, subject: EvaluationRecord | Analysis | Table) -> list[Figure]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, NoReturn, TypeVar
 
-from harness.errors import DataError, quoted, short
+from harness.errors import DataError, quoted, reason_of, short
 from harness.samples.roots import DataRoot
 
 _Key = TypeVar("_Key", str, int)
@@ -203,7 +203,7 @@ class _Source:
                 f"not UTF-8: {error.reason} ({self._after()})", where=f"{self.place}:{line}"
             ) from None
         except OSError as error:
-            raise DataError(f"cannot be read: {error.strerror}", where=self.place) from None
+            raise DataError(f"cannot be read: {reason_of(error)}", where=self.place) from None
         self._at = 0
 
     def _after(self) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from harness.errors import DataError, SampleError, quoted, short, unknown
+from harness.errors import DataError, SampleError, quoted, reason_of, short, unknown
 from harness.samples.roots import DataRoot
 
 _MOST = (1 << 63) - 1
@@ -34,7 +34,7 @@ def lines(root: DataRoot, name: str) -> Iterator[tuple[int, str]]:
                 if text:
                     yield number, text
     except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}", where=where) from None
+        raise DataError(f"cannot be read: {reason_of(error)}", where=where) from None
 
 
 def cells(text: str, where: str) -> list[str]:

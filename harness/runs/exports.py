@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.descriptors import load_target
-from harness.errors import UserError
+from harness.errors import UserError, reason_of
 from harness.plugins import contract_of, find, plugins
 from harness.runs.record import EvaluationRecord
 
@@ -55,7 +55,10 @@ def export(
         with contract.calling("a call", lambda error: isinstance(error, OSError)):
             paths = exporter(records, out, options or ExportOptions())
     except OSError as error:
-        raise UserError(f"cannot be written: {error.strerror}", where=out) from None
+        raise UserError(f"cannot be written: {reason_of(error)}", where=out) from None
     if not isinstance(paths, list) or not all(isinstance(path, Path) for path in paths):
         raise contract.returned(paths, "a call", "a list of paths")
+    for path in paths:
+        if not path.is_file():
+            raise contract.returned(str(path), "a call", "the path of a file that it has written")
     return paths

@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from harness.descriptors import Json
-from harness.errors import UserError
+from harness.errors import UserError, reason_of
 from harness.runs.sample_record import SampleRecord, parse_sample
 
 FOLDER = "journal"
@@ -83,7 +83,7 @@ class Journal:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UserError(f"cannot be made: {error.strerror}", where=self._folder) from None
+            raise UserError(f"cannot be made: {reason_of(error)}", where=self._folder) from None
         return self
 
     def __exit__(
@@ -137,7 +137,7 @@ class Journal:
                 os.fsync(self._segment.fileno())
         except OSError as error:
             full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-            said = "the disk is full" if full else f"cannot be written: {error.strerror or error}"
+            said = "the disk is full" if full else f"cannot be written: {reason_of(error)}"
             raise UserError(
                 f"{said}; every finished block is kept",
                 where=self._folder,
@@ -216,7 +216,7 @@ class Journal:
         except FileNotFoundError:
             return  # sealed by another process since the folder was listed
         except OSError as error:
-            raise UserError(f"cannot be read: {error.strerror}", where=path) from None
+            raise UserError(f"cannot be read: {reason_of(error)}", where=path) from None
         self._read[path] = position, number
 
     def _keep(

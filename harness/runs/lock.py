@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.errors import UserError
+from harness.errors import UserError, reason_of
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def writing(directory: Path, flag: str = "--results") -> Iterator[None]:
         handle = (directory / ".lock").open("w")
     except OSError as error:
         raise UserError(
-            f"the folder cannot be written: {error.strerror}",
+            f"the folder cannot be written: {reason_of(error)}",
             where=directory,
             fix=f"{flag} FOLDER, or mend the permissions",
         ) from None

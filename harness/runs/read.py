@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError, UserError
+from harness.errors import HarnessError, UserError, reason_of
 from harness.jsonfiles import as_object, parse_json, read_object
 from harness.runs.journal import FOLDER as JOURNAL
 from harness.runs.record import (
@@ -120,7 +120,7 @@ def _directories(path: Path) -> tuple[list[Path], list[LeftOut]]:
 
     def refused(error: OSError) -> None:
         folder = Path(str(error.filename))
-        reason = f"{folder}: cannot be looked into: {error.strerror}"
+        reason = f"{folder}: cannot be looked into: {reason_of(error)}"
         hidden.append(LeftOut(folder, reason))
 
     evaluations = sorted(

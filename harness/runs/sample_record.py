@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.descriptors import Json
-from harness.errors import UserError
+from harness.errors import UserError, reason_of
 from harness.requests.response import Failed, Scores
 from harness.runs.seal import SAMPLES
 from harness.samples.sample import Group
@@ -247,4 +247,4 @@ def read_samples(directory: Path) -> Iterator[SampleRecord]:
                     raise UserError("not a sample record", where=f"{path}:{number}")
                 yield record
     except OSError as error:
-        raise UserError(f"cannot be read: {error.strerror}", where=path) from None
+        raise UserError(f"cannot be read: {reason_of(error)}", where=path) from None

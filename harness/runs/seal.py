@@ -12,7 +12,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import IO, Any
 
-from harness.errors import UserError
+from harness.errors import UserError, reason_of
 from harness.jsonfiles import as_object, parse_json
 from harness.resources import file_hash
 from harness.runs.record import FORMAT
@@ -91,7 +91,7 @@ def open_whole(path: Path) -> Iterator[IO[bytes]]:
 def not_written(error: OSError, path: Path) -> UserError:
     """Return the message for a file that cannot be written."""
     fix = "free some space, or mend the permissions; the same command then continues"
-    return UserError(f"cannot be written: {error.strerror or error}", where=path, fix=fix)
+    return UserError(f"cannot be written: {reason_of(error)}", where=path, fix=fix)
 
 
 def tidy(directory: Path) -> None:
@@ -180,7 +180,7 @@ def _check(directory: Path, hashes: Mapping[str, str | None], sealing: Sealing) 
 def _unreadable(error: OSError, file: Path, sealing: Sealing) -> UserError:
     if isinstance(error, FileNotFoundError):
         return UserError("a sealed file is missing", where=file, fix=sealing.anew)
-    return UserError(f"cannot be read: {error.strerror}", where=file)
+    return UserError(f"cannot be read: {reason_of(error)}", where=file)
 
 
 def _read(directory: Path, sealing: Sealing) -> tuple[dict[str, str], dict[str, int]]:
@@ -191,7 +191,7 @@ def _read(directory: Path, sealing: Sealing) -> tuple[dict[str, str], dict[str, 
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise UserError(f"cannot be read: {error.strerror}", where=path) from None
+        raise UserError(f"cannot be read: {reason_of(error)}", where=path) from None
     try:
         body = as_object(parse_json(content, path), path)
     except UserError:

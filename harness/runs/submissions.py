@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.descriptors import SubmissionDescriptor, load_target
-from harness.errors import UserError
+from harness.errors import UserError, reason_of
+from harness.guard import Contract
 from harness.plugins import contract_of, plugins
 from harness.runs.read import read_evaluation
 from harness.runs.record import EvaluationRecord
@@ -78,14 +79,14 @@ def write_submission(directory: Path, out: Path, *, allow_missing: bool = False)
         _refuse_missing(record, directory)
     counts = [0, 0]
     with contract.calling("formats"):
-        file_bytes = layout.formats[out.suffix](_rows(directory, layout, counts))
+        file_bytes = layout.formats[out.suffix](_rows(directory, layout, contract, counts))
     if not isinstance(file_bytes, bytes):
         raise contract.returned(file_bytes, "formats", "bytes")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_whole(out, [file_bytes])
     except OSError as error:
-        raise UserError(f"cannot be written: {error.strerror}", where=out) from None
+        raise UserError(f"cannot be written: {reason_of(error)}", where=out) from None
     return Submission(record, counts[0], counts[1], descriptor.server)
 
 
@@ -114,7 +115,9 @@ def _refuse_missing(record: EvaluationRecord, directory: Path) -> None:
     )
 
 
-def _rows(directory: Path, layout: SubmissionLayout, counts: list[int]) -> Iterator[dict[str, Any]]:
+def _rows(
+    directory: Path, layout: SubmissionLayout, contract: Contract, counts: list[int]
+) -> Iterator[dict[str, Any]]:
     for record in read_samples(directory):
         errored, written = record.error is not None, record.written
         counts[0] += 1
@@ -122,10 +125,13 @@ def _rows(directory: Path, layout: SubmissionLayout, counts: list[int]) -> Itera
         try:
             if written is None and not errored:
                 raise ValueError("no text was generated")
-            yield layout.row(record, "" if errored or written is None else written.text)
+            row = layout.row(record, "" if errored or written is None else written.text)
         except (KeyError, ValueError, TypeError) as error:
             raise UserError(
                 f"the record of sample {record.id!r} is not of this benchmark's own task: "
                 f"{error!r}",
                 where=directory,
             ) from None
+        if not isinstance(row, dict):
+            raise contract.returned(row, "row", "a dict")
+        yield row

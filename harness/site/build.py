@@ -10,7 +10,7 @@ from secrets import token_hex
 
 from harness._version import __version__
 from harness.analysis.results import Analysis
-from harness.errors import UserError
+from harness.errors import UserError, reason_of
 from harness.figures.make import why_no_figures
 from harness.runs.record import EvaluationRecord
 from harness.site.analyses import write_analyses
@@ -64,7 +64,7 @@ def build_site(
         _cleared(out)
         part.replace(out)
     except OSError as error:
-        raise UserError(f"cannot be written: {error.strerror}", where=out) from None
+        raise UserError(f"cannot be written: {reason_of(error)}", where=out) from None
     finally:
         _cleared(part)
     return out / "index.html"

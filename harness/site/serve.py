@@ -9,7 +9,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from harness.errors import UserError
+from harness.errors import UserError, reason_of
 from harness.site.build import is_site
 
 LOOPBACK = "127.0.0.1"
@@ -77,5 +77,5 @@ def bound(port: int, pages: Callable[..., Pages]) -> ThreadingHTTPServer:
         return ThreadingHTTPServer((LOOPBACK, port), pages)
     except OSError as error:
         raise UserError(
-            f"port {port} cannot be used: {error.strerror}", fix="--port 0 takes a free one"
+            f"port {port} cannot be used: {reason_of(error)}", fix="--port 0 takes a free one"
         ) from None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.descriptors import Json
-from harness.errors import UserError
+from harness.errors import UserError, reason_of
 from harness.jsonfiles import read_object
 from harness.models import Answerer, Runtime
 from harness.resources import file_hash
@@ -64,7 +64,7 @@ class TrainedCheckpoint:
             with path.open(encoding="utf-8") as lines:
                 ids = {line[len(prefix) : -1] for line in lines if line.startswith(prefix)}
         except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            why = reason_of(error) if isinstance(error, OSError) else "not UTF-8 text"
             raise UserError(f"cannot be read: {why}", where=path) from None
         # A sample that is asked about several values has each after its id.
         return bool(ids) and any(

@@ -120,7 +120,7 @@ class Coordinator:
             stack.callback(self._leave_all)
             pool = stack.enter_context(thread_pool(1))
             self._open_next()  # a second coordinator is refused before a worker is started
-            stack.callback(self._executor.close)
+            stack.callback(self._end_workers)
             self._executor.start(order)
             while self._next < len(self._planned) or self._writers:
                 for event in self._executor.events(_SOON if self._finishing else WAIT):
@@ -130,6 +130,12 @@ class Coordinator:
                 self._open_more()
                 self._hand_out()
                 self._say_waiting()
+
+    def _end_workers(self) -> None:
+        try:
+            self._executor.close()
+        except PluginError as error:  # it costs no answer, and hides no interrupt
+            self._reporter.say(error.message)
 
     def _leave_all(self) -> None:
         for stack in self._stacks.values():

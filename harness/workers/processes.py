@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from typing import IO
 
 from harness.descriptors import Json
-from harness.errors import UserError, one_line
+from harness.errors import UserError, one_line, reason_of
 from harness.models.threads import cores
 from harness.workers.contract import BlockRequest, Event, Lost, Refused, WorkOrder
 from harness.workers.gpus import VISIBLE, gpus
@@ -155,7 +155,7 @@ class Processes:
         except OSError as error:
             ours.close()
             raise UserError(
-                f"a worker cannot be started: {error.strerror}", where="--on processes"
+                f"a worker cannot be started: {reason_of(error)}", where="--on processes"
             ) from None
         finally:
             theirs.close()

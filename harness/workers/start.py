@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from harness.config.tasks import known_sources
 from harness.descriptors import ExecutorDescriptor, Json, load_target, parse_options
 from harness.errors import PluginError, UserError
+from harness.guard import Contract, described
 from harness.plugins import contract_of, find, plugins
-from harness.workers.contract import Executor, WorkOrder
+from harness.workers.contract import Event, Executor, WorkOrder
 from harness.workers.coordinator import Coordinator
 from harness.workers.terms import planned_terms
 
@@ -129,8 +130,31 @@ def find_executor(name: str | None, chosen: Mapping[str, Json]) -> FoundExecutor
     factory, contract = load_target(descriptor), contract_of(descriptor)
     with contract.calling("make"):
         executor = factory(settled)
+    if plugins().code_of(descriptor) is not None:  # the core's own needs no guard
+        executor = _guarded(executor, contract)
     workers = settled.get("workers")
     return FoundExecutor(descriptor, executor, workers if isinstance(workers, int) else None)
+
+
+_METHODS = [name for name in vars(Executor) if not name.startswith("_")]
+
+
+def _guarded(executor: object, contract: Contract) -> Executor:
+    """Return a plugin's executor, held to its contract."""
+    for name in _METHODS:
+        if not callable(getattr(executor, name, None)):
+            raise contract.wrong(f"makes {described(executor)}, which has no method {name!r}")
+
+    def heard(value: object, *_: object) -> list[Event]:
+        return contract.listed(value, "events", Event, "a list of events")
+
+    def counted(value: object, *_: object) -> object:
+        if type(value) is not int:
+            raise contract.returned(value, "alive", "a number")
+        return value
+
+    guarded: Executor = contract.guarded(executor, {"events": heard, "alive": counted})
+    return guarded
 
 
 def here() -> dict[str, Any]:

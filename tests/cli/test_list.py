@@ -18,6 +18,13 @@ def test_every_kind_is_listed(kind: str, capsys: pytest.CaptureFixture[str]) -> 
     assert json.loads(capsys.readouterr().out)
 
 
+def test_without_a_kind_the_kinds_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(main, ["list", "--json"]) == 0
+    assert list(json.loads(capsys.readouterr().out)) == list(KINDS)
+    assert invoke(main, ["list"]) == 0
+    assert "executors" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("kind", "name"),
     [("metric", "accuracy"), ("metrics", "accuracy"), ("model", "socialfusion"),

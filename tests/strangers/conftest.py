@@ -43,4 +43,5 @@ def strange(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     yield module
     module.FAULTS.clear()
     plugins.cache_clear()
-    sys.modules.pop("strange", None)
+    for name in ("strange", "strange_newer"):
+        sys.modules.pop(name, None)

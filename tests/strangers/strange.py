@@ -271,6 +271,69 @@ def harness_leaderboard_formats() -> Any:
 
 
 @hookimpl
+def harness_figures() -> Any:
+    every: Any = frozenset({"evaluation"})
+    return [
+        kinds.FigureDescriptor(
+            id="strange", target="strange_newer:plot", summary="dots", pages=every
+        )
+    ]
+
+
+@hookimpl
+def harness_exporters() -> Any:
+    return [kinds.ExporterDescriptor(id="strange", target="strange_newer:export", summary="a file")]
+
+
+@hookimpl
+def harness_submissions() -> Any:
+    return [
+        kinds.SubmissionDescriptor(
+            id="strange",
+            target="strange_newer:LAYOUT",
+            summary="rows",
+            server="nobody",
+            suffixes=(".json",),
+        )
+    ]
+
+
+@hookimpl
+def harness_studies() -> Any:
+    return [
+        kinds.StudyDescriptor(
+            id="strange", target="strange_newer:load", view="strange_newer:VIEW", summary="a study"
+        )
+    ]
+
+
+@hookimpl
+def harness_executors() -> Any:
+    return [kinds.ExecutorDescriptor(id="strange", target="strange_newer:Executor", summary="one")]
+
+
+@hookimpl
+def harness_encoders() -> Any:
+    return [
+        kinds.EncoderDescriptor(
+            id="strange", target="strange_newer:encoder", forms=("strange:X",), summary="a tower"
+        )
+    ]
+
+
+@hookimpl
+def harness_answer_methods() -> Any:
+    return [
+        kinds.AnswerMethodDescriptor(
+            id="strange",
+            target="strange_newer:Method",
+            summary="as it is",
+            treats={"generate": frozenset()},
+        )
+    ]
+
+
+@hookimpl
 def harness_commands() -> Any:
     return [kinds.CommandDescriptor(id="strange", target="strange:command", summary="does")]
 

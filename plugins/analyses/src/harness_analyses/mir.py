@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from harness.analysis.results import Analysis, finished, marks_of, table_of, write_analysis
 from harness.descriptors import Json
-from harness.errors import SampleError, UserError
+from harness.errors import SampleError, UserError, reason_of
 from harness.evaluation.model import ConfiguredModel
 from harness.evaluation.plan import Selection
 from harness.evaluation.requests import open_sample
@@ -167,7 +167,7 @@ def _lines(path: Path) -> list[str]:
     try:
         lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except OSError as error:
-        raise UserError(f"the texts cannot be read: {error.strerror}", where=path) from None
+        raise UserError(f"the texts cannot be read: {reason_of(error)}", where=path) from None
     except UnicodeDecodeError:
         raise UserError("the texts are not UTF-8", where=path) from None
     if not lines:

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 import numpy as np
 from harness.descriptors import Json
-from harness.errors import DataError
+from harness.errors import DataError, reason_of
 from harness.readers import records
 from harness.samples import Box, DataRoot, Fault, ImageRef, Sample
 from numpy.typing import NDArray
@@ -150,7 +150,7 @@ def _rows(root: DataRoot, name: str, passed: Counter[str], *, train: bool) -> It
                 else:
                     passed[NO_POINT] += 1
     except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}", where=path) from None
+        raise DataError(f"cannot be read: {reason_of(error)}", where=path) from None
 
 
 def _line(file: BinaryIO, starts: array[int], index: int, path: str) -> tuple[str, str]:
@@ -175,7 +175,7 @@ def _by_image(root: DataRoot, name: str) -> tuple[array[int], NDArray[np.int64]]
                     marks.append(int.from_bytes(digest, "little"))
                     there.append(number)
     except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}", where=path) from None
+        raise DataError(f"cannot be read: {reason_of(error)}", where=path) from None
     if not marks:
         raise DataError("the file holds no line", where=path)
     _, first, group = np.unique(

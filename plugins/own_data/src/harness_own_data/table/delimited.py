@@ -9,7 +9,7 @@ from functools import partial
 from io import BufferedReader, TextIOWrapper
 from operator import itemgetter
 
-from harness.errors import DataError, quoted
+from harness.errors import DataError, quoted, reason_of
 from harness.samples import DataRoot
 
 from harness_own_data.table.rows import MAX_ROW, Row
@@ -156,7 +156,7 @@ class Delimited:
                     fix=_OTHERS,
                 ) from None
             except OSError as error:
-                raise DataError(f"cannot be read: {error.strerror}", where=self._where) from None
+                raise DataError(f"cannot be read: {reason_of(error)}", where=self._where) from None
             if cells:
                 yield line, begin if not self._wide else -1, cells
 
