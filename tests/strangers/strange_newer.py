@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from strange import given
+from strange import given  # type: ignore[import-not-found]
 
 from harness.analysis.board import AnalysisView
 from harness.figures.contract import Plot
