@@ -72,7 +72,7 @@ class ReleasedModel(ABC):
             "scheme": self.scheme,
             "checkpoint": source.identity(memo),
             "dtype": resolve_dtype(runtime.dtype, source.dtype),
-            **loading_identity(self.options, memo),
+            **loading_identity(self.options, memo, source.folder),
             **{name: self.options.get(name) for name in self.identity_options},
             **self.about(source, memo),
         }

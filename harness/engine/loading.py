@@ -63,15 +63,18 @@ _NEEDS = {
 }
 
 
-def loading_identity(options: Mapping[str, Json], memo: Path | None) -> dict[str, Json]:
+def loading_identity(
+    options: Mapping[str, Json], memo: Path | None, base: Path | None = None
+) -> dict[str, Json]:
     """Return what of these options can change numbers; an adapter by its content.
 
     Args:
         options: Parsed options of the descriptor.
         memo: Folder that remembers hashes of weight files.
+        base: Folder of the checkpoint whose chat template is used.
 
     Raises:
-        UserError: when the adapter is not there or not whole.
+        UserError: when the adapter is not there or not whole, or has another chat template.
     """
     about: dict[str, Json] = {
         "attention": str(options.get("attention") or "auto"),
@@ -79,10 +82,12 @@ def loading_identity(options: Mapping[str, Json], memo: Path | None) -> dict[str
         "quantise": str(options.get("quantise") or "none"),
     }
     if options.get("adapter"):
-        from harness.engine.adapters import adapter_files
+        from harness.engine.adapters.files import adapter_files, refuse_other_template
         from harness.engine.weights import hash_files
 
         about["adapter_sha256"] = hash_files(adapter_files(_adapter_folder(options)), memo)
+        if base is not None:
+            refuse_other_template(_adapter_folder(options), base)
     return about
 
 

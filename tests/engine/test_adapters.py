@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from harness.engine.adapters import adapter_files, apply_adapter
+from harness.engine.adapters.files import refuse_other_template
 from harness.engine.adapters.names import Names, split
 from harness.errors import UserError
 
@@ -310,6 +311,32 @@ def test_weights_beside_an_adapter_that_nothing_would_read_are_said(tmp_path: Pa
     shutil.copy(tmp_path / WEIGHTS, tmp_path / "model.safetensors")
     with pytest.raises(UserError, match=r"would not be applied: model.safetensors"):
         adapter_files(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["adapter_model.bin", "mm_projector.pt", "more.pth", "all.ckpt"])
+def test_other_forms_of_weights_beside_an_adapter_are_said_too(tmp_path: Path, name: str) -> None:
+    save(tmp_path, **NO_TOWER)
+    for left in ("optimizer.pt", "rng_state_0.pth", "scaler.pt"):
+        (tmp_path / left).touch()
+    adapter_files(tmp_path)
+    (tmp_path / name).touch()
+    with pytest.raises(UserError, match=f"would not be applied: {name}"):
+        adapter_files(tmp_path)
+
+
+def test_another_chat_template_beside_an_adapter_is_refused(tmp_path: Path) -> None:
+    base, adapter = tmp_path / "base", tmp_path / "adapter"
+    for folder in (base, adapter):
+        folder.mkdir()
+    refuse_other_template(adapter, base)  # neither has one
+    (base / "tokenizer_config.json").write_text(json.dumps({"chat_template": "a"}))
+    refuse_other_template(adapter, base)
+    (adapter / "chat_template.jinja").write_text("a\n")
+    refuse_other_template(adapter, base)
+    named = [{"name": "default", "template": "a"}, {"name": "tools", "template": "b"}]
+    (adapter / "tokenizer_config.json").write_text(json.dumps({"chat_template": named}))
+    with pytest.raises(UserError, match="another chat template than the checkpoint"):
+        refuse_other_template(adapter, base)
 
 
 @pytest.mark.parametrize(

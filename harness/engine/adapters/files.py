@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from math import isfinite
 from pathlib import Path
@@ -16,7 +17,11 @@ EXTRAS = ("non_lora_trainables.safetensors", "non_lora_trainables.bin")
 """What the original LLaVA saves beside its LoRA: projector and whatever else trained, whole."""
 FIX = "give a whole adapter that was trained over this checkpoint"
 _WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
-_NO_WEIGHTS = {"training_args.bin", "optimizer.bin", "scheduler.bin"}
+_NO_WEIGHTS = {"training_args.bin", "optimizer.bin", "scheduler.bin"} | {
+    *("optimizer.pt", "scheduler.pt", "scaler.pt", "training_args.pt"),
+}
+_RANDOM = re.compile(r"rng_state(_\d+)?\.pth")  # where a training's random numbers were
+_ENDINGS = {".safetensors", ".bin", ".pt", ".pth", ".ckpt"}
 _READ = {"r", "lora_alpha", "target_modules", "exclude_modules", "modules_to_save", "bias"} | {
     *("rank_pattern", "alpha_pattern", "layers_to_transform", "layers_pattern", "fan_in_fan_out"),
     *("use_rslora", "use_dora", "lora_bias", "ensure_weight_tying", "peft_type"),
@@ -46,12 +51,13 @@ def adapter_files(folder: Path) -> tuple[Path, ...]:
             where=folder,
             fix="give the folder that peft's save_pretrained wrote",
         )
-    expected = {*_WEIGHTS, *EXTRAS, *_NO_WEIGHTS}
+    expected = {*(path.name for path in paths), *_NO_WEIGHTS}
     others = sorted(
         path.name
-        for pattern in ("*.safetensors", "*.bin")
-        for path in folder.glob(pattern)
-        if path.name not in expected
+        for path in folder.iterdir()
+        if path.suffix in _ENDINGS
+        and path.name not in expected
+        and not _RANDOM.fullmatch(path.name)
     )
     if others:
         raise UserError(
@@ -64,6 +70,35 @@ def adapter_files(folder: Path) -> tuple[Path, ...]:
         if path.suffix == ".safetensors":
             read_header(path)
     return tuple(paths)
+
+
+def refuse_other_template(folder: Path, base: Path) -> None:
+    """Refuse an adapter beside which another chat template lies than the checkpoint's.
+
+    The checkpoint's is the one that is read.
+
+    Raises:
+        UserError: the adapter's is another.
+    """
+    if any(template not in _templates(base) for template in _templates(folder)):
+        raise UserError(
+            "the adapter comes with another chat template than the checkpoint, whose own is used: "
+            "the model would be asked in another form than in its training",
+            where=folder,
+            fix=f"copy the template into {base}, or take it out of the adapter's folder",
+        )
+
+
+def _templates(folder: Path) -> list[str]:
+    """Return the chat templates that lie in a folder; of several in one file all."""
+    text = folder / "chat_template.jinja"
+    texts: list[Any] = [text.read_text(encoding="utf-8")] if text.is_file() else []
+    for name in ("chat_template.json", "tokenizer_config.json"):
+        if (folder / name).is_file():
+            saved = read_json(folder / name).get("chat_template")
+            named = saved if isinstance(saved, list) else [{"template": saved}]
+            texts += [one.get("template") for one in named if isinstance(one, dict)]
+    return [one.strip() for one in texts if isinstance(one, str)]
 
 
 def read_config(path: Path) -> dict[str, Any]:

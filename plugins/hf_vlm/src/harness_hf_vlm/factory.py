@@ -63,7 +63,7 @@ class HfVlm:
             "trust_remote_code": self._trusts,
             # Its processors and models are not part of the checkpoint.
             "transformers": importlib.metadata.version("transformers"),
-            **loading_identity(self._options, memo),
+            **loading_identity(self._options, memo, source.folder),
         }
 
     def weight_bytes(self, runtime: Runtime, *, fetch: bool = False) -> int | None:
