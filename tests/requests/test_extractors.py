@@ -82,6 +82,7 @@ def test_point_does_not_guess(text: str) -> None:
         ("1000", "1000 3"),
         ("1000", "35% 60%"),
         ("pixels", "640 20"),
+        ("pixels", "(0.35, 0.60)"),
         ("pixels", "35% 60%"),
     ],
 )

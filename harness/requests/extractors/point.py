@@ -40,8 +40,9 @@ class PointExtractor:
     On a scale of 100 or 1000 a whole number names a cell, 0 to ``scale - 1``, and becomes the
     middle of it, ``(value + 0.5) / scale``; a number with a fraction is a place, ``value / scale``,
     unless both are at most 1, which is how shares are written. On a scale of 1 numbers are shares.
-    In pixels, of the image as it was shown, each side is a scale of its own. A percent sign says
-    its own scale, and is read where the scale is 100 or 1; ``px`` where it is pixels.
+    In pixels, of the image as it was shown, each side is a scale of its own, and shares are told
+    in the same way. A percent sign says its own scale, and is read where the scale is 100 or 1;
+    ``px`` where it is pixels.
 
     Args:
         options: ``scale``, one of :data:`SCALES`.
@@ -81,7 +82,7 @@ class PointExtractor:
             return Extracted(None, "unparsed")
         sides = self._sides(fields)
         shares = [self._share(*pair) for pair in zip(numbers, sides, strict=True)]
-        if None in shares or (self._scale not in {None, 1.0} and _as_shares(numbers)):
+        if None in shares or (self._scale != 1.0 and _as_shares(numbers)):
             return Extracted(None, "unparsed")
         return Extracted([*shares])
 

@@ -81,7 +81,7 @@ class SocialFusion:
             "language_model": _about(language_model),
             "dtype": self._dtype(runtime, settings, language_model),
             "score_eos": bool(self._options["score_eos"]),
-            **loading_identity(self._options, memo),
+            **loading_identity(self._options, memo, language_model.folder),
         }
         if folder is None:
             about["untrained_seed"] = int(self._options["seed"])
