@@ -251,7 +251,9 @@ class Plan:
             except PluginError as error:
                 if not self.others:
                     raise
-                ended[f"all tasks of {plan.model.descriptor.id}"] = error
+                again = sum(plan.model.descriptor.id in name for name in ended)
+                number = f" ({again + 1})" if again else ""
+                ended[f"all tasks of {plan.model.descriptor.id}{number}"] = error
         if not results:
             raise next(iter(ended.values()))
         settings = self.evaluations[0].job.plan.task.settings

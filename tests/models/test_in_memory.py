@@ -89,6 +89,12 @@ def test_too_few_scores_are_one_message(tmp_path: Path) -> None:
     assert "1 scores for 7 options" in message
 
 
+def test_models_of_one_name_that_fail_are_each_counted(tmp_path: Path) -> None:
+    result = run([Words(lacking=1), Words(lacking=2), "null"], tmp_path)
+    assert [record.model for record in result.records] == ["null"]
+    assert list(result.ended) == ["all tasks of words", "all tasks of words (2)"]
+
+
 @pytest.mark.parametrize(
     ("model", "more", "said"),
     [
