@@ -79,8 +79,17 @@ def test_a_package_is_green_at_once(kind: str, tmp_path: Path) -> None:
     (version,) = (site / "lib").iterdir()
     paths = [path for path in sys.path if path.endswith("site-packages")]
     (version / "site-packages" / "tests.pth").write_text("\n".join(paths) + "\n")
-    install = [python, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", folder]
-    commands = [
+    install: list[str | Path] = [
+        python,
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        folder,
+    ]
+    commands: list[list[str | Path]] = [
         install,
         [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", folder],
         [python, "-m", "harness", "plugin", "check", name, "--kind", kind],
