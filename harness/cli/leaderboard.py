@@ -65,7 +65,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--one-sided",
-    type=click.FloatRange(0.5, 1.0, min_open=True),
+    type=_options.Number(0.5, 1.0, min_open=True),
     metavar="SHARE",
     help="Mark skew where at least this share of answers is yes, or no; by default 0.95.",
 )

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
+from harness.cli._options import Number, Whole
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -62,39 +63,43 @@ class Needs:
 )
 @click.argument("task")
 @click.option(
-    "--effect", type=float, required=True, metavar="NUMBER",
+    "--effect", type=Number(0), required=True, metavar="NUMBER",
     help="The difference to show, as tables print numbers (1.0: one point of accuracy).",
 )  # fmt: skip
-@click.option("--margin", type=float, metavar="NUMBER", help="Also show equivalence within this.")
+@click.option(
+    "--margin", type=Number(0), metavar="NUMBER", help="Also show equivalence within this."
+)
 @click.option(
     "--pilot", metavar="RUN_A,RUN_B", help="Take the spread from two finished runs of the task."
 )
 @click.option(
-    "--value", type=float, default=50.0, show_default=True, metavar="PERCENT",
+    "--value", type=Number(0), default=50.0, show_default=True, metavar="PERCENT",
     help="What both models are near; 50 is the worst case.",
 )  # fmt: skip
 @click.option(
-    "--correlation", type=float, default=0.5, show_default=True, metavar="NUMBER",
+    "--correlation", type=Number(-1), default=0.5, show_default=True, metavar="NUMBER",
     help="Correlation of the two models' right answers over samples.",
 )  # fmt: skip
 @click.option(
-    "--icc", type=float, default=0.05, show_default=True, metavar="NUMBER",
+    "--icc", type=Number(0), default=0.05, show_default=True, metavar="NUMBER",
     help="Correlation of differences within a cluster, such as an image.",
 )  # fmt: skip
 @click.option(
     "--samples",
-    type=click.IntRange(2),
+    type=Whole(2),
     metavar="N",
     help="Read no data: this many samples.",
 )
 @click.option(
-    "--cluster-size", type=click.IntRange(1), metavar="N", help="With --samples: of this many each."
+    "--cluster-size", type=Whole(1), metavar="N", help="With --samples: of this many each."
 )
 @click.option(
-    "--seed-spread", type=float, metavar="NUMBER",
+    "--seed-spread", type=Number(0), metavar="NUMBER",
     help="Standard deviation of a model's number over trainings: say how many seeds.",
 )  # fmt: skip
-@click.option("--power", "wanted", type=float, default=80.0, show_default=True, metavar="PERCENT")
+@click.option(
+    "--power", "wanted", type=Number(0), default=80.0, show_default=True, metavar="PERCENT"
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def power(*, task: str, as_json: bool, **given: Any) -> None:
     """Say what difference TASK can show, and how many samples or seeds an effect needs.
