@@ -77,7 +77,8 @@ class Needs:
     help="What both models are near; 50 is the worst case.",
 )  # fmt: skip
 @click.option(
-    "--correlation", type=Number(-1, min_open=True), default=0.5, show_default=True, metavar="NUMBER",
+    "--correlation", type=Number(-1, min_open=True), default=0.5, show_default=True,
+    metavar="NUMBER",
     help="Correlation of the two models' right answers over samples.",
 )  # fmt: skip
 @click.option(
