@@ -50,7 +50,7 @@ def check_model(  # noqa: PLR0913  one keyword for each flag
         options: Its options (``-o``).
         changes: Another value of an option that must change the fingerprint; others are guessed.
         device: Where it runs.
-        dtype: Of its weights; checks are stricter in ``float32`` than in 16 bits.
+        dtype: The weights'; checks are stricter in ``float32`` than in 16 bits.
         begin: Called once with what the report says beside the checks.
         tell: Called with each check that is done.
 
