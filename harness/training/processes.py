@@ -69,7 +69,7 @@ class Processes:
 
 def how_many() -> int:
     """Return how many processes train together."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
+    return _number("WORLD_SIZE", os.environ.get("WORLD_SIZE", "1"))
 
 
 def processes(device: str) -> Processes:
@@ -90,9 +90,20 @@ def processes(device: str) -> Processes:
             )
     if count == 1:
         return Processes()
+    rank = _number("RANK", os.environ.get("RANK", ""))
     import torch
     from accelerate import PartialState  # type: ignore[import-untyped]
 
     cpu = device == "cpu" or not torch.cuda.is_available()
     PartialState(cpu=cpu, timeout=_LONGEST)  # makes a CUDA device the process's own
-    return Processes(int(os.environ["RANK"]), count)
+    return Processes(rank, count)
+
+
+def _number(name: str, text: str) -> int:
+    if text.isdecimal():
+        return int(text)
+    state = f"is {text!r}, which is no number" if text else "is not set, and WORLD_SIZE is"
+    raise UserError(
+        f"the environment variable {name} {state}",
+        fix="start several processes with torchrun or accelerate launch, or unset WORLD_SIZE",
+    )

@@ -28,3 +28,22 @@ def test_a_model_split_over_processes_is_refused(
     with pytest.raises(UserError, match=said) as refused:
         processes("cpu")
     assert "--shard" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"WORLD_SIZE": "2"}, "RANK is not set, and WORLD_SIZE is"),
+        ({"WORLD_SIZE": "two"}, "WORLD_SIZE is 'two', which is no number"),
+        ({"WORLD_SIZE": "2", "RANK": "-1"}, "RANK is '-1', which is no number"),
+    ],
+)
+def test_an_environment_that_no_launcher_leaves_is_refused(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], said: str
+) -> None:
+    monkeypatch.delenv("RANK", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UserError, match=said) as refused:
+        processes("cpu")
+    assert "torchrun" in str(refused.value)
