@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 )
 @click.argument("places", nargs=-1, metavar="[DIR_OR_RUN]...")
 @click.option("--tasks", metavar="ID,ID", help="Only these tasks.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the bootstrap."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def human(*, places: tuple[str, ...], tasks: str | None, seed: int, as_json: bool) -> None:
     """Score each annotator against the rest, and models against the same rests.

@@ -99,7 +99,13 @@ class Needs:
     help="Standard deviation of a model's number over trainings: say how many seeds.",
 )  # fmt: skip
 @click.option(
-    "--power", "wanted", type=Number(0), default=80.0, show_default=True, metavar="PERCENT"
+    "--power",
+    "wanted",
+    type=Number(0),
+    default=80.0,
+    show_default=True,
+    metavar="PERCENT",
+    help="Wanted chance to find the effect.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def power(*, task: str, as_json: bool, **given: Any) -> None:

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     help="Set an option of the metrics that have it (repeat for more).",
 )  # fmt: skip
 @click.option("--tasks", metavar="ID,ID", help="Only these tasks.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the bootstrap."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def rescore(
     *, places: tuple[str, ...], metrics: str, seed: int, as_json: bool, **flags: Any
