@@ -92,6 +92,11 @@ def usual(name: str, root: Path) -> Any:
         "plan_study": {"name": "nothing"},
         "study": {"name": "nothing"},
         "validate": {"paths": "spec.yaml"},
+        "check_model": {"name": "random"},
+        "installed": {"kind": "models"},
+        "evaluations": {},
+        "remove_evaluations": {"names": "raf_db/nothing"},
+        "schema": {},
         "data_check": {"task": "raf_db", "data": {"raf_db": root}, "images": 0},
     }
     return arguments[name]
