@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -92,12 +93,16 @@ def serve(out: Path, port: int, *, live: bool, results: Path | None) -> None:
     With --live it follows a run: the site is built anew when an evaluation is finished (without
     figures), and each page says how far those are that are not.
     """
+    from harness.site.live import following
     from harness.site.serve import server
 
     if results is not None and not live:
         raise UserError("--results is for --live: a built site has its results", fix="--live")
     ended = threading.Event()
-    with _live(out, port, results, ended) if live else server(out, port) as http:
+    build = partial(
+        harness.build_site, out, duplicates="newest", figures=False, say=tell, on_skipped=_nothing
+    )
+    with following(out, port, results, build, ended, tell) if live else server(out, port) as http:
         click.echo(f"http://127.0.0.1:{http.server_address[1]}/index.html")
         try:
             http.serve_forever()
@@ -108,19 +113,5 @@ def serve(out: Path, port: int, *, live: bool, results: Path | None) -> None:
             ended.set()
 
 
-def _live(out: Path, port: int, results: Path | None, ended: threading.Event) -> Any:
-    """Return a server of a site that a thread builds anew until the event is set."""
-    from harness.config.settings import load_settings
-    from harness.site.live import Live, live_server
-
-    folder = load_settings(results=results).results
-
-    def build() -> None:
-        harness.build_site(out, folder, duplicates="newest", figures=False, say=tell,
-                           on_skipped=lambda _: None)  # fmt: skip
-
-    live = Live(folder, build)
-    http = live_server(out, port, live)
-    live.look()
-    threading.Thread(target=live.follow, args=(ended, tell), daemon=True).start()
-    return http
+def _nothing(_: object) -> None:
+    """Say nothing of what a live site leaves out: an evaluation at work is no fault."""

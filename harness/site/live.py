@@ -10,6 +10,7 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from harness.config.settings import load_settings
 from harness.errors import FAULTS, HarnessError, UserError, error_text, flat
 from harness.runs.folder import EVALUATIONS
 from harness.runs.journal import FOLDER as JOURNAL
@@ -159,3 +160,29 @@ def live_server(folder: Path, port: int, live: Live) -> ThreadingHTTPServer:
     if folder.exists() and not is_site(folder) and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError("holds something that is no site", where=folder, fix="name an empty folder")
     return bound(port, partial(_LivePages, live, directory=str(folder)))
+
+
+def following(  # noqa: PLR0913, PLR0917  what is followed, where it is shown, and how it is told
+    out: Path,
+    port: int,
+    results: Path | None,
+    build: Callable[[Path], object],
+    ended: threading.Event,
+    say: Callable[[str], None],
+) -> ThreadingHTTPServer:
+    """Return a server of a site that a thread builds anew while a run goes on.
+
+    Args:
+        out: The site's folder.
+        port: Port on this machine alone; 0 for a free one.
+        results: The results folder that is followed; the settings' by default.
+        build: Builds the site of that folder.
+        ended: Set when the server ends; the thread ends then.
+        say: Takes one line at a time.
+    """
+    folder = load_settings(results=results).results
+    live = Live(folder, partial(build, folder))
+    http = live_server(out, port, live)
+    live.look()
+    threading.Thread(target=live.follow, args=(ended, say), daemon=True).start()
+    return http

@@ -44,6 +44,7 @@ PRESENTATION = (
     "harness.models.parts",
     "harness.plugins",  # ids of formats
     "harness.progress",
+    "harness.site.live",  # like the next, the server for this machine
     "harness.site.serve",
     "harness.stats.equivalence",  # verdicts are printed in words
     "harness.studies.loader",  # names of shipped studies
