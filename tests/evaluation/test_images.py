@@ -164,6 +164,7 @@ def test_records_are_the_same_with_and_without_workers(faces: Faces, tmp_path: P
     assert files(tmp_path / "2") == files(tmp_path / "0")
 
 
+@pytest.mark.slow
 def test_records_of_shards_are_the_same_with_and_without_workers(
     faces: Faces, tmp_path: Path
 ) -> None:

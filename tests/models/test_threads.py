@@ -116,6 +116,7 @@ def test_a_number_of_threads_below_one_is_refused() -> None:
 
 
 @pytest.mark.torch
+@pytest.mark.slow
 def test_a_record_says_threads_and_waiting_and_its_fingerprint_does_not(tmp_path: Path) -> None:
     """In processes of their own: PyTorch is loaded only once."""
     names = set()

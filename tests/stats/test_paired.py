@@ -37,7 +37,7 @@ def test_mcnemar_is_that_of_statsmodels(gained: int, lost: int) -> None:
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 def test_holm_is_that_of_statsmodels(values: list[float]) -> None:
     assert holm(values) == pytest.approx(multipletests(values, method="holm")[1].tolist())
 

@@ -113,14 +113,23 @@ def trained_weights(module: TrainingModule, trained: Trained) -> list[torch.Tens
     return [whole(weight.detach()) for _, _, weight in weights(module.model, trained)]
 
 
-@pytest.mark.parametrize("make", [socialfusion, llava, bunny, qwen_vl, qwen3_vl, hf_vlm])
+@pytest.mark.parametrize(
+    "make",
+    [
+        socialfusion,
+        hf_vlm,
+        *(pytest.param(one, marks=pytest.mark.slow) for one in (llava, bunny, qwen_vl, qwen3_vl)),
+    ],
+)
 def test_a_split_model_answers_and_trains_as_a_whole_one(
     make: Callable[[Path, Path], Any], built: Path, tmp_path: Path
 ) -> None:
     compare(lambda: make(built, tmp_path / str(len(list(tmp_path.iterdir())))))
 
 
-@pytest.mark.parametrize("kind", ["llava_next", "llava_onevision"])
+@pytest.mark.parametrize(
+    "kind", ["llava_next", pytest.param("llava_onevision", marks=pytest.mark.slow)]
+)
 def test_a_token_that_ends_lines_is_split_and_trains(
     tiled: Callable[[str], Path], kind: str
 ) -> None:

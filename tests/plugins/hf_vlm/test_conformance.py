@@ -18,11 +18,8 @@ class TestHfVlm(ModelConformance):
     @pytest.fixture(
         scope="class",
         params=[
-            "idefics3",
-            *(
-                pytest.param(kind, marks=pytest.mark.slow)
-                for kind in ("llava", "paligemma", "blip2_t5")
-            ),
+            pytest.param(kind, marks=pytest.mark.slow)
+            for kind in ("idefics3", "llava", "paligemma", "blip2_t5")
         ],
     )
     @classmethod

@@ -81,7 +81,7 @@ def test_scores_are_those_of_one_pass_per_option(
         assert result.bytes == tuple(len(option.encode()) for option in request.want.options)
 
 
-@pytest.mark.parametrize("deterministic", [False, True])
+@pytest.mark.parametrize("deterministic", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_neither_batch_nor_order_changes_answers(
     built: Path, pictures: list[LoadedImage], deterministic: bool
 ) -> None:
