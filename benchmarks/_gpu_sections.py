@@ -216,10 +216,12 @@ def budget(machine: Machine, name: str) -> Figures:
     answers = {}
     for title, bound in (("free", None), ("bounded", allowed)):
         machine.free()
-        before = machine.peak() or 0
+        before = machine.peak()
         answerer = EngineAnswerer(model, machine.runtime(kv_budget=bound))
         answers[title] = _in_blocks(answerer, requests)
-        figures[f"{title}_bytes_above_weights"] = (machine.peak() or 0) - before
+        peak = machine.peak()
+        above = None if peak is None or before is None else peak - before
+        figures[f"{title}_bytes_above_weights"] = above
     figures["largest_difference"] = max(
         abs(one - other)
         for key, values in answers["free"].items()

@@ -50,7 +50,9 @@ def about(machine: Machine) -> Figures:
     """Return what ran where."""
     cuda = machine.device.type == "cuda"
     return {
-        "device": torch.cuda.get_device_name(machine.device) if cuda else platform.processor(),
+        "device": torch.cuda.get_device_name(machine.device)
+        if cuda
+        else f"CPU, {platform.machine()}",
         "is_gpu": cuda,
         "full_size": machine.full,
         "dtype": str(machine.dtype).removeprefix("torch."),
