@@ -167,7 +167,8 @@ def scoring(machine: Machine, name: str) -> Figures:
         answerer = EngineAnswerer(model, machine.runtime())
         engine = partial(_in_blocks, answerer, requests)
         _in_blocks(answerer, requests[:24])
-        count = len(scorings(model, requests, len(requests) * len(OCCUPATIONS)))
+        wants = [request.want for request in requests]
+        count = sum(len(want.options) for want in wants if isinstance(want, Choose))
         sample = scorings(model, requests, 16)
         ours = machine.seconds(engine) / count
         naive = machine.seconds(lambda: batched(model, sample[:8], 1)) / 8  # noqa: B023
