@@ -24,7 +24,8 @@ help:
 	@echo "make test-all  the same with the slow tests"
 	@echo "make clean     remove the environment and caches (results/ stays)"
 
-# A second call finds the stamp and installs nothing.
+# A second call finds the stamp and installs nothing. The build backend comes first and once: in
+# isolation pip would install it anew for each of the distributions, a minute more.
 $(READY): constraints.txt $(PROJECTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "This needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)." >&2; \
@@ -34,13 +35,14 @@ $(READY): constraints.txt $(PROJECTS)
 	@echo "minutes. The longest step is the last, and pip says nothing while it copies:"
 	@echo "\"Installing collected packages\". Each next command finds it done."
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -c constraints.txt -e ".[torch,plot]" \
+	$(BIN)/python -m pip install -c constraints.txt hatchling editables
+	$(BIN)/python -m pip install -c constraints.txt --no-build-isolation -e ".[torch,plot]" \
 	  $(patsubst %/pyproject.toml,-e %,$(PLUGINS))
 	@touch $@
 
 $(DEV): $(READY)
 	@echo "Installing what develops and tests this project into $(VENV): under 1 GB, a minute or two."
-	$(BIN)/python -m pip install -c constraints.txt -e ".[torch,dev]"
+	$(BIN)/python -m pip install -c constraints.txt --no-build-isolation -e ".[torch,dev]"
 	@touch $@
 
 # The table comes from the records as they are; all else is made only where something has changed.
@@ -72,7 +74,7 @@ test: check
 
 # Ray, submitit, trackers and notebooks, which the quick tests do not need.
 $(SCALE): $(DEV)
-	$(BIN)/python -m pip install -c constraints.txt -e ".[ray,slurm,track,notebook]"
+	$(BIN)/python -m pip install -c constraints.txt --no-build-isolation -e ".[ray,slurm,track,notebook]"
 	@touch $@
 
 test-all: check $(SCALE)
