@@ -1,0 +1,3 @@
+"""Counterfactual image sets: made from a YAML of concepts, filtered, documented."""
+
+from __future__ import annotations
