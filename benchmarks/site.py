@@ -22,6 +22,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from harness_site.build import build_site
+from harness_site.questions import Sources
+
 from harness.config.settings import Settings
 from harness.evaluation.summarise import Summary, summarise
 from harness.plugins import plugins
@@ -29,8 +32,6 @@ from harness.resources import data_folder
 from harness.runs.read import read_evaluations
 from harness.runs.sample_record import SampleRecord
 from harness.runs.seal import seal
-from harness.site.build import build_site
-from harness.site.questions import Sources
 from harness.specs.catalog import load_catalog
 from harness.specs.loader import load_task
 from harness.specs.resolve import parts, resolved
@@ -109,7 +110,7 @@ def write(folder: Path, run: int, samples: int) -> None:
 def looked_at(page: Path, home: Path) -> dict[str, float]:
     """Return the seconds that a reader waits for each thing in the sample browser."""
     sys.path.insert(0, str(Path(__file__).parents[1]))
-    from tests.site.chromium import browser
+    from tests.plugins.site.chromium import browser
 
     status = "document.getElementById('status').textContent"
     change = (

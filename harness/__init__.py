@@ -11,14 +11,13 @@ from harness._version import __version__
 from harness.lazy import lazily
 
 if TYPE_CHECKING:
-    from harness.api.analyses import gradients, mir, probe, transfer
     from harness.api.checks import data_check, validate
     from harness.api.comparisons import compare
+    from harness.api.doors import build_site, gradients, mir, probe, transfer
     from harness.api.files import plot, submission
     from harness.api.folders import evaluations, remove_evaluations
     from harness.api.listings import installed, schema
     from harness.api.runs import find_model, load_task, plan, run
-    from harness.api.sites import build_site
     from harness.api.tables import export, leaderboard, read_evaluation
     from harness.api.trainings import plan_training, train
     from harness.models.in_memory import as_model
@@ -58,15 +57,14 @@ __all__ = [
 
 # These modules import numpy and scipy; a plugin that only wants a descriptor must not pay for it.
 _HOMES = {
-    "harness.api.analyses": ("gradients", "mir", "probe", "transfer"),
     "harness.api.checks": ("data_check", "validate"),
     "harness.api.comparisons": ("compare",),
+    "harness.api.doors": ("build_site", "gradients", "mir", "probe", "transfer"),
     "harness.api.files": ("plot", "submission"),
     "harness.api.folders": ("evaluations", "remove_evaluations"),
     "harness.api.listings": ("installed", "schema"),
     "harness.testing": ("check_model",),
     "harness.api.runs": ("find_model", "load_task", "plan", "run"),
-    "harness.api.sites": ("build_site",),
     "harness.api.tables": ("export", "leaderboard", "read_evaluation"),
     "harness.api.trainings": ("plan_training", "train"),
     "harness.models.in_memory": ("as_model",),

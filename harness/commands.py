@@ -18,6 +18,7 @@ from harness.cli._options import (
     data_paths,
     device,
     dtype,
+    duplicates,
     model,
     model_options,
     pairs,
@@ -29,11 +30,12 @@ from harness.cli._options import (
     tell,
     together,
 )
-from harness.cli._records import print_ending
+from harness.cli._records import Skips, print_ending
 
 __all__ = [
     "Command",
     "Number",
+    "Skips",
     "Whole",
     "as_json",
     "between",
@@ -44,6 +46,7 @@ __all__ = [
     "device",
     "digits_of",
     "dtype",
+    "duplicates",
     "model",
     "model_options",
     "number",

@@ -307,9 +307,12 @@ class CommandDescriptor(Descriptor):
 
     Attributes:
         section: Heading under which ``harness --help`` lists it.
+        functions: What it does, from Python: names of ``harness.__all__`` that are functions of
+            plugins, each with its ``module:attribute``.
     """
 
     section: str = "Plugins"
+    functions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

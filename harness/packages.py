@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from harness.descriptors import ModelDescriptor, ModelType, Offer
+from harness.descriptors import CommandDescriptor, ModelDescriptor, ModelType, Offer
 
 INDEX = Path(__file__).with_suffix(".json")
 
@@ -53,7 +53,16 @@ def entry_of(package: str, descriptor: object) -> dict[str, Any]:
             entry["offers"] = sorted(descriptor.offers)
         if descriptor.model_types:
             entry["model_types"] = [[held.pattern, *held.keys] for held in descriptor.model_types]
+    if isinstance(descriptor, CommandDescriptor) and descriptor.functions:
+        entry["functions"] = sorted(descriptor.functions)
     return entry
+
+
+def command_with(function: str) -> str:
+    """Return the command of ours that brings a function; the function's name when none does."""
+    entries = _index()["command"].items()
+    return next((name for name, entry in entries if function in entry.get("functions", ())),
+                function)  # fmt: skip
 
 
 def offering(offer: Offer, installed: Mapping[str, ModelDescriptor]) -> list[str]:

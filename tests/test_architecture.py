@@ -28,7 +28,7 @@ PAGE = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
 LEVELS = (
     {"cli", "commands", "contracts", "contracts_page"},
     {"studies"},
-    {"api", "testing", "site", "workers"},
+    {"api", "testing", "workers"},
     {"figures"},
     {"training", "analysis"},
     {"evaluation"},

@@ -23,7 +23,6 @@ ENGLISH = {"balanced", "focal", "joint", "single"}
 SHARED = {"drawn", "map", "pairs", "precision", "table"}
 # Columns and keys of analyses that are words of what they compare, and not the recipes.
 COLUMNS = {
-    "harness/site/analysis_tables.py": {"joint", "single"},
     "harness/studies/loader.py": {"joint"},
 }
 

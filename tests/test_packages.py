@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import harness
 from harness import packages, plugins
 from harness.descriptors import ModelDescriptor, ModelType
 from harness.errors import PluginError
@@ -68,6 +69,17 @@ def test_what_is_not_installed_names_its_package(kind: str, name: str, package: 
     message = f"{name}' is not installed\n  fix: pip install {package}"
     with plugins.using(plugins.Plugins(points=[])), pytest.raises(PluginError, match=message):
         plugins.find(kind, name, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "package"), [("build_site", "site"), ("probe", "analyses"), ("mir", "analyses")]
+)
+def test_a_function_whose_plugin_is_not_installed_names_its_package(
+    name: str, package: str
+) -> None:
+    message = f"not installed\n  fix: pip install social-harness-{package}$"
+    with plugins.using(plugins.Plugins(points=[])), pytest.raises(PluginError, match=message):
+        getattr(harness, name)
 
 
 def test_what_is_blocked_is_not_said_to_be_missing() -> None:

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import base64
 import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from html import escape
-from itertools import islice
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, Protocol
 
+from harness.api.doors import function
 from harness.arguments import Within, plain
 from harness.config.settings import Settings, load_settings
-from harness.config.tasks import installed_catalog
 from harness.evaluation.run import RunResult as Outcome
-from harness.runs.record import EvaluationRecord
-from harness.runs.sample_record import SampleRecord, read_samples
-from harness.site.questions import Questions, Sources
-from harness.tables.frames import sample_row
 
 Which = Literal["all", "wrong", "right", "errors"]
-_CARD = "display:inline-block;width:200px;margin:4px;padding:4px;vertical-align:top;"
-_COLOURS = {True: "#2a7d4f", False: "#b3261e", None: "#888"}
-_LONG = 200  # characters of an answer
+
+
+class Gallery(Protocol):
+    """Samples of evaluations, as cards of HTML."""
+
+    def _repr_html_(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +63,15 @@ class RunResult(Outcome):
             with_images: Show images of people who are not drawn too; look at the data's licence.
 
         Raises:
+            PluginError: ``social-harness-site`` is not installed.
             UserError: another number or kind.
         """
         limit = plain(Annotated[int, Within(1, 1000)], limit, "limit of gallery()")
         which = plain(Which, which, "which of gallery()")
-        return Gallery(self.records, self.settings or load_settings(), limit, which, with_images)
+        gallery: Gallery = function("gallery")(
+            self.records, self.settings or load_settings(), limit, which, with_images
+        )
+        return gallery
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,85 +87,3 @@ class Drawing:
         """Write the SVG into a file."""
         Path(path).write_text(self.svg, encoding="utf-8")
         return Path(path)
-
-
-@dataclass(frozen=True, slots=True)
-class Gallery:
-    """Samples of evaluations, as cards of HTML."""
-
-    records: tuple[EvaluationRecord, ...]
-    settings: Settings
-    limit: int
-    which: Which
-    with_images: bool
-
-    def _repr_html_(self) -> str:
-        return "".join(self._of(record) for record in self.records)
-
-    def _of(self, record: EvaluationRecord) -> str:
-        images = _Images({})
-        sources = Sources(
-            catalog=installed_catalog(),
-            settings=self.settings,
-            images=self.limit,
-            with_images=self.with_images,
-            figures=False,
-            say=lambda _: None,
-        )
-        site: Any = images  # of a site it has the one thing that is needed: where files go
-        questions = Questions.of(record, sources, site, "i")
-        chosen = {sample.id: sample for sample in islice(self._samples(record), self.limit)}
-        thumbs: dict[str, tuple[str, ...]] = {}
-        if chosen and questions.wanted:
-            for name, sample in questions.each():
-                if name in chosen:
-                    thumbs[name] = questions.asked(sample, with_images=True).images
-                if len(thumbs) == len(chosen):
-                    break
-        note = questions.problem or ("images may show people: gallery(with_images=True)"
-                                     if questions.withheld else questions.licence)  # fmt: skip
-        cards = "".join(
-            _card(record, sample, [images.files[one] for one in thumbs.get(name, ())])
-            for name, sample in chosen.items()
-        )
-        head = f"<h4>{escape(record.title)}: {escape(record.task)}, {len(chosen)} samples</h4>"
-        return f"{head}<p><small>{escape(note)}</small></p><div>{cards}</div>"
-
-    def _samples(self, record: EvaluationRecord) -> Iterator[SampleRecord]:
-        wanted = {"wrong": False, "right": True}
-        for sample in read_samples(record.directory):
-            equal = sample_row(record, sample)["equal"]
-            errors = sample.error is not None
-            if self.which == "all" or (
-                errors if self.which == "errors" else equal is wanted[self.which] and not errors
-            ):
-                yield sample
-
-
-@dataclass
-class _Images:
-    """Files that would be a site's, kept in memory."""
-
-    files: dict[str, bytes] = field(default_factory=dict)
-
-    def write(self, name: str, content: bytes) -> None:
-        self.files[name] = content
-
-
-def _card(record: EvaluationRecord, sample: SampleRecord, images: list[bytes]) -> str:
-    row = sample_row(record, sample)
-    encoded = [base64.b64encode(content).decode() for content in images]
-    shown = "".join(
-        f'<img style="max-width:100%" src="data:image/jpeg;base64,{text}">' for text in encoded
-    )
-    lines: Mapping[str, Any] = {
-        sample.id: None,
-        "target": row["target"],
-        "answer": row["answer"] if sample.error is None else row["error_message"],
-    }
-    text = "<br>".join(
-        escape(f"{name}: {str(value)[:_LONG]}" if value is not None else name)
-        for name, value in lines.items()
-    )
-    style = f"{_CARD}border:2px solid {_COLOURS[row['equal']]}"
-    return f'<div style="{style}">{shown}<small>{text}</small></div>'

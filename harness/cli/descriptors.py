@@ -48,12 +48,6 @@ COMMANDS: tuple[CommandDescriptor, ...] = (
         section="Evaluate",
     ),
     CommandDescriptor(
-        id="site",
-        target="harness.cli.site:site",
-        summary="Build or serve a site of evaluations.",
-        section="Evaluate",
-    ),
-    CommandDescriptor(
         id="submission",
         target="harness.cli.submission:submission",
         summary="Write the file that a benchmark's own server takes.",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+import importlib
 from pathlib import Path
 
 import pytest
 
 import harness
+from harness.plugins import plugins
 
-COMMANDS = Path(__file__).parents[2] / "harness" / "cli"
 DOORS = {
     "compare": {"compare"},
     "data": {"data_check"},
@@ -44,8 +45,8 @@ PRESENTATION = (
     "harness.models.parts",
     "harness.plugins",  # ids of formats
     "harness.progress",
-    "harness.site.live",  # like the next, the server for this machine
-    "harness.site.serve",
+    "harness_site.live",  # like the next, the server for this machine
+    "harness_site.serve",
     "harness.stats.equivalence",  # verdicts are printed in words
     "harness.studies.loader",  # names of shipped studies
     "harness.tables",
@@ -56,14 +57,10 @@ PRESENTATION = (
 LISTS = {"data", "results"}  # their sub-commands look at settings, specs and folders
 
 
-ANALYSES = Path(__file__).parents[2] / "plugins" / "analyses" / "src" / "harness_analyses"
-
-
 def tree_of(command: str) -> ast.Module:
-    path = COMMANDS / f"{command}.py"
-    if not path.is_file():
-        path = ANALYSES / f"command_{command}.py"
-    return ast.parse(path.read_text(encoding="utf-8"))
+    module = importlib.import_module(plugins().commands()[command].target.partition(":")[0])
+    assert module.__file__ is not None
+    return ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("command", DOORS)

@@ -14,7 +14,7 @@ from harness.evaluation.requests import sent_prompt
 from harness.requests import Embed, Generate, Request, Turn
 from harness.runs.sample_record import SentPrompt, read_samples
 from harness.tables.frames import sample_rows
-from tests.site.sites import built, data
+from tests.plugins.site.sites import built, data
 
 Faces = Callable[[int], Path]
 QUESTION = "Which expression does this face show?"

@@ -43,6 +43,7 @@ def harness_commands() -> Sequence[CommandDescriptor]:
             target=f"harness_analyses.command_{name}:{name}",
             summary=summary,
             section="Explain",
+            functions={name: f"harness_analyses.api:{name}"},
         )
         for name, summary in _SUMMARIES.items()
     ]

@@ -6,10 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from markupsafe import Markup, escape
-
 from harness.runs.record import EvaluationRecord
-from harness.site.files import Site
 from harness.tables.build import TableOptions, build_table
 from harness.tables.formats import by_group, rank_note, reported_rows, source_of, spans
 from harness.tables.latex import latex
@@ -17,6 +14,9 @@ from harness.tables.layout import Layout
 from harness.tables.notes import compared_note
 from harness.tables.ranks import compared
 from harness.tables.table import Column, Row, Table, cell_text
+from markupsafe import Markup, escape
+
+from harness_site.files import Site
 
 # A page for each baseline and table; more rows than this are no choice but a list.
 BASELINES = 25

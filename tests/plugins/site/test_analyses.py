@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from harness_site.analysis_tables import Shown, shown_tables
+from harness_site.command import site
 
 from harness.analysis.results import (
     Analysis,
@@ -16,10 +18,8 @@ from harness.analysis.results import (
     table_of,
     write_analysis,
 )
-from harness.cli.site import site
-from harness.site.analysis_tables import Shown, shown_tables
-from tests.site.chromium import browser
-from tests.site.sites import HOSTILE, evaluations
+from tests.plugins.site.chromium import browser
+from tests.plugins.site.sites import HOSTILE, evaluations
 
 
 def probed(results: Path) -> Analysis:

@@ -13,13 +13,14 @@ from harness.analysis.results import Analysis
 from harness.errors import UserError, reason_of
 from harness.figures.make import why_no_figures
 from harness.runs.record import EvaluationRecord
-from harness.site.analyses import write_analyses
-from harness.site.board import write_boards
-from harness.site.browse import Set, write_set
-from harness.site.evaluation import write_evaluation
-from harness.site.files import Site, slug
-from harness.site.questions import Questions, Sources
 from harness.tables.build import TableOptions
+
+from harness_site.analyses import write_analyses
+from harness_site.board import write_boards
+from harness_site.browse import Set, write_set
+from harness_site.evaluation import write_evaluation
+from harness_site.files import Site, slug
+from harness_site.questions import Questions, Sources
 
 SIGN = "harness-site.json"
 FORMAT = 1

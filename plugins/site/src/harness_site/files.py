@@ -10,11 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from harness._version import __version__
 from harness.errors import flat
 from harness.tables.notes import MEANINGS
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 _HERE = Path(__file__).parent
 ASSETS = ("site.css", "board.js", "samples.js")

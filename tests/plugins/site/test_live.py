@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harness_site.live import Live, live_server
 
 import harness
 from harness.api.runs import NullReporter
 from harness.errors import UserError
-from harness.site.live import Live, live_server
-from tests.site.chromium import browser
+from tests.plugins.site.chromium import browser
 
 
 def asked(port: int, path: str, host: str = "localhost") -> tuple[int, str]:

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harness_site.files import Site
+from harness_site.questions import THUMB, Questions, Sources
 from PIL import Image
 
 import harness
 from harness.config.settings import Settings
 from harness.plugins import plugins
 from harness.runs.read import read_evaluations
-from harness.site.files import Site
-from harness.site.questions import THUMB, Questions, Sources
 from harness.specs.catalog import load_catalog
 
 FACES = 8

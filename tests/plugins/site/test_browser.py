@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.plugins.site.chromium import Page, browser
+from tests.plugins.site.sites import HOSTILE, built, evaluations, many
 from tests.runs.sealed import FACES
-from tests.site.chromium import Page, browser
-from tests.site.sites import HOSTILE, built, evaluations, many
 
 pytestmark = pytest.mark.slow
 

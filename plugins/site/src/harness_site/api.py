@@ -13,11 +13,12 @@ from harness.api.tables import settled_options
 from harness.arguments import Within, checked
 from harness.config.tasks import installed_catalog
 from harness.runs.read import LeftOut
-from harness.site.build import build_site as write
-from harness.site.questions import Sources
 from harness.tables.build import TableOptions
 from harness.tables.known import InstalledTasks
 from harness.tables.layout import load_layout
+
+from harness_site.build import build_site as write
+from harness_site.questions import Sources
 
 
 @checked

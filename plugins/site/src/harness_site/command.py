@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-
 import harness
-from harness.cli import _options
-from harness.cli._options import data_paths, tell
-from harness.cli._records import Skips
+from harness import commands
+from harness.commands import Skips, data_paths, tell
 from harness.errors import CheckFailed, UserError
 
 
@@ -27,7 +25,7 @@ def site() -> None:
 @site.command(epilog="Example: harness site build out results --layout asd_main")
 @click.argument("out", type=click.Path(path_type=Path))
 @click.argument("places", nargs=-1, metavar="[DIR_OR_RUN]...")
-@_options.duplicates()
+@commands.duplicates()
 @click.option(
     "--layout",
     "layouts",
@@ -37,7 +35,7 @@ def site() -> None:
 )
 @click.option(
     "--images",
-    type=_options.Whole(0),
+    type=commands.Whole(0),
     default=200,
     show_default=True,
     help="Show thumbnails of at most N samples per task, wrong ones first; 0 for none.",
@@ -48,8 +46,8 @@ def site() -> None:
     help="Show images of people who are not drawn too; look at the licence of the data first.",
 )
 @click.option("--figures/--no-figures", default=True, help="Draw figures (needs matplotlib).")
-@_options.profile
-@_options.data
+@commands.profile
+@commands.data
 @click.option("--strict", is_flag=True, help="End with 1 when a directory was left out.")
 def build(out: Path, places: tuple[str, ...], duplicates: Any, **options: Any) -> None:
     """Write a site into a folder: leaderboard, a page per evaluation, a browser of samples.
@@ -80,7 +78,7 @@ def build(out: Path, places: tuple[str, ...], duplicates: Any, **options: Any) -
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option(
     "--port",
-    type=_options.Whole(0, 65535),
+    type=commands.Whole(0, 65535),
     default=8000,
     show_default=True,
     help="Port of this machine; 0 for any that is free.",
@@ -93,8 +91,8 @@ def serve(out: Path, port: int, *, live: bool, results: Path | None) -> None:
     With --live it follows a run: the site is built anew when an evaluation is finished (without
     figures), and each page says how far those are that are not.
     """
-    from harness.site.live import following
-    from harness.site.serve import server
+    from harness_site.live import following
+    from harness_site.serve import server
 
     if results is not None and not live:
         raise UserError("--results is for --live: a built site has its results", fix="--live")

@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from click.testing import CliRunner
+from harness_site.command import site
 
-from harness.cli.site import site
 from harness.errors import CheckFailed, UserError
 from tests.runs.sealed import answers, write
 

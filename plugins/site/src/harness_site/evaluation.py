@@ -15,10 +15,11 @@ from harness.runs.record import (
     Measure,
     MetricValue,
 )
-from harness.site.browse import Set
-from harness.site.files import Site, plain
 from harness.specs.resolve import read_resolved
 from harness.tables.columns import column_of
+
+from harness_site.browse import Set
+from harness_site.files import Site, plain
 
 MOST = 200
 """Rows of a table that a page shows; the rest stay in metrics.json."""

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from harness_site.serve import server
 
 from harness.errors import UserError
-from harness.site.serve import server
+from tests.plugins.site.sites import built
 from tests.runs.sealed import answers, write
-from tests.site.sites import built
 
 
 @pytest.fixture(scope="module")

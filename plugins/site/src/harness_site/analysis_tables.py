@@ -9,7 +9,8 @@ from typing import Any
 from harness.analysis.board import view_of
 from harness.analysis.results import Analysis, AnalysisTable
 from harness.descriptors import Json
-from harness.site.files import plain
+
+from harness_site.files import plain
 
 _ORDER = ("degradation", "transfer", "mir", "pairs", "conflict", "groups", "contrasts", "tasks")
 _HEADS = {

@@ -17,8 +17,9 @@ from harness.runs.journal import FOLDER as JOURNAL
 from harness.runs.journal import Journal
 from harness.runs.seal import SEAL
 from harness.runs.superseded import about_of
-from harness.site.build import is_site
-from harness.site.serve import Pages, bound
+
+from harness_site.build import is_site
+from harness_site.serve import Pages, bound
 
 STATE, FOLLOWER = "/live-state.js", "/live.js"
 EVERY = 2.0

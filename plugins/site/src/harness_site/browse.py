@@ -27,11 +27,12 @@ from harness.errors import DataError
 from harness.evaluation.score import normalised
 from harness.runs.record import EvaluationRecord
 from harness.runs.sample_record import SampleRecord, read_samples
-from harness.site.files import Site, plain
-from harness.site.questions import AskedQuestion, Questions
 from harness.specs.resolve import read_resolved
 from harness.specs.spec import ChooseSpec, TaskSpec
 from harness.tables.rows import names_of, placed
+
+from harness_site.files import Site, plain
+from harness_site.questions import AskedQuestion, Questions
 
 CHUNK = 250
 LONGEST = 20_000

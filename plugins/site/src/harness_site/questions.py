@@ -16,11 +16,12 @@ from harness.runs.record import EvaluationRecord
 from harness.samples import Sample
 from harness.samples.images import LoadedImage
 from harness.samples.limits import MAX_PIXELS
-from harness.site.files import Site
 from harness.specs.catalog import Catalog
 from harness.specs.prompt import Shot, build_turns, options_as_sent, texts_to_embed
 from harness.specs.variants import Variant
 from harness.tables.layout import Layout
+
+from harness_site.files import Site
 
 # Parts of a task's fingerprint that decide on what is shown here.
 SHOWN = ("ask", "data", "options", "prompt", "variant")

@@ -6,17 +6,17 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from harness_site.browse import FAILED, first_looks, outcome
+from harness_site.files import as_script, slug
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import DataError, UserError
 from harness.runs.read import read_evaluations
 from harness.runs.sample_record import SampleRecord
-from harness.site.browse import FAILED, first_looks, outcome
-from harness.site.files import as_script, slug
 from harness.tables.layout import load_layout
+from tests.plugins.site.sites import HOSTILE, built, contents, data, evaluations, many
 from tests.runs.sealed import answers, sample, write
-from tests.site.sites import HOSTILE, built, contents, data, evaluations, many
 
 
 @pytest.fixture(scope="module")

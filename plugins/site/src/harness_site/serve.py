@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError, reason_of
-from harness.site.build import is_site
+
+from harness_site.build import is_site
 
 LOOPBACK = "127.0.0.1"
 

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from harness_site.build import build_site
+from harness_site.questions import Sources
+
 from harness.config.settings import Settings
 from harness.plugins import plugins
 from harness.runs.read import read_evaluations
-from harness.site.build import build_site
-from harness.site.questions import Sources
 from harness.specs.catalog import load_catalog
 from harness.tables.build import TableOptions
 from tests.runs.sealed import FACES, answers, sample, write

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from harness.analysis.results import Analysis
 from harness.figures.make import page_figures
-from harness.site.analysis_tables import shown_tables
-from harness.site.evaluation import in_both_lights
-from harness.site.files import Site, plain, slug
+
+from harness_site.analysis_tables import shown_tables
+from harness_site.evaluation import in_both_lights
+from harness_site.files import Site, plain, slug
 
 _TITLES = {
     "probe": "Probes of visual encoders",

@@ -1,0 +1,47 @@
+"""Functions of commands that are plugins: :func:`harness.probe`, :func:`harness.build_site`, ...
+
+The names stand here, so that they are known without any plugin; each is the function that the
+installed plugin's :class:`harness.descriptors.CommandDescriptor` names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from harness.descriptors import load_target
+from harness.packages import command_with
+from harness.plugins import missing, plugins
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from harness.analysis.results import Analysis
+
+    build_site: Callable[..., Path]
+    gradients: Callable[..., Analysis]
+    mir: Callable[..., Analysis]
+    probe: Callable[..., Analysis]
+    transfer: Callable[..., Analysis]
+
+__all__ = ["build_site", "gradients", "mir", "probe", "transfer"]
+
+
+def function(name: str) -> Any:
+    """Return a function that a command of an installed plugin brings.
+
+    Raises:
+        PluginError: its plugin failed, is blocked or is not installed.
+    """
+    commands = plugins().commands()
+    for command in commands.values():
+        if name in command.functions:
+            return load_target(replace(command, target=command.functions[name]))
+    raise missing("command", command_with(name), commands)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return function(name)

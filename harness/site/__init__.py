@@ -1,1 +1,0 @@
-"""A static site of finished evaluations: pages, data files for its scripts, and a server."""
