@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 import operator
+import struct
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -39,6 +41,7 @@ class _Reading:
     error: Failed | None = None
     written: Written | None = None
     scores: Scores | None = None
+    vectors: str = ""
 
 
 class Scorer:
@@ -76,6 +79,7 @@ class Scorer:
             sent=asked.sent,
             written=reading.written,
             scores=reading.scores,
+            vectors=reading.vectors,
         )
         if self._score and record.error is None and sample.target is not None:
             return record._replace(score=float(self._score(scored(record, self._spec))))
@@ -194,6 +198,12 @@ class Scorer:
             for text, length in zip(vectors[1:], lengths[1:], strict=True)
         )
         reading.scores = Scores("similarity", cosines)
+        if ask.keep_vectors:
+            unit = (value / length for vector, length in zip(vectors, lengths, strict=True)
+                    for value in vector)  # fmt: skip
+            reading.vectors = b64encode(
+                struct.pack(f"<{len(vectors) * len(vectors[0])}f", *unit)
+            ).decode()
 
 
 def needs_size(spec: TaskSpec) -> bool:
@@ -275,6 +285,7 @@ def scored(record: SampleRecord, spec: TaskSpec) -> ScoredSample:
         stratum=record.stratum,
         source=record.id.removesuffix(about) if about else record.id,
         score_kind="" if scores is None else scores.kind,
+        vectors=record.vectors,
     )
 
 

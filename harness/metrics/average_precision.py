@@ -80,17 +80,22 @@ class MeanAveragePrecision:
     range = (0.0, 1.0)
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
-        self._classes = Classes(labels)
+        self.classes = Classes(labels)
         self._absent: Absent = absent_class(options)
         self._softmax = options["ranked_by"] == "probability"
 
     def prepare(self, samples: Sequence[ScoredSample]) -> tuple[Ranking, ...]:
         """Return one ranking per class."""
+        scores = self._scores(samples)
+        truth = self.truth(samples)
+        return tuple(_rank(scores[:, k], truth[:, k]) for k in range(len(self.classes)))
+
+    def truth(self, samples: Sequence[ScoredSample]) -> NDArray[np.bool_]:
+        """Return ``(samples, classes)`` whether a sample is of a class."""
         import numpy as np
 
-        scores = self._scores(samples)
-        truth = np.array([self._classes.target(sample) for sample in samples], dtype=np.intp)
-        return tuple(_rank(scores[:, k], truth == k) for k in range(len(self._classes)))
+        targets = np.array([self.classes.target(sample) for sample in samples], dtype=np.intp)
+        return targets.reshape(-1, 1) == np.arange(len(self.classes))
 
     def value(self, prepared: tuple[Ranking, ...], weights: Floats) -> Floats:
         """Return the mean average precision under each row of weights."""
@@ -109,19 +114,19 @@ class MeanAveragePrecision:
         """Return ``(samples, classes)`` scores."""
         import numpy as np
 
-        scores = np.full((len(samples), len(self._classes)), np.nan)
+        scores = np.full((len(samples), len(self.classes)), np.nan)
         for row, sample in enumerate(samples):
             if sample.scores is not None:
-                if len(sample.scores) != len(self._classes):
+                if len(sample.scores) != len(self.classes):
                     raise DataError(
-                        f"{len(sample.scores)} scores for {len(self._classes)} labels",
+                        f"{len(sample.scores)} scores for {len(self.classes)} labels",
                         where=f"sample {sample.id!r}",
                     )
                 scores[row] = sample.scores
                 if self._softmax and sample.score_kind == "logprob":
                     scores[row] -= np.logaddexp.reduce(scores[row])
                 continue
-            answer = self._classes.answer(sample)
+            answer = self.classes.answer(sample)
             if answer is not None:
                 scores[row] = 0.0
                 scores[row, answer] = 1.0

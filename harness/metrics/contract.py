@@ -31,6 +31,8 @@ class ScoredSample:
         stratum: Clusters are resampled within it.
         source: Id of the sample before the spec asked it about each of several values.
         score_kind: ``logprob``, ``similarity``, ``label``; empty without scores.
+        vectors: Unit vectors of the image and each text in base64 of little-endian float32, where
+            the spec keeps them; else empty.
     """
 
     id: str
@@ -45,6 +47,7 @@ class ScoredSample:
     stratum: str = ""
     source: str = ""
     score_kind: str = ""
+    vectors: str = ""
 
 
 @runtime_checkable

@@ -26,7 +26,7 @@ KEYS = frozenset(
         *("id", "cluster", "target", "answer", "problem", "error", "fields", "stratum", "groups"),
         *("images", "notes", "prompt", "sent"),
         *("text", "finish", "reasoning", "reasoning_cut", "unfinished"),
-        *("score_kind", "scores", "tokens", "bytes", "score"),
+        *("score_kind", "scores", "tokens", "bytes", "score", "vectors"),
     )
 )
 _NONE: Mapping[str, Any] = {}
@@ -86,6 +86,7 @@ class SampleRecord(NamedTuple):
         written: The generated text; ``None`` for scores and vectors.
         scores: The model's score of each option, not normalised.
         score: The headline metric on this sample alone; ``None`` where it has none.
+        vectors: Vectors of the image and each text, where the spec keeps them (base64, float32).
         extra: Keys of a later version, kept as they are.
     """
 
@@ -105,6 +106,7 @@ class SampleRecord(NamedTuple):
     written: Written | None = None
     scores: Scores | None = None
     score: float | None = None
+    vectors: str = ""
     extra: Mapping[str, Json] = _NONE
 
     @property
@@ -146,6 +148,8 @@ class SampleRecord(NamedTuple):
                 data["bytes"] = self.scores.bytes
         if self.score is not None:
             data["score"] = self.score
+        if self.vectors:
+            data["vectors"] = self.vectors
         return {**data, **self.extra} if self.extra else data
 
     @classmethod
@@ -185,6 +189,7 @@ class SampleRecord(NamedTuple):
                 tuple(get("bytes", ())),
             ),
             get("score"),
+            get("vectors", ""),
             _NONE
             if data.keys() <= KEYS
             else {name: value for name, value in data.items() if name not in KEYS},

@@ -220,7 +220,8 @@ def _ask(
             temperature=_temperature(_value(ask.get("temperature", 0), named)),
             reasoning=_reasoning(ask, named),
         )
-    return EmbedSpec(tuple(raw["embed"]["texts"]))
+    embed = raw["embed"]
+    return EmbedSpec(tuple(embed["texts"]), embed.get("keep_vectors", False))
 
 
 def _reasoning(raw: Mapping[str, Any], named: Mapping[str, NamedOption]) -> Reasoning:

@@ -97,6 +97,8 @@ def _ask(spec: TaskSpec) -> dict[str, Any]:
         ask["labels"] = list(spec.labels)
         if not spec.ask.match:
             del ask["match"]  # as with the temperature below
+    if isinstance(spec.ask, EmbedSpec) and not spec.ask.keep_vectors:
+        del ask["keep_vectors"]
     if isinstance(spec.ask, GenerateSpec):
         ask["extractor_options"] = dict(spec.ask.extractor_options)
         if not spec.ask.temperature:

@@ -121,9 +121,14 @@ class GenerateSpec:
 
 @dataclass(frozen=True, slots=True)
 class EmbedSpec:
-    """Vectors of images and of these texts, templates over the fields (dual encoders)."""
+    """Vectors of images and of these texts, templates over the fields (dual encoders).
+
+    Attributes:
+        keep_vectors: Whether records keep the vectors, for metrics that rank across samples.
+    """
 
     texts: tuple[str, ...]
+    keep_vectors: bool = False
     capability: Capability = "embed"
 
 

@@ -96,6 +96,34 @@ READERS: tuple[ReaderDescriptor, ...] = (
         splits=("dev", "test"),
     ),
     ReaderDescriptor(
+        id="karpathy",
+        target="harness_people_benchmarks.readers.karpathy:Karpathy",
+        summary="COCO or Flickr30k with captions and splits of Karpathy and Fei-Fei.",
+        options=(
+            Option(
+                name="dataset",
+                default="coco",
+                choices=("coco", "flickr30k"),
+                help="Whose images and captions.",
+            ),
+            Option(
+                name="restval",
+                default="train",
+                choices=("train", "leave_out"),
+                help="Whether COCO's restval images are training images.",
+            ),
+            _unit("image"),
+        ),
+        splits=("train", "val", "test"),
+    ),
+    ReaderDescriptor(
+        id="emotic",
+        target="harness_people_benchmarks.readers.emotic:Emotic",
+        summary="EMOTIC: people in scenes with some of 26 categories, from Annotations.mat.",
+        options=(_unit("image"),),
+        splits=("train", "val", "test"),
+    ),
+    ReaderDescriptor(
         id="imagenet",
         target="harness_people_benchmarks.readers.imagenet:ImageNet",
         summary="ImageNet: validation images in a folder for each WordNet id.",

@@ -1,0 +1,133 @@
+"""EMOTIC: the structures of Annotations.mat, people with several categories, and their mAP."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from harness_people_benchmarks.demo import emotic as drawn
+from harness_people_benchmarks.readers.emotic import CATEGORIES, NONE
+
+from harness.errors import DataError
+from harness.metrics import ScoredSample
+from harness.resources import data_folder
+from harness.samples.roots import data_root
+from harness.specs.loader import load_task
+from tests import made
+
+SPEC = data_folder("task_specs") / "people" / "emotic.yaml"
+
+
+def person(split: str, *categories: str, gender: str = "Female", age: str = "Adult") -> Any:
+    cell = drawn._cell(list(categories))
+    listed = drawn._structures([{"categories": cell}])
+    feelings = drawn._structures([{"valence": 5.0, "arousal": 5.0, "dominance": 5.0}])
+    combined = {} if split == "train" else {"combined_categories": cell}
+    mean = {} if split == "train" else {"combined_continuous": feelings}
+    return {"body_bbox": [1.0, 2.0, 30.0, 40.0], "annotations_categories": listed, **combined,
+            "annotations_continuous": feelings, **mean, "gender": gender, "age": age}  # fmt: skip
+
+
+def image(*people: Any) -> Any:
+    size = drawn._structures([{"n_col": 64.0, "n_row": 48.0}])
+    return {"filename": "a.jpg", "folder": "ade20k/images", "image_size": size,
+            "original_database": "x", "person": drawn._structures(list(people))}  # fmt: skip
+
+
+def release(folder: Path, **splits: Any) -> Any:
+    from scipy.io import savemat
+
+    memory = io.BytesIO()
+    savemat(memory, {name: drawn._structures([entry]) for name, entry in splits.items()})
+    (folder / "Annotations").mkdir(exist_ok=True)
+    (folder / "Annotations" / "Annotations.mat").write_bytes(memory.getvalue())
+    return data_root(folder)
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_person_is_a_sample_with_all_its_categories(tmp_path: Path, split: str) -> None:
+    people = [
+        person(split, "Yearning", "Affection"),
+        person(split, "Fear", gender="Male", age="Kid"),
+    ]
+    root = release(tmp_path, **{split: image(*people)})
+    first, second = made.reader("emotic").samples(root, split)
+    assert first.target == ["Affection", "Yearning"]
+    assert second.target == ["Fear"]
+    assert (first.id, first.cluster) == ("ade20k/images/a.jpg#1", "ade20k/images/a.jpg")
+    assert (first.boxes[0].x2, first.boxes[0].size) == (30.0, (64, 48))
+    assert {name: group.value for name, group in second.groups.items()} == {
+        "gender": "Male", "age": "Kid",
+    }  # fmt: skip
+
+
+def test_people_without_a_category_are_counted(tmp_path: Path) -> None:
+    root = release(tmp_path, test=image(person("test"), person("test", "Pain")))
+    reader = made.reader("emotic")
+    assert [sample.id for sample in reader.samples(root, "test")] == ["ade20k/images/a.jpg#2"]
+    assert reader.passed_over(root, "test") == {NONE: 1}
+
+
+def test_wrong_files_are_one_message(tmp_path: Path) -> None:
+    root = release(tmp_path, test=image(person("test", "Happines")))
+    read = made.reader("emotic").samples
+    with pytest.raises(DataError, match="'Happines' is no category") as told:
+        list(read(root, "test"))
+    assert "Happiness" in str(told.value.fix)
+    with pytest.raises(DataError, match="holds no 'val'"):
+        list(read(root, "val"))
+    root = release(tmp_path, test=image(person("train", "Fear")))
+    with pytest.raises(DataError, match="a structure of 7 fields"):
+        list(read(root, "test"))
+    root = release(tmp_path, test=image(person("test", "Fear", gender="?")))
+    with pytest.raises(DataError, match="is no gender"):
+        list(read(root, "test"))
+    path = tmp_path / "Annotations" / "Annotations.mat"
+    whole = path.read_bytes()
+    for broken in (
+        b"",
+        whole[:200],
+        whole[:-90],
+        b"MATLAB 7.3 MAT-file".ljust(600),
+        b"\x89HDF\r\n",
+    ):
+        path.write_bytes(broken)
+        with pytest.raises(DataError):
+            list(read(root, "test"))
+
+
+def test_the_mean_of_several_labels_is_scikit_learns() -> None:
+    from sklearn.metrics import average_precision_score
+
+    rng = np.random.default_rng(3)
+    truth = rng.random((60, 26)) < 0.15
+    truth[np.arange(60), rng.integers(0, 26, 60)] = True
+    scores = rng.normal(size=(60, 26))
+    listed = [
+        ScoredSample(
+            id=str(row), cluster=str(row), answer=CATEGORIES[int(scores[row].argmax())],
+            target=[CATEGORIES[at] for at in np.flatnonzero(truth[row])],
+            scores=tuple(scores[row]), labels=CATEGORIES, score_kind="similarity",
+        )
+        for row in range(60)
+    ]  # fmt: skip
+    metric = made.metric("multilabel_map", CATEGORIES)
+    found = metric.value(metric.prepare(listed), np.ones((1, 60)))[0]
+    assert found == pytest.approx(average_precision_score(truth, scores, average="macro"))
+    hit = made.metric("label_hit", CATEGORIES)
+    expected = truth[np.arange(60), scores.argmax(axis=1)]
+    assert [hit.score(sample) for sample in listed] == list(expected)
+
+
+def test_a_target_that_is_no_list_of_labels_is_refused() -> None:
+    hit = made.metric("label_hit", CATEGORIES)
+    for target in ("Fear", [], ["Joy"]):
+        with pytest.raises(DataError, match="no list of the task's labels"):
+            hit.score(ScoredSample(id="a", cluster="a", target=target, answer="Fear"))
+
+
+def test_the_spec_lists_the_releases_categories() -> None:
+    assert load_task(SPEC, {}).labels == CATEGORIES
