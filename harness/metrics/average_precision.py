@@ -95,7 +95,8 @@ class MeanAveragePrecision:
         import numpy as np
 
         targets = np.array([self.classes.target(sample) for sample in samples], dtype=np.intp)
-        return targets.reshape(-1, 1) == np.arange(len(self.classes))
+        truth: NDArray[np.bool_] = targets.reshape(-1, 1) == np.arange(len(self.classes))
+        return truth
 
     def value(self, prepared: tuple[Ranking, ...], weights: Floats) -> Floats:
         """Return the mean average precision under each row of weights."""

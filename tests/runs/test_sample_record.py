@@ -30,6 +30,7 @@ FULL = SampleRecord(
     sent=SentPrompt((("user", "Who?"),), ("yes", "no")),
     written=Written("B", "length", "Hm", 7, "used up"),
     scores=Scores("logprob", (-1.0, -2.0), (1, 2), (3, 4)), score=0.5,
+    vectors="AAAA",
 )  # fmt: skip
 BARE = SampleRecord("a", "c", None)
 
@@ -48,7 +49,7 @@ def test_keys_come_in_one_order_and_only_where_they_say_something() -> None:
     ]
     assert list(FULL.to_json())[10:] == [
         *("notes", "prompt", "sent", "text", "finish", "reasoning", "reasoning_cut", "unfinished"),
-        *("score_kind", "scores", "tokens", "bytes", "score"),
+        *("score_kind", "scores", "tokens", "bytes", "score", "vectors"),
     ]
 
 

@@ -38,10 +38,11 @@ def image(*people: Any) -> Any:
 
 
 def release(folder: Path, **splits: Any) -> Any:
-    from scipy.io import savemat
+    import scipy.io
 
     memory = io.BytesIO()
-    savemat(memory, {name: drawn._structures([entry]) for name, entry in splits.items()})
+    save: Any = scipy.io.savemat
+    save(memory, {name: drawn._structures([entry]) for name, entry in splits.items()})
     (folder / "Annotations").mkdir(exist_ok=True)
     (folder / "Annotations" / "Annotations.mat").write_bytes(memory.getvalue())
     return data_root(folder)
@@ -124,7 +125,8 @@ def test_the_mean_of_several_labels_is_scikit_learns() -> None:
 
 def test_a_target_that_is_no_list_of_labels_is_refused() -> None:
     hit = made.metric("label_hit", CATEGORIES)
-    for target in ("Fear", [], ["Joy"]):
+    targets: tuple[Any, ...] = ("Fear", [], ["Joy"])
+    for target in targets:
         with pytest.raises(DataError, match="no list of the task's labels"):
             hit.score(ScoredSample(id="a", cluster="a", target=target, answer="Fear"))
 

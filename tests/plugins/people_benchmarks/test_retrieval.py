@@ -25,7 +25,9 @@ SPEC = data_folder("task_specs") / "encoders" / "retrieval.yaml"
 
 def unit(rows: Any) -> np.ndarray:
     values = np.asarray(rows, dtype=np.float64)
-    return (values / np.linalg.norm(values, axis=-1, keepdims=True)).astype(np.float32)
+    length: Any = np.linalg.norm(values, axis=-1, keepdims=True)
+    vectors: np.ndarray = (values / length).astype(np.float32)
+    return vectors
 
 
 def samples(images: np.ndarray, texts: np.ndarray, prefix: str = "") -> list[ScoredSample]:
@@ -120,10 +122,12 @@ def test_records_without_vectors_or_of_two_widths_are_refused() -> None:
 
 def test_a_spec_that_keeps_no_vectors_is_recorded_as_before() -> None:
     spec = load_task(SPEC, {})
-    assert resolved(spec)["ask"]["embed"]["keep_vectors"] is True
+    kept: Any = resolved(spec)["ask"]
+    assert kept["embed"]["keep_vectors"] is True
     assert from_resolved(resolved(spec)).ask == spec.ask
     other = load_task(data_folder("task_specs") / "fairness" / "fairface_retrieval.yaml", {})
-    assert "keep_vectors" not in resolved(other)["ask"]["embed"]
+    asked: Any = resolved(other)["ask"]
+    assert "keep_vectors" not in asked["embed"]
 
 
 def entry(name: str, split: str = "test", captions: int = 5, **more: Any) -> dict[str, Any]:

@@ -34,7 +34,7 @@ _HEADER = b"MATLAB 5.0 MAT-file, drawn"  # scipy writes the date here
 
 def files(seed: int) -> Iterator[tuple[PurePosixPath, bytes | Image.Image]]:
     """Yield the file of annotations, then the images."""
-    from scipy.io import savemat
+    import scipy.io
 
     content, images = {}, []
     for split, count in IMAGES.items():
@@ -46,7 +46,8 @@ def files(seed: int) -> Iterator[tuple[PurePosixPath, bytes | Image.Image]]:
             entries.append(_entry(name, image.size, people, split))
         content[split] = _structures(entries)
     memory = io.BytesIO()
-    savemat(memory, content)
+    save: Any = scipy.io.savemat  # takes files too, which its stubs do not know
+    save(memory, content)
     written = memory.getvalue()
     yield PurePosixPath("Annotations", "Annotations.mat"), _HEADER.ljust(116) + written[116:]
     yield from images

@@ -1,4 +1,4 @@
-"""COCO's and Flickr30k's twins in Karpathy's JSON: people at work and things, five captions each."""
+"""Twins of COCO and Flickr30k in Karpathy's JSON: people at work and things, with captions."""
 
 from __future__ import annotations
 

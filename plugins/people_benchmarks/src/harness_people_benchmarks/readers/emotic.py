@@ -72,13 +72,13 @@ class Emotic:
                 if not categories:
                     passed[NONE] += 1
                     continue
-                corners = records.numbers(_flat(fields[0]), 4, "the box", at)
+                x1, y1, x2, y2 = records.numbers(_flat(fields[0]), 4, "the box", at)
                 yield Sample(
                     id=f"{image}#{place}",
                     images=(ImageRef(f"{folder}{image}", root),),
                     target=list[Json](categories),
                     cluster=image,
-                    boxes=(Box("person", *corners, size=size),),
+                    boxes=(Box("person", x1, y1, x2, y2, size=size),),
                     groups=_groups(fields[-2:], at),
                 )
 
@@ -91,11 +91,12 @@ def _structure(root: DataRoot, file: str, split: str) -> list[Any]:
     """Return a split's entries; scipy reads numbers and texts alone, and nothing is run."""
     import io
 
-    from scipy.io import loadmat
+    import scipy.io
 
     where, data = root.where(file), root.read_bytes(file, LARGEST)
+    load: Any = scipy.io.loadmat  # takes files too, which its stubs do not know
     try:
-        content = loadmat(io.BytesIO(data), variable_names=[split], struct_as_record=True)
+        content = load(io.BytesIO(data), variable_names=[split], struct_as_record=True)
     except Exception as error:  # noqa: BLE001  scipy raises what its parser stumbles over
         raise DataError(
             f"no MATLAB file of version 5: {str(error).partition(chr(10))[0][:120]}", where=where,
