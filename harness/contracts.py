@@ -60,6 +60,7 @@ from harness.models.contract import (
     MayRefuse,
     Model,
     Runtime,
+    StandsForAnnotators,
     TakesNotes,
     TaskHandle,
     Trainable,
@@ -90,22 +91,22 @@ from harness.workers.worker import Worker
 
 __all__ = [
     "CONTRACTS", "AdditiveMetric", "Analysis", "AnalysisDescriptor", "AnalysisTable",
-    "AnalysisView", "AnswerMethod", "AnswerMethodDescriptor", "Answered", "Answerer",
-    "Answers", "AsksOtherwise", "Batch", "BlockRequest", "Bounded", "ChecksItself", "Choose",
-    "CommandDescriptor",
-    "Comparison", "Contract", "CountsMerge", "CountsTellNotes", "DataRoot", "DataSource",
-    "DataSourceDescriptor", "DescribesFiles", "Descriptor", "Embed", "Encoder",
+    "AnalysisView", "AnswerMethod", "AnswerMethodDescriptor", "Answered", "Answerer", "Answers",
+    "AsksOtherwise", "Batch", "BlockRequest", "Bounded", "ChecksItself", "Choose",
+    "CommandDescriptor", "Comparison", "Contract", "CountsMerge", "CountsTellNotes", "DataRoot",
+    "DataSource", "DataSourceDescriptor", "DescribesFiles", "Descriptor", "Embed", "Encoder",
     "EncoderDescriptor", "EncoderRequest", "Epoch", "Example", "Executor", "ExecutorDescriptor",
     "ExportOptions", "ExporterDescriptor", "Extracted", "Extractor", "ExtractorDescriptor",
-    "Failed", "FigureDescriptor", "FigureRequest", "FormatDescriptor", "Generate", "GroupCounts",
-    "GroupMetric", "HasSize", "HasTower", "HasUnits", "HasWeights", "HashesContents", "Hello",
-    "ImageRef", "LeavesOut", "LoadedStudy", "Lost", "MayRefuse", "MetricDescriptor", "Model",
-    "ModelDescriptor", "Plot", "Raised", "RangeOfData", "RankMetric", "Reader", "ReaderDescriptor",
-    "Ready", "Recipe", "RecipeDescriptor", "Refused", "Request", "Response", "Runtime", "Sample",
-    "SampleScore", "SaysWhy", "ScoredSample", "Scores", "SpecFolder", "StudyDescriptor",
-    "StudyPlan", "StudyReport", "SubmissionDescriptor", "SubmissionLayout", "Table", "TakesNotes",
-    "TakesPart", "TaskHandle", "TellsNotes", "Text", "Tracker", "TrackerDescriptor", "Trainable",
-    "WorkOrder", "Worker", "write_analysis",
+    "Failed", "FigureDescriptor", "FigureRequest", "FormatDescriptor", "Generate",
+    "GroupCounts", "GroupMetric", "HasSize", "HasTower", "HasUnits", "HasWeights",
+    "HashesContents", "Hello", "ImageRef", "LeavesOut", "LoadedStudy", "Lost", "MayRefuse",
+    "MetricDescriptor", "Model", "ModelDescriptor", "Plot", "Raised", "RangeOfData",
+    "RankMetric", "Reader", "ReaderDescriptor", "Ready", "Recipe", "RecipeDescriptor",
+    "Refused", "Request", "Response", "Runtime", "Sample", "SampleScore", "SaysWhy",
+    "ScoredSample", "Scores", "SpecFolder", "StandsForAnnotators", "StudyDescriptor",
+    "StudyPlan", "StudyReport", "SubmissionDescriptor", "SubmissionLayout", "Table",
+    "TakesNotes", "TakesPart", "TaskHandle", "TellsNotes", "Text", "Tracker",
+    "TrackerDescriptor", "Trainable", "WorkOrder", "Worker", "write_analysis",
 ]  # fmt: skip
 
 
@@ -125,6 +126,7 @@ CONTRACTS = (
             HasSize,
             HasWeights,
             ChecksItself,
+            StandsForAnnotators,
         ),
         """
         from harness.contracts import Response, Scores

@@ -91,6 +91,7 @@ def leaderboard(
         _refuse_with_analyses(
             baseline=options.baseline,
             duplicates=options.duplicates != "fail",
+            human_share=options.human_share,
             intersect=intersect,
             layout=layout,
             metric=metric,
@@ -110,7 +111,7 @@ def leaderboard(
 
         records = intersected(records)
     if robustness:
-        return _robustness(records)
+        return _robustness(records, options)
     options = settled_options(options or TableOptions(), installed, loaded, interval)
     if ties:
         from harness.evaluation.paired import TiedWithBest
@@ -171,7 +172,8 @@ def _refuse_with_analyses(**flags: object) -> None:
     """Refuse flags that choose among evaluations."""
     for name, value in flags.items():
         if value:
-            raise UserError(f"--{name} is for evaluations, not for analyses", fix="leave it out")
+            flag = name.replace("_", "-")
+            raise UserError(f"--{flag} is for evaluations, not for analyses", fix="leave it out")
 
 
 def _analysis_table(
@@ -187,7 +189,10 @@ def _analysis_table(
     )
 
 
-def _robustness(records: list[EvaluationRecord]) -> Table:
+def _robustness(records: list[EvaluationRecord], options: TableOptions | None) -> Table:
+    if options is not None and options.human_share:
+        message = "--robustness shows no share of the human ceiling"
+        raise UserError(message, fix="leave out --human-share")
     from harness.runs.sample_record import read_samples
     from harness.tables.robustness import build_robustness
 

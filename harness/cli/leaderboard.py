@@ -69,6 +69,9 @@ if TYPE_CHECKING:
     metavar="SHARE",
     help="Mark skew where at least this share of answers is yes, or no; by default 0.95.",
 )
+@click.option(
+    "--human-share", is_flag=True, help="Show each number's share of the annotators' (model human)."
+)
 @click.option("--robustness", is_flag=True, help="Show how much numbers depend on prompt variants.")
 @click.option("--intersect", is_flag=True, help="Count only samples that evaluations share.")
 @click.option(
@@ -93,6 +96,7 @@ def leaderboard(
     ties: bool,
     margin: float | None,
     one_sided: float | None,
+    human_share: bool,
     robustness: bool,
     intersect: bool,
     out: Path | None,
@@ -117,7 +121,10 @@ def leaderboard(
         metric=metric,
         layout=layout,
         options=TableOptions(
-            baseline=baseline or "", duplicates=duplicates, one_sided=one_sided or ONE_SIDED
+            baseline=baseline or "",
+            duplicates=duplicates,
+            one_sided=one_sided or ONE_SIDED,
+            human_share=human_share,
         ),
         interval=interval,
         ties=ties,

@@ -12,7 +12,7 @@ from harness.evaluation.requests import PreparedSample
 from harness.evaluation.score import Scorer
 from harness.evaluation.writer import EvaluationWriter, Job, Progress, Say, is_finished
 from harness.models import Answerer
-from harness.models.contract import ChecksItself, TakesNotes
+from harness.models.contract import ChecksItself, StandsForAnnotators, TakesNotes
 from harness.runs.read import read_evaluation
 from harness.runs.record import EvaluationRecord
 from harness.runs.sample_record import SampleRecord
@@ -88,6 +88,8 @@ def answered_block(
     model: Answerer, scorer: Scorer, block: list[PreparedSample]
 ) -> list[SampleRecord]:
     """Ask a model one block and return one record per sample, in order."""
+    if isinstance(model, StandsForAnnotators):
+        return [scorer.annotated(asked, model.annotators(asked.sample)) for asked in block]
     requests = [asked.request for asked in block if asked.request is not None]
     responses = {
         response.request: response for response in (model.answer(requests) if requests else ())

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.descriptors import AnswerMethodDescriptor, Json, ModelDescriptor, parse_options
-from harness.errors import CannotAnswer
+from harness.errors import CannotAnswer, UserError
 from harness.evaluation.method_checks import Guarded
 from harness.models import Answerer
-from harness.models.contract import ChecksItself, TakesNotes
+from harness.models.contract import ChecksItself, StandsForAnnotators, TakesNotes
 from harness.plugins import find, plugins
 from harness.requests import Choose, Failed, Request, Response, Turn
 from harness.requests.method import Result
@@ -74,7 +74,13 @@ class Method:
             UserError: an option's value that it refuses.
         """
         method = Guarded(self.descriptor, self.options)
-        return MethodAnswerer(load(), method)
+        answerer = load()
+        if isinstance(answerer, StandsForAnnotators):
+            raise UserError(
+                f"annotators have answered already: method {self.descriptor.id!r} cannot act on it",
+                fix="leave out --method",
+            )
+        return MethodAnswerer(answerer, method)
 
 
 def find_method(name: str, given: Mapping[str, Json]) -> Method:

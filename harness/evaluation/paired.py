@@ -12,7 +12,8 @@ from harness.descriptors import Direction, Json
 from harness.errors import UserError
 from harness.evaluation.collectors import Collector, Shared, collector_of
 from harness.evaluation.collectors.frame import Parts, frame_of
-from harness.evaluation.score import scored
+from harness.evaluation.score import each_annotator, scored
+from harness.metrics import ScoredSample
 from harness.runs.record import EvaluationRecord
 from harness.runs.sample_record import SampleRecord, read_samples
 from harness.specs import MetricSpec, TaskSpec
@@ -118,7 +119,7 @@ def compare(first: EvaluationRecord, second: EvaluationRecord, *, seed: int = 0)
         title=first.task_title,
         first=first.model,
         second=second.model,
-        samples=len(both.frame.codes),
+        samples=both.samples,
         left_out=both.left_out,
         clusters=both.frame.number,
         metrics=tuple(of_metric[0] for of_metric in differences),
@@ -231,20 +232,22 @@ class _Both:
         self.gained: list[str] = []
         self.lost: list[str] = []
         self.changed: list[str] = []
-        self.left_out = 0
+        self.samples = self.left_out = 0
 
     def add(self, first: SampleRecord, second: SampleRecord) -> None:
         """Add a sample; one that errored in either evaluation is left out."""
         if first.error is not None or second.error is not None:
             self.left_out += 1
             return
-        samples = scored(first, self.spec), scored(second, self.spec)
-        self.frame.add(samples[0])
-        groups = samples[0].groups or {}
-        self.labels.add(tuple((name, groups[name]) for name in self.spec.slices if name in groups))
-        for sample, collectors in zip(samples, self.collectors, strict=True):
-            for collector in collectors:
-                collector.add(sample)
+        self.samples += 1
+        for samples in _alike(first, second, self.spec):
+            self.frame.add(samples[0])
+            groups = samples[0].groups or {}
+            label = tuple((name, groups[name]) for name in self.spec.slices if name in groups)
+            self.labels.add(label)
+            for sample, collectors in zip(samples, self.collectors, strict=True):
+                for collector in collectors:
+                    collector.add(sample)
         before, after = _right(first), _right(second)
         if after > before:
             self.gained.append(first.id)
@@ -313,6 +316,21 @@ def _pairs(
                 where=f"{first.directory} and {second.directory}",
             )
         yield one, other
+
+
+def _alike(
+    first: SampleRecord, second: SampleRecord, spec: TaskSpec
+) -> Iterator[tuple[ScoredSample, ScoredSample]]:
+    """Yield a sample of both, each time against the same: all annotators but one, if one is."""
+    sides = scored(first, spec), scored(second, spec)
+    left_out = first.annotators if first.annotators is not None else second.annotators
+    if left_out is None:
+        yield sides
+        return
+    pairs = [each_annotator(sample, left_out) for sample in sides]
+    of_people = [record.annotators is not None for record in (first, second)]
+    for one, other in zip(*pairs, strict=True):
+        yield one[of_people[0]], other[of_people[1]]
 
 
 def _right(record: SampleRecord) -> float:

@@ -7,9 +7,10 @@ import math
 import operator
 import struct
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from statistics import fmean
 from typing import Any
 
 from harness.descriptors import Json
@@ -18,7 +19,16 @@ from harness.evaluation.collectors import make_metric
 from harness.evaluation.requests import PreparedSample
 from harness.metrics import ScoredSample
 from harness.metrics.contract import SampleScore
-from harness.requests import Choose, Failed, Request, Response, Scores, Text, Vectors
+from harness.requests import (
+    AnnotatorAnswer,
+    Choose,
+    Failed,
+    Request,
+    Response,
+    Scores,
+    Text,
+    Vectors,
+)
 from harness.requests.extractor import Extracted, Extractor
 from harness.requests.extractors.label import LabelReader
 from harness.requests.guard import make_extractor
@@ -28,6 +38,7 @@ from harness.specs import ChooseSpec, EmbedSpec, GenerateSpec, TaskSpec
 
 MOST_REASONING = 8000
 """Characters of an answer's reasoning that a record keeps; ``reasoning_cut`` counts the others."""
+ALONE = "samples with fewer than two annotators, which nobody is compared on"
 _OPEN = "used up its tokens while reasoning"
 _ENDED = "ended in the middle of its reasoning"
 
@@ -84,6 +95,19 @@ class Scorer:
         if self._score and record.error is None and sample.target is not None:
             return record._replace(score=float(self._score(scored(record, self._spec))))
         return record
+
+    def annotated(self, asked: PreparedSample, answers: Sequence[AnnotatorAnswer]) -> SampleRecord:
+        """Return the record of a sample that its annotators answer in a model's place."""
+        if asked.error is not None:
+            return self.record(asked, None)
+        record = self.record(replace(asked, request=None), None)
+        record = record._replace(annotators=tuple(answers), score=None)
+        if not answers:
+            return record._replace(notes={**record.notes, ALONE: 1})
+        if not self._score:
+            return record
+        scores = [float(self._score(sample)) for sample in scored_each(record, self._spec)]
+        return record._replace(score=fmean(scores))
 
     def notes(self) -> list[str]:
         """Return what whoever reads the record should know of how answers were read."""
@@ -287,6 +311,29 @@ def scored(record: SampleRecord, spec: TaskSpec) -> ScoredSample:
         score_kind="" if scores is None else scores.kind,
         vectors=record.vectors,
     )
+
+
+def scored_each(record: SampleRecord, spec: TaskSpec) -> list[ScoredSample]:
+    """Return a record as metrics see it: once, or once for each annotator against the others."""
+    sample = scored(record, spec)
+    if record.annotators is None:
+        return [sample]
+    return [answered for _, answered in each_annotator(sample, record.annotators)]
+
+
+def each_annotator(
+    sample: ScoredSample, annotators: Sequence[AnnotatorAnswer]
+) -> Iterator[tuple[ScoredSample, ScoredSample]]:
+    """Yield a sample against all annotators but one, and the same as that one answered it."""
+    answers = [one for one in annotators for _ in range(one.times)]
+    for place, one in enumerate(answers):
+        against = replace(sample, id=f"{sample.id}#annotator {place}", target=one.target)
+        shares = tuple(float(label == one.answer) for label in sample.labels)
+        kind = "label" if shares else ""
+        yield (
+            against,
+            replace(against, answer=one.answer, scores=shares or None, score_kind=kind),
+        )
 
 
 def prompt_hash(request: Request) -> str:

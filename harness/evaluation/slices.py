@@ -45,12 +45,13 @@ class SliceCounts:
     values: dict[str, ValueCounts] = field(default_factory=dict)
     _bare: int = 0
 
-    def add(self, group: Group | None, problem: str) -> None:
+    def add(self, group: Group | None, problem: str, *, counts: bool = True) -> None:
         """Add the next sample.
 
         Args:
             group: Its value and who said so; ``None`` where it has none.
             problem: What was wrong with its answer; empty for nothing.
+            counts: False for another annotator's answer to the same sample.
         """
         if group is None:
             # Data without the slice leave nothing here but how many samples there are.
@@ -59,18 +60,18 @@ class SliceCounts:
             else:
                 self._bare += 1
             return
-        counts = self.values.get(group.value)
-        if counts is None:
+        value = self.values.get(group.value)
+        if value is None:
             if not self.values:
                 self.labels.add_many((), self._bare)
             code = self.labels.add(((self.name, group.value),))
-            counts = self.values[group.value] = ValueCounts(code, group.source)
+            value = self.values[group.value] = ValueCounts(code, group.source)
         else:
-            self.labels.again(counts.code)
-        counts.n += 1
+            self.labels.again(value.code)
+        value.n += counts
         if problem:
-            counts.refusals += problem == "refusal"
-            counts.unparsed += problem != "refusal"
+            value.refusals += problem == "refusal"
+            value.unparsed += problem != "refusal"
 
     def parts(self, frame: Frame) -> Parts:
         """Return everything, then each value, sorted."""

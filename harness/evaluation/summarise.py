@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.evaluation.collectors import Shared, collector_of
 from harness.evaluation.collectors.frame import frame_of
-from harness.evaluation.score import scored
+from harness.evaluation.score import scored_each
 from harness.evaluation.slices import SliceCounts, by_slice
 from harness.requests.reasoning import holds_reasoning
 from harness.runs.record import Counts, Detail, GroupComparison, MetricValue, SliceValue
@@ -28,6 +28,7 @@ class Summary:
     slices: tuple[SliceValue, ...]
     images: str | None
     machine_labelled: bool
+    by_annotators: bool
     details: tuple[Detail, ...] = ()
     comparisons: tuple[GroupComparison, ...] = ()
 
@@ -59,7 +60,7 @@ def summarise(
     frame = frame_of(spec)
     samples = errors = unparsed = refusals = unlabelled = cut = unfinished = 0
     notes = dict(left_out or {})
-    digest, any_image = hashlib.sha256(), False
+    digest, any_image, annotated = hashlib.sha256(), False, False
     for record in _each(blocks):
         samples += 1
         for image in record.images:
@@ -79,12 +80,13 @@ def summarise(
         if record.written is not None:
             cut += record.written.finish == "length"
             unfinished += bool(record.written.unfinished)
-        sample = scored(record, spec)
-        frame.add(sample)
-        for collector in collectors:
-            collector.add(sample)
-        for counted in slices:
-            counted.add(record.groups.get(counted.name), problem)
+        annotated |= record.annotators is not None
+        for place, sample in enumerate(scored_each(record, spec)):
+            frame.add(sample)
+            for collector in collectors:
+                collector.add(sample)
+            for counted in slices:
+                counted.add(record.groups.get(counted.name), problem, counts=not place)
     values = tuple(collector.overall(frame, seed) for collector in collectors)
     for collector in collectors:
         notes |= collector.notes()
@@ -106,6 +108,7 @@ def summarise(
         tuple(value for listed, _ in by_slices for value in listed),
         digest.hexdigest() if any_image else None,
         any(counted.machine for counted in slices),
+        annotated,
         tuple(table for collector in collectors for table in collector.tables(frame, seed)),
         tuple(comparison for _, listed in by_slices for comparison in listed),
     )

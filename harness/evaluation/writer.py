@@ -323,6 +323,8 @@ def _evaluation(
     marks = {*job.marks, *more_marks}
     if summary.counts.errors:
         marks.add("errored")
+    if summary.by_annotators:
+        marks.add("human")
     if summary.machine_labelled:
         marks.add("machine-labelled slices")
     return {

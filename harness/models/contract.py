@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from harness.arguments import Device, Several, Threads, check_fields
 from harness.descriptors import Capability, Json, Offer
-from harness.requests import Request, Response
+from harness.requests import AnnotatorAnswer, Request, Response
 from harness.samples import Sample
 
 
@@ -106,6 +106,15 @@ class ChecksItself(Protocol):
         ...
 
 
+@runtime_checkable
+class StandsForAnnotators(Protocol):
+    """An answerer in the place of the people who annotated a release; it is asked nothing."""
+
+    def annotators(self, sample: Sample) -> Sequence[AnnotatorAnswer]:
+        """Return each annotator's answer with what the others say; empty for fewer than two."""
+        ...
+
+
 class Model(Protocol):
     """A model that is known but not loaded."""
 
@@ -190,7 +199,10 @@ class MayRefuse(Protocol):
 
 
 class TaskHandle(Protocol):
-    """What a baseline may know of a task: its labels and its train split, never the test split."""
+    """What a baseline may know of a task: its labels and its train split.
+
+    ``samples`` is for what stands for the evaluated split's annotators; a baseline never looks.
+    """
 
     @property
     def id(self) -> str:
@@ -204,6 +216,10 @@ class TaskHandle(Protocol):
 
     def train_samples(self) -> Iterator[Sample]:
         """Yield the train split."""
+        ...
+
+    def samples(self) -> Iterator[Sample]:
+        """Yield the evaluated split, with its right answers."""
         ...
 
     def render_answer(self, target: Json) -> str:

@@ -16,12 +16,22 @@ from harness.models.contract import (
     HasWeights,
     Model,
     Runtime,
+    StandsForAnnotators,
     TakesNotes,
 )
 from harness.packages import offering
 from harness.plugins import contract_of, plugins
-from harness.requests import Failed, Request, Response, Scores, Text, Vectors
+from harness.requests import (
+    AnnotatorAnswer,
+    Failed,
+    Request,
+    Response,
+    Scores,
+    Text,
+    Vectors,
+)
 from harness.requests.response import ScoreKind
+from harness.samples import Sample
 
 _ROUNDED = 1e-3  # by which a sum of log-probabilities in few digits may be above 0
 _RESULTS = (Scores, Text, Vectors, Failed)
@@ -118,7 +128,8 @@ def loaded(descriptor: ModelDescriptor, load: Callable[[], Any]) -> Answerer:
     for name in ("answer", "close"):
         if not callable(getattr(answerer, name, None)):
             raise contract.returned(answerer, "load", f"an answerer: it has no method {name}")
-    return GuardedAnswerer(answerer, contract)
+    kind = GuardedAnnotators if isinstance(answerer, StandsForAnnotators) else GuardedAnswerer
+    return kind(answerer, contract)
 
 
 class GuardedAnswerer:
@@ -201,6 +212,16 @@ class GuardedAnswerer:
                 f"answered {described(response.request)} with {described(result)}: {wrong}"
             )
         return response
+
+
+class GuardedAnnotators(GuardedAnswerer):
+    """Hands calls on to what stands for annotators."""
+
+    def annotators(self, sample: Sample) -> list[AnnotatorAnswer]:
+        """Return each annotator's answer with what the others say."""
+        with self._contract.calling("annotators"):
+            answers: Any = self._answerer.annotators(sample)  # type: ignore[attr-defined]
+        return self._contract.listed(answers, "annotators", AnnotatorAnswer, "AnnotatorAnswer")
 
 
 def _wrong(result: Any) -> str:

@@ -9,9 +9,17 @@ from harness.lazy import lazily
 if TYPE_CHECKING:
     from harness.requests.reasoning import Reasoning
     from harness.requests.request import Choose, Contrast, Embed, Generate, Request, Turn
-    from harness.requests.response import Failed, Response, Scores, Text, Vectors
+    from harness.requests.response import (
+        AnnotatorAnswer,
+        Failed,
+        Response,
+        Scores,
+        Text,
+        Vectors,
+    )
 
 __all__ = [
+    "AnnotatorAnswer",
     "Choose",
     "Contrast",
     "Embed",
@@ -27,7 +35,7 @@ __all__ = [
 ]
 
 # Descriptors of extractors alone must not load these: every command reads them.
-_ANSWERS = frozenset({"Failed", "Response", "Scores", "Text", "Vectors"})
+_ANSWERS = frozenset({"AnnotatorAnswer", "Failed", "Response", "Scores", "Text", "Vectors"})
 __getattr__ = lazily(
     __name__,
     {

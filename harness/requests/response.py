@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
+
+from harness.descriptors import Json
 
 ScoreKind = Literal["logprob", "similarity", "label"]
 
@@ -68,6 +70,20 @@ class Failed:
 
     kind: str
     message: str
+
+
+class AnnotatorAnswer(NamedTuple):
+    """An annotator's answer, and what it is right against when that annotator is left out.
+
+    Attributes:
+        answer: As the task's metrics take answers.
+        target: What the other annotators say, as the task's metrics take targets.
+        times: How many annotators gave the answer.
+    """
+
+    answer: Json
+    target: Json
+    times: int = 1
 
 
 @dataclass(frozen=True, slots=True)

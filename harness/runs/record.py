@@ -213,6 +213,8 @@ class EvaluationRecord:
     def title(self) -> str:
         """The model with what it was trained by, how it answers, and what a run asked otherwise."""
         name = titled(self.model, self.training, self.method)
+        if "human" in self.marks:
+            name += " (leave one out)"
         asked = self.settings.get(ASKED)
         pairs = asked.items() if isinstance(asked, dict) else ()
         return ", ".join([name, *(f"{key}={value}" for key, value in pairs)])

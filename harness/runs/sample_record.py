@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from harness.descriptors import Json
 from harness.errors import UserError, reason_of
-from harness.requests.response import Failed, Scores
+from harness.requests.response import AnnotatorAnswer, Failed, Scores
 from harness.runs.seal import SAMPLES
 from harness.samples.sample import Group
 
@@ -26,7 +26,7 @@ KEYS = frozenset(
         *("id", "cluster", "target", "answer", "problem", "error", "fields", "stratum", "groups"),
         *("images", "notes", "prompt", "sent"),
         *("text", "finish", "reasoning", "reasoning_cut", "unfinished"),
-        *("score_kind", "scores", "tokens", "bytes", "score", "vectors"),
+        *("score_kind", "scores", "tokens", "bytes", "score", "vectors", "annotators"),
     )
 )
 _NONE: Mapping[str, Any] = {}
@@ -87,6 +87,8 @@ class SampleRecord(NamedTuple):
         scores: The model's score of each option, not normalised.
         score: The headline metric on this sample alone; ``None`` where it has none.
         vectors: Vectors of the image and each text, where the spec keeps them (base64, float32).
+        annotators: Of what stands for annotators: each one's answer and what the others say, which
+            are scored in the place of ``answer`` and ``target``; empty for fewer than two.
         extra: Keys of a later version, kept as they are.
     """
 
@@ -107,6 +109,7 @@ class SampleRecord(NamedTuple):
     scores: Scores | None = None
     score: float | None = None
     vectors: str = ""
+    annotators: tuple[AnnotatorAnswer, ...] | None = None
     extra: Mapping[str, Json] = _NONE
 
     @property
@@ -150,6 +153,8 @@ class SampleRecord(NamedTuple):
             data["score"] = self.score
         if self.vectors:
             data["vectors"] = self.vectors
+        if self.annotators is not None:
+            data["annotators"] = self.annotators
         return {**data, **self.extra} if self.extra else data
 
     @classmethod
@@ -190,6 +195,9 @@ class SampleRecord(NamedTuple):
             ),
             get("score"),
             get("vectors", ""),
+            None
+            if "annotators" not in data
+            else tuple([AnnotatorAnswer(*one) for one in data["annotators"]]),
             _NONE
             if data.keys() <= KEYS
             else {name: value for name, value in data.items() if name not in KEYS},

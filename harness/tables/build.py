@@ -14,6 +14,7 @@ from harness.runs.superseded import current, superseded_note
 from harness.tables.caption import caption_of
 from harness.tables.columns import columns_of, declared_columns, reported_panels, with_readings
 from harness.tables.duplicates import Rule, SeedInterval, seed_notes, settled
+from harness.tables.human_share import with_shares
 from harness.tables.layout import Layout
 from harness.tables.notes import compared_note, notes_of, shown_notes
 from harness.tables.ranks import Tied, compared, ranked
@@ -35,6 +36,7 @@ class TableOptions:
         supports: Tells ``n/a`` from a cell that nobody ran.
         one_sided: From this share of one answer on, numbers that are best at zero are marked.
         readings: Show beside numbers that are best at zero what says how to read them.
+        human_share: Show beside each number how much it is of the annotators'.
     """
 
     baseline: str = ""
@@ -45,6 +47,7 @@ class TableOptions:
     supports: Supports | None = None
     one_sided: float = ONE_SIDED
     readings: bool = True
+    human_share: bool = False
 
 
 def build_table(
@@ -100,6 +103,8 @@ def build_table(
     )
     if baseline or versus:
         sections = compared(sections, columns, baseline, versus)
+    if ways.human_share:
+        columns, sections, metric_names = with_shares(columns, sections, metric_names)
     looks = ways.looks or (layout.looks if layout is not None else TableStyle())
     shows = looks.interval != "none"
     notes = (

@@ -27,7 +27,7 @@ def sample_rows(records: Iterable[EvaluationRecord]) -> Iterator[dict[str, Any]]
 def sample_row(record: EvaluationRecord, sample: SampleRecord) -> dict[str, Any]:
     """Return one sample as a flat row."""
     right = None
-    if sample.error is None and sample.target is not None:
+    if sample.error is None and sample.target is not None and sample.annotators is None:
         right = sample.answer == sample.target
     return {
         "model": record.title,

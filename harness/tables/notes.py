@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterator, Sequence
 from harness.descriptors import Json
 from harness.runs.record import EvaluationRecord
 from harness.tables.caption import intervals_said
+from harness.tables.human_share import NOTE as SHARE_NOTE
+from harness.tables.human_share import SHARE
 from harness.tables.ranks import UNRANKED
 from harness.tables.rows import ONE_SIDED_MARK as ONE_SIDED
 from harness.tables.table import LETTERS, TIED, TRENDS, Column, Section, TableStyle
@@ -15,6 +17,7 @@ MEANINGS = {
     "contaminated": "evaluated on samples the checkpoint was trained on",
     "demo": "drawn people or a tiny demo model; these numbers mean nothing outside the demo world",
     "errored": "some samples could not be asked or answered and are not in the number",
+    "human": "each annotator against the others, averaged: what people reach by the task's metric",
     "intersected": "only the samples that all compared evaluations have in common are counted",
     "limited": "only a part of the split was asked; not a result on the benchmark",
     "machine-labelled": "labels were given by a machine, not by people",
@@ -148,6 +151,8 @@ def shown_notes(
     unranked = sorted(UNRANKED & {mark for cell in cells for mark in cell.marks})
     if unranked and any(cell.rank for cell in cells):
         notes.append(f"Numbers marked {' or '.join(unranked)} are not ranked.")
+    if any(column.metric == SHARE for column in columns):
+        notes.append(SHARE_NOTE)
     if any(not cell.supported for cell in cells):
         notes.append("n/a: the model cannot answer this kind of task.")
     return tuple(notes)

@@ -9,8 +9,8 @@ from typing import Literal, Protocol
 from harness.errors import unknown
 from harness.tables.table import Cell, Column, Row, Section, Trend
 
-# A number over other samples, or over samples the model has learnt, is no winner.
-UNRANKED = frozenset({"contaminated", "errored"})
+# A number over other samples, over samples the model has learnt, or of people is no winner.
+UNRANKED = frozenset({"contaminated", "errored", "human"})
 
 Within = Literal["section", "group"]
 

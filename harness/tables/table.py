@@ -22,6 +22,7 @@ LETTERS: Mapping[str, str] = {
     "contaminated": "C",
     "demo": "D",
     "errored": "E",
+    "human": "H",
     "intersected": "I",
     "limited": "L",
     "machine-labelled": "M",

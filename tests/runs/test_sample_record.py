@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from harness.errors import UserError
-from harness.requests import Failed, Scores
+from harness.requests import AnnotatorAnswer, Failed, Scores
 from harness.runs.sample_record import (
     KEYS,
     ImageFile,
@@ -31,6 +31,7 @@ FULL = SampleRecord(
     written=Written("B", "length", "Hm", 7, "used up"),
     scores=Scores("logprob", (-1.0, -2.0), (1, 2), (3, 4)), score=0.5,
     vectors="AAAA",
+    annotators=(AnnotatorAnswer("B", ["A", "C"], 2),),
 )  # fmt: skip
 BARE = SampleRecord("a", "c", None)
 
@@ -49,7 +50,7 @@ def test_keys_come_in_one_order_and_only_where_they_say_something() -> None:
     ]
     assert list(FULL.to_json())[10:] == [
         *("notes", "prompt", "sent", "text", "finish", "reasoning", "reasoning_cut", "unfinished"),
-        *("score_kind", "scores", "tokens", "bytes", "score", "vectors"),
+        *("score_kind", "scores", "tokens", "bytes", "score", "vectors", "annotators"),
     ]
 
 

@@ -7,7 +7,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from harness_claims.agreement import interval_alpha, nominal_alpha
+from harness_claims.agreement import fleiss_kappa, interval_alpha, nominal_alpha
 
 # Krippendorff 2011, "Computing Krippendorff's Alpha-Reliability", section C: four observers.
 OBSERVERS = (
@@ -38,6 +38,19 @@ def test_points_disagree_by_their_squared_distance() -> None:
 
     observed = sum(len(unit) * mean(unit) for unit in units) / len(every)
     assert interval_alpha(units) == pytest.approx(1 - observed / mean(every))
+
+
+def test_kappa_is_that_of_statsmodels_where_it_is_defined() -> None:
+    inter_rater = pytest.importorskip("statsmodels.stats.inter_rater")
+    random = np.random.default_rng(1)
+    units = [random.choice(list("abc"), 5, p=shares) for shares in random.dirichlet([1] * 3, 30)]
+    counts, _ = inter_rater.aggregate_raters(np.array([[ord(x) for x in u] for u in units]))
+    assert fleiss_kappa([list(unit) for unit in units]) == pytest.approx(
+        inter_rater.fleiss_kappa(counts)
+    )
+    assert math.isnan(fleiss_kappa([["a", "b"], ["a"]]))
+    assert math.isnan(fleiss_kappa([["a", "a"], ["a", "a"]]))
+    assert math.isnan(fleiss_kappa([]))
 
 
 def test_one_value_alone_says_nothing_and_single_annotators_take_no_part() -> None:

@@ -10,18 +10,22 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from harness_claims.human import LeftOut, annotators_of, human_row, left_out
+from harness_claims.annotators import answers_of
+from harness_claims.annotators import left_out as each_left_out
+from harness_claims.human import LeftOut, human_row, left_out
 from harness_claims.human_command import human
 from harness_claims.rescore import rescore
 from harness_claims.rescore_command import rescore as rescore_command
 
 import harness
-from harness.errors import UserError
+from harness.errors import DataError, UserError
 from harness.metrics import ScoredSample
 from harness.runs import read_evaluation
 from harness.runs.record import EvaluationRecord
 from harness.runs.sample_record import read_samples
 from harness.specs import ChooseSpec, DataSpec, MetricSpec, PromptSpec, TaskSpec
+from harness.specs.resolve import read_resolved
+from harness.tables.build import TableOptions
 
 
 @pytest.fixture
@@ -59,11 +63,70 @@ def test_each_annotator_is_scored_against_the_rest_by_the_tasks_metric(
 def test_a_task_of_one_answer_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     one = ScoredSample("s", "c", "happy", "happy")
-    assert annotators_of(one) == []
-    assert annotators_of(ScoredSample("s", "c", [[0.1, 0.2], [-1, -1]], None)) == [[0.1, 0.2]]
+    assert answers_of("happy", {}, ("happy",)) == []
+    assert answers_of([[0.1, 0.2], [-1, -1]], {}, ()) == [[0.1, 0.2]]
+    assert each_left_out([[0.1, 0.2]], [[0.1, 0.2]]) == []
     assert left_out(task(), [one]).alone == 1
     with pytest.raises(UserError):
         CliRunner().invoke(human, ["nowhere"], catch_exceptions=False)
+
+
+def test_of_votes_the_others_choose_and_a_tie_keeps_the_releases_label() -> None:
+    labels = ("calm", "glad", "sad")
+    answers = answers_of("glad", {"votes": [0, 2.0, 2]}, labels)
+    assert answers == ["glad", "glad", "sad", "sad"]
+    assert each_left_out("glad", answers) == [("glad", "sad", 2), ("sad", "glad", 2)]
+    even = answers_of("sad", {"votes": {"calm": 1, "glad": 1, "sad": 1}}, labels)
+    assert each_left_out("sad", even) == [
+        ("calm", "sad", 1), ("glad", "sad", 1), ("sad", "calm", 1),
+    ]  # fmt: skip
+    wrong: list[Any] = [[0.5, 0.5, 0], [1, 2], {"glad": -1}]
+    for votes in wrong:
+        with pytest.raises(DataError):
+            answers_of("glad", {"votes": votes}, labels)
+
+
+def test_the_human_row_stands_in_the_table_and_is_compared_with_models(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Votes and lists; by a slow count, in the table's row, its share and a paired test."""
+    monkeypatch.chdir(tmp_path)
+    options: Any = {"profile": "demo", "limit": 40, "results": "results"}
+    tasks = ["vqav2", "fer_plus"]
+    with pytest.raises(UserError, match="answers of two annotators"):
+        harness.run("human", "raf_db", **options)
+    people = harness.run("human", tasks, **options)
+    model = harness.run("majority", tasks, **options)
+    vqa, faces = people.records
+    assert faces.title == "human (leave one out)"
+    assert "human" in faces.marks
+    hits, times = 0, 0
+    for line in read_samples(faces.directory):
+        votes: Any = line.fields["votes"]
+        labels = read_resolved(faces.directory).labels
+        for place, count in enumerate(votes):
+            others = [number - (at == place) for at, number in enumerate(votes)]
+            first = max(range(len(votes)), key=lambda at: (others[at], labels[at] == line.target))
+            hits, times = hits + int(count) * (first == place), times + int(count)
+    assert faces.main.value == pytest.approx(hits / times)
+    assert vqa.main.value == human_row(model.records[0]).metric.value
+    assert {line.score for line in read_samples(vqa.directory)} > {1.0}
+    assert sum(one.n for one in vqa.slices if one.slice == "answer_type") == vqa.counts.scored
+    table = harness.leaderboard("results", options=TableOptions(human_share=True))
+    row = next(row for row in table.rows if row.model == "human (leave one out)")
+    assert not any(cell.rank for cell in row.cells if cell is not None)
+    assert [column.label for column in table.columns] == ["Acc", "of human", "Accuracy", "of human"]
+    share = next(row for row in table.rows if row.model == "majority").cells[1]
+    assert share is not None
+    values = model.records[0].main.value, vqa.main.value
+    assert share.value == pytest.approx(100 * values[0] / values[1])  # type: ignore[operator]
+    compared: Any = harness.compare(people.manifest, model.manifest)
+    assert compared[0].main.first == vqa.main.value
+    paired = human_row(model.records[0]).paired
+    assert compared[0].main.paired.difference == pytest.approx(paired.difference)
+    assert compared[0].samples == vqa.counts.scored
+    with pytest.raises(UserError, match="annotators have answered already"):
+        harness.run("human", "vqav2", method="perturb", **options)
 
 
 def task() -> TaskSpec:

@@ -9,9 +9,9 @@ from harness.plugins import hookimpl
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.descriptors import CommandDescriptor, MetricDescriptor
+    from harness.descriptors import CommandDescriptor, MetricDescriptor, ModelDescriptor
 
-__all__ = ["harness_commands", "harness_metrics"]
+__all__ = ["harness_commands", "harness_metrics", "harness_models"]
 
 
 @hookimpl
@@ -20,6 +20,30 @@ def harness_metrics() -> Sequence[MetricDescriptor]:
     from harness.metrics import metrics_in
 
     return metrics_in("harness_claims.metrics")
+
+
+@hookimpl
+def harness_models() -> Sequence[ModelDescriptor]:
+    """Offer what stands for a release's annotators."""
+    from harness.descriptors import ModelDescriptor, Option
+
+    return [
+        ModelDescriptor(
+            id="human",
+            target="harness_claims.model:Human",
+            summary="Annotators of the release, each scored against the others (leave one out).",
+            capabilities=frozenset({"choose", "generate"}),
+            sees_images=False,
+            needs_task=True,
+            options=(
+                Option(
+                    name="votes",
+                    default="votes",
+                    help="Field with counts of votes, where the right answer is a label.",
+                ),
+            ),
+        )
+    ]
 
 
 @hookimpl

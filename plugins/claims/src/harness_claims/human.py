@@ -1,7 +1,7 @@
 """The human row: each annotator's answer scored against the other annotators' by the task's metric.
 
-Several annotators' answers are the target of a sample, a list. A sample becomes one for each of
-them: the annotator's answer, with the rest as the target. A model is scored against the same rests,
+A sample becomes one for each of its annotators: the annotator's answer, with what the others say as
+the target. A model is scored against the same rests,
 so that both have the same task; the difference is paired and its interval is over the clusters of
 the task.
 """
@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from harness.descriptors import Json
 from harness.errors import UserError
 from harness.evaluation.collectors import Collector, collector_of
 from harness.evaluation.collectors.frame import Frame, Parts, frame_of
-from harness.evaluation.score import scored
+from harness.evaluation.score import each_annotator, scored
 from harness.metrics import ScoredSample
 from harness.runs.record import EvaluationRecord, MetricValue
 from harness.runs.sample_record import read_samples
@@ -25,10 +25,9 @@ from harness.specs import TaskSpec
 from harness.specs.resolve import read_resolved
 from harness.stats.paired import Paired
 
-from harness_claims.agreement import interval_alpha, nominal_alpha
-
-MISSING = [-1, -1]
-"""A point that an annotator of GazeFollow did not give."""
+from harness_claims.agreement import alpha_of, kappa_of
+from harness_claims.annotators import answers_of
+from harness_claims.annotators import left_out as each_left_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +42,7 @@ class HumanRow:
         share: The model's number as a share of the human one (the other way round for a number
             that is best low); ``None`` for a metric without such a sense.
         alpha: Krippendorff's alpha of the annotators.
+        kappa: Fleiss' kappa, of labels and texts that equally many annotators gave each sample.
         samples: Samples with at least two annotators.
         alone: Samples with one or none, which take no part.
         annotators: Mean number of annotators of a sample.
@@ -56,6 +56,7 @@ class HumanRow:
     paired: Paired
     share: float | None
     alpha: float
+    kappa: float | None
     samples: int
     alone: int
     annotators: float
@@ -94,16 +95,14 @@ def left_out(spec: TaskSpec, samples: Iterable[ScoredSample]) -> LeftOut:
     units: list[list[Json]] = []
     alone = 0
     for sample in samples:
-        answers = annotators_of(sample)
+        answers = answers_of(sample.target, sample.fields, spec.labels)
         if len(answers) < 2:
             alone += 1
             continue
         units.append(answers)
-        for place, answer in enumerate(answers):
-            rest = [*answers[:place], *answers[place + 1 :]]
-            against = replace(sample, id=f"{sample.id}#annotator {place}", target=rest)
+        for against, answered in each_annotator(sample, each_left_out(sample.target, answers)):
             frame.add(against)
-            human.add(replace(against, answer=answer, scores=None, score_kind=""))
+            human.add(answered)
             model.add(against)
     return LeftOut(frame, human, model, units, alone)
 
@@ -121,7 +120,7 @@ def human_row(record: EvaluationRecord, *, seed: int = 0) -> HumanRow:
         raise UserError(
             f"no sample of {record.task!r} has answers of two annotators",
             where=str(record.directory),
-            fix="a task whose target is a list of annotators' answers: vqav2, textvqa, gazefollow",
+            fix="a task of several annotators: vqav2, textvqa, gazefollow, fer_plus",
         )
     value, model_value = annotated.value(seed), annotated.model.point(annotated.frame)
     return HumanRow(
@@ -133,18 +132,11 @@ def human_row(record: EvaluationRecord, *, seed: int = 0) -> HumanRow:
         annotated.to_human(seed),
         _share(value, model_value),
         alpha_of(annotated.units),
+        kappa_of(annotated.units),
         len(annotated.units),
         annotated.alone,
         sum(map(len, annotated.units)) / len(annotated.units),
     )
-
-
-def annotators_of(sample: ScoredSample) -> list[Json]:
-    """Return the annotators' answers that a target holds; none where it is no list of answers."""
-    target = sample.target
-    if not isinstance(target, list) or not all(isinstance(one, str | list) for one in target):
-        return []
-    return [one for one in target if one != MISSING]
 
 
 def _share(human: MetricValue, model: float) -> float | None:
@@ -154,15 +146,3 @@ def _share(human: MetricValue, model: float) -> float | None:
     if human.direction == "higher":
         return model / value if value else None
     return value / model if human.direction == "lower" and model else None
-
-
-def alpha_of(units: Sequence[Sequence[Json]]) -> float:
-    """Return Krippendorff's alpha: of points by distance, of texts by equality but for case."""
-    if all(isinstance(one, list) for unit in units for one in unit):
-        return interval_alpha([[_point(one) for one in unit] for unit in units])
-    return nominal_alpha([[str(one).strip().casefold() for one in unit] for unit in units])
-
-
-def _point(value: Json) -> list[float]:
-    assert isinstance(value, list)
-    return [float(str(one)) for one in value]

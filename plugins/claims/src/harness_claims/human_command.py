@@ -30,8 +30,8 @@ def human(*, places: tuple[str, ...], tasks: str | None, seed: int, as_json: boo
     """Score each annotator against the rest, and models against the same rests.
 
     Every finished evaluation whose samples hold the answers of several annotators (VQAv2, TextVQA,
-    GazeFollow) has a row `human (leave one out)` for its samples, and says what share of it the
-    model reaches. Alpha is Krippendorff's.
+    GazeFollow, FER+) has a row `human (leave one out)` for its samples, and says what share of it
+    the model reaches. Alpha is Krippendorff's, kappa Fleiss'.
     """
     from harness.api.records import newest_of, several
     from harness.cli._format import print_json
@@ -41,7 +41,9 @@ def human(*, places: tuple[str, ...], tasks: str | None, seed: int, as_json: boo
 
     wanted = {name.strip() for name in (tasks or "").split(",") if name.strip()}
     records, _ = newest_of(several(places or None), Skips(), whole=False)
-    records = [one for one in records if not wanted or one.task in wanted]
+    records = [
+        one for one in records if (not wanted or one.task in wanted) and "human" not in one.marks
+    ]
     rows: list[HumanRow] = []
     refused: list[UserError] = []
     for record in records:
@@ -76,9 +78,10 @@ def _print(row: HumanRow) -> None:
         return f"[{number(low, scale, sign=sign)}, {number(high, scale, sign=sign)}]"
 
     alone = f"; {row.alone} with fewer left out" if row.alone else ""
+    kappa = "" if row.kappa is None else f", Fleiss' kappa {number(row.kappa, 1, digits=3)}"
     click.echo(
         f"{row.title} ({row.task}): {row.samples} samples with {row.annotators:.1f} annotators "
-        f"each{alone}; Krippendorff's alpha {number(row.alpha, 1, digits=3)}"
+        f"each{alone}; Krippendorff's alpha {number(row.alpha, 1, digits=3)}{kappa}"
     )
     share = None if row.share is None else 100 * row.share
     print_table(

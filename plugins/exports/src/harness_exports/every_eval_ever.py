@@ -191,7 +191,7 @@ def _samples(record: EvaluationRecord, spec: TaskSpec, evaluation: str) -> Itera
     labels = labels_of(spec)
     for sample in read_samples(record.directory):
         references = _references(sample.target)
-        if sample.error is not None or not references:
+        if sample.error is not None or not references or sample.annotators is not None:
             continue
         written = sample.written
         answer = "" if sample.answer is None else text_of(sample.answer)

@@ -1,0 +1,90 @@
+"""The annotators of a sample: their answers, and what the others say when one is left out.
+
+Answers are a list in the place of the right one (VQAv2, TextVQA, GazeFollow, an own table's list),
+or votes: a count for each label, in a field of the sample (FER+).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from harness.errors import DataError
+from harness.requests import AnnotatorAnswer
+
+if TYPE_CHECKING:
+    from harness.descriptors import Json
+
+MISSING = [-1, -1]
+"""A point that an annotator of GazeFollow did not give."""
+VOTES = "votes"
+
+
+def answers_of(
+    target: Json, fields: Mapping[str, Json], labels: Sequence[str], votes: str = VOTES
+) -> list[Json]:
+    """Return a sample's answers, one for each annotator; empty where the data have no such thing.
+
+    Args:
+        target: The sample's right answer, which is a list where it is several people's.
+        fields: The sample's fields.
+        labels: Labels of a choice task in order.
+        votes: Name of the field with votes: counts by label, or in the order of labels.
+
+    Raises:
+        DataError: votes that are no counts.
+    """
+    if isinstance(target, list):
+        if all(isinstance(one, str | list) for one in target):
+            return [one for one in target if one != MISSING]
+        return []
+    counts = fields.get(votes)
+    if not labels or counts is None:
+        return []
+    if isinstance(counts, Mapping):
+        counts = [counts.get(label, 0) for label in labels]
+    if not isinstance(counts, list) or len(counts) != len(labels):
+        raise DataError(f"{votes!r} has no count for each of {len(labels)} labels")
+    answers: list[Json] = []
+    for label, count in zip(labels, counts, strict=True):
+        if not isinstance(count, int | float) or count != int(count) or count < 0:
+            raise DataError(f"{count!r} in {votes!r} is no number of annotators")
+        answers += [label] * int(count)
+    return answers
+
+
+def left_out(target: Json, answers: Sequence[Json]) -> list[AnnotatorAnswer]:
+    """Return each annotator's answer with what the others say; empty for fewer than two.
+
+    Of a list the others are what is left of it. Of votes they are the label that most of the
+    others chose; where several have as many, the release's label if it is one of them, else the
+    first in the order of labels.
+
+    Args:
+        target: The sample's right answer.
+        answers: As :func:`answers_of` gives them.
+    """
+    if len(answers) < 2:
+        return []
+    if not isinstance(target, list):
+        return _of_votes(target, answers)
+    groups: dict[str, tuple[int, int]] = {}
+    for place, answer in enumerate(answers):
+        first, times = groups.get(str(answer), (place, 0))
+        groups[str(answer)] = first, times + 1
+    return [
+        AnnotatorAnswer(answers[first], [*answers[:first], *answers[first + 1 :]], times)
+        for first, times in groups.values()
+    ]
+
+
+def _of_votes(target: Json, answers: Sequence[Json]) -> list[AnnotatorAnswer]:
+    counts = Counter(answers)
+    listed = []
+    for answer, times in counts.items():
+        others = counts - Counter([answer])
+        most = max(others.values())
+        tied = [label for label in counts if others[label] == most]
+        listed.append(AnnotatorAnswer(answer, target if target in tied else tied[0], times))
+    return listed
