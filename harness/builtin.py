@@ -16,7 +16,6 @@ if TYPE_CHECKING:
         MetricDescriptor,
         ModelDescriptor,
         SpecFolder,
-        StudyDescriptor,
     )
 
 
@@ -71,20 +70,6 @@ def harness_executors() -> list[ExecutorDescriptor]:
     from harness.workers.descriptors import EXECUTORS
 
     return list(EXECUTORS)
-
-
-@hookimpl
-def harness_studies() -> list[StudyDescriptor]:
-    """The matrix of trainings and evaluations."""
-    from harness.descriptors import StudyDescriptor
-
-    return [
-        StudyDescriptor(
-            id="matrix",
-            target="harness.studies.matrix:load",
-            summary="Models x recipes x data x seeds x tasks, trained, evaluated, tabulated.",
-        )
-    ]
 
 
 @hookimpl

@@ -365,9 +365,12 @@ class StudyDescriptor(Descriptor):
     Attributes:
         view: ``module:attribute`` of a :class:`harness.analysis.board.AnalysisView`, for a kind
             that seals an analysis under its own id; empty without one.
+        worker: ``module:attribute`` of what does a part of such a study on a worker, for a kind
+            that :class:`harness.studies.kind.RunsOnWorkers`; empty without one.
     """
 
     view: str = ""
+    worker: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

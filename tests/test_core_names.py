@@ -21,10 +21,6 @@ ENGLISH = {"balanced", "focal", "joint", "single"}
 # Ids that also name something of the core: a kind of box or of YAML node, a table, pairs of
 # answers, the precision of a training, who said in which group somebody is.
 SHARED = {"drawn", "human", "map", "pairs", "precision", "table"}
-# Columns and keys of analyses that are words of what they compare, and not the recipes.
-COLUMNS = {
-    "harness/studies/loader.py": {"joint"},
-}
 
 
 def ids() -> tuple[set[str], set[str]]:
@@ -110,4 +106,4 @@ def test_the_core_names_nothing_that_a_plugin_adds(path: Path) -> None:
     found = named(path.read_text(encoding="utf-8"), shows_examples=shows)
     if place.startswith("harness/metrics/"):  # general metrics say their own ids
         found -= GENERAL
-    assert found == COLUMNS.get(place, set())
+    assert found == set()

@@ -63,7 +63,7 @@ def study(
     stop at any point. Without a name the command lists the shipped studies. --json prints one
     table, or a list where the kind of study makes several; with --dry-run the plan.
     """
-    from harness.studies.loader import study_names
+    from harness.studies.files import study_names
 
     names = study_names()
     if study is None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from harness.plugins import Plugins
     from harness.specs.yaml_loader import Document
 
-Kind = Literal["task", "group", "leaderboard", "published", "sample", "study"] | tuple[str, str]
+Kind = Literal["task", "group", "leaderboard", "published", "sample"] | tuple[str, str]
 """A kind of file of the harness, or the package and name of a plugin's schema."""
 _FILES = {
     "task": ("harness.specs", "task_spec.schema.json"),
@@ -27,7 +27,6 @@ _FILES = {
     "leaderboard": ("harness.tables", "leaderboard.schema.json"),
     "published": ("harness.tables", "published.schema.json"),
     "sample": ("harness.runs", "sample.schema.json"),
-    "study": ("harness.studies", "study.schema.json"),
 }
 _PATTERN = "lower-case letters, digits and underscores, a letter first"
 _NOUNS = {
@@ -41,7 +40,7 @@ def schema(kind: Kind = "task", *, registry: Plugins | None = None) -> dict[str,
 
     Args:
         kind: What it describes: task specs, groups, layouts of tables, published numbers, sample
-            records, studies, or a plugin's files.
+            records, or a plugin's files.
         registry: Name the installed readers, metrics and extractors as the allowed values.
     """
     package, file = kind if isinstance(kind, tuple) else _FILES[kind]

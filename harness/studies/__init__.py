@@ -1,1 +1,1 @@
-"""Studies: a matrix of models, recipes, data, seeds and tasks, trained, evaluated, tabulated."""
+"""The contract of kinds of study, and one study planned and run by its kind."""

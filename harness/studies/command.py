@@ -10,9 +10,9 @@ from harness.arguments import checked
 from harness.config.settings import load_settings
 from harness.descriptors import Json
 from harness.errors import UserError
+from harness.studies.files import open_study
 from harness.studies.kind import LoadedStudy, RunsOnWorkers, StudyPlan, StudyReport, read_study
-from harness.studies.loader import open_study
-from harness.studies.page import check_page
+from harness.studies.pages import check_page
 from harness.workers.start import FoundExecutor, find_executor
 
 

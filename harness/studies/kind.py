@@ -1,6 +1,7 @@
 """The contract of a kind of study: how ``harness study`` reads, plans, runs and shows a file.
 
 A file names its kind under the key ``kind``; a file without one is a :data:`DEFAULT` study.
+Every kind is a plugin's.
 """
 
 from __future__ import annotations
@@ -127,8 +128,6 @@ def read_study(document: Document) -> LoadedStudy:
         raise missing("study kind", str(name), kinds, where=document.where(("kind",)))
     descriptor = kinds[name]
     load: StudyKind = load_target(descriptor)
-    if plugins().code_of(descriptor) is None:  # the core's own kind needs no guard
-        return load(document)
     contract = contract_of(descriptor)
     with contract.calling("load"):
         study = load(document)

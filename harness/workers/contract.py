@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from harness.descriptors import Json
+
+BLOCKS = "blocks"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +32,8 @@ class WorkOrder:
         sys_path: Where the coordinator's Python finds modules.
         terms: What a worker must be equal to; see :mod:`harness.workers.terms`.
         shares_machine: Workers that share one machine's cores with this one, itself included.
-        work: ``blocks`` of a run, or ``trials`` of a study: then a block is the index of a trial,
-            and the options name the study.
+        work: ``blocks`` of a run, or the id of a kind of study, whose descriptor names the worker:
+            then a block is the index of a part of the study, and the options name it.
     """
 
     model: str
@@ -46,7 +48,7 @@ class WorkOrder:
     sys_path: tuple[str, ...] = ()
     terms: Mapping[str, Json] = field(default_factory=dict)
     shares_machine: int = 1
-    work: Literal["blocks", "trials"] = "blocks"
+    work: str = BLOCKS
 
     def to_json(self) -> dict[str, Json]:
         """Return it as JSON."""

@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, suppress
-from importlib import import_module
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness import plugins
-from harness.descriptors import Json
+from harness.descriptors import Json, load_target
 from harness.errors import HarnessError
 from harness.workers.contract import (
+    BLOCKS,
     Answered,
     BlockRequest,
     Event,
@@ -187,10 +188,13 @@ class AnyWorker(Protocol):
         ...
 
 
-_KINDS = {
-    "blocks": "harness.workers.worker:Worker",
-    "trials": "harness.studies.trial_worker:TrialWorker",
-}
+def _worker_of(work: str) -> Callable[[str, WorkOrder], AnyWorker]:
+    """Return what does a kind of work, made of a worker's name and an order."""
+    if work == BLOCKS:
+        return Worker
+    kind = plugins.find("study kind", work, plugins.plugins().study_kinds())
+    maker: Callable[[str, WorkOrder], AnyWorker] = load_target(replace(kind, target=kind.worker))
+    return maker
 
 
 def begin(name: str, order: WorkOrder) -> tuple[AnyWorker | None, Event]:
@@ -200,13 +204,12 @@ def begin(name: str, order: WorkOrder) -> tuple[AnyWorker | None, Event]:
         name: Name of the worker.
         order: What is to be done.
     """
-    module, _, kind = _KINDS[order.work].partition(":")
     try:
         with suppress(OSError):  # of another machine; what is relative is then not found, and said
             os.chdir(order.folder)
         if order.blocked:
             plugins.block(order.blocked)
-        worker: AnyWorker = getattr(import_module(module), kind)(name, order)
+        worker: AnyWorker = _worker_of(order.work)(name, order)
         return worker, worker.hello()
     except Exception as error:  # noqa: BLE001  whatever it is, the coordinator must hear of it
         data = error_data(error)

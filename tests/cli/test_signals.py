@@ -16,7 +16,7 @@ from harness.runs.journal import Journal
 from tests.evaluation.conftest import faces
 from tests.evaluation.test_run import LOOK, PATH, look, sealed_files
 from tests.plugins.socialfusion.conftest import built
-from tests.studies.test_killed import STUDY
+from tests.plugins.studies.test_killed import STUDY
 from tests.training import conftest as training
 from tests.training.test_train import flags, weights
 

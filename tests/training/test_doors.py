@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 import yaml
+from harness_studies.loader import load_study
+from harness_studies.plan import Planner
+from harness_studies.study import trials_of
 
 import harness
 from harness.cli import train as command
@@ -18,9 +21,6 @@ from harness.models import Runtime
 from harness.models.parts import LoraSettings
 from harness.packages import packaged
 from harness.plugins import plugins
-from harness.studies.loader import load_study
-from harness.studies.plan import Planner
-from harness.studies.study import trials_of
 from harness.training.plan import TrainingPlan
 from harness.training.settings import LEARNING_RATE, TrainingSettings, learning_rate
 

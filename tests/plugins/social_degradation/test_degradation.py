@@ -24,7 +24,7 @@ from harness.analysis.results import Analysis, table_of
 from harness.cli.main import entry
 from harness.errors import UserError
 from harness.specs.yaml_loader import read_yaml
-from harness.studies.loader import open_study
+from harness.studies.files import open_study
 from tests.tables.records import metric, record
 
 STUDY = """

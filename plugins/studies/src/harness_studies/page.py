@@ -9,60 +9,30 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import UserError
 from harness.figures.make import page_figures, why_no_figures
 from harness.jsonfiles import read_object
 from harness.runs.seal import write_whole
-from harness.studies.noise import SEEDS
-from harness.studies.study import Study
+from harness.studies.pages import check_page, marker
 from harness.tables.formats import escape_markdown, markdown
 from harness.tables.table import Section, Table
 from harness.training.figures import chosen, measuring
 from harness.training.run import RECORD
 
+from harness_studies.noise import SEEDS
+from harness_studies.study import Study
+
 if TYPE_CHECKING:
-    from harness.studies.run import Outcome, StudyResult
-
-
-class Titled(Protocol):
-    """A study of any kind."""
-
-    @property
-    def id(self) -> str:
-        """Its name."""
-        ...
-
-    @property
-    def title(self) -> str:
-        """What it asks."""
-        ...
-
-
-def check_page(study: Titled, path: Path) -> None:
-    """Refuse a page that is not this study's, before anything is computed.
-
-    Raises:
-        UserError: no Markdown file, its folder is not there, or it has no place for the tables.
-    """
-    if path.suffix != ".md":
-        raise UserError("a page is a Markdown file", where=path, fix="--page NAME.md")
-    if not path.parent.is_dir():
-        raise UserError("there is no such folder", where=path.parent)
-    if path.exists() and marker(study) not in path.read_text("utf-8"):
-        raise UserError(
-            "the page has no place for the study's tables",
-            where=path,
-            fix=f"add the line {marker(study)} where they go, or name another file",
-        )
+    from harness_studies.run import Outcome, StudyResult
 
 
 def write_page(study: Study, result: StudyResult, path: Path) -> list[Path]:
     """Write page, numbers and figure; what stands above the marker is left as it is.
 
     Raises:
-        UserError: as :func:`check_page`.
+        UserError: as :func:`harness.studies.pages.check_page`.
     """
     check_page(study, path)
     above = f"# {study.title}\n\n"
@@ -85,11 +55,6 @@ def write_page(study: Study, result: StudyResult, path: Path) -> list[Path]:
     write_whole(files[1], [numbers.encode() + b"\n"])
     write_whole(path, [(above + "\n\n".join(parts) + "\n").encode()])
     return files
-
-
-def marker(study: Titled) -> str:
-    """Return the line below which the command writes."""
-    return f"<!-- harness study {study.id}: made by the command from here on -->"
 
 
 def _figure(tables: Sequence[Table], path: Path) -> Path | None:

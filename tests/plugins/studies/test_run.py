@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harness_studies.loader import load_study
+from harness_studies.plan import TrialPlan, plan_study, rounds, teaching
+from harness_studies.run import StudyResult, run_study
+from harness_studies.study import StudyTask, trials_of
+from harness_studies.tables import study_table
 from rich.console import Console
 
 from harness.cli.main import entry
 from harness.cli.study import show_report
 from harness.errors import UserError
 from harness.studies.kind import StudyReport
-from harness.studies.loader import load_study
-from harness.studies.plan import TrialPlan, plan_study, rounds, teaching
-from harness.studies.run import StudyResult, run_study
-from harness.studies.study import StudyTask, trials_of
-from harness.studies.tables import study_table
 from harness.tables.build import build_table
-from tests.studies.world import STUDY, Heard, World
+from tests.plugins.studies.world import STUDY, Heard, World
 from tests.tables.records import metric, record
 
 RESULTS = Path("results")

@@ -17,13 +17,14 @@ from harness.jsonfiles import read_object
 from harness.runs.lock import writing
 from harness.runs.record import EvaluationRecord
 from harness.runs.seal import write_json
-from harness.studies.compare import Gain, gain_table, gains_of
-from harness.studies.plan import TrialPlan, asking, rounds, said, teaching
-from harness.studies.study import Study, Trial
-from harness.studies.tables import study_table, write_tables
-from harness.studies.transfer import Transfer, transfer_table, transfers_of
 from harness.tables.table import Table
 from harness.training.run import Watcher
+
+from harness_studies.compare import Gain, gain_table, gains_of
+from harness_studies.plan import TrialPlan, asking, rounds, said, teaching
+from harness_studies.study import Study, Trial
+from harness_studies.tables import study_table, write_tables
+from harness_studies.transfer import Transfer, transfer_table, transfers_of
 
 RECORD = "study.json"
 FORMAT = 1

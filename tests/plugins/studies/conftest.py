@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.studies.world import STUDY, World
+from tests.plugins.studies.world import STUDY, World
 
 
 @pytest.fixture

@@ -7,14 +7,15 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 import pytest
+from harness_studies import loader
+from harness_studies.loader import load_study
+from harness_studies.plan import teaching
+from harness_studies.study import trials_of
 
 from harness.errors import UserError
-from harness.studies import loader
-from harness.studies.loader import load_study, study_names
-from harness.studies.plan import teaching
-from harness.studies.study import trials_of
+from harness.studies.files import study_names
 from harness.training.settings import TrainingSettings
-from tests.studies.world import STUDY
+from tests.plugins.studies.world import STUDY
 
 PAIRS = ("asd_ablation", "asd_main", "cmsc_concepts", "socialfusion_transfer")
 

@@ -8,12 +8,13 @@ from pathlib import Path
 from harness.api.runs import NullReporter
 from harness.config.tasks import include
 from harness.descriptors import Json
-from harness.studies.loader import load_study
-from harness.studies.plan import Planner, TrialPlan
-from harness.studies.run import run_trial
 from harness.training.run import NullWatcher
 from harness.workers.contract import Answered, BlockRequest, Event, Hello, Ready, WorkOrder
 from harness.workers.terms import with_device
+
+from harness_studies.loader import load_study
+from harness_studies.plan import Planner, TrialPlan
+from harness_studies.run import run_trial
 
 
 class TrialWorker:

@@ -7,14 +7,14 @@ import os
 from pathlib import Path
 
 import pytest
+from harness_studies.loader import load_study
+from harness_studies.plan import plan_study
 
 from harness.errors import UserError
-from harness.studies.loader import load_study
-from harness.studies.page import check_page
-from harness.studies.plan import plan_study
-from tests.studies.test_compare import differs
-from tests.studies.test_run import study
-from tests.studies.world import STUDY, World
+from harness.studies.pages import check_page
+from tests.plugins.studies.test_compare import differs
+from tests.plugins.studies.test_run import study
+from tests.plugins.studies.world import STUDY, World
 
 
 def test_a_page_holds_tables_trainings_command_and_file(world: World) -> None:

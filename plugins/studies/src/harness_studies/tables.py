@@ -10,12 +10,13 @@ from harness.plugins import find, plugins
 from harness.runs.record import EvaluationRecord
 from harness.runs.seal import write_whole
 from harness.stats.intervals import over_seeds
-from harness.studies.compare import compared_columns, parts_of
-from harness.studies.study import Study, Trial
 from harness.tables.build import TableOptions, build_table
 from harness.tables.layout import Layout, LayoutColumn, LayoutRows, Match, load_layout
 from harness.tables.render import render
 from harness.tables.table import Column, Row, Section, Table, TableStyle
+
+from harness_studies.compare import compared_columns, parts_of
+from harness_studies.study import Study, Trial
 
 FORMATS = ("markdown", "csv", "json", "latex")
 

@@ -14,14 +14,14 @@ from harness.studies.command import plan_study
 from harness.studies.kind import StudyReport
 from harness.workers.contract import BlockRequest, Lost
 from harness.workers.start import FoundExecutor
-from tests.studies.world import World
+from tests.plugins.studies.world import World
 from tests.workers.inline import Inline
 
 
 @pytest.fixture(autouse=True)
 def _records(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "harness.studies.on_workers.read_evaluation", lambda path: world.records[path.name]
+        "harness_studies.on_workers.read_evaluation", lambda path: world.records[path.name]
     )
 
 

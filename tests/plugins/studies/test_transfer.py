@@ -7,14 +7,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from harness_studies import transfer
+from harness_studies.loader import load_study
+from harness_studies.plan import plan_study
+from harness_studies.run import StudyResult, run_study
 from scipy import stats
 
 from harness.stats.interval import Interval
-from harness.studies import transfer
-from harness.studies.loader import load_study
-from harness.studies.plan import plan_study
-from harness.studies.run import StudyResult, run_study
-from tests.studies.world import STUDY, Heard, World
+from tests.plugins.studies.world import STUDY, Heard, World
 from tests.tables.records import metric, record
 
 

@@ -14,10 +14,11 @@ from harness.evaluation.paired import Difference, compare
 from harness.runs.record import EvaluationRecord
 from harness.stats.interval import Range
 from harness.stats.intervals import of_difference
-from harness.studies.noise import KINDS, SAID, SeedMean, noisy_cell
-from harness.studies.study import Comparison, Study, StudyModel, Trial
 from harness.tables.columns import column_of, same_column
 from harness.tables.table import Column, Row, Section, Table, TableStyle
+
+from harness_studies.noise import KINDS, SAID, SeedMean, noisy_cell
+from harness_studies.study import Comparison, Study, StudyModel, Trial
 
 Held = Sequence[tuple[Trial, EvaluationRecord]]
 Pair = tuple[EvaluationRecord, EvaluationRecord]

@@ -15,11 +15,12 @@ from harness.errors import HarnessError, UserError
 from harness.evaluation.run import Planned
 from harness.jsonfiles import read_object
 from harness.specs import fingerprint
-from harness.studies.study import Study, StudyTask, Trial, trials_of
 from harness.training.plan import TrainingPlan
 from harness.training.run import RECORD
 from harness.training.settings import TrainingSettings
 from harness.workers.terms import package_terms
+
+from harness_studies.study import Study, StudyTask, Trial, trials_of
 
 TRAININGS = "trainings"
 _APART = ("limit", "parts", "lora", "form")  # what a file says beside the settings of a training

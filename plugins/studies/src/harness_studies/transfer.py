@@ -15,11 +15,12 @@ from harness.errors import UserError
 from harness.evaluation.paired import compare
 from harness.jsonfiles import read_object
 from harness.runs.record import EvaluationRecord
-from harness.studies.noise import KINDS, SAID, SeedMean, noisy_cell
-from harness.studies.plan import TrialPlan
-from harness.studies.study import Study
 from harness.tables.table import Column, Row, Section, Table, TableStyle
 from harness.training.run import RECORD
+
+from harness_studies.noise import KINDS, SAID, SeedMean, noisy_cell
+from harness_studies.plan import TrialPlan
+from harness_studies.study import Study
 
 
 @dataclass(frozen=True, slots=True)

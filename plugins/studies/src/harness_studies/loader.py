@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from harness.config.tasks import installed_catalog
@@ -13,11 +12,14 @@ from harness.descriptors import parse_options
 from harness.errors import UserError, unknown
 from harness.evaluation.run import task_options
 from harness.plugins import missing, plugins
-from harness.resources import data_folder
 from harness.specs.catalog import Catalog
 from harness.specs.schema import schema_problems
-from harness.specs.yaml_loader import Document, Path_, read_yaml
-from harness.studies.study import (
+from harness.specs.yaml_loader import Document, Path_
+from harness.studies.files import open_study
+from harness.tables.layout import load_layout
+from harness.training.pool import OWN
+
+from harness_studies.study import (
     Comparison,
     Study,
     StudyData,
@@ -26,31 +28,8 @@ from harness.studies.study import (
     StudyTask,
     Transfer,
 )
-from harness.tables.layout import load_layout
-from harness.training.pool import OWN
 
-FOLDER = "studies"
-
-
-def study_names() -> list[str]:
-    """Return the ids of the studies that travel with the harness."""
-    return sorted(path.stem for path in data_folder(FOLDER).glob("*.yaml"))
-
-
-def open_study(name: str) -> Document:
-    """Return a study's file by its path, or by the id of a shipped one.
-
-    Raises:
-        UserError: no such study, or a file that is no YAML.
-    """
-    path = Path(name)
-    if path.suffix in {".yaml", ".yml"} and (path.exists() or path.stem not in study_names()):
-        return read_yaml(path)
-    if path.suffix in {".yaml", ".yml"}:
-        raise UserError("there is no such file", where=path, fix=f"the shipped one is {path.stem}")
-    if name not in study_names():
-        raise unknown("study", name, study_names())
-    return read_yaml(data_folder(FOLDER) / f"{name}.yaml")
+SCHEMA = ("harness_studies", "study.schema.json")
 
 
 def load_study(study: str | Document) -> Study:
@@ -61,7 +40,7 @@ def load_study(study: str | Document) -> Study:
             model, recipe, method, task or option that is not there.
     """
     document = open_study(study) if isinstance(study, str) else study
-    problems = schema_problems(document, "study")
+    problems = schema_problems(document, SCHEMA)
     if problems:
         raise problems[0]
     return _Reader(document).study()

@@ -8,17 +8,17 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from harness_studies import compare as module
+from harness_studies.compare import compared_columns, gains_of, parts_of
+from harness_studies.loader import load_study
+from harness_studies.plan import plan_study
+from harness_studies.run import StudyResult, run_study
+from harness_studies.study import trials_of
 from scipy import stats
 
 from harness.stats.interval import Interval
-from harness.studies import compare as module
-from harness.studies.compare import compared_columns, gains_of, parts_of
-from harness.studies.loader import load_study
-from harness.studies.plan import plan_study
-from harness.studies.run import StudyResult, run_study
-from harness.studies.study import trials_of
 from harness.tables.columns import column_of
-from tests.studies.world import STUDY, Heard, World
+from tests.plugins.studies.world import STUDY, Heard, World
 from tests.tables.records import metric, record
 
 

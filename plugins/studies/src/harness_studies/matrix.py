@@ -11,13 +11,14 @@ from harness.config.settings import load_settings
 from harness.progress import EachMinute
 from harness.specs.yaml_loader import Document
 from harness.studies.kind import Say, StudyPlan, StudyReport
-from harness.studies.loader import load_study
-from harness.studies.page import write_page
-from harness.studies.plan import TrialPlan, plan_study
-from harness.studies.run import Outcome, StudyResult, run_study
-from harness.studies.study import Study
 from harness.training.figures import came_to
 from harness.training.steps import EachMinuteSteps
+
+from harness_studies.loader import load_study
+from harness_studies.page import write_page
+from harness_studies.plan import TrialPlan, plan_study
+from harness_studies.run import Outcome, StudyResult, run_study
+from harness_studies.study import Study
 
 if TYPE_CHECKING:
     from harness.descriptors import Json
@@ -29,7 +30,7 @@ def load(document: Document) -> MatrixStudy:
     """Return the study of a file.
 
     Raises:
-        UserError: as :func:`harness.studies.loader.load_study`.
+        UserError: as :func:`harness_studies.loader.load_study`.
     """
     return MatrixStudy(load_study(document))
 
@@ -62,7 +63,7 @@ class MatrixStudy:
         self, workers: FoundExecutor, source: str, out: Path, results: Path | None, say: Say
     ) -> StudyReport:
         """Do the same by workers, each a trial at a time."""
-        from harness.studies.on_workers import TrialCoordinator
+        from harness_studies.on_workers import TrialCoordinator
 
         plans, watcher = self._plans or plan_study(self._study, results), _Watcher(say, plans=())
         folder = load_settings(profile=self.profile, results=results).results

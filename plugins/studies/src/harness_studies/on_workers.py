@@ -12,9 +12,7 @@ from pathlib import Path
 
 from harness.descriptors import Json
 from harness.runs.read import read_evaluation
-from harness.studies.plan import Planner, TrialPlan
-from harness.studies.run import Outcome, StudyWatcher, run_trial
-from harness.studies.study import Study
+from harness.studies.kind import DEFAULT
 from harness.workers.contract import (
     Answered,
     BlockRequest,
@@ -31,6 +29,10 @@ from harness.workers.messages import error_of
 from harness.workers.queue import MOST_LOSSES
 from harness.workers.start import FoundExecutor, here
 from harness.workers.terms import Admission
+
+from harness_studies.plan import Planner, TrialPlan
+from harness_studies.run import Outcome, StudyWatcher, run_trial
+from harness_studies.study import Study
 
 _WAIT = 1.0  # seconds between looks at the workers
 
@@ -97,7 +99,7 @@ class TrialCoordinator:
             evaluations=(self._study.id,),
             directories=(str(folder),),
             terms=terms,
-            work="trials",
+            work=DEFAULT,
             **here(),
         )
 
