@@ -17,6 +17,7 @@ from harness.descriptors import Json, load_target, parse_options
 from harness.errors import DataError, UserError
 from harness.metrics import ScoredSample
 from harness.stats.types import Floats
+from tests import made
 
 LABELS = ("a", "b", "c")
 BY_ID = {one.id: one for module in (votes, selective, abstention) for one in module.DESCRIPTORS}
@@ -143,6 +144,37 @@ def test_votes_by_label_or_in_order_weigh_what_annotators_said() -> None:
         assert value(make("votes_divergence"), [sample]) == pytest.approx(cross - entropy)
         brier = value(make("brier", against="votes"), [sample])
         assert brier == pytest.approx(0.25**2 + 0.25**2)
+
+
+def fer(
+    counts: list[float], scores: tuple[float, ...] | None, kind: str = "logprob", **options: Any
+) -> float:
+    labels = ("neutral", "happiness")
+    sample = ScoredSample("s", "c", "neutral", "neutral", scores, labels,
+                          fields={"votes": list(counts)}, score_kind=kind)  # fmt: skip
+    older = made.metric("vote_cross_entropy", labels, **options).of(sample)
+    metric = made.metric(
+        "votes_cross_entropy", labels, **{"single": "drop", "least": 1e-6} | options
+    )
+    assert metric.of(sample) == older
+    return float(metric.of(sample))
+
+
+def test_options_make_it_that_of_the_page_of_fer_plus() -> None:
+    first = fer([6, 4], (math.log(0.7), math.log(0.3)))
+    assert first == pytest.approx(0.6956, abs=1e-4)
+    second = fer([1, 9], (math.log(0.6), math.log(0.4)))
+    assert second == pytest.approx(0.9163, abs=1e-4)
+    kept = fer([1, 9], (math.log(0.6), math.log(0.4)), single="keep")
+    assert kept == pytest.approx(-(0.1 * math.log(0.6) + 0.9 * math.log(0.4)))
+    with pytest.raises(DataError, match="no label has two votes"):
+        fer([1, 1], (0.0, 0.0))
+    with pytest.raises(DataError, match="no votes: counts by label"):
+        fer([1, 1, 3], (0.0, 0.0))
+    with pytest.raises(UserError, match="2 is no probability"):
+        fer([2, 3], (0.0, 0.0), least=2.0)
+    unsure = fer([6, 4], None, "none")  # a model without log-probabilities is sure of its answer
+    assert unsure == pytest.approx(-0.4 * math.log(1e-6))
 
 
 def test_accuracy_by_agreement_and_of_answerable_questions() -> None:

@@ -76,29 +76,6 @@ def test_a_wrong_row_of_votes_is_named(tmp_path: Path, row: str, header: str, sa
         faces(fer(tmp_path, row, header=header))
 
 
-def entropy(votes: list[float], scores: tuple[float, ...], **options: Any) -> float:
-    labels = ("neutral", "happiness")
-    metric = made.metric("vote_cross_entropy", labels, **options)
-    sample = ScoredSample("s", "c", "neutral", "neutral", scores, labels,
-                          fields={"votes": list(votes)}, score_kind="logprob")  # fmt: skip
-    return float(metric.score(sample))
-
-
-def test_cross_entropy_is_that_of_the_page() -> None:
-    first = entropy([6, 4], (math.log(0.7), math.log(0.3)))
-    assert first == pytest.approx(0.6956, abs=1e-4)
-    second = entropy([1, 9], (math.log(0.6), math.log(0.4)))
-    assert second == pytest.approx(0.9163, abs=1e-4)
-    kept = entropy([1, 9], (math.log(0.6), math.log(0.4)), single="keep")
-    assert kept == pytest.approx(-(0.1 * math.log(0.6) + 0.9 * math.log(0.4)))
-    with pytest.raises(DataError, match="no vote counts"):
-        entropy([1, 1], (0.0, 0.0))
-    with pytest.raises(DataError, match="2 numbers of votes"):
-        entropy([1, 1, 3], (0.0, 0.0))
-    with pytest.raises(UserError, match="2 is no probability"):
-        entropy([2, 3], (0.0, 0.0), least=2.0)
-
-
 def checklist(root: Path, entries: list[Any]) -> list[Sample]:
     for name in PARTS["relation"]:
         path = root / "data" / f"{name}.json"

@@ -6,6 +6,7 @@ or votes: a count for each label, in a field of the sample (FER+).
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -19,6 +20,35 @@ if TYPE_CHECKING:
 MISSING = [-1, -1]
 """A point that an annotator of GazeFollow did not give."""
 VOTES = "votes"
+
+
+def counts_of(votes: Json, labels: Sequence[str], where: str) -> list[float]:
+    """Return how many votes, or which share of them, each label has: at least 0.
+
+    Args:
+        votes: By label (those left out have none), or one for each label in order.
+        labels: Labels in order.
+        where: Where they stand, for messages.
+
+    Raises:
+        DataError: no votes, votes for what is no label, or what is no number of at least 0.
+    """
+    if isinstance(votes, Mapping):
+        if unknown := sorted(set(votes) - set(labels)):
+            raise DataError(f"votes for {unknown[0]!r}, which is no label", where=where)
+        votes = [votes.get(label, 0) for label in labels]
+    if not isinstance(votes, list) or len(votes) != len(labels):
+        raise DataError(
+            "no votes: counts by label, or one for each label in order",
+            where=where,
+            fix="add the field to data.keep of the spec",
+        )
+    for count in votes:
+        if not isinstance(count, int | float) or isinstance(count, bool):
+            raise DataError("votes are numbers of at least 0", where=where)
+        if not 0 <= count < math.inf:
+            raise DataError("votes are numbers of at least 0", where=where)
+    return [float(str(count)) for count in votes]
 
 
 def answers_of(
@@ -42,13 +72,9 @@ def answers_of(
     counts = fields.get(votes)
     if not labels or counts is None:
         return []
-    if isinstance(counts, Mapping):
-        counts = [counts.get(label, 0) for label in labels]
-    if not isinstance(counts, list) or len(counts) != len(labels):
-        raise DataError(f"{votes!r} has no count for each of {len(labels)} labels")
     answers: list[Json] = []
-    for label, count in zip(labels, counts, strict=True):
-        if not isinstance(count, int | float) or count != int(count) or count < 0:
+    for label, count in zip(labels, counts_of(counts, labels, f"field {votes!r}"), strict=True):
+        if count != int(count):
             raise DataError(f"{count!r} in {votes!r} is no number of annotators")
         answers += [label] * int(count)
     return answers

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness.errors import DataError
 
+from harness_claims.annotators import counts_of
+
 if TYPE_CHECKING:
-    from harness.descriptors import Json
     from harness.metrics import ScoredSample
 
 _OFF = 1e-3  # shares of votes are often written with three digits
@@ -43,40 +44,42 @@ def log_probabilities(sample: ScoredSample) -> tuple[float, ...]:
     return tuple(score - total for score in scores)
 
 
-def votes_of(sample: ScoredSample, field: str) -> tuple[float, ...]:
+def floored_probabilities(sample: ScoredSample, least: float) -> tuple[float, ...]:
+    """Return the probability of each option, ``least`` for those below.
+
+    Of a model without log-probabilities they are its scores where those are probabilities, else 1
+    for the label that it answered.
+    """
+    if sample.scores is not None and sample.score_kind == "logprob":
+        shares: Sequence[float] = probabilities(sample)
+    elif sample.scores is not None and sample.score_kind == "label":
+        shares = sample.scores
+    else:
+        shares = [float(sample.answer == label) for label in sample.labels]
+    return tuple(max(least, share) for share in shares)
+
+
+def votes_of(sample: ScoredSample, field: str, *, single: bool = True) -> tuple[float, ...]:
     """Return the share of annotators' votes that each label has.
 
     Args:
         sample: Its field holds counts or shares by label, or in the order of the labels.
         field: Name of the field.
+        single: Whether a label with one vote alone has it; FER+ takes such votes off.
 
     Raises:
-        DataError: no votes, votes for what is no label, below 0, or shares that do not sum to 1.
+        DataError: as :func:`harness_claims.annotators.counts_of`; nobody voted, or shares that do
+            not sum to 1.
     """
-    votes, where = sample.fields.get(field), f"sample {sample.id!r}, field {field!r}"
-    labels = sample.labels
-    if isinstance(votes, Mapping):
-        unknown = sorted(set(votes) - set(labels))
-        if unknown:
-            raise DataError(f"votes for {unknown[0]!r}, which is no label", where=where)
-        counts: Sequence[Json] = [votes.get(label, 0) for label in labels]
-    elif isinstance(votes, list) and len(votes) == len(labels):
-        counts = votes
-    else:
-        raise DataError(
-            "no votes: counts by label, or one for each label in order",
-            where=where,
-            fix=f"add {field} to data.keep of the spec",
-        )
-    numbers = [float(one) for one in counts if isinstance(one, int | float)]
-    if len(numbers) < len(labels) or not all(0 <= one < math.inf for one in numbers):
-        raise DataError("votes are numbers of at least 0", where=where)
-    total = math.fsum(numbers)
+    where = f"sample {sample.id!r}, field {field!r}"
+    numbers = counts_of(sample.fields.get(field), sample.labels, where)
+    counted = [one if single or one >= 2 else 0.0 for one in numbers]
+    total = math.fsum(counted)
     if not total:
-        raise DataError("nobody voted", where=where)
-    if any(one != int(one) for one in numbers) and abs(total - 1) > _OFF:
-        raise DataError(f"shares of votes sum to {total:.4g}, not to 1", where=where)
-    return tuple(one / total for one in numbers)
+        raise DataError("nobody voted" if single else "no label has two votes", where=where)
+    if any(one != int(one) for one in numbers) and abs(math.fsum(numbers) - 1) > _OFF:
+        raise DataError(f"shares of votes sum to {math.fsum(numbers):.4g}, not to 1", where=where)
+    return tuple(one / total for one in counted)
 
 
 def target_place(sample: ScoredSample) -> int:

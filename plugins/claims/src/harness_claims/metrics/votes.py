@@ -12,6 +12,7 @@ from harness.errors import UserError
 from harness.metrics.classes import ratio
 
 from harness_claims.probabilities import (
+    floored_probabilities,
     is_right,
     log_probabilities,
     probabilities,
@@ -26,6 +27,27 @@ if TYPE_CHECKING:
 _VOTES = Option(
     name="votes", default="votes", help="Field of the sample with the votes; keep it (data.keep)."
 )
+
+
+def _single(default: str) -> Option:
+    return Option(
+        name="single",
+        default=default,
+        choices=("keep", "drop"),
+        help="A label with a single vote has it, or counts as one without, as in FER+.",
+    )
+
+
+def _least(default: float | None) -> Option:
+    return Option(
+        name="least",
+        type="float",
+        default=default,
+        help="Probabilities below count as this, and a model without log-probabilities has 0 and 1;"
+        " unset, log-probabilities are needed and nothing is cut.",
+    )
+
+
 DESCRIPTORS = (
     MetricDescriptor(
         id="brier",
@@ -47,7 +69,15 @@ DESCRIPTORS = (
         target="harness_claims.metrics.votes:CrossEntropy",
         summary="Mean cross-entropy of the probabilities to the annotators' votes, in nats.",
         direction="lower",
-        options=(_VOTES,),
+        options=(_VOTES, _single("keep"), _least(None)),
+        needs_target=False,
+    ),
+    MetricDescriptor(
+        id="vote_cross_entropy",
+        target="harness_claims.metrics.votes:CrossEntropy",
+        summary="Older name of votes_cross_entropy with single: drop and least: 1e-6, as FER+.",
+        direction="lower",
+        options=(_VOTES, _single("drop"), _least(1e-6)),
         needs_target=False,
     ),
     MetricDescriptor(
@@ -121,11 +151,28 @@ class Brier(_Mean):
 
 
 class CrossEntropy(_Mean):
-    """``- mean of sum_k q_k ln p_k`` for votes ``q``; finite where a probability rounds to 0."""
+    """``- mean of sum_k q_k ln p_k`` for votes ``q``; finite where a probability rounds to 0.
+
+    With ``single`` and ``least`` it is that of FER+'s specs (Barsoum et al. 2016 take single votes
+    off): a vote that a model without log-probabilities misses costs ``-ln least``.
+    """
+
+    def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
+        super().__init__(options, labels)
+        self._single = options.get("single", "keep") == "keep"
+        least = options.get("least")
+        self._least = None if least is None else float(str(least))
+        if self._least is not None and not 0 < self._least < 1:
+            raise UserError(f"{self._least:g} is no probability", where="option 'least'")
 
     def of(self, sample: ScoredSample) -> float:
         """Return one sample's cross-entropy."""
-        pairs = zip(votes_of(sample, self._votes), log_probabilities(sample), strict=True)
+        votes = votes_of(sample, self._votes, single=self._single)
+        if self._least is None:
+            logarithms = log_probabilities(sample)
+        else:
+            logarithms = tuple(map(math.log, floored_probabilities(sample, self._least)))
+        pairs = zip(votes, logarithms, strict=True)
         return -math.fsum(vote * logarithm for vote, logarithm in pairs if vote)
 
 
