@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 Capability = Literal["choose", "generate", "embed"]
-Offer = Literal["logprobs", "contrast", "train", "tower", "hidden"]
+Offer = Literal["logprobs", "contrast", "vectors", "train", "tower", "hidden"]
 """What a model can be used for beside answering; see :class:`ModelDescriptor`."""
 Direction = Literal["higher", "lower", "zero", "none"]
 """Which way a number is better; of `none` no row is ranked: it says how to read another number."""
@@ -179,9 +179,11 @@ class ModelDescriptor(Descriptor):
         capabilities: What it can answer.
         offers: What it can be used for beside answering. ``logprobs``: it scores options by
             log-probabilities. ``contrast``: it writes with a :class:`harness.requests.Contrast`
-            where a request has one. ``train``: ``harness train`` and ``harness gradients`` take it.
-            ``hidden``: its hidden states can be read (``harness mir``). ``tower``: its vision
-            tower can be taken out (``harness probe``). The methods for the last three are in
+            where a request has one. ``vectors``: it answers an :class:`harness.requests.Embed`
+            without images too, ``as_options`` too. ``train``: ``harness train`` and
+            ``harness gradients`` take it. ``hidden``: its hidden states can be read
+            (``harness mir``). ``tower``: its vision tower can be taken out (``harness probe``). The
+            methods for the last three are in
             :data:`harness.models.contract.OFFERED_METHODS`.
         sees_images: False spares opening images for a model that ignores them.
         needs_task: Whether the factory takes a :class:`harness.models.TaskHandle`.

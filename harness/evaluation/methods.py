@@ -11,7 +11,7 @@ from harness.evaluation.method_checks import Guarded
 from harness.models import Answerer
 from harness.models.contract import ChecksItself, StandsForAnnotators, TakesNotes
 from harness.plugins import find, plugins
-from harness.requests import Choose, Failed, Request, Response, Turn
+from harness.requests import Choose, Embed, Failed, Request, Response, Turn
 from harness.requests.method import Result
 from harness.specs import TaskSpec
 
@@ -19,6 +19,7 @@ _ANSWERS = {"choose": "scores of options", "generate": "written answers", "embed
 _OFFERS = {
     "logprobs": "log-probabilities of options",
     "contrast": "writing against logits without the picture",
+    "vectors": "vectors of images and texts, those of a choice's options too",
 }
 
 
@@ -108,7 +109,7 @@ class MethodAnswerer:
         """Answer one block."""
         asked: list[Request] = []
         needed: dict[str, list[str]] = {}
-        known: dict[tuple[tuple[Turn, ...], Choose], str] = {}
+        known: dict[tuple[tuple[Turn, ...], Choose | Embed], str] = {}
         for request in requests:
             further = self._method.further(request)
             if isinstance(further, Failed):
@@ -155,12 +156,12 @@ class MethodAnswerer:
 def _place(
     one: Request,
     of: Request,
-    known: dict[tuple[tuple[Turn, ...], Choose], str],
+    known: dict[tuple[tuple[Turn, ...], Choose | Embed], str],
     asked: list[Request],
 ) -> str:
     """Return the id under which a further request is asked; equal ones share it."""
     name = f"{of.id}\x00{len(asked)}"
-    if isinstance(one.want, Choose) and not one.images:  # scores depend on the text alone
+    if isinstance(one.want, Choose | Embed) and not one.images:  # they depend on the text alone
         key = one.turns, one.want
         if key in known:
             return known[key]

@@ -72,9 +72,15 @@ class Generate:
 
 @dataclass(frozen=True, slots=True)
 class Embed:
-    """Return vectors of the turn's images and of these texts (dual encoders)."""
+    """Return vectors of the turn's images and of these texts (dual encoders).
+
+    Attributes:
+        as_options: Whether texts are options of a choice: a model that puts those into templates
+            returns the vectors that it would compare with the image's.
+    """
 
     texts: tuple[str, ...] = ()
+    as_options: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,7 +185,7 @@ def test_written_answers_are_asked_for_with_a_contrast(tmp_path: Path) -> None:
         ("predictions", "textvqa", "vdd", ["'predictions' does not offer writing", "talker"]),
         ("openai_api", "textvqa", "vdd", ["'openai_api' does not offer writing", "socialfusion"]),
         ("open_clip", "fairface_retrieval", "vdd",
-         ["not vectors", "'fairface_retrieval'", "methods that treat them: perturb"]),
+         ["not vectors", "'fairface_retrieval'", "methods that treat them: bend"]),
         ("open_clip", "raf_db", "posthoc", ["'open_clip' does not offer log-probabilities"]),
     ],
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Methods at answer time: calibration and contrast against an image-free pass."""
+"""Methods at answer time: against an image-free pass, on vectors, and by a declared text."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from harness.plugins import hookimpl
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from harness.descriptors import Capability, Offer
 
 __all__ = ["harness_answer_methods"]
 
@@ -54,4 +56,125 @@ def harness_answer_methods() -> Sequence[AnswerMethodDescriptor]:
                 ),
             ),
         ),
+        *_on_vectors(),
+        _by_prompt(),
     ]
+
+
+def _on_vectors() -> list[AnswerMethodDescriptor]:
+    vectors: frozenset[Offer] = frozenset({"vectors"})
+    treats: dict[Capability, frozenset[Offer]] = {"embed": vectors, "choose": vectors}
+    pooled = (
+        Option(
+            name="pool",
+            help="Finished evaluation whose records keep vectors, such as one of fairface_vectors "
+            "by the same model.",
+        ),
+        Option(name="attribute", default="gender", help="Group of the pool's images."),
+    )
+    projected = (
+        Option(
+            name="prompts",
+            default="a photo of a male|a photo of a man|a photo of a female|a photo of a woman",
+            help="Texts that name the attribute's values, between bars; their span is taken out.",
+        ),
+    )
+    return [
+        AnswerMethodDescriptor(
+            id="projection",
+            target="harness_answer_methods.projection:Projection",
+            summary="Texts without the span of an attribute's prompts (2302.00070).",
+            treats=treats,
+            options=projected,
+        ),
+        AnswerMethodDescriptor(
+            id="calibrated_projection",
+            target="harness_answer_methods.projection:CalibratedProjection",
+            summary="The projection, with pairs of texts brought to one place (2302.00070).",
+            treats=treats,
+            options=(
+                *projected,
+                Option(
+                    name="sentence",
+                    default="a photo of a VALUE SUBJECT",
+                    help="Sentence of a pair's texts.",
+                ),
+                Option(name="values", default="male|female", help="What a pair differs in."),
+                Option(
+                    name="subjects",
+                    default="person|doctor|nurse|teacher|pilot|chef|farmer|musician|criminal|"
+                    "leader",
+                    help="What a pair has in common, between bars.",
+                ),
+                Option(
+                    name="strength",
+                    type="float",
+                    default=1000.0,
+                    help="Lambda, above 0; 1000 in the official code for classification.",
+                ),
+            ),
+        ),
+        AnswerMethodDescriptor(
+            id="clip_clip",
+            target="harness_answer_methods.feature_clip:FeatureClip",
+            summary="Vectors without the dimensions that tell most of an attribute (EMNLP 2021).",
+            treats=treats,
+            requires=("numpy", "sklearn"),
+            install="pip install scikit-learn",
+            options=(
+                *pooled,
+                Option(name="drop", type="int", default=100, help="Dimensions that go, from 1."),
+            ),
+        ),
+        AnswerMethodDescriptor(
+            id="bend",
+            target="harness_answer_methods.bend:Bend",
+            summary="Each text made equally near to a pool's groups (BendVLM, NeurIPS 2024).",
+            treats=treats,
+            options=(
+                *pooled,
+                Option(
+                    name="values",
+                    default="male|female",
+                    help="Words put before a text's last word, one of each value.",
+                ),
+                Option(
+                    name="neighbours",
+                    type="int",
+                    default=100,
+                    help="Nearest images of each group whose mean counts, from 1.",
+                ),
+            ),
+        ),
+    ]
+
+
+def _by_prompt() -> AnswerMethodDescriptor:
+    return AnswerMethodDescriptor(
+        id="prompt_debias",
+        target="harness_answer_methods.prompt_debias:PromptDebias",
+        summary="A declared text before the question that asks not to answer by group.",
+        treats={"choose": frozenset({"logprobs"}), "generate": frozenset()},
+        options=(
+            Option(
+                name="text",
+                default="fair",
+                choices=("fair", "unsure", "blind"),
+                help="Which declared text.",
+            ),
+            Option(name="own_text", default="", help="A text of yours in its place."),
+            Option(
+                name="turn",
+                default="user",
+                choices=("user", "system"),
+                help="Before the question, or as a system turn where the model's template has one.",
+            ),
+            Option(
+                name="think",
+                type="bool",
+                default=False,
+                help="Ask for reasoning first; written answers alone.",
+            ),
+            Option(name="think_tokens", type="int", default=256, help="Tokens for that reasoning."),
+        ),
+    )

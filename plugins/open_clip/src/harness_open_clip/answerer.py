@@ -87,6 +87,8 @@ class DualEncoderAnswerer:
         if isinstance(want, Choose):
             templates = ("{}",) if want.match else self._templates
             return tuple(one.replace("{}", option) for option in want.options for one in templates)
+        if isinstance(want, Embed) and want.as_options:
+            return tuple(one.replace("{}", text) for text in want.texts for one in self._templates)
         return want.texts if isinstance(want, Embed) else ()
 
     def _one(self, request: Request, images: Mapping[str, Tensor | Failed]) -> Result:
@@ -99,7 +101,7 @@ class DualEncoderAnswerer:
         if isinstance(want, Choose):
             return self._choose(want, vectors)
         if isinstance(want, Embed):
-            texts = [self._texts[text] for text in want.texts]
+            texts = [self._option(t) if want.as_options else self._texts[t] for t in want.texts]
             bad = next((one for one in texts if isinstance(one, Failed)), None)
             if bad is not None:
                 return bad

@@ -1,0 +1,147 @@
+"""Methods on vectors: the official programs' numbers, and what a task sees of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from harness_answer_methods.bend import bent, with_word
+from harness_answer_methods.feature_clip import kept_dimensions
+from harness_answer_methods.projection import calibrated, outside
+from PIL import Image
+from scipy.special import digamma
+
+from harness.descriptors import load_target, parse_options
+from harness.errors import UserError
+from harness.plugins import plugins
+from harness.requests import Choose, Embed, Failed, Request, Scores, Turn, Vectors
+from harness.samples.images import LoadedImage
+
+CASES = Path(__file__).parents[2] / "conformance" / "vector_methods_cases.json"
+IMAGE = LoadedImage(Image.new("RGB", (2, 2)), "sha", "key", 2, 2)
+
+
+def unit(rows: Any) -> Any:
+    array = np.asarray(rows, dtype=float)
+    return array / np.linalg.norm(array, axis=-1, keepdims=True)
+
+
+def method(name: str, **options: Any) -> Any:
+    descriptor = plugins().answer_methods()[name]
+    return load_target(descriptor)(parse_options(descriptor.options, options, owner=name))
+
+
+def request(want: Any) -> Request:
+    return Request("1", "s", "task", (Turn("user", "Who?", (IMAGE,)),), want)
+
+
+def test_twenty_cases_are_those_of_the_official_programs() -> None:
+    cases = json.loads(CASES.read_text())["cases"]
+    assert len(cases) == 20
+    for case in cases:
+        prompts, subjects, texts = (
+            np.array(case[name]) for name in ("prompts", "subjects", "texts")
+        )
+        assert unit(texts @ outside(prompts).T) == pytest.approx(
+            np.array(case["projected"]), abs=1e-5
+        )
+        matrix = calibrated(prompts, subjects, case["strength"])
+        assert unit(texts @ matrix.T) == pytest.approx(np.array(case["calibrated"]), abs=1e-5)
+        pool, groups = np.array(case["pool"], dtype=np.float32), np.array(case["groups"])
+        found = bent(unit(texts)[0], subjects[0], pool, groups, case["neighbours"])
+        assert found == pytest.approx(np.array(case["bent"]), abs=1e-5)
+
+
+def information(column: Any, values: Any, k: int = 3) -> float:
+    """Ross (2014), equation 3: mutual information of a number and a class by k neighbours."""
+    total = 0.0
+    for at, (number, value) in enumerate(zip(column, values, strict=True)):
+        same = np.delete(column, at)[np.delete(values, at) == value]
+        radius = np.nextafter(np.sort(np.abs(same - number))[k - 1], 0)
+        within = int((np.abs(column - number) <= radius).sum())
+        total += digamma(len(column)) + digamma(k) - digamma(len(same) + 1) - digamma(within)
+    return max(0.0, total / len(column))
+
+
+def test_the_dimensions_that_go_are_those_of_most_information() -> None:
+    rng = np.random.default_rng(3)
+    values = np.arange(60) % 2
+    images = rng.normal(size=(60, 20)).astype(np.float32)
+    images[:, [4, 11, 17]] += 2.5 * values[:, None]
+    told = [information(images[:, at].astype(float), values) for at in range(20)]
+    for drop in range(1, 4):
+        expected = sorted(set(range(20)) - set(np.argsort(told)[::-1][:drop]))
+        assert kept_dimensions(images, values, drop).tolist() == expected
+
+
+def test_a_choice_is_answered_by_cosines_with_treated_texts() -> None:
+    treated = method("projection", prompts="a man|a woman")
+    asked = request(Choose(("a nurse", "a pilot")))
+    own, prompts, image = treated.further(asked)
+    assert own.want == Embed(("a nurse", "a pilot"), as_options=True)
+    assert (own.turns, prompts.want) == ((), Embed(("a man", "a woman")))
+    assert (image.want, image.images) == (Embed(), (IMAGE,))
+    man, woman, nurse, pilot, seen = unit(np.random.default_rng(1).normal(size=(5, 6))).tolist()
+    answers = [
+        Vectors((), (tuple(nurse), tuple(pilot))),
+        Vectors((), (tuple(man), tuple(woman))),
+        Vectors((tuple(seen),)),
+    ]
+    found = treated.combine(asked, Scores("similarity", (0.0, 0.0)), answers)
+    basis = np.linalg.qr(np.array([man, woman]).T)[0]
+    expected = unit(np.array([nurse, pilot]) - np.array([nurse, pilot]) @ basis @ basis.T)
+    assert found.kind == "similarity"
+    assert found.values == pytest.approx(expected @ np.array(seen))
+
+
+def test_matched_texts_are_taken_as_they_stand_and_vectors_stay_vectors() -> None:
+    treated = method("projection", prompts="a man|a woman")
+    assert treated.further(request(Choose(("a", "b"), match=True)))[0].want == Embed(("a", "b"))
+    asked = request(Embed(("a text",)))
+    assert len(treated.further(asked)) == 2
+    rows = [tuple(row) for row in unit(np.random.default_rng(2).normal(size=(4, 5))).tolist()]
+    found = treated.combine(
+        asked, Vectors((rows[0],), (rows[1],)), [Vectors((), (rows[1],)), Vectors((), (*rows[2:],))]
+    )
+    assert found.images[0] == pytest.approx(rows[0])
+    assert np.array(rows[2:]) @ np.array(found.texts[0]) == pytest.approx(0, abs=1e-12)
+
+
+def test_a_text_within_the_span_has_no_direction_left() -> None:
+    treated = method("projection", prompts="a man|a woman")
+    asked = request(Embed(("a man",)))
+    man, woman = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)
+    found = treated.combine(asked, Vectors((man,), (man,)),
+                            [Vectors((), (man,)), Vectors((), (man, woman))])  # fmt: skip
+    assert isinstance(found, Failed)
+    assert found.kind == "no_direction"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("projection", {"prompts": ""}, "0 texts, where 2"),
+        ("projection", {"prompts": "a man|a man"}, "one text twice"),
+        ("calibrated_projection", {"sentence": "a VALUE"}, "lacks VALUE or SUBJECT"),
+        ("calibrated_projection", {"strength": 0.0}, "0 is not above 0"),
+        ("clip_clip", {}, "the pool is no finished evaluation"),
+        ("bend", {"pool": "nowhere"}, "the pool is no finished evaluation"),
+        ("prompt_debias", {"own_text": "  "}, "the text is empty"),
+    ],
+)
+def test_wrong_options_are_one_message(name: str, options: Any, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        method(name, **options)
+
+
+def test_prompts_that_span_everything_are_refused() -> None:
+    with pytest.raises(UserError, match="span all 3 dimensions"):
+        outside(np.eye(3))
+
+
+def test_a_word_stands_before_the_last() -> None:
+    assert with_word("a photo of a doctor", "male") == "a photo of a male doctor"
+    assert with_word("doctor", "female") == "female doctor"
