@@ -56,22 +56,18 @@ def harness_answer_methods() -> Sequence[AnswerMethodDescriptor]:
                 ),
             ),
         ),
-        *_on_vectors(),
+        *_projections(),
+        *_pooled(),
         _by_prompt(),
     ]
 
 
-def _on_vectors() -> list[AnswerMethodDescriptor]:
+def _treats_vectors() -> dict[Capability, frozenset[Offer]]:
     vectors: frozenset[Offer] = frozenset({"vectors"})
-    treats: dict[Capability, frozenset[Offer]] = {"embed": vectors, "choose": vectors}
-    pooled = (
-        Option(
-            name="pool",
-            help="Finished evaluation whose records keep vectors, such as one of fairface_vectors "
-            "by the same model.",
-        ),
-        Option(name="attribute", default="gender", help="Group of the pool's images."),
-    )
+    return {"embed": vectors, "choose": vectors}
+
+
+def _projections() -> list[AnswerMethodDescriptor]:
     projected = (
         Option(
             name="prompts",
@@ -84,14 +80,14 @@ def _on_vectors() -> list[AnswerMethodDescriptor]:
             id="projection",
             target="harness_answer_methods.projection:Projection",
             summary="Texts without the span of an attribute's prompts (2302.00070).",
-            treats=treats,
+            treats=_treats_vectors(),
             options=projected,
         ),
         AnswerMethodDescriptor(
             id="calibrated_projection",
             target="harness_answer_methods.projection:CalibratedProjection",
             summary="The projection, with pairs of texts brought to one place (2302.00070).",
-            treats=treats,
+            treats=_treats_vectors(),
             options=(
                 *projected,
                 Option(
@@ -114,11 +110,24 @@ def _on_vectors() -> list[AnswerMethodDescriptor]:
                 ),
             ),
         ),
+    ]
+
+
+def _pooled() -> list[AnswerMethodDescriptor]:
+    pooled = (
+        Option(
+            name="pool",
+            help="Finished evaluation whose records keep vectors, such as one of fairface_vectors "
+            "by the same model.",
+        ),
+        Option(name="attribute", default="gender", help="Group of the pool's images."),
+    )
+    return [
         AnswerMethodDescriptor(
             id="clip_clip",
             target="harness_answer_methods.feature_clip:FeatureClip",
             summary="Vectors without the dimensions that tell most of an attribute (EMNLP 2021).",
-            treats=treats,
+            treats=_treats_vectors(),
             requires=("numpy", "sklearn"),
             install="pip install scikit-learn",
             options=(
@@ -130,7 +139,7 @@ def _on_vectors() -> list[AnswerMethodDescriptor]:
             id="bend",
             target="harness_answer_methods.bend:Bend",
             summary="Each text made equally near to a pool's groups (BendVLM, NeurIPS 2024).",
-            treats=treats,
+            treats=_treats_vectors(),
             options=(
                 *pooled,
                 Option(
