@@ -33,7 +33,8 @@ class WorkOrder:
         terms: What a worker must be equal to; see :mod:`harness.workers.terms`.
         shares_machine: Workers that share one machine's cores with this one, itself included.
         work: ``blocks`` of a run, or the id of a kind of study, whose descriptor names the worker:
-            then a block is the index of a part of the study, and the options name it.
+            then a block is the index of a part of the study, and the options name it. Other works
+            are ``module:attribute`` of what makes a worker of a name and an order.
     """
 
     model: str

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness import plugins
@@ -192,6 +193,10 @@ def _worker_of(work: str) -> Callable[[str, WorkOrder], AnyWorker]:
     """Return what does a kind of work, made of a worker's name and an order."""
     if work == BLOCKS:
         return Worker
+    module, colon, name = work.partition(":")
+    if colon:
+        made: Callable[[str, WorkOrder], AnyWorker] = getattr(import_module(module), name)
+        return made
     kind = plugins.find("study kind", work, plugins.plugins().study_kinds())
     maker: Callable[[str, WorkOrder], AnyWorker] = load_target(replace(kind, target=kind.worker))
     return maker

@@ -1,3 +1,29 @@
 """Counterfactual image sets: made from a YAML of concepts, filtered, documented."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.plugins import hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.descriptors import CommandDescriptor
+
+__all__ = ["harness_commands"]
+
+
+@hookimpl
+def harness_commands() -> Sequence[CommandDescriptor]:
+    """Offer `harness make`; it is not imported."""
+    from harness.descriptors import CommandDescriptor
+
+    return [
+        CommandDescriptor(
+            id="make",
+            target="harness_counterfactuals.command:make",
+            summary="Make data: images of counterfactual sets.",
+            section="Data",
+        )
+    ]

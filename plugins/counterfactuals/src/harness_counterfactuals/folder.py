@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from itertools import chain, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -136,13 +137,19 @@ class SetFolder:
             for path in sorted((self.directory / SCORES).glob("*.jsonl"))
         }
 
-    def write_manifest(self) -> list[Row]:
+    def write_manifest(self, drop: Drop | None = None) -> list[Row]:
         """Join rows and scores; write ``manifest`` (JSON lines and Parquet) and ``kept``.
+
+        Args:
+            drop: What goes when one image is not fit; as the spec says by default.
+
+        Returns:
+            The rows of the manifest.
 
         Raises:
             UserError: as :meth:`scores`; or a file cannot be written.
         """
-        rows = joined(self.rows(), self.scores(), self.about.drop)
+        rows = joined(self.rows(), self.scores(), drop or self.about.drop)
         write_whole(self.directory / MANIFEST, (_line(row.to_json()) for row in rows))
         write_whole(
             self.directory / KEPT, (_line(row.to_json()) for row in rows if not row.dropped)
@@ -218,7 +225,13 @@ def _scores_of(path: Path, images: str) -> dict[str, Score]:
 
 
 def _write_parquet(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows as Parquet, a column for each key in the order in which they first come."""
+    """Write rows as Parquet, a column for each key in the order in which they first come.
+
+    Without pyarrow there is no such file, nor an older one that says something else.
+    """
+    if find_spec("pyarrow") is None:
+        path.unlink(missing_ok=True)
+        return
     import pyarrow as pa
     from pyarrow import parquet
 

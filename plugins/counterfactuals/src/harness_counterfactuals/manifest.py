@@ -58,7 +58,7 @@ class About:
 
     Attributes:
         title: Of the spec.
-        spec: SHA-256 of ``spec.yaml``.
+        spec: SHA-256 of what of the spec changes an image file.
         purpose: What the images are for, as the spec says; empty where it needs none.
         licence: Of the images, as the spec says.
         concepts: Concept to its group.
@@ -117,7 +117,7 @@ class Row:
         editor: Id of the editor.
         schedule: The editor's settings as JSON text.
         models: Part of the generator to the SHA-256 of its weights, as JSON text.
-        spec: SHA-256 of the spec.
+        spec: As ``About`` has it.
         sha256: Of the image file.
         width: In pixels.
         height: In pixels.

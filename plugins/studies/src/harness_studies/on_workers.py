@@ -6,35 +6,19 @@ Trials do not depend on each other; those that write into the same folders run o
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from harness.descriptors import Json
 from harness.runs.read import read_evaluation
 from harness.studies.kind import DEFAULT
-from harness.workers.contract import (
-    Answered,
-    BlockRequest,
-    Event,
-    Hello,
-    Lost,
-    Raised,
-    Ready,
-    Refused,
-    WorkOrder,
-)
-from harness.workers.crew import Starts, none_starts, none_takes_part
-from harness.workers.messages import error_of
-from harness.workers.queue import MOST_LOSSES
+from harness.workers.contract import Answered, WorkOrder
 from harness.workers.start import FoundExecutor, here
-from harness.workers.terms import Admission
 
+from harness_studies.items import ItemCoordinator
 from harness_studies.plan import Planner, TrialPlan
 from harness_studies.run import Outcome, StudyWatcher, run_trial
 from harness_studies.study import Study
-
-_WAIT = 1.0  # seconds between looks at the workers
 
 
 class TrialCoordinator:
@@ -57,13 +41,9 @@ class TrialCoordinator:
         watcher: StudyWatcher,
     ) -> None:
         self._study, self._plans, self._results = study, plans, results
-        self._name, self._executor, self._watcher = found.descriptor.id, found.executor, watcher
+        self._found, self._watcher = found, watcher
         self._outcomes: dict[int, Outcome] = {}
-        self._left: list[int] = []
-        self._asked: dict[str, int | None] = {}
-        self._losses: Counter[int] = Counter()
-        self._starts = Starts()
-        self._admission = Admission({})
+        self.pending: list[int] = []
 
     def run(self, source: str) -> list[Outcome]:
         """Return the outcome of each trial, in the order of the plans.
@@ -81,16 +61,14 @@ class TrialCoordinator:
             if plan.done or plan.problem:
                 self._outcomes[at] = run_trial(self._study, plan, self._results, self._watcher)
             else:
-                self._left.append(at)
+                self.pending.append(at)
         # The longest first: nothing that is long should begin when the others are done.
-        self._left.sort(key=lambda at: -(self._plans[at].seconds or 0.0))
-        if self._left:
-            self._work(self._order(source))
+        self.pending.sort(key=lambda at: -(self._plans[at].seconds or 0.0))
+        if self.pending:
+            ItemCoordinator(self._found, self._order(source), self, self._watcher.say).run()
         return [self._outcomes[at] for at in range(len(self._plans))]
 
     def _order(self, source: str) -> WorkOrder:
-        terms = Planner(self._study, self._results).terms(self._plans)
-        self._admission = Admission(terms)
         folder = self._results.absolute() / "studies" / self._study.id / "trials"
         return WorkOrder(
             model="",
@@ -98,95 +76,33 @@ class TrialCoordinator:
             options={"study": source, "results": str(self._results.absolute())},
             evaluations=(self._study.id,),
             directories=(str(folder),),
-            terms=terms,
+            terms=Planner(self._study, self._results).terms(self._plans),
             work=DEFAULT,
             **here(),
         )
 
-    def _work(self, order: WorkOrder) -> None:
-        try:
-            self._executor.start(order)
-            while len(self._outcomes) < len(self._plans):
-                for event in self._executor.events(_WAIT):
-                    self._hear(event)
-                self._hand_out()
-        finally:
-            self._executor.close()
+    def is_free(self, item: int, asked: Collection[int]) -> bool:
+        """Whether nobody writes into a trial's folders now."""
+        return _writes(self._plans[item]) not in {_writes(self._plans[at]) for at in asked}
 
-    def _hand_out(self) -> None:
-        """Ask idle workers, each for a trial whose folders nobody writes into."""
-        for worker, busy in self._asked.items():
-            if busy is not None:
-                continue
-            written = {_writes(self._plans[at]) for at in self._asked.values() if at is not None}
-            free = (at for at in self._left if _writes(self._plans[at]) not in written)
-            if (at := next(free, None)) is None:
-                return
-            self._left.remove(at)
-            self._asked[worker] = at
-            number = f"[{at + 1}/{len(self._plans)}]"
-            self._watcher.say(f"{number} {self._plans[at].trial.name}: worker {worker}")
-            self._executor.ask(worker, BlockRequest(evaluation=0, block=at))
+    def begin(self, item: int, worker: str) -> None:
+        """Say that a worker is asked for a trial."""
+        number = f"[{item + 1}/{len(self._plans)}]"
+        self._watcher.say(f"{number} {self._plans[item].trial.name}: worker {worker}")
 
-    def _hear(self, event: Event) -> None:
-        if isinstance(event, Hello):
-            self._welcome(event)
-        elif isinstance(event, Refused):
-            self._refuse(event.worker, event.reason)
-        elif isinstance(event, Lost):
-            self._lose(event.worker, event.reason)
-        elif event.worker not in self._asked:
-            return
-        elif isinstance(event, Ready):
-            self._starts.ready()
-        elif isinstance(event, Answered):
-            self._take(event.worker, event)
-        elif isinstance(event, Raised):
-            raise error_of(event.error)
-
-    def _welcome(self, event: Hello) -> None:
-        why = self._admission.refusal(
-            event.terms,
-            lambda part: self._watcher.say(f"worker {event.worker} has another {part}"),
-        )
-        if why:
-            self._executor.stop(event.worker)
-            self._refuse(event.worker, why)
-        else:
-            self._asked[event.worker] = None
-
-    def _refuse(self, worker: str, reason: str) -> None:
-        self._watcher.say(f"worker {worker} is refused: {reason}")
-        self._asked.pop(worker, None)
-        if not self._asked and not self._executor.alive():
-            raise none_takes_part(self._name, reason)
-
-    def _lose(self, worker: str, reason: str) -> None:
-        at = self._asked.pop(worker, None)
-        self._watcher.say(f"worker {worker} is lost ({reason})")
-        if at is None:
-            if self._starts.failed() and not any(one is not None for one in self._asked.values()):
-                raise none_starts(self._name, "had begun a trial", reason)
-        else:
-            self._losses[at] += 1
-            if self._losses[at] < MOST_LOSSES:
-                self._left.insert(0, at)
-            else:
-                why = f"{MOST_LOSSES} workers were lost with it; the last one: {reason}"
-                self._end(at, Outcome(self._plans[at], failed=[why]))
-        self._executor.replace(worker)
-
-    def _take(self, worker: str, event: Answered) -> None:
-        at, self._asked[worker] = self._asked[worker], None
-        if at is None or at != event.block:
-            return
+    def take(self, item: int, event: Answered) -> None:
+        """Read what a worker made of a trial."""
         (told,) = event.records
         for note in event.notes:
-            self._watcher.say(f"  {self._plans[at].trial.name}: {note}")
-        outcome = Outcome(self._plans[at], seconds=event.seconds)
+            self._watcher.say(f"  {self._plans[item].trial.name}: {note}")
+        outcome = Outcome(self._plans[item], seconds=event.seconds)
         outcome.records += [read_evaluation(Path(str(one))) for one in _listed(told, "folders")]
         outcome.failed += [str(line) for line in _listed(told, "failed")]
-        self._end(at, outcome)
+        self._end(item, outcome)
+
+    def give_up(self, item: int, why: str) -> None:
+        """End a trial that cost several workers."""
+        self._end(item, Outcome(self._plans[item], failed=[why]))
 
     def _end(self, at: int, outcome: Outcome) -> None:
         self._outcomes[at] = outcome

@@ -1,0 +1,79 @@
+"""Scores the images of a finished folder by the filters of a spec, and joins the manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from harness.descriptors import load_target
+from harness.errors import plugin_call
+from harness.progress import EachMinute
+
+from harness_counterfactuals.contract import Filter, Score, filters
+from harness_counterfactuals.manifest import SCORES, Drop, Row
+
+if TYPE_CHECKING:
+    from harness.descriptors import Json
+
+    from harness_counterfactuals.folder import SetFolder
+
+HUMAN = "human"
+"""Name of the scores that reviewers gave; filters never replace them."""
+
+
+def apply_filters(
+    folder: SetFolder,
+    chosen: Sequence[tuple[str, Mapping[str, Json]]],
+    drop: Drop,
+    say: Callable[[str], None],
+) -> list[Row]:
+    """Score every image by each filter, write the scores, and write the manifest anew.
+
+    Scores of filters that are not chosen any more are removed; those of reviewers stay.
+
+    Args:
+        folder: A finished folder.
+        chosen: Filter and its parsed options, in order.
+        drop: What goes when one image is not fit.
+        say: Takes notes on progress.
+
+    Returns:
+        The manifest's rows.
+
+    Raises:
+        UserError: a filter cannot be had, raises, or breaks its contract; an image was changed.
+    """
+    names = [name for name, _ in chosen]
+    for path in (folder.directory / SCORES).glob("*.jsonl"):
+        if path.stem not in {*names, HUMAN}:
+            say(f"{path.stem} is no filter of the spec any more: its scores are removed")
+            path.unlink()
+    scored = _scores(folder, chosen, say) if chosen else []
+    for made, (name, options), scores in scored:
+        told: dict[str, Json] = {"options": dict(options), "needs": dict(made.needs)}
+        folder.write_scores(name, made.version, told, scores)
+    return folder.write_manifest(drop)
+
+
+_Scored = tuple[Filter, tuple[str, Mapping[str, "Json"]], list[tuple[Row, Score]]]
+
+
+def _scores(
+    folder: SetFolder,
+    chosen: Sequence[tuple[str, Mapping[str, Json]]],
+    say: Callable[[str], None],
+) -> list[_Scored]:
+    """Return what each filter finds; each image is opened once."""
+    installed = filters()
+    made: list[_Scored] = []
+    for name, options in chosen:
+        with plugin_call(f"filter {name!r}", "make", installed[name].target):
+            made.append((load_target(installed[name])(options, folder.about), (name, options), []))
+    count = EachMinute(say, "filters", folder.about.sets, "sets")
+    for _, rows in folder.sets():
+        images = [folder.image(row) for row in rows]
+        for one, (name, _), scores in made:
+            with plugin_call(f"filter {name!r}", "score", installed[name].target):
+                scores.extend(zip(rows, one.score(images, rows), strict=True))
+        count.advance()
+    return made
