@@ -105,7 +105,7 @@ def test_the_readers_take_the_folder_as_it_is(made: Path) -> None:
     for split in ("train", "val", "test"):
         options: dict[str, Any] = {"labels": "table", "table": "kept.jsonl"}
         cmsc = list(make_reader("cmsc", options, "set").samples(data_root(made), split))
-        own = {
+        own: dict[str, Any] = {
             "file": "manifest.parquet",
             "image": "file",
             "target": "concept",
