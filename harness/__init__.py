@@ -13,13 +13,12 @@ from harness.lazy import lazily
 if TYPE_CHECKING:
     from harness.api.checks import data_check, validate
     from harness.api.comparisons import compare
-    from harness.api.doors import build_site, gradients, mir, probe, transfer
+    from harness.api.doors import build_site, gradients, mir, plan_training, probe, train, transfer
     from harness.api.files import plot, submission
     from harness.api.folders import evaluations, remove_evaluations
     from harness.api.listings import installed, schema
     from harness.api.runs import find_model, load_task, plan, run
     from harness.api.tables import export, leaderboard, read_evaluation
-    from harness.api.trainings import plan_training, train
     from harness.models.in_memory import as_model
     from harness.studies.command import plan_study, study
     from harness.testing import check_model
@@ -59,14 +58,21 @@ __all__ = [
 _HOMES = {
     "harness.api.checks": ("data_check", "validate"),
     "harness.api.comparisons": ("compare",),
-    "harness.api.doors": ("build_site", "gradients", "mir", "probe", "transfer"),
+    "harness.api.doors": (
+        "build_site",
+        "gradients",
+        "mir",
+        "plan_training",
+        "probe",
+        "train",
+        "transfer",
+    ),
     "harness.api.files": ("plot", "submission"),
     "harness.api.folders": ("evaluations", "remove_evaluations"),
     "harness.api.listings": ("installed", "schema"),
     "harness.testing": ("check_model",),
     "harness.api.runs": ("find_model", "load_task", "plan", "run"),
     "harness.api.tables": ("export", "leaderboard", "read_evaluation"),
-    "harness.api.trainings": ("plan_training", "train"),
     "harness.models.in_memory": ("as_model",),
     "harness.studies.command": ("plan_study", "study"),
 }

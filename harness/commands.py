@@ -10,6 +10,7 @@ from harness.cli._format import between, digits_of, number, print_json, print_ta
 from harness.cli._options import (
     Command,
     Number,
+    Option,
     Whole,
     as_json,
     checkpoint,
@@ -17,6 +18,7 @@ from harness.cli._options import (
     data,
     data_paths,
     device,
+    dry_run,
     dtype,
     duplicates,
     model,
@@ -25,16 +27,19 @@ from harness.cli._options import (
     profile,
     results,
     seed,
+    setting,
     task_options,
     tasks,
     tell,
     together,
 )
 from harness.cli._records import Skips, print_ending
+from harness.cli._stdout import emit
 
 __all__ = [
     "Command",
     "Number",
+    "Option",
     "Skips",
     "Whole",
     "as_json",
@@ -45,8 +50,10 @@ __all__ = [
     "data_paths",
     "device",
     "digits_of",
+    "dry_run",
     "dtype",
     "duplicates",
+    "emit",
     "model",
     "model_options",
     "number",
@@ -57,6 +64,7 @@ __all__ = [
     "profile",
     "results",
     "seed",
+    "setting",
     "task_options",
     "tasks",
     "tell",

@@ -194,7 +194,7 @@ class ModelDescriptor(Descriptor):
         trains: Parts that ``--train-parts auto`` trains, such as ``("connector", "lora")``.
         learning_rates: Peak learning rate by part that trains (``language_model``, ``lora``, ...);
             a training takes the smallest of its parts'. Where none is named it is
-            :data:`harness.training.settings.LEARNING_RATE`.
+            :data:`harness_training.settings.LEARNING_RATE`.
         model_types: Checkpoints it reads; other models' messages point to it by them.
     """
 

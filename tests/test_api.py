@@ -9,12 +9,12 @@ from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import pytest
+from harness_training.settings import TrainingSettings
 
 import harness
 from harness.errors import HarnessError, UserError
 from harness.models import Runtime
 from harness.tables.build import TableOptions
-from harness.training.settings import TrainingSettings
 from tests.evaluation.conftest import faces
 
 __all__ = ["faces"]

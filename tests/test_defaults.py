@@ -12,6 +12,7 @@ import pytest
 from harness_analyses.gradients import GradientSettings
 from harness_analyses.mir import MirSettings
 from harness_analyses.probe import ProbeSettings
+from harness_training.settings import TrainingSettings
 
 from harness.arguments import defaults
 from harness.descriptors import load_target
@@ -19,7 +20,6 @@ from harness.evaluation.run_settings import RunSettings
 from harness.models import Runtime
 from harness.models.parts import LoraSettings
 from harness.plugins import plugins
-from harness.training.settings import TrainingSettings
 
 ROOT = Path(__file__).parents[1]
 KINDS = ("models", "readers", "metrics", "extractors", "recipes", "answer_methods")
@@ -94,8 +94,9 @@ def test_a_flag_has_the_default_of_the_settings(command: str) -> None:
 
 def test_no_flag_of_a_run_or_a_training_repeats_a_default() -> None:
     own = {"--batch-size", "--variants"}  # words of the command line: auto, and nothing
-    for name in ("run", "train"):
-        tree = ast.parse((ROOT / "harness" / "cli" / f"{name}.py").read_text("utf-8"))
+    training = ROOT / "plugins" / "training" / "src" / "harness_training"
+    for path in (ROOT / "harness" / "cli" / "run.py", training / "command.py"):
+        tree = ast.parse(path.read_text("utf-8"))
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "click.option":
                 flag = ast.literal_eval(node.args[0])

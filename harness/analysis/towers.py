@@ -21,7 +21,7 @@ from harness.evaluation.task import Task
 from harness.guard import Contract
 from harness.models import Runtime
 from harness.samples.images import LoadedImage
-from harness.training.run import load_trainable
+from harness.training.checkpoint import load_trainable
 
 CLASS, MEAN, ATTENTION = "class", "mean", "attention"
 POOLINGS = (CLASS, MEAN, ATTENTION)

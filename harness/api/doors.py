@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     build_site: Callable[..., Path]
     gradients: Callable[..., Analysis]
     mir: Callable[..., Analysis]
+    plan_training: Callable[..., Any]
     probe: Callable[..., Analysis]
+    train: Callable[..., Any]
     transfer: Callable[..., Analysis]
 
-__all__ = ["build_site", "gradients", "mir", "probe", "transfer"]
+__all__ = ["build_site", "gradients", "mir", "plan_training", "probe", "train", "transfer"]
 
 
 def function(name: str) -> Any:

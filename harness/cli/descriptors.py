@@ -12,12 +12,6 @@ COMMANDS: tuple[CommandDescriptor, ...] = (
         section="Evaluate",
     ),
     CommandDescriptor(
-        id="train",
-        target="harness.cli.train:train",
-        summary="Train a model by a recipe.",
-        section="Train",
-    ),
-    CommandDescriptor(
         id="study",
         target="harness.cli.study:study",
         summary="Train and evaluate a matrix, and make its table.",

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.descriptors import Json
 from harness.errors import UserError, reason_of
@@ -16,6 +16,11 @@ from harness.resources import file_hash
 from harness.runs.record import titled
 from harness.samples import Sample
 from harness.specs import fingerprint
+
+if TYPE_CHECKING:
+    from harness.engine.contract import VisionLanguageModel
+    from harness.evaluation.model import ConfiguredModel
+    from harness.evaluation.task import Task
 
 FORMAT = 1
 """Format version of ``train.json``."""
@@ -118,3 +123,10 @@ def _hashes(identity: Json) -> set[str]:
     if isinstance(identity, list):
         return set().union(*map(_hashes, identity))
     return {identity} if isinstance(identity, str) and _SHA256.fullmatch(identity) else set()
+
+
+def load_trainable(subject: ConfiguredModel, task: Task) -> VisionLanguageModel:
+    """Return a subject's model itself, as training and analysis need it."""
+    model: Any = subject.model(task)
+    loaded: VisionLanguageModel = model.load_model(subject.runtime)
+    return loaded

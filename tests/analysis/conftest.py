@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.conftest import built, faces
+from tests.plugins.training.conftest import built, faces
 
 __all__ = ["built", "faces"]
 

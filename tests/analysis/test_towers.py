@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from harness_training.run import TOWER
 from PIL import Image
 
 from harness.analysis.encoders import find_encoder
@@ -22,7 +23,6 @@ from harness.models import Runtime
 from harness.plugins import plugins
 from harness.samples.images import LoadedImage
 from harness.specs.catalog import load_catalog
-from harness.training.run import TOWER
 from tests.plugins.hf_vlm import families
 
 pytestmark = pytest.mark.torch

@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 import click
 import pytest
+from harness_training.settings import Schedule, TrainingSettings
 
 import harness
 from harness.cli.main import invoke, main
@@ -17,7 +18,6 @@ from harness.errors import UserError
 from harness.models import Runtime
 from harness.models.parts import LoraSettings
 from harness.plugins import plugins
-from harness.training.settings import Schedule, TrainingSettings
 
 Capture = pytest.CaptureFixture[str]
 TRAIN = ("train", "--model", "socialfusion", "--recipe", "ft", "--tasks", "raf_db", "--limit", "4")

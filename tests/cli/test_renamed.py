@@ -8,8 +8,7 @@ import click
 import pytest
 from harness_analyses.command_gradients import gradients
 from harness_analyses.command_probe import probe
-
-from harness.cli.train import train
+from harness_training.command import train
 
 TRAIN = ["--model", "m", "--recipe", "ft", "--out", "out"]
 

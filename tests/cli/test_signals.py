@@ -17,8 +17,8 @@ from tests.evaluation.conftest import faces
 from tests.evaluation.test_run import LOOK, PATH, look, sealed_files
 from tests.plugins.socialfusion.conftest import built
 from tests.plugins.studies.test_killed import STUDY
-from tests.training import conftest as training
-from tests.training.test_train import flags, weights
+from tests.plugins.training import conftest as training
+from tests.plugins.training.test_train import flags, weights
 
 __all__ = ["built", "faces"]
 Faces = Callable[[int], Path]

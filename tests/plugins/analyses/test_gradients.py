@@ -111,8 +111,9 @@ def test_tasks_that_pull_apart_are_told_from_their_own_noise() -> None:
 
 
 def test_minibatches_share_no_sample(faces: Path) -> None:
+    from harness_training.pool import make_pool
+
     import harness
-    from harness.training.pool import make_pool
 
     pool = make_pool([harness.load_task("raf_db", data=faces)], form=None, limit=None, seed=0)
     held = minibatches(pool, "raf_db", GradientSettings(batches=9, batch=3))

@@ -12,7 +12,7 @@ import pytest
 
 from harness.cli.main import entry
 from tests.plugins.socialfusion.conftest import built
-from tests.training.conftest import faces
+from tests.plugins.training.conftest import faces
 
 __all__ = ["built", "faces"]
 pytestmark = [pytest.mark.torch, pytest.mark.slow]

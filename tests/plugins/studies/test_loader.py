@@ -11,10 +11,10 @@ from harness_studies import loader
 from harness_studies.loader import load_study
 from harness_studies.plan import teaching
 from harness_studies.study import trials_of
+from harness_training.settings import TrainingSettings
 
 from harness.errors import UserError
 from harness.studies.files import study_names
-from harness.training.settings import TrainingSettings
 from tests.plugins.studies.world import STUDY
 
 PAIRS = ("asd_ablation", "asd_main", "cmsc_concepts", "socialfusion_transfer")

@@ -30,8 +30,8 @@ from harness.evaluation.task import Task
 from harness.models.guard import require_offer
 from harness.models.parts import LoraSettings
 from harness.stats.intervals import over_seeds
-from harness.training.pool import Pool, make_pool
-from harness.training.run import load_trainable
+from harness.training.checkpoint import load_trainable
+from harness_training.pool import Pool, make_pool
 from numpy.typing import NDArray
 
 KIND = "gradients"

@@ -28,7 +28,7 @@ from harness.samples import Sample
 from harness.samples.images import LoadedImage
 from harness.samples.limits import MAX_PIXELS
 from harness.specs.prompt import build_turns, render_answer
-from harness.training.run import load_trainable
+from harness.training.checkpoint import load_trainable
 
 if TYPE_CHECKING:
     from harness.engine.contract import VisionLanguageModel

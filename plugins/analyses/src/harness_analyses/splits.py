@@ -22,7 +22,7 @@ from harness.samples.images import LoadedImage
 from harness.samples.limits import MAX_PIXELS
 from harness.specs import ChooseSpec, MetricSpec, TaskSpec
 from harness.specs.prompt import options_as_sent
-from harness.training.pool import on_train_split
+from harness_training.pool import on_train_split
 
 Kind = Literal["labels", "points"]
 SPLITS = ("train", "val", "test")

@@ -18,12 +18,12 @@ from harness.errors import UserError
 from harness.evaluation.task import Task
 from harness.models import Runtime
 from harness.runs.record import EvaluationRecord
-from harness.training.run import RECORD, run_training
-from harness.training.settings import TrainingSettings
-from harness.training.steps import EachMinuteSteps
 from harness_analyses.gradients import GradientSettings
 from harness_analyses.probe import ProbeSettings, run_probe
 from harness_analyses.splits import Probed, read_task
+from harness_training.run import RECORD, run_training
+from harness_training.settings import TrainingSettings
+from harness_training.steps import EachMinuteSteps
 
 from harness_social_degradation.study import BEFORE, DegradationStudy
 

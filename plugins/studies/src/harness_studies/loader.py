@@ -17,7 +17,7 @@ from harness.specs.schema import schema_problems
 from harness.specs.yaml_loader import Document, Path_
 from harness.studies.files import open_study
 from harness.tables.layout import load_layout
-from harness.training.pool import OWN
+from harness_training.pool import OWN
 
 from harness_studies.study import (
     Comparison,

@@ -11,8 +11,8 @@ from harness.config.settings import load_settings
 from harness.progress import EachMinute
 from harness.specs.yaml_loader import Document
 from harness.studies.kind import Say, StudyPlan, StudyReport
-from harness.training.figures import came_to
-from harness.training.steps import EachMinuteSteps
+from harness_training.figures import came_to
+from harness_training.steps import EachMinuteSteps
 
 from harness_studies.loader import load_study
 from harness_studies.page import write_page

@@ -18,8 +18,8 @@ from harness.runs.seal import write_whole
 from harness.studies.pages import check_page, marker
 from harness.tables.formats import escape_markdown, markdown
 from harness.tables.table import Section, Table
-from harness.training.figures import chosen, measuring
-from harness.training.run import RECORD
+from harness_training.figures import chosen, measuring
+from harness_training.run import RECORD
 
 from harness_studies.noise import SEEDS
 from harness_studies.study import Study

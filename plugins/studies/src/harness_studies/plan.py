@@ -15,10 +15,10 @@ from harness.errors import HarnessError, UserError
 from harness.evaluation.run import Planned
 from harness.jsonfiles import read_object
 from harness.specs import fingerprint
-from harness.training.plan import TrainingPlan
-from harness.training.run import RECORD
-from harness.training.settings import TrainingSettings
 from harness.workers.terms import package_terms
+from harness_training.plan import TrainingPlan
+from harness_training.run import RECORD
+from harness_training.settings import TrainingSettings
 
 from harness_studies.study import Study, StudyTask, Trial, trials_of
 

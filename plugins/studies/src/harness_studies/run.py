@@ -18,7 +18,7 @@ from harness.runs.lock import writing
 from harness.runs.record import EvaluationRecord
 from harness.runs.seal import write_json
 from harness.tables.table import Table
-from harness.training.run import Watcher
+from harness_training.run import Watcher
 
 from harness_studies.compare import Gain, gain_table, gains_of
 from harness_studies.plan import TrialPlan, asking, rounds, said, teaching

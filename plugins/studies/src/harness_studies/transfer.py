@@ -16,7 +16,7 @@ from harness.evaluation.paired import compare
 from harness.jsonfiles import read_object
 from harness.runs.record import EvaluationRecord
 from harness.tables.table import Column, Row, Section, Table, TableStyle
-from harness.training.run import RECORD
+from harness_training.run import RECORD
 
 from harness_studies.noise import KINDS, SAID, SeedMean, noisy_cell
 from harness_studies.plan import TrialPlan

@@ -8,9 +8,9 @@ from pathlib import Path
 from harness.api.runs import NullReporter
 from harness.config.tasks import include
 from harness.descriptors import Json
-from harness.training.run import NullWatcher
 from harness.workers.contract import Answered, BlockRequest, Event, Hello, Ready, WorkOrder
 from harness.workers.terms import with_device
+from harness_training.run import NullWatcher
 
 from harness_studies.loader import load_study
 from harness_studies.plan import Planner, TrialPlan

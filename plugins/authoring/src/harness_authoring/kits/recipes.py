@@ -13,7 +13,7 @@ from harness.errors import UserError
 from harness.guard import not_plain
 from harness.training import Epoch, Example
 from harness.training.contract import check_pool
-from harness.training.guard import Guarded
+from harness_training.guard import Guarded
 
 from harness_authoring.contract import Check, ContractError, NotApplicableError
 from harness_authoring.subjects import Subject

@@ -25,7 +25,7 @@ from harness.samples import Sample
 from harness.specs import TaskSpec
 from harness.specs.catalog import Catalog
 from harness.specs.spec import GenerateSpec
-from harness.training.measure import answers
+from harness_training.measure import answers
 
 from harness_authoring.subjects import Subject
 

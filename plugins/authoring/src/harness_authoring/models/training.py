@@ -35,9 +35,9 @@ def trains(candidate: Candidate) -> None:
 def _train(model: Any) -> None:
     import torch
     from harness.training import weights as trained_weights
-    from harness.training.batches import batch_of
     from harness.training.contract import Recipe
     from harness.training.module import TrainingModule
+    from harness_training.batches import batch_of
 
     parts = trained_weights.chosen_parts(model, "auto")
     if not parts:

@@ -159,7 +159,7 @@ class CrossEntropy(_Mean):
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         super().__init__(options, labels)
-        self._single = options.get("single", "keep") == "keep"
+        self._single = options.get("single") != "drop"
         least = options.get("least")
         self._least = None if least is None else float(str(least))
         if self._least is not None and not 0 < self._least < 1:

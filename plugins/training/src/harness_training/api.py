@@ -1,0 +1,158 @@
+"""Plan and run trainings: :func:`harness.plan_training` and :func:`harness.train`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any, TypedDict, Unpack
+
+from harness.api.runs import settings_for
+from harness.arguments import Within, checked
+from harness.config.data import unused
+from harness.config.tasks import installed_catalog, task_names
+from harness.descriptors import Json
+from harness.evaluation.model import configure_model
+from harness.evaluation.run import task_options
+from harness.evaluation.task import Task
+from harness.models import Runtime, threads
+from harness.models.parts import LoraSettings
+
+from harness_training import estimate, processes
+from harness_training.plan import TrainingPlan
+from harness_training.plan import plan_training as plan_configured
+from harness_training.run import RECORD, Watcher, run_training
+from harness_training.settings import TrainingSettings
+from harness_training.validation import named_task
+
+
+class TrainOptions(TypedDict, total=False):
+    """Options of a training: one key for each group of flags of ``harness train``.
+
+    Attributes:
+        options: The model's options (``-o``).
+        recipe_options: The recipe's (``-r``).
+        spec_options: Named options of specs, as ``TASK.OPTION``.
+        data: Task or benchmark id to the folder its data lie in.
+        profile: ``demo`` or ``full``.
+        settings: Epochs, batch size, learning rate and so on.
+        form: A task's form for training; the first by default.
+        limit: Train on at most this many samples per task.
+        parts: What trains: ``auto``, ``full`` or names.
+        lora: Shape of adapters, or a mapping of its ``rank``, ``alpha``, ``dropout``.
+        tower: A training whose vision tower replaces the model's own.
+    """
+
+    options: Mapping[str, Json] | None
+    recipe_options: Mapping[str, Json] | None
+    spec_options: Mapping[str, Json] | None
+    data: Mapping[str, Path | str] | None
+    profile: str | None
+    settings: TrainingSettings | None
+    form: str | None
+    limit: Annotated[int | None, Within(1)]
+    parts: str
+    lora: LoraSettings | Mapping[str, Json] | None
+    tower: Path | str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedTraining(TrainingPlan):
+    """A training plan that can be run."""
+
+    def is_first(self) -> bool:
+        """Whether this process, of all that train together, is the one that prints and writes."""
+        return processes.processes(self.settings.device).first
+
+    def estimate(self, out: Path) -> estimate.Estimate | None:
+        """Return what an earlier training of the kind says of sizes and time, if there is one."""
+        return estimate.estimate(self, out)
+
+    def run(self, out: Path, watcher: Watcher | None = None) -> Path:
+        """Train into a folder and return it; continues what was begun there.
+
+        Raises:
+            UserError: the folder holds another training.
+        """
+        return run_training(self, out, watcher)
+
+
+@checked
+def plan_training(
+    model: str, recipe: str, tasks: str | Iterable[str], **options: Unpack[TrainOptions]
+) -> PlannedTraining:
+    """Plan a training without loading a weight; arguments as for :func:`train`.
+
+    Raises:
+        UserError: whatever is wrong with the request.
+    """
+    settings = options.get("settings") or TrainingSettings()
+    with processes.processes(settings.device).first_before_others():
+        return _plan(model, recipe, task_names(tasks), settings, options)
+
+
+def _plan(
+    model: str, recipe: str, tasks: list[str], settings: TrainingSettings, options: TrainOptions
+) -> PlannedTraining:
+    threads.wait_passively(if_busy=True)
+    general = settings_for(options.get("profile"), None, options.get("data"))
+    # 16 bits are too few for small steps: without autocast all weights are kept in float32.
+    dtype = "float32" if settings.precision == "float32" else "auto"
+    runtime = Runtime(device=settings.device, dtype=dtype, cache=general.cache / "features")
+    configured = configure_model(model, options.get("options") or {}, general, runtime)
+    catalog = installed_catalog()
+    names = catalog.expand(tasks)
+    validated = [named_task(settings.validate)[0]] if settings.validate else []
+    spec_options = task_options(options.get("spec_options") or {}, [*names, *validated])
+    by_name = {
+        name: Task(catalog.task(name, spec_options.get(name, {})), general)
+        for name in (*names, *validated)
+    }
+    passed_on: dict[str, Any] = {
+        name: options[name]
+        for name in ("form", "limit", "parts", "lora", "tower")
+        if options.get(name) is not None
+    }
+    plan = plan_configured(
+        configured,
+        [by_name[name] for name in names],
+        recipe,
+        options=options.get("recipe_options") or {},
+        settings=settings,
+        validated=by_name[validated[0]] if validated else None,
+        **passed_on,
+    )
+    notes = unused(options.get("data") or {}, (task.spec for task in by_name.values()))
+    values = {field.name: getattr(plan, field.name) for field in fields(plan)}
+    return PlannedTraining(**{**values, "notes": (*plan.notes, *notes)})
+
+
+@checked
+def train(
+    model: str,
+    recipe: str,
+    tasks: str | Iterable[str],
+    out: Path | str,
+    *,
+    watcher: Watcher | None = None,
+    **options: Unpack[TrainOptions],
+) -> Path:
+    """Train a model by a recipe and return the folder; continues what was begun there.
+
+    Args:
+        model: A model's id.
+        recipe: A recipe's id.
+        tasks: Tasks and groups on whose train splits the model is trained.
+        out: Folder of the training.
+        watcher: Told of steps and epochs.
+        options: See :class:`TrainOptions`.
+
+    Raises:
+        UserError: whatever is wrong with the request, or the folder holds another training.
+    """
+    return plan_training(model, recipe, tasks, **options).run(Path(out), watcher)
+
+
+def record_of(out: Path) -> str:
+    """Return the record of a finished training, as JSON."""
+    return (out / RECORD).read_text(encoding="utf-8")

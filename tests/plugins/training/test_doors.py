@@ -1,0 +1,133 @@
+"""A training is the same from the command line, from Python and in a study that names nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from harness_studies.loader import load_study
+from harness_studies.plan import Planner
+from harness_studies.study import trials_of
+from harness_training import command
+from harness_training.plan import TrainingPlan
+from harness_training.settings import LEARNING_RATE, TrainingSettings, learning_rate
+
+import harness
+from harness.cli.main import invoke, main
+from harness.config.settings import load_settings
+from harness.evaluation.model import configure_model
+from harness.models import Runtime
+from harness.models.parts import LoraSettings
+from harness.packages import packaged
+from harness.plugins import plugins
+
+CHECKPOINTS = Path(__file__).parents[2] / "conformance" / "checkpoints"
+MODELS: dict[str, dict[str, Any]] = {
+    "socialfusion": {"preset": "demo"},
+    "llava": {"path": str(CHECKPOINTS / "llava15_hf_tiny")},
+    "qwen_vl": {"path": str(CHECKPOINTS / "qwen_vl_v1_tiny")},
+    "bunny": {"path": str(CHECKPOINTS / "bunny_llama_tiny")},
+    "hf_vlm": {"path": str(CHECKPOINTS / "llava15_hf_tiny")},
+}
+
+
+def by_command(model: str, parts: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    found: list[TrainingPlan] = []
+    monkeypatch.setattr(command, "_print_plan", lambda plan, *_: found.append(plan))
+    options = [f"-o{name}={value}" for name, value in MODELS[model].items()]
+    flags = [f"--train-{name}={value}" for name, value in parts.items()]
+    line = ["train", "--model", model, *options, "--recipe", "ft", "--tasks", "raf_db", *flags]
+    assert invoke(main, [*line, "--out", "out", "--dry-run"]) == 0
+    return found[0].about
+
+
+def by_python(model: str, parts: Mapping[str, Any]) -> Any:
+    return harness.plan_training(model, "ft", "raf_db", options=MODELS[model], **parts).about
+
+
+def by_study(model: str, parts: Mapping[str, str]) -> Any:
+    study = {
+        "study": "doors",
+        "title": "Doors.",
+        "models": [{"model": model, "options": MODELS[model], "training": dict(parts)}],
+        "data": [{"label": "faces", "tasks": ["raf_db"]}],
+        "recipes": [{"label": "FT", "recipe": "ft"}],
+        "tasks": [{"task": "raf_db"}],
+    }
+    Path("doors.yaml").write_text(yaml.safe_dump(study))
+    loaded = load_study("doors.yaml")
+    return Planner(loaded, None).training(next(iter(trials_of(loaded))))[1].about
+
+
+@pytest.mark.parametrize("parts", [{}, {"parts": "full"}], ids=["nothing named", "full"])
+@pytest.mark.parametrize("model", MODELS)
+def test_every_door_records_the_same_training(
+    model: str, parts: dict[str, str], faces: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("harness.toml").write_text(f"[data]\nraf_db = {str(faces)!r}\n")
+    found = by_command(model, parts, monkeypatch)
+    assert found == by_python(model, parts) == by_study(model, parts)
+    descriptor = plugins().models()[model]
+    own = descriptor.learning_rates.get("language_model", LEARNING_RATE)
+    assert found["settings"]["rate"] == (own if parts else LEARNING_RATE)
+    assert found["lora"] == {"rank": 16, "alpha": 32, "dropout": 0.0}
+
+
+def test_these_are_all_models_that_train() -> None:
+    trained = {name for name in packaged("model") if "train" in plugins().models()[name].offers}
+    assert trained == set(MODELS)
+
+
+@pytest.mark.parametrize(
+    ("parts", "rate"),
+    [
+        ("auto", (3e-4, True)),
+        ("full", (5e-7, True)),
+        ("connector,language_model", (5e-7, True)),
+        ("connector, lora", (3e-4, True)),
+        ("connector", (LEARNING_RATE, False)),
+    ],
+)
+def test_a_rate_is_the_smallest_of_the_parts_that_train(
+    parts: str, rate: tuple[float, bool]
+) -> None:
+    rates = {"language_model": 5e-7, "lora": 3e-4}
+    assert learning_rate(rates, ("connector", "lora"), parts) == rate
+
+
+def test_a_rate_that_nobody_names_is_said_and_one_that_is_given_wins(faces: Path) -> None:
+    plan = harness.plan_training(
+        "llava", "ft", "raf_db", options=MODELS["llava"], data={"raf_db": str(faces)}
+    )
+    said = "the learning rate 0.0001 is the general default: llava names none for auto"
+    assert said in plan.notes
+    plan = harness.plan_training(
+        "llava",
+        "ft",
+        "raf_db",
+        options=MODELS["llava"],
+        data={"raf_db": faces},
+        settings=TrainingSettings(rate=0.25),
+        lora=LoraSettings(rank=4),
+    )
+    assert (plan.settings.rate, plan.lora.rank, list(plan.notes)) == (0.25, 4, [])
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("model", [name for name in MODELS if name != "hf_vlm"])
+def test_a_descriptor_says_what_its_model_trains(model: str) -> None:
+    runtime = Runtime(device="cpu", dtype="float32")
+    subject = configure_model(model, MODELS[model], load_settings(profile="demo"), runtime)
+    nothing: Any = None  # none of these asks for its task
+    loaded: Any = subject.model(nothing)
+    assert loaded.load_model(runtime).trains == subject.descriptor.trains
+
+
+@pytest.mark.torch
+def test_a_descriptor_says_what_models_of_transformers_train() -> None:
+    from harness_hf_vlm.shared import SharedModel
+
+    assert SharedModel.trains == plugins().models()["hf_vlm"].trains
