@@ -17,7 +17,7 @@ from harness.errors import UserError
 from harness.studies.files import study_names
 from tests.plugins.studies.world import STUDY
 
-PAIRS = ("asd_ablation", "asd_main", "cmsc_concepts", "socialfusion_transfer")
+PAIRS = ("asd_ablation", "asd_data", "asd_main", "cmsc_concepts", "socialfusion_transfer")
 
 
 def study(tmp_path: Path, text: str) -> Path:
@@ -35,6 +35,40 @@ def test_each_shipped_study_has_a_demo_twin_of_the_same_rows_and_tasks() -> None
         assert full.recipes == demo.recipes
         assert full.seeds == demo.seeds == (0, 1, 2)
         assert [task.task for task in full.tasks] == [task.task for task in demo.tasks]
+
+
+def test_the_arena_has_rows_for_encoders_and_for_generative_models_each_asked_its_tasks() -> None:
+    full, demo = load_study("debias_arena"), load_study("debias_arena_demo")
+    assert [one.label for one in full.recipes] == [one.label for one in demo.recipes]
+    assert full.compare == demo.compare
+    trials = trials_of(demo)
+    rows = {model.label: {trial.recipe.label for trial in trials if trial.model is model}
+            for model in demo.models}  # fmt: skip
+    assert rows["Encoder demo"] == {"As is", "Projection", "Calibrated"}
+    assert rows["LLaVA demo"] == {one.label for one in demo.recipes} - {"Projection", "Calibrated"}
+    asked = {trial.row: {task.task for task in trial.tasks} for trial in trials}
+    assert "retrieval" in asked["Encoder demo"] - asked["LLaVA demo"]
+    assert asked["LLaVA demo + Post-hoc"] < asked["LLaVA demo + VDD"] == asked["LLaVA demo"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("label: Model", "label: Model, tasks: [raf_bd]", "did you mean 'raf_db'"),
+        ("{label: Base}", "{label: Base, tasks: [raf_bd]}", "did you mean 'raf_db'"),
+        ("{label: Base}", "{label: Base, models: [Modle]}", "did you mean 'Model'"),
+        ("{label: Base}", "{label: Base, tasks: trained}", "is of a recipe"),
+        ("label: Model", "label: Model, tasks: [raf_db]", "has no task left"),
+    ],
+)
+def test_parts_of_the_matrix_that_are_not_there_are_named(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    text = STUDY.replace("{label: Base}", "{label: Base, tasks: [pisc_fine]}") if (
+        "left" in message) else STUDY  # fmt: skip
+    with pytest.raises(UserError) as told:
+        load_study(str(study(tmp_path, text.replace(old, new, 1))))
+    assert message in f"{told.value} {told.value.fix}"
 
 
 def test_the_matrix_is_models_by_recipes_by_data_by_seeds(tmp_path: Path) -> None:

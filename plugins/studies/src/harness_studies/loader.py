@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from harness.config.tasks import installed_catalog
 from harness.descriptors import parse_options
@@ -27,6 +27,7 @@ from harness_studies.study import (
     StudyRecipe,
     StudyTask,
     Transfer,
+    trials_of,
 )
 
 SCHEMA = ("harness_studies", "study.schema.json")
@@ -91,7 +92,11 @@ class _Reader:
             raise unknown(f"preset of model {name!r}", str(preset), descriptor.presets, where=where)
         self._options(descriptor, options, f"model {name!r}", ("models", at, "options"))
         return StudyModel(
-            name, entry.get("label", name), entry.get("options", {}), entry.get("training", {})
+            name,
+            entry.get("label", name),
+            entry.get("options", {}),
+            entry.get("training", {}),
+            tuple(entry.get("tasks", ())),
         )
 
     def _data(self, at: int, entry: Mapping[str, Any]) -> StudyData:
@@ -129,7 +134,8 @@ class _Reader:
                     "a recipe trains, and the study has no data", where=self._document.where(path)
                 )
         else:
-            for key in ("options", "data", "tasks"):
+            trained = isinstance(entry.get("tasks", []), str)  # a list of tasks needs no training
+            for key in ("options", "data", *(["tasks"] if trained else [])):
                 if key in entry:
                     where = self._document.where((*path, key), "key")
                     raise UserError(f"{key!r} is of a recipe, and there is none", where=where)
@@ -152,7 +158,8 @@ class _Reader:
             method=entry.get("method", ""),
             method_options=entry.get("method_options", {}),
             data=tuple(entry.get("data", labels)) if "recipe" in entry else (),
-            tasks=entry.get("tasks", "all"),
+            tasks=_asked_tasks(entry.get("tasks", "all")),
+            models=tuple(entry.get("models", ())),
         )
 
     def _tasks(self, at: int, entry: Mapping[str, Any]) -> Iterator[StudyTask]:
@@ -186,6 +193,31 @@ class _Reader:
             message = error.message
             raise UserError(message, where=self._document.where(path), fix=error.fix) from None
 
+    def _check_parts(self, study: Study) -> None:
+        """Check that what models and recipes list of the study's models and tasks is there."""
+        models = [model.label for model in study.models]
+        tasks = list(dict.fromkeys(task.task for task in study.tasks))
+        listed = [
+            *((("models", at, "tasks"), one.tasks) for at, one in enumerate(study.models)),
+            *((("recipes", at, "tasks"), one.tasks) for at, one in enumerate(study.recipes)),
+            *((("recipes", at, "models"), one.models) for at, one in enumerate(study.recipes)),
+        ]
+        for path, names in listed:
+            of, known = ("model", models) if path[2] == "models" else ("task", tasks)
+            for index, name in enumerate(() if isinstance(names, str) else names):
+                if name not in known:
+                    where = self._document.where((*path, index))
+                    raise unknown(f"{of} of this study", name, known, where=where)
+        for at, model in enumerate(study.models):
+            trials = [trial for trial in trials_of(study) if trial.model is model]
+            if not any(trial.tasks for trial in trials):
+                raise UserError(f"{model.label!r} has no row with a task",
+                                where=self._document.where(("models", at)))  # fmt: skip
+            empty = next((trial.row for trial in trials if not trial.tasks), "")
+            if empty:
+                raise UserError(f"the row {empty!r} has no task left",
+                                where=self._document.where(("models", at)))  # fmt: skip
+
     def _check(self, study: Study) -> None:
         for key, labels in (
             ("models", [model.label for model in study.models]),
@@ -197,6 +229,7 @@ class _Reader:
                 at = len(labels) - 1 - labels[::-1].index(twice[0])
                 where = self._document.where((key, at))
                 raise UserError(f"the label {twice[0]!r} is repeated", where=where)
+        self._check_parts(study)
         if study.layout:
             self._placed(lambda: load_layout(study.layout), ("layout",))
         labels = [recipe.label for recipe in study.recipes]
@@ -212,3 +245,9 @@ class _Reader:
                 if label not in trained:
                     where = self._document.where(("transfer", key))
                     raise unknown("label of a recipe that trains", label, trained, where=where)
+
+
+def _asked_tasks(tasks: Any) -> Literal["all", "trained"] | tuple[str, ...]:
+    if isinstance(tasks, str):
+        return "trained" if tasks == "trained" else "all"
+    return tuple(tasks)

@@ -13,12 +13,17 @@ Options = Mapping[str, Json]
 
 @dataclass(frozen=True, slots=True)
 class StudyModel:
-    """A model; ``training`` holds settings that win over the study's."""
+    """A model; ``training`` holds settings that win over the study's.
+
+    Attributes:
+        tasks: The study's tasks that it is asked; empty for all.
+    """
 
     model: str
     label: str
     options: Options = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
+    tasks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,8 @@ class StudyRecipe:
 
     Attributes:
         data: Labels of what is trained on; empty without a recipe.
-        tasks: Whether it is evaluated on all tasks or on those trained on.
+        tasks: Whether it is evaluated on all tasks, on those trained on, or on these.
+        models: Labels of the models that have this row; empty for all.
     """
 
     label: str
@@ -46,7 +52,8 @@ class StudyRecipe:
     method: str = ""
     method_options: Options = field(default_factory=dict)
     data: tuple[str, ...] = ()
-    tasks: Literal["all", "trained"] = "all"
+    tasks: Literal["all", "trained"] | tuple[str, ...] = "all"
+    models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,19 +140,29 @@ def trials_of(study: Study) -> list[Trial]:
     trials = []
     for model in study.models:
         for recipe in study.recipes:
+            if recipe.models and model.label not in recipe.models:
+                continue
+            asked = _asked(study, model, recipe)
             bare = f"{model.label} + {recipe.label}" if _changes(recipe) else model.label
             if not recipe.recipe:
-                trials.append(Trial(model, recipe, None, None, study.tasks, bare))
+                trials.append(Trial(model, recipe, None, None, asked, bare))
                 continue
             used = [data for data in study.data if data.label in recipe.data]
             for data in used:
-                tasks = study.tasks
+                tasks = asked
                 if recipe.tasks == "trained":
                     tasks = tuple(task for task in tasks if task.task in data.tasks)
-                apart = len(used) > 1 and recipe.tasks == "all"
+                apart = len(used) > 1 and recipe.tasks != "trained"
                 row = f"{bare} ({data.label})" if apart else bare
                 trials += [Trial(model, recipe, data, seed, tasks, row) for seed in study.seeds]
     return trials
+
+
+def _asked(study: Study, model: StudyModel, recipe: StudyRecipe) -> tuple[StudyTask, ...]:
+    listed = [
+        names for names in (model.tasks, recipe.tasks) if names and not isinstance(names, str)
+    ]
+    return tuple(task for task in study.tasks if all(task.task in names for names in listed))
 
 
 def _changes(recipe: StudyRecipe) -> bool:
