@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 from harness.descriptors import EncoderDescriptor, ModelDescriptor, ModelType
 from harness.plugins import hookimpl
 
-from harness_open_clip.options import FAMILIES, OPTIONS, PRESET_MARKS, PRESETS
+from harness_open_clip.options import (
+    FAMILIES,
+    MATCHING_OPTIONS,
+    MATCHING_PRESETS,
+    OPTIONS,
+    PRESET_MARKS,
+    PRESETS,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +38,17 @@ def harness_models() -> Sequence[ModelDescriptor]:
             presets=PRESETS,
             preset_marks=PRESET_MARKS,
             model_types=tuple(map(ModelType, FAMILIES)),
-        )
+        ),
+        ModelDescriptor(
+            id="matching",
+            target="harness_open_clip.matching:MatchingModel",
+            summary="image-text matching heads of BLIP, BLIP-2 and ViLT (choices, matching)",
+            requires=("torch", "transformers", "safetensors"),
+            install="pip install social-harness-open-clip",
+            capabilities=frozenset({"choose"}),
+            options=MATCHING_OPTIONS,
+            presets=MATCHING_PRESETS,
+        ),
     ]
 
 

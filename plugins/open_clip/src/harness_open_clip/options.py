@@ -53,3 +53,19 @@ PRESETS: Mapping[str, Mapping[str, Json]] = {
     **{name: {"path": path} for name, path in _HUB.items()},
 }
 PRESET_MARKS: Mapping[str, tuple[str, ...]] = {"demo": ("demo",)}
+
+MATCHING_OPTIONS: tuple[Option, ...] = (
+    Option(name="path", type="path", help="a folder or a hub id, in transformers' format"),
+    Option(name="revision", help="branch, tag or commit on the hub"),
+    Option(
+        name="template",
+        default="a photo of {}",
+        help="sentence around an option of a choice; whole texts of a matching task need none",
+    ),
+)
+MATCHING_PRESETS: Mapping[str, Mapping[str, Json]] = {
+    "blip-itm-base": {"path": "Salesforce/blip-itm-base-coco"},
+    "blip-itm-large": {"path": "Salesforce/blip-itm-large-coco"},
+    "blip2-itm": {"path": "Salesforce/blip2-itm-vit-g"},
+    "vilt-coco": {"path": "dandelin/vilt-b32-finetuned-coco"},
+}
