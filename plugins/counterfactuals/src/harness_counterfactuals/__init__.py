@@ -16,7 +16,7 @@ __all__ = ["harness_commands"]
 
 @hookimpl
 def harness_commands() -> Sequence[CommandDescriptor]:
-    """Offer `harness make`; it is not imported."""
+    """Offer `harness make` and `harness quality`; neither is imported."""
     from harness.descriptors import CommandDescriptor
 
     return [
@@ -25,5 +25,11 @@ def harness_commands() -> Sequence[CommandDescriptor]:
             target="harness_counterfactuals.command:make",
             summary="Make data: images of counterfactual sets.",
             section="Data",
-        )
+        ),
+        CommandDescriptor(
+            id="quality",
+            target="harness_counterfactuals.quality.command:quality",
+            summary="Measure image sets: FID, KID, diversity, balance, consistency.",
+            section="Data",
+        ),
     ]

@@ -179,6 +179,10 @@ def joined(rows: Sequence[Row], scores: Mapping[str, Mapping[str, Score]], drop:
     def whole(row: Row) -> str:
         return {"set": row.set, "base": row.base, "image": row.file}[drop]
 
+    keys = {
+        name: dict.fromkeys(key for score in by_file.values() for key in score.values)
+        for name, by_file in scores.items()
+    }
     reasons: dict[str, dict[str, None]] = {}
     for row in rows:
         for name, by_file in scores.items():
@@ -187,11 +191,11 @@ def joined(rows: Sequence[Row], scores: Mapping[str, Mapping[str, Score]], drop:
     return [
         replace(
             row,
+            # Every row has every key: readers of tables refuse rows that lack one.
             scores={
-                f"{name}.{key}": value
+                f"{name}.{key}": by_file[row.file].values.get(key) if row.file in by_file else None
                 for name, by_file in scores.items()
-                if row.file in by_file
-                for key, value in by_file[row.file].values.items()
+                for key in keys[name]
             },
             dropped="; ".join(reasons.get(whole(row), ())),
         )

@@ -24,6 +24,6 @@ def harness_commands() -> Sequence[CommandDescriptor]:
             id="review",
             target="harness_review.command:review",
             summary="Accept or refuse the images of a data set on a local page.",
-            section="Data sets",
+            section="Data",
         ),
     ]

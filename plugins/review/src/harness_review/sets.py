@@ -18,6 +18,10 @@ MANIFEST = "manifest.jsonl"
 BASE, DROPPED, HUMAN = "base", "dropped", "human"
 """Columns of a manifest: images that differ in the edited attribute alone, and the filters that
 drop an image with their reasons, people's decisions among them."""
+TECHNICAL = frozenset(
+    ("group", "split", "seed", "editor", "schedule", "models", "spec", "sha256", "width", "height")
+)
+"""Columns of a manifest that a reviewer need not see."""
 SET_COLUMNS = ("set", "set_id", "counterfactual_set", "group_id", "pair", "pair_id")
 _LONGEST = 2_000  # characters of a cell that the page shows
 _SPLIT = "test"
@@ -111,7 +115,7 @@ def read_material(path: Path, columns: Columns, *, everything: bool) -> Material
     seen = look(path / MANIFEST if is_made else path)
     if is_made and not columns.sets and BASE in seen.columns:
         columns = replace(columns, sets=BASE)
-    columns = _told(seen, columns)
+    columns = _told(seen, columns, TECHNICAL if is_made else frozenset())
     files = [*dict.fromkeys(name or seen.file for name in seen.splits.values())] or [seen.file]
     reader = TableReader(
         {
@@ -140,7 +144,7 @@ def _is_fit(group: ReviewSet) -> bool:
     return not any(each and not each.startswith(f"{HUMAN}:") for each in reasons)
 
 
-def _told(seen: Look, columns: Columns) -> Columns:
+def _told(seen: Look, columns: Columns, technical: frozenset[str]) -> Columns:
     """Return the columns, with those that are not named told by the data."""
     for flag, name in (("--set", columns.sets), ("--id", columns.id)):
         if name and name not in seen.columns:
@@ -159,7 +163,7 @@ def _told(seen: Look, columns: Columns) -> Columns:
             raise unknown("column", name, plain, where="--show")
     sets = columns.sets or seen.first(SET_COLUMNS)
     name = columns.id or ("id" if seen.is_folder else seen.id())
-    show = columns.show or tuple(each for each in plain if each not in {sets, name})
+    show = columns.show or tuple(each for each in plain if each not in {sets, name, *technical})
     return Columns(sets, "" if seen.is_folder else image, name, show)
 
 

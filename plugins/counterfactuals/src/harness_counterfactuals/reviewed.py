@@ -1,0 +1,74 @@
+"""What people said of a folder's images, as the scores of a filter named ``human``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from harness_counterfactuals.contract import Score
+
+if TYPE_CHECKING:
+    from harness.descriptors import Json
+
+    from harness_counterfactuals.folder import SetFolder
+    from harness_counterfactuals.manifest import Row
+
+HUMAN, REVIEWS = "human", "reviews"
+
+
+def take_reviews(folder: SetFolder, say: Callable[[str], None]) -> bool:
+    """Write the decisions of `harness review` as scores; return whether there are any.
+
+    A base (or set) that a reviewer refused is not fit. Decisions on images that have changed since
+    do not count, and are told. The manifest must stand: it is what was reviewed.
+
+    Args:
+        folder: A finished folder.
+        say: Takes notes.
+
+    Raises:
+        UserError: decisions on other data, or the package that reads them is not installed.
+    """
+    if not any((folder.directory / REVIEWS).glob("*.jsonl")):
+        return False
+    from harness.errors import UserError
+
+    try:
+        from harness_review.decisions import by_set, read_reviews
+        from harness_review.images import changed
+        from harness_review.sets import Columns, read_material
+    except ImportError:
+        raise UserError("people have reviewed these images, and social-harness-review is not here",
+                        where=folder.directory / REVIEWS,
+                        fix="pip install social-harness-review") from None  # fmt: skip
+
+    material = read_material(folder.directory, Columns(), everything=True)
+    reviews = read_reviews(folder.directory / REVIEWS, material.fingerprint)
+    stale = changed(reviews, material, lambda: None)
+    for who, decisions in stale.items():
+        say(f"{who}: {len(decisions)} decisions do not count: the images have changed since")
+        review = next(each for each in reviews if each.reviewer == who)
+        for decision in decisions:
+            del review.decisions[decision.set]
+    decided = by_set(reviews)
+    rows = {row.file: row for row in folder.rows()}
+
+    def scores() -> Iterator[tuple[Row, Score]]:
+        for group in material.sets:
+            votes = Counter(each.verdict for each in decided.get(group.id, {}).values())
+            if not votes["yes"] + votes["no"]:
+                continue  # nobody has decided: no score
+            given = Counter(
+                reason for each in decided[group.id].values() for reason in each.reasons
+            )
+            reason = given.most_common(1)[0][0] if given else "refused"
+            values = {"yes": float(votes["yes"]), "no": float(votes["no"])}
+            for item in group.items:
+                assert item.image is not None
+                yield rows[item.image.name], Score(values, reason if votes["no"] else "")
+
+    names: list[Json] = [each.reviewer for each in reviews]
+    told: dict[str, Json] = {"reviewers": names, "rule": "all"}
+    folder.write_scores(HUMAN, "1", told, scores())
+    return True
