@@ -72,9 +72,10 @@ check: $(DEV)
 test: check
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
-# Ray, submitit, trackers and notebooks, which the quick tests do not need.
+# Ray, submitit, trackers, notebooks and mlcroissant, which the quick tests do not need.
 $(SCALE): $(DEV)
 	$(BIN)/python -m pip install -c constraints.txt --no-build-isolation -e ".[ray,slurm,track,notebook]"
+	$(BIN)/python -m pip install -c constraints.txt mlcroissant
 	@touch $@
 
 test-all: check $(SCALE)

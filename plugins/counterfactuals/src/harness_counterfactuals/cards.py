@@ -18,7 +18,7 @@ from harness.resources import file_hash
 from harness.runs.seal import write_json, write_whole
 
 from harness_counterfactuals.drops import Drops, drops_of
-from harness_counterfactuals.manifest import MANIFEST, PARQUET, Row
+from harness_counterfactuals.manifest import MANIFEST, Row
 
 if TYPE_CHECKING:
     from harness_counterfactuals.folder import SetFolder
@@ -102,12 +102,7 @@ def croissant_of(folder: SetFolder, rows: Sequence[Row]) -> dict[str, Any]:
         f"{', '.join(about.attributes)} are words of prompts, not labels of persons.",
         "distribution": [
             {
-                "@type": "cr:FileObject", "@id": "manifest", "name": PARQUET,
-                "contentUrl": PARQUET, "encodingFormat": "application/x-parquet",
-                "sha256": file_hash(folder.directory / PARQUET),
-            },
-            {
-                "@type": "cr:FileObject", "@id": "manifest-lines", "name": MANIFEST,
+                "@type": "cr:FileObject", "@id": "manifest", "name": MANIFEST,
                 "contentUrl": MANIFEST, "encodingFormat": "application/jsonlines",
                 "sha256": file_hash(folder.directory / MANIFEST),
             },

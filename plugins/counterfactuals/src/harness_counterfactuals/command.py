@@ -10,6 +10,7 @@ import click
 from harness.errors import UserError
 
 if TYPE_CHECKING:
+    from harness_counterfactuals.folder import SetFolder
     from harness_counterfactuals.make import Plan
     from harness_counterfactuals.manifest import Row
     from harness_counterfactuals.spec import Spec
@@ -97,27 +98,29 @@ def counterfactuals(  # noqa: PLR0913  one parameter for each flag
     if plan_only:
         _print_plan(loaded, out, as_json=as_json)
         return
-    rows = _filtered(loaded, out) if filter_only else []
-    if not filter_only:
-        from harness_counterfactuals.filtering import apply_filters
+    if filter_only:
+        from harness_counterfactuals.folder import SetFolder
+        from harness_counterfactuals.make import refuse_other_spec
+
+        folder = SetFolder.open(out)
+        refuse_other_spec(loaded, out)
+    else:
         from harness_counterfactuals.make import make as make_sets
 
         folder = make_sets(loaded, out, device=device, batch=batch, workers=workers, say=tell)
-        rows = apply_filters(folder, loaded.filters, loaded.drop, tell)
-    _print_rows(rows, out, as_json=as_json)
+    _print_rows(_filtered(loaded, folder), folder, as_json=as_json)
 
 
-def _filtered(spec: Spec, out: Path) -> list[Row]:
+def _filtered(spec: Spec, folder: SetFolder) -> list[Row]:
+    """Score by filters and by what people decided; join the manifest."""
     from harness.commands import tell
     from harness.runs.lock import writing
 
     from harness_counterfactuals.filtering import apply_filters
-    from harness_counterfactuals.folder import SetFolder
-    from harness_counterfactuals.make import refuse_other_spec
+    from harness_counterfactuals.reviewed import take_reviews
 
-    folder = SetFolder.open(out)
-    refuse_other_spec(spec, out)
-    with writing(out, "--out"):
+    with writing(folder.directory, "--out"):
+        take_reviews(folder, tell)
         return apply_filters(folder, spec.filters, spec.drop, tell)
 
 
@@ -159,17 +162,23 @@ def _store(planned: Plan) -> str:
     return f"{in_bytes(planned.store)} for the local blend"
 
 
-def _print_rows(rows: list[Row], out: Path, *, as_json: bool) -> None:
+def _print_rows(rows: list[Row], folder: SetFolder, *, as_json: bool) -> None:
     from harness.commands import print_json
+
+    from harness_counterfactuals.drops import drops_of, print_drops
+
+    out, report = folder.directory, drops_of(rows, folder.scores())
 
     sets = {row.set for row in rows}
     fit = {row.set for row in rows if not row.dropped}
     kept = sum(not row.dropped for row in rows)
     if as_json:
         counts = {"sets": len(sets), "images": len(rows), "sets_kept": len(fit)}
-        print_json({**counts, "images_kept": kept, "folder": str(out)})
+        drops = [each.to_json() for each in report]
+        print_json({**counts, "images_kept": kept, "folder": str(out), "drops": drops})
         return
     click.echo(
         f"{out}: {len(sets):,} sets, {len(rows):,} images; "
         f"{len(fit):,} sets and {kept:,} images are kept by the filters"
     )
+    print_drops(report)

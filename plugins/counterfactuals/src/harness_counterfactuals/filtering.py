@@ -9,6 +9,7 @@ from harness.descriptors import load_target
 from harness.errors import plugin_call
 from harness.progress import EachMinute
 
+from harness_counterfactuals.cards import write_cards
 from harness_counterfactuals.contract import Filter, Score, filters
 from harness_counterfactuals.manifest import SCORES, Drop, Row
 
@@ -27,7 +28,7 @@ def apply_filters(
     drop: Drop,
     say: Callable[[str], None],
 ) -> list[Row]:
-    """Score every image by each filter, write the scores, and write the manifest anew.
+    """Score every image by each filter, write the scores, and write manifest and cards anew.
 
     Scores of filters that are not chosen any more are removed; those of reviewers stay.
 
@@ -52,7 +53,9 @@ def apply_filters(
     for made, (name, options), scores in scored:
         told: dict[str, Json] = {"options": dict(options), "needs": dict(made.needs)}
         folder.write_scores(name, made.version, told, scores)
-    return folder.write_manifest(drop)
+    rows = folder.write_manifest(drop)
+    write_cards(folder)
+    return rows
 
 
 _Scored = tuple[Filter, tuple[str, Mapping[str, "Json"]], list[tuple[Row, Score]]]

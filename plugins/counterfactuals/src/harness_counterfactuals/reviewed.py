@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from harness_counterfactuals.contract import Score
+from harness_counterfactuals.filtering import HUMAN
+from harness_counterfactuals.manifest import MANIFEST
 
 if TYPE_CHECKING:
     from harness.descriptors import Json
@@ -14,14 +16,15 @@ if TYPE_CHECKING:
     from harness_counterfactuals.folder import SetFolder
     from harness_counterfactuals.manifest import Row
 
-HUMAN, REVIEWS = "human", "reviews"
+REVIEWS = "reviews"
+"""The folder of reviewers' decisions."""
 
 
 def take_reviews(folder: SetFolder, say: Callable[[str], None]) -> bool:
     """Write the decisions of `harness review` as scores; return whether there are any.
 
     A base (or set) that a reviewer refused is not fit. Decisions on images that have changed since
-    do not count, and are told. The manifest must stand: it is what was reviewed.
+    do not count, and are told.
 
     Args:
         folder: A finished folder.
@@ -32,6 +35,8 @@ def take_reviews(folder: SetFolder, say: Callable[[str], None]) -> bool:
     """
     if not any((folder.directory / REVIEWS).glob("*.jsonl")):
         return False
+    if not (folder.directory / MANIFEST).is_file():
+        folder.write_manifest()
     from harness.errors import UserError
 
     try:
