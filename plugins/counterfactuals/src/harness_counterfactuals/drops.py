@@ -63,7 +63,7 @@ def drops_of(rows: Sequence[Row], scores: Mapping[str, Mapping[str, Score]]) -> 
     """Return what each filter drops: of all sets, then by concept, group and attribute.
 
     Args:
-        rows: Of the folder.
+        rows: All rows of the folder.
         scores: Filter to file to score (:meth:`SetFolder.scores`).
     """
     report: list[Drops] = []

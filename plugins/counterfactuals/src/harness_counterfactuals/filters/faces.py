@@ -65,7 +65,7 @@ class OneFace:
 
         Args:
             detected: Of one image: ``boxes`` (N, 4), ``scores`` (N,), ``keypoints_scores`` (N, 17).
-            area: Of the image, in pixels.
+            area: Pixels of the image.
         """
         boxes, scores = detected["boxes"], detected["scores"]
         share = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) / area

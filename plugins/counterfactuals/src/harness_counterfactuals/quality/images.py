@@ -47,7 +47,7 @@ class ImageFolder:
 
     Attributes:
         made: The folder of counterfactual sets; ``None`` for another.
-        rows: Of the manifest, those that count.
+        rows: Rows of the manifest that count.
         unreadable: Images that could not be opened, with why; they take no part.
 
     Raises:

@@ -81,7 +81,7 @@ class Measured:
     """What one pass over a folder found.
 
     Attributes:
-        moments: Of the network's features.
+        moments: Moments of the network's features.
         kept: ``(hash, name, cluster, features)`` of the images that KID takes: those of the
             smallest hashes of their names, whatever the order of the images.
     """
