@@ -27,6 +27,7 @@ from harness.descriptors import (
     FormatDescriptor,
     MetricDescriptor,
     ModelDescriptor,
+    PerturbationDescriptor,
     ReaderDescriptor,
     RecipeDescriptor,
     SpecFolder,
@@ -72,6 +73,7 @@ from harness.requests.method import AnswerMethod, AsksOtherwise
 from harness.runs.exports import ExportOptions
 from harness.runs.submissions import SubmissionLayout
 from harness.samples import DataRoot, ImageRef, Sample
+from harness.samples.perturbed import Perturbation
 from harness.studies.kind import LoadedStudy, StudyPlan, StudyReport
 from harness.tables.table import Table
 from harness.training.contract import Answers, Batch, Epoch, Example, Recipe
@@ -100,12 +102,12 @@ __all__ = [
     "Failed", "FigureDescriptor", "FigureRequest", "FormatDescriptor", "Generate",
     "GroupCounts", "GroupMetric", "HasSize", "HasTower", "HasUnits", "HasWeights",
     "HashesContents", "Hello", "ImageRef", "LeavesOut", "LoadedStudy", "Lost", "MayRefuse",
-    "MetricDescriptor", "Model", "ModelDescriptor", "Plot", "Raised", "RangeOfData",
-    "RankMetric", "Reader", "ReaderDescriptor", "Ready", "Recipe", "RecipeDescriptor",
-    "Refused", "Request", "Response", "Runtime", "Sample", "SampleScore", "SaysWhy",
-    "ScoredSample", "Scores", "SpecFolder", "StandsForAnnotators", "StudyDescriptor",
-    "StudyPlan", "StudyReport", "SubmissionDescriptor", "SubmissionLayout", "Table",
-    "TakesNotes", "TakesPart", "TaskHandle", "TellsNotes", "Text", "Tracker",
+    "MetricDescriptor", "Model", "ModelDescriptor", "Perturbation", "PerturbationDescriptor",
+    "Plot", "Raised", "RangeOfData", "RankMetric", "Reader", "ReaderDescriptor", "Ready",
+    "Recipe", "RecipeDescriptor", "Refused", "Request", "Response", "Runtime", "Sample",
+    "SampleScore", "SaysWhy", "ScoredSample", "Scores", "SpecFolder", "StandsForAnnotators",
+    "StudyDescriptor", "StudyPlan", "StudyReport", "SubmissionDescriptor", "SubmissionLayout",
+    "Table", "TakesNotes", "TakesPart", "TaskHandle", "TellsNotes", "Text", "Tracker",
     "TrackerDescriptor", "Trainable", "WorkOrder", "Worker", "write_analysis",
 ]  # fmt: skip
 
@@ -499,6 +501,20 @@ CONTRACTS = (
             rows = tuple((task, 0.5) for task in tasks)
             table = AnalysisTable("saliency", ("task", "value"), rows)
             return write_analysis(results, "saliency", {"tasks": tasks, "marks": []}, [table])
+        """,
+    ),
+    Contract(
+        "Perturbation",
+        "harness_perturbations",
+        PerturbationDescriptor,
+        "(pixels, boxes, level, random) -> (pixels, boxes)",
+        (),
+        """
+        from PIL import ImageEnhance
+
+
+        def darker(pixels, boxes, level, random):
+            return ImageEnhance.Brightness(pixels).enhance(1 - 0.15 * level), boxes
         """,
     ),
     Contract(

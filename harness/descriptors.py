@@ -397,6 +397,24 @@ class TrackerDescriptor(Descriptor):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PerturbationDescriptor(Descriptor):
+    """A way to show images otherwise: ``harness run --variants ID:LEVEL``.
+
+    Target: a :class:`harness.samples.perturbed.Perturbation`.
+
+    Attributes:
+        levels: How many levels it has, from 1.
+        moves: Whether things are no longer where they were, so that questions about sides and
+            places have another answer and are not asked.
+        needs_boxes: Whether it is of the sample's boxes; a sample without one is an error.
+    """
+
+    levels: int = 5
+    moves: bool = False
+    needs_boxes: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerMethodDescriptor(Descriptor):
     """A method that acts at answer time. Target: ``(options) -> AnswerMethod``.
 

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         FormatDescriptor,
         MetricDescriptor,
         ModelDescriptor,
+        PerturbationDescriptor,
         ReaderDescriptor,
         RecipeDescriptor,
         SpecFolder,
@@ -164,6 +165,18 @@ def harness_answer_methods() -> Sequence[AnswerMethodDescriptor]:  # type: ignor
 
 
 # --- training, tables, commands -------------------------------------------------------------------
+
+
+@hookspec
+def harness_perturbations() -> Sequence[PerturbationDescriptor]:  # type: ignore[empty-body]
+    """Return the perturbations of images this plugin adds, which are variants of a task.
+
+    .. versionadded:: 0.1
+
+    Example::
+
+        return [PerturbationDescriptor(id="fog", target="my_plugin.fog:fog", summary="...")]
+    """
 
 
 @hookspec

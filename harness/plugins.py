@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         Json,
         MetricDescriptor,
         ModelDescriptor,
+        PerturbationDescriptor,
         ReaderDescriptor,
         RecipeDescriptor,
         StudyDescriptor,
@@ -64,45 +65,27 @@ GROUP = hookspecs.PROJECT
 BLOCK_VARIABLE = "HARNESS_BLOCK_PLUGINS"
 hookimpl = pluggy.HookimplMarker(hookspecs.PROJECT)
 
-_COLLECTED = {
-    "models": "harness_models",
-    "readers": "harness_readers",
-    "data sources": "harness_data_sources",
-    "metrics": "harness_metrics",
-    "extractors": "harness_extractors",
-    "answer methods": "harness_answer_methods",
-    "recipes": "harness_recipes",
-    "analysis kinds": "harness_analyses",
-    "encoders": "harness_encoders",
-    "executors": "harness_executors",
-    "trackers": "harness_trackers",
-    "study kinds": "harness_studies",
-    "formats": "harness_leaderboard_formats",
-    "figures": "harness_figures",
-    "exporters": "harness_exporters",
-    "submissions": "harness_submissions",
-    "commands": "harness_commands",
+_KINDS: dict[str, tuple[str, type[Descriptor]]] = {
+    "models": ("harness_models", kinds.ModelDescriptor),
+    "readers": ("harness_readers", kinds.ReaderDescriptor),
+    "data sources": ("harness_data_sources", kinds.DataSourceDescriptor),
+    "metrics": ("harness_metrics", kinds.MetricDescriptor),
+    "extractors": ("harness_extractors", kinds.ExtractorDescriptor),
+    "answer methods": ("harness_answer_methods", kinds.AnswerMethodDescriptor),
+    "perturbations": ("harness_perturbations", kinds.PerturbationDescriptor),
+    "recipes": ("harness_recipes", kinds.RecipeDescriptor),
+    "analysis kinds": ("harness_analyses", kinds.AnalysisDescriptor),
+    "encoders": ("harness_encoders", kinds.EncoderDescriptor),
+    "executors": ("harness_executors", kinds.ExecutorDescriptor),
+    "trackers": ("harness_trackers", kinds.TrackerDescriptor),
+    "study kinds": ("harness_studies", kinds.StudyDescriptor),
+    "formats": ("harness_leaderboard_formats", kinds.FormatDescriptor),
+    "figures": ("harness_figures", kinds.FigureDescriptor),
+    "exporters": ("harness_exporters", kinds.ExporterDescriptor),
+    "submissions": ("harness_submissions", kinds.SubmissionDescriptor),
+    "commands": ("harness_commands", kinds.CommandDescriptor),
 }
-_KINDS: dict[str, type[Descriptor]] = {
-    "models": kinds.ModelDescriptor,
-    "readers": kinds.ReaderDescriptor,
-    "data sources": kinds.DataSourceDescriptor,
-    "metrics": kinds.MetricDescriptor,
-    "extractors": kinds.ExtractorDescriptor,
-    "answer methods": kinds.AnswerMethodDescriptor,
-    "recipes": kinds.RecipeDescriptor,
-    "analysis kinds": kinds.AnalysisDescriptor,
-    "encoders": kinds.EncoderDescriptor,
-    "executors": kinds.ExecutorDescriptor,
-    "trackers": kinds.TrackerDescriptor,
-    "study kinds": kinds.StudyDescriptor,
-    "formats": kinds.FormatDescriptor,
-    "figures": kinds.FigureDescriptor,
-    "exporters": kinds.ExporterDescriptor,
-    "submissions": kinds.SubmissionDescriptor,
-    "commands": kinds.CommandDescriptor,
-}
-_SINGULAR = {kind: name.removesuffix("s") for name, kind in _KINDS.items()}
+_SINGULAR = {kind: name.removesuffix("s") for name, (_, kind) in _KINDS.items()}
 _TASKS = {"task", "group", "task or group", "task or benchmark"}
 _STATES = {"failed": "does not load", "blocked": "is blocked"}
 D = TypeVar("D", bound=Descriptor)
@@ -128,7 +111,7 @@ class Plugins:
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
         self._objects: dict[str, dict[str, tuple[Descriptor, PluginInfo]]] = {
-            kind: {} for kind in _COLLECTED
+            kind: {} for kind in _KINDS
         }
         self._spec_folders: list[SpecFolder] = []
         self.missed: Counter[str] = Counter()
@@ -169,6 +152,10 @@ class Plugins:
     def answer_methods(self) -> Mapping[str, AnswerMethodDescriptor]:
         """Answer-time methods by id."""
         return cast("Mapping[str, AnswerMethodDescriptor]", self._of("answer methods"))
+
+    def perturbations(self) -> Mapping[str, PerturbationDescriptor]:
+        """Perturbations of images by id."""
+        return cast("Mapping[str, PerturbationDescriptor]", self._of("perturbations"))
 
     def recipes(self) -> Mapping[str, RecipeDescriptor]:
         """Training recipes by id."""
@@ -350,7 +337,7 @@ class Plugins:
             if fault is not None:
                 raise fault
             self._refuse_misspelt_hooks(module)
-            for kind in _COLLECTED:
+            for kind in _KINDS:
                 self._refuse_repeated_ids(kind, collected[kind], info)
         except FAULTS:
             info.lost = lost_ids(collected)
@@ -375,9 +362,10 @@ class Plugins:
         """
         collected: dict[str, list[Any]] = {}
         fault: BaseException | None = None
-        for kind, hook in (*_COLLECTED.items(), ("task specs", "harness_task_specs")):
+        every = {**_KINDS, "task specs": ("harness_task_specs", SpecFolder)}
+        for kind, (hook, expected) in every.items():
             try:
-                collected[kind] = self._collect(hook, info, _KINDS.get(kind, SpecFolder))
+                collected[kind] = self._collect(hook, info, expected)
             except FAULTS as error:
                 fault = fault or error
         return collected, fault

@@ -19,6 +19,7 @@ KINDS = {
     "recipe": "recipes",
     "reader": "readers",
     "answer method": "answer_methods",
+    "perturbation": "perturbations",
     "command": "commands",
     "metric": "metrics",
     "data source": "data_sources",

@@ -17,6 +17,7 @@ KINDS: Mapping[str, tuple[str, Callable[[Plugins], Mapping[str, Any]]]] = {
     "metrics": ("metric", Plugins.metrics),
     "extractors": ("extractor", Plugins.extractors),
     "methods": ("answer method", Plugins.answer_methods),
+    "perturbations": ("perturbation", Plugins.perturbations),
     "recipes": ("recipe", Plugins.recipes),
     "analyses": ("analysis kind", Plugins.analysis_kinds),
     "encoders": ("encoder", Plugins.encoders),

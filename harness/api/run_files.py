@@ -184,6 +184,8 @@ def _options(model: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
 
 def _variants(variant: Variant, labels: int) -> str:
     """Return what asks for a variant: of rotations all, whose steps go by how many there are."""
+    if variant.perturbs:
+        return variant.flag
     name = next(name for name, kind in KINDS.items() if kind == variant.kind)
     if variant.kind == "paraphrase":
         return name

@@ -38,7 +38,7 @@ from harness.models import Runtime
 from harness.models.in_memory import ObjectModel
 from harness.specs.changes import MAX_SHOTS, Changes
 from harness.specs.prompt import build_turns, lists_options
-from harness.specs.variants import check_found, variants_of
+from harness.specs.variants import check_found, left_out, variants_of
 from harness.tables.known import listed
 from harness.training.checkpoint import open_trained
 from harness.workers.contract import WorkOrder
@@ -139,7 +139,8 @@ class RunOptions(TypedDict, total=False):
             They wait without spinning, unless PyTorch was imported before.
         seed: Seed of everything random.
         variants: Also ask each task in other ways: ``paraphrases``, ``rotations=3``,
-            ``shuffles=3`` (of options that a prompt lists), separated by commas.
+            ``shuffles=3`` (of options that a prompt lists), or about images shown otherwise, such
+            as ``blur``, ``noise:1-5``, separated by commas.
         max_pixels: Images with more pixels are sample errors.
         max_errors: Fraction of samples that may error before ``failed`` says so.
         retry_errors: Evaluate blocks that hold a sample error again, sealed or not.
@@ -355,8 +356,8 @@ def _configured(
     notes = unused(options.get("data") or {}, specs)
     if isinstance(model, ObjectModel) and model.identity is None:
         notes += (NOT_REUSED.format(configured.descriptor.id),)
-    run_settings = replace(run_settings, notes=notes)
     variants = options.get("variants") or ""
+    run_settings = replace(run_settings, notes=(*notes, *left_out(variants, specs)))
     variant_specs = [
         variant
         for spec in specs

@@ -27,8 +27,9 @@ def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> 
 def list_(ctx: click.Context, *, kind: str | None, as_json: bool) -> None:
     """List what is installed of a kind, with a line and the options of each; or the kinds.
 
-    KIND is models, tasks, readers, sources, metrics, extractors, methods, recipes, analyses,
-    encoders, executors, trackers, studies, formats, figures, exporters, submissions or commands.
+    KIND is models, tasks, readers, sources, metrics, extractors, methods, perturbations, recipes,
+    analyses, encoders, executors, trackers, studies, formats, figures, exporters, submissions or
+    commands.
     """
     for info in plugins().infos:
         if info.status == "failed":

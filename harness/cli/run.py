@@ -84,7 +84,8 @@ _PASSED_ON: tuple[Any, ...] = (
     "--variants",
     default="",
     metavar="KINDS",
-    help="Also ask each task in other ways: paraphrases, rotations=N, shuffles=N, comma separated.",
+    help="Also ask each task in other ways: paraphrases, rotations=N, shuffles=N, or about images "
+    "shown otherwise: blur, noise:1-5, ... (harness list perturbations).",
 )
 @_options.setting(
     RunSettings, "max_errors", help="Exit with 1 if more than this fraction of samples errored."

@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import pickle
 import signal
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -22,6 +22,7 @@ from harness.plugins import thread_pool
 from harness.runs.sample_record import ImageFile
 from harness.samples import Sample
 from harness.samples.images import LoadedImage, open_image
+from harness.samples.perturbed import perturbed
 from harness.samples.views import View, apply_view
 
 Item = TypeVar("Item")
@@ -47,6 +48,11 @@ class Opened:
     shown: list[LoadedImage] = field(default_factory=list)
     error: SampleError | None = None
     notes: dict[str, int] = field(default_factory=dict)
+
+    def note(self, notes: Mapping[str, int]) -> None:
+        """Count what is to be said of the boxes of one more image."""
+        for what, times in notes.items():
+            self.notes[what] = self.notes.get(what, 0) + times
 
 
 Opener = Callable[[Sequence[Sample], View, int], list[Opened]]
@@ -90,10 +96,15 @@ def _pictures(
             if isinstance(image, SampleError):
                 raise image
             opened.files.append(ImageFile(image.sha256, image.width, image.height))
-            shown = apply_view(image, view, sample.boxes)
+            boxes = sample.boxes
+            if view.perturbed is not None:
+                image, boxes = perturbed(image, sample, *view.perturbed)
+                opened.files[-1] = opened.files[-1]._replace(view=image.key)
+                opened.note(image.notes)
+            shown = apply_view(image, view, boxes)
             opened.shown.append(shown)
-            for what, times in shown.notes.items():
-                opened.notes[what] = opened.notes.get(what, 0) + times
+            if shown is not image:
+                opened.note(shown.notes)
     except SampleError as error:
         opened.error = error
     return opened

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.errors import SampleError
 from harness.evaluation.images import Opened, Opener, open_pictures
 from harness.evaluation.task import Task
-from harness.requests import Choose, Embed, Generate, Reasoning, Request
+from harness.requests import Choose, Embed, Generate, Reasoning, Request, Turn
 from harness.requests.reasoning import AUTO
 from harness.runs.sample_record import ImageFile, SentPrompt
 from harness.samples import Sample
 from harness.samples.images import LoadedImage, open_image
 from harness.samples.limits import MAX_PIXELS
+from harness.samples.perturbed import refuse_moved
 from harness.samples.views import apply_view
 from harness.specs import ChooseSpec, GenerateSpec, TaskSpec
 from harness.specs.prompt import Shot, build_turns, options_as_sent, texts_to_embed
@@ -63,7 +64,7 @@ class RequestMaker:
         """Return one entry per sample, in order; ``opener`` opens their images."""
         if not self.opens_images:
             return [self._one(sample, Opened()) for sample in samples]
-        pictures = opener(samples, self.task.spec.prompt.view, self.max_pixels)
+        pictures = opener(samples, self.task.spec.shown_view, self.max_pixels)
         return [self._one(*pair) for pair in zip(samples, pictures, strict=True)]
 
     def _one(self, sample: Sample, opened: Opened) -> PreparedSample:
@@ -81,6 +82,7 @@ class RequestMaker:
             turns = build_turns(self.task.spec, sample, tuple(opened.shown), self.shots())
             want = wanted(self.task.spec, sample)
             _refuse_missing(self.task.spec, sample)
+            self._refuse_moved(sample, turns, want)
         except SampleError as error:
             asked.error = error
             return asked
@@ -96,6 +98,15 @@ class RequestMaker:
         if self.keep_prompts:
             asked.sent = sent_prompt(asked.request)
         return asked
+
+    def _refuse_moved(
+        self, sample: Sample, turns: Sequence[Turn], want: Choose | Generate | Embed
+    ) -> None:
+        """Refuse a question whose answer the variant's perturbation may change."""
+        variant = self.task.spec.variant
+        if variant is not None and variant.perturbs:
+            options = want.options if isinstance(want, Choose) else ()
+            refuse_moved(variant.kind, [*(turn.text for turn in turns), *options], sample.target)
 
 
 def sent_prompt(request: Request) -> SentPrompt:

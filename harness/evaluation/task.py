@@ -16,6 +16,7 @@ from harness.readers import DescribesFiles, HashesContents, LeavesOut, PassesOve
 from harness.readers.guard import make_reader
 from harness.readers.misplaced import elsewhere
 from harness.samples import Sample
+from harness.samples.perturbed import find_perturbation
 from harness.specs import GenerateSpec, TaskSpec, fingerprint
 from harness.specs.prompt import render_answer
 from harness.specs.resolve import parts
@@ -174,6 +175,8 @@ class Task:
         used += [find("metric", metric.id, known.metrics()) for metric in spec.metrics]
         if isinstance(spec.ask, GenerateSpec):
             used.append(find("extractor", spec.ask.extractor, known.extractors()))
+        if spec.variant is not None and spec.variant.perturbs:
+            used.append(find_perturbation(spec.variant.kind))
         if given_path(spec, self.settings) is None:  # else no source is asked, nor need be there
             source = source_of(spec.data.benchmark, self.settings.source)
             used += [] if source is None else [source]

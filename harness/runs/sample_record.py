@@ -35,11 +35,16 @@ _group = lru_cache(maxsize=4096)(Group)  # few distinct ones, on every line
 
 
 class ImageFile(NamedTuple):
-    """An image file as it was opened: hash of its bytes, width and height in pixels."""
+    """An image file as it was opened: hash of its bytes, width and height in pixels.
+
+    Attributes:
+        view: Hash of the image as it was shown, where a variant perturbs it.
+    """
 
     sha256: str
     width: int
     height: int
+    view: str = ""
 
 
 class Written(NamedTuple):
@@ -131,6 +136,7 @@ class SampleRecord(NamedTuple):
             "groups": {name: [group.value, group.source] for name, group in self.groups.items()},
             "images": [
                 {"sha256": image.sha256, "width": image.width, "height": image.height}
+                | ({"view": image.view} if image.view else {})
                 for image in self.images
             ],
         }
@@ -179,7 +185,10 @@ class SampleRecord(NamedTuple):
             get("stratum", ""),
             {name: _group(*pair) for name, pair in data["groups"].items()},
             tuple(
-                [ImageFile(one["sha256"], one["width"], one["height"]) for one in data["images"]]
+                [
+                    ImageFile(one["sha256"], one["width"], one["height"], one.get("view", ""))
+                    for one in data["images"]
+                ]
             ),
             get("notes", _NONE),
             get("prompt", ""),

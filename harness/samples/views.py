@@ -36,12 +36,14 @@ class View:
         colours: Colours of the boxes drawn on the image, in the order of the sample's boxes;
             empty draws none.
         line: Line width, as a share of the shown image's larger side; at least one pixel.
+        perturbed: Kind and level of a perturbation, which comes first.
     """
 
     crop: bool = False
     margin: float = 0.2
     colours: tuple[str, ...] = ()
     line: float = 0.01
+    perturbed: tuple[str, int] | None = None
 
     @property
     def is_full(self) -> bool:

@@ -185,6 +185,7 @@ def _task(document: Document, named: Mapping[str, NamedOption]) -> TaskSpec:
         metrics=tuple(_metric(metric, named) for metric in raw["metrics"]),
         unit=raw["unit"],
         slices=tuple(raw.get("slices", ())),
+        changed_by=tuple(raw.get("changed_by", ())),
         options=dict(named),
         training={name: _form(held) for name, held in raw.get("training", {}).items()},
         source=document.path,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -181,6 +181,7 @@ class TaskSpec:
         options: Named options, with the value in force.
         training: Ways to train on it by name, the first by default; its own question when empty.
         variant: How it is asked otherwise, when it is.
+        changed_by: Perturbations of the image that change the right answer.
         asked: What a run changed of how it is asked, such as ``{"shots": 3}``.
         source: The file it was read from.
     """
@@ -202,6 +203,7 @@ class TaskSpec:
     options: Mapping[str, NamedOption] = field(default_factory=dict)
     training: Mapping[str, TrainingForm] = field(default_factory=dict)
     variant: Variant | None = None
+    changed_by: tuple[str, ...] = ()
     asked: Mapping[str, Json] = field(default_factory=dict)
     source: Path | None = None
 
@@ -209,6 +211,14 @@ class TaskSpec:
     def name(self) -> str:
         """The id, with the variant where there is one."""
         return self.id if self.variant is None else f"{self.id}, {self.variant}"
+
+    @property
+    def shown_view(self) -> View:
+        """How images are shown, perturbed where the variant says so."""
+        variant, view = self.variant, self.prompt.view
+        if variant is None or not variant.perturbs:
+            return view
+        return replace(view, perturbed=(variant.kind, variant.number))
 
     @property
     def main_metric(self) -> MetricSpec:

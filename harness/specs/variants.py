@@ -1,4 +1,4 @@
-"""Variants of a task: the same question in other words, or with its options in another order.
+"""Variants of a task: other words, another order of options, or an image shown otherwise.
 
 The order of options can matter only where the prompt lists them (a template that reads
 ``options``); their scores are asked one by one and do not depend on it.
@@ -6,21 +6,26 @@ The order of options can matter only where the prompt lists them (a template tha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING
 
 from harness.errors import UserError, nearest
+from harness.plugins import plugins
 
 if TYPE_CHECKING:
     from harness.specs.spec import TaskSpec
 
-Kind = Literal["paraphrase", "rotation", "shuffle"]
-KINDS: dict[str, Kind] = {
+KINDS: dict[str, str] = {
     "paraphrases": "paraphrase",
     "rotations": "rotation",
     "shuffles": "shuffle",
 }
+
+
+_NOTHING = "would ask nothing otherwise: no"
+_NO_LIST = f"{_NOTHING} prompt of this run lists its options, so their order cannot matter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +33,18 @@ class Variant:
     """One way of asking otherwise.
 
     Attributes:
+        kind: One of KINDS, or a perturbation of the image.
         number: For a paraphrase, its place from 1; for a rotation, how many places the listed
-            options move on; of a shuffle, its seed.
+            options move on; of a shuffle, its seed; of a perturbation, its level.
     """
 
-    kind: Kind
+    kind: str
     number: int
+
+    @property
+    def perturbs(self) -> bool:
+        """Whether the image is shown otherwise, and the question is the same."""
+        return self.kind not in KINDS.values()
 
     def __str__(self) -> str:
         return f"{self.kind} {self.number}"
@@ -45,10 +56,15 @@ class Variant:
         Raises:
             UserError: no variant is.
         """
-        kind, _, number = text.partition(" ")
-        if kind not in KINDS.values() or not number.isdecimal():
+        found = re.fullmatch(r"([a-z0-9_]+) (\d+)", text)
+        if found is None:
             raise UserError(f"{text!r} is no variant of a task")
-        return cls(cast("Kind", kind), int(number))
+        return cls(found[1], int(found[2]))
+
+    @property
+    def flag(self) -> str:
+        """What asks for a perturbation in ``--variants``."""
+        return f"{self.kind}:{self.number}"
 
     def ordered(self, options: Sequence[str], sample: str) -> list[str]:
         """Return options in the order this variant lists them."""
@@ -71,15 +87,21 @@ def variants_of(spec: TaskSpec, kinds: str, *, lists_options: bool) -> list[Task
     Args:
         spec: The task.
         kinds: Kinds separated by commas, ``=N`` after one for how many: ``paraphrases``,
-            ``rotations=3``, ``shuffles=5``; all paraphrases, and 3 of the others, by default.
+            ``rotations=3``, ``shuffles=5``; all paraphrases, and 3 of the others, by default. Of
+            perturbations the levels stand after a colon: ``blur``, ``blur:2``, ``blur:1-5``; level
+            3 by default. A perturbation that changes the task's right answer is none of its.
         lists_options: Whether the prompt lists the options; without it their order is no variant.
 
     Raises:
-        UserError: for another kind or a count that is no whole number above 0.
+        UserError: for another kind, a count that is no whole number above 0, or a level that a
+            perturbation does not have.
     """
     variants: list[Variant] = []
-    for kind, limit in _kinds(kinds):
-        if kind == "paraphrase":
+    for kind, limit, levels in _kinds(kinds):
+        if levels:
+            if kind not in spec.changed_by:
+                variants += [Variant(kind, level) for level in levels]
+        elif kind == "paraphrase":
             there = len(spec.prompt.paraphrases)
             places = range(1, 1 + (there if limit is None else min(limit, there)))
             variants += [Variant(kind, place) for place in places]
@@ -98,23 +120,63 @@ def check_found(kinds: str, specs: Sequence[TaskSpec]) -> None:
         UserError: for a kind that asks nothing otherwise, so that its absence is not overlooked.
     """
     there = {spec.variant.kind for spec in specs if spec.variant is not None}
-    for name, kind in KINDS.items():
-        if kind in {one for one, _ in _kinds(kinds)} - there:
-            why = (
-                "no task of this run has paraphrases"
-                if kind == "paraphrase"
-                else "no prompt of this run lists its options, so their order cannot matter"
-            )
-            raise UserError(f"{name} would ask nothing otherwise: {why}", where="--variants")
+    reasons = {
+        "paraphrase": f"paraphrases {_NOTHING} task of this run has paraphrases",
+        "rotation": f"rotations {_NO_LIST}",
+        "shuffle": f"shuffles {_NO_LIST}",
+    }
+    for kind, *_ in _kinds(kinds):
+        if kind not in there:
+            changes = f"{kind} changes the right answer of every task of this run"
+            raise UserError(reasons.get(kind, changes), where="--variants", fix="leave it out")
 
 
-def _kinds(kinds: str) -> list[tuple[Kind, int | None]]:
-    parsed = []
+def left_out(kinds: str, specs: Sequence[TaskSpec]) -> list[str]:
+    """Return in words which perturbations are not asked of which tasks, whose answer they change.
+
+    Args:
+        kinds: As :func:`variants_of` takes them.
+        specs: Tasks of the run.
+    """
+    notes = []
+    for kind, _, levels in _kinds(kinds):
+        names = [spec.id for spec in specs if levels and kind in spec.changed_by]
+        if names:
+            notes.append(f"{kind} changes the right answer of {', '.join(names)}: not asked there")
+    return notes
+
+
+def _kinds(kinds: str) -> list[tuple[str, int | None, tuple[int, ...]]]:
+    """Return each kind with how many are wanted, or with the levels of a perturbation."""
+    parsed: list[tuple[str, int | None, tuple[int, ...]]] = []
     for part in filter(None, (part.strip() for part in kinds.split(","))):
-        name, equals, count = part.partition("=")
+        name, mark, rest = re.fullmatch(r"([^=:]*)([=:]?)(.*)", part, re.DOTALL).groups()  # type: ignore[union-attr]
+        perturbation = plugins().perturbations().get(name)
+        if perturbation is not None:
+            parsed.append((name, None, _levels(name, mark, rest, perturbation.levels)))
+            continue
         if name not in KINDS:
-            raise UserError(f"there is no kind of variant {name!r}", fix=nearest(name, KINDS))
-        if equals and (not count.isdigit() or int(count) < 1):
-            raise UserError(f"{count!r} is not a whole number above 0", where=f"variants: {name}")
-        parsed.append((KINDS[name], int(count) if equals else None))
+            known = [*KINDS, *plugins().perturbations()]
+            raise UserError(f"there is no kind of variant {name!r}", fix=nearest(name, known))
+        if mark and (mark == ":" or not rest.isdigit() or int(rest) < 1):
+            raise UserError(f"{rest!r} is not a whole number above 0", where=f"variants: {name}",
+                            fix=f"{name}=3")  # fmt: skip
+        parsed.append((KINDS[name], int(rest) if mark else None, ()))
     return parsed
+
+
+def _levels(name: str, mark: str, text: str, most: int) -> tuple[int, ...]:
+    """Return the levels that stand after a perturbation's name, ``2`` or ``1-5``.
+
+    Raises:
+        UserError: it has no such level.
+    """
+    if not mark:
+        return (min(3, most),)
+    found = re.fullmatch(r"([0-9]{1,2})(?:-([0-9]{1,2}))?", text) if mark == ":" else None
+    low, high = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+    if not 1 <= low <= high <= most:
+        has = "has one level, which needs no number" if most == 1 else f"has the levels 1 to {most}"
+        fix = name if most == 1 else f"{name}:2 or {name}:1-{most}"
+        raise UserError(f"{name} {has}, not {text!r}", where="--variants", fix=fix)
+    return tuple(range(low, high + 1))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from harness.descriptors import Json
 from harness.errors import UserError
 from harness.runs.record import EvaluationRecord
+from harness.specs.variants import Variant
 from harness.tables.notes import notes_of
 from harness.tables.rows import Key, names_of, placed
 from harness.tables.table import Cell, Column, Row, Section, Table
@@ -30,13 +31,15 @@ def build_robustness(records: Iterable[EvaluationRecord], answers: Answers) -> T
     """Return the table of every task that was asked in several ways.
 
     Args:
-        records: Sealed evaluations, those asked as the spec has it and variants.
+        records: Sealed evaluations, those asked as the spec has it and variants; those of
+            perturbed images are no other way of asking, and left out.
         answers: Reads an evaluation's answers.
 
     Raises:
         UserError: no task was asked in several ways by one model.
     """
-    placements = placed(list(records), None, any_seed=False)
+    asked = [one for one in records if not (one.variant and Variant.named(one.variant).perturbs)]
+    placements = placed(asked, None, any_seed=False)
     groups: dict[tuple[Key, str, str], list[EvaluationRecord]] = {}
     for placement in placements:
         parts = {

@@ -1,18 +1,32 @@
-"""Images perturbed: ImageNet-C's levels, seeds by sample, and questions that it would change."""
+"""Images perturbed: ImageNet-C's levels, seeds by sample, boxes, and questions not asked."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from harness_perturbations import KINDS, harness_answer_methods
-from harness_perturbations.images import CONTRAST, JPEG, NOISE, PERTURBATIONS
-from harness_perturbations.method import MOVING, Perturb
+from click.testing import CliRunner
+from harness_perturbations import harness_perturbations
+from harness_perturbations import images as functions
+from harness_perturbations.command import robustness
+from harness_perturbations.images import CONTRAST, JPEG, NOISE
 from PIL import Image
 
-from harness.requests import Choose, Failed, Generate, Request, Turn
+import harness
+from harness.errors import SampleError, UserError
+from harness.runs.sample_record import read_samples
+from harness.samples import Box, Sample
 from harness.samples.images import LoadedImage
+from harness.samples.perturbed import perturbed, refuse_moved
+from harness.samples.views import View, apply_view
+from harness.specs.variants import Variant, variants_of
+from harness.tables.robustness import build_robustness
+
+KINDS = {one.id: one for one in harness_perturbations()}
+BOX = Box("head", 8, 6, 24, 30)
 
 
 def picture(width: int = 64, height: int = 48) -> Image.Image:
@@ -21,92 +35,179 @@ def picture(width: int = 64, height: int = 48) -> Image.Image:
     return Image.fromarray(values, "RGB")
 
 
-def request(
-    text: str = "Is she a nurse?", want: Any = None, *, sample: str = "s", image: bool = True
-) -> Request:
-    loaded = LoadedImage(picture(), "sha", "key", 64, 48)
-    turns = (Turn("user", text, (loaded,) if image else ()),)
-    return Request("1", sample, "task", turns, want or Choose(("yes", "no")))
+def loaded() -> LoadedImage:
+    return LoadedImage(picture(), "sha", "key", 64, 48)
 
 
-def shown(kind: str, level: int = 3, **changes: Any) -> LoadedImage:
-    return Perturb({"kind": kind, "level": level}).own(request(**changes)).images[0]
+def shown(kind: str, level: int = 1, *, sample: str = "s") -> tuple[LoadedImage, tuple[Box, ...]]:
+    return perturbed(loaded(), Sample(sample, (), None, "c", boxes=(BOX,)), kind, level)
 
 
-def far(kind: str, level: int) -> float:
-    before = np.asarray(picture(), dtype=float)
-    after = np.asarray(shown(kind, level).pixels.resize((64, 48)), dtype=float)
-    return float(np.abs(after - before).mean())
+def pixels(kind: str, level: int = 1, **more: Any) -> Image.Image:
+    return shown(kind, level, **more)[0].pixels
+
+
+def values(image: Image.Image) -> Any:
+    return np.asarray(image, dtype=float)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_changes_pixels_and_their_key_and_nothing_else(kind: str) -> None:
-    own = Perturb({"kind": kind, "level": 3}).own(request())
-    image = own.images[0]
+def test_every_kind_changes_pixels_and_their_key(kind: str) -> None:
+    image, boxes = shown(kind)
     assert image.pixels.tobytes() != picture().tobytes()
     assert image.pixels.mode == "RGB"
-    assert (image.sha256, image.width, image.height) == ("sha", 64, 48)
-    assert image.key != "key"
-    assert (own.id, own.want, own.turns[0].text) == ("1", Choose(("yes", "no")), "Is she a nurse?")
+    assert image.sha256 == "sha"
+    assert len(image.key) == 64
+    assert [box.name for box in boxes] == ["head"]
 
 
 @pytest.mark.parametrize("kind", ["noise", "blur", "jpeg", "brightness", "contrast", "pixelate"])
 def test_a_higher_level_changes_more(kind: str) -> None:
-    changes = [far(kind, level) for level in range(1, 6)]
+    changes = [
+        float(np.abs(values(pixels(kind, level)) - values(picture())).mean())
+        for level in range(1, 6)
+    ]
     assert changes == sorted(changes)
 
 
 def test_levels_are_those_of_imagenet_c() -> None:
-    before, noisy = (np.asarray(one, float) for one in (picture(), shown("noise", 1).pixels))
-    assert np.std(noisy - before) / 255 == pytest.approx(NOISE[0], rel=0.03)
-    faint = np.asarray(shown("contrast", 5).pixels, float)
-    assert np.std(faint) / np.std(before) == pytest.approx(CONTRAST[4], rel=0.2)
+    before = values(picture())
+    assert np.std(values(pixels("noise")) - before) / 255 == pytest.approx(NOISE[0], rel=0.03)
+    assert np.std(values(pixels("contrast", 5))) / np.std(before) == pytest.approx(
+        CONTRAST[4], rel=0.2
+    )
     assert JPEG == (25, 18, 15, 10, 7)
-    bright = np.asarray(shown("brightness", 1).pixels, float).max(axis=-1)
+    bright = values(pixels("brightness")).max(axis=-1)
     assert (bright - before.max(axis=-1)).mean() == pytest.approx(25.5, abs=0.6)
 
 
 def test_noise_is_the_samples_own_and_the_same_in_every_run() -> None:
-    assert shown("noise").pixels.tobytes() == shown("noise").pixels.tobytes()
-    other = shown("noise", sample="t")
-    assert other.pixels.tobytes() != shown("noise").pixels.tobytes()
-    assert other.key != shown("noise").key
+    assert pixels("noise").tobytes() == pixels("noise").tobytes()
+    other, _ = shown("noise", sample="t")
+    assert other.pixels.tobytes() != pixels("noise").tobytes()
+    assert other.key != shown("noise")[0].key
 
 
-def test_a_shuffle_keeps_every_pixel_and_a_flip_twice_is_none() -> None:
-    before, after = picture(), shown("shuffle", 3).pixels
-    counts = [np.bincount(np.asarray(one).reshape(-1), minlength=256) for one in (before, after)]
+def test_patches_keep_every_pixel_and_a_flip_twice_is_none() -> None:
+    counts = [
+        np.bincount(np.asarray(one).reshape(-1), minlength=256)
+        for one in (picture(), pixels("patches", 3))
+    ]
     assert (counts[0] == counts[1]).all()
-    flip = PERTURBATIONS["flip"]
     random = np.random.default_rng(0)
-    assert flip(flip(before, 1, random), 1, random).tobytes() == before.tobytes()
-    assert PERTURBATIONS["shuffle"](Image.new("RGB", (3, 3)), 5, random).size == (3, 3)
+    once, boxes = functions.flip(picture(), [(8, 6, 24, 30)], 1, random)
+    twice, again = functions.flip(once, boxes, 1, random)
+    assert (twice.tobytes(), again) == (picture().tobytes(), [(8, 6, 24, 30)])
+    small = Image.new("RGB", (3, 3))
+    assert functions.patches(small, [], 5, random)[0].size == (3, 3)
 
 
-@pytest.mark.parametrize("kind", sorted(MOVING))
+@pytest.mark.parametrize("kind", ["flip", "crop"])
+def test_boxes_stand_round_what_they_stood_round(kind: str) -> None:
+    """What a view crops out of the perturbed image is what it cropped out of the image."""
+    image, (box,) = shown(kind)
+    before = apply_view(loaded(), View(crop=True, margin=0), [BOX]).pixels
+    after = apply_view(image, View(crop=True, margin=0), [box]).pixels
+    if kind == "flip":
+        after = after.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        wide, narrow = values(before)[:, :16], values(after)[:, -16:]
+        assert (wide == narrow).all()
+        return
+    left, top, right, bottom = (int(one) for one in (box.x1, box.y1, box.x2, box.y2))
+    inside = values(image.pixels)[max(0, top) : bottom, max(0, left) : right]
+    height, width = inside.shape[:2]
+    assert (inside == values(picture())[30 - height : 30, 24 - width : 24]).all()
+
+
+def test_backgrounds_and_people_are_told_apart_by_the_samples_boxes() -> None:
+    inside = np.zeros((48, 64), bool)
+    inside[6:30, 8:24] = True
+    before = values(picture())
+    for kind, same in (
+        ("no_background", inside),
+        ("no_person", ~inside),
+        ("background_blur", inside),
+    ):
+        after = values(pixels(kind))
+        assert (after[same] == before[same]).all()
+        assert (after[~same] != before[~same]).any()
+    assert (values(pixels("no_person"))[inside] == 127).all()
+    with pytest.raises(SampleError, match="needs a box"):
+        perturbed(loaded(), Sample("s", (), None, "c"), "no_person", 1)
+
+
+@pytest.mark.parametrize("kind", sorted(one.id for one in KINDS.values() if one.moves))
 @pytest.mark.parametrize(
-    ("text", "want"),
+    ("text", "target"),
     [
-        ("Who is on the left?", None),
-        ("Who sits there?", Choose(("the man on the right", "the woman"))),
-        ("What does the person at [0.1, 0.2] do?", None),
-        ("Describe it.", Generate(8)),
+        ("Who is on the left?", "Ann"),
+        ("Which side?", "right"),
+        ("Where?", ["on the left", "there"]),
+        ("What does the person at [0.1, 0.2] do?", "run"),
         ("Give the coordinates.", None),
+        ("Where does she look?", [[0.5, 0.5]]),
     ],
 )
-def test_what_moving_things_would_change_is_not_asked(kind: str, text: str, want: Any) -> None:
-    refused = Perturb({"kind": kind, "level": 1}).further(request(text, want))
-    assert isinstance(refused, Failed)
-    assert kind in refused.message
-    assert Perturb({"kind": "blur", "level": 1}).further(request(text, want)) == []
+def test_what_moving_things_would_change_is_not_asked(kind: str, text: str, target: Any) -> None:
+    with pytest.raises(SampleError, match=kind):
+        refuse_moved(kind, [text], target)
+    refuse_moved("blur", [text], target)
+    refuse_moved(kind, ["Is she a nurse?"], "yes")
 
 
-def test_a_question_about_people_is_asked_and_one_without_an_image_is_not() -> None:
-    method = Perturb({"kind": "flip", "level": 1})
-    assert method.further(request()) == []
-    assert isinstance(method.further(request(image=False)), Failed)
+@pytest.mark.parametrize(
+    ("kinds", "said"),
+    [
+        ("blur:0", "blur has the levels 1 to 5"), ("blur:2-9", "levels 1 to 5"),
+        ("blur=2", "levels 1 to 5"), ("blur:", "levels 1 to 5"), ("flip:2", "flip has one level"),
+        ("blurr", "there is no kind of variant 'blurr'"), ("paraphrases:2", "not a whole number"),
+    ],
+)  # fmt: skip
+def test_levels_that_there_are_not_are_refused(kinds: str, said: str) -> None:
+    spec = harness.load_task("raf_db", profile="demo").spec
+    with pytest.raises(UserError, match=said):
+        variants_of(spec, kinds, lists_options=False)
+    levels = variants_of(spec, "blur:2-3,noise,flip", lists_options=False)
+    assert [str(one.variant) for one in levels] == ["blur 2", "blur 3", "noise 3", "flip 1"]
+    assert Variant.named("blur 2").flag == "blur:2"
 
 
-def test_the_descriptor_offers_every_kind() -> None:
-    (descriptor,) = harness_answer_methods()
-    assert set(descriptor.options[0].choices) == set(PERTURBATIONS) == set(KINDS)
+def test_perturbed_runs_are_paired_with_plain_ones_and_refused_where_a_spec_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    options: Any = {"profile": "demo", "limit": 8, "results": "results"}
+    with pytest.raises(UserError, match="flip changes the right answer of every task"):
+        harness.run("null", "gazefollow", variants="flip", **options)
+    plain, blurred, noisy = harness.run(
+        Seeing(), "raf_db", variants="blur:5,noise:1", **options
+    ).records
+    assert (blurred.variant, noisy.variant) == ("blur 5", "noise 1")
+    lines = [list(read_samples(one.directory)) for one in (plain, blurred)]
+    assert all(line.images[0].view == "" for line in lines[0])
+    assert all(len(line.images[0].view) == 64 for line in lines[1])
+    assert [one.images[0].sha256 for one in lines[0]] == [one.images[0].sha256 for one in lines[1]]
+    found = CliRunner().invoke(robustness, ["results", "--json"], catch_exceptions=False)
+    rows = json.loads(found.stdout)
+    assert [(row["kind"], row["level"]) for row in rows] == [("blur", 5), ("noise", 1)]
+    changed = sum(a.answer != b.answer for a, b in zip(*lines, strict=True)) / 8
+    assert rows[0]["changed"] == changed > 0
+    assert rows[0]["plain"] == plain.main.value
+    assert rows[0]["value"] == blurred.main.value
+    assert rows[0]["paired"]["difference"] == pytest.approx(rows[0]["value"] - rows[0]["plain"])
+    assert "perturbed" in CliRunner().invoke(robustness, ["results"]).stdout
+    with pytest.raises(UserError, match="asked in several ways"):
+        build_robustness([plain, blurred], lambda _: {})
+
+
+class Seeing:
+    """Answers by an image's pixels."""
+
+    id = "seeing"
+    identity = {"name": "seeing"}
+
+    def answer(self, requests: Any) -> list[str]:
+        return [
+            one.want.options[sum(one.images[0].pixels.tobytes()) % len(one.want.options)]
+            for one in requests
+        ]

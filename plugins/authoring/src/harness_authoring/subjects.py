@@ -19,6 +19,7 @@ KINDS: Mapping[str, Callable[[Plugins], Mapping[str, Any]]] = {
     "metric": Plugins.metrics,
     "extractor": Plugins.extractors,
     "answer method": Plugins.answer_methods,
+    "perturbation": Plugins.perturbations,
     "recipe": Plugins.recipes,
     "encoder": Plugins.encoders,
     "analysis kind": Plugins.analysis_kinds,

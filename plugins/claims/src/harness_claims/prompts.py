@@ -25,6 +25,7 @@ from harness.evaluation.score import scored
 from harness.runs.record import EvaluationRecord
 from harness.runs.sample_record import read_samples
 from harness.specs.resolve import read_resolved
+from harness.specs.variants import Variant
 from harness.stats.bootstrap import resampled
 from harness.stats.rows import Matrix, distinct_rows, generator
 from harness.stats.types import Floats
@@ -103,6 +104,8 @@ def groups_of(records: Sequence[EvaluationRecord]) -> list[list[EvaluationRecord
     """Return evaluations that differ in their prompt alone, as asked first; two or more each."""
     groups: dict[str, list[EvaluationRecord]] = {}
     for record in records:
+        if record.variant and Variant.named(record.variant).perturbs:
+            continue  # the question is the same
         parts = {name: part for name, part in record.task_parts.items() if name != "variant"}
         key = [record.model_fingerprint, record.task, parts, {**record.settings}, record.method]
         groups.setdefault(json.dumps(key, sort_keys=True, default=str), []).append(record)

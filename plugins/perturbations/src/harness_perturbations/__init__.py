@@ -1,41 +1,61 @@
-"""A method at answer time that shows the model a perturbed image."""
+"""Perturbed images as variants of a task, and how far numbers hold under them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.descriptors import AnswerMethodDescriptor, Option
+from harness.descriptors import CommandDescriptor, PerturbationDescriptor
 from harness.plugins import hookimpl
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["KINDS", "harness_answer_methods"]
+__all__ = ["harness_commands", "harness_perturbations"]
 
-KINDS = (
-    "noise", "blur", "jpeg", "brightness", "contrast", "pixelate", "crop", "shuffle", "grey", "flip"
-)  # fmt: skip
+_SUMMARIES = {
+    "noise": "Normal noise, as ImageNet-C.",
+    "blur": "Gaussian blur, with ImageNet-C's widths.",
+    "jpeg": "JPEG at the quality of ImageNet-C.",
+    "brightness": "More light, as ImageNet-C.",
+    "contrast": "Less contrast, as ImageNet-C.",
+    "pixelate": "Fewer pixels, as ImageNet-C.",
+    "crop": "A random part of the image; boxes move with it.",
+    "patches": "Patches in another order.",
+    "grey": "Without colour.",
+    "flip": "Left and right exchanged, of boxes too.",
+    "background_blur": "Blurred outside the sample's boxes.",
+    "no_background": "Grey outside the sample's boxes.",
+    "no_person": "Grey within the sample's boxes: what remains?",
+}
+_MOVES = frozenset({"crop", "patches", "flip"})
+_OF_BOXES = frozenset({"background_blur", "no_background", "no_person"})
+_ONE_LEVEL = frozenset({"grey", "flip", "no_background", "no_person"})
 
 
 @hookimpl
-def harness_answer_methods() -> Sequence[AnswerMethodDescriptor]:
-    """Offer the method; neither numpy nor Pillow is imported."""
+def harness_perturbations() -> Sequence[PerturbationDescriptor]:
+    """Offer the perturbations; neither numpy nor Pillow is imported."""
     return [
-        AnswerMethodDescriptor(
-            id="perturb",
-            target="harness_perturbations.method:Perturb",
-            summary="The model sees each image perturbed: noise, blur, JPEG, crops and others.",
-            treats={kind: frozenset() for kind in ("choose", "generate", "embed")},
-            options=(
-                Option(name="kind", default="blur", choices=KINDS, help="What is done to images."),
-                Option(
-                    name="level",
-                    type="int",
-                    default=3,
-                    least=1,
-                    most=5,
-                    help="How much, 1 to 5, as in ImageNet-C; grey and flip have no levels.",
-                ),
-            ),
+        PerturbationDescriptor(
+            id=kind,
+            target=f"harness_perturbations.images:{kind}",
+            summary=summary,
+            levels=1 if kind in _ONE_LEVEL else 5,
+            moves=kind in _MOVES,
+            needs_boxes=kind in _OF_BOXES,
+        )
+        for kind, summary in _SUMMARIES.items()
+    ]
+
+
+@hookimpl
+def harness_commands() -> Sequence[CommandDescriptor]:
+    """Offer `harness robustness`; it is not imported."""
+    return [
+        CommandDescriptor(
+            id="robustness",
+            target="harness_perturbations.command:robustness",
+            summary="Say how far numbers hold on perturbed images, by level.",
+            section="Claims",
         )
     ]

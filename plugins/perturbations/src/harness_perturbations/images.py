@@ -1,19 +1,22 @@
-"""Perturbations of one image, at levels 1 to 5.
+"""Perturbations of one image and its boxes, at levels 1 to 5.
 
 Those of ImageNet-C (Hendrycks and Dietterich 2019) have its parameters: noise, blur, JPEG,
-brightness, contrast, pixels. The others are this project's.
+brightness, contrast, pixels. The others are this project's. Each is a
+:class:`harness.samples.perturbed.Perturbation`.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 
 import numpy as np
-from PIL import Image, ImageFilter, ImageOps
+from harness.samples.views import Corners
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
-Perturbation = Callable[[Image.Image, int, np.random.Generator], Image.Image]
-"""Takes upright RGB pixels, a level from 1 to 5, and the sample's generator."""
+Shown = tuple[Image.Image, Sequence[Corners]]
+Pixels = Callable[[Image.Image, int, np.random.Generator], Image.Image]
+Perturbation = Callable[[Image.Image, Sequence[Corners], int, np.random.Generator], Shown]
 
 NOISE = (0.08, 0.12, 0.18, 0.26, 0.38)
 BLUR = (1, 2, 3, 4, 6)
@@ -22,21 +25,38 @@ BRIGHTNESS = (0.1, 0.2, 0.3, 0.4, 0.5)
 CONTRAST = (0.4, 0.3, 0.2, 0.1, 0.05)
 PIXELATE = (0.6, 0.5, 0.4, 0.3, 0.25)
 CROP = (0.9, 0.8, 0.7, 0.6, 0.5)
-SHUFFLE = (2, 3, 4, 6, 8)
+PATCHES = (2, 3, 4, 6, 8)
+BACKGROUND_BLUR = (2, 4, 8, 16, 32)
+_GREY = (127, 127, 127)
 
 
+def in_place(change: Pixels) -> Perturbation:
+    """Return a perturbation that leaves everything where it is."""
+
+    def show(
+        image: Image.Image, boxes: Sequence[Corners], level: int, random: np.random.Generator
+    ) -> Shown:
+        return change(image, level, random), boxes
+
+    show.__doc__ = change.__doc__
+    return show
+
+
+@in_place
 def noise(image: Image.Image, level: int, random: np.random.Generator) -> Image.Image:
     """Add normal noise to each value."""
     values = np.asarray(image, dtype=np.float64) / 255
     return _image(values + random.normal(scale=NOISE[level - 1], size=values.shape))
 
 
+@in_place
 def blur(image: Image.Image, level: int, random: np.random.Generator) -> Image.Image:
     """Blur by a Gaussian."""
     del random
     return image.filter(ImageFilter.GaussianBlur(BLUR[level - 1]))
 
 
+@in_place
 def jpeg(image: Image.Image, level: int, random: np.random.Generator) -> Image.Image:
     """Compress as JPEG, and open again."""
     del random
@@ -46,6 +66,7 @@ def jpeg(image: Image.Image, level: int, random: np.random.Generator) -> Image.I
         return opened.convert("RGB")
 
 
+@in_place
 def brightness(image: Image.Image, level: int, random: np.random.Generator) -> Image.Image:
     """Add to the value of HSV."""
     del random
@@ -57,6 +78,7 @@ def brightness(image: Image.Image, level: int, random: np.random.Generator) -> I
     return _image(np.where(greatest > 0, values * factor, raised))
 
 
+@in_place
 def contrast(image: Image.Image, level: int, random: np.random.Generator) -> Image.Image:
     """Draw each colour towards its mean."""
     del random
@@ -65,6 +87,7 @@ def contrast(image: Image.Image, level: int, random: np.random.Generator) -> Ima
     return _image((values - middle) * CONTRAST[level - 1] + middle)
 
 
+@in_place
 def pixelate(image: Image.Image, level: int, random: np.random.Generator) -> Image.Image:
     """Make the image small by boxes, and large again."""
     del random
@@ -74,18 +97,22 @@ def pixelate(image: Image.Image, level: int, random: np.random.Generator) -> Ima
     return small_image.resize(image.size, Image.Resampling.NEAREST)
 
 
-def crop(image: Image.Image, level: int, random: np.random.Generator) -> Image.Image:
-    """Cut out a part at random, of the same shape."""
+def crop(
+    image: Image.Image, boxes: Sequence[Corners], level: int, random: np.random.Generator
+) -> Shown:
+    """Cut out a part at random, of the same shape; boxes move with it."""
     share = CROP[level - 1]
     width, height = max(1, round(image.width * share)), max(1, round(image.height * share))
     left = int(random.integers(0, image.width - width + 1))
     top = int(random.integers(0, image.height - height + 1))
-    return image.crop((left, top, left + width, top + height))
+    moved = [(x1 - left, y1 - top, x2 - left, y2 - top) for x1, y1, x2, y2 in boxes]
+    return image.crop((left, top, left + width, top + height)), moved
 
 
-def shuffle(image: Image.Image, level: int, random: np.random.Generator) -> Image.Image:
+@in_place
+def patches(image: Image.Image, level: int, random: np.random.Generator) -> Image.Image:
     """Put the patches of a grid in another order; what does not divide is left at the edge."""
-    side = SHUFFLE[level - 1]
+    side = PATCHES[level - 1]
     width, height = image.width // side, image.height // side
     if not width or not height:
         return image
@@ -97,24 +124,58 @@ def shuffle(image: Image.Image, level: int, random: np.random.Generator) -> Imag
     return shuffled
 
 
+@in_place
 def grey(image: Image.Image, level: int, random: np.random.Generator) -> Image.Image:
     """Take the colour away (ITU-R 601-2)."""
     del level, random
     return image.convert("L").convert("RGB")
 
 
-def flip(image: Image.Image, level: int, random: np.random.Generator) -> Image.Image:
-    """Exchange left and right."""
+def flip(
+    image: Image.Image, boxes: Sequence[Corners], level: int, random: np.random.Generator
+) -> Shown:
+    """Exchange left and right, of boxes too."""
     del level, random
-    return ImageOps.mirror(image)
+    width = image.width
+    return ImageOps.mirror(image), [(width - x2, y1, width - x1, y2) for x1, y1, x2, y2 in boxes]
+
+
+def background_blur(
+    image: Image.Image, boxes: Sequence[Corners], level: int, random: np.random.Generator
+) -> Shown:
+    """Blur what is outside the sample's boxes."""
+    del random
+    blurred = image.filter(ImageFilter.GaussianBlur(BACKGROUND_BLUR[level - 1]))
+    return Image.composite(image, blurred, _inside(image, boxes)), boxes
+
+
+def no_background(
+    image: Image.Image, boxes: Sequence[Corners], level: int, random: np.random.Generator
+) -> Shown:
+    """Paint what is outside the sample's boxes grey."""
+    del level, random
+    paper = Image.new("RGB", image.size, _GREY)
+    return Image.composite(image, paper, _inside(image, boxes)), boxes
+
+
+def no_person(
+    image: Image.Image, boxes: Sequence[Corners], level: int, random: np.random.Generator
+) -> Shown:
+    """Paint the sample's boxes grey: what remains is the background."""
+    del level, random
+    paper = Image.new("RGB", image.size, _GREY)
+    return Image.composite(paper, image, _inside(image, boxes)), boxes
+
+
+def _inside(image: Image.Image, boxes: Sequence[Corners]) -> Image.Image:
+    """Return a mask that is white within boxes; a pixel that a box touches is within it."""
+    mask = Image.new("L", image.size, 0)
+    draw = ImageDraw.Draw(mask)
+    for x1, y1, x2, y2 in boxes:
+        draw.rectangle((int(x1), int(y1), int(np.ceil(x2)) - 1, int(np.ceil(y2)) - 1), fill=255)
+    return mask
 
 
 def _image(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Image.Image:
     """Return an image of values from 0 to 1; others are cut."""
     return Image.fromarray(np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8), "RGB")
-
-
-PERTURBATIONS: Mapping[str, Perturbation] = {
-    "noise": noise, "blur": blur, "jpeg": jpeg, "brightness": brightness, "contrast": contrast,
-    "pixelate": pixelate, "crop": crop, "shuffle": shuffle, "grey": grey, "flip": flip,
-}  # fmt: skip
