@@ -362,7 +362,10 @@ class Plugins:
         """
         collected: dict[str, list[Any]] = {}
         fault: BaseException | None = None
-        every = {**_KINDS, "task specs": ("harness_task_specs", SpecFolder)}
+        every: dict[str, tuple[str, type]] = {
+            **_KINDS,
+            "task specs": ("harness_task_specs", SpecFolder),
+        }
         for kind, (hook, expected) in every.items():
             try:
                 collected[kind] = self._collect(hook, info, expected)

@@ -371,3 +371,16 @@ def test_wilson_of_nothing_and_of_nonsense() -> None:
     assert wilson(0, 0) is None
     with pytest.raises(ValueError, match="5 successes in 3 trials"):
         wilson(5, 3)
+
+
+@pytest.mark.parametrize(
+    ("factor", "quick"), [(1.0, True), (0.1, False), (2.0**20, False)],
+    ids=["whole", "fractions", "large"],
+)  # fmt: skip
+def test_sums_of_sparse_rows_are_those_of_plain_products(factor: float, quick: bool) -> None:
+    random = np.random.default_rng(0)
+    dense = random.integers(1, 9, size=(70, 900)) * (random.random((70, 900)) < 0.05) * factor
+    rows = rows_module.distinct_rows(csr_array(dense))
+    assert rows._turned[1] is quick
+    (weights,) = rows.draws(70, 1)
+    assert rows.sums(weights) == pytest.approx(weights @ rows.rows.toarray(), rel=1e-14, abs=0)

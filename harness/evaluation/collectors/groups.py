@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -58,7 +58,9 @@ class GroupCollector(Collector):
         family = getattr(metric, "family", "")
         drawn = GroupCollector, counts, family, fingerprint(dict(spec.options))
         self._leads = drawn not in shared
-        self._draws: _Draws = shared.setdefault(drawn, _Draws())
+        self._draws: _Draws = shared.setdefault(drawn, _Draws(metric))
+        if self._leads:
+            self.counted.families.append(self._draws)
         if spec.column not in self._draws.columns:
             self._draws.columns.append(spec.column)
 
@@ -191,24 +193,28 @@ class GroupCollector(Collector):
             return drawn, metric.settle(counts, parts, drawn.totals)
         rows = labelled.distinct(parts)
         totals = rows.sums(rows.counts[np.newaxis, :].astype(np.float64)).reshape(len(parts), size)
-        settled = metric.settle(counts, parts, totals)
-        components = resampled(
-            lambda sums: settled.components(sums.reshape(-1, len(parts), size)),
-            rows,
-            seed=seed,
-            jackknife=False,
+        # Metrics of one count are of the same sums, which cost more than what is made of them.
+        families = [
+            one for one in self.counted.families if one.metric.parts(labelled.names) == parts
+        ]
+        settled = [one.metric.settle(counts, parts, totals) for one in families]
+
+        def components(sums: Floats) -> Floats:
+            by_part = sums.reshape(-1, len(parts), size)
+            return np.concatenate([one.components(by_part) for one in settled], axis=-1)
+
+        every = resampled(components, rows, seed=seed, jackknife=False)
+        permuted = np.concatenate(
+            [components(sums) for sums in labelled.permuted(parts, PERMUTATIONS, seed)]
         )
-        levels = LEVEL, *around(len(components.drawn))
-        band, inner, outer = (
-            _possible(settled, *ends)
-            for ends in bands_at(components.value, components.drawn, levels)
-        )
-        permuted = np.stack(
-            [settled.components(sums) for sums in labelled.permuted(parts, PERMUTATIONS, seed)]
-        )
-        drawn = _Drawn(components, band, inner, outer, permuted, labelled.within, totals)
-        self._draws.drawn = drawn
-        return drawn, settled
+        ends = np.cumsum([0, *(one.components(totals).shape[-1] for one in settled)])
+        for one, comparison, first, last in zip(
+            families, settled, ends[:-1], ends[1:], strict=True
+        ):
+            its = slice(int(first), int(last))
+            of_family = replace(every, value=every.value[its], drawn=every.drawn[:, its])
+            one.drawn = _drawn(of_family, comparison, permuted[:, its], labelled.within, totals)
+        return self._settled(frame, seed)  # which has been drawn now
 
 
 class _Counted:
@@ -220,6 +226,7 @@ class _Counted:
         self._labels = Labels()
         self._last: tuple[str, Label] = "", ()
         self._labelled: Labelled | None = None
+        self.families: list[_Draws] = []
 
     def add(self, sample: ScoredSample) -> None:
         """Count the next sample."""
@@ -274,10 +281,26 @@ class _Drawn:
     totals: Floats
 
 
+def _drawn(
+    components: Resampled, settled: Comparison, permuted: Floats, within: bool, totals: Floats
+) -> _Drawn:
+    """Return a comparison's components with their simultaneous band."""
+    levels = LEVEL, *around(len(components.drawn))
+    band, inner, outer = (
+        _possible(settled, *ends) for ends in bands_at(components.value, components.drawn, levels)
+    )
+    return _Drawn(components, band, inner, outer, permuted, within, totals)
+
+
 @dataclass(slots=True)
 class _Draws:
-    """What metrics with the same counts and options share: their draws, and their headings."""
+    """What metrics with the same counts and options share: their draws, and their headings.
 
+    Attributes:
+        metric: One of them.
+    """
+
+    metric: GroupMetric
     columns: list[str] = field(default_factory=list)
     drawn: _Drawn | None = None
 

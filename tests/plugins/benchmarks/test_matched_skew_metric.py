@@ -286,3 +286,28 @@ def test_metrics_of_one_count_keep_their_own_draws() -> None:
     assert found == {name: pytest.approx(value(make(name), samples)) for name in RANKED}
     heads = [one.name for collector in made.values() for one in collector.tables(frame, 0)]
     assert len(heads) == len(set(heads)) == 3 * 5
+
+
+def test_metrics_of_one_count_share_their_draws_and_give_what_each_gives_alone() -> None:
+    random = np.random.default_rng(3)
+    every = [
+        replace(one, id=str(place), cluster=str(place // 4))
+        for place, one in enumerate(people(random, 160))
+    ]
+
+    def values(*names: str) -> list[Any]:
+        shared, frame = Shared(), Frame()
+        metrics = [
+            GroupCollector(
+                MetricSpec(name, name, "zero", 1.0, main=False, options={}),
+                make(name, attributes="gender,race"), shared, needs_target=False,
+            )
+            for name in names
+        ]  # fmt: skip
+        for sample in every:
+            frame.add(sample)
+            for metric in metrics:
+                metric.add(sample)
+        return [metric.overall(frame, 0) for metric in metrics]
+
+    assert values(*RANKED) == [values(name)[0] for name in RANKED]

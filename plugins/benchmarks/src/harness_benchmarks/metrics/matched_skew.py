@@ -163,7 +163,9 @@ class RankedCounts(SkewCounts):
             self._bins.setdefault(key, len(self._bins))
 
     def _bin(self, odds: float) -> int:
-        return round(min(_LIMIT, max(-_LIMIT, odds)) / self._width)
+        if not -_LIMIT < odds < _LIMIT:
+            odds = min(_LIMIT, max(-_LIMIT, odds))
+        return round(odds / self._width)
 
     def _sorted(self) -> list[tuple[str, int]]:
         return sorted(self._bins, key=lambda key: (key[0], -key[1]))
@@ -231,10 +233,10 @@ def log_odds(sample: ScoredSample, labels: Sequence[str]) -> list[float]:
     scores = sample.scores
     if scores is None or sample.score_kind not in {"logprob", "similarity"}:
         return [math.inf if label == sample.answer else -math.inf for label in labels]
-    scale = _COSINE_SCALE if sample.score_kind == "similarity" else 1.0
-    scores = tuple(scale * score for score in scores)
-    if len(scores) == 2 and not (math.isinf(scores[0]) or math.isinf(scores[1])):
-        return [scores[0] - scores[1], scores[1] - scores[0]]
+    if sample.score_kind == "similarity":
+        scores = tuple(_COSINE_SCALE * score for score in scores)
+    if len(scores) == 2 and math.isfinite(first := scores[0] - scores[1]):
+        return [first, -first]
     odds = []
     for place, score in enumerate(scores):
         others = [other for rival, other in enumerate(scores) if rival != place]
