@@ -8,10 +8,12 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from io import BufferedReader, TextIOWrapper
 from operator import itemgetter
+from typing import cast
 
 from harness.errors import DataError, quoted, reason_of
 from harness.samples import DataRoot
 
+from harness_own_data.table.pieces import BY_LINE, Piece, Readable, pieces
 from harness_own_data.table.rows import MAX_ROW, Row
 
 _CHUNK = 1 << 20
@@ -81,6 +83,49 @@ class Delimited:
                 raise self._uneven(line, cells)
             yield Row(line, start, pick(cells))
 
+    @property
+    def by_piece(self) -> bool:
+        """Whether :meth:`read_many` can read it."""
+        return self._encoding in BY_LINE
+
+    def read_many(self) -> Iterator[tuple[Sequence[int], list[list[str]]]]:
+        """Yield lines and all cells of many rows at a time: the rows of :meth:`read`.
+
+        Raises:
+            DataError: as :meth:`read`, after the rows before.
+        """
+        header, width = True, len(self.columns)
+        for piece in self._many():
+            skipped = int(header and bool(piece.rows))
+            header = header and not skipped
+            lines, rows = piece.lines[skipped:], piece.rows[skipped:]
+            uneven = -1
+            if not set(map(len, rows)) <= {width}:
+                uneven = next(place for place, cells in enumerate(rows) if len(cells) != width)
+            yield (lines, rows) if uneven < 0 else (lines[:uneven], rows[:uneven])
+            if uneven >= 0:
+                raise self._uneven(lines[uneven], rows[uneven])
+
+    def _many(self) -> Iterator[Piece]:
+        _allow_long_cells()
+        with self.root.open(self.name) as file:
+            found = pieces(file, self._encoding, self._delimiter)
+            while True:
+                try:
+                    piece = next(found, None)
+                except OSError as error:
+                    raise DataError(
+                        f"cannot be read: {reason_of(error)}", where=self._where
+                    ) from None
+                if piece is None:
+                    return
+                if isinstance(piece, Piece):
+                    yield piece
+                    continue
+                # Row by row it raises with the line, or goes on.
+                for line, _, cells in self._parsed(piece.file, piece.start, piece.before):
+                    yield Piece([line], [cells])
+
     def cell_at(self, start: int, column: str) -> str:
         """Return a cell of the row that begins at a byte.
 
@@ -132,12 +177,15 @@ class Delimited:
         with self.root.open(self.name) as file:
             yield from self._parsed(file, 0)
 
-    def _parsed(self, file: BufferedReader, start: int) -> Iterator[tuple[int, int, list[str]]]:
-        csv.field_size_limit(max(csv.field_size_limit(), MAX_ROW))  # belongs to the process
+    def _parsed(
+        self, file: Readable, start: int, before: int = 0
+    ) -> Iterator[tuple[int, int, list[str]]]:
+        """Yield line, first byte and cells of each record, from a byte and a line on."""
+        _allow_long_cells()
         counted = _Counted(file, start, self._encoding, self._where, wide=self._wide)
         reader = csv.reader(counted.lines(), delimiter=self._delimiter, strict=True)
         while True:
-            line, begin = reader.line_num + 1, counted.taken
+            line, begin = before + reader.line_num + 1, counted.taken
             counted.row = 0
             try:
                 cells = next(reader)
@@ -152,7 +200,7 @@ class Delimited:
             except UnicodeError as error:
                 raise DataError(
                     f"not {self._encoding}: {getattr(error, 'reason', error)}",
-                    where=f"{self._where}:{reader.line_num + 1}",
+                    where=f"{self._where}:{before + reader.line_num + 1}",
                     fix=_OTHERS,
                 ) from None
             except OSError as error:
@@ -185,7 +233,7 @@ class _Counted:
     """Lines of a file, with the bytes taken so far and those of the row that is being read."""
 
     def __init__(
-        self, file: BufferedReader, start: int, encoding: str, where: str, *, wide: bool
+        self, file: Readable, start: int, encoding: str, where: str, *, wide: bool
     ) -> None:
         self._file, self._where, self._wide = file, where, wide
         self._encoding = "utf-8" if encoding == "utf-8-sig" and start else encoding
@@ -193,7 +241,9 @@ class _Counted:
 
     def lines(self) -> Iterator[str]:
         if self._wide:
-            with TextIOWrapper(self._file, self._encoding, newline="") as text:
+            with TextIOWrapper(
+                cast("BufferedReader", self._file), self._encoding, newline=""
+            ) as text:
                 for line in iter(partial(text.readline, MAX_ROW), ""):
                     self._count(len(line))
                     yield line
@@ -212,6 +262,10 @@ class _Counted:
             raise DataError(
                 f"a row of over {MAX_ROW >> 20} MiB: is a quote never closed?", where=self._where
             )
+
+
+def _allow_long_cells() -> None:
+    csv.field_size_limit(max(csv.field_size_limit(), MAX_ROW))  # belongs to the process
 
 
 def _widths(text: str, delimiter: str) -> list[int]:

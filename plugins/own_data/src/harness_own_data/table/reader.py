@@ -10,11 +10,13 @@ from harness.descriptors import Json
 from harness.errors import DataError, nearest, quoted
 from harness.samples import DataRoot, Sample
 
+from harness_own_data.table.batches import batches
+from harness_own_data.table.checks import Checks
 from harness_own_data.table.files import TableFiles
 from harness_own_data.table.folders import ImageFolder
 from harness_own_data.table.mapping import ColumnMap, ImageColumn, column_map
 from harness_own_data.table.rows import require
-from harness_own_data.table.samples import SampleMaker, TableTypes, Use
+from harness_own_data.table.samples import SampleMaker, Use
 
 _SHOWN = 5
 _CHECKED = 20  # rows whose images must not all be missing
@@ -88,38 +90,33 @@ class TableReader:
             DataError: with file and line, for whatever is wrong: a column that is not there, an id
                 that comes twice, a label outside the task's, another type than above it.
         """
-        seen: set[int] = set()
-        outside = _Outside(self._labels)
-        types = TableTypes()
+        checks = Checks(self._labels)
         values: set[str] = set()
         rows = taken = 0
         for table in self._tables(root, split):
             maker = self._maker(table)
-            for row in table.read(maker.columns):
-                rows += 1
-                if maker.split is not None:
-                    value = str(row.cells[maker.split])
-                    if value != split:
-                        if len(values) < _SHOWN:
-                            values.add(value)
-                        continue
-                if table.typed:
-                    types.check(maker, row)
-                sample = maker.sample(row)
-                key = hash(sample.id)
-                if key in seen:
-                    self._refuse_repeated(root, split, sample.id, f"{maker.where}:{row.line}")
-                seen.add(key)
-                outside.look(sample, maker.where, row.line)
-                taken += 1
-                yield sample
+            for batch in batches(table, maker.columns, starts=maker.needs_starts):
+                rows += len(batch.lines)
+                if maker.split is not None and len(values) < _SHOWN:
+                    values.update(map(str, batch.columns[maker.split]))
+                chosen = batch if maker.split is None else batch.where(maker.split, split)
+                taken += len(chosen.lines)
+                plain = checks.plain(maker, chosen, typed=table.typed)
+                if plain is not None:
+                    yield from plain
+                    continue
+                for row in chosen.rows():
+                    sample, again = checks.sample(maker, row, typed=table.typed)
+                    if again:
+                        self._refuse_repeated(root, split, sample.id, f"{maker.where}:{row.line}")
+                    yield sample
         if rows and not taken:
             raise DataError(
                 f"no row is of the split {split!r}",
                 where=f"column {self._map.split!r}",
                 fix=nearest(split, values),
             )
-        outside.refuse()
+        checks.labels.refuse()
 
     def _named(self, table: Any) -> list[tuple[str, str]]:
         """Return the columns that are read, each with the option that names it."""
@@ -183,36 +180,6 @@ class TableReader:
                         where=where,
                         fix="an id names one row; without the option id rows are numbered",
                     )
-
-
-class _Outside:
-    """Counts labels that are none of the task's, and keeps the first of them."""
-
-    def __init__(self, labels: frozenset[str]) -> None:
-        self._labels = labels
-        self._count = 0
-        self._first: list[tuple[str, int, str]] = []
-
-    def look(self, sample: Sample, where: str, line: int) -> None:
-        if self._labels and isinstance(sample.target, str) and sample.target not in self._labels:
-            self._count += 1
-            if len(self._first) < _SHOWN:
-                self._first.append((where, line, sample.target))
-
-    def refuse(self) -> None:
-        if not self._count:
-            return
-        shown = ", ".join(f"line {line} {quoted(label)}" for _, line, label in self._first)
-        more = ", ..." if self._count > len(self._first) else ""
-        rows = "1 row has a label that is" if self._count == 1 else (
-            f"{self._count:,} rows have labels that are"
-        )  # fmt: skip
-        where, line, label = self._first[0]
-        raise DataError(
-            f"{rows} none of the task's (ask.choose.labels): {shown}{more}",
-            where=f"{where}:{line}",
-            fix=nearest(label, self._labels),
-        )
 
 
 def _elsewhere(root: DataRoot, name: str) -> str:

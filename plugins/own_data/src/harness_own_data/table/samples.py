@@ -12,6 +12,7 @@ from harness.descriptors import Json
 from harness.errors import DataError, quoted
 from harness.samples import Box, Fault, Group, ImageRef, Sample
 
+from harness_own_data.table.batches import PlainRows
 from harness_own_data.table.delimited import Delimited
 from harness_own_data.table.folders import ImageFolder
 from harness_own_data.table.images import (
@@ -28,10 +29,6 @@ from harness_own_data.table.mapping import BoxColumns, ColumnMap, corners
 from harness_own_data.table.rows import MissingKey, Row, place
 
 _BLANKS = re.compile(r"[\s,;]+")
-_KINDS: dict[type, str] = {
-    str: "text", bool: "true or false", int: "a number", float: "a number",
-    list: "a list", dict: "a table of keys",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +52,8 @@ class SampleMaker:
     Attributes:
         columns: What :meth:`Table.read` is asked for; images within a typed table are left out.
         kinds: Image column to what its cells hold.
+        needs_starts: Whether images are found again by the first byte of their rows.
+        plain: Makes samples of batches; ``None`` where a mapping needs each row looked at.
         split: Place of the column that says the split; ``None`` without one.
         where: The file, for messages.
     """
@@ -83,6 +82,11 @@ class SampleMaker:
         self._cluster_at = self._place_of(mapping.cluster)
         self._images = [self._image_reader(index) for index in range(len(mapping.images))]
         self._pointed: dict[str, ImageRef] | None = None
+        in_rows = bool(set(self.kinds.values()) - {"path"})
+        self.needs_starts = in_rows
+        self.plain = None if in_rows or mapping.boxes else PlainRows(
+            table, mapping, self._at, use.unit
+        )  # fmt: skip
 
     def _place_of(self, column: str | None) -> int | None:
         return None if column is None else self._at[column]
@@ -247,38 +251,6 @@ class SampleMaker:
         if cell not in self._pointed:
             raise NoImage(f"{where}: no row with the id {quoted(cell)} holds an image")
         return self._pointed[cell]
-
-
-class TableTypes:
-    """The type that each column has had so far; a cell of another is refused."""
-
-    def __init__(self) -> None:
-        self._first: dict[str, tuple[str, str]] = {}
-
-    def check(self, maker: SampleMaker, row: Row) -> None:
-        """Compare a row's cells with those above.
-
-        Raises:
-            DataError: a cell of another type than the first in its column.
-        """
-        for name, cell in zip(maker.columns, row.cells, strict=True):
-            if cell is None or isinstance(cell, MissingKey):
-                continue
-            kind = _KINDS.get(type(cell))
-            where = f"{maker.where}:{row.line}"
-            if kind is None:
-                raise DataError(
-                    f"the column {name!r} holds {quoted(cell)}, which is no plain data",
-                    where=where, fix="write it as text",
-                )  # fmt: skip
-            before = self._first.setdefault(name, (kind, where))
-            if before[0] != kind:
-                raise DataError(
-                    f"the column {name!r} holds {kind} ({quoted(cell)}), and {before[0]} in "
-                    f"{before[1]}",
-                    where=where,
-                    fix="give all its cells one type",
-                )
 
 
 def _numbers(box: BoxColumns, cells: Sequence[Any], where: str) -> list[float]:
