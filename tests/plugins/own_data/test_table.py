@@ -383,3 +383,35 @@ def test_a_split_that_a_saved_dataset_lacks_is_refused_with_those_it_has(folder:
     said = refused(folder / "saved", "valid")
     assert "has no split 'valid'" in said
     assert "'validation'" in said
+
+
+@pytest.mark.parametrize(
+    ("names", "split", "fix"),
+    [
+        (["data/train-00000-of-00001.parquet", "data/validation-00000-of-00001-a1.parquet"],
+         "validaton", "did you mean 'validation'?"),
+        (["data/train-00000-of-00001.parquet"], "test", "data.split: train"),
+        (["default/train/0000.parquet", "default/dev/0000.parquet"], "test",
+         "data.split: one of dev, train"),
+        (["train.csv", "dev.csv"], "test", "data.options.file: one of dev.csv, train.csv"),
+        (["trains/a.txt/x"], "train", "did you mean 'trains'?"),
+    ],
+)  # fmt: skip
+def test_a_split_that_a_copy_from_the_hub_lacks(
+    tmp_path: Path, names: list[str], split: str, fix: str
+) -> None:
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    said = refused(tmp_path, split)
+    assert fix in said
+    assert repr(split) in said
+
+
+@pytest.mark.parametrize(("state", "split"), [('{"_split": "train"}', "test"), ("{}", "dev")])
+def test_the_split_of_a_dataset_saved_alone_is_its_own(
+    tmp_path: Path, state: str, split: str
+) -> None:
+    (tmp_path / "state.json").write_text(state, encoding="utf-8")
+    (tmp_path / "data-00000-of-00001.arrow").touch()
+    assert f"the dataset has no split {split!r}, it has" in refused(tmp_path, split)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
 from harness.descriptors import Json
-from harness.errors import DataError, UserError, nearest, quoted, short
+from harness.errors import DataError, UserError, near, nearest, quoted, short
+from harness.jsonfiles import parse_json
 from harness.readers.shards import Copies, need_pyarrow
 from harness.samples import DataRoot
 
@@ -22,6 +24,9 @@ FORMATS = {
 }  # fmt: skip
 _ONE_SPLIT = "test"
 _DICT = "dataset_dict.json"
+_STATE = "state.json"
+# Shards as uploads name them, and as the hub's own conversion does.
+_SHARD = re.compile(r"(?:.*/)?(?:([^/]+?)-\d{5}-of-\d{5}[-\w]*|([^/]+)/\d{4})\.parquet")
 _SEVERAL = 20  # names of files that a message lists
 
 
@@ -140,11 +145,14 @@ def _found(root: DataRoot, split: str, *, by_column: bool) -> Json:
     if shards:
         return shards
     saved = f"{split}/" if root.is_dir(split) else ""
-    if root.is_file(f"{saved}state.json"):  # Dataset.save_to_disk
+    if root.is_file(f"{saved}{_STATE}"):  # Dataset.save_to_disk
+        of = split if saved else _saved_split(root)
+        if split != of:
+            raise _no_split(root, split, [of])
         return f"{saved}*.arrow"
     if root.is_file(_DICT):  # DatasetDict.save_to_disk
-        has = [name for name in root.list() if root.is_file(f"{name}/state.json")]
-        raise DataError(f"the dataset has no split {split!r}", where=root, fix=nearest(split, has))
+        has = [name for name in root.list() if root.is_file(f"{name}/{_STATE}")]
+        raise _no_split(root, split, has)
     there = [name for name in root.list() if root.is_file(name) and _format(name)]
     named = [name for name in there if name.rpartition(".")[0] == split]
     if len(named) == 1:
@@ -153,18 +161,38 @@ def _found(root: DataRoot, split: str, *, by_column: bool) -> Json:
         return there[0]
     if root.is_dir(split):
         return split
+    shards_there = filter(None, map(_SHARD.fullmatch, root.walk()))
+    copied = sorted({one[1] or one[2] for one in shards_there})
+    if copied and not there:
+        raise _no_split(root, split, copied)
     folders = [name for name in root.list() if root.is_dir(name)]
-    splits = sorted({name.rpartition("/")[2].partition("-")[0] for name in root.walk()
-                     if name.endswith(".parquet")} | {*folders})  # fmt: skip
+    known = nearest(split, [name.rpartition(".")[0] for name in there] or folders)
     raise DataError(
         f"no table for the split {split!r} is told by its name",
         where=root,
         fix=f"data.options.file: one of {_shown(there)}"
         if there
-        else f"there are {_shown(splits)}"
-        if splits
+        else f"a folder of that name, or data.options.file; folders: {known}"
+        if folders
         else "data.options.file",
     )
+
+
+def _no_split(root: DataRoot, split: str, has: Sequence[str]) -> DataError:
+    known = short(", ".join(map(repr, has)), 300)
+    close = near(split, has)
+    return DataError(
+        f"the dataset has no split {split!r}, it has {known}",
+        where=root,
+        fix=close or f"data.split: {has[0] if len(has) == 1 else 'one of ' + ', '.join(has)}",
+    )
+
+
+def _saved_split(root: DataRoot) -> str:
+    """Return the split that a saved dataset says it was; one that says nothing is the usual one."""
+    state = parse_json(root.read_bytes(_STATE), root.where(_STATE))
+    of = state.get("_split") if isinstance(state, Mapping) else None
+    return of if isinstance(of, str) and of else _ONE_SPLIT
 
 
 def is_image(name: str) -> bool:
