@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 WANTED_MB = 300
 WANTED_ROWS_PER_SECOND = 20_000
@@ -220,7 +221,7 @@ def write_shards(root: Path, split: str, table: Iterator[dict[str, object]], row
         pq.write_table(part, path, row_group_size=100)
 
 
-TABLE = {"file": "labels.csv", "id": "name", "image": "path", "target": "label",
+TABLE: dict[str, Any] = {"file": "labels.csv", "id": "name", "image": "path", "target": "label",
          "fields": ["hint"], "groups": {"gender": {"column": "sex", "labelled_by": "human"}},
          "cluster": "subject"}  # fmt: skip
 TABLE_SPEC = "faces.yaml"
