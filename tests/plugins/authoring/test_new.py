@@ -51,7 +51,7 @@ def test_a_package_loads_as_it_is_written(
         (["accuracy", "--kind", "metric"], "there is a metric 'accuracy' already"),
         (["recipes", "--kind", "metric"], "there is a plugin 'recipes' already"),
         (["kappa", "--kind", "metrik"], "did you mean 'metric'"),
-        (["kappa", "--kind", "executor"], "there is no template of a executor"),
+        (["kappa", "--kind", "figure"], "there is no template of the kind 'figure'"),
         (["kappa", "--kind", "metric", "--out", "there"], "there: is there already"),
     ],
 )

@@ -89,6 +89,16 @@ class Subject:
         """What blames the plugin for what its object does."""
         return contract_of(self.descriptor)
 
+    def make_plain(self) -> Any:
+        """Return a new object of a kind that takes no options.
+
+        Raises:
+            PluginError: the factory raises.
+        """
+        factory = load_target(self.descriptor)
+        with self.contract.calling("make"):
+            return factory()
+
     def make(self, *arguments: object, **changed: Json) -> Any:
         """Return a new object, made by its factory from options and further arguments.
 

@@ -19,6 +19,9 @@ _HOMES = {
     "exporter": "exporters",
     "encoder": "encoders",
     "command": "commands",
+    "executor": "executors",
+    "data source": "sources",
+    "study kind": "studies",
 }
 _TASK = "task"
 

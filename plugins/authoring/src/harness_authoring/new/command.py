@@ -21,8 +21,8 @@ def new() -> None:
 def plugin(*, name: str, kind: str, out: str | None) -> None:
     """Write a package that adds one object of a kind, with tests, a page and a CI workflow.
 
-    KIND is model, reader, task, metric, extractor, method, recipe, encoder, format, exporter or
-    command.
+    KIND is model, reader, task, metric, extractor, method, recipe, encoder, format, exporter,
+    command, executor, source or study.
     """
     from harness_authoring.new.write import write_plugin
 

@@ -36,10 +36,20 @@ _KINDS: Mapping[str, tuple[str, str, str]] = {
     "exporter": ("exporter", "An exchange format of records.", "social-harness"),
     "encoder": ("encoder", "A kind of visual encoder.", "social-harness[torch,analysis]"),
     "command": ("command", "A sub-command of harness.", "social-harness"),
+    "executor": ("executor", "A way to start workers.", "social-harness"),
+    "data source": ("source", "A place that data come from.", "social-harness-own-data"),
+    "study kind": ("study", "A kind of study.", "social-harness"),
 }
 """Kind to the module of its target, what it is, and what the package needs."""
 
-SHORT = {"answer method": "method"}
+SHORT = {"answer method": "method", "data source": "source", "study kind": "study"}
+
+_EXTRA: Mapping[str, tuple[str, str]] = {
+    TASK: ("task_specs/{}.yaml", "spec.yaml"),
+    "data source": ("task_specs/{}_faces.yaml", "spec.yaml"),
+    "study kind": ("studies/{}.yaml", "example.yaml"),
+}
+"""Kind to a file of data in its package, and its template."""
 
 
 def write_plugin(name: str, kind: str, out: str | None) -> Path:
@@ -58,7 +68,9 @@ def write_plugin(name: str, kind: str, out: str | None) -> Path:
     if full not in _KINDS:
         kinds = [SHORT.get(one, one) for one in _KINDS]
         raise UserError(
-            f"there is no template of a {full}", where="--kind", fix=f"one of {', '.join(kinds)}"
+            f"there is no template of the kind {full!r}",
+            where="--kind",
+            fix=f"one of {', '.join(kinds)}",
         )
     module = _checked(name, full)
     folder = home_path(out) if out else Path(module.replace("_", "-"))
@@ -131,9 +143,10 @@ def rendered(module: str, kind: str) -> dict[str, str]:
         f"tests/test_{module}.py": f"{short}/tests.py",
         f"docs/{module}.md": f"{short}/page.md",
     }
-    if kind == TASK:
-        paths[f"{package}/task_specs/{module}.yaml"] = f"{short}/spec.yaml"
-    else:
+    if kind in _EXTRA:
+        path, template = _EXTRA[kind]
+        paths[f"{package}/{path.format(module)}"] = f"{short}/{template}"
+    if target:
         paths[f"{package}/{target}.py"] = f"{short}/target.py"
     texts = {path: _filled(template, words) for path, template in paths.items()}
     return {**texts, f"{package}/py.typed": ""}
