@@ -15,7 +15,9 @@ from PIL import Image
 from harness.descriptors import (
     AnswerMethodDescriptor,
     CommandDescriptor,
+    DataSourceDescriptor,
     EncoderDescriptor,
+    ExecutorDescriptor,
     ExporterDescriptor,
     ExtractorDescriptor,
     FormatDescriptor,
@@ -23,8 +25,9 @@ from harness.descriptors import (
     Option,
     ReaderDescriptor,
     RecipeDescriptor,
+    StudyDescriptor,
 )
-from tests.plugins.authoring import broken_data, broken_files, broken_scoring
+from tests.plugins.authoring import broken_data, broken_files, broken_running, broken_scoring
 
 KINDS: dict[str, tuple[type[Any], dict[str, Any], Any, str]] = {
     "metric": (MetricDescriptor, {}, broken_scoring, "Metric"),
@@ -41,9 +44,23 @@ KINDS: dict[str, tuple[type[Any], dict[str, Any], Any, str]] = {
     "exporter": (ExporterDescriptor, {}, broken_files, "export"),
     "encoder": (EncoderDescriptor, {"forms": ("good:NAME",)}, broken_files, "find"),
     "command": (CommandDescriptor, {}, broken_files, "command"),
+    "executor": (ExecutorDescriptor, {}, broken_running, "Workers"),
+    "data source": (
+        DataSourceDescriptor,
+        {"benchmarks": frozenset({"raf_db"})},
+        broken_running,
+        "Source",
+    ),
+    "study kind": (StudyDescriptor, {}, broken_running, "load"),
 }
 TORCH = {"recipe"}
-SLOW = {"exporter"}  # evaluates a task
+SLOW = {"exporter", "executor"}  # they evaluate or plan a task
+STUDY = "kind: good\nstudy: good\ntitle: Nothing\n"
+
+
+@pytest.fixture(autouse=True)
+def _short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness_authoring.kits.executors.PATIENCE", 1.0)
 
 
 def subject(kind: str, name: str, data: Path | None = None) -> Subject:
@@ -93,14 +110,19 @@ def data(tmp_path: Path) -> Path:
         Image.new("RGB", (6, 6), (40 * number, 0, 9)).save(tmp_path / "images" / f"{number}.png")
         rows.append(f"{number}.png,{('happy', 'sad')[number % 2]},s{number // 2}")
     (tmp_path / "test.csv").write_text("\n".join(rows) + "\n")
+    (tmp_path / "study.yaml").write_text(STUDY)
     return tmp_path
+
+
+def used(kind: str, folder: Path) -> Path | None:
+    """Return the data that a kind is checked on."""
+    return {"reader": folder, "study kind": folder / "study.yaml"}.get(kind)
 
 
 @pytest.mark.parametrize(("kind", "name", "check"), CASES)
 def test_a_broken_promise_is_caught(kind: str, name: str, check: str, data: Path) -> None:
     named = next(one for one in checks_of(kind) if one.name == check)
-    used = data if kind == "reader" else None
-    assert run_check(named, subject(kind, name, used)).status == "failed"
+    assert run_check(named, subject(kind, name, used(kind, data))).status == "failed"
 
 
 @pytest.mark.parametrize(
@@ -108,7 +130,7 @@ def test_a_broken_promise_is_caught(kind: str, name: str, check: str, data: Path
     [pytest.param(kind, marks=pytest.mark.slow if kind in SLOW else ()) for kind in KINDS],
 )
 def test_what_keeps_its_promises_passes(kind: str, data: Path) -> None:
-    checked = subject(kind, "", data if kind == "reader" else None)
+    checked = subject(kind, "", used(kind, data))
     outcomes = [run_check(check, checked) for check in checks_of(kind)]
     unsaid = {"features"} if kind == "encoder" else set()
     assert [one for one in outcomes if one.status == "failed" and one.name not in unsaid] == []
@@ -116,7 +138,7 @@ def test_what_keeps_its_promises_passes(kind: str, data: Path) -> None:
 
 
 def test_every_check_of_every_kit_has_something_that_breaks_it() -> None:
-    shared = {check.name for check in checks_of("executor")}
+    shared = {check.name for check in checks_of("figure")}
     untested = {"command": {"light"}, "encoder": {"forms", "features"}}
     for kind in KINDS:
         caught = {check for _, check in broken(kind)}
