@@ -46,10 +46,11 @@ def _loaded(subject: Subject, document: Document) -> Any:
 def refuses(subject: Subject) -> None:
     """Refuse what is no study of its kind in a message that says where."""
     kind = subject.id
-    for data in (
+    wrong: list[Json] = [
         None, [], "text", {"kind": kind}, {"kind": kind, "no such key": 1},
         {"kind": kind, "study": 3}, {"kind": kind, "study": {}, "title": []},
-    ):  # fmt: skip
+    ]  # fmt: skip
+    for data in wrong:
         try:
             _loaded(subject, _document(data))
         except UserError as error:
