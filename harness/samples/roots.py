@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from functools import lru_cache
 from io import BufferedReader
 from pathlib import Path, PurePath, PurePosixPath
@@ -174,7 +175,7 @@ class DataRoot:
         where = self._find(folder)
         if isinstance(where, Path):
             try:
-                names = {path.name for path in where.iterdir()}
+                names = set(os.listdir(where))  # noqa: PTH208  a hundred thousand paths take seconds
             except OSError as error:
                 self._refuse(folder, error)
             if where == self._folder:
@@ -192,11 +193,25 @@ class DataRoot:
         Raises:
             DataError: as :meth:`list`.
         """
-        for name in self.list(folder):
-            if self.is_file(name):
+        names = self.list(folder)
+        plain = self._plain_files(folder)  # of every other one the way from the root is followed
+        for name in names:
+            if name.rpartition("/")[2] in plain or self.is_file(name):
                 yield name
             elif self.is_dir(name) and not self._is_link(name):
                 yield from self.walk(name)
+
+    def _plain_files(self, folder: str) -> Set[str]:
+        """Return the names of the files right in a folder of the disk that are no links."""
+        where = self._find(folder)
+        if not isinstance(where, Path):
+            return frozenset()
+        try:
+            with os.scandir(where) as entries:
+                names = {entry.name for entry in entries if entry.is_file(follow_symlinks=False)}
+        except OSError as error:
+            self._refuse(folder, error)
+        return names - set(self._archives) if where == self._folder else names
 
     def sub(self, folder: str) -> DataRoot:
         """Return a folder as a root of its own.

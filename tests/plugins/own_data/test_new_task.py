@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -169,3 +170,19 @@ def test_where_there_is_nothing_to_ask_about(
     assert "neither a table nor an image" in capsys.readouterr().err
     assert invoke(main, ["new", "task", str(tmp_path / "none"), "--yes"]) == 2
     assert "no such file or folder" in capsys.readouterr().err
+
+
+def test_keys_within_rows_are_columns(tmp_path: Path) -> None:
+    (tmp_path / "img").mkdir()
+    rows = []
+    for number in range(6):
+        Image.new("RGB", (6, 6), (40 * number, 0, 9)).save(tmp_path / "img" / f"{number}.png")
+        notes = {"emotion": ("happy", "sad")[number % 2], "person": {"sex": "FM"[number // 3]}}
+        rows.append({"id": number, "image": {"path": f"img/{number}.png"}, "notes": notes})
+    (tmp_path / "nested.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    arguments = ["--group", "sex=notes.person.sex:human", "--yes"]
+    assert invoke(main, ["new", "task", str(tmp_path), *arguments]) == 0
+    (task,) = [harness.load_task(str(tmp_path / "nested.yaml"))]
+    first = next(iter(task.samples()))
+    assert (first.target, first.images[0].name) == ("happy", "img/0.png")
+    assert first.groups["sex"].value == "F"

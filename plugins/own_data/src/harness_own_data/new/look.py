@@ -20,7 +20,8 @@ from harness_own_data.table.images import looks_like_base64
 _ROWS = 200_000  # rows that are looked at
 _CHECKED = 20  # cells of a column that are tried as images
 _FEW = 100  # values of a column at most that may be labels
-_SPLITS = ("test", "val", "validation", "dev", "train")
+SPLITS = ("test", "val", "validation", "dev", "train")
+"""Usual names of splits, the one that is asked first."""
 _IDS = ("id", "name", "index", "image_id", "sample_id", "uid", "key")
 _TARGETS = (
     "label", "target", "answer", "class", "gt", "ground_truth", "category", "emotion",
@@ -71,8 +72,9 @@ class Look:
     split_column: str = ""
 
     def first(self, names: Sequence[str]) -> str:
-        """Return the first of some names that is a column, whatever its case."""
-        by_lower = {name.lower(): name for name in self.columns}
+        """Return the first of some names that is a column, whatever its case and what it is in."""
+        by_lower = {name.rpartition(".")[2].lower(): name for name in reversed(self.columns)}
+        by_lower |= {name.lower(): name for name in self.columns}
         return next((by_lower[name] for name in names if name in by_lower), "")
 
     def id(self) -> str:
@@ -98,15 +100,13 @@ class Look:
 
     def groups(self) -> list[str]:
         """Return columns that may be groups of people."""
-        names = {name.lower(): name for name in self.columns}
-        return [
-            names[name] for name in _GROUPS
-            if name in names and 2 <= self.columns[names[name]].distinct <= _FEW
-        ]  # fmt: skip
+        names = filter(None, (self.first([name]) for name in _GROUPS))
+        return [name for name in names if 2 <= self.columns[name].distinct <= _FEW]
 
     def question(self) -> str:
-        """Return the column of questions."""
-        return self.first(_QUESTIONS)
+        """Return the column of questions, by whose name a prompt can call it."""
+        name = self.first(_QUESTIONS)
+        return "" if "." in name else name
 
     def options(self) -> list[str]:
         """Return the columns of options, A, B, ...; none where there are not two."""
@@ -140,9 +140,9 @@ def _table(root: DataRoot) -> str:
     """Return the table of a folder: that of a usual name among several, or its images."""
     names = [name for name in root.list() if root.is_file(name)]
     tables = [name for name in names if _ending(name) in FORMATS and _ending(name) != ".txt"]
-    shards = [name for name in root.walk() if name.endswith((".parquet", ".arrow"))]
-    tables = tables or shards
-    for split in _SPLITS:
+    every = [] if tables else list(root.walk())
+    tables = tables or [name for name in every if name.endswith((".parquet", ".arrow"))]
+    for split in SPLITS:
         for name in tables:
             if split in name.rpartition("/")[2].partition(".")[0].replace("-", "_").split("_"):
                 return name
@@ -153,7 +153,7 @@ def _table(root: DataRoot) -> str:
             f"there are several tables: {', '.join(tables[:10])}", where=root,
             fix=f"name one: harness new task {root}/{tables[0]}",
         )  # fmt: skip
-    if next((True for name in root.walk() if is_image(name)), False):
+    if any(map(is_image, every)):
         return "."
     raise UserError("neither a table nor an image in this folder", where=root,
                     fix="tables: .csv, .tsv, .json, .jsonl, .parquet")  # fmt: skip
@@ -189,6 +189,8 @@ def _columns(found: Look, table: Any) -> None:
             continue
         values = counts[name]
         ordered = sorted(values, key=lambda value: (-values[value], value)) if values else []
+        if any(isinstance(cell, dict) for cell in firsts[name]):
+            continue  # its keys are columns
         column = Column(name, found.rows, len(seen[name]), ordered)
         column.image = _as_image(found.root, name, firsts[name])
         if not (found.is_folder and name == "label" and values is None):
@@ -233,14 +235,14 @@ def _as_image(root: DataRoot, name: str, cells: Sequence[Any]) -> str:
 def _splits(found: Look) -> None:
     """Find the splits: files that differ by the split's name, or a column of splits."""
     if not found.is_folder:
-        for split in _SPLITS:
-            for other in _SPLITS:
+        for split in SPLITS:
+            for other in SPLITS:
                 name = found.file.replace(split, other)
                 if split in found.file and name != found.file and found.root.is_file(name):
                     found.splits = {split: found.file, **found.splits, other: name}
     for name in ("split", "subset", "partition", "set", "fold"):
         column = found.first([name])
-        if column and not found.splits and set(found.columns[column].values) & set(_SPLITS):
+        if column and not found.splits and set(found.columns[column].values) & set(SPLITS):
             found.split_column = column
             found.splits = dict.fromkeys(found.columns[column].values, "")
             return

@@ -12,11 +12,12 @@ from harness.config.tasks import installed_catalog, task_name
 from harness.errors import SampleError, UserError, unknown
 from harness.resources import home_path
 from harness.runs.seal import write_whole
+from harness.samples.archives import stem
 from harness.specs.loader import check, with_options
 from harness.specs.prompt import prompt_text
 from harness.specs.yaml_loader import read_yaml
 
-from harness_own_data.new.look import Look, look
+from harness_own_data.new.look import SPLITS, Look, look
 from harness_own_data.new.write import Answers, default_question, spec_of, yaml_text
 
 _ID = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -68,7 +69,7 @@ def _answered(found: Look, flags: dict[str, Any], *, ask: bool) -> Answers:
             given = click.prompt(text, default=default, show_default=bool(default))
         return str(default if given is None else given).strip()
 
-    usual = re.sub(r"[^a-z0-9]+", "_", _stem(found).lower()).strip("_")
+    usual = re.sub(r"[^a-z0-9]+", "_", _stem(found).lower()).strip("_") or "task"
     usual = usual if usual[:1].isalpha() else f"task_{usual}"
     name = answer("name", "1. Name of the task", usual[:64])
     _check_id(name)
@@ -94,10 +95,12 @@ def _answered(found: Look, flags: dict[str, Any], *, ask: bool) -> Answers:
 
 
 def _stem(found: Look) -> str:
-    name = found.place.resolve().name if found.is_folder else Path(found.file).stem
-    return name if name not in {"labels", "data", "test", "annotations"} else (
-        found.place.resolve().name
-    )  # fmt: skip
+    place = found.place.resolve().name
+    place = stem(place) or place
+    name = place if found.is_folder else Path(found.file).stem
+    shard = re.fullmatch(r"(.+)-\d{5}-of-\d{5}.*", name)
+    name = shard[1] if shard else name
+    return place if name in {"labels", "data", "annotations", *SPLITS} else name
 
 
 def _check_id(name: str) -> None:
@@ -151,7 +154,7 @@ def _labels(found: Look, target: str, text: str) -> list[str]:
 def _groups(found: Look, given: Sequence[str], *, ask: bool) -> dict[str, tuple[str, str]]:
     texts = list(given)
     if not texts and ask and found.groups():
-        usual = " ".join(f"{name.lower()}={name}:human" for name in found.groups())
+        usual = " ".join(f"{_group(name)}={name}:human" for name in found.groups())
         texts = str(click.prompt("   Groups to report", default=usual)).split()
     groups = {}
     for text in texts:
@@ -163,6 +166,10 @@ def _groups(found: Look, given: Sequence[str], *, ask: bool) -> dict[str, tuple[
         _check_columns(found, [column], "group")
         groups[name] = (column, by)
     return groups
+
+
+def _group(column: str) -> str:
+    return column.rpartition(".")[2].lower()
 
 
 def _say_what_is_there(found: Look) -> None:
@@ -193,7 +200,7 @@ def _say_next(path: Path, answers: Answers, found: Look) -> None:
     missed = [name for name in found.groups() if name not in
               {column for column, _ in answers.groups.values()}]  # fmt: skip
     for name in missed:
-        click.echo(f"not reported apart: {name} (--group {name.lower()}={name}:human)")
+        click.echo(f"not reported apart: {name} (--group {_group(name)}={name}:human)")
     click.echo(f"check it:   harness data check {named}{data}")
     click.echo(f"first run:  harness run --model random --tasks {named}{data}")
 

@@ -111,7 +111,7 @@ def default_question(found: Look, target: str) -> tuple[str, list[str]]:
         listed = [f"{{% if {sign} %}}\n{sign}. {{{{ {sign} }}}}{{% endif %}}" for sign in options]
         end = f"\n{_LETTERS}" if options else ""
         return "".join([f"{{{{ {column} }}}}", *listed, end]), [column, *options]
-    return f"Which {target.replace('_', ' ')} does this image show?", []
+    return f"Which {target.rpartition('.')[2].replace('_', ' ')} does this image show?", []
 
 
 def yaml_text(spec: Mapping[str, Any], comments: Sequence[str]) -> str:

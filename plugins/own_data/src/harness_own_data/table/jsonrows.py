@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -15,10 +15,14 @@ from harness.samples import DataRoot
 from harness_own_data.table.rows import MAX_ROW, MISSING, Row
 
 _LOOKED_AT = 100  # rows whose keys are the columns
+_DEEPEST = 4  # keys within one another that a column's name joins
 
 
 class _Objects:
-    """Rows that are objects; see :class:`harness_own_data.table.rows.Table`."""
+    """Rows that are objects; see :class:`harness_own_data.table.rows.Table`.
+
+    A key of an object within a row is a column too: ``annotations.emotion``.
+    """
 
     typed = True
     notes: Sequence[str] = ()
@@ -29,14 +33,17 @@ class _Objects:
         self._where = root.where(name)
         keys: dict[str, None] = {}
         for _, record in islice(self._objects(), _LOOKED_AT):
-            keys.update(dict.fromkeys(record))
+            keys.update(dict.fromkeys(_keys(record)))
         self.columns: Sequence[str] = list(keys)
         if not keys:
             raise DataError("holds no row", where=self._where)
 
     def read(self, names: Sequence[str]) -> Iterator[Row]:
         """Yield every row with the cells of some columns."""
+        within = [name for name in names if "." in name]
         for line, record in self._objects():
+            if within:
+                record |= {name: _cell(record, name) for name in within if name not in record}
             yield Row(line, -1, [record.get(name, MISSING) for name in names])
 
     def _objects(self) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -46,6 +53,28 @@ class _Objects:
         if not isinstance(value, dict):
             raise DataError("a row is not an object of columns", where=f"{self._where}:{line}")
         return value
+
+
+def _keys(record: Mapping[str, Any], before: str = "", depth: int = 1) -> Iterator[str]:
+    for key, value in record.items():
+        yield f"{before}{key}"
+        if isinstance(value, dict) and depth < _DEEPEST:
+            yield from _keys(value, f"{before}{key}.", depth + 1)
+
+
+def _cell(record: Any, name: str) -> Any:
+    """Return the value of a key within keys; also of keys that hold a dot themselves."""
+    if not isinstance(record, dict):
+        return MISSING
+    if name in record:
+        return record[name]
+    head, dot, rest = name.partition(".")
+    while dot:
+        if head in record and (value := _cell(record[head], rest)) is not MISSING:
+            return value
+        more, dot, rest = rest.partition(".")
+        head = f"{head}.{more}"
+    return MISSING
 
 
 class JsonLines(_Objects):
