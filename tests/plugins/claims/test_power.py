@@ -91,8 +91,11 @@ def test_declared_samples_need_no_data_and_assumptions_are_said() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["raf_db", "--effect", "0"], "0 is not between 0 and inf"),
-        (["raf_db", "--effect", "1", "--value", "100"], "100 is not between"),
+        (["raf_db", "--effect", "0"], "--effect: 0 should be above 0\n  fix: such as --effect 1"),
+        (
+            ["raf_db", "--effect", "1", "--value", "100"],
+            "100 should be above 0 and below 100\n  fix: ",
+        ),
         (["raf_db", "--effect", "1", "--icc", "2"], "not from 0 to 1"),
         (["raf_db", "--effect", "1", "--cluster-size", "3"], "goes with a number of samples"),
         (["fairface", "--effect", "0.1", "--samples", "10"], "does not follow from --value"),

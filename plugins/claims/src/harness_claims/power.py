@@ -89,10 +89,16 @@ def smallest_effect(error: float, units: int, wanted: float, alpha: float = ALPH
 
 
 def refuse_out_of(name: str, value: float, low: float, high: float) -> None:
-    """Refuse a number that is not strictly between two others.
+    """Refuse a number that is not strictly between two others; ``high`` may be infinite.
 
     Raises:
         UserError: naming the flag.
     """
     if not low < value < high:
-        raise UserError(f"{value:g} is not between {low:g} and {high:g}", where=name)
+        bounded = high < math.inf
+        bound, example = (f" and below {high:g}", (low + high) / 2) if bounded else ("", low + 1)
+        raise UserError(
+            f"{value:g} should be above {low:g}{bound}",
+            where=name,
+            fix=f"such as {name} {example:g}",
+        )

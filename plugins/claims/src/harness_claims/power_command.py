@@ -162,7 +162,8 @@ def design_of(task: str, given: dict[str, Any]) -> Design:
     refuse_out_of("--value", given["value"], 0, 100)
     refuse_out_of("--correlation", given["correlation"], -1, 1)
     if not 0 <= given["icc"] <= 1:
-        raise UserError(f"{given['icc']:g} is not from 0 to 1", where="--icc")
+        raise UserError(f"{given['icc']:g} is not from 0 to 1", where="--icc",
+                        fix="such as --icc 0.1; a pilot (--pilot) measures it")  # fmt: skip
     spec = installed_catalog().task(task, {})
     scale = spec.main_metric.scale
     if scale != 100:
