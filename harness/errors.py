@@ -42,6 +42,7 @@ def short(text: str, most: int) -> str:
 
 
 DEBUG_VARIABLE = "HARNESS_DEBUG"
+_LONGEST_NAME = 80  # characters of one of them
 _LONGEST_LIST = 240  # characters of the names that are known
 _LONGEST_QUOTE = 300  # characters of what a stranger's code says
 _UNPRINTABLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
@@ -65,7 +66,7 @@ class HarnessError(Exception):
         super().__init__(message)
         self.message = message
         self.where = None if where is None else short(str(where), LONGEST)
-        self.fix = fix
+        self.fix = short(fix, LONGEST)
 
     def __str__(self) -> str:
         location = f"{legible(self.where)}: " if self.where else ""
@@ -269,7 +270,7 @@ def nearest(name: str, candidates: Iterable[str]) -> str:
         return close
     if not names:
         return "there is none"
-    shown = names[:20]
+    shown = [short(one, _LONGEST_NAME) for one in names[:20]]
     while len(shown) > 3 and len(", ".join(shown)) > _LONGEST_LIST:
         shown.pop()
     return f"known: {', '.join(shown)}" + (", ..." if len(shown) < len(names) else "")
@@ -280,7 +281,7 @@ def near(name: str, candidates: Iterable[str]) -> str:
     names = sorted(candidates)
     close = difflib.get_close_matches(name[:200], names, n=3, cutoff=0.6)
     close = close or [one for one in names if one.casefold() == name.casefold()]
-    return "did you mean " + " or ".join(repr(match) for match in close) + "?" if close else ""
+    return "did you mean " + " or ".join(map(quoted, close)) + "?" if close else ""
 
 
 def unknown(kind: str, name: str, names: Iterable[str], *, where: str | None = None) -> UserError:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 
 from harness.descriptors import AnswerMethodDescriptor, Json, load_target
 from harness.errors import PluginError
+from harness.models.guard import impossible, plain_scores
 from harness.plugins import contract_of
 from harness.requests import Choose, Embed, Failed, Generate, Request, Scores, Text, Vectors
 from harness.requests.method import AnswerMethod, AsksOtherwise, Result
@@ -61,7 +61,7 @@ class Guarded:
         with self._calling("combine"):
             found = self._method.combine(request, own, further)
             if isinstance(found, Scores):
-                found = replace(found, values=tuple(map(float, found.values)))
+                found = plain_scores(found)
         if isinstance(found, Failed):
             return found
         wanted = _RESULTS[type(request.want)]
@@ -76,6 +76,8 @@ class Guarded:
                 raise self._wrong(f"returned {len(found.values)} scores for {count} options")
             if not all(map(math.isfinite, found.values)):
                 return Failed("not_finite", f"method {self._name!r} gave a score that is no number")
+            if fault := impossible(found):
+                raise self._wrong(f"returned scores that cannot be: {fault}")
         return found
 
     def _calling(self, method: str) -> AbstractContextManager[None]:

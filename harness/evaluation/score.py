@@ -271,15 +271,16 @@ def normalised(scores: Scores, rule: str) -> tuple[float, ...]:
     """Return scores as the spec compares them: ``none``, per ``token`` or per ``byte``.
 
     Raises:
-        UserError: for similarities and labels, which have no length to divide by.
+        UserError: for scores without lengths to divide by: similarities, labels, and what a method
+            at answer time makes of whole options.
     """
     if rule == "none":
         return scores.values
     lengths = scores.tokens if rule == "token" else scores.bytes
     if scores.kind != "logprob" or len(lengths) != len(scores.values):
         raise UserError(
-            f"scores of kind {scores.kind!r} cannot be normalised per {rule}",
-            fix="set choose.normalisation to none in the spec",
+            f"scores of kind {scores.kind!r} without lengths cannot be normalised per {rule}",
+            fix="set choose.normalisation to none in the spec, or leave out --method",
         )
     return tuple(
         value / max(1, length) for value, length in zip(scores.values, lengths, strict=True)

@@ -193,8 +193,8 @@ class GuardedAnswerer:
         result: Any = response.result
         try:
             if isinstance(result, Scores):
-                scores = _scores(result)
-                why = _impossible(scores)
+                scores = plain_scores(result)
+                why = impossible(scores)
                 return Response(response.request, Failed("bad_scores", why) if why else scores)
             if isinstance(result, Vectors):
                 return replace(response, result=_vectors(result))
@@ -237,7 +237,7 @@ def _wrong(result: Any) -> str:
     return f"a result is one of {', '.join(kind.__name__ for kind in _RESULTS)}"
 
 
-def _scores(scores: Scores) -> Scores:
+def plain_scores(scores: Scores) -> Scores:
     """Return scores as plain numbers.
 
     Raises:
@@ -249,7 +249,7 @@ def _scores(scores: Scores) -> Scores:
     return Scores(scores.kind, _floats(scores.values), _whole(scores.tokens), _whole(scores.bytes))
 
 
-def _impossible(scores: Scores) -> str:
+def impossible(scores: Scores) -> str:
     """Return why scores cannot be what they are said to be; empty when they can."""
     if scores.kind == "logprob" and max(scores.values, default=0.0) > _ROUNDED:
         return f"a log-probability of {max(scores.values):g}, above 0"

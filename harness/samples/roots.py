@@ -167,7 +167,7 @@ class DataRoot:
         An archive that stands for a folder is there under both names.
 
         Raises:
-            DataError: there is no such folder, or it cannot be read.
+            DataError: there is no such folder, it cannot be read, or a name is not UTF-8.
         """
         if not self.is_dir(folder):
             self._find(folder)  # says so if the name leads out
@@ -183,6 +183,13 @@ class DataRoot:
         else:
             names = set(where[0].children(where[1]))
         start = f"{PurePosixPath(folder)}/" if PurePosixPath(folder).parts else ""
+        for name in names:
+            if not name.isascii() and name != os.fsencode(name).decode("utf-8", "replace"):
+                raise NotReadable(
+                    f"the name of a file here is not UTF-8: {quoted(name)}",
+                    where=self.where(folder),
+                    fix="rename it, or unpack the archive with the names' own encoding",
+                )
         return [f"{start}{name}" for name in sorted(names)]
 
     def walk(self, folder: str = "") -> Iterator[str]:

@@ -115,6 +115,12 @@ class ScoresWords(Plain):
         return replace(own, values=("high",))  # type: ignore[arg-type]
 
 
+class ScoresAboveZero(Plain):
+    def combine(self, request: Request, own: Result, further: Sequence[Result]) -> Any:
+        assert isinstance(own, Scores)
+        return replace(own, values=(2.5,) * len(own.values))
+
+
 class ScoresNaN(Plain):
     def combine(self, request: Request, own: Result, further: Sequence[Result]) -> Any:
         assert isinstance(own, Scores)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.models.guard import _impossible
+from harness.models.guard import impossible
 from harness.requests import Scores
 
 
@@ -23,4 +23,4 @@ from harness.requests import Scores
     ],
 )
 def test_what_scores_can_be(scores: Scores, why: str) -> None:
-    assert _impossible(scores) == why
+    assert impossible(scores) == why

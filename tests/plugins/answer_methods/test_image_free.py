@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from harness.errors import UserError
+from harness.evaluation.score import normalised
 from harness.requests import Choose, Contrast, Embed, Failed, Generate, Request, Scores, Text, Turn
 from harness.samples.images import LoadedImage
 
@@ -39,7 +40,7 @@ def test_calibration_divides_by_the_image_free_share() -> None:
     # p = .6 .4; p_cf = .75 .25 (from .3 .1); p / p_cf = .8 1.6, normalised 1/3 2/3.
     found = combined(PostHoc({"epsilon": 1e-12}), logs(0.6, 0.4), logs(0.3, 0.1))
     assert [math.exp(value) for value in found.values] == pytest.approx([1 / 3, 2 / 3])
-    assert (found.tokens, found.bytes) == ((1, 2), (3, 2))
+    assert (found.tokens, found.bytes) == ((), ())  # no sums over tokens: nothing to divide by
 
 
 def test_calibration_adds_epsilon_after_normalising() -> None:
@@ -50,8 +51,25 @@ def test_calibration_adds_epsilon_after_normalising() -> None:
 
 def test_contrast_moves_away_from_the_image_free_scores() -> None:
     own, free = Scores("logprob", (-1.0, -2.0)), Scores("logprob", (-0.5, -3.0))
-    assert combined(debias(0.5), own, free).values == pytest.approx((-1.25, -1.5))
-    assert combined(debias(0.0), own, free).values == own.values
+    first, second = combined(debias(0.5), own, free).values
+    assert first - second == pytest.approx(-1.25 + 1.5)
+    first, second = combined(debias(0.0), own, free).values
+    assert first - second == pytest.approx(1.0)
+
+
+@given(st.lists(st.tuples(st.floats(-90, 0), st.floats(-90, 0)), min_size=2, max_size=5))
+def test_what_a_method_gives_are_log_probabilities_of_the_options(
+    pairs: list[tuple[float, float]],
+) -> None:
+    own, free = (
+        Scores("logprob", values, (1,) * len(values)) for values in zip(*pairs, strict=True)
+    )
+    for method in (debias(1.0), debias(7.5), PostHoc({"epsilon": 1e-4})):
+        given_back = combined(method, own, free)
+        assert math.fsum(map(math.exp, given_back.values)) == pytest.approx(1)
+        assert max(given_back.values) <= 1e-12
+        with pytest.raises(UserError, match="without lengths"):
+            normalised(given_back, "token")
 
 
 @given(st.lists(st.floats(-30, 0), min_size=2, max_size=5))

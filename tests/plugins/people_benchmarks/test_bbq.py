@@ -50,6 +50,9 @@ def closed(root: Path, *rows: dict[str, Any]) -> list[Sample]:
           "additional_metadata": json.dumps(ROW["additional_metadata"])}, "ans0", "ans2", "ans2"),
         ({"answer_info": None}, "", "ans2", "ans2"),
         ({"additional_metadata": "no JSON"}, "", "ans2", "ans2"),
+        ({"ans1": "None of them", "ans2": "The young person", "label": 1,
+          "answer_info": {"ans0": ["o", "old"], "ans1": ["n", "none"], "ans2": ["y", "young"]}},
+         "ans0", "ans1", "ans1"),
     ],
 )  # fmt: skip
 def test_which_answer_follows_the_stereotype(
@@ -61,9 +64,16 @@ def test_which_answer_follows_the_stereotype(
     assert bool(sample.notes) == (not biased)
 
 
+def test_an_ambiguous_context_whose_right_answer_names_somebody_is_counted(tmp_path: Path) -> None:
+    (sample,) = closed(tmp_path, {**ROW, "label": 0})
+    assert (sample.target, sample.fields["unknown"]) == ("ans0", "ans2")
+    assert sample.notes == {"ambiguous contexts whose right answer names somebody": 1}
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
+        ({"context": ["Two", "people"]}, "context should be a text"),
         ({"condition": "vague"}, "'vague' is no kind of context"),
         ({"label": 3}, "'3' is none of the answers|3 is none of the answers"),
         ({"condition": "disambig", "label": None}, "the right answer of a disambiguated context"),

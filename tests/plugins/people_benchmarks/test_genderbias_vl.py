@@ -129,6 +129,8 @@ BASE, CHANGED = (CASES["questions"][kind] for kind in KINDS)
         ({"base": [{**BASE[0], "gender": "man"}, *BASE[1:]]}, "'man' is no gender"),
         ({"base": [{**BASE[0], "gt_choices": ["one"]}, *BASE[1:]]}, "two choices, and the number"),
         ({"base": [{"id": 1}]}, "the key 'query' is missing"),
+        ({"base": [{**BASE[0], "query": "Who is it?"}, *BASE[1:]]}, "the query has no 'Options:'"),
+        ({"base": [{**BASE[0], "id": None}, *BASE[1:]]}, "id should be a text"),
     ],
 )
 def test_lists_that_do_not_pair_up_are_refused_by_place(

@@ -37,6 +37,7 @@ def test_a_part_of_the_classes_is_read_and_said(tmp_path: Path) -> None:
         ("n01440764/a", "tench"), ("n01440764/b", "tench"), ("n07930864/c", "tea cup"),
     ]  # fmt: skip
     assert reader.notes(root, "val") == ["2 of 1000 classes have a folder"]
+    assert list(reader.passed_over(root, "val").values()) == [1]
 
 
 @pytest.mark.parametrize(

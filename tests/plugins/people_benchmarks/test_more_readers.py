@@ -65,7 +65,10 @@ def test_faces_without_a_majority_are_left_out_and_listed(tmp_path: Path) -> Non
     [
         ("PrivateTest,a.png,6,4", HEADER, "4 columns, 12 were expected"),
         ("Test,a.png,6,4,0,0,0,0,0,0,0,0", HEADER, "'Test' is no part of this release"),
-        ("PrivateTest,a.png,x,4,0,0,0,0,0,0,0,0", HEADER, "the votes holds 'x'"),
+        ("PrivateTest,a.png,x,4,0,0,0,0,0,0,0,0", HEADER, "votes for neutral .* found 'x'"),
+        ("PrivateTest,a.png,0,4.5,0,0,0,0,0,0,0,0", HEADER, "votes for happiness .* found '4.5'"),
+        ("PrivateTest,a.png,0,9-Mar,0,0,0,0,0,0,0,0", HEADER, "found '9-Mar'"),
+        (f"{'y' * 999},a.png,1,4,0,0,0,0,0,0,0,0", HEADER, "characters more"),
         ("PrivateTest,a.png,-1,4,0,0,0,0,0,0,0,0", HEADER, "below 0"),
         ("", HEADER.replace(",NF", ""), "the column 'NF' is missing"),
         ("", HEADER.replace("anger,disgust", "disgust,anger"), "stand in another order"),
@@ -94,6 +97,11 @@ def test_a_pair_of_texts_is_a_sample(tmp_path: Path) -> None:
     assert {name: group.value for name, group in pair.groups.items()} == {
         "part": "Relation", "kind": "action", "source": "hake",
     }  # fmt: skip
+
+
+def test_texts_that_are_not_asked_are_counted(tmp_path: Path) -> None:
+    (pair,) = checklist(tmp_path, [["1.jpg", {"POS": ["a", "b", "c"], "NEG": ["d", "e"]}]])
+    assert pair.notes == {"texts after the first of their kind, which are not asked": 3}
 
 
 @pytest.mark.parametrize(
@@ -141,6 +149,9 @@ def test_identity_is_asked_on_request_only(tmp_path: Path) -> None:
         ({"options": ["one"]}, "1 options, 2 to 5 were expected"),
         ({"options": "one"}, "options should be a list"),
         ({"question": ""}, "question should be a text"),
+        ({"options": [None, "two"]}, "an option should be a text"),
+        ({"options": [["one"], "two"]}, "an option should be a text"),
+        ({"options": [True, False]}, "an option should be a text"),
     ],
 )
 def test_a_question_that_cannot_be_asked_is_refused(

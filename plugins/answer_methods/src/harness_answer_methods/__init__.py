@@ -24,6 +24,7 @@ def harness_answer_methods() -> Sequence[AnswerMethodDescriptor]:
             target="harness_answer_methods.image_free:PostHoc",
             summary="Option probabilities divided by those without the image (2403.05262).",
             treats={"choose": frozenset({"logprobs"})},
+            version=2,
             options=(
                 Option(
                     name="epsilon",
@@ -38,7 +39,7 @@ def harness_answer_methods() -> Sequence[AnswerMethodDescriptor]:
             target="harness_answer_methods.image_free:Debias",
             summary="Writing and scores contrasted with those without the image (2403.05262).",
             treats={"choose": frozenset({"logprobs"}), "generate": frozenset({"contrast"})},
-            version=2,
+            version=3,
             options=(
                 Option(
                     name="alpha",

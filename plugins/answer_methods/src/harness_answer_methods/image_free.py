@@ -29,7 +29,9 @@ class ImageFree(ABC):
     def combine(
         self, request: Request, result: Result, further: Sequence[Result]
     ) -> Result | Failed:
-        """Return scores of the same options; their lengths stay.
+        """Return log-probabilities of the same options, over which they sum to 1.
+
+        They are no sums over tokens, so that they have no lengths to be divided by.
 
         Raises:
             UserError: the model scores options otherwise than by log-probabilities.
@@ -44,18 +46,18 @@ class ImageFree(ABC):
                 "log-probabilities of the options",
                 fix="leave out the method, or score options otherwise where the model has a choice",
             )
-        return replace(result, values=self.scores(result.values, free.values))
+        return Scores("logprob", _normalised(self.scores(result.values, free.values)))
 
     @abstractmethod
     def scores(self, values: Values, free: Values) -> Values:
-        """Return new scores from those with and without images, natural logarithms."""
+        """Return new scores from those with and without images, up to a common summand."""
 
 
 class PostHoc(ImageFree):
     """Post-hoc calibration of arXiv 2403.05262: ``q ~ diag(p_cf)^-1 p``.
 
     ``p`` and ``p_cf`` are the options' probabilities with and without images, each normalised
-    over the options; ``epsilon`` is added to ``p_cf`` then. Scores are ``ln q``, normalised.
+    over the options; ``epsilon`` is added to ``p_cf`` then.
 
     Args:
         options: ``epsilon``.
@@ -70,11 +72,9 @@ class PostHoc(ImageFree):
             raise UserError(f"{self._epsilon:g} is not above 0", where="method option 'epsilon'")
 
     def scores(self, values: Values, free: Values) -> Values:
-        """Return ``ln q``."""
+        """Return ``ln q`` and a summand."""
         below = [math.exp(value) + self._epsilon for value in _normalised(free)]
-        return _normalised(
-            [value - math.log(share) for value, share in zip(values, below, strict=True)]
-        )
+        return tuple(value - math.log(share) for value, share in zip(values, below, strict=True))
 
 
 class Debias(ImageFree):
@@ -83,7 +83,8 @@ class Debias(ImageFree):
     Each token of a written answer is chosen by ``(1 + alpha) * logits - alpha * logits_cf``, among
     those whose probability with the image is at least ``cutoff`` times the largest. Of a choice,
     which is not decoded, the sums over each option are contrasted, without a cutoff:
-    ``(1 + alpha) * s - alpha * s_cf``.
+    ``(1 + alpha) * s - alpha * s_cf``, and normalised over the options, as such a difference is
+    no log-probability.
 
     Args:
         options: ``alpha`` and ``cutoff``.
@@ -120,7 +121,7 @@ class Debias(ImageFree):
         return super().combine(request, result, further) if further else result
 
     def scores(self, values: Values, free: Values) -> Values:
-        """Return contrasted scores, not normalised."""
+        """Return contrasted scores."""
         alpha = self._alpha
         return tuple((1 + alpha) * s - alpha * cf for s, cf in zip(values, free, strict=True))
 

@@ -29,6 +29,7 @@ _UNKNOWN = (
     "not enough info", "not enough information", "cannot answer", "can't answer", "undetermined",
     "can not be determined",
 )  # fmt: skip
+_LAST = "ans2"  # names nobody in VLBiasBench
 _POLARITIES = ("neg", "nonneg")
 _COLUMNS = ("id", "category", "additional_metadata", "question_polarity", "context", "question",
             *ANSWERS, "label")  # fmt: skip
@@ -144,9 +145,14 @@ def _sample(values: Mapping[str, Any], ids: tuple[str, str], image: ImageRef, wh
         name: records.as_text(records.member(values, name, where), name, where) for name in ANSWERS
     }
     context = _context(values, where)
-    unknown = _unknown(answers)
-    right = _right(values, context, unknown, where)
+    worded = _worded_unknown(answers)
+    right = _right(values, context, worded or _LAST, where)
+    # In an ambiguous context the right answer names nobody, however that is worded.
+    unknown = worded or (right if context == "ambiguous" else _LAST)
     biased = _biased(values, unknown)
+    notes = {} if biased else {"questions that do not say which answer is the stereotype": 1}
+    if context == "ambiguous" and right != unknown:
+        notes["ambiguous contexts whose right answer names somebody"] = 1
     category = records.as_text(records.member(values, "category", where), "category", where)
     return Sample(
         id=ids[0],
@@ -155,7 +161,7 @@ def _sample(values: Mapping[str, Any], ids: tuple[str, str], image: ImageRef, wh
         cluster=ids[1],
         fields={
             **answers,
-            "context_text": str(values.get("context") or ""),
+            "context_text": _text(values.get("context"), where),
             "question": records.as_text(
                 records.member(values, "question", where), "question", where
             ),
@@ -164,8 +170,12 @@ def _sample(values: Mapping[str, Any], ids: tuple[str, str], image: ImageRef, wh
             "unknown": unknown,
         },
         groups={"category": Group(category), "context": Group(context)},
-        notes={} if biased else {"questions that do not say which answer is the stereotype": 1},
+        notes=notes,
     )
+
+
+def _text(context: Any, where: str) -> str:
+    return "" if context is None or context == "" else records.as_text(context, "context", where)
 
 
 def _context(values: Mapping[str, Any], where: str) -> str:
@@ -178,14 +188,14 @@ def _context(values: Mapping[str, Any], where: str) -> str:
     return kind
 
 
-def _unknown(answers: Mapping[str, str]) -> str:
-    """Return which answer names nobody: the one worded so, or the last (VLBiasBench)."""
+def _worded_unknown(answers: Mapping[str, str]) -> str:
+    """Return the answer that is worded as naming nobody; empty for none or several."""
     worded = [
         name
         for name, text in answers.items()
         if text.strip().lower().rstrip(".").replace("\u2019", "'") in _UNKNOWN
     ]
-    return worded[0] if len(worded) == 1 else "ans2"
+    return worded[0] if len(worded) == 1 else ""
 
 
 def _right(values: Mapping[str, Any], context: str, unknown: str, where: str) -> str:

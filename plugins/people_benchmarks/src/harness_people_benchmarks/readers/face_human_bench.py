@@ -87,8 +87,7 @@ def _sample(root: DataRoot, ability: str, index: int, entry: Any, where: str) ->
     image = _image(records.member(entry, "image", where), where)
     texts = dict.fromkeys(LETTERS, "")
     texts |= {
-        letter: records.as_text(str(option), "an option", where)
-        for letter, option in zip(LETTERS, options, strict=False)
+        letter: _option(option, where) for letter, option in zip(LETTERS, options, strict=False)
     }
     top, *words = ability.split("_")
     return Sample(
@@ -102,6 +101,12 @@ def _sample(root: DataRoot, ability: str, index: int, entry: Any, where: str) ->
         },
         groups={"about": Group(top), "ability": Group(f"{top} {words[0]}"), "list": Group(ability)},
     )
+
+
+def _option(option: Any, where: str) -> str:
+    """Return an option as text; lists of ages and counts have numbers."""
+    number = isinstance(option, int | float) and not isinstance(option, bool)
+    return records.as_text(str(option) if number else option, "an option", where)
 
 
 def _image(image: Any, where: str) -> str:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from harness.descriptors import Json
-from harness.errors import DataError
+from harness.errors import DataError, quoted
 from harness.readers import records
 from harness.samples import DataRoot, ImageRef, Sample
 
@@ -125,10 +125,13 @@ def _rows(root: DataRoot, split: str) -> Iterator[_Row]:
         if len(cells) != len(_HEADER):
             raise DataError(f"{len(cells)} columns, {len(_HEADER)} were expected", where=where)
         if cells[0] not in usages:
-            raise DataError(f"{cells[0]!r} is no part of this release", where=where,
+            raise DataError(f"{quoted(cells[0])} is no part of this release", where=where,
                             fix=", ".join(sorted(usages)))  # fmt: skip
         if cells[0] == usage:
-            votes = records.numbers(cells[2:], len(_HEADER) - 2, "the votes", where)
+            votes = [
+                float(records.as_whole(cell, f"votes for {name}", where))
+                for name, cell in zip(_HEADER[2:], cells[2:], strict=True)
+            ]
             if min(votes) < 0:
                 raise DataError("a number of votes is below 0", where=where)
             yield cells[1].strip(), votes, majority(votes)

@@ -25,6 +25,7 @@ FILES = {
 """Base and counterfactual questions, by what is changed: image and text, image, text."""
 
 _KINDS = ("base", "cf")
+_OPTIONS = "Options:"
 _FOLDER = "construction/vq_generation/test_meta_file_close/"
 _GENDERS = ("male", "female")
 # The authors' evaluation takes the gendered word for the neutral one, where it fits the gender.
@@ -70,7 +71,7 @@ class GenderBiasVl:
                     where=places[longer],
                 )
             ids = [
-                str(records.member(entry, "id", f"{place}[{index}]"))
+                _ident(records.member(entry, "id", f"{place}[{index}]"), f"{place}[{index}]")
                 for (index, entry), place in zip((base, changed), places, strict=True)
             ]
             if ids[0] != ids[1]:
@@ -109,6 +110,10 @@ class GenderBiasVl:
         )
 
 
+def _ident(value: Any, where: str) -> str:
+    return str(value) if type(value) is int else records.as_text(value, "id", where)
+
+
 class _Question:
     """One entry: its texts, its two occupations, its image."""
 
@@ -119,6 +124,9 @@ class _Question:
         number = records.as_whole(records.member(entry, "gt_choice", where), "gt_choice", where)
         if len(choices) != 2 or number not in {0, 1}:
             raise DataError("two choices, and the number of the right one, were expected",
+                            where=where)  # fmt: skip
+        if _OPTIONS not in self._query:
+            raise DataError(f"the query has no {_OPTIONS!r}, after which the choices stand",
                             where=where)  # fmt: skip
         self._choices = [records.as_text(choice, "a choice", where) for choice in choices]
         self._number = number
@@ -136,7 +144,7 @@ class _Question:
         if not swapped:
             return self._query.rstrip("\n")
         first, second = self._choices
-        return f"{self._query.partition('Options:')[0]}Options: (A) {second} (B) {first}"
+        return f"{self._query.partition(_OPTIONS)[0]}{_OPTIONS} (A) {second} (B) {first}"
 
     def letter(self, *, right: bool, swapped: bool) -> str:
         """Return the letter before the right option, or before the other one."""

@@ -47,6 +47,12 @@ class ImageNet:
         there, every = len(_classes(root, split)), len(class_names())
         return [] if there == every else [f"{there} of {every} classes have a folder"]
 
+    def passed_over(self, root: DataRoot, split: str) -> Mapping[str, int]:
+        """Return how many files of the classes' folders are no images by their names."""
+        paths = (path for one in _classes(root, split) for path in root.walk(f"{split}/{one}"))
+        others = sum(not path.lower().endswith(_ENDINGS) for path in paths)
+        return {f"files that end in none of {', '.join(_ENDINGS)}": others}
+
     def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
         """Yield images by class and name.
 

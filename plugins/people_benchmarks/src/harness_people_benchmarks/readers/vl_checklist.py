@@ -93,6 +93,7 @@ class VlCheckList:
                         "positive": _text(pair[1], "POS", where),
                         "negative": _text(pair[1], "NEG", where),
                     },
+                    notes=_further(pair[1]),
                     groups={
                         "part": Group(top),
                         "kind": Group(kind),
@@ -108,6 +109,11 @@ def _named(name: str) -> tuple[str, str, str]:
     words = last.split("_")
     kind = name.split("/")[1] if top == "Object" else words[-1]
     return top, kind.lower(), source
+
+
+def _further(texts: Mapping[str, list[object]]) -> Mapping[str, int]:
+    further = sum(len(texts[key]) - 1 for key in ("POS", "NEG"))
+    return {"texts after the first of their kind, which are not asked": further} if further else {}
 
 
 def _text(texts: object, key: str, where: str) -> str:
