@@ -161,15 +161,21 @@ def test_a_fifth_option_is_read_and_a_sixth_refused(tmp_path: Path) -> None:
         read(tmp_path)
 
 
-@pytest.mark.parametrize("head", ["e", "E ", " E", "c", "C "])
-def test_a_letter_in_another_form_is_refused_and_not_left_out(tmp_path: Path, head: str) -> None:
+@pytest.mark.parametrize(
+    ("head", "letter"),
+    [("e", "E"), ("E ", "E"), (" E", "E"), ("c", "C"), ("C ", "C"), ("option_E", "E"),
+     ("Choice C", "C"), ("E.", "E"), ("\uff25", "E"), ("OptionE", "E")],
+)  # fmt: skip
+def test_a_letter_in_another_form_is_refused_and_not_left_out(
+    tmp_path: Path, head: str, letter: str
+) -> None:
     path = write(tmp_path, [{**row(7, picture("red"), "E", C="cow"), "E": "fly"}])
-    text, letter = path.read_text(encoding="utf-8"), head.strip().upper()
-    columns, rest = text.split("\n", 1)
+    columns, rest = path.read_text(encoding="utf-8").split("\n", 1)
     renamed = [head if name == letter else name for name in columns.split("\t")]
     path.write_text("\t".join(renamed) + "\n" + rest, encoding="utf-8")
-    with pytest.raises(DataError, match=f"the column {head!r} would be an option"):
+    with pytest.raises(DataError, match=f"the column {head!r} would be an option") as caught:
         read(tmp_path)
+    assert f"call it {letter!r}" in caught.value.fix
 
 
 def test_damaged_files_are_named(tmp_path: Path) -> None:

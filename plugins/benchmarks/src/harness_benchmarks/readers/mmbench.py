@@ -9,6 +9,8 @@ lmms-lab/MMBench on the Hugging Face hub has them, an image in every row.
 from __future__ import annotations
 
 import csv
+import re
+import unicodedata
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,6 +39,9 @@ OPTIONS = ("A", "B", "C", "D", "E")
 _NEEDED = ("index", "question", "image", "A", "B")
 _SLICES = {"l2-category": "l2_category", "category": "category"}
 _OTHERS = ("hint", *OPTIONS[2:], "answer", "category", "L2-category", "l2-category")
+_AN_OPTION = re.compile(
+    r"\s*(?!options|choices)(?:(?:option|choice)[\s_.-]*)?([A-Z])[.):]?\s*", re.IGNORECASE
+)
 _A_ROUND = 1_000_000
 _POINTER = 64
 _CELL = MAX_BYTES * 4 // 3  # the largest image allowed, as base64
@@ -319,13 +324,13 @@ def _columns(cells: Sequence[str], path: str) -> list[str]:
 
 
 def _refuse_options(columns: Sequence[str], where: str) -> None:
-    """Refuse a column that is an option and would not be read: another letter, or "e", or "E "."""
+    """Refuse a column that is an option and would not be read: another letter, "e", "option E"."""
     for column in columns:
-        stripped, name = column.strip(), column.strip().upper()
-        another = len(stripped) == 1 and "A" <= stripped <= "Z"
-        if (another or name in OPTIONS) and column not in OPTIONS:
+        option = _AN_OPTION.fullmatch(unicodedata.normalize("NFKC", column))
+        if option and column not in OPTIONS:
+            name = option[1].upper()
             raise DataError(
-                f"the column {column!r} would be an option; options from A to {OPTIONS[-1]} are "
+                f"the column {quoted(column)} would be an option; options from A to {OPTIONS[-1]} are "
                 "read, each a capital letter alone",
                 where=where,
                 fix=f"call it {name!r} in the header" if name in OPTIONS else "",
