@@ -40,7 +40,7 @@ _NEEDED = ("index", "question", "image", "A", "B")
 _SLICES = {"l2-category": "l2_category", "category": "category"}
 _OTHERS = ("hint", *OPTIONS[2:], "answer", "category", "L2-category", "l2-category")
 _AN_OPTION = re.compile(
-    r"\s*(?!options|choices)(?:(?:option|choice)[\s_.-]*)?([A-Z])[.):]?\s*", re.IGNORECASE
+    r"\s*(?:(?!(?i:options|choices))(?i:option|choice)[\s_.-]*([A-Za-z])|([A-Za-e]))[.):]?\s*"
 )
 _A_ROUND = 1_000_000
 _POINTER = 64
@@ -328,10 +328,10 @@ def _refuse_options(columns: Sequence[str], where: str) -> None:
     for column in columns:
         option = _AN_OPTION.fullmatch(unicodedata.normalize("NFKC", column))
         if option and column not in OPTIONS:
-            name = option[1].upper()
+            name = (option[1] or option[2]).upper()
             raise DataError(
-                f"the column {quoted(column)} would be an option; options from A to {OPTIONS[-1]} are "
-                "read, each a capital letter alone",
+                f"the column {quoted(column)} would be an option; options from A to {OPTIONS[-1]} "
+                "are read, each a capital letter alone",
                 where=where,
                 fix=f"call it {name!r} in the header" if name in OPTIONS else "",
             )
