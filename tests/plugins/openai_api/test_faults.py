@@ -475,6 +475,15 @@ def test_a_part_of_a_key_in_an_error_is_hidden(
     assert found.message == "the endpoint answers 400: wrong: ***!"
 
 
+@pytest.mark.parametrize("part", [LONG_KEY[:20], LONG_KEY[5:30], LONG_KEY[-16:], LONG_KEY])
+def test_a_part_of_a_key_in_an_answer_is_hidden_where_it_can_be_no_word(
+    part: str, endpoint: Start, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", LONG_KEY)
+    _, answerer = endpoint(lambda _: chat(f"It is {part}! sk-proj-"))
+    assert ask(answerer, Generate(9)) == [Text("It is ***! sk-proj-")]
+
+
 def test_users_of_addresses_are_hidden(endpoint: Start, ask: Ask) -> None:
     _, answerer = endpoint(lambda _: Reply({"error": "via http://me:word@proxy.test/x"}, 400))
     (found,) = ask(answerer, Generate(1))

@@ -7,6 +7,7 @@ import re
 MASK = "***"
 _LEAST = 8  # characters of a key that are hidden in a message wherever they stand
 _SECRET = 12  # characters of a key that is one; servers of one's own take words such as EMPTY
+_NO_WORD = 16  # characters of a part of a key that stands in no answer by chance
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@'\"]+@")
 
 
@@ -19,33 +20,42 @@ class Secret:
 
     def __init__(self, key: str) -> None:
         self._key = key
-        size = min(_LEAST, len(key))
-        parts = {key[start : start + size] for start in range(len(key) - size + 1)} - {""}
-        pattern = "|".join(map(re.escape, sorted(parts)))
         # A server may repeat a part of a key, or cut its text in the middle of one.
-        self._parts = re.compile(f"(?=({pattern}))") if parts else None
+        self._parts = _parts(key, _LEAST)
+        self._long_parts = _parts(key, _NO_WORD) if len(key) >= _SECRET else None
 
     def __contains__(self, text: object) -> bool:
         """Whether a text holds the key, when it is one to hide."""
         return len(self._key) >= _SECRET and self._key in str(text)
 
     def out_of_answer(self, text: str) -> str:
-        """Return what a model or a server writes without the key; a part of one may be a word."""
-        if len(self._key) < _SECRET:
+        """Return what a model or a server writes without the key; a short part may be a word."""
+        if self._long_parts is None:
             return text
-        for written in {self._key, self._key.replace("/", "\\/")}:  # as JSON may have it
-            text = text.replace(written, MASK)
-        return text
+        as_json = self._key.replace("/", "\\/")
+        return _masked(text.replace(as_json, MASK), self._long_parts)
 
     def out_of_message(self, text: str) -> str:
         """Return a text without the key, any longer part of it, and users of addresses."""
-        spans: list[list[int]] = []
-        for match in self._parts.finditer(text) if self._parts is not None else ():
-            start, end = match.span(1)
-            if spans and start <= spans[-1][1]:
-                spans[-1][1] = end
-            else:
-                spans.append([start, end])
-        for start, end in reversed(spans):
-            text = f"{text[:start]}{MASK}{text[end:]}"
-        return _CREDENTIALS.sub(f"{MASK}@", text)
+        hidden = text if self._parts is None else _masked(text, self._parts)
+        return _CREDENTIALS.sub(f"{MASK}@", hidden)
+
+
+def _parts(key: str, size: int) -> re.Pattern[str] | None:
+    """Return a pattern that finds where any part of a key of a size begins; a short key whole."""
+    size = min(size, len(key))
+    parts = {key[start : start + size] for start in range(len(key) - size + 1)} - {""}
+    return re.compile(f"(?=({'|'.join(map(re.escape, sorted(parts)))}))") if parts else None
+
+
+def _masked(text: str, parts: re.Pattern[str]) -> str:
+    spans: list[list[int]] = []
+    for match in parts.finditer(text):
+        start, end = match.span(1)
+        if spans and start <= spans[-1][1]:
+            spans[-1][1] = end
+        else:
+            spans.append([start, end])
+    for start, end in reversed(spans):
+        text = f"{text[:start]}{MASK}{text[end:]}"
+    return text
