@@ -78,6 +78,9 @@ def _classes(root: DataRoot, split: str) -> list[str]:
     entries = root.list(split) if root.is_dir(split) else []
     folders = [path.rpartition("/")[2] for path in entries]
     folders = sorted(name for name in folders if root.is_dir(f"{split}/{name}"))
+    if not folders and any(map(root.is_dir, class_names())):
+        raise DataError("the classes' folders lie in the folder given", where=root,
+                        fix=f"name the folder that has them as {split}/")  # fmt: skip
     if not folders:
         raise DataError(
             "no folder of a class is there", where=where,
