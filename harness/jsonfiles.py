@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import stat
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import UserError, near, reason_of
 
 if TYPE_CHECKING:
+    from io import BufferedReader
     from pathlib import Path
 
 
@@ -31,15 +33,24 @@ def read_file(path: Path, most: int = -1) -> bytes:
     """Return the bytes of a file, the first ``most`` of them where that is not negative.
 
     Raises:
-        UserError: it cannot be read, or is none: a pipe would be waited for without an end.
+        UserError: as :func:`open_file`.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
-            raise UserError("is not a file", where=path)
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return file.read(most)
     except OSError as error:
         raise unreadable(path, error) from None
+
+
+def open_file(path: Path) -> BufferedReader:
+    """Return a file, opened to read its bytes.
+
+    Raises:
+        OSError: it cannot be read, or is none: a pipe would be waited for without an end.
+    """
+    if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
+        raise OSError(errno.EINVAL, "is not a file", str(path))
+    return path.open("rb")
 
 
 def unreadable(path: Path, error: OSError) -> UserError:

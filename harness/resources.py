@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.errors import HarnessError, UserError
+from harness.jsonfiles import open_file
 
 _PACKAGE = Path(__file__).parent
 
@@ -29,7 +30,7 @@ def file_hash(path: Path) -> str:
     """Return the SHA-256 of a file, as hex."""
     import hashlib  # slow to import, and the command line's help hashes nothing
 
-    with path.open("rb") as handle:
+    with open_file(path) as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 

@@ -68,6 +68,7 @@ class Planned:
         state: ``done``, ``to do``, ``continues``, ``asks again`` or ``retries ...``.
         changed: What changed since evaluations that this one takes the place of.
         lacks_prompts: Prompts are to be kept, and those of samples answered before were not.
+        drops_prompts: They were kept before, and are not of what is asked now.
     """
 
     job: Job
@@ -76,6 +77,7 @@ class Planned:
     speed: float | None
     changed: tuple[str, ...] = ()
     lacks_prompts: bool = False
+    drops_prompts: bool = False
 
     @property
     def seconds(self) -> float | None:
@@ -248,6 +250,11 @@ def show_plan(subject: ConfiguredModel, planned: Sequence[Planned], reporter: Re
             f"no prompts were kept when samples of {', '.join(lacking)} were answered, and these "
             "are not asked again; --again asks all of them anew"
         )
+    if dropping := [item.job.plan.task.id for item in planned if item.drops_prompts]:
+        reporter.say(
+            f"prompts were kept when {', '.join(dropping)} was asked before, and are not kept of "
+            "what is asked now; --keep-prompts keeps them"
+        )
 
 
 Evaluate = Callable[
@@ -390,22 +397,25 @@ def _state(job: Job, subject: ConfiguredModel, terms: RunSettings) -> Planned:
     directory, plan = job.directory, job.plan
     speed = _speed(directory.parent, subject)
     if terms.again and stands(directory):
-        return Planned(job, "asks again", 0, speed)
+        dropping = is_sealed(directory) and _drops_prompts(job, read_samples(directory))
+        return Planned(job, "asks again", 0, speed, drops_prompts=dropping)
     if is_sealed(directory):
         refuse_exchanged(plan.task, read_samples(directory))
         if terms.retry_errors and (errors := read_evaluation(directory).counts.errors):
             said = "retries 1 error" if errors == 1 else f"retries {errors} errors"
             lacking = _lacks_prompts(job, read_samples(directory))
-            return Planned(job, said, 0, speed, lacks_prompts=lacking)
+            dropping = _drops_prompts(job, read_samples(directory))
+            return Planned(job, said, 0, speed, lacks_prompts=lacking, drops_prompts=dropping)
         lacking = _lacks_prompts(job, read_samples(directory))
         return Planned(job, "done", plan.samples, None, lacks_prompts=lacking)
     done: frozenset[int] = frozenset()
-    lacking = False
+    lacking = dropping = False
     if directory.is_dir():
         journal = Journal(directory, plan.blocks)
         done = journal.done
         refuse_exchanged(plan.task, chain.from_iterable(journal.blocks()))
         lacking = _lacks_prompts(job, chain.from_iterable(journal.blocks()))
+        dropping = _drops_prompts(job, chain.from_iterable(journal.blocks()))
     journaled = sum(plan.blocks[index] for index in done)
     before = [
         (finished(path), about)
@@ -416,7 +426,7 @@ def _state(job: Job, subject: ConfiguredModel, terms: RunSettings) -> Planned:
         since, about = max(before, key=itemgetter(0))
         changed = changes(about.get("code"), job.code, since)
     state = "continues" if done else "to do"
-    return Planned(job, state, journaled, speed, tuple(changed), lacking)
+    return Planned(job, state, journaled, speed, tuple(changed), lacking, dropping)
 
 
 def _lacks_prompts(job: Job, samples: Iterator[SampleRecord]) -> bool:
@@ -424,6 +434,12 @@ def _lacks_prompts(job: Job, samples: Iterator[SampleRecord]) -> bool:
     return job.asker.keep_prompts and any(
         sample.prompt and sample.sent is None for sample in samples
     )
+
+
+def _drops_prompts(job: Job, samples: Iterator[SampleRecord]) -> bool:
+    """Whether a prompt was kept with the first that was asked, and none is to be kept now."""
+    asked = (sample.sent is not None for sample in samples if sample.prompt)
+    return not job.asker.keep_prompts and next(asked, False)
 
 
 def _code(about: Json) -> dict[str, Json]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.errors import UserError
+from harness.jsonfiles import open_file
 from harness.runs.journal import FOLDER as JOURNAL
 from harness.runs.journal import Journal
 from harness.runs.lock import writing
@@ -134,7 +135,7 @@ def remove(directory: Path) -> None:
 def is_written(directory: Path) -> bool:
     """Whether a process is writing to an evaluation."""
     try:
-        with (directory / ".lock").open("rb") as handle:
+        with open_file(directory / ".lock") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

@@ -23,6 +23,7 @@ from typing import IO, Any, Self
 
 from harness.descriptors import Json
 from harness.errors import UserError, reason_of
+from harness.jsonfiles import open_file
 from harness.runs.sample_record import SampleRecord, parse_sample
 
 FOLDER = "journal"
@@ -185,7 +186,7 @@ class Journal:
             UserError: the segment was changed since it was read.
         """
         path, start, size = self._places[block]
-        with path.open("rb") as handle:
+        with open_file(path) as handle:
             handle.seek(start)
             decoded = decode(handle.read(size))
         if decoded is None:
@@ -205,7 +206,7 @@ class Journal:
         """Read the lines that a segment gained since it was last read."""
         position, number = self._read.get(path, (0, 0))
         try:
-            with path.open("rb") as handle:
+            with open_file(path) as handle:
                 handle.seek(position)
                 for line in handle:
                     decoded = self._checked(line, f"{path}:{number + 1}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +24,7 @@ def writing(directory: Path, flag: str = "--results") -> Iterator[None]:
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        handle = (directory / ".lock").open("w")
+        handle = open(directory / ".lock", "w", opener=_at_once)  # noqa: SIM115  held while it is written
     except OSError as error:
         raise UserError(
             f"the folder cannot be written: {reason_of(error)}",
@@ -42,3 +43,8 @@ def writing(directory: Path, flag: str = "--results") -> Iterator[None]:
         except OSError:  # a network's file system without locks
             pass  # no two segments of a journal have one name, so that nothing is written over
         yield
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open without waiting for whoever reads from a pipe of this name."""
+    return os.open(path, flags | os.O_NONBLOCK, 0o666)

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from harness.descriptors import Json
 from harness.errors import UserError, reason_of
+from harness.jsonfiles import open_file
 from harness.requests.response import AnnotatorAnswer, Failed, Scores
 from harness.runs.seal import SAMPLES
 from harness.samples.sample import Group
@@ -259,7 +260,7 @@ def read_samples(directory: Path) -> Iterator[SampleRecord]:
     """
     path = directory / SAMPLES
     try:
-        with path.open("rb") as lines:
+        with open_file(path) as lines:
             for number, line in enumerate(lines, 1):
                 try:
                     record = parse_sample(_decode(line.decode()))

@@ -13,7 +13,7 @@ from secrets import token_hex
 from typing import IO, Any
 
 from harness.errors import UserError, reason_of
-from harness.jsonfiles import as_object, parse_json
+from harness.jsonfiles import as_object, open_file, parse_json
 from harness.resources import file_hash
 from harness.runs.record import FORMAT
 
@@ -169,7 +169,8 @@ def _check(directory: Path, hashes: Mapping[str, str | None], sealing: Sealing) 
     for name, expected in hashes.items():
         file = directory / name
         try:
-            contents[name] = file.read_bytes()
+            with open_file(file) as opened:
+                contents[name] = opened.read()
         except OSError as error:
             raise _unreadable(error, file, sealing) from None
         if hashlib.sha256(contents[name]).hexdigest() != expected:
@@ -189,7 +190,8 @@ def _read(directory: Path, sealing: Sealing) -> tuple[dict[str, str], dict[str, 
     if not path.exists():
         raise UserError(sealing.unfinished, where=directory)
     try:
-        content = path.read_bytes()
+        with open_file(path) as opened:
+            content = opened.read()
     except OSError as error:
         raise UserError(f"cannot be read: {reason_of(error)}", where=path) from None
     try:

@@ -72,6 +72,21 @@ def test_a_finished_evaluation_without_prompts_says_so(
     assert all(record.sent for record in read_samples(newest[0].parent))
 
 
+def test_prompts_that_were_kept_before_and_are_not_now_are_said(
+    faces: Faces, capsys: pytest.CaptureFixture[str]
+) -> None:
+    faces(5)
+    said = "prompts were kept when raf_db was asked before, and are not kept of what is asked now"
+    run("r", "--keep-prompts")
+    capsys.readouterr()
+    run("r")  # finished: nothing is asked, so that nothing is dropped
+    assert said not in " ".join(capsys.readouterr().out.split())
+    run("r", "--again")
+    assert said in " ".join(capsys.readouterr().out.split())
+    run("r", "--again")
+    assert said not in " ".join(capsys.readouterr().out.split())
+
+
 def test_workers_keep_prompts_too(faces: Faces) -> None:
     from harness.workers.start import find_workers
 

@@ -18,7 +18,9 @@ import pytest
 from harness.cli.main import invoke, main
 from harness.errors import UserError
 from harness.models.majority import Majority
+from harness.runs.folder import is_written
 from harness.runs.journal import Journal, encode
+from harness.runs.lock import writing
 from harness.runs.seal import SEAL, seal, write_whole
 from tests.runs.sealed import answers, sample, write
 
@@ -171,6 +173,30 @@ def test_something_else_where_a_file_or_folder_should_be(
         path.write_text("taken")
     code, _, err = ended(capsys, *RUN)
     assert (code, is_one_message(err)) == (2, True), err
+
+
+@pytest.mark.parametrize("name", ["seal.json", "samples.jsonl", "evaluation.json", "metrics.json"])
+def test_a_pipe_where_a_file_should_be_is_not_waited_for(
+    here: Path, capsys: Capture, name: str
+) -> None:
+    good, bad = (write(here / "r" / model, answers(), model=model) for model in ("good", "bad"))
+    (bad / name).unlink()
+    os.mkfifo(bad / name)
+    code, out, err = ended(capsys, "leaderboard", "r", "--format", "csv")
+    assert code == 0
+    assert good.name in out
+    assert f"left out: {Path('r', 'bad', name)}: " in err
+
+
+def test_a_lock_or_a_segment_that_is_a_pipe_is_not_waited_for(here: Path) -> None:
+    os.mkfifo(here / ".lock")
+    with pytest.raises(UserError, match="the folder cannot be written"), writing(here):
+        pass
+    assert not is_written(here)
+    (here / "journal").mkdir()
+    os.mkfifo(here / "journal" / "1-1.jsonl")
+    with pytest.raises(UserError, match="is not a file"):
+        Journal(here)
 
 
 def test_a_name_that_is_too_long(here: Path, capsys: Capture) -> None:

@@ -42,8 +42,11 @@ def test_a_part_of_the_classes_is_read_and_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("folder", "said"),
-    [("val/n01440765", "'n01440765' is no class of ImageNet's 1,000"), ("val", "no folder of a"),
-     ("n01440764", "the classes' folders lie in the folder given")],
+    [
+        ("val/n01440765", "'n01440765' is no class of ImageNet's 1,000"),
+        ("val", "no folder of a"),
+        ("n01440764", "the classes' folders lie in the folder given"),
+    ],
 )
 def test_a_folder_that_is_no_class_is_refused(tmp_path: Path, folder: str, said: str) -> None:
     (tmp_path / folder).mkdir(parents=True)
