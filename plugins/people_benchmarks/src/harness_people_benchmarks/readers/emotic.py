@@ -165,7 +165,9 @@ def _flat(value: Any) -> list[Any]:
 
 def _word(value: Any, owner: str, where: str) -> str:
     """Return a text, in as many arrays as MATLAB has put it."""
-    while hasattr(value, "ravel") and not isinstance(value, str):
+    import numpy as np
+
+    while isinstance(value, np.ndarray):  # a number taken out of one has the same methods
         if value.size != 1:
             raise DataError(f"{owner} is no text", where=where)
         value = value.ravel()[0]
