@@ -231,6 +231,11 @@ def _column(table: Any, chance: random.Random, make: Callable[[int], list[Any]])
     return table.set_column(place, table.column_names[place], pa.array(make(table.num_rows)))
 
 
+def _filled(value: object) -> Damage:
+    """Return a damage that fills a column with one value."""
+    return _parquet(lambda table, chance: _column(table, chance, lambda rows: [value] * rows))
+
+
 PARQUET: dict[str, Damage] = {
     "a column less": _parquet(
         lambda table, chance: table.drop_columns([chance.choice(table.column_names)])
@@ -241,9 +246,7 @@ PARQUET: dict[str, Damage] = {
         )
     ),
     **{
-        f"a column of {kind}": _parquet(
-            lambda table, chance, value=value: _column(table, chance, lambda rows: [value] * rows)
-        )
+        f"a column of {kind}": _filled(value)
         for kind, value in {
             "nothing": None, "numbers": 7, "fractions": 1.5, "texts": "x", "lists": [1],
             "bytes": b"\xff", "NUL": "a\x00b", "a name that leads out": "../../etc/passwd",
