@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,6 +25,7 @@ from harness.engine.features import FeatureCache
 from harness.engine.generation import Generation, GenerationTask, generate
 from harness.engine.kv_cache import position_bytes
 from harness.engine.prefix_tree import Prompt
+from harness.engine.prepared import PreparedInputs
 from harness.engine.reasoning import Markers
 from harness.engine.reference import score_reference
 from harness.engine.scoring import score_options
@@ -42,7 +44,7 @@ Question = tuple[Request, Prompt]
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class TokenisedRequest:
     """A request as token ids: what all its options share, and the options after it."""
 
     request: Request
@@ -74,7 +76,14 @@ class EngineAnswerer:
         # CPU they never do; on a GPU only with --deterministic, whose features are cached apart.
         gpu = model.device.type == "cuda"
         self._in_batches = gpu and not runtime.deterministic
-        self._exact_batches = ExactBatches(model.encode, partial(_images_at_once, model, runtime))
+        prepares = type(model).prepare is not VisionLanguageModel.prepare
+        self._inputs = PreparedInputs(model.prepare, model.device) if prepares else None
+        self._run_encoder: Callable[[Sequence[Any]], list[Tensor]] = (
+            model.encode_prepared if prepares else model.encode
+        )
+        self._exact_batches = ExactBatches(
+            self._run_encoder, partial(_images_at_once, model, runtime)
+        )
         keeps = runtime.cache is not None and model.features_key is not None
         about = {**(model.features_key or {}), "device": model.device.type}
         self._features = FeatureCache(
@@ -88,20 +97,21 @@ class EngineAnswerer:
     def answer(self, requests: Sequence[Request]) -> list[Response]:
         """Answer one block of requests; see the model contract."""
         results: Results = {}
-        prepared_requests: list[Prepared] = []
+        items: list[TokenisedRequest] = []
         for request in requests:
-            prepared = self._prepare(request)
-            if isinstance(prepared, Failed):
-                results[request.id] = prepared
+            item = self._tokenised(request)
+            if isinstance(item, Failed):
+                results[request.id] = item
             else:
-                prepared_requests.append(prepared)
-        images = self._images(
-            [image for item in prepared_requests for image in item.request.images]
-        )
+                items.append(item)
+        self.prepare([item.request for item in items])
+        images = self._images([image for item in items for image in item.request.images])
+        if self._inputs is not None:
+            self._inputs.drop(image.key for request in requests for image in request.images)
         self._features.flush()
         choices: list[Question] = []
         texts: list[Question] = []
-        for item in prepared_requests:
+        for item in items:
             prompt = self._prompt(item, images)
             if isinstance(prompt, Failed):
                 results[item.request.id] = prompt
@@ -112,6 +122,14 @@ class EngineAnswerer:
         results |= self._choose(choices)
         results |= self._generate(texts)
         return [Response(request.id, results[request.id]) for request in requests]
+
+    def prepare(self, requests: Sequence[Request]) -> None:
+        """Begin with images of a block that is asked soon; see the model contract."""
+        if self._inputs is not None:
+            images = {image.key: image for request in requests for image in request.images}
+            self._inputs.start(
+                {key: image for key, image in images.items() if key not in self._features}
+            )
 
     def parameters(self) -> int:
         """Return the number of the model's weights, those of its parts."""
@@ -144,12 +162,14 @@ class EngineAnswerer:
 
     def close(self) -> None:
         """Free what was loaded."""
+        if self._inputs is not None:
+            self._inputs.close()
         self._model.close()
         free_memory()
 
     # --- requests to ids ---------------------------------------------------------------------
 
-    def _prepare(self, request: Request) -> Prepared | Failed:
+    def _tokenised(self, request: Request) -> TokenisedRequest | Failed:
         want = request.want
         if not isinstance(want, (Choose, Generate)):
             return Failed("unsupported", "this model chooses and generates; it gives no vectors")
@@ -161,7 +181,7 @@ class EngineAnswerer:
             return Failed("prompt_format", "the chat template leaves out or repeats an image")
         if not joint.prefix:
             return Failed("empty_prompt", "there is nothing before the answer")
-        return Prepared(request, joint.prefix, joint.options)
+        return TokenisedRequest(request, joint.prefix, joint.options)
 
     def _joint(self, request: Request, options: tuple[str, ...]) -> Joint | Failed:
         turns = tuple((turn.role, turn.text, len(turn.images)) for turn in request.turns)
@@ -177,7 +197,9 @@ class EngineAnswerer:
                 self._prompts[key] = Failed(error.kind, str(error))
         return self._prompts[key]
 
-    def _prompt(self, item: Prepared, images: Mapping[str, Tensor | Failed]) -> Prompt | Failed:
+    def _prompt(
+        self, item: TokenisedRequest, images: Mapping[str, Tensor | Failed]
+    ) -> Prompt | Failed:
         """Return an item with its images, or why it cannot be answered."""
         connected: list[tuple[str, Tensor]] = []
         for image in item.request.images:
@@ -230,15 +252,29 @@ class EngineAnswerer:
         return by_key
 
     def _encode(self, images: Sequence[LoadedImage]) -> dict[str, Tensor | Failed]:
-        if not images:
-            return {}
+        rejected: dict[str, Tensor | Failed] = {}
+
+        def inputs() -> Iterator[Any]:
+            for image in images:
+                try:
+                    taken = self._inputs.take(image.key, image) if self._inputs else image
+                except PromptError as error:
+                    rejected[image.key] = Failed(error.kind, str(error))
+                else:
+                    yield taken
+
         try:
-            features = (self._model.encode if self._in_batches else self._exact_batches)(images)
+            if self._in_batches:
+                batch = list(inputs())
+                features = self._run_encoder(batch) if batch else []
+            else:
+                features = self._exact_batches(inputs())
         except PromptError as error:
             if len(images) > 1:  # find out which image is rejected
                 return {key: row for image in images for key, row in self._encode([image]).items()}
             return {images[0].key: Failed(error.kind, str(error))}
-        return dict(zip((image.key for image in images), features, strict=True))
+        accepted = [image.key for image in images if image.key not in rejected]
+        return rejected | dict(zip(accepted, features, strict=True))
 
     # --- answers -----------------------------------------------------------------------------
 
@@ -304,7 +340,7 @@ class EngineAnswerer:
         limit = min(want.max_new_tokens + thoughts.tokens, self._model.context - prompt.length())
         against = None
         if want.contrast is not None:
-            item = self._prepare(request.without_images())
+            item = self._tokenised(request.without_images())
             free = item if isinstance(item, Failed) else self._prompt(item, {})
             if isinstance(free, Failed):
                 return free

@@ -91,7 +91,21 @@ class VisionLanguageModel(ABC):
     def decode(self, ids: Ids) -> str:
         """Return ids as text, without special tokens."""
 
-    @abstractmethod
+    def prepare(self, image: LoadedImage) -> Mapping[str, Tensor]:
+        """Return what the encoder takes of an image: resized, padded, normalised, on the CPU.
+
+        Optional: a model has this and :meth:`encode_prepared`, or :meth:`encode` alone. Depends on
+        the image alone. Runs ahead of the encoder, in other threads, on several images at once.
+
+        Raises:
+            PromptError: for an image the preprocessing rejects.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has neither prepare nor encode")
+
+    def encode_prepared(self, inputs: Sequence[Mapping[str, Tensor]]) -> list[Tensor]:
+        """Return what :meth:`encode` does, of what :meth:`prepare` gave for each image."""
+        raise NotImplementedError(f"{type(self).__name__} has prepare, but no encode_prepared")
+
     def encode(self, images: Sequence[LoadedImage]) -> list[Tensor]:
         """Return what the vision encoder says of each image ``(N, ...)``; shapes may differ.
 
@@ -102,6 +116,7 @@ class VisionLanguageModel(ABC):
         Raises:
             PromptError: for an image the preprocessing rejects.
         """
+        return self.encode_prepared([self.prepare(image) for image in images])
 
     @abstractmethod
     def connect(self, features: Sequence[Tensor]) -> list[Tensor]:

@@ -8,7 +8,8 @@ encoded both ways, and batches are used only where every row was equal.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Generic, TypeVar
 
 import torch
@@ -33,19 +34,17 @@ class ExactBatches(Generic[Item]):
         self._rows: int | None = None
         self._equal: set[torch.Size] = set()
 
-    def __call__(self, items: Sequence[Item]) -> list[Tensor]:
+    def __call__(self, items: Iterable[Item]) -> list[Tensor]:
         """Return each item's result; whatever ``encode`` raises is raised."""
         results: list[Tensor] = []
-        while len(results) < len(items):
-            waiting = items[len(results) :]
-            if self._rows is None:
-                (first,) = self._encode(waiting[:1])
-                self._rows = max(1, self._choose(first.numel()))
-                results.append(first)
-            elif 1 < self._rows <= len(waiting):
-                results += self._batch(waiting[: self._rows])
+        waiting = iter(items)
+        while batch := list(islice(waiting, self._rows or 1)):
+            if len(batch) > 1 and len(batch) == self._rows:
+                results += self._batch(batch)
             else:
-                results += self._encode(waiting[:1])
+                results += [row for item in batch for row in self._encode([item])]
+            if self._rows is None:
+                self._rows = max(1, self._choose(results[0].numel()))
         return results
 
     def _batch(self, items: Sequence[Item]) -> Sequence[Tensor]:

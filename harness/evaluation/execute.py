@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 
 from harness.descriptors import Json
 from harness.evaluation.images import Workers, ahead
-from harness.evaluation.requests import PreparedSample
+from harness.evaluation.requests import PreparedSample, pixel_bytes
 from harness.evaluation.score import Scorer
 from harness.evaluation.writer import EvaluationWriter, Job, Progress, Say, is_finished
 from harness.models import Answerer
-from harness.models.contract import ChecksItself, StandsForAnnotators, TakesNotes
+from harness.models.contract import (
+    ChecksItself,
+    PreparesImages,
+    StandsForAnnotators,
+    TakesNotes,
+)
 from harness.runs.read import read_evaluation
 from harness.runs.record import EvaluationRecord
 from harness.runs.sample_record import SampleRecord
+from harness.samples import Sample
 
 
 def execute(
@@ -57,9 +63,11 @@ def _answer(writer: EvaluationWriter, answerer: Callable[[], Answerer], say: Say
     task = job.plan.task.id
     scorer = Scorer(job.plan.task.spec)
     verdict, is_adopted = writer.journal.verdict, False
-    with closing(_prepared_blocks(job, writer.journal.done, say)) as blocks:
+    loaded: list[Answerer] = []  # nothing until the first block is answered
+    with closing(_prepared_blocks(job, writer.journal.done, say, loaded)) as blocks:
         for index, block in blocks:
             model = answerer()
+            loaded[:] = [model]
             checks = model if isinstance(model, ChecksItself) else None
             if verdict is not None and checks is not None and not is_adopted:
                 checks.adopt(task, verdict, settled=True)
@@ -84,6 +92,12 @@ def verdict_of(model: Answerer, task: str) -> dict[str, Json] | None:
     return None if verdict is None else dict(verdict)
 
 
+def prepare_images(model: Answerer, block: list[PreparedSample]) -> None:
+    """Let a model begin with the images of a block that it is asked soon, if it can."""
+    if isinstance(model, PreparesImages):
+        model.prepare([asked.request for asked in block if asked.request is not None])
+
+
 def answered_block(
     model: Answerer, scorer: Scorer, block: list[PreparedSample]
 ) -> list[SampleRecord]:
@@ -98,12 +112,19 @@ def answered_block(
 
 
 def _prepared_blocks(
-    job: Job, done: frozenset[int], say: Say
+    job: Job, done: frozenset[int], say: Say, loaded: Sequence[Answerer]
 ) -> Generator[tuple[int, list[PreparedSample]]]:
-    """Yield unanswered blocks, opening the next one's images while this one is answered."""
+    """Yield unanswered blocks, opening the images of the next ones while one is answered."""
     wanted = (block for block in enumerate(job.plan.stream()) if block[0] not in done)
     with ExitStack() as stack:
         prepare = job.asker.block
         if job.workers and job.asker.opens_images:
             prepare = partial(prepare, opener=stack.enter_context(Workers(job.workers, say)).open)
-        yield from ahead(wanted, lambda block: (block[0], prepare(block[1])))
+
+        def prepared(block: tuple[int, list[Sample]]) -> tuple[int, list[PreparedSample]]:
+            samples = prepare(block[1])
+            for model in loaded:
+                prepare_images(model, samples)
+            return block[0], samples
+
+        yield from ahead(wanted, prepared, lambda block: pixel_bytes(block[1]))

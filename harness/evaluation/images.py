@@ -9,11 +9,13 @@ import multiprocessing
 import os
 import pickle
 import signal
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from threading import Thread
 from typing import TypeVar
 
@@ -30,6 +32,8 @@ Result = TypeVar("Result")
 
 # What pickle raises for a closure, a lock, or a class that the other process does not find.
 _UNPICKLABLE = (pickle.PicklingError, AttributeError, TypeError, ImportError)
+AHEAD, AHEAD_BYTES = 4, 512 << 20
+"""Blocks that are opened ahead of the one that is answered, and what their images may take."""
 _PARTS = 2  # parts of a block per process, so that one with heavy images delays little
 
 
@@ -64,17 +68,37 @@ def open_pictures(samples: Sequence[Sample], view: View, max_pixels: int) -> lis
     return [_pictures(sample, view, max_pixels, held) for sample in samples]
 
 
-def ahead(items: Iterable[Item], work: Callable[[Item], Result]) -> Generator[Result]:
-    """Yield what work makes of each item, in order; the next one's is made meanwhile."""
+def _unsized(_: object) -> int:
+    return 0
+
+
+def ahead(
+    items: Iterable[Item], work: Callable[[Item], Result], size: Callable[[Result], int] = _unsized
+) -> Generator[Result]:
+    """Yield what work makes of each item, in order; that of the next ones is made meanwhile.
+
+    Args:
+        items: Iterated in the caller's thread.
+        work: Runs in a thread of its own.
+        size: Bytes of a result: as many are made ahead as :data:`AHEAD_BYTES` hold by the largest
+            so far, at least one and at most :data:`AHEAD`; one where it has no size.
+    """
+    source, largest = iter(items), 0
+    waiting: deque[Future[Result]] = deque()
     with thread_pool(1) as pool:
-        waiting: Future[Result] | None = None
-        for item in items:
-            coming = pool.submit(work, item)
-            if waiting is not None:
-                yield waiting.result()
-            waiting = coming
-        if waiting is not None:
-            yield waiting.result()
+        try:
+            while True:
+                count = min(AHEAD, AHEAD_BYTES // largest) if largest else 1
+                for item in islice(source, 1 + max(1, count) - len(waiting)):
+                    waiting.append(pool.submit(work, item))
+                if not waiting:
+                    return
+                result = waiting.popleft().result()
+                largest = max(largest, size(result))
+                yield result
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 def _pictures(

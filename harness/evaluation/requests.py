@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.errors import SampleError
@@ -107,6 +107,13 @@ class RequestMaker:
         if variant is not None and variant.perturbs:
             options = want.options if isinstance(want, Choose) else ()
             refuse_moved(variant.kind, [*(turn.text for turn in turns), *options], sample.target)
+
+
+def pixel_bytes(block: Iterable[PreparedSample]) -> int:
+    """Return the bytes that the opened images of a block take; each distinct one once."""
+    requests = (asked.request for asked in block if asked.request is not None)
+    images = {image.key: image for request in requests for image in request.images}
+    return sum(3 * image.pixels.width * image.pixels.height for image in images.values())
 
 
 def sent_prompt(request: Request) -> SentPrompt:

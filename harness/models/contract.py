@@ -66,6 +66,19 @@ class TakesNotes(Protocol):
 
 
 @runtime_checkable
+class PreparesImages(Protocol):
+    """An answerer that can begin with the images of a block before it is asked."""
+
+    def prepare(self, requests: Sequence[Request]) -> None:
+        """Begin with what is computed of images alone, in threads of its own, and return at once.
+
+        Called from the thread that opens images, with requests that a later ``answer`` brings. That
+        may also come without this, and no number depends on it. Memory for it must be bounded.
+        """
+        ...
+
+
+@runtime_checkable
 class HasSize(Protocol):
     """An answerer that knows how large its model is, which tells how many threads it can use."""
 

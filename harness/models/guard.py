@@ -15,6 +15,7 @@ from harness.models.contract import (
     ChecksItself,
     HasWeights,
     Model,
+    PreparesImages,
     Runtime,
     StandsForAnnotators,
     TakesNotes,
@@ -157,6 +158,12 @@ class GuardedAnswerer:
                 raise self._contract.wrong(f"answered {described(response.request)}, {often}")
             seen.add(response.request)
         return [self._checked(response) for response in responses]
+
+    def prepare(self, requests: Sequence[Request]) -> None:
+        """Let the model begin with the images of a block that is asked soon."""
+        if isinstance(self._answerer, PreparesImages):
+            with self._contract.calling("prepare"):
+                self._answerer.prepare(requests)
 
     def notes(self) -> list[str]:
         """Return what the model has to say of its answers."""

@@ -60,6 +60,7 @@ class Worker:
         self._pool = self._stack.enter_context(plugins.thread_pool(1))
         self._ahead: dict[tuple[int, int], Future[Block]] = {}
         self._is_loaded = False
+        self._loaded: Answerer | None = None  # the one that answered last
 
     def hello(self) -> Hello:
         """Return what this worker is."""
@@ -101,6 +102,7 @@ class Worker:
         started = time.perf_counter()
         if request.verdict is not None and isinstance(answerer, ChecksItself):
             answerer.adopt(task, request.verdict, settled=request.settled)
+        self._loaded = answerer
         block = self._prepared(request.evaluation, request.block).result()
         if request.ahead is not None:
             self._prepared(*request.ahead)
@@ -129,9 +131,14 @@ class Worker:
         return self._ahead.pop(key)
 
     def _open(self, evaluation: int, block: int) -> Block:
+        from harness.evaluation.execute import prepare_images
+
         job = self._planned[evaluation].job
         samples = self._blocks[evaluation].samples(block)
-        return job.asker.block(samples, **self._opener(job))
+        opened = job.asker.block(samples, **self._opener(job))
+        if self._loaded is not None:
+            prepare_images(self._loaded, opened)
+        return opened
 
     def _opener(self, job: Job) -> dict[str, Any]:
         """Return the processes that open images, where the run asked for some."""

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
 
@@ -245,6 +245,22 @@ def test_the_next_item_is_made_while_this_one_is_looked_at() -> None:
         found.append(result)
     assert found == [0, -1, -2]
     assert list(ahead([], work)) == []
+
+
+@pytest.mark.parametrize(("size", "most"), [(0, 1), (1, 4), (200 << 20, 2), (1 << 40, 1)])
+def test_as_many_items_are_made_ahead_as_memory_holds(size: int, most: int) -> None:
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        for item in range(12):
+            taken.append(item)
+            yield item
+
+    ready = ahead(items(), lambda item: item, lambda _: size)
+    for at, result in enumerate(ready):
+        assert result == at
+        # Before the first result its size is not known.
+        assert len(taken) == min(12, at + 1 + (most if at else 1))
 
 
 def test_what_work_raises_comes_at_its_place() -> None:

@@ -192,11 +192,15 @@ def test_a_picture_is_padded_only_where_the_config_says_so(
 ) -> None:
     folder, wide = tiny("llama"), picture(80, 20)
     padded, resized = load(folder), load(folder, image_aspect="resize")
-    assert abs(float(padded.pixels(wide)[0, :, 0].abs().max())) < 0.01
-    assert not torch.equal(padded.pixels(wide), resized.pixels(wide))
+    assert abs(float(padded.prepare(wide)["pixel_values"][0, :, 0].abs().max())) < 0.01
+    assert not torch.equal(
+        padded.prepare(wide)["pixel_values"], resized.prepare(wide)["pixel_values"]
+    )
     held = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(held | {"image_aspect_ratio": None}))
-    assert torch.equal(load(folder).pixels(wide), resized.pixels(wide))
+    assert torch.equal(
+        load(folder).prepare(wide)["pixel_values"], resized.prepare(wide)["pixel_values"]
+    )
 
 
 def test_a_frozen_tower_with_weights_of_its_own_is_used(

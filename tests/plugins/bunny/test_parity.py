@@ -43,7 +43,7 @@ def test_ids_pixels_features_and_logits_are_the_originals(
     ids = model.prompt(turns, ()).prefix
     assert ids == tuple(IMAGE if one == -200 else one for one in case["input_ids"])
     for image in turns[0].images:
-        assert np.array_equal(model.pixels(image), expected[case["pixel_key"]])
+        assert np.array_equal(model.prepare(image)["pixel_values"], expected[case["pixel_key"]])
         (seen,) = model.encode([image])
         wanted = expected[f"{case['id']}/vision_features"][0]
         np.testing.assert_allclose(seen.numpy(), wanted, atol=1e-4)

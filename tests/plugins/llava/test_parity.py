@@ -55,7 +55,7 @@ def test_ids_pixels_features_and_logits_are_the_originals(
     stands = {-200, case.get("image_token_id")}
     assert ids == tuple(IMAGE if one in stands else one for one in case["input_ids"])
     for image in turns[0].images:
-        pixels = model.pixels(image)["pixel_values"]
+        pixels = model.prepare(image)["pixel_values"]
         assert np.array_equal(pixels, expected[case["pixel_key"]])
         if "image_features_key" in case:
             (found,) = model.connect(model.encode([image]))

@@ -213,14 +213,14 @@ def test_pictures_are_padded_when_asked(picture: Callable[..., LoadedImage]) -> 
     wide = picture(60, 20)
     cropped: Any = Llava({"path": str(HF)}).load_model(RUNTIME)
     padded: Any = Llava({"path": str(HF), "image_aspect": "pad"}).load_model(RUNTIME)
-    edge = padded.pixels(wide)["pixel_values"][0, :, 0, 0]
+    edge = padded.prepare(wide)["pixel_values"][0, :, 0, 0]
     assert abs(float(edge.abs().max())) < 0.02  # the mean colour, up to rounding
     assert not np.array_equal(
-        cropped.pixels(wide)["pixel_values"], padded.pixels(wide)["pixel_values"]
+        cropped.prepare(wide)["pixel_values"], padded.prepare(wide)["pixel_values"]
     )
     square = replace(wide, pixels=wide.pixels.resize((30, 30)))
     assert np.array_equal(
-        cropped.pixels(square)["pixel_values"], padded.pixels(square)["pixel_values"]
+        cropped.prepare(square)["pixel_values"], padded.prepare(square)["pixel_values"]
     )
 
 

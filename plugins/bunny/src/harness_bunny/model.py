@@ -11,6 +11,7 @@ from harness.descriptors import Json
 from harness.engine.chats import Conversation, spoken, tokenize_pieces
 from harness.engine.contract import VisionLanguageModel
 from harness.engine.images import pad_to_square, shown
+from harness.engine.prepared import to_weights
 from harness.engine.tokenize import Ids, Joint
 from harness.requests import Turn
 from harness.samples.images import LoadedImage
@@ -92,30 +93,23 @@ class BunnyModel(VisionLanguageModel):
         """Return ids as text; see the contract."""
         return spoken(self.preprocessing.tokenizer, ids)
 
-    def encode(self, images: Sequence[LoadedImage]) -> list[Tensor]:
-        """Return each image's patch tokens ``(N, scales x D)``, before the projector."""
-        pixels = torch.cat([self.pixels(image) for image in images])
-        return list(self.look(self._placed(pixels)))
-
-    def connect(self, features: Sequence[Tensor]) -> list[Tensor]:
-        """Return each image's positions ``(N, W)``."""
-        return [self.projector(self._placed(found)) for found in features]
-
-    def pixels(self, image: LoadedImage) -> Tensor:
-        """Return an image ``(1, 3, S, S)`` as the tower takes it, S the largest scale.
-
-        Raises:
-            PromptError: when the preprocessing rejects it.
-        """
+    def prepare(self, image: LoadedImage) -> Mapping[str, Tensor]:
+        """Return ``pixel_values`` (1, 3, S, S), S the largest scale; see the contract."""
         processor, side = self.preprocessing.processor, self.preprocessing.scales[-1]
         with shown(image) as pixels:
             colour = tuple(int(255 * one) for one in processor.image_mean)
             padded = pad_to_square(pixels, colour) if self.preprocessing.pad else pixels
             size = {"height": side, "width": side}
-            pixel_values: Tensor = processor(images=padded, size=size, return_tensors="pt")[
-                "pixel_values"
-            ]
-        return pixel_values
+            inputs = processor(images=padded, size=size, return_tensors="pt")
+            return {"pixel_values": inputs["pixel_values"]}
+
+    def encode_prepared(self, inputs: Sequence[Mapping[str, Tensor]]) -> list[Tensor]:
+        """Return each image's patch tokens ``(N, scales x D)``, before the projector."""
+        return list(self.look(self._placed(torch.cat([image["pixel_values"] for image in inputs]))))
+
+    def connect(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """Return each image's positions ``(N, W)``."""
+        return [self.projector(self._placed(found)) for found in features]
 
     def look(self, pixels: Tensor) -> Tensor:
         """Return patch tokens ``(B, N, scales x D)`` of images ``(B, 3, S, S)``.
@@ -174,5 +168,4 @@ class BunnyModel(VisionLanguageModel):
         return tokens
 
     def _placed(self, values: Tensor) -> Tensor:
-        weight = next(self.projector.parameters())
-        return values.to(weight.device, weight.dtype)
+        return to_weights(values, next(self.projector.parameters()))

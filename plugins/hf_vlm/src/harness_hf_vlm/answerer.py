@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.engine.batching import CPU_VALUES, Batches, free_memory, most_positions
 from harness.engine.contract import PromptError
+from harness.engine.prepared import PreparedInputs
 from harness.engine.reasoning import Markers
 from harness.engine.tokenize import Ids
 from harness.errors import UserError
@@ -21,11 +22,13 @@ from harness_hf_vlm.forwards import Forwards, TokenisedPrompt, cut
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from harness.samples.images import LoadedImage
     from torch import Tensor
 
     from harness_hf_vlm.loading import Loaded
 
 Key = tuple[str, tuple[str, ...]]  # a rendered chat and its images
+Results = dict[str, Scores | Text | Failed]
 
 
 class ProcessorAnswerer:
@@ -52,6 +55,9 @@ class ProcessorAnswerer:
             fixed=runtime.deterministic,
             positions=most_positions(loaded.model.device, width),
         )
+        self._inputs: PreparedInputs[tuple[str, Sequence[LoadedImage]]] = PreparedInputs(
+            lambda item: chats.inputs(*item), loaded.model.device
+        )
         self._cached = cached
         pixels = inspect.signature(loaded.model.forward).parameters.get("pixel_values")
         self._needs_picture = pixels is not None and pixels.default is inspect.Parameter.empty
@@ -69,22 +75,15 @@ class ProcessorAnswerer:
                 "engine here, and only the engine writes against logits without the picture",
                 fix="leave out the method, or way=cached and way=whole where one was given",
             )
-        groups: dict[Key, list[Request]] = {}
-        results: dict[str, Scores | Text | Failed] = {}
-        for request in requests:
-            try:
-                text = self._chats.render(request.turns)
-            except PromptError as error:
-                results[request.id] = Failed(error.kind, str(error))
-                continue
-            keys = tuple(image.key for image in request.images)
-            if self._needs_picture and not keys:
-                results[request.id] = Failed("no_picture", "this model takes no question alone")
-                continue
-            groups.setdefault((text, keys), []).append(request)
-        for (text, _), group in groups.items():
-            results |= self._answer_group(text, group)
+        groups, results = self._grouped(requests)
+        for key, group in groups.items():
+            results |= self._answer_group(key, group)
         return [Response(request.id, results[request.id]) for request in requests]
+
+    def prepare(self, requests: Sequence[Request]) -> None:
+        """Begin with prompts of a block that is asked soon; see the model contract."""
+        groups, _ = self._grouped(requests)
+        self._inputs.start({key: (key[0], group[0].images) for key, group in groups.items()})
 
     def parameters(self) -> int:
         """Return the number of the model's weights."""
@@ -96,21 +95,38 @@ class ProcessorAnswerer:
 
     def close(self) -> None:
         """Free what was loaded."""
+        self._inputs.close()
         self._loaded.model.to("meta")
         free_memory()
 
-    def _answer_group(
-        self, text: str, requests: Sequence[Request]
-    ) -> dict[str, Scores | Text | Failed]:
+    def _grouped(self, requests: Sequence[Request]) -> tuple[dict[Key, list[Request]], Results]:
+        """Return requests by their prompt, and those that cannot be asked."""
+        groups: dict[Key, list[Request]] = {}
+        failed: Results = {}
+        for request in requests:
+            try:
+                text = self._chats.render(request.turns)
+            except PromptError as error:
+                failed[request.id] = Failed(error.kind, str(error))
+                continue
+            keys = tuple(image.key for image in request.images)
+            if self._needs_picture and not keys:
+                failed[request.id] = Failed("no_picture", "this model takes no question alone")
+                continue
+            groups.setdefault((text, keys), []).append(request)
+        return groups, failed
+
+    def _answer_group(self, key: Key, requests: Sequence[Request]) -> Results:
         """Answer requests of one prompt."""
+        text = key[0]
         try:
-            inputs = self._chats.inputs(text, requests[0].images)
+            inputs = self._inputs.take(key, (text, requests[0].images))
         except PromptError as error:
             failed = Failed(error.kind, str(error))
             return {request.id: failed for request in requests}
         ready = to_device(inputs, self._loaded.model)
         answered: dict[tuple[Choose | Generate, int, Reasoning], Scores | Text | Failed] = {}
-        results: dict[str, Scores | Text | Failed] = {}
+        results: Results = {}
         for request in requests:
             want = request.want
             if not isinstance(want, (Choose, Generate)):
@@ -119,10 +135,10 @@ class ProcessorAnswerer:
                 )
                 continue
             seed = request.seed if isinstance(want, Generate) and want.temperature else 0
-            key = want, seed, request.reasoning
-            if key not in answered:
-                answered[key] = self._answer_one(text, ready, *key)
-            results[request.id] = answered[key]
+            wanted = want, seed, request.reasoning
+            if wanted not in answered:
+                answered[wanted] = self._answer_one(text, ready, *wanted)
+            results[request.id] = answered[wanted]
         return results
 
     def _answer_one(

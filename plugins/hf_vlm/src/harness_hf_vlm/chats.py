@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 import torch
@@ -50,6 +51,8 @@ class Chats:
         self.processor = processor
         self.tokenizer = processor.tokenizer
         self.separate = separate
+        # A tokenizer serves one thread at a time: images are prepared in others.
+        self.lock = RLock()
         self.template = template if form == "template" else None
         self._form = form
         self._end = self.tokenizer.eos_token_id if score_eos else None
@@ -114,7 +117,7 @@ class Chats:
         try:
             for image in images:
                 check_shape(image.pixels)
-            with warnings.catch_warnings():
+            with self.lock, warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of transformers about itself
                 made = self.processor(**arguments)
         except Exception as error:  # noqa: BLE001  processors raise whatever is below them
@@ -161,14 +164,16 @@ class Chats:
         if back <= len(tail) <= len(ids) and ids[len(ids) - len(tail) :] == tail:
             return back, joint.options
         # The processor ends the prompt in its own way, so an option begins after that.
-        last = str(self.tokenizer.decode(list(ids[-1:])))
+        with self.lock:
+            last = str(self.tokenizer.decode(list(ids[-1:])))
         return 0, tuple((*plain(gap(last) + option), *end) for option in cleaned)
 
     def decode(self, ids: Ids) -> str:
         """Return ids as text, without special tokens."""
-        text: str = self.tokenizer.decode(
-            list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
+        with self.lock:
+            text: str = self.tokenizer.decode(
+                list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
+            )
         return text
 
     def _shown(self, text: str) -> str:
@@ -179,7 +184,10 @@ class Chats:
         return start is not None and text.startswith(start)
 
     def _encode(self, text: str, *, special: bool) -> Ids:
-        return tuple(self.tokenizer(text, add_special_tokens=special).input_ids) if text else ()
+        if not text:
+            return ()
+        with self.lock:
+            return tuple(self.tokenizer(text, add_special_tokens=special).input_ids)
 
     def _id(self, token: str) -> int:
         return int(self.tokenizer.convert_tokens_to_ids(token))
@@ -188,9 +196,12 @@ class Chats:
 def to_device(inputs: Mapping[str, Tensor], model: Any) -> dict[str, Tensor]:
     """Return tensors on the model's device, numbers with a fraction in its dtype."""
     device, dtype = model.device, model.dtype
+    on_device = {
+        name: value.to(device, non_blocking=device.type == "cuda") for name, value in inputs.items()
+    }
     return {
-        name: value.to(device, dtype) if torch.is_floating_point(value) else value.to(device)
-        for name, value in inputs.items()
+        name: value.to(dtype) if torch.is_floating_point(value) else value
+        for name, value in on_device.items()
     }
 
 

@@ -60,15 +60,20 @@ class SharedModel(VisionLanguageModel):
     def prompt(self, turns: Sequence[Turn], options: Sequence[str]) -> Joint:
         """Return a chat's ids and its options'; see the contract."""
         text = self._chats.render(turns)
-        return tokenize_whole(self._chats.tokenizer, text, options, self._end, self._image)
+        with self._chats.lock:
+            return tokenize_whole(self._chats.tokenizer, text, options, self._end, self._image)
 
     def decode(self, ids: Ids) -> str:
         """Return ids as text, without special tokens."""
         return self._chats.decode(ids)
 
-    def encode(self, images: Sequence[LoadedImage]) -> list[Tensor]:
+    def prepare(self, image: LoadedImage) -> Mapping[str, Tensor]:
+        """Return what the processor makes of an image's token and the image; see the contract."""
+        return self._chats.inputs(MARK, [image], special=False)
+
+    def encode_prepared(self, inputs: Sequence[Mapping[str, Tensor]]) -> list[Tensor]:
         """Return the embeddings ``(T, W)`` that the model itself hands to its decoder."""
-        return [self._embeddings(image) for image in images]
+        return [self._embeddings(image) for image in inputs]
 
     def connect(self, features: Sequence[Tensor]) -> list[Tensor]:
         """Return the same, where the decoder is."""
@@ -78,8 +83,8 @@ class SharedModel(VisionLanguageModel):
         """Return the decoder without its head; tower and connector are the model's own affair."""
         return {"language_model": self.language_model.get_decoder()}
 
-    def _embeddings(self, image: LoadedImage) -> Tensor:
-        inputs = to_device(self._chats.inputs(MARK, [image], special=False), self.language_model)
+    def _embeddings(self, image: Mapping[str, Tensor]) -> Tensor:
+        inputs = to_device(image, self.language_model)
         captured: list[Tensor] = []
 
         def take(_module: Any, _arguments: object, named: Mapping[str, Any]) -> None:

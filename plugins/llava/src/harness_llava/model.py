@@ -12,6 +12,7 @@ from harness.engine.answerer import EngineAnswerer
 from harness.engine.chats import Render, spoken, tokenize_pieces, tokenize_whole
 from harness.engine.contract import VisionLanguageModel
 from harness.engine.images import shown
+from harness.engine.prepared import to_weights
 from harness.engine.tokenize import Ids, Joint
 from harness.requests import Request, Response, Turn
 from harness.samples.images import LoadedImage
@@ -72,6 +73,7 @@ class LlavaModel(VisionLanguageModel):
     """
 
     one_shape = True
+    _takes: tuple[str, ...] = ("pixel_values",)
 
     def __init__(
         self,
@@ -106,10 +108,15 @@ class LlavaModel(VisionLanguageModel):
         """Return ids as text; see the contract."""
         return spoken(self.preprocessing.tokenizer, ids)
 
-    def encode(self, images: Sequence[LoadedImage]) -> list[Tensor]:
+    def prepare(self, image: LoadedImage) -> Mapping[str, Tensor]:
+        """Return an image as the tower takes it; see the contract."""
+        with shown(image) as pixels:
+            inputs = self._preprocess(pixels, among_others=image.key.endswith(_AMONG_OTHERS))
+            return {name: inputs[name] for name in self._takes}
+
+    def encode_prepared(self, inputs: Sequence[Mapping[str, Tensor]]) -> list[Tensor]:
         """Return the tower's patch tokens of each image ``(N, D)``, before the projector."""
-        pixels = [self.pixels(image)["pixel_values"] for image in images]
-        return list(self.look(torch.cat(pixels)))
+        return list(self.look(torch.cat([image["pixel_values"] for image in inputs])))
 
     def connect(self, features: Sequence[Tensor]) -> list[Tensor]:
         """Return each image's positions ``(N, W)``."""
@@ -125,15 +132,6 @@ class LlavaModel(VisionLanguageModel):
         layer_list = [layers] if isinstance(layers, int) else layers
         features = torch.cat([states[layer] for layer in layer_list], dim=-1)
         return features[:, 1:] if config.vision_feature_select_strategy == "default" else features
-
-    def pixels(self, image: LoadedImage) -> Mapping[str, Tensor]:
-        """Return an image as the tower takes it.
-
-        Raises:
-            PromptError: when the preprocessing rejects it.
-        """
-        with shown(image) as pixels:
-            return self._preprocess(pixels, among_others=image.key.endswith(_AMONG_OTHERS))
 
     def close(self) -> None:
         """Free the weights."""
@@ -167,8 +165,7 @@ class LlavaModel(VisionLanguageModel):
 
     def placed(self, values: Tensor) -> Tensor:
         """Return values where, and in the dtype in which, the tower computes."""
-        weight = self.vision.multi_modal_projector.linear_1.weight
-        return values.to(weight.device, weight.dtype)
+        return to_weights(values, self.vision.multi_modal_projector.linear_1.weight)
 
 
 class TiledLlavaModel(LlavaModel):
@@ -186,6 +183,7 @@ class TiledLlavaModel(LlavaModel):
     """
 
     one_shape = False
+    _takes = ("pixel_values", "image_sizes")
 
     def __init__(
         self,
@@ -197,16 +195,15 @@ class TiledLlavaModel(LlavaModel):
         super().__init__(model, preprocessing, context, {**features_key, "form": "tiles"})
         self.connector = _Connector(self.vision)
 
-    def encode(self, images: Sequence[LoadedImage]) -> list[Tensor]:
+    def encode_prepared(self, inputs: Sequence[Mapping[str, Tensor]]) -> list[Tensor]:
         """Return the patch tokens of each image's tiles ``(tiles x N + 1, D)``.
 
         One image at a time: their tiles differ in number.
         """
         encoded = []
-        for image in images:
-            inputs = self.pixels(image)
-            tiles = self.look(inputs["pixel_values"][0])
-            numbers = (len(tiles), *inputs["image_sizes"][0].tolist())
+        for image in inputs:
+            tiles = self.look(image["pixel_values"][0])
+            numbers = (len(tiles), *image["image_sizes"][0].tolist())
             digits = [digit for number in numbers for digit in divmod(int(number), _DIGIT)]
             last = tiles.new_zeros(1, tiles.shape[-1])
             last[0, : len(digits)] = last.new_tensor(digits)
@@ -235,10 +232,6 @@ class TiledLlavaModel(LlavaModel):
     @property
     def _packing(self) -> Mapping[str, Any]:
         return {"vision_feature_select_strategy": self.vision.config.vision_feature_select_strategy}
-
-    def _preprocess(self, pixels: Image.Image, *, among_others: bool) -> Mapping[str, Tensor]:
-        inputs = super()._preprocess(pixels, among_others=among_others)
-        return {name: inputs[name] for name in ("pixel_values", "image_sizes")}
 
 
 class _Connector(nn.Module):
@@ -274,6 +267,10 @@ class OneVisionAnswerer(EngineAnswerer):
     def answer(self, requests: Sequence[Request]) -> list[Response]:
         """Answer one block of requests; see the model contract."""
         return super().answer([marked(request) for request in requests])
+
+    def prepare(self, requests: Sequence[Request]) -> None:
+        """Begin with images of a block that is asked soon; see the model contract."""
+        super().prepare([marked(request) for request in requests])
 
 
 def marked(request: Request) -> Request:

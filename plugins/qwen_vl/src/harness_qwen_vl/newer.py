@@ -118,15 +118,22 @@ class NewerQwenVL(VisionLanguageModel):
         )
         return text
 
-    def encode(self, images: Sequence[LoadedImage]) -> list[Tensor]:
-        """Return a grid (H, W, D) of each image."""
+    def prepare(self, image: LoadedImage) -> Mapping[str, Tensor]:
+        """Return patches ``pixel_values`` and ``image_grid_thw`` (1, 3); see the contract."""
         try:
-            inputs = self._processor([image.pixels for image in images], return_tensors="pt")
+            inputs = self._processor([image.pixels], return_tensors="pt")
         except (ValueError, TypeError, ZeroDivisionError, RuntimeError) as error:
             raise PromptError("image_rejected", f"the image processor refuses: {error}") from None
-        grids = inputs["image_grid_thw"]
+        return {name: inputs[name] for name in ("pixel_values", "image_grid_thw")}
+
+    def encode_prepared(self, inputs: Sequence[Mapping[str, Tensor]]) -> list[Tensor]:
+        """Return a grid (H, W, D) of each image."""
+        grids = torch.cat([image["image_grid_thw"] for image in inputs])
+        pixels = torch.cat([image["pixel_values"] for image in inputs])
         features = self._model.model.get_image_features(
-            inputs["pixel_values"].to(self.device), grids.to(self.device), return_dict=True
+            pixels.to(self.device, non_blocking=self.device.type == "cuda"),
+            grids.to(self.device),
+            return_dict=True,
         )
         parts = [features.pooler_output, *(getattr(features, "deepstack_features", None) or ())]
         merge = int(self._model.model.visual.spatial_merge_size)

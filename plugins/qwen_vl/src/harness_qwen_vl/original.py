@@ -10,6 +10,7 @@ from harness.descriptors import Json
 from harness.engine.checkpoints import Checkpoint, check_loaded, iterate_tensors, load_pretrained
 from harness.engine.contract import IMAGE, VisionLanguageModel
 from harness.engine.loading import after_load
+from harness.engine.prepared import to_weights
 from harness.engine.tokenize import Ids, Joint
 from harness.errors import UserError
 from harness.requests import Turn
@@ -135,10 +136,16 @@ class OriginalQwenVL(VisionLanguageModel):
         """Return ids as text; tags of boxes are left out, as the original's evaluation does."""
         return self._vocabulary.decode(ids)
 
-    def encode(self, images: Sequence[LoadedImage]) -> list[Tensor]:
+    def prepare(self, image: LoadedImage) -> Mapping[str, Tensor]:
+        """Return normalised ``pixel_values`` (3, S, S); see the contract."""
+        return {"pixel_values": self._pixels(image.pixels)}
+
+    def encode_prepared(self, inputs: Sequence[Mapping[str, Tensor]]) -> list[Tensor]:
         """Return the resampler's output (256, W) of each image."""
-        pixels = torch.stack([self._pixels(image.pixels) for image in images])
-        return list(self._tower(pixels.to(self.device, self.language_model.dtype)))
+        pixels = torch.stack([image["pixel_values"] for image in inputs])
+        return list(
+            self._tower(to_weights(pixels, self.language_model.get_input_embeddings().weight))
+        )
 
     def connect(self, features: Sequence[Tensor]) -> list[Tensor]:
         """Return the features: the resampler already speaks the language model's width."""

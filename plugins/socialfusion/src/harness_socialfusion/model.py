@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
+from harness.engine.prepared import to_weights
 from harness.engine.tokenize import IMAGE, Ids
 from harness.requests import Turn
 from PIL import Image
@@ -63,9 +64,11 @@ class SocialFusionModel(nn.Module):
 
     def encode(self, images: Sequence[Image.Image]) -> Tensor:
         """Return the frozen encoder's patch tokens (B, N, D) of images: what is worth caching."""
-        pixels = self.encoder.prepare(images)
-        weight = next(self.encoder.parameters())
-        encoded: Tensor = self.encoder(pixels.to(weight.device, weight.dtype))
+        return self.encode_pixels(self.encoder.prepare(images))
+
+    def encode_pixels(self, pixels: Tensor) -> Tensor:
+        """Return the same of pixels (B, 3, H, W) as :meth:`VisualEncoder.prepare` gives them."""
+        encoded: Tensor = self.encoder(to_weights(pixels, next(self.encoder.parameters())))
         return encoded
 
     def connect(self, features: Tensor) -> Tensor:

@@ -76,9 +76,14 @@ class SpokenModel(VisionLanguageModel):
         )
         return text.removeprefix(self._form.answer[0])
 
-    def encode(self, images: Sequence[LoadedImage]) -> list[Tensor]:
+    def prepare(self, image: LoadedImage) -> Mapping[str, Tensor]:
+        """Return ``pixel_values`` (1, 3, H, W); see the contract."""
+        return {"pixel_values": self._model.encoder.prepare([image.pixels])}
+
+    def encode_prepared(self, inputs: Sequence[Mapping[str, Tensor]]) -> list[Tensor]:
         """Return the frozen encoder's patch tokens of each image."""
-        return list(self._model.encode([image.pixels for image in images]).cpu())
+        pixels = torch.cat([image["pixel_values"] for image in inputs])
+        return list(self._model.encode_pixels(pixels).cpu())
 
     def connect(self, features: Sequence[Tensor]) -> list[Tensor]:
         """Return the connector's positions of each image."""

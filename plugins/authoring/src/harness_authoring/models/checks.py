@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from harness.models.contract import PreparesImages
 from harness.requests import Choose, Failed, Generate, Request, Scores, Text, Vectors
 
 from harness_authoring.contract import Check, ContractError, NotApplicableError
@@ -81,12 +82,14 @@ def option_order(candidate: Candidate) -> None:
 
 
 def determinism(candidate: Candidate) -> None:
-    """Give the same answers when asked again, and when loaded again."""
+    """Give the same answers when asked again, images prepared ahead, and when loaded again."""
     # On a GPU, kernels may add in another order each time.
     tolerance = 0.0 if candidate.runtime.device == "cpu" else candidate.tolerance
     requests = candidate.requests()
     with candidate.loaded_anew() as answerer:
         first = candidate.ask(requests, answerer)
+        if isinstance(answerer, PreparesImages):
+            answerer.prepare(requests)
         again = candidate.ask(requests, answerer)
     with candidate.loaded_anew() as answerer:
         anew = candidate.ask(requests, answerer)
