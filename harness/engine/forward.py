@@ -13,7 +13,7 @@ from transformers import Cache, DynamicCache
 
 from harness.engine.contract import Inputs, VisionLanguageModel
 from harness.engine.kv_cache import copy_rows, fork, make_room
-from harness.engine.prefix_tree import ROOT, Prefix, SuffixTrie
+from harness.engine.prefix_tree import Prefix, SuffixTrie
 
 
 @dataclass(slots=True)
@@ -42,16 +42,16 @@ class SuffixLogits:
     Attributes:
         cache: KV cache, where it was to be kept.
         logits: Logits (B, K, V) of the next token after each node of ``logit_nodes``.
-        slots: For each trie, node to its index among the K.
+        slots: For each trie, the index among the K of the first of its ``logit_nodes``.
         seen: What each column attends to (B, T, S + T), itself included.
-        columns: For each trie, node to its column among the T.
+        starts: For each trie, its first column among the T.
     """
 
     cache: Cache
     logits: Tensor
-    slots: list[dict[int, int]]
+    slots: list[int]
     seen: Tensor
-    columns: list[list[int]]
+    starts: list[int]
 
 
 def takes_tree_masks(model: Any) -> bool:
@@ -123,51 +123,44 @@ def run_tries(
     """
     # Without tree masks a trie is one option: a chain, for which plain causal attention is right.
     chains = not takes_tree_masks(model.language_model)
-    longest = max(len(trie) for trie in tries)
-    tokens, depths = torch.zeros(2, len(tries), longest, dtype=torch.long)
-    # sees[row, a, b]: whether column a attends to column b, that is, b is a or an ancestor of a.
+    layouts = [trie.layout for trie in tries]
+    longest = max(map(len, layouts))
+    # A model returns logits of the last columns alone: what is needed stands there.
+    starts = [0 if chains else longest - len(layout) for layout in layouts]
+    inputs = np.zeros((2, len(tries), longest), dtype=np.int64)
     sees = np.zeros((len(tries), longest, longest), dtype=bool)
-    logit_nodes = [trie.logit_nodes for trie in tries]
-    columns = []
-    for row, trie in enumerate(tries):
-        at = _columns(trie, logit_nodes[row], 0 if chains else longest)
-        columns.append(at)
-        tokens[row, at] = torch.tensor(trie.tokens, dtype=torch.long)
-        depths[row, at] = torch.tensor(trie.depths, dtype=torch.long)
-        for node, (column, parent) in enumerate(zip(at, trie.parents, strict=True)):
-            if parent != ROOT:
-                sees[row, column] = sees[row, at[parent]]
-            sees[row, at[node], column] = True
-    prefix_mask = prefilled.mask[list(rows)]
-    seen = torch.cat(
-        [
-            prefix_mask[:, None].expand(-1, longest, -1),
-            torch.from_numpy(sees).to(prefix_mask.device),
-        ],
-        dim=2,
-    )
+    for row, (layout, start) in enumerate(zip(layouts, starts, strict=True)):
+        end = start + len(layout)
+        inputs[:, row, start:end] = layout.inputs
+        sees[row, start:end, start:end] = layout.sees
+    device = prefilled.mask.device
+    index = torch.tensor(rows, device=device)
+    prefix_mask = prefilled.mask[index]
+    sees_on_device = torch.from_numpy(sees).to(device)
+    seen = torch.cat([prefix_mask[:, None].expand(-1, longest, -1), sees_on_device], dim=2)
     # The diagonal is True in every column that holds a token.
-    filled = torch.from_numpy(sees.diagonal(axis1=1, axis2=2).copy()).to(prefix_mask.device)
+    filled = sees_on_device.diagonal(dim1=1, dim2=2)
     cache = (
         fork(prefilled.cache, rows)
         if room is None
         else make_room(prefilled.cache, rows, longest + room)
     )
-    keep = longest if chains else max(1, *(len(nodes) for nodes in logit_nodes))
+    keep = longest if chains else max(1, *(len(layout.logit_nodes) for layout in layouts))
+    tokens, depths = torch.from_numpy(inputs).to(device)
     logits = step(
         model,
         prefilled.like,
         tokens=tokens,
-        positions=prefilled.following[list(rows)][:, None] + depths.to(prefix_mask.device),
+        positions=prefilled.following[index][:, None] + depths,
         mask=torch.cat([prefix_mask, filled], dim=1) if chains else seen,
         cache=cache,
         keep=keep,
     )
     slots = [
-        {node: at[node] - (longest - keep) for node in nodes}
-        for nodes, at in zip(logit_nodes, columns, strict=True)
+        start + len(layout) - len(layout.logit_nodes) - (longest - keep)
+        for layout, start in zip(layouts, starts, strict=True)
     ]
-    return SuffixLogits(cache, logits, slots, seen, columns)
+    return SuffixLogits(cache, logits, slots, seen, starts)
 
 
 def step(  # noqa: PLR0913  what a decoder step is made of
@@ -209,18 +202,3 @@ def step(  # noqa: PLR0913  what a decoder step is made of
         extras=extras,
         keep=keep,
     )
-
-
-def _columns(trie: SuffixTrie, logit_nodes: Sequence[int], width: int) -> list[int]:
-    """Return each node's column: in order from the left, or ``logit_nodes`` last, up to ``width``.
-
-    A model returns logits of the last columns alone, so those that are needed stand there.
-    """
-    if not width:
-        return list(range(len(trie)))
-    last = set(logit_nodes)
-    order = [node for node in range(len(trie)) if node not in last] + list(logit_nodes)
-    columns = [0] * len(trie)
-    for at, node in enumerate(order):
-        columns[node] = width - len(trie) + at
-    return columns

@@ -202,7 +202,7 @@ class _Writing:
             prefill_tree(self._model, prefixes, self._batches, on_prefill, need, widen=WIDEN)
 
     def _need(self, length: int, prefix: Prefix) -> int:
-        count = max((len(trie.ends) for trie in prefix.tries), default=0)
+        count = max((len(trie.prompts) for trie in prefix.tries), default=0)
         return length + (self._limit + self._free_row) * count + self._free_length
 
     def _write(self, prefilled: PrefilledRows, prefixes: Sequence[Prefix]) -> None:
@@ -210,7 +210,7 @@ class _Writing:
 
         def forward(chunk: Sequence[Item]) -> list[None]:
             rows = _Rows(self._model, prefilled, chunk, self._limit * count)
-            prompts = [prompt for _, trie in chunk for prompt, _ in trie.ends]
+            prompts = [prompt for _, trie in chunk for prompt in trie.prompts]
             for prompt in prompts:
                 self._answers[prompt] = _Answer(self._writes[prompt], self._ends, self._decode)
             rows.write(self._answers, self._free(prompts))
@@ -230,7 +230,7 @@ class _Writing:
 
             def forward(chunk: Sequence[Item]) -> list[None]:
                 free_rows = _Rows(self._model, prefilled, chunk, self._limit * count)
-                rows.update((prompt, free_rows) for _, trie in chunk for prompt, _ in trie.ends)
+                rows.update((prompt, free_rows) for _, trie in chunk for prompt in trie.prompts)
                 return [None] * len(chunk)
 
             self._batches.run(items, lambda _: 1, forward)
@@ -248,7 +248,7 @@ class _Writing:
 def _items(prefixes: Sequence[Prefix]) -> tuple[list[Item], int, int]:
     """Return row and trie of what follows prefixes, and the most answers and nodes of a trie."""
     items = [(row, trie) for row, prefix in enumerate(prefixes) for trie in prefix.tries]
-    count = max((len(trie.ends) for _, trie in items), default=0)
+    count = max((len(trie.prompts) for _, trie in items), default=0)
     return items, count, max((len(trie) for _, trie in items), default=0)
 
 
@@ -268,10 +268,10 @@ class _Rows:
     ) -> None:
         self._model, self._like = model, prefilled.like
         rows, tries = [row for row, _ in chunk], [trie for _, trie in chunk]
-        count = max(len(trie.ends) for trie in tries)
+        count = max(len(trie.prompts) for trie in tries)
         longest = max(len(trie) for trie in tries)
         device = prefilled.mask.device
-        self._prompts = [[prompt for prompt, _ in trie.ends] for trie in tries]
+        self._prompts = [list(trie.prompts) for trie in tries]
         self._logits = prefilled.logits[rows][:, None].repeat(1, count, 1)
         self._positions = prefilled.following[rows][:, None].repeat(1, count)
         blank = torch.zeros(len(rows), longest, dtype=torch.bool, device=device)
@@ -283,11 +283,14 @@ class _Rows:
         suffixes = run_tries(model, prefilled, tries, rows, room=room)
         self._cache = suffixes.cache
         for row, trie in enumerate(tries):
-            for column, (_, node) in enumerate(trie.ends):
+            layout = trie.layout
+            for column, node in enumerate(layout.ends):
                 if node != ROOT:
-                    self._logits[row, column] = suffixes.logits[row, suffixes.slots[row][node]]
-                    self._positions[row, column] += trie.depths[node] + 1
-                    self._seen[row, column] = suffixes.seen[row, suffixes.columns[row][node]]
+                    slot = suffixes.slots[row] + layout.logit_nodes.index(node)
+                    self._logits[row, column] = suffixes.logits[row, slot]
+                    self._positions[row, column] += layout.depths[node] + 1
+                    at = suffixes.starts[row] + layout.columns[node]
+                    self._seen[row, column] = suffixes.seen[row, at]
 
     def write(self, answers: Mapping[Prompt, _Answer], free: Sequence[_Rows]) -> None:
         """Generate every answer to its end, with the rows that contrasted ones are set against."""

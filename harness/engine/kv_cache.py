@@ -117,6 +117,9 @@ def _roomy(states: Tensor, rows: Sequence[int], room: int) -> Tensor:
     """Return rows of ``states``, with room after them."""
     _, heads, length, width = states.shape
     joined = states.new_empty(len(rows), heads, length + room, width)
-    for at, row in enumerate(rows):
-        joined[at, :, :length] = states[row]
+    start = 0
+    for end in range(1, len(rows) + 1):  # rows that follow each other are copied at once
+        if end == len(rows) or rows[end] != rows[end - 1] + 1:
+            joined[start:end, :, :length] = states[rows[start] : rows[start] + end - start]
+            start = end
     return joined

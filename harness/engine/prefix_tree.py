@@ -11,8 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from functools import cached_property, lru_cache
+from itertools import islice, pairwise
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.engine.contract import Inputs, VisionLanguageModel
@@ -20,6 +23,7 @@ from harness.engine.tokenize import IMAGE, Ids, common_length
 
 SHORT = 16
 """A common beginning of fewer positions is not worth a forward pass of its own."""
+_LAYOUTS = 256  # groups of questions whose tries are remembered, of at most 64 KiB each as a mask
 ROOT = -1
 """Stands for a node: the last position of the prefix."""
 
@@ -43,9 +47,12 @@ class Prompt:
     symbols: Symbols = field(init=False)
 
     def __post_init__(self) -> None:
-        keys = iter(self.images)
-        symbols = tuple(next(keys)[0] if token == IMAGE else token for token in self.ids)
-        object.__setattr__(self, "symbols", symbols)
+        symbols: list[int | str] = list(self.ids)
+        at = -1
+        for key, _ in self.images:
+            at = self.ids.index(IMAGE, at + 1)
+            symbols[at] = key
+        object.__setattr__(self, "symbols", tuple(symbols))
 
     def length(self, end: int | None = None) -> int:
         """Return the positions that the first ``end`` symbols take, or all."""
@@ -66,59 +73,122 @@ class Prompt:
         return Inputs(inputs.embeds[cut:], inputs.positions[:, cut:], inputs.following, extras)
 
 
-@dataclass(slots=True, eq=False)
-class SuffixTrie:
-    """A trie of the tokens after a prefix. Nodes are numbered; a parent comes before its children.
+class TrieLayout:
+    """A trie of tokens: suffixes of prompts, with their options. Equal ones share a layout.
+
+    Nodes are numbered; a parent comes before its children. What is derived is computed once.
 
     Attributes:
         tokens: The token of each node.
         parents: Its parent, or :data:`ROOT`.
         depths: Its distance from the prefix's last position, less one.
-        ends: Each prompt of the trie with the node it ends at.
-        scored: Prompt, number of an option, and the nodes and tokens whose log-probabilities add
-            up to the option's log-likelihood.
+        ends: The node each suffix ends at.
+        scored: For each option its suffix, its number there, and the nodes and tokens whose
+            log-probabilities add up to its log-likelihood.
     """
 
-    tokens: list[int] = field(default_factory=list)
-    parents: list[int] = field(default_factory=list)
-    depths: list[int] = field(default_factory=list)
-    ends: list[tuple[Prompt, int]] = field(default_factory=list)
-    scored: list[tuple[Prompt, int, list[tuple[int, int]]]] = field(default_factory=list)
-    _children: dict[tuple[int, int], int] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.tokens: list[int] = []
+        self.parents: list[int] = []
+        self.depths: list[int] = []
+        self.ends: list[int] = []
+        self.scored: list[tuple[int, int, list[tuple[int, int]]]] = []
+        self._children: dict[tuple[int, int], int] = {}
+        self._written: set[int] = set()
 
     def __len__(self) -> int:
         return len(self.tokens)
 
-    def add(self, prompt: Prompt, start: int, options: Sequence[int]) -> None:
-        """Add a prompt from its symbol ``start`` on, and some of its options."""
+    def add(self, ids: Ids, options: Sequence[Ids]) -> None:
+        """Add a suffix and its options; without options its next token is to be written."""
         node = ROOT
-        for token in prompt.ids[start:]:
+        for token in ids:
             node = self._child(node, token)
-        self.ends.append((prompt, node))
-        for number in options:
-            ids, at = prompt.options[number], node
-            aims = [(at, ids[0])]
-            for token, aim in pairwise(ids):
+        if not options:
+            self._written.add(node)
+        for number, option in enumerate(options):
+            at = node
+            aims = [(at, option[0])]
+            for token, aim in pairwise(option):
                 at = self._child(at, token)
                 aims.append((at, aim))
-            self.scored.append((prompt, number, aims))
+            self.scored.append((len(self.ends), number, aims))
+        self.ends.append(node)
 
-    @property
+    @cached_property
     def logit_nodes(self) -> list[int]:
         """Nodes whose logits are wanted, in order."""
-        nodes = {node for _, _, aims in self.scored for node, _ in aims}
-        nodes |= {node for prompt, node in self.ends if not prompt.options}
-        return sorted(nodes - {ROOT})
+        scored = {node for _, _, aims in self.scored for node, _ in aims}
+        return sorted((scored | self._written) - {ROOT})
+
+    @cached_property
+    def columns(self) -> list[int]:
+        """Each node's column in a row; those of :attr:`logit_nodes` are the last, in order."""
+        last = set(self.logit_nodes)
+        order = [node for node in range(len(self)) if node not in last] + self.logit_nodes
+        return sorted(range(len(order)), key=order.__getitem__)
+
+    @cached_property
+    def inputs(self) -> NDArray[np.int64]:
+        """Tokens and depths (2, T) by column."""
+        by_column = np.zeros((2, len(self)), dtype=np.int64)
+        by_column[:, self.columns] = [self.tokens, self.depths]
+        return by_column
+
+    @cached_property
+    def sees(self) -> NDArray[np.bool_]:
+        """Whether column a attends to column b (T, T): b is a or an ancestor of a."""
+        sees = np.eye(len(self), dtype=bool)
+        for column, parent in zip(self.columns, self.parents, strict=True):
+            if parent != ROOT:
+                sees[column] |= sees[self.columns[parent]]
+        return sees
+
+    @cached_property
+    def aims(self) -> list[tuple[int, int]]:
+        """The distinct nodes and tokens of options, those after :data:`ROOT` first."""
+        distinct = dict.fromkeys(aim for _, _, path in self.scored for aim in path)
+        return sorted(distinct, key=lambda aim: aim[0] != ROOT)
+
+    @cached_property
+    def lookups(self) -> tuple[list[int], NDArray[np.int64]]:
+        """Tokens after the prefix; rank in :attr:`logit_nodes` and token (2, N) after nodes."""
+        first = [token for node, token in self.aims if node == ROOT]
+        ranks = {node: rank for rank, node in enumerate(self.logit_nodes)}
+        after = [(ranks[node], token) for node, token in self.aims[len(first) :]]
+        return first, np.array(after, dtype=np.int64).reshape(-1, 2).T
+
+    @cached_property
+    def paths(self) -> list[tuple[int, int, list[int]]]:
+        """For each option its suffix, its number there, and the places of its :attr:`aims`."""
+        numbers = {aim: number for number, aim in enumerate(self.aims)}
+        return [(at, number, [numbers[aim] for aim in path]) for at, number, path in self.scored]
 
     def _child(self, node: int, token: int) -> int:
-        child = self._children.get((node, token))
-        if child is not None:
-            return child
-        self.tokens.append(token)
-        self.parents.append(node)
-        self.depths.append(0 if node == ROOT else self.depths[node] + 1)
-        self._children[node, token] = len(self.tokens) - 1
-        return len(self.tokens) - 1
+        child = self._children.setdefault((node, token), len(self.tokens))
+        if child == len(self.tokens):
+            self.tokens.append(token)
+            self.parents.append(node)
+            self.depths.append(0 if node == ROOT else self.depths[node] + 1)
+        return child
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SuffixTrie:
+    """Prompts after a prefix.
+
+    Attributes:
+        layout: The trie of their tokens.
+        prompts: One for each suffix.
+        first: Number of the option with which each suffix begins.
+    """
+
+    layout: TrieLayout
+    prompts: Sequence[Prompt]
+    first: int = 0
+
+    def __len__(self) -> int:
+        return len(self.layout)
 
 
 @dataclass(slots=True, eq=False)
@@ -217,18 +287,37 @@ def _tries(
 ) -> Iterator[SuffixTrie]:
     if nodes is None:
         for prompt in prompts:
-            for number in range(len(prompt.options)) or [None]:
-                trie = SuffixTrie()
-                trie.add(prompt, start, [] if number is None else [number])
-                yield trie
+            for number, options in enumerate([(each,) for each in prompt.options] or [()]):
+                (layout,) = lay_out(((prompt.ids[start:], options),), 0, 1)
+                yield SuffixTrie(layout, [prompt], number)
         return
-    trie = SuffixTrie()
     # In this order neighbours share the most tokens, so a trie has the fewest nodes.
-    for prompt in sorted(prompts, key=lambda prompt: prompt.ids):
-        added = len(prompt.ids) - start + sum(len(ids) - 1 for ids in prompt.options)
-        if trie.ends and (len(trie) + added > nodes or len(trie.ends) >= prompts_per_trie):
-            yield trie
-            trie = SuffixTrie()
-        trie.add(prompt, start, range(len(prompt.options)))
-    if trie.ends:
-        yield trie
+    ordered = sorted(prompts, key=lambda prompt: prompt.ids)
+    suffixes = tuple((prompt.ids[start:], prompt.options) for prompt in ordered)
+    remaining = iter(ordered)
+    for layout in lay_out(suffixes, nodes, prompts_per_trie):
+        yield SuffixTrie(layout, list(islice(remaining, len(layout.ends))))
+
+
+@lru_cache(_LAYOUTS)
+def lay_out(
+    suffixes: tuple[tuple[Ids, tuple[Ids, ...]], ...], nodes: int, suffixes_per_trie: int
+) -> list[TrieLayout]:
+    """Return the tries of suffixes and their options, in order.
+
+    The questions about one image are often those about the next, whose tries are then known.
+
+    Args:
+        suffixes: Ids after a prefix, none of them an image, and the options there.
+        nodes: Maximum number of nodes in a trie, unless one suffix needs more.
+        suffixes_per_trie: Maximum number of suffixes in a trie.
+    """
+    layouts: list[TrieLayout] = []
+    for ids, options in suffixes:
+        added = len(ids) + sum(len(option) - 1 for option in options)
+        if not layouts or (
+            len(layouts[-1]) + added > nodes or len(layouts[-1].ends) >= suffixes_per_trie
+        ):
+            layouts.append(TrieLayout())
+        layouts[-1].add(ids, options)
+    return layouts

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,7 +12,7 @@ from harness.engine.batching import Batches
 from harness.engine.contract import VisionLanguageModel
 from harness.engine.forward import PrefilledRows, run_tries, takes_tree_masks
 from harness.engine.prefill import prefill_tree
-from harness.engine.prefix_tree import ROOT, Prefix, Prompt, SuffixTrie, build_prefix_tree
+from harness.engine.prefix_tree import Prefix, Prompt, SuffixTrie, build_prefix_tree
 
 Totals = dict[Prompt, list[float]]
 
@@ -30,7 +31,7 @@ def score_options(
         return -(-2 * length // layers)
 
     def score(prefilled: PrefilledRows, prefixes: Sequence[Prefix]) -> None:
-        firsts = torch.log_softmax(prefilled.logits, dim=-1).cpu()
+        firsts = torch.log_softmax(prefilled.logits, dim=-1)
         items = [(row, trie) for row, prefix in enumerate(prefixes) for trie in prefix.tries]
         length = prefilled.mask.shape[1]
 
@@ -58,38 +59,36 @@ def _score(
     chunk: Sequence[tuple[int, SuffixTrie]],
     totals: Totals,
 ) -> None:
-    """Fill in the totals of some tries, run in one forward pass."""
-    suffixes = None
-    if any(len(trie) for _, trie in chunk):
-        rows, tries = [row for row, _ in chunk], [trie for _, trie in chunk]
-        suffixes = run_tries(model, prefilled, tries, rows)
-    for index, (row, trie) in enumerate(chunk):
-        if suffixes is None:
-            values = _logprobs(trie, firsts[row], None, {})
-        else:
-            values = _logprobs(trie, firsts[row], suffixes.logits[index], suffixes.slots[index])
-        for prompt, number, aims in trie.scored:
-            totals[prompt][number] = sum(values[aim] for aim in aims)
-
-
-def _logprobs(
-    trie: SuffixTrie, first: Tensor, logits: Tensor | None, slots: Mapping[int, int]
-) -> dict[tuple[int, int], float]:
-    """Return the log-probability of each (node, token) that a trie's options need.
+    """Fill in the totals of some tries, run in one forward pass.
 
     Args:
-        trie: The trie.
-        first: Log-probabilities (V,) after the prefix.
-        logits: Logits (K, V) after nodes; ``None`` when none is needed.
-        slots: Node to its index among the K.
+        model: The model.
+        prefilled: The prefixes.
+        firsts: Log-probabilities (R, V) after each prefix.
+        chunk: Row of its prefix, and a trie.
+        totals: Where they go.
     """
-    aims = list(dict.fromkeys(aim for _, _, path in trie.scored for aim in path))
-    logprobs = {aim: float(first[aim[1]]) for aim in aims if aim[0] == ROOT}
-    after_nodes = [aim for aim in aims if aim[0] != ROOT]
-    if after_nodes and logits is not None:
-        scores = logits.float()
-        indices = torch.tensor([slots[node] for node, _ in after_nodes], device=scores.device)
-        tokens = torch.tensor([token for _, token in after_nodes], device=scores.device)
-        each = scores[indices, tokens] - scores.logsumexp(-1)[indices]
-        logprobs |= zip(after_nodes, each.tolist(), strict=True)
-    return logprobs
+    rows, tries = [row for row, _ in chunk], [trie for _, trie in chunk]
+    lookups = [trie.layout.lookups for trie in tries]
+    at_once = [
+        (row, token) for row, (tokens, _) in zip(rows, lookups, strict=True) for token in tokens
+    ]
+    row, token = torch.tensor(at_once, dtype=torch.long, device=firsts.device).view(-1, 2).T
+    picked = [firsts[row, token]]
+    if any(map(len, tries)):
+        suffixes = run_tries(model, prefilled, tries, rows)
+        logits = suffixes.logits.float()
+        after = [
+            np.stack([np.full(ranks.shape[1], at), ranks[0] + slot, ranks[1]])
+            for at, ((_, ranks), slot) in enumerate(zip(lookups, suffixes.slots, strict=True))
+        ]
+        row, slot, token = torch.from_numpy(np.concatenate(after, axis=1)).to(logits.device)
+        picked.append(logits[row, slot, token] - logits.logsumexp(-1)[row, slot])
+    logprobs = torch.cat(picked).tolist()
+    first, later = 0, len(at_once)
+    for trie, (tokens, ranks) in zip(tries, lookups, strict=True):
+        ends = first + len(tokens), later + ranks.shape[1]
+        values = logprobs[first : ends[0]] + logprobs[later : ends[1]]
+        first, later = ends
+        for at, number, path in trie.layout.paths:
+            totals[trie.prompts[at]][trie.first + number] = sum(map(values.__getitem__, path))

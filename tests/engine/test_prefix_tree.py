@@ -30,13 +30,21 @@ def read_back(prefix: Prefix, before: tuple[object, ...]) -> list[tuple[object, 
     found: list[tuple[object, ...]] = []
     for trie in prefix.tries:
         paths: dict[int, Ids] = {ROOT: ()}
-        for node, (said, parent) in enumerate(zip(trie.tokens, trie.parents, strict=True)):
+        layout = trie.layout
+        for node, (said, parent) in enumerate(zip(layout.tokens, layout.parents, strict=True)):
             paths[node] = (*paths[parent], said)
-            assert trie.depths[node] == len(paths[node]) - 1
-        for one, number, aims in trie.scored:
+            assert layout.depths[node] == len(paths[node]) - 1
+        for at, number, aims in layout.scored:
             node, last = aims[-1]
-            found.append((one, number, (*here, *paths[node], last)))
-        found += [(one, None, (*here, *paths[node])) for one, node in trie.ends if not one.options]
+            one = trie.prompts[at]
+            found.append((one, trie.first + number, (*here, *paths[node], last)))
+        ends = zip(trie.prompts, layout.ends, strict=True)
+        found += [(one, None, (*here, *paths[node])) for one, node in ends if not one.options]
+        assert sorted(layout.columns) == list(range(len(layout)))
+        for node, column in enumerate(layout.columns):
+            assert layout.inputs[:, column].tolist() == [layout.tokens[node], layout.depths[node]]
+            assert layout.sees[column].sum() == layout.depths[node] + 1
+            assert layout.parents[node] in {ROOT, *range(node)}
     for child in prefix.children:
         assert child.start == prefix.end
         found += read_back(child, here)
@@ -62,8 +70,8 @@ def test_a_tree_spells_every_option_of_every_prompt_once(
     wanted += [(one, None, one.symbols) for one in prompts if not one.options]
     assert sorted(map(repr, found)) == sorted(map(repr, wanted))
     for trie in (trie for prefix in prefixes for trie in prefix.tries):
-        assert len({one for one, _ in trie.ends}) <= each
-        assert nodes is None or len(trie) <= nodes or len(trie.ends) == 1
+        assert len(set(trie.prompts)) <= each
+        assert nodes is None or len(trie) <= nodes or len(trie.prompts) == 1
 
 
 def test_shots_are_read_once_for_all_questions() -> None:
