@@ -68,7 +68,7 @@ class EngineAnswerer:
         self._model = model
         self._batches = batches_for(model, runtime)
         self._markers = Markers(model.tokenizer, model.template, model.decode)
-        self._sharing = sharing
+        self._sharing, self._refuted = sharing, False
         self._checked: set[tuple[str, type]] = set()
         self._settled: set[str] = set()  # tasks of which something could be checked
         self._notes: list[str] = []
@@ -155,6 +155,7 @@ class EngineAnswerer:
         notes = verdict.get("notes")
         if isinstance(notes, list):
             self._sharing = verdict.get("sharing") is True
+            self._refuted = not self._sharing
             self._notes = [str(note) for note in notes]
         if settled:
             self._settled.add(task)
@@ -295,7 +296,7 @@ class EngineAnswerer:
         for prompt in prompts:
             if prompt not in totals:
                 totals[prompt] = [sum(next(alone)) for _ in prompt.options]
-        rescore_near_ties(self._model, prompts, totals)
+        rescore_near_ties(self._model, prompts, totals, self._is_trusted)
         results: Results = {}
         for request, prompt in questions:
             assert isinstance(request.want, Choose)
@@ -363,10 +364,12 @@ class EngineAnswerer:
     # --- trust -------------------------------------------------------------------------------
 
     def _shares(self, prompt: Prompt) -> bool:
-        if not self._sharing:
-            return False
+        return self._sharing and self._is_trusted(prompt)
+
+    def _is_trusted(self, prompt: Prompt) -> bool:
+        """Whether a prompt may be read apart from its options, as no check has refuted."""
         longest = max((len(option) for option in prompt.options), default=1)
-        return self._model.shares_prefix(prompt.length() + longest)
+        return not self._refuted and self._model.shares_prefix(prompt.length() + longest)
 
     def _distrust(self, task: str, kind: type) -> bool:
         """Whether a task's answers of this kind are still to be checked: once after loading."""
@@ -375,7 +378,7 @@ class EngineAnswerer:
         return new
 
     def _stop_sharing(self, problem: str) -> None:
-        self._sharing = False
+        self._sharing, self._refuted = False, True
         self._notes.append(f"prefix sharing is off for this model: {problem}")
 
 

@@ -60,6 +60,11 @@ class Prompt:
         count = ids.count(IMAGE)
         return len(ids) - count + sum(len(image) for _, image in self.images[:count])
 
+    @property
+    def last_image(self) -> int:
+        """Symbols up to the last image, itself included; 0 where there is none."""
+        return len(self.ids) - self.ids[::-1].index(IMAGE) if self.images else 0
+
     def inputs(self, model: VisionLanguageModel, start: int = 0, end: int | None = None) -> Inputs:
         """Return what the language model takes for the symbols from ``start`` to ``end``."""
         ids = self.ids[:end]
@@ -259,7 +264,7 @@ def build_prefix_tree(
             for prefix in build_prefix_tree(bucket, nodes, prompts_per_trie, start)
         ]
     prefix = Prefix(first, start, end)
-    prefix.tries = list(_tries(leaves, end, nodes, prompts_per_trie))
+    prefix.tries = list(tries_of(leaves, end, nodes, prompts_per_trie))
     prefix.children = [
         child
         for bucket in buckets.values()
@@ -271,7 +276,7 @@ def build_prefix_tree(
 def single_prefix(prompt: Prompt) -> Prefix:
     """Return a prompt as one prefix that it shares with no other."""
     prefix = Prefix(prompt, 0, len(prompt.symbols))
-    prefix.tries = list(_tries([prompt], prefix.end, None, 1))
+    prefix.tries = list(tries_of([prompt], prefix.end, None, 1))
     return prefix
 
 
@@ -282,9 +287,10 @@ def _next_image(prompt: Prompt, start: int) -> int | None:
         return None
 
 
-def _tries(
+def tries_of(
     prompts: Sequence[Prompt], start: int, nodes: int | None, prompts_per_trie: int
 ) -> Iterator[SuffixTrie]:
+    """Yield the tries of prompts after their symbol ``start``; see :func:`build_prefix_tree`."""
     if nodes is None:
         for prompt in prompts:
             for number, options in enumerate([(each,) for each in prompt.options] or [()]):

@@ -10,9 +10,16 @@ from torch import Tensor
 
 from harness.engine.batching import Batches
 from harness.engine.contract import VisionLanguageModel
-from harness.engine.forward import PrefilledRows, run_tries, takes_tree_masks
+from harness.engine.forward import PrefilledRows, prefill_rows, run_tries, takes_tree_masks
 from harness.engine.prefill import prefill_tree
-from harness.engine.prefix_tree import Prefix, Prompt, SuffixTrie, build_prefix_tree
+from harness.engine.prefix_tree import (
+    Prefix,
+    Prompt,
+    SuffixTrie,
+    Symbols,
+    build_prefix_tree,
+    tries_of,
+)
 
 Totals = dict[Prompt, list[float]]
 
@@ -50,6 +57,32 @@ def score_options(
     prefixes = build_prefix_tree(prompts, nodes, batches.rows)
     prefill_tree(model, prefixes, batches, score, lambda length, _: need(length))
     return totals
+
+
+def score_alone(model: VisionLanguageModel, prompts: Sequence[Prompt], totals: Totals) -> None:
+    """Score prompts in a shape that depends on each alone, whatever is asked beside it.
+
+    What stands up to its last image is prefilled in a row by itself, once for the prompts that have
+    it in common; what follows, with all options, is a row of its own. Numbers are then the same to
+    the last bit in any batch, order and block.
+
+    Args:
+        model: The model.
+        prompts: What to score.
+        totals: Where the sums of log-probabilities go.
+    """
+    tree_masks = takes_tree_masks(model.language_model)
+    by_prefix: dict[Symbols, list[Prompt]] = {}
+    for prompt in prompts:
+        end = (prompt.last_image if tree_masks else 0) or len(prompt.ids)
+        by_prefix.setdefault(prompt.symbols[:end], []).append(prompt)
+    for symbols, group in by_prefix.items():
+        prefix = Prefix(group[0], 0, len(symbols))
+        prefilled = prefill_rows(model, [prefix])
+        firsts = torch.log_softmax(prefilled.logits, dim=-1)
+        for prompt in group:
+            for trie in tries_of([prompt], prefix.end, 0 if tree_masks else None, 1):
+                _score(model, prefilled, firsts, [(0, trie)], totals)
 
 
 def _score(

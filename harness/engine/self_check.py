@@ -1,8 +1,8 @@
-"""Checks prefix sharing against reference scoring, and rescores near ties without sharing."""
+"""Checks prefix sharing against reference scoring, and scores near ties by themselves."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import torch
@@ -13,7 +13,7 @@ from harness.engine.contrastive import logit_gap
 from harness.engine.generation import Generation, GenerationTask
 from harness.engine.prefix_tree import Prompt
 from harness.engine.reference import answer_logits, score_reference
-from harness.engine.scoring import Totals
+from harness.engine.scoring import Totals, score_alone
 
 Item = TypeVar("Item")
 
@@ -31,9 +31,12 @@ def tolerance(model: VisionLanguageModel) -> float:
 
 
 def rescore_near_ties(
-    model: VisionLanguageModel, prompts: Sequence[Prompt], totals: Totals
+    model: VisionLanguageModel,
+    prompts: Sequence[Prompt],
+    totals: Totals,
+    shares: Callable[[Prompt], bool],
 ) -> None:
-    """Score the options that nearly share the lead by reference, so that no batch decides.
+    """Score prompts whose best options are nearly level by themselves, so that no batch decides.
 
     In float32 there is nothing to do: options that close are equal.
 
@@ -41,15 +44,19 @@ def rescore_near_ties(
         model: The model.
         prompts: Whose options were scored.
         totals: Their sums, changed in place.
+        shares: Whether a prompt may be read apart from its options; others are scored by reference.
     """
     within = CLOSE.get(_dtype(model), max(CLOSE.values()))
     if not within:
         return
-    items = []
+    near = {}
     for prompt in prompts:
         best = max(totals[prompt], default=0.0)
         close = [at for at, total in enumerate(totals[prompt]) if best - total <= within]
-        items += [(prompt, at) for at in close] if len(close) > 1 else []
+        if len(close) > 1:
+            near[prompt] = close
+    score_alone(model, [prompt for prompt in near if shares(prompt)], totals)
+    items = [(prompt, at) for prompt in near if not shares(prompt) for at in near[prompt]]
     each = score_reference(
         model, [(prompt, prompt.options[at]) for prompt, at in items], Batches(1)
     )

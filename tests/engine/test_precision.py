@@ -88,6 +88,51 @@ def test_what_is_close_is_scored_alone(half: Any, pictures: list[LoadedImage]) -
         assert one[name][at] == other[name][at] == alone[at]
 
 
+def test_what_is_close_has_the_same_bytes_at_any_batch_size_and_beside_anything(
+    half: Any, pictures: list[LoadedImage]
+) -> None:
+    asked = requests(pictures, 60)
+    one = values(half, asked, batch_size=1)
+    ways = [
+        values(half, asked, batch_size=7),
+        values(half, asked[::-1], kv_budget=200_000),
+        {**values(half, asked[:31]), **values(half, asked[31:])},
+    ]
+    # What is close in all ways was settled in each of them.
+    for name in set.intersection(*(set(close(way)) for way in (one, *ways))):
+        assert all(way[name] == one[name] for way in ways)
+
+
+def test_a_near_tie_reads_the_image_once_and_each_question_once(
+    half: Any, pictures: list[LoadedImage]
+) -> None:
+    from harness.engine.self_check import rescore_near_ties
+
+    asked = requests(pictures[:1], 12)
+    answerer = EngineAnswerer(half, Runtime(device="cpu"))
+    answerer.answer(asked)
+    passes: list[int] = []
+    forward = half.forward
+
+    def level(*arguments: Any) -> None:
+        """Settle all: every option of every prompt is level."""
+        model, prompts, totals, shares = arguments
+        for prompt in prompts:
+            totals[prompt] = [0.0] * len(prompt.options)
+        half.forward = lambda embeds, **more: (
+            passes.append(embeds.shape[1]) or forward(embeds, **more)
+        )
+        rescore_near_ties(model, prompts, totals, shares)
+        assert all(min(totals[prompt]) < 0 for prompt in prompts)
+        del half.forward
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(answering, "rescore_near_ties", level)
+        answerer.answer(asked)
+    assert len(passes) == 1 + len(asked)
+    assert sum(passes) < 2 * passes[0] + 40 * len(asked)
+
+
 def test_fixed_shapes_give_equal_bytes(half: Any, pictures: list[LoadedImage]) -> None:
     asked = requests(pictures, 40)
     found = [values(half, asked, deterministic=True, batch_size=rows) for rows in (1, 3, None)]
