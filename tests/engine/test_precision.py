@@ -114,14 +114,16 @@ def test_a_near_tie_reads_the_image_once_and_each_question_once(
     passes: list[int] = []
     forward = half.forward
 
+    def counted(embeds: Any, **more: Any) -> Any:
+        passes.append(embeds.shape[1])
+        return forward(embeds, **more)
+
     def level(*arguments: Any) -> None:
         """Settle all: every option of every prompt is level."""
         model, prompts, totals, shares = arguments
         for prompt in prompts:
             totals[prompt] = [0.0] * len(prompt.options)
-        half.forward = lambda embeds, **more: (
-            passes.append(embeds.shape[1]) or forward(embeds, **more)
-        )
+        half.forward = counted
         rescore_near_ties(model, prompts, totals, shares)
         assert all(min(totals[prompt]) < 0 for prompt in prompts)
         del half.forward

@@ -133,7 +133,9 @@ def test_a_model_that_prepares_answers_as_one_that_does_not(
     images = [*pictures, LoadedImage(pictures[0].pixels, "x", "bad", 8, 8)]
     expected = EngineAnswerer(plain, Runtime(device="cpu")).answer(asked(images))
 
-    class Prepares(type(plain)):  # type: ignore[misc]  a class that is known at run time
+    toy: Any = type(plain)
+
+    class Prepares(toy):  # type: ignore[misc]
         def prepare(self, image: LoadedImage) -> Mapping[str, Any]:
             if image.key == "bad":
                 raise PromptError("image_rejected", "no such picture")
@@ -142,7 +144,7 @@ def test_a_model_that_prepares_answers_as_one_that_does_not(
         def encode_prepared(self, inputs: Any) -> Any:
             keys = [bytes(item["key"].tolist()).decode() for item in inputs]
             shown = [LoadedImage(pictures[0].pixels, "", key, 8, 8) for key in keys]
-            return super().encode(shown)
+            return toy.encode(self, shown)
 
     model = make_model()
     model.__class__ = Prepares
