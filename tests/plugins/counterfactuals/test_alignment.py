@@ -16,8 +16,8 @@ class Words:
 
     model_max_length = 10
 
-    def __call__(self, text: str, *, return_offsets_mapping: bool) -> dict[str, Any]:
-        assert return_offsets_mapping
+    def __call__(self, text: str, **options: bool) -> dict[str, Any]:
+        assert options["return_offsets_mapping"]
         offsets, at = [(0, 0)], 0
         for word in text.split(" "):
             cut = len(word) - 3 if word.endswith("ing") else len(word)

@@ -69,7 +69,7 @@ def tokens_of(prompt: Prompt, tokenizer: Any) -> Tokens:
     Raises:
         UserError: more tokens than the text encoder reads; the message has the count.
     """
-    encoded = tokenizer(prompt.text, return_offsets_mapping=True)
+    encoded = tokenizer(prompt.text, return_offsets_mapping=True, verbose=False)
     offsets = tuple((int(a), int(b)) for a, b in encoded["offset_mapping"])
     length = int(tokenizer.model_max_length)
     if len(offsets) > length:

@@ -6,6 +6,7 @@ Only safetensors are read, and no code that travels with a checkpoint is run.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,18 +151,25 @@ def require_diffusers() -> None:
 
 
 def _downloaded(name: str, revision: str) -> Path:
-    from diffusers import DiffusionPipeline
+    from diffusers import DiffusionPipeline, logging
 
+    level = logging.get_verbosity()
+    logging.set_verbosity(logging.CRITICAL)  # what went wrong is said below, once
     try:
         folder = DiffusionPipeline.download(
             name, revision=revision or None, use_safetensors=True, trust_remote_code=False
         )
     except Exception as error:  # noqa: BLE001  whatever the hub's client raises
+        reason = one_line(error_text(error), 160)
+        if os.environ.get("HF_HUB_OFFLINE", "").lower() in {"1", "true", "yes", "on"}:
+            reason = "it is not in the local cache, and HF_HUB_OFFLINE is set"
         raise UserError(
-            f"cannot be had from the hub: {one_line(error_text(error))}",
+            f"cannot be had from the hub: {reason}",
             where=name,
             fix="name a folder: --model FOLDER, or bring it here first: hf download",
         ) from None
+    finally:
+        logging.set_verbosity(level)
     return Path(folder)
 
 

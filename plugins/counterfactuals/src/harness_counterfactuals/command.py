@@ -89,6 +89,9 @@ def counterfactuals(  # noqa: PLR0913  one parameter for each flag
 
     if plan_only and filter_only:
         raise UserError("--plan makes nothing, and --filter-only scores what was made")
+    for flag, value in (("--model", model), ("--batch", batch), ("--on", on)):
+        if filter_only and value is not None:
+            raise UserError(f"{flag} is for making, and --filter-only makes nothing")
     loaded = load_spec(spec)
     if model is not None:
         loaded = replace(loaded, generator=replace(loaded.generator, model=model))

@@ -25,6 +25,7 @@ from harness_counterfactuals.manifest import (
     PARQUET,
     SCORES,
     SEALED,
+    SPEC,
     About,
     Drop,
     Row,
@@ -54,6 +55,8 @@ class SetFolder:
         Raises:
             UserError: not finished, changed since, or no folder of sets.
         """
+        if not (directory / MADE.file).exists() and not (directory / SPEC).exists():
+            raise UserError("is no folder of counterfactual sets", where=directory)
         contents = check_files(directory, SEALED, MADE)
         data = as_object(parse_json(contents[ABOUT], directory / ABOUT), directory / ABOUT)
         try:

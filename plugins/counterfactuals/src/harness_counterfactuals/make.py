@@ -144,15 +144,16 @@ def make(  # noqa: PLR0913  a keyword for each flag
         UserError: a folder of other images, a checkpoint or prompt that cannot be used, a disk that
             is full, or too little memory. What is journaled stays.
     """
-    with writing(out, "--out"):
-        if is_made(out):
-            refuse_other_spec(spec, out)
+    if is_made(out):
+        refuse_other_spec(spec, out)
+        with writing(out, "--out"):
             _clear(out)
-            return SetFolder.open(out)
-        from harness_counterfactuals.studio import find_materials
+        return SetFolder.open(out)
+    from harness_counterfactuals.studio import find_materials
 
+    materials = find_materials(spec, device)
+    with writing(out, "--out"):
         _refuse_strangers(out)
-        materials = find_materials(spec, device)
         if (out / BEGUN).exists():
             begun = as_object(read_json(out / BEGUN), out / BEGUN)
             refuse_other(materials.identity, begun, out)

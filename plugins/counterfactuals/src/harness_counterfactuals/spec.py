@@ -194,7 +194,10 @@ def load_spec(name: str) -> Spec:
     path = Path(name)
     if path.suffix not in {".yaml", ".yml"}:
         if name not in shipped():
-            raise unknown("spec", name, shipped())
+            raise UserError(
+                f"unknown spec {quoted(name)}",
+                fix=f"{nearest(name, shipped())}, or the path of a file that ends in .yaml",
+            )
         path = SPECS / f"{name}.yaml"
     return read_spec(read_yaml(path))
 
