@@ -31,6 +31,7 @@ class Edits:
 
     Attributes:
         source: (rows,) int64, the row whose attention each row takes; its own, of a source.
+        edited: (edited rows,) int64, the rows that have another source than themselves.
         mixes: (rows, tokens, tokens) float32; the identity, of a source.
         own: (rows, tokens) float32, 1 where an edited token keeps its own map; ``None`` where no
             token does.
@@ -38,6 +39,7 @@ class Edits:
     """
 
     source: Tensor
+    edited: Tensor
     mixes: Tensor
     own: Tensor | None = None
     words: Tensor | None = None
@@ -51,7 +53,8 @@ class Edits:
         """Return it on a device."""
         own = None if self.own is None else self.own.to(device)
         words = None if self.words is None else self.words.to(device)
-        return Edits(self.source.to(device), self.mixes.to(device), own, words)
+        source, edited = self.source.to(device), self.edited.to(device)
+        return Edits(source, edited, self.mixes.to(device), own, words)
 
 
 def edits(
@@ -87,7 +90,8 @@ def edits(
         marked = torch.zeros(rows, tokens)
         for row, positions in enumerate(words):
             marked[row, list(positions)] = 1
-    return Edits(source, mixes, own if own.any() else None, marked)
+    edited = torch.tensor([row for row, one in enumerate(alignments) if one is not None])
+    return Edits(source, edited.long(), mixes, own if own.any() else None, marked)
 
 
 @dataclass(slots=True)
@@ -161,15 +165,14 @@ class Control:
             self._add_maps(query[first:], key[first:], edit, replaced=replaced)
         if not replaced:
             return functional.scaled_dot_product_attention(query, key, value)
-        edited = _edited(edit)
-        rows = [first + row for row in edited]
+        rows = edit.edited + first
         kept = value[rows]
         mixed = value.clone()
-        mixed[rows] = edit.mixes[edited, None].to(value.dtype) @ kept
+        mixed[rows] = edit.mixes[edit.edited, None].to(value.dtype) @ kept
         taken = _taken(edit, first)
         output: Tensor = functional.scaled_dot_product_attention(query[taken], key[taken], mixed)
         if edit.own is not None:
-            own = edit.own[edited, None, :, None].to(value.dtype)
+            own = edit.own[edit.edited, None, :, None].to(value.dtype)
             output[rows] += functional.scaled_dot_product_attention(
                 query[rows], key[rows], own * kept
             )
@@ -202,10 +205,6 @@ class Control:
         if edit.own is not None:
             maps = maps + _maps(query, key, edit.own[:, :, None] * words)
         self.blend.add(maps)
-
-
-def _edited(edit: Edits) -> list[int]:
-    return [row for row, source in enumerate(edit.source.tolist()) if source != row]
 
 
 def _taken(edit: Edits, first: int) -> Tensor:
