@@ -19,9 +19,9 @@ class Tokens:
     """A prompt in tokens.
 
     Attributes:
-        offsets: First character, and the one behind the last, of each token, the marks of begin
+        offsets: First character, and the one after the last, of each token, the marks of begin
             and end included (which stand for no character).
-        length: Positions of the text encoder; those behind the end mark are padding.
+        length: Positions of the text encoder; those after the end mark are padding.
         prompt: The prompt.
     """
 
@@ -64,7 +64,7 @@ def tokens_of(prompt: Prompt, tokenizer: Any) -> Tokens:
 
     Args:
         prompt: The prompt.
-        tokenizer: Of a text encoder, with offsets (the fast kind).
+        tokenizer: A text encoder's, with offsets (the fast kind).
 
     Raises:
         UserError: more tokens than the text encoder reads; the message has the count.
@@ -156,7 +156,7 @@ def _range(tokens: Tokens, span: Span) -> _Range:
 
 
 def _padding(source: int, edited: int, length: int) -> list[tuple[int, int, float]]:
-    """Align padding, from the first position behind the end mark on."""
+    """Align padding, from the first position after the end mark on."""
     if edited == length:
         return [(at, length - 1, 1.0) for at in range(source, length)]
     return [(at, min(edited + at - source, length - 1), 1.0) for at in range(source, length)]

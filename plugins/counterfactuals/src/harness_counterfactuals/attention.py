@@ -66,10 +66,10 @@ def edits(
     """Return the edits of a batch whose first row is the source.
 
     Args:
-        alignments: Of each row; ``None`` for a source.
+        alignments: Each row's; ``None`` for a source.
         tokens: Positions of the text encoder.
-        factors: Of each row, position to the factor of its attention.
-        words: Of each row, the positions of a local blend's words.
+        factors: For each row, position to the factor of its attention.
+        words: For each row, the positions of a local blend's words.
     """
     rows = len(alignments)
     source = torch.tensor([row if one is None else 0 for row, one in enumerate(alignments)])
@@ -130,7 +130,7 @@ class BlendMaps:
 
 
 def _divisor(positions: int, side: tuple[int, int]) -> int:
-    """Return the height of a layer with so many pixels, of the latents' shape."""
+    """Return the height of a layer of some pixels that has the latents' shape."""
     return max(1, round(math.sqrt(positions * side[0] / side[1])))
 
 
@@ -139,7 +139,7 @@ class Control:
     """What all layers of a network share while a batch is made.
 
     Attributes:
-        edits: Of the batch; ``None`` for plain generation.
+        edits: How rows are edited; ``None`` for plain generation.
         cross_steps: Steps in which cross-attention is the source's.
         self_steps: Steps in which self-attention is the source's.
         self_positions: Pixels of a layer, at most, for self-attention to be the source's.

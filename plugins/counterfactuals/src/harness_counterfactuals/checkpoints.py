@@ -177,7 +177,7 @@ def blend_positions(config: Any, side: tuple[int, int]) -> int:
     """Return the pixels of the layers whose maps a local blend sums: a sixteenth of the latents'.
 
     Args:
-        config: Of the U-Net.
+        config: The U-Net's.
         side: Height and width of the latents.
     """
     levels = [2**at for at, kind in enumerate(config["down_block_types"]) if "CrossAttn" in kind]

@@ -55,7 +55,7 @@ class Filter(Protocol):
 
     Attributes:
         name: Its id, as the spec names it.
-        version: Of its code; raised when a score moves.
+        version: Raised when its code moves a score.
         needs: What its scores depend on beside the options: models with their hashes, packages
             with versions. Recorded with the scores.
     """

@@ -33,7 +33,7 @@ class Editor(Protocol):
 
         Args:
             base: Attributes and prompts; which one is the source.
-            seed: Of the noise.
+            seed: It gives the noise.
 
         Raises:
             UserError: a prompt that the text encoder does not read whole, or too little memory.
@@ -54,10 +54,10 @@ def make_editor(  # noqa: PLR0913, PLR0917  what an editor is made of
 
     Args:
         spec: The spec.
-        sampler: Of its generator.
-        tokenizers: Of its text encoders.
+        sampler: It samples the spec's generator.
+        tokenizers: Those of the text encoders.
         device: On which an editor's own model runs.
-        dtype: Of it.
+        dtype: Of that model's weights.
         batch: Images of a batch, at most.
         say: Takes notes for the record.
     """

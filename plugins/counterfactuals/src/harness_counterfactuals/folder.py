@@ -107,7 +107,7 @@ class SetFolder:
 
         Args:
             filter_name: Its id; ``human`` for what reviewers decided.
-            version: Of its code.
+            version: The filter's.
             told: Options and needs, recorded in the header.
             scores: A score for each image; written as they come.
 

@@ -61,7 +61,7 @@ class Sampler:
     """Samples rows of one batch from the same noise, under a control of attention.
 
     Args:
-        pipeline: Of the checkpoint.
+        pipeline: The checkpoint's.
         spec: Size, steps, guidance and negative prompt.
         refiner: Pipeline that finishes the images, without edits.
     """
@@ -78,7 +78,7 @@ class Sampler:
 
         Args:
             prompts: One a row.
-            seed: Of the noise of every row.
+            seed: It gives the noise of every row.
             edits: What rows take from each other; ``None`` for plain generation.
 
         Raises:

@@ -5,10 +5,10 @@
     DIR/
       spec.yaml          the spec, as it was read
       about.json         what the folder says of itself (About)
-      images.jsonl       one row an image, in the order of the plan, as it was made
+      images.jsonl       a row for each image, in the order of the plan, as it was made
       made.json          the seal over these three; images are hashed in their rows
       images/CONCEPT/SET/BASE/VALUE.png
-      scores/FILTER.jsonl   one file a filter (write_scores); a header, then one line an image
+      scores/FILTER.jsonl   one file a filter (write_scores); a header, then a line for each image
       manifest.jsonl     rows joined with scores: what readers take, dropped images included
       manifest.parquet   the same
       kept.jsonl         the rows of the manifest whose ``dropped`` is empty
@@ -57,16 +57,16 @@ class About:
     """What a folder says of itself; the data-set card is written from it.
 
     Attributes:
-        title: Of the spec.
+        title: As the spec says.
         spec: SHA-256 of what of the spec changes an image file.
         purpose: What the images are for, as the spec says; empty where it needs none.
-        licence: Of the images, as the spec says.
+        licence: The images', as the spec says.
         concepts: Concept to its group.
         attributes: Attribute to value to the words that prompts hold for it.
         edited: The attribute that is edited; the others make the bases.
         editor: Id of the editor.
         schedule: The editor's settings, defaults included.
-        generator: Of the checkpoint: ``model``, ``family``, ``licence``, ``sha256`` by part, and
+        generator: The checkpoint: ``model``, ``family``, ``licence``, ``sha256`` by part, and
             of the refiner, if any.
         settings: Size, steps, guidance, negative prompt, dtype, device type, scheduler.
         packages: Versions of packages that the images depend on.
@@ -74,7 +74,7 @@ class About:
         drop: What goes when one image is not fit.
         sets: How many there are.
         images: How many there are.
-        note: Of the spec, such as which parts are INFERRED.
+        note: As the spec says, such as which parts are INFERRED.
         notes: What happened while the images were made, each once.
     """
 
@@ -113,12 +113,12 @@ class Row:
         attributes: Attribute to value. In JSON and Parquet each is a key of its own.
         prompt: As the generator was asked.
         is_source: Whether the others of its base were edited from it.
-        seed: Of the generator's noise.
+        seed: It gives the generator's noise.
         editor: Id of the editor.
         schedule: The editor's settings as JSON text.
         models: Part of the generator to the SHA-256 of its weights, as JSON text.
         spec: As ``About`` has it.
-        sha256: Of the image file.
+        sha256: Hash of the image file.
         width: In pixels.
         height: In pixels.
         scores: ``FILTER.NAME`` to number. In JSON and Parquet each is a key of its own.
@@ -184,7 +184,7 @@ def split_of(name: str, shares: Sequence[tuple[str, int]] = SPLITS) -> str:
     """Return the split of a set: dealt by a hash of its name, as the reader ``cmsc`` deals.
 
     Args:
-        name: Of the set.
+        name: The set's.
         shares: Split to its share in percent, in order; 100 in all.
     """
     percent = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") % 100

@@ -66,7 +66,7 @@ class Probe:
             return [self._values[at] for at in self._layer(images.flatten(1)).argmax(1).tolist()]
 
 
-def measured(spec: Spec, probes: dict[str, Probe], folder: Path) -> dict[str, float]:
+def measured(spec: Spec, probes: dict[str, Probe], sheet_file: Path) -> dict[str, float]:
     """Return shares and distances over every base of a spec.
 
     Returns:
@@ -97,7 +97,7 @@ def measured(spec: Spec, probes: dict[str, Probe], folder: Path) -> dict[str, fl
                 distance.append(rim[at].mean().item())
                 background.append(torch.cat([rim[at, :, :, :4], rim[at, :, :, -4:]]).mean().item())
     sheet = Image.fromarray(np.concatenate(strips[:24], 0))
-    sheet.resize((sheet.width * 3, sheet.height * 3), Image.Resampling.NEAREST).save(folder)
+    sheet.resize((sheet.width * 3, sheet.height * 3), Image.Resampling.NEAREST).save(sheet_file)
     names = ("prompted", "kept", "distance", "background")
     values = (prompted, kept, distance, background)
     return {name: float(np.mean(one)) for name, one in zip(names, values, strict=True)}
@@ -114,7 +114,7 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path)
-    parser.add_argument("--pictures", type=Path, default=Path())
+    parser.add_argument("--images", type=Path, default=Path())
     chosen = parser.parse_args()
     spec = read_spec(parse_yaml(SPEC.replace("MODEL", str(chosen.model.absolute()))))
     images, _, attributes = drawn(60)
@@ -127,7 +127,7 @@ def main() -> None:
         right = np.mean(np.array(probes[name].read(images[:held])) == values[:held])
         print(f"probe of {name}: {right:.2f} right on drawings that it has not seen")
     for label, editor in (("edited", spec.editor), ("prompted", Editing(cross=0, self_share=0))):
-        found = measured(replace(spec, editor=editor), probes, chosen.pictures / f"{label}.png")
+        found = measured(replace(spec, editor=editor), probes, chosen.images / f"{label}.png")
         print(label, {name: round(value, 3) for name, value in found.items()}, flush=True)
 
 

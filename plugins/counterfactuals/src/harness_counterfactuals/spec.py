@@ -83,7 +83,7 @@ class Editing:
         reweight: Word to the factor of its attention in edited images.
         blend: Words whose region may change; all of the image where there are none. ``{race}``
             stands for the words of an attribute.
-        threshold: Of the region, as a share of the largest attention.
+        threshold: Where the region ends, as a share of the largest attention.
         blend_from: Share of the steps after which the rest is kept.
         model: Checkpoint that edits by an instruction.
         instruction: Template of the instruction.
@@ -136,7 +136,7 @@ class Spec:
         attributes: Attribute to value to the words that prompts hold for it.
         edited: The attribute that is edited.
         source: Value that the others are edited from, or ``rotate``.
-        sets: Of each concept.
+        sets: How many each concept has.
         splits: Percent in train, val and test.
         filters: Filter and options, in order.
         text: The file, byte for byte.

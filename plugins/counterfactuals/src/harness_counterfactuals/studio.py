@@ -46,7 +46,7 @@ class Materials:
 
     Attributes:
         device: ``cpu`` or ``cuda``, and which.
-        dtype: Of the weights.
+        dtype: That of the weights.
     """
 
     spec: Spec

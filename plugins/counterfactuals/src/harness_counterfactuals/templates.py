@@ -19,7 +19,7 @@ ARTICLE = "a "
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Where a slot's words stand: first character, and the one behind the last."""
+    """Where a slot's words stand: first character, and the one after the last."""
 
     slot: str
     start: int

@@ -17,7 +17,7 @@ def write_tiny(folder: Path, *, xl: bool = True, seed: int = 0) -> Path:
     Args:
         folder: Where to.
         xl: SDXL with two text encoders; otherwise of the shape of Stable Diffusion 1.5.
-        seed: Of the weights.
+        seed: It gives the weights.
 
     Returns:
         The folder.

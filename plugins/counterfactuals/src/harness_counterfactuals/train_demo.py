@@ -34,7 +34,8 @@ def drawn(sets: int) -> tuple[Tensor, list[str], list[dict[str, str]]]:
     Returns:
         (images, 3, 32, 32) float32 in [-1, 1]; a caption and attributes for each.
     """
-    from harness_demo_world.counterfactuals import CounterfactualSet, members, picture
+    from harness_demo_world.counterfactuals import CounterfactualSet, members
+    from harness_demo_world.counterfactuals import picture as draw
     from harness_demo_world.drawing.cues import CONCEPTS
     from PIL import Image
 
@@ -45,7 +46,7 @@ def drawn(sets: int) -> tuple[Tensor, list[str], list[dict[str, str]]]:
             f"train_demo-{number}", concept, ("four races", "gender", "age"), number
         )
         for member in members(_SEED, group):
-            image = picture(_SEED, group, member).resize((SIDE, SIDE), Image.Resampling.BOX)
+            image = draw(_SEED, group, member).resize((SIDE, SIDE), Image.Resampling.BOX)
             pixels = np.asarray(image.convert("RGB"), dtype=np.float32)
             images.append(torch.from_numpy(pixels).permute(2, 0, 1) / 127.5 - 1)
             race, gender, age = (member.values[kind] for kind in group.types)
@@ -150,7 +151,7 @@ class Trainer:
     """Trains in the time there is, and goes on from what a folder holds.
 
     Args:
-        folder: Of the state and of the model.
+        folder: Where state and model lie.
         sets: Drawn sets to train on.
     """
 
