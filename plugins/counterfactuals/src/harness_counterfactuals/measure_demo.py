@@ -57,7 +57,7 @@ class Probe:
         for _ in range(300):
             loss = functional.cross_entropy(self._layer(images.flatten(1)), targets)
             optimiser.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
 
     def read(self, images: Tensor) -> list[str]:
@@ -79,7 +79,9 @@ def measured(spec: Spec, probes: dict[str, Probe], sheet_file: Path) -> dict[str
     editor = PromptToPrompt(
         spec, Sampler(pipeline, spec), checkpoint.tokenizers(), len(spec.attributes["race"]), print
     )
-    prompted, kept, distance, background = [], [], [], []
+    found: dict[str, list[float]] = {
+        name: [] for name in ("prompted", "kept", "distance", "background")
+    }
     strips = []
     for planned in planned_sets(spec):
         for base in planned.bases:
@@ -91,16 +93,17 @@ def measured(spec: Spec, probes: dict[str, Probe], sheet_file: Path) -> dict[str
             for at, image in enumerate(base.images):
                 if at == base.source:
                     continue
-                prompted.append(read["race"][at].lower() == image.attributes["race"])
+                found["prompted"].append(read["race"][at].lower() == image.attributes["race"])
                 others = ("gender", "age")
-                kept.append(all(read[name][at] == read[name][base.source] for name in others))
-                distance.append(rim[at].mean().item())
-                background.append(torch.cat([rim[at, :, :, :4], rim[at, :, :, -4:]]).mean().item())
+                found["kept"].append(
+                    all(read[name][at] == read[name][base.source] for name in others)
+                )
+                found["distance"].append(rim[at].mean().item())
+                sides = torch.cat([rim[at, :, :, :4], rim[at, :, :, -4:]])
+                found["background"].append(sides.mean().item())
     sheet = Image.fromarray(np.concatenate(strips[:24], 0))
     sheet.resize((sheet.width * 3, sheet.height * 3), Image.Resampling.NEAREST).save(sheet_file)
-    names = ("prompted", "kept", "distance", "background")
-    values = (prompted, kept, distance, background)
-    return {name: float(np.mean(one)) for name, one in zip(names, values, strict=True)}
+    return {name: float(np.mean(values)) for name, values in found.items()}
 
 
 def _pixels(image: Image.Image) -> Tensor:
@@ -115,8 +118,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path)
     parser.add_argument("--images", type=Path, default=Path())
+    parser.add_argument("--sets", type=int, default=8)
     chosen = parser.parse_args()
     spec = read_spec(parse_yaml(SPEC.replace("MODEL", str(chosen.model.absolute()))))
+    spec = replace(spec, sets=chosen.sets)
     images, _, attributes = drawn(60)
     assert images.shape[-1] == SIDE
     held = len(images) // 5

@@ -80,7 +80,7 @@ def text_side() -> tuple[Any, Any]:
         bos_token_id=1,
         eos_token_id=2,
     )
-    model = CLIPTextModel(config)
+    model: Any = CLIPTextModel(config)
     model.load_state_dict(_of_clip(weights, model.state_dict().keys()), strict=True)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(encoder, model_max_length=24)
     return tokenizer, model.eval()
@@ -129,7 +129,7 @@ def networks() -> tuple[Any, Any, Any]:
     )
     unet = diffusers.UNet2DConditionModel(
         sample_size=LATENT,
-        block_out_channels=(48, 96),
+        block_out_channels=(40, 80),
         layers_per_block=1,
         down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
@@ -192,14 +192,15 @@ class Trainer:
             decoded = self._vae.decode(posterior.sample()).sample
             loss = functional.l1_loss(decoded, images) + 1e-4 * posterior.kl().mean() / LATENT**2
             _descend(loss, optimiser)
-            if step % 100 == 0:
+            if step % 50 == 0:
                 print(f"autoencoder, step {step}: {loss.item():.4f}", flush=True)
             if time.monotonic() > until:
                 return
 
     def _encoded(self) -> Tensor:
         with torch.inference_mode():
-            parts = [self._vae.encode(part).latent_dist.mean for part in self._images.split(256)]
+            batches = torch.split(self._images, 256)
+            parts = [self._vae.encode(batch).latent_dist.mean for batch in batches]
         return torch.cat(parts).clone()
 
     def _denoiser(self, latents: Tensor, until: float) -> None:
@@ -217,7 +218,7 @@ class Trainer:
             weight = min(0.999, (1 + step) / (10 + step))
             for name, one in self._unet.named_parameters():
                 average[name].lerp_(one.detach(), 1 - weight)
-            if step % 100 == 0:
+            if step % 50 == 0:
                 print(f"U-Net, step {step}: {loss.item():.4f}", flush=True)
             if time.monotonic() > until:
                 break
@@ -245,7 +246,7 @@ class Trainer:
 
 def _descend(loss: Tensor, optimiser: torch.optim.Optimizer) -> None:
     optimiser.zero_grad()
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(optimiser.param_groups[0]["params"], 1.0)
     optimiser.step()
 
