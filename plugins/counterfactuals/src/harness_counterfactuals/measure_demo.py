@@ -24,6 +24,7 @@ from harness_counterfactuals.plan import planned_sets
 from harness_counterfactuals.spec import Editing, Spec, read_spec
 from harness_counterfactuals.train_demo import ATTRIBUTES, SIDE, drawn
 
+_DRAWN = 60  # sets that the probes learn from
 SPEC = """
 id: drawn
 title: Drawn people
@@ -122,7 +123,7 @@ def main() -> None:
     chosen = parser.parse_args()
     spec = read_spec(parse_yaml(SPEC.replace("MODEL", str(chosen.model.absolute()))))
     spec = replace(spec, sets=chosen.sets)
-    images, _, attributes = drawn(60)
+    images, _, attributes = drawn(_DRAWN)
     assert images.shape[-1] == SIDE
     held = len(images) // 5
     probes = {}
