@@ -131,6 +131,8 @@ def test_the_same_command_again_makes_nothing_and_another_is_refused(
     assert contents(made) == before
     with pytest.raises(UserError, match="made otherwise: sets, seed differ"):
         make(spec_with(tmp_path, **quick(tiny, sets=3, seed=1)), made, say=print)
+    with pytest.raises(UserError, match="images were made by"):
+        make(spec_with(tmp_path, **quick(tmp_path)), made, say=print)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "notes.txt").touch()
     with pytest.raises(UserError, match=r"holds other files: notes\.txt"):

@@ -146,9 +146,16 @@ def make(  # noqa: PLR0913  a keyword for each flag
     """
     if is_made(out):
         refuse_other_spec(spec, out)
+        folder = SetFolder.open(out)
+        if folder.about.generator["model"] != spec.generator.model:
+            raise UserError(
+                f"the folder's images were made by {folder.about.generator['model']}",
+                where=out,
+                fix="--out ANOTHER_FOLDER for another checkpoint",
+            )
         with writing(out, "--out"):
             _clear(out)
-        return SetFolder.open(out)
+        return folder
     from harness_counterfactuals.studio import find_materials
 
     materials = find_materials(spec, device)
