@@ -19,7 +19,7 @@ _ANSWERS = {"choose": "scores of options", "generate": "written answers", "embed
 _OFFERS = {
     "logprobs": "log-probabilities of options",
     "contrast": "writing against logits without the picture",
-    "vectors": "vectors of images and texts, those of a choice's options too",
+    "vectors": "vectors of images and texts",
 }
 
 

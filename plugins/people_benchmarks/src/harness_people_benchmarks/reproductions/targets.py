@@ -37,27 +37,41 @@ class Target:
     files: tuple[str, str] | None = None
 
 
-_GENDERBIAS = "GenderBiasVL/GenderBias-VL, bias_overall.csv (VL bias)"
+_GENDERBIAS = "GenderBiasVL/GenderBias-VL, bias_overall.csv (by probability)"
 _CLIP = "CLIP paper, FairFace; LAION-AI/CLIP_benchmark issue 15"
 _ASD = "a secondary note on arXiv 2408.06569 (leaderboards/published/asd_main.yaml)"
 
 
-def _genderbias(model: str, files: str, run: str, bias: float, accuracy: float) -> list[Target]:
-    command = f"harness run {run} --tasks genderbias_vl --data genderbias_vl=FOLDER"
-    return [
-        Target(f"GenderBias-VL, {model}", "genderbias_vl", column, published, margin,
-               run.rpartition("/")[2], command, _GENDERBIAS, {"bias": "VL", "swap": "both"},
-               (files, f"VLbias {column}"))
-        for column, published, margin in (("B_ovl", bias, 0.3), ("Accuracy", accuracy, 1.0))
-    ]  # fmt: skip
+_MARGINS = {"B_ovl": 0.3, "Accuracy": 1.0, "IPSS": 1.0}
+_Figures = tuple[float, float, float]
+
+
+def _genderbias(model: str, files: str, run: str, figures: Mapping[str, _Figures]) -> list[Target]:
+    """Return a model's rows: B_ovl, accuracy and IPSS of VL, V and L bias."""
+    targets = []
+    for bias, numbers in figures.items():
+        option = "" if bias == "VL" else f" --task-option genderbias_vl.bias={bias}"
+        command = f"harness run {run} --tasks genderbias_vl{option} --data genderbias_vl=FOLDER"
+        targets += [
+            Target(f"GenderBias-VL ({bias}), {model}", "genderbias_vl", column, published, margin,
+                   run.rpartition("/")[2], command, _GENDERBIAS, {"bias": bias, "swap": "both"},
+                   (files, f"{bias}bias {column}"))
+            for (column, margin), published in zip(_MARGINS.items(), numbers, strict=True)
+        ]  # fmt: skip
+    return targets
 
 
 TARGETS: tuple[Target, ...] = (
     *_genderbias("LLaVA-1.5-7B", "LLaVA1.5", "--model llava -o path=liuhaotian/llava-v1.5-7b",
-                 1.85, 52.15),
+                 {"VL": (1.85, 52.15, 51.58), "V": (1.60, 52.17, 51.67),
+                  "L": (1.25, 51.27, 50.86)}),
     *_genderbias("LLaVA-1.5-13B", "LLaVA1.5-13b",
-                 "--model llava -o path=liuhaotian/llava-v1.5-13b", 2.91, 59.08),
-    *_genderbias("Qwen-VL", "QwenVL", "--model qwen_vl -o path=Qwen/Qwen-VL-Chat", 4.07, 74.27),
+                 "--model llava -o path=liuhaotian/llava-v1.5-13b",
+                 {"VL": (2.91, 59.08, 57.92), "V": (2.55, 59.90, 58.85),
+                  "L": (1.65, 56.41, 55.86)}),
+    *_genderbias("Qwen-VL", "QwenVL", "--model qwen_vl -o path=Qwen/Qwen-VL-Chat",
+                 {"VL": (4.07, 74.27, 71.29), "V": (4.54, 74.36, 71.07),
+                  "L": (2.96, 72.35, 70.18)}),
     Target("FairFace gender, CLIP L/14 at 336", "fairface_attributes", "Accuracy", 95.9, 1.0,
            "clip-vit-large-patch14-336",
            "harness run --model open_clip -o preset=clip-l-14-336 --tasks fairface_attributes "
