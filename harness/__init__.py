@@ -11,9 +11,18 @@ from harness._version import __version__
 from harness.lazy import lazily
 
 if TYPE_CHECKING:
-    from harness.api.checks import data_check, validate
     from harness.api.comparisons import compare
-    from harness.api.doors import build_site, gradients, mir, plan_training, probe, train, transfer
+    from harness.api.doors import (
+        build_site,
+        data_check,
+        gradients,
+        mir,
+        plan_training,
+        probe,
+        train,
+        transfer,
+        validate,
+    )
     from harness.api.files import plot, submission
     from harness.api.folders import evaluations, remove_evaluations
     from harness.api.listings import installed, schema
@@ -56,16 +65,17 @@ __all__ = [
 
 # These modules import numpy and scipy; a plugin that only wants a descriptor must not pay for it.
 _HOMES = {
-    "harness.api.checks": ("data_check", "validate"),
     "harness.api.comparisons": ("compare",),
     "harness.api.doors": (
         "build_site",
+        "data_check",
         "gradients",
         "mir",
         "plan_training",
         "probe",
         "train",
         "transfer",
+        "validate",
     ),
     "harness.api.files": ("plot", "submission"),
     "harness.api.folders": ("evaluations", "remove_evaluations"),

@@ -6,7 +6,7 @@ A command is a :class:`click.Command` that ``harness_commands`` names. Its error
 
 from __future__ import annotations
 
-from harness.cli._format import between, digits_of, number, print_json, print_table
+from harness.cli._format import between, clean, digits_of, number, print_json, print_table
 from harness.cli._options import (
     Command,
     Number,
@@ -21,6 +21,7 @@ from harness.cli._options import (
     dry_run,
     dtype,
     duplicates,
+    include,
     model,
     model_options,
     pairs,
@@ -45,6 +46,7 @@ __all__ = [
     "as_json",
     "between",
     "checkpoint",
+    "clean",
     "completing",
     "data",
     "data_paths",
@@ -54,6 +56,7 @@ __all__ = [
     "dtype",
     "duplicates",
     "emit",
+    "include",
     "model",
     "model_options",
     "number",

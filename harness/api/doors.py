@@ -20,14 +20,19 @@ if TYPE_CHECKING:
     from harness.analysis.results import Analysis
 
     build_site: Callable[..., Path]
+    data_check: Callable[..., Any]
     gradients: Callable[..., Analysis]
     mir: Callable[..., Analysis]
     plan_training: Callable[..., Any]
     probe: Callable[..., Analysis]
     train: Callable[..., Any]
     transfer: Callable[..., Analysis]
+    validate: Callable[..., Any]
 
-__all__ = ["build_site", "gradients", "mir", "plan_training", "probe", "train", "transfer"]
+__all__ = [
+    "build_site", "data_check", "gradients", "mir", "plan_training", "probe", "train", "transfer",
+    "validate",
+]  # fmt: skip
 
 
 def function(name: str) -> Any:

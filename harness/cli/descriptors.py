@@ -78,22 +78,10 @@ COMMANDS: tuple[CommandDescriptor, ...] = (
         section="Look around",
     ),
     CommandDescriptor(
-        id="data",
-        target="harness.cli.data:data",
-        summary="Find, check and identify the data of tasks.",
-        section="Look around",
-    ),
-    CommandDescriptor(
         id="plugins",
         target="harness.cli.plugins:plugins",
         summary="List plugins, what they add, and why one failed.",
         section="Look around",
-    ),
-    CommandDescriptor(
-        id="validate",
-        target="harness.cli.validate:validate",
-        summary="Check task specs: schema, references, templates.",
-        section="Extend",
     ),
     CommandDescriptor(
         id="schema",

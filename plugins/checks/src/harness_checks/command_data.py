@@ -8,21 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-
 import harness
-from harness.cli import _options
-from harness.cli._format import clean, print_json, print_table
-from harness.cli._options import data_paths, pairs, together
+from harness import commands
+from harness.commands import clean, data_paths, pairs, print_json, print_table, together
 from harness.errors import HarnessError, UserError
 from harness.progress import EachMinute
 
 if TYPE_CHECKING:
-    from harness.evaluation.data_check import Finding, SplitReport
     from harness.evaluation.task import Task
+
+    from harness_checks.data_check import Finding, SplitReport
 
 _DEFAULT_IMAGES = 200
 _task_flags = together(
-    _options.include, _options.data, _options.profile, _options.task_options, _options.as_json
+    commands.include, commands.data, commands.profile, commands.task_options, commands.as_json
 )
 
 
@@ -32,10 +31,10 @@ def data() -> None:
 
 
 @data.command("list", epilog="Example: harness data list --profile full")
-@_options.include
-@_options.data
-@_options.profile
-@_options.as_json
+@commands.include
+@commands.data
+@commands.profile
+@commands.as_json
 def list_(*, data: tuple[str, ...], profile: str | None, as_json: bool) -> None:
     """List every task with the place its data would be read from."""
     from harness.config.data import given_path, source_of

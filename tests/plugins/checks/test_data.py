@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from harness_checks.command_data import data
 
-from harness.cli.data import data
 from harness.cli.main import main
 from harness.errors import UserError
-from tests.evaluation.test_data_check import faces
 from tests.plugins.benchmarks.people import counterfactuals, shard
+from tests.plugins.checks.test_data_check import faces
 
 
 def call(*words: str, code: int = 0) -> str:

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-
 import harness
-from harness.cli import _options
-from harness.cli._format import clean, print_json
+from harness import commands
+from harness.commands import clean, print_json
 from harness.errors import HarnessError
 
 
@@ -17,7 +16,7 @@ from harness.errors import HarnessError
 @click.argument(
     "paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path)
 )
-@_options.as_json
+@commands.as_json
 def validate(*, paths: tuple[Path, ...], as_json: bool) -> None:
     """Check task specs: schema, references, templates.
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from harness_benchmarks.readers.gazefollow import DROPPED
+from harness_checks.data_check import SplitReport, check_task
 from PIL import Image
 
 import harness
 from harness.config.settings import load_settings
-from harness.evaluation.data_check import SplitReport, check_task
 from harness.evaluation.task import Task
 from harness.samples.views import BEYOND, MISSES, SCALED
 from harness.specs.loader import with_options

@@ -15,7 +15,6 @@ from harness.config.settings import load_settings
 from harness.config.tasks import TaskName, installed_catalog, task_name
 from harness.descriptors import Json
 from harness.errors import HarnessError, SampleError, UserError, nearest
-from harness.evaluation.data_check import SplitReport, check_task
 from harness.evaluation.few_shot import choose_shots
 from harness.evaluation.task import Task
 from harness.jsonfiles import near_file
@@ -25,6 +24,8 @@ from harness.specs.loader import check, is_group, with_options
 from harness.specs.prompt import Shot, build_turns, options_as_sent, render_answer
 from harness.specs.references import reference_problems
 from harness.specs.yaml_loader import Document, read_yaml
+
+from harness_checks.data_check import SplitReport, check_task
 
 
 @dataclass(frozen=True, slots=True)
