@@ -15,9 +15,9 @@ from harness_own_data.table.reader import TableReader
 
 MANIFEST = "manifest.jsonl"
 """The table of a folder that ``harness make`` wrote; it may lie beside the same rows as Parquet."""
-BASE, DROPPED, HUMAN = "base", "dropped", "human"
-"""Columns of a manifest: images that differ in the edited attribute alone, and the filters that
-drop an image with their reasons, people's decisions among them."""
+BASE, FILE, DROPPED, HUMAN = "base", "file", "dropped", "human"
+"""Columns of a manifest: images that differ in the edited attribute alone, their file, and the
+filters that drop an image with their reasons, people's decisions among them."""
 TECHNICAL = frozenset(
     ("group", "split", "seed", "editor", "schedule", "models", "spec", "sha256", "width", "height")
 )
@@ -113,8 +113,16 @@ def read_material(path: Path, columns: Columns, *, everything: bool) -> Material
     """
     is_made = path.is_dir() and (path / MANIFEST).is_file()
     seen = look(path / MANIFEST if is_made else path)
-    if is_made and not columns.sets and BASE in seen.columns:
-        columns = replace(columns, sets=BASE)
+    if is_made:
+        usual = {"sets": BASE, "id": FILE}
+        columns = replace(
+            columns,
+            **{
+                option: name
+                for option, name in usual.items()
+                if not getattr(columns, option) and name in seen.columns
+            },
+        )
     columns = _told(seen, columns, TECHNICAL if is_made else frozenset())
     files = [*dict.fromkeys(name or seen.file for name in seen.splits.values())] or [seen.file]
     reader = TableReader(
