@@ -192,3 +192,4 @@ def test_sets_that_filters_dropped_are_not_shown_and_people_are_asked_again(fold
     material = material_of(folder)
     assert [group.id for group in material.sets] == ["b0", "b2"]
     assert material.left_out == 1
+    assert [item.id for item in material.sets[0].items] == ["0-A.png", "0-B.png"]

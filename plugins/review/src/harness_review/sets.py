@@ -114,15 +114,9 @@ def read_material(path: Path, columns: Columns, *, everything: bool) -> Material
     is_made = path.is_dir() and (path / MANIFEST).is_file()
     seen = look(path / MANIFEST if is_made else path)
     if is_made:
-        usual = {"sets": BASE, "id": FILE}
-        columns = replace(
-            columns,
-            **{
-                option: name
-                for option, name in usual.items()
-                if not getattr(columns, option) and name in seen.columns
-            },
-        )
+        by_base = BASE if BASE in seen.columns else ""
+        by_file = FILE if FILE in seen.columns else ""
+        columns = replace(columns, sets=columns.sets or by_base, id=columns.id or by_file)
     columns = _told(seen, columns, TECHNICAL if is_made else frozenset())
     files = [*dict.fromkeys(name or seen.file for name in seen.splits.values())] or [seen.file]
     reader = TableReader(
