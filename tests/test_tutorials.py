@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -75,3 +76,34 @@ def install(project: dict[str, object], folder: Path) -> None:
     info.mkdir()
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
     (info / "entry_points.txt").write_text(f"[harness]\n{plugin} = {module}\n")
+
+
+@pytest.mark.slow
+@pytest.mark.torch
+def test_the_commands_for_a_model_of_one_s_own_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkpoint and an endpoint, each by the page's own command."""
+    pytest.importorskip("transformers")
+    from harness.cli.main import invoke, main
+    from tests.plugins.hf_vlm import families
+    from tests.plugins.openai_api.server import FakeEndpoint, chat
+
+    name, address = "docs/how-to/own-model.md", "http://127.0.0.1:8000/v1"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-none")
+    (tmp_path / "checkpoints").mkdir()
+    families.llava(tmp_path / "checkpoints" / "my_vlm")
+    texts = [block.text for block in blocks() if block.page == name and block.kind == "console"]
+    lines = [text.strip() for text in texts if text.startswith("harness run --model ")]
+    assert len(lines) == 2
+    fake = FakeEndpoint(lambda _: chat("Happy"))
+    try:
+        for line in lines:
+            words = shlex.split(line.replace(address, fake.url))
+            if address in line:
+                words += ["-o", "scores=label"]  # as the page says of a server without scores
+            assert invoke(main, [*words[1:], "--results", "results"]) == 0, line
+    finally:
+        fake.close()
+    assert fake.bodies
