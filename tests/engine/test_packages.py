@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from harness.engine.packages import missing_package
@@ -36,3 +39,11 @@ def test_errors_behind_an_error_are_looked_at() -> None:
 def test_other_errors_ask_for_nothing() -> None:
     assert missing_package(ValueError("a file is damaged")) == ""
     assert missing_package(ImportError("cannot import name 'x' from 'y'")) == ""
+
+
+@pytest.mark.slow
+def test_the_engine_loads_no_compiler_and_no_library_of_towers() -> None:
+    heavy = ("torch._dynamo", "torch._inductor", "sympy", "torchvision", "timm", "peft")
+    code = f"import sys, harness.engine.answerer; print([n for n in {heavy!r} if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
