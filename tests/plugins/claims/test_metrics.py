@@ -95,8 +95,8 @@ def test_the_area_is_the_mean_risk_over_prefixes_and_weights_repeat_samples() ->
     )
     weights = np.random.default_rng(3).integers(0, 3, size=60)
     repeated = [one for one, times in zip(samples, weights, strict=True) for _ in range(times)]
-    for name in ("selective_accuracy", "risk_coverage", "calibration_error"):
-        metric = make(name)
+    every = make("selective_accuracy"), make("risk_coverage")
+    for metric in (*every, make("calibration_error", debiased=False)):
         assert value(metric, samples, weights[None].astype(float)) == pytest.approx(
             value(metric, repeated)
         )
@@ -132,6 +132,27 @@ def test_what_few_samples_in_a_bin_add_is_that_of_simulated_accuracies() -> None
         slow.append(max(0.0, 2 * plain[-1] - float(away)))
     assert debiased == pytest.approx(slow, abs=2e-3)
     assert np.mean(debiased) < 0.8 * np.mean(plain)
+
+
+def test_the_squared_distance_is_unbiased_and_a_draw_is_as_little_off_as_the_value() -> None:
+    random, squares, values, drawn_values = np.random.default_rng(5), [], [], []
+    metric = make("calibration_error", norm=2, bins=5)
+    for _ in range(60):
+        tops = np.sort(random.uniform(0.4, 0.95, size=100))[::-1]
+        right = random.random(100) < tops - 0.2
+        samples = [
+            asked((top, (1 - top) / 2, (1 - top) / 2), "a" if one else "b")
+            for top, one in zip(tops, right, strict=True)
+        ]
+        bins, confidences = right.reshape(5, 20).mean(axis=1), tops.reshape(5, 20).mean(axis=1)
+        slow = ((bins - confidences) ** 2 - bins * (1 - bins) / 19).mean()
+        squares.append(slow)
+        values.append(value(make("calibration_error", bins=5), samples))
+        assert value(metric, samples) == pytest.approx(math.sqrt(max(0.0, slow)))
+        weights = random.multinomial(100, [0.01] * 100).astype(float)
+        drawn_values.append(value(make("calibration_error", bins=5), samples, weights[None]))
+    assert np.mean(squares) == pytest.approx(0.04, abs=0.006)
+    assert np.mean(drawn_values) == pytest.approx(np.mean(values), abs=0.02)
 
 
 def test_votes_by_label_or_in_order_weigh_what_annotators_said() -> None:

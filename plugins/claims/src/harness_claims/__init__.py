@@ -9,9 +9,14 @@ from harness.plugins import hookimpl
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.descriptors import CommandDescriptor, MetricDescriptor, ModelDescriptor
+    from harness.descriptors import (
+        CommandDescriptor,
+        FigureDescriptor,
+        MetricDescriptor,
+        ModelDescriptor,
+    )
 
-__all__ = ["harness_commands", "harness_metrics", "harness_models"]
+__all__ = ["harness_commands", "harness_figures", "harness_metrics", "harness_models"]
 
 
 @hookimpl
@@ -42,6 +47,22 @@ def harness_models() -> Sequence[ModelDescriptor]:
                     help="Field with counts of votes, where the right answer is a label.",
                 ),
             ),
+        )
+    ]
+
+
+@hookimpl
+def harness_figures() -> Sequence[FigureDescriptor]:
+    """Offer a figure; matplotlib is imported when it is drawn."""
+    from harness.descriptors import FigureDescriptor
+
+    return [
+        FigureDescriptor(
+            id="risk_coverage",
+            target="harness_claims.curves:risk_coverage",
+            summary="Share of wrong answers among the most confident, by coverage.",
+            requires=("matplotlib",),
+            install="pip install matplotlib",
         )
     ]
 

@@ -26,6 +26,7 @@ DESCRIPTORS = (
         target="harness_claims.metrics.selective:CalibrationError",
         summary="Mean distance of confidence and accuracy over bins of equal mass (ECE).",
         direction="lower",
+        version=2,
         options=(
             Option(name="bins", type="int", default=15, least=1, help="Bins of equal mass."),
             Option(
@@ -33,6 +34,14 @@ DESCRIPTORS = (
                 type="bool",
                 default=True,
                 help="Take off what few samples in a bin add by chance.",
+            ),
+            Option(
+                name="norm",
+                type="int",
+                default=1,
+                least=1,
+                most=2,
+                help="1: mean distance; 2: root of the mean squared one, unbiased before the root.",
             ),
         ),
     ),
@@ -110,23 +119,26 @@ class _OfConfidence(ABC):
         )
 
     @abstractmethod
-    def of(self, levels: Floats, mass: Floats, hits: Floats) -> Floats:
+    def of(self, levels: Floats, mass: Floats, hits: Floats, squares: Floats) -> Floats:
         """Return the value of each draw.
 
         Args:
             levels: ``(levels,)`` confidences, highest first.
             mass: ``(draws, levels)`` samples of each level.
             hits: ``(draws, levels)`` right answers among them.
+            squares: ``(draws, levels)`` sums of squared weights: above mass where samples repeat.
         """
 
 
-def _by_level(prepared: Ranked, weights: Floats) -> tuple[Floats, Floats]:
+def _by_level(prepared: Ranked, weights: Floats) -> tuple[Floats, Floats, Floats]:
     import numpy as np
 
     ranked = weights[:, prepared.order]
-    mass = np.add.reduceat(ranked, prepared.starts, axis=1)
-    hits = np.add.reduceat(ranked * prepared.right, prepared.starts, axis=1)
-    return mass, hits
+    return (
+        np.add.reduceat(ranked, prepared.starts, axis=1),
+        np.add.reduceat(ranked * prepared.right, prepared.starts, axis=1),
+        np.add.reduceat(ranked * ranked, prepared.starts, axis=1),
+    )
 
 
 class CalibrationError(_OfConfidence):
@@ -136,18 +148,24 @@ class CalibrationError(_OfConfidence):
     the distance is too large. ``debiased`` takes off by how much it would grow if accuracy varied
     once more, normally with variance ``accuracy (1 - accuracy) / n`` (Kumar et al. 2019, with the
     mean of a folded normal in place of draws): a part of the bias, most where there is a true
-    error. What remains is not below 0.
+    error. What remains is not below 0. With ``norm`` 2 the distance is squared, less ``accuracy
+    (1 - accuracy) / (n - 1)``, which is all of the bias (the same paper), and the root is taken.
+
+    In a draw of a bootstrap accuracy varies twice, since samples come by chance and are repeated
+    by chance. There ``n`` is ``(sum of weights)^2 / sum of squared weights`` (Kish), which is the
+    number of samples where each weighs 1, and about half of it in a draw: draws are as little off
+    as the value, and their interval holds the truth.
     """
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         super().__init__(options, labels)
         self._bins = int(str(options["bins"]))
         self._debiased = bool(options["debiased"])
+        self._squared = int(str(options["norm"])) == 2
 
-    def of(self, levels: Floats, mass: Floats, hits: Floats) -> Floats:
+    def of(self, levels: Floats, mass: Floats, hits: Floats, squares: Floats) -> Floats:
         """Return the calibration error of each draw."""
         import numpy as np
-        from scipy.special import ndtr
 
         total = mass.sum(-1, keepdims=True)
         middles = ratio(np.cumsum(mass, axis=-1) - mass / 2, total)
@@ -158,15 +176,30 @@ class CalibrationError(_OfConfidence):
             n = inside.sum(-1)
             accuracy = ratio(np.where(bins == place, hits, 0.0).sum(-1), n)
             distance = np.abs(ratio((inside * levels).sum(-1), n) - accuracy)
+            if self._squared:
+                distance = distance**2
             if self._debiased:
-                spread = np.sqrt(ratio(accuracy * (1 - accuracy), n))
-                away = ratio(distance, spread)
-                by_chance = spread * np.sqrt(2 / math.pi) * np.exp(-(away**2) / 2)
-                folded = by_chance + distance * (1 - 2 * ndtr(-away))
-                distance = np.where(spread > 0, 2 * distance - folded, distance)
+                distance = self._less_chance(
+                    distance, accuracy, ratio(n * n, np.where(bins == place, squares, 0.0).sum(-1))
+                )
             error += np.where(n > 0, n * distance, 0.0)
         defined: Floats = np.maximum(ratio(error, total[:, 0]), 0.0)
-        return defined
+        return np.sqrt(defined) if self._squared else defined
+
+    def _less_chance(self, distance: Floats, accuracy: Floats, n: Floats) -> Floats:
+        """Return distances without what chance adds to them, ``(draws,)`` each."""
+        import numpy as np
+        from scipy.special import ndtr
+
+        varies = accuracy * (1 - accuracy)
+        if self._squared:
+            unbiased: Floats = distance - varies / np.maximum(n - 1, 1.0)
+            return unbiased
+        spread = np.sqrt(ratio(varies, n))
+        away = ratio(distance, spread)
+        by_chance = spread * np.sqrt(2 / math.pi) * np.exp(-(away**2) / 2)
+        folded = by_chance + distance * (1 - 2 * ndtr(-away))
+        return np.where(spread > 0, 2 * distance - folded, distance)
 
 
 class RiskCoverage(_OfConfidence):
@@ -175,11 +208,11 @@ class RiskCoverage(_OfConfidence):
     Geifman and El-Yaniv 2017; at a coverage within a level that level is taken whole.
     """
 
-    def of(self, levels: Floats, mass: Floats, hits: Floats) -> Floats:
+    def of(self, levels: Floats, mass: Floats, hits: Floats, squares: Floats) -> Floats:
         """Return the area of each draw."""
         import numpy as np
 
-        del levels
+        del levels, squares
         covered = np.cumsum(mass, axis=-1)
         risk = np.cumsum(mass - hits, axis=-1) / np.where(covered > 0, covered, 1.0)
         return ratio((mass * risk).sum(-1), covered[:, -1])
@@ -197,11 +230,11 @@ class SelectiveAccuracy(_OfConfidence):
                 fix="above 0, at most 1: 0.8",
             )  # fmt: skip
 
-    def of(self, levels: Floats, mass: Floats, hits: Floats) -> Floats:
+    def of(self, levels: Floats, mass: Floats, hits: Floats, squares: Floats) -> Floats:
         """Return the accuracy of each draw."""
         import numpy as np
 
-        del levels
+        del levels, squares
         wanted = self._coverage * mass.sum(-1, keepdims=True)
         taken = np.clip(wanted - (np.cumsum(mass, axis=-1) - mass), 0.0, mass)
         shares = taken / np.where(mass > 0, mass, 1.0)
