@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -36,7 +37,15 @@ def _answer(request: Request) -> Result:
     if isinstance(want, Generate):
         return Text(f"{text[:20]} {tone}")
     assert isinstance(want, Embed)
-    return Vectors(((1.0, 0.0),), tuple((0.6, 0.8) for _ in want.texts))
+    seen = tuple(_vector(f"image {image.key}") for image in request.images)
+    return Vectors(seen, tuple(map(_vector, want.texts)))
+
+
+def _vector(name: str) -> tuple[float, ...]:
+    """Return a unit vector that depends on a name alone; different names, other directions."""
+    values = [byte - 127.5 for byte in hashlib.blake2b(name.encode(), digest_size=32).digest()]
+    length = math.hypot(*values)
+    return tuple(value / length for value in values)
 
 
 def _combined(method: Guarded, request: Request) -> Result | Failed:
@@ -97,6 +106,8 @@ def _turned(method: Guarded, request: Request, *, turn: bool) -> tuple[float, ..
         raise NotApplicableError(f"it refuses: {further.message}")
 
     def answer(one: Request) -> Result:
+        if not isinstance(one.want, Choose):
+            return _answer(one)
         result = _answer(replace(one, want=want))
         assert isinstance(result, Scores)
         if not turn:
