@@ -17,6 +17,7 @@ from harness_counterfactuals.quality.measure import Measured, balance, distances
 from PIL import Image
 
 from harness.cli.main import invoke, main
+from harness.errors import UserError
 from tests.plugins.counterfactuals.folders import RACES, made
 
 ENCODER = "package:harness_demo_world/weights/encoder"
@@ -186,3 +187,33 @@ def test_what_cannot_be_measured_is_refused(
     code = invoke(main, ["quality", str(tmp_path), *arguments])
     assert code == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_inception_is_read_from_its_file_and_another_is_refused(tmp_path: Path) -> None:
+    import torch
+    from harness_counterfactuals.quality.features import Inception
+
+    class Net(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1),
+                                              torch.nn.Conv2d(3, 2048, 1))  # fmt: skip
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            features: torch.Tensor = self.layers(x)
+            return features
+
+    net, path = Net().eval(), tmp_path / "inception.pt"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        script: Any = torch.jit.script
+        script(net).save(str(path))
+    image = Image.new("RGB", (40, 30), (10, 200, 90))
+    features = Inception(path, "cpu").features([image, image], ["a", "b"])
+    pixels = torch.tensor([10.0, 200, 90]).sub(128).div(128).view(1, 3, 1, 1).expand(1, 3, 299, 299)
+    assert features.shape == (2, 2048)
+    assert np.allclose(features[0], net(pixels).detach().view(2048).numpy(), atol=1e-5)
+    path.write_bytes(b"no network")
+    with pytest.raises(UserError, match="not the TorchScript file"):
+        Inception(path, "cpu")

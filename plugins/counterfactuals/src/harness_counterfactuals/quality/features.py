@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -58,7 +59,9 @@ class Inception:
         self._device = resolve_device(device)
         try:
             load: Any = torch.jit.load
-            network = load(str(path), map_location=self._device).eval()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the authors' file is TorchScript, which ages
+                network = load(str(path), map_location=self._device).eval()
             self._layers = network.layers
         except (RuntimeError, AttributeError, ValueError):
             raise UserError(

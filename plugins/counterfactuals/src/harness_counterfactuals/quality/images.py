@@ -72,7 +72,8 @@ class ImageFolder:
         ]  # fmt: skip
         if not self.rows and not self._names:
             dropped = " that filters keep" if self.made_rows else ""
-            raise UserError(f"there is no image{dropped}", where=path)
+            fix = "--all counts those that filters dropped, too" if dropped else ""
+            raise UserError(f"there is no image{dropped}", where=path, fix=fix)
 
     def __len__(self) -> int:
         return len(self.rows) or len(self._names)
