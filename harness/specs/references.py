@@ -180,7 +180,8 @@ def _made(
         )
 
 
-_STUBS: tuple[Json, ...] = ("text", 1, ["text"], [[0.5, 0.5]], {"name": "text"})
+# A list is long, so that a template may name its fifth element.
+_STUBS: tuple[Json, ...] = ("text", 1, ["text"] * 20, [[0.5, 0.5]], {"name": "text"})
 
 
 def _prompts(document: Document) -> Iterator[HarnessError]:

@@ -19,7 +19,7 @@ class Readable(Protocol):
     """What lines of bytes are read from."""
 
     def readline(self, size: int, /) -> bytes:
-        """Return the next line, at most so many bytes; nothing at the end."""
+        """Return the next line, of `size` bytes at most; nothing at the end."""
         ...
 
 
@@ -27,7 +27,7 @@ class File(Readable, Protocol):
     """What bytes are read from as well."""
 
     def read(self, size: int, /) -> bytes:
-        """Return the next bytes, at most so many; nothing at the end."""
+        """Return the next bytes, `size` at most; nothing at the end."""
         ...
 
 
@@ -89,7 +89,7 @@ def _moved(lines: Sequence[int], by: int) -> Sequence[int]:
 
 
 class _Joined:
-    """Bytes that were read, and the file behind them."""
+    """Bytes that were read, and the file that goes on after them."""
 
     def __init__(self, head: bytes, file: Readable) -> None:
         self._head, self._file = BytesIO(head), file
