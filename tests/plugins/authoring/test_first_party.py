@@ -17,11 +17,6 @@ QUICK |= {"analysis kind"}
 UNFIT = {
     ("metric", "calibration_error", "interval"): "biased upwards: its resamples lie above it",
     ("metric", "recall_at_k", "additivity"): "draws weigh queries, and the gallery stays whole",
-    (
-        "reader",
-        "raf_db",
-        "annotations",
-    ): "15,339 files of one face each, whose hashes none waits for",
 }
 """Checks that do not fit, with the reason."""
 POOLED = {("answer method", "bend"), ("answer method", "clip_clip")}

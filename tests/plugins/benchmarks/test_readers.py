@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from harness_benchmarks.readers.descriptors import READERS
 from harness_benchmarks.readers.gazefollow import DROPPED, OUTSIDE
+from harness_benchmarks.readers.raf_db import RafDb
 
 from harness.descriptors import Json, load_target, parse_options
 from harness.errors import DataError, UserError
@@ -339,6 +340,19 @@ def test_raf_db_names_a_damaged_attribute_file(tmp_path: Path, text: str, words:
     with pytest.raises(DataError, match=words) as caught:
         read("raf_db", tmp_path)
     assert str(path) in str(caught.value.where)
+
+
+def test_raf_db_s_attribute_files_are_hashed_with_its_list(tmp_path: Path) -> None:
+    write(tmp_path, LIST, "test_0001.jpg 1\n")
+    reader, root = RafDb({"images": "aligned", "unit": "image"}), data_root(tmp_path)
+    hashes = [reader.content_hash(root, LIST)]
+    assert hashes == [root.sha256(LIST)]
+    for age in (3, 4):
+        write(tmp_path, ATTRIBUTES, "1\t2\n" * 5 + f"1\n2\n{age}\n")
+        hashes.append(reader.content_hash(root, LIST))
+    write(tmp_path, "basic/Annotation/manual/notes.txt", "not read\n")
+    assert len(set(hashes)) == 3
+    assert reader.content_hash(root, LIST) == hashes[-1]
 
 
 # JRDB-Social

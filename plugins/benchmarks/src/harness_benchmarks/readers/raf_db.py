@@ -5,6 +5,7 @@ Label and attribute codes as in the release's readme, as many public loaders rep
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
@@ -16,6 +17,7 @@ from harness.samples import DataRoot, Group, ImageRef, Sample
 LABELS = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
 SPLITS = ("train", "test")
 _MANUAL = "basic/Annotation/manual"
+_DESCRIBES = "_manu_attri.txt"
 _LANDMARKS = 5
 _ATTRIBUTES = (
     ("gender", ("male", "female", "unsure")),
@@ -41,6 +43,19 @@ class RafDb:
         records.known_split(split, SPLITS)
         return ["basic/EmoLabel/list_patition_label.txt"]
 
+    def content_hash(self, root: DataRoot, name: str) -> str:
+        """Return the hash of the list of labels, with the attribute files of all faces if any."""
+        if not root.is_dir(_MANUAL):
+            return root.sha256(name)
+        digest = hashlib.sha256(root.sha256(name).encode())
+        for file in root.list(_MANUAL):
+            if not file.endswith(_DESCRIBES):
+                continue
+            with root.open(file) as opened:
+                content = opened.read()
+            digest.update(f"\0{PurePosixPath(file).name}\0{len(content)}\0".encode() + content)
+        return digest.hexdigest()
+
     def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
         """Yield the faces whose name starts with the split, in the list's order."""
         (path,) = self.annotations(root, split)
@@ -56,7 +71,7 @@ class RafDb:
             file = (
                 f"aligned/{stem}_aligned.jpg" if self._images == "aligned" else f"original/{name}"
             )
-            attributes = f"{_MANUAL}/{stem}_manu_attri.txt"
+            attributes = f"{_MANUAL}/{stem}{_DESCRIBES}"
             yield Sample(
                 id=stem,
                 images=(ImageRef(f"basic/Image/{file}", root),),
