@@ -19,8 +19,8 @@ KINDS = (
 # Ids that are English words as well: only a text that is the id and nothing else names them.
 ENGLISH = {"balanced", "focal", "joint", "single"}
 # Ids that also name something of the core: a kind of box or of YAML node, a table, pairs of
-# answers, the precision of a training, who said in which group somebody is.
-SHARED = {"drawn", "human", "map", "pairs", "precision", "table"}
+# answers, the precision of a training, who said in which group somebody is, whether a text fits.
+SHARED = {"drawn", "human", "map", "matching", "pairs", "precision", "table"}
 
 
 def ids() -> tuple[set[str], set[str]]:

@@ -21,7 +21,7 @@ from harness.runs.sample_record import read_samples
 
 
 class Model:
-    """Scores the first option by the length of the question, and keeps what it was asked."""
+    """Scores the first option less the longer the question, and keeps what it was asked."""
 
     def __init__(self) -> None:
         self.calls: list[list[Request]] = []
@@ -35,7 +35,7 @@ class Model:
             elif isinstance(request.want, Choose):
                 rest = [0.0] * (len(request.want.options) - 1)
                 size = float(len(request.turns[-1].text))
-                yield Response(request.id, Scores("logprob", (size, *rest)))
+                yield Response(request.id, Scores("logprob", (-size, *rest)))
             else:
                 yield Response(request.id, Text(request.turns[-1].text))
 
@@ -47,7 +47,7 @@ class Model:
 
 
 class Twice:
-    """Asks again with a fixed text, and takes the difference of the first scores."""
+    """Asks again with a fixed text, and adds up the first scores."""
 
     def __init__(self, options: Mapping[str, Json]) -> None:
         del options
@@ -61,7 +61,7 @@ class Twice:
         assert isinstance(request.want, Choose)
         assert isinstance(own, Scores)
         assert isinstance(further[0], Scores)
-        first = own.values[0] - further[0].values[0]
+        first = own.values[0] + further[0].values[0]
         return replace(own, values=(first, *own.values[1:]))
 
 
@@ -99,8 +99,8 @@ def test_a_block_is_asked_at_once_and_equal_questions_once() -> None:
     asked.append(request("4", "broken"))
     found = {one.request: one.result for one in answering(model, Twice).answer(asked)}
     assert [len(call) for call in model.calls] == [4]  # three questions and one further
-    assert found["1"] == Scores("logprob", (-1.0, 0.0))
-    assert found["2"] == Scores("logprob", (1.0, 0.0))
+    assert found["1"] == Scores("logprob", (-9.0, 0.0))
+    assert found["2"] == Scores("logprob", (-11.0, 0.0))
     assert isinstance(found["3"], Failed)
     assert found["3"].kind == "unsupported"
     assert found["4"] == Failed("too_long", "no")
@@ -121,7 +121,7 @@ def test_a_request_may_be_asked_otherwise() -> None:
     model = Model()
     asked = [request("1", "four"), request("2", "why", Generate(4))]
     found = {one.request: one.result for one in answering(model, Louder).answer(asked)}
-    assert found == {"1": Scores("logprob", (-1.0, 0.0)), "2": Text("WHY")}
+    assert found == {"1": Scores("logprob", (-9.0, 0.0)), "2": Text("WHY")}
     assert len(model.calls) == 1
 
 

@@ -76,7 +76,7 @@ def test_reported_numbers_stand_apart_with_their_source_and_no_rank() -> None:
     assert "2408.06569" in panel.citation
     assert "secondary note" in panel.note
     assert panel.rows[2].model == "LLaVA-7B + ASD"
-    assert panel.rows[2].values == (-0.17, 0.37, -0.86, 0.49, -1.50, 0.73, 78.18, 58.36)
+    assert panel.rows[2].values == (-0.17, 0.37, -0.86, 0.49, -1.50, 0.73, 78.18, None, 58.36)
     assert not any("LLaVA-7B" in row.model for row in table.rows)
     # The reported maximum is nearer zero nowhere, and would not be ranked if it were.
     assert [row.cells[1].rank for row in table.rows if row.cells[1]] == ["best", "second"]

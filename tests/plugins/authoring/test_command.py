@@ -128,7 +128,7 @@ def test_what_several_kinds_are_called_is_asked_for(capsys: Capture) -> None:
 def test_a_plugin_s_name_stands_for_all_that_it_adds(capsys: Capture) -> None:
     assert invoke(main, ["plugin", "check", "answer_methods", "--json"]) == 0
     reports = json.loads(capsys.readouterr().out)["reports"]
-    assert {one["id"] for one in reports} == {"posthoc", "vdd"}
+    assert {"posthoc", "vdd", "bend"} <= {one["id"] for one in reports}
     assert {one["status"] for each in reports for one in each["checks"]} <= {"ok", "skipped"}
 
 

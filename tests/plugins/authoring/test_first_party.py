@@ -19,7 +19,6 @@ UNFIT = {
     ("metric", "recall_at_k", "additivity"): "draws weigh queries, and the gallery stays whole",
 }
 """Checks that do not fit, with the reason."""
-POOLED = {("answer method", "bend"), ("answer method", "clip_clip")}
 
 
 def objects() -> Iterator[object]:
@@ -39,8 +38,6 @@ def test_it_keeps_its_promises(kind: str, name: str) -> None:
     descriptor = KINDS[kind](plugins())[name]
     if missing := [one for one in descriptor.requires if not is_installed(one)]:
         pytest.skip(f"{', '.join(missing)} not installed; make test-all does")
-    if (kind, name) in POOLED:
-        pytest.skip("it learns from a pool, which is an evaluation of the user's")
     subject = subject_of(kind, descriptor, {})
     if kind != "command":
         subject.cache["light"] = []  # tests/test_light_start.py asks all at once

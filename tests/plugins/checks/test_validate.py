@@ -47,7 +47,7 @@ def test_every_problem_of_every_file(capsys: Capture, tmp_path: Path, spec: str)
     (tmp_path / "d.yaml").write_bytes(b"\xff")
     code, out, err = run(capsys, ".")
     assert (code, err) == (2, "")
-    nonsense = "c.yaml:3:1: unknown key 'nonsense'; known: answer, ask, citation, data, id, "
+    nonsense = "c.yaml:3:1: unknown key 'nonsense'; known: answer, ask, changed_by, citation, "
     lines = out.splitlines()
     assert any(line.startswith(nonsense) for line in lines)
     assert [line for line in lines if not line.startswith(nonsense)] == [

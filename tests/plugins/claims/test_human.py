@@ -126,7 +126,7 @@ def test_the_human_row_stands_in_the_table_and_is_compared_with_models(
     assert compared[0].main.paired.difference == pytest.approx(paired.difference)
     assert compared[0].samples == vqa.counts.scored
     with pytest.raises(UserError, match="annotators have answered already"):
-        harness.run("human", "vqav2", method="perturb", **options)
+        harness.run("human", "vqav2", method="prompt_debias", **options)
 
 
 def task() -> TaskSpec:

@@ -242,7 +242,9 @@ def test_without_matplotlib_the_command_says_what_to_install(
 
 
 def test_without_the_plugin_pages_say_what_to_install() -> None:
-    expected = "no installed plugin draws them: pip install social-harness-figures"
+    expected = (
+        "no installed plugin draws them: pip install social-harness-claims social-harness-figures"
+    )
     with using(Plugins(points=[])):
         assert make.why_no_figures("evaluation") == expected
     with using(Plugins(blocked=["figures"])):

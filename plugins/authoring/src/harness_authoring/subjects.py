@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from harness.descriptors import Descriptor, Json, load_target, parse_options
 from harness.errors import UserError, unknown
 from harness.guard import Contract
 from harness.plugins import Plugins, contract_of, missing, plugins
+
+from harness_authoring.contract import NotApplicableError
 
 KINDS: Mapping[str, Callable[[Plugins], Mapping[str, Any]]] = {
     "model": Plugins.models,
@@ -104,11 +107,32 @@ class Subject:
 
         Raises:
             UserError: the factory refuses the options.
+            NotApplicableError: as :meth:`making`.
             PluginError: it raises.
         """
         factory = load_target(self.descriptor)
-        with self.contract.calling("make"):
+        with self.making(), self.contract.calling("make"):
             return factory({**self.options, **changed}, *arguments)
+
+    @contextmanager
+    def making(self) -> Iterator[None]:
+        """Skip a check where an object is refused for want of an option without a default.
+
+        Raises:
+            NotApplicableError: what is made within raises UserError, and such an option is unset.
+        """
+        try:
+            yield
+        except UserError as error:
+            unset = [
+                option.name
+                for option in self.descriptor.options
+                if option.default is None and self.options.get(option.name) is None
+            ]
+            if not unset:
+                raise
+            wanted = " ".join(f"-o {name}=..." for name in unset)
+            raise NotApplicableError(f"it needs {wanted}: {error.message}") from error
 
 
 def kind_named(text: str) -> str:

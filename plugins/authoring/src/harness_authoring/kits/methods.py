@@ -18,7 +18,8 @@ from harness_authoring.subjects import Subject
 
 
 def _method(subject: Subject) -> Guarded:
-    return Guarded(subject.descriptor, subject.options)
+    with subject.making():
+        return Guarded(subject.descriptor, subject.options)
 
 
 def _requests(subject: Subject) -> list[Request]:
