@@ -30,7 +30,7 @@ few = training.faces
     ("name", "code", "said"),
     [
         ("SIGTERM", 143, "ended by SIGTERM"),
-        ("SIGHUP", 129, "ended by SIGHUP"),
+        pytest.param("SIGHUP", 129, "ended by SIGHUP", marks=pytest.mark.slow),
         ("SIGINT", 130, "interrupted"),
     ],
 )

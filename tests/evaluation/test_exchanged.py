@@ -33,6 +33,7 @@ def test_an_evaluation_of_other_images_is_refused_until_asked_again(
     assert look(tmp_path / "r").returncode == 0
 
 
+@pytest.mark.slow
 def test_a_stopped_evaluation_is_not_continued_on_other_images(
     faces: Faces, tmp_path: Path
 ) -> None:

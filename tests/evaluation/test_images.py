@@ -188,6 +188,7 @@ def test_records_of_shards_are_the_same_with_and_without_workers(
     assert b"image_unreadable" in files(tmp_path / "2")["samples.jsonl"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_says_one_line_and_the_run_continues(faces: Faces, tmp_path: Path) -> None:
     faces(150)
     command = [

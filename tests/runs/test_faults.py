@@ -306,16 +306,21 @@ def test_a_manifest_that_is_none(here: Path, capsys: Capture, content: bytes) ->
     "value",
     [
         3,
-        [0],
-        ["0", []],
-        [0, {}],
-        [0, ["text"]],
         [0, [{"id": "a"}]],
-        [0, [{**sample("test_0001", "fear", "fear"), "error": "text"}] * 64],
-        [0, [sample("test_0001", "fear", "fear")]],
-        [7, [sample("test_0001", "fear", "fear")] * 64],
-        [-2, []],
         [-1, [{"text": "no note"}]],
+        *(
+            pytest.param(value, marks=pytest.mark.slow)
+            for value in (
+                [0],
+                ["0", []],
+                [0, {}],
+                [0, ["text"]],
+                [0, [{**sample("test_0001", "fear", "fear"), "error": "text"}] * 64],
+                [0, [sample("test_0001", "fear", "fear")]],
+                [7, [sample("test_0001", "fear", "fear")] * 64],
+                [-2, []],
+            )
+        ),
     ],
 )
 def test_a_whole_line_of_the_wrong_shape_is_refused(

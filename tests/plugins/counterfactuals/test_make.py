@@ -164,6 +164,7 @@ def test_a_stop_costs_one_set_and_no_byte(
     assert contents(out) == contents(made)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_said_and_the_same_command_continues(
     made: Path, tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
