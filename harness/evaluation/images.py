@@ -62,10 +62,10 @@ class Opened:
 Opener = Callable[[Sequence[Sample], View, int], list[Opened]]
 
 
-def open_pictures(samples: Sequence[Sample], view: View, max_pixels: int) -> list[Opened]:
+def open_images(samples: Sequence[Sample], view: View, max_pixels: int) -> list[Opened]:
     """Return the images of samples, in order. Each distinct one is opened once."""
     held: dict[tuple[object, str], LoadedImage | SampleError] = {}
-    return [_pictures(sample, view, max_pixels, held) for sample in samples]
+    return [_opened(sample, view, max_pixels, held) for sample in samples]
 
 
 def _unsized(_: object) -> int:
@@ -101,7 +101,7 @@ def ahead(
                 future.cancel()
 
 
-def _pictures(
+def _opened(
     sample: Sample,
     view: View,
     max_pixels: int,
@@ -160,13 +160,13 @@ class Workers:
             self._pool.shutdown(cancel_futures=True)
 
     def open(self, samples: Sequence[Sample], view: View, max_pixels: int) -> list[Opened]:
-        """Return what :func:`open_pictures` returns."""
+        """Return what :func:`open_images` returns."""
         parts = list(_cut(samples, self._number * _PARTS))
         waiting = [self._submit(part, view, max_pixels) for part in parts]
         opened: list[Opened] = []
         for part, future in zip(parts, waiting, strict=True):
             done = None if future is None else self._result(future)
-            opened += open_pictures(part, view, max_pixels) if done is None else done
+            opened += open_images(part, view, max_pixels) if done is None else done
         return opened
 
     def _submit(
@@ -249,7 +249,7 @@ def _work(wanted: bytes) -> bytes | None:
         samples, view, max_pixels = pickle.loads(wanted)  # noqa: S301  from a process of ours
     except _UNPICKLABLE:
         return None
-    opened = open_pictures(samples, view, max_pixels)
+    opened = open_images(samples, view, max_pixels)
     try:
         return pickle.dumps(opened)
     except _UNPICKLABLE:

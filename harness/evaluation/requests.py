@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.errors import SampleError
-from harness.evaluation.images import Opened, Opener, open_pictures
+from harness.evaluation.images import Opened, Opener, open_images
 from harness.evaluation.task import Task
 from harness.requests import Choose, Embed, Generate, Reasoning, Request, Turn
 from harness.requests.reasoning import AUTO
@@ -60,12 +60,12 @@ class RequestMaker:
     reasoning: Reasoning = AUTO
     keep_prompts: bool = False
 
-    def block(self, samples: list[Sample], opener: Opener = open_pictures) -> list[PreparedSample]:
+    def block(self, samples: list[Sample], opener: Opener = open_images) -> list[PreparedSample]:
         """Return one entry per sample, in order; ``opener`` opens their images."""
         if not self.opens_images:
             return [self._one(sample, Opened()) for sample in samples]
-        pictures = opener(samples, self.task.spec.shown_view, self.max_pixels)
-        return [self._one(*pair) for pair in zip(samples, pictures, strict=True)]
+        images = opener(samples, self.task.spec.shown_view, self.max_pixels)
+        return [self._one(*pair) for pair in zip(samples, images, strict=True)]
 
     def _one(self, sample: Sample, opened: Opened) -> PreparedSample:
         size = opened.shown[0].pixels.size if opened.shown else None

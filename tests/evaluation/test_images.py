@@ -16,7 +16,7 @@ import pytest
 
 import harness
 from harness.errors import SampleError, UserError
-from harness.evaluation.images import Opened, Workers, ahead, open_pictures
+from harness.evaluation.images import Opened, Workers, ahead, open_images
 from harness.runs.seal import SEALED
 from harness.samples import Box, ImageRef, Sample
 from harness.samples.roots import data_root
@@ -102,10 +102,10 @@ def test_processes_open_what_a_thread_opens(tmp_path: Path) -> None:
             (embedded, View()),
             (held, View()),
         ):
-            here = said(open_pictures(samples, view, LIMIT))
+            here = said(open_images(samples, view, LIMIT))
             assert said(workers.open(samples, view, LIMIT)) == here
     assert not notes
-    assert [one.error and one.error.kind for one in open_pictures(disk, View(), LIMIT)][1:4] == [
+    assert [one.error and one.error.kind for one in open_images(disk, View(), LIMIT)][1:4] == [
         None,
         "image_missing",
         "image_missing",
@@ -119,7 +119,7 @@ def test_a_reference_that_cannot_be_pickled_is_opened_here() -> None:
     ]
     with Workers(1, print) as workers:
         opened = workers.open(samples, View(), LIMIT)
-    assert said(opened) == said(open_pictures(samples, View(), LIMIT))
+    assert said(opened) == said(open_images(samples, View(), LIMIT))
     assert [one.error for one in opened] == [None, None]
 
 
@@ -130,7 +130,7 @@ def test_a_process_that_dies_costs_one_note(tmp_path: Path) -> None:
     with Workers(1, notes.append) as workers:
         opened = [workers.open(each, View(), LIMIT) for each in (killer, samples)]
     assert said(opened[0])[0][0]  # type: ignore[index]
-    assert said(opened[1]) == said(open_pictures(samples, View(), LIMIT))
+    assert said(opened[1]) == said(open_images(samples, View(), LIMIT))
     (note,) = notes
     assert "--workers" in note
     assert "nothing is lost" in note
