@@ -82,8 +82,8 @@ class RandomLlava(VisionLanguageModel):
 
     def encode(self, images: Sequence[LoadedImage]) -> list[Tensor]:
         pixels = np.stack([np.asarray(image.pixels, dtype=np.float32) for image in images])
-        given = torch.from_numpy(pixels / 127.5 - 1).permute(0, 3, 1, 2).to(self.tower.dtype)
-        return list(self.tower(given).last_hidden_state[:, 1:])
+        scaled = torch.from_numpy(pixels / 127.5 - 1).permute(0, 3, 1, 2).to(self.tower.dtype)
+        return list(self.tower(scaled).last_hidden_state[:, 1:])
 
     def connect(self, features: Sequence[Tensor]) -> list[Tensor]:
         return list(self.projector(torch.stack(list(features))))
@@ -151,19 +151,19 @@ def choices(
 def writings(images: int, questions: int = 4, tokens: int = 8) -> list[Request]:
     """Return requests for short answers."""
     return [
-        Request(one.id, one.sample, one.task, one.turns, Generate(tokens), one.seed)
-        for one in choices(images, questions)
+        Request(choice.id, choice.sample, choice.task, choice.turns, Generate(tokens), choice.seed)
+        for choice in choices(images, questions)
     ]
 
 
 def matmul_speed() -> float:
     """Return this thread's speed in FLOP a CPU-second, the best of a few large products."""
-    one = torch.randn(1024, 1024)
+    factor = torch.randn(1024, 1024)
     best = float("inf")
     for _ in range(12):
         start = time.process_time()
         for _ in range(4):
-            one @ one
+            factor @ factor
         best = min(best, time.process_time() - start)
     return 4 * 2 * 1024**3 / best
 
@@ -179,7 +179,7 @@ def least_work(model: RandomLlava, requests: Sequence[Request], new_tokens: int 
     head = model.language_model.lm_head.weight.numel()
     config = model.language_model.config
     seen: set[tuple[object, ...]] = set()
-    asked: set[tuple[object, ...]] = set()
+    distinct: set[tuple[object, ...]] = set()
     images = {image.key for request in requests for image in request.images}
     work = len(images) * (2 * tower * 197 + 4 * 384 * 197**2 * 8)
     for request in requests:
@@ -188,9 +188,11 @@ def least_work(model: RandomLlava, requests: Sequence[Request], new_tokens: int 
         start = (request.images[0].key, *joint.prefix)
         for option in joint.options or ((0,) * max(1, new_tokens),):
             tag = () if joint.options else (request.id,)
-            whole = (*start, *tag, *option[:-1])
-            seen.update(whole[:end] for end in range(2, len(whole) + 1))
-            asked.update(whole[:end] for end in range(len(start) + len(tag), len(whole) + 1))
+            prompt_tokens = (*start, *tag, *option[:-1])
+            seen.update(prompt_tokens[:end] for end in range(2, len(prompt_tokens) + 1))
+            distinct.update(
+                prompt_tokens[:end] for end in range(len(start) + len(tag), len(prompt_tokens) + 1)
+            )
     for path in seen:
         image = path[-1] == IMAGE
         depth = len(path) - 1 + (195 if IMAGE in path else 0)
@@ -203,4 +205,4 @@ def least_work(model: RandomLlava, requests: Sequence[Request], new_tokens: int 
             * tokens
             * (depth - 98 if image else depth)
         )
-    return float(work + 2 * head * len(asked))
+    return float(work + 2 * head * len(distinct))

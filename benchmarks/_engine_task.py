@@ -107,14 +107,14 @@ def through_the_harness(model: RandomLlava, images: int) -> tuple[float, int]:
     """Return CPU seconds of a whole run, from the plan to the seal, and its number of scorings."""
     global _folder  # noqa: PLW0603  a hook takes no argument
     _held["model"] = model
-    with tempfile.TemporaryDirectory() as place:
-        root = Path(place) / "data"
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "data"
         root.mkdir()
         for image in pictures(images):
             image.pixels.save(root / f"{image.key}.png")
         names = sorted(path.name for path in root.iterdir())
         (root / "pictures.txt").write_text("\n".join(names))
-        _folder = Path(place) / "specs"
+        _folder = Path(folder) / "specs"
         _folder.mkdir()
         (_folder / "bench.yaml").write_text(SPEC)
         point = EntryPoint("bench", "benchmarks._engine_task", harness.plugins.GROUP)
@@ -128,7 +128,7 @@ def through_the_harness(model: RandomLlava, images: int) -> tuple[float, int]:
                 "bench",
                 "bench",
                 data={"bench": root},
-                results=Path(place) / "results",
+                results=Path(folder) / "results",
                 device="cpu",
             ).records
             seconds = time.process_time() - start

@@ -100,8 +100,8 @@ class Machine:
     def matmul(self) -> float:
         """Return FLOP a second of a large product in the timed dtype."""
         side = 8192 if self.full else 512
-        one = torch.randn(side, side, device=self.device, dtype=self.dtype)
-        best = min(self.seconds(lambda: one @ one) for _ in range(8))
+        factor = torch.randn(side, side, device=self.device, dtype=self.dtype)
+        best = min(self.seconds(lambda: factor @ factor) for _ in range(8))
         return 2 * side**3 / best
 
 
@@ -114,28 +114,28 @@ def equality(machine: Machine) -> Figures:
         for part in (model.tower, model.projector, model.language_model):
             part.to(name)
         scores[name] = _answers(EngineAnswerer(model, Runtime(device=name)), requests)
-    here = scores[machine.device.type]
+    on_device = scores[machine.device.type]
     apart = max(
-        abs(one - other)
+        abs(value - other)
         for key, values in scores["cpu"].items()
-        for one, other in zip(values, here[key], strict=True)
+        for value, other in zip(values, on_device[key], strict=True)
     )
-    return {"scores": sum(map(len, here.values())), "largest_difference": apart, "limit": 2e-4}
+    return {"scores": sum(map(len, on_device.values())), "largest_difference": apart, "limit": 2e-4}
 
 
 def precision(machine: Machine) -> Figures:
     """Compare the best options in bfloat16 with float32, and batches under ``--deterministic``."""
     labels = [f"label{at}" for at in range(16)]
     requests = small_choices(8, 24, labels)
-    found = {}
+    differences = {}
     for dtype in (torch.float32, torch.bfloat16):
         model = RandomLlava(4, 8, 56, dtype)
         for part in (model.tower, model.projector, model.language_model):
             part.to(machine.device)
-        found[dtype] = _answers(EngineAnswerer(model, machine.runtime()), requests)
+        differences[dtype] = _answers(EngineAnswerer(model, machine.runtime()), requests)
     same = sum(
-        _best(values) == _best(found[torch.bfloat16][key])
-        for key, values in found[torch.float32].items()
+        _best(values) == _best(differences[torch.bfloat16][key])
+        for key, values in differences[torch.float32].items()
     )
     exact = [
         _answers(
@@ -224,9 +224,9 @@ def budget(machine: Machine, name: str) -> Figures:
         above = None if peak is None or before is None else peak - before
         figures[f"{title}_bytes_above_weights"] = above
     figures["largest_difference"] = max(
-        abs(one - other)
+        abs(value - other)
         for key, values in answers["free"].items()
-        for one, other in zip(values, answers["bounded"][key], strict=True)
+        for value, other in zip(values, answers["bounded"][key], strict=True)
     )
     return figures
 
@@ -308,10 +308,10 @@ def two_workers(machine: Machine) -> Figures:
 
 
 def _in_blocks(answerer: EngineAnswerer, requests: Sequence[Request]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    answers: dict[str, Any] = {}
     for start in range(0, len(requests), 192):
-        found |= _answers(answerer, requests[start : start + 192])
-    return found
+        answers |= _answers(answerer, requests[start : start + 192])
+    return answers
 
 
 def _answers(answerer: EngineAnswerer, requests: Sequence[Request]) -> dict[str, Any]:

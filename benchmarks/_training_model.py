@@ -54,17 +54,17 @@ class FrozenLlava(RandomLlava):
 
 def examples(model: VisionLanguageModel, count: int, side: int = 640) -> list[Item]:
     """Return examples of distinct JPEG images, opened and decoded whenever they are asked for."""
-    found = []
+    drawn = []
     for number, image in enumerate(pictures(count)):
-        held = io.BytesIO()
-        image.pixels.resize((side, side)).save(held, "JPEG", quality=90)
+        buffer = io.BytesIO()
+        image.pixels.resize((side, side)).save(buffer, "JPEG", quality=90)
         request = ask(image, number)
         option = request.want.options[0]  # type: ignore[union-attr]
         joint = model.prompt(request.turns, (option,))
         answer = (*joint.options[0], model.end)
-        opened = partial(_open, held.getvalue(), image.key)
-        found.append(Item(str(number), joint.prefix, answer, (image.key,), opened))
-    return found
+        opened = partial(_open, buffer.getvalue(), image.key)
+        drawn.append(Item(str(number), joint.prefix, answer, (image.key,), opened))
+    return drawn
 
 
 def _open(data: bytes, key: str) -> tuple[LoadedImage, ...]:

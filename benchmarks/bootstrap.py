@@ -39,16 +39,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--samples", type=int, default=200_000)
     parser.add_argument("--draws", type=int, default=2000)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     for name, largest in SIZES.items():
-        held = totals(given.samples, largest)
+        totals_by_cluster = totals(arguments.samples, largest)
         busy, clock = time.process_time(), time.perf_counter()
-        interval = resampled(share, distinct_rows(held, None), draws=given.draws).interval()
+        interval = resampled(
+            share, distinct_rows(totals_by_cluster, None), draws=arguments.draws
+        ).interval()
         busy, clock = time.process_time() - busy, time.perf_counter() - clock
         assert interval is not None
         print(
-            f"{name}: {held.shape[0]} clusters, {clock:.2f} s wall clock, {busy:.2f} s processor "
-            f"time ({interval.method}); wanted at most {WANTED:g} s"
+            f"{name}: {totals_by_cluster.shape[0]} clusters, {clock:.2f} s wall clock, "
+            f"{busy:.2f} s CPU time ({interval.method}); wanted at most {WANTED:g} s"
         )
 
 

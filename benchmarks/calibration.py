@@ -66,11 +66,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--samples", type=int, default=600)
-    given = parser.parse_args()
-    found = {
-        str(error): covered(error, given.trials, given.samples) for error in (0.0, 0.03, 0.06, 0.1)
+    arguments = parser.parse_args()
+    shares = {
+        str(error): covered(error, arguments.trials, arguments.samples)
+        for error in (0.0, 0.03, 0.06, 0.1)
     }
-    print(json.dumps({"trials": given.trials, "samples": given.samples, **found}, indent=2))
+    print(
+        json.dumps({"trials": arguments.trials, "samples": arguments.samples, **shares}, indent=2)
+    )
 
 
 if __name__ == "__main__":

@@ -65,9 +65,9 @@ def totals_of(metric: AdditiveMetric, who: Codes, truth: Codes, answer: Codes) -
         for p in range(4)
     }
     rows = np.zeros((16, metric.size))
-    for (t, p), held in table.items():
-        for place, value in held.items():
-            rows[4 * t + p, place] = value
+    for (t, p), by_position in table.items():
+        for position, value in by_position.items():
+            rows[4 * t + p, position] = value
     kinds = csr_array(rows)[4 * truth + answer]
     return sums_by(who, kinds)
 
@@ -84,7 +84,7 @@ def labels_cover(sets: int, draws: int, strength: float) -> Counts:
         name: float(metric.finalize(np.asarray(totals_of(metric, *large).sum(axis=0), float)))
         for name, metric in metrics.items()
     }
-    found: Counts = {name: [0, 0] for name in metrics}
+    covered: Counts = {name: [0, 0] for name in metrics}
     for trial in range(sets):
         drawn = people(np.random.default_rng(trial), skill, PEOPLE)
         for name, metric in metrics.items():
@@ -98,9 +98,9 @@ def labels_cover(sets: int, draws: int, strength: float) -> Counts:
                 seed=trial,
             )[1]
             assert interval is not None
-            found[name][0] += interval.low <= truths[name] <= interval.high
-            found[name][1] += 1
-    return found
+            covered[name][0] += interval.low <= truths[name] <= interval.high
+            covered[name][1] += 1
+    return covered
 
 
 def leanings(strength: float) -> Floats:
@@ -109,8 +109,8 @@ def leanings(strength: float) -> Floats:
     race = random.permuted(np.tile((-1.0, -0.3, 0.3, 1.0), (CONCEPTS, 1)), axis=1)
     gender = random.choice((-0.5, 0.5), CONCEPTS)
     people = race[:, :, None] + gender[:, None, None] * np.array([1.0, -1.0])
-    found: Floats = -0.2 + strength * people.reshape(CONCEPTS, -1)
-    return found
+    log_odds: Floats = -0.2 + strength * people.reshape(CONCEPTS, -1)
+    return log_odds
 
 
 def skews(yes: Floats, lowest: MinSkew, names: list[Label]) -> tuple[Labelled, list[Label]]:
@@ -143,14 +143,14 @@ def skew_cover(sets: int, draws: int, strength: float) -> Counts:
     # A million sets of each kind: what alpha adds is nothing there.
     labelled, parts = skews(chances[None], lowest, PARTS)
     size = 2 * CONCEPTS
-    whole = 1e6 * labelled.by_cluster(parts).toarray().reshape(-1, len(parts), size)[0]
-    settled = [one.settle(lowest.counts, parts, whole) for one in (lowest, highest)]
-    truth = settled[0].components(whole)
+    totals = 1e6 * labelled.by_cluster(parts).toarray().reshape(-1, len(parts), size)[0]
+    settled = [one.settle(lowest.counts, parts, totals) for one in (lowest, highest)]
+    truth = settled[0].components(totals)
     extremes = [one.combine(truth) for one in settled]
     single = int(np.nanargmax(truth))
     names = ("skew of one value", "MinSkew band", "MaxSkew band", "all components at once",
              "MinSkew percentile", "MaxSkew percentile")  # fmt: skip
-    found: Counts = {name: [0, 0] for name in names}
+    covered: Counts = {name: [0, 0] for name in names}
     for trial in range(sets):
         random = np.random.default_rng(trial)
         luck = random.normal(0, SPREAD, (SETS, CONCEPTS, 1))
@@ -164,19 +164,21 @@ def skew_cover(sets: int, draws: int, strength: float) -> Counts:
         assert interval is not None
         hits = [interval.low <= truth[single] <= interval.high]
         bands = []
-        for one, true in zip(settled, extremes, strict=True):
-            ends = Interval(float(one.combine(low)), float(one.combine(high)), 0.95, BAND)
-            ends = ends.within(one.range())
+        for settled_rule, true in zip(settled, extremes, strict=True):
+            ends = Interval(
+                float(settled_rule.combine(low)), float(settled_rule.combine(high)), 0.95, BAND
+            )
+            ends = ends.within(settled_rule.range())
             bands.append(ends.low <= true <= ends.high)
         hits += bands
         hits.append(bool(((low <= truth) & (truth <= high)).all()))
-        for one, true in zip(settled, extremes, strict=True):
-            tails = np.quantile(one.combine(drawn.drawn), (0.025, 0.975))
+        for settled_rule, true in zip(settled, extremes, strict=True):
+            tails = np.quantile(settled_rule.combine(drawn.drawn), (0.025, 0.975))
             hits.append(bool(tails[0] <= true <= tails[1]))
         for name, hit in zip(names, hits, strict=True):
-            found[name][0] += bool(hit)
-            found[name][1] += 1
-    return found
+            covered[name][0] += bool(hit)
+            covered[name][1] += 1
+    return covered
 
 
 def _components(
@@ -190,18 +192,18 @@ def main() -> None:
     parser.add_argument("--sets", type=int, default=2000)
     parser.add_argument("--draws", type=int, default=1000)
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     figures: dict[str, dict[str, float]] = {}
     for name, strength in STRENGTHS.items():
-        held = {
-            **labels_cover(given.sets, given.draws, strength),
-            **skew_cover(given.sets, given.draws, strength),
+        shares = {
+            **labels_cover(arguments.sets, arguments.draws, strength),
+            **skew_cover(arguments.sets, arguments.draws, strength),
         }
-        figures[name] = {what: hits / number for what, (hits, number) in held.items()}
-        for what, share in figures[name].items():
-            print(f"{name:<8}{what:<26}{100 * share:6.1f} %", flush=True)
-    if given.json:
-        given.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        figures[name] = {what: hits / number for what, (hits, number) in shares.items()}
+        for metric, share in figures[name].items():
+            print(f"{name:<8}{metric:<26}{100 * share:6.1f} %", flush=True)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -30,20 +30,20 @@ TOKENS = 8
 @torch.inference_mode()
 def plain(model: RandomLlava, requests: Sequence[Request], rows: int) -> list[str]:
     """Generate with transformers, so many a batch, each with its image, padded on the left."""
-    found = []
+    texts = []
     for start in range(0, len(requests), rows):
         chunk = requests[start : start + rows]
         images = model.connect(model.encode([request.images[0] for request in chunk]))
-        whole = [
+        prompts = [
             model.inputs(model.prompt(request.turns, ()).prefix, [image]).embeds
             for request, image in zip(chunk, images, strict=True)
         ]
-        longest = max(len(one) for one in whole)
-        padded = whole[0].new_zeros(len(whole), longest, whole[0].shape[1])
-        mask = torch.zeros(len(whole), longest, dtype=torch.long, device=padded.device)
-        for row, one in enumerate(whole):
-            padded[row, longest - len(one) :] = one
-            mask[row, longest - len(one) :] = 1
+        longest = max(len(one) for one in prompts)
+        padded = prompts[0].new_zeros(len(prompts), longest, prompts[0].shape[1])
+        mask = torch.zeros(len(prompts), longest, dtype=torch.long, device=padded.device)
+        for row, ids_of_prompt in enumerate(prompts):
+            padded[row, longest - len(ids_of_prompt) :] = ids_of_prompt
+            mask[row, longest - len(ids_of_prompt) :] = 1
         ids = model.language_model.generate(
             inputs_embeds=padded,
             attention_mask=mask,
@@ -52,8 +52,8 @@ def plain(model: RandomLlava, requests: Sequence[Request], rows: int) -> list[st
             eos_token_id=None,
             pad_token_id=0,
         )
-        found += [model.decode(tuple(row)) for row in ids.tolist()]
-    return found
+        texts += [model.decode(tuple(row)) for row in ids.tolist()]
+    return texts
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -68,22 +68,22 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=16)
     parser.add_argument("--questions", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=3)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
     model = RandomLlava()
     model.ends = frozenset()
-    requests = writings(given.images, given.questions, TOKENS)
+    requests = writings(arguments.images, arguments.questions, TOKENS)
     answerer = EngineAnswerer(model, Runtime(device="cpu"))
 
     def engine() -> list[str]:
-        found = [response.result for response in answerer.answer(requests)]
-        return [result.text for result in found if isinstance(result, Text)]
+        texts = [response.result for response in answerer.answer(requests)]
+        return [result.text for result in texts if isinstance(result, Text)]
 
     sample = requests[:16]
     same = sum(one == other for one, other in zip(plain(model, sample, 1), engine(), strict=False))
     ways: dict[str, list[float]] = {"naive": [], "batched": [], "engine": [], "bound": []}
     work = least_work(model, requests, TOKENS)
-    for _ in range(given.rounds):
+    for _ in range(arguments.rounds):
         ways["naive"].append(timed(lambda: plain(model, sample[:4], 1)) / 4)
         ways["batched"].append(timed(lambda: plain(model, sample, 16)) / len(sample))
         ways["engine"].append(timed(engine) / len(requests))

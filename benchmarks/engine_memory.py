@@ -53,32 +53,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--requests", type=int, default=100_000)
     parser.add_argument("--budget", type=int, default=400_000, help="bytes of keys and values")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
     model = RandomLlava(1, 1, 112)
     forward, largest = model.forward, 0
 
     def watched(*positional: Any, cache: Any, **named: Any) -> Any:
         nonlocal largest
-        found = forward(*positional, cache=cache, **named)
+        outputs = forward(*positional, cache=cache, **named)
         largest = max(largest, held_bytes(cache))
-        return found
+        return outputs
 
     model.forward = watched  # type: ignore[method-assign]
-    answerer = EngineAnswerer(model, Runtime(device="cpu", kv_budget=given.budget))
-    marks = {given.requests * share // 100 for share in (1, 10, 25, 50, 75, 100)}
+    answerer = EngineAnswerer(model, Runtime(device="cpu", kv_budget=arguments.budget))
+    marks = {arguments.requests * share // 100 for share in (1, 10, 25, 50, 75, 100)}
     start, done = time.process_time(), 0
     print(f"{'requests':>10}{'peak MiB':>10}{'seconds':>9}")
-    asked = many(given.requests)
-    while block := list(islice(asked, BLOCK)):
-        found = answerer.answer(block)
-        assert not any(isinstance(one.result, Failed) for one in found)
+    requests = many(arguments.requests)
+    while block := list(islice(requests, BLOCK)):
+        responses = answerer.answer(block)
+        assert not any(isinstance(one.result, Failed) for one in responses)
         before, done = done, done + len(block)
         if any(before < mark <= done for mark in marks):
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             seconds = time.process_time() - start
             print(f"{done:>10,}{peak:>10.0f}{seconds:>9.1f}", flush=True)
-    print(f"largest keys and values: {largest:,} of {given.budget:,} bytes")
+    print(f"largest keys and values: {largest:,} of {arguments.budget:,} bytes")
 
 
 if __name__ == "__main__":

@@ -39,12 +39,12 @@ class Clock:
             setattr(model, name, self._timed(getattr(model, name)))
 
     def _timed(self, work: Callable[..., Any]) -> Callable[..., Any]:
-        def timed(*given: Any, **named: Any) -> Any:
+        def timed(*positional: Any, **named: Any) -> Any:
             if self._inside:
-                return work(*given, **named)
+                return work(*positional, **named)
             self._inside, start = True, time.process_time()
             try:
-                return work(*given, **named)
+                return work(*positional, **named)
             finally:
                 self.seconds += time.process_time() - start
                 self._inside = False
@@ -61,10 +61,10 @@ def measure(
     clock.seconds, start = 0.0, time.process_time()
     for at in range(0, len(requests), block):
         answerer.answer(requests[at : at + block])
-    whole = time.process_time() - start
+    total = time.process_time() - start
     print(
-        f"{name:<24}{len(requests):>9}{whole:>9.2f}{clock.seconds:>9.2f}"
-        f"{1 - clock.seconds / whole:>9.1%}",
+        f"{name:<24}{len(requests):>9}{total:>9.2f}{clock.seconds:>9.2f}"
+        f"{1 - clock.seconds / total:>9.1%}",
         flush=True,
     )
 
@@ -73,17 +73,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--images", type=int, default=8)
     parser.add_argument("--profile", action="store_true")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
     model = RandomLlava()
     clock = Clock(model)
     print(f"{'workload':<24}{'requests':>9}{'seconds':>9}{'model':>9}{'beside':>9}")
     watch = cProfile.Profile()
-    if given.profile:
+    if arguments.profile:
         watch.enable()
-    measure("24 questions x 4", model, clock, choices(given.images), 24 * 16)
-    measure("8 new tokens", model, clock, writings(given.images), 4 * 16)
-    if given.profile:
+    measure("24 questions x 4", model, clock, choices(arguments.images), 24 * 16)
+    measure("8 new tokens", model, clock, writings(arguments.images), 4 * 16)
+    if arguments.profile:
         watch.disable()
         pstats.Stats(watch).sort_stats("tottime").print_stats(30)
 

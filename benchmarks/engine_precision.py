@@ -45,14 +45,14 @@ Found = dict[str, tuple[float, ...]]
 
 def answered(model: RandomLlava, requests: Sequence[Request], way: Mapping[str, Any]) -> Found:
     """Return the scores of each request, asked in blocks of two images."""
-    given = dict(way)
-    sharing = bool(given.pop("sharing", True))
-    asked = answering.EngineAnswerer(model, Runtime(device="cpu", **given), sharing=sharing)
+    settings = dict(way)
+    sharing = bool(settings.pop("sharing", True))
+    answerer = answering.EngineAnswerer(model, Runtime(device="cpu", **settings), sharing=sharing)
     size = 2 * QUESTIONS
     return {
         response.request: response.result.values
         for at in range(0, len(requests), size)
-        for response in asked.answer(requests[at : at + size])
+        for response in answerer.answer(requests[at : at + size])
         if isinstance(response.result, Scores)
     }
 
@@ -73,29 +73,29 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=240)
     parser.add_argument("--dtype", default="bfloat16", choices=sorted(CLOSE))
     parser.add_argument("--raw", action="store_true", help="do not settle close calls")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
-    model = RandomLlava(4, 8, 56, getattr(torch, given.dtype))
+    model = RandomLlava(4, 8, 56, getattr(torch, arguments.dtype))
     labels = [f"label{at}" for at in range(LABELS)]
-    requests = choices(-(-given.requests // QUESTIONS), QUESTIONS, labels)[: given.requests]
+    requests = choices(-(-arguments.requests // QUESTIONS), QUESTIONS, labels)[: arguments.requests]
     base: Found = {}
     print(f"{'way':<30}{'same best':>10}{'turned':>8}{'largest difference':>20}{'seconds':>9}")
     for name, way in WAYS.items():
-        asked = requests[::-1] if name == "shuffled" else requests
+        ordered = requests[::-1] if name == "shuffled" else requests
         start = time.process_time()
-        with mock.patch.object(answering, "rescore_near_ties") if given.raw else nullcontext():
-            found = answered(model, asked, way)
+        with mock.patch.object(answering, "rescore_near_ties") if arguments.raw else nullcontext():
+            scores = answered(model, ordered, way)
         seconds = time.process_time() - start
-        base = base or found
-        turned = [name for name in base if best(found[name]) != best(base[name])]
+        base = base or scores
+        turned = [name for name in base if best(scores[name]) != best(base[name])]
         apart = max(
-            abs(one - other)
+            abs(value - other)
             for name in base
-            for one, other in zip(base[name], found[name], strict=True)
+            for value, other in zip(base[name], scores[name], strict=True)
         )
         same = 1 - len(turned) / len(base)
         print(f"{name:<30}{same:>10.2%}{len(turned):>8}{apart:>20.1e}{seconds:>9.1f}", flush=True)
-    close = sum(lead(values) <= CLOSE[given.dtype] for values in base.values())
+    close = sum(lead(values) <= CLOSE[arguments.dtype] for values in base.values())
     print(f"{len(base)} requests of {LABELS} options; close: {close / len(base):.1%}")
 
 

@@ -37,39 +37,39 @@ Scoring = tuple[Request, Ids, Ids]
 
 def scorings(model: RandomLlava, requests: Sequence[Request], most: int) -> list[Scoring]:
     """Return the first few scorings: request, ids of its prompt, ids of one option."""
-    found = []
+    triples = []
     for request in requests:
         assert isinstance(request.want, Choose)
         joint = model.prompt(request.turns, request.want.options)
-        found += [(request, joint.prefix, option) for option in joint.options]
-        if len(found) >= most:
+        triples += [(request, joint.prefix, option) for option in joint.options]
+        if len(triples) >= most:
             break
-    return found[:most]
+    return triples[:most]
 
 
 @torch.inference_mode()
 def batched(model: RandomLlava, items: Sequence[Scoring], rows: int) -> list[float]:
     """One forward pass an option with its image, so many a batch, padded on the right."""
     order = sorted(range(len(items)), key=lambda at: -len(items[at][1]) - len(items[at][2]))
-    found = [0.0] * len(items)
+    totals = [0.0] * len(items)
     for start in range(0, len(order), rows):
         chunk = order[start : start + rows]
         images = model.connect(model.encode([items[at][0].images[0] for at in chunk]))
-        whole = [
+        sequences = [
             model.inputs((*items[at][1], *items[at][2]), [image]).embeds
             for at, image in zip(chunk, images, strict=True)
         ]
-        padded = torch.nn.utils.rnn.pad_sequence(whole, batch_first=True)
+        padded = torch.nn.utils.rnn.pad_sequence(sequences, batch_first=True)
         mask = torch.zeros(padded.shape[:2], dtype=torch.long, device=padded.device)
-        for row, one in enumerate(whole):
-            mask[row, : len(one)] = 1
+        for row, sequence in enumerate(sequences):
+            mask[row, : len(sequence)] = 1
         logits = model.language_model(inputs_embeds=padded, attention_mask=mask).logits
         scores = logits.float().log_softmax(-1)
-        for row, (at, one) in enumerate(zip(chunk, whole, strict=True)):
+        for row, (at, sequence) in enumerate(zip(chunk, sequences, strict=True)):
             option = items[at][2]
-            begin = len(one) - len(option) - 1
-            found[at] = sum(float(scores[row, begin + n, token]) for n, token in enumerate(option))
-    return found
+            begin = len(sequence) - len(option) - 1
+            totals[at] = sum(float(scores[row, begin + n, token]) for n, token in enumerate(option))
+    return totals
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -80,7 +80,7 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def compare(
-    name: str, model: RandomLlava, requests: Sequence[Request], given: argparse.Namespace
+    name: str, model: RandomLlava, requests: Sequence[Request], arguments: argparse.Namespace
 ) -> float:
     """Measure one workload, print a line, and return the naive loop's milliseconds."""
     count = sum(len(one.want.options) for one in requests if isinstance(one.want, Choose))
@@ -92,13 +92,13 @@ def compare(
 
     def engine() -> None:
         for block in blocks:
-            for one in answerer.answer(block):
-                assert isinstance(one.result, Scores)
-                fast[one.request] = one.result
+            for response in answerer.answer(block):
+                assert isinstance(response.result, Scores)
+                fast[response.request] = response.result
 
     answerer.answer(blocks[0])  # the check of a task's first answers, and warm caches
     ways: dict[str, list[float]] = {"naive": [], "batched": [], "engine": [], "bound": []}
-    for _ in range(given.rounds):
+    for _ in range(arguments.rounds):
         ways["naive"].append(timed(lambda: batched(model, sample[:8], 1)) / 8)
         ways["batched"].append(timed(lambda: batched(model, sample, ROWS)) / len(sample))
         ways["engine"].append(timed(engine) / count)
@@ -124,23 +124,23 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--harness", type=int, default=0, help="images through the whole harness")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
     model = RandomLlava()
     print(
         f"{'workload':<24}{'options':>7}{'naive':>9}{'batched':>9}{'engine':>9}{'bound':>8}"
         f"{'/naive':>9}{'/batched':>9}{'of bound':>8}{'apart':>10}"
     )
-    naive = compare("24 questions x 4", model, choices(given.images), given)
-    few = max(2, given.images // 8)
+    naive = compare("24 questions x 4", model, choices(arguments.images), arguments)
+    few = max(2, arguments.images // 8)
     gestures = [f"gesture{at}" + " of hand" * (at % 3 > 0) for at in range(34)]
     work = [f"work{at}" + " at home" * (at % 2) for at in range(156)]
-    compare("34 labels", model, choices(few, 1, gestures), given)
-    compare("156 labels", model, choices(few, 1, work), given)
-    compare("1 question x 4", model, choices(2 * few, 1), given)
-    if given.harness:
-        seconds, scored = through_the_harness(model, given.harness)
-        bound = least_work(model, choices(given.harness)) / matmul_speed()
+    compare("34 labels", model, choices(few, 1, gestures), arguments)
+    compare("156 labels", model, choices(few, 1, work), arguments)
+    compare("1 question x 4", model, choices(2 * few, 1), arguments)
+    if arguments.harness:
+        seconds, scored = through_the_harness(model, arguments.harness)
+        bound = least_work(model, choices(arguments.harness)) / matmul_speed()
         each = 1000 * seconds / scored
         print(
             f"whole harness: {each:.2f} ms a scoring over {scored}, {naive / each:.1f}x naive, "

@@ -30,9 +30,9 @@ def sums(random: np.random.Generator, people: int, shift: float) -> tuple[Floats
     sizes = random.integers(1, 9, people)
     who = np.repeat(np.arange(people), sizes)
     chance = 0.3 + 0.4 * np.repeat(random.beta(2, 2, people), sizes)
-    common, own = random.random((2, len(who))), random.random((2, len(who)))
+    common, unique = random.random((2, len(who))), random.random((2, len(who)))
     # Half of the images are easy or hard for both.
-    luck = np.where(random.random(len(who)) < 0.5, common[0], own)
+    luck = np.where(random.random(len(who)) < 0.5, common[0], unique)
     sides = []
     for side, more in enumerate((0.0, shift)):
         right = np.bincount(who, luck[side] < chance + more, minlength=people)
@@ -69,10 +69,10 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=2000)
     parser.add_argument("--people", type=int, default=400)
     parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
-    found = rates(given.trials, given.people, given.seed)
-    print(json.dumps({"margin": MARGIN, "trials": given.trials, "people": given.people, **found},
-                     indent=2))  # fmt: skip
+    arguments = parser.parse_args()
+    shares = rates(arguments.trials, arguments.people, arguments.seed)
+    settings = {"margin": MARGIN, "trials": arguments.trials, "people": arguments.people}
+    print(json.dumps({**settings, **shares}, indent=2))
 
 
 if __name__ == "__main__":

@@ -86,9 +86,9 @@ def rows(figures: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     return lines
 
 
-def page(found: Mapping[str, Figures]) -> str:
+def page(results: Mapping[str, Figures]) -> str:
     """Return the page."""
-    where = found["about"]
+    where = results["about"]
     text = ["# The engine on a GPU", "", "`python benchmarks/gpu.py --out docs/results/gpu`", ""]
     if not where["is_gpu"]:
         text += [
@@ -102,7 +102,7 @@ def page(found: Mapping[str, Figures]) -> str:
         "of a matrix product measured on the device. What could not be measured has no line.",
         "",
     ]
-    for title, figures in found.items():
+    for title, figures in results.items():
         heading = "What ran where" if title == "about" else title
         text += [f"## {heading}", "", "| figure | value |", "|---|---|"]
         text += [f"| {name} | {value.replace('|', '/')} |" for name, value in rows(figures)]
@@ -116,19 +116,19 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--images", type=int, help="images of the largest workload")
     parser.add_argument("--minutes", type=float, default=8, help="no section starts after these")
-    given = parser.parse_args()
-    device = torch.device(given.device)
+    arguments = parser.parse_args()
+    device = torch.device(arguments.device)
     full = device.type == "cuda"
-    machine = Machine(device, full, given.images or (32 if full else 2))
-    found: dict[str, Figures] = {"about": about(machine)}
+    machine = Machine(device, full, arguments.images or (32 if full else 2))
+    figures: dict[str, Figures] = {"about": about(machine)}
     start = time.perf_counter()
     for title, work in plan(machine).items():
-        late = time.perf_counter() - start > 60 * given.minutes
-        found[title] = {"left_out": "no time was left"} if late else attempt(work)
-        print(f"{title}: {found[title]}", flush=True)
-        given.out.parent.mkdir(parents=True, exist_ok=True)
-        given.out.with_suffix(".json").write_text(sections.as_json(found), encoding="utf-8")
-        given.out.with_suffix(".md").write_text(page(found), encoding="utf-8")
+        late = time.perf_counter() - start > 60 * arguments.minutes
+        figures[title] = {"left_out": "no time was left"} if late else attempt(work)
+        print(f"{title}: {figures[title]}", flush=True)
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)
+        arguments.out.with_suffix(".json").write_text(sections.as_json(figures), encoding="utf-8")
+        arguments.out.with_suffix(".md").write_text(page(figures), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -34,29 +34,29 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=5)
     parser.add_argument("--batches", type=int, default=2)
     parser.add_argument("--sketch", type=int, default=1 << 16)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     torch.manual_seed(0)
-    layers = [torch.nn.Linear(given.width, given.width) for _ in range(LAYERS)]
+    layers = [torch.nn.Linear(arguments.width, arguments.width) for _ in range(LAYERS)]
     model = torch.nn.Sequential(*layers)
-    sketcher = Sketcher(list(model.named_parameters()), given.sketch, 0)
+    sketcher = Sketcher(list(model.named_parameters()), arguments.sketch, 0)
     before, started = memory("VmRSS"), time.monotonic()
-    found = []
-    for task in range(given.tasks):
-        aim = torch.randn(given.width, generator=torch.Generator().manual_seed(task))
+    seconds = []
+    for task in range(arguments.tasks):
+        aim = torch.randn(arguments.width, generator=torch.Generator().manual_seed(task))
         rows = []
-        for _ in range(given.batches):
-            loss = (model(torch.randn(8, given.width)) - aim).square().mean()
+        for _ in range(arguments.batches):
+            loss = (model(torch.randn(8, arguments.width)) - aim).square().mean()
             loss.backward()
             rows.append(sketcher.take())
-        found.append(np.stack(rows))
-    steps = given.tasks * given.batches
+        seconds.append(np.stack(rows))
+    steps = arguments.tasks * arguments.batches
     figures = {
         "parameters": sketcher.total,
         "sketch": sketcher.width,
         "seconds_a_minibatch": (time.monotonic() - started) / steps,
         "above_the_model_bytes": memory("VmHWM") - before,
         "wanted_bytes": WANTED_BYTES,
-        "cosine_of_the_first_two": float(cosine(found[0], found[1]).mean()),
+        "cosine_of_the_first_two": float(cosine(seconds[0], seconds[1]).mean()),
     }
     print(json.dumps(figures, indent=2))
 

@@ -107,15 +107,15 @@ KINDS = {
 
 def processes_of(folder: Path, text: bytes) -> list[int]:
     """Return the processes of this campaign whose command line holds a text."""
-    found = []
+    pids = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
             line, variables = (path / "cmdline").read_bytes(), (path / "environ").read_bytes()
         except OSError:
             continue
         if text in line and str(folder).encode() in variables:
-            found.append(int(path.name))
-    return sorted(found)
+            pids.append(int(path.name))
+    return sorted(pids)
 
 
 class Cluster:
@@ -139,10 +139,10 @@ class Cluster:
 
     def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
         ports = free_ports(len(self._PORTS))
-        given = [f"{flag}={port}" for flag, port in zip(self._PORTS, ports, strict=True)]
+        port_flags = [f"{flag}={port}" for flag, port in zip(self._PORTS, ports, strict=True)]
         return subprocess.Popen(
             [str(Path(sys.executable).with_name("ray")), "start", "--block",
-             "--node-ip-address=127.0.0.1", "--disable-usage-stats", *arguments, *given],
+             "--node-ip-address=127.0.0.1", "--disable-usage-stats", *arguments, *port_flags],
             env=environment(self._folder), cwd=self._folder, start_new_session=True,
             stdout=subprocess.DEVNULL, stderr=(self._folder / "ray.log").open("ab"),
         )  # fmt: skip
@@ -172,8 +172,8 @@ def free_ports(number: int) -> list[int]:
     """Return ports that nobody uses."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
+        for listener in sockets:
+            listener.bind(("127.0.0.1", 0))
         return [one.getsockname()[1] for one in sockets]
 
 

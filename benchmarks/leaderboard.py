@@ -107,12 +107,12 @@ def write(folder: Path, run: int, task: int) -> None:
     }
     for file, text in texts.items():
         (folder / file).write_text(text, encoding="utf-8")
-    held = {
+    contents = {
         "format": 1,
         "sha256": {file: file_hash(folder / file) for file in SEALED},
         "bytes": {file: (folder / file).stat().st_size for file in SEALED},
     }
-    (folder / SEAL).write_text(json.dumps(held), encoding="utf-8")
+    (folder / SEAL).write_text(json.dumps(contents), encoding="utf-8")
 
 
 def seconds(results: Path) -> tuple[float, float]:
@@ -133,16 +133,16 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--tasks", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=5)
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as place:
-        results = Path(place) / "results"
-        for task in range(given.tasks):
-            for run in range(given.runs):
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        results = Path(folder) / "results"
+        for task in range(arguments.tasks):
+            for run in range(arguments.runs):
                 write(results / "evaluations" / f"task_{task}" / f"run_{run}", run, task)
-        took = [seconds(results) for _ in range(given.rounds)]
+        took = [seconds(results) for _ in range(arguments.rounds)]
     wall, busy = (statistics.median(held) for held in zip(*took, strict=True))
-    said = f"{given.runs} runs x {given.tasks} tasks: median {wall:.2f} s wall clock"
-    print(f"{said}, {busy:.2f} s processor time; wanted at most {WANTED:g} s")
+    summary = f"{arguments.runs} runs x {arguments.tasks} tasks: median {wall:.2f} s wall clock"
+    print(f"{summary}, {busy:.2f} s processor time; wanted at most {WANTED:g} s")
 
 
 if __name__ == "__main__":

@@ -40,22 +40,22 @@ def write_hagridv2(root: Path, size: int) -> None:
 
     folder = root / "hagrid_annotations" / "test"
     folder.mkdir(parents=True)
-    for place, name in enumerate(CLASSES):
+    for position, name in enumerate(CLASSES):
         with (folder / f"{name}.json").open("w", encoding="utf-8") as file:
             file.write("{")
-            for index in range(place, size, len(CLASSES)):
+            for index in range(position, size, len(CLASSES)):
                 entry = {
                     "bboxes": [[0.1, 0.2, 0.3, 0.25]],
                     "labels": [name],
                     "united_bbox": None,
-                    "user_id": f"subject-{index // (10 * len(CLASSES)):06d}-{place}",
+                    "user_id": f"subject-{index // (10 * len(CLASSES)):06d}-{position}",
                     "meta": {
                         "gender": ["male" if index % 3 else "female"],
                         "race": [("White", "Black", "East Asian")[index % 3]],
                         "age": [float(index % 80)],
                     },
                 }
-                comma = "," if index != place else ""
+                comma = "," if index != position else ""
                 file.write(f'{comma}"picture-{index:08d}":{json.dumps(entry)}')
             file.write("}")
 
@@ -93,27 +93,27 @@ def in_a_process(task: str, data: Path) -> dict[str, float]:
     """Run :func:`evaluate` in a fresh interpreter."""
     with tempfile.TemporaryDirectory() as results:
         command = [sys.executable, __file__, "--one", task, str(data), results]
-        found = subprocess.run(command, check=True, capture_output=True, text=True)
-    held: dict[str, float] = json.loads(found.stdout.splitlines()[-1])
-    return held
+        completed = subprocess.run(command, check=True, capture_output=True, text=True)
+    figures: dict[str, float] = json.loads(completed.stdout.splitlines()[-1])
+    return figures
 
 
 def measure(task: str, sizes: list[int], rounds: int) -> list[dict[str, float]]:
     """Measure a layout at every size, sizes in turn within a round."""
     with tempfile.TemporaryDirectory() as folder:
         places = {size: Path(folder) / str(size) for size in sizes}
-        for size, place in places.items():
-            WRITERS[task](place, size)
-        held = [
+        for size, root in places.items():
+            WRITERS[task](root, size)
+        repeats = [
             {size: in_a_process(task, place) for size, place in places.items()}
             for _ in range(rounds)
         ]
     return [
         {
             "samples": size,
-            "ms": 1000 * statistics.median(found[size]["cpu"] for found in held) / size,
-            "wall_ms": 1000 * statistics.median(found[size]["seconds"] for found in held) / size,
-            "kib": statistics.median(found[size]["kib"] for found in held),
+            "ms": 1000 * statistics.median(found[size]["cpu"] for found in repeats) / size,
+            "wall_ms": 1000 * statistics.median(found[size]["seconds"] for found in repeats) / size,
+            "kib": statistics.median(found[size]["kib"] for found in repeats),
         }
         for size in sizes
     ]
@@ -127,26 +127,26 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     parser.add_argument("--profile", type=Path, help="write a profile of the last size here")
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.one:
-        task, data, results = given.one
-        print(json.dumps(evaluate(task, Path(data), Path(results), given.profile)))
+    arguments = parser.parse_args()
+    if arguments.one:
+        task, data, results = arguments.one
+        print(json.dumps(evaluate(task, Path(data), Path(results), arguments.profile)))
         return
-    sizes = sorted(int(size) for size in given.sizes.split(","))
-    if given.profile:
+    sizes = sorted(int(size) for size in arguments.sizes.split(","))
+    if arguments.profile:
         with tempfile.TemporaryDirectory() as folder:
             data = Path(folder) / "data"
-            WRITERS[given.tasks](data, sizes[-1])
-            evaluate(given.tasks, data, Path(folder) / "results", given.profile)
+            WRITERS[arguments.tasks](data, sizes[-1])
+            evaluate(arguments.tasks, data, Path(folder) / "results", arguments.profile)
         return
     figures: dict[str, object] = {}
     print(f"{'task':<10}{'samples':>9}{'CPU ms':>9}{'wall ms':>9}{'peak MiB':>10}   a sample")
-    for task in given.tasks.split(","):
-        rows = measure(task, sizes, given.rounds)
+    for task in arguments.tasks.split(","):
+        rows = measure(task, sizes, arguments.rounds)
         for row in rows:
-            shown = f"{row['samples']:>9.0f}{row['ms']:>9.3f}{row['wall_ms']:>9.3f}"
-            shown += f"{row['kib'] / 1024:>10.1f}"
-            print(f"{task:<10}{shown}", flush=True)
+            line = f"{row['samples']:>9.0f}{row['ms']:>9.3f}{row['wall_ms']:>9.3f}"
+            line += f"{row['kib'] / 1024:>10.1f}"
+            print(f"{task:<10}{line}", flush=True)
         first, last = rows[0], rows[-1]
         growth = None
         if len(rows) > 1:
@@ -154,8 +154,8 @@ def main() -> None:
             print(f"{task:<10}grows by {growth:.0f} bytes a sample (wanted <= {WANTED_BYTES})")
         print(f"{task:<10}{last['ms']:.3f} CPU ms a sample (wanted <= {WANTED_MS})")
         figures[task] = {"sizes": rows, "bytes_per_sample": growth}
-    if given.json:
-        given.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -90,15 +90,15 @@ def answers(  # noqa: PLR0913  what a model and a world are made of
 
 def values(samples: list[ScoredSample]) -> dict[str, float]:
     """Return each metric's value, without an interval."""
-    found = {}
+    by_name = {}
     for name in METRICS:
         collector = _collector(name)
         frame = Frame()
         for sample in samples:
             frame.add(sample)
             collector.add(sample)
-        found[name] = collector.point(frame)
-    return found
+        by_name[name] = collector.point(frame)
+    return by_name
 
 
 def measured(name: str, samples: list[ScoredSample]) -> tuple[MetricValue, list[Detail]]:
@@ -144,9 +144,9 @@ def rank_correlations(models: int) -> dict[str, dict[str, float]]:
 
 def coverage(trials: int, people: int = 400, concepts: int = 3) -> dict[str, dict[str, float]]:
     """Return how often intervals hold the population's value, and p is 0.05 or less at no bias."""
-    found: dict[str, dict[str, float]] = {}
+    shares: dict[str, dict[str, float]] = {}
     for name, rare in product(COVERED, (False, True)):
-        row = found.setdefault(f"{NAMES[name]}, {'a rare group' if rare else 'equal groups'}", {})
+        row = shares.setdefault(f"{NAMES[name]}, {'a rare group' if rare else 'equal groups'}", {})
         for bias in (0.0, 0.5, 1.5):
             model = partial(answers, bias, 0.3, concepts=concepts, rare=rare)
             large = list(model(people=60_000, random=np.random.default_rng(9)))
@@ -168,7 +168,7 @@ def coverage(trials: int, people: int = 400, concepts: int = 3) -> dict[str, dic
             row[f"interval of one value, bias {bias:g}"] = single[0] / max(1, single[1])
             row[f"p at most 0.05, bias {bias:g}"] = positive / trials
             print(name, bias, row, flush=True)
-    return found
+    return shares
 
 
 def measured_points(name: str, samples: list[ScoredSample]) -> tuple[float, dict[str, float]]:
@@ -190,16 +190,16 @@ def main() -> None:
     parser.add_argument("--models", type=int, default=30, help="models at each yes rate")
     parser.add_argument("--coverage", type=int, default=0, help="trials; 0 leaves coverage out")
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
-    given = parser.parse_args()
-    figures = {"rank correlation": rank_correlations(given.models)}
+    arguments = parser.parse_args()
+    figures = {"rank correlation": rank_correlations(arguments.models)}
     print("| yes rate | " + " | ".join(NAMES.values()) + " |")
     print("| :-- |" + " --: |" * len(METRICS))
     for label, row in figures["rank correlation"].items():
         print(f"| {label} | " + " | ".join(f"{row[name]:.3f}" for name in METRICS) + " |")
-    if given.coverage:
-        figures["coverage"] = coverage(given.coverage)
-    if given.json:
-        given.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    if arguments.coverage:
+        figures["coverage"] = coverage(arguments.coverage)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -57,11 +57,11 @@ def simulated(samples: int, width: int) -> tuple[Features, list[str]]:
     random = np.random.default_rng(0)
     classes = random.integers(0, len(LABELS), samples)
     middles = (random.normal(size=(len(LABELS), width)) * MIDDLES).astype(np.float32)
-    found = random.standard_normal((samples, width), dtype=np.float32)
-    found += middles[classes]
-    found *= (np.arange(1, width + 1) ** -SPECTRUM).astype(np.float32)
+    features_drawn = random.standard_normal((samples, width), dtype=np.float32)
+    features_drawn += middles[classes]
+    features_drawn *= (np.arange(1, width + 1) ** -SPECTRUM).astype(np.float32)
     turned = np.linalg.qr(random.normal(size=(width, width)))[0].astype(np.float32)
-    return found @ turned, [LABELS[one] for one in classes]
+    return features_drawn @ turned, [LABELS[one] for one in classes]
 
 
 def probe(features: dict[str, Features], labels: dict[str, list[str]]) -> float:
@@ -70,17 +70,17 @@ def probe(features: dict[str, Features], labels: dict[str, list[str]]) -> float:
     def judge(answers: Sequence[Json], _: Floats | None) -> float:
         return float(np.mean([a == b for a, b in zip(answers, labels["val"], strict=True)]))
 
-    found = linear.fit_labels(features, labels["train"], LABELS, judge)
-    return float(np.mean([a == b for a, b in zip(found.answers, labels["test"], strict=True)]))
+    fitted = linear.fit_labels(features, labels["train"], LABELS, judge)
+    return float(np.mean([a == b for a, b in zip(fitted.answers, labels["test"], strict=True)]))
 
 
 def parts(samples: int) -> dict[str, slice]:
     """Return where each split lies."""
-    found, start = {}, 0
+    by_split, start = {}, 0
     for name, share in SHARES:
-        found[name] = slice(start, start + round(share * samples))
-        start = found[name].stop
-    return found
+        by_split[name] = slice(start, start + round(share * samples))
+        start = by_split[name].stop
+    return by_split
 
 
 def regularised(samples: int, width: int, probes: int) -> dict[str, Json]:
@@ -106,7 +106,7 @@ def regularised(samples: int, width: int, probes: int) -> dict[str, Json]:
 def large(images: int, layers: int) -> dict[str, Json]:
     """Probe layers of a ViT-L out of shards, one after the other."""
     columns = [Column(layer, "mean") for layer in range(DEPTH)]
-    found: list[Json] = []
+    rows: list[Json] = []
     peaks: list[Json] = []
     spent: list[Json] = []
     with tempfile.TemporaryDirectory() as name:
@@ -120,7 +120,7 @@ def large(images: int, layers: int) -> dict[str, Json]:
         for column in columns[:layers]:
             forget_peak()
             started = time.process_time()
-            found.append(probe_layer(store, column, labels))
+            rows.append(probe_layer(store, column, labels))
             spent.append(round(time.process_time() - started, 1))
             peaks.append(peak() * 1024)
             print(f"{column}: {spent[-1]} s, peak {peaks[-1]} bytes", file=sys.stderr)
@@ -129,7 +129,7 @@ def large(images: int, layers: int) -> dict[str, Json]:
         "layers_on_disk": DEPTH,
         "shards": len(files) // DEPTH,
         "bytes_on_disk": sum(files),
-        "accuracy_by_layer": found,
+        "accuracy_by_layer": rows,
         "cpu_s_by_layer": spent,
         "peak_bytes_by_layer": peaks,
         "wanted_bytes": WANTED_BYTES,
@@ -141,14 +141,14 @@ def written(store: FeatureStore, images: int, columns: Sequence[Column]) -> list
 
     A layer differs from the others in the order of its columns alone: their cost is measured here.
     """
-    held, classes = simulated(images, WIDTH)
+    features, classes = simulated(images, WIDTH)
     random = np.random.default_rng(1)
     orders = [random.permutation(WIDTH) for _ in columns]
     for start in range(0, images, CHUNK):
-        layers = [held[start : start + CHUNK][:, order] for order in orders]
-        for place in range(len(layers[0])):
-            found = {column: layers[at][place] for at, column in enumerate(columns)}
-            store.put(str(start + place), found)
+        layers = [features[start : start + CHUNK][:, order] for order in orders]
+        for position in range(len(layers[0])):
+            by_column = {column: layers[at][position] for at, column in enumerate(columns)}
+            store.put(str(start + position), by_column)
     store.flush()
     return classes
 
@@ -171,13 +171,13 @@ def main() -> None:
     parser.add_argument("--large", type=int, default=0, metavar="IMAGES", help="100000, say.")
     parser.add_argument("--layers", type=int, default=2, help="So many of the large ones' 24.")
     parser.add_argument("--strengths", type=int, default=len(linear.C_GRID), help="The first ones.")
-    given = parser.parse_args()
-    figures: dict[str, Json] = {"strengths": given.strengths}
-    with patch.object(linear, "C_GRID", linear.C_GRID[: given.strengths]):
-        if given.probes:
-            figures |= regularised(given.samples, given.width, given.probes)
-        if given.large:
-            figures |= large(given.large, given.layers)
+    arguments = parser.parse_args()
+    figures: dict[str, Json] = {"strengths": arguments.strengths}
+    with patch.object(linear, "C_GRID", linear.C_GRID[: arguments.strengths]):
+        if arguments.probes:
+            figures |= regularised(arguments.samples, arguments.width, arguments.probes)
+        if arguments.large:
+            figures |= large(arguments.large, arguments.layers)
     print(json.dumps(figures, indent=2))
 
 

@@ -91,10 +91,10 @@ def write_scounter(root: Path, rows: int, _split: str) -> None:
             number, member = divmod(index, 12)
             race, gender = races[member // 2], ("male", "female")[member % 2]
             name = f"worker {number % 156}"
-            said = {"caption": f"A photo of a {race} {gender} {name}", "a1": race, "a2": gender,
+            row = {"caption": f"A photo of a {race} {gender} {name}", "a1": race, "a2": gender,
                     "a1_type": "race", "a2_type": "gender", "a1a2": f"{race} {gender}",
                     "counterfactual_set": f"a_photo_of_race_gender_worker_{number}_0"}  # fmt: skip
-            table.append({"image": {"bytes": IMAGE, "path": None}, **said})
+            table.append({"image": {"bytes": IMAGE, "path": None}, **row})
         path = root / "data" / f"train-{shard:05d}-of-{SHARDS:05d}-0123456789abcdef.parquet"
         pq.write_table(pa.Table.from_pylist(table), path, row_group_size=100)
 
@@ -114,9 +114,9 @@ def write_vqav2(root: Path, rows: int, _split: str) -> None:
         ("v2_OpenEnded_mscoco_val2014_questions.json", "questions", questions),
         ("v2_mscoco_val2014_annotations.json", "annotations", annotations),
     )
-    for name, key, held in files:
+    for name, key, entries in files:
         with (root / name).open("w", encoding="utf-8") as file:
-            json.dump({"info": {}, "license": {}, "data_subtype": "val2014", key: held}, file)
+            json.dump({"info": {}, "license": {}, "data_subtype": "val2014", key: entries}, file)
 
 
 def write_fairface_copy(root: Path, rows: int, _split: str) -> None:
@@ -142,7 +142,7 @@ def write_vqav2_copy(root: Path, rows: int, _split: str) -> None:
 
 def write_textvqa(root: Path, rows: int, split: str) -> None:
     """Write one file of questions with ten answers each."""
-    held = [
+    entries = [
         {
             "question_id": index,
             "image_id": f"{index // 2:016x}",
@@ -153,7 +153,7 @@ def write_textvqa(root: Path, rows: int, split: str) -> None:
         for index in range(rows)
     ]
     with (root / f"TextVQA_0.5.1_{split}.json").open("w", encoding="utf-8") as file:
-        json.dump({"data": held}, file)
+        json.dump({"data": entries}, file)
 
 
 def write_mmbench(root: Path, rows: int, split: str) -> None:
@@ -163,7 +163,7 @@ def write_mmbench(root: Path, rows: int, split: str) -> None:
         file.write("index\tquestion\thint\tA\tB\tC\tD\tanswer\tcategory\timage\tl2-category\n")
         for index in range(rows):
             turn, question = divmod(index, rows // 4)
-            held = cell if turn == 0 else str(question)
+            cells = cell if turn == 0 else str(question)
             text = [
                 turn * 1_000_000 + question,
                 "What is it?",
@@ -174,7 +174,7 @@ def write_mmbench(root: Path, rows: int, split: str) -> None:
                 "d",
                 "ABCD"[turn],
             ]
-            file.write("\t".join(map(str, [*text, "naming", held, "perception"])) + "\n")
+            file.write("\t".join(map(str, [*text, "naming", cells, "perception"])) + "\n")
 
 
 def write_table(root: Path, rows: int, _split: str) -> None:
@@ -286,61 +286,61 @@ def ask(task: str, root: Path) -> dict[str, float]:
 def interpreter() -> float:
     """Return the peak of an interpreter that does nothing, in KiB."""
     code = "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])"
-    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
-    return float(found.stdout)
+    completed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    return float(completed.stdout)
 
 
 def measure(case: str, rows: int, rounds: int) -> dict[str, float]:
     """Return medians over rounds; every round reads in a fresh process."""
-    target, task, split, write, own = CASES[case]
-    rows = own or rows
+    target, task, split, write, reader_options = CASES[case]
+    rows = reader_options or rows
     with tempfile.TemporaryDirectory() as folder:
         write(Path(folder), rows, split)
-        held, asked = [], []
+        measured, model_calls = [], []
         bare: list[float] = []
         for _ in range(rounds):
             bare.append(interpreter())
-            held.append(child("--one", target, folder, split))
+            measured.append(child("--one", target, folder, split))
             if task:
-                asked.append(child("--ask", task, folder))
+                model_calls.append(child("--ask", task, folder))
     figures = {
         "rows": float(rows),
-        "samples": held[0]["samples"],
-        "mb": above(held, bare),
-        "rows_per_second": rows / statistics.median(one["seconds"] for one in held),
+        "samples": measured[0]["samples"],
+        "mb": above(measured, bare),
+        "rows_per_second": rows / statistics.median(one["seconds"] for one in measured),
     }
-    if asked:
-        figures["plan_mb"] = above(asked, bare)
-        figures["first_request_seconds"] = statistics.median(one["wall"] for one in asked)
-        figures["first_request_cpu_seconds"] = statistics.median(one["cpu"] for one in asked)
+    if model_calls:
+        figures["plan_mb"] = above(model_calls, bare)
+        figures["first_request_seconds"] = statistics.median(one["wall"] for one in model_calls)
+        figures["first_request_cpu_seconds"] = statistics.median(one["cpu"] for one in model_calls)
     return figures
 
 
 def child(*words: str) -> dict[str, float]:
     """Run this script in a fresh process; ``wall`` is its whole time, imports and all."""
     start = time.perf_counter()
-    found = subprocess.run([sys.executable, __file__, *words], check=True, capture_output=True)
-    held: dict[str, float] = json.loads(found.stdout)
-    return {**held, "wall": time.perf_counter() - start}
+    completed = subprocess.run([sys.executable, __file__, *words], check=True, capture_output=True)
+    figures: dict[str, float] = json.loads(completed.stdout)
+    return {**figures, "wall": time.perf_counter() - start}
 
 
-def above(held: list[dict[str, float]], bare: list[float]) -> float:
+def above(measured: list[dict[str, float]], bare: list[float]) -> float:
     """Return megabytes of a process above an idle interpreter, the median of rounds."""
-    return 1024 * statistics.median(a["kib"] - b for a, b in zip(held, bare, strict=True)) / 1e6
+    return 1024 * statistics.median(a["kib"] - b for a, b in zip(measured, bare, strict=True)) / 1e6
 
 
-def missed(held: dict[str, float]) -> str:
+def missed(figures: dict[str, float]) -> str:
     """Return in words what of the wanted is not met; processor time stands in for the clock."""
-    found = []
-    if max(held["mb"], held.get("plan_mb", 0.0)) > WANTED_MB:
-        found.append("memory")
-    if held["rows_per_second"] < WANTED_ROWS_PER_SECOND:
-        found.append("rows/s")
-    if held.get("first_request_cpu_seconds", 0.0) > WANTED_SECONDS:
-        found.append("processor time to the first request")
-    elif held.get("first_request_seconds", 0.0) > WANTED_SECONDS:
-        found.append("first request (by the clock only)")
-    return f"  MISSED: {', '.join(found)}" if found else ""
+    misses = []
+    if max(figures["mb"], figures.get("plan_mb", 0.0)) > WANTED_MB:
+        misses.append("memory")
+    if figures["rows_per_second"] < WANTED_ROWS_PER_SECOND:
+        misses.append("rows/s")
+    if figures.get("first_request_cpu_seconds", 0.0) > WANTED_SECONDS:
+        misses.append("processor time to the first request")
+    elif figures.get("first_request_seconds", 0.0) > WANTED_SECONDS:
+        misses.append("first request (by the clock only)")
+    return f"  MISSED: {', '.join(misses)}" if misses else ""
 
 
 def main() -> None:
@@ -351,29 +351,29 @@ def main() -> None:
     parser.add_argument("--cases", default=",".join(CASES))
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--ask", nargs=2, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.one:
-        target, root, split = given.one
+    arguments = parser.parse_args()
+    if arguments.one:
+        target, root, split = arguments.one
         print(json.dumps(read(target, Path(root), split)))
         return
-    if given.ask:
-        print(json.dumps(ask(given.ask[0], Path(given.ask[1]))))
+    if arguments.ask:
+        print(json.dumps(ask(arguments.ask[0], Path(arguments.ask[1]))))
         return
     figures = {}
     print(f"wanted: <= {WANTED_MB} MB, >= {WANTED_ROWS_PER_SECOND} rows/s, "
           f"first request within {WANTED_SECONDS:g} s")  # fmt: skip
     heads = f"{'reader':<18}{'rows':>9}{'samples':>9}{'MB':>7}{'rows/s':>10}"
     print(f"{heads}{'plan MB':>9}{'s':>7}{'CPU s':>7}")
-    for case in given.cases.split(","):
-        held = figures[case] = measure(case, given.rows, given.rounds)
-        shown = f"{held['rows']:>9.0f}{held['samples']:>9.0f}{held['mb']:>7.0f}"
-        shown += f"{held['rows_per_second']:>10.0f}"
-        if "plan_mb" in held:
-            shown += f"{held['plan_mb']:>9.0f}{held['first_request_seconds']:>7.1f}"
-            shown += f"{held['first_request_cpu_seconds']:>7.1f}"
-        print(f"{case:<18}{shown}{missed(held)}", flush=True)
-    if given.json:
-        given.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    for case in arguments.cases.split(","):
+        measured = figures[case] = measure(case, arguments.rows, arguments.rounds)
+        line = f"{measured['rows']:>9.0f}{measured['samples']:>9.0f}{measured['mb']:>7.0f}"
+        line += f"{measured['rows_per_second']:>10.0f}"
+        if "plan_mb" in measured:
+            line += f"{measured['plan_mb']:>9.0f}{measured['first_request_seconds']:>7.1f}"
+            line += f"{measured['first_request_cpu_seconds']:>7.1f}"
+        print(f"{case:<18}{line}{missed(measured)}", flush=True)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ def samples_of(run: int, samples: int) -> list[dict[str, Any]]:
 
 def write(folder: Path, run: int, samples: int) -> None:
     """Write one sealed evaluation of RAF-DB with random answers."""
-    spec, held, summary = SPEC, samples_of(run, samples), summary_of(samples)
+    spec, scored, summary = SPEC, samples_of(run, samples), summary_of(samples)
     evaluation = {
         "format": 1,
         "fingerprint": f"{run:064x}",
@@ -101,7 +101,7 @@ def write(folder: Path, run: int, samples: int) -> None:
     folder.mkdir(parents=True)
     (folder / "evaluation.json").write_text(json.dumps(evaluation))
     (folder / "metrics.json").write_text(json.dumps(summary.as_json()))
-    (folder / "samples.jsonl").write_text("".join(json.dumps(one) + "\n" for one in held))
+    (folder / "samples.jsonl").write_text("".join(json.dumps(one) + "\n" for one in scored))
     (folder / "spec.yaml").write_text(json.dumps(resolved(spec)))
     (folder / "timings.json").write_text(json.dumps({"finished": "2026-01-01T00:00:00+00:00"}))
     seal(folder)
@@ -130,17 +130,17 @@ def looked_at(page: Path, home: Path) -> dict[str, float]:
             "document.activeElement.id === 'sample'",
         ),
     }
-    found = {}
-    with browser(home / "profile") as shown:
-        for what, (do, until) in steps.items():
+    seconds = {}
+    with browser(home / "profile") as open_page:
+        for step, (do, until) in steps.items():
             clock = time.perf_counter()
-            if what == "open":
-                shown.open(page)
-            shown.run(do)
-            shown.until(until)
-            found[what] = time.perf_counter() - clock
-        assert shown.complaints == []
-    return found
+            if step == "open":
+                open_page.open(page)
+            open_page.run(do)
+            open_page.until(until)
+            seconds[step] = time.perf_counter() - clock
+        assert open_page.complaints == []
+    return seconds
 
 
 def main() -> None:
@@ -151,36 +151,36 @@ def main() -> None:
     parser.add_argument("--browser", action="store_true")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        place = Path(name)
+        folder = Path(name)
         for run in range(chosen.runs):
-            write(place / "results" / f"{run:03}", run, chosen.samples)
+            write(folder / "results" / f"{run:03}", run, chosen.samples)
         began, clock = time.process_time(), time.perf_counter()
-        records, _ = read_evaluations(place / "results")
+        records, _ = read_evaluations(folder / "results")
         sources = Sources(
             catalog=load_catalog(plugins().spec_folders()),
-            settings=Settings(profile="full", results=place, cache=place),
+            settings=Settings(profile="full", results=folder, cache=folder),
             images=0,
             figures=not chosen.no_figures,
             say=lambda _: None,
         )
-        build_site(place / "site", records, TableOptions(), sources)
+        build_site(folder / "site", records, TableOptions(), sources)
         busy, wall = time.process_time() - began, time.perf_counter() - clock
         first = ("index.html", "assets/site.css", "assets/board.js")
-        size = sum((place / "site" / page).stat().st_size for page in first)
-        page = next((place / "site" / "samples").glob("*.html"))
+        size = sum((folder / "site" / page).stat().st_size for page in first)
+        page = next((folder / "site" / "samples").glob("*.html"))
         read = [page, *(page.with_suffix("") / f"{name}.js" for name in ("index", "ask-0", "0-0"))]
-        read += [place / "site" / "assets" / name for name in ("site.css", "samples.js")]
+        read += [folder / "site" / "assets" / name for name in ("site.css", "samples.js")]
         opened = sum(path.stat().st_size for path in read)
-        seconds = looked_at(page, place) if chosen.browser else {}
-        files = [path for path in (place / "site").rglob("*") if path.is_file()]
-        whole = sum(path.stat().st_size for path in files)
+        seconds = looked_at(page, folder) if chosen.browser else {}
+        files = [path for path in (folder / "site").rglob("*") if path.is_file()]
+        total_bytes = sum(path.stat().st_size for path in files)
     print(f"runs {chosen.runs}, samples each {chosen.samples}")
     print(f"processor seconds {busy:.1f} (wall {wall:.1f}; wanted {WANTED_SECONDS:.0f})")
     print(f"first page {size / 1000:.0f} KB (wanted under {WANTED_BYTES / 1000:.0f})")
     print(f"first page of samples {opened / 1000:.0f} KB (wanted under {WANTED_BYTES / 1000:.0f})")
-    for what, took in seconds.items():
-        print(f"{what}: {took:.2f} s")
-    print(f"site {whole / 1e6:.0f} MB in {len(files)} files")
+    for step, took in seconds.items():
+        print(f"{step}: {took:.2f} s")
+    print(f"site {total_bytes / 1e6:.0f} MB in {len(files)} files")
 
 
 if __name__ == "__main__":

@@ -60,18 +60,18 @@ def decisions(sets: int) -> Iterator[ScoredSample]:
     """Yield every image once for every concept, with a biased answer."""
     random = np.random.default_rng(0)
     kinds = random.choice(len(KINDS), size=sets, p=[kind[2] for kind in KINDS])
-    for place, kind in enumerate(kinds):
+    for position, kind in enumerate(kinds):
         (first, values), (second, others), _ = KINDS[kind]
-        stratum = f"{first} {second} {place % 115}"
-        for number, (one, other) in enumerate(product(values, others)):
-            groups = {first: one, second: other}
-            name = f"set {place}/{number}"
+        stratum = f"{first} {second} {position % 115}"
+        for number, (value, other) in enumerate(product(values, others)):
+            groups = {first: value, second: other}
+            name = f"set {position}/{number}"
             chance = 0.3 + 0.1 * (other == others[0])
             odds = np.log(chance / (1 - chance)) + random.logistic(size=18)
             for concept, yes in zip(CONCEPTS, odds.tolist(), strict=True):
                 yield ScoredSample(
                     f"{name}#{concept}",
-                    f"set {place}",
+                    f"set {position}",
                     None,
                     "yes" if yes > 0 else "no",
                     scores=(yes, 0.0),
@@ -88,9 +88,9 @@ def task(metric_options: Mapping[str, Mapping[str, Json]]) -> TaskSpec:
     """Return a task of these metrics."""
     metrics = tuple(
         MetricSpec(
-            id=name, column=name, direction="zero", scale=1.0, main=not place, options=options
+            id=name, column=name, direction="zero", scale=1.0, main=not position, options=options
         )
-        for place, (name, options) in enumerate(metric_options.items())
+        for position, (name, options) in enumerate(metric_options.items())
     )
     return TaskSpec(
         id="skew", version=1, title="", summary="", citation="", licence="", intended_use="",
@@ -103,13 +103,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--sets", type=int, default=13_824)
     parser.add_argument("--ranked", action="store_true", help="metrics of rankings")
-    given = parser.parse_args()
-    spec, shared = task(RANKED if given.ranked else EXTREMES), Shared()
+    arguments = parser.parse_args()
+    spec, shared = task(RANKED if arguments.ranked else EXTREMES), Shared()
     collectors = [collector_of(metric, spec, shared) for metric in spec.metrics]
     frame = Frame(units=Clusters())
     before = peak()
     number, gathering, cpu = 0, 0.0, 0.0
-    samples = decisions(given.sets)
+    samples = decisions(arguments.sets)
     batch: list[ScoredSample] = []
     while batch or number == 0:
         # Drawing the decisions is no part of what is measured.
@@ -137,7 +137,7 @@ def main() -> None:
         "counting_s": round(counting, 2),
         "total_s": round(total, 2),
         "bytes": used,
-        "within": cpu <= (WANTED_RANKED_SECONDS if given.ranked else WANTED_SECONDS)
+        "within": cpu <= (WANTED_RANKED_SECONDS if arguments.ranked else WANTED_SECONDS)
         and used <= WANTED_BYTES,
         "values": {value.id: value.value for value in values},
         "rows": sum(len(table.rows) for table in tables),

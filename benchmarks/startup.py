@@ -40,11 +40,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     for command in COMMANDS.values():  # compiled files and the disk's cache are there
         seconds(command)
     rounds = [
-        {name: seconds(command) for name, command in COMMANDS.items()} for _ in range(given.rounds)
+        {name: seconds(command) for name, command in COMMANDS.items()}
+        for _ in range(arguments.rounds)
     ]
     figures = {
         name: {
@@ -54,11 +55,11 @@ def main() -> None:
         for name in COMMANDS
     }
     print(f"{'command':<18}{'ms':>8}{'ratio':>8}   wanted")
-    for name, held in figures.items():
+    for name, runs in figures.items():
         wanted = "" if name == BASE else f"<= {WANTED}"
-        print(f"{name:<18}{1000 * held['seconds']:>8.1f}{held['ratio']:>8.2f}   {wanted}")
-    if given.json:
-        given.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        print(f"{name:<18}{1000 * runs['seconds']:>8.1f}{runs['ratio']:>8.2f}   {wanted}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -36,9 +36,9 @@ class Timed(TrainingModule):
 
     def _encode(self, item: Any) -> Any:
         started = time.process_time()
-        found = super()._encode(item)
+        encoded = super()._encode(item)
         self.seconds += time.process_time() - started
-        return found
+        return encoded
 
 
 def main() -> None:
@@ -47,19 +47,19 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--layers", type=int, default=4)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        model = FrozenLlava(layers=given.layers)
-        items = examples(model, given.samples)
+        model = FrozenLlava(layers=arguments.layers)
+        items = examples(model, arguments.samples)
         cache = FeatureCache(folder / "features", {})
-        stage, optimiser = staged(model, folder, given.batch, None, 1000)
+        stage, optimiser = staged(model, folder, arguments.batch, None, 1000)
         epoch, item = epoch_of(items)
         modules = {"encoder": Timed(model, None), "features": Timed(model, cache)}
         clocks: dict[str, list[float]] = {"encoder": [], "features": []}
         shares = []
-        for number in range(2 * given.rounds + 2):
+        for number in range(2 * arguments.rounds + 2):
             way = ("features", "encoder")[number % 2]
             stage.module = modules[way]
             stage.module.seconds = 0.0
@@ -71,13 +71,13 @@ def main() -> None:
             if way == "encoder":
                 shares.append(stage.module.seconds / clocks[way][-1])
     share = statistics.median(shares)
-    found = statistics.median(clocks["encoder"]) / statistics.median(clocks["features"])
+    ratio = statistics.median(clocks["encoder"]) / statistics.median(clocks["features"])
     figures = {
         "seconds": {way: round(statistics.median(held), 3) for way, held in clocks.items()},
         "share_of_the_encoder": round(share, 3),
         "amdahl": round(1 / (1 - share), 3),
-        "faster": round(found, 3),
-        "reached": round(found * (1 - share), 3),
+        "faster": round(ratio, 3),
+        "reached": round(ratio * (1 - share), 3),
         "wanted": WANTED,
     }
     print(json.dumps(figures, indent=2))

@@ -53,10 +53,10 @@ def through_peft(model: FrozenLlava, items: list[Item], batch: int) -> None:
         for item in items[start : start + batch]:
             with torch.no_grad():
                 (seen,) = model.encode(item.open())
-            given = model.inputs(item.prompt, model.connect([seen]))
-            said = model.embed(torch.tensor(item.answer))
-            rows.append(torch.cat([given.embeds, said]))
-            labels.append(torch.tensor([-100] * given.length + list(item.answer)))
+            embedded = model.inputs(item.prompt, model.connect([seen]))
+            answer = model.embed(torch.tensor(item.answer))
+            rows.append(torch.cat([embedded.embeds, answer]))
+            labels.append(torch.tensor([-100] * embedded.length + list(item.answer)))
         pad = torch.nn.utils.rnn.pad_sequence
         mask = pad([torch.ones(len(row)) for row in rows], batch_first=True)
         loss = wrapped(
@@ -92,21 +92,21 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--way", choices=WAYS, help="Measure this one here and print bytes.")
-    given = parser.parse_args()
-    if given.way:
-        one(given.way, given.samples, given.batch, given.layers)
+    arguments = parser.parse_args()
+    if arguments.way:
+        one(arguments.way, arguments.samples, arguments.batch, arguments.layers)
         return
-    found = {}
+    peaks = {}
     for way in WAYS:
         command = [sys.executable, __file__, "--way", way]
         for name in ("samples", "batch", "layers"):
-            command += [f"--{name}", str(getattr(given, name))]
+            command += [f"--{name}", str(getattr(arguments, name))]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
-        found[way] = int(done.stdout.split()[-1])
+        peaks[way] = int(done.stdout.split()[-1])
     figures = {
-        "mib_above_the_loaded_model": {way: round(size / 2**20, 1) for way, size in found.items()},
-        "harness_over_peft": round(found["harness"] / found["peft"], 3),
-        "checkpointing_over_peft": round(found["checkpointing"] / found["peft"], 3),
+        "mib_above_the_loaded_model": {way: round(size / 2**20, 1) for way, size in peaks.items()},
+        "harness_over_peft": round(peaks["harness"] / peaks["peft"], 3),
+        "checkpointing_over_peft": round(peaks["checkpointing"] / peaks["peft"], 3),
         "wanted": WANTED,
     }
     print(json.dumps(figures, indent=2))

@@ -128,16 +128,16 @@ def main() -> None:
     parser.add_argument("--load", type=float, default=60.0, help="seconds of loading the model")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--once", action="store_true", help="ask no block twice")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     for name, blocks in RUNS.items():
         for workers in WORKERS:
             run = Simulation(
                 blocks,
                 workers=workers,
-                seconds=given.seconds,
-                load=given.load,
-                twice=not given.once,
-                seed=given.seed,
+                seconds=arguments.seconds,
+                load=arguments.load,
+                twice=not arguments.once,
+                seed=arguments.seed,
             ).run()
             print(f"{name:36} {workers:4} workers: {run.efficiency:6.1%}, {run.seconds:8.0f} s")
 

@@ -95,8 +95,8 @@ def _text(described: Any) -> Iterator[str]:
         if heading in {"Args", "Returns", "Raises", "Attributes"} and line.endswith(":"):
             yield f"{heading}:\n"
         elif line.startswith("    ") and not line.startswith("     "):
-            name, colon, rest = line.strip().partition(": ")
-            yield f"- `{name}`: {rest}" if colon and " " not in name else f"- {line.strip()}"
+            name, colon, explanation = line.strip().partition(": ")
+            yield f"- `{name}`: {explanation}" if colon and " " not in name else f"- {line.strip()}"
         elif line.startswith("     "):
             yield f"  {line.strip()}"
         else:

@@ -270,10 +270,10 @@ def nearest(name: str, candidates: Iterable[str]) -> str:
         return close
     if not names:
         return "there is none"
-    shown = [short(one, _LONGEST_NAME) for one in names[:20]]
-    while len(shown) > 3 and len(", ".join(shown)) > _LONGEST_LIST:
-        shown.pop()
-    return f"known: {', '.join(shown)}" + (", ..." if len(shown) < len(names) else "")
+    shortened = [short(one, _LONGEST_NAME) for one in names[:20]]
+    while len(shortened) > 3 and len(", ".join(shortened)) > _LONGEST_LIST:
+        shortened.pop()
+    return f"known: {', '.join(shortened)}" + (", ..." if len(shortened) < len(names) else "")
 
 
 def near(name: str, candidates: Iterable[str]) -> str:

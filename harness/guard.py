@@ -169,12 +169,12 @@ def check_descriptor(descriptor: Any) -> None:
     """
     kind: Any = type(descriptor)
     hints = _hints(kind)
-    own = getattr(descriptor, "id", getattr(descriptor, "name", ""))
+    own_id = getattr(descriptor, "id", getattr(descriptor, "name", ""))
     for field in fields(descriptor):
         value, hint = getattr(descriptor, field.name), hints[field.name]
         if not _fits(value, hint):
             raise PluginError(
-                f"{type(descriptor).__name__} {one_line(_repr(own), 60)}: "
+                f"{type(descriptor).__name__} {one_line(_repr(own_id), 60)}: "
                 f"{field.name} is {described(value)}, not {_named(hint)}"
             )
         for part in value if isinstance(value, tuple | list) else ():

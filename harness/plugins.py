@@ -429,10 +429,10 @@ def refuse_unknown_plugins(names: Iterable[str], where: str) -> None:
     Raises:
         UserError: for the first of them.
     """
-    known = {info.name for info in plugins().infos} - {"core"}
+    installed = {info.name for info in plugins().infos} - {"core"}
     for name in names:
-        if name not in {*known, *packaged_plugins(), ALL}:
-            raise unknown("plugin", name, known, where=where)
+        if name not in {*installed, *packaged_plugins(), ALL}:
+            raise unknown("plugin", name, installed, where=where)
 
 
 @cache

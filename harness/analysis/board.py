@@ -100,11 +100,11 @@ def _asked(analysis: Analysis, view: AnalysisView) -> str:
 
 
 def _chosen(columns: Mapping[Key, Column], tasks: Sequence[str]) -> dict[Key, Column]:
-    there = dict.fromkeys(task for task, _ in columns)
+    present = dict.fromkeys(task for task, _ in columns)
     for task in tasks:
-        if task not in there:
-            raise unknown("task of the analysis", task, there)
-    return {key: columns[key] for task in tasks or there for key in columns if key[0] == task}
+        if task not in present:
+            raise unknown("task of the analysis", task, present)
+    return {key: columns[key] for task in tasks or present for key in columns if key[0] == task}
 
 
 def _notes(analyses: Sequence[Analysis], lead: str) -> Iterator[str]:

@@ -121,8 +121,8 @@ def scaled(
 ) -> tuple[float | None, float | None, float | None]:
     """Return a record's number and both ends of its interval, scaled; ``None`` for none."""
     value, low, high = (
-        None if found is None else found * scale
-        for found in (finite(row.get(key)) for key in (name, "low", "high"))
+        None if number is None else number * scale
+        for number in (finite(row.get(key)) for key in (name, "low", "high"))
     )
     return value, low, high
 

@@ -64,12 +64,12 @@ class Tower:
         self.layers = tuple(layer for layer, seen in enumerate(states) if seen)
         self.poolings = tuple(
             pooling
-            for pooling, there in (
+            for pooling, available in (
                 (CLASS, self._class_token),
                 (MEAN, True),
                 (ATTENTION, bool(pooled)),
             )
-            if there
+            if available
         )
 
     def guard(self, contract: Contract) -> None:
@@ -122,11 +122,11 @@ class Tower:
                 ) from None
             layer_index = number + len(self._blocks) if number < 0 else number
             if layer_index not in self.layers:
-                there = ", ".join(map(str, self.layers))
+                available = ", ".join(map(str, self.layers))
                 unused = " that it runs" if len(self.layers) < len(self._blocks) else ""
                 raise UserError(
                     f"the encoder {self.name} has no layer {number}{unused}",
-                    fix=f"its layers: {there} (-1 is {len(self._blocks) - 1})",
+                    fix=f"its layers: {available} (-1 is {len(self._blocks) - 1})",
                 )
             layer_indices[text.strip()] = layer_index
         return layer_indices

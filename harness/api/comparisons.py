@@ -71,10 +71,16 @@ def _claimed(comparisons: Sequence[Any], margin: float | None) -> list[Any]:
 
     heads = iter(claimed([one.main for one in comparisons]))
     found = []
-    for one in comparisons:
-        metrics = [next(heads) if metric.main else claimed([metric])[0] for metric in one.metrics]
-        slices = {"slices": tuple(claimed(one.slices))} if isinstance(one, TaskComparison) else {}
-        found.append(replace(one, metrics=tuple(metrics), **slices))
+    for comparison in comparisons:
+        metrics = [
+            next(heads) if metric.main else claimed([metric])[0] for metric in comparison.metrics
+        ]
+        slices = (
+            {"slices": tuple(claimed(comparison.slices))}
+            if isinstance(comparison, TaskComparison)
+            else {}
+        )
+        found.append(replace(comparison, metrics=tuple(metrics), **slices))
     return found
 
 

@@ -34,20 +34,20 @@ def models_named(
     Raises:
         UserError: none is named, or options of one model where there are several.
     """
-    given: list[Any] = listed(model) if isinstance(model, str) else _several(model)
-    found: list[tuple[Found, RunOptions]] = []
-    for name in given:
+    entries: list[Any] = listed(model) if isinstance(model, str) else _several(model)
+    pairs: list[tuple[Found, RunOptions]] = []
+    for name in entries:
         entry = _found(name, options)
-        if entry not in found:
-            found.append(entry)
-    if not found:
+        if entry not in pairs:
+            pairs.append(entry)
+    if not pairs:
         raise UserError("no model is named", fix="harness models")
-    if len(found) > 1:
+    if len(pairs) > 1:
         for key, flag in (("options", "-o"), ("checkpoint", "--checkpoint")):
             if options.get(key):
-                raise UserError(f"{flag} is of one model, and there are {len(found)}", where=flag,
+                raise UserError(f"{flag} is of one model, and there are {len(pairs)}", where=flag,
                                 fix="a run for each model, or --models FILE")  # fmt: skip
-    return found
+    return pairs
 
 
 def _several(model: Any) -> list[Any]:
@@ -60,8 +60,8 @@ def _found(name: ModelName, options: RunOptions) -> tuple[Found, RunOptions]:
     if isinstance(name, str | ModelDescriptor | ObjectModel):
         return name, options
     if isinstance(name, Mapping):
-        own = own_options(name)
-        return str(own.pop(ID)), cast("RunOptions", {**options, **own})
+        model_options = own_options(name)
+        return str(model_options.pop(ID)), cast("RunOptions", {**options, **model_options})
     return as_model(name), options
 
 
@@ -77,8 +77,8 @@ def own_options(entry: Mapping[str, Any]) -> dict[str, Any]:
     for key in entry:
         if key not in {ID, *OF_ONE_MODEL}:
             raise unknown("key of a model", str(key)[:100], [ID, *OF_ONE_MODEL])
-    own = {key: plain(hints.get(key, str), value, key) for key, value in entry.items()}
-    if not own.get(ID) or "," in own[ID]:
-        raise UserError(f"a model's entry names one under `model`, not {quoted(own.get(ID))}",
+    values = {key: plain(hints.get(key, str), value, key) for key, value in entry.items()}
+    if not values.get(ID) or "," in values[ID]:
+        raise UserError(f"a model's entry names one under `model`, not {quoted(values.get(ID))}",
                         fix="{model: ID, options: {KEY: VALUE}}")  # fmt: skip
-    return own
+    return values

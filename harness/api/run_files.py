@@ -43,11 +43,11 @@ def read_run_file(path: Path) -> dict[str, Any]:
     if not isinstance(document.data, dict):
         raise UserError("a run is a table of keys: model, tasks, ...", where=document.where())
     hints = get_type_hints(RunOptions, include_extras=True)
-    known = [ID, MODELS, TASKS, *hints]
+    keys = [ID, MODELS, TASKS, *hints]
     arguments: dict[str, Any] = {}
     for key, value in document.data.items():
-        if key not in known:
-            raise unknown("key of a run", key, known, where=document.where((key,), "key"))
+        if key not in keys:
+            raise unknown("key of a run", key, keys, where=document.where((key,), "key"))
         if key in {ID, MODELS}:
             if ID in arguments:
                 where = document.where((key,), "key")
@@ -77,43 +77,43 @@ def read_models_file(path: Path) -> list[Any]:
     return _models(document, (MODELS,), data.get(MODELS))
 
 
-def _models(document: Document, place: Place, value: Any) -> list[Any]:
+def _models(document: Document, path: Place, value: Any) -> list[Any]:
     entries = value if isinstance(value, list) else [value]
     models: list[Any] = []
     for index, entry in enumerate(entries):
-        at: Place = (*place, index) if isinstance(value, list) else place
+        where: Place = (*path, index) if isinstance(value, list) else path
         if isinstance(entry, Mapping):
-            with _at(document, at):
+            with _at(document, where):
                 models.append(own_options(entry))
         elif isinstance(entry, str) and entry.strip():
             models += [part.strip() for part in entry.split(",")]
         else:
             raise UserError(
                 f"a model is an id or a table of its keys, not {quoted(entry)}",
-                where=document.where(at),
+                where=document.where(where),
                 fix="- {model: ID, options: {KEY: VALUE}}",
             )
     if not models:
-        raise UserError("no model is named", where=document.where(place))
+        raise UserError("no model is named", where=document.where(path))
     return models
 
 
-def _texts(document: Document, place: Place, value: Any) -> list[str]:
+def _texts(document: Document, path: Place, value: Any) -> list[str]:
     texts = value if isinstance(value, list) else [value]
     for text in texts:
         if not isinstance(text, str) or not text.strip():
             raise UserError(f"a task is an id, a pattern or a path, not {quoted(text)}",
-                            where=document.where(place))  # fmt: skip
+                            where=document.where(path))  # fmt: skip
     return texts
 
 
 @contextmanager
-def _at(document: Document, place: Place) -> Iterator[None]:
+def _at(document: Document, path: Place) -> Iterator[None]:
     """Say of what is wrong with a value where it stands."""
     try:
         yield
     except UserError as error:
-        raise UserError(error.message, where=document.where(place), fix=error.fix) from None
+        raise UserError(error.message, where=document.where(path), fix=error.fix) from None
 
 
 def run_file_of(directory: Path) -> str:
@@ -159,10 +159,10 @@ def run_file_of(directory: Path) -> str:
     return "".join(f"# {note}\n" for note in notes) + text
 
 
-def _asked(asked: Mapping[str, Any], spec: Any) -> dict[str, Any]:
+def _asked(settings: Mapping[str, Any], spec: Any) -> dict[str, Any]:
     """Return what a run changed, with the texts whose hashes the record's settings have."""
     texts = {"prompt": spec.prompt.template, "system": spec.prompt.system}
-    return {key: texts.get(key, value) for key, value in asked.items()}
+    return {key: texts.get(key, value) for key, value in settings.items()}
 
 
 def _options(model: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:

@@ -21,10 +21,10 @@ def tasks_named(
     Raises:
         UserError: a file that is no spec, or a loaded task that a run cannot find again by its id.
     """
-    several: list[Any] = [tasks] if isinstance(tasks, str | Task | Mapping) else _listed(tasks)
+    entries: list[Any] = [tasks] if isinstance(tasks, str | Task | Mapping) else _listed(tasks)
     chosen: dict[str, Any] = {**options}
     names: list[str] = []
-    for task in several:
+    for task in entries:
         if not isinstance(task, Task):
             names += task_names([task])
             continue
@@ -34,8 +34,8 @@ def tasks_named(
         if installed_catalog().task(task.id, values) != task.spec:
             raise UserError(f"task {task.id!r} is not the spec of that id any more",
                             fix="give its spec as a dictionary, with an id of its own")  # fmt: skip
-        own = {f"{task.id}.{name}": value for name, value in values.items()}
-        chosen["spec_options"] = {**own, **(chosen.get("spec_options") or {})}
+        defaults = {f"{task.id}.{name}": value for name, value in values.items()}
+        chosen["spec_options"] = {**defaults, **(chosen.get("spec_options") or {})}
         if task.id in task.settings.data:
             folder = {task.id: task.settings.data[task.id]}
             chosen["data"] = {**folder, **(chosen.get("data") or {})}

@@ -378,8 +378,8 @@ def with_run_files(
             raise UserError("--model and --models name models twice", fix="leave one out")
         typed["model"] = read_models_file(home_path(models_file, "--models"))
     for name, value in typed.items():
-        both = isinstance(value, dict) and isinstance(filed.get(name), dict)
-        filed[name] = {**filed[name], **value} if both else value
+        both_mappings = isinstance(value, dict) and isinstance(filed.get(name), dict)
+        filed[name] = {**filed[name], **value} if both_mappings else value
     for name, flag in (("model", "--model"), ("tasks", "--tasks")):
         if run_file is not None and name not in filed:
             raise UserError(f"the file says no {name}", where=run_file, fix=f"{flag} IDS")
@@ -401,25 +401,25 @@ seed = click.option(
 )
 
 
-def dtype(default: str, what: str = "of the weights") -> Option[Any]:
+def dtype(default: str, subject: str = "of the weights") -> Option[Any]:
     """Return the option ``--dtype``."""
     return click.option(
         "--dtype",
         default=default,
         show_default=True,
         type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
-        help=f"Dtype {what}.",
+        help=f"Dtype {subject}.",
     )
 
 
-def duplicates(what: str = "cell") -> Option[Any]:
+def duplicates(unit: str = "cell") -> Option[Any]:
     """Return the option that decides between evaluations of one model on one task."""
     return click.option(
         "--duplicates",
         type=click.Choice(["fail", "newest", "mean"]),
         default="fail",
         show_default=True,
-        help=f"When evaluations claim one {what}: stop, take the newest, or the mean over seeds.",
+        help=f"When evaluations claim one {unit}: stop, take the newest, or the mean over seeds.",
     )
 
 
@@ -552,11 +552,11 @@ def size(text: str | None) -> int | None:
     """
     if text is None:
         return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kmgt]?)(i?)b?", text.strip().lower())
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kmgt]?)(i?)b?", text.strip().lower())
     amount = 0
-    if found and not (found[3] and not found[2]):
-        power = " kmgt".index(found[2] or " ")
-        amount = int(float(found[1]) * (1024 if found[3] else 1000) ** power)
+    if match and not (match[3] and not match[2]):
+        power = " kmgt".index(match[2] or " ")
+        amount = int(float(match[1]) * (1024 if match[3] else 1000) ** power)
     if amount < 1:
         raise UserError(f"--kv-budget {text!r} is no size", fix="--kv-budget 2GiB, or 500MB")
     return amount

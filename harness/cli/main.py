@@ -278,8 +278,10 @@ def _of_click(error: click.ClickException) -> UserError:
         fix = f"join names with a comma and no blank, such as --tasks A,B; {fix}"
     if isinstance(error, click.BadParameter) and not isinstance(error, click.MissingParameter):
         hint = error.param_hint or (error.param and error.param.get_error_hint(context))
-        place = " / ".join(hint) if isinstance(hint, list | tuple) else str(hint or "")
-        return UserError(error.message.rstrip("."), where=place.replace("'", "") or None, fix=fix)
+        parameter = " / ".join(hint) if isinstance(hint, list | tuple) else str(hint or "")
+        return UserError(
+            error.message.rstrip("."), where=parameter.replace("'", "") or None, fix=fix
+        )
     return UserError(f"{text[:1].lower()}{text[1:]}", fix=fix)
 
 
@@ -303,13 +305,13 @@ def _fault(error: BaseException) -> HarnessError:
     if info is None and isinstance(error, OSError):
         # A file or a disk that does not do what is asked of it, wherever that showed.
         beside = "" if error.filename2 is None else f" (to {error.filename2})"
-        place = error.filename
-        if place is None and _in_output(error):
-            place = "standard output"
+        target = error.filename
+        if target is None and _in_output(error):
+            target = "standard output"
             with suppress(OSError):  # what is left to be written would fail again at the end
                 sys.stdout.close()
             _ready_streams()
-        return UserError(f"{reason_of(error)}{beside}", where=place)
+        return UserError(f"{reason_of(error)}{beside}", where=target)
     if info is None and isinstance(error, MemoryError):
         return UserError(f"memory does not suffice: {error}".rstrip(": "))
     if info is None:

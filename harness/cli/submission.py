@@ -50,7 +50,7 @@ def submission(*, evaluation: Path, out: Path, allow_missing: bool, as_json: boo
             }
         )
         return
-    said = f"{written.rows} answers written to {out}, for {written.server}"
-    click.echo(said + (f" (marked: {marks})" if marks else ""))
+    line = f"{written.rows} answers written to {out}, for {written.server}"
+    click.echo(line + (f" (marked: {marks})" if marks else ""))
     if written.missing:
         click.echo(f"{written.missing} of them are empty: their samples errored", err=True)

@@ -79,25 +79,25 @@ def tasks(ctx: click.Context, *, group: str | None, as_json: bool) -> None:
 
 def _groups(catalog: Catalog) -> tuple[dict[str, TaskGroup], dict[str, HarnessError]]:
     """Return the groups that can be used, and what is wrong with the others."""
-    found: dict[str, TaskGroup] = {}
+    groups: dict[str, TaskGroup] = {}
     broken: dict[str, HarnessError] = {}
     for name in catalog.group_entries:
         try:
-            found[name] = catalog.group(name)
+            groups[name] = catalog.group(name)
         except HarnessError as error:
             broken[name] = error
-    return found, broken
+    return groups, broken
 
 
 def _listed(catalog: Catalog, names: list[str], groups: Any) -> dict[str, Any]:
     return {
         "tasks": [
-            {"id": held.id, "title": held.title, "summary": held.summary}
-            for held in (catalog.entries[name] for name in names)
+            {"id": entry.id, "title": entry.title, "summary": entry.summary}
+            for entry in (catalog.entries[name] for name in names)
         ],
         "groups": [
-            {"id": held.id, "title": held.title, "tasks": list(held.tasks)}
-            for held in groups.values()
+            {"id": entry.id, "title": entry.title, "tasks": list(entry.tasks)}
+            for entry in groups.values()
         ],
     }
 
@@ -115,16 +115,16 @@ def show(*, name: str, profile: str | None, folders: tuple[str, ...], as_json: b
     name = task_name(name)
     catalog = _catalog()
     if name in catalog.group_entries:
-        held = catalog.groups[name]
+        group = catalog.groups[name]
         raise UserError(
-            f"{name!r} is a group of {', '.join(held.tasks)}", fix=f"harness tasks --group {name}"
+            f"{name!r} is a group of {', '.join(group.tasks)}", fix=f"harness tasks --group {name}"
         )
     spec = catalog.task(name)
-    found = {**_said(spec), "data": _data(spec, profile, folders)}
+    document = {**_said(spec), "data": _data(spec, profile, folders)}
     if as_json:
-        print_json(found)
+        print_json(document)
     else:
-        _print(spec, found)
+        _print(spec, document)
 
 
 def _said(spec: TaskSpec) -> dict[str, Any]:
@@ -156,19 +156,19 @@ def _data(spec: TaskSpec, profile: str | None, folders: tuple[str, ...]) -> dict
     from harness.config.settings import load_settings
     from harness.evaluation.task import Task
 
-    given = data_paths(folders)
-    refuse_unused(given, spec)
-    settings = load_settings(profile=profile, data=given)
+    paths = data_paths(folders)
+    refuse_unused(paths, spec)
+    settings = load_settings(profile=profile, data=paths)
     task = Task(spec, settings)
-    found: dict[str, Any] = {"benchmark": spec.data.benchmark, "split": spec.data.split}
+    document: dict[str, Any] = {"benchmark": spec.data.benchmark, "split": spec.data.split}
     try:
-        found |= {"origin": task.located.origin, "folder": str(task.located.root)}
-        found["marks"] = list(task.located.marks)
-        found["annotations"] = list(task.annotation_hashes())
-        found |= _prompt(spec, task)
+        document |= {"origin": task.located.origin, "folder": str(task.located.root)}
+        document["marks"] = list(task.located.marks)
+        document["annotations"] = list(task.annotation_hashes())
+        document |= _prompt(spec, task)
     except HarnessError as error:
-        found |= {"problem": str(error), "obtain": spec.data.obtain}
-    return found
+        document |= {"problem": str(error), "obtain": spec.data.obtain}
+    return document
 
 
 def _prompt(spec: TaskSpec, task: Any) -> dict[str, Any]:
@@ -190,7 +190,7 @@ def _prompt(spec: TaskSpec, task: Any) -> dict[str, Any]:
 def _rendered(spec: TaskSpec, sample: Sample, shots: list[Shot]) -> dict[str, Any]:
     from harness.specs.prompt import build_turns, options_as_sent, render_answer
 
-    found: dict[str, Any] = {
+    document: dict[str, Any] = {
         "sample": sample.id,
         "images": [
             image.name if image.root is None else image.root.where(image.name)
@@ -199,23 +199,23 @@ def _rendered(spec: TaskSpec, sample: Sample, shots: list[Shot]) -> dict[str, An
     }
     try:
         turns = build_turns(spec, sample, (), shots)
-        found["prompt"] = [{"role": turn.role, "text": turn.text} for turn in turns]
-        found["options_as_sent"] = list(options_as_sent(spec, sample))
+        document["prompt"] = [{"role": turn.role, "text": turn.text} for turn in turns]
+        document["options_as_sent"] = list(options_as_sent(spec, sample))
         if sample.target is not None:
-            found["answer"] = render_answer(spec, sample.target)
+            document["answer"] = render_answer(spec, sample.target)
     except (SampleError, UserError) as error:
-        found["problem"] = str(error)
-    return found
+        document["problem"] = str(error)
+    return document
 
 
 def _say(text: str) -> None:
     click.echo(clean(text))
 
 
-def _print(spec: TaskSpec, found: dict[str, Any]) -> None:
+def _print(spec: TaskSpec, document: dict[str, Any]) -> None:
     _say(f"{spec.id}  {spec.title}, version {spec.version}\n{spec.summary}\n")
     _say(f"asks       {spec.ask.capability}: {spec.prompt.template}")
-    options = found["data"].get("options_as_sent", found["labels"])
+    options = document["data"].get("options_as_sent", document["labels"])
     if options:
         _say(f"options    {', '.join(options)}")
     for metric in spec.metrics:
@@ -227,25 +227,25 @@ def _print(spec: TaskSpec, found: dict[str, Any]) -> None:
         _say(f"choice     {option.name} = {option.value} ({choices}; {option.status})")
         _say(f"           {' '.join(option.note.split())}")
     for name in ("citation", "licence", "intended_use"):
-        _say(f"\n{name.replace('_', ' ')}: {' '.join(found[name].split())}")
-    _say(f"\nspec: {found['source']}")
-    data = found["data"]
+        _say(f"\n{name.replace('_', ' ')}: {' '.join(document[name].split())}")
+    _say(f"\nspec: {document['source']}")
+    data = document["data"]
     _say(f"data: {data['benchmark']}, split {data['split']}")
     if "folder" in data:
         _say(f"  from {data['origin']}: {data['folder']}")
         _say(f"  annotations: {', '.join(data.get('annotations', ())) or 'not read'}")
-    for shown in (data, *data.get("more", ())):
-        _print_sample(shown)
+    for line in (data, *data.get("more", ())):
+        _print_sample(line)
     if "obtain" in data:
         _say(f"  how to get it:\n    {data['obtain'].rstrip().replace(chr(10), chr(10) + '    ')}")
 
 
-def _print_sample(found: dict[str, Any]) -> None:
-    if "sample" in found:
-        _say(f"\n  sample {found['sample']}: {', '.join(found['images'])}")
-    for turn in found.get("prompt", ()):
+def _print_sample(document: dict[str, Any]) -> None:
+    if "sample" in document:
+        _say(f"\n  sample {document['sample']}: {', '.join(document['images'])}")
+    for turn in document.get("prompt", ()):
         _say(f"  {turn['role']}: {turn['text']}")
-    if "answer" in found:
-        _say(f"  answer: {found['answer']}")
-    if "problem" in found:
-        _say(f"  {found['problem']}")
+    if "answer" in document:
+        _say(f"  answer: {document['answer']}")
+    if "problem" in document:
+        _say(f"  {document['problem']}")

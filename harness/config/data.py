@@ -87,10 +87,12 @@ def source_of(benchmark: str, name: str | None) -> DataSourceDescriptor | None:
     Raises:
         UserError: no source has the name.
     """
-    known = plugins().data_sources()
-    if name is not None and name not in known and package_of("data source", name) is None:
-        raise missing("data source", name, known)
-    sources = [one for key, one in known.items() if name is not None and name in {key, one.beside}]
+    installed = plugins().data_sources()
+    if name is not None and name not in installed and package_of("data source", name) is None:
+        raise missing("data source", name, installed)
+    sources = [
+        one for key, one in installed.items() if name is not None and name in {key, one.beside}
+    ]
     return next((source for source in sources if benchmark in source.benchmarks), None)
 
 
@@ -197,10 +199,10 @@ def given_path(spec: TaskSpec, settings: Settings) -> Path | None:
     Where nothing is said and no data source has it, the data of a user's own spec lie beside it.
     """
     keys = (spec.id, spec.data.benchmark)
-    said = next((settings.data[key] for key in keys if key in settings.data), None)
-    home = own_folder(spec.source) if said is None else None
+    path = next((settings.data[key] for key in keys if key in settings.data), None)
+    home = own_folder(spec.source) if path is None else None
     if home is None or source_of(spec.data.benchmark, settings.source) is None:
-        return said or home
+        return path or home
     return None
 
 

@@ -125,10 +125,10 @@ def included(folder: Path | None = None) -> list[Path]:
         return []
     table = _read(read_file(path), str(path)).get("tasks", {})
     places = [path.parent / home_path(text, str(path)) for text in table.get("include", ())]
-    for place in places:
-        if not place.exists():
+    for entry in places:
+        if not entry.exists():
             raise UserError(
-                f"includes {str(place)!r}, which is not there", where=f"{path}: [tasks]"
+                f"includes {str(entry)!r}, which is not there", where=f"{path}: [tasks]"
             )
     return places
 

@@ -44,8 +44,8 @@ def include(places: Iterable[Path | str]) -> None:
     Raises:
         UserError: a place that is not there.
     """
-    for place in places:
-        path = home_path(place, "--include")
+    for entry in places:
+        path = home_path(entry, "--include")
         if not path.exists():
             raise UserError("no such file or folder", where=path, fix=near_file(path))
         if path.is_dir():
@@ -65,8 +65,8 @@ def known_sources() -> tuple[tuple[str, ...], tuple[Mapping[str, Any], ...]]:
 
 def forget_included() -> None:
     """Forget what was included and named by path so far."""
-    for known in (_folders, _files, _data):
-        known.clear()
+    for cache in (_folders, _files, _data):
+        cache.clear()
 
 
 def task_names(tasks: TaskName | Iterable[TaskName]) -> list[str]:
@@ -79,10 +79,10 @@ def task_names(tasks: TaskName | Iterable[TaskName]) -> list[str]:
     Raises:
         UserError: a file that is no spec, or two that have one id.
     """
-    several = [tasks] if isinstance(tasks, str | os.PathLike | Mapping) else [*tasks]
+    entries = [tasks] if isinstance(tasks, str | os.PathLike | Mapping) else [*tasks]
     names: list[str] = []
     paths: dict[str, Path] = {}
-    for task in several:
+    for task in entries:
         if isinstance(task, Mapping):
             names.append(_spec_given(task))
             continue
@@ -192,5 +192,5 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _same(one: Path, other: Path) -> bool:
-    return one.resolve() == other.resolve()
+def _same(first: Path, other: Path) -> bool:
+    return first.resolve() == other.resolve()

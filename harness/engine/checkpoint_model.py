@@ -105,8 +105,10 @@ class ReleasedModel(ABC):
             return None
         dtype = resolve_dtype(runtime.dtype, source.dtype)
         quantise = str(self.options.get("quantise") or "none")
-        own = weight_bytes(weight_files(source), dtype, stored=source.dtype, quantise=quantise)
-        return own + sum(
+        loaded_bytes = weight_bytes(
+            weight_files(source), dtype, stored=source.dtype, quantise=quantise
+        )
+        return loaded_bytes + sum(
             weight_bytes(weight_files(tower), dtype, stored=tower.dtype, text_side=False)
             for tower in towers
         )

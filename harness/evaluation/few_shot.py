@@ -21,18 +21,18 @@ def choose_shots(task: Task, seed: int) -> list[Sample]:
     wanted = task.spec.prompt.shots
     if not wanted:
         return []
-    found = heapq.nsmallest(
+    chosen = heapq.nsmallest(
         wanted,
         (
             (request_seed(seed, task.id, sample.id), sample.id, sample)
             for sample in task.train_samples()
         ),
     )
-    if len(found) < wanted:
+    if len(chosen) < wanted:
         raise UserError(
-            f"task {task.id!r} shows {wanted} few-shot examples; its train split has {len(found)}"
+            f"task {task.id!r} shows {wanted} few-shot examples; its train split has {len(chosen)}"
         )
-    return [sample for _, _, sample in found]
+    return [sample for _, _, sample in chosen]
 
 
 def open_shots(

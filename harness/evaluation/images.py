@@ -55,8 +55,8 @@ class Opened:
 
     def note(self, notes: Mapping[str, int]) -> None:
         """Count what is to be said of the boxes of one more image."""
-        for what, times in notes.items():
-            self.notes[what] = self.notes.get(what, 0) + times
+        for note, times in notes.items():
+            self.notes[note] = self.notes.get(note, 0) + times
 
 
 Opener = Callable[[Sequence[Sample], View, int], list[Opened]]
@@ -64,8 +64,8 @@ Opener = Callable[[Sequence[Sample], View, int], list[Opened]]
 
 def open_images(samples: Sequence[Sample], view: View, max_pixels: int) -> list[Opened]:
     """Return the images of samples, in order. Each distinct one is opened once."""
-    held: dict[tuple[object, str], LoadedImage | SampleError] = {}
-    return [_opened(sample, view, max_pixels, held) for sample in samples]
+    opened: dict[tuple[object, str], LoadedImage | SampleError] = {}
+    return [_opened(sample, view, max_pixels, opened) for sample in samples]
 
 
 def _unsized(_: object) -> int:
@@ -105,18 +105,18 @@ def _opened(
     sample: Sample,
     view: View,
     max_pixels: int,
-    held: dict[tuple[object, str], LoadedImage | SampleError],
+    by_key: dict[tuple[object, str], LoadedImage | SampleError],
 ) -> Opened:
     opened = Opened()
     try:
         for ref in sample.images:
             key = (ref.root, ref.name if ref.data is None else f"{sample.id}/{ref.name}")
-            if key not in held:
+            if key not in by_key:
                 try:
-                    held[key] = open_image(ref, max_pixels=max_pixels)
+                    by_key[key] = open_image(ref, max_pixels=max_pixels)
                 except SampleError as error:
-                    held[key] = error
-            image = held[key]
+                    by_key[key] = error
+            image = by_key[key]
             if isinstance(image, SampleError):
                 raise image
             opened.files.append(ImageFile(image.sha256, image.width, image.height))
@@ -125,10 +125,10 @@ def _opened(
                 image, boxes = perturbed(image, sample, *view.perturbed)
                 opened.files[-1] = opened.files[-1]._replace(view=image.key)
                 opened.note(image.notes)
-            shown = apply_view(image, view, boxes)
-            opened.shown.append(shown)
-            if shown is not image:
-                opened.note(shown.notes)
+            viewed = apply_view(image, view, boxes)
+            opened.shown.append(viewed)
+            if viewed is not image:
+                opened.note(viewed.notes)
     except SampleError as error:
         opened.error = error
     return opened
@@ -210,12 +210,12 @@ class Workers:
 def _cut(samples: Sequence[Sample], parts: int) -> Iterator[Sequence[Sample]]:
     """Cut samples into about ``number`` parts, those of one image together."""
     least, start = -(-len(samples) // parts), 0
-    for place in range(1, len(samples) + 1):
-        if place == len(samples) or (
-            place - start >= least and samples[place].images != samples[place - 1].images
+    for end in range(1, len(samples) + 1):
+        if end == len(samples) or (
+            end - start >= least and samples[end].images != samples[end - 1].images
         ):
-            yield samples[start:place]
-            start = place
+            yield samples[start:end]
+            start = end
 
 
 @contextmanager

@@ -34,32 +34,32 @@ def intersected(records: Sequence[EvaluationRecord]) -> list[EvaluationRecord]:
     """
     groups: dict[tuple[str, str], list[EvaluationRecord]] = {}
     for record in records:
-        rest = {name: part for name, part in record.task_parts.items() if name != IDS}
-        groups.setdefault((record.task, fingerprint(dict(rest))), []).append(record)
+        parts = {name: part for name, part in record.task_parts.items() if name != IDS}
+        groups.setdefault((record.task, fingerprint(dict(parts))), []).append(record)
     changed: dict[int, EvaluationRecord] = {}
-    for held in groups.values():
-        same = len({record.task_fingerprint for record in held}) == 1
-        if same and not any(record.counts.errors for record in held):
+    for records_of_group in groups.values():
+        same = len({record.task_fingerprint for record in records_of_group}) == 1
+        if same and not any(record.counts.errors for record in records_of_group):
             continue
-        if len(held) > 1:
-            changed.update(zip(map(id, held), _narrowed(held), strict=True))
+        if len(records_of_group) > 1:
+            changed.update(zip(map(id, records_of_group), _narrowed(records_of_group), strict=True))
     return [changed.get(id(record), record) for record in records]
 
 
-def _narrowed(held: Sequence[EvaluationRecord]) -> Iterator[EvaluationRecord]:
-    ids = [_scored_ids(record.directory) for record in held]
+def _narrowed(records: Sequence[EvaluationRecord]) -> Iterator[EvaluationRecord]:
+    ids = [_scored_ids(record.directory) for record in records]
     common = frozenset.intersection(*ids)
     if not common:
-        places = ", ".join(str(record.directory) for record in held)
+        places = ", ".join(str(record.directory) for record in records)
         raise UserError(
-            f"evaluations of {held[0].task!r} have no sample in common: {places}",
+            f"evaluations of {records[0].task!r} have no sample in common: {places}",
             fix="show them without --intersect",
         )
-    said = fingerprint([*sorted(common)])
-    for record in held:
+    digest = fingerprint([*sorted(common)])
+    for record in records:
         check_seal(record.directory)
         summary = summarise(read_resolved(record.directory), [_kept(record.directory, common)])
-        parts = {**record.task_parts, IDS: said}
+        parts = {**record.task_parts, IDS: digest}
         marks = {*record.marks, MARK} - ({"errored"} if not summary.counts.errors else set())
         yield replace(
             record,

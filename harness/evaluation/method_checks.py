@@ -35,53 +35,55 @@ class Guarded:
         if not isinstance(self._method, AsksOtherwise):
             return request
         with self._calling("own"):
-            found = self._method.own(request)
-        if not isinstance(found, Request):
-            raise self._wrong(f"returned {type(found).__name__} from own, not a Request")
-        if found.id != request.id or type(found.want) is not type(request.want):
+            request_sent = self._method.own(request)
+        if not isinstance(request_sent, Request):
+            raise self._wrong(f"returned {type(request_sent).__name__} from own, not a Request")
+        if request_sent.id != request.id or type(request_sent.want) is not type(request.want):
             raise self._wrong("changed a request's id or the kind of answer it wants")
-        return found
+        return request_sent
 
     def further(self, request: Request) -> Sequence[Request] | Failed:
         """Return what must be asked beside a request, or why it cannot be treated."""
         with self._calling("further"):
-            found = self._method.further(request)
-            if isinstance(found, Failed):
-                return found
-            several = list(found)
-            for one in several:
-                if not isinstance(one, Request):
-                    raise self._wrong(f"returned {type(one).__name__} from further, not a Request")
-                if not one.images:
-                    hash((one.turns, one.want))  # equal ones are asked once
-        return several
+            requests = self._method.further(request)
+            if isinstance(requests, Failed):
+                return requests
+            listed = list(requests)
+            for sent in listed:
+                if not isinstance(sent, Request):
+                    raise self._wrong(f"returned {type(sent).__name__} from further, not a Request")
+                if not sent.images:
+                    hash((sent.turns, sent.want))  # equal ones are asked once
+        return listed
 
-    def combine(self, request: Request, own: Result, further: Sequence[Result]) -> Result | Failed:
+    def combine(
+        self, request: Request, first: Result, further: Sequence[Result]
+    ) -> Result | Failed:
         """Return the answer to a request."""
         with self._calling("combine"):
-            found = self._method.combine(request, own, further)
-            if isinstance(found, Scores):
-                found = plain_scores(found)
-        if isinstance(found, Failed):
-            return found
+            combined = self._method.combine(request, first, further)
+            if isinstance(combined, Scores):
+                combined = plain_scores(combined)
+        if isinstance(combined, Failed):
+            return combined
         wanted = _RESULTS[type(request.want)]
-        if not isinstance(found, wanted):
-            said = type(found).__name__
-            raise self._wrong(f"returned {said} from combine, not {wanted.__name__} or Failed")
-        if isinstance(found, Text) and not isinstance(found.text, str):
-            raise self._wrong(f"returned a text that is a {type(found.text).__name__}")
-        if isinstance(found, Scores) and isinstance(request.want, Choose):
+        if not isinstance(combined, wanted):
+            kind = type(combined).__name__
+            raise self._wrong(f"returned {kind} from combine, not {wanted.__name__} or Failed")
+        if isinstance(combined, Text) and not isinstance(combined.text, str):
+            raise self._wrong(f"returned a text that is a {type(combined.text).__name__}")
+        if isinstance(combined, Scores) and isinstance(request.want, Choose):
             count = len(request.want.options)
-            if len(found.values) != count:
-                raise self._wrong(f"returned {len(found.values)} scores for {count} options")
-            if not all(map(math.isfinite, found.values)):
+            if len(combined.values) != count:
+                raise self._wrong(f"returned {len(combined.values)} scores for {count} options")
+            if not all(map(math.isfinite, combined.values)):
                 return Failed("not_finite", f"method {self._name!r} gave a score that is no number")
-            if fault := impossible(found):
+            if fault := impossible(combined):
                 raise self._wrong(f"returned scores that cannot be: {fault}")
-        return found
+        return combined
 
     def _calling(self, method: str) -> AbstractContextManager[None]:
         return self._contract.calling(method)
 
-    def _wrong(self, said: str) -> PluginError:
-        return self._contract.wrong(said)
+    def _wrong(self, fault: str) -> PluginError:
+        return self._contract.wrong(fault)

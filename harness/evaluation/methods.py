@@ -45,8 +45,14 @@ class Method:
         name, kind = self.descriptor.id, spec.ask.capability
         needed = self.descriptor.treats.get(kind)
         if needed is None:
-            able = [one.id for one in plugins().answer_methods().values() if kind in one.treats]
-            treated = " and ".join(_ANSWERS.get(one, one) for one in self.descriptor.treats)
+            able = [
+                descriptor.id
+                for descriptor in plugins().answer_methods().values()
+                if kind in descriptor.treats
+            ]
+            treated = " and ".join(
+                _ANSWERS.get(descriptor, descriptor) for descriptor in self.descriptor.treats
+            )
             raise CannotAnswer(
                 f"method {name!r} treats {treated or 'nothing'}, not {_ANSWERS[kind]}, which task "
                 f"{spec.id!r} wants",
@@ -56,13 +62,13 @@ class Method:
         lacking = sorted(needed - model.offers)
         if lacking:
             able = [
-                one.id
-                for one in plugins().models().values()
-                if needed <= one.offers and kind in one.capabilities
+                descriptor.id
+                for descriptor in plugins().models().values()
+                if needed <= descriptor.offers and kind in descriptor.capabilities
             ]
-            said = " and ".join(_OFFERS.get(one, one) for one in lacking)
+            needs = " and ".join(_OFFERS.get(descriptor, descriptor) for descriptor in lacking)
             raise CannotAnswer(
-                f"model {model.id!r} does not offer {said}, which method {name!r} needs for task "
+                f"model {model.id!r} does not offer {needs}, which method {name!r} needs for task "
                 f"{spec.id!r}",
                 fix=f"models that do: {', '.join(sorted(able)) or 'none'}",
             )
@@ -84,14 +90,14 @@ class Method:
         return MethodAnswerer(answerer, method)
 
 
-def find_method(name: str, given: Mapping[str, Json]) -> Method:
+def find_method(name: str, settings: Mapping[str, Json]) -> Method:
     """Find a method and settle its options.
 
     Raises:
         UserError: unknown method, option or value.
     """
     descriptor = find("answer method", name, plugins().answer_methods())
-    options = parse_options(descriptor.options, given, owner=f"answer method {name!r}")
+    options = parse_options(descriptor.options, settings, owner=f"answer method {name!r}")
     return Method(descriptor, options)
 
 
@@ -107,33 +113,35 @@ class MethodAnswerer:
 
     def answer(self, requests: Sequence[Request]) -> Iterator[Response]:
         """Answer one block."""
-        asked: list[Request] = []
+        requests_sent: list[Request] = []
         needed: dict[str, list[str]] = {}
-        known: dict[tuple[tuple[Turn, ...], Choose | Embed], str] = {}
+        ids_by_content: dict[tuple[tuple[Turn, ...], Choose | Embed], str] = {}
         for request in requests:
             further = self._method.further(request)
             if isinstance(further, Failed):
                 yield Response(request.id, further)
                 continue
-            asked.append(self._method.own(request))
-            needed[request.id] = [_place(one, request, known, asked) for one in further]
+            requests_sent.append(self._method.own(request))
+            needed[request.id] = [
+                _place(one, request, ids_by_content, requests_sent) for one in further
+            ]
         results = {
             response.request: response.result
-            for response in (self._answerer.answer(asked) if asked else ())
+            for response in (self._answerer.answer(requests_sent) if requests_sent else ())
         }
         lost = Failed("no_answer", "the model did not answer")
         for request in requests:
             if request.id in needed:
-                found = [results.get(name, lost) for name in (request.id, *needed[request.id])]
-                yield Response(request.id, self._combined(request, found))
+                outcomes = [results.get(name, lost) for name in (request.id, *needed[request.id])]
+                yield Response(request.id, self._combined(request, outcomes))
 
-    def _combined(self, request: Request, found: Sequence[Result | Failed]) -> Result | Failed:
-        whole: list[Result] = []
-        for result in found:
+    def _combined(self, request: Request, outcomes: Sequence[Result | Failed]) -> Result | Failed:
+        answered: list[Result] = []
+        for result in outcomes:
             if isinstance(result, Failed):
                 return result
-            whole.append(result)
-        return self._method.combine(request, whole[0], whole[1:])
+            answered.append(result)
+        return self._method.combine(request, answered[0], answered[1:])
 
     def notes(self) -> list[str]:
         """Return what the model has to say."""
@@ -154,17 +162,19 @@ class MethodAnswerer:
 
 
 def _place(
-    one: Request,
+    request: Request,
     of: Request,
-    known: dict[tuple[tuple[Turn, ...], Choose | Embed], str],
-    asked: list[Request],
+    ids_by_content: dict[tuple[tuple[Turn, ...], Choose | Embed], str],
+    requests_sent: list[Request],
 ) -> str:
     """Return the id under which a further request is asked; equal ones share it."""
-    name = f"{of.id}\x00{len(asked)}"
-    if isinstance(one.want, Choose | Embed) and not one.images:  # they depend on the text alone
-        key = one.turns, one.want
-        if key in known:
-            return known[key]
-        known[key] = name
-    asked.append(replace(one, id=name))
+    name = f"{of.id}\x00{len(requests_sent)}"
+    if (
+        isinstance(request.want, Choose | Embed) and not request.images
+    ):  # they depend on the text alone
+        key = request.turns, request.want
+        if key in ids_by_content:
+            return ids_by_content[key]
+        ids_by_content[key] = name
+    requests_sent.append(replace(request, id=name))
     return name

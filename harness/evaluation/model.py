@@ -163,9 +163,9 @@ class ConfiguredModel:
             added["training"] = self.checkpoint.about
             # A training by other code leaves other weights; what it was asked for says which one.
             unchanged["checkpoint"] = self.checkpoint.about.get("lineage", self.checkpoint.sha256)
-        said: dict[str, Json] = {}
+        recorded: dict[str, Json] = {}
         if self.reasoning != AUTO:  # what nobody said leaves every fingerprint as it was
-            identity["reasoning"] = unchanged["reasoning"] = said = self.reasoning.as_json()
+            identity["reasoning"] = unchanged["reasoning"] = recorded = self.reasoning.as_json()
         about: dict[str, Json] = {"id": self.descriptor.id, "identity": identity}
         return {
             **added,
@@ -176,7 +176,7 @@ class ConfiguredModel:
                     for option in self.descriptor.options
                     if option.changes_numbers
                 },
-                **said,
+                **recorded,
             },
             "identity": identity,
             "code": code,
@@ -261,7 +261,7 @@ def _descriptor(name: str) -> ModelDescriptor:
 
 def configure_model(  # noqa: PLR0913  what a run asks with
     model: str | ModelDescriptor | ObjectModel,
-    given: Mapping[str, Json],
+    values: Mapping[str, Json],
     settings: Settings,
     runtime: Runtime,
     checkpoint: TrainedWeights | None = None,
@@ -272,7 +272,7 @@ def configure_model(  # noqa: PLR0913  what a run asks with
 
     Args:
         model: Its id, or what no plugin adds: a descriptor, or an object of this process.
-        given: Its options.
+        values: Its options.
         settings: May have options of the model too.
         runtime: How it runs.
         checkpoint: Weights that replace its own.
@@ -291,24 +291,24 @@ def configure_model(  # noqa: PLR0913  what a run asks with
     name = descriptor.id
     if checkpoint is not None:
         require_offer(descriptor, "train", "takes no checkpoint of harness train")
-    chosen = {**settings.models.get(name, {}), **given}
+    chosen = {**settings.models.get(name, {}), **values}
     preset = chosen.pop(PRESET, None)
     if preset is not None and str(preset) not in descriptor.presets:
         raise unknown(f"preset of model {name!r}", str(preset), descriptor.presets)
-    held = descriptor.presets[str(preset)] if preset is not None else {}
-    own = [option.name for option in descriptor.options]
+    preset_options = descriptor.presets[str(preset)] if preset is not None else {}
+    own_names = [option.name for option in descriptor.options]
     common = [option.name for option in common_options(descriptor)]
-    known = [*own, *common]
+    names = [*own_names, *common]
     for key in chosen:
-        if key not in known:
+        if key not in names:
             presets = [PRESET] if descriptor.presets else []
-            raise unknown(f"option of model {name!r}", key, [*known, *presets])
+            raise unknown(f"option of model {name!r}", key, [*names, *presets])
     owner = f"model {name!r}"
-    settled = {**held, **chosen}
+    settled = {**preset_options, **chosen}
     reasoning = parse_reasoning({key: settled.pop(key) for key in common if key in settled}, owner)
     options = parse_options(descriptor.options, settled, owner=owner)
     # A preset's marks speak of its parts: they go when the user puts another part in their place.
-    replaced = held.keys() & chosen.keys()
+    replaced = preset_options.keys() & chosen.keys()
     marks = () if replaced else descriptor.preset_marks.get(str(preset), ())
     return ConfiguredModel(
         descriptor, options, marks, runtime, checkpoint, method, reasoning, _models=made

@@ -108,8 +108,8 @@ def compare(first: EvaluationRecord, second: EvaluationRecord, *, seed: int = 0)
     refuse_different(first, second)
     spec = read_resolved(first.directory)
     both = _Both(spec)
-    for one, other in _pairs(first, second):
-        both.add(one, other)
+    for sample, other in _pairs(first, second):
+        both.add(sample, other)
     differences = both.differences(both.parts(), seed)
     main = next(at for at, metric in enumerate(spec.metrics) if metric.main)
     slices = differences[main][1:]
@@ -134,16 +134,17 @@ def compare_all(
     pairs: Sequence[tuple[EvaluationRecord, EvaluationRecord]], *, seed: int = 0
 ) -> list[TaskComparison]:
     """Compare several tasks; p values of their headlines are corrected over the tasks (Holm)."""
-    found = [compare(first, second, seed=seed) for first, second in pairs]
-    tested = corrected([one.main.paired for one in found])
+    comparisons = [compare(first, second, seed=seed) for first, second in pairs]
+    tested = corrected([comparison.main.paired for comparison in comparisons])
     return [
         replace(
-            one,
+            comparison,
             metrics=tuple(
-                replace(metric, paired=paired) if metric.main else metric for metric in one.metrics
+                replace(metric, paired=paired) if metric.main else metric
+                for metric in comparison.metrics
             ),
         )
-        for one, paired in zip(found, tested, strict=True)
+        for comparison, paired in zip(comparisons, tested, strict=True)
     ]
 
 
@@ -160,9 +161,9 @@ def refuse_different(first: EvaluationRecord, second: EvaluationRecord) -> None:
     if first.images and second.images and first.images != second.images:
         differ.append("pictures")
     if first.task_fingerprint != second.task_fingerprint or differ:
-        said = ", ".join(differ) or "its fingerprint"
+        causes = ", ".join(differ) or "its fingerprint"
         raise UserError(
-            f"the two evaluations of {first.task!r} differ in: {said}",
+            f"the two evaluations of {first.task!r} differ in: {causes}",
             where=f"{first.directory} and {second.directory}",
             fix="compare evaluations that asked the same of the same samples",
         )
@@ -202,23 +203,32 @@ class TiedWithBest:
             if best not in by_name or name not in by_name:
                 return ()
             if (best, name) not in self._held:
-                found = compare(by_name[best], by_name[name], seed=self.seed)
-                self._held[best, name] = list(found.metrics)
+                comparison = compare(by_name[best], by_name[name], seed=self.seed)
+                self._held[best, name] = list(comparison.metrics)
             # A layout may give the column another heading; metric and options name the number.
             same = [
-                one.paired
-                for one in self._held[best, name]
-                if one.metric == column.metric and dict(one.options) == dict(column.options)
+                difference.paired
+                for difference in self._held[best, name]
+                if difference.metric == column.metric
+                and dict(difference.options) == dict(column.options)
             ]
             if not same:
                 return ()
             tested.append(same[0])
         if self.margin is not None:
             margins = [self.margin / column.scale] * len(tested)
-            held = with_margin(tested, margins, ["none"] * len(tested))
-            return [name for name, one in zip(others, held, strict=True) if equivalent(one)]
+            differences = with_margin(tested, margins, ["none"] * len(tested))
+            return [
+                name
+                for name, difference in zip(others, differences, strict=True)
+                if equivalent(difference)
+            ]
         pairs = zip(others, corrected(tested), strict=True)
-        return [name for name, one in pairs if one.corrected is not None and one.corrected >= ALPHA]
+        return [
+            name
+            for name, difference in pairs
+            if difference.corrected is not None and difference.corrected >= ALPHA
+        ]
 
 
 class _Both:
@@ -269,16 +279,19 @@ class _Both:
         clusters = [
             len(np.unique(codes[members])) for members in parts.members(np.arange(len(codes)))
         ]
-        found = [
+        differences = [
             self._difference(first, second, parts, seed)
             for first, second in zip(*self.collectors, strict=True)
         ]
         return [
             [
-                replace(one, paired=replace(one.paired, units=min(one.paired.units, number)))
-                for one, number in zip(of_metric, clusters, strict=False)
+                replace(
+                    difference,
+                    paired=replace(difference.paired, units=min(difference.paired.units, number)),
+                )
+                for difference, number in zip(of_metric, clusters, strict=False)
             ]
-            for of_metric in found
+            for of_metric in differences
         ]
 
     def _difference(
@@ -290,13 +303,13 @@ class _Both:
             return [_named(spec, (), (float("nan"), float("nan")), undefined)]
         compared = first.paired(second, parts, self.frame, seed)
         # A metric of groups has a value over everything alone: the first part.
-        found = [
+        values = [
             _named(spec, part, (float(before), float(after)), paired)
             for part, before, after, paired in zip(
                 parts.names, compared.first, compared.second, compared.paired, strict=False
             )
         ]
-        return [replace(found[0], mcnemar=compared.mcnemar), *found[1:]]
+        return [replace(values[0], mcnemar=compared.mcnemar), *values[1:]]
 
 
 def _collectors(spec: TaskSpec) -> list[Collector]:
@@ -309,13 +322,13 @@ def _pairs(
 ) -> Iterator[tuple[SampleRecord, SampleRecord]]:
     """Yield the records of both; equal fingerprints mean equal ids in equal order."""
     streams = read_samples(first.directory), read_samples(second.directory)
-    for one, other in zip_longest(*streams):
-        if one is None or other is None or one.id != other.id:
+    for sample, other in zip_longest(*streams):
+        if sample is None or other is None or sample.id != other.id:
             raise UserError(
                 "the two evaluations do not hold the same samples",
                 where=f"{first.directory} and {second.directory}",
             )
-        yield one, other
+        yield sample, other
 
 
 def _alike(
@@ -329,8 +342,8 @@ def _alike(
         return
     pairs = [each_annotator(sample, left_out) for sample in sides]
     of_people = [record.annotators is not None for record in (first, second)]
-    for one, other in zip(*pairs, strict=True):
-        yield one[of_people[0]], other[of_people[1]]
+    for first_sample, other in zip(*pairs, strict=True):
+        yield first_sample[of_people[0]], other[of_people[1]]
 
 
 def _right(record: SampleRecord) -> float:

@@ -55,11 +55,13 @@ class Selection:
             UserError: when an id asked for is not in the split.
         """
         if self.ids is not None:
-            found = {sample.id for sample in task.samples() if sample.id in self.ids}
-            for name in sorted(self.ids - found):
-                known = [sample.id for sample, _ in zip(task.samples(), range(5000), strict=False)]
+            present = {sample.id for sample in task.samples() if sample.id in self.ids}
+            for name in sorted(self.ids - present):
+                examples = [
+                    sample.id for sample, _ in zip(task.samples(), range(5000), strict=False)
+                ]
                 raise UserError(
-                    f"task {task.id!r} has no sample {name!r}", fix=nearest(name, known)
+                    f"task {task.id!r} has no sample {name!r}", fix=nearest(name, examples)
                 )
             return Selection(ids=self.ids)
         if self.limit is None:
@@ -155,16 +157,16 @@ def plan_task(task: Task, selection: Selection, shots: Sequence[str] = ()) -> Ta
     parts[IDS] = digest.hexdigest()
     if shots:
         parts["shots"] = fingerprint(list(shots))
-    whole: Json = dict(parts)
-    rest: Json = {name: part for name, part in parts.items() if name != PLUGIN_CODE}
+    all_parts: Json = dict(parts)
+    without_code: Json = {name: part for name, part in parts.items() if name != PLUGIN_CODE}
     return TaskPlan(
         task,
         narrowed,
         blocks,
         len(hashes),
         parts,
-        fingerprint(whole),
-        fingerprint(rest),
+        fingerprint(all_parts),
+        fingerprint(without_code),
         task.code(),
         limited=not selection.is_everything,
         marks=task.located.marks,

@@ -69,24 +69,24 @@ class RequestMaker:
 
     def _one(self, sample: Sample, opened: Opened) -> PreparedSample:
         size = opened.shown[0].pixels.size if opened.shown else None
-        asked = PreparedSample(
+        prepared = PreparedSample(
             sample,
             images=tuple(opened.files),
             error=opened.error if sample.fault is None else sample.fault.error(),
             notes={**sample.notes, **opened.notes},
             shown=size,
         )
-        if asked.error is not None:
-            return asked
+        if prepared.error is not None:
+            return prepared
         try:
             turns = build_turns(self.task.spec, sample, tuple(opened.shown), self.shots())
             want = wanted(self.task.spec, sample)
             _refuse_missing(self.task.spec, sample)
             self._refuse_moved(sample, turns, want)
         except SampleError as error:
-            asked.error = error
-            return asked
-        asked.request = Request(
+            prepared.error = error
+            return prepared
+        prepared.request = Request(
             id=sample.id,
             sample=sample.id,
             task=self.task.id,
@@ -96,8 +96,8 @@ class RequestMaker:
             reasoning=self.reasoning.over(task_reasoning(self.task.spec)),
         )
         if self.keep_prompts:
-            asked.sent = sent_prompt(asked.request)
-        return asked
+            prepared.sent = sent_prompt(prepared.request)
+        return prepared
 
     def _refuse_moved(
         self, sample: Sample, turns: Sequence[Turn], want: Choose | Generate | Embed
@@ -163,5 +163,5 @@ def _refuse_missing(spec: TaskSpec, sample: Sample) -> None:
 
 def request_seed(seed: int, task: str, sample: str) -> int:
     """Return a 63-bit seed that depends on names alone, never on order."""
-    said = hashlib.blake2b(f"{seed}|{task}|{sample}".encode(), digest_size=8).digest()
-    return int.from_bytes(said, "big") >> 1
+    digest = hashlib.blake2b(f"{seed}|{task}|{sample}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1

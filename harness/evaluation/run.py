@@ -112,9 +112,9 @@ class RunResult:
             results: One for each model that left anything.
             ended: Faults of models that left nothing.
         """
-        several = len(results) + len(ended) > 1
+        has_several = len(results) + len(ended) > 1
         faults = {
-            f"{result.records[0].model}: {task}" if several else task: error
+            f"{result.records[0].model}: {task}" if has_several else task: error
             for result in results
             for task, error in result.ended.items()
         }
@@ -122,7 +122,7 @@ class RunResult:
             results[0].manifest,
             tuple(record for result in results for record in result.records),
             tuple(
-                f"{result.records[0].model}: {line}" if several else line
+                f"{result.records[0].model}: {line}" if has_several else line
                 for result in results
                 for line in result.failed
             ),
@@ -177,10 +177,10 @@ class RunResult:
 
     def causes(self) -> list[tuple[PluginError, list[str]]]:
         """Return each fault that ended tasks, with the tasks."""
-        found: dict[str, tuple[PluginError, list[str]]] = {}
+        by_cause: dict[str, tuple[PluginError, list[str]]] = {}
         for task, error in self.ended.items():
-            found.setdefault(str(error), (error, []))[1].append(task)
-        return list(found.values())
+            by_cause.setdefault(str(error), (error, []))[1].append(task)
+        return list(by_cause.values())
 
     @property
     def exit_code(self) -> int:
@@ -327,8 +327,8 @@ def evaluate_here(
 def ends_task(error: PluginError) -> PluginError:
     """Return the fault that ended a task, which says that what was answered is kept."""
     show_traceback(error)
-    kept = "what was answered is kept, and the same command continues"
-    error.fix = f"{error.fix}; {kept}" if error.fix else kept
+    consequence = "what was answered is kept, and the same command continues"
+    error.fix = f"{error.fix}; {consequence}" if error.fix else consequence
     return error
 
 
@@ -344,15 +344,15 @@ def _close(subject: ConfiguredModel, reporter: Reporter) -> None:
 
 
 def _job(subject: ConfiguredModel, task: Task, terms: RunSettings) -> Job:
-    shown = choose_shots(task, terms.seed)
-    plan = plan_task(task, terms.selection, [sample.id for sample in shown])
+    few_shot = choose_shots(task, terms.seed)
+    plan = plan_task(task, terms.selection, [sample.id for sample in few_shot])
     model = subject.record(task)
     opens = subject.descriptor.sees_images or any(
         find("metric", metric.id, plugins().metrics()).needs_image_size
         for metric in task.spec.metrics
     )
     opens = opens or needs_size(task.spec)
-    shots = cache(lambda: open_shots(task, shown, images=opens, max_pixels=terms.max_pixels))
+    shots = cache(lambda: open_shots(task, few_shot, images=opens, max_pixels=terms.max_pixels))
     numbers: dict[str, Json] = {
         "seed": terms.seed,
         "max_pixels": terms.max_pixels,
@@ -360,13 +360,13 @@ def _job(subject: ConfiguredModel, task: Task, terms: RunSettings) -> Job:
     }
     if task.spec.asked:  # what nobody changed leaves every fingerprint as it was
         numbers[ASKED] = dict(task.spec.asked)
-    said = fingerprint(
+    digest = fingerprint(
         {"model": model["fingerprint"], "task": plan.fingerprint, "settings": numbers}
     )
     lineage = fingerprint({"model": model["lineage"], "task": plan.lineage, "settings": numbers})
     code = {**plan.code, **_code(model), **_code(model.get("training"))}
     results = task.settings.results
-    directory = results / "evaluations" / task.id / f"{subject.descriptor.id}-{said[:12]}"
+    directory = results / "evaluations" / task.id / f"{subject.descriptor.id}-{digest[:12]}"
     marks = {*plan.marks, *subject.marks}
     if subject.checkpoint is not None:
         marks |= subject.checkpoint.marks
@@ -377,7 +377,7 @@ def _job(subject: ConfiguredModel, task: Task, terms: RunSettings) -> Job:
     return Job(
         plan=plan,
         directory=directory,
-        fingerprint=said,
+        fingerprint=digest,
         lineage=lineage,
         code=code,
         model=model,
@@ -402,10 +402,10 @@ def _state(job: Job, subject: ConfiguredModel, terms: RunSettings) -> Planned:
     if is_sealed(directory):
         refuse_exchanged(plan.task, read_samples(directory))
         if terms.retry_errors and (errors := read_evaluation(directory).counts.errors):
-            said = "retries 1 error" if errors == 1 else f"retries {errors} errors"
+            retries = "retries 1 error" if errors == 1 else f"retries {errors} errors"
             lacking = _lacks_prompts(job, read_samples(directory))
             dropping = _drops_prompts(job, read_samples(directory))
-            return Planned(job, said, 0, speed, lacks_prompts=lacking, drops_prompts=dropping)
+            return Planned(job, retries, 0, speed, lacks_prompts=lacking, drops_prompts=dropping)
         lacking = _lacks_prompts(job, read_samples(directory))
         return Planned(job, "done", plan.samples, None, lacks_prompts=lacking)
     done: frozenset[int] = frozenset()
@@ -438,8 +438,8 @@ def _lacks_prompts(job: Job, samples: Iterator[SampleRecord]) -> bool:
 
 def _drops_prompts(job: Job, samples: Iterator[SampleRecord]) -> bool:
     """Whether a prompt was kept with the first that was asked, and none is to be kept now."""
-    asked = (sample.sent is not None for sample in samples if sample.prompt)
-    return not job.asker.keep_prompts and next(asked, False)
+    has_prompt = (sample.sent is not None for sample in samples if sample.prompt)
+    return not job.asker.keep_prompts and next(has_prompt, False)
 
 
 def _code(about: Json) -> dict[str, Json]:
@@ -513,8 +513,8 @@ def _manifest(
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, body)
     except (OSError, UserError) as error:
-        said = " ".join(str(error).partition("\n")[0].split())
-        reporter.say(f"the evaluations are there, and the run's manifest is not: {said}")
+        reason = " ".join(str(error).partition("\n")[0].split())
+        reporter.say(f"the evaluations are there, and the run's manifest is not: {reason}")
     return path
 
 

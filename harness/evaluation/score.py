@@ -67,13 +67,13 @@ class Scorer:
         self._score = metric.score if isinstance(metric, SampleScore) else None
         self._notes: list[str] = []
 
-    def record(self, asked: PreparedSample, response: Response | None) -> SampleRecord:
+    def record(self, prepared: PreparedSample, response: Response | None) -> SampleRecord:
         """Return the record; a fault of the sample or of the model is its ``error``."""
-        sample, request, reading = asked.sample, asked.request, _Reading()
-        if asked.error is not None:
-            reading.error = Failed(asked.error.kind, str(asked.error))
+        sample, request, reading = prepared.sample, prepared.request, _Reading()
+        if prepared.error is not None:
+            reading.error = Failed(prepared.error.kind, str(prepared.error))
         elif request is not None:
-            self._fill(reading, asked, response)
+            self._fill(reading, prepared, response)
         record = SampleRecord(
             id=sample.id,
             cluster=sample.cluster,
@@ -84,10 +84,10 @@ class Scorer:
             fields={name: sample.fields.get(name) for name in self._spec.data.keep},
             stratum=sample.stratum,
             groups=sample.groups,
-            images=asked.images,
-            notes=asked.notes,
-            prompt="" if asked.error is not None or request is None else prompt_hash(request),
-            sent=asked.sent,
+            images=prepared.images,
+            notes=prepared.notes,
+            prompt="" if prepared.error is not None or request is None else prompt_hash(request),
+            sent=prepared.sent,
             written=reading.written,
             scores=reading.scores,
             vectors=reading.vectors,
@@ -96,11 +96,13 @@ class Scorer:
             return record._replace(score=float(self._score(scored(record, self._spec))))
         return record
 
-    def annotated(self, asked: PreparedSample, answers: Sequence[AnnotatorAnswer]) -> SampleRecord:
+    def annotated(
+        self, prepared: PreparedSample, answers: Sequence[AnnotatorAnswer]
+    ) -> SampleRecord:
         """Return the record of a sample that its annotators answer in a model's place."""
-        if asked.error is not None:
-            return self.record(asked, None)
-        record = self.record(replace(asked, request=None), None)
+        if prepared.error is not None:
+            return self.record(prepared, None)
+        record = self.record(replace(prepared, request=None), None)
         record = record._replace(annotators=tuple(answers), score=None)
         if not answers:
             return record._replace(notes={**record.notes, ALONE: 1})
@@ -113,8 +115,8 @@ class Scorer:
         """Return what whoever reads the record should know of how answers were read."""
         return list(self._notes)
 
-    def _fill(self, reading: _Reading, asked: PreparedSample, response: Response | None) -> None:
-        request, ask = asked.request, self._spec.ask
+    def _fill(self, reading: _Reading, prepared: PreparedSample, response: Response | None) -> None:
+        request, ask = prepared.request, self._spec.ask
         assert request is not None
         result = response.result if response is not None else None
         if result is None:
@@ -133,14 +135,14 @@ class Scorer:
             self._fill_cosines(reading, result, ask)
         elif isinstance(result, Text) and self._extractor is not None:
             text = self._kept(reading, result, request)
-            found = Extracted(None, "unparsed")
+            extracted = Extracted(None, "unparsed")
             if not text.unfinished:
-                found = self._extractor(text.text, seen_fields(asked))
-            reading.answer, reading.problem = found.answer, found.problem
+                extracted = self._extractor(text.text, seen_fields(prepared))
+            reading.answer, reading.problem = extracted.answer, extracted.problem
         else:
-            said = type(result).__name__
+            kind = type(result).__name__
             reading.error = Failed(
-                "wrong_answer", f"the model answered with {said}, which this task does not take"
+                "wrong_answer", f"the model answered with {kind}, which this task does not take"
             )
 
     def _kept(self, reading: _Reading, result: Text, request: Request) -> Text:
@@ -172,10 +174,10 @@ class Scorer:
     def _fill_words(self, reading: _Reading, text: Text, request: Request, ask: ChooseSpec) -> None:
         """Read the option that a text names: 1 for it and 0 elsewhere, 0 everywhere for none."""
         assert isinstance(request.want, Choose)
-        found = Extracted(None, "unparsed")
+        extracted = Extracted(None, "unparsed")
         if not text.unfinished:
             try:
-                found = _label_reader(tuple(request.want.options)).read(text.text)
+                extracted = _label_reader(tuple(request.want.options)).read(text.text)
             except ValueError:
                 reading.error = Failed(
                     "options_alike",
@@ -183,14 +185,16 @@ class Scorer:
                     "words",
                 )
                 return
-        values = tuple(float(place == found.answer) for place in range(len(request.want.options)))
+        values = tuple(
+            float(place == extracted.answer) for place in range(len(request.want.options))
+        )
         self._fill_scores(reading, Scores("label", values), ask)
-        if found.answer is None and reading.error is None:
-            reading.answer, reading.problem = None, found.problem
+        if extracted.answer is None and reading.error is None:
+            reading.answer, reading.problem = None, extracted.problem
 
     def _fill_scores(self, reading: _Reading, result: Scores, ask: ChooseSpec) -> None:
-        given = _finite(result.values)
-        if given is None or len(given) != len(self._labels):
+        scores = _finite(result.values)
+        if scores is None or len(scores) != len(self._labels):
             reading.error = Failed(
                 "bad_scores",
                 f"{len(result.values)} scores for {len(self._labels)} options, "
@@ -198,7 +202,7 @@ class Scorer:
             )
             return
         # As given: rounded, small shares of a sure model would tie before a metric ranks them.
-        reading.scores = Scores(result.kind, given, result.tokens, result.bytes)
+        reading.scores = Scores(result.kind, scores, result.tokens, result.bytes)
         values = normalised(reading.scores, ask.normalisation)
         # The first of equal scores wins: a rule that does not depend on anything else.
         reading.answer = self._labels[max(range(len(values)), key=values.__getitem__)]
@@ -242,24 +246,24 @@ def _extractor(spec: TaskSpec) -> Extractor | None:
     return make_extractor(spec.ask.extractor, spec.ask.extractor_options, spec.labels)
 
 
-def seen_fields(asked: PreparedSample) -> Mapping[str, Json]:
+def seen_fields(prepared: PreparedSample) -> Mapping[str, Json]:
     """Return a sample's fields as an extractor sees them.
 
     ``image_size`` is width and height in pixels of the sample's first image as it was shown, where
     one was opened.
     """
-    if asked.shown is None:
-        return asked.sample.fields
-    return {**asked.sample.fields, "image_size": list(asked.shown)}
+    if prepared.shown is None:
+        return prepared.sample.fields
+    return {**prepared.sample.fields, "image_size": list(prepared.shown)}
 
 
 def _finite(values: Sequence[Any]) -> tuple[float, ...] | None:
     """Return values as floats, each exactly; ``None`` when one is no finite number."""
     try:
-        found = tuple(float(value) for value in values)
+        numbers = tuple(float(value) for value in values)
     except (TypeError, ValueError, OverflowError):
         return None
-    return found if all(map(math.isfinite, found)) else None
+    return numbers if all(map(math.isfinite, numbers)) else None
 
 
 @lru_cache(maxsize=256)
@@ -327,13 +331,13 @@ def each_annotator(
 ) -> Iterator[tuple[ScoredSample, ScoredSample]]:
     """Yield a sample against all annotators but one, and the same as that one answered it."""
     answers = [one for one in annotators for _ in range(one.times)]
-    for place, one in enumerate(answers):
-        against = replace(sample, id=f"{sample.id}#annotator {place}", target=one.target)
-        shares = tuple(float(label == one.answer) for label in sample.labels)
+    for position, answer in enumerate(answers):
+        against = replace(sample, id=f"{sample.id}#annotator {position}", target=answer.target)
+        shares = tuple(float(label == answer.answer) for label in sample.labels)
         kind = "label" if shares else ""
         yield (
             against,
-            replace(against, answer=one.answer, scores=shares or None, score_kind=kind),
+            replace(against, answer=answer.answer, scores=shares or None, score_kind=kind),
         )
 
 

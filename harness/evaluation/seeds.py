@@ -67,13 +67,13 @@ def compare_seeds(
     Raises:
         UserError: the seeds of the two differ, a seed stands twice, or they did not ask the same.
     """
-    one, other = _by_seed(first), _by_seed(second)
-    if one.keys() != other.keys():
+    own_runs, other = _by_seed(first), _by_seed(second)
+    if own_runs.keys() != other.keys():
         raise UserError(
-            f"seeds differ: {_said(one)} in one, {_said(other)} in the other",
+            f"seeds differ: {_said(own_runs)} in one, {_said(other)} in the other",
             fix="compare evaluations of the same seeds",
         )
-    pairs = [(one[seed], other[seed]) for seed in one]
+    pairs = [(own_runs[seed], other[seed]) for seed in own_runs]
     head = pairs[0][0]
     for pair in pairs:
         refuse_different(head, pair[0])
@@ -92,47 +92,47 @@ def compare_all_seeds(
     groups: Sequence[tuple[Sequence[EvaluationRecord], Sequence[EvaluationRecord]]],
 ) -> list[SeedComparison]:
     """Compare several tasks; p values of their headlines are corrected over the tasks (Holm)."""
-    found = [compare_seeds(*group) for group in groups]
-    tested = corrected([one.main.paired for one in found])
+    comparisons = [compare_seeds(*group) for group in groups]
+    tested = corrected([comparison.main.paired for comparison in comparisons])
     return [
         replace(
-            one,
-            metrics=tuple(replace(m, paired=paired) if m.main else m for m in one.metrics),
+            comparison,
+            metrics=tuple(replace(m, paired=paired) if m.main else m for m in comparison.metrics),
         )
-        for one, paired in zip(found, tested, strict=True)
+        for comparison, paired in zip(comparisons, tested, strict=True)
     ]
 
 
 def _by_seed(records: Sequence[EvaluationRecord]) -> Mapping[Seed, EvaluationRecord]:
-    found: dict[Seed, EvaluationRecord] = {}
+    by_seed: dict[Seed, EvaluationRecord] = {}
     for record in records:
-        other = found.setdefault(seed_of(record), record)
+        other = by_seed.setdefault(seed_of(record), record)
         if other is not record or other.model != records[0].model:
             raise UserError(
                 f"more than one evaluation of {record.task!r} that is no other seed of one model: "
                 f"{records[0].directory} and {record.directory}",
                 fix="name runs that differ in nothing but their seed",
             )
-    return found
+    return by_seed
 
 
-def _said(held: Mapping[Seed, EvaluationRecord]) -> str:
-    names = (" / ".join(str(part) for part in seed if part is not None) for seed in held)
+def _said(records: Mapping[Seed, EvaluationRecord]) -> str:
+    names = (" / ".join(str(part) for part in seed if part is not None) for seed in records)
     return ", ".join(names)
 
 
 def _difference(
-    place: int, pairs: Sequence[tuple[EvaluationRecord, EvaluationRecord]]
+    position: int, pairs: Sequence[tuple[EvaluationRecord, EvaluationRecord]]
 ) -> SeedDifference:
-    head = pairs[0][0].metrics[place]
+    head = pairs[0][0].metrics[position]
     values = [tuple(_value(record, head) for record in pair) for pair in pairs]
     named = head.id, head.column, head.scale, head.main
-    known = [(a, b) for a, b in values if a is not None and b is not None]
-    if len(known) < len(values):  # a mean of some seeds is another number
+    defined = [(a, b) for a, b in values if a is not None and b is not None]
+    if len(defined) < len(values):  # a mean of some seeds is another number
         none = Paired(None, None, None, None)
         return SeedDifference(*named, None, None, none, head.direction)
-    differences = [b - a for a, b in known]
-    n = len(known)
+    differences = [b - a for a, b in defined]
+    n = len(defined)
     vary = len(set(differences)) > 1
     spread = over_seeds(differences) if vary else None
     paired = Paired(
@@ -143,7 +143,7 @@ def _difference(
         spread=float(np.std(differences, ddof=1)) / math.sqrt(n) if vary else None,
         units=n,
     )
-    first, second = (math.fsum(held) / n for held in zip(*known, strict=True))
+    first, second = (math.fsum(held) / n for held in zip(*defined, strict=True))
     return SeedDifference(*named, first, second, paired, head.direction)
 
 

@@ -101,10 +101,10 @@ def by_slice(
         measured = collector.by_slice(parts, frame, seed)
         if measured is None:
             continue
-        for place, column in enumerate(columns, 1):
-            value = float(measured.resampled.value[place])
+        for position, column in enumerate(columns, 1):
+            value = float(measured.resampled.value[position])
             column.append(
-                collector.recorded(value, measured.intervals[place], measured.ranges[place])
+                collector.recorded(value, measured.intervals[position], measured.ranges[position])
             )
         if len(values) > 1:
             comparisons.append(_comparison(collector.spec, counted, measured))

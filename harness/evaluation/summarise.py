@@ -66,14 +66,14 @@ def summarise(
         for image in record.images:
             any_image = True
             digest.update(image.sha256.encode())
-        for what, times in record.notes.items():
-            notes[what] = notes.get(what, 0) + times
+        for note, times in record.notes.items():
+            notes[note] = notes.get(note, 0) + times
         if record.error is not None:
             errors += 1
             continue
         problem = record.problem
-        for what in _remarks(record):
-            notes[what] = notes.get(what, 0) + 1
+        for note in _remarks(record):
+            notes[note] = notes.get(note, 0) + 1
         unparsed += problem == "unparsed"
         refusals += problem == "refusal"
         unlabelled += record.target is None
@@ -81,12 +81,12 @@ def summarise(
             cut += record.written.finish == "length"
             unfinished += bool(record.written.unfinished)
         annotated |= record.annotators is not None
-        for place, sample in enumerate(scored_each(record, spec)):
+        for position, sample in enumerate(scored_each(record, spec)):
             frame.add(sample)
             for collector in collectors:
                 collector.add(sample)
             for counted in slices:
-                counted.add(record.groups.get(counted.name), problem, counts=not place)
+                counted.add(record.groups.get(counted.name), problem, counts=not position)
     values = tuple(collector.overall(frame, seed) for collector in collectors)
     for collector in collectors:
         notes |= collector.notes()

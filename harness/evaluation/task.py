@@ -59,8 +59,8 @@ class Task:
     @cached_property
     def reader(self) -> Reader:
         """The reader, with the spec's options and those the data source adds."""
-        given = {**self.spec.data.options, **self.located.reader_options}
-        return make_reader(self.spec.data.reader, given, self.spec.unit, self.spec.labels)
+        options = {**self.spec.data.options, **self.located.reader_options}
+        return make_reader(self.spec.data.reader, options, self.spec.unit, self.spec.labels)
 
     def samples(self, split: str | None = None) -> Iterator[Sample]:
         """Yield a split's samples, by default of the evaluated split.
@@ -98,9 +98,9 @@ class Task:
         split = self.spec.data.train_split
         if split is None:
             raise UserError(f"task {self.id!r} has no train split")
-        given = given_path(self.spec, self.settings)
-        if given is not None:  # of a dataset on the hub only the evaluated split is there so far
-            fetched(self.spec, given, (split,))
+        folder = given_path(self.spec, self.settings)
+        if folder is not None:  # of a dataset on the hub only the evaluated split is there so far
+            fetched(self.spec, folder, (split,))
         return map(_sound, self.samples(split))
 
     def render_answer(self, target: Json) -> str:
@@ -170,28 +170,28 @@ class Task:
 
     def code(self) -> dict[str, Json]:
         """Return the code of the plugins that read, score and bring the data, by plugin."""
-        spec, known = self.spec, plugins()
-        used: list[Descriptor] = [find("reader", spec.data.reader, known.readers())]
-        used += [find("metric", metric.id, known.metrics()) for metric in spec.metrics]
+        spec, registry = self.spec, plugins()
+        used: list[Descriptor] = [find("reader", spec.data.reader, registry.readers())]
+        used += [find("metric", metric.id, registry.metrics()) for metric in spec.metrics]
         if isinstance(spec.ask, GenerateSpec):
-            used.append(find("extractor", spec.ask.extractor, known.extractors()))
+            used.append(find("extractor", spec.ask.extractor, registry.extractors()))
         if spec.variant is not None and spec.variant.perturbs:
             used.append(find_perturbation(spec.variant.kind))
         if given_path(spec, self.settings) is None:  # else no source is asked, nor need be there
             source = source_of(spec.data.benchmark, self.settings.source)
             used += [] if source is None else [source]
-        return codes_of(map(known.code_of, used))
+        return codes_of(map(registry.code_of, used))
 
     def _present(self, split: str) -> list[str]:
         root = self.located.root
         files = list(self.reader.annotations(root, split))
         missing = [name for name in files if not root.is_file(name)]
         if missing:
-            shown = ", ".join(missing[:5])
+            names = ", ".join(missing[:5])
             more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
             more += elsewhere(root, missing)
             raise UserError(
-                f"annotations of {self.id!r} ({split}) are missing: looked for {shown}{more}",
+                f"annotations of {self.id!r} ({split}) are missing: looked for {names}{more}",
                 where=root,
                 fix=remedy(self.spec),
             )
@@ -208,12 +208,14 @@ def _about_each(each: Each, samples: Iterable[Sample]) -> Iterator[Sample]:
     text = f"{each.field}_text"
     for sample in samples:
         for value in each.values:
-            said = {each.field: value, text: each.texts.get(value, value)}
-            yield replace(sample, id=f"{sample.id}#{value}", fields={**sample.fields, **said})
+            fields = {each.field: value, text: each.texts.get(value, value)}
+            yield replace(sample, id=f"{sample.id}#{value}", fields={**sample.fields, **fields})
         if not each.values:
-            own = sample.fields.get(each.field)
-            said = {text: each.texts[own]} if isinstance(own, str) and own in each.texts else {}
-            yield replace(sample, fields={**sample.fields, **said}) if said else sample
+            label = sample.fields.get(each.field)
+            fields = (
+                {text: each.texts[label]} if isinstance(label, str) and label in each.texts else {}
+            )
+            yield replace(sample, fields={**sample.fields, **fields}) if fields else sample
 
 
 def _plain(located: Located) -> Mapping[str, Json]:

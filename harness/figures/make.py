@@ -40,8 +40,8 @@ class Figure:
         """
         contract = contract_of(self.descriptor)
 
-        def draw(shown: Any) -> Any:
-            figure = self.plot.draw(shown)
+        def draw(drawn: Any) -> Any:
+            figure = self.plot.draw(drawn)
             if not callable(getattr(figure, "savefig", None)):
                 raise contract.returned(figure, "draw", "a Figure of matplotlib")
             return figure

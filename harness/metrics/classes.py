@@ -89,8 +89,8 @@ def mean_of_classes(values: Floats, absent: Absent) -> Floats:
     """
     import numpy as np
 
-    there = ~np.isnan(values)
-    total = np.where(there, values, 0.0).sum(axis=-1)
+    defined = ~np.isnan(values)
+    total = np.where(defined, values, 0.0).sum(axis=-1)
     if absent == "zero":
         return np.asarray(total / values.shape[-1], dtype=np.float64)
-    return ratio(total, there.sum(axis=-1).astype(np.float64))
+    return ratio(total, defined.sum(axis=-1).astype(np.float64))

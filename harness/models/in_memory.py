@@ -91,13 +91,13 @@ def as_model(  # noqa: PLR0913  what a descriptor says of a model
         sees_images=sees,
     )
     check_descriptor(descriptor)
-    told = getattr(answers, "identity", None) if identity is None else identity
-    return ObjectModel(answers, descriptor, told)
+    identity_given = getattr(answers, "identity", None) if identity is None else identity
+    return ObjectModel(answers, descriptor, identity_given)
 
 
-def _set(given: Iterable[str] | None, answers: Answers, name: str) -> Any:
+def _set(values: Iterable[str] | None, answers: Answers, name: str) -> Any:
     """Return names as descriptors hold them; what is no list of them its check refuses."""
-    names: Any = getattr(answers, name, ()) if given is None else given
+    names: Any = getattr(answers, name, ()) if values is None else values
     is_list = isinstance(names, Iterable) and not isinstance(names, str)
     return frozenset(names) if is_list else names
 
@@ -121,14 +121,14 @@ class Asked:
 
     def identity(self, runtime: Runtime) -> Mapping[str, Json]:
         """Return what the object says, or what tells this run from all others."""
-        told: Any = self._about.identity
-        if told is None:
-            told = {"run": self._run}
-        elif callable(told):
-            told = told(runtime)
-        if not isinstance(told, Mapping):  # the caller says what is wrong with it
-            return told  # type: ignore[no-any-return]
-        return {"object": self._about.descriptor.target, **told}
+        identity: Any = self._about.identity
+        if identity is None:
+            identity = {"run": self._run}
+        elif callable(identity):
+            identity = identity(runtime)
+        if not isinstance(identity, Mapping):  # the caller says what is wrong with it
+            return identity  # type: ignore[no-any-return]
+        return {"object": self._about.descriptor.target, **identity}
 
     def load(self, runtime: Runtime) -> Asked:  # noqa: ARG002  the contract's signature
         """Put modules of PyTorch into evaluation mode."""
@@ -146,13 +146,13 @@ class Asked:
         """
         with _without_gradients():
             answered = [*self._about.answers.answer(requests)]
-        if not any(isinstance(one, str) for one in answered):
+        if not any(isinstance(answer, str) for answer in answered):
             return answered
         if len(answered) != len(requests):
             raise ValueError(f"{len(answered)} texts for {len(requests)} requests")
         return [
-            Response(request.id, Text(one)) if isinstance(one, str) else one
-            for request, one in zip(requests, answered, strict=True)
+            Response(request.id, Text(answer)) if isinstance(answer, str) else answer
+            for request, answer in zip(requests, answered, strict=True)
         ]
 
     def close(self) -> None:

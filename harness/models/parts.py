@@ -18,23 +18,23 @@ WORDS = (AUTO, "full")
 
 
 def named_parts(
-    text: str, there: Iterable[str] = FULL, where: str | None = None
+    text: str, parts: Iterable[str] = FULL, where: str | None = None
 ) -> tuple[str, ...]:
     """Return the parts that a list with commas names.
 
     Args:
         text: Names of parts.
-        there: Those that may be named, beside adapters.
+        parts: Those that may be named, beside adapters.
         where: What named them, for messages.
 
     Raises:
         UserError: a part that is not there, none, or two that are one.
     """
-    known = (*there, LORA)
+    choices = (*parts, LORA)
     named = tuple(part.strip() for part in text.split(",") if part.strip())
     for part in named:
-        if part not in known:
-            names = known if part in FULL else (*known, *WORDS)
+        if part not in choices:
+            names = choices if part in FULL else (*choices, *WORDS)
             raise UserError(
                 f"the model has no part {quoted(part)}", where=where, fix=nearest(part, names)
             )

@@ -58,8 +58,8 @@ def guarded_reader(reader: Any, contract: Contract) -> Reader:
 
     def counts(returned: Any, *_: object) -> dict[str, int]:
         if not isinstance(returned, Mapping) or not all(
-            isinstance(what, str) and type(times) is int and times >= 0
-            for what, times in returned.items()
+            isinstance(note, str) and type(times) is int and times >= 0
+            for note, times in returned.items()
         ):
             raise contract.returned(returned, "passed_over", "a mapping of texts to counts")
         return dict(returned)

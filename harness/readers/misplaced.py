@@ -37,8 +37,8 @@ def _without_folders(root: DataRoot, missing: Sequence[str]) -> str:
         folder = "/".join(steps[:cut])
         if str(root).replace("\\", "/").endswith(folder):
             return f"; the folder given is the release's own {folder!r}: name the one it lies in"
-        there = "/".join(steps[cut:-1]) or "the folder itself"
-        return f"; {steps[-1]} lies in {there}: move it to {'/'.join(steps[:-1])}"
+        shorter = "/".join(steps[cut:-1]) or "the folder itself"
+        return f"; {steps[-1]} lies in {shorter}: move it to {'/'.join(steps[:-1])}"
     return ""
 
 

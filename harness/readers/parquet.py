@@ -166,11 +166,11 @@ def _column(batch: Any, name: str) -> list[Any]:
         ends = array.offsets.to_numpy()
         items = array.values[ends[0] : ends[-1]]
         texts = _plain(items.field(inner) if pa.types.is_struct(items.type) else items)
-        there = array.is_valid().to_numpy(zero_copy_only=False).tolist()
+        is_set = array.is_valid().to_numpy(zero_copy_only=False).tolist()
         cuts = (ends - ends[0]).tolist()
         return [
             texts[start:end] if present else None
-            for start, end, present in zip(cuts, cuts[1:], there, strict=False)
+            for start, end, present in zip(cuts, cuts[1:], is_set, strict=False)
         ]
     return _plain(array)
 

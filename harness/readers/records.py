@@ -140,8 +140,8 @@ def numbers(values: Any, count: int, owner: str, where: str) -> list[float]:
 
 def missing_column(name: str, columns: Sequence[str], where: str) -> DataError:
     """Return the error for a table without a column; it lists those that are there."""
-    there = short(", ".join(columns), 300)
-    return DataError(f"the column {name!r} is missing; there are {there}", where=where)
+    names = short(", ".join(columns), 300)
+    return DataError(f"the column {name!r} is missing; there are {names}", where=where)
 
 
 def from_base64(cell: str, where: str) -> bytes:

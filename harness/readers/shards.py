@@ -73,9 +73,9 @@ def counted(root: DataRoot, folder: str, split: str) -> list[str]:
     if not uploads:
         return []
     total, shards = max(uploads.items(), key=lambda one: (len(one[1]) == one[0], one[0]))
-    there = {number: path for number, path in shards.items() if number < total}
+    present = {number: path for number, path in shards.items() if number < total}
     return [
-        there.get(number, _under(folder, f"{split}-{number:05d}-of-{total:05d}{SUFFIX}"))
+        present.get(number, _under(folder, f"{split}-{number:05d}-of-{total:05d}{SUFFIX}"))
         for number in range(total)
     ]
 
@@ -105,8 +105,8 @@ def content_hash(
     need_pyarrow(name)
     from harness.readers import parquet
 
-    there = [one for one in others if parquet.has(root, name, one.partition(".")[0])]
-    return parquet.content_hash(root, name, [*columns, *there])
+    present = [one for one in others if parquet.has(root, name, one.partition(".")[0])]
+    return parquet.content_hash(root, name, [*columns, *present])
 
 
 def need_pyarrow(name: str) -> None:

@@ -138,9 +138,9 @@ class Journal:
                 os.fsync(self._segment.fileno())
         except OSError as error:
             full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-            said = "the disk is full" if full else f"cannot be written: {reason_of(error)}"
+            cause = "the disk is full" if full else f"cannot be written: {reason_of(error)}"
             raise UserError(
-                f"{said}; every finished block is kept",
+                f"{cause}; every finished block is kept",
                 where=self._folder,
                 fix="free some space, or mend the folder, and give the same command again",
             ) from None
@@ -221,7 +221,7 @@ class Journal:
         self._read[path] = position, number
 
     def _keep(
-        self, block: int, entries: list[dict[str, Any]], place: tuple[Path, int, int]
+        self, block: int, entries: list[dict[str, Any]], position: tuple[Path, int, int]
     ) -> None:
         if block == _NOTE:
             notes = [entry["note"] for entry in entries]
@@ -229,7 +229,7 @@ class Journal:
         elif block == _VERDICT:
             self.verdict = self.verdict or entries[0]["verdict"]
         else:
-            self._places[block] = place
+            self._places[block] = position
             self._counts[block] = len(entries)
 
     def _checked(self, line: bytes, where: str) -> tuple[int, list[dict[str, Any]]] | None:

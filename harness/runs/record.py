@@ -215,8 +215,8 @@ class EvaluationRecord:
         name = titled(self.model, self.training, self.method)
         if "human" in self.marks:
             name += " (leave one out)"
-        asked = self.settings.get(ASKED)
-        pairs = asked.items() if isinstance(asked, dict) else ()
+        settings = self.settings.get(ASKED)
+        pairs = settings.items() if isinstance(settings, dict) else ()
         return ", ".join([name, *(f"{key}={value}" for key, value in pairs)])
 
     @property

@@ -187,8 +187,10 @@ class SampleRecord(NamedTuple):
             {name: _group(*pair) for name, pair in data["groups"].items()},
             tuple(
                 [
-                    ImageFile(one["sha256"], one["width"], one["height"], one.get("view", ""))
-                    for one in data["images"]
+                    ImageFile(
+                        image["sha256"], image["width"], image["height"], image.get("view", "")
+                    )
+                    for image in data["images"]
                 ]
             ),
             get("notes", _NONE),
@@ -207,7 +209,7 @@ class SampleRecord(NamedTuple):
             get("vectors", ""),
             None
             if "annotators" not in data
-            else tuple([AnnotatorAnswer(*one) for one in data["annotators"]]),
+            else tuple([AnnotatorAnswer(*image) for image in data["annotators"]]),
             _NONE
             if data.keys() <= KEYS
             else {name: value for name, value in data.items() if name not in KEYS},

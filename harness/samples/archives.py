@@ -132,8 +132,8 @@ class Archive:
 
     def _first(self, start: str) -> str | None:
         position = bisect_left(self._names, start)
-        there = position < len(self._names) and self._names[position].startswith(start)
-        return self._names[position] if there else None
+        is_present = position < len(self._names) and self._names[position].startswith(start)
+        return self._names[position] if is_present else None
 
     def _of_zip(self) -> dict[str, Entry]:
         entries = {}

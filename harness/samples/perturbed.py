@@ -81,11 +81,13 @@ def perturbed(
     seed = hashlib.sha256(f"{kind}\x00{sample.id}\x00{image.sha256}".encode()).digest()
     random = np.random.default_rng(int.from_bytes(seed[:8], "little"))
     with contract.calling("show"):
-        shown: Any = show(image.pixels.copy(), tuple(corners), level, random)
-    fits = isinstance(shown, tuple) and len(shown) == 2
-    if not (fits and isinstance(shown[0], Image.Image) and shown[0].mode == "RGB"):
-        raise contract.returned(shown, "show", "an RGB image and its boxes")
-    pixels, moved = shown
+        changed_pixels: Any = show(image.pixels.copy(), tuple(corners), level, random)
+    fits = isinstance(changed_pixels, tuple) and len(changed_pixels) == 2
+    if not (
+        fits and isinstance(changed_pixels[0], Image.Image) and changed_pixels[0].mode == "RGB"
+    ):
+        raise contract.returned(changed_pixels, "show", "an RGB image and its boxes")
+    pixels, moved = changed_pixels
     if len(moved) != len(corners):
         raise contract.wrong(f"returned {len(moved)} boxes from show, not {len(corners)}")
     digest = hashlib.sha256(f"{pixels.size}".encode() + pixels.tobytes()).hexdigest()
@@ -116,5 +118,5 @@ def refuse_moved(kind: str, texts: Iterable[str], target: object) -> None:
     for pattern in (_PLACES, _SIDES):
         for text in words:
             if match := pattern.search(text):
-                said = match.group().strip()
-                raise SampleError("perturbation_moves", f"{kind} changes what {said!r} means")
+                phrase = match.group().strip()
+                raise SampleError("perturbation_moves", f"{kind} changes what {phrase!r} means")

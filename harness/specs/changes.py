@@ -41,14 +41,14 @@ class Changes:
             UserError: a change that a task cannot take, or that no task does.
         """
         specs = list(specs)
-        for name, kind, said in (
+        for name, kind, value in (
             ("options_order", ChooseSpec, "chooses among options"),
             ("max_new_tokens", GenerateSpec, "is written"),
             ("temperature", GenerateSpec, "is written"),
         ):
             wanted = getattr(self, name) is not None
             if wanted and not any(isinstance(spec.ask, kind) for spec in specs):
-                raise UserError(f"no answer of this run {said}", where=_flag(name))
+                raise UserError(f"no answer of this run {value}", where=_flag(name))
         return [self._applied(spec) for spec in specs]
 
     def _applied(self, spec: TaskSpec) -> TaskSpec:
@@ -83,18 +83,18 @@ class Changes:
 
 def _difference(spec: TaskSpec, changed: TaskSpec) -> dict[str, Json]:
     """Return what of a task is asked otherwise, texts by the beginning of their hashes."""
-    asked: dict[str, Json] = {}
+    different: dict[str, Json] = {}
     if changed.prompt.shots != spec.prompt.shots:
-        asked["shots"] = changed.prompt.shots
+        different["shots"] = changed.prompt.shots
     if changed.prompt.template != spec.prompt.template:
-        asked["prompt"] = _short(changed.prompt.template)
+        different["prompt"] = _short(changed.prompt.template)
     if changed.prompt.system != spec.prompt.system:
-        asked["system"] = _short(changed.prompt.system)
+        different["system"] = _short(changed.prompt.system)
     for name in ("order", "max_new_tokens", "temperature"):
         value = getattr(changed.ask, name, None)
         if value != getattr(spec.ask, name, None):
-            asked["options_order" if name == "order" else name] = value
-    return asked
+            different["options_order" if name == "order" else name] = value
+    return different
 
 
 def _refuse_prompt(text: str, spec: TaskSpec) -> None:
@@ -104,12 +104,12 @@ def _refuse_prompt(text: str, spec: TaskSpec) -> None:
         UserError: such a prompt, an empty one, or what is no template.
     """
     named = _compiled(text, "prompt")
-    own = compile_template(spec.prompt.template).fields
-    if own and not named:
+    fields = compile_template(spec.prompt.template).fields
+    if fields and not named:
         raise UserError(
-            f"the prompt names no field, and that of {spec.id!r} does: {', '.join(own)}",
+            f"the prompt names no field, and that of {spec.id!r} does: {', '.join(fields)}",
             where="--prompt",
-            fix=f"write {{{{ {own[0]} }}}} where it belongs",
+            fix=f"write {{{{ {fields[0]} }}}} where it belongs",
         )
 
 

@@ -56,10 +56,10 @@ class Variant:
         Raises:
             UserError: no variant is.
         """
-        found = re.fullmatch(r"([a-z0-9_]+) (\d+)", text)
-        if found is None:
+        match = re.fullmatch(r"([a-z0-9_]+) (\d+)", text)
+        if match is None:
             raise UserError(f"{text!r} is no variant of a task")
-        return cls(found[1], int(found[2]))
+        return cls(match[1], int(match[2]))
 
     @property
     def flag(self) -> str:
@@ -102,8 +102,8 @@ def variants_of(spec: TaskSpec, kinds: str, *, lists_options: bool) -> list[Task
             if kind not in spec.changed_by:
                 variants += [Variant(kind, level) for level in levels]
         elif kind == "paraphrase":
-            there = len(spec.prompt.paraphrases)
-            places = range(1, 1 + (there if limit is None else min(limit, there)))
+            paraphrases = len(spec.prompt.paraphrases)
+            places = range(1, 1 + (paraphrases if limit is None else min(limit, paraphrases)))
             variants += [Variant(kind, place) for place in places]
         elif lists_options:
             count = min(3 if limit is None else limit, max(1, len(spec.labels) - 1))
@@ -119,14 +119,14 @@ def check_found(kinds: str, specs: Sequence[TaskSpec]) -> None:
     Raises:
         UserError: for a kind that asks nothing otherwise, so that its absence is not overlooked.
     """
-    there = {spec.variant.kind for spec in specs if spec.variant is not None}
+    present = {spec.variant.kind for spec in specs if spec.variant is not None}
     reasons = {
         "paraphrase": f"paraphrases {_NOTHING} task of this run has paraphrases",
         "rotation": f"rotations {_NO_LIST}",
         "shuffle": f"shuffles {_NO_LIST}",
     }
     for kind, *_ in _kinds(kinds):
-        if kind not in there:
+        if kind not in present:
             changes = f"{kind} changes the right answer of every task of this run"
             raise UserError(reasons.get(kind, changes), where="--variants", fix="leave it out")
 
@@ -150,18 +150,21 @@ def _kinds(kinds: str) -> list[tuple[str, int | None, tuple[int, ...]]]:
     """Return each kind with how many are wanted, or with the levels of a perturbation."""
     parsed: list[tuple[str, int | None, tuple[int, ...]]] = []
     for part in filter(None, (part.strip() for part in kinds.split(","))):
-        name, mark, rest = re.fullmatch(r"([^=:]*)([=:]?)(.*)", part, re.DOTALL).groups()  # type: ignore[union-attr]
+        name, mark, level_text = re.fullmatch(r"([^=:]*)([=:]?)(.*)", part, re.DOTALL).groups()  # type: ignore[union-attr]
         perturbation = plugins().perturbations().get(name)
         if perturbation is not None:
-            parsed.append((name, None, _levels(name, mark, rest, perturbation.levels)))
+            parsed.append((name, None, _levels(name, mark, level_text, perturbation.levels)))
             continue
         if name not in KINDS:
-            known = [*KINDS, *plugins().perturbations()]
-            raise UserError(f"there is no kind of variant {name!r}", fix=nearest(name, known))
-        if mark and (mark == ":" or not rest.isdigit() or int(rest) < 1):
-            raise UserError(f"{rest!r} is not a whole number above 0", where=f"variants: {name}",
-                            fix=f"{name}=3")  # fmt: skip
-        parsed.append((KINDS[name], int(rest) if mark else None, ()))
+            names = [*KINDS, *plugins().perturbations()]
+            raise UserError(f"there is no kind of variant {name!r}", fix=nearest(name, names))
+        if mark and (mark == ":" or not level_text.isdigit() or int(level_text) < 1):
+            raise UserError(
+                f"{level_text!r} is not a whole number above 0",
+                where=f"variants: {name}",
+                fix=f"{name}=3",
+            )
+        parsed.append((KINDS[name], int(level_text) if mark else None, ()))
     return parsed
 
 
@@ -173,8 +176,8 @@ def _levels(name: str, mark: str, text: str, most: int) -> tuple[int, ...]:
     """
     if not mark:
         return (min(3, most),)
-    found = re.fullmatch(r"([0-9]{1,2})(?:-([0-9]{1,2}))?", text) if mark == ":" else None
-    low, high = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+    match = re.fullmatch(r"([0-9]{1,2})(?:-([0-9]{1,2}))?", text) if mark == ":" else None
+    low, high = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
     if not 1 <= low <= high <= most:
         has = "has one level, which needs no number" if most == 1 else f"has the levels 1 to {most}"
         fix = name if most == 1 else f"{name}:2 or {name}:1-{most}"

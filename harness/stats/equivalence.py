@@ -47,14 +47,16 @@ def with_margin(
     family: Sequence[Paired], margins: Sequence[float], directions: Sequence[Direction]
 ) -> list[Paired]:
     """Return comparisons with what their margins tell, corrected over the family (Holm)."""
-    results = [equivalence(*one) for one in zip(family, margins, directions, strict=True)]
-    equal = _holm([one.equivalent for one in results])
-    no_worse = _holm([one.no_worse for one in results])
+    results = [equivalence(*result) for result in zip(family, margins, directions, strict=True)]
+    equal = _holm([result.equivalent for result in results])
+    no_worse = _holm([result.no_worse for result in results])
     results = [
-        replace(one, equivalent=first, no_worse=second)
-        for one, first, second in zip(results, equal, no_worse, strict=True)
+        replace(result, equivalent=first, no_worse=second)
+        for result, first, second in zip(results, equal, no_worse, strict=True)
     ]
-    return [replace(one, equivalence=tested) for one, tested in zip(family, results, strict=True)]
+    return [
+        replace(result, equivalence=tested) for result, tested in zip(family, results, strict=True)
+    ]
 
 
 def _holm(values: Sequence[float | None]) -> list[float | None]:

@@ -37,17 +37,17 @@ def measures(overall: Floats, groups: Floats, direction: str) -> Floats:
     Returns:
         NaN where undefined, such as a ratio of numbers that are not above zero.
     """
-    there = np.isfinite(groups)
-    comparable = there.sum(axis=-1) > 1
-    lowest = np.min(np.where(there, groups, np.inf), axis=-1, initial=np.inf)
-    highest = np.max(np.where(there, groups, -np.inf), axis=-1, initial=-np.inf)
+    defined = np.isfinite(groups)
+    comparable = defined.sum(axis=-1) > 1
+    lowest = np.min(np.where(defined, groups, np.inf), axis=-1, initial=np.inf)
+    highest = np.max(np.where(defined, groups, -np.inf), axis=-1, initial=-np.inf)
     reference = overall[..., np.newaxis]
     with np.errstate(invalid="ignore", divide="ignore"):
         away = np.max(
-            np.where(there, np.abs(groups - reference), -np.inf), axis=-1, initial=-np.inf
+            np.where(defined, np.abs(groups - reference), -np.inf), axis=-1, initial=-np.inf
         )
         shares = np.minimum(groups / reference, reference / groups)
-        least = np.min(np.where(there, shares, np.inf), axis=-1, initial=np.inf)
+        least = np.min(np.where(defined, shares, np.inf), axis=-1, initial=np.inf)
         stacked = np.stack(
             [
                 worst_of(lowest, highest, direction),

@@ -92,8 +92,8 @@ def paired_sums(  # noqa: PLR0913  two evaluations and the settings of a test
         possible: Between which values the metric lies.
     """
     size = first.shape[1]
-    both: Matrix = hstack([first, second], format="csr")
-    rows = distinct_rows(both, strata)
+    stacked: Matrix = hstack([first, second], format="csr")
+    rows = distinct_rows(stacked, strata)
 
     def difference(totals: Floats) -> Floats:
         return finalize(totals[:, size:]) - finalize(totals[:, :size])
@@ -215,8 +215,8 @@ def corrected(family: Sequence[Paired]) -> list[Paired]:
     values = [one.p for one in family if one.p is not None]
     pairs = iter(zip(holm(values), false_discovery_control(values) if values else [], strict=True))
 
-    def with_both(one: Paired) -> Paired:
+    def with_both(result: Paired) -> Paired:
         strict, lenient = next(pairs)
-        return replace(one, corrected=strict, fdr=float(lenient))
+        return replace(result, corrected=strict, fdr=float(lenient))
 
     return [one if one.p is None else with_both(one) for one in family]

@@ -167,13 +167,13 @@ def merged_rows(
     keys, matrices, start = [], [], 0
     for part in parts:
         matrix = clean(part)
-        there = np.arange(matrix.shape[0])
+        positions = np.arange(matrix.shape[0])
         groups, digests, firsts, counts = _merged(
-            joined[start : start + len(there)], _digests(matrix), there
+            joined[start : start + len(positions)], _digests(matrix), positions
         )
         keys.append((groups, digests, counts))
         matrices.append(matrix[firsts])
-        start += len(there)
+        start += len(positions)
     if not keys:
         nothing: Matrix = csr_array(np.empty(shape))
         return DistinctRows(nothing, joined, joined)

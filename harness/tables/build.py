@@ -184,6 +184,6 @@ def _references(
 def _absent_rows(layout: Layout | None, placements: Sequence[Placed]) -> tuple[str, ...]:
     if layout is None:
         return ()
-    there = {one.key.label for one in placements}
-    absent = [row.label for row in layout.rows if row.label and row.label not in there]
+    present = {one.key.label for one in placements}
+    absent = [row.label for row in layout.rows if row.label and row.label not in present]
     return (f"No evaluation for the rows {', '.join(absent)}.",) if absent else ()

@@ -77,11 +77,11 @@ def _equal(first: EvaluationRecord, other: EvaluationRecord) -> bool:
 
 def _marked(placement: Placed, marks: tuple[str, ...]) -> Placed:
     """Return a record with the marks of its copy too."""
-    both = tuple(sorted({*placement.record.marks, *marks}))
+    marks_of_both = tuple(sorted({*placement.record.marks, *marks}))
     return (
         placement
-        if both == placement.record.marks
-        else replace(placement, record=replace(placement.record, marks=both))
+        if marks_of_both == placement.record.marks
+        else replace(placement, record=replace(placement.record, marks=marks_of_both))
     )
 
 

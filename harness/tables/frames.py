@@ -112,9 +112,9 @@ def one_type(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return rows whose columns each hold one type: others' values are written as JSON."""
     import json
 
-    kept = [dict(row) for row in rows]
+    typed = [dict(row) for row in rows]
     kinds: dict[str, set[type]] = {}
-    for row in kept:
+    for row in typed:
         for name, value in row.items():
             if value is not None:
                 kinds.setdefault(name, set()).add(type(value))
@@ -122,14 +122,14 @@ def one_type(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         name for name, types in kinds.items()
         if len(types - {int}) > 1 or dict in types or (int in types and types - {int, float})
     ]  # fmt: skip
-    names = dict.fromkeys(name for row in kept for name in row)
-    for row in kept:
+    names = dict.fromkeys(name for row in typed for name in row)
+    for row in typed:
         for name in names:
             row.setdefault(name, None)
         for name in mixed:
             if row[name] is not None and not isinstance(row[name], str):
                 row[name] = json.dumps(row[name], ensure_ascii=False)
-    return kept
+    return typed
 
 
 def _need(module: str) -> None:

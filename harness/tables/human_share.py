@@ -32,17 +32,17 @@ def with_shares(
         UserError: no column has a human number.
     """
     ceilings = [[_ceiling(section, place) for place in range(len(columns))] for section in sections]
-    shown = [any(one[place] for one in ceilings) for place in range(len(columns))]
-    if not any(shown):
+    has_ceiling = [any(one[place] for one in ceilings) for place in range(len(columns))]
+    if not any(has_ceiling):
         raise UserError(
             "no row of the table stands for annotators", fix="harness run --model human --tasks ..."
         )
     extended: list[Column] = []
     names: list[str] = []
-    for place, column in enumerate(columns):
+    for position, column in enumerate(columns):
         extended.append(column)
-        names += metrics[place : place + 1]
-        if shown[place]:
+        names += metrics[position : position + 1]
+        if has_ceiling[position]:
             extended.append(
                 replace(column, metric=SHARE, name="of human", renamed="", direction="none",
                         scale=100.0, digits=None, group=column.over)
@@ -54,7 +54,7 @@ def with_shares(
         for row in section.rows:
             cells: list[Cell | None] = []
             for column, cell, ceiling, share in zip(
-                columns, row.cells, of_section, shown, strict=True
+                columns, row.cells, of_section, has_ceiling, strict=True
             ):
                 cells += [cell, _share(column, cell, ceiling)] if share else [cell]
             made.append(replace(row, cells=tuple(cells)))
@@ -62,9 +62,9 @@ def with_shares(
     return tuple(extended), tuple(rows), tuple(names)
 
 
-def _ceiling(section: Section, place: int) -> float | None:
+def _ceiling(section: Section, position: int) -> float | None:
     for row in section.rows:
-        cell = row.cells[place]
+        cell = row.cells[position]
         if cell is not None and HUMAN in cell.marks:
             return cell.value
     return None

@@ -71,13 +71,13 @@ class InstalledTasks:
         if not tasks:
             return None
         groups = self.catalog.groups
-        there = {record.task for record in records}
+        recorded = {record.task for record in records}
         chosen: list[str] = []
         for name in tasks:
             if is_pattern(name):
                 chosen += fitting(name, dict.fromkeys(record.task for record in records))
-            elif name in groups and name not in there:
-                chosen += [task for task in groups[name].tasks if task in there]
+            elif name in groups and name not in recorded:
+                chosen += [task for task in groups[name].tasks if task in recorded]
             else:
                 chosen.append(name)
         if not chosen:

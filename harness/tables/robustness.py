@@ -38,8 +38,10 @@ def build_robustness(records: Iterable[EvaluationRecord], answers: Answers) -> T
     Raises:
         UserError: no task was asked in several ways by one model.
     """
-    asked = [one for one in records if not (one.variant and Variant.named(one.variant).perturbs)]
-    placements = placed(asked, None, any_seed=False)
+    originals = [
+        one for one in records if not (one.variant and Variant.named(one.variant).perturbs)
+    ]
+    placements = placed(originals, None, any_seed=False)
     groups: dict[tuple[Key, str, str], list[EvaluationRecord]] = {}
     for placement in placements:
         parts = {

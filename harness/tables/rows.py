@@ -224,8 +224,8 @@ def _cell(
 def _gives_one_answer(record: EvaluationRecord, one_sided: float) -> bool:
     """Whether a share that a record shows for reading its numbers is nearly none or nearly all."""
     shares = [
-        one.value
-        for one in record.metrics
-        if one.direction == "none" and one.range == (0.0, 1.0) and one.value is not None
+        metric.value
+        for metric in record.metrics
+        if metric.direction == "none" and metric.range == (0.0, 1.0) and metric.value is not None
     ]
     return any(share >= one_sided or share <= 1 - one_sided for share in shares)

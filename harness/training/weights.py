@@ -55,8 +55,8 @@ def chosen_parts(model: VisionLanguageModel, text: str) -> tuple[str, ...]:
         UserError: for a part that the model has not.
     """
     if text in WORDS:
-        there = (*model.parts(), LORA)
-        return tuple(part for part in (model.trains if text == AUTO else FULL) if part in there)
+        parts = (*model.parts(), LORA)
+        return tuple(part for part in (model.trains if text == AUTO else FULL) if part in parts)
     return named_parts(text, model.parts())
 
 
@@ -174,9 +174,9 @@ def read_trained(folder: Path) -> Trained:
 
 def _require_all_named(model: VisionLanguageModel, trained: Trained, folder: Path) -> None:
     """Refuse a folder whose files are not those of its parts, so that none is left out unsaid."""
-    there = {path.stem for path in folder.glob("*.safetensors")}
+    stems = {path.stem for path in folder.glob("*.safetensors")}
     strange = [f"no part {part!r}" for part in trained.parts if part not in {*model.parts(), LORA}]
-    strange += [f"a file of {part}, which is not named" for part in there - set(trained.parts)]
+    strange += [f"a file of {part}, which is not named" for part in stems - set(trained.parts)]
     if strange or not trained.parts:
         raise UserError(
             f"{FILE} does not name what would be loaded: {strange[0] if strange else 'nothing'}",

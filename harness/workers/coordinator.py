@@ -274,8 +274,8 @@ class Coordinator:
             self._count_loss(item)
             member.item = None
         self._give_back(member)
-        what = "" if item is None else f"; {self._named(item)} is asked again"
-        self._reporter.say(f"worker {worker} is lost ({before}{reason}){what}")
+        consequence = "" if item is None else f"; {self._named(item)} is asked again"
+        self._reporter.say(f"worker {worker} is lost ({before}{reason}){consequence}")
         self._executor.replace(worker)
 
     def _give_back(self, member: Member | None) -> None:

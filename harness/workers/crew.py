@@ -143,10 +143,16 @@ class Crew:
             is_out: Whether nobody has answered it yet.
         """
         now, late = time.monotonic(), list[tuple[float, Item]]()
-        asked = Counter(member.item for member in self.members.values())
+        members_by_item = Counter(member.item for member in self.members.values())
         for member in self.members.values():
             item = member.item
-            if item is None or item.checks or asked[item] > 1 or member.keeps or not is_out(item):
+            if (
+                item is None
+                or item.checks
+                or members_by_item[item] > 1
+                or member.keeps
+                or not is_out(item)
+            ):
                 continue
             if times := self._seconds.get(item.evaluation):
                 usual = median(times) * samples(item)
@@ -196,13 +202,14 @@ class Crew:
         """
         now = time.monotonic()
         everyone = [*self.members.values(), *self._left]
-        ready = [one for one in everyone if one.ready_at is not None]
-        present = sum((one.left_at or now) - (one.ready_at or now) for one in ready)
+        ready = [member for member in everyone if member.ready_at is not None]
+        present = sum((member.left_at or now) - (member.ready_at or now) for member in ready)
         busy = sum(
-            one.busy + (now - one.since if one.item is not None and one.left_at is None else 0.0)
-            for one in ready
+            member.busy
+            + (now - member.since if member.item is not None and member.left_at is None else 0.0)
+            for member in ready
         )
-        devices: dict[str, Json] = dict(Counter(one.device for one in everyone))
+        devices: dict[str, Json] = dict(Counter(member.device for member in everyone))
         return {
             "executor": executor,
             "workers": most,

@@ -84,8 +84,8 @@ class Processes:
     def start(self, order: WorkOrder) -> None:
         """Start the processes."""
         self._order = replace(order, shares_machine=self._number)
-        for place in range(self._number):
-            self._start(place)
+        for index in range(self._number):
+            self._start(index)
 
     def ask(self, worker: str, request: BlockRequest) -> None:
         """Hand a process a block."""
@@ -98,8 +98,8 @@ class Processes:
         for key, _ in self._selector.select(0 if events else timeout):
             events += self._receive(key.data)
         now = time.monotonic()
-        for name, held in list(self._processes.items()):
-            if now - held.heard > self._patience:
+        for name, process in list(self._processes.items()):
+            if now - process.heard > self._patience:
                 self.stop(name)
                 events.append(Lost(name, f"no sign of life for {self._patience:.0f} s"))
         return events
@@ -110,12 +110,12 @@ class Processes:
 
     def stop(self, worker: str) -> None:
         """Kill a process, also one that is stopped."""
-        if (held := self._processes.pop(worker, None)) is not None:
-            self._selector.unregister(held.socket)
-            held.process.kill()
-            held.process.wait()
-            held.socket.close()
-            held.log.close()
+        if (process := self._processes.pop(worker, None)) is not None:
+            self._selector.unregister(process.socket)
+            process.process.kill()
+            process.process.wait()
+            process.socket.close()
+            process.log.close()
 
     def replace(self, worker: str) -> None:
         """Start another process on the GPUs of one that is gone."""
@@ -123,30 +123,30 @@ class Processes:
 
     def close(self) -> None:
         """End every process: those that do not end by themselves are killed."""
-        for held in self._processes.values():
+        for process in self._processes.values():
             with suppress(OSError):
-                held.socket.shutdown(socket.SHUT_WR)
+                process.socket.shutdown(socket.SHUT_WR)
         ends = time.monotonic() + _ENDS
-        for held in self._processes.values():
+        for process in self._processes.values():
             with suppress(subprocess.TimeoutExpired):
-                held.process.wait(max(0.0, ends - time.monotonic()))
+                process.process.wait(max(0.0, ends - time.monotonic()))
         for name in list(self._processes):
             self.stop(name)
         self._selector.close()
 
     # --- processes ---------------------------------------------------------------------------
 
-    def _start(self, place: int) -> None:
+    def _start(self, index: int) -> None:
         assert self._order is not None
-        self._attempts[place] += 1
-        attempt = self._attempts[place]
-        name = f"{place + 1}" if attempt == 1 else f"{place + 1}-{attempt}"
+        self._attempts[index] += 1
+        attempt = self._attempts[index]
+        name = f"{index + 1}" if attempt == 1 else f"{index + 1}-{attempt}"
         ours, theirs = socket.socketpair()
         log = tempfile.TemporaryFile()  # noqa: SIM115  closed with the process
         try:
             process = subprocess.Popen(  # noqa: S603  our own module
                 [sys.executable, "-P", "-m", "harness.workers.child", str(theirs.fileno()), name],
-                env={**os.environ, **self._environment(place)},
+                env={**os.environ, **self._environment(index)},
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -159,11 +159,11 @@ class Processes:
             ) from None
         finally:
             theirs.close()
-        self._processes[name] = _Process(place, process, ours, log)
+        self._processes[name] = _Process(index, process, ours, log)
         self._selector.register(ours, selectors.EVENT_READ, name)
         self._send(name, {"order": self._order.to_json()})
 
-    def _environment(self, place: int) -> dict[str, str]:
+    def _environment(self, index: int) -> dict[str, str]:
         """Return the variables of a worker: where modules lie, and the GPUs it may see."""
         assert self._order is not None
         variables = {"PYTHONPATH": os.pathsep.join(self._order.sys_path)}
@@ -171,30 +171,30 @@ class Processes:
             variables[VISIBLE] = ""
         elif self._gpus:
             each = self._each or 1
-            first = place * each
+            first = index * each
             chosen = [self._gpus[(first + more) % len(self._gpus)] for more in range(each)]
             variables[VISIBLE] = ",".join(chosen)
         return variables
 
     def _send(self, name: str, message: Mapping[str, object]) -> None:
-        held = self._processes[name]
+        process = self._processes[name]
         try:
-            held.socket.settimeout(self._patience)
-            held.socket.sendall(json.dumps(message).encode() + b"\n")
+            process.socket.settimeout(self._patience)
+            process.socket.sendall(json.dumps(message).encode() + b"\n")
         except OSError:  # it is gone; reading says why
             return
 
     def _receive(self, name: str) -> Iterator[Event]:
-        held = self._processes.get(name)
-        if held is None:
+        process = self._processes.get(name)
+        if process is None:
             return
         try:
-            data = held.socket.recv(_READ)
+            data = process.socket.recv(_READ)
         except OSError:
             data = b""
-        held.heard = time.monotonic()
-        held.unread += data
-        *lines, held.unread = held.unread.split(b"\n")
+        process.heard = time.monotonic()
+        process.unread += data
+        *lines, process.unread = process.unread.split(b"\n")
         for line in lines:
             event = event_of(bytes(line))
             if event is not None:
@@ -203,21 +203,21 @@ class Processes:
                 self.stop(name)
                 return
         if not data:
-            reason = self._why(held)
+            reason = self._why(process)
             self.stop(name)
             yield Lost(name, reason)
 
-    def _why(self, held: _Process) -> str:
+    def _why(self, process: _Process) -> str:
         """Return how a process ended, and the last line that it wrote."""
         with suppress(subprocess.TimeoutExpired):
-            held.process.wait(_ENDS)
-        code = held.process.returncode
+            process.process.wait(_ENDS)
+        code = process.process.returncode
         ended = "it closed its socket" if code is None else f"it ended with code {code}"
         if code is not None and code < 0:
             ended = f"ended by {signal.Signals(-code).name}"
-        size = held.log.seek(0, os.SEEK_END)
-        held.log.seek(max(0, size - 4 * _SAID))
-        lines = held.log.read().decode(errors="replace").split("\n")
+        size = process.log.seek(0, os.SEEK_END)
+        process.log.seek(max(0, size - 4 * _SAID))
+        lines = process.log.read().decode(errors="replace").split("\n")
         last = next((line for line in reversed(lines) if line.strip()), "")
         return f"{ended}: {one_line(last, _SAID)}" if last and code != -signal.SIGKILL else ended
 

@@ -176,9 +176,9 @@ def find_workers(model: str, tasks: Iterable[str], options: Mapping[str, Any]) -
         UserError: unknown executor, option or value, or something that it needs is not there.
         PluginError: its plugin cannot be had.
     """
-    found = find_executor(options.get("on"), options.get("executor_options") or {})
+    executor = find_executor(options.get("on"), options.get("executor_options") or {})
     plain = {key: _plain(value) for key, value in options.items() if key not in _OWN}
-    return ExecutorPlan(found.descriptor, found.executor, model, tuple(tasks), plain)
+    return ExecutorPlan(executor.descriptor, executor.executor, model, tuple(tasks), plain)
 
 
 def _plain(value: Any) -> Json:

@@ -106,19 +106,19 @@ class Admission:
         self._first: Mapping[str, Json] | None = None
         self.is_mixed = False
 
-    def refusal(self, own: Mapping[str, Json], note: Callable[[str], None]) -> str:
+    def refusal(self, actual: Mapping[str, Json], note: Callable[[str], None]) -> str:
         """Return why a worker cannot take part; empty when it can.
 
         Args:
-            own: Its terms.
+            actual: Its terms.
             note: Takes what it differs in all the same, the first time.
         """
-        differing = differences(self._terms, own)
+        differing = differences(self._terms, actual)
         if self._first is None:
             if not differing:
-                self._terms |= {name: own.get(name) for name in ("device type", "dtype")}
-                self._first = own
-        elif not differing and (rounding := rounding_differences(self._first, own)):
+                self._terms |= {name: actual.get(name) for name in ("device type", "dtype")}
+                self._first = actual
+        elif not differing and (rounding := rounding_differences(self._first, actual)):
             if self._strict:
                 differing = rounding
             elif not self.is_mixed:
@@ -127,30 +127,30 @@ class Admission:
         return f"it differs in {'; '.join(differing[:4])}" if differing else ""
 
 
-def differences(expected: Mapping[str, Json], own: Mapping[str, Json]) -> list[str]:
+def differences(expected: Mapping[str, Json], actual: Mapping[str, Json]) -> list[str]:
     """Return what a worker must be equal in and is not, each in a few words.
 
     Args:
         expected: Terms of the coordinator's plan; device type and dtype once reported.
-        own: The worker's.
+        actual: The worker's.
     """
-    return [*_of_evaluations(expected, own), *_of_package(expected, own)]
+    return [*_of_evaluations(expected, actual), *_of_package(expected, actual)]
 
 
-def rounding_differences(expected: Mapping[str, Json], own: Mapping[str, Json]) -> list[str]:
+def rounding_differences(expected: Mapping[str, Json], actual: Mapping[str, Json]) -> list[str]:
     """Return what a worker differs in that changes a number by rounding at most."""
-    return _changed("", _mapping(expected, "rounding"), _mapping(own, "rounding"))
+    return _changed("", _mapping(expected, "rounding"), _mapping(actual, "rounding"))
 
 
-def _of_package(expected: Mapping[str, Json], own: Mapping[str, Json]) -> Iterator[str]:
-    yield from _changed("version of ", _mapping(expected, "versions"), _mapping(own, "versions"))
+def _of_package(expected: Mapping[str, Json], actual: Mapping[str, Json]) -> Iterator[str]:
+    yield from _changed("version of ", _mapping(expected, "versions"), _mapping(actual, "versions"))
     for name in ("device type", "dtype"):
-        if name in expected and expected[name] != own.get(name):
-            yield f"{name} ({_short(expected[name])} there, {_short(own.get(name))} here)"
+        if name in expected and expected[name] != actual.get(name):
+            yield f"{name} ({_short(expected[name])} there, {_short(actual.get(name))} here)"
 
 
-def _of_evaluations(expected: Mapping[str, Json], own: Mapping[str, Json]) -> Iterator[str]:
-    theirs = _mapping(own, "evaluations")
+def _of_evaluations(expected: Mapping[str, Json], actual: Mapping[str, Json]) -> Iterator[str]:
+    theirs = _mapping(actual, "evaluations")
     for task, wanted in _mapping(expected, "evaluations").items():
         planned = theirs.get(task)
         if not isinstance(planned, dict) or not isinstance(wanted, dict):
@@ -170,9 +170,9 @@ def _unequal(first: Mapping[str, Json], second: Mapping[str, Json]) -> list[str]
     return [name for name in sorted({*first, *second}) if first.get(name) != second.get(name)]
 
 
-def _changed(what: str, first: Mapping[str, Json], second: Mapping[str, Json]) -> list[str]:
+def _changed(subject: str, first: Mapping[str, Json], second: Mapping[str, Json]) -> list[str]:
     return [
-        f"{what}{name} ({_short(first.get(name))} there, {_short(second.get(name))} here)"
+        f"{subject}{name} ({_short(first.get(name))} there, {_short(second.get(name))} here)"
         for name in _unequal(first, second)
     ]
 

@@ -57,23 +57,24 @@ def apply_adapter(
 def _replace(adapter: Adapter, model: NamedParts, folder: Path) -> None:
     """Put whole tensors in the place of the model's own."""
     wrong: list[_Shapes] = []
-    for one in adapter.plain:
-        count = len(one.match.targets)
-        for number, real in enumerate(one.match.targets):
+    for replacement in adapter.plain:
+        count = len(replacement.match.targets)
+        for number, real in enumerate(replacement.match.targets):
             root, name = model.parameters[real]
             weight = model.parts[root].get_parameter(_base(model.parts[root], name))
-            values = one.tensor if count == 1 else _rows(one.tensor, number, count)
+            values = replacement.tensor if count == 1 else _rows(replacement.tensor, number, count)
             if not weight.is_floating_point():
                 raise UserError(
-                    f"{one_line(one.path)} is saved whole; quantised weights cannot be replaced",
+                    f"{one_line(replacement.path)} is saved whole; quantised weights cannot be "
+                    "replaced",
                     where=folder,
                     fix="-o quantise=none",
                 )
             if weight.shape != values.shape:
-                wrong.append((one.path, tuple(values.shape), tuple(weight.shape)))
+                wrong.append((replacement.path, tuple(values.shape), tuple(weight.shape)))
                 continue
             made = values.to(weight.device, weight.dtype, copy=True)
-            tied = one.extra or bool(adapter.config.get("ensure_weight_tying"))
+            tied = replacement.extra or bool(adapter.config.get("ensure_weight_tying"))
             _put(model, made, root, name, tied=tied)
     _refuse_shapes(wrong, folder)
 

@@ -75,18 +75,20 @@ def _stem(entry: str) -> str:
     return entry[: len(entry) - len(split(entry)[1])]
 
 
-def peft_config(held: Mapping[str, Any], folder: Path, **more: Any) -> Any:
+def peft_config(stored: Mapping[str, Any], folder: Path, **more: Any) -> Any:
     """Return peft's config of what decides which layers are adapted."""
     from peft import LoraConfig
 
     names = ("target_modules", "exclude_modules", "modules_to_save", "layers_to_transform")
-    values = {name: held[name] for name in (*names, "layers_pattern") if held.get(name) is not None}
+    values = {
+        name: stored[name] for name in (*names, "layers_pattern") if stored.get(name) is not None
+    }
     try:
         config = LoraConfig(**{**values, **more})
         for name in ("target_modules", "exclude_modules"):
             if isinstance(value := getattr(config, name), str):
                 re.compile(value)
-        for pattern in (*(held.get("rank_pattern") or ()), *(held.get("alpha_pattern") or ())):
+        for pattern in (*(stored.get("rank_pattern") or ()), *(stored.get("alpha_pattern") or ())):
             re.compile(pattern)
     except (TypeError, ValueError, re.error) as error:
         raise UserError(

@@ -208,12 +208,14 @@ class GroupCollector(Collector):
             [components(sums) for sums in labelled.permuted(parts, PERMUTATIONS, seed)]
         )
         ends = np.cumsum([0, *(one.components(totals).shape[-1] for one in settled)])
-        for one, comparison, first, last in zip(
+        for compared, comparison, first, last in zip(
             families, settled, ends[:-1], ends[1:], strict=True
         ):
             its = slice(int(first), int(last))
             of_family = replace(every, value=every.value[its], drawn=every.drawn[:, its])
-            one.drawn = _drawn(of_family, comparison, permuted[:, its], labelled.within, totals)
+            compared.drawn = _drawn(
+                of_family, comparison, permuted[:, its], labelled.within, totals
+            )
         return self._settled(frame, seed)  # which has been drawn now
 
 
@@ -307,9 +309,9 @@ class _Draws:
 
 def _with_columns(rows: Matrix, columns: Sequence[int]) -> Matrix:
     """Return rows with their columns in another order; a matrix product would cost a sort."""
-    place = np.empty(len(columns), dtype=rows.indices.dtype)
-    place[list(columns)] = np.arange(len(columns))
-    return csr_array((rows.data, place[rows.indices], rows.indptr), shape=rows.shape)
+    position = np.empty(len(columns), dtype=rows.indices.dtype)
+    position[list(columns)] = np.arange(len(columns))
+    return csr_array((rows.data, position[rows.indices], rows.indptr), shape=rows.shape)
 
 
 def _range(settled: Comparison) -> Range:
@@ -326,11 +328,11 @@ def _possible(settled: Comparison, low: Floats, high: Floats) -> tuple[Floats, F
 
 def _percentiles(drawn: Floats) -> tuple[Floats, Floats]:
     """Return the percentile interval of each column; NaN where under half of it is finite."""
-    known = np.isfinite(drawn).sum(axis=0) * 2 >= len(drawn)
+    defined = np.isfinite(drawn).sum(axis=0) * 2 >= len(drawn)
     low, high = np.full(drawn.shape[1], np.nan), np.full(drawn.shape[1], np.nan)
     tails = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
-    if known.any():
-        low[known], high[known] = np.nanquantile(drawn[:, known], tails, axis=0)
+    if defined.any():
+        low[defined], high[defined] = np.nanquantile(drawn[:, defined], tails, axis=0)
     return low, high
 
 
@@ -354,9 +356,9 @@ def _detail(
                 value=value,
                 low=below if value is not None else None,
                 high=above if value is not None else None,
-                counts={name: values[place] for name, values in counts.items()},
+                counts={name: values[position] for name, values in counts.items()},
             )
-            for place, (key, value, below, above) in enumerate(
+            for position, (key, value, below, above) in enumerate(
                 zip(rows.keys, _finite(rows.values), _finite(low), _finite(high), strict=True)
             )
         ),

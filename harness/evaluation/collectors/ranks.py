@@ -100,14 +100,14 @@ class RankCollector(Collector):
         drawn = ranks_resampled(values, taken.codes, rows, seed=seed, numbers=parts.pairs)
         ranges = [range_of(metric, held) for held in prepared]
         intervals: list[Interval | None] = []
-        for place, part in enumerate(members):
-            own, codes = np.unique(taken.codes[part], return_inverse=True)
-            strata = None if taken.strata is None else taken.strata[own]
-            units = self._units(prepared[place]) if len(own) > 1 else None
+        for position, part in enumerate(members):
+            used_clusters, codes = np.unique(taken.codes[part], return_inverse=True)
+            strata = None if taken.strata is None else taken.strata[used_clusters]
+            units = self._units(prepared[position]) if len(used_clusters) > 1 else None
             interval = None if units is None else of_units(units, codes, strata)
             if interval is None:
-                interval = drawn.at(place).interval(clusters=len(own))
-            intervals.append(interval and interval.within(ranges[place]))
+                interval = drawn.at(position).interval(clusters=len(used_clusters))
+            intervals.append(interval and interval.within(ranges[position]))
         labelled = taken.labelled(parts, frame)
 
         def permuted() -> Iterator[Floats]:

@@ -92,9 +92,9 @@ class SumCollector(Collector):
         drawn = resampled(values, rows, seed=seed, numbers=parts.pairs)
         # Everything has its interval from `overall`.
         intervals: list[Interval | None] = [None]
-        for place, members in enumerate(parts.members(np.arange(len(frame.codes)))[1:], 1):
+        for position, members in enumerate(parts.members(np.arange(len(frame.codes)))[1:], 1):
             clusters = len(np.unique(frame.codes[members]))
-            intervals.append(self._interval(rows, drawn, place, clusters))
+            intervals.append(self._interval(rows, drawn, position, clusters))
 
         def permuted() -> Iterator[Floats]:
             for totals in labelled.permuted(names, PERMUTATIONS, seed):
@@ -123,19 +123,19 @@ class SumCollector(Collector):
         return PairedParts(first, second, paired, _mcnemar(sums) if self.proportion else None)
 
     def _interval(
-        self, rows: DistinctRows, drawn: Resampled, place: int, clusters: int
+        self, rows: DistinctRows, drawn: Resampled, position: int, clusters: int
     ) -> Interval | None:
         """Return one part's interval: Wilson's for a proportion that has one."""
-        if clusters < 2 or not np.isfinite(drawn.value[place]):
+        if clusters < 2 or not np.isfinite(drawn.value[position]):
             return None
         if self.proportion:
             size = self.metric.size
-            columns = slice(place * size, (place + 1) * size)
+            columns = slice(position * size, (position + 1) * size)
             part = DistinctRows(rows.rows[:, columns], rows.counts, rows.strata)
             wilsons = of_proportion(part)
             if wilsons is not None:
                 return wilsons
-        interval = drawn.at(place).interval(clusters=clusters)
+        interval = drawn.at(position).interval(clusters=clusters)
         return interval and interval.within(range_of(self.metric))
 
 

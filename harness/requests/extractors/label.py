@@ -102,12 +102,12 @@ class LabelExtractor:
 def _turned(places: Mapping[str, int]) -> dict[str, int]:
     """Return labels that are another one with words after it, with those words before it."""
     turned = {
-        f"{label[len(shorter) + 1 :]} {shorter}": place
-        for label, place in places.items()
+        f"{label[len(shorter) + 1 :]} {shorter}": position
+        for label, position in places.items()
         for shorter in places
         if label.startswith(f"{shorter} ")
     }
-    return {name: place for name, place in turned.items() if name not in places}
+    return {name: position for name, position in turned.items() if name not in places}
 
 
 def _plain(text: str) -> str:
