@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -36,6 +38,15 @@ def test_mcnemar_is_that_of_statsmodels(gained: int, lost: int) -> None:
         assert mcnemar(0, 0) == 1.0
 
 
+@pytest.fixture(scope="module")
+def no_collection() -> Iterator[None]:
+    """Keep statsmodels from collecting the garbage of the whole process at every call."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gc.collect", lambda *_: 0)
+        yield
+
+
+@pytest.mark.usefixtures("no_collection")
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 @settings(deadline=None, max_examples=40)
 def test_holm_is_that_of_statsmodels(values: list[float]) -> None:
