@@ -246,8 +246,8 @@ def probe_column(
         split: [row for row in task.rows[split] if row.key in encoded.known] for split in SPLITS
     }
     features = {
-        split: encoded.store.matrix(column, [row.key for row in held])
-        for split, held in rows.items()
+        split: encoded.store.matrix(column, [row.key for row in rows_of_split])
+        for split, rows_of_split in rows.items()
     }
     fitted, samples = fit(task, rows, features)
     control = None

@@ -203,10 +203,10 @@ def _check(task: Probed) -> None:
         if not rows:
             raise UserError(f"{where}: no sample with a right answer and an image")
         if task.kind == "labels":
-            there = {str(row.sample.target) for row in rows}
-            if split != "val" and len(there) < 2:
+            present = {str(row.sample.target) for row in rows}
+            if split != "val" and len(present) < 2:
                 raise UserError(
-                    f"{where}: one class only ({next(iter(there))})",
+                    f"{where}: one class only ({next(iter(present))})",
                     fix="a larger --limit, or a task with several classes",
                 )
             classes = len(task.spec.labels)

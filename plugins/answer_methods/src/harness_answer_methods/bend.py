@@ -72,10 +72,10 @@ class Bend(PooledMethod):
         if len(self._treated) > _MOST_KNOWN:
             self._treated.clear()
         rows = []
-        for text, vector, own in zip(asked.texts, texts, augmented, strict=True):
+        for text, vector, variants in zip(asked.texts, texts, augmented, strict=True):
             key = text, asked.as_options
             if key not in self._treated:
-                row = bent(vector, own, self.pool.images, self.pool.values, self._neighbours)
+                row = bent(vector, variants, self.pool.images, self.pool.values, self._neighbours)
                 if isinstance(row, Failed):
                     return row
                 self._treated[key] = row

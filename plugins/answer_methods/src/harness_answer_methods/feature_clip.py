@@ -100,8 +100,8 @@ def kept_dimensions(
     import numpy as np
     from sklearn.feature_selection import mutual_info_classif
 
-    told = mutual_info_classif(
+    information = mutual_info_classif(
         images.astype(np.float64), values, discrete_features=False, n_neighbors=_NEIGHBOURS,
         random_state=_SEED,
     )  # fmt: skip
-    return np.sort(np.argsort(-told, kind="stable")[drop:])
+    return np.sort(np.argsort(-information, kind="stable")[drop:])

@@ -39,17 +39,17 @@ class VectorMethod(ABC):
             return Failed("one_image", f"the method takes one image, not {len(request.images)}")
         texts = _texts(want)
         # Without turns: equal ones are asked once a block.
-        asked = [replace(request, turns=(), want=one) for one in (texts, *self.prompts(texts))]
-        return [*asked, replace(request, want=Embed())] if isinstance(want, Choose) else asked
+        requests = [replace(request, turns=(), want=one) for one in (texts, *self.prompts(texts))]
+        return [*requests, replace(request, want=Embed())] if isinstance(want, Choose) else requests
 
     def combine(
         self, request: Request, result: Result, further: Sequence[Result]
     ) -> Result | Failed:
         """Return treated vectors, or the cosines of treated vectors."""
         want = request.want
-        asked = list(further) if isinstance(want, Choose) else [*further, result]
-        answers = [one for one in asked if isinstance(one, Vectors)]
-        if len(answers) != len(asked):
+        answered = list(further) if isinstance(want, Choose) else [*further, result]
+        answers = [one for one in answered if isinstance(one, Vectors)]
+        if len(answers) != len(answered):
             return Failed("unsupported", "the model did not answer with vectors")
         texts, *prompts = (self.rows(one.texts) for one in answers[:-1])
         treated = self.treat(_texts(want), self.rows(answers[-1].images), texts, prompts)
@@ -82,9 +82,9 @@ class VectorMethod(ABC):
         """Return ``(N, D)`` unit vectors; those of the block's last answers are kept."""
         import numpy as np
 
-        known = self._rows.get(id(vectors))
-        if known is not None and known[0] is vectors:
-            return known[1]
+        cached = self._rows.get(id(vectors))
+        if cached is not None and cached[0] is vectors:
+            return cached[1]
         rows: Rows = np.array(vectors, dtype=np.float64)
         if len(rows):
             rows /= np.linalg.norm(rows, axis=1, keepdims=True)
@@ -118,9 +118,9 @@ def listed(options: Mapping[str, Any], name: str, least: int = 1) -> tuple[str, 
     """
     texts = tuple(text.strip() for text in str(options[name]).split("|") if text.strip())
     if len(texts) < least or len(set(texts)) < len(texts):
-        found = "one text twice" if len(texts) >= least else f"{len(texts)} texts"
+        problem = "one text twice" if len(texts) >= least else f"{len(texts)} texts"
         raise UserError(
-            f"{found}, where {least} or more different ones are needed",
+            f"{problem}, where {least} or more different ones are needed",
             where=f"method option {name!r}",
             fix="write them between bars: a photo of a man|a photo of a woman",
         )

@@ -66,12 +66,12 @@ def check(*, name: str, kind: str, as_json: bool, **flags: Any) -> int:
     changes: dict[str, Json] = {**read_pairs(flags.pop("changes"), "--change")}
     objects = found(name, kind)
     reports = [
-        _checked(one, descriptor, name, values, changes, flags, quiet=as_json)
-        for one, descriptor in objects
+        _checked(kind, descriptor, name, values, changes, flags, quiet=as_json)
+        for kind, descriptor in objects
     ]
     if as_json:
         print_json(reports[0] if len(reports) == 1 else {"plugin": name, "reports": reports})
-    return int(any(one["status"] == "failed" for each in reports for one in each["checks"]))
+    return int(any(kind["status"] == "failed" for each in reports for kind in each["checks"]))
 
 
 def _checked(  # noqa: PLR0913, PLR0917  what the command line says

@@ -160,13 +160,13 @@ def found(name: str, kind: str = "") -> list[tuple[str, Any]]:
         PluginError: its plugin did not load.
     """
     wanted = [kind_named(kind)] if kind else [*KINDS, TASK]
-    tables = {one: tasks() if one == TASK else KINDS[one](plugins()) for one in wanted}
-    with_id = [(one, table[name]) for one, table in tables.items() if name in table]
+    tables = {kind: tasks() if kind == TASK else KINDS[kind](plugins()) for kind in wanted}
+    with_id = [(kind, table[name]) for kind, table in tables.items() if name in table]
     prefix, colon, _ = name.partition(":")
     if colon and prefix in tables.get("encoder", {}):
         return [("encoder", tables["encoder"][prefix])]
     if len(with_id) > 1:
-        kinds = " and ".join(f"{'an' if one[0] in 'ae' else 'a'} {one}" for one, _ in with_id)
+        kinds = " and ".join(f"{'an' if kind[0] in 'ae' else 'a'} {kind}" for kind, _ in with_id)
         raise UserError(
             f"{name!r} is {kinds}",
             fix=f"harness plugin check {name} --kind {with_id[0][0].replace(' ', '-')}",
@@ -176,8 +176,8 @@ def found(name: str, kind: str = "") -> list[tuple[str, Any]]:
     for info in plugins().infos:
         if info.name == name and info.status == "loaded" and info.name != "core":
             of_plugin = [
-                (one, descriptor)
-                for one, table in tables.items()
+                (kind, descriptor)
+                for kind, table in tables.items()
                 for descriptor in table.values()
                 if isinstance(descriptor, Descriptor) and plugins().adding(descriptor) is info
             ]

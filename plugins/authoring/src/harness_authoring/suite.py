@@ -58,11 +58,11 @@ class Conformance:
     def subject(cls, data_folder: Path | str | None) -> Subject:
         """What is checked, made once for all checks."""
         kind, name = kind_named(cls.kind), cls.id
-        rest = name.partition(":")[2] if isinstance(name, str) else ""
+        remainder = name.partition(":")[2] if isinstance(name, str) else ""
         descriptor = found(name, kind)[0][1] if isinstance(name, str) else name
         data = None if data_folder is None else Path(data_folder)
         return subject_of(
-            kind, descriptor, cls.options, task=cls.task, data=data, split=cls.split, rest=rest
+            kind, descriptor, cls.options, task=cls.task, data=data, split=cls.split, rest=remainder
         )
 
     def test_it_keeps_its_promises(self, check: Check, subject: Any) -> None:

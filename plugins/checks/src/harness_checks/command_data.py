@@ -61,11 +61,11 @@ def list_(*, data: tuple[str, ...], profile: str | None, as_json: bool) -> None:
 @data.command(epilog="Example: harness data where scounter --data scounter=/data/scounter.zip")
 @click.argument("name", metavar="TASK")
 @_task_flags
-def where(*, name: str, as_json: bool, **given: Any) -> int:
+def where(*, name: str, as_json: bool, **flags: Any) -> int:
     """Say what a task wants, where it was looked for, under which licence, how to obtain it."""
     from harness.config.hub import is_hub_id
 
-    task, path = _task(name, given)
+    task, path = _task(name, flags)
     spec = task.spec
     answer: dict[str, Any] = {
         "task": spec.id, "benchmark": spec.data.benchmark, "split": spec.data.split,
@@ -98,7 +98,7 @@ def where(*, name: str, as_json: bool, **given: Any) -> int:
     help="Open at most N images per split, the same ones every time.",
 )
 @_task_flags
-def check(*, name: str, images: str, as_json: bool, **given: Any) -> int:
+def check(*, name: str, images: str, as_json: bool, **flags: Any) -> int:
     """Check files, counts, ids, labels and images; the exit code is 1 when something is broken."""
     name = _id(name)
     if images != "all" and not images.isdigit():
@@ -107,9 +107,9 @@ def check(*, name: str, images: str, as_json: bool, **given: Any) -> int:
         report = harness.data_check(
             name,
             images=None if images == "all" else int(images),
-            options=_chosen(name, given),
-            data=dict(data_paths(given["data"])),
-            profile=given["profile"],
+            options=_chosen(name, flags),
+            data=dict(data_paths(flags["data"])),
+            profile=flags["profile"],
             tick=bar,
         )
     root = str(report.task.located.root)
@@ -127,11 +127,11 @@ def check(*, name: str, images: str, as_json: bool, **given: Any) -> int:
 @data.command(epilog="Example: harness data fingerprint fairface --data fairface=FOLDER")
 @click.argument("name", metavar="TASK")
 @_task_flags
-def fingerprint(*, name: str, as_json: bool, **given: Any) -> None:
+def fingerprint(*, name: str, as_json: bool, **flags: Any) -> None:
     """Print what identifies the data: a hash of each annotation file and of the sample ids."""
     from harness.evaluation.plan import Selection, plan_task
 
-    task, _ = _task(name, given)
+    task, _ = _task(name, flags)
     plan = plan_task(task, Selection())
     files = task.annotation_hashes()
     if as_json:
@@ -151,10 +151,10 @@ def _settings(folders: Iterable[str], profile: str | None) -> Any:
     return load_settings(profile=profile, data=data_paths(tuple(folders)))
 
 
-def _chosen(name: str, given: dict[str, Any]) -> dict[str, Any]:
+def _chosen(name: str, flags: dict[str, Any]) -> dict[str, Any]:
     from harness.evaluation.run import task_options
 
-    by_task = task_options(dict(pairs(given["spec_options"], "--task-option")), [name])
+    by_task = task_options(dict(pairs(flags["spec_options"], "--task-option")), [name])
     return dict(by_task.get(name, {}))
 
 
@@ -165,28 +165,28 @@ def _id(name: str) -> str:
     return task_name(name)
 
 
-def _task(name: str, given: dict[str, Any]) -> tuple[Task, Path | None]:
+def _task(name: str, flags: dict[str, Any]) -> tuple[Task, Path | None]:
     from harness.config.data import given_path, refuse_unused
     from harness.config.tasks import installed_catalog
     from harness.evaluation.task import Task
 
     name = _id(name)
-    spec = installed_catalog().task(name, _chosen(name, given))
-    refuse_unused(pairs(given["data"], "--data"), spec)
-    settings = _settings(given["data"], given["profile"])
+    spec = installed_catalog().task(name, _chosen(name, flags))
+    refuse_unused(pairs(flags["data"], "--data"), spec)
+    settings = _settings(flags["data"], flags["profile"])
     return Task(spec, settings), given_path(spec, settings)
 
 
-def _print_where(found: dict[str, Any]) -> None:
-    click.echo(f"{found['task']}: {found['benchmark']}, split {found['split']}")
-    click.echo(f"looked in: {clean(found.get('root') or found['given'] or 'nowhere')}")
+def _print_where(report: dict[str, Any]) -> None:
+    click.echo(f"{report['task']}: {report['benchmark']}, split {report['split']}")
+    click.echo(f"looked in: {clean(report.get('root') or report['given'] or 'nowhere')}")
     for key in ("problem", "note"):
-        if key in found:
-            click.echo(clean(found[key]))
-    for file, there in found.get("files", {}).items():
-        click.echo(f"  {'found  ' if there else 'missing'}  {clean(file)}")
-    click.echo(f"licence: {clean(found['licence'])}")
-    click.echo("how to get it:\n  " + clean(found["obtain"]).replace("\n", "\n  "))
+        if key in report:
+            click.echo(clean(report[key]))
+    for file, location in report.get("files", {}).items():
+        click.echo(f"  {'found  ' if location else 'missing'}  {clean(file)}")
+    click.echo(f"licence: {clean(report['licence'])}")
+    click.echo("how to get it:\n  " + clean(report["obtain"]).replace("\n", "\n  "))
 
 
 def _print_report(report: SplitReport) -> None:

@@ -89,25 +89,25 @@ def check_task(task: Task, images: int | None, tick: Tick) -> list[SplitReport]:
     Raises:
         UserError: the data cannot be found at all.
     """
-    held = task.spec.data
-    known = find("reader", held.reader, plugins().readers()).splits
-    if not known and held.train_split:
-        known = (held.train_split,)
+    data = task.spec.data
+    known_splits = find("reader", data.reader, plugins().readers()).splits
+    if not known_splits and data.train_split:
+        known_splits = (data.train_split,)
     # Splits nobody asks for may be left on the publisher's server; those of drawn data are drawn
     # when a run asks for them.
     drawn = DRAWN in task.located.marks
     splits = [
         split
-        for split in dict.fromkeys((held.split, *known))
-        if split == held.split or (not drawn and _is_there(task, split))
+        for split in dict.fromkeys((data.split, *known_splits))
+        if split == data.split or (not drawn and _is_there(task, split))
     ]
     reports = [
         # The others are parts of everything: their images are opened with it.
         _check_split(task, split, 0 if WHOLE in splits and split != WHOLE else images, tick)
         for split in splits
     ]
-    for place, report in enumerate(reports):
-        for other in reports[:place]:
+    for index, report in enumerate(reports):
+        for other in reports[:index]:
             _note_shared(report, other)
     return reports
 
@@ -118,8 +118,8 @@ def _note_shared(report: SplitReport, other: SplitReport) -> None:
         return
     shared = Finding(f"image also in {other.split}")
     for digest in report.hashes.keys() & other.hashes.keys():
-        one, two = report.hashes[digest], other.hashes[digest]
-        shared.add(one if one == two else f"{one} is {two}")
+        first, two = report.hashes[digest], other.hashes[digest]
+        shared.add(first if first == two else f"{first} is {two}")
     shared.examples.sort()
     if shared.count:
         report.notes.append(shared)
@@ -157,7 +157,7 @@ def _check_split(task: Task, split: str, images: int | None, tick: Tick) -> Spli
     for unit, number in report.published.items():
         if report.counts and report.counts[unit] != number:
             differs.add(f"{report.counts[unit]:,} {unit}, the release has {number:,}")
-    misplaced, told = Finding("box cannot be placed"), dict[str, Finding]()
+    misplaced, findings = Finding("box cannot be placed"), dict[str, Finding]()
     for look in _opened(chosen, boxes, split, tick):
         report.opened += 1
         if look.fault:
@@ -166,12 +166,12 @@ def _check_split(task: Task, split: str, images: int | None, tick: Tick) -> Spli
             report.hashes.setdefault(look.digest, look.name)
         for fault in look.misplaced:
             misplaced.add(fault)
-        for what, times in look.notes.items():
-            finding = told.setdefault(what, Finding(what))
+        for note, times in look.notes.items():
+            finding = findings.setdefault(note, Finding(note))
             finding.add(look.name)
             finding.count += times - 1
     report.problems += [finding for finding in (differs, unreadable, misplaced) if finding.count]
-    report.notes += told.values()
+    report.notes += findings.values()
     return report
 
 
@@ -204,7 +204,7 @@ def _walk(
         Finding("id repeated"), Finding("image missing"), Finding("label outside the list"),
         Finding("sample that cannot be asked"),
     )  # fmt: skip
-    told: dict[str, Finding] = {}
+    findings: dict[str, Finding] = {}
     labels = frozenset(task.spec.labels) if isinstance(task.spec.ask, ChooseSpec) else None
     chosen = _Chosen(images)
     count = 0
@@ -218,8 +218,8 @@ def _walk(
         clusters.add(sample.cluster)
         if sample.fault is not None:
             faulty.add(f"{sample.id}: {sample.fault.message}")
-        for what, times in sample.notes.items():
-            finding = told.setdefault(what, Finding(what))
+        for note, times in sample.notes.items():
+            finding = findings.setdefault(note, Finding(note))
             finding.add(sample.id)
             finding.count += times - 1
         if labels is not None and isinstance(sample.target, str) and sample.target not in labels:
@@ -237,7 +237,7 @@ def _walk(
     report.problems += [finding for finding in (twice, outside, faulty, absent) if finding.count]
     if not count and report.split in {task.spec.data.split, WHOLE}:
         report.problems.append(Finding("no sample", 1, [report.split]))
-    report.notes += told.values()
+    report.notes += findings.values()
     return chosen.images(), boxes
 
 
@@ -322,23 +322,23 @@ def _opened(images: Iterable[ImageRef], boxes: _BoxesOf, split: str, tick: Tick)
             ahead += [pool.submit(look, one) for one in islice(waiting, 1)]
 
 
-def _look(image: ImageRef, shown: Iterable[tuple[Box, ...]]) -> _Look:
-    found = _Look(image.name)
+def _look(image: ImageRef, views: Iterable[tuple[Box, ...]]) -> _Look:
+    look = _Look(image.name)
     try:
         opened = open_image(image)
     except SampleError as error:
-        found.fault = str(error)
-        return found
-    found.digest = bytes.fromhex(opened.sha256)
-    for boxes in shown:
+        look.fault = str(error)
+        return look
+    look.digest = bytes.fromhex(opened.sha256)
+    for boxes in views:
         try:
             _, notes = placed(opened, boxes)
         except SampleError as error:
-            found.misplaced.append(f"{image.name}: {error}")
+            look.misplaced.append(f"{image.name}: {error}")
             continue
-        for what, times in notes.items():
-            found.notes[what] = found.notes.get(what, 0) + times
-    return found
+        for note, times in notes.items():
+            look.notes[note] = look.notes.get(note, 0) + times
+    return look
 
 
 def _plain(finding: Finding) -> dict[str, Any]:

@@ -96,8 +96,8 @@ def left_out(target: Json, answers: Sequence[Json]) -> list[AnnotatorAnswer]:
     if not isinstance(target, list):
         return _of_votes(target, answers)
     groups: dict[str, tuple[int, int]] = {}
-    for place, answer in enumerate(answers):
-        first, times = groups.get(str(answer), (place, 0))
+    for position, answer in enumerate(answers):
+        first, times = groups.get(str(answer), (position, 0))
         groups[str(answer)] = first, times + 1
     return [
         AnnotatorAnswer(answers[first], [*answers[:first], *answers[first + 1 :]], times)

@@ -42,13 +42,13 @@ def risk_coverage(request: FigureRequest) -> Plot:
     """
     wanted = {name.strip() for name in (request.tasks or "").split(",") if name.strip()}
     records = [
-        one
-        for one in request.evaluations()
-        if not one.variant
-        and (not wanted or one.task in wanted)
-        and request.model in {None, one.model}
+        record
+        for record in request.evaluations()
+        if not record.variant
+        and (not wanted or record.task in wanted)
+        and request.model in {None, record.model}
     ]
-    tasks = sorted({one.task for one in records})
+    tasks = sorted({record.task for record in records})
     if len(tasks) != 1:
         raise UserError(
             f"{request.kind} is of one task: {', '.join(tasks) or 'no evaluation is here'}",

@@ -108,7 +108,7 @@ class Needs:
     help="Wanted chance to find the effect.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def power(*, task: str, as_json: bool, **given: Any) -> None:
+def power(*, task: str, as_json: bool, **flags: Any) -> None:
     """Say what difference TASK can show, and how many samples or seeds an effect needs.
 
     The test is that of `harness compare`: two models on the same samples, clusters as units, level
@@ -117,14 +117,14 @@ def power(*, task: str, as_json: bool, **given: Any) -> None:
     """
     from harness.cli._format import number, print_json, print_table
 
-    design = design_of(task, given)
-    needs = needs_of(task, design, given)
+    design = design_of(task, flags)
+    needs = needs_of(task, design, flags)
     if as_json:
         print_json({**asdict(needs), "assumptions": list(design.how)})
         return
     for sentence in design.how:
         click.echo(sentence)
-    wanted = f"{given['wanted']:g} %"
+    wanted = f"{flags['wanted']:g} %"
     rows = [
         ("standard error of a difference", number(needs.error, 1, digits=3)),
         (f"power to show {needs.effect:g}", f"{100 * needs.power:.1f} %"),
@@ -138,7 +138,7 @@ def power(*, task: str, as_json: bool, **given: Any) -> None:
              f"{100 * needs.power_of_margin:.1f} %"),
             (f"clusters for that with {wanted}", _count(needs.clusters_for_margin)),
         ]  # fmt: skip
-    if given["seed_spread"] is not None:
+    if flags["seed_spread"] is not None:
         rows.append((f"seeds of each model for {needs.effect:g}", _count(needs.seeds_needed)))
     print_table((f"{needs.samples:,} samples, {needs.clusters:,} clusters", ""), rows)
 
@@ -147,7 +147,7 @@ def _count(number: int | None) -> str:
     return "more than 100 million" if number is None else f"{number:,}"
 
 
-def design_of(task: str, given: dict[str, Any]) -> Design:
+def design_of(task: str, flags: dict[str, Any]) -> Design:
     """Return a task's design from its data, or as declared.
 
     Raises:
@@ -157,12 +157,12 @@ def design_of(task: str, given: dict[str, Any]) -> Design:
 
     from harness_claims.power import design_effect, refuse_out_of, spread_of_differences
 
-    if given["pilot"]:
-        return _pilot(task, str(given["pilot"]))
-    refuse_out_of("--value", given["value"], 0, 100)
-    refuse_out_of("--correlation", given["correlation"], -1, 1)
-    if not 0 <= given["icc"] <= 1:
-        raise UserError(f"{given['icc']:g} is not from 0 to 1", where="--icc",
+    if flags["pilot"]:
+        return _pilot(task, str(flags["pilot"]))
+    refuse_out_of("--value", flags["value"], 0, 100)
+    refuse_out_of("--correlation", flags["correlation"], -1, 1)
+    if not 0 <= flags["icc"] <= 1:
+        raise UserError(f"{flags['icc']:g} is not from 0 to 1", where="--icc",
                         fix="such as --icc 0.1; a pilot (--pilot) measures it")  # fmt: skip
     spec = installed_catalog().task(task, {})
     scale = spec.main_metric.scale
@@ -172,28 +172,28 @@ def design_of(task: str, given: dict[str, Any]) -> Design:
             where=task,
             fix="--pilot RUN_A,RUN_B, two finished runs of the task",
         )
-    sizes = _sizes(spec, given)
-    spread = spread_of_differences(given["value"] / 100, given["correlation"])
-    effect = design_effect(sizes, given["icc"])
+    sizes = _sizes(spec, flags)
+    spread = spread_of_differences(flags["value"] / 100, flags["correlation"])
+    effect = design_effect(sizes, flags["icc"])
     error = 100 * spread * (effect / sum(sizes)) ** 0.5
     assumed = (
-        f"Assumed: both models are near {given['value']:g} %, their right answers correlate by "
-        f"{given['correlation']:g}, differences within a cluster by {given['icc']:g}."
+        f"Assumed: both models are near {flags['value']:g} %, their right answers correlate by "
+        f"{flags['correlation']:g}, differences within a cluster by {flags['icc']:g}."
     )
     size = f"{sum(sizes) / len(sizes):.1f} samples on average"
     how = assumed, f"Clusters of {size}: design effect {effect:.2f}."
     return Design(sizes, scale, error, how)
 
 
-def _sizes(spec: Any, given: dict[str, Any]) -> list[int]:
+def _sizes(spec: Any, flags: dict[str, Any]) -> list[int]:
     from harness.api.runs import settings_for
     from harness.evaluation.task import Task
 
-    if given["samples"] is not None:
-        size = given["cluster_size"] or 1
-        whole, rest = divmod(given["samples"], size)
-        sizes = [size] * whole + [rest] * bool(rest)
-    elif given["cluster_size"] is not None:
+    if flags["samples"] is not None:
+        size = flags["cluster_size"] or 1
+        full, remainder = divmod(flags["samples"], size)
+        sizes = [size] * full + [remainder] * bool(remainder)
+    elif flags["cluster_size"] is not None:
         raise UserError("a size of clusters goes with a number of samples", fix="--samples N")
     else:
         samples = Task(spec, settings_for(None, None, None)).samples()
@@ -228,7 +228,7 @@ def _pilot(task: str, runs: str) -> Design:
     return Design(sizes, main.scale, main.paired.spread * main.scale, [how])
 
 
-def needs_of(task: str, design: Design, given: dict[str, Any]) -> Needs:
+def needs_of(task: str, design: Design, flags: dict[str, Any]) -> Needs:
     """Return what a design can show, and what an effect needs.
 
     Raises:
@@ -236,11 +236,11 @@ def needs_of(task: str, design: Design, given: dict[str, Any]) -> Needs:
     """
     from harness_claims import power as formulas
 
-    effect, wanted = given["effect"], given["wanted"] / 100
+    effect, wanted = flags["effect"], flags["wanted"] / 100
     for name in ("effect", "margin", "seed_spread"):
-        if given[name] is not None:
-            formulas.refuse_out_of(f"--{name.replace('_', '-')}", given[name], 0, float("inf"))
-    formulas.refuse_out_of("--power", given["wanted"], 5, 100)
+        if flags[name] is not None:
+            formulas.refuse_out_of(f"--{name.replace('_', '-')}", flags[name], 0, float("inf"))
+    formulas.refuse_out_of("--power", flags["wanted"], 5, 100)
     clusters, error = len(design.sizes), design.error
     alone = error * clusters**0.5  # of one cluster; more clusters are like these
 
@@ -249,9 +249,9 @@ def needs_of(task: str, design: Design, given: dict[str, Any]) -> Needs:
 
     needed = formulas.units_needed(at, wanted)
     samples = sum(design.sizes)
-    margin, seeds = given["margin"], None
-    if given["seed_spread"] is not None:
-        of_difference = given["seed_spread"] * 2**0.5
+    margin, seeds = flags["margin"], None
+    if flags["seed_spread"] is not None:
+        of_difference = flags["seed_spread"] * 2**0.5
 
         def of_seeds(units: int) -> float:
             return formulas.power_of_test(effect, of_difference / units**0.5, units)

@@ -95,8 +95,8 @@ def crossed(values: Floats, drawn: Floats, *, seed: int = 0) -> Crossed:
         return Crossed(float(values.mean()), float("nan"), float("nan"), float("nan"))
     low, high = np.quantile(means, (0.025, 0.975))
     of_clusters = np.nanvar(drawn.mean(axis=1))
-    whole = means.var()
-    share = max(0.0, 1 - of_clusters / whole) if whole > 0 else 0.0
+    total_variance = means.var()
+    share = max(0.0, 1 - of_clusters / total_variance) if total_variance > 0 else 0.0
     return Crossed(float(values.mean()), float(low), float(high), float(share))
 
 
@@ -122,8 +122,12 @@ def prompt_spread(group: Sequence[EvaluationRecord], *, seed: int = 0) -> Prompt
     first = group[0]
     spec = read_resolved(first.directory)
     of_each = [
-        {line.id: scored(line, spec) for line in read_samples(one.directory) if line.error is None}
-        for one in group
+        {
+            line.id: scored(line, spec)
+            for line in read_samples(record.directory)
+            if line.error is None
+        }
+        for record in group
     ]
     shared = [name for name in of_each[0] if all(name in samples for samples in of_each[1:])]
     if not shared:
@@ -136,11 +140,11 @@ def prompt_spread(group: Sequence[EvaluationRecord], *, seed: int = 0) -> Prompt
     values = np.array([collector.point(frame) for collector in collectors])
     main, why = first.main, ""
     summary = Crossed(float(values.mean()), float("nan"), float("nan"), float("nan"))
-    if all(isinstance(one, SumCollector | GroupCollector) for one in collectors):
+    if all(isinstance(record, SumCollector | GroupCollector) for record in collectors):
         summary = crossed(values, _drawn(collectors, frame, seed), seed=seed)
     else:
         why = "a metric of ranks has no interval over prompts"
-    names = [one.variant or "as asked" for one in group]
+    names = [record.variant or "as asked" for record in group]
     badness = {"higher": -values, "lower": values, "zero": np.abs(values)}.get(main.direction)
     return PromptSpread(
         first.task,
@@ -161,9 +165,9 @@ def prompt_spread(group: Sequence[EvaluationRecord], *, seed: int = 0) -> Prompt
 def _drawn(collectors: Sequence[Collector], frame: Frame, seed: int) -> Floats:
     """Return ``(draws, prompts)`` values under draws of clusters."""
     groups = [one for one in collectors if isinstance(one, GroupCollector)]
-    for one in groups:  # positions that depend on answers must be the same under every prompt
+    for positions in groups:  # positions that depend on answers must be the same under every prompt
         for other in groups:
-            one.counted.merge(other.counted)
+            positions.counted.merge(other.counted)
     parts = [*map(_sums_or_groups(frame), collectors)]
     ends = np.cumsum([0, *(matrix.shape[1] for matrix, _ in parts)])
     rows = distinct_rows(hstack([matrix for matrix, _ in parts], format="csr"), frame.strata)
@@ -191,10 +195,10 @@ def _sums_or_groups(frame: Frame) -> Callable[[Collector], _Sums]:
     return of
 
 
-def _groups(one: GroupCollector, frame: Frame) -> _Sums:
-    labelled, size = one.counted.labelled(frame), one.metric.counts.size
-    groups = one.metric.parts(labelled.names)
-    settled, _ = one.comparison(frame)
+def _groups(collector: GroupCollector, frame: Frame) -> _Sums:
+    labelled, size = collector.counted.labelled(frame), collector.metric.counts.size
+    groups = collector.metric.parts(labelled.names)
+    settled, _ = collector.comparison(frame)
 
     def finalize(totals: Floats) -> Floats:
         return settled.combine(settled.components(totals.reshape(-1, len(groups), size)))

@@ -64,15 +64,17 @@ def _print(spreads: list[PromptSpread]) -> None:
         return value if math.isfinite(value) else None
 
     rows = []
-    for one in spreads:
-        values, mean, scale = one.values, one.crossed, one.scale
-        worst = f"{number(values[one.worst], scale)} ({one.worst})" if one.worst else "--"
-        ends = f"[{number(mean.low, scale)}, {number(mean.high, scale)}]" if not one.why else "--"
+    for spread in spreads:
+        values, mean, scale = spread.values, spread.crossed, spread.scale
+        worst = f"{number(values[spread.worst], scale)} ({spread.worst})" if spread.worst else "--"
+        ends = (
+            f"[{number(mean.low, scale)}, {number(mean.high, scale)}]" if not spread.why else "--"
+        )
         share = "--" if mean.share != mean.share else f"{100 * mean.share:.0f} %"
         rows.append((
-            one.model, f"{one.title}, {one.column}", str(len(values)),
+            spread.model, f"{spread.title}, {spread.column}", str(len(values)),
             number(finite(values["as asked"]), scale), number(finite(mean.mean), scale),
-            ends, share, worst, "sign changes" if one.changes_sign else "",
+            ends, share, worst, "sign changes" if spread.changes_sign else "",
         ))  # fmt: skip
     print_table(
         ("", "", "prompts", "as asked", "mean", "95 %", "of variance", "worst", "mark"), rows

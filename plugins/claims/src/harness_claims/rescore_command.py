@@ -49,17 +49,17 @@ def rescore(
     from harness_claims.rescore import rescore as read_again
 
     names = [name.strip() for name in metrics.split(",") if name.strip()]
-    given = dict(pairs(flags["options"], "--metric-option"))
-    known = {
+    options = dict(pairs(flags["options"], "--metric-option"))
+    declared = {
         option.name
         for name in names
         for option in find("metric", name, plugins().metrics()).options
     }
-    for key in given:
-        if key not in known:
+    for key in options:
+        if key not in declared:
             raise UserError(
                 f"none of the metrics has an option {key!r}", where="--metric-option",
-                fix=", ".join(sorted(known)) or "leave it out",
+                fix=", ".join(sorted(declared)) or "leave it out",
             )  # fmt: skip
     wanted = {name.strip() for name in (flags["tasks"] or "").split(",") if name.strip()}
     records, _ = newest_of(several(places or None), Skips(), whole=False)
@@ -69,7 +69,7 @@ def rescore(
         if wanted and record.task not in wanted:
             continue
         try:
-            rescored.append(read_again(record, names, given, seed=seed))
+            rescored.append(read_again(record, names, options, seed=seed))
         except HarnessError as error:
             refused.append(error)
             click.echo(f"left out: {record.title} on {record.task}: {error.message}", err=True)
@@ -103,6 +103,6 @@ def _print(rescored: list[Rescored]) -> None:
 
     heads = ("", "", *(value.column for value in rescored[0].metrics))
     print_table(heads, [(one.model, one.title, *map(shown, one.metrics)) for one in rescored])
-    for one in rescored:
-        for note, times in one.notes.items():
-            click.echo(f"{one.model}, {one.title}: {note}: {times:,}")
+    for result in rescored:
+        for note, times in result.notes.items():
+            click.echo(f"{result.model}, {result.title}: {note}: {times:,}")

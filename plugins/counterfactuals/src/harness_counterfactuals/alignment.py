@@ -99,27 +99,27 @@ def align(source: Tokens, edited: Tokens, slot: str, *, refine: bool = False) ->
         UserError: text outside the slot has other tokens in one prompt than in the other.
     """
     weights: list[tuple[int, int, float]] = []
-    own: list[int] = []
-    here = there = 0
+    new_tokens: list[int] = []
+    start = other_start = 0
     for first, second in _segments(source, edited, slot):
-        before, after = first[0] - here, second[0] - there
+        before, after = first[0] - start, second[0] - other_start
         if before != after:
             raise UserError(
                 "text beside the edited words has other tokens than without them",
                 where=f"{source.prompt.text!r} and {edited.prompt.text!r}",
                 fix="put blanks around the braces of the edited attribute",
             )
-        weights += [(here + at, there + at, 1.0) for at in range(before)]
+        weights += [(start + at, other_start + at, 1.0) for at in range(before)]
         count, others = first[1] - first[0], second[1] - second[0]
         if refine or not count:
-            own += range(second[0], second[1])
+            new_tokens += range(second[0], second[1])
         elif count == others:
             weights += [(first[0] + at, second[0] + at, 1.0) for at in range(count)]
         else:
             weights += [(i, j, 1.0 / others) for i in range(*first) for j in range(*second)]
-        here, there = first[1], second[1]
+        start, other_start = first[1], second[1]
     weights += _padding(len(source.offsets), len(edited.offsets), source.length)
-    return Alignment(tuple(weights), tuple(own))
+    return Alignment(tuple(weights), tuple(new_tokens))
 
 
 _Range = tuple[int, int]

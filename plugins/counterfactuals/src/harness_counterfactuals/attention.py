@@ -51,10 +51,10 @@ class Edits:
 
     def to(self, device: torch.device) -> Edits:
         """Return it on a device."""
-        own = None if self.own is None else self.own.to(device)
+        moved = None if self.own is None else self.own.to(device)
         words = None if self.words is None else self.words.to(device)
         source, edited = self.source.to(device), self.edited.to(device)
-        return Edits(source, edited, self.mixes.to(device), own, words)
+        return Edits(source, edited, self.mixes.to(device), moved, words)
 
 
 def edits(
@@ -74,24 +74,24 @@ def edits(
     rows = len(alignments)
     source = torch.tensor([row if one is None else 0 for row, one in enumerate(alignments)])
     mixes = torch.eye(tokens).repeat(rows, 1, 1)
-    own = torch.zeros(rows, tokens)
+    keeps = torch.zeros(rows, tokens)
     for row, alignment in enumerate(alignments):
         if alignment is None:
             continue
         mixes[row] = 0
         for i, j, share in alignment.weights:
             mixes[row, i, j] = share
-        own[row, list(alignment.own)] = 1
-        for at, factor in factors[row].items():
-            mixes[row, :, at] *= factor
-            own[row, at] *= factor
+        keeps[row, list(alignment.own)] = 1
+        for token, factor in factors[row].items():
+            mixes[row, :, token] *= factor
+            keeps[row, token] *= factor
     marked = None
     if words is not None:
         marked = torch.zeros(rows, tokens)
         for row, positions in enumerate(words):
             marked[row, list(positions)] = 1
     edited = torch.tensor([row for row, one in enumerate(alignments) if one is not None])
-    return Edits(source, edited.long(), mixes, own if own.any() else None, marked)
+    return Edits(source, edited.long(), mixes, keeps if keeps.any() else None, marked)
 
 
 @dataclass(slots=True)
@@ -125,8 +125,8 @@ class BlendMaps:
         maps = functional.max_pool2d(maps, 3, stride=1, padding=1)
         maps = functional.interpolate(maps, size=side)
         maps = maps / maps.amax((2, 3), keepdim=True).clamp_min(1e-12)
-        here = maps > threshold
-        return here | here[source]
+        inside = maps > threshold
+        return inside | inside[source]
 
 
 def _divisor(positions: int, side: tuple[int, int]) -> int:
@@ -166,15 +166,15 @@ class Control:
         if not replaced:
             return functional.scaled_dot_product_attention(query, key, value)
         rows = edit.edited + first
-        kept = value[rows]
+        source_rows = value[rows]
         mixed = value.clone()
-        mixed[rows] = edit.mixes[edit.edited, None].to(value.dtype) @ kept
+        mixed[rows] = edit.mixes[edit.edited, None].to(value.dtype) @ source_rows
         taken = _taken(edit, first)
         output: Tensor = functional.scaled_dot_product_attention(query[taken], key[taken], mixed)
         if edit.own is not None:
-            own = edit.own[edit.edited, None, :, None].to(value.dtype)
+            own_mask = edit.own[edit.edited, None, :, None].to(value.dtype)
             output[rows] += functional.scaled_dot_product_attention(
-                query[rows], key[rows], own * kept
+                query[rows], key[rows], own_mask * source_rows
             )
         return output
 

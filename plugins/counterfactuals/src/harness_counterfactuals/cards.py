@@ -141,17 +141,17 @@ def _field(column: str, is_score: bool, about: About) -> dict[str, Any]:
 
 
 def _description(about: About, rows: Sequence[Row]) -> str:
-    kept = sum(not row.dropped for row in rows)
+    n_kept = sum(not row.dropped for row in rows)
     return (
         f"{about.title}: {about.images:,} generated images in {about.sets:,} counterfactual sets "
-        f"({kept:,} kept by its filters). Within a base only the word for {about.edited} differs. "
+        f"({n_kept:,} kept by its filters). Within a base only the word for {about.edited} differs. "
         "The people in the images do not exist."
     )
 
 
 def datasheet_of(about: About, rows: Sequence[Row], report: Sequence[Drops]) -> str:
     """Return the datasheet as Markdown, with the metadata that dataset hubs read above it."""
-    kept = [row for row in rows if not row.dropped]
+    kept_rows = [row for row in rows if not row.dropped]
     sections = [
         f"# {_text(about.title)}",
         _text(_description(about, rows)),
@@ -171,7 +171,7 @@ def datasheet_of(about: About, rows: Sequence[Row], report: Sequence[Drops]) -> 
             for value, words in values.items()
         ]),
         "## Composition",
-        _composition(about, rows, kept),
+        _composition(about, rows, kept_rows),
         "## Filters",
         _filters(about, report),
         "## Limits",
@@ -209,9 +209,9 @@ def _size(count: int) -> str:
     return next((name for most, name in bounds if count < most), "100K<n<1M")
 
 
-def _composition(about: About, rows: Sequence[Row], kept: Sequence[Row]) -> str:
-    made, left = Counter(row.concept for row in rows), Counter(row.concept for row in kept)
-    splits = Counter(row.split for row in kept)
+def _composition(about: About, rows: Sequence[Row], kept_rows: Sequence[Row]) -> str:
+    made, left = Counter(row.concept for row in rows), Counter(row.concept for row in kept_rows)
+    splits = Counter(row.split for row in kept_rows)
     parts = ", ".join(f"{split} {count:,}" for split, count in sorted(splits.items()))
     table = _table(("concept", "group", "images made", "kept"), [
         (concept, group, f"{made[concept]:,}", f"{left[concept]:,}")

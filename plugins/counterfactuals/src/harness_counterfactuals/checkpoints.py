@@ -56,8 +56,8 @@ class Checkpoint:
             files = sorted(path for path in part.glob("*.safetensors") if self._loads(path))
             if files:
                 each = [file_hash(path) for path in files]
-                whole = hashlib.sha256("".join(each).encode()).hexdigest()
-                hashes[part.name] = each[0] if len(each) == 1 else whole
+                overall = hashlib.sha256("".join(each).encode()).hexdigest()
+                hashes[part.name] = each[0] if len(each) == 1 else overall
         return hashes
 
     def _loads(self, path: Path) -> bool:

@@ -174,14 +174,14 @@ def _print_rows(rows: list[Row], folder: SetFolder, *, as_json: bool) -> None:
 
     sets = {row.set for row in rows}
     fit = {row.set for row in rows if not row.dropped}
-    kept = sum(not row.dropped for row in rows)
+    kept_count = sum(not row.dropped for row in rows)
     if as_json:
         counts = {"sets": len(sets), "images": len(rows), "sets_kept": len(fit)}
         drops = [each.to_json() for each in report]
-        print_json({**counts, "images_kept": kept, "folder": str(out), "drops": drops})
+        print_json({**counts, "images_kept": kept_count, "folder": str(out), "drops": drops})
         return
     click.echo(
         f"{out}: {len(sets):,} sets, {len(rows):,} images; "
-        f"{len(fit):,} sets and {kept:,} images are kept by the filters"
+        f"{len(fit):,} sets and {kept_count:,} images are kept by the filters"
     )
     print_drops(report)

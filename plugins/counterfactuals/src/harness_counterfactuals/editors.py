@@ -106,14 +106,16 @@ def batch_edits(spec: Spec, tokens: list[Tokens]) -> Edits:
     """Return the edits of a batch whose first row is the source."""
     editor, source = spec.editor, tokens[0]
     alignments = [
-        None if row == 0 else align(source, one, spec.edited, refine=editor.edit == "refine")
-        for row, one in enumerate(tokens)
+        None if row == 0 else align(source, alignment, spec.edited, refine=editor.edit == "refine")
+        for row, alignment in enumerate(tokens)
     ]
     factors = [
-        {at: factor for word, factor in editor.reweight.items() for at in places(one, word)}
-        for one in tokens
+        {at: factor for word, factor in editor.reweight.items() for at in places(alignment, word)}
+        for alignment in tokens
     ]
-    words = [[at for word in editor.blend for at in places(one, word)] for one in tokens]
+    words = [
+        [at for word in editor.blend for at in places(alignment, word)] for alignment in tokens
+    ]
     return edits(alignments, source.length, factors, words if editor.blend else None)
 
 

@@ -51,8 +51,8 @@ def apply_filters(
             path.unlink()
     scored = _scores(folder, chosen, say) if chosen else []
     for made, (name, options), scores in scored:
-        told: dict[str, Json] = {"options": dict(options), "needs": dict(made.needs)}
-        folder.write_scores(name, made.version, told, scores)
+        settings: dict[str, Json] = {"options": dict(options), "needs": dict(made.needs)}
+        folder.write_scores(name, made.version, settings, scores)
     rows = folder.write_manifest(drop)
     write_cards(folder)
     return rows
@@ -75,8 +75,8 @@ def _scores(
     count = EachMinute(say, "filters", folder.about.sets, "sets")
     for _, rows in folder.sets():
         images = [folder.image(row) for row in rows]
-        for one, (name, _), scores in made:
+        for score_filter, (name, _), scores in made:
             with plugin_call(f"filter {name!r}", "score", installed[name].target):
-                scores.extend(zip(rows, one.score(images, rows), strict=True))
+                scores.extend(zip(rows, score_filter.score(images, rows), strict=True))
         count.advance()
     return made

@@ -122,8 +122,8 @@ class SetFolder:
             "images": file_hash(self.directory / IMAGES),
         }
         lines = (
-            _line({"file": row.file, "values": dict(one.values), "drops": one.drops})
-            for row, one in scores
+            _line({"file": row.file, "values": dict(score.values), "drops": score.drops})
+            for row, score in scores
         )
         path = self.directory / SCORES / f"{filter_name}.jsonl"
         write_whole(path, chain([_line(header)], lines))

@@ -80,7 +80,7 @@ def measured(spec: Spec, probes: dict[str, Probe], sheet_file: Path) -> dict[str
     editor = PromptToPrompt(
         spec, Sampler(pipeline, spec), checkpoint.tokenizers(), len(spec.attributes["race"]), print
     )
-    found: dict[str, list[float]] = {
+    rates: dict[str, list[float]] = {
         name: [] for name in ("prompted", "kept", "distance", "background")
     }
     strips = []
@@ -94,17 +94,17 @@ def measured(spec: Spec, probes: dict[str, Probe], sheet_file: Path) -> dict[str
             for at, image in enumerate(base.images):
                 if at == base.source:
                     continue
-                found["prompted"].append(read["race"][at].lower() == image.attributes["race"])
+                rates["prompted"].append(read["race"][at].lower() == image.attributes["race"])
                 others = ("gender", "age")
-                found["kept"].append(
+                rates["kept"].append(
                     all(read[name][at] == read[name][base.source] for name in others)
                 )
-                found["distance"].append(rim[at].mean().item())
+                rates["distance"].append(rim[at].mean().item())
                 sides = torch.cat([rim[at, :, :, :4], rim[at, :, :, -4:]])
-                found["background"].append(sides.mean().item())
+                rates["background"].append(sides.mean().item())
     sheet = Image.fromarray(np.concatenate(strips[:24], 0))
     sheet.resize((sheet.width * 3, sheet.height * 3), Image.Resampling.NEAREST).save(sheet_file)
-    return {name: float(np.mean(values)) for name, values in found.items()}
+    return {name: float(np.mean(values)) for name, values in rates.items()}
 
 
 def _pixels(image: Image.Image) -> Tensor:
@@ -125,16 +125,16 @@ def main() -> None:
     spec = replace(spec, sets=chosen.sets)
     images, _, attributes = drawn(_DRAWN)
     assert images.shape[-1] == SIDE
-    held = len(images) // 5
+    test_count = len(images) // 5
     probes = {}
     for name in ATTRIBUTES:
         values = [one[name] for one in attributes]
-        probes[name] = Probe(images[held:], values[held:])
-        right = np.mean(np.array(probes[name].read(images[:held])) == values[:held])
+        probes[name] = Probe(images[test_count:], values[test_count:])
+        right = np.mean(np.array(probes[name].read(images[:test_count])) == values[:test_count])
         print(f"probe of {name}: {right:.2f} right on drawings that it has not seen")
     for label, editor in (("edited", spec.editor), ("prompted", Editing(cross=0, self_share=0))):
-        found = measured(replace(spec, editor=editor), probes, chosen.images / f"{label}.png")
-        print(label, {name: round(value, 3) for name, value in found.items()}, flush=True)
+        rates = measured(replace(spec, editor=editor), probes, chosen.images / f"{label}.png")
+        print(label, {name: round(value, 3) for name, value in rates.items()}, flush=True)
 
 
 if __name__ == "__main__":

@@ -34,19 +34,19 @@ _XMP = (
 )
 
 
-def encoded(image: Image.Image, told: Mapping[str, Json], form: str, quality: int) -> bytes:
+def encoded(image: Image.Image, provenance: Mapping[str, Json], form: str, quality: int) -> bytes:
     """Return an image file with its provenance.
 
     Args:
         image: RGB.
-        told: Where it comes from, as JSON.
+        provenance: Where it comes from, as JSON.
         form: ``png`` or ``jpeg``.
         quality: Of a JPEG, 1 to 100.
     """
     from PIL import Image as Images
     from PIL.PngImagePlugin import PngInfo
 
-    text = json.dumps(dict(told), sort_keys=True)
+    text = json.dumps(dict(provenance), sort_keys=True)
     xmp = _XMP.format(kind=GENERATED, text=escape(text))
     buffer = io.BytesIO()
     if form == "png":
@@ -65,7 +65,7 @@ def provenance_of(image: Image.Image) -> dict[str, Json]:
     """Return where an opened image says that it comes from; empty where it says nothing."""
     text = image.info.get(KEY) or image.getexif().get(_DESCRIPTION)
     try:
-        told = json.loads(str(text))
+        provenance = json.loads(str(text))
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return provenance if isinstance(provenance, dict) else {}

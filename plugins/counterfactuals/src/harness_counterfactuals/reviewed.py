@@ -64,16 +64,16 @@ def take_reviews(folder: SetFolder, say: Callable[[str], None]) -> bool:
             votes = Counter(each.verdict for each in decided.get(group.id, {}).values())
             if not votes["yes"] + votes["no"]:
                 continue  # nobody has decided: no score
-            given = Counter(
+            verdicts = Counter(
                 reason for each in decided[group.id].values() for reason in each.reasons
             )
-            reason = given.most_common(1)[0][0] if given else "refused"
+            reason = verdicts.most_common(1)[0][0] if verdicts else "refused"
             values = {"yes": float(votes["yes"]), "no": float(votes["no"])}
             for item in group.items:
                 assert item.image is not None
                 yield rows[item.image.name], Score(values, reason if votes["no"] else "")
 
     names: list[Json] = [each.reviewer for each in reviews]
-    told: dict[str, Json] = {"reviewers": names, "rule": "all"}
-    folder.write_scores(HUMAN, "1", told, scores())
+    settings: dict[str, Json] = {"reviewers": names, "rule": "all"}
+    folder.write_scores(HUMAN, "1", settings, scores())
     return True

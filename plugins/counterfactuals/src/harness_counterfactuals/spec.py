@@ -233,8 +233,8 @@ class _Reader:
             )
         source = raw.get("source", ROTATE)
         if source != ROTATE and source not in attributes[edited]:
-            known = [ROTATE, *attributes[edited]]
-            raise unknown(f"value of {edited!r}", source, known, where=self._at("source"))
+            choices = [ROTATE, *attributes[edited]]
+            raise unknown(f"value of {edited!r}", source, choices, where=self._at("source"))
         image, editor = raw.get("image", {}), raw.get("editor", {})
         spec = Spec(
             id=raw["id"],
@@ -371,20 +371,20 @@ class _Reader:
         for value, text in prompts.items():
             if not words[value]:
                 continue
-            place = next(find_words(text, words[value]), None)
-            if place is None:
+            span = next(find_words(text, words[value]), None)
+            if span is None:
                 raise UserError(
                     f"the words {words[value]!r} of the edit stand nowhere in the prompt",
                     where=self._at(*path, value),
                     fix=nearest(words[value], words_in(text)),
                 )
-            common = common or _slotted(text, place, edited)
+            common = common or _slotted(text, span, edited)
         for value, text in prompts.items():
             made = fill(common, _kept(common) | {edited: words[value]}).text
             if more := differing(made, text):
-                one, other = more[0]
+                first, other = more[0]
                 raise UserError(
-                    f"the templates differ in more than the edited words: {one or 'nothing'!r} "
+                    f"the templates differ in more than the edited words: {first or 'nothing'!r} "
                     f"in one, {other or 'nothing'!r} in that of {value!r}",
                     where=self._at(*path, value),
                     fix="make them equal but for the words of the edited attribute",
@@ -515,9 +515,9 @@ class _Reader:
         )
 
 
-def _slotted(text: str, place: tuple[int, int], edited: str) -> str:
+def _slotted(text: str, span: tuple[int, int], edited: str) -> str:
     """Return a text with a slot in a place, the article before it included."""
-    before, after = text[: place[0]], text[place[1] :]
+    before, after = text[: span[0]], text[span[1] :]
     for article in ("a ", "an "):
         if before.lower() == article or before.lower().endswith(f" {article}"):
             return f"{before[: -len(article)]}{{a {edited}}}{after}"

@@ -88,8 +88,8 @@ def find_materials(spec: Spec, device: str) -> Materials:
         refiner = open_checkpoint(spec.generator.refiner, REFINERS)
     tokenizers = checkpoint.tokenizers()
     check_tokens(spec, tokenizers)
-    place = resolve_device(device)
-    stored = None if place.type == "cpu" else "float16"  # half is slow on a CPU, where it runs
+    resolved = resolve_device(device)
+    stored = None if resolved.type == "cpu" else "float16"  # half is slow on a CPU, where it runs
     hashes = checkpoint.hashes()
     if refiner is not None:
         hashes |= {f"refiner.{part}": digest for part, digest in refiner.hashes().items()}
@@ -98,7 +98,7 @@ def find_materials(spec: Spec, device: str) -> Materials:
         checkpoint,
         refiner,
         tokenizers,
-        place,
+        resolved,
         resolve_dtype(spec.generator.dtype, stored),
         hashes,
     )
@@ -131,8 +131,8 @@ class Studio:
         self._editor = make_editor(spec, sampler, materials.tokenizers, device, dtype, batch, say)
         hashes = dict(materials.hashes)
         if isinstance(self._editor, InstructPix2Pix):
-            found = self._editor.checkpoint.hashes()
-            hashes |= {f"editor.{part}": digest for part, digest in found.items()}
+            current_hashes = self._editor.checkpoint.hashes()
+            hashes |= {f"editor.{part}": digest for part, digest in current_hashes.items()}
         self._models = json.dumps(hashes, sort_keys=True)
         self._schedule = json.dumps(spec.editor.to_json(), sort_keys=True)
 
@@ -174,7 +174,7 @@ class Studio:
 
     def _written(self, row: Row, image: Image.Image) -> Row:
         spec = self._materials.spec
-        told: dict[str, Json] = {
+        provenance: dict[str, Json] = {
             "made by": "social-harness-counterfactuals",
             "generated": True,
             "people": "nobody in this image exists",
@@ -186,7 +186,7 @@ class Studio:
             "seed": row.seed,
             "licence": spec.licence,
         }
-        data = encoded(image.convert("RGB"), told, spec.format, spec.quality)
+        data = encoded(image.convert("RGB"), provenance, spec.format, spec.quality)
         path = self._folder / row.file
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -50,9 +50,9 @@ def fill(template: str, words: Mapping[str, str]) -> Prompt:
     A slot without words takes the blank before it away, so that ``a person {aid}, smiling`` reads
     well with and without.
     """
-    text, spans, at = "", list[Span](), 0
+    text, spans, position = "", list[Span](), 0
     for match in _SLOT.finditer(template):
-        text += template[at : match.start()]
+        text += template[position : match.start()]
         article, slot = match[1], match[2]
         filled = words[slot]
         if not filled:
@@ -63,8 +63,8 @@ def fill(template: str, words: Mapping[str, str]) -> Prompt:
             text += f"{word} "
         spans.append(Span(slot, len(text), len(text) + len(filled)))
         text += filled
-        at = match.end()
-    return Prompt(text + template[at:], tuple(spans))
+        position = match.end()
+    return Prompt(text + template[position:], tuple(spans))
 
 
 def words_in(text: str) -> list[str]:

@@ -102,13 +102,13 @@ def _of_clip(weights: dict[str, Tensor], names: Any) -> dict[str, Tensor]:
         "attn.out_proj": "self_attn.out_proj",
     }
     for layer in range(2):
-        here, there = f"transformer.resblocks.{layer}.", f"encoder.layers.{layer}."
+        clip_prefix, new_prefix = f"transformer.resblocks.{layer}.", f"encoder.layers.{layer}."
         for kind in ("weight", "bias"):
             for old, new in parts.items():
-                plain[f"{there}{new}.{kind}"] = weights[f"{here}{old}.{kind}"]
-            stacked = weights[f"{here}attn.in_proj_{kind}"].chunk(3)
+                plain[f"{new_prefix}{new}.{kind}"] = weights[f"{clip_prefix}{old}.{kind}"]
+            stacked = weights[f"{clip_prefix}attn.in_proj_{kind}"].chunk(3)
             for name, part in zip("qkv", stacked, strict=True):
-                plain[f"{there}self_attn.{name}_proj.{kind}"] = part
+                plain[f"{new_prefix}self_attn.{name}_proj.{kind}"] = part
     prefix = "text_model." if any(name.startswith("text_model.") for name in names) else ""
     return {prefix + name: tensor.float().contiguous() for name, tensor in plain.items()}
 
@@ -208,16 +208,18 @@ class Trainer:
         steps = self._scheduler.config.num_train_timesteps
         average = {name: one.detach().clone() for name, one in self._unet.named_parameters()}
         for step, rows in zip(count(), self._batches(), strict=False):
-            noise, at = torch.randn_like(latents[rows]), torch.randint(0, steps, (_BATCH,))
-            noisy = self._scheduler.add_noise(latents[rows], noise, at)
-            target = self._scheduler.get_velocity(latents[rows], noise, at)
+            noise, timesteps = torch.randn_like(latents[rows]), torch.randint(0, steps, (_BATCH,))
+            noisy = self._scheduler.add_noise(latents[rows], noise, timesteps)
+            target = self._scheduler.get_velocity(latents[rows], noise, timesteps)
             heard = torch.where(torch.rand(_BATCH) < 0.1, 0, rows + 1)  # some without words
-            found = self._unet(noisy, at, encoder_hidden_states=self._words[heard]).sample
-            loss = functional.mse_loss(found, target)
+            predicted = self._unet(
+                noisy, timesteps, encoder_hidden_states=self._words[heard]
+            ).sample
+            loss = functional.mse_loss(predicted, target)
             _descend(loss, optimiser)
             weight = min(0.999, (1 + step) / (10 + step))
-            for name, one in self._unet.named_parameters():
-                average[name].lerp_(one.detach(), 1 - weight)
+            for name, parameter in self._unet.named_parameters():
+                average[name].lerp_(parameter.detach(), 1 - weight)
             if step % 50 == 0:
                 print(f"U-Net, step {step}: {loss.item():.4f}", flush=True)
             if time.monotonic() > until:
@@ -229,8 +231,8 @@ class Trainer:
         from safetensors.torch import save_model
 
         self._folder.mkdir(parents=True, exist_ok=True)
-        both = torch.nn.ModuleList([self._vae, self._unet])
-        save_model(both, str(self._folder / _STATE))
+        modules = torch.nn.ModuleList([self._vae, self._unet])
+        save_model(modules, str(self._folder / _STATE))
         pipeline = diffusers.StableDiffusionPipeline(
             vae=self._vae.half(),
             unet=self._unet.half(),

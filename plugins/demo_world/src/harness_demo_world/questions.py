@@ -104,9 +104,9 @@ def table(seed: int, split: str, index: int, paint: bool = True) -> tuple[Shown,
                  tuple(n for n in _NUMBERS if n != str(count)), "number", "how many",
                  "object_counting", "finegrained_perception (instance-level)"),
     ]  # fmt: skip
-    there = rng.random() < 0.5
-    name = first.name if there else absent
-    questions.append(_yes_no(f"Is there a {name} in the picture?", there, "is there a"))
+    is_present = rng.random() < 0.5
+    name = first.name if is_present else absent
+    questions.append(_yes_no(f"Is there a {name} in the picture?", is_present, "is there a"))
     if count == 1 and len(scene.things) == 2:
         other = scene.things[1]
         left = first if first.x < other.x else other

@@ -40,8 +40,8 @@ class Actor:
         """Plan, and say what this worker is, or why it cannot take part."""
         from harness.workers.worker import begin
 
-        self._worker, said = begin(self._name, WorkOrder.from_json(self._order))
-        return [line_of(said)]
+        self._worker, description = begin(self._name, WorkOrder.from_json(self._order))
+        return [line_of(description)]
 
     def load(self, request: Mapping[str, Json]) -> list[bytes]:
         """Load the model, the first time that something is asked of it."""
@@ -94,8 +94,8 @@ class RayActors:
                 where="--on ray",
                 fix="-e gpus=0 computes on the CPU",
             )
-        for place in range(1, self._workers + 1):
-            self._start(place)
+        for index in range(1, self._workers + 1):
+            self._start(index)
 
     def _connect(self, address: str | None) -> None:
         ends = time.monotonic() + self._wait
@@ -111,9 +111,9 @@ class RayActors:
                     ) from None
                 time.sleep(_TRY)
 
-    def _start(self, place: int) -> None:
-        attempt = self._attempts[place] = self._attempts.get(place, 0) + 1
-        name = f"{place}" if attempt == 1 else f"{place}-{attempt}"
+    def _start(self, index: int) -> None:
+        attempt = self._attempts[index] = self._attempts.get(index, 0) + 1
+        name = f"{index}" if attempt == 1 else f"{index}-{attempt}"
         kind: Any = ray.remote(num_gpus=self._each, num_cpus=self._cpus, max_restarts=0)(Actor)
         self._actors[name] = actor = kind.remote(name, self._order)
         self._waiting[actor.hello.remote()] = name
@@ -127,11 +127,11 @@ class RayActors:
 
     def events(self, timeout: float) -> Sequence[Event]:
         """Return what actors said, and which of them are gone."""
-        said: list[Event] = []
+        heard: list[Event] = []
         due = [entry for entry in self._later if entry[0] <= time.monotonic()]
         self._later = [entry for entry in self._later if entry not in due]
-        for _, place in due:
-            self._start(place)
+        for _, index in due:
+            self._start(index)
         for reference in self._ready(timeout):
             name = self._waiting.pop(reference, None)
             if name is None or name not in self._actors:
@@ -140,15 +140,15 @@ class RayActors:
                 lines: list[bytes] = ray.get(reference)
             except RayError as error:
                 self.stop(name)
-                said.append(Lost(name, one_line(error_text(error).partition("\n")[0])))
+                heard.append(Lost(name, one_line(error_text(error).partition("\n")[0])))
                 continue
             events = [event for line in lines if (event := event_of(line)) is not None]
-            said += events
+            heard += events
             if any(isinstance(event, Hello) for event in events):
                 self._greeted.add(name)
             if any(isinstance(event, Refused) for event in events):
                 self.stop(name)
-        return said
+        return heard
 
     def _ready(self, timeout: float) -> list[Any]:
         """Return what has come, in the order in which it was asked for."""

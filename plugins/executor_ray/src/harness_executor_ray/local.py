@@ -34,11 +34,11 @@ class LocalRay:
         ports = _free_ports(len(_PORTS))
         self.address = f"127.0.0.1:{ports[0]}"
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed by end
-        given = [f"{flag}={port}" for flag, port in zip(_PORTS, ports, strict=True)]
+        port_flags = [f"{flag}={port}" for flag, port in zip(_PORTS, ports, strict=True)]
         self._process = subprocess.Popen(  # noqa: S603  our own command
             [str(Path(sys.executable).with_name("ray")), "start", "--head", "--block",
              "--node-ip-address=127.0.0.1", "--include-dashboard=false",
-             "--disable-usage-stats", *given],
+             "--disable-usage-stats", *port_flags],
             env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"},
             stdout=self._log, stderr=self._log, stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
@@ -61,6 +61,6 @@ class LocalRay:
 def _free_ports(number: int) -> list[int]:
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
+        for listener in sockets:
+            listener.bind(("127.0.0.1", 0))
         return [one.getsockname()[1] for one in sockets]

@@ -21,8 +21,8 @@ _QUEUED = {"PENDING", "REQUEUED", "REQUEUE_HOLD", "SUSPENDED", "CONFIGURING", "U
 class Job:
     """What a job runs; submitit asks for a checkpoint when it is preempted or out of time."""
 
-    def __init__(self, mailbox: Path, place: int, places: int) -> None:
-        self.arguments = mailbox, place, places
+    def __init__(self, mailbox: Path, index: int, places: int) -> None:
+        self.arguments = mailbox, index, places
 
     def __call__(self) -> None:
         """Be a worker."""

@@ -129,15 +129,15 @@ class Outbox:
         UserError: the mailbox is not there, or holds no order.
     """
 
-    def __init__(self, mailbox: Path, place: int) -> None:
+    def __init__(self, mailbox: Path, index: int) -> None:
         self.order = WorkOrder.from_json(read_object(mailbox / _ORDER))
-        self.place, self.name = place, ""
+        self.place, self.name = index, ""
         attempt = 0
         while not self.name:
             attempt += 1
             try:
-                (mailbox / f"{place}-{attempt}").mkdir()
-                self.name = f"{place}-{attempt}"
+                (mailbox / f"{index}-{attempt}").mkdir()
+                self.name = f"{index}-{attempt}"
             except FileExistsError:  # an attempt before this one
                 continue
         self._folder, self._mailbox = mailbox / self.name, mailbox

@@ -95,19 +95,19 @@ class MailboxExecutor(ABC):
             if name in self._inboxes and inbox.signs.silent() > self._patience:
                 self._leave(name)
                 yield Lost(name, f"no sign of life for {self._patience:.0f} s")
-        for place, job in list(self._jobs.items()):
+        for index, job in list(self._jobs.items()):
             if why := self.ended(job):
-                yield from self._job_ended(place, why)
+                yield from self._job_ended(index, why)
 
-    def _job_ended(self, place: int, why: str) -> Iterator[Event]:
-        del self._jobs[place]
-        names = [name for name in self._inboxes if _place(name) == place]
+    def _job_ended(self, index: int, why: str) -> Iterator[Event]:
+        del self._jobs[index]
+        names = [name for name in self._inboxes if _place(name) == index]
         for name in names:
             yield from self._inboxes[name].events()
             self._leave(name)
             yield Lost(name, why)
-        if not names and not any(_place(name) == place for name in self._gone):
-            yield Lost(f"{place}-0", why)
+        if not names and not any(_place(name) == index for name in self._gone):
+            yield Lost(f"{index}-0", why)
 
     def _leave(self, name: str) -> None:
         if (inbox := self._inboxes.pop(name, None)) is not None:
@@ -131,14 +131,14 @@ class MailboxExecutor(ABC):
 
     def replace(self, worker: str) -> None:
         """Submit another job in the place of one that is gone; a requeued one comes by itself."""
-        place = _place(worker)
-        if any(_place(name) == place for name in self._inboxes):
+        index = _place(worker)
+        if any(_place(name) == index for name in self._inboxes):
             return  # it has come back
-        if (job := self._jobs.get(place)) is not None:
+        if (job := self._jobs.get(index)) is not None:
             if self.is_queued(job):
                 return
             self.cancel(job)
-        (self._jobs[place],) = self.submit([place])
+        (self._jobs[index],) = self.submit([index])
 
     def close(self) -> None:
         """End every job."""

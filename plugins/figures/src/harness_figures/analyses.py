@@ -168,10 +168,10 @@ def _counted(analysis: Analysis) -> str:
 def _table(analysis: Analysis, name: str) -> list[dict[str, Any]]:
     tables = [table for table in analysis.tables if table.name == name]
     if not tables or not tables[0].rows:
-        there = ", ".join(table.name for table in analysis.tables)
+        names = ", ".join(table.name for table in analysis.tables)
         raise UserError(
             f"this analysis ({analysis.kind}) has no table {name!r}",
             where=analysis.directory,
-            fix=f"its tables: {there}",
+            fix=f"its tables: {names}",
         )
     return tables[0].records()

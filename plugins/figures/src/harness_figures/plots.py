@@ -49,8 +49,8 @@ def plane(request: FigureRequest) -> Plot:
     """Return models on two tasks with the Pareto front: no model is better than these in both."""
     x, y = _axes(request)
     caption = "The line joins models that no other is as good as in one number and better in both."
-    shown = records.with_front(records.scatter_of(x, y), x[1], y[1])
-    return Plot(draw.scatter, shown, {*_marks(*x), *_marks(*y)}, caption)
+    points = records.with_front(records.scatter_of(x, y), x[1], y[1])
+    return Plot(draw.scatter, points, {*_marks(*x), *_marks(*y)}, caption)
 
 
 def _axes(request: FigureRequest) -> tuple[tuple[Table, Column], tuple[Table, Column]]:
@@ -86,9 +86,9 @@ def of_analysis(request: FigureRequest) -> Plot:
         analysis = request.subject
     else:
         analysis = read_analysis(request.folder("analysis"))
-    shown = MAKERS[request.kind](analysis)
+    drawn = MAKERS[request.kind](analysis)
     caption = caption_of(request.kind, analysis)
-    return Plot(DRAWN[request.kind], shown, analysis.marks, caption)
+    return Plot(DRAWN[request.kind], drawn, analysis.marks, caption)
 
 
 def _marks(table: Table, *columns: Column) -> set[str]:

@@ -182,8 +182,8 @@ def load(source: Encoder, device: torch.device, dtype: torch.dtype) -> LoadedEnc
 
     folder = source.checkpoint.folder
     tokenizer, processor = load_tokenizer(folder), load_image_processor(folder)
-    whole, part = _class_of(source.checkpoint.config)
-    model = load_pretrained(whole or AutoModel, source.checkpoint, dtype=dtype)
+    full_class, part = _class_of(source.checkpoint.config)
+    model = load_pretrained(full_class or AutoModel, source.checkpoint, dtype=dtype)
     model = getattr(model, part) if part else model
     return TransformersEncoder(model, tokenizer, processor, device, dtype)
 

@@ -56,17 +56,17 @@ class MatchingHead:
         The probability of a match, in [0, 1]; of ViLT the logit of its ranking head.
         """
         tokens = self._tokenizer(list(texts), padding=True, return_tensors="pt")
-        shown = {
+        image_inputs = {
             name: value.to(self._device).expand(len(texts), *value.shape[1:])
             for name, value in pixels.items()
         }
         inputs: dict[str, Any] = {
             "input_ids": tokens["input_ids"].to(self._device),
             "attention_mask": tokens["attention_mask"].to(self._device),
-            "pixel_values": shown["pixel_values"].to(self._dtype),
+            "pixel_values": image_inputs["pixel_values"].to(self._dtype),
         }
         if self._kind == "vilt":
-            inputs |= {name: shown[name] for name in ("pixel_mask",) if name in shown}
+            inputs |= {name: image_inputs[name] for name in ("pixel_mask",) if name in image_inputs}
             logits: Tensor = self._model(**inputs).logits
             return [float(value) for value in logits[:, 0].double()]
         if self._kind == "blip":

@@ -57,7 +57,7 @@ def read_text(
     inside = "\n".join(part for part in (apart, parts.reasoning) if part)
     answer, ended = parts.answer.strip(), finish != "length"
     unfinished = parts.unfinished or bool(apart and not answer and not ended)
-    places = [place for one in stop if one and (place := answer.find(one)) >= 0]
+    places = [position for one in stop if one and (position := answer.find(one)) >= 0]
     if places:
         answer, ended = answer[: min(places)].strip(), True
     return Text(answer, "stop" if ended else "length", inside, unfinished)

@@ -118,8 +118,8 @@ def patches(image: Image.Image, level: int, random: np.random.Generator) -> Imag
         return image
     shuffled = image.copy()
     cells = [(column * width, row * height) for row in range(side) for column in range(side)]
-    for (left, top), place in zip(cells, random.permutation(len(cells)), strict=True):
-        x, y = cells[int(place)]
+    for (left, top), target in zip(cells, random.permutation(len(cells)), strict=True):
+        x, y = cells[int(target)]
         shuffled.paste(image.crop((x, y, x + width, y + height)), (left, top))
     return shuffled
 

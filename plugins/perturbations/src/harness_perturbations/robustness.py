@@ -95,8 +95,8 @@ def _held(plain: EvaluationRecord, record: EvaluationRecord, variant: Variant, s
         samples += 1
         changed += line.answer != partner.answer
         frame.add(scored(partner, spec))
-        for side, one in zip(sides, (partner, line), strict=True):
-            side.add(scored(one, spec))
+        for side, own_record in zip(sides, (partner, line), strict=True):
+            side.add(scored(own_record, spec))
     if not samples:
         raise UserError(
             f"no sample was scored both as it is and under {variant}", where=str(record.directory)

@@ -106,10 +106,10 @@ class DirectPreference(Recipe):
         if self._pairs == "none":
             return [(place,) for place in range(len(pool))]
         sets: dict[tuple[str, ...], list[int]] = {}
-        for place, example in enumerate(pool):
+        for position, example in enumerate(pool):
             concept = str(example.fields["concept"])
             key = (example.task, example.cluster, concept, example.answer)
-            sets.setdefault(key, []).append(place)
+            sets.setdefault(key, []).append(position)
         if self._pairs == "set":
             return [tuple(members) for members in sets.values() if _differ(pool, members)]
         return [pair for members in sets.values() for pair in _one_trait(pool, members)]
@@ -138,11 +138,11 @@ def _one_trait(pool: Sequence[Example], members: Sequence[int]) -> list[Group]:
     pairs: list[Group] = []
     alone = list(members)
     while alone:
-        place = alone.pop(0)
+        position = alone.pop(0)
         for other in alone:
-            if _distance(pool[place], pool[other]) == 1:
+            if _distance(pool[position], pool[other]) == 1:
                 alone.remove(other)
-                pairs.append((place, other))
+                pairs.append((position, other))
                 break
     return pairs
 

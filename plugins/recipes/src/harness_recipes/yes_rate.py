@@ -27,10 +27,12 @@ def keeping_yes_rate(
     """
     keys = [(str(example.fields["concept"]), example.against) for example in pool]
     wanted = Counter(keys)
-    given = [1.0] * len(chosen) if weights is None else list(weights)
+    start_weights = [1.0] * len(chosen) if weights is None else list(weights)
     sums: dict[tuple[str, bool], list[float]] = {}
-    for place, weight in zip(chosen, given, strict=True):
-        sums.setdefault(keys[place], []).append(weight)
+    for position, weight in zip(chosen, start_weights, strict=True):
+        sums.setdefault(keys[position], []).append(weight)
     factors = {key: wanted[key] / math.fsum(of_key) for key, of_key in sums.items()}
-    kept = [weight * factors[keys[place]] for place, weight in zip(chosen, given, strict=True)]
-    return kept, len(wanted) - len(sums)
+    rescaled = [
+        weight * factors[keys[place]] for place, weight in zip(chosen, start_weights, strict=True)
+    ]
+    return rescaled, len(wanted) - len(sums)

@@ -76,8 +76,8 @@ def review(*, data: Path, out: Path | None, report: bool, **flags: Any) -> None:
     from harness_review.sets import Columns, read_material
 
     _refuse_unfit(report, flags)
-    shown = _names(flags["show"])
-    columns = Columns(flags["sets"] or "", flags["image"] or "", flags["name"] or "", shown)
+    shown_columns = _names(flags["show"])
+    columns = Columns(flags["sets"] or "", flags["image"] or "", flags["name"] or "", shown_columns)
     material = read_material(home_path(data), columns, everything=flags["everything"] or report)
     folder = home_path(out) if out else _beside(home_path(data))
     if report:

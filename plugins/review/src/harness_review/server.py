@@ -98,8 +98,8 @@ class _Review(Pages):
         if not self.is_for_this_machine():
             self._refuse(HTTPStatus.FORBIDDEN, "another name than this machine's")
             return False
-        given = parse_qs(query).get("key", [""])[0]
-        if given and self._is_key(given):
+        key = parse_qs(query).get("key", [""])[0]
+        if key and self._is_key(key):
             self.send_response(HTTPStatus.SEE_OTHER)
             self.send_header("Location", "/")
             self.send_header(
@@ -137,8 +137,8 @@ class _Review(Pages):
         # Cookies have no ports; two reviews on one machine must not take each other's.
         return f"{_COOKIE}-{hmac.new(self._key.encode(), b'name', 'sha256').hexdigest()[:8]}"
 
-    def _is_key(self, given: str) -> bool:
-        return hmac.compare_digest(given.encode(), self._key.encode())
+    def _is_key(self, key: str) -> bool:
+        return hmac.compare_digest(key.encode(), self._key.encode())
 
     def _answer(self, doing: Any) -> None:
         try:

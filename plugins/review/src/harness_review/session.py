@@ -191,11 +191,11 @@ class Session:
             "items": [
                 {
                     "id": item.id,
-                    "source": f"image/{number}/{place}",
+                    "source": f"image/{number}/{position}",
                     "fields": {key: text for key, text in item.fields.items() if key not in common},
                     "fault": item.fault,
                 }
-                for place, item in enumerate(group.items)
+                for position, item in enumerate(group.items)
             ],
         }
 

@@ -158,8 +158,8 @@ def _told(seen: Look, columns: Columns, technical: frozenset[str]) -> Columns:
             fix=f"--image COLUMN, or a pattern such as 'images/{{COLUMN}}.jpg'; there are "
             f"{short(', '.join(seen.columns), 300)}",
         )  # fmt: skip
-    held = {name for name, column in seen.columns.items() if column.image}
-    plain = tuple(name for name in seen.columns if name not in held)
+    image_columns = {name for name, column in seen.columns.items() if column.image}
+    plain = tuple(name for name in seen.columns if name not in image_columns)
     for name in columns.show:
         if name not in plain:
             raise unknown("column", name, plain, where="--show")

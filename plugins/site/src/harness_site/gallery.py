@@ -88,7 +88,7 @@ class _Images:
 def _card(record: EvaluationRecord, sample: SampleRecord, images: list[bytes]) -> str:
     row = sample_row(record, sample)
     encoded = [base64.b64encode(content).decode() for content in images]
-    shown = "".join(
+    thumbnails = "".join(
         f'<img style="max-width:100%" src="data:image/jpeg;base64,{text}">' for text in encoded
     )
     lines: Mapping[str, Any] = {
@@ -101,4 +101,4 @@ def _card(record: EvaluationRecord, sample: SampleRecord, images: list[bytes]) -
         for name, value in lines.items()
     )
     style = f"{_CARD}border:2px solid {_COLOURS[row['equal']]}"
-    return f'<div style="{style}">{shown}<small>{text}</small></div>'
+    return f'<div style="{style}">{thumbnails}<small>{text}</small></div>'

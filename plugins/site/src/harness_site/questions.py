@@ -167,7 +167,7 @@ class Questions:
             return self._last[1]
         if self._task is None or not with_images:
             return ()
-        shown = []
+        images = []
         for image in open_sample(self._task.spec, sample, MAX_PIXELS):
             name = f"{self.folder}/{image.key[:20]}"
             larger = max(image.pixels.size) > THUMB
@@ -176,8 +176,8 @@ class Questions:
                 self.site.write(f"{name}.jpg", _copy(image, THUMB))
                 if larger:
                     self.site.write(f"{name}-large.jpg", _copy(image, LARGE))
-            shown.append(_Shown(f"{name}.jpg", f"{name}-large.jpg" if larger else f"{name}.jpg"))
-        self._last = key, tuple(shown)
+            images.append(_Shown(f"{name}.jpg", f"{name}-large.jpg" if larger else f"{name}.jpg"))
+        self._last = key, tuple(images)
         return self._last[1]
 
 

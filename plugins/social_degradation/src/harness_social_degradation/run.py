@@ -79,8 +79,8 @@ class _Runner:
     def run(self) -> Parts:
         study = self._study
         towers = {
-            (one.label, seed): self._continued(one.label, one.tasks, one.rate, seed)
-            for one in study.continued
+            (entry.label, seed): self._continued(entry.label, entry.tasks, entry.rate, seed)
+            for entry in study.continued
             for seed in study.seeds
         }
         looked = {seed: self._probed(seed, towers) for seed in study.seeds}
@@ -143,8 +143,8 @@ class _Runner:
         tasks = self._tasks
         encoders = [self._encoder(BEFORE, None, tasks[0][0])]
         encoders += [
-            self._encoder(one.label, towers[one.label, seed], tasks[0][0])
-            for one in self._study.continued
+            self._encoder(entry.label, towers[entry.label, seed], tasks[0][0])
+            for entry in self._study.continued
         ]
         looked = self._study.probe
         settings = ProbeSettings(layers=looked.layers, pooling=looked.pooling, control=False)

@@ -108,10 +108,12 @@ def read_degradation(document: Document) -> DegradationStudy:
         raise missing("model", model, plugins().models(), where=where)
     names = _Names(document)
     continued = tuple(
-        Continued(one["label"], names.of(("continued", at, "tasks"), one["tasks"]), one.get("rate"))
-        for at, one in enumerate(raw["continued"])
+        Continued(
+            entry["label"], names.of(("continued", at, "tasks"), entry["tasks"]), entry.get("rate")
+        )
+        for at, entry in enumerate(raw["continued"])
     )
-    labels = [one.label for one in continued]
+    labels = [entry.label for entry in continued]
     for at, label in enumerate(labels):
         if label == BEFORE or label in labels[:at]:
             where = document.where(("continued", at, "label"))

@@ -167,10 +167,10 @@ def _groups(study: DegradationStudy, probes: Sequence[Row], lost: Sequence[Row])
                 means[name] = fmean(shares) if shares else None
                 by_seed[name].append(means[name])
             tasks_mean, controls_mean = means["tasks"], means["controls"]
-            both = (
+            with_both = (
                 None if tasks_mean is None or controls_mean is None else tasks_mean - controls_mean
             )
-            by_seed["tasks - controls"].append(both)
+            by_seed["tasks - controls"].append(with_both)
         for name, values in by_seed.items():
             mean, low, high = summary(values)
             row: Row = {"encoder": encoder, "layer": layer, "pooling": pooling, "group": name}

@@ -179,15 +179,15 @@ def load(  # noqa: PLR0913  each is a choice of its own, all named
     check_parts(settings, parts, folder)
     model = create(settings, parts=parts, dtype=dtype, loading=loading)
     _fill(model.connector, folder / CONNECTOR)
-    there = (folder / ADAPTER).is_dir()
-    if settings.adapter not in {None, there}:
+    has_adapter = (folder / ADAPTER).is_dir()
+    if settings.adapter not in {None, has_adapter}:
         problem = "is not there" if settings.adapter else "is not this model's"
         raise UserError(
             f"the saved adapter {problem}",
             where=folder / ADAPTER,
             fix="copy the folder that training saved again, whole",
         )
-    if there:
+    if has_adapter:
         model.language_model = _adapt(model.language_model, folder / ADAPTER, merge=merge)
     if settings.image_tokens not in {None, model.image_tokens}:
         raise UserError(

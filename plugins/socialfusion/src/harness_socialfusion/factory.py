@@ -105,9 +105,9 @@ class SocialFusion:
         encoder, language_model = _parts(settings, folder, runtime.cache or user_cache())
         dtype = self._dtype(runtime, settings, language_model)
         quantise = str(self._options["quantise"])
-        own = sorted(folder.rglob("*.safetensors")) if folder is not None else []
+        own_files = sorted(folder.rglob("*.safetensors")) if folder is not None else []
         return (
-            weight_bytes(own, dtype)
+            weight_bytes(own_files, dtype)
             + weight_bytes(_weights(language_model), dtype, quantise=quantise)
             + weight_bytes(_weights(encoder), dtype, text_side=False)
         )

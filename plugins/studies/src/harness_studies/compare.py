@@ -68,8 +68,8 @@ def gains_of(study: Study, evaluations: Held, columns: Sequence[Column]) -> list
             for data, pairs in _pairs(study, model, comparison, evaluations):
                 for part in dict.fromkeys(parts[_name(one)] for one, _ in pairs.values()):
                     of_data = {
-                        place: pair
-                        for place, pair in pairs.items()
+                        position: pair
+                        for position, pair in pairs.items()
                         if parts[_name(pair[0])] == part
                     }
                     by_metric = _gains(of_data, columns)
@@ -170,9 +170,11 @@ def _over_samples(
     column: Column, before: float, after: float, differences: Sequence[Difference]
 ) -> tuple[float | None, float | None]:
     same = [
-        one.paired.interval
-        for one in differences
-        if not one.slice and one.metric == column.metric and one.options == column.options
+        difference.paired.interval
+        for difference in differences
+        if not difference.slice
+        and difference.metric == column.metric
+        and difference.options == column.options
     ]
     if not same or same[0] is None or (column.direction == "zero" and before * after <= 0):
         return None, None
@@ -223,15 +225,17 @@ def gain_table(study: Study, gains: Sequence[Gain], columns: Sequence[Column]) -
     columns = compared_columns(columns)
     shown_columns = tuple(_shown(column) for column in columns)
     sections = []
-    for part in dict.fromkeys(one.part for one in gains):
-        section_gains = [one for one in gains if one.part == part]
+    for part in dict.fromkeys(gain.part for gain in gains):
+        section_gains = [gain for gain in gains if gain.part == part]
         rows = []
-        keys = dict.fromkeys((one.model, one.row, one.against, one.data) for one in section_gains)
+        keys = dict.fromkeys(
+            (gain.model, gain.row, gain.against, gain.data) for gain in section_gains
+        )
         for model, row, against, data in keys:
             of = [
-                one
-                for one in section_gains
-                if (one.model, one.row, one.against, one.data) == (model, row, against, data)
+                gain
+                for gain in section_gains
+                if (gain.model, gain.row, gain.against, gain.data) == (model, row, against, data)
             ]
             trained = f" ({data})" if len(study.data) > 1 and data else ""
             for kind in KINDS:
@@ -239,8 +243,8 @@ def gain_table(study: Study, gains: Sequence[Gain], columns: Sequence[Column]) -
                 name = f"{row} against {against}{trained}: {kind}"
                 rows.append(Row(name, "", cells, model))
         sections.append(Section(part, tuple(rows)))
-    counts = sorted({len(one.seeds) for one in gains})
-    marks = sorted({mark for one in gains for mark in one.marks})
+    counts = sorted({len(gain.seeds) for gain in gains})
+    marks = sorted({mark for gain in gains for mark in gain.marks})
     how = (
         "Gain of the first row over the second: |second| - |first| where 0 is best, first - second "
         "where higher is better. Positive is better. The mean over seeds of pairs that share their "

@@ -67,9 +67,9 @@ class ItemCoordinator:
     """
 
     def __init__(
-        self, found: FoundExecutor, order: WorkOrder, items: Items, say: Callable[[str], None]
+        self, executor: FoundExecutor, order: WorkOrder, items: Items, say: Callable[[str], None]
     ) -> None:
-        self._name, self._executor = found.descriptor.id, found.executor
+        self._name, self._executor = executor.descriptor.id, executor.executor
         self._order, self._items, self._say = order, items, say
         self._asked: dict[str, int | None] = {}
         self._losses: Counter[int] = Counter()

@@ -203,11 +203,11 @@ class _Reader:
             *((("recipes", at, "models"), one.models) for at, one in enumerate(study.recipes)),
         ]
         for path, names in listed:
-            of, known = ("model", models) if path[2] == "models" else ("task", tasks)
+            of, known_names = ("model", models) if path[2] == "models" else ("task", tasks)
             for index, name in enumerate(() if isinstance(names, str) else names):
-                if name not in known:
+                if name not in known_names:
                     where = self._document.where((*path, index))
-                    raise unknown(f"{of} of this study", name, known, where=where)
+                    raise unknown(f"{of} of this study", name, known_names, where=where)
         for at, model in enumerate(study.models):
             trials = [trial for trial in trials_of(study) if trial.model is model]
             if not any(trial.tasks for trial in trials):

@@ -37,11 +37,11 @@ class TrialCoordinator:
         study: Study,
         plans: Sequence[TrialPlan],
         results: Path,
-        found: FoundExecutor,
+        executor: FoundExecutor,
         watcher: StudyWatcher,
     ) -> None:
         self._study, self._plans, self._results = study, plans, results
-        self._found, self._watcher = found, watcher
+        self._found, self._watcher = executor, watcher
         self._outcomes: dict[int, Outcome] = {}
         self.pending: list[int] = []
 
@@ -92,12 +92,12 @@ class TrialCoordinator:
 
     def take(self, item: int, event: Answered) -> None:
         """Read what a worker made of a trial."""
-        (told,) = event.records
+        (document,) = event.records
         for note in event.notes:
             self._watcher.say(f"  {self._plans[item].trial.name}: {note}")
         outcome = Outcome(self._plans[item], seconds=event.seconds)
-        outcome.records += [read_evaluation(Path(str(one))) for one in _listed(told, "folders")]
-        outcome.failed += [str(line) for line in _listed(told, "failed")]
+        outcome.records += [read_evaluation(Path(str(one))) for one in _listed(document, "folders")]
+        outcome.failed += [str(line) for line in _listed(document, "failed")]
         self._end(item, outcome)
 
     def give_up(self, item: int, why: str) -> None:
@@ -120,6 +120,6 @@ def _writes(plan: TrialPlan) -> str:
     return json.dumps([*how, trial.recipe.method, dict(trial.recipe.method_options)], default=str)
 
 
-def _listed(told: Mapping[str, Json], name: str) -> Sequence[Json]:
-    value = told.get(name)
+def _listed(document: Mapping[str, Json], name: str) -> Sequence[Json]:
+    value = document.get(name)
     return value if isinstance(value, list) else []

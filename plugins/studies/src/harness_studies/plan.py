@@ -262,10 +262,10 @@ class Planner:
         if key not in self._joint:
             assert self._study.transfer is not None
             joint = next(
-                one
-                for one in trials_of(self._study)
-                if one.recipe.label == self._study.transfer.joint
-                and (one.model.label, one.seed) == key
+                trial
+                for trial in trials_of(self._study)
+                if trial.recipe.label == self._study.transfer.joint
+                and (trial.model.label, trial.seed) == key
             )
             self.training(joint)
         return self._joint[key]

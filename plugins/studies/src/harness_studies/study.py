@@ -142,14 +142,14 @@ def trials_of(study: Study) -> list[Trial]:
         for recipe in study.recipes:
             if recipe.models and model.label not in recipe.models:
                 continue
-            asked = _asked(study, model, recipe)
+            study_tasks = _asked(study, model, recipe)
             bare = f"{model.label} + {recipe.label}" if _changes(recipe) else model.label
             if not recipe.recipe:
-                trials.append(Trial(model, recipe, None, None, asked, bare))
+                trials.append(Trial(model, recipe, None, None, study_tasks, bare))
                 continue
             used = [data for data in study.data if data.label in recipe.data]
             for data in used:
-                tasks = asked
+                tasks = study_tasks
                 if recipe.tasks == "trained":
                     tasks = tuple(task for task in tasks if task.task in data.tasks)
                 apart = len(used) > 1 and recipe.tasks != "trained"

@@ -101,20 +101,20 @@ def _transfer(model: str, pairs: Mapping[int, tuple[_One, _One]]) -> Transfer:
 
 
 def _change(seed: int, alone: _One, joint: _One) -> SeedChange:
-    (plan, one), (other_plan, other) = alone, joint
-    before, after = one.main.value, other.main.value
-    low, high = _over_samples(one, other, before, after)
+    (plan, own_record), (other_plan, other) = alone, joint
+    before, after = own_record.main.value, other.main.value
+    low, high = _over_samples(own_record, other, before, after)
     return SeedChange(
         seed=seed,
         alone=before,
         joint=after,
-        change=relative(before, after, one.main.direction),
+        change=relative(before, after, own_record.main.direction),
         low=low,
         high=high,
         steps_alone=plan.steps,
         steps_joint=other_plan.steps,
-        samples_alone=_seen(plan, one.task),
-        samples_joint=_seen(other_plan, one.task),
+        samples_alone=_seen(plan, own_record.task),
+        samples_joint=_seen(other_plan, own_record.task),
     )
 
 
@@ -161,16 +161,16 @@ def _over_samples(
 def transfer_table(study: Study, transfers: Sequence[Transfer]) -> Table:
     """Return the changes in percent: a row with each kind of interval for each model."""
     tasks: dict[str, Transfer] = {}
-    for one in transfers:
-        tasks.setdefault(one.task, one)
+    for transfer in transfers:
+        tasks.setdefault(transfer.task, transfer)
     columns = tuple(
-        Column(one.task, one.title, "relative_change", f"{one.metric}, %", "higher", 100.0,
+        Column(cell.task, cell.title, "relative_change", f"{cell.metric}, %", "higher", 100.0,
                digits=1)
-        for one in tasks.values()
+        for cell in tasks.values()
     )  # fmt: skip
     rows = []
-    for model in dict.fromkeys(one.model for one in transfers):
-        of_model = {one.task: one for one in transfers if one.model == model}
+    for model in dict.fromkeys(cell.model for cell in transfers):
+        of_model = {cell.task: cell for cell in transfers if cell.model == model}
         for kind in KINDS:
             cells = tuple(noisy_cell(of_model.get(column.task), kind, 100) for column in columns)
             rows.append(Row(f"{model}: {kind}", "", cells, model))
@@ -195,12 +195,12 @@ def _notes(study: Study, transfers: Sequence[Transfer]) -> list[str]:
         "The mean over seeds of pairs that share their seed."
     )
     notes = [relative, f"Alone and joint are matched by {matched}.", SAID]
-    for one in transfers:
-        counts = sorted({(held.steps_alone, held.steps_joint) for held in one.seeds})
-        seen = sorted({(held.samples_alone, held.samples_joint) for held in one.seeds})
+    for transfer in transfers:
+        counts = sorted({(held.steps_alone, held.steps_joint) for held in transfer.seeds})
+        seen = sorted({(held.samples_alone, held.samples_joint) for held in transfer.seeds})
         notes.append(
-            f"{one.model}, {one.task}: {len(one.seeds)} seeds; steps alone and joint "
-            f"{_pairs(counts)}; samples of the task seen {_pairs(seen)}."
+            f"{transfer.model}, {transfer.task}: {len(transfer.seeds)} seeds; steps alone and "
+            f"joint {_pairs(counts)}; samples of the task seen {_pairs(seen)}."
         )
     if marks := sorted({mark for one in transfers for mark in one.marks}):
         notes.append(f"Marks of the evaluations: {', '.join(marks)}.")

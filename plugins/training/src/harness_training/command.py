@@ -163,12 +163,12 @@ def train(**flags: Any) -> int:
         tower=flags["tower"],
         lora=LoraSettings(**{name: flags[f"lora_{name}"] for name in _LORA}),
     )
-    first, known = plan.is_first(), plan.estimate(flags["out"])
+    first, estimate = plan.is_first(), plan.estimate(flags["out"])
     console = Console(stderr=bool(flags["as_json"]), highlight=False, quiet=not first)
-    _print_plan(plan, known, console)
+    _print_plan(plan, estimate, console)
     if flags["dry_run"]:
         return 0
-    with _Display(console, plan.settings.epochs, plan.steps, says_time=known is None) as display:
+    with _Display(console, plan.settings.epochs, plan.steps, says_time=estimate is None) as display:
         out = plan.run(flags["out"], display)
     if flags["as_json"] and first:
         emit(record_of(out), nl=False)
@@ -180,7 +180,7 @@ def train(**flags: Any) -> int:
     return 0
 
 
-def _print_plan(plan: TrainingPlan, known: Estimate | None, console: Console) -> None:
+def _print_plan(plan: TrainingPlan, estimate: Estimate | None, console: Console) -> None:
     table = Table(title="Plan", title_justify="left", box=None, pad_edge=False, show_header=False)
     counts: dict[str, int] = {}
     for example in plan.pool.examples:
@@ -193,7 +193,7 @@ def _print_plan(plan: TrainingPlan, known: Estimate | None, console: Console) ->
         "samples": ", ".join(f"{task} {count:,}" for task, count in counts.items()),
         "steps": f"{plan.steps:,} (epochs: {settings.epochs}, samples a step: {settings.batch})",
         "trains": f"{plan.parts}, learning rate {settings.rate:g}, {settings.precision}",
-        **_cost(plan, known),
+        **_cost(plan, estimate),
     }
     if plan.validation is not None:
         about = plan.validation.about()
@@ -210,17 +210,17 @@ def _print_plan(plan: TrainingPlan, known: Estimate | None, console: Console) ->
     console.print(table)
 
 
-def _cost(plan: TrainingPlan, known: Estimate | None) -> dict[str, str]:
+def _cost(plan: TrainingPlan, estimate: Estimate | None) -> dict[str, str]:
     """Return rows on parameters, memory and time, or when they will be known."""
     loaded = "known when the model is loaded"
-    if known is None:
+    if estimate is None:
         return {"parameters": loaded, "memory": loaded, "time": _LATER}
-    sizes = known.sizes
-    time_left = duration(known.seconds) + (" without validation" if plan.validation else "")
+    sizes = estimate.sizes
+    time_left = duration(estimate.seconds) + (" without validation" if plan.validation else "")
     return {
         "parameters": f"trains {sizes['trained']:,} of {sizes['all']:,}",
         "memory": f"{sizes['bytes'] / 2**20:,.0f} MiB, activations on top",
-        "time": f"about {time_left}, judged by the training {known.folder.name!r}",
+        "time": f"about {time_left}, judged by the training {estimate.folder.name!r}",
     }
 
 
@@ -282,11 +282,11 @@ class _Display:
             self._lines.epoch(number, figures)
         if isinstance(steps := figures.get("steps"), int):
             self._before += steps
-            said = came_to(figures)
+            line = came_to(figures)
         else:
-            said = ", ".join([*chosen(figures), *parts(figures)])
-        if said:
-            self.say(f"epoch {number + 1} of {self._epochs}: {said}")
+            line = ", ".join([*chosen(figures), *parts(figures)])
+        if line:
+            self.say(f"epoch {number + 1} of {self._epochs}: {line}")
 
     def _say_time(self, done: int) -> None:
         """Say what time is left, a few steps after the first one, which is slower than others."""

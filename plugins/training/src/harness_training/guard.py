@@ -103,8 +103,8 @@ class Guarded(Recipe):
     def token_weights(self, example: Example, tokens: Sequence[str]) -> list[float] | None:
         """Return the weight of each token of an answer, as plain numbers."""
         with self._calling("token_weights"):
-            given = self._recipe.token_weights(example, tokens)
-            weights = None if given is None else [float(one) for one in given]
+            returned = self._recipe.token_weights(example, tokens)
+            weights = None if returned is None else [float(one) for one in returned]
         if weights is not None and (
             len(weights) != len(tokens) or not all(0 <= one < math.inf for one in weights)
         ):

@@ -36,8 +36,8 @@ def checks_of(kind: str) -> tuple[Check, ...]:
         return SPECS
     if kind not in _HOMES:
         return CHECKS
-    own: tuple[Check, ...] = import_module(f"{__name__}.{_HOMES[kind]}").CHECKS
-    return (*CHECKS, *own)
+    own_checks: tuple[Check, ...] = import_module(f"{__name__}.{_HOMES[kind]}").CHECKS
+    return (*CHECKS, *own_checks)
 
 
 def refuse_options(subject: Subject) -> None:

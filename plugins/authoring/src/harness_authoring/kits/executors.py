@@ -104,13 +104,17 @@ def answers(subject: Subject) -> None:
     with _started(subject) as (executor, order):
         hellos = _greeted(_until(subject, executor, lambda heard: bool(_greeted(heard))))
         name, hello = next(iter(hellos.items()))
-        worker, own = begin("here", order)
-        if worker is None or not isinstance(own, Hello):
-            raise NotApplicableError(f"it cannot be planned here: {getattr(own, 'reason', own)}")
+        worker, settings = begin("here", order)
+        if worker is None or not isinstance(settings, Hello):
+            raise NotApplicableError(
+                f"it cannot be planned here: {getattr(settings, 'reason', settings)}"
+            )
         request = BlockRequest(evaluation=0, block=0)
         expected = [event for event in worker.answer(request) if isinstance(event, Answered)]
         worker.close()
-        differing = sorted(key for key in own.terms if own.terms[key] != hello.terms.get(key))
+        differing = sorted(
+            key for key in settings.terms if settings.terms[key] != hello.terms.get(key)
+        )
         if differing:
             raise ContractError(f"its workers differ from this process in {', '.join(differing)}")
         executor.ask(name, request)

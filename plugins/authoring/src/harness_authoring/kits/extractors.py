@@ -63,10 +63,10 @@ def determinism(subject: Subject) -> None:
     second, _, _ = _extract(subject)
     answers = [first(text, fields) for text in _ODD]
     backwards = [second(text, fields) for text in reversed(_ODD)][::-1]
-    for text, one, other in zip(_ODD, answers, backwards, strict=True):
-        if one != other:
+    for text, answer, other in zip(_ODD, answers, backwards, strict=True):
+        if answer != other:
             raise ContractError(
-                f"{text[:40]!r} gives {_told(one)}, and in another order {_told(other)}"
+                f"{text[:40]!r} gives {_told(answer)}, and in another order {_told(other)}"
             )
 
 

@@ -94,13 +94,13 @@ def escaping(subject: Subject) -> None:
     for name in HOSTILE:
         written = render(subject.descriptor, made_table(name))
         try:
-            found = shape(written)
+            structure = shape(written)
         except ValueError as error:
             raise ContractError(f"with the name {name[:60]!r} it cannot be read: {error}") from None
-        if found != usual:
+        if structure != usual:
             raise ContractError(
                 f"the name {name[:60]!r} changes what the file is made of: "
-                f"{_differing(usual, found)}"
+                f"{_differing(usual, structure)}"
             )
 
 

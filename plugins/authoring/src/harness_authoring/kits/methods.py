@@ -101,15 +101,15 @@ def option_order(subject: Subject) -> None:
 
 def _turned(method: Guarded, request: Request, *, turn: bool) -> tuple[float, ...]:
     want: Any = request.want
-    asked = replace(request, want=Choose(want.options[::-1])) if turn else request
-    further = method.further(asked)
+    request_sent = replace(request, want=Choose(want.options[::-1])) if turn else request
+    further = method.further(request_sent)
     if isinstance(further, Failed):
         raise NotApplicableError(f"it refuses: {further.message}")
 
-    def answer(one: Request) -> Result:
-        if not isinstance(one.want, Choose):
-            return _answer(one)
-        result = _answer(replace(one, want=want))
+    def answer(sent: Request) -> Result:
+        if not isinstance(sent.want, Choose):
+            return _answer(sent)
+        result = _answer(replace(sent, want=want))
         assert isinstance(result, Scores)
         if not turn:
             return result
@@ -120,7 +120,7 @@ def _turned(method: Guarded, request: Request, *, turn: bool) -> tuple[float, ..
             bytes=result.bytes[::-1],
         )
 
-    combined = method.combine(asked, answer(asked), [answer(one) for one in further])
+    combined = method.combine(request_sent, answer(request_sent), [answer(one) for one in further])
     if not isinstance(combined, Scores):
         raise NotApplicableError("it gives no scores")
     return combined.values
@@ -133,13 +133,13 @@ def untouched(subject: Subject) -> None:
         further = method.further(request)
         if isinstance(further, Failed):
             continue
-        own = method.own(request)
-        if own.id != request.id or type(own.want) is not type(request.want):
+        replaced = method.own(request)
+        if replaced.id != request.id or type(replaced.want) is not type(request.want):
             raise ContractError(f"{request.id}: own changes the id or the kind of answer")
         before: Sequence[Result] = [_answer(request), *map(_answer, further)]
-        shown = [repr(one) for one in before]
+        texts_before = [repr(one) for one in before]
         method.combine(request, before[0], before[1:])
-        if [repr(one) for one in before] != shown:
+        if [repr(one) for one in before] != texts_before:
             raise ContractError(f"{request.id}: combine changes the answers that it is handed")
 
 

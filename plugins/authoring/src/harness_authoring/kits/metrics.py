@@ -156,9 +156,9 @@ def pure(subject: Subject) -> None:
     if before != [dict(metric.statistics(sample)) for sample in samples]:
         raise ContractError("asked again about the same samples, statistics are others")
     for statistics in before:
-        for place, number in statistics.items():
-            if not 0 <= place < size or not math.isfinite(number):
-                raise ContractError(f"statistics {{{place}: {number}}} of a vector of {size}")
+        for position, number in statistics.items():
+            if not 0 <= position < size or not math.isfinite(number):
+                raise ContractError(f"statistics {{{position}: {number}}} of a vector of {size}")
 
 
 def additivity(subject: Subject) -> None:
@@ -193,9 +193,9 @@ def _weighted(metric: Any, samples: Sequence[ScoredSample], weights: Floats) -> 
     if isinstance(metric, SumCollector.protocol):
         rows = [metric.statistics(sample) for sample in samples]
         matrix = np.zeros((len(samples), metric.size))
-        for at, statistics in enumerate(rows):
-            for place, number in statistics.items():
-                matrix[at, place] = number
+        for row, statistics in enumerate(rows):
+            for position, number in statistics.items():
+                matrix[row, position] = number
         return np.asarray(metric.finalize(weights @ matrix))
     if isinstance(metric, RankCollector.protocol):
         return np.asarray(metric.value(metric.prepare(list(samples)), weights))
@@ -224,9 +224,9 @@ def rows(subject: Subject) -> None:
         alone = [float(_weighted(metric, samples, row[None])[0]) for row in weights]
     if together.shape != (_DRAWS,):
         raise ContractError(f"{_DRAWS} draws give an array of shape {together.shape}")
-    for one, other in zip(together, alone, strict=True):
-        if not _equal(float(one), other):
-            raise ContractError(f"{float(one):.12g} among other draws, {other:.12g} alone")
+    for joint, other in zip(together, alone, strict=True):
+        if not _equal(float(joint), other):
+            raise ContractError(f"{float(joint):.12g} among other draws, {other:.12g} alone")
     if math.isinf(alone[2]):
         raise ContractError(
             "without a sample the value is infinite; where it is undefined, give NaN"
@@ -283,8 +283,8 @@ def interval(subject: Subject) -> None:
 
 
 def _equal(first: float, second: float) -> bool:
-    both = math.isnan(first) and math.isnan(second)
-    return both or math.isclose(first, second, rel_tol=_CLOSE, abs_tol=_CLOSE)
+    both_undefined = math.isnan(first) and math.isnan(second)
+    return both_undefined or math.isclose(first, second, rel_tol=_CLOSE, abs_tol=_CLOSE)
 
 
 CHECKS = (

@@ -295,9 +295,11 @@ def _same(
 ) -> None:
     if len(first) != len(second):
         raise ContractError(f"{how}: {len(second)} samples, not {len(first)}")
-    for one, other in zip(first, second, strict=True):
-        if _plain(one, places=places) != _plain(other, places=places):
-            raise ContractError(f"{how}: sample {other.id!r} is not the same as {one.id!r} before")
+    for sample, other in zip(first, second, strict=True):
+        if _plain(sample, places=places) != _plain(other, places=places):
+            raise ContractError(
+                f"{how}: sample {other.id!r} is not the same as {sample.id!r} before"
+            )
 
 
 def _plain(sample: Sample, *, places: bool) -> tuple[Any, ...]:

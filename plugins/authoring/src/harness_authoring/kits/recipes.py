@@ -186,9 +186,9 @@ def _part(batch: Batch, rows: Sequence[int], weights: Tensor | None = None) -> B
 
     taught = of(batch.taught)
     assert taught is not None
-    given = batch.weights[chosen] if weights is None else weights
+    part_weights = batch.weights[chosen] if weights is None else weights
     return Batch(
-        given, taught, of(batch.rejected), of(batch.reference), of(batch.reference_rejected)
+        part_weights, taught, of(batch.rejected), of(batch.reference), of(batch.reference_rejected)
     )
 
 
@@ -218,16 +218,16 @@ def mean(subject: Subject) -> None:
     _torch()
     recipe = _recipe(subject)
     batch = _batch(recipe)
-    whole = _loss(recipe, batch)
+    joint_loss = _loss(recipe, batch)
     single = sum(_loss(recipe, _part(batch, [row])) for row in range(4)) / 4
-    if abs(whole - single) > _CLOSE:
+    if abs(joint_loss - single) > _CLOSE:
         raise ContractError(
-            f"the loss of four samples is {whole:.6f}, the mean of their losses {single:.6f}: "
+            f"the loss of four samples is {joint_loss:.6f}, the mean of their losses {single:.6f}: "
             "weights would depend on the micro-batch"
         )
     turned = _loss(recipe, _part(batch, [3, 1, 0, 2]))
-    if abs(whole - turned) > _CLOSE:
-        raise ContractError(f"{whole:.6f}, and {turned:.6f} in another order of samples")
+    if abs(joint_loss - turned) > _CLOSE:
+        raise ContractError(f"{joint_loss:.6f}, and {turned:.6f} in another order of samples")
 
 
 def zero_weight(subject: Subject) -> None:

@@ -68,12 +68,12 @@ def provides(subject: Subject) -> None:
 def same(subject: Subject) -> None:
     """Give the same files each time, also in another cache."""
     name = min(subject.descriptor.benchmarks)
-    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
-        folder = _located(subject, name, Path(one), ("test",))
+    with tempfile.TemporaryDirectory() as first_cache, tempfile.TemporaryDirectory() as other:
+        folder = _located(subject, name, Path(first_cache), ("test",))
         before = _contents(folder)
         if not before:
             raise ContractError(f"{name}: the folder is empty")
-        again = _located(subject, name, Path(one), ("test",))
+        again = _located(subject, name, Path(first_cache), ("test",))
         if again != folder or _contents(again) != before:
             raise ContractError(f"{name}: asked twice, it gives other files")
         if _contents(_located(subject, name, Path(other), ("test",))) != before:
@@ -89,8 +89,8 @@ def readable(subject: Subject) -> None:
         for spec in specs:
             split, benchmark = spec.data.split, spec.data.benchmark
             folder = _located(subject, benchmark, Path(cache), (split,))
-            given = {**spec.data.options, **subject.descriptor.reader_options.get(benchmark, {})}
-            reader = make_reader(spec.data.reader, given, spec.unit, spec.labels)
+            options = {**spec.data.options, **subject.descriptor.reader_options.get(benchmark, {})}
+            reader = make_reader(spec.data.reader, options, spec.unit, spec.labels)
             try:
                 samples = list(islice(reader.samples(data_root(folder), split), _SAMPLES))
             except HarnessError as error:

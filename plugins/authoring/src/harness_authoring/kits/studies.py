@@ -30,9 +30,9 @@ def _example(subject: Subject) -> Path:
     if subject.data is not None:
         return subject.data
     module = subject.descriptor.target.partition(":")[0].partition(".")[0]
-    found = find_spec(module)
-    for place in (found.submodule_search_locations or ()) if found else ():
-        for path in sorted(Path(place, FOLDER).glob("*.yaml")):
+    module_spec = find_spec(module)
+    for folder in (module_spec.submodule_search_locations or ()) if module_spec else ():
+        for path in sorted(Path(folder, FOLDER).glob("*.yaml")):
             return path
     raise NotApplicableError(f"no study to try: name a file with --data, or put one in {FOLDER}/")
 

@@ -117,9 +117,9 @@ def padding(candidate: Candidate) -> None:
     for capability in sorted(candidate.descriptor.capabilities):
         short = request("short", want_of(capability))
         long = request("long", want_of(capability), longer, [draw_image(4, 64, 30)])
-        both = candidate.ask([long, short])
+        together = candidate.ask([long, short])
         for each in (short, long):
-            _same(f"{capability}, {each.id}", candidate.ask([each])[each.id], both[each.id],
+            _same(f"{capability}, {each.id}", candidate.ask([each])[each.id], together[each.id],
                   candidate.tolerance)  # fmt: skip
 
 

@@ -69,12 +69,12 @@ def _train(model: Any) -> None:
 def _item(model: Any, number: int) -> Any:
     from harness.training.module import Item
 
-    shown = (draw_image(20 + number),)
-    joint = model.prompt((Turn("user", QUESTIONS[number], shown),), (_ANSWERS[number],))
+    images = (draw_image(20 + number),)
+    joint = model.prompt((Turn("user", QUESTIONS[number], images),), (_ANSWERS[number],))
     answer = joint.options[0]
     answer = answer if answer and answer[-1] in model.ends else (*answer, model.end)
-    keys = tuple(image.key for image in shown)
-    return Item(str(number), joint.prefix, answer, keys, lambda: shown)
+    keys = tuple(image.key for image in images)
+    return Item(str(number), joint.prefix, answer, keys, lambda: images)
 
 
 def _check_gradients(parts: tuple[str, ...], training: list[tuple[str, str, Any]]) -> None:

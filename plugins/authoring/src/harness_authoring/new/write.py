@@ -153,8 +153,8 @@ def rendered(module: str, kind: str) -> dict[str, str]:
 
 
 def _filled(template: str, words: Mapping[str, str]) -> str:
-    place = files("harness_authoring.new") / "templates" / f"{template}.template"
-    text = place.read_text(encoding="utf-8")
+    path = files("harness_authoring.new") / "templates" / f"{template}.template"
+    text = path.read_text(encoding="utf-8")
     for word, value in words.items():
         text = text.replace(word, value)
     return text

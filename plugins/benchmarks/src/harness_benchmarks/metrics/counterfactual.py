@@ -75,8 +75,8 @@ class _InSets:
     def sets(self, samples: Sequence[ScoredSample]) -> dict[tuple[str, str], list[int]]:
         """Return the places of the samples of each set and concept that compare anybody."""
         sets: dict[tuple[str, str], list[int]] = defaultdict(list)
-        for place, sample in enumerate(samples):
-            sets[sample.cluster, self.concept(sample)].append(place)
+        for position, sample in enumerate(samples):
+            sets[sample.cluster, self.concept(sample)].append(position)
         return {
             key: places
             for key, places in sets.items()
@@ -176,8 +176,8 @@ class Shift(_InSets):
         if not len(prepared.starts):
             return np.full(len(weights), np.nan)
         means = ratio(weights @ prepared.changes, weights @ prepared.sets)
-        known = np.where(np.isnan(means), -np.inf, means)
-        extremes = np.maximum.reduceat(known, prepared.starts, axis=-1)
+        defined = np.where(np.isnan(means), -np.inf, means)
+        extremes = np.maximum.reduceat(defined, prepared.starts, axis=-1)
         return mean_there(np.where(np.isneginf(extremes), np.nan, extremes))
 
     def _changes(

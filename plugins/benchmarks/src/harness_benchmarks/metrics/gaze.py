@@ -51,10 +51,10 @@ def annotated_points(sample: ScoredSample) -> list[Point]:
     parsed = [point for point in map(_point, points) if point is not None]
     if not parsed or len(parsed) != len(points):
         raise DataError("the target is no list of [x, y]", where=f"sample {sample.id!r}")
-    there = [point for point in parsed if point != _MISSING]
-    if not there:
+    given_points = [point for point in parsed if point != _MISSING]
+    if not given_points:
         raise DataError("no annotator gave a point", where=f"sample {sample.id!r}")
-    return there
+    return given_points
 
 
 def named_point(sample: ScoredSample) -> Point | None:

@@ -152,8 +152,8 @@ class RankedCounts(SkewCounts):
             return {self._bins.setdefault(key, len(self._bins)): 1.0}
         odds = log_odds(sample, self._labels)
         return {
-            self._bins.setdefault((label, self._bin(odds[place])), len(self._bins)): 1.0
-            for place, label in enumerate(self._labels)
+            self._bins.setdefault((label, self._bin(odds[position])), len(self._bins)): 1.0
+            for position, label in enumerate(self._labels)
             if label in self._names
         }
 
@@ -182,8 +182,8 @@ class RankedCounts(SkewCounts):
         """Return images asked about each concept, ``(..., concepts)``."""
         import numpy as np
 
-        asked: Floats = np.stack([bins.sum(-1) for bins in self.histograms(totals)], axis=-1)
-        return asked
+        counts: Floats = np.stack([bins.sum(-1) for bins in self.histograms(totals)], axis=-1)
+        return counts
 
     def assigned_at(self, totals: Floats, shares: Sequence[float]) -> Floats:
         """Return the images assigned to each concept when a share of those asked is.
@@ -238,14 +238,14 @@ def log_odds(sample: ScoredSample, labels: Sequence[str]) -> list[float]:
     if len(scores) == 2 and math.isfinite(first := scores[0] - scores[1]):
         return [first, -first]
     odds = []
-    for place, score in enumerate(scores):
-        others = [other for rival, other in enumerate(scores) if rival != place]
+    for position, score in enumerate(scores):
+        others = [other for rival, other in enumerate(scores) if rival != position]
         greatest = max(others, default=-math.inf)
         if math.isinf(greatest):
             odds.append(math.inf if score > greatest else -math.inf)
             continue
-        rest = greatest + math.log(math.fsum(math.exp(other - greatest) for other in others))
-        odds.append(score - rest)
+        log_rest = greatest + math.log(math.fsum(math.exp(other - greatest) for other in others))
+        odds.append(score - log_rest)
     return odds
 
 

@@ -258,7 +258,7 @@ class Rule:
         """
         import numpy as np
 
-        there, desired = pool > 0, self.shares(pool)
+        present, desired = pool > 0, self.shares(pool)
         k = assigned.sum(axis=-2, keepdims=True)
         if self.zero == "add_alpha":
             share = ratio(assigned + self.alpha * desired, k + self.alpha)
@@ -266,7 +266,7 @@ class Rule:
             # Sums of probabilities may stay below one image: no share exceeds all of them.
             share = ratio(np.where(assigned > 0, assigned, np.minimum(1.0, k)), k)
         skews = np.full(share.shape, np.nan)
-        defined = there & (k > 0) & (share > 0)
+        defined = present & (k > 0) & (share > 0)
         np.log(np.divide(share, desired, out=skews, where=defined), out=skews, where=defined)
         if self.zero == "zero":
             skews = np.where(defined & (assigned == 0), 0.0, skews)
@@ -301,8 +301,8 @@ class Settled:
         self.counts, self.metric = counts, metric
         self._parts, self._rule, self._least = parts, rule, least
         kinds: dict[tuple[str, ...], list[int]] = {}
-        for place, part in enumerate(parts[1:], 1):
-            kinds.setdefault(tuple(name for name, _ in part), []).append(place)
+        for position, part in enumerate(parts[1:], 1):
+            kinds.setdefault(tuple(name for name, _ in part), []).append(position)
         self.kinds = [np.array(places) for places in kinds.values()]
         self._asked, self._assigned = counts.asked(totals), self.assigned(totals)
         self._counting = self.counting(totals)
@@ -376,21 +376,21 @@ class Settled:
         """Return skew by attribute value, by concept, and by both."""
         import numpy as np
 
-        held, parts = self._by_concept(components), self._parts[1:]
+        by_concept, parts = self._by_concept(components), self._parts[1:]
         concepts = self.counts.concepts
         asked, assigned = self._asked, self._assigned
-        both = [{"concept": concept, **dict(part)} for concept in concepts for part in parts]
-        whole = self._with_rate({"n": asked[0], "k": assigned[0]})
+        pairs = [{"concept": concept, **dict(part)} for concept in concepts for part in parts]
+        overall = self._with_rate({"n": asked[0], "k": assigned[0]})
         by_value = {"n": asked[1:].sum(-1), "k": assigned[1:].sum(-1)}
         cells = {"n": asked[1:].T.reshape(-1), "k": assigned[1:].T.reshape(-1)}
         named = [{"concept": concept} for concept in concepts]
         return [
             Rows(f"{self.table} by attribute", [dict(part) for part in parts],
-                 mean_there(np.swapaxes(held, -1, -2)), self._with_rate(by_value)),
-            Rows(f"min {self.table} by concept", named, lowest(held), whole),
-            Rows(f"max {self.table} by concept", named, highest(held), whole),
-            Rows(f"{self.table} by concept and attribute", both, components, self._with_rate(cells),
-                 simultaneous=True),
+                 mean_there(np.swapaxes(by_concept, -1, -2)), self._with_rate(by_value)),
+            Rows(f"min {self.table} by concept", named, lowest(by_concept), overall),
+            Rows(f"max {self.table} by concept", named, highest(by_concept), overall),
+            Rows(f"{self.table} by concept and attribute", pairs, components,
+                 self._with_rate(cells), simultaneous=True),
         ]  # fmt: skip
 
     def _with_rate(self, counts: Mapping[str, Floats]) -> dict[str, Floats]:
@@ -519,8 +519,8 @@ def mean_there(values: Floats) -> Floats:
     """Return the mean over the last axis, NaN left out; NaN when all are."""
     import numpy as np
 
-    there: NDArray[np.bool_] = ~np.isnan(values)
-    return ratio(np.where(there, values, 0.0).sum(-1), there.sum(-1).astype(np.float64))
+    defined: NDArray[np.bool_] = ~np.isnan(values)
+    return ratio(np.where(defined, values, 0.0).sum(-1), defined.sum(-1).astype(np.float64))
 
 
 def values_of(sample: ScoredSample, attributes: Sequence[str]) -> Label:

@@ -130,9 +130,9 @@ class ResolutionAccuracy:
         """Return the mean over the contexts that are there."""
         import numpy as np
 
-        there = ~np.isnan(contexts)
-        total = np.where(there, contexts, 0.0).sum(axis=-1)
-        return self._round(ratio(total, there.sum(axis=-1).astype(np.float64)))
+        defined = ~np.isnan(contexts)
+        total = np.where(defined, contexts, 0.0).sum(axis=-1)
+        return self._round(ratio(total, defined.sum(axis=-1).astype(np.float64)))
 
     def _round(self, values: Floats) -> Floats:
         import numpy as np

@@ -162,18 +162,18 @@ def _line(file: BinaryIO, starts: array[int], index: int, path: str) -> tuple[st
 
 def _by_image(root: DataRoot, name: str) -> tuple[array[int], NDArray[np.int64]]:
     """Return each line's start in bytes, and the lines that are not blank, grouped by image."""
-    starts, marks, there, at = array("Q"), array("Q"), array("Q"), 0
+    starts, marks, positions, offset = array("Q"), array("Q"), array("Q"), 0
     path = root.where(name)
     try:
         with root.open(name) as file:
             for number, data in enumerate(file):
-                starts.append(at)
-                at += len(data)
+                starts.append(offset)
+                offset += len(data)
                 if data.removeprefix(b"\xef\xbb\xbf").strip():
                     image = data.removeprefix(b"\xef\xbb\xbf").split(b",", 1)[0].strip()
                     digest = blake2b(image, digest_size=8).digest()
                     marks.append(int.from_bytes(digest, "little"))
-                    there.append(number)
+                    positions.append(number)
     except OSError as error:
         raise DataError(f"cannot be read: {reason_of(error)}", where=path) from None
     if not marks:
@@ -182,4 +182,4 @@ def _by_image(root: DataRoot, name: str) -> tuple[array[int], NDArray[np.int64]]
         np.frombuffer(marks, dtype=np.uint64), return_index=True, return_inverse=True
     )
     order = np.argsort(first[group], kind="stable")
-    return starts, np.frombuffer(there, dtype=np.uint64).astype(np.int64)[order]
+    return starts, np.frombuffer(positions, dtype=np.uint64).astype(np.int64)[order]

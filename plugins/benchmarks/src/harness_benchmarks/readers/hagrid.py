@@ -126,9 +126,11 @@ def _gesture_box(entry: Any, labels: list[Any], target: str, where: str) -> Box 
         raise DataError(f"{len(boxes)} boxes but {len(labels)} labels", where=where)
     united = entry.get("united_bbox")
     if united is not None:
-        there = [box for box in records.as_list(united, "united_bbox", where) if box is not None]
-        if there:
-            return _box(there[0], "united_bbox", where)
+        hand_boxes = [
+            box for box in records.as_list(united, "united_bbox", where) if box is not None
+        ]
+        if hand_boxes:
+            return _box(hand_boxes[0], "united_bbox", where)
     if target not in labels:
         return None
     return _box(boxes[labels.index(target)], "bboxes", where)

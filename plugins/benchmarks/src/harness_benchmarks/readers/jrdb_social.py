@@ -165,10 +165,10 @@ def _size(text: str) -> tuple[int, int] | None:
     """Return width and height of ``3760x480``, ``None`` for ``any``."""
     if text == "any":
         return None
-    found = re.fullmatch(r"([1-9][0-9]{0,5})x([1-9][0-9]{0,5})", text)
-    if found is None:
+    match = re.fullmatch(r"([1-9][0-9]{0,5})x([1-9][0-9]{0,5})", text)
+    if match is None:
         raise UserError(f"{quoted(text)} is no size", where="option 'size'", fix="3760x480, or any")
-    return int(found[1]), int(found[2])
+    return int(match[1]), int(match[2])
 
 
 def _box(name: str, entry: Any, role: str, size: tuple[int, int] | None, where: str) -> Box:

@@ -111,12 +111,12 @@ class MmBench:
         column = usual.pop("image")
         parquet.need_images(root, paths, column)
         _refuse_options(parquet.columns(root, paths[0]), root.where(paths[0]))
-        there = {name: own for name, own in usual.items()
+        present = {name: own for name, own in usual.items()
                  if name in _NEEDED or parquet.has(root, paths[0], own)}  # fmt: skip
-        names = [name if name in OPTIONS else name.lower() for name in there]
+        names = [name if name in OPTIONS else name.lower() for name in present]
         numbers, rounds = array("q"), dict[int, int]()
         places: set[int] = set()
-        for path, row, cell in parquet.whole(root, paths, there["index"]):
+        for path, row, cell in parquet.whole(root, paths, present["index"]):
             where = f"{root.where(path)}: row {row}"
             number = _number(cell, where)
             if number in places:
@@ -126,7 +126,7 @@ class MmBench:
             rounds[number % _A_ROUND] = rounds.get(number % _A_ROUND, 0) + 1
         order = _order(numbers, array("q", [-1]) * len(numbers))
         last, image = -1, ImageRef("")
-        for path, row, values in parquet.ordered(root, paths, order, list(there.values())):
+        for path, row, values in parquet.ordered(root, paths, order, list(present.values())):
             cells = dict(zip(names, values, strict=True))
             where = f"{root.where(path)}: row {row}"
             number = _number(cells["index"], where)

@@ -171,16 +171,18 @@ class CalibrationError(_OfConfidence):
         middles = ratio(np.cumsum(mass, axis=-1) - mass / 2, total)
         bins = np.minimum((np.nan_to_num(middles) * self._bins).astype(np.intp), self._bins - 1)
         error = np.zeros(len(mass))
-        for place in range(self._bins):
-            inside = np.where(bins == place, mass, 0.0)
+        for bin_number in range(self._bins):
+            inside = np.where(bins == bin_number, mass, 0.0)
             n = inside.sum(-1)
-            accuracy = ratio(np.where(bins == place, hits, 0.0).sum(-1), n)
+            accuracy = ratio(np.where(bins == bin_number, hits, 0.0).sum(-1), n)
             distance = np.abs(ratio((inside * levels).sum(-1), n) - accuracy)
             if self._squared:
                 distance = distance**2
             if self._debiased:
                 distance = self._less_chance(
-                    distance, accuracy, ratio(n * n, np.where(bins == place, squares, 0.0).sum(-1))
+                    distance,
+                    accuracy,
+                    ratio(n * n, np.where(bins == bin_number, squares, 0.0).sum(-1)),
                 )
             error += np.where(n > 0, n * distance, 0.0)
         defined: Floats = np.maximum(ratio(error, total[:, 0]), 0.0)

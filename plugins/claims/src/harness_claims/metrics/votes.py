@@ -144,8 +144,8 @@ class Brier(_Mean):
         if self._soft:
             wanted: Sequence[float] = votes_of(sample, self._votes)
         else:
-            place = target_place(sample)
-            wanted = [float(at == place) for at in range(len(sample.labels))]
+            target = target_place(sample)
+            wanted = [float(at == target) for at in range(len(sample.labels))]
         pairs = zip(probabilities(sample), wanted, strict=True)
         return math.fsum((share - right) ** 2 for share, right in pairs)
 

@@ -32,13 +32,13 @@ class SharedEncoder:
         from harness_open_clip.sources import find_encoder
 
         source = find_encoder(path, None, "auto")
-        place = resolve_device(device)
-        self._encoder = load(source, place, torch_dtype("float32"))
+        resolved = resolve_device(device)
+        self._encoder = load(source, resolved, torch_dtype("float32"))
         facts = source.identity(user_cache())
         self.identity = {
             "encoder": path,
             **{f"encoder {key}": str(value) for key, value in sorted(facts.items())},
-            "device type": place.type,
+            "device type": resolved.type,
             **versions("torch", "open_clip_torch", "transformers"),
         }
         self._path = path

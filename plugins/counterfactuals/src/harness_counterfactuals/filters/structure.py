@@ -25,7 +25,7 @@ class _Measure(Protocol):
 
     def prepare(self, image: Image.Image) -> Any: ...
 
-    def distance(self, one: Any, other: Any) -> float: ...
+    def distance(self, first: Any, other: Any) -> float: ...
 
 
 class Structure:
@@ -50,11 +50,11 @@ class Structure:
         scores = []
         with torch.inference_mode():
             prepared = [self._measure.prepare(image) for image in images]
-            for place, source in enumerate(sources(rows)):
-                if place == source:
+            for row_number, source in enumerate(sources(rows)):
+                if row_number == source:
                     scores.append(Score({"distance": None}))
                     continue
-                distance = self._measure.distance(prepared[place], prepared[source])
+                distance = self._measure.distance(prepared[row_number], prepared[source])
                 drops = "" if distance <= self._most else "more than the edit changes"
                 scores.append(Score({"distance": distance}, drops))
         return scores
@@ -88,9 +88,9 @@ class _Dino:
         token = self._model(**inputs).last_hidden_state[0, 0].double()
         return token / token.norm()
 
-    def distance(self, one: Any, other: Any) -> float:
+    def distance(self, first: Any, other: Any) -> float:
         """Return ``1 - cos``, in [0, 2]."""
-        return float(1 - one @ other)
+        return float(1 - first @ other)
 
 
 class _Lpips:
@@ -127,9 +127,9 @@ class _Lpips:
 
         return (to_tensor(image)[None] * 2 - 1).to(self._device)
 
-    def distance(self, one: Any, other: Any) -> float:
+    def distance(self, first: Any, other: Any) -> float:
         """Return LPIPS."""
-        return float(self._net(one, other))
+        return float(self._net(first, other))
 
 
 def _fill(slices: Any, weights: Mapping[str, Any], path: object) -> None:
@@ -138,10 +138,10 @@ def _fill(slices: Any, weights: Mapping[str, Any], path: object) -> None:
     Raises:
         UserError: weights of another network.
     """
-    own = slices.state_dict()
-    named = {name: f"features.{name.partition('.')[2]}" for name in own}
+    state = slices.state_dict()
+    named = {name: f"features.{name.partition('.')[2]}" for name in state}
     missing = [key for key in named.values() if key not in weights]
-    if missing or any(own[name].shape != weights[key].shape for name, key in named.items()):
+    if missing or any(state[name].shape != weights[key].shape for name, key in named.items()):
         raise UserError("not the weights of AlexNet", where=path,
                         fix="torchvision's alexnet-owt-7be5be79.pth")  # fmt: skip
     slices.load_state_dict({name: weights[key] for name, key in named.items()})

@@ -39,7 +39,7 @@ class Similarity:
         words = [self._about.attributes[edited][row.attributes[edited]] for row in rows]
         prompts = (seen * self._encoder.texts([row.prompt for row in rows])).sum(axis=1)
         # A value may have no words (``neutral``): there is nothing to compare then.
-        told = [
+        texts = [
             float(vector @ self._encoder.texts([text])[0])
             if text.strip() else None
             for vector, text in zip(seen, words, strict=True)
@@ -49,7 +49,7 @@ class Similarity:
                 {"prompt": float(prompt), "words": word},
                 "" if prompt >= self._least else "does not fit its prompt",
             )
-            for prompt, word in zip(prompts, told, strict=True)
+            for prompt, word in zip(prompts, texts, strict=True)
         ]
 
 
@@ -71,11 +71,11 @@ class Direction:
         seen = self._encoder.images(images, [row.sha256 for row in rows])
         prompts = self._encoder.texts([row.prompt for row in rows])
         scores = []
-        for place, source in enumerate(sources(rows)):
-            if place == source:
+        for row_number, source in enumerate(sources(rows)):
+            if row_number == source:
                 scores.append(Score({"cosine": None}))
                 continue
-            moved, words = seen[place] - seen[source], prompts[place] - prompts[source]
+            moved, words = seen[row_number] - seen[source], prompts[row_number] - prompts[source]
             length = float(np.linalg.norm(moved) * np.linalg.norm(words))
             if length == 0:
                 scores.append(Score({"cosine": None}, "the edit changes nothing"))
@@ -120,7 +120,7 @@ class OnePerson:
 def sources(rows: Sequence[Row]) -> list[int]:
     """Return for each row the place of the source of its base: the first row where none is told."""
     by_base: dict[str, int] = {}
-    for place, row in enumerate(rows):
+    for row_number, row in enumerate(rows):
         if row.is_source or row.base not in by_base:
-            by_base[row.base] = place
+            by_base[row.base] = row_number
     return [by_base[row.base] for row in rows]

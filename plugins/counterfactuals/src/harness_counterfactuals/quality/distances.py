@@ -53,18 +53,18 @@ def fewest_for_fid(features: int) -> int:
     return max(FEWEST_FOR_FID, features + 1)
 
 
-def frechet(one: Moments, other: Moments) -> float:
+def frechet(first: Moments, other: Moments) -> float:
     """Return FID, Eq. 6 of Heusel et al. 2017.
 
     The trace of the root of ``A B`` is that of the root of ``sqrt(A) B sqrt(A)``, which is
     symmetric: no complex numbers, and nothing to add to a singular product.
     """
-    a, b = one.covariance, other.covariance
+    a, b = first.covariance, other.covariance
     values, vectors = np.linalg.eigh(a)
     root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
     middle = np.linalg.eigvalsh(root @ b @ root)
     trace = float(np.sqrt(np.maximum(middle, 0)).sum())
-    shift = one.mean - other.mean
+    shift = first.mean - other.mean
     return float(shift @ shift + np.trace(a) + np.trace(b) - 2 * trace)
 
 

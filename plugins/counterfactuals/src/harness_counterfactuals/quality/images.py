@@ -90,9 +90,9 @@ class ImageFolder:
         for start in range(0, len(self._names), _AT_ONCE):
             opened = [(name, self._open(self._root, name))
                       for name in self._names[start : start + _AT_ONCE]]  # fmt: skip
-            there = [(name, image) for name, image in opened if image is not None]
-            if there:
-                names, loaded = zip(*there, strict=True)
+            readable = [(name, image) for name, image in opened if image is not None]
+            if readable:
+                names, loaded = zip(*readable, strict=True)
                 yield Batch([each.pixels for each in loaded], [each.sha256 for each in loaded],
                             names, ())  # fmt: skip
 

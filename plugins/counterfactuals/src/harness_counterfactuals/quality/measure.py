@@ -168,11 +168,11 @@ def _compare(measured: Measured, batch: Batch, encoder: SharedEncoder) -> None:
     prompts = encoder.texts([row.prompt for row in batch.rows])
     cosines = 100 * (vectors * prompts).sum(axis=1)
     by_set = measured.clip.setdefault(concept, defaultdict(list))
-    for place, row in enumerate(batch.rows):
-        by_set[row.set].append(float(cosines[place]))
+    for row_number, row in enumerate(batch.rows):
+        by_set[row.set].append(float(cosines[row_number]))
         similar = measured.consistency.setdefault(row.set, [])
-        if from_place[place] != place:
-            similar.append(float(vectors[place] @ vectors[from_place[place]]))
+        if from_place[row_number] != row_number:
+            similar.append(float(vectors[row_number] @ vectors[from_place[row_number]]))
 
 
 def distances(measured: Measured, reference: Measured) -> dict[str, Json]:

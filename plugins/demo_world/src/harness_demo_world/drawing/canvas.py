@@ -205,9 +205,9 @@ def grain(image: Image.Image, rng: random.Random, most: float = 0.12) -> Image.I
 
 def veil(canvas: Canvas, rng: random.Random, chance: float = 0.3) -> None:
     """Draw, with some chance, a blurred thing before the camera that hides a part."""
-    there, size = rng.random() < chance, min(canvas.width, canvas.height)
+    is_drawn, size = rng.random() < chance, min(canvas.width, canvas.height)
     x, y = rng.uniform(0, canvas.width), rng.uniform(0.2, 1.0) * canvas.height
     tint: Colour = (rng.randint(90, 220), rng.randint(90, 220), rng.randint(90, 220))
     r = rng.uniform(0.09, 0.17) * size
-    if there:
+    if is_drawn:
         canvas.ellipse((x, y), r, 0.8 * r, tint)

@@ -80,8 +80,8 @@ class Look:
     def id(self) -> str:
         """Return the column that names rows: each value once."""
         name = self.first(_IDS)
-        held = self.columns.get(name)
-        return name if held is not None and held.distinct == held.rows else ""
+        column = self.columns.get(name)
+        return name if column is not None and column.distinct == column.rows else ""
 
     def image(self) -> str:
         """Return what the option ``image`` should say; empty without images."""
@@ -114,26 +114,26 @@ class Look:
         return letters if letters[:2] == ["A", "B"] else []
 
 
-def look(place: Path) -> Look:
+def look(path: Path) -> Look:
     """Look at a table, a folder with one, a folder of images, or an archive of either.
 
     Raises:
         UserError: not there, or nothing in it that could be a table.
     """
-    if not place.exists():
-        raise UserError("no such file or folder", where=place)
-    if place.is_file() and not stem(place.name):
-        folder, file = place.parent, place.name
+    if not path.exists():
+        raise UserError("no such file or folder", where=path)
+    if path.is_file() and not stem(path.name):
+        folder, file = path.parent, path.name
     else:
-        folder, file = place, ""
+        folder, file = path, ""
     root = data_root(folder)
     file = file or _table(root)
     files = TableFiles(file, "auto", "", "", by_column=True)
     table = files.open(root, file)
-    found = Look(root, folder, file, {}, 0, isinstance(table, ImageFolder))
-    _columns(found, table)
-    _splits(found)
-    return found
+    result = Look(root, folder, file, {}, 0, isinstance(table, ImageFolder))
+    _columns(result, table)
+    _splits(result)
+    return result
 
 
 def _table(root: DataRoot) -> str:
@@ -163,38 +163,38 @@ def _ending(name: str) -> str:
     return f".{name.rpartition('.')[2].lower()}" if "." in name else ""
 
 
-def _columns(found: Look, table: Any) -> None:
+def _columns(result: Look, table: Any) -> None:
     names = list(table.columns)
-    if found.is_folder:
+    if result.is_folder:
         names = ["path", "label"]
-    held = [name for name in names if _holds_images(table, name)]
-    plain = [name for name in names if name not in held]
+    image_columns = [name for name in names if _holds_images(table, name)]
+    plain = [name for name in names if name not in image_columns]
     counts: dict[str, dict[str, int] | None] = {name: {} for name in plain}
     firsts: dict[str, list[Any]] = {name: [] for name in plain}
     seen: dict[str, set[int]] = {name: set() for name in plain}
     try:
         for row in islice(table.read(plain), _ROWS):
-            found.rows += 1
+            result.rows += 1
             for name, cell in zip(plain, row.cells, strict=True):
                 _count(cell, counts, seen[name], name)
                 if len(firsts[name]) < _CHECKED:
                     firsts[name].append(cell)
     except DataError as error:
-        if not found.is_folder or "no label's folder" not in error.message:
+        if not result.is_folder or "no label's folder" not in error.message:
             raise
         counts["label"] = None
     for name in names:
-        if name in held:
-            found.columns[name] = Column(name, found.rows, found.rows, [], image=name)
+        if name in image_columns:
+            result.columns[name] = Column(name, result.rows, result.rows, [], image=name)
             continue
         values = counts[name]
         ordered = sorted(values, key=lambda value: (-values[value], value)) if values else []
         if any(isinstance(cell, dict) for cell in firsts[name]):
             continue  # its keys are columns
-        column = Column(name, found.rows, len(seen[name]), ordered)
-        column.image = _as_image(found.root, name, firsts[name])
-        if not (found.is_folder and name == "label" and values is None):
-            found.columns[name] = column
+        column = Column(name, result.rows, len(seen[name]), ordered)
+        column.image = _as_image(result.root, name, firsts[name])
+        if not (result.is_folder and name == "label" and values is None):
+            result.columns[name] = column
 
 
 def _holds_images(table: Any, name: str) -> bool:
@@ -232,17 +232,17 @@ def _as_image(root: DataRoot, name: str, cells: Sequence[Any]) -> str:
     return ""
 
 
-def _splits(found: Look) -> None:
+def _splits(result: Look) -> None:
     """Find the splits: files that differ by the split's name, or a column of splits."""
-    if not found.is_folder:
+    if not result.is_folder:
         for split in SPLITS:
             for other in SPLITS:
-                name = found.file.replace(split, other)
-                if split in found.file and name != found.file and found.root.is_file(name):
-                    found.splits = {split: found.file, **found.splits, other: name}
+                name = result.file.replace(split, other)
+                if split in result.file and name != result.file and result.root.is_file(name):
+                    result.splits = {split: result.file, **result.splits, other: name}
     for name in ("split", "subset", "partition", "set", "fold"):
-        column = found.first([name])
-        if column and not found.splits and set(found.columns[column].values) & set(SPLITS):
-            found.split_column = column
-            found.splits = dict.fromkeys(found.columns[column].values, "")
+        column = result.first([name])
+        if column and not result.splits and set(result.columns[column].values) & set(SPLITS):
+            result.split_column = column
+            result.splits = dict.fromkeys(result.columns[column].values, "")
             return

@@ -43,20 +43,20 @@ def write_task(
     Raises:
         UserError: whatever does not fit; nothing is written then.
     """
-    place = home_path(data)
-    found = look(place)
-    _say_what_is_there(found)
-    answers = _answered(found, flags, ask=ask)
-    folder = found.place if found.place.is_dir() else found.place.parent
+    source = home_path(data)
+    data_look = look(source)
+    _say_what_is_there(data_look)
+    answers = _answered(data_look, flags, ask=ask)
+    folder = data_look.place if data_look.place.is_dir() else data_look.place.parent
     path = home_path(out) if out else folder / f"{answers.id}.yaml"
     if path.exists() and not force:
         raise UserError("is there already", where=path, fix="--force, or --out another FILE")
-    text = yaml_text(spec_of(found, answers), _COMMENTS)
+    text = yaml_text(spec_of(data_look, answers), _COMMENTS)
     write_whole(path, [text.encode()])
-    _say_next(path, answers, found)
+    _say_next(path, answers, data_look)
 
 
-def _answered(found: Look, flags: dict[str, Any], *, ask: bool) -> Answers:
+def _answered(data_look: Look, flags: dict[str, Any], *, ask: bool) -> Answers:
     """Return the answers: of flags, else asked, else what the data say.
 
     Raises:
@@ -64,43 +64,45 @@ def _answered(found: Look, flags: dict[str, Any], *, ask: bool) -> Answers:
     """
 
     def answer(flag: str, text: str, default: str) -> str:
-        given = flags[flag]
-        if given is None and ask:
-            given = click.prompt(text, default=default, show_default=bool(default))
-        return str(default if given is None else given).strip()
+        answered = flags[flag]
+        if answered is None and ask:
+            answered = click.prompt(text, default=default, show_default=bool(default))
+        return str(default if answered is None else answered).strip()
 
-    usual = re.sub(r"[^a-z0-9]+", "_", _stem(found).lower()).strip("_") or "task"
+    usual = re.sub(r"[^a-z0-9]+", "_", _stem(data_look).lower()).strip("_") or "task"
     usual = usual if usual[:1].isalpha() else f"task_{usual}"
     name = answer("name", "1. Name of the task", usual[:64])
     _check_id(name)
-    image = answer("image", "2. Column of the image", found.image())
-    target = answer("target", "3. Column of the right answer", found.target())
+    image = answer("image", "2. Column of the image", data_look.image())
+    target = answer("target", "3. Column of the right answer", data_look.target())
     if not target:
         raise UserError(
-            "no column is called as right answers usually are", where=found.file,
-            fix=f"--target one of {', '.join(found.columns)}",
+            "no column is called as right answers usually are", where=data_look.file,
+            fix=f"--target one of {', '.join(data_look.columns)}",
         )  # fmt: skip
     for flag, columns in (("image", _columns_of(image)), ("target", [target])):
-        _check_columns(found, columns, flag)
-    usual_question, _ = default_question(found, target)
+        _check_columns(data_look, columns, flag)
+    usual_question, _ = default_question(data_look, target)
     question = answer("question", "4. The question", usual_question).replace("\\n", "\n")
-    labels = _labels(found, target, answer("labels", "5. Labels", _usual_labels(found, target)))
-    groups = _groups(found, flags["groups"], ask=ask)
-    cluster = answer("cluster", "6. Column of the subject (empty: the image)", found.cluster())
-    _check_columns(found, [cluster] if cluster else [], "cluster")
+    labels = _labels(
+        data_look, target, answer("labels", "5. Labels", _usual_labels(data_look, target))
+    )
+    groups = _groups(data_look, flags["groups"], ask=ask)
+    cluster = answer("cluster", "6. Column of the subject (empty: the image)", data_look.cluster())
+    _check_columns(data_look, [cluster] if cluster else [], "cluster")
     fields = [one or two for one, two in _NAMED.findall(question)]
-    _check_columns(found, fields, "question")
+    _check_columns(data_look, fields, "question")
     return Answers(name, image, target, question, labels, groups, cluster,
                    list(dict.fromkeys(fields)))  # fmt: skip
 
 
-def _stem(found: Look) -> str:
-    place = found.place.resolve().name
-    place = stem(place) or place
-    name = place if found.is_folder else Path(found.file).stem
+def _stem(data_look: Look) -> str:
+    folder_name = data_look.place.resolve().name
+    folder_name = stem(folder_name) or folder_name
+    name = folder_name if data_look.is_folder else Path(data_look.file).stem
     shard = re.fullmatch(r"(.+)-\d{5}-of-\d{5}.*", name)
     name = shard[1] if shard else name
-    return place if name in {"labels", "data", "annotations", *SPLITS} else name
+    return folder_name if name in {"labels", "data", "annotations", *SPLITS} else name
 
 
 def _check_id(name: str) -> None:
@@ -118,22 +120,22 @@ def _columns_of(image: str) -> list[str]:
     return inside or ([image] if image else [])
 
 
-def _check_columns(found: Look, columns: Sequence[str], flag: str) -> None:
+def _check_columns(data_look: Look, columns: Sequence[str], flag: str) -> None:
     for column in columns:
-        if column not in found.columns:
-            raise unknown("column", column, found.columns, where=f"--{flag}")
+        if column not in data_look.columns:
+            raise unknown("column", column, data_look.columns, where=f"--{flag}")
 
 
-def _usual_labels(found: Look, target: str) -> str:
-    column = found.columns[target]
-    letters = found.options()
+def _usual_labels(data_look: Look, target: str) -> str:
+    column = data_look.columns[target]
+    letters = data_look.options()
     if letters and set(column.values) <= set(letters):
         return ",".join(letters)
     few = column.values and 2 * column.distinct <= column.rows
     return ",".join(sorted(column.values)) if few else "none"
 
 
-def _labels(found: Look, target: str, text: str) -> list[str]:
+def _labels(data_look: Look, target: str, text: str) -> list[str]:
     """Return the labels; none for a written answer.
 
     Raises:
@@ -141,7 +143,7 @@ def _labels(found: Look, target: str, text: str) -> list[str]:
     """
     if text in {"", "none"}:
         return []
-    values = found.columns[target].values
+    values = data_look.columns[target].values
     labels = [label.strip() for label in text.split(",") if label.strip()]
     if any("," in value for value in values):
         labels = sorted(values) if text == ",".join(sorted(values)) else labels
@@ -151,19 +153,21 @@ def _labels(found: Look, target: str, text: str) -> list[str]:
     return labels
 
 
-def _groups(found: Look, given: Sequence[str], *, ask: bool) -> dict[str, tuple[str, str]]:
-    texts = list(given)
-    if not texts and ask and found.groups():
-        usual = " ".join(f"{_group(name)}={name}:human" for name in found.groups())
+def _groups(
+    data_look: Look, group_flags: Sequence[str], *, ask: bool
+) -> dict[str, tuple[str, str]]:
+    texts = list(group_flags)
+    if not texts and ask and data_look.groups():
+        usual = " ".join(f"{_group(name)}={name}:human" for name in data_look.groups())
         texts = str(click.prompt("   Groups to report", default=usual)).split()
     groups = {}
     for text in texts:
-        name, equals, rest = text.partition("=")
-        column, colon, by = rest.rpartition(":")
+        name, equals, right_side = text.partition("=")
+        column, colon, by = right_side.rpartition(":")
         if not (equals and colon and _ID.fullmatch(name) and by in {"human", "machine"}):
             raise UserError(f"--group {text!r} is not NAME=COLUMN:human or NAME=COLUMN:machine",
                             fix="--group gender=sex:human")  # fmt: skip
-        _check_columns(found, [column], "group")
+        _check_columns(data_look, [column], "group")
         groups[name] = (column, by)
     return groups
 
@@ -172,32 +176,32 @@ def _group(column: str) -> str:
     return column.rpartition(".")[2].lower()
 
 
-def _say_what_is_there(found: Look) -> None:
-    kind = "images in folders" if found.is_folder else f"columns {', '.join(found.columns)}"
-    where = found.root.where("" if found.file == "." else found.file)
-    click.echo(f"{where}: {found.rows:,} rows; {kind}", err=True)
+def _say_what_is_there(data_look: Look) -> None:
+    kind = "images in folders" if data_look.is_folder else f"columns {', '.join(data_look.columns)}"
+    where = data_look.root.where("" if data_look.file == "." else data_look.file)
+    click.echo(f"{where}: {data_look.rows:,} rows; {kind}", err=True)
 
 
-def _say_next(path: Path, answers: Answers, found: Look) -> None:
+def _say_next(path: Path, answers: Answers, data_look: Look) -> None:
     """Check what was written, show its first prompt, and say what to type next."""
     document = read_yaml(path)
     for problem in check(document):
         raise problem
     spec = with_options(document, {})
     named = _shown(path)
-    asked = f"choose among {', '.join(answers.labels)}" if answers.labels else "write an answer"
-    click.echo(f"wrote {path}: {asked}")
+    request = f"choose among {', '.join(answers.labels)}" if answers.labels else "write an answer"
+    click.echo(f"wrote {path}: {request}")
     from harness.api.runs import load_task
 
-    beside = path.absolute().parent == found.place.absolute()
-    data = "" if beside else f" --data {answers.id}={found.place}"
-    prepared = load_task(task_name(path), data=None if beside else found.place)
+    beside = path.absolute().parent == data_look.place.absolute()
+    data = "" if beside else f" --data {answers.id}={data_look.place}"
+    prepared = load_task(task_name(path), data=None if beside else data_look.place)
     sample = next(iter(prepared.samples()))
     try:
         click.echo(f"first prompt ({sample.id}): {prompt_text(spec, sample)}")
     except SampleError as error:
         click.echo(f"first prompt: {error}", err=True)
-    missed = [name for name in found.groups() if name not in
+    missed = [name for name in data_look.groups() if name not in
               {column for column, _ in answers.groups.values()}]  # fmt: skip
     for name in missed:
         click.echo(f"not reported apart: {name} (--group {_group(name)}={name}:human)")

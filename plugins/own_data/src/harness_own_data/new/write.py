@@ -32,15 +32,15 @@ class Answers:
     fields: list[str] = field(default_factory=list)
 
 
-def spec_of(found: Look, answers: Answers) -> dict[str, Any]:
+def spec_of(data_look: Look, answers: Answers) -> dict[str, Any]:
     """Return the spec as plain data, keys in the order in which they are read."""
-    options = _options(found, answers)
-    splits = [name for name in found.splits if name != "train"]
+    options = _options(data_look, answers)
+    splits = [name for name in data_look.splits if name != "train"]
     split = next(iter(splits), "test")
     data: dict[str, Any] = {"benchmark": answers.id, "reader": "table", "split": split}
-    if "train" in found.splits and split != "train":
+    if "train" in data_look.splits and split != "train":
         data["train_split"] = "train"
-    data |= {"options": options, "obtain": f"These are your own data: {found.file}"}
+    data |= {"options": options, "obtain": f"These are your own data: {data_look.file}"}
     unit = "subject" if answers.cluster else "image" if answers.image else "sample"
     spec: dict[str, Any] = {
         "id": answers.id,
@@ -67,17 +67,17 @@ def spec_of(found: Look, answers: Answers) -> dict[str, Any]:
     return spec
 
 
-def _options(found: Look, answers: Answers) -> dict[str, Any]:
+def _options(data_look: Look, answers: Answers) -> dict[str, Any]:
     options: dict[str, Any] = {}
-    if found.splits and not found.split_column:
-        options["file"] = dict(found.splits)
+    if data_look.splits and not data_look.split_column:
+        options["file"] = dict(data_look.splits)
     else:
-        options["file"] = found.file
-    if found.split_column:
-        options["split_column"] = found.split_column
-    if found.id():
-        options["id"] = found.id()
-    if answers.image and not (found.is_folder and answers.image == "path"):
+        options["file"] = data_look.file
+    if data_look.split_column:
+        options["split_column"] = data_look.split_column
+    if data_look.id():
+        options["id"] = data_look.id()
+    if answers.image and not (data_look.is_folder and answers.image == "path"):
         options["image"] = answers.image
     if answers.target:
         options["target"] = answers.target
@@ -104,9 +104,9 @@ def _ask(answers: Answers) -> dict[str, Any]:
     return {"generate": {"max_new_tokens": 32, "extractor": "verbatim"}}
 
 
-def default_question(found: Look, target: str) -> tuple[str, list[str]]:
+def default_question(data_look: Look, target: str) -> tuple[str, list[str]]:
     """Return a question and the columns that it names."""
-    options, column = found.options(), found.question()
+    options, column = data_look.options(), data_look.question()
     if column:
         listed = [f"{{% if {sign} %}}\n{sign}. {{{{ {sign} }}}}{{% endif %}}" for sign in options]
         end = f"\n{_LETTERS}" if options else ""

@@ -136,14 +136,14 @@ class OutsideLabels:
         """Raise DataError if there was any, with the first lines and the count."""
         if not self._count:
             return
-        shown = ", ".join(f"line {line} {quoted(label)}" for _, line, label in self._first)
+        examples = ", ".join(f"line {line} {quoted(label)}" for _, line, label in self._first)
         more = ", ..." if self._count > len(self._first) else ""
         rows = "1 row has a label that is" if self._count == 1 else (
             f"{self._count:,} rows have labels that are"
         )  # fmt: skip
         where, line, label = self._first[0]
         raise DataError(
-            f"{rows} none of the task's (ask.choose.labels): {shown}{more}",
+            f"{rows} none of the task's (ask.choose.labels): {examples}{more}",
             where=f"{where}:{line}",
             fix=nearest(label, self._labels),
         )

@@ -44,11 +44,15 @@ class _Columnar:
         if not names:  # rows are still to be counted
             names = [next((one for one in self.columns if not self.holds_images(one)),
                           self.columns[0])]  # fmt: skip
-        classes = {place: held for place, name in enumerate(names) if (held := self._names(name))}
+        classes = {
+            place: class_names
+            for place, name in enumerate(names)
+            if (class_names := self._names(name))
+        }
         for row, values in enumerate(self._values(names)):
             cells = list(values)
-            for place, texts in classes.items():
-                cells[place] = _class(cells[place], texts)
+            for position, texts in classes.items():
+                cells[position] = _class(cells[position], texts)
             yield Row(row + 1, row, cells)
 
     def _refuse(self, name: str) -> None:
@@ -122,10 +126,10 @@ class Arrow(_Columnar):
 
         metadata: Mapping[bytes, bytes] = self._schema.metadata or {}
         try:
-            found = json.loads(metadata[b"huggingface"])["info"]["features"][column]["names"]
+            class_names = json.loads(metadata[b"huggingface"])["info"]["features"][column]["names"]
         except (ValueError, KeyError, TypeError, RecursionError):
             return None
-        return found if isinstance(found, list) else None
+        return class_names if isinstance(class_names, list) else None
 
     def _values(self, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
         for batch in _arrow(self.root, self.name).select(names).to_batches(max_chunksize=4096):

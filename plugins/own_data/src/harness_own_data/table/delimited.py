@@ -109,10 +109,10 @@ class Delimited:
     def _many(self) -> Iterator[Piece]:
         _allow_long_cells()
         with self.root.open(self.name) as file:
-            found = pieces(file, self._encoding, self._delimiter)
+            chunks = pieces(file, self._encoding, self._delimiter)
             while True:
                 try:
-                    piece = next(found, None)
+                    piece = next(chunks, None)
                 except OSError as error:
                     raise DataError(
                         f"cannot be read: {reason_of(error)}", where=self._where

@@ -125,14 +125,14 @@ def _matching(root: DataRoot, text: str) -> list[str]:
     if not any(sign in text for sign in "*?["):
         return [text.rstrip("/") or "."]
     folder = text[: min(text.index(sign) for sign in "*?[" if sign in text)].rpartition("/")[0]
-    found = [name for name in root.walk(folder) if fnmatchcase(name, text)]
-    if not found:
+    matches = [name for name in root.walk(folder) if fnmatchcase(name, text)]
+    if not matches:
         near = _shown([name for name in root.walk(folder) if _format(name)])
         raise DataError(
             f"no file is called {quoted(text)}", where=root.where(folder),
             fix=f"tables there are: {near}" if near else "there is no table",
         )  # fmt: skip
-    return found
+    return matches
 
 
 def _shown(names: list[str]) -> str:
@@ -153,36 +153,36 @@ def _found(root: DataRoot, split: str, *, by_column: bool) -> Json:
     if root.is_file(_DICT):  # DatasetDict.save_to_disk
         has = [name for name in root.list() if root.is_file(f"{name}/{_STATE}")]
         raise _no_split(root, split, has)
-    there = [name for name in root.list() if root.is_file(name) and _format(name)]
-    named = [name for name in there if name.rpartition(".")[0] == split]
+    tables = [name for name in root.list() if root.is_file(name) and _format(name)]
+    named = [name for name in tables if name.rpartition(".")[0] == split]
     if len(named) == 1:
         return named[0]
-    if len(there) == 1 and (by_column or split == _ONE_SPLIT):
-        return there[0]
+    if len(tables) == 1 and (by_column or split == _ONE_SPLIT):
+        return tables[0]
     if root.is_dir(split):
         return split
     shards_there = filter(None, map(_SHARD.fullmatch, root.walk()))
     copied = sorted({one[1] or one[2] for one in shards_there})
-    if copied and not there:
+    if copied and not tables:
         raise _no_split(root, split, copied)
     folders = [name for name in root.list() if root.is_dir(name)]
-    known = nearest(split, [name.rpartition(".")[0] for name in there] or folders)
+    nearest_name = nearest(split, [name.rpartition(".")[0] for name in tables] or folders)
     raise DataError(
         f"no table for the split {split!r} is told by its name",
         where=root,
-        fix=f"data.options.file: one of {_shown(there)}"
-        if there
-        else f"a folder of that name, or data.options.file; folders: {known}"
+        fix=f"data.options.file: one of {_shown(tables)}"
+        if tables
+        else f"a folder of that name, or data.options.file; folders: {nearest_name}"
         if folders
         else "data.options.file",
     )
 
 
 def _no_split(root: DataRoot, split: str, has: Sequence[str]) -> DataError:
-    known = short(", ".join(map(repr, has)), 300)
+    splits = short(", ".join(map(repr, has)), 300)
     close = near(split, has)
     return DataError(
-        f"the dataset has no split {split!r}, it has {known}",
+        f"the dataset has no split {split!r}, it has {splits}",
         where=root,
         fix=close or f"data.split: {has[0] if len(has) == 1 else 'one of ' + ', '.join(has)}",
     )

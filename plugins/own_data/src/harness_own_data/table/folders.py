@@ -35,15 +35,15 @@ class ImageFolder:
                 continue
             number += 1
             below = path[len(self.name) + 1 :] if self.name else path
-            label, _, rest = below.partition("/")
+            label, _, file_name = below.partition("/")
             file = below.rpartition("/")[2]
             cells = {
                 "path": path,
-                "label": label if rest else "",
+                "label": label if file_name else "",
                 "name": file.rpartition(".")[0],
                 "id": below,
             }
-            if "label" in names and not rest:
+            if "label" in names and not file_name:
                 raise DataError(
                     f"the image {file!r} lies in no label's folder",
                     where=self.root.where(path),

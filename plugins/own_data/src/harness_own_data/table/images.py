@@ -106,10 +106,10 @@ def _listed(text: str) -> list[Any]:
     """Return the paths of a cell: one, or those of a JSON list of texts."""
     if text.startswith('["') and text.endswith('"]'):
         try:
-            held = json.loads(text)
+            parsed = json.loads(text)
         except ValueError:
             return [text]
-        return list(held)
+        return list(parsed)
     return [text]
 
 

@@ -68,11 +68,11 @@ def _cell(record: Any, name: str) -> Any:
         return MISSING
     if name in record:
         return record[name]
-    head, dot, rest = name.partition(".")
+    head, dot, remainder = name.partition(".")
     while dot:
-        if head in record and (value := _cell(record[head], rest)) is not MISSING:
+        if head in record and (value := _cell(record[head], remainder)) is not MISSING:
             return value
-        more, dot, rest = rest.partition(".")
+        more, dot, remainder = remainder.partition(".")
         head = f"{head}.{more}"
     return MISSING
 

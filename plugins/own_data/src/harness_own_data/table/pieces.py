@@ -65,18 +65,18 @@ def pieces(file: File, encoding: str, delimiter: str) -> Iterator[Piece | Doubtf
         encoding: One of :data:`BY_LINE`.
         delimiter: One character.
     """
-    start, before, rest = 0, 0, b""
+    start, before, remainder = 0, 0, b""
     while True:
-        more = file.read(max(_BYTES, len(rest)))  # doubled: a long row is not parsed too often
-        data = rest + more
+        more = file.read(max(_BYTES, len(remainder)))  # doubled: a long row is not parsed too often
+        data = remainder + more
         complete = data[: data.rfind(b"\n") + 1] if more else data
         if start and encoding == "utf-8-sig":
             encoding = "utf-8"
         cut = _cut(complete, encoding, delimiter)
         yield Piece(_moved(cut.lines, before), cut.rows)
-        start, before, rest = start + cut.size, before + cut.ends, data[cut.size :]
-        if cut.failed or len(rest) >= MAX_ROW or (rest and not more):
-            yield Doubtful(_Joined(rest, file), start, before)
+        start, before, remainder = start + cut.size, before + cut.ends, data[cut.size :]
+        if cut.failed or len(remainder) >= MAX_ROW or (remainder and not more):
+            yield Doubtful(_Joined(remainder, file), start, before)
             return
         if not more:
             return

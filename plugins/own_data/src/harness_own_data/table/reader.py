@@ -169,14 +169,14 @@ class TableReader:
         for table in self._tables(root, split):
             maker = self._maker(table)
             for row in table.read(maker.columns):
-                place = f"{maker.where}:{row.line}"
+                location = f"{maker.where}:{row.line}"
                 if maker.split is not None and str(row.cells[maker.split]) != split:
                     continue
-                if place == where:
+                if location == where:
                     return
                 if maker.sample(row).id == name:
                     raise DataError(
-                        f"the id {quoted(name)} comes twice; first in {place}",
+                        f"the id {quoted(name)} comes twice; first in {location}",
                         where=where,
                         fix="an id names one row; without the option id rows are numbered",
                     )

@@ -73,10 +73,10 @@ def require(table: Table, names: Sequence[str], option: str) -> None:
     for name in names:
         if name not in table.columns:
             close = nearest(name, table.columns)
-            there = short(", ".join(map(repr, table.columns)), 300)
-            known = "" if close.startswith("known") else f"; there are {there}"
+            column_names = short(", ".join(map(repr, table.columns)), 300)
+            hint = "" if close.startswith("known") else f"; there are {column_names}"
             raise DataError(
-                f"there is no column {quoted(name)} (data.options.{option}){known}",
+                f"there is no column {quoted(name)} (data.options.{option}){hint}",
                 where=table.root.where(table.name),
-                fix=f"there are {there}" if close.startswith("known") else close,
+                fix=f"there are {column_names}" if close.startswith("known") else close,
             )

@@ -64,12 +64,12 @@ class SampleMaker:
         self.where = table.root.where(table.name)
         self.kinds: dict[str, Kind] = {}
         single = [image.columns[0] for image in mapping.images if not image.pattern]
-        held = [name for name in single if not isinstance(table, Delimited | ImageFolder)
+        embedded = [name for name in single if not isinstance(table, Delimited | ImageFolder)
                 and hasattr(table, "holds_images") and table.holds_images(name)]  # fmt: skip
-        self.columns = [name for name in columns if name not in held]
+        self.columns = [name for name in columns if name not in embedded]
         self._at = {name: index for index, name in enumerate(self.columns)}
-        self.kinds |= dict.fromkeys(held, "bytes")
-        others = [name for name in single if name not in held]
+        self.kinds |= dict.fromkeys(embedded, "bytes")
+        others = [name for name in single if name not in embedded]
         self.kinds |= self._looked_at(others, use.image_as)
         self.split = None if mapping.split is None else self._at[mapping.split]
         self._groups = [
@@ -246,8 +246,8 @@ class SampleMaker:
             self._pointed = {}
             for other in self._table.read([self._map.id, column]):
                 if len(other.cells[1]) > POINTER:
-                    held = in_text(self._table, other, other.cells[1], column)
-                    self._pointed[other.cells[0]] = held
+                    cell_text = in_text(self._table, other, other.cells[1], column)
+                    self._pointed[other.cells[0]] = cell_text
         if cell not in self._pointed:
             raise NoImage(f"{where}: no row with the id {quoted(cell)} holds an image")
         return self._pointed[cell]

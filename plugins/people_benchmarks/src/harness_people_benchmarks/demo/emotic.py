@@ -61,8 +61,8 @@ def _drawn(seed: int, split: str, number: int) -> tuple[Image.Image, list[tuple[
     ]
     faces = [draw_face(who, expression, rng).image for who, expression in people]
     image = faces[0].resize((SIZE * len(faces), SIZE))
-    for place, face in enumerate(faces):
-        image.paste(face, (SIZE * place, 0))
+    for index, face in enumerate(faces):
+        image.paste(face, (SIZE * index, 0))
     return image, [(who, _categories(expression, rng)) for who, expression in people]
 
 
@@ -75,10 +75,10 @@ def _entry(
     name: str, size: tuple[int, int], people: list[tuple[Person, str]], split: str
 ) -> dict[str, Any]:
     persons = []
-    for place, (who, named) in enumerate(people):
+    for index, (who, named) in enumerate(people):
         categories = _cell(named.split(","))
         listed = _structures([{"categories": categories}])
-        box = [float(place * SIZE), 0.0, float((place + 1) * SIZE - 1), float(SIZE - 1)]
+        box = [float(index * SIZE), 0.0, float((index + 1) * SIZE - 1), float(SIZE - 1)]
         feelings = _structures([{"valence": 5.0, "arousal": 5.0, "dominance": 5.0}])
         combined = {} if split == "train" else {"combined_categories": categories}
         mean = {} if split == "train" else {"combined_continuous": feelings}
@@ -99,9 +99,9 @@ def _structures(entries: list[dict[str, Any]]) -> NDArray[np.void]:
     import numpy as np
 
     array = np.empty((1, len(entries)), dtype=[(name, object) for name in entries[0]])
-    for place, entry in enumerate(entries):
+    for index, entry in enumerate(entries):
         for name, value in entry.items():
-            array[0, place][name] = value
+            array[0, index][name] = value
     return array
 
 

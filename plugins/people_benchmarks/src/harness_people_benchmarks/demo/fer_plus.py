@@ -32,13 +32,13 @@ def files(seed: int) -> Iterator[tuple[PurePosixPath, str | bytes]]:
         usage, folder = SPLITS[split]
         for index in range(count):
             name = f"fer{number:07d}.png"
-            place = index + (COUNTS["train"] if split == "val" else 0)
-            lines.append(f"{usage},{name},{_votes(seed, number, EXPRESSIONS[place % 7])}")
-            faces.append((PurePosixPath(folder, name), split, place))
+            index_in_split = index + (COUNTS["train"] if split == "val" else 0)
+            lines.append(f"{usage},{name},{_votes(seed, number, EXPRESSIONS[index_in_split % 7])}")
+            faces.append((PurePosixPath(folder, name), split, index_in_split))
             number += 1
     yield PurePosixPath(FILE), "\n".join(lines) + "\n"
-    for path, split, place in faces:
-        yield path, _grey(face(seed, _DRAWN[split], place)[2].image)
+    for path, split, index_in_split in faces:
+        yield path, _grey(face(seed, _DRAWN[split], index_in_split)[2].image)
 
 
 def _votes(seed: int, number: int, expression: str) -> str:

@@ -26,8 +26,8 @@ def files(seed: int) -> Iterator[tuple[PurePosixPath, Image.Image]]:
     """Yield images that show one kind of thing alone."""
     wanted = dict.fromkeys(CLASSES, _EACH)
     for number in count():
-        things = draw_table(stream(seed, "imagenet", number), paint=False).things
-        names = {thing.name for thing in things}
+        objects = draw_table(stream(seed, "imagenet", number), paint=False).things
+        names = {thing.name for thing in objects}
         name = names.pop()
         if names or not wanted.get(name):
             continue

@@ -23,15 +23,17 @@ _FIRST = 200_001
 
 def files(seed: int) -> Iterator[tuple[PurePosixPath, str | Image.Image]]:
     """Yield the three lists of questions, then the images."""
-    things = {number: _things(seed, number) for number in range(IMAGES)}
-    names = sorted({name for there in things.values() for name in there})
-    often = sorted(names, key=lambda name: (-sum(name in there for there in things.values()), name))
+    objects = {number: _things(seed, number) for number in range(IMAGES)}
+    names = sorted({name for there in objects.values() for name in there})
+    often = sorted(
+        names, key=lambda name: (-sum(name in there for there in objects.values()), name)
+    )
     for sampling in SAMPLINGS:
         lines = []
-        for number, there in things.items():
+        for number, in_image in objects.items():
             rng = stream(seed, "pope", sampling, number)
-            present = sorted(there)
-            absent = _absent(rng, sampling, there, (names, often), things)
+            present = sorted(in_image)
+            absent = _absent(rng, sampling, in_image, (names, often), objects)
             for at, (name, label) in enumerate(
                 [(one, "yes") for one in present] + [(one, "no") for one in absent]
             ):
@@ -64,16 +66,16 @@ def _things(seed: int, number: int) -> set[str]:
 def _absent(
     rng: random.Random,
     sampling: str,
-    there: set[str],
+    present: set[str],
     names: tuple[list[str], list[str]],
-    things: dict[int, set[str]],
+    objects: dict[int, set[str]],
 ) -> list[str]:
     """Return as many things that are not there: any, frequent ones, or frequent neighbours."""
-    every, often = ([name for name in listed if name not in there] for listed in names)
+    every, often = ([name for name in listed if name not in present] for listed in names)
     if sampling == "random":
-        return rng.sample(every, len(there))
+        return rng.sample(every, len(present))
     if sampling == "popular":
-        return often[: len(there)]
-    beside = {name: sum(name in one and bool(one & there) for one in things.values())
+        return often[: len(present)]
+    beside = {name: sum(name in one and bool(one & present) for one in objects.values())
               for name in every}  # fmt: skip
-    return sorted(every, key=lambda name: (-beside[name], name))[: len(there)]
+    return sorted(every, key=lambda name: (-beside[name], name))[: len(present)]

@@ -40,8 +40,8 @@ def asked(number: int) -> list[Asked]:
     for polarity, says in _SAYS.items():
         questions.append(Asked(polarity, CONTEXT, "ambig", 2))
         right = number % 2
-        said = CONTEXT + says.format(PEOPLE[right])
-        questions.append(Asked(polarity, said, "disambig", right))
+        sentence = CONTEXT + says.format(PEOPLE[right])
+        questions.append(Asked(polarity, sentence, "disambig", right))
     return questions
 
 

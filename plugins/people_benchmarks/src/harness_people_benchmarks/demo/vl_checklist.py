@@ -57,9 +57,9 @@ def _person(seed: int, name: str, number: int) -> list[object]:
 
 def _things(seed: int, number: int) -> list[object]:
     rng = stream(seed, "vl_checklist table", number)
-    thing = draw_table(rng, paint=False).things[0]
-    other = rng.choice([name for name in THINGS if name != thing.name])
-    colour = rng.choice([tint for tint in TINTS if tint != thing.colour])
-    wrong = f"{thing.colour} {other}" if number % 2 else f"{colour} {thing.name}"
-    texts = {"POS": [f"{thing.colour} {thing.name}"], "NEG": [wrong]}
+    drawn_object = draw_table(rng, paint=False).things[0]
+    other = rng.choice([name for name in THINGS if name != drawn_object.name])
+    colour = rng.choice([tint for tint in TINTS if tint != drawn_object.colour])
+    wrong = f"{drawn_object.colour} {other}" if number % 2 else f"{colour} {drawn_object.name}"
+    texts = {"POS": [f"{drawn_object.colour} {drawn_object.name}"], "NEG": [wrong]}
     return [f"VG_100K/{number}.jpg", texts]

@@ -120,11 +120,11 @@ def _turned(first: Sequence[Answered], second: Sequence[Answered]) -> float:
     """Return the bias by answers that turn from the one occupation to the other."""
     turned = total = 0
     for side, sign in ((first, 1), (second, -1)):
-        for one in side:
+        for answer in side:
             # A right answer that turns wrong leaves this occupation; a wrong one turns to it.
-            by_gender = sign * (1 if one.gender == "male" else -1)
-            if one.base_right != one.changed_right:
-                turned += by_gender if one.base_right else -by_gender
+            by_gender = sign * (1 if answer.gender == "male" else -1)
+            if answer.base_right != answer.changed_right:
+                turned += by_gender if answer.base_right else -by_gender
             total += 1
     return turned / total
 

@@ -99,5 +99,5 @@ class ProbabilityGap:
 
         means = ratio(weights @ prepared.probabilities, weights @ prepared.counts)
         gaps = np.abs(means[:, 0::2] - means[:, 1::2])
-        there = ~np.isnan(gaps)
-        return ratio(np.where(there, gaps, 0.0).sum(-1), there.sum(-1).astype(np.float64))
+        defined = ~np.isnan(gaps)
+        return ratio(np.where(defined, gaps, 0.0).sum(-1), defined.sum(-1).astype(np.float64))

@@ -114,8 +114,8 @@ class RecallAtK:
     def units(self, prepared: tuple[Places, Floats]) -> tuple[Places, Floats]:
         """Return the queries where each is right or wrong; none where ties decide."""
         places, reached = prepared
-        whole = ((reached == 0) | (reached == 1)).all()
-        return (places, reached) if whole else (places[:0], reached[:0])
+        all_binary = ((reached == 0) | (reached == 1)).all()
+        return (places, reached) if all_binary else (places[:0], reached[:0])
 
 
 def ranks(images: Vectors, texts: Vectors, owner: Places) -> tuple[Ranks, Ranks]:
@@ -129,7 +129,7 @@ def ranks(images: Vectors, texts: Vectors, owner: Places) -> tuple[Ranks, Ranks]
     import numpy as np
 
     step = max(1, _CELLS // max(1, len(texts)))
-    own = np.concatenate(
+    own_cosines = np.concatenate(
         [
             np.einsum(
                 "md,md->m", texts[start : start + _CELLS], images[owner[start : start + _CELLS]]
@@ -138,8 +138,8 @@ def ranks(images: Vectors, texts: Vectors, owner: Places) -> tuple[Ranks, Ranks]
         ]
     )
     starts = np.flatnonzero(np.diff(owner, prepend=-1))
-    best = np.maximum.reduceat(own, starts)
-    own_tied = np.add.reduceat((own >= best[owner] - TIE).astype(np.intp), starts)
+    best = np.maximum.reduceat(own_cosines, starts)
+    own_tied = np.add.reduceat((own_cosines >= best[owner] - TIE).astype(np.intp), starts)
     above_image, tied_image = np.zeros((2, len(images)), dtype=np.intp)
     above_text, tied_text = np.zeros((2, len(texts)), dtype=np.intp)
     for start in range(0, len(images), step):
@@ -148,8 +148,8 @@ def ranks(images: Vectors, texts: Vectors, owner: Places) -> tuple[Ranks, Ranks]
         mine = best[rows, None]
         above_image[rows] = np.count_nonzero(cosines > mine + TIE, axis=1)
         tied_image[rows] = np.count_nonzero(cosines >= mine - TIE, axis=1)
-        above_text += np.count_nonzero(cosines > own + TIE, axis=0)
-        tied_text += np.count_nonzero(cosines >= own - TIE, axis=0)
+        above_text += np.count_nonzero(cosines > own_cosines + TIE, axis=0)
+        tied_text += np.count_nonzero(cosines >= own_cosines - TIE, axis=0)
     # What is tied so far holds what is above, and the right answers themselves.
     return (
         Ranks(above_image, np.maximum(0, tied_image - above_image - own_tied)),
@@ -193,8 +193,8 @@ def _vectors(samples: Sequence[ScoredSample]) -> tuple[Vectors, Vectors, Places]
     owner = np.repeat(np.arange(len(samples)), counts)
     start = 0
     for row, (sample, count) in enumerate(zip(samples, counts, strict=True)):
-        both = np.frombuffer(base64.b64decode(sample.vectors), dtype="<f4").reshape(-1, width)
-        images[row], texts[start : start + count] = both[0], both[1:]
+        vectors = np.frombuffer(base64.b64decode(sample.vectors), dtype="<f4").reshape(-1, width)
+        images[row], texts[start : start + count] = vectors[0], vectors[1:]
         start += count
     return images, texts, owner
 

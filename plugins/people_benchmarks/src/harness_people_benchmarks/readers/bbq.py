@@ -180,10 +180,10 @@ def _text(context: Any, where: str) -> str:
 
 def _context(values: Mapping[str, Any], where: str) -> str:
     """Return the kind of context; SB-Bench has ambiguous ones alone, and no word for it."""
-    said = values.get("condition", values.get("context_condition", "ambig"))
-    kind = CONTEXTS.get(str(said).strip().lower())
+    condition = values.get("condition", values.get("context_condition", "ambig"))
+    kind = CONTEXTS.get(str(condition).strip().lower())
     if kind is None:
-        raise DataError(f"{quoted(said)} is no kind of context", where=where,
+        raise DataError(f"{quoted(condition)} is no kind of context", where=where,
                         fix=f"one of {', '.join(CONTEXTS)}")  # fmt: skip
     return kind
 

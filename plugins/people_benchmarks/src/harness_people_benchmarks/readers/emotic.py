@@ -65,8 +65,8 @@ class Emotic:
             where = f"{root.where(file)}: {split}({number + 1})"
             image, size, people = _image(entry, where)
             for person in people:
-                place = seen[image] = seen.get(image, 0) + 1
-                at = f"{where}, person {place}"
+                person_number = seen[image] = seen.get(image, 0) + 1
+                at = f"{where}, person {person_number}"
                 fields = _fields(person, _PERSON[split], at)
                 categories = _categories(fields, split, at)
                 if not categories:
@@ -74,7 +74,7 @@ class Emotic:
                     continue
                 x1, y1, x2, y2 = records.numbers(_flat(fields[0]), 4, "the box", at)
                 yield Sample(
-                    id=f"{image}#{place}",
+                    id=f"{image}#{person_number}",
                     images=(ImageRef(f"{folder}{image}", root),),
                     target=list[Json](categories),
                     cluster=image,
@@ -137,10 +137,10 @@ def _categories(fields: Sequence[Any], split: str, where: str) -> list[str]:
 
 def _groups(values: Sequence[Any], where: str) -> dict[str, Group]:
     groups = {}
-    for name, value, known in zip(("gender", "age"), values, (GENDERS, AGES), strict=True):
+    for name, value, allowed in zip(("gender", "age"), values, (GENDERS, AGES), strict=True):
         word = _word(value, f"the {name}", where)
-        if word not in known:
-            raise DataError(f"{quoted(word)} is no {name}", where=where, fix=", ".join(known))
+        if word not in allowed:
+            raise DataError(f"{quoted(word)} is no {name}", where=where, fix=", ".join(allowed))
         groups[name] = Group(word)
     return groups
 

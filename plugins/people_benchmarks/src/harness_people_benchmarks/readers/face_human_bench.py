@@ -76,14 +76,14 @@ def _is_identity(ability: str) -> bool:
 
 
 def _sample(root: DataRoot, ability: str, index: int, entry: Any, where: str) -> Sample:
-    asked = records.as_mapping(records.member(entry, "QA", where), "QA", where)
-    options = records.as_list(records.member(asked, "options", where), "options", where)
+    qa = records.as_mapping(records.member(entry, "QA", where), "QA", where)
+    options = records.as_list(records.member(qa, "options", where), "options", where)
     if not 2 <= len(options) <= len(LETTERS):
         raise DataError(f"{len(options)} options, 2 to {len(LETTERS)} were expected", where=where)
-    answer = records.as_whole(records.member(asked, "answer", where), "answer", where)
+    answer = records.as_whole(records.member(qa, "answer", where), "answer", where)
     if not 0 <= answer < len(options):
         raise DataError(f"the answer {answer} is none of {len(options)} options", where=where)
-    question = records.as_text(records.member(asked, "question", where), "question", where)
+    question = records.as_text(records.member(qa, "question", where), "question", where)
     image = _image(records.member(entry, "image", where), where)
     texts = dict.fromkeys(LETTERS, "")
     texts |= {

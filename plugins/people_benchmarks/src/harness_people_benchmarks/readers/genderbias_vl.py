@@ -71,16 +71,16 @@ class GenderBiasVl:
                     where=places[longer],
                 )
             ids = [
-                _ident(records.member(entry, "id", f"{place}[{index}]"), f"{place}[{index}]")
-                for (index, entry), place in zip((base, changed), places, strict=True)
+                _ident(records.member(entry, "id", f"{position}[{index}]"), f"{position}[{index}]")
+                for (index, entry), position in zip((base, changed), places, strict=True)
             ]
             if ids[0] != ids[1]:
                 raise DataError(
                     f"the question {quoted(ids[1])} stands where {quoted(ids[0])} was expected",
                     where=f"{places[1]}[{changed[0]}]",
                 )
-            for kind, (index, entry), place in zip(_KINDS, (base, changed), places, strict=True):
-                question = _Question(entry, kind, f"{place}[{index}]")
+            for kind, (index, entry), position in zip(_KINDS, (base, changed), places, strict=True):
+                question = _Question(entry, kind, f"{position}[{index}]")
                 for order in self._orders:
                     yield self._sample(root, ids[0], question, order)
 
@@ -151,6 +151,6 @@ class _Question:
         return "AB"[self._number ^ swapped ^ (not right)]
 
     def _neutral(self, occupation: str) -> str:
-        shown = self.gender if self.kind == "base" else _GENDERS[self.gender == "male"]
-        gendered = occupation == _GENDERED and shown == "female"
+        pictured_gender = self.gender if self.kind == "base" else _GENDERS[self.gender == "male"]
+        gendered = occupation == _GENDERED and pictured_gender == "female"
         return _NEUTRAL if gendered else occupation

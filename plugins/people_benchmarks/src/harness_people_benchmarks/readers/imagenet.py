@@ -44,8 +44,8 @@ class ImageNet:
 
     def notes(self, root: DataRoot, split: str) -> list[str]:
         """Return how many of the classes are there, where some are not."""
-        there, every = len(_classes(root, split)), len(class_names())
-        return [] if there == every else [f"{there} of {every} classes have a folder"]
+        present, every = len(_classes(root, split)), len(class_names())
+        return [] if present == every else [f"{present} of {every} classes have a folder"]
 
     def passed_over(self, root: DataRoot, split: str) -> Mapping[str, int]:
         """Return how many files of the classes' folders are no images by their names."""

@@ -117,10 +117,10 @@ def _further(texts: Mapping[str, list[object]]) -> Mapping[str, int]:
 
 
 def _text(texts: object, key: str, where: str) -> str:
-    held = records.as_mapping(texts, "the texts", where)
-    if key not in held:
-        raise DataError(f"the key {key!r} is missing", where=where, fix=nearest(key, held))
-    texts_there = records.as_list(held[key], key, where)
+    members = records.as_mapping(texts, "the texts", where)
+    if key not in members:
+        raise DataError(f"the key {key!r} is missing", where=where, fix=nearest(key, members))
+    texts_there = records.as_list(members[key], key, where)
     if not texts_there:
         raise DataError(f"{quoted(key)} lists no text", where=where)
     return records.as_text(texts_there[0], f"{key}[0]", where)

@@ -106,8 +106,8 @@ def filled(page: str, rows: Sequence[Sequence[str]]) -> str:
     Raises:
         UserError: the page lacks the marks.
     """
-    before, begun, rest = page.partition(BEGIN)
-    _, ended, after = rest.partition(END)
+    before, begun, remainder = page.partition(BEGIN)
+    _, ended, after = remainder.partition(END)
     if not begun or not ended:
         raise UserError(f"the page has no {BEGIN} ... {END}", fix="write both where the table goes")
     lines = [HEADS, [":--"] * len(HEADS), *rows]
@@ -116,13 +116,15 @@ def filled(page: str, rows: Sequence[Sequence[str]]) -> str:
 
 
 def _fits(target: Target, record: EvaluationRecord) -> bool:
-    told = json.dumps([record.model, dict(record.model_options), dict(record.identity)]).lower()
+    description = json.dumps(
+        [record.model, dict(record.model_options), dict(record.identity)]
+    ).lower()
     return (
         record.task == target.task
         and not record.variant
         and record.method is None
         and record.training is None
         and not any(mark in record.marks for mark in _LEFT_OUT)
-        and target.checkpoint.lower() in told
+        and target.checkpoint.lower() in description
         and all(record.task_options.get(name) == value for name, value in target.options.items())
     )
