@@ -144,8 +144,8 @@ def _description(about: About, rows: Sequence[Row]) -> str:
     n_kept = sum(not row.dropped for row in rows)
     return (
         f"{about.title}: {about.images:,} generated images in {about.sets:,} counterfactual sets "
-        f"({n_kept:,} kept by its filters). Within a base only the word for {about.edited} differs. "
-        "The people in the images do not exist."
+        f"({n_kept:,} kept by its filters). Within a base only the word for {about.edited} "
+        "differs. The people in the images do not exist."
     )
 
 
