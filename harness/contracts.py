@@ -11,6 +11,7 @@ import sys
 from harness.analysis.board import AnalysisView
 from harness.analysis.encoders import Encoder, EncoderRequest
 from harness.analysis.results import Analysis, AnalysisTable, write_analysis
+from harness.api.worker import Worker
 from harness.config.data import DataSource
 from harness.contracts_page import Contract, page
 from harness.descriptors import (
@@ -90,7 +91,6 @@ from harness.workers.contract import (
     SaysWhy,
     WorkOrder,
 )
-from harness.workers.worker import Worker
 
 __all__ = [
     "CONTRACTS", "AdditiveMetric", "Analysis", "AnalysisDescriptor", "AnalysisTable",

@@ -1,26 +1,21 @@
 """Light descriptors: what a plugin adds, said without importing anything heavy.
 
-A hook returns descriptors; the object itself is imported on demand by :func:`load_target`.
+A hook returns descriptors; the object itself is imported on demand by
+:func:`harness.targets.load_target`.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
-import sys
 from collections.abc import Mapping
-from contextlib import redirect_stdout
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, get_args
 
 from harness.errors import (
-    FAULTS,
     PluginError,
     UserError,
-    error_text,
-    nearest,
     quoted,
-    traceback_hint,
     unknown,
 )
 
@@ -469,65 +464,6 @@ class SpecFolder:
     """A folder of task specs and groups that a plugin adds."""
 
     path: Path
-
-
-def load_target(descriptor: Descriptor, view: str = "") -> Any:
-    """Import and return the object that a descriptor names.
-
-    Args:
-        descriptor: Of a plugin's object.
-        view: Take this target of it, which needs none of the modules that its own needs.
-
-    Raises:
-        PluginError: when a required module is missing or the target does not import.
-    """
-    target = view or descriptor.target
-    module_name, _, attribute = target.partition(":")
-    for name in () if view else descriptor.requires:
-        if not is_installed(name):
-            raise PluginError(
-                f"{descriptor.id!r} needs the module {name!r}, which is not installed",
-                fix=descriptor.install or f"pip install {name}",
-            )
-    try:
-        with redirect_stdout(sys.stderr):
-            module = importlib.import_module(module_name)
-    except FAULTS as error:  # whatever a stranger's module raises
-        gone = error.name if isinstance(error, ModuleNotFoundError) else None
-        misspelt = gone is not None and f"{module_name}.".startswith(f"{gone}.")
-        fix = _nearest_module(module_name) if misspelt else traceback_hint()
-        raise _does_not_load(descriptor, target, error, fix) from error
-    try:
-        return getattr(module, attribute)
-    except FAULTS as error:
-        names = [name for name, value in vars(module).items() if callable(value)]
-        raise _does_not_load(descriptor, target, error, nearest(attribute, names)) from error
-
-
-def _does_not_load(
-    descriptor: Descriptor, target: str, cause: BaseException, fix: str
-) -> PluginError:
-    from harness.plugins import contract_of
-
-    text = error_text(cause)
-    if isinstance(cause, Exception):  # what is missing says enough without its type
-        text = text.removeprefix(f"{type(cause).__name__}: ")
-    error = replace(contract_of(descriptor), where=target).wrong(f"does not load: {text}")
-    error.fix = fix
-    return error
-
-
-def _nearest_module(name: str) -> str:
-    """Return near misses of a module that is not there, among those beside it."""
-    import pkgutil
-
-    parent, _, last = name.rpartition(".")
-    try:
-        places = importlib.import_module(parent).__path__ if parent else None
-    except FAULTS:  # the parent is missing too, or no package
-        return _nearest_module(parent)
-    close = nearest(last, (module.name for module in pkgutil.iter_modules(places)))
-    return close if close.startswith("did you mean") else "mend the target in the descriptor"
 
 
 def is_installed(module: str) -> bool:

@@ -21,7 +21,7 @@ import pluggy
 from harness import descriptors as kinds
 from harness import hookspecs
 from harness._version import __version__
-from harness.descriptors import Descriptor, SpecFolder, load_target, parse_options
+from harness.descriptors import Descriptor, SpecFolder
 from harness.errors import (
     FAULTS,
     HarnessError,
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
         ExtractorDescriptor,
         FigureDescriptor,
         FormatDescriptor,
-        Json,
         MetricDescriptor,
         ModelDescriptor,
         PerturbationDescriptor,
@@ -561,26 +560,3 @@ def contract_of(descriptor: Descriptor, kind: type[PluginError] = PluginError) -
         descriptor.target,
         kind,
     )
-
-
-def make(
-    kind: str,
-    name: str,
-    entries: Mapping[str, ReaderDescriptor | MetricDescriptor | ExtractorDescriptor],
-    values: Mapping[str, Json],
-    *arguments: object,
-) -> tuple[Any, Contract]:
-    """Return the object called ``name``, made by its factory from options and ``arguments``.
-
-    With it comes the contract that its calls are to be held to.
-
-    Raises:
-        PluginError: as :func:`find` and :func:`harness.descriptors.load_target`; the
-            factory raised.
-        UserError: nothing of that name, an unknown option, or a value of the wrong type.
-    """
-    descriptor = find(kind, name, entries)
-    options = parse_options(descriptor.options, values, owner=f"{kind} {name!r}")
-    contract, factory = contract_of(descriptor), load_target(descriptor)
-    with contract.calling("make"):
-        return factory(options, *arguments), contract

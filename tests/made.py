@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.descriptors import load_target, parse_options
+from harness.descriptors import parse_options
 from harness.plugins import plugins
+from harness.targets import load_target
 
 
 def metric(name: str, labels: tuple[str, ...] = (), **options: Any) -> Any:

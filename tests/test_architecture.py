@@ -15,10 +15,10 @@ import pytest
 
 import harness
 from harness import hookspecs
-from harness.descriptors import load_target
 from harness.models import Runtime
 from harness.plugins import Plugins
 from harness.requests import Choose, Request, Response, Scores
+from harness.targets import load_target
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "harness"
@@ -36,7 +36,8 @@ LEVELS = (
     {"samples", "requests", "stats"},
     {
         "arguments", "descriptors", "errors", "guard", "hookspecs", "events", "jsonfiles", "lazy",
-        "packages", "plugin_code", "plugin_info", "plugins", "progress", "resources", "_version",
+        "packages", "plugin_code", "plugin_info", "plugins", "progress", "resources", "targets",
+        "_version",
     },
 )  # fmt: skip
 BASE = LEVELS[-1]
@@ -115,6 +116,33 @@ def test_imports_go_downwards(path: Path) -> None:
         if not allowed:
             wrong.append(module)
     assert not wrong, f"{module_of(path)} must not import {wrong}"
+
+
+def test_no_circle_joins_parts_of_the_package() -> None:
+    """What imports something is not imported by it, however far around; types count as well."""
+    arrows: dict[str, set[str]] = {}
+    for path in files("harness"):
+        name = path.relative_to(PACKAGE).with_suffix("").parts[0]
+        if name not in TIES:
+            arrows.setdefault(name, set()).update(
+                other for module in imports(parsed(path)) if (other := part(module)) is not None
+            )
+    arrows = {name: (others & arrows.keys()) - {name} for name, others in arrows.items()}
+    while free := {name for name, others in arrows.items() if not others & arrows.keys()}:
+        arrows = {name: others for name, others in arrows.items() if name not in free}
+    assert not arrows, f"a circle, or what leads to one: {sorted(arrows)}"
+
+
+def test_the_core_stays_as_small_as_the_page_declares() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    declared = re.search(r"at most ([\d,]+) lines", page)
+    assert declared is not None
+    most = int(declared[1].replace(",", ""))
+    lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files("harness"))
+    assert lines <= most, (
+        f"the core has {lines} lines: new things are plugins (docs/architecture.md)"
+    )
+    assert lines > most - 1000, f"the core has {lines} lines: declare less in docs/architecture.md"
 
 
 def test_every_part_of_the_package_has_its_level() -> None:

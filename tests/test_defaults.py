@@ -15,11 +15,11 @@ from harness_analyses.probe import ProbeSettings
 from harness_training.settings import TrainingSettings
 
 from harness.arguments import defaults
-from harness.descriptors import load_target
 from harness.evaluation.run_settings import RunSettings
 from harness.models import Runtime
 from harness.models.parts import LoraSettings
 from harness.plugins import plugins
+from harness.targets import load_target
 
 ROOT = Path(__file__).parents[1]
 KINDS = ("models", "readers", "metrics", "extractors", "recipes", "answer_methods")

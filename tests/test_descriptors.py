@@ -11,10 +11,10 @@ from harness.descriptors import (
     ModelDescriptor,
     Option,
     is_installed,
-    load_target,
     parse_options,
 )
 from harness.errors import PluginError, UserError
+from harness.targets import load_target
 
 
 @pytest.mark.parametrize(

@@ -57,8 +57,8 @@ def test_a_list_loads_these_modules_of_others_and_no_more(line: str, allowed: se
 
 
 def test_help_of_every_command_loads_no_more_than_a_list() -> None:
-    from harness.descriptors import load_target
     from harness.plugins import plugins
+    from harness.targets import load_target
 
     lines = []
     for name, descriptor in plugins().commands().items():

@@ -14,8 +14,8 @@ import click
 import pytest
 
 import harness
-from harness.descriptors import load_target
 from harness.plugins import plugins
+from harness.targets import load_target
 
 ROOT = Path(__file__).parents[1]
 _UNITS = (

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.analysis.results import Analysis, scaled
-from harness.descriptors import Direction, load_target
+from harness.descriptors import Direction
 from harness.errors import UserError, unknown
 from harness.guard import described
 from harness.plugins import contract_of, missing, plugins
 from harness.specs import fingerprint
 from harness.tables.notes import MEANINGS
 from harness.tables.table import Cell, Column, Row, Section, Table, TableStyle
+from harness.targets import load_target
 
 Key = tuple[str, str]
 Record = Mapping[str, Any]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.config.settings import Settings
-from harness.descriptors import Json, load_target
+from harness.descriptors import Json
 from harness.errors import UserError
 from harness.evaluation.model import configure_model
 from harness.evaluation.task import Task
@@ -19,6 +19,7 @@ from harness.guard import Contract, described, not_plain
 from harness.models import Runtime
 from harness.models.guard import require_offer
 from harness.plugins import contract_of, missing, plugins
+from harness.targets import load_target
 from harness.training.checkpoint import open_trained
 
 if TYPE_CHECKING:

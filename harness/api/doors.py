@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from harness.descriptors import load_target
 from harness.packages import command_with
 from harness.plugins import missing, plugins
+from harness.targets import load_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable

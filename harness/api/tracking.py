@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from harness.descriptors import load_target
 from harness.errors import FAULTS, error_text, show_traceback
 from harness.events import Tracker
 from harness.plugins import contract_of, find, plugins
 from harness.tables.known import listed
+from harness.targets import load_target
 
 if TYPE_CHECKING:
     from harness.evaluation.run import Reporter

@@ -16,7 +16,6 @@ import click
 
 from harness._version import __version__
 from harness.cli._stdout import kept_apart
-from harness.descriptors import load_target
 from harness.errors import (
     FAULTS,
     HarnessError,
@@ -37,6 +36,7 @@ from harness.plugins import (
     refuse_unknown_plugins,
 )
 from harness.progress import beat
+from harness.targets import load_target
 
 _ENDING = ("SIGTERM", "SIGHUP")
 """What ends a command as Ctrl-C does; the system's own way would be to drop everything."""

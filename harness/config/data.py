@@ -11,7 +11,7 @@ from typing import Protocol
 from harness.config.hub import hub_folder, is_hub_id
 from harness.config.settings import Settings
 from harness.config.tasks import installed_catalog, own_folder
-from harness.descriptors import DataSourceDescriptor, Json, load_target
+from harness.descriptors import DataSourceDescriptor, Json
 from harness.errors import UserError, quoted, reason_of
 from harness.packages import package_of
 from harness.plugins import contract_of, find, missing, plugins
@@ -20,6 +20,7 @@ from harness.readers.guard import make_reader
 from harness.samples.roots import DataRoot, FileMissing, data_root
 from harness.specs import TaskSpec
 from harness.specs.catalog import Entry
+from harness.targets import load_target
 
 
 class DataSource(Protocol):

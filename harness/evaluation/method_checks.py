@@ -6,12 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 
-from harness.descriptors import AnswerMethodDescriptor, Json, load_target
+from harness.descriptors import AnswerMethodDescriptor, Json
 from harness.errors import PluginError
 from harness.models.guard import impossible, plain_scores
 from harness.plugins import contract_of
 from harness.requests import Choose, Embed, Failed, Generate, Request, Scores, Text, Vectors
 from harness.requests.method import AnswerMethod, AsksOtherwise, Result
+from harness.targets import load_target
 
 _RESULTS = {Choose: Scores, Generate: Text, Embed: Vectors}
 

@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from harness.descriptors import FigureDescriptor, PageKind, is_installed, load_target
+from harness.descriptors import FigureDescriptor, PageKind, is_installed
 from harness.errors import PluginError, UserError
 from harness.figures.contract import FigureRequest, MakePlot, Plot
 from harness.figures.save import figure_bytes
 from harness.packages import packaged
 from harness.plugins import contract_of, plugins
+from harness.targets import load_target
 
 if TYPE_CHECKING:
     from harness.analysis.results import Analysis

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, get_args, get_type_hints
 
-from harness.descriptors import Json, ModelDescriptor, Offer, load_target
+from harness.descriptors import Json, ModelDescriptor, Offer
 from harness.errors import FAULTS, ModelError, UserError, error_text, legible, one_line
 from harness.guard import Contract, described, not_plain
 from harness.models.contract import (
@@ -33,6 +33,7 @@ from harness.requests import (
 )
 from harness.requests.response import ScoreKind
 from harness.samples import Sample
+from harness.targets import load_target
 
 _ROUNDED = 1e-3  # by which a sum of log-probabilities in few digits may be above 0
 _RESULTS = (Scores, Text, Vectors, Failed)

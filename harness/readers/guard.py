@@ -7,9 +7,10 @@ from typing import Any
 
 from harness.descriptors import Json
 from harness.guard import Contract, described, not_plain
-from harness.plugins import find, make, plugins
+from harness.plugins import find, plugins
 from harness.readers.contract import Reader
 from harness.samples.sample import Box, Group, ImageRef, Sample
+from harness.targets import make
 
 _UNIT = "unit"  # what carries a sample, as the spec has it; of a reader that knows one it is that
 _LABELS = "choose_labels"  # of a choice, as the spec has them

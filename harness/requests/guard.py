@@ -7,8 +7,9 @@ from typing import Any, get_args, get_type_hints
 
 from harness.descriptors import Json
 from harness.guard import Contract, described, not_plain
-from harness.plugins import make, plugins
+from harness.plugins import plugins
 from harness.requests.extractor import Extracted, Extractor
+from harness.targets import make
 
 PROBLEMS: tuple[str, ...] = get_args(get_type_hints(Extracted)["problem"])
 

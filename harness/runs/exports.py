@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.descriptors import load_target
 from harness.errors import UserError, reason_of
 from harness.plugins import contract_of, find, plugins
 from harness.runs.record import EvaluationRecord
+from harness.targets import load_target
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.descriptors import SubmissionDescriptor, load_target
+from harness.descriptors import SubmissionDescriptor
 from harness.errors import UserError, reason_of
 from harness.guard import Contract
 from harness.plugins import contract_of, plugins
@@ -16,6 +16,7 @@ from harness.runs.record import EvaluationRecord
 from harness.runs.sample_record import SampleRecord, read_samples
 from harness.runs.seal import write_whole
 from harness.specs.resolve import read_resolved
+from harness.targets import load_target
 
 
 @dataclass(frozen=True, slots=True)

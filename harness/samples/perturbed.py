@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from harness.descriptors import load_target
 from harness.errors import SampleError
 from harness.plugins import contract_of, find, plugins
 from harness.samples.sample import Box
 from harness.samples.views import Corners, placed
+from harness.targets import load_target
 
 if TYPE_CHECKING:
     import numpy as np

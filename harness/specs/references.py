@@ -11,7 +11,6 @@ from harness.descriptors import (
     MetricDescriptor,
     Option,
     ReaderDescriptor,
-    load_target,
     parse_options,
 )
 from harness.errors import (
@@ -30,6 +29,7 @@ from harness.specs.loader import with_options
 from harness.specs.spec import GenerateSpec, TaskSpec
 from harness.specs.templates import Template, compile_template
 from harness.specs.yaml_loader import Document, Key
+from harness.targets import load_target
 
 At = tuple[Key, ...]
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from harness.descriptors import Json, load_target
+from harness.descriptors import Json
 from harness.plugins import contract_of, missing, plugins
 from harness.specs.yaml_loader import Document
 from harness.tables.table import Table
+from harness.targets import load_target
 
 if TYPE_CHECKING:
     from harness.workers.start import FoundExecutor

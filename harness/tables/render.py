@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from harness.descriptors import FormatDescriptor, load_target
+from harness.descriptors import FormatDescriptor
 from harness.guard import not_plain
 from harness.plugins import contract_of
 from harness.tables.table import Table
+from harness.targets import load_target
 
 
 def render(form: FormatDescriptor, table: Table) -> str:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.config.tasks import known_sources
-from harness.descriptors import ExecutorDescriptor, Json, load_target, parse_options
+from harness.descriptors import ExecutorDescriptor, Json, parse_options
 from harness.errors import PluginError, UserError
 from harness.guard import Contract, described
 from harness.plugins import contract_of, find, plugins
+from harness.targets import load_target
 from harness.workers.contract import Event, Executor, WorkOrder
 from harness.workers.coordinator import Coordinator
 from harness.workers.terms import planned_terms

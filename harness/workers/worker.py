@@ -1,183 +1,32 @@
-"""A worker: plans by itself, says what it is, loads the model once, and answers block by block."""
+"""How a worker begins and serves, whatever its work is."""
 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Protocol
 
 from harness import plugins
-from harness.descriptors import Json, load_target
-from harness.errors import HarnessError
+from harness.targets import load_target
 from harness.workers.contract import (
     BLOCKS,
-    Answered,
     BlockRequest,
     Event,
     Hello,
-    Raised,
-    Ready,
     Refused,
     WorkOrder,
 )
 from harness.workers.messages import error_data
 
-if TYPE_CHECKING:
-    from harness.evaluation.requests import PreparedSample
-    from harness.evaluation.writer import Job
-    from harness.models import Answerer
-    from harness.samples import Sample
-
-Block = list["PreparedSample"]
-
-
-class Worker:
-    """Answers blocks of an order; nothing is written.
-
-    Args:
-        name: As events call it.
-        order: What is to be done.
-
-    Raises:
-        HarnessError: what keeps it from planning.
-    """
-
-    def __init__(self, name: str, order: WorkOrder) -> None:
-        self.name, self.order = name, order
-        from harness.api.runs import plan_for_worker
-        from harness.evaluation.score import Scorer
-
-        self._model, self._planned = plan_for_worker(order)
-        self._blocks = [_Blocks(item.job) for item in self._planned]
-        self._scorers = [Scorer(item.job.plan.task.spec) for item in self._planned]
-        self._stack = ExitStack()
-        self._prepare: list[Callable[[list[Sample]], Block]] = []
-        self._pool = self._stack.enter_context(plugins.thread_pool(1))
-        self._ahead: dict[tuple[int, int], Future[Block]] = {}
-        self._is_loaded = False
-        self._loaded: Answerer | None = None  # the one that answered last
-
-    def hello(self) -> Hello:
-        """Return what this worker is."""
-        from harness.workers.terms import worker_terms
-
-        return Hello(self.name, worker_terms(self._model, self._planned))
-
-    def load(self, request: BlockRequest) -> Iterator[Event]:
-        """Load the model, and yield :class:`Ready` the first time that it is loaded.
-
-        What it raises then is told by :meth:`answer`.
-        """
-        with suppress(Exception):
-            self._answerer(request)
-            if not self._is_loaded:
-                self._is_loaded = True
-                yield Ready(self.name)
-
-    def answer(self, request: BlockRequest) -> Iterator[Event]:
-        """Yield what comes of a request: :class:`Ready` the first time, then the answer."""
-        yield from self.load(request)
-        try:
-            yield self._answered(self._answerer(request), request)
-        except Exception as error:  # noqa: BLE001  whatever it is, the coordinator must hear of it
-            self._model.close()  # whatever state it was left in
-            yield Raised(self.name, request.evaluation, error_data(error))
-
-    def _answerer(self, request: BlockRequest) -> Answerer:
-        return self._model.answerer(self._planned[request.evaluation].job.plan.task)
-
-    def _answered(self, answerer: Answerer, request: BlockRequest) -> Answered:
-        from harness.evaluation.execute import answered_block, notes_of, verdict_of
-        from harness.evaluation.writer import not_plain_sample
-        from harness.guard import not_plain
-        from harness.models.contract import ChecksItself
-
-        job, scorer = self._planned[request.evaluation].job, self._scorers[request.evaluation]
-        task = job.plan.task.id
-        started = time.perf_counter()
-        if request.verdict is not None and isinstance(answerer, ChecksItself):
-            answerer.adopt(task, request.verdict, settled=request.settled)
-        self._loaded = answerer
-        block = self._prepared(request.evaluation, request.block).result()
-        if request.ahead is not None:
-            self._prepared(*request.ahead)
-        records = answered_block(answerer, scorer, block)
-        lines: list[dict[str, Json]] = [record.to_json() for record in records]
-        if why := not_plain(lines):
-            raise not_plain_sample(job.plan.task.spec, records, HarnessError(why))
-        return Answered(
-            self.name,
-            request.evaluation,
-            request.block,
-            lines,
-            tuple(notes_of(answerer, scorer)),
-            verdict_of(answerer, task),
-            time.perf_counter() - started,
-        )
-
-    def _prepared(self, evaluation: int, block: int) -> Future[Block]:
-        """Return a block with its images opened; one that was not asked for is let go."""
-        key = evaluation, block
-        if key not in self._ahead:
-            if len(self._ahead) > 1:
-                self._ahead.clear()
-            self._ahead[key] = self._pool.submit(self._open, evaluation, block)
-            return self._ahead[key]
-        return self._ahead.pop(key)
-
-    def _open(self, evaluation: int, block: int) -> Block:
-        from harness.evaluation.execute import prepare_images
-
-        job = self._planned[evaluation].job
-        samples = self._blocks[evaluation].samples(block)
-        opened = job.asker.block(samples, **self._opener(job))
-        if self._loaded is not None:
-            prepare_images(self._loaded, opened)
-        return opened
-
-    def _opener(self, job: Job) -> dict[str, Any]:
-        """Return the processes that open images, where the run asked for some."""
-        if not (job.workers and job.asker.opens_images):
-            return {}
-        if not self._prepare:
-            from harness.evaluation.images import Workers
-
-            pool = self._stack.enter_context(Workers(job.workers, lambda _: None))
-            self._prepare.append(pool.open)  # type: ignore[arg-type]
-        return {"opener": self._prepare[0]}
-
-    def close(self) -> None:
-        """Free the model."""
-        self._model.close()
-        self._stack.close()
-
-
-class _Blocks:
-    """The samples of an evaluation's blocks, read from the start, forwards."""
-
-    def __init__(self, job: Job) -> None:
-        self._plan = job.plan
-        self._stream = job.plan.stream()
-        self._next = 0
-
-    def samples(self, block: int) -> list[Sample]:
-        """Return a block's samples; one before the last that was read costs reading anew."""
-        if block < self._next:
-            self._stream, self._next = self._plan.stream(), 0
-        for samples in self._stream:
-            self._next += 1
-            if self._next > block:
-                return samples
-        raise HarnessError(f"there is no block {block}", where=self._plan.task.id)
+EVALUATES = "harness.api.worker:Worker"
+"""What does the work ``blocks``: it plans as :func:`harness.plan` does."""
 
 
 class AnyWorker(Protocol):
-    """A worker of any kind of work; :class:`Worker` says what its methods do."""
+    """A worker of any kind of work; :class:`harness.api.worker.Worker` says what its methods do."""
 
     def hello(self) -> Hello:
         """Return what this worker is."""
@@ -198,9 +47,7 @@ class AnyWorker(Protocol):
 
 def _worker_of(work: str) -> Callable[[str, WorkOrder], AnyWorker]:
     """Return what does a kind of work, made of a worker's name and an order."""
-    if work == BLOCKS:
-        return Worker
-    module, colon, name = work.partition(":")
+    module, colon, name = (EVALUATES if work == BLOCKS else work).partition(":")
     if colon:
         made: Callable[[str, WorkOrder], AnyWorker] = getattr(import_module(module), name)
         return made

@@ -10,8 +10,8 @@ import pytest
 
 from harness.cli.main import invoke, main
 from harness.config.settings import load_settings
-from harness.descriptors import load_target
 from harness.plugins import BLOCK_VARIABLE, plugins
+from harness.targets import load_target
 
 Capture = pytest.CaptureFixture[str]
 # What must be given for a command to begin at all.

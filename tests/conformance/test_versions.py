@@ -18,7 +18,8 @@ import pytest
 
 from harness.descriptors import ExtractorDescriptor, MetricDescriptor
 from harness.metrics import ScoredSample
-from harness.plugins import Plugins, make
+from harness.plugins import Plugins
+from harness.targets import make
 from tests.conformance.test_mmbench import GROUPS
 from tests.conformance.test_mmbench import rows as circular_rows
 

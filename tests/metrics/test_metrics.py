@@ -17,10 +17,11 @@ from sklearn.metrics import (
     recall_score,
 )
 
-from harness.descriptors import Json, load_target, parse_options
+from harness.descriptors import Json, parse_options
 from harness.errors import DataError, UserError
 from harness.metrics import AdditiveMetric, GroupMetric, RankMetric, ScoredSample
 from harness.plugins import plugins
+from harness.targets import load_target
 
 LABELS = ("a", "b", "c", "d")
 CONTRACTS = (AdditiveMetric, RankMetric, GroupMetric)

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.descriptors import Json, load_target, parse_options
+from harness.descriptors import Json, parse_options
 from harness.errors import UserError
 from harness.requests.descriptors import EXTRACTORS
 from harness.requests.extractor import Extracted
+from harness.targets import load_target
 
 BY_ID = {descriptor.id: descriptor for descriptor in EXTRACTORS}
 

@@ -6,11 +6,11 @@ import json
 import pytest
 from rich.console import Console
 
-from harness.descriptors import load_target
 from harness.runs.record import Counts
 from harness.tables import Table, build_table
 from harness.tables.descriptors import FORMATS
 from harness.tables.terminal import print_table
+from harness.targets import load_target
 from tests.tables.records import metric, record
 
 ODD = "a|b `c` \\d <b>e</b> [bold]f[/] *g* _h_\nnext\x1b[31m & ~i~"

@@ -11,8 +11,9 @@ from harness.evaluation.collectors.groups import GroupCollector
 from harness.evaluation.collectors.ranks import RankCollector
 from harness.evaluation.collectors.sums import SumCollector
 from harness.guard import Contract, described
-from harness.plugins import find, make, plugins
+from harness.plugins import find, plugins
 from harness.specs import MetricSpec, TaskSpec
+from harness.targets import make
 
 __all__ = [
     "KINDS",

@@ -14,11 +14,12 @@ from harness_answer_methods.projection import calibrated, outside
 from PIL import Image
 from scipy.special import digamma
 
-from harness.descriptors import load_target, parse_options
+from harness.descriptors import parse_options
 from harness.errors import UserError
 from harness.plugins import plugins
 from harness.requests import Choose, Embed, Failed, Request, Scores, Turn, Vectors
 from harness.samples.images import LoadedImage
+from harness.targets import load_target
 
 CASES = Path(__file__).parents[2] / "conformance" / "vector_methods_cases.json"
 IMAGE = LoadedImage(Image.new("RGB", (2, 2)), "sha", "key", 2, 2)

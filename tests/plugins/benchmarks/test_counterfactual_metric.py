@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from harness_benchmarks.metrics.counterfactual import DESCRIPTORS
 
-from harness.descriptors import load_target, parse_options
+from harness.descriptors import parse_options
 from harness.metrics import ScoredSample
 from harness.stats.types import Floats
+from harness.targets import load_target
 
 BY_ID = {descriptor.id: descriptor for descriptor in DESCRIPTORS}
 

@@ -12,9 +12,10 @@ import pytest
 from harness_benchmarks.readers.descriptors import READERS
 
 import harness
-from harness.descriptors import load_target, parse_options
+from harness.descriptors import parse_options
 from harness.errors import DataError
 from harness.samples.roots import data_root
+from harness.targets import load_target
 from tests.readers.damage import damages
 from tests.readers.test_damage import refusal
 

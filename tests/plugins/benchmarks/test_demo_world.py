@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from harness_benchmarks.readers.descriptors import READERS
 
-from harness.descriptors import ReaderDescriptor, load_target, parse_options
+from harness.descriptors import ReaderDescriptor, parse_options
 from harness.samples.roots import data_root
+from harness.targets import load_target
 
 source = pytest.importorskip("harness_demo_world.source")
 world = pytest.importorskip("harness_demo_world.world")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from scipy.special import logit
 from sklearn.metrics import roc_auc_score
 
-from harness.descriptors import load_target, parse_options
+from harness.descriptors import parse_options
 from harness.errors import UserError
 from harness.evaluation.collectors import GroupCollector, Shared, make_metric
 from harness.evaluation.collectors.frame import Frame, Parts
@@ -23,6 +23,7 @@ from harness.metrics import ScoredSample
 from harness.metrics.contract import Comparison
 from harness.specs import MetricSpec
 from harness.stats.types import Floats
+from harness.targets import load_target
 from tests.plugins.benchmarks.test_skew_metric import PAGE
 from tests.plugins.benchmarks.test_skew_metric import counted as counted_as_they_came
 

@@ -11,10 +11,11 @@ from harness_benchmarks.readers.descriptors import READERS
 from harness_benchmarks.readers.gazefollow import DROPPED, OUTSIDE
 from harness_benchmarks.readers.raf_db import RafDb
 
-from harness.descriptors import Json, load_target, parse_options
+from harness.descriptors import Json, parse_options
 from harness.errors import DataError, UserError
 from harness.samples import Sample
 from harness.samples.roots import data_root
+from harness.targets import load_target
 
 BY_ID = {descriptor.id: descriptor for descriptor in READERS}
 

@@ -11,9 +11,10 @@ from harness_benchmarks.metrics.retrieval import DESCRIPTORS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.descriptors import load_target, parse_options
+from harness.descriptors import parse_options
 from harness.errors import DataError, UserError
 from harness.metrics import ScoredSample
+from harness.targets import load_target
 
 BY_ID = {descriptor.id: descriptor for descriptor in DESCRIPTORS}
 RANKED = ("retrieval_min_skew", "retrieval_max_skew", "ndkl", "bias_at_k")

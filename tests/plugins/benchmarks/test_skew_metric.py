@@ -15,11 +15,12 @@ from harness_benchmarks.metrics.skew import DESCRIPTORS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.descriptors import load_target, parse_options
+from harness.descriptors import parse_options
 from harness.errors import DataError, UserError
 from harness.metrics import ScoredSample
 from harness.metrics.contract import Comparison, Rows
 from harness.stats.types import Floats
+from harness.targets import load_target
 
 PAGE = Path(__file__).parents[3] / "docs" / "explanation" / "skew.md"
 BY_ID = {descriptor.id: descriptor for descriptor in DESCRIPTORS}

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from harness_benchmarks.metrics.visogender import DESCRIPTORS
 
-from harness.descriptors import load_target, parse_options
+from harness.descriptors import parse_options
 from harness.errors import DataError, UserError
 from harness.metrics import ScoredSample
+from harness.targets import load_target
 
 BY_ID = {descriptor.id: descriptor for descriptor in DESCRIPTORS}
 PRONOUN = {"masculine": "his", "feminine": "her"}

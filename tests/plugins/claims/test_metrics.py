@@ -13,10 +13,11 @@ from harness_claims.metrics import abstention, selective, votes
 from harness_claims.probabilities import log_probabilities, votes_of
 from sklearn.metrics import brier_score_loss, log_loss
 
-from harness.descriptors import Json, load_target, parse_options
+from harness.descriptors import Json, parse_options
 from harness.errors import DataError, UserError
 from harness.metrics import ScoredSample
 from harness.stats.types import Floats
+from harness.targets import load_target
 from tests import made
 
 LABELS = ("a", "b", "c")

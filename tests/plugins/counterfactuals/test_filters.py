@@ -17,8 +17,9 @@ from harness_counterfactuals.filters.words import sources
 from harness_counterfactuals.folder import SetFolder
 from PIL import Image
 
-from harness.descriptors import load_target, parse_options
+from harness.descriptors import parse_options
 from harness.errors import UserError
+from harness.targets import load_target
 from tests.plugins.counterfactuals.folders import RACES, made, square
 
 ENCODER = "package:harness_demo_world/weights/encoder"

@@ -59,7 +59,7 @@ def change(path: Path, **values: Any) -> None:
 def test_identity_imports_nothing_heavy(folder: Path) -> None:
     code = (
         "import sys\n"
-        "from harness.descriptors import load_target\n"
+        "from harness.targets import load_target\n"
         "from harness.models import Runtime\n"
         "from harness.plugins import plugins\n"
         "model = load_target(plugins().models()['hf_vlm'])({'path': sys.argv[1]})\n"

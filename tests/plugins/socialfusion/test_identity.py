@@ -27,7 +27,8 @@ def identity(folder: Path, runtime: Runtime | None = None, **options: Any) -> An
 def test_identity_imports_nothing_heavy(built: Path) -> None:
     code = (
         "import sys, json\n"
-        "from harness.descriptors import load_target, parse_options\n"
+        "from harness.descriptors import parse_options\n"
+        "from harness.targets import load_target\n"
         "from harness.models import Runtime\n"
         "from harness.plugins import plugins\n"
         "model = plugins().models()['socialfusion']\n"

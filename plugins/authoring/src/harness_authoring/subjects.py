@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.descriptors import Descriptor, Json, load_target, parse_options
+from harness.descriptors import Descriptor, Json, parse_options
 from harness.errors import UserError, unknown
 from harness.guard import Contract
 from harness.plugins import Plugins, contract_of, missing, plugins
+from harness.targets import load_target
 
 from harness_authoring.contract import NotApplicableError
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from harness.descriptors import load_target
 from harness.errors import plugin_call
 from harness.progress import EachMinute
+from harness.targets import load_target
 
 from harness_counterfactuals.cards import write_cards
 from harness_counterfactuals.contract import Filter, Score, filters

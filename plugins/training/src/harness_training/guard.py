@@ -10,10 +10,11 @@ from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING
 
-from harness.descriptors import Json, RecipeDescriptor, load_target
+from harness.descriptors import Json, RecipeDescriptor
 from harness.errors import PluginError, UserError
 from harness.guard import described
 from harness.plugins import contract_of
+from harness.targets import load_target
 from harness.training.contract import Batch, Epoch, Example, Measure, Recipe
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ import os
 import subprocess
 import sys
 
-from harness.descriptors import load_target
 from harness.errors import UserError
 from harness.guard import check_descriptor
 from harness.plugins import plugins
+from harness.targets import load_target
 
 from harness_authoring.contract import Check, ContractError, NotApplicableError
 from harness_authoring.subjects import Subject

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 
 import click
-from harness.descriptors import load_target
+from harness.targets import load_target
 
 from harness_authoring.contract import Check, ContractError
 from harness_authoring.kits.base import HEAVY
@@ -16,7 +16,7 @@ from harness_authoring.subjects import Subject
 
 _HELP = """
 import json, sys
-from harness.descriptors import load_target
+from harness.targets import load_target
 from harness.plugins import plugins
 load_target(plugins().commands()[sys.argv[1]])
 print(json.dumps([one for one in json.loads(sys.argv[2]) if one in sys.modules]))

@@ -10,10 +10,10 @@ import numpy as np
 from harness.analysis.encoders import Encoder, EncoderRequest
 from harness.config.settings import load_settings
 from harness.config.tasks import installed_catalog
-from harness.descriptors import load_target
 from harness.errors import HarnessError, UserError
 from harness.guard import not_plain
 from harness.models import Runtime
+from harness.targets import load_target
 
 from harness_authoring.contract import Check, ContractError, NotApplicableError
 from harness_authoring.models.asking import draw_image

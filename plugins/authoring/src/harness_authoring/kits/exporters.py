@@ -10,11 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.config.tasks import installed_catalog
-from harness.descriptors import load_target
 from harness.errors import HarnessError, PluginError, UserError
 from harness.runs.exports import ExportOptions
 from harness.runs.record import EvaluationRecord
 from harness.specs.spec import ChooseSpec
+from harness.targets import load_target
 
 from harness_authoring.contract import Check, ContractError, NotApplicableError
 from harness_authoring.kits.tasks import evaluation

@@ -8,11 +8,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from harness.descriptors import Json, load_target
+from harness.descriptors import Json
 from harness.errors import PluginError, UserError
 from harness.guard import not_plain
 from harness.specs.yaml_loader import Document, read_yaml
 from harness.studies.kind import StudyPlan, StudyReport
+from harness.targets import load_target
 
 from harness_authoring.contract import Check, ContractError, NotApplicableError
 from harness_authoring.subjects import Subject
