@@ -26,7 +26,7 @@ PAGE = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
 
 # Importing goes downwards or stays on a level; docs/architecture.md says the same in words.
 LEVELS = (
-    {"cli", "commands", "contracts", "contracts_page"},
+    {"cli", "commands", "contracts"},
     {"studies"},
     {"api", "testing", "workers"},
     {"figures"},

@@ -12,26 +12,25 @@ from typing import Any
 
 import numpy as np
 import pytest
+from harness_authoring.contracts import CONTRACTS
+from harness_authoring.contracts_page import Contract, page
 
 from harness import contracts
 from harness.contracts import (
-    CONTRACTS,
     Choose,
-    Contract,
     Request,
     Response,
     Runtime,
     Scores,
 )
-from harness.contracts_page import page
 from harness.plugins import plugins
 
-PAGE = Path(__file__).parents[1] / "docs" / "reference" / "contracts.md"
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "contracts.md"
 
 
 def test_the_page_is_what_the_module_prints() -> None:
     assert PAGE.read_text("utf-8") == page(CONTRACTS), (
-        "python -m harness.contracts > docs/reference/contracts.md"
+        "python -m harness_authoring.contracts > docs/reference/contracts.md"
     )
 
 

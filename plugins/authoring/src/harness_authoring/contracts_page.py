@@ -47,7 +47,7 @@ def page(contracts: Sequence[Contract]) -> str:
 def _lines(contracts: Sequence[Contract]) -> Iterator[str]:
     yield "# Contracts"
     yield ""
-    yield "<!-- `python -m harness.contracts` writes this page from the docstrings. -->"
+    yield "<!-- `python -m harness_authoring.contracts` writes this page from the docstrings. -->"
     yield ""
     yield "What a plugin implements to add one kind of object. `harness.contracts` has every name"
     yield "on this page; [plugins.md](../plugins.md) says how a plugin is found and what its faults"
