@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from harness_training.module import Item
 
 from benchmarks._engine_models import RandomLlava
 from benchmarks._engine_models import choices as small_choices
@@ -37,7 +38,6 @@ from harness.engine.answerer import EngineAnswerer
 from harness.engine.kv_cache import position_bytes
 from harness.models import Runtime
 from harness.requests import Choose, Request, Scores
-from harness.training.module import Item
 
 Figures = dict[str, Any]
 GESTURES = tuple(f"gesture{at}" + " of hand" * (at % 3 > 0) for at in range(34))

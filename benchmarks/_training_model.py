@@ -12,8 +12,10 @@ from typing import Literal
 import numpy as np
 import torch
 from harness_training.loop import Optimiser, Stage, run_epoch
+from harness_training.module import Item, TrainingModule
 from harness_training.processes import Processes
 from harness_training.settings import LEARNING_RATE, TrainingSettings
+from harness_training.weights import Trained, prepare
 from PIL import Image
 from torch import Tensor, nn
 
@@ -22,8 +24,6 @@ from harness.engine.contract import VisionLanguageModel
 from harness.engine.features import FeatureCache
 from harness.samples.images import LoadedImage
 from harness.training import Epoch, Recipe
-from harness.training.module import Item, TrainingModule
-from harness.training.weights import Trained, prepare
 
 LORA = Trained(("connector", "lora"), rank=16)
 

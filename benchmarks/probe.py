@@ -24,8 +24,8 @@ from unittest.mock import patch
 
 import numpy as np
 from harness_analyses import linear
+from harness_analyses.features import Column, Features, FeatureStore
 
-from harness.analysis.features import Column, Features, FeatureStore
 from harness.descriptors import Json
 from harness.stats.types import Floats
 

@@ -22,9 +22,10 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from harness_training.module import TrainingModule
+
 from benchmarks._training_model import FrozenLlava, epoch_of, examples, run_epoch, staged
 from harness.engine.features import FeatureCache
-from harness.training.module import TrainingModule
 
 WANTED = 0.85
 

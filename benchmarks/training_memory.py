@@ -19,9 +19,10 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from harness_training.module import Item
+
 from benchmarks._training_model import LORA, FrozenLlava, epoch_of, examples, run_epoch, staged
 from benchmarks.gradients import memory
-from harness.training.module import Item
 
 WANTED = 1.2
 WAYS = ("harness", "checkpointing", "peft")

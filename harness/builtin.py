@@ -9,7 +9,6 @@ from harness.plugins import hookimpl
 if TYPE_CHECKING:
     from harness.descriptors import (
         CommandDescriptor,
-        EncoderDescriptor,
         ExecutorDescriptor,
         ExtractorDescriptor,
         FormatDescriptor,
@@ -41,27 +40,6 @@ def harness_extractors() -> list[ExtractorDescriptor]:
     from harness.requests.descriptors import EXTRACTORS
 
     return list(EXTRACTORS)
-
-
-@hookimpl
-def harness_encoders() -> list[EncoderDescriptor]:
-    """Encoders of transformers, and towers of models."""
-    from harness.descriptors import EncoderDescriptor
-
-    return [
-        EncoderDescriptor(
-            id="hf",
-            target="harness.analysis.encoders:of_transformers",
-            summary="Vision encoders in transformers' format.",
-            forms=("hf:FOLDER_OR_HUB_ID",),
-        ),
-        EncoderDescriptor(
-            id="model",
-            target="harness.analysis.encoders:of_model",
-            summary="The vision tower of a model that offers one.",
-            forms=("model:ID,key=value,...",),
-        ),
-    ]
 
 
 @hookimpl

@@ -304,8 +304,9 @@ class CommandDescriptor(Descriptor):
 
     Attributes:
         section: Heading under which ``harness --help`` lists it.
-        functions: What it does, from Python: names of ``harness.__all__`` that are functions of
-            plugins, each with its ``module:attribute``.
+        functions: What it does, from Python, each with its ``module:attribute``: names of
+            ``harness.__all__`` that are functions of plugins, and what the core asks for
+            (``open_trained``: the weights of a training).
     """
 
     section: str = "Plugins"

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated, Literal, TypedDict, Unpack, cast
 
+from harness.api.doors import function
 from harness.api.models import Found, ModelName, models_named
 from harness.api.results import RunResult
 from harness.api.tasks import tasks_named
@@ -40,7 +41,6 @@ from harness.specs.changes import MAX_SHOTS, Changes
 from harness.specs.prompt import build_turns, lists_options
 from harness.specs.variants import check_found, left_out, variants_of
 from harness.tables.known import listed
-from harness.training.checkpoint import open_trained
 from harness.workers.contract import WorkOrder
 from harness.workers.gpus import unused_gpus
 from harness.workers.start import ExecutorPlan, find_workers
@@ -340,7 +340,7 @@ def _configured(
         given(Runtime, options, cache=settings.cache / "features"), threads=run_settings.threads
     )
     folder = options.get("checkpoint")
-    checkpoint = None if folder is None else open_trained(Path(folder))
+    checkpoint = None if folder is None else function("open_trained")(Path(folder))
     method_id, method_options = options.get("method"), options.get("method_options") or {}
     if method_options and method_id is None:
         raise UserError("options of a method, and no method", fix="--method ID")

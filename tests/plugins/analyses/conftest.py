@@ -1,5 +1,48 @@
-"""The same faces and trainings as analyses' contract is tested with."""
+"""Faces to probe, and tiny encoders: what trainings' tests are made of."""
 
-from tests.analysis.conftest import built, faces, trained
+from __future__ import annotations
 
-__all__ = ["built", "faces", "trained"]
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.plugins.training.conftest import built, faces
+
+__all__ = ["built", "faces"]
+
+
+@pytest.fixture
+def trained(built: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Return a maker of finished trainings that added a half to every weight of a part."""
+    import torch
+    from harness_socialfusion.factory import SocialFusion
+    from harness_training.weights import Trained, prepare, save
+
+    from harness.models import Runtime
+
+    def make(*parts: str) -> Path:
+        model = SocialFusion({"path": str(built / "saved")}).load_model(Runtime(device="cpu"))
+        what = Trained(parts)
+        prepare(model, what)
+        with torch.no_grad():
+            for part in parts:
+                for weight in model.parts()[part].parameters():
+                    weight.add_(0.5)
+        folder = tmp_path / "-".join(parts)
+        save(model, what, folder)
+        record = {
+            "format": 1,
+            "model": {"identity": {}},
+            "recipe": {"id": "ft", "options": {}},
+            "data": {"tasks": ["raf_db"]},
+            "settings": {"seed": 0},
+            "trained": {"parts": list(parts)},
+            "fingerprint": "0" * 64,
+            "marks": [],
+        }
+        (folder / "train.json").write_text(json.dumps(record))
+        return folder
+
+    return make

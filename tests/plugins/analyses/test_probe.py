@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from harness_analyses.features import Column, FeatureStore
 from harness_analyses.probe import Seen, fit, refuse_different
 from harness_analyses.scoring import measured, paired, value_of
 from harness_analyses.splits import SPLITS, Probed, read_task
 from PIL import Image
 
 import harness
-from harness.analysis.features import Column, FeatureStore
 from harness.analysis.results import Analysis, read_analysis
 from harness.cli.main import entry
 from harness.errors import UserError
@@ -276,8 +276,8 @@ def test_layers_are_the_blocks_outputs(built: Path, many: Path) -> None:
 def test_transformers_encoders_have_layers_and_poolings(kind: str) -> None:
     import torch
     import transformers
+    from harness_analyses.towers import Tower
 
-    from harness.analysis.towers import Tower
     from harness.samples.images import LoadedImage
 
     small: dict[str, Any] = {
@@ -326,7 +326,7 @@ def test_transformers_encoders_have_layers_and_poolings(kind: str) -> None:
 def test_features_that_are_not_finite_stop_the_probe(
     built: Path, many: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from harness.analysis.towers import Tower
+    from harness_analyses.towers import Tower
 
     plain = Tower.features
 
@@ -346,7 +346,7 @@ def test_features_that_are_not_finite_stop_the_probe(
 def test_a_picture_that_one_encoder_rejects_leaves_no_difference(
     built: Path, many: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from harness.analysis.towers import PromptError, Tower
+    from harness_analyses.towers import PromptError, Tower
 
     plain = Tower.features
 

@@ -259,8 +259,7 @@ def test_projector_and_line_ends_of_a_tiled_model_train(
     tiled: Callable[[str], Path], picture: Callable[..., LoadedImage], tmp_path: Path, kind: str
 ) -> None:
     import torch
-
-    from harness.training import weights as trained_weights
+    from harness_training import weights as trained_weights
 
     image = picture(90, 20)
     model = Llava({"path": str(tiled(kind))}).load_model(RUNTIME)

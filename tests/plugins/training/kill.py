@@ -6,9 +6,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from harness_analyses.features import FeatureStore
 from harness_training import loop
 
-from harness.analysis.features import FeatureStore
 from harness.cli.main import entry
 from harness.runs.journal import Journal
 

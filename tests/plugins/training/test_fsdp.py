@@ -10,16 +10,9 @@ from typing import Any
 
 import pytest
 import torch
-from torch import distributed
-
-from harness.engine.answerer import EngineAnswerer
-from harness.engine.contract import VisionLanguageModel
-from harness.errors import UserError
-from harness.models import Runtime
-from harness.requests import Choose, Request, Turn
-from harness.training.fsdp import all_processes, load_state_here, meet, split, state_here, whole
-from harness.training.module import Item, TrainingModule
-from harness.training.weights import (
+from harness_training.fsdp import all_processes, load_state_here, meet, split, state_here, whole
+from harness_training.module import Item, TrainingModule
+from harness_training.weights import (
     Trained,
     chosen_parts,
     keep_whole_numbers,
@@ -29,6 +22,13 @@ from harness.training.weights import (
     save,
     weights,
 )
+from torch import distributed
+
+from harness.engine.answerer import EngineAnswerer
+from harness.engine.contract import VisionLanguageModel
+from harness.errors import UserError
+from harness.models import Runtime
+from harness.requests import Choose, Request, Turn
 from tests.plugins.llava.conftest import tiled
 from tests.plugins.socialfusion.conftest import built
 from tests.plugins.training.test_losses_of_models import (

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 import torch
+from harness_training.module import Item, TrainingModule
+from harness_training.weights import Trained, chosen_parts, keep_whole_numbers, prepare, weights
 from safetensors.torch import load_file, save_file
 
 from harness.models import Runtime
 from harness.requests import Turn
 from harness.training import Recipe
-from harness.training.module import Item, TrainingModule
-from harness.training.weights import Trained, chosen_parts, keep_whole_numbers, prepare, weights
 from tests.plugins.training.test_losses_of_models import (
     ASKED,
     CHECKPOINTS,

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 from harness_training.lora_merge import merged
+from harness_training.module import TrainingModule
+from harness_training.weights import Trained, prepare, weights
 
-from harness.training.module import TrainingModule
-from harness.training.weights import Trained, prepare, weights
 from tests.plugins.socialfusion.conftest import built, pictures
 from tests.plugins.training.test_weights import answers, spoken
 

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from harness_training.module import Item, TrainingModule
+from harness_training.weights import Trained, chosen_parts, prepare, weights
 
 from harness.engine.contract import VisionLanguageModel
 from harness.models import Runtime
 from harness.requests import Turn
 from harness.training import Recipe
-from harness.training.module import Item, TrainingModule
-from harness.training.weights import Trained, chosen_parts, prepare, weights
 from tests.plugins.hf_vlm.tiny import picture, qwen
 from tests.plugins.socialfusion.conftest import built
 

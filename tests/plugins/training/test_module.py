@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import torch
+from harness_training.module import Item, TrainingModule
+from harness_training.weights import Trained, prepare, weights
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 import harness
@@ -14,8 +16,6 @@ from harness.engine.answerer import EngineAnswerer
 from harness.engine.features import FeatureCache
 from harness.models import Runtime
 from harness.requests import Choose, Request, Scores, Turn
-from harness.training.module import Item, TrainingModule
-from harness.training.weights import Trained, prepare, weights
 from tests.plugins.socialfusion.conftest import built, model, pictures
 
 __all__ = ["built", "model", "pictures"]

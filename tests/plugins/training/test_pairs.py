@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import torch
 from harness_training.batches import Reference, batch_of
+from harness_training.module import Item, TrainingModule
+from harness_training.weights import Trained, prepare, weights
 
 from harness.requests import Turn
 from harness.training import Recipe
-from harness.training.module import Item, TrainingModule
-from harness.training.weights import Trained, prepare, weights
 from tests.plugins.benchmarks.people import counterfactuals, shard
 from tests.plugins.socialfusion.conftest import built, model, pictures
 from tests.plugins.training.test_module import spoken

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import torch
+from harness_training.module import Item, TrainingModule
+from harness_training.weights import Trained, choose_weights, load, prepare, save, weights
 
 from harness.errors import UserError
 from harness.requests import Turn
-from harness.training.module import Item, TrainingModule
-from harness.training.weights import Trained, choose_weights, load, prepare, save, weights
 from tests.plugins.socialfusion.conftest import built, pictures
 
 __all__ = ["built", "pictures"]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.descriptors import AnalysisDescriptor, CommandDescriptor
+from harness.descriptors import AnalysisDescriptor, CommandDescriptor, EncoderDescriptor
 from harness.plugins import hookimpl
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["harness_analyses", "harness_commands"]
+__all__ = ["harness_analyses", "harness_commands", "harness_encoders"]
 
 _SUMMARIES = {
     "probe": "Measure what a linear classifier finds in visual encoders.",
@@ -46,4 +46,23 @@ def harness_commands() -> Sequence[CommandDescriptor]:
             functions={name: f"harness_analyses.api:{name}"},
         )
         for name, summary in _SUMMARIES.items()
+    ]
+
+
+@hookimpl
+def harness_encoders() -> Sequence[EncoderDescriptor]:
+    """Offer encoders of transformers, and towers of models; neither is imported."""
+    return [
+        EncoderDescriptor(
+            id="hf",
+            target="harness_analyses.encoders:of_transformers",
+            summary="Vision encoders in transformers' format.",
+            forms=("hf:FOLDER_OR_HUB_ID",),
+        ),
+        EncoderDescriptor(
+            id="model",
+            target="harness_analyses.encoders:of_model",
+            summary="The vision tower of a model that offers one.",
+            forms=("model:ID,key=value,...",),
+        ),
     ]

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, TypedDict, Unpack
 
-from harness.analysis.encoders import find_encoder
 from harness.analysis.results import Analysis
 from harness.api.runs import settings_for
 from harness.arguments import Device, Within, checked
@@ -17,8 +16,9 @@ from harness.evaluation.model import ConfiguredModel, configure_model
 from harness.evaluation.run import task_options
 from harness.evaluation.task import Task
 from harness.models import Runtime, threads
-from harness.training.checkpoint import open_trained
+from harness_training.checkpoint import open_trained
 
+from harness_analyses.encoders import find_encoder
 from harness_analyses.gradients import GradientSettings, run_gradients
 from harness_analyses.mir import MirSettings, run_mir
 from harness_analyses.probe import ProbeSettings, run_probe

@@ -30,7 +30,7 @@ from harness.evaluation.task import Task
 from harness.models.guard import require_offer
 from harness.models.parts import LoraSettings
 from harness.stats.intervals import over_seeds
-from harness.training.checkpoint import load_trainable
+from harness_training.checkpoint import load_trainable
 from harness_training.pool import Pool, make_pool
 from numpy.typing import NDArray
 
@@ -126,7 +126,7 @@ def _measure(  # noqa: PLR0913, PLR0917  one call, so that torch is imported lat
     say: Callable[[str], None],
 ) -> tuple[list[Rows], int, int]:
     import torch
-    from harness.training.weights import Trained
+    from harness_training.weights import Trained
 
     from harness_analyses import sketching
 

@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
-from harness.analysis.towers import find_blocks, watching
 from harness.engine.contract import IMAGE, PromptError, VisionLanguageModel
 from harness.engine.tokenize import Ids
 from harness.errors import UserError
 from harness.requests import Turn
 from harness.samples.images import LoadedImage
 from torch import Tensor, nn
+
+from harness_analyses.towers import find_blocks, watching
 
 Pair = tuple[Ids, LoadedImage]
 LAYERS_AT_ONCE = 8

@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from harness.analysis.features import Features
 from harness.descriptors import Json
 from harness.errors import UserError
 from harness.stats.types import Floats
 from numpy.typing import NDArray
+
+from harness_analyses.features import Features
 
 C_GRID = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 """Inverse strengths of logistic regression, strongest first."""

@@ -28,7 +28,7 @@ from harness.samples import Sample
 from harness.samples.images import LoadedImage
 from harness.samples.limits import MAX_PIXELS
 from harness.specs.prompt import build_turns, render_answer
-from harness.training.checkpoint import load_trainable
+from harness_training.checkpoint import load_trainable
 
 if TYPE_CHECKING:
     from harness.engine.contract import VisionLanguageModel
@@ -109,7 +109,7 @@ def run_mir(  # noqa: PLR0913  what the measurement is made of
     started = time.monotonic()
     model = load_trainable(subject, tasks[0])
     if checkpoint is not None:
-        from harness.training.weights import load
+        from harness_training.weights import load
 
         load(model, checkpoint)
     rows: list[dict[str, Json]] = []

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from harness.analysis.encoders import Encoder
-from harness.analysis.features import Column, Features, FeatureStore
 from harness.analysis.results import Analysis, finished, table_of, write_analysis
 from harness.descriptors import Json
 from harness.errors import DataError, UserError
 from harness.progress import EachMinute
 from harness.stats.paired import Paired, corrected
 
+from harness_analyses.features import Column, Features, FeatureStore
 from harness_analyses.linear import (
     ALPHA_GRID,
     C_GRID,
@@ -35,8 +35,9 @@ from harness_analyses.scoring import Samples, measured, paired, scored, value_of
 from harness_analyses.splits import SPLITS, Probed, Row, open_row, targets
 
 if TYPE_CHECKING:
-    from harness.analysis.towers import Tower
     from harness.samples.images import LoadedImage
+
+    from harness_analyses.towers import Tower
 
 KIND = "probe"
 SCHEME = 1  # raised when the way features or probes are computed changes their numbers
@@ -208,7 +209,7 @@ def _encoded(
     tower: Tower, images: Sequence[LoadedImage], columns: Sequence[Column]
 ) -> list[dict[Column, Features] | None]:
     """Return features; ``None`` for an image that the encoder rejects."""
-    from harness.analysis.towers import PromptError
+    from harness_analyses.towers import PromptError
 
     try:
         return list(tower.features(images, columns))

@@ -21,10 +21,10 @@ from harness.errors import SampleError, UserError
 from harness.models.parts import LORA
 from harness.progress import EachMinute
 from harness.samples.limits import MAX_PIXELS
-from harness.training.module import TrainingModule
-from harness.training.weights import ADAPTER, Trained, chosen_parts, load, prepare
 from harness_training.items import Items
+from harness_training.module import TrainingModule
 from harness_training.pool import Pool
+from harness_training.weights import ADAPTER, Trained, chosen_parts, load, prepare
 from numpy.typing import NDArray
 from torch import Tensor, nn
 

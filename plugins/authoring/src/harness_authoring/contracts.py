@@ -402,7 +402,7 @@ CONTRACTS = (
 
         def find(request):  # harness probe --encoder mine:NAME
             def load():
-                raise NotImplementedError("return a harness.analysis.towers.Tower")
+                raise NotImplementedError("return a harness_analyses.towers.Tower")
 
             identity = {"name": request.rest, "dtype": request.dtype}
             return Encoder(name=request.name, identity=identity, load=load)

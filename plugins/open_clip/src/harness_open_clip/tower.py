@@ -15,10 +15,10 @@ from harness_open_clip.sources import CONFIG
 from harness_open_clip.sources import Encoder as Source
 
 if TYPE_CHECKING:
-    from harness.analysis.towers import Tower
     from harness.descriptors import Json
     from harness.models import Runtime
     from harness.samples.images import LoadedImage
+    from harness_analyses.towers import Tower
 
 _LOCAL = "local-dir:"
 
@@ -55,8 +55,8 @@ def load(source: Source, runtime: Runtime) -> Tower:
         UserError: open_clip cannot load it.
     """
     import torch
-    from harness.analysis.towers import Tower
     from harness.engine.devices import resolve_device, resolve_dtype, torch_dtype
+    from harness_analyses.towers import Tower
     from open_clip.transform import PreprocessCfg, image_transform_v2
 
     from harness_open_clip.encoders import create_model

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import harness
-from harness.analysis.encoders import Encoder, find_encoder
+from harness.analysis.encoders import Encoder
 from harness.analysis.results import Analysis
 from harness.config.settings import Settings, load_settings
 from harness.config.tasks import installed_catalog
@@ -18,6 +18,7 @@ from harness.errors import UserError
 from harness.evaluation.task import Task
 from harness.models import Runtime
 from harness.runs.record import EvaluationRecord
+from harness_analyses.encoders import find_encoder
 from harness_analyses.gradients import GradientSettings
 from harness_analyses.probe import ProbeSettings, run_probe
 from harness_analyses.splits import Probed, read_task

@@ -23,6 +23,7 @@ def harness_commands() -> Sequence[CommandDescriptor]:
             summary="Train a model by a recipe.",
             section="Train",
             functions={
+                "open_trained": "harness_training.checkpoint:open_trained",
                 "plan_training": "harness_training.api:plan_training",
                 "train": "harness_training.api:train",
             },

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 
 import torch
 from harness.training.contract import Answers, Batch, Recipe
-from harness.training.module import Item, TrainingModule
 from torch import Tensor
+
+from harness_training.module import Item, TrainingModule
 
 Forward = Callable[..., tuple[Tensor, ...]]
 

@@ -10,8 +10,8 @@ from harness.engine.tokenize import Ids
 from harness.errors import UserError
 from harness.samples.images import LoadedImage
 from harness.training.contract import Example
-from harness.training.module import Item
 
+from harness_training.module import Item
 from harness_training.pool import Lesson, Pool
 
 Weigh = Callable[[Example, Sequence[str]], Sequence[float] | None]

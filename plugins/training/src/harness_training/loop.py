@@ -22,15 +22,15 @@ from harness.descriptors import Json, is_installed
 from harness.engine.batching import free_memory, out_of_memory
 from harness.errors import HarnessError, UserError
 from harness.jsonfiles import read_json, read_object
-from harness.training import weights as trained_weights
 from harness.training.contract import Epoch, Recipe
-from harness.training.module import Item, TrainingModule
 from torch import Tensor
 from torch.utils.data import Dataset
 from transformers import Trainer, TrainerCallback, TrainingArguments, get_scheduler
 from transformers.trainer_callback import PrinterCallback
 
+from harness_training import weights as trained_weights
 from harness_training.batches import Reference, batch_of
+from harness_training.module import Item, TrainingModule
 from harness_training.processes import Processes
 from harness_training.settings import TrainingSettings
 
@@ -118,7 +118,7 @@ class Optimiser:
     def save(self, folder: Path) -> None:
         """Write both states; of split weights each process writes what it holds."""
         if self._is_split:
-            from harness.training.fsdp import state_here
+            from harness_training.fsdp import state_here
 
             folder.mkdir(parents=True, exist_ok=True)
             torch.save(state_here(self.optimiser), folder / self._own_name)
@@ -130,7 +130,7 @@ class Optimiser:
     def load(self, folder: Path) -> None:
         """Read both states back; nothing is unpickled but tensors and plain data."""
         if self._is_split:
-            from harness.training.fsdp import load_state_here
+            from harness_training.fsdp import load_state_here
 
             state = torch.load(folder / self._own_name, map_location="cpu", weights_only=True)
             load_state_here(self.optimiser, state)

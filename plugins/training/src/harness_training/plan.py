@@ -16,9 +16,9 @@ from harness.models.parts import AUTO, WORDS, LoraSettings, named_parts
 from harness.plugin_code import codes_of
 from harness.plugins import find, plugins
 from harness.specs import fingerprint
-from harness.training.checkpoint import open_trained
 from harness.training.contract import check_pool
 
+from harness_training.checkpoint import open_trained
 from harness_training.guard import Guarded
 from harness_training.pool import Pool, make_pool
 from harness_training.processes import how_many

@@ -2,7 +2,7 @@
 
 Each process takes its part of every step; gradients are averaged. It holds the whole model
 (DistributedDataParallel, through Trainer), and the first process alone plans, measures and writes;
-or a part of it (FSDP, :mod:`harness.training.fsdp`), and all measure, since none can alone.
+or a part of it (FSDP, :mod:`harness_training.fsdp`), and all measure, since none can alone.
 """
 
 from __future__ import annotations

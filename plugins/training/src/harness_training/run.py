@@ -21,9 +21,9 @@ from harness.jsonfiles import read_object
 from harness.runs.lock import writing
 from harness.runs.seal import write_json, write_whole
 from harness.samples.limits import MAX_PIXELS
-from harness.training.checkpoint import FORMAT, load_trainable
 from harness.training.contract import Epoch, Skews
 
+from harness_training.checkpoint import FORMAT, load_trainable
 from harness_training.guard import Guarded
 from harness_training.plan import TrainingPlan
 from harness_training.pool import source_id
@@ -33,12 +33,12 @@ from harness_training.settings import TrainingSettings
 if TYPE_CHECKING:
     from harness.engine.contract import VisionLanguageModel
     from harness.models import Answerer
-    from harness.training.module import TrainingModule
-    from harness.training.weights import Trained
     from torch import Tensor
 
     from harness_training.items import Items
     from harness_training.loop import Stage
+    from harness_training.module import TrainingModule
+    from harness_training.weights import Trained
 
 RECORD = "train.json"
 SEEN = "seen.txt"
@@ -216,8 +216,9 @@ def _prepared(
 ) -> tuple[TrainingModule, Trained]:
     """Load a model and prepare it: what trains is chosen, and kept in single precision."""
     import torch
-    from harness.training import weights
-    from harness.training.module import TrainingModule
+
+    from harness_training import weights
+    from harness_training.module import TrainingModule
 
     model = load_trainable(subject, plan.tasks[0])
     if plan.tower is not None:
@@ -239,7 +240,7 @@ def _prepared(
 
 def _split(plan: TrainingPlan, recipe: Guarded, ranks: Processes) -> tuple[TrainingModule, Trained]:
     """Prepare a model in each process after the other, and keep there a part of it alone."""
-    from harness.training.fsdp import all_processes, meet, split
+    from harness_training.fsdp import all_processes, meet, split
 
     devices = all_processes()
     # It need not fit on one of the devices whole.
@@ -283,7 +284,7 @@ def _dtypes(stage: Stage) -> dict[str, Json]:
 
 
 def _trained_weights(stage: Stage) -> list[Tensor]:
-    from harness.training.weights import weights
+    from harness_training.weights import weights
 
     return [one for _, _, one in weights(stage.module.model, stage.trained)]
 
@@ -413,7 +414,7 @@ def _finish(  # noqa: PLR0913, PLR0917  all that is known in the end
     heard: Watcher,
 ) -> None:
     """Put the weights in place, then the record: with it the training is done."""
-    from harness.training.weights import restore, save
+    from harness_training.weights import restore, save
 
     if not stage.processes.first and not stage.settings.shard:
         return

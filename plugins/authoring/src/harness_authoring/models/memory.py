@@ -62,7 +62,7 @@ def no_pickle(candidate: Candidate) -> None:
 def _save_and_load(candidate: Candidate) -> None:
     """Write the connector as ``harness train`` does, and answer with it read back."""
     from harness.engine.answerer import EngineAnswerer
-    from harness.training import weights as trained_weights
+    from harness_training import weights as trained_weights
 
     before = candidate.answers()
     model = candidate.engine_model()

@@ -32,7 +32,7 @@ def offered_methods(candidate: Candidate) -> None:
             )
         model.close()
     if "tower" in offers:
-        from harness.analysis.towers import Tower
+        from harness_analyses.towers import Tower
 
         module, run = _loaded(candidate, "load_tower")
         try:

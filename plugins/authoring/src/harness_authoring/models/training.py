@@ -34,10 +34,10 @@ def trains(candidate: Candidate) -> None:
 
 def _train(model: Any) -> None:
     import torch
-    from harness.training import weights as trained_weights
     from harness.training.contract import Recipe
-    from harness.training.module import TrainingModule
+    from harness_training import weights as trained_weights
     from harness_training.batches import batch_of
+    from harness_training.module import TrainingModule
 
     parts = trained_weights.chosen_parts(model, "auto")
     if not parts:
@@ -67,7 +67,7 @@ def _train(model: Any) -> None:
 
 
 def _item(model: Any, number: int) -> Any:
-    from harness.training.module import Item
+    from harness_training.module import Item
 
     images = (draw_image(20 + number),)
     joint = model.prompt((Turn("user", QUESTIONS[number], images),), (_ANSWERS[number],))

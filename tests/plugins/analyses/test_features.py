@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from harness_analyses import features
+from harness_analyses.features import Column, FeatureStore
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.analysis import features
-from harness.analysis.features import Column, FeatureStore
 from harness.errors import UserError
 
 pytestmark = pytest.mark.torch

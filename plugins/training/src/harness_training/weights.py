@@ -16,9 +16,8 @@ from harness.jsonfiles import read_object
 from harness.models.parts import AUTO, FULL, LORA, WORDS, LoraSettings, named_parts
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
-
     from harness.engine.contract import VisionLanguageModel
+    from torch import Tensor, nn
 
 ADAPTER = "adapter"
 FILE = "trained.json"
@@ -280,7 +279,7 @@ def _is_split(weight: Tensor) -> bool:
 def _whole(weight: Tensor) -> Tensor:
     if not _is_split(weight):
         return weight
-    from harness.training.fsdp import whole
+    from harness_training.fsdp import whole
 
     return whole(weight)
 
@@ -289,7 +288,7 @@ def _put(weight: Tensor, values: Tensor) -> None:
     if not _is_split(weight):
         weight.copy_(values)
         return
-    from harness.training.fsdp import put
+    from harness_training.fsdp import put
 
     put(weight, values)
 

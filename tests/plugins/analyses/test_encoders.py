@@ -9,8 +9,9 @@ from importlib.metadata import EntryPoint
 from typing import Any
 
 import pytest
+from harness_analyses.encoders import find_encoder
 
-from harness.analysis.encoders import Encoder, EncoderRequest, find_encoder
+from harness.analysis.encoders import Encoder, EncoderRequest
 from harness.descriptors import EncoderDescriptor
 from harness.errors import PluginError, UserError
 from harness.models import Runtime

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from harness_analyses.encoders import find_encoder
+from harness_analyses.features import Column
 from harness_training.run import TOWER
 from PIL import Image
 
-from harness.analysis.encoders import find_encoder
-from harness.analysis.features import Column
 from harness.analysis.results import read_analysis
 from harness.cli.main import entry
 from harness.config.settings import load_settings
@@ -142,8 +142,7 @@ def test_a_model_s_trained_parts_are_what_is_measured(
 
 def test_a_tower_is_taken_over_from_a_training(built: Path, trained: Callable[..., Path]) -> None:
     from harness_socialfusion.factory import SocialFusion
-
-    from harness.training.weights import take
+    from harness_training.weights import take
 
     model, plain = (
         SocialFusion({"path": str(built / "saved")}).load_model(Runtime(device="cpu"))

@@ -8,15 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor, nn
-from transformers.modeling_layers import GradientCheckpointingLayer
-
 from harness.engine.contract import Inputs, VisionLanguageModel
 from harness.engine.devices import torch_dtype
 from harness.engine.features import FeatureCache
 from harness.engine.tokenize import Ids
 from harness.errors import UserError
 from harness.samples.images import LoadedImage
+from torch import Tensor, nn
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 Result = TypeVar("Result")
 
@@ -62,7 +61,7 @@ class TrainingModule(nn.Module):
         precision: dtype of the computation, whatever the weights have; ``float32``: theirs.
 
     Attributes:
-        is_split: Whether weights are split over processes; see :func:`harness.training.fsdp.split`.
+        is_split: Whether weights are split over processes; see :func:`harness_training.fsdp.split`.
     """
 
     def __init__(

@@ -55,7 +55,8 @@ class TrainedCheckpoint:
                 fix="the model and options of its train.json",
             )
         from harness.engine.answerer import EngineAnswerer
-        from harness.training.weights import load
+
+        from harness_training.weights import load
 
         loaded = model.load_model(runtime)
         load(loaded, self.folder)

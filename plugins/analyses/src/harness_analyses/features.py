@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-
 from harness.descriptors import Json
 from harness.errors import UserError
+from numpy.typing import NDArray
 
 Features = NDArray[np.float32]
 

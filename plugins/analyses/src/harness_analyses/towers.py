@@ -8,10 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
-from torch import Tensor, nn
-
-from harness.analysis.features import Column, Features
 from harness.engine.checkpoints import Checkpoint, load_image_processor, load_pretrained
 from harness.engine.contract import PromptError
 from harness.engine.devices import resolve_device, resolve_dtype, torch_dtype
@@ -21,7 +17,11 @@ from harness.evaluation.task import Task
 from harness.guard import Contract
 from harness.models import Runtime
 from harness.samples.images import LoadedImage
-from harness.training.checkpoint import load_trainable
+from harness_training.checkpoint import load_trainable
+from PIL import Image
+from torch import Tensor, nn
+
+from harness_analyses.features import Column, Features
 
 CLASS, MEAN, ATTENTION = "class", "mean", "attention"
 POOLINGS = (CLASS, MEAN, ATTENTION)
@@ -295,7 +295,7 @@ def of_model(subject: ConfiguredModel, task: Task, checkpoint: Path | None) -> T
     Raises:
         UserError: a model whose parts name no vision tower.
     """
-    from harness.training.weights import load
+    from harness_training.weights import load
 
     loadable: Any = subject.model(task)
     if checkpoint is None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from harness.errors import UserError
 from torch import Tensor, distributed, nn
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor, distribute_tensor
 from transformers.modeling_layers import GradientCheckpointingLayer
 
-from harness.errors import UserError
-from harness.training.module import TrainingModule
-from harness.training.weights import here
+from harness_training.module import TrainingModule
+from harness_training.weights import here
 
 
 def all_processes() -> DeviceMesh:
