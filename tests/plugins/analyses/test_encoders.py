@@ -36,7 +36,15 @@ def strange(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Encoder]]
     module: Any = types.ModuleType("strange_encoders")
     module.harness_encoders, module.find = harness_encoders, as_told
     monkeypatch.setitem(sys.modules, "strange_encoders", module)
-    loaded = Plugins(points=[EntryPoint("strange", "strange_encoders", "harness")])
+    loaded = Plugins(
+        points=[
+            EntryPoint(name, module_name, "harness")
+            for name, module_name in (
+                ("analyses", "harness_analyses"),
+                ("strange", "strange_encoders"),
+            )
+        ]
+    )
 
     def find(how: Callable[..., Any], name: str = "strange:one") -> Encoder:
         told.append(how)
