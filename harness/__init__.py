@@ -17,8 +17,10 @@ if TYPE_CHECKING:
         data_check,
         gradients,
         mir,
+        plan_study,
         plan_training,
         probe,
+        study,
         train,
         transfer,
         validate,
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from harness.api.runs import find_model, load_task, plan, run
     from harness.api.tables import export, leaderboard, read_evaluation
     from harness.models.in_memory import as_model
-    from harness.studies.command import plan_study, study
     from harness.testing import check_model
 
 __all__ = [
@@ -71,8 +72,10 @@ _HOMES = {
         "data_check",
         "gradients",
         "mir",
+        "plan_study",
         "plan_training",
         "probe",
+        "study",
         "train",
         "transfer",
         "validate",
@@ -84,6 +87,5 @@ _HOMES = {
     "harness.api.runs": ("find_model", "load_task", "plan", "run"),
     "harness.api.tables": ("export", "leaderboard", "read_evaluation"),
     "harness.models.in_memory": ("as_model",),
-    "harness.studies.command": ("plan_study", "study"),
 }
 __getattr__ = lazily(__name__, {name: home for home, names in _HOMES.items() for name in names})

@@ -23,15 +23,17 @@ if TYPE_CHECKING:
     data_check: Callable[..., Any]
     gradients: Callable[..., Analysis]
     mir: Callable[..., Analysis]
+    plan_study: Callable[..., Any]
     plan_training: Callable[..., Any]
     probe: Callable[..., Analysis]
+    study: Callable[..., Any]
     train: Callable[..., Any]
     transfer: Callable[..., Analysis]
     validate: Callable[..., Any]
 
 __all__ = [
-    "build_site", "data_check", "gradients", "mir", "plan_training", "probe", "train", "transfer",
-    "validate",
+    "build_site", "data_check", "gradients", "mir", "plan_study", "plan_training", "probe", "study",
+    "train", "transfer", "validate",
 ]  # fmt: skip
 
 

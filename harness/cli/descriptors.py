@@ -12,12 +12,6 @@ COMMANDS: tuple[CommandDescriptor, ...] = (
         section="Evaluate",
     ),
     CommandDescriptor(
-        id="study",
-        target="harness.cli.study:study",
-        summary="Train and evaluate a matrix, and make its table.",
-        section="Train",
-    ),
-    CommandDescriptor(
         id="leaderboard",
         target="harness.cli.leaderboard:leaderboard",
         summary="Print a table of finished evaluations.",

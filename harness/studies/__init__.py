@@ -1,1 +1,1 @@
-"""The contract of kinds of study, and one study planned and run by its kind."""
+"""The contract of kinds of study."""

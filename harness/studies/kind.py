@@ -1,7 +1,7 @@
 """The contract of a kind of study: how ``harness study`` reads, plans, runs and shows a file.
 
-A file names its kind under the key ``kind``; a file without one is a :data:`DEFAULT` study.
-Every kind is a plugin's.
+A file names its kind under the key ``kind``. Every kind is a plugin's, as is what reads the files
+(``harness_studies.files``).
 """
 
 from __future__ import annotations
@@ -9,18 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from harness.descriptors import Json
-from harness.plugins import contract_of, missing, plugins
 from harness.specs.yaml_loader import Document
 from harness.tables.table import Table
-from harness.targets import load_target
 
 if TYPE_CHECKING:
     from harness.workers.start import FoundExecutor
-
-DEFAULT = "matrix"
 
 Say = Callable[[str], None]
 
@@ -113,37 +109,3 @@ StudyKind = Callable[[Document], LoadedStudy]
 
 It raises :class:`harness.errors.UserError` at ``file:line:column`` for a file that is not valid.
 """
-
-
-def read_study(document: Document) -> LoadedStudy:
-    """Return the study of a document, read by the kind that it names.
-
-    Raises:
-        UserError: the kind is not there, or the file is not valid.
-        PluginError: the kind breaks its contract.
-    """
-    kinds = plugins().study_kinds()
-    raw: Any = document.data
-    name = raw.get("kind", DEFAULT) if isinstance(raw, dict) else DEFAULT
-    if not isinstance(name, str) or name not in kinds:
-        raise missing("study kind", str(name), kinds, where=document.where(("kind",)))
-    descriptor = kinds[name]
-    load: StudyKind = load_target(descriptor)
-    contract = contract_of(descriptor)
-    with contract.calling("load"):
-        study = load(document)
-
-    def check(method: str, wanted: type) -> Callable[..., Any]:
-        def checked(returned: object, *_: object) -> object:
-            if not isinstance(returned, wanted):
-                raise contract.returned(returned, method, f"a {wanted.__name__}")
-            return returned
-
-        return checked
-
-    for attribute in ("id", "title", "profile", "plan", "run"):
-        if not hasattr(study, attribute):
-            raise contract.wrong(f"loads a study without {attribute!r}")
-    checks = {"plan": check("plan", StudyPlan), "run": check("run", StudyReport)}
-    guarded: LoadedStudy = contract.guarded(study, checks)
-    return guarded

@@ -48,7 +48,7 @@ PRESENTATION = (
     "harness_site.live",  # like the next, the server for this machine
     "harness_site.serve",
     "harness.stats.equivalence",  # verdicts are printed in words
-    "harness.studies.files",  # names of shipped studies
+    "harness_studies.files",  # names of shipped studies
     "harness.tables",
     "harness_training.figures",
     "harness_training.settings",

@@ -18,13 +18,13 @@ from harness_social_degradation.tables import (
     write_degradation,
     written,
 )
+from harness_studies.files import open_study
 from scipy import stats
 
 from harness.analysis.results import Analysis, table_of
 from harness.cli.main import entry
 from harness.errors import UserError
 from harness.specs.yaml_loader import read_yaml
-from harness.studies.files import open_study
 from tests.tables.records import metric, record
 
 STUDY = """

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from harness_studies.files import open_study
 
 from harness.cli.main import entry
-from harness.studies.files import open_study
 
 ROWS = ("As is", "FT", "Prompt", "Post-hoc", "Projection", "Calibrated")
 TASKS = ("scounter", "pope", "fairface_retrieval", "retrieval")

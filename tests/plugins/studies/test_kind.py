@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harness_studies.files import read_study
 
 from harness.descriptors import StudyDescriptor
 from harness.errors import PluginError, UserError
 from harness.plugins import Plugins, hookimpl, using
 from harness.specs.yaml_loader import parse_yaml
-from harness.studies.kind import StudyPlan, read_study
+from harness.studies.kind import StudyPlan
 
 
 class Scaling:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 from harness_studies import loader
+from harness_studies.files import study_names
 from harness_studies.loader import load_study
 from harness_studies.plan import teaching
 from harness_studies.study import trials_of
 from harness_training.settings import TrainingSettings
 
 from harness.errors import UserError
-from harness.studies.files import study_names
 from tests.plugins.studies.world import STUDY
 
 PAIRS = ("asd_ablation", "asd_data", "asd_main", "cmsc_concepts", "socialfusion_transfer")

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harness_studies.api import plan_study
 
 from harness.errors import UserError
-from harness.studies.command import plan_study
 from harness.studies.kind import StudyReport
 from harness.workers.contract import BlockRequest, Lost
 from harness.workers.start import FoundExecutor

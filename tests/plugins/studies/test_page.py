@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from harness_studies.loader import load_study
+from harness_studies.pages import check_page
 from harness_studies.plan import plan_study
 
 from harness.errors import UserError
-from harness.studies.pages import check_page
 from tests.plugins.studies.test_compare import differs
 from tests.plugins.studies.test_run import study
 from tests.plugins.studies.world import STUDY, World

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harness_studies.command import show_report
 from harness_studies.loader import load_study
 from harness_studies.plan import TrialPlan, plan_study, rounds, teaching
 from harness_studies.run import StudyResult, run_study
@@ -15,7 +16,6 @@ from harness_studies.tables import study_table
 from rich.console import Console
 
 from harness.cli.main import entry
-from harness.cli.study import show_report
 from harness.errors import UserError
 from harness.studies.kind import StudyReport
 from harness.tables.build import build_table

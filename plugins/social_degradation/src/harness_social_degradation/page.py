@@ -9,8 +9,8 @@ from typing import Any
 from harness.analysis.results import Analysis
 from harness.figures.make import page_figures, why_no_figures
 from harness.runs.seal import write_json, write_whole
-from harness.studies.pages import check_page, marker
 from harness.tables.formats import escape_markdown
+from harness_studies.pages import check_page, marker
 
 from harness_social_degradation.study import BEFORE, DegradationStudy
 
@@ -23,7 +23,7 @@ def write_page(
     """Write page, numbers and figures; what stands above the marker is left as it is.
 
     Raises:
-        UserError: as :func:`harness.studies.pages.check_page`.
+        UserError: as :func:`harness_studies.pages.check_page`.
     """
     check_page(study, path)
     above = f"# {study.title}\n\n"

@@ -1,16 +1,16 @@
-"""The matrix kind of study: models x recipes x data x seeds x tasks."""
+"""Studies: files of trainings and evaluations, and the kind of study that is a matrix."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.descriptors import StudyDescriptor
+from harness.descriptors import CommandDescriptor, StudyDescriptor
 from harness.plugins import hookimpl
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["harness_studies"]
+__all__ = ["harness_commands", "harness_studies"]
 
 
 @hookimpl
@@ -22,5 +22,22 @@ def harness_studies() -> Sequence[StudyDescriptor]:
             target="harness_studies.matrix:load",
             worker="harness_studies.trial_worker:TrialWorker",
             summary="Models x recipes x data x seeds x tasks, trained, evaluated, tabulated.",
+        )
+    ]
+
+
+@hookimpl
+def harness_commands() -> Sequence[CommandDescriptor]:
+    """Offer ``harness study``."""
+    return [
+        CommandDescriptor(
+            id="study",
+            target="harness_studies.command:study",
+            summary="Train and evaluate a matrix, and make its table.",
+            section="Train",
+            functions={
+                "plan_study": "harness_studies.api:plan_study",
+                "study": "harness_studies.api:study",
+            },
         )
     ]

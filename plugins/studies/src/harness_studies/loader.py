@@ -15,10 +15,10 @@ from harness.plugins import missing, plugins
 from harness.specs.catalog import Catalog
 from harness.specs.schema import schema_problems
 from harness.specs.yaml_loader import Document, Path_
-from harness.studies.files import open_study
 from harness.tables.layout import load_layout
 from harness_training.pool import OWN
 
+from harness_studies.files import open_study
 from harness_studies.study import (
     Comparison,
     Study,

@@ -15,13 +15,13 @@ from harness.errors import UserError
 from harness.figures.make import page_figures, why_no_figures
 from harness.jsonfiles import read_object
 from harness.runs.seal import write_whole
-from harness.studies.pages import check_page, marker
 from harness.tables.formats import escape_markdown, markdown
 from harness.tables.table import Section, Table
 from harness_training.figures import chosen, measuring
 from harness_training.run import RECORD
 
 from harness_studies.noise import SEEDS
+from harness_studies.pages import check_page, marker
 from harness_studies.study import Study
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def write_page(study: Study, result: StudyResult, path: Path) -> list[Path]:
     """Write page, numbers and figure; what stands above the marker is left as it is.
 
     Raises:
-        UserError: as :func:`harness.studies.pages.check_page`.
+        UserError: as :func:`harness_studies.pages.check_page`.
     """
     check_page(study, path)
     above = f"# {study.title}\n\n"

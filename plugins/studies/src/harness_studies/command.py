@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import harness
+from harness import commands
+from harness.commands import emit, tell
+from harness.errors import UserError, nearest
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-
-import harness
-from harness.cli import _options
-from harness.cli._options import tell
-from harness.cli._stdout import emit
-from harness.errors import UserError, nearest
 
 if TYPE_CHECKING:
     from harness.studies.kind import StudyPlan, StudyReport
@@ -43,10 +41,10 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the results as a page (.md) with its numbers (.json) and figure (.svg) beside it.",
 )
-@_options.executor
-@_options.dry_run
-@_options.as_json
-def study(
+@commands.executor
+@commands.dry_run
+@commands.as_json
+def study(  # noqa: PLR0913  one parameter for each flag
     *,
     study: str | None,
     out: Path | None,
@@ -63,7 +61,7 @@ def study(
     stop at any point. Without a name the command lists the shipped studies. --json prints one
     table, or a list where the kind of study makes several; with --dry-run the plan.
     """
-    from harness.studies.files import study_names
+    from harness_studies.files import study_names
 
     names = study_names()
     if study is None:
@@ -80,7 +78,7 @@ def study(
         results=results,
         page=page,
         on=on,
-        executor_options=dict(_options.pairs(executor_options, "-e")),
+        executor_options=dict(commands.pairs(executor_options, "-e")),
     )
     _print_plan(planned.id, planned.plan, console)
     if dry_run:

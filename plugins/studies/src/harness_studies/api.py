@@ -10,10 +10,11 @@ from harness.arguments import checked
 from harness.config.settings import load_settings
 from harness.descriptors import Json
 from harness.errors import UserError
-from harness.studies.files import open_study
-from harness.studies.kind import LoadedStudy, RunsOnWorkers, StudyPlan, StudyReport, read_study
-from harness.studies.pages import check_page
+from harness.studies.kind import LoadedStudy, RunsOnWorkers, StudyPlan, StudyReport
 from harness.workers.start import FoundExecutor, find_executor
+
+from harness_studies.files import open_study, read_study
+from harness_studies.pages import check_page
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def plan_study(
 
 
 @checked
-def study(  # noqa: PLR0913  one keyword for each flag
+def study(
     name: Path | str,
     *,
     out: Path | str | None = None,
