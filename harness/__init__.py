@@ -15,21 +15,23 @@ if TYPE_CHECKING:
     from harness.api.doors import (
         build_site,
         data_check,
+        export,
         gradients,
         mir,
         plan_study,
         plan_training,
+        plot,
         probe,
         study,
+        submission,
         train,
         transfer,
         validate,
     )
-    from harness.api.files import plot, submission
     from harness.api.folders import evaluations, remove_evaluations
     from harness.api.listings import installed, schema
     from harness.api.runs import find_model, load_task, plan, run
-    from harness.api.tables import export, leaderboard, read_evaluation
+    from harness.api.tables import leaderboard, read_evaluation
     from harness.models.in_memory import as_model
     from harness.testing import check_model
 
@@ -70,22 +72,24 @@ _HOMES = {
     "harness.api.doors": (
         "build_site",
         "data_check",
+        "export",
         "gradients",
         "mir",
         "plan_study",
         "plan_training",
+        "plot",
         "probe",
         "study",
+        "submission",
         "train",
         "transfer",
         "validate",
     ),
-    "harness.api.files": ("plot", "submission"),
     "harness.api.folders": ("evaluations", "remove_evaluations"),
     "harness.api.listings": ("installed", "schema"),
     "harness.testing": ("check_model",),
     "harness.api.runs": ("find_model", "load_task", "plan", "run"),
-    "harness.api.tables": ("export", "leaderboard", "read_evaluation"),
+    "harness.api.tables": ("leaderboard", "read_evaluation"),
     "harness.models.in_memory": ("as_model",),
 }
 __getattr__ = lazily(__name__, {name: home for home, names in _HOMES.items() for name in names})

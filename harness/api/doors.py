@@ -21,19 +21,22 @@ if TYPE_CHECKING:
 
     build_site: Callable[..., Path]
     data_check: Callable[..., Any]
+    export: Callable[..., list[Path]]
     gradients: Callable[..., Analysis]
     mir: Callable[..., Analysis]
     plan_study: Callable[..., Any]
     plan_training: Callable[..., Any]
+    plot: Callable[..., Path]
     probe: Callable[..., Analysis]
     study: Callable[..., Any]
+    submission: Callable[..., Any]
     train: Callable[..., Any]
     transfer: Callable[..., Analysis]
     validate: Callable[..., Any]
 
 __all__ = [
-    "build_site", "data_check", "gradients", "mir", "plan_study", "plan_training", "probe", "study",
-    "train", "transfer", "validate",
+    "build_site", "data_check", "export", "gradients", "mir", "plan_study", "plan_training", "plot",
+    "probe", "study", "submission", "train", "transfer", "validate",
 ]  # fmt: skip
 
 

@@ -39,13 +39,12 @@ class RunResult(Outcome):
             metric: This metric instead of each task's own.
 
         Raises:
-            PluginError: matplotlib is missing, or the figure breaks its contract.
+            PluginError: ``social-harness-figures`` or matplotlib is missing, or the figure breaks
+                its contract.
             UserError: the run has nothing that the figure shows.
         """
-        from harness.api.files import plot
-
         with tempfile.TemporaryDirectory() as folder:
-            path = plot(kind, Path(folder, "figure.svg"), self.manifests, metric=metric)
+            path = function("plot")(kind, Path(folder, "figure.svg"), self.manifests, metric=metric)
             return Drawing(path.read_text(encoding="utf-8"))
 
     def gallery(

@@ -1,11 +1,11 @@
-"""Tables and files of finished evaluations: ``leaderboard``, ``export``, ``read_evaluation``.
+"""Tables of finished evaluations: ``leaderboard``, ``read_evaluation``.
 
 Statistics take half a second to import and few tables need them: functions import what they use.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -204,35 +204,3 @@ def _robustness(records: list[EvaluationRecord], options: TableOptions | None) -
             if sample.error is None
         },
     )
-
-
-@checked
-def export(
-    places: Path | str | Iterable[Path | str],
-    format: str,  # noqa: A002  the word of the command line
-    out: Path | str,
-    *,
-    organization: str = "unknown",
-    datasets: Mapping[str, str] | None = None,
-    on_skipped: OnSkipped | None = None,
-) -> list[Path]:
-    """Write finished evaluations in an exchange format and return the files; no number is changed.
-
-    Args:
-        places: Folders of evaluations, or runs by manifest or name.
-        format: An exchange format; see ``harness list exporters``.
-        out: Folder that the files go to.
-        organization: Who ran the evaluations.
-        datasets: Task to the Hub id of its benchmark, ``OWNER/NAME`` or ``OWNER/NAME#TASK_ID``.
-        on_skipped: Called with what was superseded; warns by default.
-
-    Raises:
-        UserError: a damaged evaluation, or something that the format needs and nobody said.
-    """
-    from harness.runs.exports import ExportOptions
-    from harness.runs.exports import export as write
-
-    records, left_out = newest_of(several(places), on_skipped or warn, whole=True)
-    if left_out:
-        raise UserError(left_out[0].why)
-    return write(format, records, Path(out), ExportOptions(organization, datasets or {}))

@@ -24,24 +24,6 @@ COMMANDS: tuple[CommandDescriptor, ...] = (
         section="Evaluate",
     ),
     CommandDescriptor(
-        id="export",
-        target="harness.cli.export:export",
-        summary="Write finished evaluations in the formats of others.",
-        section="Evaluate",
-    ),
-    CommandDescriptor(
-        id="plot",
-        target="harness.cli.plot:plot",
-        summary="Draw a figure of evaluations or of a training.",
-        section="Evaluate",
-    ),
-    CommandDescriptor(
-        id="submission",
-        target="harness.cli.submission:submission",
-        summary="Write the file that a benchmark's own server takes.",
-        section="Evaluate",
-    ),
-    CommandDescriptor(
         id="results",
         target="harness.cli.results:results",
         summary="List, show and remove evaluations.",

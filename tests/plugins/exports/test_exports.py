@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 import yaml
+from harness_exports.api import write_records
 from jsonschema import Draft7Validator, Draft202012Validator
 
 from harness.cli.main import invoke, main
 from harness.errors import UserError
 from harness.plugins import plugins
-from harness.runs.exports import ExportOptions, export
+from harness.runs.exports import ExportOptions
 from harness.runs.read import read_evaluation
 from harness.runs.seal import seal
 from tests.runs.sealed import answers, sample, write
@@ -29,7 +30,7 @@ def schema(name: str) -> Draft7Validator:
 def made(tmp_path: Path, form: str, options: ExportOptions = HUB, **changes: Any) -> list[Path]:
     given = changes.pop("samples", answers({0: "anger", 1: None}))
     record = read_evaluation(write(tmp_path / "run", given, **changes))
-    return export(form, [record], tmp_path / "out", options)
+    return write_records(form, [record], tmp_path / "out", options)
 
 
 def content(path: Path) -> str:
@@ -54,7 +55,7 @@ def test_the_same_record_gives_the_same_bytes(tmp_path: Path, form: str) -> None
     first, second = (
         {
             path.relative_to(tmp_path / out): path.read_bytes()
-            for path in export(form, [record], tmp_path / out, HUB)
+            for path in write_records(form, [record], tmp_path / out, HUB)
         }
         for out in ("a", "b")
     )
@@ -83,7 +84,7 @@ def test_an_undefined_number_is_left_out_and_never_nan(tmp_path: Path, form: str
 
 def test_an_unknown_format_names_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="did you mean 'lm_eval'"):
-        export("lm-eval", [], tmp_path)
+        write_records("lm-eval", [], tmp_path)
 
 
 # --- Every Eval Ever ------------------------------------------------------------------------------
@@ -138,7 +139,7 @@ def test_of_several_right_answers_a_full_score_is_right(tmp_path: Path) -> None:
     lines = "".join(json.dumps(one) + "\n" for one in given)
     (folder / "samples.jsonl").write_text(lines, encoding="utf-8")
     seal(folder)
-    _, samples = export("every_eval_ever", [read_evaluation(folder)], tmp_path / "out")
+    _, samples = write_records("every_eval_ever", [read_evaluation(folder)], tmp_path / "out")
     found = [json.loads(line) for line in samples.read_text(encoding="utf-8").splitlines()]
     assert [line["evaluation"]["is_correct"] for line in found] == [True, False, False, *[True] * 3]
     assert found[1]["evaluation"]["score"] == 0.3
@@ -150,7 +151,7 @@ def test_samples_without_a_right_answer_have_no_line(tmp_path: Path) -> None:
     lines = "".join(json.dumps(one | {"target": None}) + "\n" for one in answers())
     (folder / "samples.jsonl").write_text(lines, encoding="utf-8")
     seal(folder)
-    (path,) = export("every_eval_ever", [read_evaluation(folder)], tmp_path / "out")
+    (path,) = write_records("every_eval_ever", [read_evaluation(folder)], tmp_path / "out")
     assert "detailed_evaluation_results" not in loaded(path)
 
 
@@ -190,7 +191,7 @@ def test_two_evaluations_of_one_task_do_not_fit_one_file(tmp_path: Path) -> None
         for name, given in (("a", answers()), ("b", answers({0: "fear"})))
     ]
     with pytest.raises(UserError, match="two evaluations of 'echo' on 'raf_db'"):
-        export("lm_eval", records, tmp_path / "out")
+        write_records("lm_eval", records, tmp_path / "out")
 
 
 # --- Hugging Face ---------------------------------------------------------------------------------

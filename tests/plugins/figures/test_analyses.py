@@ -13,11 +13,11 @@ from harness_figures.analyses import (
     conflict_grids,
     transfer_arrows,
 )
+from harness_figures.command import plot
 from harness_figures.draw_analyses import DRAWN
 from harness_figures.shapes import Point
 
 from harness.analysis.results import Analysis, AnalysisTable, table_of, write_analysis
-from harness.cli.plot import plot
 from harness.errors import UserError
 from harness.figures.make import page_figures
 from harness.figures.save import ENDINGS

@@ -11,11 +11,11 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import CliRunner
 from harness_figures import draw, records
+from harness_figures.command import plot
 from harness_figures.shapes import Grid, Lines, Panel, Point, Spokes
 
 import harness
 from harness import descriptors
-from harness.cli.plot import plot
 from harness.errors import PluginError, UserError
 from harness.figures import make, save
 from harness.plugins import Plugins, using

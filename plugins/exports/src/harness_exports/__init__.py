@@ -1,16 +1,16 @@
-"""Exchange formats: finished evaluations in the shape that other tools read."""
+"""Files of finished evaluations: in the shape that other tools read, or a benchmark's server."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.descriptors import ExporterDescriptor
+from harness.descriptors import CommandDescriptor, ExporterDescriptor
 from harness.plugins import hookimpl
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["harness_exporters"]
+__all__ = ["harness_commands", "harness_exporters"]
 
 _SUMMARIES = {
     "eval_results": "Hugging Face .eval_results YAML: the headline value of each task.",
@@ -37,3 +37,24 @@ def harness_exporters() -> Sequence[ExporterDescriptor]:
         for kind, name in _SAMPLES.items()
     ]
     return exporters
+
+
+@hookimpl
+def harness_commands() -> Sequence[CommandDescriptor]:
+    """Offer ``harness export`` and ``harness submission``, for formats of every plugin."""
+    return [
+        CommandDescriptor(
+            id="export",
+            target="harness_exports.command_export:export",
+            summary="Write finished evaluations in the formats of others.",
+            section="Evaluate",
+            functions={"export": "harness_exports.api:export"},
+        ),
+        CommandDescriptor(
+            id="submission",
+            target="harness_exports.command_submission:submission",
+            summary="Write the file that a benchmark's own server takes.",
+            section="Evaluate",
+            functions={"submission": "harness_exports.api:submission"},
+        ),
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.descriptors import FigureDescriptor
+from harness.descriptors import CommandDescriptor, FigureDescriptor
 from harness.plugins import hookimpl
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from harness.descriptors import PageKind
 
-__all__ = ["harness_figures"]
+__all__ = ["harness_commands", "harness_figures"]
 
 _SUMMARIES = {
     "forest": "Every number with its interval.",
@@ -60,3 +60,17 @@ def _figure(name: str, maker: str, summary: str, pages: frozenset[PageKind]) -> 
         install="pip install matplotlib",
         pages=pages,
     )
+
+
+@hookimpl
+def harness_commands() -> Sequence[CommandDescriptor]:
+    """Offer ``harness plot``, for figures of every plugin."""
+    return [
+        CommandDescriptor(
+            id="plot",
+            target="harness_figures.command:plot",
+            summary="Draw a figure of evaluations or of a training.",
+            section="Evaluate",
+            functions={"plot": "harness_figures.api:plot"},
+        )
+    ]

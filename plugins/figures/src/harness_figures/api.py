@@ -1,4 +1,4 @@
-"""Files made of finished results: :func:`harness.plot` and :func:`harness.submission`."""
+"""A figure of finished results: :func:`harness.plot`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import Literal
 from harness.api.records import OnSkipped, newest_of, several, warn
 from harness.arguments import checked
 from harness.errors import UserError, reason_of
+from harness.figures.contract import FigureRequest
+from harness.figures.make import make_figure, note_of_marks
+from harness.figures.save import ENDINGS
 from harness.plugins import find, plugins
 from harness.runs.record import EvaluationRecord
-from harness.runs.submissions import Submission, write_submission
 
 
 @checked
@@ -47,10 +49,6 @@ def plot(
         PluginError: the figure is not installed, needs matplotlib, or breaks its contract.
         UserError: nothing there that the figure shows, or a file that cannot be written.
     """
-    from harness.figures.contract import FigureRequest
-    from harness.figures.make import make_figure, note_of_marks
-    from harness.figures.save import ENDINGS
-
     out, named = Path(out), [str(place) for place in several(places)]
     if out.suffix not in ENDINGS:
         raise UserError(
@@ -70,21 +68,3 @@ def plot(
     except OSError as error:
         raise UserError(f"cannot be written: {reason_of(error)}", where=out) from None
     return out
-
-
-@checked
-def submission(
-    evaluation: Path | str, out: Path | str, *, allow_missing: bool = False
-) -> Submission:
-    """Write an evaluation's answers as the benchmark's server takes them; nothing is sent.
-
-    Args:
-        evaluation: Folder of a finished evaluation.
-        out: The file; its ending chooses the form (``harness list submissions``).
-        allow_missing: Give samples that errored an empty answer, and take a limited evaluation.
-
-    Raises:
-        UserError: not a finished evaluation, a benchmark without such a file, an ending it does
-            not have, or samples that are missing.
-    """
-    return write_submission(Path(evaluation), Path(out), allow_missing=allow_missing)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-
 import harness
-from harness.cli import _options
-from harness.cli._format import print_json
+from harness import commands
 
 
 @click.command(
@@ -28,7 +26,7 @@ from harness.cli._format import print_json
     is_flag=True,
     help="Give samples that errored an empty answer, and take a limited evaluation.",
 )
-@_options.as_json
+@commands.as_json
 def submission(*, evaluation: Path, out: Path, allow_missing: bool, as_json: bool) -> None:
     """Write an evaluation's answers as the benchmark's own server takes them.
 
@@ -38,7 +36,7 @@ def submission(*, evaluation: Path, out: Path, allow_missing: bool, as_json: boo
     written = harness.submission(evaluation, out, allow_missing=allow_missing)
     marks = ", ".join(written.record.marks)
     if as_json:
-        print_json(
+        commands.print_json(
             {
                 "task": written.record.task,
                 "options": dict(written.record.task_options),

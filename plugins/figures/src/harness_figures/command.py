@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-
 import harness
-from harness.cli import _options
-from harness.cli._records import Skips
+from harness import commands
 from harness.plugins import Plugins
 
 
@@ -26,7 +24,7 @@ from harness.plugins import Plugins
   harness plot degradation results/analyses/probe/0123456789ab --out lost.pdf
 """,
 )
-@click.argument("kind", metavar="FIGURE", shell_complete=_options.completing(Plugins.figures))
+@click.argument("kind", metavar="FIGURE", shell_complete=commands.completing(Plugins.figures))
 @click.argument("places", nargs=-1, metavar="[DIR_OR_RUN]...")
 @click.option(
     "--out",
@@ -39,7 +37,7 @@ from harness.plugins import Plugins
 @click.option("--model", metavar="ROW", help="Draw this model (skew), when several are there.")
 @click.option("--x", metavar="TASK[:METRIC]", help="Draw this task on the x axis (scatter).")
 @click.option("--y", metavar="TASK[:METRIC]", help="Draw this task on the y axis (scatter).")
-@_options.duplicates("place")
+@commands.duplicates("place")
 def plot(kind: str, places: tuple[str, ...], out: Path, **options: Any) -> None:
     """Draw a figure with matplotlib.
 
@@ -50,4 +48,4 @@ def plot(kind: str, places: tuple[str, ...], out: Path, **options: Any) -> None:
     lost), layers (probes by layer), conflict (cosines between tasks), transfer (arrows from single
     to joint training). The same input gives the same bytes.
     """
-    harness.plot(kind, out, places, on_skipped=Skips(), **options)
+    harness.plot(kind, out, places, on_skipped=commands.Skips(), **options)

@@ -5,11 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-
 import harness
-from harness.cli import _options
-from harness.cli._format import print_json
-from harness.cli._records import Skips
+from harness import commands
 from harness.errors import UserError
 from harness.plugins import Plugins
 
@@ -29,7 +26,7 @@ from harness.plugins import Plugins
     "form",
     required=True,
     metavar="ID",
-    shell_complete=_options.completing(Plugins.exporters),
+    shell_complete=commands.completing(Plugins.exporters),
     help="Exchange format; see `harness list exporters`.",
 )
 @click.option(
@@ -48,8 +45,8 @@ from harness.plugins import Plugins
     metavar="TASK=OWNER/NAME[#ID]",
     help="Hub id of a task's benchmark, for eval_results (repeat for more).",
 )
-@_options.as_json
-def export(
+@commands.as_json
+def export(  # noqa: PLR0913  one parameter for each flag
     *,
     places: tuple[str, ...],
     form: str,
@@ -69,10 +66,10 @@ def export(
         out,
         organization=organization,
         datasets=_datasets(datasets),
-        on_skipped=Skips(),
+        on_skipped=commands.Skips(),
     )
     if as_json:
-        print_json({"files": [str(path) for path in written]})
+        commands.print_json({"files": [str(path) for path in written]})
     else:
         for path in written:
             click.echo(path)
