@@ -29,6 +29,7 @@ KINDS = {
     "tracker": "trackers",
     "study kind": "study_kinds",
     "figure": "figures",
+    "format": "formats",
     "exporter": "exporters",
     "submission": "submissions",
 }

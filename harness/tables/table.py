@@ -243,11 +243,13 @@ class Table:
 
         return to_polars(table_rows(self))
 
-    def _repr_html_(self) -> str:
-        """Return the table as a notebook shows it."""
-        from harness.tables.html_formats import html_fragment
+    def _repr_html_(self) -> str | None:
+        """Return the table as a notebook shows it; as text where no plugin makes HTML of it."""
+        from harness.plugins import plugins
+        from harness.tables.render import render
 
-        return html_fragment(self)
+        form = plugins().formats().get("html_fragment")
+        return None if form is None else render(form, self)
 
     @property
     def rows(self) -> tuple[Row, ...]:

@@ -1,16 +1,16 @@
-"""Files of finished evaluations: in the shape that other tools read, or a benchmark's server."""
+"""Results for other programs: files of evaluations, and tables in LaTeX, CSV and HTML."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.descriptors import CommandDescriptor, ExporterDescriptor
+from harness.descriptors import CommandDescriptor, ExporterDescriptor, FormatDescriptor
 from harness.plugins import hookimpl
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["harness_commands", "harness_exporters"]
+__all__ = ["harness_commands", "harness_exporters", "harness_leaderboard_formats"]
 
 _SUMMARIES = {
     "eval_results": "Hugging Face .eval_results YAML: the headline value of each task.",
@@ -56,5 +56,42 @@ def harness_commands() -> Sequence[CommandDescriptor]:
             summary="Write the file that a benchmark's own server takes.",
             section="Evaluate",
             functions={"submission": "harness_exports.api:submission"},
+        ),
+    ]
+
+
+@hookimpl
+def harness_leaderboard_formats() -> Sequence[FormatDescriptor]:
+    """Offer tables for papers, spreadsheets and pages; none is imported."""
+    return [
+        FormatDescriptor(
+            id="latex",
+            target="harness_exports.latex:latex",
+            summary="A booktabs table with its caption, for a paper.",
+            suffix=".tex",
+        ),
+        FormatDescriptor(
+            id="csv",
+            target="harness_exports.csv_formats:csv_long",
+            summary="One line per number, for analysis.",
+            suffix=".csv",
+        ),
+        FormatDescriptor(
+            id="csv_wide",
+            target="harness_exports.csv_formats:csv_wide",
+            summary="One line per model, for spreadsheets.",
+            suffix=".csv",
+        ),
+        FormatDescriptor(
+            id="html",
+            target="harness_exports.html_formats:html",
+            summary="A page that stands alone.",
+            suffix=".html",
+        ),
+        FormatDescriptor(
+            id="html_fragment",
+            target="harness_exports.html_formats:html_fragment",
+            summary="The table and its notes, for a page of your own.",
+            suffix=".html",
         ),
     ]

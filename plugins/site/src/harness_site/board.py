@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from harness.plugins import find, plugins
 from harness.runs.record import EvaluationRecord
 from harness.tables.build import TableOptions, build_table
 from harness.tables.formats import by_group, rank_note, reported_rows, source_of, spans
-from harness.tables.latex import latex
 from harness.tables.layout import Layout
 from harness.tables.notes import compared_note
 from harness.tables.ranks import compared
+from harness.tables.render import render
 from harness.tables.table import Column, Row, Table, cell_text
 from markupsafe import Markup, escape
 
@@ -86,7 +87,7 @@ def write_boards(
                     (name or _bare(table), _name(index, other), other == number)
                     for other, name in enumerate(["", *rows])
                 ],
-                latex=Markup(escape(latex(board))),  # noqa: S704  escaped; keeps its lines
+                latex=Markup(escape(render(find("format", "latex", plugins().formats()), board))),  # noqa: S704  escaped; keeps its lines
             )
 
 

@@ -4,10 +4,10 @@ import csv
 import io
 
 import pytest
+from harness_exports.csv_formats import csv_long, csv_wide
 
 from harness.tables import Table, build_table
 from harness.tables.build import TableOptions
-from harness.tables.csv_formats import csv_long, csv_wide
 from harness.tables.layout import load_layout
 from tests.tables.records import metric, record
 

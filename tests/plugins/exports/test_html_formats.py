@@ -2,8 +2,9 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
+from harness_exports.html_formats import html, html_fragment
+
 from harness.tables import build_table
-from harness.tables.html_formats import html, html_fragment
 from harness.tables.layout import load_layout
 from tests.tables.records import metric, record
 

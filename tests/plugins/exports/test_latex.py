@@ -6,13 +6,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from harness_exports.latex import escape_latex, latex
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.runs.record import Counts
 from harness.tables import Table, build_table
 from harness.tables.build import TableOptions
-from harness.tables.latex import escape_latex, latex
 from harness.tables.layout import load_layout
 from harness.tables.table import TableStyle
 from tests.tables.records import metric, record
