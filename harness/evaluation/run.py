@@ -171,7 +171,7 @@ class RunResult:
 
         return to_polars(sample_rows(self.records))
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> str | None:
         """Return the table as a notebook shows it."""
         return self.table()._repr_html_()
 

@@ -41,6 +41,7 @@ def test_a_table_gives_a_row_for_each_number(result: RunResult) -> None:
 
 def test_a_notebook_shows_the_table(result: RunResult) -> None:
     shown = result._repr_html_()
+    assert shown is not None
     assert "<table>" in shown
     assert "random" in shown
     assert "<script" not in shown

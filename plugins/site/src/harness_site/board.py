@@ -48,6 +48,7 @@ def write_boards(
     for metric in (None, *_metrics(records)):
         tables.append(build_table(records, metric=metric, ways=ways))
         names.append(metric or "Each task's own metric")
+    latex = find("format", "latex", plugins().formats())
     for index, table in enumerate(tables):
         rows = list(dict.fromkeys(row.model for row in table.rows))[:BASELINES]
         for number, baseline in enumerate(["", *rows]):
@@ -87,7 +88,7 @@ def write_boards(
                     (name or _bare(table), _name(index, other), other == number)
                     for other, name in enumerate(["", *rows])
                 ],
-                latex=Markup(escape(render(find("format", "latex", plugins().formats()), board))),  # noqa: S704  escaped; keeps its lines
+                latex=Markup(escape(render(latex, board))),  # noqa: S704  escaped; keeps its lines
             )
 
 
