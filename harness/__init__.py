@@ -11,9 +11,9 @@ from harness._version import __version__
 from harness.lazy import lazily
 
 if TYPE_CHECKING:
-    from harness.api.comparisons import compare
     from harness.api.doors import (
         build_site,
+        compare,
         data_check,
         export,
         gradients,
@@ -68,9 +68,9 @@ __all__ = [
 
 # These modules import numpy and scipy; a plugin that only wants a descriptor must not pay for it.
 _HOMES = {
-    "harness.api.comparisons": ("compare",),
     "harness.api.doors": (
         "build_site",
+        "compare",
         "data_check",
         "export",
         "gradients",

@@ -21,6 +21,7 @@ from typing import Any
 
 import click
 import pytest
+from harness_checks.references import reference_problems
 from harness_studies.files import read_study
 
 from harness.api.run_files import read_models_file, read_run_file
@@ -31,7 +32,6 @@ from harness.descriptors import parse_options
 from harness.plugins import find, plugins
 from harness.specs.catalog import load_catalog
 from harness.specs.loader import check
-from harness.specs.references import reference_problems
 from harness.specs.yaml_loader import parse_yaml
 from harness.tables.layout import load_layout, load_published
 

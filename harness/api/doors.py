@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from harness.analysis.results import Analysis
 
     build_site: Callable[..., Path]
+    compare: Callable[..., Any]
     data_check: Callable[..., Any]
     export: Callable[..., list[Path]]
     gradients: Callable[..., Analysis]
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
     validate: Callable[..., Any]
 
 __all__ = [
-    "build_site", "data_check", "export", "gradients", "mir", "plan_study", "plan_training", "plot",
-    "probe", "study", "submission", "train", "transfer", "validate",
+    "build_site", "compare", "data_check", "export", "gradients", "mir", "plan_study",
+    "plan_training", "plot", "probe", "study", "submission", "train", "transfer", "validate",
 ]  # fmt: skip
 
 

@@ -18,12 +18,6 @@ COMMANDS: tuple[CommandDescriptor, ...] = (
         section="Evaluate",
     ),
     CommandDescriptor(
-        id="compare",
-        target="harness.cli.compare:compare",
-        summary="Compare two runs sample by sample.",
-        section="Evaluate",
-    ),
-    CommandDescriptor(
         id="results",
         target="harness.cli.results:results",
         summary="List, show and remove evaluations.",

@@ -40,7 +40,7 @@ PRESENTATION = (
     "harness.descriptors",
     "harness.errors",
     "harness.evaluation.run_settings",  # settings have the defaults of flags
-    "harness.evaluation.seeds",  # a kind of comparison is printed in its own way
+    "harness_studies.seeds",  # a kind of comparison is printed in its own way
     "harness.models.contract",
     "harness.models.parts",
     "harness.plugins",  # ids of formats

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from harness.cli.compare import compare as command
 from statsmodels.stats.contingency_tables import mcnemar
 
 import harness
-from harness.cli.compare import compare as command
 from harness.errors import UserError
 from harness.evaluation.paired import TaskComparison, TiedWithBest, compare, compare_all
 from harness.runs.read import read_evaluation

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harness_checks.spec_page import reference_page
 from jsonschema import Draft202012Validator
 
-from harness.specs.reference import reference_page
 from harness.specs.schema import Kind, schema
 from tests.specs.specs_for_tests import SPEC
 
@@ -46,7 +46,7 @@ def test_the_schema_names_what_is_installed() -> None:
 
 def test_the_reference_page_is_the_generated_one() -> None:
     assert PAGE.read_text() == reference_page(), (
-        "python -m harness.specs.reference > docs/reference/task-spec.md"
+        "python -m harness_checks.spec_page > docs/reference/task-spec.md"
     )
 
 

@@ -22,10 +22,10 @@ from harness.plugins import plugins
 from harness.specs.catalog import spec_files
 from harness.specs.loader import check, is_group, with_options
 from harness.specs.prompt import Shot, build_turns, options_as_sent, render_answer
-from harness.specs.references import reference_problems
 from harness.specs.yaml_loader import Document, read_yaml
 
 from harness_checks.data_check import SplitReport, check_task
+from harness_checks.references import reference_problems
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Studies: files of trainings and evaluations, and the kind of study that is a matrix."""
+"""Studies of trainings and evaluations, and two models compared, over seeds too."""
 
 from __future__ import annotations
 
@@ -28,8 +28,15 @@ def harness_studies() -> Sequence[StudyDescriptor]:
 
 @hookimpl
 def harness_commands() -> Sequence[CommandDescriptor]:
-    """Offer ``harness study``."""
+    """Offer ``harness study`` and ``harness compare``."""
     return [
+        CommandDescriptor(
+            id="compare",
+            target="harness_studies.command_compare:compare",
+            summary="Compare two runs sample by sample.",
+            section="Evaluate",
+            functions={"compare": "harness_studies.comparisons:compare"},
+        ),
         CommandDescriptor(
             id="study",
             target="harness_studies.command:study",
@@ -39,5 +46,5 @@ def harness_commands() -> Sequence[CommandDescriptor]:
                 "plan_study": "harness_studies.api:plan_study",
                 "study": "harness_studies.api:study",
             },
-        )
+        ),
     ]

@@ -7,15 +7,14 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
-
 import harness
-from harness.cli import _options
-from harness.cli._format import number, print_json, print_table
-from harness.cli._records import Skips
+from harness import commands
+from harness.commands import number, print_json, print_table
 
 if TYPE_CHECKING:
     from harness.evaluation.paired import Difference, TaskComparison
-    from harness.evaluation.seeds import SeedComparison, SeedDifference
+
+    from harness_studies.seeds import SeedComparison, SeedDifference
 
 _SHOWN = 5
 _HEADS = ("", "A", "B", "B - A", "95 %", "p", "corrected", "FDR")
@@ -35,15 +34,15 @@ _HEADS = ("", "A", "B", "B - A", "95 %", "p", "corrected", "FDR")
 @click.option("--tasks", metavar="ID,ID", help="Compare only these tasks.")
 @click.option(
     "--margin",
-    type=_options.Number(0, min_open=True),
+    type=commands.Number(0, min_open=True),
     metavar="NUMBER",
     help="Say what differs by less than this, in the table's units (0.5: half a point), and what "
     "is no worse by more.",
 )
-@_options.include
-@_options.seed
-@_options.as_json
-def compare(
+@commands.include
+@commands.seed
+@commands.as_json
+def compare(  # noqa: PLR0913  one parameter for each flag
     *,
     first: str,
     second: str,
@@ -63,10 +62,10 @@ def compare(
     Several runs of one model with other seeds, with commas between, are compared as means over
     the seeds that both have, with Student's t interval.
     """
-    from harness.evaluation.seeds import SeedComparison
+    from harness_studies.seeds import SeedComparison
 
     comparisons = harness.compare(
-        first, second, tasks=tasks, seed=seed, margin=margin, on_skipped=Skips()
+        first, second, tasks=tasks, seed=seed, margin=margin, on_skipped=commands.Skips()
     )
     if as_json:
         print_json([asdict(comparison) for comparison in comparisons])

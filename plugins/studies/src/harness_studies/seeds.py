@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import ttest_1samp
-
 from harness.descriptors import Direction
 from harness.errors import UserError
 from harness.evaluation.paired import refuse_different
@@ -16,6 +14,7 @@ from harness.runs.record import EvaluationRecord, MetricValue
 from harness.stats.intervals import of_difference, over_seeds
 from harness.stats.paired import Paired, corrected
 from harness.tables.duplicates import Seed, seed_of
+from scipy.stats import ttest_1samp
 
 
 @dataclass(frozen=True, slots=True)

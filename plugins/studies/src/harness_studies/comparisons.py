@@ -12,13 +12,14 @@ from harness.arguments import checked
 from harness.config.tasks import task_names
 from harness.errors import UserError
 from harness.evaluation.paired import TaskComparison, compare_all
-from harness.evaluation.seeds import SeedComparison, compare_all_seeds
 from harness.runs.record import EvaluationRecord
 from harness.specs.catalog import fitting, is_pattern
 
+from harness_studies.seeds import SeedComparison, compare_all_seeds
+
 
 @checked
-def compare(
+def compare(  # noqa: PLR0913  one keyword for each flag
     first: Path | str | Iterable[Path | str],
     second: Path | str | Iterable[Path | str],
     *,

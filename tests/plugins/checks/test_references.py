@@ -6,9 +6,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from harness_checks.references import reference_problems
 
 from harness.descriptors import ExtractorDescriptor, MetricDescriptor, Option, ReaderDescriptor
-from harness.specs.references import reference_problems
 from harness.specs.yaml_loader import parse_yaml
 from tests.specs.specs_for_tests import SPEC, changed
 

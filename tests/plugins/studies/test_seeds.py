@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from harness.cli.compare import compare as command
+from harness_studies.seeds import compare_all_seeds, compare_seeds
 from scipy import stats
 
-from harness.cli.compare import compare as command
 from harness.errors import UserError
-from harness.evaluation.seeds import compare_all_seeds, compare_seeds
 from harness.runs.read import read_evaluation
 from harness.runs.record import EvaluationRecord
 from tests.runs.sealed import answers, write

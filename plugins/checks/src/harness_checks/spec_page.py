@@ -1,6 +1,6 @@
 """The reference page of task specs, written from the schema so that the two cannot differ.
 
-``python -m harness.specs.reference > docs/reference/task-spec.md`` renews it.
+``python -m harness_checks.spec_page > docs/reference/task-spec.md`` renews it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from harness.specs.yaml_loader import MAX_BYTES, MAX_DEPTH, MAX_NODES
 _INTRODUCTION = """\
 # Task specs
 
-<!-- Written by `python -m harness.specs.reference`; change the schema, not this page. -->
+<!-- Written by `python -m harness_checks.spec_page`; change the schema, not this page. -->
 
 A task is one YAML file: which data, what is asked, how answers are scored. A group is a list of
 tasks. `harness validate PATH` checks files and folders, `harness schema` prints the JSON Schema
