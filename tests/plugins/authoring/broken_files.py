@@ -104,24 +104,24 @@ def find(request: Any) -> Encoder:
     """Keep every promise that loads nothing."""
     if not request.rest.endswith("tiny"):
         raise UserError(f"there is no encoder {request.rest[:40]!r}")
-    return Encoder(request.name, {"name": "tiny"}, lambda: None)  # type: ignore[arg-type,return-value]
+    return Encoder(request.name, {"name": "tiny"}, lambda: None)
 
 
 def finds_anything(request: Any) -> Encoder:
     """unknown"""
-    return Encoder(request.name, {"name": request.rest}, lambda: None)  # type: ignore[arg-type,return-value]
+    return Encoder(request.name, {"name": request.rest}, lambda: None)
 
 
 def another_each_time(request: Any) -> Encoder:
     """identity"""
     find(request)
-    return Encoder(request.name, {"call": next(CHANCE)}, lambda: None)  # type: ignore[arg-type,return-value]
+    return Encoder(request.name, {"call": next(CHANCE)}, lambda: None)
 
 
 def names_folder(request: Any) -> Encoder:
     """identity"""
     find(request)
-    return Encoder(request.name, {"folder": request.rest}, lambda: None)  # type: ignore[arg-type,return-value]
+    return Encoder(request.name, {"folder": request.rest}, lambda: None)
 
 
 @click.command()
