@@ -11,10 +11,10 @@ from pathlib import Path
 
 from harness.descriptors import Json
 from harness.runs.read import read_evaluation
-from harness.studies.kind import DEFAULT
 from harness.workers.contract import Answered, WorkOrder
 from harness.workers.start import FoundExecutor, here
 
+from harness_studies.files import DEFAULT
 from harness_studies.items import ItemCoordinator
 from harness_studies.plan import Planner, TrialPlan
 from harness_studies.run import Outcome, StudyWatcher, run_trial
