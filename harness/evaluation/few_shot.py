@@ -5,10 +5,10 @@ from __future__ import annotations
 import heapq
 
 from harness.errors import SampleError, UserError
-from harness.evaluation.requests import open_sample, request_seed
+from harness.evaluation.requests import request_seed, shown_images
 from harness.evaluation.task import Task
 from harness.samples import Sample
-from harness.samples.limits import MAX_PIXELS
+from harness.samples.images import OpenImage, open_image
 from harness.specs.prompt import Shot
 
 
@@ -36,7 +36,7 @@ def choose_shots(task: Task, seed: int) -> list[Sample]:
 
 
 def open_shots(
-    task: Task, samples: list[Sample], *, images: bool, max_pixels: int = MAX_PIXELS
+    task: Task, samples: list[Sample], *, images: bool, opening: OpenImage = open_image
 ) -> tuple[Shot, ...]:
     """Open the images of the samples shown, as the task's view shows them.
 
@@ -46,7 +46,7 @@ def open_shots(
     shots: list[Shot] = []
     for sample in samples:
         try:
-            opened = open_sample(task.spec, sample, max_pixels) if images else ()
+            opened = shown_images(task.spec, sample, opening) if images else ()
         except SampleError as error:
             raise UserError(
                 f"the few-shot example {sample.id!r} cannot be shown: {error}"

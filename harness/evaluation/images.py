@@ -23,7 +23,7 @@ from harness.errors import SampleError
 from harness.plugins import thread_pool
 from harness.runs.sample_record import ImageFile
 from harness.samples import Sample
-from harness.samples.images import LoadedImage, open_image
+from harness.samples.images import LoadedImage, OpenImage, open_image
 from harness.samples.perturbed import perturbed
 from harness.samples.views import View, apply_view
 
@@ -59,13 +59,15 @@ class Opened:
             self.notes[note] = self.notes.get(note, 0) + times
 
 
-Opener = Callable[[Sequence[Sample], View, int], list[Opened]]
+Opener = Callable[[Sequence[Sample], View, OpenImage], list[Opened]]
 
 
-def open_images(samples: Sequence[Sample], view: View, max_pixels: int) -> list[Opened]:
+def open_images(
+    samples: Sequence[Sample], view: View, opening: OpenImage = open_image
+) -> list[Opened]:
     """Return the images of samples, in order. Each distinct one is opened once."""
     opened: dict[tuple[object, str], LoadedImage | SampleError] = {}
-    return [_opened(sample, view, max_pixels, opened) for sample in samples]
+    return [_opened(sample, view, opening, opened) for sample in samples]
 
 
 def _unsized(_: object) -> int:
@@ -104,7 +106,7 @@ def ahead(
 def _opened(
     sample: Sample,
     view: View,
-    max_pixels: int,
+    opening: OpenImage,
     by_key: dict[tuple[object, str], LoadedImage | SampleError],
 ) -> Opened:
     opened = Opened()
@@ -113,7 +115,7 @@ def _opened(
             key = (ref.root, ref.name if ref.data is None else f"{sample.id}/{ref.name}")
             if key not in by_key:
                 try:
-                    by_key[key] = open_image(ref, max_pixels=max_pixels)
+                    by_key[key] = opening(ref)
                 except SampleError as error:
                     by_key[key] = error
             image = by_key[key]
@@ -159,24 +161,24 @@ class Workers:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
 
-    def open(self, samples: Sequence[Sample], view: View, max_pixels: int) -> list[Opened]:
+    def open(self, samples: Sequence[Sample], view: View, opening: OpenImage) -> list[Opened]:
         """Return what :func:`open_images` returns."""
         parts = list(_cut(samples, self._number * _PARTS))
-        waiting = [self._submit(part, view, max_pixels) for part in parts]
+        waiting = [self._submit(part, view, opening) for part in parts]
         opened: list[Opened] = []
         for part, future in zip(parts, waiting, strict=True):
             done = None if future is None else self._result(future)
-            opened += open_images(part, view, max_pixels) if done is None else done
+            opened += open_images(part, view, opening) if done is None else done
         return opened
 
     def _submit(
-        self, samples: Sequence[Sample], view: View, max_pixels: int
+        self, samples: Sequence[Sample], view: View, opening: OpenImage
     ) -> Future[bytes | None] | None:
         if self._pool is None:
             return None
         bare = [Sample(held.id, held.images, None, "", boxes=held.boxes) for held in samples]
         try:
-            wanted = pickle.dumps((bare, view, max_pixels))
+            wanted = pickle.dumps((bare, view, opening))
         except _UNPICKLABLE:
             return None
         try:
@@ -246,10 +248,10 @@ def _end_with_parent() -> None:
 def _work(wanted: bytes) -> bytes | None:
     """Open what is wanted; nothing where it or the result cannot cross between processes."""
     try:
-        samples, view, max_pixels = pickle.loads(wanted)  # noqa: S301  from a process of ours
+        samples, view, opening = pickle.loads(wanted)  # noqa: S301  from a process of ours
     except _UNPICKLABLE:
         return None
-    opened = open_images(samples, view, max_pixels)
+    opened = open_images(samples, view, opening)
     try:
         return pickle.dumps(opened)
     except _UNPICKLABLE:

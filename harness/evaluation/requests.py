@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from harness.errors import SampleError
 from harness.evaluation.images import Opened, Opener, open_images
@@ -13,7 +14,7 @@ from harness.requests import Choose, Embed, Generate, Reasoning, Request, Turn
 from harness.requests.reasoning import AUTO
 from harness.runs.sample_record import ImageFile, SentPrompt
 from harness.samples import Sample
-from harness.samples.images import LoadedImage, open_image
+from harness.samples.images import LoadedImage, OpenImage, open_image
 from harness.samples.limits import MAX_PIXELS
 from harness.samples.perturbed import refuse_moved
 from harness.samples.views import apply_view
@@ -47,6 +48,7 @@ class RequestMaker:
     Attributes:
         opens_images: False when neither the model nor a metric needs them.
         seed: The run's seed; a request's own seed depends on it and on the sample's id alone.
+        opening: Opens an image, within the run's limit of pixels.
         shots: Opens the few-shot examples shown before each question.
         reasoning: What becomes of reasoning before a written answer, where the task does not say.
         keep_prompts: Keep each prompt for the sample's record.
@@ -55,7 +57,7 @@ class RequestMaker:
     task: Task
     opens_images: bool = True
     seed: int = 0
-    max_pixels: int = MAX_PIXELS
+    opening: OpenImage = open_image
     shots: Callable[[], tuple[Shot, ...]] = tuple
     reasoning: Reasoning = AUTO
     keep_prompts: bool = False
@@ -64,7 +66,7 @@ class RequestMaker:
         """Return one entry per sample, in order; ``opener`` opens their images."""
         if not self.opens_images:
             return [self._one(sample, Opened()) for sample in samples]
-        images = opener(samples, self.task.spec.shown_view, self.max_pixels)
+        images = opener(samples, self.task.spec.shown_view, self.opening)
         return [self._one(*pair) for pair in zip(samples, images, strict=True)]
 
     def _one(self, sample: Sample, opened: Opened) -> PreparedSample:
@@ -125,15 +127,20 @@ def sent_prompt(request: Request) -> SentPrompt:
     return SentPrompt(tuple((turn.role, turn.text) for turn in request.turns), tuple(options))
 
 
-def open_sample(spec: TaskSpec, sample: Sample, max_pixels: int) -> list[LoadedImage]:
+def open_sample(spec: TaskSpec, sample: Sample, max_pixels: int = MAX_PIXELS) -> list[LoadedImage]:
     """Return a sample's images as the task's view shows them.
 
     Raises:
         SampleError: when one cannot be opened or shown, or the sample has a fault of its own.
     """
+    return shown_images(spec, sample, partial(open_image, max_pixels=max_pixels))
+
+
+def shown_images(spec: TaskSpec, sample: Sample, opening: OpenImage) -> list[LoadedImage]:
+    """Return what :func:`open_sample` returns, each image opened as the run opens them."""
     if sample.fault is not None:
         raise sample.fault.error()
-    opened = (open_image(ref, max_pixels=max_pixels) for ref in sample.images)
+    opened = (opening(ref) for ref in sample.images)
     return [apply_view(image, spec.prompt.view, sample.boxes) for image in opened]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
 from operator import itemgetter
@@ -36,6 +36,7 @@ from harness.runs.record import ASKED, EvaluationRecord, MetricValue
 from harness.runs.sample_record import SampleRecord, read_samples
 from harness.runs.seal import is_sealed, write_json
 from harness.runs.superseded import changes, finished, older
+from harness.samples.images import open_image
 from harness.specs import fingerprint
 from harness.tables.table import Table
 
@@ -352,7 +353,8 @@ def _job(subject: ConfiguredModel, task: Task, terms: RunSettings) -> Job:
         for metric in task.spec.metrics
     )
     opens = opens or needs_size(task.spec)
-    shots = cache(lambda: open_shots(task, few_shot, images=opens, max_pixels=terms.max_pixels))
+    opening = partial(open_image, max_pixels=terms.max_pixels)
+    shots = cache(lambda: open_shots(task, few_shot, images=opens, opening=opening))
     numbers: dict[str, Json] = {
         "seed": terms.seed,
         "max_pixels": terms.max_pixels,
@@ -385,7 +387,7 @@ def _job(subject: ConfiguredModel, task: Task, terms: RunSettings) -> Job:
         marks=tuple(sorted(marks)),
         versions=_versions(subject, task),
         asker=RequestMaker(
-            task, opens, terms.seed, terms.max_pixels, shots, subject.reasoning, terms.keep_prompts
+            task, opens, terms.seed, opening, shots, subject.reasoning, terms.keep_prompts
         ),
         workers=terms.workers,
         again=terms.again,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -47,6 +47,10 @@ class LoadedImage:
     height: int
     orientation: int = 1
     notes: Mapping[str, int] = field(default_factory=dict)
+
+
+OpenImage = Callable[["ImageRef"], LoadedImage]
+"""Opens an image as a run does: :func:`open_image` with the run's limit of pixels."""
 
 
 def open_image(ref: ImageRef, *, max_pixels: int = MAX_PIXELS) -> LoadedImage:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -19,13 +20,14 @@ from harness.errors import SampleError, UserError
 from harness.evaluation.images import Opened, Workers, ahead, open_images
 from harness.runs.seal import SEALED
 from harness.samples import Box, ImageRef, Sample
+from harness.samples.images import open_image
 from harness.samples.roots import data_root
 from harness.samples.views import View
 from tests.evaluation.test_run import HERE, LOOK, PATH, look
 from tests.plugins.benchmarks.people import counterfactuals, parquet, picture, shard
 
 Faces = Callable[[int], Path]
-LIMIT = 10_000
+LIMIT = partial(open_image, max_pixels=10_000)
 STOPPED = "interrupted; what is finished is kept, the same command continues"
 
 

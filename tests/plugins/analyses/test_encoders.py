@@ -67,9 +67,9 @@ def test_what_is_not_installed_says_what_is(strange: Callable[..., Encoder]) -> 
     [
         (lambda asked: asked.nothing, "raised in find"),
         (lambda asked: asked.name, "returned str 'strange:one' from find, not an Encoder"),
-        (lambda asked: Encoder(asked.name, {"a": {1}}, print), "identity that is no plain data"),  # type: ignore[dict-item,arg-type]
-        (lambda asked: Encoder(asked.name, {}, lambda: 1), "loads int 1, not a Tower"),  # type: ignore[arg-type,return-value]
-        (lambda asked: Encoder(asked.name, {}, lambda: 1 // 0), "raised in load"),  # type: ignore[arg-type,return-value]
+        (lambda asked: Encoder(asked.name, {"a": {1}}, print), "identity that is no plain data"),  # type: ignore[dict-item]
+        (lambda asked: Encoder(asked.name, {}, lambda: 1), "loads int 1, not a Tower"),
+        (lambda asked: Encoder(asked.name, {}, lambda: 1 // 0), "raised in load"),
     ],
 )
 def test_one_that_breaks_its_contract_is_named(
