@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from harness.cli.compare import compare as command
+from harness_studies.command_compare import compare as command
 from statsmodels.stats.contingency_tables import mcnemar
 
 import harness

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from harness.cli.compare import compare as command
+from harness_studies.command_compare import compare as command
 from harness_studies.seeds import compare_all_seeds, compare_seeds
 from scipy import stats
 
