@@ -14,7 +14,8 @@ import pytest
 import harness
 
 ROOT = Path(__file__).parents[1]
-PROJECTS = (ROOT, ROOT / "plugins" / "socialfusion", ROOT / "plugins" / "demo_world")
+PLUGINS = ("socialfusion", "demo_world", "exports")
+PROJECTS = (ROOT, *(ROOT / "plugins" / name for name in PLUGINS))
 
 
 def command(*words: str | Path, cwd: Path, timeout: int = 300) -> str:
@@ -50,7 +51,7 @@ def test_importing_the_harness_loads_nothing_heavy(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Wheels of all three distributions, each built from its own source archive."""
+    """Wheels of these distributions, each built from its own source archive."""
     folder = tmp_path_factory.mktemp("wheels")
     # Where the build backend is at hand there is no need to fetch it.
     at_hand = importlib.util.find_spec("hatchling") is not None
