@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from harness.descriptors import CommandDescriptor, ModelDescriptor, ModelType, Offer
+from harness.descriptors import ModelDescriptor, ModelType, Offer
 
 INDEX = Path(__file__).with_suffix(".json")
 
@@ -43,19 +43,6 @@ def packaged_plugins() -> set[str]:
     """Return the names of the plugins of this project, installed or not."""
     packages = {entry["package"] for kind in _index().values() for entry in kind.values()}
     return {name.removeprefix("social-harness-").replace("-", "_") for name in packages}
-
-
-def entry_of(package: str, descriptor: object) -> dict[str, Any]:
-    """Return what the index says of something that a distribution adds."""
-    entry: dict[str, Any] = {"package": package}
-    if isinstance(descriptor, ModelDescriptor):
-        if descriptor.offers:
-            entry["offers"] = sorted(descriptor.offers)
-        if descriptor.model_types:
-            entry["model_types"] = [[held.pattern, *held.keys] for held in descriptor.model_types]
-    if isinstance(descriptor, CommandDescriptor) and descriptor.functions:
-        entry["functions"] = sorted(descriptor.functions)
-    return entry
 
 
 def command_with(function: str) -> str:

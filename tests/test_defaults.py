@@ -12,12 +12,12 @@ import pytest
 from harness_analyses.gradients import GradientSettings
 from harness_analyses.mir import MirSettings
 from harness_analyses.probe import ProbeSettings
+from harness_training.parts import LoraSettings
 from harness_training.settings import TrainingSettings
 
 from harness.arguments import defaults
 from harness.evaluation.run_settings import RunSettings
 from harness.models import Runtime
-from harness.models.parts import LoraSettings
 from harness.plugins import plugins
 from harness.targets import load_target
 

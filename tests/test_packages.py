@@ -10,7 +10,7 @@ import pytest
 
 import harness
 from harness import packages, plugins
-from harness.descriptors import ModelDescriptor, ModelType
+from harness.descriptors import CommandDescriptor, ModelDescriptor, ModelType
 from harness.errors import PluginError
 
 OURS = "social-harness-"
@@ -35,6 +35,19 @@ KINDS = {
 }
 
 
+def entry_of(package: str, descriptor: object) -> dict[str, Any]:
+    """Return what the index should say of something that a distribution adds."""
+    entry: dict[str, Any] = {"package": package}
+    if isinstance(descriptor, ModelDescriptor):
+        if descriptor.offers:
+            entry["offers"] = sorted(descriptor.offers)
+        if descriptor.model_types:
+            entry["model_types"] = [[held.pattern, *held.keys] for held in descriptor.model_types]
+    if isinstance(descriptor, CommandDescriptor) and descriptor.functions:
+        entry["functions"] = sorted(descriptor.functions)
+    return entry
+
+
 def described() -> dict[str, dict[str, Any]]:
     """Return what the index should say: what the installed plugins of this project add."""
     loaded = plugins.plugins()
@@ -43,7 +56,7 @@ def described() -> dict[str, dict[str, Any]]:
         for name, descriptor in sorted(getattr(loaded, method)().items()):
             package = loaded.distribution_of(descriptor).partition(" ")[0]
             if package.startswith(OURS):
-                found.setdefault(kind, {})[name] = packages.entry_of(package, descriptor)
+                found.setdefault(kind, {})[name] = entry_of(package, descriptor)
     return found
 
 

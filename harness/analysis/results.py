@@ -108,11 +108,11 @@ def table_of(name: str, rows: Sequence[Mapping[str, Json]]) -> AnalysisTable:
     """Return a table of records that share their keys; numbers that are not finite become none."""
     columns = tuple(rows[0]) if rows else ()
     return AnalysisTable(
-        name, columns, tuple(tuple(_plain(row[key]) for key in columns) for row in rows)
+        name, columns, tuple(tuple(_finite_or_none(row[key]) for key in columns) for row in rows)
     )
 
 
-def _plain(value: Json) -> Json:
+def _finite_or_none(value: Json) -> Json:
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +10,7 @@ import harness
 from harness.api.listings import KINDS
 from harness.cli import _options
 from harness.cli._format import clean, print_json, print_table
+from harness.cli.models import described, print_options
 from harness.plugins import find, plugins
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def list_(ctx: click.Context, *, kind: str | None, as_json: bool) -> None:
         return
     objects = harness.installed(kind)
     if as_json:
-        print_json([_plain(descriptor) for descriptor in objects.values()])
+        print_json([described(descriptor) for descriptor in objects.values()])
         return
     print_table(
         (KINDS[kind][0], "options", "what it is"),
@@ -81,42 +82,12 @@ def show(ctx: click.Context, *, kind: str, name: str, as_json: bool) -> None:
     objects = harness.installed(plural)
     descriptor = find(KINDS[plural][0], name, objects)
     if as_json:
-        print_json(_plain(descriptor))
+        print_json(described(descriptor))
         return
     click.echo(clean(f"{descriptor.id}  {descriptor.summary}"))
     click.echo(clean(f"from     {plugins().distribution_of(descriptor)}"))
-    options = getattr(descriptor, "options", ())
-    if options:
-        click.echo()
-        rows = [
-            (
-                option.name,
-                " | ".join(option.choices) or option.type,
-                str(option.default),
-                option.help,
-            )
-            for option in options
-        ]
-        print_table(("option", "value", "default", "meaning"), rows)
+    print_options("option", getattr(descriptor, "options", ()))
 
 
 def _names(descriptor: Descriptor) -> str:
     return ", ".join(option.name for option in getattr(descriptor, "options", ()))
-
-
-def _plain(descriptor: Descriptor) -> dict[str, Any]:
-    return {
-        "id": descriptor.id,
-        "summary": descriptor.summary,
-        "from": plugins().distribution_of(descriptor),
-        "options": [
-            {
-                "name": option.name,
-                "type": option.type,
-                "default": option.default,
-                "choices": list(option.choices),
-                "help": option.help,
-            }
-            for option in getattr(descriptor, "options", ())
-        ],
-    }

@@ -14,7 +14,9 @@ from harness.plugins import find, plugins
 from harness.requests.reasoning import common_options
 
 if TYPE_CHECKING:
-    from harness.descriptors import ModelDescriptor, Option
+    from collections.abc import Sequence
+
+    from harness.descriptors import Descriptor, ModelDescriptor, Option
 
 
 class _Models(click.Group):
@@ -43,7 +45,7 @@ def models(ctx: click.Context, *, as_json: bool) -> None:
         return
     installed = plugins().models()
     if as_json:
-        print_json([_plain(model) for model in installed.values()])
+        print_json([_model_json(model) for model in installed.values()])
         return
     rows = [
         (model.id, _answers(model), _state(model), model.summary) for model in installed.values()
@@ -61,7 +63,7 @@ def show(*, name: str, as_json: bool) -> None:
     """Show a model: what it can answer, what it needs, and what -o accepts."""
     model = find("model", name, plugins().models())
     if as_json:
-        print_json(_plain(model))
+        print_json(_model_json(model))
         return
     click.echo(clean(f"{model.id}  {model.summary}"))
     click.echo(clean(f"answers  {_answers(model)}"))
@@ -69,12 +71,7 @@ def show(*, name: str, as_json: bool) -> None:
         click.echo(clean(f"offers   {', '.join(sorted(model.offers))}"))
     click.echo(clean(f"state    {_state(model)}"))
     click.echo(clean(f"from     {plugins().distribution_of(model)}"))
-    options = (*model.options, *common_options(model))
-    if options:
-        click.echo()
-        rows = [(option.name, _values(option), str(option.default), option.help)
-                for option in options]  # fmt: skip
-        print_table(("-o", "value", "default", "meaning"), rows)
+    print_options("-o", (*model.options, *common_options(model)))
     for preset, values in model.presets.items():
         options_text = ", ".join(f"{key}={value}" for key, value in values.items())
         marks = model.preset_marks.get(preset, ())
@@ -97,30 +94,38 @@ def _state(model: ModelDescriptor) -> str:
     return f"needs {', '.join(missing)}: {model.install or 'pip install ' + ' '.join(missing)}"
 
 
-def _values(option: Option) -> str:
-    return " | ".join(option.choices) or option.type
+def print_options(head: str, options: Sequence[Option]) -> None:
+    """Print a table of options, if there are any."""
+    if options:
+        click.echo()
+        rows = [(option.name, " | ".join(option.choices) or option.type, str(option.default),
+                 option.help) for option in options]  # fmt: skip
+        print_table((head, "value", "default", "meaning"), rows)
 
 
-def _plain(model: ModelDescriptor) -> dict[str, Any]:
+def described(descriptor: Descriptor) -> dict[str, Any]:
+    """Return what ``--json`` says of an object of any kind."""
     return {
-        "id": model.id,
-        "summary": model.summary,
+        "id": descriptor.id,
+        "summary": descriptor.summary,
+        "from": plugins().distribution_of(descriptor),
+        "options": _options_json(getattr(descriptor, "options", ())),
+    }
+
+
+def _model_json(model: ModelDescriptor) -> dict[str, Any]:
+    return {
+        **described(model),
         "capabilities": sorted(model.capabilities),
         "offers": sorted(model.offers),
         "sees_images": model.sees_images,
         "missing": _missing(model),
         "install": model.install,
-        "from": plugins().distribution_of(model),
-        "options": [
-            {
-                "name": option.name,
-                "type": option.type,
-                "default": option.default,
-                "choices": list(option.choices),
-                "help": option.help,
-                "changes_numbers": option.changes_numbers,
-            }
-            for option in (*model.options, *common_options(model))
-        ],
+        "options": _options_json((*model.options, *common_options(model))),
         "presets": {name: dict(values) for name, values in model.presets.items()},
     }
+
+
+def _options_json(options: Sequence[Option]) -> list[dict[str, Any]]:
+    keys = ("name", "type", "default", "choices", "help", "changes_numbers")
+    return [{key: getattr(option, key) for key in keys} for option in options]

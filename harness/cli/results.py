@@ -56,7 +56,7 @@ def list_(*, state: State | None, results: Path | None, as_json: bool) -> None:
     """
     entries = harness.evaluations(results, state=state)
     if as_json:
-        print_json([_plain(entry) for entry in entries])
+        print_json([_entry_json(entry) for entry in entries])
         return
     print_table(
         ("evaluation", "model", "state", "samples", "size", "finished", ""),
@@ -100,9 +100,9 @@ def show(*, name: str, results: Path | None, as_json: bool, as_run: bool) -> Non
     entry = next(metric for metric in _entries(folder) if metric.directory.resolve() == directory)
     about = about_of(directory) or {}
     if as_json:
-        print_json({**_plain(entry), "record": about})
+        print_json({**_entry_json(entry), "record": about})
         return
-    facts = {**_plain(entry), **_said(about)}
+    facts = {**_entry_json(entry), **_said(about)}
     if entry.state in {"finished", "superseded"}:
         for metric in read_evaluation(directory, whole=False).metrics:
             facts[metric.column] = (
@@ -167,7 +167,9 @@ def _remove(entries: Sequence[Entry], *, as_json: bool, dry_run: bool, yes: bool
         for entry in entries:
             remove(entry.directory)
     if as_json:
-        print_json({"removed": not dry_run, "evaluations": [_plain(entry) for entry in entries]})
+        print_json(
+            {"removed": not dry_run, "evaluations": [_entry_json(entry) for entry in entries]}
+        )
     else:
         were = "would be" if dry_run else "was" if len(entries) == 1 else "were"
         click.echo(f"{noun} {were} deleted ({size})")
@@ -198,7 +200,7 @@ def _entries(results: Path | None) -> list[Entry]:
     return harness.evaluations(_folder(results))
 
 
-def _plain(entry: Entry) -> dict[str, Any]:
+def _entry_json(entry: Entry) -> dict[str, Any]:
     return {
         "evaluation": entry.name,
         "directory": str(entry.directory),

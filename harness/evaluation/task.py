@@ -163,7 +163,7 @@ class Task:
         code = self.code()
         return {
             **parts(self.spec),
-            "data": fingerprint({**self.annotation_hashes(), **_plain(self.located)}),
+            "data": fingerprint({**self.annotation_hashes(), **_reader_options(self.located)}),
             "code versions": fingerprint(versions),
             **({PLUGIN_CODE: fingerprint(code)} if code else {}),
         }
@@ -218,5 +218,5 @@ def _about_each(each: Each, samples: Iterable[Sample]) -> Iterator[Sample]:
             yield replace(sample, fields={**sample.fields, **fields}) if fields else sample
 
 
-def _plain(located: Located) -> Mapping[str, Json]:
+def _reader_options(located: Located) -> Mapping[str, Json]:
     return {f"option {name}": value for name, value in located.reader_options.items()}

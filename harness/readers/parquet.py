@@ -165,21 +165,21 @@ def _column(batch: Any, name: str) -> list[Any]:
     if _is_list(array.type):
         ends = array.offsets.to_numpy()
         items = array.values[ends[0] : ends[-1]]
-        texts = _plain(items.field(inner) if pa.types.is_struct(items.type) else items)
+        texts = _list_of(items.field(inner) if pa.types.is_struct(items.type) else items)
         is_set = array.is_valid().to_numpy(zero_copy_only=False).tolist()
         cuts = (ends - ends[0]).tolist()
         return [
             texts[start:end] if present else None
             for start, end, present in zip(cuts, cuts[1:], is_set, strict=False)
         ]
-    return _plain(array)
+    return _list_of(array)
 
 
 def _is_list(kind: Any) -> bool:
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
 
 
-def _plain(array: Any) -> list[Any]:
+def _list_of(array: Any) -> list[Any]:
     if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
         texts: list[Any] = array.to_numpy(zero_copy_only=False).tolist()
         return texts

@@ -92,7 +92,7 @@ def _each(each: Each) -> dict[str, Any]:
 
 
 def _ask(spec: TaskSpec) -> dict[str, Any]:
-    ask = {key: _plain(value) for key, value in asdict(spec.ask).items() if key != "capability"}
+    ask = {key: _as_list(value) for key, value in asdict(spec.ask).items() if key != "capability"}
     if isinstance(spec.ask, ChooseSpec):
         ask["labels"] = list(spec.labels)
         if not spec.ask.match:
@@ -109,7 +109,7 @@ def _ask(spec: TaskSpec) -> dict[str, Any]:
     return ask
 
 
-def _plain(value: Any) -> Any:
+def _as_list(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 

@@ -92,7 +92,7 @@ def plain(table: Table) -> str:
         rows: list[list[str]] = []
         for group, group_rows in by_group(section.rows):
             rows += [[f"{flat(group)}:", *[""] * len(table.columns)]] if group else []
-            rows += [[flat(row.model), *map(_plain, _texts(table, row))] for row in group_rows]
+            rows += [[flat(row.model), *map(_plain_cell, _texts(table, row))] for row in group_rows]
         parts.append(_plain_grid(head, rows))
     for panel in table.reported:
         parts.append(flat(panel.heading))
@@ -109,7 +109,7 @@ def _plain_grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return tabulate(rows, headers=head, tablefmt="simple", disable_numparse=True, colalign=align)
 
 
-def _plain(text: CellText) -> str:
+def _plain_cell(text: CellText) -> str:
     marks = f" ({text.marks})" if text.marks else ""
     joined = f"{signed(text)}{marks} {text.rest}".strip()
     return flat(f"{joined}; {text.losses}" if text.losses else joined)

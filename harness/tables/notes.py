@@ -70,7 +70,7 @@ def _tasks(sections: Sequence[Sequence[EvaluationRecord]]) -> Iterator[str]:
             record = next(record for record in records if record.task == task)
             size = f"{record.task_title} ({task}, version {record.task_version}): {_size(record)}"
             chosen = ", ".join(
-                f"{name} = {_plain(value)}"
+                f"{name} = {_option_text(value)}"
                 for name, value in record.task_options.items()
                 if value != ""
             )
@@ -86,7 +86,7 @@ def _size(record: EvaluationRecord) -> str:
     return f"{samples} sample{'' if samples == 1 else 's'}"
 
 
-def _plain(value: Json) -> str:
+def _option_text(value: Json) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

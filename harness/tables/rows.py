@@ -131,11 +131,11 @@ def _differing(namesakes: Sequence[EvaluationRecord]) -> list[str]:
 
 def _telling(record: EvaluationRecord, differing: Sequence[str]) -> str:
     mine = _facts(record)
-    settings = [f"{name}={_plain(mine.get(name))}" for name in differing]
+    settings = [f"{name}={_setting_text(mine.get(name))}" for name in differing]
     return ", ".join(settings) or f"#{record.model_fingerprint[:8]}"
 
 
-def _plain(value: Json) -> str:
+def _setting_text(value: Json) -> str:
     if value is None:
         return "unset"
     return value if isinstance(value, str) else canonical(value)

@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 import click
 import pytest
+from harness_training.parts import LoraSettings
 from harness_training.settings import Schedule, TrainingSettings
 
 import harness
@@ -16,7 +17,6 @@ from harness.config.settings import load_settings
 from harness.descriptors import Option
 from harness.errors import UserError
 from harness.models import Runtime
-from harness.models.parts import LoraSettings
 from harness.plugins import plugins
 
 Capture = pytest.CaptureFixture[str]

@@ -42,7 +42,7 @@ PRESENTATION = (
     "harness.evaluation.run_settings",  # settings have the defaults of flags
     "harness_studies.seeds",  # a kind of comparison is printed in its own way
     "harness.models.contract",
-    "harness.models.parts",
+    "harness_training.parts",
     "harness.plugins",  # ids of formats
     "harness.progress",
     "harness_site.live",  # like the next, the server for this machine

@@ -47,7 +47,7 @@ class LabelReader:
     """
 
     def __init__(self, labels: Sequence[str]) -> None:
-        self._places = {_plain(label): place for place, label in enumerate(labels)}
+        self._places = {_comparable(label): place for place, label in enumerate(labels)}
         if not labels or len(self._places) != len(labels) or "" in self._places:
             raise ValueError("labels that differ in no more than case and joints")
         self._places |= _turned(self._places)
@@ -59,7 +59,7 @@ class LabelReader:
         """Return the place of the label that a text names, or why there is none."""
         if is_refusal(text):
             return Extracted(None, "refusal")
-        plain = _plain(text)
+        plain = _comparable(text)
         if plain in self._places:
             return Extracted(self._places[plain])
         named = {
@@ -110,6 +110,6 @@ def _turned(places: Mapping[str, int]) -> dict[str, int]:
     return {name: position for name, position in turned.items() if name not in places}
 
 
-def _plain(text: str) -> str:
+def _comparable(text: str) -> str:
     visible = unicodedata.normalize("NFKC", _UNSEEN.sub("", text))
     return _JOINTS.sub(" ", visible).strip(_EDGES).casefold()

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harness_training.changes import relative
 from scipy.stats import t as student
 
-from harness.analysis.changes import relative
 from harness.analysis.results import read_analysis
 from harness.cli.main import entry
 from tests.runs.sealed import answers, write

@@ -12,6 +12,7 @@ from harness_studies.loader import load_study
 from harness_studies.plan import Planner
 from harness_studies.study import trials_of
 from harness_training import command
+from harness_training.parts import LoraSettings
 from harness_training.plan import TrainingPlan
 from harness_training.settings import LEARNING_RATE, TrainingSettings, learning_rate
 
@@ -20,7 +21,6 @@ from harness.cli.main import invoke, main
 from harness.config.settings import load_settings
 from harness.evaluation.model import configure_model
 from harness.models import Runtime
-from harness.models.parts import LoraSettings
 from harness.packages import packaged
 from harness.plugins import plugins
 

@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 from harness_training.estimate import estimate
+from harness_training.parts import LoraSettings
 from harness_training.settings import TrainingSettings
-
-from harness.models.parts import LoraSettings
 
 SIZES = {"all": 100, "trained": 10, "bytes": 4096}
 EPOCH = {"samples": 20, "training_seconds": 40.0, "measuring_seconds": 5.0}

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from harness_recipes.plain import FineTune
 from harness_training.checkpoint import TrainedCheckpoint
+from harness_training.guard import check_pool
 from harness_training.pool import make_pool, on_train_split, source_id
 
 import harness
 from harness.errors import UserError
 from harness.training import Epoch, Example, Recipe
-from harness.training.contract import check_pool
 from tests.plugins.benchmarks.people import counterfactuals, shard
 from tests.plugins.training.test_train import flags, train
 

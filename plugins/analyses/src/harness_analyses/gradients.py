@@ -28,9 +28,9 @@ from harness.errors import UserError
 from harness.evaluation.model import ConfiguredModel
 from harness.evaluation.task import Task
 from harness.models.guard import require_offer
-from harness.models.parts import LoraSettings
 from harness.stats.intervals import over_seeds
 from harness_training.checkpoint import load_trainable
+from harness_training.parts import LoraSettings
 from harness_training.pool import Pool, make_pool
 from numpy.typing import NDArray
 

@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from harness.engine.contract import VisionLanguageModel
 from harness.errors import SampleError, UserError
-from harness.models.parts import LORA
 from harness.progress import EachMinute
 from harness.samples.limits import MAX_PIXELS
 from harness_training.items import Items
 from harness_training.module import TrainingModule
+from harness_training.parts import LORA
 from harness_training.pool import Pool
 from harness_training.weights import ADAPTER, Trained, chosen_parts, load, prepare
 from numpy.typing import NDArray

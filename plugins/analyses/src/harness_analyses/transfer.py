@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.analysis.changes import change_over_seeds, relative
 from harness.analysis.results import Analysis, finished, table_of, write_analysis
 from harness.descriptors import Json
 from harness.errors import UserError
@@ -21,6 +20,7 @@ from harness.plugins import plugins
 from harness.runs import EvaluationRecord, read_evaluations
 from harness.runs.superseded import current, superseded_note
 from harness.specs import fingerprint
+from harness_training.changes import change_over_seeds, relative
 
 KIND = "transfer"
 ALONE, TOGETHER = "alone", "together"

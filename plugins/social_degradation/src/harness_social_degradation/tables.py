@@ -8,7 +8,6 @@ from itertools import combinations
 from pathlib import Path
 from statistics import fmean
 
-from harness.analysis.changes import possible_change, relative
 from harness.analysis.results import Analysis, AnalysisTable, finished, table_of, write_analysis
 from harness.descriptors import Json
 from harness.runs.lock import writing
@@ -16,6 +15,7 @@ from harness.runs.record import EvaluationRecord
 from harness.runs.seal import write_json, write_whole
 from harness.stats.interval import Range
 from harness.stats.intervals import over_seeds
+from harness_training.changes import possible_change, relative
 
 from harness_social_degradation.run import Answered, Parts
 from harness_social_degradation.study import BEFORE, KIND, DegradationStudy

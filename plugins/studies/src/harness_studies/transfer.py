@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.analysis.changes import possible_change, relative
 from harness.descriptors import Direction
 from harness.errors import UserError
 from harness.evaluation.paired import compare
 from harness.jsonfiles import read_object
 from harness.runs.record import EvaluationRecord
 from harness.tables.table import Column, Row, Section, Table, TableStyle
+from harness_training.changes import possible_change, relative
 from harness_training.run import RECORD
 
 from harness_studies.noise import KINDS, SAID, SeedMean, noisy_cell
@@ -30,7 +30,7 @@ class SeedChange:
     Attributes:
         alone: The headline metric after training on the task alone, unscaled.
         joint: After training on all.
-        change: Relative change, positive for better (:func:`harness.analysis.changes.relative`).
+        change: Relative change, positive for better (:func:`harness_training.changes.relative`).
         low: Lower end of its interval over test samples, weights held fixed.
     """
 

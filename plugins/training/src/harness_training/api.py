@@ -16,9 +16,9 @@ from harness.evaluation.model import configure_model
 from harness.evaluation.run import task_options
 from harness.evaluation.task import Task
 from harness.models import Runtime, threads
-from harness.models.parts import LoraSettings
 
 from harness_training import estimate, processes
+from harness_training.parts import LoraSettings
 from harness_training.plan import TrainingPlan
 from harness_training.plan import plan_training as plan_configured
 from harness_training.run import RECORD, Watcher, run_training

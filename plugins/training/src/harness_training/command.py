@@ -14,7 +14,6 @@ from harness import commands
 from harness.arguments import defaults, given
 from harness.commands import data_paths, emit, pairs
 from harness.commands import tell as log
-from harness.models.parts import AUTO, LoraSettings
 from harness.progress import duration
 from rich.console import Console
 from rich.markup import escape
@@ -22,6 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from harness_training.figures import came_to, chosen, parts
+from harness_training.parts import AUTO, LoraSettings
 from harness_training.settings import LEARNING_RATE, TrainingSettings
 from harness_training.steps import EachMinuteSteps
 

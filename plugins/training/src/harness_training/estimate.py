@@ -10,8 +10,8 @@ from typing import Any
 from harness.descriptors import Json
 from harness.errors import UserError
 from harness.jsonfiles import read_object
-from harness.models.parts import LoraSettings
 
+from harness_training.parts import LoraSettings
 from harness_training.plan import TrainingPlan
 from harness_training.run import RECORD
 

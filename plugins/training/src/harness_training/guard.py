@@ -127,3 +127,26 @@ class Guarded(Recipe):
 
     def _wrong(self, problem: str) -> PluginError:
         return self._contract.wrong(problem)
+
+
+def check_pool(recipe: Recipe, name: str, pool: Sequence[Example]) -> Sequence[str]:
+    """Refuse data that lack what a recipe needs, and return its notes on the others.
+
+    Raises:
+        UserError: naming the fields or attributes, and the first sample that lacks them.
+    """
+    for example in pool:
+        lacking = [need for need in recipe.needs_fields if need not in example.fields]
+        if lacking:
+            raise UserError(
+                f"recipe {name!r} needs the field {lacking[0]!r}, which sample {example.id!r} of "
+                f"{example.task!r} has not",
+                fix="train on a task that keeps it: data.fields in `harness tasks show TASK`",
+            )
+        if recipe.needs_groups and not example.groups:
+            raise UserError(
+                f"recipe {name!r} needs attributes, and sample {example.id!r} of {example.task!r} "
+                "has none",
+                fix="train on a task whose samples carry groups",
+            )
+    return recipe.check(pool)

@@ -12,14 +12,13 @@ from harness.errors import UserError
 from harness.evaluation.model import ConfiguredModel
 from harness.evaluation.task import Task
 from harness.models.guard import require_offer
-from harness.models.parts import AUTO, WORDS, LoraSettings, named_parts
 from harness.plugin_code import codes_of
 from harness.plugins import find, plugins
 from harness.specs import fingerprint
-from harness.training.contract import check_pool
 
 from harness_training.checkpoint import open_trained
-from harness_training.guard import Guarded
+from harness_training.guard import Guarded, check_pool
+from harness_training.parts import AUTO, WORDS, LoraSettings, named_parts
 from harness_training.pool import Pool, make_pool
 from harness_training.processes import how_many
 from harness_training.settings import TrainingSettings, learning_rate

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 from harness.arguments import Device, Seed, Several, Within, Workers, check_fields
 from harness.descriptors import Json
-from harness.models.parts import AUTO, FULL
+
+from harness_training.parts import AUTO, FULL
 
 LEARNING_RATE = 1e-4
 """Learning rate of a part for which the model's descriptor names none."""

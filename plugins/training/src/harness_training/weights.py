@@ -13,7 +13,8 @@ from harness.engine.adapters.active import activate_all
 from harness.engine.weights import hash_file
 from harness.errors import UserError
 from harness.jsonfiles import read_object
-from harness.models.parts import AUTO, FULL, LORA, WORDS, LoraSettings, named_parts
+
+from harness_training.parts import AUTO, FULL, LORA, WORDS, LoraSettings, named_parts
 
 if TYPE_CHECKING:
     from harness.engine.contract import VisionLanguageModel

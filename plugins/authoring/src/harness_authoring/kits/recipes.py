@@ -12,8 +12,7 @@ from harness.descriptors import Json
 from harness.errors import UserError
 from harness.guard import not_plain
 from harness.training import Epoch, Example
-from harness.training.contract import check_pool
-from harness_training.guard import Guarded
+from harness_training.guard import Guarded, check_pool
 
 from harness_authoring.contract import Check, ContractError, NotApplicableError
 from harness_authoring.subjects import Subject
