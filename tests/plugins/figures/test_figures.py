@@ -15,7 +15,7 @@ from harness_figures.command import plot
 from harness_figures.shapes import Grid, Lines, Panel, Point, Spokes
 
 import harness
-from harness import descriptors
+from harness import targets
 from harness.errors import PluginError, UserError
 from harness.figures import make, save
 from harness.plugins import Plugins, using
@@ -234,7 +234,7 @@ def test_wrong_input_is_said_in_one_message(
 def test_without_matplotlib_the_command_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(descriptors, "is_installed", lambda name: name != "matplotlib")
+    monkeypatch.setattr(targets, "is_installed", lambda name: name != "matplotlib")
     monkeypatch.setattr(make, "is_installed", lambda name: name != "matplotlib")
     with pytest.raises(PluginError, match="needs the module 'matplotlib'"):
         harness.plot("forest", tmp_path / "a.svg", tmp_path)
