@@ -306,7 +306,7 @@ class CommandDescriptor(Descriptor):
         section: Heading under which ``harness --help`` lists it.
         functions: What it does, from Python, each with its ``module:attribute``: names of
             ``harness.__all__`` that are functions of plugins, and what the core asks for
-            (``open_trained``: the weights of a training).
+            (``open_trained``: the weights of a training; ``intersected``, ``robustness_table``).
     """
 
     section: str = "Plugins"

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+from harness.api.doors import function
 from harness.api.records import OnSkipped, Skipped, newest_of, read_places, several, warn
 from harness.arguments import checked
 from harness.errors import UserError
@@ -66,8 +67,8 @@ def leaderboard(
         interval: How intervals are shown; as the layout says otherwise.
         ties: Mark values that a paired test does not tell from the best.
         margin: Mark instead those that are shown to differ from it by less, in the table's units.
-        robustness: Show how much numbers depend on prompt variants.
-        intersect: Count only samples that all evaluations of a task share.
+        robustness: Show how much numbers depend on prompt variants (``social-harness-studies``).
+        intersect: Count only samples that all evaluations of a task share (likewise).
         strict: Check the bytes of every sample file too.
         on_skipped: Called once with what was damaged, unfinished or superseded; warns by default.
 
@@ -107,9 +108,7 @@ def leaderboard(
     if chosen is None and loaded is None:
         records = installed.ordered(records)
     if intersect:
-        from harness.evaluation.intersect import intersected
-
-        records = intersected(records)
+        records = function("intersected")(records)
     if robustness:
         return _robustness(records, options)
     options = settled_options(options or TableOptions(), installed, loaded, interval)
@@ -193,14 +192,5 @@ def _robustness(records: list[EvaluationRecord], options: TableOptions | None) -
     if options is not None and options.human_share:
         message = "--robustness shows no share of the human ceiling"
         raise UserError(message, fix="leave out --human-share")
-    from harness.runs.sample_record import read_samples
-    from harness.tables.robustness import build_robustness
-
-    return build_robustness(
-        records,
-        lambda record: {
-            sample.id: sample.answer
-            for sample in read_samples(record.directory)
-            if sample.error is None
-        },
-    )
+    table: Table = function("robustness_table")(records)
+    return table

@@ -13,6 +13,7 @@ from harness_perturbations import harness_perturbations
 from harness_perturbations import images as functions
 from harness_perturbations.command import robustness
 from harness_perturbations.images import CONTRAST, JPEG, NOISE
+from harness_studies.robustness import build_robustness
 from PIL import Image
 
 import harness
@@ -23,7 +24,6 @@ from harness.samples.images import LoadedImage
 from harness.samples.perturbed import perturbed, refuse_moved
 from harness.samples.views import View, apply_view
 from harness.specs.variants import Variant, variants_of
-from harness.tables.robustness import build_robustness
 
 KINDS = {one.id: one for one in harness_perturbations()}
 BOX = Box("head", 8, 6, 24, 30)

@@ -35,7 +35,11 @@ def harness_commands() -> Sequence[CommandDescriptor]:
             target="harness_studies.command_compare:compare",
             summary="Compare two runs sample by sample.",
             section="Evaluate",
-            functions={"compare": "harness_studies.comparisons:compare"},
+            functions={
+                "compare": "harness_studies.comparisons:compare",
+                "intersected": "harness_studies.intersect:intersected",
+                "robustness_table": "harness_studies.robustness:robustness_table",
+            },
         ),
         CommandDescriptor(
             id="study",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from harness_studies.robustness import build_robustness, changed_share
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +13,6 @@ from harness.descriptors import Json
 from harness.errors import UserError
 from harness.runs.record import EvaluationRecord
 from harness.tables.build import build_table
-from harness.tables.robustness import build_robustness, changed_share
 from tests.tables.records import metric, record
 
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from harness_studies.intersect import intersected
 
 from harness.errors import UserError
-from harness.evaluation.intersect import intersected
 from harness.runs.read import read_evaluation
 from harness.tables import build_table
 from tests.runs.sealed import answers, sample, write

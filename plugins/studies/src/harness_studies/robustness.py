@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from harness.descriptors import Json
 from harness.errors import UserError
 from harness.runs.record import EvaluationRecord
+from harness.runs.sample_record import read_samples
 from harness.specs.variants import Variant
 from harness.tables.notes import notes_of
 from harness.tables.rows import Key, names_of, placed
@@ -25,6 +26,18 @@ _MEANING = (
     "with another answer in at least one of them, in percent."
 )
 _HEADINGS = ("As asked", "Mean", "Lowest", "Highest", "Answers that change")
+
+
+def robustness_table(records: Iterable[EvaluationRecord]) -> Table:
+    """Return :func:`build_robustness` of records whose answers are read from their folders."""
+    return build_robustness(
+        records,
+        lambda record: {
+            sample.id: sample.answer
+            for sample in read_samples(record.directory)
+            if sample.error is None
+        },
+    )
 
 
 def build_robustness(records: Iterable[EvaluationRecord], answers: Answers) -> Table:
