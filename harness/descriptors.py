@@ -175,10 +175,10 @@ class ModelDescriptor(Descriptor):
         offers: What it can be used for beside answering. ``logprobs``: it scores options by
             log-probabilities. ``contrast``: it writes with a :class:`harness.requests.Contrast`
             where a request has one. ``vectors``: it answers an :class:`harness.requests.Embed`
-            without images too, ``as_options`` too. ``train``: ``harness train`` and
-            ``harness gradients`` take it. ``hidden``: its hidden states can be read
-            (``harness mir``). ``tower``: its vision tower can be taken out (``harness probe``). The
-            methods for the last three are in
+            without images too, ``as_options`` too. ``train``: ``harness train`` takes it.
+            ``hidden``: its hidden states can be read (``harness mir``, ``harness gradients``).
+            ``tower``: its vision tower can be taken out (``harness probe``). The methods for the
+            last three are in
             :data:`harness.models.contract.OFFERED_METHODS`.
         sees_images: False spares opening images for a model that ignores them.
         needs_task: Whether the factory takes a :class:`harness.models.TaskHandle`.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from harness.descriptors import AnswerMethodDescriptor, Json, ModelDescriptor, parse_options
 from harness.errors import CannotAnswer, UserError
@@ -13,6 +14,8 @@ from harness.models.contract import ChecksItself, StandsForAnnotators, TakesNote
 from harness.plugins import find, plugins
 from harness.requests import Choose, Embed, Failed, Request, Response, Turn
 from harness.requests.method import Result
+from harness.resources import file_hash
+from harness.runs.seal import SAMPLES
 from harness.specs import TaskSpec
 
 _ANSWERS = {"choose": "scores of options", "generate": "written answers", "embed": "vectors"}
@@ -34,7 +37,14 @@ class Method:
     def identity(self) -> dict[str, Json]:
         """Everything that can change numbers."""
         descriptor = self.descriptor
-        return {"id": descriptor.id, "version": descriptor.version, "options": {**self.options}}
+        about: dict[str, Json] = {"id": descriptor.id, "version": descriptor.version}
+        about["options"] = {**self.options}
+        files = {
+            option.name: _content(Path(str(self.options[option.name])))
+            for option in descriptor.options
+            if option.type == "path" and self.options.get(option.name)
+        }
+        return about if not files else {**about, "files": {**files}}
 
     def refuse(self, spec: TaskSpec, model: ModelDescriptor) -> None:
         """Check that the method treats what a task wants, and that the model offers what it needs.
@@ -88,6 +98,12 @@ class Method:
                 fix="leave out --method",
             )
         return MethodAnswerer(answerer, method)
+
+
+def _content(path: Path) -> str | None:
+    """Return the hash of a file, or of an evaluation's samples; what is neither has none."""
+    file = path / SAMPLES if path.is_dir() else path
+    return file_hash(file) if file.is_file() else None
 
 
 def find_method(name: str, settings: Mapping[str, Json]) -> Method:

@@ -164,6 +164,8 @@ class Trainable(Model, Protocol):
     def load_model(self, runtime: Runtime) -> Any:
         """Load the weights; return a :class:`harness.engine.contract.VisionLanguageModel`.
 
+        A model that offers ``vectors`` returns a ``harness_training.pairs.PairEncoder``.
+
         Raises:
             UserError: when they cannot be loaded, or this checkpoint cannot be trained.
         """

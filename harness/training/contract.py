@@ -93,6 +93,29 @@ class Batch:
     reference_rejected: Answers | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """A batch of images and texts as the loss of a recipe with ``trains_pairs`` sees it.
+
+    Attributes:
+        weights: ``(B,)`` of the samples.
+        images: ``(B, D)`` unit vectors, float32.
+        texts: ``(B, D)`` unit vectors of their texts.
+        same: ``(B, B)`` whether an image's text is, word for word, another's.
+        scale: What cosines are multiplied by, a scalar.
+        guesses: ``(B, V)`` logits of the added adversary, whose gradient is turned.
+        values: ``(B,)`` which of the V values each image has; -1 where it has none.
+    """
+
+    weights: Tensor
+    images: Tensor
+    texts: Tensor
+    same: Tensor
+    scale: Tensor
+    guesses: Tensor | None = None
+    values: Tensor | None = None
+
+
 TINY = 1e-12
 """Least sum of token weights that a mean is taken over: a sample of none but zeros adds 0."""
 
@@ -124,6 +147,7 @@ class Recipe:
             twice the memory.
         needs_reference: Whether its loss reads what the model said before its first step, which
             takes the trained weights once more and another forward pass.
+        trains_pairs: Whether it trains dual encoders, by :meth:`pairs_loss`, and they alone.
     """
 
     needs_fields: tuple[str, ...] = ()
@@ -132,6 +156,7 @@ class Recipe:
     needs_logits: bool = False
     needs_pairs: bool = False
     needs_reference: bool = False
+    trains_pairs: bool = False
 
     def check(self, pool: Sequence[Example]) -> Sequence[str]:
         """Return what a user should know of these data before training.
@@ -187,6 +212,21 @@ class Recipe:
     def batch_loss(self, batch: Batch) -> Tensor:
         """Return the loss of a batch, for a recipe that reads more than :meth:`loss` is given."""
         return self.loss(batch.taught.logprobs, batch.taught.mask, batch.weights)
+
+    def pairs_loss(self, pairs: Pairs) -> Tensor:
+        """Return the loss of a batch of images and texts, a scalar."""
+        raise NotImplementedError
+
+    def adds(self, pool: Sequence[Example]) -> Mapping[str, Mapping[str, Json]]:
+        """Return parts that a dual encoder gets for the training, by name, with their settings.
+
+        They train beside the parts that the user names. Which there are, the model's page says.
+
+        Raises:
+            UserError: when the pool cannot teach them.
+        """
+        del pool
+        return {}
 
     def token_weights(self, example: Example, tokens: Sequence[str]) -> Sequence[float] | None:
         """Return the weight of each token of a taught answer; ``None`` for 1 each.

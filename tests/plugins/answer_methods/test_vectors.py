@@ -16,6 +16,7 @@ from scipy.special import digamma
 
 from harness.descriptors import parse_options
 from harness.errors import UserError
+from harness.evaluation.methods import find_method
 from harness.plugins import plugins
 from harness.requests import Choose, Embed, Failed, Request, Scores, Turn, Vectors
 from harness.samples.images import LoadedImage
@@ -141,6 +142,16 @@ def test_wrong_options_are_one_message(name: str, options: Any, said: str) -> No
 def test_prompts_that_span_everything_are_refused() -> None:
     with pytest.raises(UserError, match="span all 3 dimensions"):
         outside(np.eye(3))
+
+
+@pytest.mark.parametrize("name", ["clip_clip", "bend"])
+def test_a_changed_pool_is_another_method(name: str, tmp_path: Path) -> None:
+    (tmp_path / "samples.jsonl").write_text("one pool\n")
+    before = find_method(name, {"pool": str(tmp_path)}).identity
+    assert before == find_method(name, {"pool": str(tmp_path)}).identity
+    (tmp_path / "samples.jsonl").write_text("another\n")
+    assert find_method(name, {"pool": str(tmp_path)}).identity != before
+    assert "files" not in find_method("projection", {}).identity
 
 
 def test_a_word_stands_before_the_last() -> None:

@@ -111,6 +111,7 @@ def test_a_head_scores_as_its_own_model_does(
         assert isinstance(answer.result, Scores)
         assert answer.result.kind == "similarity"
         assert answer.result.values == pytest.approx(own_scores(kind, parts, image), abs=1e-5)
+    assert answerer.notes() == []
     faults = {
         "one_image": asked(pictures[0], Choose(TEXTS), images=2),
         "prompt_too_long": asked(pictures[0], Choose(("person " * 40, "a"))),
@@ -121,6 +122,28 @@ def test_a_head_scores_as_its_own_model_does(
         assert isinstance(answer.result, Failed)
         assert answer.result.kind == word
     answerer.close()
+
+
+def test_a_head_that_reads_texts_otherwise_together_gets_them_one_by_one(
+    tmp_path: Path, pictures: list[LoadedImage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness_open_clip.matching_answerer import MatchingHead
+
+    saved("blip", tmp_path)
+    plain = MatchingHead.logits
+
+    def blurred(head: Any, pixels: Any, texts: Any) -> Any:
+        return plain(head, pixels, texts) + 0.5 * (len(texts) - 1)
+
+    request = asked(pictures[0], Choose(TEXTS, match=True))
+    before = MatchingModel({"path": str(tmp_path)}).load(CPU).answer([request])
+    monkeypatch.setattr(MatchingHead, "logits", blurred)
+    answerer = MatchingModel({"path": str(tmp_path)}).load(CPU)
+    assert "one at a time" in answerer.notes()[0]
+    (answer,) = answerer.answer([request])
+    assert isinstance(answer.result, Scores)
+    assert isinstance(before[0].result, Scores)
+    assert answer.result.values == pytest.approx(before[0].result.values, abs=1e-6)
 
 
 def test_what_is_no_matching_head_is_refused_by_name(tmp_path: Path) -> None:

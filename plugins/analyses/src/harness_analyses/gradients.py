@@ -84,7 +84,7 @@ def run_gradients(  # noqa: PLR0913  what the measurement is made of
     """
     if len(tasks) < 2:
         raise UserError("conflict is between tasks: name at least two", fix="--tasks ONE,OTHER")
-    require_offer(subject.descriptor, "train", "has no gradients that can be measured")
+    require_offer(subject.descriptor, "hidden", "has no gradients that can be measured")
     pools = [make_pool([task], form=form, limit=limit, seed=settings.seed) for task in tasks]
     batches = [
         minibatches(pool, task.id, settings) for pool, task in zip(pools, tasks, strict=True)

@@ -118,6 +118,7 @@ def _pooled() -> list[AnswerMethodDescriptor]:
     pooled = (
         Option(
             name="pool",
+            type="path",
             help="Finished evaluation whose records keep vectors, such as one of fairface_vectors "
             "by the same model.",
         ),

@@ -9,6 +9,7 @@ from harness.plugins import hookimpl
 
 from harness_open_clip.options import (
     FAMILIES,
+    LEARNING_RATES,
     MATCHING_OPTIONS,
     MATCHING_PRESETS,
     OPTIONS,
@@ -33,10 +34,12 @@ def harness_models() -> Sequence[ModelDescriptor]:
             requires=("torch", "transformers", "open_clip", "safetensors"),
             install="pip install social-harness-open-clip",
             capabilities=frozenset({"choose", "embed"}),
-            offers=frozenset({"vectors"}),
+            offers=frozenset({"train", "vectors"}),
             options=OPTIONS,
             presets=PRESETS,
             preset_marks=PRESET_MARKS,
+            trains=("lora",),
+            learning_rates=LEARNING_RATES,
             model_types=tuple(map(ModelType, FAMILIES)),
         ),
         ModelDescriptor(

@@ -20,6 +20,7 @@ from harness_open_clip.encoders import LoadedEncoder, Pixels
 
 _CPU, _GPU = 16, 128  # images or texts at once
 _KNOWN_TEXTS = 1 << 17
+_KNOWN_CHOICES = 256
 
 Result = Scores | Vectors | Failed
 Item = TypeVar("Item")
@@ -57,6 +58,7 @@ class DualEncoderAnswerer:
         self._kept = FeatureCache(root, about)
         self._texts: dict[str, Tensor | Failed] = {}
         self._options: dict[str, Tensor | Failed] = {}
+        self._choices: dict[Choose, Tensor | Failed] = {}
 
     @torch.inference_mode()
     def answer(self, requests: Sequence[Request]) -> list[Response]:
@@ -64,9 +66,12 @@ class DualEncoderAnswerer:
         if len(self._texts) > _KNOWN_TEXTS:
             self._texts.clear()
             self._options.clear()
+        if len(self._choices) > _KNOWN_CHOICES:
+            self._choices.clear()
         images = self._see([image for request in requests for image in request.images])
         self._kept.flush()
-        self._read([text for request in requests for text in self._sentences(request)])
+        wants = dict.fromkeys(request.want for request in requests)
+        self._read([text for want in wants for text in self._sentences(want)])
         return [Response(request.id, self._one(request, images)) for request in requests]
 
     def parameters(self) -> int:
@@ -78,12 +83,14 @@ class DualEncoderAnswerer:
         self._encoder.close()
         self._texts.clear()
         self._options.clear()
+        self._choices.clear()
         free_memory()
 
     # --- answers -----------------------------------------------------------------------------
 
-    def _sentences(self, request: Request) -> tuple[str, ...]:
-        want = request.want
+    def _sentences(self, want: object) -> tuple[str, ...]:
+        if isinstance(want, Choose) and want in self._choices:
+            return ()  # the 80,000 sentences of ImageNet's classes are made once, not per image
         if isinstance(want, Choose):
             templates = ("{}",) if want.match else self._templates
             return tuple(one.replace("{}", option) for option in want.options for one in templates)
@@ -110,31 +117,29 @@ class DualEncoderAnswerer:
         return Failed("unsupported", "a dual encoder writes no text")
 
     def _choose(self, want: Choose, images: Sequence[Tensor]) -> Scores | Failed:
-        options = want.options
         if len(images) != 1:
             return Failed(
                 "one_image", f"a dual encoder takes one picture a question, not {len(images)}"
             )
+        if want not in self._choices:
+            self._choices[want] = self._stacked(want)
+        vectors = self._choices[want]
+        if isinstance(vectors, Failed):
+            return vectors
+        # Row by row: a product of matrices rounds by its shape, a sum over each row does not.
+        return Scores("similarity", tuple((vectors * images[0]).sum(-1).tolist()))
+
+    def _stacked(self, want: Choose) -> Tensor | Failed:
+        """Return the vectors (N, D) of a choice's options, or why there are none."""
         try:
-            options_known = self._options
-            require_text(
-                options,
-                [
-                    () if o not in options_known and self._encoder.drops(o) else (0,)
-                    for o in options
-                ],
-            )
+            known = self._options
+            ids = [() if o not in known and self._encoder.drops(o) else (0,) for o in want.options]
+            require_text(want.options, ids)
         except PromptError as error:
             return Failed(error.kind, str(error))
-        vectors = []
-        for option in options:
-            vector = self._texts[option] if want.match else self._option(option)
-            if isinstance(vector, Failed):
-                return vector
-            vectors.append(vector)
-        # Row by row: a product of matrices rounds by its shape.
-        values = tuple(float((vector * images[0]).sum()) for vector in vectors)
-        return Scores("similarity", values)
+        vectors = [self._texts[o] if want.match else self._option(o) for o in want.options]
+        bad = next((one for one in vectors if isinstance(one, Failed)), None)
+        return bad or torch.stack([one for one in vectors if not isinstance(one, Failed)])
 
     def _option(self, option: str) -> Tensor | Failed:
         """Return the unit mean of an option's vectors over the templates."""

@@ -21,6 +21,7 @@ from harness.errors import UserError, unknown
 from PIL import Image
 from torch import Tensor
 
+from harness_open_clip.prompt_array import PromptArray
 from harness_open_clip.sources import Encoder
 
 Pixels = dict[str, Tensor]
@@ -40,6 +41,18 @@ class LoadedEncoder(ABC):
     def __init__(self, model: Any, device: torch.device, dtype: torch.dtype) -> None:
         self._model = model.to(device, dtype).eval().requires_grad_(requires_grad=False)
         self.device, self._dtype = device, dtype
+        self.prompt: PromptArray | None = None
+
+    @property
+    def model(self) -> Any:
+        """The model itself, both towers."""
+        return self._model
+
+    def scale(self) -> Tensor:
+        """Return what its training multiplied cosines by, a scalar."""
+        temperature = getattr(self._model, "temperature", None)  # of ALIGN
+        scale: Tensor = self._model.logit_scale.exp() if temperature is None else 1 / temperature
+        return scale
 
     @abstractmethod
     def prepare(self, image: Image.Image) -> Pixels:
@@ -100,6 +113,7 @@ class OpenClipEncoder(LoadedEncoder):
     def texts(self, texts: Sequence[str]) -> Tensor:
         """Return vectors (N, D) of N texts."""
         ids = self._tokenizer(list(texts), context_length=self.context)
+        ids = ids if self.prompt is None else self.prompt.ids(ids)
         vectors: Tensor = self._model.encode_text(ids.to(self.device))
         return vectors
 
@@ -139,7 +153,7 @@ class TransformersEncoder(LoadedEncoder):
         # SigLIP reads its vector at the last position and was trained on texts padded to the end.
         self._padding: dict[str, Any] = {"padding": True}
         if model.config.model_type.startswith("siglip"):
-            self._padding = {"padding": "max_length", "max_length": self.context}
+            self._padding = {"padding": "max_length"}
 
     def prepare(self, image: Image.Image) -> Pixels:
         """Return what the checkpoint's image processor makes of an image."""
@@ -153,10 +167,17 @@ class TransformersEncoder(LoadedEncoder):
 
     def texts(self, texts: Sequence[str]) -> Tensor:
         """Return vectors (N, D) of N texts."""
-        tokens = self._tokenizer(list(texts), return_tensors="pt", **self._padding)
-        inputs = {"input_ids": tokens["input_ids"].to(self.device)}
-        if "max_length" not in self._padding:
-            inputs["attention_mask"] = tokens["attention_mask"].to(self.device)
+        padding = self._padding
+        to_the_end = padding["padding"] == "max_length"
+        if to_the_end:
+            padding = {**padding, "max_length": self.context}
+        tokens = self._tokenizer(list(texts), return_tensors="pt", **padding)
+        ids, mask = tokens["input_ids"], tokens["attention_mask"]
+        if self.prompt is not None:
+            ids, mask = self.prompt.ids(ids), self.prompt.mask(mask)
+        inputs = {"input_ids": ids.to(self.device)}
+        if not to_the_end:
+            inputs["attention_mask"] = mask.to(self.device)
         return _pooled(self._model.get_text_features(**inputs))
 
     def excess(self, text: str) -> int:

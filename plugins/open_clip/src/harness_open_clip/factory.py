@@ -16,6 +16,7 @@ from harness_open_clip.sources import Encoder, find_encoder
 
 if TYPE_CHECKING:
     from harness_open_clip.answerer import DualEncoderAnswerer
+    from harness_open_clip.training import TrainableEncoder
 
 _IMAGENET = "imagenet"  # the 80 templates of CLIP's zero-shot classifiers
 _SCHEME = 1  # raised when the way answers are computed changes their numbers
@@ -45,6 +46,16 @@ class DualEncoder:
 
         encoder = load(source, device, torch_dtype(str(facts["dtype"])))
         return DualEncoderAnswerer(encoder, templates, runtime, facts)
+
+    def load_model(self, runtime: Runtime) -> TrainableEncoder:
+        """Load the weights for training."""
+        device = resolve_device(runtime.device)
+        source, facts = self._find(), self._seen(self._find(), runtime)
+        from harness_open_clip.encoders import load
+        from harness_open_clip.training import TrainableEncoder
+
+        encoder = load(source, device, torch_dtype(str(facts["dtype"])))
+        return TrainableEncoder(encoder, self._templates(), facts)
 
     def _find(self) -> Encoder:
         path = self._options.get("path")

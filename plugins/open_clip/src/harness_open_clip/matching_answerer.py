@@ -14,9 +14,13 @@ from harness.engine.checkpoints import (
     load_tokenizer,
 )
 from harness.engine.images import check_shape
+from harness.engine.self_check import TOLERANCE
 from harness.requests import Choose, Failed, Request, Response, Scores
 from harness.samples.images import LoadedImage
+from PIL import Image
 from torch import Tensor
+
+_CHECKED = ("a person", "a photo of two people who talk", "one photo")
 
 
 class MatchingHead:
@@ -50,11 +54,22 @@ class MatchingHead:
         check_shape(image.pixels)
         return dict(self._processor(images=[image.pixels], return_tensors="pt"))
 
+    @property
+    def dtype(self) -> str:
+        """The dtype that it computes in."""
+        return str(self._dtype).removeprefix("torch.")
+
     def scores(self, pixels: dict[str, Tensor], texts: Sequence[str]) -> list[float]:
         """Return the score of each text with an image.
 
         The probability of a match, in [0, 1]; of ViLT the logit of its ranking head.
         """
+        logits = self.logits(pixels, texts).double()
+        # In double, so that two texts that both fit do not tie at 1.
+        return (logits[:, 0] if self._kind == "vilt" else logits.softmax(-1)[:, 1]).tolist()
+
+    def logits(self, pixels: dict[str, Tensor], texts: Sequence[str]) -> Tensor:
+        """Return what the head says of each text, (N, 1) of ViLT and (N, 2) of the others."""
         tokens = self._tokenizer(list(texts), padding=True, return_tensors="pt")
         image_inputs = {
             name: value.to(self._device).expand(len(texts), *value.shape[1:])
@@ -68,13 +83,11 @@ class MatchingHead:
         if self._kind == "vilt":
             inputs |= {name: image_inputs[name] for name in ("pixel_mask",) if name in image_inputs}
             logits: Tensor = self._model(**inputs).logits
-            return [float(value) for value in logits[:, 0].double()]
-        if self._kind == "blip":
+        elif self._kind == "blip":
             logits = self._model(**inputs, use_itm_head=True).itm_score
         else:
             logits = self._model(**inputs, use_image_text_matching_head=True).logits_per_image
-        # In double, so that two texts that both fit do not tie at 1.
-        return [float(value) for value in logits.double().softmax(-1)[:, 1]]
+        return logits
 
     def parameters(self) -> int:
         """Return the number of weights."""
@@ -96,6 +109,18 @@ class MatchingAnswerer:
 
     def __init__(self, head: MatchingHead, template: str, at_once: int) -> None:
         self._head, self._template, self._at_once = head, template, at_once
+        self._difference = together_apart(head) if at_once > 1 else 0.0
+        if self._difference > TOLERANCE.get(head.dtype, max(TOLERANCE.values())):
+            self._at_once = 1
+
+    def notes(self) -> list[str]:
+        """Return that texts are scored one at a time, where together they came out otherwise."""
+        if self._at_once > 1 or not self._difference:
+            return []
+        apart = (
+            "texts are scored one at a time: several at once changed a logit of the matching head"
+        )
+        return [f"{apart} by {self._difference:.2g} when the model was loaded"]
 
     @torch.inference_mode()
     def answer(self, requests: Sequence[Request]) -> list[Response]:
@@ -136,6 +161,19 @@ class MatchingAnswerer:
         """Free what was loaded."""
         self._head.close()
         free_memory()
+
+
+@torch.inference_mode()
+def together_apart(head: MatchingHead) -> float:
+    """Return by how much a logit of three texts differs, read together and one by one.
+
+    An image of noise is shown to the head once for all three, and once for each.
+    """
+    noise = torch.rand((48, 64, 3), generator=torch.Generator().manual_seed(0)) * 255
+    pixels = Image.fromarray(noise.byte().numpy())
+    shown = head.prepare(LoadedImage(pixels, "", "", *pixels.size))
+    apart = [head.logits(shown, [text]) for text in _CHECKED]
+    return float((head.logits(shown, _CHECKED) - torch.cat(apart)).abs().max())
 
 
 def load(source: Checkpoint, device: torch.device, dtype: torch.dtype) -> MatchingHead:

@@ -52,6 +52,8 @@ PRESETS: Mapping[str, Mapping[str, Json]] = {
     "demo": {"path": "package:harness_demo_world/weights/encoder"},
     **{name: {"path": path} for name, path in _HUB.items()},
 }
+LEARNING_RATES: Mapping[str, float] = {"encoder": 1e-5}
+"""Peak learning rates of parts for which the general default is too high (this project's)."""
 PRESET_MARKS: Mapping[str, tuple[str, ...]] = {"demo": ("demo",)}
 
 MATCHING_OPTIONS: tuple[Option, ...] = (

@@ -111,6 +111,68 @@ def _losses() -> list[RecipeDescriptor]:
     ]
 
 
+def _of_encoders() -> list[RecipeDescriptor]:
+    """Return the recipes of dual encoders."""
+    contrast = (
+        Option(
+            name="sets",
+            default="together",
+            choices=("together", "apart"),
+            help="Whether the images of a counterfactual set follow each other in an epoch.",
+        ),
+        Option(
+            name="side",
+            default="both",
+            choices=("both", "image", "text"),
+            help="Whose weights train, of the encoder or its adapters.",
+        ),
+    )
+    return [
+        _recipe(
+            "contrastive",
+            "contrastive:Contrastive",
+            "Dual encoders: images and texts that belong together, against all others of a step.",
+            *contrast,
+            reduction=False,
+        ),
+        _recipe(
+            "prompt_array",
+            "prompt_array:PromptArray",
+            "Dual encoders: learned vectors before texts, against an adversary (2203.11933).",
+            Option(name="tokens", type="int", default=2, least=1, help="Learned vectors."),
+            Option(name="attribute", default="gender", help="Group that the adversary guesses."),
+            Option(
+                name="queries",
+                help="Texts between bars that the adversary sees images compared with; by default "
+                "the answers of the data.",
+            ),
+            Option(
+                name="strength",
+                type="float",
+                default=1.0,
+                least=0.0,
+                help="What the adversary's turned gradient is multiplied by.",
+            ),
+            Option(
+                name="contrast",
+                type="float",
+                default=1.0,
+                least=0.0,
+                help="Weight of the contrast of images and texts beside the adversary's loss.",
+            ),
+            Option(
+                name="hidden",
+                type="int",
+                default=32,
+                least=1,
+                help="Width of the adversary's two hidden layers.",
+            ),
+            *contrast,
+            reduction=False,
+        ),
+    ]
+
+
 @hookimpl
 def harness_recipes() -> Sequence[RecipeDescriptor]:
     """Offer the recipes; nothing heavy is imported."""
@@ -143,5 +205,6 @@ def harness_recipes() -> Sequence[RecipeDescriptor]:
             Option(name="gamma", type="float", default=2.0, help="Power of 1 - p."),
         ),
         *_losses(),
+        *_of_encoders(),
         _recipe("balanced", "balanced:Balanced", "Every answer of a task is drawn equally often."),
     ]

@@ -54,13 +54,11 @@ class TrainedCheckpoint:
                 where=self.folder,
                 fix="the model and options of its train.json",
             )
-        from harness.engine.answerer import EngineAnswerer
-
         from harness_training.weights import load
 
         loaded = model.load_model(runtime)
         load(loaded, self.folder)
-        return EngineAnswerer(loaded, runtime)
+        return answerer_of(loaded, runtime)
 
     def saw(self, benchmark: str, samples: Iterable[Sample]) -> bool:
         """Whether any of a benchmark's samples was trained on."""
@@ -124,6 +122,16 @@ def _hashes(identity: Json) -> set[str]:
     if isinstance(identity, list):
         return set().union(*map(_hashes, identity))
     return {identity} if isinstance(identity, str) and _SHA256.fullmatch(identity) else set()
+
+
+def answerer_of(loaded: Any, runtime: Runtime) -> Answerer:
+    """Return what answers by a loaded model: the engine, or a dual encoder's own answerer."""
+    from harness.engine.answerer import EngineAnswerer
+
+    if hasattr(loaded, "answerer"):
+        answerer: Answerer = loaded.answerer(runtime)
+        return answerer
+    return EngineAnswerer(loaded, runtime)
 
 
 def load_trainable(subject: ConfiguredModel, task: Task) -> VisionLanguageModel:

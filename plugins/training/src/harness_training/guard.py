@@ -15,7 +15,7 @@ from harness.errors import PluginError, UserError
 from harness.guard import described
 from harness.plugins import contract_of
 from harness.targets import load_target
-from harness.training.contract import Batch, Epoch, Example, Measure, Recipe
+from harness.training.contract import Batch, Epoch, Example, Measure, Pairs, Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,6 +42,7 @@ class Guarded(Recipe):
         self.needs_logits = self._recipe.needs_logits
         self.needs_pairs = self._recipe.needs_pairs
         self.needs_reference = self._recipe.needs_reference
+        self.trains_pairs = self._recipe.trains_pairs
 
     @property
     def chooses_weights(self) -> bool:
@@ -97,9 +98,23 @@ class Guarded(Recipe):
         """Return the recipe's loss, a scalar."""
         with self._calling("loss"):
             loss = self._recipe.batch_loss(batch)
+        return self._scalar(loss)
+
+    def pairs_loss(self, pairs: Pairs) -> Tensor:
+        """Return the recipe's loss of images and texts, a scalar."""
+        with self._calling("pairs_loss"):
+            loss = self._recipe.pairs_loss(pairs)
+        return self._scalar(loss)
+
+    def _scalar(self, loss: Tensor) -> Tensor:
         if loss.ndim:
             raise self._wrong(f"returned a loss of shape {tuple(loss.shape)}, not a scalar")
         return loss
+
+    def adds(self, pool: Sequence[Example]) -> dict[str, dict[str, Json]]:
+        """Return parts that the recipe adds to a dual encoder, with their settings."""
+        with self._calling("adds"):
+            return {name: {**settings} for name, settings in self._recipe.adds(pool).items()}
 
     def token_weights(self, example: Example, tokens: Sequence[str]) -> list[float] | None:
         """Return the weight of each token of an answer, as plain numbers."""

@@ -39,6 +39,7 @@ class Items:
         self._max_pixels = max_pixels
         self._weigh = weigh
         self._known: dict[tuple[int, str], Item] = {}
+        self.epoch = 0
 
     def __call__(self, index: int, weight: float, rejected: str = "") -> Item:
         """Return the example with a weight, and with the answer that it is preferred to.

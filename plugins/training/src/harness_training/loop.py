@@ -192,6 +192,11 @@ def run_epoch(
                     "memory does not suffice for one sample",
                     fix="--gradient-checkpointing, fewer --train-parts, or lora",
                 ) from None
+            if stage.recipe.trains_pairs:
+                raise UserError(
+                    f"memory does not suffice for {stage.micro_batch} pairs at once",
+                    fix="a smaller --batch-size, --gradient-checkpointing, or --train-parts lora",
+                ) from None
             if count > 1:
                 raise UserError(
                     f"memory does not suffice for {stage.micro_batch} samples a process",
@@ -321,8 +326,11 @@ class EpochTrainer(Trainer):
     ) -> Tensor:
         """Return the recipe's loss of a batch, weighed so that a step is a mean over samples."""
         recipe, reference = self._stage.recipe, self._stage.reference
-        batch = batch_of(model, inputs["items"], inputs["weights"], recipe, reference)
-        loss = recipe.batch_loss(batch)
+        if recipe.trains_pairs:
+            loss = recipe.pairs_loss(model(inputs["items"]))
+        else:
+            batch = batch_of(model, inputs["items"], inputs["weights"], recipe, reference)
+            loss = recipe.batch_loss(batch)
         if not torch.isfinite(loss):
             ids = ", ".join(item.id for item in inputs["items"][:4])
             raise self._not_finite(f"the loss is not finite at step {{}}, samples {ids}", 1)

@@ -12,8 +12,8 @@ from harness.errors import UserError, nearest, quoted
 LORA = "lora"
 AUTO = "auto"
 """What trains when nobody says: as the recipe says, else as the model's descriptor does."""
-FULL = ("vision_tower", "connector", "language_model")
-"""What ``--train-parts full`` stands for."""
+FULL = ("vision_tower", "connector", "language_model", "encoder")
+"""What ``--train-parts full`` stands for; a dual encoder is one part."""
 WORDS = (AUTO, "full")
 
 
@@ -42,9 +42,9 @@ def named_parts(
         raise UserError("no part is named", where=where, fix="name one, or auto")
     if len({*named}) < len(named):
         raise UserError("a part is named twice", where=where)
-    if LORA in named and "language_model" in named:
+    if LORA in named and {"language_model", "encoder"} & {*named}:
         raise UserError(
-            "lora trains in the language model's place",
+            "lora trains in the language model's place, or the encoder's",
             where=where,
             fix="leave out one of the two",
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from harness.descriptors import Json, ModelDescriptor, RecipeDescriptor, parse_options
@@ -18,7 +18,8 @@ from harness.specs import fingerprint
 
 from harness_training.checkpoint import open_trained
 from harness_training.guard import Guarded, check_pool
-from harness_training.parts import AUTO, WORDS, LoraSettings, named_parts
+from harness_training.pairs_plan import added_parts, require_kind, with_all_pairs
+from harness_training.parts import AUTO, FULL, WORDS, LoraSettings, named_parts
 from harness_training.pool import Pool, make_pool
 from harness_training.processes import how_many
 from harness_training.settings import TrainingSettings, learning_rate
@@ -37,6 +38,7 @@ class TrainingPlan:
         fingerprint: Hash of everything that decides the weights.
         steps: Steps of all epochs, if each saw the whole pool.
         tower: A training whose vision tower is in the place of the model's own.
+        added: Parts that the recipe adds to a dual encoder, with their settings.
         notes: What the recipe says of the data, and which defaults are nobody's own.
     """
 
@@ -55,6 +57,7 @@ class TrainingPlan:
     about: Mapping[str, Json]
     steps: int
     tower: Path | None = None
+    added: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     notes: Sequence[str] = ()
 
 
@@ -82,20 +85,19 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
     require_offer(subject.descriptor, "train", "cannot be trained")
     recipe_options = parse_options(descriptor.options, options, owner=f"recipe {recipe!r}")
     count = how_many()
+    guarded = Guarded(descriptor, recipe_options)
+    require_kind(guarded, recipe, subject.descriptor, tower)
+    settings, pair_notes = with_all_pairs(guarded, settings, count)
     _refuse_processes(settings, count)
-    if settings.hold_out and validated is None:
-        raise UserError(
-            "samples are held out, and nothing is validated", fix="--validate TASK:METRIC"
-        )
-    validation = None if validated is None else plan_validation(validated, settings)
+    validation = _validation(validated, settings)
     without = frozenset() if validation is None else validation.without
     pool = make_pool(tasks, form=form, limit=limit, seed=settings.seed, without=without)
-    guarded = Guarded(descriptor, recipe_options)
     _refuse_split_reference(guarded, recipe, settings)
-    notes = check_pool(guarded, recipe, pool.examples)
+    notes = [*check_pool(guarded, recipe, pool.examples), *pair_notes]
+    added = added_parts(guarded, pool)
     parts = guarded.parts if parts == AUTO else parts
     if parts not in WORDS:
-        named_parts(parts, where="--train-parts")
+        named_parts(parts, (*FULL, *added), "--train-parts")
     lora = lora or LoraSettings()
     settings, rate_notes = _with_rate(settings, subject.descriptor, parts)
     _refuse_decay(settings)
@@ -115,6 +117,7 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
         "lora": asdict(lora),
         **({} if validation is None else {"validation": validation.about()}),
         **({"processes": count} if count > 1 else {}),
+        **({"added": added} if added else {}),
     }
     if tower is not None:
         about["tower"] = open_trained(tower).sha256
@@ -135,6 +138,7 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
         about=about,
         steps=settings.epochs * math.ceil(len(pool.examples) / settings.batch),
         tower=tower,
+        added=added,
         notes=(*notes, *rate_notes),
     )
 
@@ -160,6 +164,14 @@ def _with_rate(
     rate, named = learning_rate(model.learning_rates, model.trains, parts)
     note = f"the learning rate {rate:g} is the general default: {model.id} names none for {parts}"
     return replace(settings, rate=rate), [] if named else [note]
+
+
+def _validation(task: Task | None, settings: TrainingSettings) -> Validation | None:
+    if settings.hold_out and task is None:
+        raise UserError(
+            "samples are held out, and nothing is validated", fix="--validate TASK:METRIC"
+        )
+    return None if task is None else plan_validation(task, settings)
 
 
 def _refuse_decay(settings: TrainingSettings) -> None:

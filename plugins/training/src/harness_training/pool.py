@@ -14,7 +14,7 @@ from harness.evaluation.task import Task
 from harness.requests import Turn
 from harness.samples import Sample
 from harness.samples.hashes import id_hash
-from harness.specs.prompt import build_turns, render_answer, training_pair
+from harness.specs.prompt import build_turns, render_answer, texts_to_embed, training_pair
 from harness.specs.spec import TrainingForm
 from harness.training.contract import Example
 
@@ -42,8 +42,13 @@ class Lesson:
     def taught(self) -> str:
         """Return the answer's text."""
         if self.form is None:
-            return render_answer(self.task.spec, self.sample.target)
+            texts = self.embedded()
+            return texts[0] if texts else render_answer(self.task.spec, self.sample.target)
         return training_pair(self.task.spec, self.form, self.sample, against=self.against)[1]
+
+    def embedded(self) -> tuple[str, ...]:
+        """Return the texts that the task itself compares with the image: none, but of vectors."""
+        return () if self.form is not None else texts_to_embed(self.task.spec, self.sample)
 
     def turns(self, images: tuple[LoadedImage, ...]) -> tuple[Turn, ...]:
         """Return the chat up to the answer."""

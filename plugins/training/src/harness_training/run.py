@@ -23,7 +23,7 @@ from harness.runs.seal import write_json, write_whole
 from harness.samples.limits import MAX_PIXELS
 from harness.training.contract import Epoch, Skews
 
-from harness_training.checkpoint import FORMAT, load_trainable
+from harness_training.checkpoint import FORMAT, answerer_of, load_trainable
 from harness_training.guard import Guarded
 from harness_training.plan import TrainingPlan
 from harness_training.pool import source_id
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from harness_training.items import Items
     from harness_training.loop import Stage
     from harness_training.module import TrainingModule
+    from harness_training.pairs import PairItems
     from harness_training.weights import Trained
 
 RECORD = "train.json"
@@ -83,8 +84,6 @@ def run_training(plan: TrainingPlan, out: Path, watcher: Watcher | None = None) 
     Raises:
         UserError: the folder holds another training, or another process writes into it.
     """
-    from harness_training.items import Items
-
     ranks = processes(plan.settings.device)
     heard: Watcher = (watcher if ranks.first else None) or NullWatcher()
     _refuse_other(plan, out)
@@ -96,9 +95,7 @@ def run_training(plan: TrainingPlan, out: Path, watcher: Watcher | None = None) 
             write_json(out / "plan.json", {"fingerprint": plan.fingerprint, **plan.about})
         started = time.perf_counter()
         stage, optimiser = _begin(plan, out, heard, ranks)
-        weighs = isinstance(stage.recipe, Guarded) and stage.recipe.weighs_tokens
-        weigh = stage.recipe.token_weights if weighs else None
-        items = Items(plan.pool, stage.module.model, MAX_PIXELS, weigh)
+        items = _items(plan, stage)
         epochs: list[Mapping[str, Json]] = []
         for number in range(plan.settings.epochs):
             epochs.append(_epoch(plan, stage, optimiser, items, number, heard))
@@ -107,6 +104,19 @@ def run_training(plan: TrainingPlan, out: Path, watcher: Watcher | None = None) 
         _finish(plan, stage, out, epochs, started, heard)
         ranks.wait()
     return out
+
+
+def _items(plan: TrainingPlan, stage: Stage) -> Items | PairItems:
+    """Return what makes of a sample what the model is trained on."""
+    from harness_training.items import Items
+    from harness_training.pairs import PairItems
+
+    model: Any = stage.module.model
+    if stage.recipe.trains_pairs:
+        return PairItems(plan.pool, model, MAX_PIXELS)
+    weighs = isinstance(stage.recipe, Guarded) and stage.recipe.weighs_tokens
+    weigh = stage.recipe.token_weights if weighs else None
+    return Items(plan.pool, model, MAX_PIXELS, weigh)
 
 
 def _refuse_other(plan: TrainingPlan, out: Path) -> None:
@@ -219,11 +229,15 @@ def _prepared(
 
     from harness_training import weights
     from harness_training.module import TrainingModule
+    from harness_training.pairs import PairModule
 
     model = load_trainable(subject, plan.tasks[0])
     if plan.tower is not None:
         weights.take(model, TOWER, plan.tower)
-    trained = weights.Trained(weights.chosen_parts(model, plan.parts), **asdict(plan.lora))
+    torch.manual_seed(plan.settings.seed)  # added parts, such as an adversary
+    weights.add_parts(model, plan.added)
+    parts = dict.fromkeys((*weights.chosen_parts(model, plan.parts), *plan.added))
+    trained = weights.Trained(tuple(parts), **asdict(plan.lora), added=plan.added)
     torch.manual_seed(plan.settings.seed)  # new LoRA weights
     weights.prepare(model, trained)
     trained = weights.choose_weights(model, trained, recipe.trains)
@@ -232,7 +246,11 @@ def _prepared(
     if precision != "float32" and model.features_key is not None:
         # An evaluation's features, computed in the weights' own type, are not quite the same.
         model.features_key = {**model.features_key, "autocast": precision}
-    module = TrainingModule(model, features_of(subject, model), precision)
+    module = (
+        PairModule(model, precision)
+        if recipe.trains_pairs
+        else TrainingModule(model, features_of(subject, model), precision)
+    )
     if plan.settings.checkpointing:
         module.recompute()
     return module, trained
@@ -309,7 +327,12 @@ def features_of(subject: ConfiguredModel, model: VisionLanguageModel) -> Any:
 
 
 def _epoch(  # noqa: PLR0913, PLR0917  what an epoch is made of
-    plan: TrainingPlan, stage: Stage, optimiser: Any, items: Items, number: int, heard: Watcher
+    plan: TrainingPlan,
+    stage: Stage,
+    optimiser: Any,
+    items: Items | PairItems,
+    number: int,
+    heard: Watcher,
 ) -> dict[str, Json]:
     """Train one epoch unless it is done; return its record."""
     from harness_training import loop
@@ -331,6 +354,7 @@ def _epoch(  # noqa: PLR0913, PLR0917  what an epoch is made of
             loop.write_epoch(chosen, found_here)
     ranks.wait()
     epoch = loop.read_epoch(chosen)
+    items.epoch = number
     heard.epoch(number, epoch.figures)
     started = time.monotonic()
     figures = loop.run_epoch(stage, optimiser, number, epoch, items)
@@ -347,7 +371,7 @@ def _epoch(  # noqa: PLR0913, PLR0917  what an epoch is made of
     return finished
 
 
-def _choose(plan: TrainingPlan, stage: Stage, items: Items, number: int) -> Epoch:
+def _choose(plan: TrainingPlan, stage: Stage, items: Items | PairItems, number: int) -> Epoch:
     """Ask the recipe what an epoch sees; what its measuring took is among the figures.
 
     Features of a frozen encoder serve the training as well: they are timed apart.
@@ -376,8 +400,6 @@ def _asked(plan: TrainingPlan, stage: Stage, measure: Callable[[Answerer], Found
 
     A model that is split answers when all processes ask it the same, in the same batches.
     """
-    from harness.engine.answerer import EngineAnswerer
-
     from harness_training.lora_merge import merged
 
     runtime = plan.subject.runtime
@@ -386,9 +408,10 @@ def _asked(plan: TrainingPlan, stage: Stage, measure: Callable[[Answerer], Found
     model = stage.module.model
     stage.module.eval()
     # Autocast would round the sums.
-    single = stage.settings.precision == "float32"
-    with merged(model.parts()["language_model"]) if single else nullcontext():
-        return stage.module.during(lambda: measure(EngineAnswerer(model, runtime)))
+    decoder = model.parts().get("language_model")
+    single = stage.settings.precision == "float32" and decoder is not None
+    with merged(decoder) if single else nullcontext():
+        return stage.module.during(lambda: measure(answerer_of(model, runtime)))
 
 
 def _tidy(plan: TrainingPlan, out: Path, epochs: Sequence[Mapping[str, Json]]) -> None:
@@ -450,7 +473,7 @@ def _finish(  # noqa: PLR0913, PLR0917  all that is known in the end
             "fingerprint": plan.fingerprint,
             **plan.about,
             **({"validation": validation} if validation else {}),
-            "trained": asdict(trained),
+            "trained": trained.about(),
             "parameters": sizes(stage),
             "dtypes": _dtypes(stage),
             "epochs": list(epochs),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.descriptors import Json
 from harness.engine.adapters.active import activate_all
 from harness.engine.weights import hash_file
 from harness.errors import UserError
@@ -30,11 +31,13 @@ class Trained:
     """What trains.
 
     Attributes:
-        parts: Any of ``vision_tower``, ``connector``, ``language_model`` and ``lora``.
+        parts: Any of ``vision_tower``, ``connector``, ``language_model`` (a dual encoder's is
+            ``encoder``), ``lora``, and those of ``added``.
         rank: Rank of the LoRA adapters.
         alpha: Their scale.
         dropout: Before them, in training.
         frozen: Weights of the parts that stay as they are, each as ``PART NAME``.
+        added: Settings of parts that a recipe added to a dual encoder, by name.
     """
 
     parts: tuple[str, ...]
@@ -42,6 +45,11 @@ class Trained:
     alpha: int = _LORA.alpha
     dropout: float = _LORA.dropout
     frozen: tuple[str, ...] = ()
+    added: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+
+    def about(self) -> dict[str, Json]:
+        """Return it as a record has it: without what came later where there is none of it."""
+        return {name: value for name, value in asdict(self).items() if name != "added" or value}
 
 
 def chosen_parts(model: VisionLanguageModel, text: str) -> tuple[str, ...]:
@@ -60,12 +68,24 @@ def chosen_parts(model: VisionLanguageModel, text: str) -> tuple[str, ...]:
     return named_parts(text, model.parts())
 
 
+def add_parts(model: Any, added: Mapping[str, Mapping[str, Json]]) -> None:
+    """Give a dual encoder the parts that a recipe adds.
+
+    Raises:
+        UserError: a model that takes none, or settings that it cannot make a part of.
+    """
+    if added:
+        if not hasattr(model, "add"):
+            raise UserError(f"the model takes no added part such as {next(iter(added))!r}")
+        model.add(added)
+
+
 def prepare(model: VisionLanguageModel, trained: Trained) -> None:
     """Freeze a model but for what trains; LoRA is put into the language model in place."""
     from peft import LoraConfig, inject_adapter_in_model
 
     if LORA in trained.parts:
-        language_model = _unwrapped(model.parts()["language_model"])
+        language_model = _unwrapped(_adapted(model.parts()))
         config = LoraConfig(
             r=trained.rank,
             lora_alpha=trained.alpha,
@@ -122,7 +142,7 @@ def weights(model: VisionLanguageModel, trained: Trained) -> Iterator[tuple[str,
     """Yield part, name within the part, and tensor of everything that trains."""
     modules, frozen = model.parts(), frozenset(trained.frozen)
     for part in trained.parts:
-        module = _unwrapped(modules["language_model" if part == LORA else part])
+        module = _unwrapped(_adapted(modules) if part == LORA else modules[part])
         for name, weight in module.named_parameters():
             if (part != LORA or f".{ADAPTER}." in name) and f"{part} {name}" not in frozen:
                 yield part, name, weight
@@ -148,7 +168,7 @@ def save(
     folder.mkdir(parents=True, exist_ok=True)
     for part, tensors in by_part.items():
         save_file(tensors, folder / f"{part}.safetensors")
-    text = json.dumps(asdict(trained), indent=2)
+    text = json.dumps(trained.about(), indent=2)
     (folder / FILE).write_text(text + "\n", encoding="utf-8")
 
 
@@ -192,6 +212,7 @@ def load(model: VisionLanguageModel, folder: Path) -> Trained:
         UserError: for weights of another model: a name or a shape that does not fit.
     """
     trained = read_trained(folder)
+    add_parts(model, trained.added)
     _require_all_named(model, trained, folder)
     prepare(model, trained)
     restore(model, trained, folder)
@@ -302,6 +323,11 @@ def _unwrapped(module: nn.Module) -> nn.Module:
     return base
 
 
+def _adapted(modules: Mapping[str, nn.Module]) -> nn.Module:
+    """Return the part that takes adapters: the language model, or a dual encoder."""
+    return modules["language_model" if "language_model" in modules else "encoder"]
+
+
 def _linear_layers(module: nn.Module) -> list[str]:
     """Return the names of the linear layers, adapted or not, but the one that names tokens."""
     from peft.tuners.tuners_utils import BaseTunerLayer
@@ -309,7 +335,11 @@ def _linear_layers(module: nn.Module) -> list[str]:
 
     head = getattr(module, "get_output_embeddings", lambda: None)()
     names: list[str] = []
-    adapted: tuple[str, ...] = ()
+    # torch's own attention reads the weights of its layers itself, past any adapter.
+    adapted = tuple(
+        f"{name}." for name, layer in module.named_modules()
+        if isinstance(layer, nn.MultiheadAttention)
+    )  # fmt: skip
     for name, layer in module.named_modules():
         if name.startswith(adapted):
             continue

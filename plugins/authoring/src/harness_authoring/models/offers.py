@@ -18,7 +18,8 @@ _STRONG = Contrast(alpha=1e3)
 
 def offered_methods(candidate: Candidate) -> None:
     """Return what the offers ``train``, ``hidden`` and ``tower`` promise."""
-    offers = candidate.descriptor.offers & OFFERED_METHODS.keys()
+    offered = candidate.descriptor.offers
+    offers = offered & OFFERED_METHODS.keys()
     if not offers:
         raise NotApplicableError("it offers neither training, hidden states nor its vision tower")
     candidate.close()
@@ -26,7 +27,8 @@ def offered_methods(candidate: Candidate) -> None:
         from harness.engine.contract import VisionLanguageModel
 
         model = _loaded(candidate, "load_model")
-        if not isinstance(model, VisionLanguageModel):
+        trains_pairs = "vectors" in offered and hasattr(model, "pairs")
+        if not trains_pairs and not isinstance(model, VisionLanguageModel):
             raise ContractError(
                 f"load_model returns {type(model).__name__}, which is no VisionLanguageModel"
             )
