@@ -157,7 +157,7 @@ class RunOptions(TypedDict, total=False):
         prompt: Ask by this template instead of the task's own.
         system: Template of the system turn.
         options_order: Send options in this order.
-        max_new_tokens: Limit of written answers, in tokens.
+        max_new_tokens: Maximum tokens of a generated answer.
         temperature: Of written answers, from 0 to 2.
         track: Ids of trackers that hear of the run: ``wandb``, ``mlflow``, ``tensorboard``.
     """

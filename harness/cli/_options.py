@@ -249,7 +249,7 @@ include = click.option(
     is_eager=True,
     expose_value=False,
     callback=_include,
-    help="Know the task specs of this folder or file too (repeat for more).",
+    help="Also find the task specs of this folder or file (repeat for more).",
 )
 tasks = together(
     click.option(
@@ -285,9 +285,11 @@ asked = together(
         help="Show N few-shot samples of the train split before each question.",
     ),
     click.option(
-        "--prompt", metavar="TEXT|@FILE", help="Ask by this template; it sees the fields."
+        "--prompt",
+        metavar="TEXT|@FILE",
+        help="Use this prompt template (text or @FILE); it sees the sample's fields.",
     ),
-    click.option("--system", metavar="TEXT|@FILE", help="Say this in the system turn."),
+    click.option("--system", metavar="TEXT|@FILE", help="Use this text as the system turn."),
     click.option(
         "--options-order",
         type=click.Choice(["listed", "sorted"]),
@@ -297,12 +299,12 @@ asked = together(
         "--max-new-tokens",
         type=Whole(1, 8192),
         metavar="N",
-        help="Limit of written answers, in tokens.",
+        help="Maximum tokens of a generated answer.",
     ),
     click.option(
         "--temperature",
         type=Number(0, 2),
-        help="Temperature of written answers; 0 takes the likeliest token.",
+        help="Sampling temperature of generated answers; 0 is greedy.",
     ),
 )
 checkpoint = click.option(
@@ -340,7 +342,7 @@ run_files = together(
         metavar="FILE",
         is_eager=True,
         callback=_stands_for("model", "tasks"),
-        help="Run what this YAML file says; flags beside it count more.",
+        help="Read the run's settings from this YAML file; flags override it.",
     ),
 )
 
@@ -436,8 +438,7 @@ def executor(command: Callable[..., int]) -> Callable[..., int]:
     return click.option(
         "--on",
         metavar="EXECUTOR",
-        help="Compute by workers that this executor starts: processes, ray, slurm "
-        "(`harness list executors`).",
+        help="Run on workers of this executor: processes, ray, slurm (`harness list executors`).",
     )(command)
 
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     "form",
     metavar="FORMAT",
     help="Format: terminal, markdown, latex, csv, csv_wide, html, json, plain, or a plugin's; "
-    "by default as the name of --out ends.",
+    "by default that of the ending of --out.",
 )
 @click.option("--tasks", metavar="ID,ID", help="Show only these tasks and groups, in order.")
 @_options.include
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 @click.option(
     "--layout", metavar="NAME|FILE", help="Take columns, rows and panels from a YAML file."
 )
-@click.option("--baseline", metavar="ROW", help="Show each number's difference to this row's.")
+@click.option("--baseline", metavar="ROW", help="Show the difference of each number to this row.")
 @click.option(
     "--interval",
     type=click.Choice(["brackets", "half", "none"]),
@@ -55,13 +55,15 @@ if TYPE_CHECKING:
 )
 @_options.duplicates()
 @click.option(
-    "--ties", is_flag=True, help="Mark values that a paired test does not tell from the best."
+    "--ties",
+    is_flag=True,
+    help="Mark values that a paired test does not distinguish from the best.",
 )
 @click.option(
     "--margin",
     type=_options.Number(0, min_open=True),
     metavar="NUMBER",
-    help="With --ties: mark values shown to differ from the best by less, in the table's units.",
+    help="With --ties: mark values shown to be within this margin of the best, in table units.",
 )
 @click.option(
     "--one-sided",
@@ -70,7 +72,9 @@ if TYPE_CHECKING:
     help="Mark skew where at least this share of answers is yes, or no; by default 0.95.",
 )
 @click.option(
-    "--human-share", is_flag=True, help="Show each number's share of the annotators' (model human)."
+    "--human-share",
+    is_flag=True,
+    help="Show each number as a share of the annotators' number (model human).",
 )
 @click.option("--robustness", is_flag=True, help="Show how much numbers depend on prompt variants.")
 @click.option("--intersect", is_flag=True, help="Count only samples that evaluations share.")
@@ -81,7 +85,7 @@ if TYPE_CHECKING:
 @click.option(
     "--strict",
     is_flag=True,
-    help="Check the bytes of every sample file too; end with 1 when a directory was left out.",
+    help="Also hash every sample file; exit with 1 if a directory was left out.",
 )
 def leaderboard(
     *,

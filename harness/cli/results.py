@@ -31,7 +31,7 @@ def _shared(command: Callable[..., Any]) -> Callable[..., Any]:
 def _removing(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--yes", is_flag=True, help="Do not ask before deleting."),
-        click.option("--dry-run", is_flag=True, help="Print what would go and stop."),
+        click.option("--dry-run", is_flag=True, help="Print what would be removed and stop."),
     ):
         command = option(command)
     return _shared(command)
@@ -42,17 +42,20 @@ def _removing(command: Callable[..., Any]) -> Callable[..., Any]:
     epilog="Examples: harness results list; harness results prune --superseded --dry-run",
 )
 def results() -> None:
-    """List what is in a results folder, show an evaluation, remove what is not needed."""
+    """List, show and remove the evaluations of a results folder."""
 
 
 @results.command("list", epilog="Example: harness results list --state unfinished")
-@click.option("--state", type=click.Choice(("finished", *_KINDS)), help="List only these.")
+@click.option(
+    "--state", type=click.Choice(("finished", *_KINDS)), help="List only evaluations in this state."
+)
 @_shared
 def list_(*, state: State | None, results: Path | None, as_json: bool) -> None:
     """List evaluations with their state.
 
-    finished: counts. superseded: a plugin's code changed since, or it was asked again; tables leave
-    it out. unfinished: the command that began it continues it. damaged: it cannot be read.
+    finished: counts. superseded: a plugin's code changed since, or a newer evaluation repeats it;
+    tables leave it out. unfinished: the command that began it continues it. damaged: it cannot be
+    read.
     """
     entries = harness.evaluations(results, state=state)
     if as_json:
@@ -81,7 +84,7 @@ def list_(*, state: State | None, results: Path | None, as_json: bool) -> None:
     "--config",
     "as_run",
     is_flag=True,
-    help="Print the YAML file by which `harness run --config FILE` asks the same.",
+    help="Print a YAML file with which `harness run --config FILE` repeats the evaluation.",
 )
 @_shared
 def show(*, name: str, results: Path | None, as_json: bool, as_run: bool) -> None:
@@ -129,8 +132,8 @@ def rm(
 
 
 @results.command(epilog="Example: harness results prune --unfinished --dry-run")
-@click.option("--unfinished", is_flag=True, help="Those that were begun and not finished.")
-@click.option("--superseded", is_flag=True, help="Those that newer ones took the place of.")
+@click.option("--unfinished", is_flag=True, help="Remove only unfinished evaluations.")
+@click.option("--superseded", is_flag=True, help="Remove only superseded evaluations.")
 @_removing
 def prune(
     *,
@@ -141,9 +144,9 @@ def prune(
     dry_run: bool,
     yes: bool,
 ) -> None:
-    """Remove what is unfinished or superseded: both, or what is named.
+    """Remove unfinished and superseded evaluations, or only one of the two kinds.
 
-    What a run is writing stays. What is damaged is removed by name: `harness results rm`.
+    Evaluations that a run is writing stay. Remove damaged ones by name: `harness results rm`.
     """
     from harness.runs.folder import PRUNED
 

@@ -77,15 +77,15 @@ _PASSED_ON: tuple[Any, ...] = (
     default=_SETTINGS["threads"],
     show_default=True,
     metavar="auto|N",
-    help="PyTorch threads on CPU; auto goes by the model's size and by what else runs.",
+    help="PyTorch threads on CPU; auto depends on the model's size and the load of the machine.",
 )
 @_options.setting(RunSettings, "seed", help="Seed of everything random.")
 @click.option(
     "--variants",
     default="",
     metavar="KINDS",
-    help="Also ask each task in other ways: paraphrases, rotations=N, shuffles=N, or about images "
-    "shown otherwise: blur, noise:1-5, ... (harness list perturbations).",
+    help="Also evaluate variants of each task: paraphrases, rotations=N, shuffles=N, or perturbed "
+    "images: blur, noise:1-5, ... (harness list perturbations).",
 )
 @_options.setting(
     RunSettings, "max_errors", help="Exit with 1 if more than this fraction of samples errored."
@@ -111,7 +111,7 @@ _PASSED_ON: tuple[Any, ...] = (
 @click.option(
     "--again",
     is_flag=True,
-    help="Evaluate finished tasks anew; set the old records aside (see `harness results`).",
+    help="Repeat finished evaluations; set the old records aside (see `harness results`).",
 )
 @click.option(
     "--keep-prompts",
@@ -130,7 +130,7 @@ _PASSED_ON: tuple[Any, ...] = (
 def run(**flags: Any) -> int:
     """Evaluate a model on tasks and print the table.
 
-    What is finished is not computed again: the same command continues, or returns at once.
+    Finished evaluations are not computed again: the same command continues, or returns at once.
     """
     console = Console(stderr=bool(flags["as_json"]), highlight=False)
     arguments = {

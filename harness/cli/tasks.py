@@ -105,11 +105,17 @@ def _listed(catalog: Catalog, names: list[str], groups: Any) -> dict[str, Any]:
 @tasks.command(epilog="Example: harness tasks show hagridv2 --data hagridv2=FOLDER")
 @click.argument("name", metavar="ID")
 @_options.include
-@click.option("--profile", metavar="NAME", help="Look for data as this profile says.")
-@click.option("--data", "folders", multiple=True, metavar="ID=FOLDER", help="Look for data here.")
+@click.option("--profile", metavar="NAME", help="Look for data in the folders of this profile.")
+@click.option(
+    "--data",
+    "folders",
+    multiple=True,
+    metavar="ID=FOLDER",
+    help="Look for a task's data in this folder.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(*, name: str, profile: str | None, folders: tuple[str, ...], as_json: bool) -> None:
-    """Show a task: its spec, the data it wants, where it looked, and three rendered prompts."""
+    """Show a task: its spec, the data it needs, where it looked, and three rendered prompts."""
     from harness.config.tasks import task_name
 
     name = task_name(name)

@@ -93,6 +93,7 @@ class Batches:
         start = 0
         while start < len(order):
             first = items[order[start]]
+            # Counted by the longest item, to which all rows of the batch are padded.
             count = self._count(-(-length(first) // widen), cached(first), reserve)
             chosen = order[start : start + count]
             if equal_lengths:
@@ -126,6 +127,7 @@ class Batches:
         forward: Callable[[Sequence[Item]], Sequence[Result]],
     ) -> Sequence[Result] | None:
         """Return the results, or ``None`` after memory ran out and batches were made smaller."""
+        # ``forward`` may run batches of its own (children of a prefix) while this cache is alive.
         self._in_use += cached * len(rows)
         try:
             return forward(rows)
@@ -135,6 +137,7 @@ class Batches:
             needed = str(error).partition("\n")[0]
         finally:
             self._in_use -= cached * len(rows)
+        # Only now: within ``except`` the traceback would keep the tensors of the batch alive.
         free_memory()
         if self.fixed or len(rows) == 1:
             raise NoMemory(

@@ -88,6 +88,7 @@ class _Answer:
         self, write: GenerationTask, ends: frozenset[int], decode: Callable[[Ids], str]
     ) -> None:
         self._write, self._ends = write, ends
+        # Without tags nothing is reasoning, and the whole text is the answer.
         self._thoughts = write.thoughts or Thoughts((), {}, decode)
         self._closed: int | None = None
         self.against = write.against
@@ -111,6 +112,7 @@ class _Answer:
         self.done = len(self.ids) >= self._write.limit or self._spent()
         if self._write.stop:
             text = self._thoughts.split(self.ids).answer
+            # A stop string may end within a token, so the decoded text is searched, not the ids.
             matches = [at for stop in self._write.stop if stop and (at := text.find(stop)) >= 0]
             if matches:
                 self._text = text[: min(matches)]
@@ -130,6 +132,7 @@ class _Answer:
         if self._closed is None and thoughts.closed(self.ids):
             self._closed = count
         limit = max(1, self._write.limit - thoughts.tokens)
+        # Tokens count against the answer's own limit only once the reasoning is closed.
         if self._closed is not None:
             return count - self._closed >= limit
         return count == limit and not thoughts.begun(self.ids)
@@ -191,6 +194,7 @@ class _Writing:
     ) -> None:
         groups: list[list[Prefix]] = [[single_prefix(prompt)] for prompt in prompts]
         if self._shared and prompts:
+            # All answers of a row share its room, so a longer limit leaves place for fewer prompts.
             prompts_per_trie = max(1, min(self._batches.rows, ROOM // max(1, self._limit)))
             tree_masks = takes_tree_masks(self._model.language_model)
             groups = [
@@ -216,6 +220,7 @@ class _Writing:
             rows.write(self._answers, self._free(prompts))
             return [None] * len(chunk)
 
+        # Every answer may grow to the limit, and its row without images grows with it.
         length = prefilled.mask.shape[1] + longest + (self._limit + self._free_row) * count
         self._batches.run(
             items, lambda _: 1, forward, cached=lambda _: length, reserve=self._free_length
@@ -239,6 +244,7 @@ class _Writing:
         for prompt in prompts:
             against = self._writes[prompt].against
             if against is not None:
+                # Both rows feed the same object: what one of them takes is the next token of both.
                 self._answers[against.prompt] = self._answers[prompt]
                 free.append(against.prompt)
         self._walk(free, keep, lambda _length, _stem: 0)
@@ -274,6 +280,7 @@ class _Rows:
         self._prompts = [list(trie.prompts) for trie in tries]
         self._logits = prefilled.logits[rows][:, None].repeat(1, count, 1)
         self._positions = prefilled.following[rows][:, None].repeat(1, count)
+        # An answer starts by seeing the prefix alone; its own suffix is marked below.
         blank = torch.zeros(len(rows), longest, dtype=torch.bool, device=device)
         self._seen = torch.cat([prefilled.mask[rows], blank], 1)[:, None].repeat(1, count, 1)
         self._cache: Cache

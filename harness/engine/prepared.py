@@ -81,6 +81,7 @@ class PreparedInputs(Generic[Item]):
 
     def _submit(self) -> None:
         """Begin as many as memory allows; one until it is known how large they are."""
+        # Sizes are known only afterwards, so one input goes first and tells how many fit.
         most = self._limit // self._largest if self._largest else 1
         while self._queue and len(self._begun) < max(1, most):
             key = next(iter(self._queue))

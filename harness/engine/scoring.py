@@ -38,6 +38,7 @@ def score_options(
         return -(-2 * length // layers)
 
     def score(prefilled: PrefilledRows, prefixes: Sequence[Prefix]) -> None:
+        # The first token of every option follows the prefix itself, whose logits are there already.
         firsts = torch.log_softmax(prefilled.logits, dim=-1)
         items = [(row, trie) for row, prefix in enumerate(prefixes) for trie in prefix.tries]
         length = prefilled.mask.shape[1]
@@ -74,6 +75,7 @@ def score_alone(model: VisionLanguageModel, prompts: Sequence[Prompt], totals: T
     tree_masks = takes_tree_masks(model.language_model)
     by_prefix: dict[Symbols, list[Prompt]] = {}
     for prompt in prompts:
+        # Up to the last image the shape is the same for all questions about these images.
         end = (prompt.last_image if tree_masks else 0) or len(prompt.ids)
         by_prefix.setdefault(prompt.symbols[:end], []).append(prompt)
     for symbols, group in by_prefix.items():
@@ -116,7 +118,9 @@ def _score(
             for at, ((_, ranks), slot) in enumerate(zip(lookups, suffixes.slots, strict=True))
         ]
         row, slot, token = torch.from_numpy(np.concatenate(after, axis=1)).to(logits.device)
+        # Unlike log_softmax, this stores no second tensor of the size of the vocabulary.
         picked.append(logits[row, slot, token] - logits.logsumexp(-1)[row, slot])
+    # One copy from the device for the whole chunk: each further one would wait for the GPU.
     logprobs = torch.cat(picked).tolist()
     first, later = 0, len(at_once)
     for trie, (tokens, ranks) in zip(tries, lookups, strict=True):

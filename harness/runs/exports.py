@@ -14,7 +14,7 @@ class ExportOptions:
     """What records do not say and a format asks for.
 
     Attributes:
-        organization: Who ran the evaluations.
+        organization: Name who ran the evaluations.
         datasets: Task to the Hub id of its benchmark, ``OWNER/NAME`` or ``OWNER/NAME#TASK_ID``.
     """
 

@@ -23,7 +23,7 @@ class Changes:
         prompt: Template of the question.
         system: Template of the system turn.
         options_order: ``listed`` or ``sorted``; of choices.
-        max_new_tokens: Limit of written answers, in tokens.
+        max_new_tokens: Maximum tokens of a generated answer.
         temperature: Temperature of written answers.
     """
 

@@ -58,10 +58,12 @@ def sums_interval(  # noqa: PLR0913  the settings of a bootstrap
         for a proportion (:func:`of_proportion`), else BCa or percentile (:class:`Resampled`).
     """
     rows = distinct_rows(cluster_totals, strata)
+    # The data themselves are the draw in which every cluster comes once.
     once = rows.counts[np.newaxis, :].astype(np.float64)
     value = float(finalize(rows.sums(once))[0])
     if not math.isfinite(value) or rows.clusters < 2:
         return value, None
+    # Wilson's interval first: near 0 and 1 the bootstrap of a proportion is too short.
     interval = of_proportion(rows, level) if proportion else None
     if interval is None:
         interval = resampled(finalize, rows, draws=draws, seed=seed).interval(level)
@@ -111,6 +113,7 @@ def resampled(  # noqa: PLR0913  the settings of a bootstrap
     width = rows.rows.shape[1]
     jackknife = jackknife and rows.clusters > 1
     value = finalize(rows.sums(once))[0]
+    # A draw's cost is known beforehand, so the number of draws depends on no clock.
     if draws is None:
         draws = enough(rows.products, max(numbers, np.size(value)))
     return _gathered(
@@ -229,8 +232,10 @@ def ranks_resampled(  # noqa: PLR0913  the twin of resampled, with codes
     values = value(np.ones((1, len(codes))))[0]
     if draws is None:
         draws = enough_of_ranks(max(len(codes), numbers))
+    # One cluster can only be drawn as it is: it says nothing of how the value varies.
     if rows.clusters < 2:
         draws = 0
+    # A draw needs a weight for each sample, and about as many numbers within the metric.
     chunks = rows.draws(draws, seed, width=2 * len(codes))
     return _gathered(
         values,

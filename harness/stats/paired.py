@@ -92,6 +92,7 @@ def paired_sums(  # noqa: PLR0913  two evaluations and the settings of a test
         possible: Between which values the metric lies.
     """
     size = first.shape[1]
+    # Side by side, so that one draw takes a cluster of both evaluations: differences are paired.
     stacked: Matrix = hstack([first, second], format="csr")
     rows = distinct_rows(stacked, strata)
 
@@ -154,6 +155,7 @@ def _swapped(rows: DistinctRows, size: int, swaps: int, seed: int) -> Sequence[F
     differences = []
     for start in range(0, swaps, chunk):
         shape = (min(chunk, swaps - start), len(once))
+        # Of clusters with equal rows only the number that is swapped matters: one binomial a row.
         away = random.binomial(rows.counts, 0.5, size=shape).astype(np.float64)
         stay, gone = rows.sums(once - away), rows.sums(away)
         differences.append(stay + np.hstack([gone[:, size:], gone[:, :size]]))
@@ -177,11 +179,13 @@ def _one(resampled_value: Resampled, swapped: Floats, possible: Range) -> Paired
     far = np.abs(finite) >= abs(value) - 1e-12 * max(1.0, abs(value))
     drawn = resampled_value.drawn[np.isfinite(resampled_value.drawn)]
     spread = float(np.std(drawn, ddof=1)) if len(drawn) > 1 else math.nan
+    # The difference at which a two-sided test rejects with the wanted power, in standard errors.
     reach = float(ndtri((1 + LEVEL) / 2) + ndtri(POWER))
     interval = resampled_value.interval()
     return Paired(
         difference=value,
         interval=interval and interval.within(possible),
+        # The evaluations as they are count as one swap, so that p is never 0 (Phipson, Smyth 2010).
         p=float((1 + far.sum()) / (1 + len(finite))),
         detectable=reach * spread if spread > 0 and resampled_value.clusters > 1 else None,
         spread=spread if spread > 0 else None,
@@ -209,8 +213,8 @@ def holm(values: Sequence[float]) -> list[float]:
 def corrected(family: Sequence[Paired]) -> list[Paired]:
     """Return comparisons with p values corrected over their family, where they have one.
 
-    By Holm's method (no false alarm in the family but with 5 %), and by Benjamini and Hochberg's
-    1995 (5 % of what is called different is not).
+    Holm's method keeps the probability of any false claim at 5 %, Benjamini and Hochberg's (1995)
+    the expected share of false claims.
     """
     values = [one.p for one in family if one.p is not None]
     pairs = iter(zip(holm(values), false_discovery_control(values) if values else [], strict=True))

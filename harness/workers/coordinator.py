@@ -122,6 +122,8 @@ class Coordinator:
             self._open_next()  # a second coordinator is refused before a worker is started
             stack.callback(self._end_workers)
             self._executor.start(order)
+            # In this order: losses are known before blocks are handed out, and a finished task
+            # makes room for the next one before a worker would be idle.
             while self._next < len(self._planned) or self._writers:
                 for event in self._executor.events(_SOON if self._finishing else WAIT):
                     self._hear(event)
@@ -198,6 +200,7 @@ class Coordinator:
             item = item or self._queue.next() or self._crew.steal() or self._straggler()
             if item is None:
                 return
+            # A reserved block lets a worker open images ahead; near the end others need it more.
             if self._queue.unassigned > 2 * len(self._crew.members):
                 member.reserved = self._queue.next(settled=True)
             verdict, settled = self._queue.verdict(item)
@@ -256,6 +259,7 @@ class Coordinator:
         member = self._crew.leave(worker)
         self._give_back(member)
         self._reporter.say(f"worker {worker} is refused: {reason}")
+        # Others may still be starting; only when none is left has the run failed.
         if not self._crew.members and not self._executor.alive():
             raise none_takes_part(self._name, reason)
 
@@ -270,6 +274,7 @@ class Coordinator:
         item = None if member is None else member.item
         if item is not None and not self._is_wanted(item):
             item = None
+        # A worker that never was ready did not fail on this block, so the block is not blamed.
         if member is not None and item is not None and member.is_ready:
             self._count_loss(item)
             member.item = None
@@ -350,6 +355,7 @@ class Coordinator:
     def _is_second(self, event: Answered, item: Item, records: Sequence[Record]) -> bool:
         """Whether another worker answered a block before; its answer is kept, and must be equal."""
         if self._queue.is_out(item):
+            # Only a digest is kept: the second answer is compared, never recorded.
             if self._crew.is_asked(item):  # somebody else answers it too
                 self._doubled[item] = event.worker, _digest(records)
             return False

@@ -97,6 +97,7 @@ class RankCollector(Collector):
 
         clusters = int(taken.codes.max()) + 1 if len(taken.codes) else 0
         rows = cluster_rows(clusters, taken.strata)
+        # One resampling for all parts: differences between groups need common draws.
         drawn = ranks_resampled(values, taken.codes, rows, seed=seed, numbers=parts.pairs)
         ranges = [range_of(metric, held) for held in prepared]
         intervals: list[Interval | None] = []
@@ -104,6 +105,7 @@ class RankCollector(Collector):
             used_clusters, codes = np.unique(taken.codes[part], return_inverse=True)
             strata = None if taken.strata is None else taken.strata[used_clusters]
             units = self._units(prepared[position]) if len(used_clusters) > 1 else None
+            # Codes are numbered anew: clusters without a sample in the part are not part of its n.
             interval = None if units is None else of_units(units, codes, strata)
             if interval is None:
                 interval = drawn.at(position).interval(clusters=len(used_clusters))

@@ -60,16 +60,20 @@ from harness_analyses.options import analysis_arguments, analysis_options
     default=1 << 16,
     show_default=True,
     type=commands.Whole(0),
-    help="Length of a gradient's sketch; 0 keeps whole gradients.",
+    help="Length of a gradient's count sketch; 0 keeps exact gradients.",
 )
 @click.option(
     "--lora-rank",
     default=16,
     show_default=True,
     type=commands.Whole(1, 1_000_000),
-    help="Rank of the LoRA adapters, where no --checkpoint brings any.",
+    help="Rank of new LoRA adapters, if --checkpoint has none.",
 )
-@click.option("--form", metavar="NAME", help="A task's form for training; `task` is its own.")
+@click.option(
+    "--form",
+    metavar="NAME",
+    help="Form of the tasks for training; `task` is the evaluation's prompt.",
+)
 @click.option("--limit", type=commands.Whole(1), help="Use at most N train samples per task.")
 @commands.checkpoint
 @analysis_options

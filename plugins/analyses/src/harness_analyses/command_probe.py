@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     default=0.2,
     show_default=True,
     type=commands.Number(0, 0.5, min_open=True),
-    help="Fraction of train clusters to validate on, where a task has no validation split.",
+    help="Fraction of train clusters to validate on, if a task has no validation split.",
 )
 @click.option(
     "--control/--no-control", default=True, show_default=True, help="Also probe permuted labels."

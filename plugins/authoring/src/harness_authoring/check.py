@@ -30,11 +30,15 @@ def plugin() -> None:
     "--kind reader | harness plugin check my_plugin --json"
 )
 @click.argument("name", metavar="NAME")
-@click.option("--kind", default="", metavar="KIND", help="Kind of what NAME is the id of.")
-@click.option("-o", "pairs", multiple=True, metavar="NAME=VALUE", help="Option of what is checked.")
+@click.option(
+    "--kind", default="", metavar="KIND", help="Kind of the object that NAME is the id of."
+)
+@click.option(
+    "-o", "pairs", multiple=True, metavar="NAME=VALUE", help="Set an option of the checked object."
+)
 @click.option("--task", default="", metavar="TASK", help="Task whose data are used.")
 @click.option(
-    "--data", type=click.Path(), metavar="PATH", help="Data to use: for a reader without a task."
+    "--data", type=click.Path(), metavar="PATH", help="Data folder for a reader without a task."
 )
 @click.option("--split", default="", metavar="SPLIT", help="Split of the data.")
 @click.option(
@@ -42,9 +46,9 @@ def plugin() -> None:
     "changes",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Another value of a model's option that must change the fingerprint; others are guessed.",
+    help="Value of a model's option that must change the fingerprint; other values are guessed.",
 )
-@click.option("--device", default="cpu", show_default=True, help="Where a model runs.")
+@click.option("--device", default="cpu", show_default=True, help="Device of a model.")
 @click.option(
     "--dtype",
     default="float32",

@@ -27,7 +27,7 @@ _task_flags = together(
 
 @click.group(epilog="Examples: harness data list; harness data check fairface --images all")
 def data() -> None:
-    """Find, check and identify the data of tasks; nothing is downloaded unless it is named so."""
+    """Find, check and fingerprint the data of tasks. Downloads only what you name as hf:..."""
 
 
 @data.command("list", epilog="Example: harness data list --profile full")
@@ -36,7 +36,7 @@ def data() -> None:
 @commands.profile
 @commands.as_json
 def list_(*, data: tuple[str, ...], profile: str | None, as_json: bool) -> None:
-    """List every task with the place its data would be read from."""
+    """List every task with the folder its data would be read from."""
     from harness.config.data import given_path, source_of
     from harness.config.tasks import installed_catalog
 
@@ -62,7 +62,7 @@ def list_(*, data: tuple[str, ...], profile: str | None, as_json: bool) -> None:
 @click.argument("name", metavar="TASK")
 @_task_flags
 def where(*, name: str, as_json: bool, **flags: Any) -> int:
-    """Say what a task wants, where it was looked for, under which licence, how to obtain it."""
+    """Show which files a task needs, which were found, their licence and how to obtain them."""
     from harness.config.hub import is_hub_id
 
     task, path = _task(name, flags)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def human(*, places: tuple[str, ...], tasks: str | None, seed: int, as_json: bool) -> None:
-    """Score each annotator against the rest, and models against the same rests.
+    """Score each annotator against the others, and models against the same others.
 
     Every finished evaluation whose samples hold the answers of several annotators (VQAv2, TextVQA,
     GazeFollow, FER+) has a row `human (leave one out)` for its samples, and says what share of it

@@ -64,17 +64,22 @@ class Needs:
 @click.argument("task")
 @click.option(
     "--effect", type=Number(0), required=True, metavar="NUMBER",
-    help="The difference to show, as tables print numbers (1.0: one point of accuracy).",
+    help="Difference to detect, in the table's units (1.0: one point of accuracy).",
 )  # fmt: skip
 @click.option(
-    "--margin", type=Number(0), metavar="NUMBER", help="Also show equivalence within this."
+    "--margin",
+    type=Number(0),
+    metavar="NUMBER",
+    help="Also plan a test of equivalence within this margin.",
 )
 @click.option(
-    "--pilot", metavar="RUN_A,RUN_B", help="Take the spread from two finished runs of the task."
+    "--pilot",
+    metavar="RUN_A,RUN_B",
+    help="Estimate the variance from two finished runs of the task.",
 )
 @click.option(
     "--value", type=Number(0), default=50.0, show_default=True, metavar="PERCENT",
-    help="What both models are near; 50 is the worst case.",
+    help="Value near which both models score; 50 is the worst case.",
 )  # fmt: skip
 @click.option(
     "--correlation", type=Number(-1, min_open=True), default=0.5, show_default=True,
@@ -89,14 +94,14 @@ class Needs:
     "--samples",
     type=Whole(2),
     metavar="N",
-    help="Read no data: this many samples.",
+    help="Assume this number of samples; read no data.",
 )
 @click.option(
-    "--cluster-size", type=Whole(1), metavar="N", help="With --samples: of this many each."
+    "--cluster-size", type=Whole(1), metavar="N", help="With --samples: size of each cluster."
 )
 @click.option(
     "--seed-spread", type=Number(0), metavar="NUMBER",
-    help="Standard deviation of a model's number over trainings: say how many seeds.",
+    help="Standard deviation of a model's number over trainings; adds the number of seeds.",
 )  # fmt: skip
 @click.option(
     "--power",
@@ -105,11 +110,11 @@ class Needs:
     default=80.0,
     show_default=True,
     metavar="PERCENT",
-    help="Wanted chance to find the effect.",
+    help="Wanted probability to detect the effect.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def power(*, task: str, as_json: bool, **flags: Any) -> None:
-    """Say what difference TASK can show, and how many samples or seeds an effect needs.
+    """Show which difference TASK can detect, and how many samples or seeds an effect needs.
 
     The test is that of `harness compare`: two models on the same samples, clusters as units, level
     5 %. Without a pilot the spread of the differences is computed from --value and --correlation,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def prompts(*, places: tuple[str, ...], tasks: str | None, seed: int, as_json: bool) -> None:
-    """Print each number's mean over prompts, with prompts and clusters as what varies.
+    """Print each number's mean over prompts, with an interval over prompts and clusters.
 
     Reads evaluations that `harness run --variants` made. Beside the mean and its interval stand the
     share of its variance that is due to prompts, and the worst prompt; a bias number whose sign

@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 def rescore(
     *, places: tuple[str, ...], metrics: str, seed: int, as_json: bool, **flags: Any
 ) -> None:
-    """Read the answers of finished evaluations again with other metrics.
+    """Score the recorded answers of finished evaluations with other metrics.
 
-    Nothing is asked and no record changes. A metric takes the options that the task gives to its
+    No model runs and no record changes. A metric takes the options that the task gives to its
     own metrics, such as the attributes of skew. Evaluations that a metric does not fit are named.
     """
     from harness.api.records import newest_of, several

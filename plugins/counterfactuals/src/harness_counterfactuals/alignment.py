@@ -103,6 +103,7 @@ def align(source: Tokens, edited: Tokens, slot: str, *, refine: bool = False) ->
     start = other_start = 0
     for first, second in _segments(source, edited, slot):
         before, after = first[0] - start, second[0] - other_start
+        # Byte-pair merges across the border of a slot would shift every later position.
         if before != after:
             raise UserError(
                 "text beside the edited words has other tokens than without them",
@@ -111,11 +112,13 @@ def align(source: Tokens, edited: Tokens, slot: str, *, refine: bool = False) ->
             )
         weights += [(start + at, other_start + at, 1.0) for at in range(before)]
         count, others = first[1] - first[0], second[1] - second[0]
+        # No word stood there (or refining is asked for): nobody's attention can be taken over.
         if refine or not count:
             new_tokens += range(second[0], second[1])
         elif count == others:
             weights += [(first[0] + at, second[0] + at, 1.0) for at in range(count)]
         else:
+            # Each source token's shares sum to 1, so the attention of the whole slot is kept.
             weights += [(i, j, 1.0 / others) for i in range(*first) for j in range(*second)]
         start, other_start = first[1], second[1]
     weights += _padding(len(source.offsets), len(edited.offsets), source.length)

@@ -78,11 +78,13 @@ def edits(
     for row, alignment in enumerate(alignments):
         if alignment is None:
             continue
+        # ``mixes`` moves the source's attention from its words (i) to the edited prompt's (j).
         mixes[row] = 0
         for i, j, share in alignment.weights:
             mixes[row, i, j] = share
         keeps[row, list(alignment.own)] = 1
         for token, factor in factors[row].items():
+            # A word's factor applies wherever its attention comes from: the source, or itself.
             mixes[row, :, token] *= factor
             keeps[row, token] *= factor
     marked = None
@@ -122,10 +124,12 @@ class BlendMaps:
             return None
         height = _divisor(self.positions, side)
         maps = self.sums.view(len(self.sums), 1, height, self.positions // height)
+        # Widened by one position on each side, as Prompt-to-Prompt does.
         maps = functional.max_pool2d(maps, 3, stride=1, padding=1)
         maps = functional.interpolate(maps, size=side)
         maps = maps / maps.amax((2, 3), keepdim=True).clamp_min(1e-12)
         inside = maps > threshold
+        # Where the source's object stood may change too, or it would shine through.
         return inside | inside[source]
 
 
@@ -166,6 +170,8 @@ class Control:
         if not replaced:
             return functional.scaled_dot_product_attention(query, key, value)
         rows = edit.edited + first
+        # A @ (M @ V) equals (A @ M) @ V: mixing the values spares storing the attention maps,
+        # and lets the fused kernel run.
         source_rows = value[rows]
         mixed = value.clone()
         mixed[rows] = edit.mixes[edit.edited, None].to(value.dtype) @ source_rows
@@ -173,6 +179,7 @@ class Control:
         output: Tensor = functional.scaled_dot_product_attention(query[taken], key[taken], mixed)
         if edit.own is not None:
             own_mask = edit.own[edit.edited, None, :, None].to(value.dtype)
+            # Words without a counterpart attend as they would alone, with the row's own queries.
             output[rows] += functional.scaled_dot_product_attention(
                 query[rows], key[rows], own_mask * source_rows
             )
@@ -186,6 +193,7 @@ class Control:
             and self.step < self.self_steps
             and query.shape[2] <= self.self_positions
         ):
+            # The source's queries and keys lay out the image; the row's own values fill it in.
             taken = _taken(edit, len(query) - edit.rows)
             query, key = query[taken], key[taken]
         return functional.scaled_dot_product_attention(query, key, value)
@@ -215,6 +223,7 @@ def _taken(edit: Edits, first: int) -> Tensor:
 
 def _maps(query: Tensor, key: Tensor, words: Tensor) -> Tensor:
     """Return the attention of pixels to words, mean over heads: (rows, pixels) float32."""
+    # In float32: maps are summed over layers and steps, and a threshold is applied to them.
     scores = query.float() @ key.float().transpose(-1, -2) * query.shape[-1] ** -0.5
     maps: Tensor = (scores.softmax(-1) @ words[:, None]).squeeze(-1).mean(1)
     return maps

@@ -44,7 +44,7 @@ def make() -> None:
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder of the images and their manifest.",
 )
-@click.option("--model", metavar="MODEL", help="Another checkpoint than the spec's.")
+@click.option("--model", metavar="MODEL", help="Use this checkpoint instead of the spec's.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
 @click.option(
     "--batch",
@@ -52,9 +52,9 @@ def make() -> None:
     metavar="N",
     help="Make at most N images at once; by default all that are edited from one.",
 )
-@click.option("--plan", "plan_only", is_flag=True, help="Print what is to be made, and stop.")
-@click.option("--filter-only", is_flag=True, help="Score finished images anew; make none.")
-@click.option("--on", metavar="EXECUTOR", help="Make sets by workers that this executor starts.")
+@click.option("--plan", "plan_only", is_flag=True, help="Print the plan and stop.")
+@click.option("--filter-only", is_flag=True, help="Score finished images again; make none.")
+@click.option("--on", metavar="EXECUTOR", help="Make sets with workers that this executor starts.")
 @click.option(
     "-e",
     "--executor-option",

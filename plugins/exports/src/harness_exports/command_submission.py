@@ -24,11 +24,11 @@ from harness import commands
 @click.option(
     "--allow-missing",
     is_flag=True,
-    help="Give samples that errored an empty answer, and take a limited evaluation.",
+    help="Write an empty answer for samples that errored; accept a limited evaluation.",
 )
 @commands.as_json
 def submission(*, evaluation: Path, out: Path, allow_missing: bool, as_json: bool) -> None:
-    """Write an evaluation's answers as the benchmark's own server takes them.
+    """Write an evaluation's answers in the format of the benchmark's server.
 
     For splits without public answers: run the task with its option split (--task-option
     vqav2.split=test-dev), then upload this file yourself; nothing is sent anywhere.

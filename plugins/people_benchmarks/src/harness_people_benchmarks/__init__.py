@@ -28,7 +28,7 @@ def harness_commands() -> Sequence[CommandDescriptor]:
         CommandDescriptor(
             id="reproductions",
             target="harness_people_benchmarks.reproductions.command:reproductions",
-            summary="Hold published numbers against finished evaluations.",
+            summary="Compare published numbers with finished evaluations.",
         )
     ]
 

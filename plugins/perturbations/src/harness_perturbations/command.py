@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def robustness(*, places: tuple[str, ...], tasks: str | None, seed: int, as_json: bool) -> None:
-    """Print how far numbers hold on perturbed images, by kind and level.
+    """Print how numbers change on perturbed images, by kind and level.
 
     Reads evaluations that `harness run --variants blur:1-5,...` made. Each is paired with the same
     model's answers to the same samples on images as they are; p values are corrected (Holm) over

@@ -29,9 +29,13 @@ _RULES = ("all", "majority", "any")
 """
 )
 @click.argument("data", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--reviewer", metavar="NAME", help="Who looks; decisions are kept under this name.")
 @click.option(
-    "--reviewers", metavar="A,B", help="Deal the sets to these; by default to those so far."
+    "--reviewer", metavar="NAME", help="Name of the reviewer; decisions are stored under it."
+)
+@click.option(
+    "--reviewers",
+    metavar="A,B",
+    help="Divide the sets among these reviewers; by default among those with decisions.",
 )
 @click.option(
     "--overlap",
@@ -41,27 +45,25 @@ _RULES = ("all", "majority", "any")
     help="Share of the sets that every reviewer sees.",
 )
 @click.option("--seed", type=Whole(0), default=0, show_default=True, help="Seed of the order.")
-@click.option("--set", "sets", metavar="COLUMN", help="Show rows of one value of it together.")
+@click.option("--set", "sets", metavar="COLUMN", help="Column whose equal values form a set.")
 @click.option("--image", metavar="COLUMN", help="Column of the image, or a pattern with {COLUMN}.")
-@click.option("--id", "name", metavar="COLUMN", help="Column that names rows.")
-@click.option(
-    "--show", metavar="A,B", help="Show these columns; all that hold no image by default."
-)
+@click.option("--id", "name", metavar="COLUMN", help="Column of the rows' ids.")
+@click.option("--show", metavar="A,B", help="Show these columns; by default all without images.")
 @click.option("--reason", "reasons", multiple=True, metavar="TEXT",
               help="Offer this reason for a no (repeat for up to 9).")  # fmt: skip
-@click.option("--all", "everything", is_flag=True, help="Show sets that filters dropped, too.")
+@click.option("--all", "everything", is_flag=True, help="Also show sets that filters dropped.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the decisions' files.")
 @click.option(
     "--port", type=Whole(0, 65535), default=0, help="Port of this machine; a free one by default."
 )
-@click.option("--report", is_flag=True, help="Print what was decided, and end.")
+@click.option("--report", is_flag=True, help="Print a report of the decisions and stop.")
 @click.option(
     "--rule",
     type=click.Choice(_RULES),
     help="With --report: keep a set that nobody refused (all, the default), or go by the majority.",
 )
 @click.option("--csv", "csv_file", type=click.Path(path_type=Path),
-              help="With --report: write one row per set.")  # fmt: skip
+              help="With --report: write a CSV file with a row for each set.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="With --report: print JSON.")
 def review(*, data: Path, out: Path | None, report: bool, **flags: Any) -> None:
     """Accept or refuse the images of a data set on a local page, set by set.

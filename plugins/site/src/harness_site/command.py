@@ -43,12 +43,12 @@ def site() -> None:
 @click.option(
     "--with-images",
     is_flag=True,
-    help="Show images of people who are not drawn too; look at the licence of the data first.",
+    help="Also show images of real people; check the licence of the data first.",
 )
 @click.option("--figures/--no-figures", default=True, help="Draw figures (needs matplotlib).")
 @commands.profile
 @commands.data
-@click.option("--strict", is_flag=True, help="End with 1 when a directory was left out.")
+@click.option("--strict", is_flag=True, help="Exit with 1 if a directory was left out.")
 def build(out: Path, places: tuple[str, ...], duplicates: Any, **options: Any) -> None:
     """Write a site into a folder: leaderboard, a page per evaluation, a browser of samples.
 
@@ -83,13 +83,15 @@ def build(out: Path, places: tuple[str, ...], duplicates: Any, **options: Any) -
     show_default=True,
     help="Port of this machine; 0 for any that is free.",
 )
-@click.option("--live", is_flag=True, help="Build it from the results folder, again and again.")
+@click.option(
+    "--live", is_flag=True, help="Rebuild the site from the results folder as evaluations finish."
+)
 @click.option("--results", type=click.Path(path_type=Path), help="With --live: follow this folder.")
 def serve(out: Path, port: int, *, live: bool, results: Path | None) -> None:
     """Show a built site to this machine alone; Ctrl-C ends it.
 
-    With --live it follows a run: the site is built anew when an evaluation is finished (without
-    figures), and each page says how far those are that are not.
+    With --live it follows a run: the site is rebuilt, without figures, when an evaluation is
+    finished, and each page shows the progress of unfinished ones.
     """
     from harness_site.live import following
     from harness_site.serve import server

@@ -36,8 +36,7 @@ _HEADS = ("", "A", "B", "B - A", "95 %", "p", "corrected", "FDR")
     "--margin",
     type=commands.Number(0, min_open=True),
     metavar="NUMBER",
-    help="Say what differs by less than this, in the table's units (0.5: half a point), and what "
-    "is no worse by more.",
+    help="Test equivalence within this margin, and that B is no worse by more (0.5: half a point).",
 )
 @commands.include
 @commands.seed

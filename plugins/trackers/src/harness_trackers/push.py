@@ -32,7 +32,13 @@ def _kinds(_ctx: click.Context, _param: click.Parameter, text: str) -> list[str]
 
 @click.command(epilog="Example: harness push random-0123456789ab --to my-lab/results --dry-run")
 @click.argument("places", nargs=-1, required=True, metavar="DIR_OR_RUN...")
-@click.option("--to", "target", required=True, metavar="OWNER/NAME|FOLDER", help="Send it here.")
+@click.option(
+    "--to",
+    "target",
+    required=True,
+    metavar="OWNER/NAME|FOLDER",
+    help="Repository OWNER/NAME, or a folder.",
+)
 @click.option(
     "--type",
     "repo_type",
@@ -51,7 +57,7 @@ def _kinds(_ctx: click.Context, _param: click.Parameter, text: str) -> list[str]
 )
 @click.option("--dataset", "datasets", multiple=True, metavar="TASK=OWNER/NAME",
               help="A benchmark's id on the hub, for eval_results.")  # fmt: skip
-@click.option("--organization", default="unknown", help="Who ran the evaluations.")
+@click.option("--organization", default="unknown", help="Name who ran the evaluations.")
 @click.option(
     "--with-samples",
     is_flag=True,

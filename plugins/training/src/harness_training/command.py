@@ -85,7 +85,11 @@ def _renamed(flag: str, value: str) -> str:
 @commands.task_options
 @commands.data
 @commands.profile
-@click.option("--form", metavar="NAME", help="A task's form for training; `task` is its own.")
+@click.option(
+    "--form",
+    metavar="NAME",
+    help="Form of the tasks for training; `task` is the evaluation's prompt.",
+)
 @click.option("--limit", type=commands.Whole(1), help="Train on at most N samples per task.")
 @click.option(
     "--train-parts",
@@ -93,7 +97,7 @@ def _renamed(flag: str, value: str) -> str:
     default=AUTO,
     show_default=True,
     metavar="auto|full|A,B",
-    help="Parts of the model that train.",
+    help="Parts of the model to train: auto, full, or names separated by commas.",
 )
 @click.option(
     "--tower",
@@ -122,12 +126,12 @@ def _renamed(flag: str, value: str) -> str:
 @_setting(
     "checkpointing",
     "--gradient-checkpointing",
-    help="Use less memory and more time, for the same weights.",
+    help="Recompute activations in the backward pass: less memory, more time, the same weights.",
 )
 @_setting(
     "validate",
     metavar="TASK:METRIC",
-    help="Measure after each epoch; keep the best epoch's weights.",
+    help="TASK:METRIC to measure after each epoch; the best epoch's weights are kept.",
 )
 @_setting("validate_limit", help="Validate on at most N samples.")
 @_setting(
@@ -140,7 +144,7 @@ def _renamed(flag: str, value: str) -> str:
 @commands.dry_run
 @commands.as_json
 def train(**flags: Any) -> int:
-    """Train a model by a recipe on the train splits of tasks.
+    """Train a model with a recipe on the train splits of tasks.
 
     The same command again continues where it was stopped, and returns at once when it is done.
     `harness run --checkpoint DIR` evaluates the trained model.

@@ -16,8 +16,12 @@ def new() -> None:
 
 @click.command(epilog="Example: harness new plugin kappa --kind metric")
 @click.argument("name", metavar="NAME")
-@click.option("--kind", required=True, metavar="KIND", help="What it adds: metric, reader, ...")
-@click.option("--out", metavar="FOLDER", help="The folder to write; NAME here by default.")
+@click.option(
+    "--kind", required=True, metavar="KIND", help="Kind of object to add: metric, reader, ..."
+)
+@click.option(
+    "--out", metavar="FOLDER", help="Folder to write; by default NAME in the current folder."
+)
 def plugin(*, name: str, kind: str, out: str | None) -> None:
     """Write a package that adds one object of a kind, with tests, a page and a CI workflow.
 

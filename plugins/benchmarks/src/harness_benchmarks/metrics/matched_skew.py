@@ -117,6 +117,7 @@ class RankedCounts(SkewCounts):
 
     def __init__(self, options: Mapping[str, Json], labels: Sequence[str]) -> None:
         super().__init__({**options, "estimator": "soft"}, labels)
+        # Bins make a metric of sums out of a ranking, so that a bootstrap draw is a matrix product.
         self._width = float(str(options["resolution"]))
         if not 0 < self._width < _LIMIT:
             raise UserError(
@@ -163,6 +164,7 @@ class RankedCounts(SkewCounts):
             self._bins.setdefault(key, len(self._bins))
 
     def _bin(self, odds: float) -> int:
+        # Infinite odds, of answers in words, go to the outermost bins and stay ranked.
         if not -_LIMIT < odds < _LIMIT:
             odds = min(_LIMIT, max(-_LIMIT, odds))
         return round(odds / self._width)
@@ -203,6 +205,7 @@ class RankedCounts(SkewCounts):
             everybody = bins[..., 0, :, np.newaxis]
             through = np.cumsum(everybody, axis=-2)
             wanted = np.array(shares) * through[..., -1:, :]
+            # The share of each bin above the threshold: 1 higher up, 0 below, a fraction at it.
             taken = np.clip(ratio(wanted - (through - everybody), everybody), 0.0, 1.0)
             assigned.append(np.matmul(bins, np.nan_to_num(taken)))
         return np.moveaxis(np.stack(assigned, axis=-1), -2, 0)
@@ -235,6 +238,7 @@ def log_odds(sample: ScoredSample, labels: Sequence[str]) -> list[float]:
         return [math.inf if label == sample.answer else -math.inf for label in labels]
     if sample.score_kind == "similarity":
         scores = tuple(_COSINE_SCALE * score for score in scores)
+    # With two options the normalisation cancels: exact where exp would underflow.
     if len(scores) == 2 and math.isfinite(first := scores[0] - scores[1]):
         return [first, -first]
     odds = []

@@ -163,6 +163,7 @@ class SkewCounts:
             share = shares(sample)[sample.labels.index(self._positive)]
         else:
             share = 1.0 if sample.answer == self._positive else 0.0
+        # A zero is left out: sparse rows stay short, and equal answers make equal rows.
         return {2 * index: 1.0, 2 * index + 1: share} if share else {2 * index: 1.0}
 
     def concept_of(self, sample: ScoredSample) -> str | None:
@@ -218,6 +219,7 @@ def shares(sample: ScoredSample) -> tuple[float, ...]:
         )
     if sample.score_kind == "label":
         return sample.scores
+    # Less the highest, so that no exponential overflows.
     highest = max(sample.scores)
     powers = [math.exp(score - highest) for score in sample.scores]
     total = math.fsum(powers)
@@ -259,6 +261,7 @@ class Rule:
         import numpy as np
 
         present, desired = pool > 0, self.shares(pool)
+        # Over the values of one attribute: images without a value for it take no part.
         k = assigned.sum(axis=-2, keepdims=True)
         if self.zero == "add_alpha":
             share = ratio(assigned + self.alpha * desired, k + self.alpha)
@@ -302,6 +305,7 @@ class Settled:
         self._parts, self._rule, self._least = parts, rule, least
         kinds: dict[tuple[str, ...], list[int]] = {}
         for position, part in enumerate(parts[1:], 1):
+            # Shares are taken among the values of one attribute, or of one combination, alone.
             kinds.setdefault(tuple(name for name, _ in part), []).append(position)
         self.kinds = [np.array(places) for places in kinds.values()]
         self._asked, self._assigned = counts.asked(totals), self.assigned(totals)
@@ -338,6 +342,7 @@ class Settled:
         import numpy as np
 
         by_value = self.of_parts(totals)
+        # Which concepts count is settled on the data: draws must not change what is averaged.
         by_value[..., ~self._counting] = np.nan
         return np.swapaxes(by_value, -1, -2).reshape(*by_value.shape[:-2], -1)
 

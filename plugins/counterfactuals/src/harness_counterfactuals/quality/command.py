@@ -27,13 +27,16 @@ if TYPE_CHECKING:
 @click.option("--reference", type=click.Path(path_type=Path), metavar="DIR",
               help="Folder of real images: gives FID and KID.")  # fmt: skip
 @click.option("--inception", type=click.Path(path_type=Path), metavar="FILE",
-              help="Compare features of this network: inception-2015-12-05.pt.")  # fmt: skip
+              help="Use the features of this network (inception-2015-12-05.pt).")  # fmt: skip
 @click.option("--encoder", metavar="PATH",
               help="Dual encoder for prompts, diversity and consistency; a folder, hub id or "
               "NAME:TAG.")  # fmt: skip
-@click.option("--all", "everything", is_flag=True, help="Count images that filters dropped, too.")
+@click.option("--all", "everything", is_flag=True, help="Include images that filters dropped.")
 @click.option(
-    "--out", type=click.Path(path_type=Path), metavar="FILE", help="Write the JSON there."
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the report as JSON to this file.",
 )
 @device
 @as_json

@@ -16,8 +16,12 @@ import click
 @click.option("--id", "name", metavar="ID", help="Name of the task.")
 @click.option("--image", metavar="COLUMN", help="Column of the image, or a pattern with {COLUMN}.")
 @click.option("--target", metavar="COLUMN", help="Column of the right answer.")
-@click.option("--question", metavar="TEXT", help="The prompt; {{ COLUMN }} puts in a column.")
-@click.option("--labels", metavar="A,B", help="Labels of the choice, in order; 'none' to write.")
+@click.option(
+    "--question", metavar="TEXT", help="Prompt; {{ COLUMN }} inserts the value of a column."
+)
+@click.option(
+    "--labels", metavar="A,B", help="Labels of the choice, in order; 'none' for generated answers."
+)
 @click.option(
     "--group",
     "groups",
@@ -26,11 +30,11 @@ import click
     help="Report each value of a column, and who labelled it (repeat for more).",
 )
 @click.option("--cluster", metavar="COLUMN", help="Column of the subject.")
-@click.option("--out", metavar="FILE", help="The spec to write; in the data folder by default.")
-@click.option("--force", is_flag=True, help="Write over a spec that is there.")
-@click.option("--yes", is_flag=True, help="Ask nothing: take what is not given from the data.")
+@click.option("--out", metavar="FILE", help="File of the spec; by default in the data folder.")
+@click.option("--force", is_flag=True, help="Overwrite an existing spec.")
+@click.option("--yes", is_flag=True, help="Ask no question; take missing answers from the data.")
 def task(*, data: str, out: str | None, force: bool, yes: bool, **flags: Any) -> None:
-    """Look at a table or a folder of images and write the spec of a task."""
+    """Inspect a table or a folder of images and write the spec of a task."""
     from harness_own_data.new.task import write_task
 
     write_task(data, out, flags, force=force, ask=not yes and sys.stdin.isatty())

@@ -35,9 +35,9 @@ def write_task(
 
     Args:
         data: A table, a folder or an archive.
-        out: The spec to write; in the data folder by default.
+        out: File of the spec; by default in the data folder.
         flags: What flags answer, by their names.
-        force: Write over a spec that is there.
+        force: Overwrite an existing spec.
         ask: Ask for what no flag answers.
 
     Raises:

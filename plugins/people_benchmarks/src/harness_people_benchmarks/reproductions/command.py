@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     help="Recompute GenderBias-VL's figures from the authors' per-pair files.",
 )
 @click.option("--fill", metavar="FILE", help="Write the table into this page, between its marks.")
-@click.option("--commands", is_flag=True, help="Print what measures each number, and its source.")
+@click.option(
+    "--commands", is_flag=True, help="Print the command that measures each number, and its source."
+)
 def reproductions(
     *, results: str | None, clone: str | None, fill: str | None, commands: bool
 ) -> None:
-    """Hold published numbers against finished evaluations."""
+    """Compare published numbers with finished evaluations."""
     from harness.cli._format import print_table
 
     from harness_people_benchmarks.reproductions import page
