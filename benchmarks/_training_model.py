@@ -90,11 +90,11 @@ def staged(  # noqa: PLR0913  each is another setting of a training
         trained=LORA,
         recipe=Recipe(),
         settings=TrainingSettings(
-            batch=batch,
+            batch_size=batch,
             micro_batch=batch,
             device=device,
             precision=precision,
-            rate=LEARNING_RATE,
+            learning_rate=LEARNING_RATE,
         ),
         folder=folder,
         steps=steps,

@@ -6,6 +6,7 @@ import math
 import os
 import re
 import reprlib
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache, wraps
@@ -30,6 +31,8 @@ from harness.errors import UserError, unknown
 
 P = ParamSpec("P")
 R = TypeVar("R")
+FORMER: dict[str, dict[str, str]] = {"read_evaluation": {"whole": "details"}}
+"""Function or settings class to the old names of its arguments; they work for one version."""
 _DEPTH = 50  # of plain data; what is deeper may hold itself
 _PATH_BYTES, _NAME_BYTES = 4096, 255  # as Linux has them
 _WRONG = object()
@@ -131,6 +134,7 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
         hints = {key: hint for key, hint in _hints(function).items() if key != "return"}
         for gathered in gathering:
             hints |= _hints(get_args(hints.pop(gathered))[0])
+        kwargs = present_names(name, kwargs)  # type: ignore[assignment]
         for key in kwargs:
             if key not in hints:
                 raise unknown(f"argument of {name}()", key, hints)
@@ -250,8 +254,18 @@ def _of_several(kind: Any, inner: tuple[Any, ...], value: Any, where: str) -> An
     return [plain(inner[0], item, f"an item of {where}") for item in value]
 
 
+def present_names(owner: str, values: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return arguments or settings by their present names; an old one works with a warning."""
+    former = FORMER.get(owner, {})
+    for old in [key for key in values if key in former]:
+        note = f"{old} of {owner} is {former[old]} now; the old name will go in the next version"
+        warnings.warn(note, FutureWarning, stacklevel=3)
+    return {former.get(key, key): value for key, value in values.items()}
+
+
 def _of_mapping(settings: Any, value: Mapping[Any, Any], where: str) -> Any:
     """Return a dataclass of its fields by name."""
+    value = present_names(settings.__name__, value)
     names = [field.name for field in fields(settings) if field.init]
     for key in value:
         if key not in names:

@@ -87,13 +87,13 @@ def _meant(name: str, results: Path) -> str:
 
 
 def read_places(
-    places: Sequence[Place], *, whole: bool
+    places: Sequence[Place], *, details: bool
 ) -> tuple[list[EvaluationRecord], list[LeftOut]]:
     """Read all places, or the results folder where there is none; each evaluation once.
 
     Args:
         places: Folders, evaluations, manifests of runs, or names of runs.
-        whole: As for :func:`harness.read_evaluation`.
+        details: As for :func:`harness.read_evaluation`.
 
     Raises:
         UserError: a place does not exist.
@@ -102,7 +102,7 @@ def read_places(
     records: dict[Path, EvaluationRecord] = {}
     left_out: dict[LeftOut, None] = {}
     for path in [located(path, results) for path in places] or [results]:
-        surveyed, passed_over = survey(path, whole=whole)
+        surveyed, passed_over = survey(path, details=details)
         for record in surveyed:
             records.setdefault(record.directory.resolve(), record)
         left_out.update(dict.fromkeys(passed_over))
@@ -110,7 +110,7 @@ def read_places(
 
 
 def newest_of(
-    places: Sequence[Place], on_skipped: OnSkipped, *, whole: bool
+    places: Sequence[Place], on_skipped: OnSkipped, *, details: bool
 ) -> tuple[list[EvaluationRecord], list[LeftOut]]:
     """Read all places without what newer evaluations took the place of.
 
@@ -120,7 +120,7 @@ def newest_of(
     Raises:
         UserError: a place does not exist.
     """
-    records, left_out = read_places(places, whole=whole)
+    records, left_out = read_places(places, details=details)
     records, superseded = current(records)
     on_skipped(Skipped(left_out, len(superseded)))
     return records, left_out

@@ -124,7 +124,7 @@ def run_file_of(directory: Path) -> str:
     Raises:
         UserError: not a finished evaluation.
     """
-    record = read_evaluation(directory, whole=False)
+    record = read_evaluation(directory, details=False)
     about: Any = about_of(directory) or {}
     spec = read_resolved(directory)
     model, task, settings = about["model"], about["task"], about["settings"]

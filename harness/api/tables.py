@@ -25,17 +25,17 @@ _ANALYSIS = "analysis.json"  # harness.analysis.results has it; what it imports 
 
 
 @checked
-def read_evaluation(directory: Path | str, *, whole: bool = True) -> EvaluationRecord:
+def read_evaluation(directory: Path | str, *, details: bool = True) -> EvaluationRecord:
     """Read one finished evaluation, checking its seal.
 
     Args:
         directory: The evaluation's directory.
-        whole: ``False`` reads what a table needs: slices, details and comparisons stay empty.
+        details: ``False`` reads what a table needs: slices, details and comparisons stay empty.
 
     Raises:
         UserError: not there, not finished, damaged, or of a newer format.
     """
-    return _read_evaluation(directory, whole=whole)
+    return _read_evaluation(directory, details=details)
 
 
 @checked
@@ -102,7 +102,7 @@ def leaderboard(
         return _analysis_table(analyses, tasks, interval)
     loaded = None if layout is None else load_layout(str(layout))
     newest = intersect or robustness
-    records = _records(entries, loaded, on_skipped, whole=strict, newest=newest)
+    records = _records(entries, loaded, on_skipped, details=strict, newest=newest)
     installed = InstalledTasks()
     chosen = installed.chosen(tasks, records)
     if chosen is None and loaded is None:
@@ -116,7 +116,7 @@ def leaderboard(
         from harness.evaluation.paired import TiedWithBest
 
         options = replace(options, tied=TiedWithBest(records, margin=margin))
-    return build_table(records, tasks=chosen, metric=metric, layout=loaded, ways=options)
+    return build_table(records, tasks=chosen, metric=metric, layout=loaded, options=options)
 
 
 def settled_options(
@@ -141,7 +141,7 @@ def _records(
     layout: Layout | None,
     on_skipped: OnSkipped,
     *,
-    whole: bool,
+    details: bool,
     newest: bool = False,
 ) -> list[EvaluationRecord]:
     """Return records as they are given, and those of places, each once."""
@@ -152,9 +152,9 @@ def _records(
     if not entries and layout is not None:
         places = list(layout.runs)
     if newest:
-        surveyed, _ = newest_of(places, on_skipped, whole=whole)
+        surveyed, _ = newest_of(places, on_skipped, details=details)
     else:
-        surveyed, left_out = read_places(places, whole=whole)
+        surveyed, left_out = read_places(places, details=details)
         on_skipped(Skipped(left_out))
     return [*records, *surveyed]
 

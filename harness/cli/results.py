@@ -107,7 +107,7 @@ def show(*, name: str, results: Path | None, as_json: bool, as_run: bool) -> Non
         return
     facts = {**_entry_json(entry), **_said(about)}
     if entry.state in {"finished", "superseded"}:
-        for metric in read_evaluation(directory, whole=False).metrics:
+        for metric in read_evaluation(directory, details=False).metrics:
             facts[metric.column] = (
                 "--" if metric.value is None else f"{metric.value * metric.scale:g}"
             )

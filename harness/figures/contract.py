@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class ReadEvaluations(Protocol):
     """Reads the newest finished evaluations of the request's places."""
 
-    def __call__(self, *, whole: bool = False) -> list[EvaluationRecord]:
-        """Return them; ``whole`` checks the bytes of the samples too and reads tables of detail."""
+    def __call__(self, *, details: bool = False) -> list[EvaluationRecord]:
+        """Return them; with ``details``, hash the samples too and read tables of detail."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,7 @@ def page_figures(page: PageKind, subject: EvaluationRecord | Analysis | Table) -
     figures = []
     for descriptor in _of_pages(page):
         # The plugin reads the subject alone, so there are no evaluations to be read.
-        request = FigureRequest(descriptor.id, (), lambda *, whole=False: [], subject=subject)  # noqa: ARG005
+        request = FigureRequest(descriptor.id, (), lambda *, details=False: [], subject=subject)  # noqa: ARG005
         try:
             figures.append(make_figure(descriptor, request))
         except PluginError:

@@ -62,7 +62,7 @@ def entries(results: Path) -> list[Entry]:
         UserError: it is no results folder.
     """
     refuse_other(results)
-    records, left_out = survey(results / EVALUATIONS, whole=False)
+    records, left_out = survey(results / EVALUATIONS, details=False)
     _, older = current(records)
     superseded = {id(record) for record in older}
     newest = {record.lineage: record for record in records if id(record) not in superseded}

@@ -27,23 +27,23 @@ from harness.runs.superseded import MARK, lineage_of
 from harness.stats.interval import Chance, Interval
 
 
-def read_evaluation(directory: Path | str, *, whole: bool = True) -> EvaluationRecord:
+def read_evaluation(directory: Path | str, *, details: bool = True) -> EvaluationRecord:
     """Read one evaluation directory, checking its seal.
 
     Args:
         directory: The evaluation's directory.
-        whole: ``False`` reads what a table needs: slices, details and comparisons stay empty, and
+        details: ``False`` reads what a table needs: slices, details and comparisons stay empty, and
             of ``samples.jsonl`` the size is checked, not every byte.
 
     Raises:
         UserError: not there, not finished, damaged, or of a newer format.
     """
     directory = Path(directory)
-    contents = check_seal(directory, samples=whole)
+    contents = check_seal(directory, samples=details)
     raw, metrics = (
         _object(contents[name], directory / name) for name in ("evaluation.json", "metrics.json")
     )
-    if not whole:
+    if not details:
         metrics = {"metrics": metrics.get("metrics"), "slices": ()}
     try:
         return _record(directory, raw, metrics)
@@ -67,13 +67,13 @@ class LeftOut:
 
 
 def read_evaluations(
-    path: Path | str, *, whole: bool = True
+    path: Path | str, *, details: bool = True
 ) -> tuple[list[EvaluationRecord], list[str]]:
     """Read every evaluation under a folder, or those a run manifest names.
 
     Args:
         path: A folder, an evaluation, or the manifest of a run.
-        whole: As for :func:`read_evaluation`.
+        details: As for :func:`read_evaluation`.
 
     Returns:
         The records in order of their paths, and one line for each directory that was left out.
@@ -81,11 +81,13 @@ def read_evaluations(
     Raises:
         UserError: when the place does not exist.
     """
-    records, left_out = survey(path, whole=whole)
+    records, left_out = survey(path, details=details)
     return records, [one.why for one in left_out]
 
 
-def survey(path: Path | str, *, whole: bool = True) -> tuple[list[EvaluationRecord], list[LeftOut]]:
+def survey(
+    path: Path | str, *, details: bool = True
+) -> tuple[list[EvaluationRecord], list[LeftOut]]:
     """Read as :func:`read_evaluations` does; what is left out says whether it is unfinished.
 
     Raises:
@@ -98,7 +100,7 @@ def survey(path: Path | str, *, whole: bool = True) -> tuple[list[EvaluationReco
     directories, left_out = _directories(path)
     for directory in directories:
         try:
-            records.append(read_evaluation(directory, whole=whole))
+            records.append(read_evaluation(directory, details=details))
         except HarnessError as error:
             begun = directory.is_dir() and not (directory / SEAL).exists()
             left_out.append(LeftOut(directory, str(error), begun))

@@ -56,7 +56,7 @@ def build_table(
     tasks: Sequence[str] | None = None,
     metric: str | None = None,
     layout: Layout | None = None,
-    ways: TableOptions | None = None,
+    options: TableOptions | None = None,
 ) -> Table:
     """Return the table of these records.
 
@@ -65,15 +65,15 @@ def build_table(
         tasks: Ids of the tasks to show, in this order; all when ``None``.
         metric: Id or heading of the metric to show instead of each task's headline metric.
         layout: Declares columns, rows and panels instead of ``tasks`` and ``metric``.
-        ways: Everything else.
+        options: Everything else.
 
     Raises:
         UserError: no record, a task or metric that no record has, two different evaluations for
             one place in the table, or a baseline that is no row.
     """
-    ways = ways or TableOptions()
+    options = options or TableOptions()
     chosen, superseded = current(_chosen(list(records), tasks, layout))
-    placements = placed(chosen, layout, any_seed=ways.duplicates == "mean")
+    placements = placed(chosen, layout, any_seed=options.duplicates == "mean")
     if not placements:
         raise UserError("no finished evaluation fits a row of the layout", fix="others: true")
     records = [one.record for one in placements]
@@ -83,9 +83,9 @@ def build_table(
         columns, metric_names, missing = declared_columns(records, layout.columns)
     else:
         columns = columns_of(records, metric)
-    if ways.readings:
+    if options.readings:
         columns, metric_names = with_readings(records, columns, metric_names)
-    groups = _settled(placements, ways)
+    groups = _settled(placements, options)
     settled_records = [[one.record for one in group] for group in groups]
     names = names_of([one for group in groups for one in group])
     shown_records = [record for group in settled_records for record in group]
@@ -93,19 +93,19 @@ def build_table(
     sections = tuple(
         Section(
             why(settled_records, index) if index else "",
-            rows_of(group, columns, names, common, ways.supports, one_sided=ways.one_sided),
+            rows_of(group, columns, names, common, options.supports, one_sided=options.one_sided),
         )
         for index, group in enumerate(groups)
     )
-    baseline, versus = _references(sections, layout, ways)
+    baseline, versus = _references(sections, layout, options)
     sections = ranked(
-        sections, columns, within="section" if layout is None else layout.rank, tied=ways.tied
+        sections, columns, within="section" if layout is None else layout.rank, tied=options.tied
     )
     if baseline or versus:
         sections = compared(sections, columns, baseline, versus)
-    if ways.human_share:
+    if options.human_share:
         columns, sections, metric_names = with_shares(columns, sections, metric_names)
-    looks = ways.looks or (layout.looks if layout is not None else TableStyle())
+    looks = options.looks or (layout.looks if layout is not None else TableStyle())
     shows = looks.interval != "none"
     notes = (
         *notes_of(settled_records, columns, common, intervals=shows),
@@ -113,7 +113,9 @@ def build_table(
         *missing,
         *filter(None, [superseded_note(len(superseded))]),
         *_absent_rows(layout, placements),
-        *shown_notes(sections, columns, looks, ways.tied.note if ways.tied is not None else ""),
+        *shown_notes(
+            sections, columns, looks, options.tied.note if options.tied is not None else ""
+        ),
         *compared_note(sections, looks, "" if versus else baseline),
     )
     return Table(
@@ -159,24 +161,28 @@ def _chosen(
     return sorted(chosen, key=lambda record: order[record.task])
 
 
-def _settled(placements: Sequence[Placed], ways: TableOptions) -> list[list[Placed]]:
+def _settled(placements: Sequence[Placed], options: TableOptions) -> list[list[Placed]]:
     """Return the sections, with one record for each row and task."""
     by_record = {id(one.record): one for one in placements}
     groups = sections_of([one.record for one in placements])
     return [
-        settled([by_record[id(record)] for record in group], ways.duplicates, ways.seed_interval)
+        settled(
+            [by_record[id(record)] for record in group], options.duplicates, options.seed_interval
+        )
         for group in groups
     ]
 
 
 def _references(
-    sections: tuple[Section, ...], layout: Layout | None, ways: TableOptions
+    sections: tuple[Section, ...], layout: Layout | None, options: TableOptions
 ) -> tuple[str, dict[str, str]]:
     """Return the row that all are compared with, and the rows that a layout compares otherwise."""
     if layout is None:
-        return ways.baseline, {}
-    baseline = ways.baseline or layout.baseline
-    if not ways.baseline and baseline not in {row.model for held in sections for row in held.rows}:
+        return options.baseline, {}
+    baseline = options.baseline or layout.baseline
+    if not options.baseline and baseline not in {
+        row.model for held in sections for row in held.rows
+    }:
         baseline = ""  # a layout's baseline that nobody ran is no mistake of this command
     return baseline, {row.label: row.versus for row in layout.rows if row.versus}
 

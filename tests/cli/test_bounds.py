@@ -100,8 +100,8 @@ def test_every_schedule_needs_no_more_than_steps(name: str) -> None:
     [
         lambda: TrainingSettings(seed=-1),
         lambda: TrainingSettings(seed=10**400),
-        lambda: TrainingSettings(rate=float("nan")),
-        lambda: TrainingSettings(decay=float("inf")),
+        lambda: TrainingSettings(learning_rate=float("nan")),
+        lambda: TrainingSettings(weight_decay=float("inf")),
         lambda: TrainingSettings(device="gpu"),
         lambda: TrainingSettings(schedule="nosuch"),  # type: ignore[arg-type]
         lambda: LoraSettings(rank=10**9),

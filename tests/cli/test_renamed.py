@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 from harness_analyses.command_gradients import gradients
 from harness_analyses.command_probe import probe
+from harness_counterfactuals.command import counterfactuals
 from harness_training.command import train
+from harness_training.settings import TrainingSettings, present_settings
+
+import harness
+from harness.arguments import plain
+from harness.errors import UserError
 
 TRAIN = ["--model", "m", "--recipe", "ft", "--out", "out"]
 
@@ -24,9 +31,9 @@ def parsed(command: Any, *words: str) -> dict[str, Any]:
         (["--data", "a,b"], "--tasks", "tasks", "a,b"),
         (["--data=a,b"], "--tasks", "tasks", "a,b"),
         (["--tasks", "a", "--data-path", "a=/x"], "--data", "data", ("a=/x",)),
-        (["--tasks", "a", "--rate", "0.5"], "--learning-rate", "rate", 0.5),
-        (["--tasks", "a", "--decay=0.5"], "--weight-decay", "decay", 0.5),
-        (["--tasks", "a", "--batch", "8"], "--batch-size", "batch", 8),
+        (["--tasks", "a", "--rate", "0.5"], "--learning-rate", "learning_rate", 0.5),
+        (["--tasks", "a", "--decay=0.5"], "--weight-decay", "weight_decay", 0.5),
+        (["--tasks", "a", "--batch", "8"], "--batch-size", "batch_size", 8),
         (["--tasks", "a", "--parts", "full"], "--train-parts", "parts", "full"),
     ],
 )
@@ -50,9 +57,40 @@ def test_batch_is_batch_size(
     assert "hint: --batch is --batch-size now" in capsys.readouterr().err
 
 
+def test_a_batch_of_images_is_batch_size_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert parsed(counterfactuals, "cmsc", "--out", "o", "--batch", "3")["batch"] == 3
+    assert "hint: --batch is --batch-size now" in capsys.readouterr().err
+
+
+def test_old_names_of_arguments_work_with_a_warning(tmp_path: Path) -> None:
+    old: Any = {"whole": False}
+    with (
+        pytest.warns(FutureWarning, match="whole of read_evaluation is details now"),
+        pytest.raises(UserError),
+    ):
+        harness.read_evaluation(tmp_path, **old)
+    with pytest.warns(FutureWarning, match="rate of TrainingSettings is learning_rate now"):
+        settings = plain(TrainingSettings, {"rate": 0.5, "batch_size": 8}, "settings")
+    assert (settings.learning_rate, settings.batch_size) == (0.5, 8)
+
+
+def test_records_of_trainings_keep_their_keys() -> None:
+    about = TrainingSettings(learning_rate=0.5, batch_size=8, weight_decay=0.25).about()
+    assert (about["rate"], about["batch"], about["decay"]) == (0.5, 8, 0.25)
+    assert list(about)[:4] == ["epochs", "batch", "micro_batch", "rate"]
+
+
+def test_studies_take_both_spellings() -> None:
+    assert present_settings({"rate": 0.5, "batch_size": 8, "limit": 3}) == {
+        "learning_rate": 0.5,
+        "batch_size": 8,
+        "limit": 3,
+    }
+
+
 def test_present_flags_give_no_hint(capsys: pytest.CaptureFixture[str]) -> None:
     given = parsed(train, *TRAIN, "--tasks", "a", "--data", "a=/x", "--batch-size", "4")
-    assert (given["tasks"], given["data"], given["batch"]) == ("a", ("a=/x",), 4)
+    assert (given["tasks"], given["data"], given["batch_size"]) == ("a", ("a=/x",), 4)
     assert capsys.readouterr().err == ""
 
 

@@ -189,14 +189,14 @@ def test_the_interval_is_explained_only_where_there_is_one() -> None:
 
 
 def test_intervals_that_are_not_shown_are_not_explained() -> None:
-    table = build_table([record()], ways=TableOptions(looks=TableStyle(interval="none")))
+    table = build_table([record()], options=TableOptions(looks=TableStyle(interval="none")))
     assert "Intervals" not in table.caption
     assert not any("Intervals" in note for note in table.notes)
 
 
 def test_a_note_says_what_differences_are_to() -> None:
     records = [record("a"), record("b", "pisc_fine", metric(0.25))]
-    table = build_table(records, ways=TableOptions(baseline="b"))
+    table = build_table(records, options=TableOptions(baseline="b"))
     assert table.notes[-1] == "In parentheses, with its sign: the difference to b."
     assert not any("difference" in note for note in build_table(records).notes)
 
@@ -218,7 +218,7 @@ def test_a_number_best_at_zero_stands_beside_the_share_of_yes_and_one_sided_mode
     assert sum("(O) one-sided" in note for note in table.notes) == 1
     later = TableOptions(one_sided=0.98)
     assert not any(
-        "one-sided" in note for note in build_table([_skewed("a", 0.97)], ways=later).notes
+        "one-sided" in note for note in build_table([_skewed("a", 0.97)], options=later).notes
     )
 
 

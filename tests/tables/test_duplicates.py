@@ -30,7 +30,7 @@ def test_a_mean_over_seeds_says_that_it_is_one() -> None:
 
     table = build_table(
         [seeded(0, 0.2), seeded(1, 0.4), seeded(2, 0.9)],
-        ways=TableOptions(duplicates="mean", seed_interval=interval),
+        options=TableOptions(duplicates="mean", seed_interval=interval),
     )
     (row,) = table.rows
     cell = row.cells[0]
@@ -46,21 +46,21 @@ def test_a_mean_over_seeds_says_that_it_is_one() -> None:
 
 
 def test_a_mean_without_an_interval_has_none() -> None:
-    table = build_table([seeded(0, 0.2), seeded(1, 0.4)], ways=TableOptions(duplicates="mean"))
+    table = build_table([seeded(0, 0.2), seeded(1, 0.4)], options=TableOptions(duplicates="mean"))
     cell = table.rows[0].cells[0]
     assert cell is not None
     assert (cell.low, cell.high) == (None, None)
 
 
 def test_two_seeds_with_equal_numbers_are_two() -> None:
-    table = build_table([seeded(0, 0.2), seeded(1, 0.2)], ways=TableOptions(duplicates="mean"))
+    table = build_table([seeded(0, 0.2), seeded(1, 0.2)], options=TableOptions(duplicates="mean"))
     cell = table.rows[0].cells[0]
     assert cell is not None
     assert cell.seeds == 2
 
 
 def test_a_mean_of_which_one_number_is_undefined_is_undefined() -> None:
-    table = build_table([seeded(0, 0.2), seeded(1, None)], ways=TableOptions(duplicates="mean"))
+    table = build_table([seeded(0, 0.2), seeded(1, None)], options=TableOptions(duplicates="mean"))
     cell = table.rows[0].cells[0]
     assert cell is not None
     assert cell.value is None
@@ -68,7 +68,7 @@ def test_a_mean_of_which_one_number_is_undefined_is_undefined() -> None:
 
 def test_marks_and_losses_of_all_seeds_stand_beside_a_mean() -> None:
     one = seeded(0, 0.2, marks=("errored",), counts=Counts(40, 39, 1, 4, 0, 20))
-    table = build_table([one, seeded(1, 0.4)], ways=TableOptions(duplicates="mean"))
+    table = build_table([one, seeded(1, 0.4)], options=TableOptions(duplicates="mean"))
     cell = table.rows[0].cells[0]
     assert cell is not None
     assert (cell.marks, cell.errors, cell.n) == (("errored",), 1, 39)
@@ -82,7 +82,7 @@ def test_the_newest_is_taken_by_its_clock(tmp_path: Path) -> None:
         said = json.dumps({"finished": f"{day}T00:00:00+00:00"})
         (folder / "timings.json").write_text(said, encoding="utf-8")
         records.append(record("a", "x", metric(value), directory=folder))
-    table = build_table(records, ways=TableOptions(duplicates="newest"))
+    table = build_table(records, options=TableOptions(duplicates="newest"))
     assert [cell.value for row in table.rows for cell in row.cells if cell] == [pytest.approx(40)]
 
 
@@ -92,7 +92,7 @@ def test_without_a_clock_the_newest_is_not_known() -> None:
         record("a", "x", metric(0.4), directory=Path("results/two")),
     ]
     with pytest.raises(UserError, match="the newest is not known"):
-        build_table(records, ways=TableOptions(duplicates="newest"))
+        build_table(records, options=TableOptions(duplicates="newest"))
 
 
 def test_a_refusal_names_the_flag_that_decides() -> None:

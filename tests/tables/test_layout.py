@@ -183,7 +183,7 @@ def test_two_evaluations_for_a_labelled_row_ask_for_a_rule(tmp_path: Path) -> No
     records = [record("a", "x", metric(0.2)), record("b", "x", metric(0.4))]
     with pytest.raises(UserError, match="two different evaluations of 'All'"):
         build_table(records, layout=held)
-    table = build_table(records, layout=held, ways=TableOptions(duplicates="mean"))
+    table = build_table(records, layout=held, options=TableOptions(duplicates="mean"))
     assert [cell.value for cell in table.rows[0].cells if cell] == [pytest.approx(30)]
 
 

@@ -47,7 +47,7 @@ def test_a_number_that_is_better_at_neither_end_ranks_no_row() -> None:
     values = {"a": 0.2, "b": 0.7}
     table = build_table(
         [record(name, "x", metric(value, direction="none")) for name, value in values.items()],
-        ways=TableOptions(baseline="a"),
+        options=TableOptions(baseline="a"),
     )
     assert ranks(table) == {"a": "", "b": ""}
     assert table.columns[0].heading == "Accuracy"
@@ -111,7 +111,7 @@ def test_a_paired_test_is_asked_once_a_column_with_all_other_rows() -> None:
     close = Close()
     table = build_table(
         [record(name, "x", metric(value)) for name, value in values.items()],
-        ways=TableOptions(tied=close),
+        options=TableOptions(tied=close),
     )
     assert close.asked == [("x", "a on x", ["b on x", "c on x"])]
     tied = {row.model: cell.tied for row in table.rows if (cell := row.cells[0]) is not None}
@@ -130,7 +130,7 @@ def test_differences_are_to_the_row_named() -> None:
             record("b", "y", metric(0.7)),
             record("c", "x", metric(0.2, direction="higher")),
         ],
-        ways=TableOptions(baseline="a"),
+        options=TableOptions(baseline="a"),
     )
     deltas = {row.model: cell.delta for row in table.rows if (cell := row.cells[0]) is not None}
     assert deltas == {"a": None, "b": pytest.approx(20), "c": pytest.approx(-30)}
@@ -145,7 +145,7 @@ def test_a_trend_is_in_the_sense_of_better(direction: str, trend: str) -> None:
     values = {"a": 0.5, "b": 0.2}
     table = build_table(
         [record(n, "x", metric(v, direction=direction)) for n, v in values.items()],
-        ways=TableOptions(baseline="a"),
+        options=TableOptions(baseline="a"),
     )
     cell = table.rows[1].cells[0]
     assert cell is not None
@@ -155,4 +155,4 @@ def test_a_trend_is_in_the_sense_of_better(direction: str, trend: str) -> None:
 
 def test_a_baseline_that_is_no_row_is_refused_with_near_names() -> None:
     with pytest.raises(UserError, match="did you mean 'echo'"):
-        build_table([record("echo")], ways=TableOptions(baseline="ecco"))
+        build_table([record("echo")], options=TableOptions(baseline="ecco"))

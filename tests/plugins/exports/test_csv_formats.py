@@ -61,7 +61,7 @@ def test_signs_of_csv_in_a_name_survive() -> None:
 def test_an_unsupported_cell_is_not_an_empty_one() -> None:
     table = build_table(
         [record("a", "x"), record("b", "y")],
-        ways=TableOptions(supports=lambda model, task: (model, task) != ("a", "y")),
+        options=TableOptions(supports=lambda model, task: (model, task) != ("a", "y")),
     )
     assert [line["Y Accuracy"] for line in wide(table)] == ["n/a", "50.0"]
 

@@ -59,7 +59,7 @@ def test_the_best_is_bold_and_the_second_underlined() -> None:
     values = {"a": 0.5, "b": 0.4, "c": 0.3}
     table = build_table(
         [record(n, "x", metric(v)) for n, v in values.items()],
-        ways=TableOptions(looks=TableStyle("none")),
+        options=TableOptions(looks=TableStyle("none")),
     )
     assert body(table)[-4:] == [
         r"\midrule",
@@ -93,13 +93,15 @@ def test_columns_of_one_group_share_a_rule_and_arrows_say_the_direction() -> Non
 def test_intervals_are_small(interval: str, said: str) -> None:
     looks = TableStyle(interval)  # type: ignore[arg-type]
     value = metric(-0.5, scale=1.0)
-    assert body(build_table([record("a", "x", value)], ways=TableOptions(looks=looks)))[-1] == said
+    assert (
+        body(build_table([record("a", "x", value)], options=TableOptions(looks=looks)))[-1] == said
+    )
 
 
 def test_missing_and_unsupported_are_told_apart() -> None:
     table = build_table(
         [record("a", "x"), record("b", "y")],
-        ways=TableOptions(
+        options=TableOptions(
             looks=TableStyle("none"), supports=lambda model, task: (model, task) != ("a", "y")
         ),
     )
@@ -113,7 +115,7 @@ def test_differences_marks_and_losses_stand_in_the_cell() -> None:
             record("a", "x", metric(0.5)),
             record("b", "x", metric(0.6), marks=("errored",), counts=Counts(50, 40, 10, 4, 0, 20)),
         ],
-        ways=TableOptions(looks=TableStyle("none"), baseline="a"),
+        options=TableOptions(looks=TableStyle("none"), baseline="a"),
     )
     assert body(table)[-1] == (
         r"b & 60.0\textsuperscript{E} {\scriptsize (+10.0) 10.0 \% unparsed, 10 errors} \\"
@@ -158,8 +160,8 @@ def test_a_page_of_tables_compiles(tmp_path: Path) -> None:
     odd = [record(ODD, "x", marks=("demo",)), record("b", "x", metric(0.3)), record(ODD, "y")]
     wide = [record(m, f"task_{n}", metric(n / 9)) for n in range(9) for m in ("a", "b")]
     tables = [
-        build_table(odd, ways=TableOptions(baseline="b")),
-        build_table(wide, ways=TableOptions(baseline="a")),
+        build_table(odd, options=TableOptions(baseline="b")),
+        build_table(wide, options=TableOptions(baseline="a")),
         build_table([record("llava", "vqav2")], layout=load_layout("asd_main")),
         build_table([record("llava", "scounter", metric(column="MinSkew@C"))],
                     layout=load_layout("asd_ablation")),

@@ -62,7 +62,7 @@ class World:
     def plan_training(self, model: str, recipe: str, tasks: Iterable[str], **asked: Any) -> Any:
         settings = asked["settings"]
         names = tuple(tasks)
-        steps = settings.epochs * SAMPLES * len(names) // settings.batch
+        steps = settings.epochs * SAMPLES * len(names) // settings.batch_size
         said = f"{model} {recipe} {names} {settings} {asked['recipe_options']}"
         examples = [SimpleNamespace(task=name) for name in names for _ in range(SAMPLES)]
         return SimpleNamespace(

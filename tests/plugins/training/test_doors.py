@@ -110,10 +110,10 @@ def test_a_rate_that_nobody_names_is_said_and_one_that_is_given_wins(faces: Path
         "raf_db",
         options=MODELS["llava"],
         data={"raf_db": faces},
-        settings=TrainingSettings(rate=0.25),
+        settings=TrainingSettings(learning_rate=0.25),
         lora=LoraSettings(rank=4),
     )
-    assert (plan.settings.rate, plan.lora.rank, list(plan.notes)) == (0.25, 4, [])
+    assert (plan.settings.learning_rate, plan.lora.rank, list(plan.notes)) == (0.25, 4, [])
 
 
 @pytest.mark.torch

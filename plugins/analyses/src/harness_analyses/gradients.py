@@ -159,7 +159,7 @@ def minibatches(pool: Pool, task: str, settings: GradientSettings) -> list[list[
         raise UserError(
             f"task {task!r} has {len(order)} samples to train on, {LEAST} minibatches of "
             f"{settings.batch} are the least",
-            fix="a smaller --batch, or a larger --limit",
+            fix="a smaller --batch-size, or a larger --limit",
         )
     return [order[at * settings.batch : (at + 1) * settings.batch] for at in range(number)]
 

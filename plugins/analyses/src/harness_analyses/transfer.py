@@ -106,7 +106,7 @@ def read_trained(
     untrained: list[EvaluationRecord] = []
     problems: list[str] = []
     for folder in places:
-        records, left_out = read_evaluations(folder, whole=False)
+        records, left_out = read_evaluations(folder, details=False)
         problems += [f"left out: {line}" for line in left_out]
         records, superseded = current(records)
         problems += filter(None, [superseded_note(len(superseded))])

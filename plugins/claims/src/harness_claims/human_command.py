@@ -40,7 +40,7 @@ def human(*, places: tuple[str, ...], tasks: str | None, seed: int, as_json: boo
     from harness_claims.human import human_row
 
     wanted = {name.strip() for name in (tasks or "").split(",") if name.strip()}
-    records, _ = newest_of(several(places or None), Skips(), whole=False)
+    records, _ = newest_of(several(places or None), Skips(), details=False)
     records = [
         one for one in records if (not wanted or one.task in wanted) and "human" not in one.marks
     ]

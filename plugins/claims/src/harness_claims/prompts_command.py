@@ -41,7 +41,7 @@ def prompts(*, places: tuple[str, ...], tasks: str | None, seed: int, as_json: b
     from harness_claims.prompts import groups_of, prompt_spread
 
     wanted = {name.strip() for name in (tasks or "").split(",") if name.strip()}
-    records, _ = newest_of(several(places or None), Skips(), whole=False)
+    records, _ = newest_of(several(places or None), Skips(), details=False)
     groups = groups_of([one for one in records if not wanted or one.task in wanted])
     if not groups:
         raise UserError(

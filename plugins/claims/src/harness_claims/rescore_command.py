@@ -62,7 +62,7 @@ def rescore(
                 fix=", ".join(sorted(declared)) or "leave it out",
             )  # fmt: skip
     wanted = {name.strip() for name in (flags["tasks"] or "").split(",") if name.strip()}
-    records, _ = newest_of(several(places or None), Skips(), whole=False)
+    records, _ = newest_of(several(places or None), Skips(), details=False)
     rescored: list[Rescored] = []
     refused: list[HarnessError] = []
     for record in records:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from harness import commands
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -29,13 +30,15 @@ def make() -> None:
 
 
 @make.command(
+    cls=commands.Command,
+    renamed={"--batch": "--batch-size"},
     epilog="""Examples:
 
 \b
   harness make counterfactuals cmsc --out cmsc --model ./stable-diffusion-xl --plan
   harness make counterfactuals mine.yaml --out mine --on processes -e workers=4
   harness make counterfactuals mine.yaml --out mine --filter-only
-"""
+""",
 )
 @click.argument("spec", metavar="SPEC")
 @click.option(
@@ -47,7 +50,8 @@ def make() -> None:
 @click.option("--model", metavar="MODEL", help="Use this checkpoint instead of the spec's.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
 @click.option(
-    "--batch",
+    "--batch-size",
+    "batch",
     type=click.IntRange(2),
     metavar="N",
     help="Make at most N images at once; by default all that are edited from one.",
@@ -89,7 +93,7 @@ def counterfactuals(  # noqa: PLR0913  one parameter for each flag
 
     if plan_only and filter_only:
         raise UserError("--plan makes nothing, and --filter-only scores what was made")
-    for flag, value in (("--model", model), ("--batch", batch), ("--on", on)):
+    for flag, value in (("--model", model), ("--batch-size", batch), ("--on", on)):
         if filter_only and value is not None:
             raise UserError(f"{flag} is for making, and --filter-only makes nothing")
     loaded = load_spec(spec)

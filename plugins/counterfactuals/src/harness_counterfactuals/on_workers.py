@@ -125,7 +125,7 @@ class _Sets:
         """
         raise UserError(
             f"the set {self._names[item]!r} cannot be made: {why}",
-            fix="the same command then continues; --batch 2 takes the least memory",
+            fix="the same command then continues; --batch-size 2 takes the least memory",
         )
 
 

@@ -55,8 +55,8 @@ def plot(
             f"no figure is written as {out.name}", where="--out", fix=", ".join(ENDINGS)
         )
 
-    def evaluations(*, whole: bool = False) -> list[EvaluationRecord]:
-        return newest_of(named, on_skipped or warn, whole=whole)[0]
+    def evaluations(*, details: bool = False) -> list[EvaluationRecord]:
+        return newest_of(named, on_skipped or warn, details=details)[0]
 
     descriptor = find("figure", kind, plugins().figures())
     request = FigureRequest(kind, named, evaluations, tasks, metric, model, x, y, duplicates)

@@ -98,9 +98,9 @@ def _marks(table: Table, *columns: Column) -> set[str]:
 
 
 def _records(
-    request: FigureRequest, *, whole: bool = False
+    request: FigureRequest, *, details: bool = False
 ) -> tuple[list[EvaluationRecord], list[str] | None]:
-    evaluations = request.evaluations(whole=whole)
+    evaluations = request.evaluations(details=details)
     installed = InstalledTasks()
     tasks = installed.chosen(request.tasks, evaluations)
     return installed.ordered(evaluations) if tasks is None else evaluations, tasks
@@ -113,7 +113,7 @@ def _table(request: FigureRequest, metric: str | None) -> Table:
         readings=False,
         seed_interval=over_seeds if request.duplicates == "mean" else None,
     )
-    return build_table(evaluations, tasks=tasks, metric=metric, ways=options)
+    return build_table(evaluations, tasks=tasks, metric=metric, options=options)
 
 
 def _column(request: FigureRequest, name: str, where: str) -> tuple[Table, Column]:
@@ -128,7 +128,7 @@ def _column(request: FigureRequest, name: str, where: str) -> tuple[Table, Colum
 
 
 def _one(request: FigureRequest) -> EvaluationRecord:
-    evaluations, tasks = _records(request, whole=True)
+    evaluations, tasks = _records(request, details=True)
     fitting = [
         record
         for record in evaluations

@@ -41,7 +41,7 @@ def robustness(*, places: tuple[str, ...], tasks: str | None, seed: int, as_json
     from harness_perturbations.robustness import held
 
     wanted = {name.strip() for name in (tasks or "").split(",") if name.strip()}
-    records, _ = newest_of(several(places or None), Skips(), whole=False)
+    records, _ = newest_of(several(places or None), Skips(), details=False)
     rows = held([one for one in records if not wanted or one.task in wanted], seed=seed)
     if not rows:
         raise UserError(

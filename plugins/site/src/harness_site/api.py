@@ -58,7 +58,7 @@ def build_site(
     loaded = tuple(load_layout(name) for name in layouts)
     chosen = several(places) or [*dict.fromkeys(name for layout in loaded for name in layout.runs)]
     settings = settings_for(profile, None, data)
-    records, _ = newest_of(chosen, on_skipped, whole=True)
+    records, _ = newest_of(chosen, on_skipped, details=True)
     analyses, damaged = read_analyses(chosen or [settings.results])
     if damaged:
         on_skipped(Skipped([LeftOut(Path(), problem) for problem in damaged]))

@@ -26,7 +26,7 @@ BASELINES = 25
 def write_boards(
     site: Site,
     records: Sequence[EvaluationRecord],
-    ways: TableOptions,
+    options: TableOptions,
     pages: Mapping[str, str],
     layouts: Sequence[Layout] = (),
 ) -> None:
@@ -35,7 +35,7 @@ def write_boards(
     Args:
         site: Where pages go.
         records: What the tables show.
-        ways: How tables are made.
+        options: How tables are made.
         pages: Fingerprint of an evaluation to its page.
         layouts: Tables that come before those of all tasks.
 
@@ -43,10 +43,10 @@ def write_boards(
         UserError: nothing fits a layout, or two evaluations claim one cell.
     """
     by_fingerprint = {record.fingerprint: record for record in records}
-    tables = [build_table(records, layout=layout, ways=ways) for layout in layouts]
+    tables = [build_table(records, layout=layout, options=options) for layout in layouts]
     names = [f"Layout: {layout.title}" for layout in layouts]
     for metric in (None, *_metrics(records)):
-        tables.append(build_table(records, metric=metric, ways=ways))
+        tables.append(build_table(records, metric=metric, options=options))
         names.append(metric or "Each task's own metric")
     latex = find("format", "latex", plugins().formats())
     for index, table in enumerate(tables):
@@ -54,8 +54,8 @@ def write_boards(
         for number, baseline in enumerate(["", *rows]):
             board = table
             if baseline and index < len(layouts):  # it may compare rows in its own way
-                against = replace(ways, baseline=baseline)
-                board = build_table(records, layout=layouts[index], ways=against)
+                against = replace(options, baseline=baseline)
+                board = build_table(records, layout=layouts[index], options=against)
             elif baseline:
                 sections = compared(table.sections, table.columns, baseline)
                 notes = (*table.notes, *compared_note(sections, table.looks, baseline))

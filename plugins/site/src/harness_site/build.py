@@ -34,7 +34,7 @@ def is_site(folder: Path) -> bool:
 def build_site(
     out: Path,
     records: Sequence[EvaluationRecord],
-    ways: TableOptions,
+    options: TableOptions,
     sources: Sources,
     analyses: Sequence[Analysis] = (),
 ) -> Path:
@@ -43,7 +43,7 @@ def build_site(
     Args:
         out: A folder that is empty, not there, or holds a site.
         records: Read whole.
-        ways: How the leaderboard is made.
+        options: How the leaderboard is made.
         sources: Everything else.
         analyses: Probes, conflict and the like, on pages of their own.
 
@@ -59,7 +59,7 @@ def build_site(
         part.mkdir(parents=True)
         marks = sorted({mark for one in records for mark in one.marks})
         site = Site(part, marks, analysed=bool(analyses))
-        drawn = _write(site, records, ways, sources)
+        drawn = _write(site, records, options, sources)
         if analyses:
             write_analyses(site, analyses, drawn=drawn)
         _cleared(out)
@@ -77,13 +77,13 @@ def _cleared(folder: Path) -> None:
 
 
 def _write(
-    site: Site, records: Sequence[EvaluationRecord], ways: TableOptions, sources: Sources
+    site: Site, records: Sequence[EvaluationRecord], options: TableOptions, sources: Sources
 ) -> bool:
     """Write the pages of evaluations; return whether figures are drawn."""
     names = {_fingerprint(record): _name(record) for record in records}
     pages = {key: f"evaluations/{name}.html" for key, name in names.items()}
     site.assets()
-    write_boards(site, records, ways, pages, sources.layouts)
+    write_boards(site, records, options, pages, sources.layouts)
     problem = why_no_figures("evaluation") if sources.figures else ""
     drawn = sources.figures and not problem
     if problem:

@@ -23,7 +23,7 @@ from harness_analyses.gradients import GradientSettings
 from harness_analyses.probe import ProbeSettings, run_probe
 from harness_analyses.splits import Probed, read_task
 from harness_training.run import RECORD, run_training
-from harness_training.settings import TrainingSettings
+from harness_training.settings import TrainingSettings, present_settings
 from harness_training.steps import EachMinuteSteps
 
 from harness_social_degradation.study import BEFORE, DegradationStudy
@@ -98,7 +98,9 @@ class _Runner:
     # --- trainings --------------------------------------------------------------------------------
 
     def _continued(self, label: str, tasks: Sequence[str], rate: float | None, seed: int) -> Path:
-        settings = {**self._study.training, **({} if rate is None else {"rate": rate})}
+        settings = present_settings(self._study.training)
+        if rate is not None:
+            settings["learning_rate"] = rate
         settings.setdefault("parts", _CONTINUED_PARTS)
         return self._trained(label, "ft", tasks, seed, settings, None)
 
@@ -112,7 +114,8 @@ class _Runner:
         tower: Path | None,
     ) -> Path:
         settings = TrainingSettings(
-            seed=seed, **{key: value for key, value in chosen.items() if key not in _APART}
+            seed=seed,
+            **{key: value for key, value in present_settings(chosen).items() if key not in _APART},
         )
         plan = harness.plan_training(
             self._study.model,

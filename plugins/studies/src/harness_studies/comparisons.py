@@ -94,7 +94,7 @@ def _by_task(
         names = [name.strip() for name in str(names[0]).split(",")]
     by_task: dict[str, list[EvaluationRecord]] = {}
     for name in names:
-        records, _ = newest_of([name], on_skipped, whole=True)
+        records, _ = newest_of([name], on_skipped, details=True)
         records = [record for record in records if not record.variant] or records
         if not records:
             raise UserError("no finished evaluation", where=str(name), fix="harness run ...")

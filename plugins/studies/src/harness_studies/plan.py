@@ -18,7 +18,7 @@ from harness.specs import fingerprint
 from harness.workers.terms import package_terms
 from harness_training.plan import TrainingPlan
 from harness_training.run import RECORD
-from harness_training.settings import TrainingSettings
+from harness_training.settings import TrainingSettings, present_settings
 
 from harness_studies.study import Study, StudyTask, Trial, trials_of
 
@@ -95,14 +95,18 @@ def teaching(study: Study, trial: Trial) -> dict[str, Any]:
     """
     assert trial.data is not None
     assert trial.seed is not None
-    given_settings = {**study.training, **trial.model.training}
+    # Renamed first, so that a model's value overrides the study's however each is spelt.
+    given_settings = {
+        **present_settings(study.training),
+        **present_settings(trial.model.training),
+    }
     settings = TrainingSettings(
         seed=trial.seed,
         **{name: value for name, value in given_settings.items() if name not in _APART},
     )
-    if settings.batch % min(settings.micro_batch, settings.batch):
+    if settings.batch_size % min(settings.micro_batch, settings.batch_size):
         raise UserError(
-            f"batch {settings.batch} is no multiple of micro_batch {settings.micro_batch}"
+            f"batch_size {settings.batch_size} is no multiple of micro_batch {settings.micro_batch}"
         )
     return {
         "options": trial.model.options,

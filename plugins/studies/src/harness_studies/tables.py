@@ -32,10 +32,10 @@ def study_table(
         failed: What could not be had.
     """
     layout = _layout(study, evaluations)
-    ways = TableOptions(
+    options = TableOptions(
         duplicates="mean", looks=replace(layout.looks, label=study.id), seed_interval=over_seeds
     )
-    table = build_table([record for _, record in evaluations], layout=layout, ways=ways)
+    table = build_table([record for _, record in evaluations], layout=layout, options=options)
     table = replace(table, sections=tuple(_titled(study, table, evaluations)))
     if not study.compare:  # gains are of one choice of options, so they need each column
         table = _merged(table)

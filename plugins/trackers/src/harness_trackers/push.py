@@ -133,7 +133,7 @@ def _tell(skipped: Skipped) -> None:
 
 def _stage_records(places: Sequence[str], staged: Path, *, with_samples: bool) -> None:
     """Copy the files of each record; those of its samples only when they are asked for."""
-    records, _ = newest_of(places, _tell, whole=True)
+    records, _ = newest_of(places, _tell, details=True)
     if not records:
         raise UserError("no finished evaluation", where=places[0], fix="harness results list")
     for record in records:

@@ -66,7 +66,7 @@ class LogTracker:
     @hookimpl
     def harness_task_finished(self, event: TaskFinished) -> None:
         """Log the values of an evaluation, with their intervals."""
-        record = harness.read_evaluation(event.directory, whole=False)
+        record = harness.read_evaluation(event.directory, details=False)
         with redirect_stdout(stderr):
             self._opened().numbers(numbers_of(record), self._step)
             self._opened().facts(facts_of(record))

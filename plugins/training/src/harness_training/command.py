@@ -108,17 +108,16 @@ def _renamed(flag: str, value: str) -> str:
 @_lora("alpha", help="Scaling of LoRA adapters (alpha / rank).")
 @_lora("dropout", help="Dropout of LoRA adapters.")
 @_setting("epochs", help="Number of epochs.")
-@_setting("batch", "--batch-size", help="Samples per step, over all processes.")
+@_setting("batch_size", help="Samples per step, over all processes.")
 @_setting("micro_batch", help="Samples in memory at once; changes no number.")
 @_setting(
-    "rate",
-    "--learning-rate",
+    "learning_rate",
     help="Peak learning rate; by default the model's own for what trains, "
     f"{LEARNING_RATE:g} where it names none.",
 )
 @_setting("schedule", help="Learning-rate schedule, by its name in transformers.")
 @_setting("warmup", help="Fraction of all steps in which the learning rate rises.")
-@_setting("decay", "--weight-decay", help="Weight decay of matrices; vectors have none.")
+@_setting("weight_decay", help="Weight decay of matrices; vectors have none.")
 @_setting("precision", help="Dtype of the computation; weights that train are kept in float32.")
 @_setting("device", help="Device: auto, cpu, cuda, mps.")
 @_setting("seed", help="Seed of order, dropout and new weights.")
@@ -195,8 +194,9 @@ def _print_plan(plan: TrainingPlan, estimate: Estimate | None, console: Console)
         "model": plan.subject.descriptor.id,
         "recipe": f"{plan.recipe.id}: {options}",
         "samples": ", ".join(f"{task} {count:,}" for task, count in counts.items()),
-        "steps": f"{plan.steps:,} (epochs: {settings.epochs}, samples a step: {settings.batch})",
-        "trains": f"{plan.parts}, learning rate {settings.rate:g}, {settings.precision}",
+        "steps": f"{plan.steps:,} (epochs: {settings.epochs}, "
+        f"samples a step: {settings.batch_size})",
+        "trains": f"{plan.parts}, learning rate {settings.learning_rate:g}, {settings.precision}",
         **_cost(plan, estimate),
     }
     if plan.validation is not None:

@@ -94,16 +94,19 @@ class Optimiser:
 
     def __init__(self, stage: Stage) -> None:
         settings = stage.settings
-        assert settings.rate is not None  # a plan has settled it
+        assert settings.learning_rate is not None  # a plan has settled it
         named = [
             weight for _, _, weight in trained_weights.weights(stage.module.model, stage.trained)
         ]
         groups = [
-            {"params": [one for one in named if one.ndim > 1], "weight_decay": settings.decay},
+            {
+                "params": [one for one in named if one.ndim > 1],
+                "weight_decay": settings.weight_decay,
+            },
             {"params": [one for one in named if one.ndim < 2], "weight_decay": 0.0},
         ]
         self.optimiser = torch.optim.AdamW(
-            [group for group in groups if group["params"]], lr=settings.rate, fused=False
+            [group for group in groups if group["params"]], lr=settings.learning_rate, fused=False
         )
         self.schedule = get_scheduler(
             settings.schedule,
@@ -209,7 +212,7 @@ def run_epoch(
                 "loss": trainer.total / len(epoch.order),
                 "curve": trainer.curve(),
             }
-        stage.micro_batch = smaller(stage.micro_batch, stage.settings.batch)
+        stage.micro_batch = smaller(stage.micro_batch, stage.settings.batch_size)
         stage.report({"micro_batch": float(stage.micro_batch)})
         stage.module.zero_grad(set_to_none=True)
         del trainer
@@ -273,7 +276,7 @@ def arguments(stage: Stage, folder: Path, number: int) -> TrainingArguments:
         output_dir=str(folder),
         num_train_epochs=1,
         per_device_train_batch_size=stage.micro_batch,
-        gradient_accumulation_steps=settings.batch // at_once,
+        gradient_accumulation_steps=settings.batch_size // at_once,
         max_grad_norm=settings.clip,
         fp16=settings.precision == "float16",  # for its scaling of gradients
         logging_steps=settings.log_every,
@@ -337,7 +340,7 @@ class EpochTrainer(Trainer):
         # Trainer takes the mean over micro-batches, and over processes; the last ones of an epoch
         # may be smaller than the others.
         count = len(inputs["items"])
-        together = self._stage.settings.batch
+        together = self._stage.settings.batch_size
         of_step = min(together, self._samples - self.state.global_step * together)
         processes = self._stage.processes
         if self.state.global_step == (len(self.totals) + 1) * self._stage.settings.log_every:
@@ -353,7 +356,7 @@ class EpochTrainer(Trainer):
         steps = range(settings.log_every, self.state.global_step, settings.log_every)
         ends = [*zip(steps, self.totals, strict=True), (self.state.global_step, self.total)]
         for (before, previous), (step, total) in pairwise([(0, 0.0), *ends]):
-            seen = min(step * settings.batch, self._samples) - before * settings.batch
+            seen = min(step * settings.batch_size, self._samples) - before * settings.batch_size
             points.append([step, (total - previous) / seen])
         return points
 

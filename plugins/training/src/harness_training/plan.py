@@ -136,7 +136,7 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
         validation=validation,
         fingerprint=fingerprint(about),
         about=about,
-        steps=settings.epochs * math.ceil(len(pool.examples) / settings.batch),
+        steps=settings.epochs * math.ceil(len(pool.examples) / settings.batch_size),
         tower=tower,
         added=added,
         notes=(*notes, *rate_notes),
@@ -159,11 +159,11 @@ def _with_rate(
     settings: TrainingSettings, model: ModelDescriptor, parts: str
 ) -> tuple[TrainingSettings, list[str]]:
     """Return settings with a learning rate, and a note when it is nobody's own."""
-    if settings.rate is not None:
+    if settings.learning_rate is not None:
         return settings, []
     rate, named = learning_rate(model.learning_rates, model.trains, parts)
     note = f"the learning rate {rate:g} is the general default: {model.id} names none for {parts}"
-    return replace(settings, rate=rate), [] if named else [note]
+    return replace(settings, learning_rate=rate), [] if named else [note]
 
 
 def _validation(task: Task | None, settings: TrainingSettings) -> Validation | None:
@@ -176,10 +176,10 @@ def _validation(task: Task | None, settings: TrainingSettings) -> Validation | N
 
 def _refuse_decay(settings: TrainingSettings) -> None:
     """Refuse a decay that leaves nothing of a weight: a step takes ``rate * decay`` of it away."""
-    if settings.rate is not None and settings.rate * settings.decay >= 1:
+    if settings.learning_rate is not None and settings.learning_rate * settings.weight_decay >= 1:
         raise UserError(
-            f"each step would take all of a weight away: learning rate {settings.rate:g} times "
-            f"weight decay {settings.decay:g} is 1 or more",
+            "each step would take all of a weight away: learning rate "
+            f"{settings.learning_rate:g} times weight decay {settings.weight_decay:g} is 1 or more",
             where="--weight-decay",
         )
 
@@ -201,11 +201,12 @@ def _refuse_processes(settings: TrainingSettings, processes: int) -> None:
             where="--shard",
             fix="torchrun --nproc_per_node N -m harness train ... --shard",
         )
-    at_once = processes * min(settings.micro_batch, max(1, settings.batch // processes))
-    if settings.batch % at_once:
+    at_once = processes * min(settings.micro_batch, max(1, settings.batch_size // processes))
+    if settings.batch_size % at_once:
         each = f" x {processes} processes" if processes > 1 else ""
         raise UserError(
-            f"batch {settings.batch} is no multiple of micro-batch {settings.micro_batch}{each}",
+            f"batch {settings.batch_size} is no multiple of "
+            f"micro-batch {settings.micro_batch}{each}",
             where="--batch-size",
             fix="another --batch-size or --micro-batch",
         )

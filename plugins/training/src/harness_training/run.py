@@ -174,7 +174,7 @@ def _begin(plan: TrainingPlan, out: Path, heard: Watcher, ranks: Processes) -> t
         folder=out,
         steps=plan.steps,
         report=heard.step,
-        micro_batch=min(plan.settings.micro_batch, plan.settings.batch // ranks.count),
+        micro_batch=min(plan.settings.micro_batch, plan.settings.batch_size // ranks.count),
         processes=ranks,
     )
     if recipe.needs_reference:  # before anything is brought back: the model as it was at first

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from harness.arguments import Device, Seed, Several, Within, Workers, check_fields
+from harness.arguments import FORMER, Device, Seed, Several, Within, Workers, check_fields
 from harness.descriptors import Json
 
 from harness_training.parts import AUTO, FULL
@@ -18,6 +18,9 @@ Schedule = Literal[
     "constant", "constant_with_warmup", "inverse_sqrt",
 ]  # fmt: skip
 """Schedules of transformers that need nothing but the numbers of steps."""
+_RECORDED = {"batch_size": "batch", "learning_rate": "rate", "weight_decay": "decay"}
+"""Setting to its key in records, where both differ: fingerprints depend on the keys."""
+FORMER["TrainingSettings"] = {old: new for new, old in _RECORDED.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,12 +29,12 @@ class TrainingSettings:
 
     Attributes:
         epochs: Passes over the pool, as the recipe chooses them.
-        batch: Samples a step (effective, over all micro-batches and processes).
+        batch_size: Samples per step (effective, over all micro-batches and processes).
         micro_batch: Samples in a process's memory at once; halved when memory runs out.
-        rate: Learning rate at its peak; ``None``: the model's own (:func:`learning_rate`).
+        learning_rate: Learning rate at its peak; ``None``: the model's own (:func:`learning_rate`).
         schedule: One of transformers' schedulers.
-        warmup: Share of all steps in which the rate rises.
-        decay: Weight decay of matrices; vectors have none.
+        warmup: Share of all steps in which the learning rate rises.
+        weight_decay: Weight decay of matrices; vectors have none.
         clip: Largest norm of the gradient.
         precision: dtype of the computation; weights that train are kept in float32, the others
             as they are stored, in float32 when this is.
@@ -51,12 +54,12 @@ class TrainingSettings:
     """
 
     epochs: Several = 1
-    batch: Several = 32
+    batch_size: Several = 32
     micro_batch: Several = 8
-    rate: Annotated[float | None, Within(0, 1, above=True)] = None
+    learning_rate: Annotated[float | None, Within(0, 1, above=True)] = None
     schedule: Schedule = "cosine"
     warmup: Annotated[float, Within(0, 1)] = 0.03
-    decay: Annotated[float, Within(0, 100)] = 0.0
+    weight_decay: Annotated[float, Within(0, 100)] = 0.0
     clip: Annotated[float, Within(0, above=True)] = 1.0
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     seed: Seed = 0
@@ -79,7 +82,17 @@ class TrainingSettings:
 
         What came later stands there only when it is asked for: older trainings stay what they were.
         """
-        return {key: value for key, value in asdict(self).items() if key != "shard" or value}
+        return {
+            _RECORDED.get(key, key): value
+            for key, value in asdict(self).items()
+            if key != "shard" or value
+        }
+
+
+def present_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings in a study's file by their present names; the file may use old ones."""
+    former = FORMER["TrainingSettings"]
+    return {former.get(name, name): value for name, value in settings.items()}
 
 
 def learning_rate(

@@ -61,7 +61,7 @@ def _records(results: str | None) -> list[EvaluationRecord]:
     folder = load_settings(results=Path(results) if results else None).results
     if results is None and not folder.is_dir():
         return []
-    records, left_out = read_evaluations(folder, whole=False)
+    records, left_out = read_evaluations(folder, details=False)
     if left_out:
         click.echo(f"{len(left_out)} evaluations are not read, such as: {left_out[0]}", err=True)
     return records
