@@ -39,7 +39,7 @@ def export(
     Raises:
         UserError: a damaged evaluation, or something that the format needs and nobody said.
     """
-    records, left_out = newest_of(several(places), on_skipped or warn, whole=True)
+    records, left_out = newest_of(several(places), on_skipped or warn, details=True)
     if left_out:
         raise UserError(left_out[0].why)
     return write_records(format, records, Path(out), ExportOptions(organization, datasets or {}))
