@@ -93,7 +93,6 @@ class Batches:
         start = 0
         while start < len(order):
             first = items[order[start]]
-            # Counted by the longest item, to which all rows of the batch are padded.
             count = self._count(-(-length(first) // widen), cached(first), reserve)
             chosen = order[start : start + count]
             if equal_lengths:

@@ -56,13 +56,9 @@ class Method:
         needed = self.descriptor.treats.get(kind)
         if needed is None:
             able = [
-                descriptor.id
-                for descriptor in plugins().answer_methods().values()
-                if kind in descriptor.treats
+                model.id for model in plugins().answer_methods().values() if kind in model.treats
             ]
-            treated = " and ".join(
-                _ANSWERS.get(descriptor, descriptor) for descriptor in self.descriptor.treats
-            )
+            treated = " and ".join(_ANSWERS.get(model, model) for model in self.descriptor.treats)
             raise CannotAnswer(
                 f"method {name!r} treats {treated or 'nothing'}, not {_ANSWERS[kind]}, which task "
                 f"{spec.id!r} wants",
@@ -72,11 +68,11 @@ class Method:
         lacking = sorted(needed - model.offers)
         if lacking:
             able = [
-                descriptor.id
-                for descriptor in plugins().models().values()
-                if needed <= descriptor.offers and kind in descriptor.capabilities
+                model.id
+                for model in plugins().models().values()
+                if needed <= model.offers and kind in model.capabilities
             ]
-            needs = " and ".join(_OFFERS.get(descriptor, descriptor) for descriptor in lacking)
+            needs = " and ".join(_OFFERS.get(model, model) for model in lacking)
             raise CannotAnswer(
                 f"model {model.id!r} does not offer {needs}, which method {name!r} needs for task "
                 f"{spec.id!r}",
@@ -129,21 +125,19 @@ class MethodAnswerer:
 
     def answer(self, requests: Sequence[Request]) -> Iterator[Response]:
         """Answer one block."""
-        requests_sent: list[Request] = []
+        sent: list[Request] = []
         needed: dict[str, list[str]] = {}
-        ids_by_content: dict[tuple[tuple[Turn, ...], Choose | Embed], str] = {}
+        ids: dict[tuple[tuple[Turn, ...], Choose | Embed], str] = {}
         for request in requests:
             further = self._method.further(request)
             if isinstance(further, Failed):
                 yield Response(request.id, further)
                 continue
-            requests_sent.append(self._method.own(request))
-            needed[request.id] = [
-                _place(one, request, ids_by_content, requests_sent) for one in further
-            ]
+            sent.append(self._method.own(request))
+            needed[request.id] = [_place(one, request, ids, sent) for one in further]
         results = {
             response.request: response.result
-            for response in (self._answerer.answer(requests_sent) if requests_sent else ())
+            for response in (self._answerer.answer(sent) if sent else ())
         }
         lost = Failed("no_answer", "the model did not answer")
         for request in requests:
@@ -180,17 +174,17 @@ class MethodAnswerer:
 def _place(
     request: Request,
     of: Request,
-    ids_by_content: dict[tuple[tuple[Turn, ...], Choose | Embed], str],
-    requests_sent: list[Request],
+    ids: dict[tuple[tuple[Turn, ...], Choose | Embed], str],
+    sent: list[Request],
 ) -> str:
     """Return the id under which a further request is asked; equal ones share it."""
-    name = f"{of.id}\x00{len(requests_sent)}"
+    name = f"{of.id}\x00{len(sent)}"
     if (
         isinstance(request.want, Choose | Embed) and not request.images
     ):  # they depend on the text alone
         key = request.turns, request.want
-        if key in ids_by_content:
-            return ids_by_content[key]
-        ids_by_content[key] = name
-    requests_sent.append(replace(request, id=name))
+        if key in ids:
+            return ids[key]
+        ids[key] = name
+    sent.append(replace(request, id=name))
     return name

@@ -207,10 +207,9 @@ class TiedWithBest:
                 self._held[best, name] = list(comparison.metrics)
             # A layout may give the column another heading; metric and options name the number.
             same = [
-                difference.paired
-                for difference in self._held[best, name]
-                if difference.metric == column.metric
-                and dict(difference.options) == dict(column.options)
+                diff.paired
+                for diff in self._held[best, name]
+                if diff.metric == column.metric and dict(diff.options) == dict(column.options)
             ]
             if not same:
                 return ()
@@ -219,15 +218,11 @@ class TiedWithBest:
             margins = [self.margin / column.scale] * len(tested)
             differences = with_margin(tested, margins, ["none"] * len(tested))
             return [
-                name
-                for name, difference in zip(others, differences, strict=True)
-                if equivalent(difference)
+                name for name, diff in zip(others, differences, strict=True) if equivalent(diff)
             ]
         pairs = zip(others, corrected(tested), strict=True)
         return [
-            name
-            for name, difference in pairs
-            if difference.corrected is not None and difference.corrected >= ALPHA
+            name for name, diff in pairs if diff.corrected is not None and diff.corrected >= ALPHA
         ]
 
 

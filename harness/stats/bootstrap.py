@@ -58,7 +58,6 @@ def sums_interval(  # noqa: PLR0913  the settings of a bootstrap
         for a proportion (:func:`of_proportion`), else BCa or percentile (:class:`Resampled`).
     """
     rows = distinct_rows(cluster_totals, strata)
-    # The data themselves are the draw in which every cluster comes once.
     once = rows.counts[np.newaxis, :].astype(np.float64)
     value = float(finalize(rows.sums(once))[0])
     if not math.isfinite(value) or rows.clusters < 2:

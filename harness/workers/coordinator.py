@@ -122,8 +122,7 @@ class Coordinator:
             self._open_next()  # a second coordinator is refused before a worker is started
             stack.callback(self._end_workers)
             self._executor.start(order)
-            # In this order: losses are known before blocks are handed out, and a finished task
-            # makes room for the next one before a worker would be idle.
+            # Losses are heard before blocks are handed out; a finished task makes room for the next.
             while self._next < len(self._planned) or self._writers:
                 for event in self._executor.events(_SOON if self._finishing else WAIT):
                     self._hear(event)

@@ -143,13 +143,13 @@ class Crew:
             is_out: Whether nobody has answered it yet.
         """
         now, late = time.monotonic(), list[tuple[float, Item]]()
-        members_by_item = Counter(member.item for member in self.members.values())
+        members_of = Counter(member.item for member in self.members.values())
         for member in self.members.values():
             item = member.item
             if (
                 item is None
                 or item.checks
-                or members_by_item[item] > 1
+                or members_of[item] > 1
                 or member.keeps
                 or not is_out(item)
             ):
