@@ -122,7 +122,7 @@ class Coordinator:
             self._open_next()  # a second coordinator is refused before a worker is started
             stack.callback(self._end_workers)
             self._executor.start(order)
-            # Losses are heard before blocks are handed out; a finished task makes room for the next.
+            # Losses are heard before blocks go out; a finished task makes room for the next one.
             while self._next < len(self._planned) or self._writers:
                 for event in self._executor.events(_SOON if self._finishing else WAIT):
                     self._hear(event)
