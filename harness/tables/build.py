@@ -97,10 +97,9 @@ def build_table(
         )
         for index, group in enumerate(groups)
     )
-    baseline, versus = _references(sections, layout, options)
-    sections = ranked(
-        sections, columns, within="section" if layout is None else layout.rank, tied=options.tied
-    )
+    (baseline, versus), tied = _references(sections, layout, options), options.tied
+    within = "section" if layout is None else layout.rank
+    sections = ranked(sections, columns, within=within, tied=tied)
     if baseline or versus:
         sections = compared(sections, columns, baseline, versus)
     if options.human_share:
@@ -113,9 +112,7 @@ def build_table(
         *missing,
         *filter(None, [superseded_note(len(superseded))]),
         *_absent_rows(layout, placements),
-        *shown_notes(
-            sections, columns, looks, options.tied.note if options.tied is not None else ""
-        ),
+        *shown_notes(sections, columns, looks, "" if tied is None else tied.note),
         *compared_note(sections, looks, "" if versus else baseline),
     )
     return Table(
