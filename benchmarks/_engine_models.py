@@ -97,7 +97,7 @@ def word_ids(text: str) -> list[int]:
     ]
 
 
-def pictures(count: int) -> list[LoadedImage]:
+def drawn_images(count: int) -> list[LoadedImage]:
     """Return random images."""
     chance = np.random.default_rng(0)
     found = []
@@ -144,7 +144,7 @@ def choices(
 ) -> list[Request]:
     """Return questions about images."""
     return [
-        ask(image, number, options) for image in pictures(images) for number in range(questions)
+        ask(image, number, options) for image in drawn_images(images) for number in range(questions)
     ]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from unittest import mock
 
 import harness.plugins
-from benchmarks._engine_models import MATTERS, SUBJECTS, RandomLlava, pictures
+from benchmarks._engine_models import MATTERS, SUBJECTS, RandomLlava, drawn_images
 from harness.descriptors import (
     Capability,
     Json,
@@ -29,7 +29,7 @@ SPEC = """\
 id: bench
 version: 1
 title: Benchmark
-summary: Fairness-style questions about random pictures.
+summary: Fairness-style questions about random images.
 citation: none
 licence: none
 intended_use: Measuring time.
@@ -110,7 +110,7 @@ def through_the_harness(model: RandomLlava, images: int) -> tuple[float, int]:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "data"
         root.mkdir()
-        for image in pictures(images):
+        for image in drawn_images(images):
             image.pixels.save(root / f"{image.key}.png")
         names = sorted(path.name for path in root.iterdir())
         (root / "pictures.txt").write_text("\n".join(names))

@@ -19,7 +19,7 @@ from harness_training.weights import Trained, prepare
 from PIL import Image
 from torch import Tensor, nn
 
-from benchmarks._engine_models import RandomLlava, ask, pictures
+from benchmarks._engine_models import RandomLlava, ask, drawn_images
 from harness.engine.contract import VisionLanguageModel
 from harness.engine.features import FeatureCache
 from harness.samples.images import LoadedImage
@@ -55,7 +55,7 @@ class FrozenLlava(RandomLlava):
 def examples(model: VisionLanguageModel, count: int, side: int = 640) -> list[Item]:
     """Return examples of distinct JPEG images, opened and decoded whenever they are asked for."""
     drawn = []
-    for number, image in enumerate(pictures(count)):
+    for number, image in enumerate(drawn_images(count)):
         buffer = io.BytesIO()
         image.pixels.resize((side, side)).save(buffer, "JPEG", quality=90)
         request = ask(image, number)

@@ -22,7 +22,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks._engine_models import RandomLlava, ask, pictures
+from benchmarks._engine_models import RandomLlava, ask, drawn_images
 from harness.engine.answerer import EngineAnswerer
 from harness.models import Runtime
 from harness.requests import Failed, Request
@@ -34,7 +34,7 @@ BLOCK = 16 * QUESTIONS
 
 def many(count: int) -> Iterator[Request]:
     """Yield questions about ever new images, which share their pixels."""
-    (pixels,) = pictures(1)
+    (pixels,) = drawn_images(1)
     for number in range(count):
         name = f"image{number // QUESTIONS}"
         image = LoadedImage(pixels.pixels, name, name, pixels.width, pixels.height)

@@ -146,7 +146,7 @@ def prompts() -> list[Prompt]:
 
 
 @pytest.fixture(scope="session")
-def pictures() -> list[LoadedImage]:
+def images() -> list[LoadedImage]:
     chance = np.random.default_rng(0)
     pixels = [Image.fromarray(chance.integers(0, 255, (8, 8, 3), dtype=np.uint8)) for _ in range(5)]
     return [LoadedImage(image, str(at), "k" * (at + 1), 8, 8) for at, image in enumerate(pixels)]

@@ -19,14 +19,14 @@ OPTIONS = ("yes", "no", "maybe not", "nobody")
 Make = Callable[..., Any]
 
 
-def requests(pictures: list[LoadedImage], want: Any = None) -> list[Request]:
+def requests(images: list[LoadedImage], want: Any = None) -> list[Request]:
     texts = ("who is it", "who is there", "what")
     return [
         Request(
             f"r{at}",
             f"s{at}",
             "t",
-            (Turn("user", texts[at % 3], (pictures[at % 4],)),),
+            (Turn("user", texts[at % 3], (images[at % 4],)),),
             want or Choose(OPTIONS[: 2 + at % 3]),
         )
         for at in range(10)
@@ -46,9 +46,9 @@ def near(found: dict[str, Scores]) -> dict[str, Any]:
 
 
 def test_neither_batch_nor_order_nor_sharing_changes_answers(
-    any_model: Any, pictures: list[LoadedImage]
+    any_model: Any, images: list[LoadedImage]
 ) -> None:
-    given = requests(pictures)
+    given = requests(images)
     whole = results(any_model, given)
     others = [
         results(any_model, given, batch_size=1),
@@ -67,9 +67,9 @@ def test_neither_batch_nor_order_nor_sharing_changes_answers(
 
 
 def test_neither_batch_nor_order_nor_sharing_changes_texts(
-    any_model: Any, pictures: list[LoadedImage]
+    any_model: Any, images: list[LoadedImage]
 ) -> None:
-    given = requests(pictures, Generate(7))
+    given = requests(images, Generate(7))
     whole = results(any_model, given)
     assert all(isinstance(result, Text) for result in whole.values())
     assert whole == results(any_model, given, batch_size=1)
@@ -79,51 +79,51 @@ def test_neither_batch_nor_order_nor_sharing_changes_texts(
 
 
 def test_neither_batch_nor_order_nor_sharing_changes_contrasted_texts(
-    any_model: Any, pictures: list[LoadedImage]
+    any_model: Any, images: list[LoadedImage]
 ) -> None:
-    given = requests(pictures, Generate(5, contrast=Contrast(1.0, 0.05)))
+    given = requests(images, Generate(5, contrast=Contrast(1.0, 0.05)))
     whole = results(any_model, given)
-    assert whole != results(any_model, requests(pictures, Generate(5)))
+    assert whole != results(any_model, requests(images, Generate(5)))
     assert whole == results(any_model, given, batch_size=1)
     assert whole == results(any_model, given[::-1], batch_size=4)
     assert whole == results(any_model, given, sharing=False)
-    plain = requests(pictures, Generate(5, contrast=Contrast(0.0, 0.3)))
-    assert results(any_model, plain) == results(any_model, requests(pictures, Generate(5)))
+    plain = requests(images, Generate(5, contrast=Contrast(0.0, 0.3)))
+    assert results(any_model, plain) == results(any_model, requests(images, Generate(5)))
 
 
 def test_contrasted_texts_that_the_slow_way_would_not_write_are_found_out(
-    model: Any, pictures: list[LoadedImage], monkeypatch: pytest.MonkeyPatch
+    model: Any, images: list[LoadedImage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(generation, "contrasted", lambda own, *_: own)
     answerer = EngineAnswerer(model, Runtime(device="cpu"))
-    answerer.answer(requests(pictures, Generate(5, contrast=Contrast(1.0, 0.05))))
+    answerer.answer(requests(images, Generate(5, contrast=Contrast(1.0, 0.05))))
     (note,) = answerer.notes()
     assert "behind when alone" in note
 
 
 def test_deterministic_answers_are_equal_to_the_last_bit(
-    any_model: Any, pictures: list[LoadedImage]
+    any_model: Any, images: list[LoadedImage]
 ) -> None:
-    given = requests(pictures)
+    given = requests(images)
     one = results(any_model, given, batch_size=1, deterministic=True)
     assert one == results(any_model, given, batch_size=64, deterministic=True)
 
 
 def test_each_distinct_image_is_encoded_once_and_kept_on_disk(
-    make_model: Make, pictures: list[LoadedImage], tmp_path: Path
+    make_model: Make, images: list[LoadedImage], tmp_path: Path
 ) -> None:
     model = make_model(features_key={"encoder": "noise"})
-    given = requests(pictures)
+    given = requests(images)
     first = results(model, given, cache=tmp_path)
-    assert sorted(model.encoded) == sorted(picture.key for picture in pictures[:4])
+    assert sorted(model.encoded) == sorted(image.key for image in images[:4])
     model.encoded.clear()
     assert results(model, given, cache=tmp_path) == first
     assert model.encoded == []
 
 
-def test_what_cannot_be_asked_fails_alone(model: Any, pictures: list[LoadedImage]) -> None:
-    good = requests(pictures)[0]
-    bad = LoadedImage(pictures[0].pixels, "x", "bad", 8, 8)
+def test_what_cannot_be_asked_fails_alone(model: Any, images: list[LoadedImage]) -> None:
+    good = requests(images)[0]
+    bad = LoadedImage(images[0].pixels, "x", "bad", 8, 8)
 
     def ask(name: str, text: str, want: Any, *images: LoadedImage) -> Request:
         return Request(name, name, "t", (Turn("user", text, images),), want)
@@ -134,7 +134,7 @@ def test_what_cannot_be_asked_fails_alone(model: Any, pictures: list[LoadedImage
         ask("vectors", "a", Embed()),
         ask("empty", "a", Choose(("", "a"))),
         ask("rejected", "a", Choose(OPTIONS), bad),
-        ask("rejected too", "a", Generate(3), pictures[0], bad),
+        ask("rejected too", "a", Generate(3), images[0], bad),
     ]
     found = results(model, given)
     assert isinstance(found.pop(good.id), Scores)
@@ -150,12 +150,12 @@ def test_what_cannot_be_asked_fails_alone(model: Any, pictures: list[LoadedImage
 
 
 def test_a_model_that_shares_nothing_is_asked_one_sequence_at_a_time(
-    make_model: Make, pictures: list[LoadedImage], monkeypatch: pytest.MonkeyPatch
+    make_model: Make, images: list[LoadedImage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = make_model()
-    given = requests(pictures) + [
+    given = requests(images) + [
         Request(f"w{at}", "s", "t", one.turns, Generate(4))
-        for at, one in enumerate(requests(pictures))
+        for at, one in enumerate(requests(images))
     ]
     shared = results(model, given)
     monkeypatch.setattr(model, "shares_prefix", lambda length: length < 32)
@@ -169,7 +169,7 @@ def test_a_model_that_shares_nothing_is_asked_one_sequence_at_a_time(
 
 @pytest.mark.parametrize("want", [None, Generate(5)])
 def test_a_model_that_sharing_would_change_is_asked_the_slow_way_and_says_so(
-    make_model: Make, pictures: list[LoadedImage], want: Any
+    make_model: Make, images: list[LoadedImage], want: Any
 ) -> None:
     """A model that shifts positions when something stands before them."""
     model = make_model()
@@ -180,7 +180,7 @@ def test_a_model_that_sharing_would_change_is_asked_the_slow_way_and_says_so(
             given["positions"] = given["positions"] + 40
         return forward(embeds, cache=cache, **given)
 
-    given = requests(pictures, want)
+    given = requests(images, want)
     right = results(make_model(), given, sharing=False)
     model.forward = columns
     answerer = EngineAnswerer(model, Runtime(device="cpu"))
@@ -192,7 +192,7 @@ def test_a_model_that_sharing_would_change_is_asked_the_slow_way_and_says_so(
 
 
 def test_equal_chats_are_tokenised_once(
-    make_model: Make, pictures: list[LoadedImage], monkeypatch: pytest.MonkeyPatch
+    make_model: Make, images: list[LoadedImage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = make_model()
     calls: list[Any] = []
@@ -204,7 +204,7 @@ def test_equal_chats_are_tokenised_once(
 
     monkeypatch.setattr(model, "prompt", count)
     answerer = EngineAnswerer(model, Runtime(device="cpu"))
-    given = requests(pictures)
+    given = requests(images)
     answerer.answer(given)
     answerer.answer(given)
     distinct = {(request.turns[0].text, request.want) for request in given}
@@ -212,7 +212,7 @@ def test_equal_chats_are_tokenised_once(
 
 
 def test_positions_and_extra_inputs_follow_their_tokens(
-    make_model: Make, pictures: list[LoadedImage]
+    make_model: Make, images: list[LoadedImage]
 ) -> None:
     """Three rows of position ids that are not columns, and a feature added to an image's tokens."""
     import torch
@@ -253,7 +253,7 @@ def test_positions_and_extra_inputs_follow_their_tokens(
         return [(token, len(next(shown)) if token < 0 else 1) for token in ids]
 
     for want in (None, Generate(6)):
-        given = requests(pictures, want)
+        given = requests(images, want)
         fast = results(dress(make_model()), given)
         slow = results(dress(make_model()), given, sharing=False)
         if want is None:
@@ -263,13 +263,13 @@ def test_positions_and_extra_inputs_follow_their_tokens(
 
 
 def test_memory_that_never_suffices_is_the_users_to_know(
-    model: Any, pictures: list[LoadedImage]
+    model: Any, images: list[LoadedImage]
 ) -> None:
     from harness.errors import UserError
 
     for budget in (10, 2000):
         with pytest.raises(UserError, match="budget"):
-            results(model, requests(pictures), kv_budget=budget)
+            results(model, requests(images), kv_budget=budget)
     assert answering.batches_for(model, Runtime(deterministic=True)).fixed
 
 
@@ -304,14 +304,12 @@ def test_notes_reach_the_user_and_the_record(
     assert held["notes"] == ["sharing is off"]
 
 
-def test_sampling_depends_on_the_request_alone(any_model: Any, pictures: list[LoadedImage]) -> None:
+def test_sampling_depends_on_the_request_alone(any_model: Any, images: list[LoadedImage]) -> None:
     from dataclasses import replace
 
-    given = [
-        replace(one, seed=at) for at, one in enumerate(requests(pictures, Generate(7, (), 1.5)))
-    ]
+    given = [replace(one, seed=at) for at, one in enumerate(requests(images, Generate(7, (), 1.5)))]
     whole = results(any_model, given)
-    assert whole != results(any_model, requests(pictures, Generate(7)))
+    assert whole != results(any_model, requests(images, Generate(7)))
     assert whole == results(any_model, given[::-1], batch_size=1)
     assert whole == results(any_model, given, sharing=False)
     assert whole != results(any_model, [replace(one, seed=99) for one in given])

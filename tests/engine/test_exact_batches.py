@@ -62,7 +62,7 @@ def test_few_items_are_encoded_one_at_a_time() -> None:
     assert set(encoder.sizes) == {1}
 
 
-def asked(model: Any, pictures: list[LoadedImage], **runtime: Any) -> list[int]:
+def asked(model: Any, images: list[LoadedImage], **runtime: Any) -> list[int]:
     """Return how many images each call of the encoder had."""
     sizes: list[int] = []
     inner = model.encode
@@ -72,7 +72,7 @@ def asked(model: Any, pictures: list[LoadedImage], **runtime: Any) -> list[int]:
         return inner(images)
 
     model.encode = encode
-    shown = [LoadedImage(pictures[0].pixels, "x", chr(ord("A") + at) * 3, 8, 8) for at in range(20)]
+    shown = [LoadedImage(images[0].pixels, "x", chr(ord("A") + at) * 3, 8, 8) for at in range(20)]
     turns = [(Turn("user", "who", (image,)),) for image in shown]
     requests = [
         Request(f"r{at}", f"s{at}", "t", turn, Choose(("a", "b"))) for at, turn in enumerate(turns)
@@ -82,17 +82,17 @@ def asked(model: Any, pictures: list[LoadedImage], **runtime: Any) -> list[int]:
 
 
 def test_only_small_encoders_of_one_shape_see_several_images_at_once(
-    make_model: Any, pictures: list[LoadedImage], monkeypatch: pytest.MonkeyPatch
+    make_model: Any, images: list[LoadedImage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = make_model()
-    assert set(asked(model, pictures)) == {1}
+    assert set(asked(model, images)) == {1}
     model = make_model()
     model.one_shape = True
-    assert max(asked(model, pictures)) == 8
+    assert max(asked(model, images)) == 8
     model = make_model()
     model.one_shape = True
-    assert set(asked(model, pictures, deterministic=True)) == {1}
+    assert set(asked(model, images, deterministic=True)) == {1}
     monkeypatch.setattr(answering, "CPU_VALUES", 1)  # as if an image left many values
     model = make_model()
     model.one_shape = True
-    assert set(asked(model, pictures)) == {1}
+    assert set(asked(model, images)) == {1}

@@ -30,12 +30,12 @@ def half(make_model: Callable[..., Any]) -> Any:
     return model
 
 
-def requests(pictures: Sequence[LoadedImage], count: int) -> list[Request]:
+def requests(images: Sequence[LoadedImage], count: int) -> list[Request]:
     chance = random.Random(0)
     found = []
     for at in range(count):
         text = "which is " + "".join(chance.choices("abcdefgh ", k=12))
-        turns = (Turn("user", text, (pictures[at * len(pictures) // count],)),)
+        turns = (Turn("user", text, (images[at * len(images) // count],)),)
         found.append(Request(f"r{at}", f"s{at}", "t", turns, Choose(LABELS)))
     return found
 
@@ -61,9 +61,9 @@ def close(found: Values) -> list[str]:
 
 @pytest.mark.parametrize("count", [60, pytest.param(2000, marks=pytest.mark.slow)])
 def test_batches_and_sharing_choose_the_same_option(
-    half: Any, pictures: list[LoadedImage], count: int
+    half: Any, images: list[LoadedImage], count: int
 ) -> None:
-    asked = requests(pictures, count)
+    asked = requests(images, count)
     one = values(half, asked, batch_size=1)
     assert close(one)  # or there would be nothing that rounding could turn
     for other in (
@@ -77,8 +77,8 @@ def test_batches_and_sharing_choose_the_same_option(
         assert len(turned) <= count / 1000
 
 
-def test_what_is_close_is_scored_alone(half: Any, pictures: list[LoadedImage]) -> None:
-    asked = requests(pictures, 60)
+def test_what_is_close_is_scored_alone(half: Any, images: list[LoadedImage]) -> None:
+    asked = requests(images, 60)
     one, other = values(half, asked, batch_size=1), values(half, asked)
     name = close(one)[0]
     request = next(request for request in asked if request.id == name)
@@ -89,9 +89,9 @@ def test_what_is_close_is_scored_alone(half: Any, pictures: list[LoadedImage]) -
 
 
 def test_what_is_close_has_the_same_bytes_at_any_batch_size_and_beside_anything(
-    half: Any, pictures: list[LoadedImage]
+    half: Any, images: list[LoadedImage]
 ) -> None:
-    asked = requests(pictures, 60)
+    asked = requests(images, 60)
     one = values(half, asked, batch_size=1)
     ways = [
         values(half, asked, batch_size=7),
@@ -104,11 +104,11 @@ def test_what_is_close_has_the_same_bytes_at_any_batch_size_and_beside_anything(
 
 
 def test_a_near_tie_reads_the_image_once_and_each_question_once(
-    half: Any, pictures: list[LoadedImage]
+    half: Any, images: list[LoadedImage]
 ) -> None:
     from harness.engine.self_check import rescore_near_ties
 
-    asked = requests(pictures[:1], 12)
+    asked = requests(images[:1], 12)
     answerer = EngineAnswerer(half, Runtime(device="cpu"))
     answerer.answer(asked)
     passes: list[int] = []
@@ -135,16 +135,16 @@ def test_a_near_tie_reads_the_image_once_and_each_question_once(
     assert sum(passes) < 2 * passes[0] + 40 * len(asked)
 
 
-def test_fixed_shapes_give_equal_bytes(half: Any, pictures: list[LoadedImage]) -> None:
-    asked = requests(pictures, 40)
+def test_fixed_shapes_give_equal_bytes(half: Any, images: list[LoadedImage]) -> None:
+    asked = requests(images, 40)
     found = [values(half, asked, deterministic=True, batch_size=rows) for rows in (1, 3, None)]
     assert found[0] == found[1] == found[2]
 
 
 def test_float32_has_nothing_to_settle(
-    model: Any, pictures: list[LoadedImage], monkeypatch: pytest.MonkeyPatch
+    model: Any, images: list[LoadedImage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = requests(pictures, 6)
+    asked = requests(images, 6)
     whole = values(model, asked)
     monkeypatch.setattr(answering, "rescore_near_ties", lambda *_: None)
     assert values(model, asked) == whole

@@ -115,22 +115,22 @@ def test_an_error_is_raised_where_the_input_is_taken() -> None:
     inputs.close()
 
 
-def asked(pictures: list[LoadedImage]) -> list[Request]:
+def asked(images: list[LoadedImage]) -> list[Request]:
     return [
         Request(f"r{at}", f"s{at}", "t", (Turn("user", "who", (image,)),), Choose(("a", "b")))
-        for at, image in enumerate(pictures)
+        for at, image in enumerate(images)
     ]
 
 
 def test_a_model_that_prepares_answers_as_one_that_does_not(
-    make_model: Any, pictures: list[LoadedImage]
+    make_model: Any, images: list[LoadedImage]
 ) -> None:
     import torch
 
     from harness.engine.contract import PromptError
 
     plain = make_model()
-    images = [*pictures, LoadedImage(pictures[0].pixels, "x", "bad", 8, 8)]
+    images = [*images, LoadedImage(images[0].pixels, "x", "bad", 8, 8)]
     expected = EngineAnswerer(plain, Runtime(device="cpu")).answer(asked(images))
 
     toy: Any = type(plain)
@@ -143,7 +143,7 @@ def test_a_model_that_prepares_answers_as_one_that_does_not(
 
         def encode_prepared(self, inputs: Any) -> Any:
             keys = [bytes(item["key"].tolist()).decode() for item in inputs]
-            shown = [LoadedImage(pictures[0].pixels, "", key, 8, 8) for key in keys]
+            shown = [LoadedImage(images[0].pixels, "", key, 8, 8) for key in keys]
             return toy.encode(self, shown)
 
     model = make_model()

@@ -199,7 +199,7 @@ def _walk(
     """Read a split once; return the images to open, and the boxes that are shown on them."""
     boxes: _BoxesOf = {}
     marked = bool(images != 0 and not task.spec.prompt.view.is_full)
-    ids, clusters, pictures = _Seen(), _Seen(), _Seen()
+    ids, clusters, seen_images = _Seen(), _Seen(), _Seen()
     twice, absent, outside, faulty = (
         Finding("id repeated"), Finding("image missing"), Finding("label outside the list"),
         Finding("sample that cannot be asked"),
@@ -227,13 +227,13 @@ def _walk(
         for image in sample.images:
             if marked and sample.boxes:
                 boxes.setdefault(image.name, {})[sample.boxes] = None
-            if pictures.add(image.name):
+            if seen_images.add(image.name):
                 if image.data is None and image.load is None and not _lies_there(image):
                     absent.add(image.name)
                 else:
                     chosen.add(image)
     tick(f"{report.split}: reading", count, count)
-    report.counts = {"samples": count, "images": len(pictures), "clusters": len(clusters)}
+    report.counts = {"samples": count, "images": len(seen_images), "clusters": len(clusters)}
     report.problems += [finding for finding in (twice, outside, faulty, absent) if finding.count]
     if not count and report.split in {task.spec.data.split, WHOLE}:
         report.problems.append(Finding("no sample", 1, [report.split]))

@@ -91,7 +91,7 @@ class Cmsc:
         del split  # a name that does not fit belongs to none
         if self._from_table:
             return []
-        return [file for file in _pictures(root) if self._match(file) is None]
+        return [file for file in _image_files(root) if self._match(file) is None]
 
     def passed_over(self, root: DataRoot, split: str) -> Mapping[str, int]:
         """Return how many images there are that are no sample of any split.
@@ -103,14 +103,14 @@ class Cmsc:
         counts = {NOT_READ: sum(_suffix(name) in _OTHERS for name in root.walk())}
         if self._from_table:
             named = {file for file, _, _ in _of_table(root, self._table)}
-            counts[NOT_NAMED] = sum(name not in named for name in _pictures(root))
+            counts[NOT_NAMED] = sum(name not in named for name in _image_files(root))
         else:
             labels = filter(None, map(self._match, _beside(root)))
             counts[BESIDE] = sum(_words(one["concept"]).lower() in _ALL for one in labels)
         return counts
 
     def _of_names(self, root: DataRoot) -> Iterator[tuple[str, dict[str, str], str]]:
-        files = list(_pictures(root))
+        files = list(_image_files(root))
         if not files:
             raise DataError(
                 f"no image ({', '.join(SUFFIXES)}) lies below the folder",
@@ -160,7 +160,7 @@ def _words(text: str) -> str:
     return " ".join(text.replace("_", " ").replace("-", " ").split())
 
 
-def _pictures(root: DataRoot) -> Iterator[str]:
+def _image_files(root: DataRoot) -> Iterator[str]:
     """Yield the names of all images, sorted; names that start with a dot are passed over."""
     for name in root.walk():
         hidden = name.startswith(".") or "/." in name

@@ -61,8 +61,8 @@ class Hagrid:
             folder = _picture_folder(root, name)
             location = root.where(path)
             for key, entry in members(root, path):
-                picture = ImageRef(f"{folder}/{name}/{key}.jpg", root)
-                sample = self._sample(picture, name, key, entry, f"{location}: {quoted(key)}")
+                image = ImageRef(f"{folder}/{name}/{key}.jpg", root)
+                sample = self._sample(image, name, key, entry, f"{location}: {quoted(key)}")
                 if sample is not None:
                     yield sample
                 else:
@@ -73,7 +73,7 @@ class Hagrid:
         return self._passed.of(self, root, split)
 
     def _sample(
-        self, picture: ImageRef, name: str, key: str, entry: Any, where: str
+        self, image: ImageRef, name: str, key: str, entry: Any, where: str
     ) -> Sample | None:
         labels = records.as_list(records.member(entry, "labels", where), "labels", where)
         target = _target(labels, name, where)
@@ -85,7 +85,7 @@ class Hagrid:
         box = _gesture_box(entry, labels, target, where)
         return Sample(
             id=f"{name}/{key}",
-            images=(picture,),
+            images=(image,),
             target=target,
             cluster=cluster,
             groups=_groups(entry.get("meta")),

@@ -46,28 +46,28 @@ class VisoGender:
 
     def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
         """Yield rows in the order of the tables."""
-        pictures = _Pictures(root)
-        for sample in self._all(root, split, pictures):
-            if sample.images[0].name in pictures.names or not self._leave_out:
+        files = _ImageFiles(root)
+        for sample in self._all(root, split, files):
+            if sample.images[0].name in files.names or not self._leave_out:
                 yield sample
 
     def left_out(self, root: DataRoot, split: str) -> list[str]:
         """Return the images that would be samples if they were there."""
         if not self._leave_out:
             return []
-        pictures = _Pictures(root)
-        names = (sample.images[0].name for sample in self._all(root, split, pictures))
-        return [name for name in names if name not in pictures.names]
+        files = _ImageFiles(root)
+        names = (sample.images[0].name for sample in self._all(root, split, files))
+        return [name for name in names if name not in files.names]
 
-    def _all(self, root: DataRoot, split: str, pictures: _Pictures) -> Iterator[Sample]:
+    def _all(self, root: DataRoot, split: str, files: _ImageFiles) -> Iterator[Sample]:
         for context, path in zip(self._tables, self.annotations(root, split), strict=True):
             location = root.where(path)
             for number, line in records.lines(root, path):
                 if number > 1:
-                    yield _sample(line, context, pictures, f"{location}:{number}")
+                    yield _sample(line, context, files, f"{location}:{number}")
 
 
-class _Pictures:
+class _ImageFiles:
     """The images that are there, in the folder images."""
 
     def __init__(self, root: DataRoot) -> None:
@@ -81,7 +81,7 @@ class _Pictures:
         return ImageRef(next((name for name in names if name in self.names), names[0]), self.root)
 
 
-def _sample(line: str, context: str, pictures: _Pictures, where: str) -> Sample:
+def _sample(line: str, context: str, files: _ImageFiles, where: str) -> Sample:
     cells = [cell.strip() for cell in line.split("\t")]
     least = 9 if context == "OP" else 8
     if len(cells) < least:
@@ -104,7 +104,7 @@ def _sample(line: str, context: str, pictures: _Pictures, where: str) -> Sample:
     }
     return Sample(
         id=ident,
-        images=(pictures.of(ident),),
+        images=(files.of(ident),),
         target=PRONOUNS[gender],
         cluster=ident,
         fields=fields,
