@@ -257,7 +257,7 @@ def _of_several(kind: Any, inner: tuple[Any, ...], value: Any, where: str) -> An
 def present_names(owner: str, values: Mapping[Any, Any]) -> dict[Any, Any]:
     """Return arguments or settings by their present names; an old one works with a warning."""
     former = FORMER.get(owner, {})
-    for old in [key for key in values if key in former]:
+    for old in former.keys() & values.keys():
         note = f"{old} of {owner} is {former[old]} now; the old name will go in the next version"
         warnings.warn(note, FutureWarning, stacklevel=3)
     return {former.get(key, key): value for key, value in values.items()}

@@ -88,7 +88,6 @@ class _Answer:
         self, write: GenerationTask, ends: frozenset[int], decode: Callable[[Ids], str]
     ) -> None:
         self._write, self._ends = write, ends
-        # Without tags nothing is reasoning, and the whole text is the answer.
         self._thoughts = write.thoughts or Thoughts((), {}, decode)
         self._closed: int | None = None
         self.against = write.against
@@ -132,7 +131,6 @@ class _Answer:
         if self._closed is None and thoughts.closed(self.ids):
             self._closed = count
         limit = max(1, self._write.limit - thoughts.tokens)
-        # Tokens count against the answer's own limit only once the reasoning is closed.
         if self._closed is not None:
             return count - self._closed >= limit
         return count == limit and not thoughts.begun(self.ids)
@@ -220,7 +218,6 @@ class _Writing:
             rows.write(self._answers, self._free(prompts))
             return [None] * len(chunk)
 
-        # Every answer may grow to the limit, and its row without images grows with it.
         length = prefilled.mask.shape[1] + longest + (self._limit + self._free_row) * count
         self._batches.run(
             items, lambda _: 1, forward, cached=lambda _: length, reserve=self._free_length
@@ -280,7 +277,6 @@ class _Rows:
         self._prompts = [list(trie.prompts) for trie in tries]
         self._logits = prefilled.logits[rows][:, None].repeat(1, count, 1)
         self._positions = prefilled.following[rows][:, None].repeat(1, count)
-        # An answer starts by seeing the prefix alone; its own suffix is marked below.
         blank = torch.zeros(len(rows), longest, dtype=torch.bool, device=device)
         self._seen = torch.cat([prefilled.mask[rows], blank], 1)[:, None].repeat(1, count, 1)
         self._cache: Cache

@@ -129,7 +129,6 @@ class TrieLayout:
     @cached_property
     def columns(self) -> list[int]:
         """Each node's column in a row; those of :attr:`logit_nodes` are the last, in order."""
-        # With the wanted columns last, one slice of the hidden states goes through the head.
         last = set(self.logit_nodes)
         order = [node for node in range(len(self)) if node not in last] + self.logit_nodes
         return sorted(range(len(order)), key=order.__getitem__)
@@ -154,7 +153,6 @@ class TrieLayout:
     @cached_property
     def aims(self) -> list[tuple[int, int]]:
         """The distinct nodes and tokens of options, those after :data:`ROOT` first."""
-        # Options with a common beginning share its nodes, and each log-probability is taken once.
         distinct = dict.fromkeys(aim for _, _, path in self.scored for aim in path)
         return sorted(distinct, key=lambda aim: aim[0] != ROOT)
 
@@ -324,7 +322,6 @@ def lay_out(
     """
     layouts: list[TrieLayout] = []
     for ids, options in suffixes:
-        # An upper bound: shared tokens are counted again, so a trie never exceeds its limit.
         added = len(ids) + sum(len(option) - 1 for option in options)
         if not layouts or (
             len(layouts[-1]) + added > nodes or len(layouts[-1].ends) >= suffixes_per_trie

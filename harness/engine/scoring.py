@@ -38,7 +38,6 @@ def score_options(
         return -(-2 * length // layers)
 
     def score(prefilled: PrefilledRows, prefixes: Sequence[Prefix]) -> None:
-        # The first token of every option follows the prefix itself, whose logits are there already.
         firsts = torch.log_softmax(prefilled.logits, dim=-1)
         items = [(row, trie) for row, prefix in enumerate(prefixes) for trie in prefix.tries]
         length = prefilled.mask.shape[1]
@@ -120,7 +119,6 @@ def _score(
         row, slot, token = torch.from_numpy(np.concatenate(after, axis=1)).to(logits.device)
         # Unlike log_softmax, this stores no second tensor of the size of the vocabulary.
         picked.append(logits[row, slot, token] - logits.logsumexp(-1)[row, slot])
-    # One copy from the device for the whole chunk: each further one would wait for the GPU.
     logprobs = torch.cat(picked).tolist()
     first, later = 0, len(at_once)
     for trie, (tokens, ranks) in zip(tries, lookups, strict=True):

@@ -231,10 +231,8 @@ def ranks_resampled(  # noqa: PLR0913  the twin of resampled, with codes
     values = value(np.ones((1, len(codes))))[0]
     if draws is None:
         draws = enough_of_ranks(max(len(codes), numbers))
-    # One cluster can only be drawn as it is: it says nothing of how the value varies.
     if rows.clusters < 2:
         draws = 0
-    # A draw needs a weight for each sample, and about as many numbers within the metric.
     chunks = rows.draws(draws, seed, width=2 * len(codes))
     return _gathered(
         values,

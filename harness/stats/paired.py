@@ -179,7 +179,6 @@ def _one(resampled_value: Resampled, swapped: Floats, possible: Range) -> Paired
     far = np.abs(finite) >= abs(value) - 1e-12 * max(1.0, abs(value))
     drawn = resampled_value.drawn[np.isfinite(resampled_value.drawn)]
     spread = float(np.std(drawn, ddof=1)) if len(drawn) > 1 else math.nan
-    # The difference at which a two-sided test rejects with the wanted power, in standard errors.
     reach = float(ndtri((1 + LEVEL) / 2) + ndtri(POWER))
     interval = resampled_value.interval()
     return Paired(

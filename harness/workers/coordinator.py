@@ -122,7 +122,6 @@ class Coordinator:
             self._open_next()  # a second coordinator is refused before a worker is started
             stack.callback(self._end_workers)
             self._executor.start(order)
-            # Losses are heard before blocks go out; a finished task makes room for the next one.
             while self._next < len(self._planned) or self._writers:
                 for event in self._executor.events(_SOON if self._finishing else WAIT):
                     self._hear(event)
@@ -258,7 +257,6 @@ class Coordinator:
         member = self._crew.leave(worker)
         self._give_back(member)
         self._reporter.say(f"worker {worker} is refused: {reason}")
-        # Others may still be starting; only when none is left has the run failed.
         if not self._crew.members and not self._executor.alive():
             raise none_takes_part(self._name, reason)
 
@@ -354,7 +352,6 @@ class Coordinator:
     def _is_second(self, event: Answered, item: Item, records: Sequence[Record]) -> bool:
         """Whether another worker answered a block before; its answer is kept, and must be equal."""
         if self._queue.is_out(item):
-            # Only a digest is kept: the second answer is compared, never recorded.
             if self._crew.is_asked(item):  # somebody else answers it too
                 self._doubled[item] = event.worker, _digest(records)
             return False

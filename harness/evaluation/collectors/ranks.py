@@ -105,7 +105,6 @@ class RankCollector(Collector):
             used_clusters, codes = np.unique(taken.codes[part], return_inverse=True)
             strata = None if taken.strata is None else taken.strata[used_clusters]
             units = self._units(prepared[position]) if len(used_clusters) > 1 else None
-            # Codes are numbered anew: clusters without a sample in the part are not part of its n.
             interval = None if units is None else of_units(units, codes, strata)
             if interval is None:
                 interval = drawn.at(position).interval(clusters=len(used_clusters))
