@@ -34,6 +34,7 @@ from harness.cli._options import (
     tasks,
     tell,
     together,
+    track,
 )
 from harness.cli._records import Skips, print_ending
 from harness.cli._stdout import emit
@@ -74,4 +75,5 @@ __all__ = [
     "tasks",
     "tell",
     "together",
+    "track",
 ]

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+
+    from harness.descriptors import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +49,37 @@ class RunFinished:
     directories: tuple[Path, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class TrainingStarted:
+    """A training begins; ``settings`` are those that ``train.json`` records."""
+
+    model: str
+    recipe: str
+    tasks: tuple[str, ...]
+    settings: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingLogged:
+    """Numbers after ``step`` steps of the whole training: of a step, or ``epoch/NAME``."""
+
+    step: int
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingFinished:
+    """The weights and the record are in the folder."""
+
+    folder: Path
+
+
 class Tracker(Protocol):
-    """Hears the events of one run: it has the notified hooks, marked ``hookimpl``, as methods.
+    """Hears the events of one run or training: it has notified hooks, marked ``hookimpl``.
 
-    One that raises is said once, what it missed is counted, and the run goes on.
+    One that raises is said once, what it missed is counted, and the work goes on. ``close`` is all
+    that it must have.
     """
-
-    def harness_run_started(self, event: RunStarted) -> None:
-        """Open the log of a run; called for each model of several."""
-        ...
 
     def close(self) -> None:
         """Close what is open; called once, also after an error."""

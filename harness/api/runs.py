@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, Literal, TypedDict, Unpack, cast
 
@@ -18,7 +17,7 @@ from harness.config.data import unused
 from harness.config.settings import Settings, load_settings
 from harness.config.tasks import TaskName, include, installed_catalog, task_name
 from harness.descriptors import Json
-from harness.errors import PluginError, SampleError, UserError
+from harness.errors import PluginError, UserError
 from harness.evaluation.methods import find_method
 from harness.evaluation.model import ConfiguredModel, configure_model
 from harness.evaluation.plan import Selection
@@ -38,7 +37,7 @@ from harness.events import Tracker
 from harness.models import Runtime
 from harness.models.in_memory import ObjectModel
 from harness.specs.changes import MAX_SHOTS, Changes
-from harness.specs.prompt import build_turns, lists_options
+from harness.specs.prompt import lists_options
 from harness.specs.variants import check_found, left_out, variants_of
 from harness.tables.known import listed
 from harness.workers.contract import WorkOrder
@@ -240,7 +239,7 @@ class Plan:
             PluginError: a plugin's fault, when it left no task.
         """
         reporter = reporter or NullReporter()
-        with tracked(self.trackers, reporter):
+        with tracked(self.trackers, reporter.say):
             return self._run_all(reporter)
 
     def _run_all(self, reporter: Reporter) -> RunResult:
@@ -364,10 +363,7 @@ def _configured(
         for variant in (spec, *variants_of(spec, variants, lists_options=lists_options(spec)))
     ]
     check_found(variants, variant_specs)
-    prepared = [Task(spec, settings) for spec in variant_specs]
-    for task in prepared:
-        _refuse_unrenderable(task)
-    return configured, prepared, run_settings
+    return configured, [Task(spec, settings) for spec in variant_specs], run_settings
 
 
 @checked
@@ -393,22 +389,6 @@ def run(
         UserError: whatever is wrong with the request; nothing is computed then.
     """
     return plan(model, tasks, **options).run(reporter)
-
-
-def _refuse_unrenderable(task: Task) -> None:
-    """Refuse a prompt of a run that cannot be put to the first sample: none could be asked.
-
-    Raises:
-        UserError: it names a field that samples lack.
-    """
-    if not {"prompt", "system"} & task.spec.asked.keys():
-        return
-    spec = replace(task.spec, prompt=replace(task.spec.prompt, shots=0))
-    for sample in islice(task.samples(), 1):
-        try:
-            build_turns(spec, sample, ())
-        except SampleError as error:
-            raise UserError(error.message, where=f"{task.id}: sample {sample.id!r}") from None
 
 
 def _whole(limit: float | None) -> float | None:

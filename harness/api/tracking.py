@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
 
 from harness.errors import FAULTS, error_text, show_traceback
 from harness.events import Tracker
 from harness.plugins import contract_of, find, plugins
 from harness.tables.known import listed
 from harness.targets import load_target
-
-if TYPE_CHECKING:
-    from harness.evaluation.run import Reporter
 
 
 def find_trackers(names: str | Iterable[str]) -> dict[str, Tracker]:
@@ -33,7 +29,7 @@ def find_trackers(names: str | Iterable[str]) -> dict[str, Tracker]:
 
 
 @contextmanager
-def tracked(trackers: Mapping[str, Tracker], reporter: Reporter) -> Iterator[None]:
+def tracked(trackers: Mapping[str, Tracker], say: Callable[[str], None]) -> Iterator[None]:
     """Let trackers hear a run. One that fails ends nothing; what it missed is said and counted."""
     with ExitStack() as stack:
         for name, tracker in trackers.items():
@@ -46,7 +42,7 @@ def tracked(trackers: Mapping[str, Tracker], reporter: Reporter) -> Iterator[Non
                     tracker.close()
                 except FAULTS as error:
                     show_traceback(error)
-                    reporter.say(f"tracker {name!r} did not close: {error_text(error)}")
+                    say(f"tracker {name!r} did not close: {error_text(error)}")
                 if missed := plugins().missed[f"tracker {name!r}"]:
                     events = "1 event" if missed == 1 else f"{missed} events"
-                    reporter.say(f"tracker {name!r} missed {events} of this run")
+                    say(f"tracker {name!r} missed {events} of this run")

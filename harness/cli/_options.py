@@ -388,6 +388,12 @@ def with_run_files(
     return {**arguments, **filed}
 
 
+track = click.option(
+    "--track",
+    metavar="IDS",
+    shell_complete=completing(Plugins.trackers),
+    help="Report to these trackers too: wandb, mlflow, tensorboard.",
+)
 dry_run = click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 
 

@@ -24,7 +24,6 @@ from harness.cli._stdout import emit
 from harness.cli.progress import Display
 from harness.evaluation.run_settings import RunSettings
 from harness.models.contract import Runtime
-from harness.plugins import Plugins
 
 if TYPE_CHECKING:
     from harness.evaluation.run import RunResult
@@ -118,12 +117,7 @@ _PASSED_ON: tuple[Any, ...] = (
     is_flag=True,
     help="Record each sample's prompt as it is sent; no number depends on it.",
 )
-@click.option(
-    "--track",
-    metavar="IDS",
-    shell_complete=_options.completing(Plugins.trackers),
-    help="Report the run to these trackers too: wandb, mlflow, tensorboard.",
-)
+@_options.track
 @_options.run_files
 @_options.dry_run
 @_options.as_json

@@ -22,6 +22,7 @@ from harness.plugins import contract_of, find, plugins
 from harness.samples import Sample
 from harness.samples.hashes import id_number
 from harness.specs import fingerprint
+from harness.specs.prompt import prompt_fields, refuse_unrenderable
 
 # A block is whole images: at most the first number, and fewer where their samples pass the second.
 BLOCK_IMAGES = 64
@@ -179,14 +180,26 @@ def plan_task(task: Task, selection: Selection, shots: Sequence[str] = ()) -> Ta
 
 def _ids(task: Task, selection: Selection) -> Iterator[list[str]]:
     """Yield the ids of each image's samples, in the reader's order."""
-    if selection.ids is not None:
-        for _, group in groupby(selection.of(task.samples()), key=_image):
-            yield [sample.id for sample in group]
-        return
     # An id is all that is needed here; a sample for each value would take many times as long.
-    endings = task.endings
-    for _, group in groupby(task.read(), key=_image):
+    whole = selection.ids is None
+    samples = task.read() if whole else selection.of(task.samples())
+    endings = task.endings if whole else ("",)
+    for _, group in groupby(_with_fields(task, samples), key=_image):
         yield [sample.id + ending for sample in group for ending in endings]
+
+
+def _with_fields(task: Task, samples: Iterator[Sample]) -> Iterator[Sample]:
+    """Yield samples, and in the end refuse a prompt that names a field which none of them has."""
+    lacking, known = prompt_fields(task.spec), set[str]()
+    first = None
+    while (lacking or first is None) and (sample := next(samples, None)) is not None:
+        first = first or sample
+        known.update(sample.fields)
+        lacking -= known
+        yield sample
+    yield from samples
+    if first is not None and (lacking or {"prompt", "system"} & task.spec.asked.keys()):
+        refuse_unrenderable(task.spec, first, lacking, known)
 
 
 def _image(sample: Sample) -> tuple[str, ...]:

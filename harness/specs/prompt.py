@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from harness.descriptors import Json
-from harness.errors import SampleError, UserError
+from harness.errors import SampleError, UserError, nearest
 from harness.requests import Turn
 from harness.samples import Sample
 from harness.samples.images import LoadedImage
@@ -34,11 +34,50 @@ def prompt_text(spec: TaskSpec, sample: Sample) -> str:
     Raises:
         SampleError: the sample lacks a field that the template names.
     """
+    return _on_sample(spec, _question(spec), sample)
+
+
+def _question(spec: TaskSpec) -> Template:
     text, where = spec.prompt.template, f"{spec.id}: prompt.template"
     if spec.variant is not None and spec.variant.kind == "paraphrase":
         index = spec.variant.number - 1
         text, where = spec.prompt.paraphrases[index], f"{spec.id}: prompt.paraphrases[{index}]"
-    return _on_sample(spec, _template(text, where), sample)
+    return _template(text, where)
+
+
+def refuse_unrenderable(spec: TaskSpec, sample: Sample, lacking: set[str], known: set[str]) -> None:
+    """Refuse a prompt that cannot be put to a sample, and so to none.
+
+    Args:
+        spec: The task.
+        sample: The first one.
+        lacking: Fields that the prompt names and no sample has.
+        known: Fields that samples have.
+
+    Raises:
+        UserError: it cannot be put to the sample.
+    """
+    try:
+        build_turns(replace(spec, prompt=replace(spec.prompt, shots=0)), sample, ())
+    except SampleError as error:
+        where, name = f"{spec.id}: sample {sample.id!r}", next(iter(sorted(lacking)), None)
+        if name is None:
+            raise UserError(error.message, where=where) from None
+        raise UserError(
+            f"the prompt names the field {name!r}, which no sample has",
+            where=where,
+            fix=nearest(name, known)
+            if known
+            else "the options of the reader name them",
+        ) from None
+
+
+def prompt_fields(spec: TaskSpec) -> set[str]:
+    """Return the fields that a task's prompt names, and its reader must bring."""
+    templates = (_template(spec.prompt.system, f"{spec.id}: prompt.system"), _question(spec))
+    names = {name for template in templates for name in template.fields}
+    each = spec.data.each
+    return names - {"options"} - ({each.field, f"{each.field}_text"} if each else set())
 
 
 def training_pair(

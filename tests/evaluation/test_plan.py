@@ -50,6 +50,17 @@ def test_an_unknown_id_is_refused_with_a_near_one(faces: Faces) -> None:
         plan_task(task, Selection(ids=frozenset({"test_003"})))
 
 
+@pytest.mark.parametrize("limit", [None, 5])
+def test_a_prompt_that_names_a_field_of_no_sample_is_refused(
+    faces: Faces, limit: int | None
+) -> None:
+    data = {"raf_db": faces(9)}
+    with pytest.raises(UserError, match="the prompt names the field 'foo', which no sample has"):
+        harness.plan("random", "raf_db", data=data, prompt="Who? {{ foo }}", limit=limit)
+    unless = "{% if foo is defined %}{{ foo }}{% endif %}?"
+    assert harness.plan("random", "raf_db", data=data, prompt=unless, limit=limit).evaluations
+
+
 def test_two_samples_of_one_id_are_refused(faces: Faces) -> None:
     root = faces(5)
     labels = root / "basic" / "EmoLabel" / "list_patition_label.txt"

@@ -7,9 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from harness.events import RunStarted
-
-from harness_trackers.tracker import PROJECT, LogTracker
+from harness_trackers.tracker import PROJECT, LogTracker, Started, name_of
 
 _STORE = "sqlite:///mlflow.db"
 _MOST = 500  # characters of a tag that every store takes
@@ -18,7 +16,7 @@ _MOST = 500  # characters of a tag that every store takes
 class MlflowLog:
     """One run of an experiment."""
 
-    def __init__(self, event: RunStarted) -> None:
+    def __init__(self, event: Started) -> None:
         from mlflow.tracking import MlflowClient
 
         uri = os.environ.get("MLFLOW_TRACKING_URI") or _STORE
@@ -26,7 +24,7 @@ class MlflowLog:
         self._client: Any = MlflowClient(tracking_uri=uri)
         experiment = self._client.get_experiment_by_name(name)
         about = experiment.experiment_id if experiment else self._client.create_experiment(name)
-        self._run: str = self._client.create_run(about, run_name=event.model).info.run_id
+        self._run: str = self._client.create_run(about, run_name=name_of(event)).info.run_id
 
     def numbers(self, values: Mapping[str, float], step: int) -> None:
         """Log numbers in one call."""

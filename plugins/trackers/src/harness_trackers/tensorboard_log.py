@@ -9,20 +9,18 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from harness.events import RunStarted
-
-from harness_trackers.tracker import LogTracker
+from harness_trackers.tracker import LogTracker, Started, name_of
 
 
 class TensorboardLog:
     """One folder of event files, each run in its own."""
 
-    def __init__(self, event: RunStarted) -> None:
+    def __init__(self, event: Started) -> None:
         from tensorboard.summary import Writer
 
         parent = Path(os.environ.get("TENSORBOARD_LOGGING_DIR") or "tensorboard")
         stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
-        self._folder = parent / f"{event.model}-{stamp}-{uuid4().hex[:6]}"
+        self._folder = parent / f"{name_of(event)}-{stamp}-{uuid4().hex[:6]}"
         self._folder.mkdir(parents=True)
         self._writer: Any = Writer(str(self._folder))
         self._facts: dict[str, str] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
@@ -10,12 +11,21 @@ from sys import stderr
 from typing import Protocol
 
 import harness
-from harness.events import BlockAnswered, RunFinished, RunStarted, TaskFinished
+from harness.events import (
+    BlockAnswered,
+    RunFinished,
+    RunStarted,
+    TaskFinished,
+    TrainingFinished,
+    TrainingLogged,
+    TrainingStarted,
+)
 from harness.plugins import hookimpl
 from harness.runs.record import EvaluationRecord
 
 PROJECT = "social-harness"
 """Project or experiment of runs, where the library's own environment names none."""
+Started = RunStarted | TrainingStarted
 
 
 class Log(Protocol):
@@ -34,14 +44,19 @@ class Log(Protocol):
         ...
 
 
+def name_of(event: Started) -> str:
+    """Return the name of a run, or of a training with its recipe."""
+    return event.model if isinstance(event, RunStarted) else f"{event.model}-{event.recipe}"
+
+
 class LogTracker:
-    """Hears the events of runs and writes each run into a log; numbers only, no text of a sample.
+    """Hears events and writes each run or training into a log; numbers only, no text of a sample.
 
     Args:
-        open_log: Opens the log of a run.
+        open_log: Opens the log of a run or training.
     """
 
-    def __init__(self, open_log: Callable[[RunStarted], Log]) -> None:
+    def __init__(self, open_log: Callable[[Started], Log]) -> None:
         self._open = open_log
         self._log: Log | None = None
         self._answered: Counter[str] = Counter()
@@ -49,11 +64,20 @@ class LogTracker:
     @hookimpl
     def harness_run_started(self, event: RunStarted) -> None:
         """Open a log."""
+        self._begin(event, {})
+
+    @hookimpl
+    def harness_training_started(self, event: TrainingStarted) -> None:
+        """Open a log, with the settings among its facts."""
+        settings = {name: str(value) for name, value in event.settings.items()}
+        self._begin(event, {"recipe": event.recipe, **settings})
+
+    def _begin(self, event: Started, facts: Mapping[str, str]) -> None:
         self.close()
         self._answered.clear()
         with redirect_stdout(stderr):
             self._log = self._open(event)
-            self._log.facts({"model": event.model, "tasks": ", ".join(event.tasks)})
+            self._log.facts({"model": event.model, "tasks": ", ".join(event.tasks), **facts})
 
     @hookimpl
     def harness_block_answered(self, event: BlockAnswered) -> None:
@@ -75,6 +99,19 @@ class LogTracker:
     def harness_run_finished(self, event: RunFinished) -> None:
         """Name the run's manifest and close the log."""
         self._opened().facts({"manifest": Path(event.manifest).name})
+        self._close(finished=True)
+
+    @hookimpl
+    def harness_training_logged(self, event: TrainingLogged) -> None:
+        """Log the numbers of a step or an epoch; those that a store cannot hold are left out."""
+        values = {f"train/{name}": v for name, v in event.values.items() if math.isfinite(v)}
+        with redirect_stdout(stderr):
+            self._opened().numbers(values, event.step)
+
+    @hookimpl
+    def harness_training_finished(self, event: TrainingFinished) -> None:
+        """Name the training's folder and close the log."""
+        self._opened().facts({"training": event.folder.name})
         self._close(finished=True)
 
     def close(self) -> None:

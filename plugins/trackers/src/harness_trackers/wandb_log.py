@@ -8,20 +8,20 @@ from typing import Any
 
 from harness.events import RunStarted
 
-from harness_trackers.tracker import PROJECT, LogTracker
+from harness_trackers.tracker import PROJECT, LogTracker, Started, name_of
 
 
 class WandbLog:
     """One run; neither its console nor its code is sent."""
 
-    def __init__(self, event: RunStarted) -> None:
+    def __init__(self, event: Started) -> None:
         import wandb
 
         settings = wandb.Settings(console="off", silent=True, save_code=False, disable_git=True)
         self._run: Any = wandb.init(
             project=os.environ.get("WANDB_PROJECT", PROJECT),
-            name=event.model,
-            job_type="evaluation",
+            name=name_of(event),
+            job_type="evaluation" if isinstance(event, RunStarted) else "training",
             reinit="create_new",
             settings=settings,
         )

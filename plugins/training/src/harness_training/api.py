@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, TypedDict, Unpack
 
 from harness.api.runs import settings_for
+from harness.api.tracking import find_trackers, tracked
 from harness.arguments import Within, checked
 from harness.config.data import unused
 from harness.config.tasks import installed_catalog, task_names
@@ -15,13 +16,15 @@ from harness.descriptors import Json
 from harness.evaluation.model import configure_model
 from harness.evaluation.run import task_options
 from harness.evaluation.task import Task
+from harness.events import Tracker, TrainingFinished, TrainingStarted
 from harness.models import Runtime, threads
 
 from harness_training import estimate, processes
+from harness_training.events import Telling
 from harness_training.parts import LoraSettings
 from harness_training.plan import TrainingPlan
 from harness_training.plan import plan_training as plan_configured
-from harness_training.run import RECORD, Watcher, run_training
+from harness_training.run import RECORD, NullWatcher, Watcher, run_training
 from harness_training.settings import TrainingSettings
 from harness_training.validation import named_task
 
@@ -41,6 +44,7 @@ class TrainOptions(TypedDict, total=False):
         parts: What trains: ``auto``, ``full`` or names.
         lora: Shape of adapters, or a mapping of its ``rank``, ``alpha``, ``dropout``.
         tower: A training whose vision tower replaces the model's own.
+        track: Ids of trackers that hear of the training: ``wandb``, ``mlflow``, ``tensorboard``.
     """
 
     options: Mapping[str, Json] | None
@@ -54,11 +58,18 @@ class TrainOptions(TypedDict, total=False):
     parts: str
     lora: LoraSettings | Mapping[str, Json] | None
     tower: Path | str | None
+    track: str | Iterable[str] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedTraining(TrainingPlan):
-    """A training plan that can be run."""
+    """A training plan that can be run.
+
+    Attributes:
+        trackers: Hear of the training, by id.
+    """
+
+    trackers: Mapping[str, Tracker] = field(default_factory=dict)
 
     def is_first(self) -> bool:
         """Whether this process, of all that train together, is the one that prints and writes."""
@@ -74,7 +85,18 @@ class PlannedTraining(TrainingPlan):
         Raises:
             UserError: the folder holds another training.
         """
-        return run_training(self, out, watcher)
+        heard = watcher or NullWatcher()
+        if not self.is_first():
+            return run_training(self, out, heard)
+        telling = Telling(heard)
+        tasks = tuple(task.id for task in self.tasks)
+        model, settings = self.subject.descriptor.id, self.settings.about()
+        with tracked(self.trackers, heard.say):
+            started = TrainingStarted(model, self.recipe.id, tasks, settings)
+            telling.tell("harness_training_started", started)
+            run_training(self, out, telling)
+            telling.tell("harness_training_finished", TrainingFinished(out))
+        return out
 
 
 @checked
@@ -123,8 +145,9 @@ def _plan(
         **passed_on,
     )
     notes = unused(options.get("data") or {}, (task.spec for task in by_name.values()))
-    values = {field.name: getattr(plan, field.name) for field in fields(plan)}
-    return PlannedTraining(**{**values, "notes": (*plan.notes, *notes)})
+    values = {each.name: getattr(plan, each.name) for each in fields(plan)}
+    values["notes"] = (*plan.notes, *notes)
+    return PlannedTraining(**values, trackers=find_trackers(options.get("track") or ()))
 
 
 @checked

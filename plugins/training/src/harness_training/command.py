@@ -140,6 +140,7 @@ def _renamed(flag: str, value: str) -> str:
 )
 @_setting("keep", help="Keep the weights of the last N epochs.")
 @_setting("shard", help="Split the model over the processes of torchrun or accelerate launch.")
+@commands.track
 @commands.dry_run
 @commands.as_json
 def train(**flags: Any) -> int:
@@ -164,6 +165,7 @@ def train(**flags: Any) -> int:
         limit=flags["limit"],
         parts=flags["parts"],
         tower=flags["tower"],
+        track=flags["track"],
         lora=LoraSettings(**{name: flags[f"lora_{name}"] for name in _LORA}),
     )
     first, estimate = plan.is_first(), plan.estimate(flags["out"])

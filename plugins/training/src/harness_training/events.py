@@ -1,0 +1,67 @@
+"""Life-cycle events of a training, for plugins and trackers that hear them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from harness.descriptors import Json
+from harness.events import TrainingLogged
+from harness.plugins import plugins
+
+from harness_training.run import Watcher
+
+_NOT_IN_NAMES = re.compile(r"[^\w\-. :/]")
+"""Characters that a store may refuse in the name of a number; a recipe's keys are answers, too."""
+
+
+class Telling:
+    """Passes on to a watcher what it hears, and tells plugins of the numbers.
+
+    Args:
+        watcher: Hears everything, and who failed to hear an event.
+    """
+
+    def __init__(self, watcher: Watcher) -> None:
+        self._watcher = watcher
+        self._before = 0
+
+    def tell(self, hook: str, event: object) -> None:
+        """Tell plugins of an event."""
+        if problem := plugins().notify(hook, event):
+            self.say(problem)
+
+    def step(self, figures: Mapping[str, float]) -> None:
+        """Hear a step; the trainer's log has numbers of some of them."""
+        self._watcher.step(figures)
+        values = {name: float(value) for name, value in figures.items() if name not in _COUNTS}
+        if values and "step" in figures:
+            self._log(int(figures["step"]), values)
+
+    def epoch(self, number: int, figures: Mapping[str, Json]) -> None:
+        """Hear what an epoch will see, or its numbers when it has ended."""
+        self._watcher.epoch(number, figures)
+        if isinstance(steps := figures.get("steps"), int):
+            self._log(steps, {**dict(_numbers("epoch", figures)), "epoch/number": number + 1})
+            self._before += steps
+
+    def say(self, note: str) -> None:
+        """Pass on a note."""
+        self._watcher.say(note)
+
+    def _log(self, step: int, values: Mapping[str, float]) -> None:
+        self.tell("harness_training_logged", TrainingLogged(self._before + step, values))
+
+
+_COUNTS = {"epoch", "step"}  # Trainer's epoch is the share of the one epoch that it knows
+
+
+def _numbers(name: str, value: Any) -> Iterator[tuple[str, float]]:
+    """Yield the numbers of a record by their path; a curve was told step by step."""
+    if isinstance(value, Mapping):
+        for key, below in value.items():
+            if key not in {"curve", "epoch"}:
+                yield from _numbers(f"{name}/{_NOT_IN_NAMES.sub('_', str(key))}", below)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield name, float(value)
