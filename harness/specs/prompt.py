@@ -66,7 +66,9 @@ def refuse_unrenderable(spec: TaskSpec, sample: Sample, lacking: set[str], known
         raise UserError(
             f"the prompt names the field {name!r}, which no sample has",
             where=where,
-            fix=nearest(name, known) if known else "the options of the reader name them",
+            fix=nearest(name, known)
+            if known
+            else f"no sample has fields: harness show readers {spec.data.reader}",
         ) from None
 
 

@@ -315,6 +315,12 @@ def test_missing_images_of_all_first_rows_stop_at_once(folder: Path) -> None:
     said = refused(folder, file="labels.csv", image="path")
     assert "none of the images of its first rows is there, such as '0.png'" in said
     assert "it lies in images" in said
+    elsewhere = folder.with_name("elsewhere")
+    elsewhere.mkdir()
+    (folder / "linked").symlink_to(elsewhere)
+    write(folder, "linked/0.png,sad", header="path,label")
+    said = refused(folder, file="labels.csv", image="path")
+    assert "linked/0.png: a link leads out of the data folder" in said
 
 
 def test_a_split_that_is_not_there(folder: Path) -> None:

@@ -158,6 +158,7 @@ class TableReader:
                     return
                 looked.append(image.name)
         if looked:
+            table.root.local(looked[0])  # a link that leads out of the data folder says so
             raise DataError(
                 f"none of the images of its first rows is there, such as {quoted(looked[0])}",
                 where=table.root.where(table.name),
