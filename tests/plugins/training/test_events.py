@@ -10,6 +10,7 @@ from harness_training.events import Telling
 from harness_training.run import NullWatcher
 
 from harness.api.tracking import tracked
+from harness.descriptors import Json
 from harness.events import TrainingFinished, TrainingStarted
 from tests.plugins.trackers.test_trackers import Memory
 
@@ -29,7 +30,7 @@ def begun(telling: Telling) -> None:
     settings = {"rate": 0.1, "parts": None}
     event = TrainingStarted("llava", "asd", ("scounter",), settings)
     telling.tell("harness_training_started", event)
-    skew = {"can't say": 0.25, "chef": None}
+    skew: Json = {"can't say": 0.25, "chef": None}
     telling.epoch(0, {"skew": skew})
     telling.step({"step": 1})
     telling.step({"step": 2, "loss": 0.5, "epoch": 0.4, "grad_norm": float("nan")})
