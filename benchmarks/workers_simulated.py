@@ -1,8 +1,8 @@
 """Efficiency of many workers, simulated: the real queue of blocks, pretended times.
 
 Blocks take a time drawn around ``--seconds`` (lognormal); one in fifty takes five times as long.
-One in a hundred costs its worker, which is replaced after the time of a load. The first block of
-each evaluation is asked before the others, as the model's check of itself is made on it; the
+One in a hundred costs its worker, which is replaced after the time of a load. Blocks that
+are answered while the model's check of itself is made on the first one wait for it, and count; the
 coordinator opens the next evaluation when few blocks are left, as in a run. At the end a block that
 takes long is asked of an idle worker too, unless ``--once``. Efficiency is the time of the answers
 that counted over the time that workers were there with the model loaded.
@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import heapq
 import random
+import statistics
 from dataclasses import dataclass
 
 from harness.workers.crew import STRAGGLES
@@ -65,6 +66,7 @@ class Simulation:
         self._events: list[tuple[float, int, Item | None, bool]] = []
         self._asked: dict[Item, list[float]] = {}
         self._idle: list[int] = []
+        self._early: list[Item] = []
         self._since: dict[int, float] = {}
         self._now = self._busy = 0.0
         self._absent = load * workers
@@ -82,7 +84,12 @@ class Simulation:
             if item is not None and not lost:
                 if self._queue.is_out(item):  # a second answer is no use to anybody
                     left, self._busy = left - 1, self._busy + self._now - self._since[worker]
-                self._queue.answered(item, {})
+                if self._queue.waits(item):
+                    self._early.append(item)
+                elif self._queue.answered(item, {}) is not None:
+                    for early in self._early:
+                        self._queue.answered(early, {})
+                    self._early.clear()
             if lost and item is not None:
                 if self._queue.is_out(item):
                     self._queue.give_back(item)
@@ -98,7 +105,7 @@ class Simulation:
     def _open(self) -> None:
         while self._opened < len(self._blocks) and self._queue.unassigned < 2 * self._workers:
             number = self._blocks[self._opened]
-            self._queue.open(self._opened, range(number), number, None)
+            self._queue.open(self._opened, range(number), [64] * number, None)
             self._opened += 1
 
     def _ask(self, worker: int, item: Item) -> None:
@@ -126,20 +133,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=20.0, help="of a block")
     parser.add_argument("--load", type=float, default=60.0, help="seconds of loading the model")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=3, help="runs whose mean is printed")
     parser.add_argument("--once", action="store_true", help="ask no block twice")
     arguments = parser.parse_args()
     for name, blocks in RUNS.items():
         for workers in WORKERS:
-            run = Simulation(
-                blocks,
-                workers=workers,
-                seconds=arguments.seconds,
-                load=arguments.load,
-                twice=not arguments.once,
-                seed=arguments.seed,
-            ).run()
-            print(f"{name:36} {workers:4} workers: {run.efficiency:6.1%}, {run.seconds:8.0f} s")
+            runs = [
+                Simulation(
+                    blocks,
+                    workers=workers,
+                    seconds=arguments.seconds,
+                    load=arguments.load,
+                    twice=not arguments.once,
+                    seed=seed,
+                ).run()
+                for seed in range(1, arguments.seeds + 1)
+            ]
+            efficiency = statistics.mean(run.efficiency for run in runs)
+            seconds = statistics.mean(run.seconds for run in runs)
+            print(f"{name:36} {workers:4} workers: {efficiency:6.1%}, {seconds:8.0f} s")
 
 
 if __name__ == "__main__":

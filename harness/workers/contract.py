@@ -74,6 +74,8 @@ class BlockRequest:
         verdict: What the model's check of itself found; ``None`` before any was made.
         settled: Whether it was found on this evaluation; otherwise this block is for the check.
         ahead: Evaluation and block whose images are worth opening meanwhile.
+        early: Whether the check is made meanwhile, so that the answer may not count; a worker that
+            journals by itself does not journal it.
     """
 
     evaluation: int
@@ -81,6 +83,7 @@ class BlockRequest:
     verdict: Mapping[str, Json] | None = None
     settled: bool = False
     ahead: tuple[int, int] | None = None
+    early: bool = False
 
     def to_json(self) -> dict[str, Json]:
         """Return it as JSON."""

@@ -89,6 +89,7 @@ class Coordinator:
         self._finishing: dict[int, Future[None]] = {}
         self._quiet_since = time.monotonic()
         self._doubled: dict[Item, tuple[str, bytes]] = {}
+        self._early: dict[Item, Answered] = {}
 
     def run(
         self, order: Callable[[Sequence[Planned]], WorkOrder]
@@ -165,7 +166,7 @@ class Coordinator:
         self._next += 1
         self._stacks[index], self._writers[index] = stack, writer
         missing, verdict = writer.missing, writer.journal.verdict
-        self._queue.open(index, missing, len(item.job.plan.blocks), verdict)
+        self._queue.open(index, missing, item.job.plan.blocks, verdict)
 
     def _finish_complete(self, pool: ThreadPoolExecutor) -> None:
         for index, writer in list(self._writers.items()):
@@ -210,6 +211,7 @@ class Coordinator:
                 verdict=verdict,
                 settled=settled,
                 ahead=None if after is None else (after.evaluation, after.block),
+                early=self._queue.waits(item),
             )
             self._executor.ask(name, request)
 
@@ -340,14 +342,35 @@ class Coordinator:
             self._lose(event.worker, "it answered with other samples than those of the block")
             return
         self._crew.done(member, event.seconds, len(records))
-        writer = self._writers.get(item.evaluation)
-        if self._is_second(event, item, records) or writer is None:  # ended meanwhile
+        if self._is_second(event, item, records) or item.evaluation not in self._writers:
+            return  # ended meanwhile
+        if self._queue.waits(item):
+            self._early[item] = event
             return
-        if (verdict := self._queue.answered(item, event.verdict)) is not None:
-            writer.journal.settle(verdict)
+        self._record(item, event)
+
+    def _record(self, item: Item, event: Answered) -> None:
+        """Journal an answer that counts, and what it settles."""
+        if not self._queue.counts(item, event.verdict):
+            self._queue.give_back(item)
+            return
+        writer = self._writers[item.evaluation]
+        self._settle(writer, item, event)
         if item.recorded:
-            lines = [SampleRecord.from_json(record) for record in records]
+            lines = [SampleRecord.from_json(record) for record in event.records]
             writer.add(item.block, lines, event.notes)
+
+    def _settle(self, writer: EvaluationWriter, item: Item, event: Answered) -> None:
+        """Note what the check found, if this was it, and take the answers that waited for it."""
+        if (verdict := self._queue.answered(item, event.verdict)) is None:
+            return
+        writer.journal.settle(verdict)
+        waiting, self._early = self._early, {}
+        for early, answer in waiting.items():
+            if self._queue.waits(early):
+                self._early[early] = answer
+            elif early.evaluation in self._writers:
+                self._record(early, answer)
 
     def _is_second(self, event: Answered, item: Item, records: Sequence[Record]) -> bool:
         """Whether another worker answered a block before; its answer is kept, and must be equal."""
@@ -374,11 +397,8 @@ class Coordinator:
             return
         samples = self._planned[item.evaluation].job.plan.blocks[item.block]
         self._crew.done(member, event.seconds, samples)
-        if (
-            writer is not None
-            and (verdict := self._queue.answered(item, event.verdict)) is not None
-        ):
-            writer.journal.settle(verdict)
+        if writer is not None:
+            self._settle(writer, item, event)
 
     def _end(self, member: Member, event: Raised) -> None:
         """End an evaluation as one process would: the others go on after a plugin's fault."""

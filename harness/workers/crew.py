@@ -15,8 +15,11 @@ from harness.workers.queue import Item
 
 SLOWEST = 20.0
 """A worker is lost when a block takes this many times as long as is usual for its samples."""
-STRAGGLES = 1.5
-"""A block is asked of an idle worker too when it takes this many times as long as is usual."""
+STRAGGLES = 1.0
+"""A block is asked of an idle worker too when it takes this many times as long as is usual.
+
+Asked sooner, answers that differ by rounding would meet more often; later, 64 workers wait longer.
+"""
 _SHORTEST = 1.0  # seconds
 LEAST = 120.0
 """Seconds that a block may take in any case."""

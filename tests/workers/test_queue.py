@@ -7,30 +7,54 @@ import random
 import pytest
 
 from harness.descriptors import Json
-from harness.workers.queue import BlockQueue, Item
+from harness.workers.queue import MOST_EARLY, BlockQueue, Item
 
 
 def queue(missing: list[int], verdict: dict[str, Json] | None = None) -> BlockQueue:
     made = BlockQueue()
-    made.open(0, missing, 5, verdict)
+    made.open(0, missing, [64] * 5, verdict)
     return made
 
 
-def test_one_block_is_asked_until_the_check_is_made() -> None:
-    blocks = queue([0, 1, 2])
-    first = blocks.next()
+def test_blocks_are_asked_early_while_the_check_is_made_as_if_it_found_nothing() -> None:
+    blocks = queue([0, 1, 2, 3])
+    first, early, refuted = blocks.next(), blocks.next(), blocks.next()
     assert first == Item(0, 0, checks=True)
-    assert blocks.next() is None
+    assert early == Item(0, 1, early=True)
+    assert refuted == Item(0, 2, early=True)
+    assert blocks.verdict(early) == ({}, True)
+    assert blocks.waits(early)
+    assert not blocks.waits(first)
     assert blocks.answered(first, {"sharing": True}) == {"sharing": True}
-    assert [blocks.next(), blocks.next(), blocks.next()] == [Item(0, 1), Item(0, 2), None]
+    assert not blocks.waits(early)
+    assert blocks.counts(early, {"sharing": True})
+    blocks.answered(early, None)
+    assert not blocks.is_complete(0)
+    assert not blocks.counts(refuted, {"sharing": False})
+    blocks.give_back(refuted)
+    assert [blocks.next(), blocks.next(), blocks.next()] == [Item(0, 2), Item(0, 3), None]
+
+
+def test_few_samples_are_answered_early() -> None:
+    blocks = BlockQueue()
+    blocks.open(0, range(5), [MOST_EARLY // 2] * 5, None)
+    asked = [blocks.next(), blocks.next(), blocks.next(), blocks.next()]
+    assert [item and item.early for item in asked] == [False, True, True, None]
 
 
 def test_a_check_that_found_nothing_to_check_is_made_on_the_next_block() -> None:
     blocks = queue([0, 1])
     first = blocks.next()
     assert first is not None
+    early = blocks.next()
     assert blocks.answered(first, None) is None
-    assert blocks.next() == Item(0, 1, checks=True)
+    check = blocks.next()
+    assert check == Item(0, 1, checks=True, recorded=False)  # whose answer comes early
+    blocks.answered(check, {})
+    assert early is not None
+    assert blocks.is_out(early)
+    blocks.answered(early, {})
+    assert blocks.is_complete(0)
 
 
 def test_what_continues_without_a_verdict_is_checked_on_block_0_again() -> None:
@@ -43,7 +67,7 @@ def test_what_continues_without_a_verdict_is_checked_on_block_0_again() -> None:
 
 def test_a_later_evaluation_is_checked_from_what_the_one_before_it_found() -> None:
     blocks = queue([0, 1], {"sharing": False})
-    blocks.open(1, [0, 1], 2, None)
+    blocks.open(1, [0, 1], [64, 64], None)
     check = blocks.next()
     assert check == Item(1, 0, checks=True)
     assert blocks.verdict(check) == ({"sharing": False}, False)
@@ -71,8 +95,9 @@ def test_every_block_is_answered_once_whatever_is_lost(seed: int) -> None:
     blocks = BlockQueue()
     sizes = [chance.randint(1, 9) for _ in range(4)]
     for index, size in enumerate(sizes):
-        blocks.open(index, range(size), size, None)
+        blocks.open(index, range(size), [64] * size, None)
     out: list[Item] = []
+    early: list[Item] = []
     answered: list[tuple[int, int]] = []
     while len(answered) < sum(sizes):
         while len(out) < 3 and (item := blocks.next()) is not None:
@@ -82,9 +107,15 @@ def test_every_block_is_answered_once_whatever_is_lost(seed: int) -> None:
             blocks.give_back(item)
             continue
         verdict: dict[str, Json] | None = {} if chance.random() < 0.7 else None
-        blocks.answered(item, verdict)
-        if item.recorded:
-            answered.append((item.evaluation, item.block))
+        early.append(item)
+        for each in [each for each in early if not blocks.waits(each)]:
+            early.remove(each)
+            if not blocks.counts(each, {} if chance.random() < 0.7 else {"sharing": False}):
+                blocks.give_back(each)
+                continue
+            blocks.answered(each, verdict if each is item else {})
+            if each.recorded:
+                answered.append((each.evaluation, each.block))
     assert sorted(answered) == [
         (at, block) for at, size in enumerate(sizes) for block in range(size)
     ]

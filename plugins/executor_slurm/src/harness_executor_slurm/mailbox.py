@@ -166,9 +166,12 @@ class Outbox:
         """Whether the coordinator has said that nothing more will be asked."""
         return (self._folder / _END).exists() or not self._mailbox.exists()
 
-    def say(self, event: Event) -> None:
-        """Journal an answer in the worker's own segment, and append the event without it."""
-        if isinstance(event, Answered) and self.order.work == "blocks":
+    def say(self, event: Event, *, early: bool = False) -> None:
+        """Journal an answer in the worker's own segment, and append the event without it.
+
+        One that may not count, as it came before the self-check, is in the event alone.
+        """
+        if isinstance(event, Answered) and self.order.work == "blocks" and not early:
             self.keep(event)
             event = replace(event, records=(), is_kept=True)
         with (self._folder / _EVENTS).open("ab") as lines:

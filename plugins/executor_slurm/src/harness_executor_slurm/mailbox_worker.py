@@ -55,7 +55,7 @@ def _serve(outbox: Outbox, places: int, patience: float) -> None:
     try:
         for request in outbox.requests(patience):
             for event in worker.answer(request):
-                outbox.say(event)
+                outbox.say(event, early=request.early)
         if not outbox.is_ended() and not differences(outbox.order.terms, hello.terms):
             for request in _alone(outbox, places):
                 for event in worker.answer(request):
