@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
-
-    from harness.descriptors import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,36 +46,10 @@ class RunFinished:
     directories: tuple[Path, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class TrainingStarted:
-    """A training begins; ``settings`` are those that ``train.json`` records."""
-
-    model: str
-    recipe: str
-    tasks: tuple[str, ...]
-    settings: Mapping[str, Json]
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingLogged:
-    """Numbers after ``step`` steps of the whole training: of a step, or ``epoch/NAME``."""
-
-    step: int
-    values: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingFinished:
-    """The weights and the record are in the folder."""
-
-    folder: Path
-
-
 class Tracker(Protocol):
-    """Hears the events of one run or training: it has notified hooks, marked ``hookimpl``.
+    """Hears the events of one run: it has the notified hooks, marked ``hookimpl``, as methods.
 
-    One that raises is said once, what it missed is counted, and the work goes on. ``close`` is all
-    that it must have.
+    One that raises is said once, what it missed is counted, and the run goes on.
     """
 
     def close(self) -> None:

@@ -52,15 +52,7 @@ if TYPE_CHECKING:
         SubmissionDescriptor,
         TrackerDescriptor,
     )
-    from harness.events import (
-        BlockAnswered,
-        RunFinished,
-        RunStarted,
-        TaskFinished,
-        TrainingFinished,
-        TrainingLogged,
-        TrainingStarted,
-    )
+    from harness.events import BlockAnswered, RunFinished, RunStarted, TaskFinished
 
 PROJECT = "harness"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -370,30 +362,6 @@ def harness_task_finished(event: TaskFinished) -> None:
 @hookspec
 def harness_run_finished(event: RunFinished) -> None:
     """Hear that a run ended, with every evaluation it holds.
-
-    .. versionadded:: 0.1
-    """
-
-
-@hookspec
-def harness_training_started(event: TrainingStarted) -> None:
-    """Hear that a training starts; no weight is loaded yet.
-
-    .. versionadded:: 0.1
-    """
-
-
-@hookspec
-def harness_training_logged(event: TrainingLogged) -> None:
-    """Hear numbers of a training's step or epoch.
-
-    .. versionadded:: 0.1
-    """
-
-
-@hookspec
-def harness_training_finished(event: TrainingFinished) -> None:
-    """Hear that a training ended with its weights in place.
 
     .. versionadded:: 0.1
     """

@@ -249,7 +249,8 @@ class Plugins:
             Who raised and was not reported before, or ``None``.
         """
         problems = []
-        for implementation in getattr(self._manager.hook, hook).get_hookimpls():
+        caller = getattr(self._manager.hook, hook, None)  # none where nobody hears a plugin's hook
+        for implementation in caller.get_hookimpls() if caller is not None else ():
             try:
                 implementation.function(event)
             except FAULTS as error:  # a listener must never cost the run
@@ -373,7 +374,8 @@ class Plugins:
         return collected, fault
 
     def _collect(self, hook: str, info: PluginInfo, kind: type) -> list[Any]:
-        for implementation in getattr(self._manager.hook, hook).get_hookimpls():
+        caller = getattr(self._manager.hook, hook, None)  # none where nobody hears a plugin's hook
+        for implementation in caller.get_hookimpls() if caller is not None else ():
             if implementation.plugin_name == info.name:
                 return descriptors_of(
                     hook, implementation.function, kind, trusted=info is self.core

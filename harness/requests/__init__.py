@@ -19,20 +19,9 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "AnnotatorAnswer",
-    "Choose",
-    "Contrast",
-    "Embed",
-    "Failed",
-    "Generate",
-    "Reasoning",
-    "Request",
-    "Response",
-    "Scores",
-    "Text",
-    "Turn",
-    "Vectors",
-]
+    "AnnotatorAnswer", "Choose", "Contrast", "Embed", "Failed", "Generate", "Reasoning",
+    "Request", "Response", "Scores", "Text", "Turn", "Vectors",
+]  # fmt: skip
 
 # Descriptors of extractors alone must not load these: every command reads them.
 _ANSWERS = frozenset({"AnnotatorAnswer", "Failed", "Response", "Scores", "Text", "Vectors"})

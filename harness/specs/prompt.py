@@ -46,16 +46,10 @@ def _question(spec: TaskSpec) -> Template:
 
 
 def refuse_unrenderable(spec: TaskSpec, sample: Sample, lacking: set[str], known: set[str]) -> None:
-    """Refuse a prompt that cannot be put to a sample, and so to none.
-
-    Args:
-        spec: The task.
-        sample: The first one.
-        lacking: Fields that the prompt names and no sample has.
-        known: Fields that samples have.
+    """Refuse a prompt that cannot be put to the first sample; no sample has what it is lacking.
 
     Raises:
-        UserError: it cannot be put to the sample.
+        UserError: with the nearest of the known fields.
     """
     try:
         build_turns(replace(spec, prompt=replace(spec.prompt, shots=0)), sample, ())

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness_trackers.tracker import LogTracker, Started
+from harness_trackers.tracker import LogTracker
 
 import harness
 from harness.api.runs import NullReporter
@@ -23,7 +23,7 @@ from harness.evaluation.run import RunResult
 class Memory:
     """A log that keeps what it is told, or fails when it is."""
 
-    def __init__(self, _event: Started, failing: str = "") -> None:
+    def __init__(self, _event: Any, failing: str = "") -> None:
         self.values: dict[str, float] = {}
         self.known: dict[str, str] = {}
         self.steps: list[int] = []
@@ -61,7 +61,7 @@ def run(tmp_path: Path, trackers: Any, reporter: Any = None, **more: Any) -> Run
 def test_a_log_has_progress_values_and_what_was_evaluated(tmp_path: Path) -> None:
     logs: list[Memory] = []
 
-    def opened(event: Started) -> Memory:
+    def opened(event: Any) -> Memory:
         logs.append(Memory(event))
         return logs[-1]
 
@@ -80,7 +80,7 @@ def test_a_log_has_progress_values_and_what_was_evaluated(tmp_path: Path) -> Non
 
 
 def test_a_tracker_that_fails_is_said_and_counted_and_the_run_goes_on(tmp_path: Path) -> None:
-    def fails(event: Started) -> Memory:
+    def fails(event: Any) -> Memory:
         raise OSError("no network")
 
     reporter = Notes()
@@ -101,7 +101,7 @@ def test_a_tracker_that_fails_is_said_and_counted_and_the_run_goes_on(tmp_path: 
 def test_a_run_that_is_broken_off_is_closed_as_such(tmp_path: Path) -> None:
     logs: list[Memory] = []
 
-    def opened(event: Started) -> Memory:
+    def opened(event: Any) -> Memory:
         logs.append(Memory(event))
         return logs[-1]
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
-from harness_trackers.tracker import LogTracker, Started
-from harness_training.events import Telling
+from harness_trackers.tracker import LogTracker
+from harness_training.events import Telling, TrainingFinished, TrainingStarted
 from harness_training.run import NullWatcher
 
 from harness.api.tracking import tracked
 from harness.descriptors import Json
-from harness.events import TrainingFinished, TrainingStarted
 from tests.plugins.trackers.test_trackers import Memory
 
 from .test_train import flags, record, train
@@ -43,7 +43,7 @@ def log_of(*finished: TrainingFinished, failing: str = "") -> tuple[Memory, list
     """Return the log of a training, and what was said."""
     watcher, logs = Notes(), list[Memory]()
 
-    def opened(event: Started) -> Memory:
+    def opened(event: Any) -> Memory:
         logs.append(Memory(event, failing))
         return logs[-1]
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from harness_trackers.tracker import PROJECT, LogTracker, Started, name_of
+from harness_trackers.tracker import PROJECT, LogTracker, name_of
+
+if TYPE_CHECKING:
+    from harness_trackers.tracker import Started
 
 _STORE = "sqlite:///mlflow.db"
 _MOST = 500  # characters of a tag that every store takes

@@ -6,10 +6,13 @@ import os
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from harness_trackers.tracker import LogTracker, Started, name_of
+from harness_trackers.tracker import LogTracker, name_of
+
+if TYPE_CHECKING:
+    from harness_trackers.tracker import Started
 
 
 class TensorboardLog:

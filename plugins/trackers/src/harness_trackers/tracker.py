@@ -8,24 +8,20 @@ from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
 from sys import stderr
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import harness
-from harness.events import (
-    BlockAnswered,
-    RunFinished,
-    RunStarted,
-    TaskFinished,
-    TrainingFinished,
-    TrainingLogged,
-    TrainingStarted,
-)
+from harness.events import BlockAnswered, RunFinished, RunStarted, TaskFinished
 from harness.plugins import hookimpl
 from harness.runs.record import EvaluationRecord
 
+if TYPE_CHECKING:
+    from harness_training.events import TrainingFinished, TrainingLogged, TrainingStarted
+
+    Started = RunStarted | TrainingStarted
+
 PROJECT = "social-harness"
 """Project or experiment of runs, where the library's own environment names none."""
-Started = RunStarted | TrainingStarted
 
 
 class Log(Protocol):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.events import RunStarted
 
-from harness_trackers.tracker import PROJECT, LogTracker, Started, name_of
+from harness_trackers.tracker import PROJECT, LogTracker, name_of
+
+if TYPE_CHECKING:
+    from harness_trackers.tracker import Started
 
 
 class WandbLog:

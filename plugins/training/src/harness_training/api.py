@@ -16,11 +16,11 @@ from harness.descriptors import Json
 from harness.evaluation.model import configure_model
 from harness.evaluation.run import task_options
 from harness.evaluation.task import Task
-from harness.events import Tracker, TrainingFinished, TrainingStarted
+from harness.events import Tracker
 from harness.models import Runtime, threads
 
 from harness_training import estimate, processes
-from harness_training.events import Telling
+from harness_training.events import Telling, TrainingFinished, TrainingStarted
 from harness_training.parts import LoraSettings
 from harness_training.plan import TrainingPlan
 from harness_training.plan import plan_training as plan_configured

@@ -1,13 +1,14 @@
-"""Life-cycle events of a training, for plugins and trackers that hear them."""
+"""Life-cycle events of a training, and the hooks by which trackers hear them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
 
 from harness.descriptors import Json
-from harness.events import TrainingLogged
 from harness.plugins import plugins
 
 from harness_training.run import Watcher
@@ -16,8 +17,49 @@ _NOT_IN_NAMES = re.compile(r"[^\w\-. :/]")
 """Characters that a store may refuse in the name of a number; a recipe's keys are answers, too."""
 
 
+@dataclass(frozen=True, slots=True)
+class TrainingStarted:
+    """A training begins; ``settings`` are those that ``train.json`` records."""
+
+    model: str
+    recipe: str
+    tasks: tuple[str, ...]
+    settings: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingLogged:
+    """Numbers after ``step`` steps of the whole training: of a step, or ``epoch/NAME``."""
+
+    step: int
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingFinished:
+    """The weights and the record are in the folder."""
+
+    folder: Path
+
+
+class HearsTrainings(Protocol):
+    """A tracker that hears of trainings too, by hooks marked ``hookimpl``."""
+
+    def harness_training_started(self, event: TrainingStarted) -> None:
+        """Hear that a training starts; no weight is loaded yet."""
+        ...
+
+    def harness_training_logged(self, event: TrainingLogged) -> None:
+        """Hear numbers of a step or an epoch."""
+        ...
+
+    def harness_training_finished(self, event: TrainingFinished) -> None:
+        """Hear that the weights are in place."""
+        ...
+
+
 class Telling:
-    """Passes on to a watcher what it hears, and tells plugins of the numbers.
+    """Passes on to a watcher what it hears, and tells trackers of the numbers.
 
     Args:
         watcher: Hears everything, and who failed to hear an event.
@@ -28,7 +70,7 @@ class Telling:
         self._before = 0
 
     def tell(self, hook: str, event: object) -> None:
-        """Tell plugins of an event."""
+        """Tell trackers of an event."""
         if problem := plugins().notify(hook, event):
             self.say(problem)
 
