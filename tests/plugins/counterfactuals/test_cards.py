@@ -36,7 +36,7 @@ def test_the_datasheet_names_people_words_limits_licences_and_uneven_filters(
     tmp_path: Path,
 ) -> None:
     folder = scored(tmp_path / "made")
-    _, page = write_cards(folder)
+    _, page = write_cards(folder, folder.manifest())
     text = page.read_text(encoding="utf-8")
     for part in (
         "Every person here was generated",
@@ -70,7 +70,7 @@ def test_the_metadata_is_valid_croissant_and_its_rows_can_be_read(
 ) -> None:
     mlcroissant: Any = pytest.importorskip("mlcroissant")
     folder = scored(tmp_path / "made")
-    write_cards(folder)
+    write_cards(folder, folder.manifest())
     path = tmp_path / "made" / CROISSANT
     dataset = mlcroissant.Dataset(jsonld=str(path))
     assert not dataset.metadata.ctx.issues.errors
@@ -87,7 +87,8 @@ def test_the_metadata_is_valid_croissant_and_its_rows_can_be_read(
 def test_equal_folders_have_equal_cards(tmp_path: Path) -> None:
     cards = []
     for name in "ab":
-        write_cards(scored(tmp_path / name))
+        folder = scored(tmp_path / name)
+        write_cards(folder, folder.manifest())
         cards.append([(tmp_path / name / card).read_bytes() for card in (CROISSANT, DATASHEET)])
     assert cards[0] == cards[1]
 

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -277,6 +278,20 @@ def test_filters_are_scored_anew_and_hide_nothing(
         "--filter-only")  # fmt: skip
     assert sum(bool(row.dropped) for row in SetFolder.open(copy).manifest()) == 1
     assert len((copy / "kept.jsonl").read_text().splitlines()) == 11
+
+
+def test_the_demo_makes_people_who_differ_in_race_and_stand_in_one_place(tmp_path: Path) -> None:
+    demo = spec.load_spec("demo")
+    weights = Path(spec.__file__).with_name("demo_model").rglob("*.safetensors")
+    assert sum(path.stat().st_size for path in weights) < 6e6
+    attributes = {**demo.attributes, "age": {"young": "young"}, "gender": {"male": "male"}}
+    one = replace(demo, attributes=attributes, concepts=demo.concepts[9:10], sets=1)
+    folder = make(one, tmp_path / "out", device="cpu", say=print)
+    images = {row.attributes["race"]: folder.image(row) for row in folder.rows()}
+    white, black = (np.asarray(images[race], float) for race in ("white", "black"))
+    face, beside = (slice(9, 16), slice(8, 15)), (slice(0, 20), slice(22, 32))
+    assert white[face].mean() > black[face].mean() + 60
+    assert np.abs(white[beside] - black[beside]).mean() < 25
 
 
 def test_plan_and_filter_only_exclude_each_other(tmp_path: Path) -> None:

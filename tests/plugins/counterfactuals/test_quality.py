@@ -151,6 +151,39 @@ def test_twelve_real_images_give_kid_and_no_fid(
                                           "images": dict.fromkeys(RACES, 12)}  # fmt: skip
 
 
+STUDY = """
+study: nearer
+kind: image_quality
+title: Which set is nearer?
+sets: [{{label: Made, path: {made}}}, {{label: Same, path: {made}}}]
+reference: {{label: Real, path: {real}}}
+encoder: package:harness_demo_world/weights/encoder
+"""
+
+
+def test_a_study_compares_sets_with_real_images(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made(tmp_path / "made", sets=2)
+    made(tmp_path / "real", sets=3)
+    file, page = tmp_path / "nearer.yaml", tmp_path / "page.md"
+    file.write_text(STUDY.format(made=tmp_path / "made", real=tmp_path / "real"), "utf-8")
+    command = ["study", str(file), "--out", str(tmp_path / "out"), "--page", str(page)]
+    assert invoke(main, command) == 0
+    first, second = json.loads((tmp_path / "out" / "table.json").read_text())["sets"]
+    assert first["kid"] == second["kid"]
+    text = page.read_text("utf-8")
+    assert "FID needs 1,000 images" in text
+    assert f"{1000 * first['kid']:.2f}" in text
+    file.write_text(file.read_text("utf-8").replace("label: Same", "label: Made"), "utf-8")
+    assert invoke(main, command) == 2
+    assert "nearer.yaml:5:" in capsys.readouterr().err
+    gone = STUDY.format(made=tmp_path / "mad", real=tmp_path / "real").replace("Same", "Other")
+    file.write_text(gone, "utf-8")
+    assert invoke(main, command) == 2
+    assert "there is no such folder" in capsys.readouterr().err
+
+
 def test_fid_is_given_from_its_minimum_on() -> None:
     rng = np.random.default_rng(0)
     assert fewest_for_fid(2048) == 2049

@@ -17,7 +17,14 @@ from harness_training.settings import TrainingSettings
 from harness.errors import UserError
 from tests.plugins.studies.world import STUDY
 
-PAIRS = ("asd_ablation", "asd_data", "asd_main", "cmsc_concepts", "socialfusion_transfer")
+PAIRS = (
+    "asd_ablation",
+    "asd_data",
+    "asd_main",
+    "cmsc_concepts",
+    "cmsc_make",
+    "socialfusion_transfer",
+)
 
 
 def study(tmp_path: Path, text: str) -> Path:
@@ -103,6 +110,18 @@ def test_every_setting_of_a_training_can_be_declared(tmp_path: Path) -> None:
     assert {field.name for field in fields(TrainingSettings)} - ours <= known
     with pytest.raises(UserError, match="hold_out"):
         load_study(str(study(tmp_path, text.replace("0.1", "1.5"))))
+
+
+def test_data_may_lie_where_the_study_says(tmp_path: Path) -> None:
+    text = STUDY.replace("tasks: [raf_db]}", f"tasks: [raf_db], paths: {{raf_db: {tmp_path}}}}}", 1)
+    single = load_study(str(study(tmp_path, text)))
+    assert teaching(single, trials_of(single)[2])["data"] == {"raf_db": str(tmp_path)}
+    assert teaching(single, trials_of(single)[-1])["data"] == {}
+    gone = load_study(str(study(tmp_path, text.replace(f"{tmp_path}}}", f"{tmp_path}/gone}}"))))
+    with pytest.raises(UserError, match="raf_db is trained on are not there"):
+        teaching(gone, trials_of(gone)[2])
+    with pytest.raises(UserError, match="did you mean 'raf_db'"):
+        load_study(str(study(tmp_path, text.replace("{raf_db:", "{raf_bd:"))))
 
 
 def test_recipes_over_several_data_have_a_row_for_each() -> None:

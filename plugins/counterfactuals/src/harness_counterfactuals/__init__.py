@@ -9,9 +9,9 @@ from harness.plugins import hookimpl
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.descriptors import CommandDescriptor
+    from harness.descriptors import CommandDescriptor, StudyDescriptor
 
-__all__ = ["harness_commands"]
+__all__ = ["harness_commands", "harness_studies"]
 
 
 @hookimpl
@@ -32,4 +32,18 @@ def harness_commands() -> Sequence[CommandDescriptor]:
             summary="Measure image sets: FID, KID, diversity, balance, consistency.",
             section="Data",
         ),
+    ]
+
+
+@hookimpl
+def harness_studies() -> Sequence[StudyDescriptor]:
+    """Offer the kind of study that compares image sets with real images."""
+    from harness.descriptors import StudyDescriptor
+
+    return [
+        StudyDescriptor(
+            id="image_quality",
+            target="harness_counterfactuals.quality.study:load",
+            summary="Which of several image sets is nearer to real images: FID, KID, consistency.",
+        )
     ]

@@ -63,13 +63,19 @@ _MEANING = {
 _SLUG = re.compile(r"[^A-Za-z0-9]+")
 
 
-def write_cards(folder: SetFolder) -> list[Path]:
-    """Write the Croissant metadata and the datasheet; return their paths.
+def write_cards(folder: SetFolder, rows: Sequence[Row]) -> list[Path]:
+    """Write the Croissant metadata and the datasheet of a folder with a manifest.
+
+    Args:
+        folder: The folder.
+        rows: Those of its manifest.
+
+    Returns:
+        Their paths.
 
     Raises:
-        UserError: a file cannot be written, or the manifest is missing.
+        UserError: a file cannot be written.
     """
-    rows = folder.manifest()
     report = drops_of(rows, folder.scores())
     croissant, page = folder.directory / CROISSANT, folder.directory / DATASHEET
     write_json(croissant, croissant_of(folder, rows))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.engine.weights import PACKAGE, package_folder
 from harness.errors import UserError, error_text, one_line
 from harness.jsonfiles import as_object, near_file, read_json
 from harness.resources import file_hash, home_path
@@ -91,7 +92,7 @@ def local_checkpoint(name: str) -> Path | None:
     Raises:
         UserError: a path at which there is no diffusers folder.
     """
-    path = home_path(name)
+    path = package_folder(name) if name.startswith(PACKAGE) else home_path(name)
     if path.is_dir():
         if not (path / INDEX).is_file():
             raise UserError(

@@ -83,8 +83,9 @@ def counterfactuals(  # noqa: PLR0913  one parameter for each flag
 ) -> None:
     """Make counterfactual image sets: people who differ in one attribute alone.
 
-    SPEC is a YAML file, or the name of a shipped one: cmsc, disability, occupations. The same
-    command continues after a stop at any point. The readers cmsc and table take the folder.
+    SPEC is a YAML file, or the name of a shipped one: cmsc, demo, disability, occupations; demo
+    needs no download. The same command continues after a stop at any point. The readers cmsc
+    and table take the folder.
     """
     from harness.commands import pairs, tell
     from harness.workers.start import find_executor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from harness.errors import plugin_call
@@ -49,34 +50,35 @@ def apply_filters(
         if path.stem not in {*names, HUMAN}:
             say(f"{path.stem} is no filter of the spec any more: its scores are removed")
             path.unlink()
-    scored = _scores(folder, chosen, say) if chosen else []
-    for made, (name, options), scores in scored:
-        settings: dict[str, Json] = {"options": dict(options), "needs": dict(made.needs)}
-        folder.write_scores(name, made.version, settings, scores)
+    if chosen:
+        _write_scores(folder, chosen, say)
     rows = folder.write_manifest(drop)
-    write_cards(folder)
+    write_cards(folder, rows)
     return rows
 
 
-_Scored = tuple[Filter, tuple[str, Mapping[str, "Json"]], list[tuple[Row, Score]]]
-
-
-def _scores(
+def _write_scores(
     folder: SetFolder,
     chosen: Sequence[tuple[str, Mapping[str, Json]]],
     say: Callable[[str], None],
-) -> list[_Scored]:
-    """Return what each filter finds; each image is opened once."""
+) -> None:
+    """Write what each filter finds, set by set; each image is opened once."""
     installed = filters()
-    made: list[_Scored] = []
-    for name, options in chosen:
-        with plugin_call(f"filter {name!r}", "make", installed[name].target):
-            made.append((load_target(installed[name])(options, folder.about), (name, options), []))
-    count = EachMinute(say, "filters", folder.about.sets, "sets")
-    for _, rows in folder.sets():
-        images = [folder.image(row) for row in rows]
-        for score_filter, (name, _), scores in made:
-            with plugin_call(f"filter {name!r}", "score", installed[name].target):
-                scores.extend(zip(rows, score_filter.score(images, rows), strict=True))
-        count.advance()
-    return made
+    with ExitStack() as files:
+        made: list[tuple[str, Filter, Callable[[Row, Score], None]]] = []
+        for name, options in chosen:
+            with plugin_call(f"filter {name!r}", "make", installed[name].target):
+                one: Filter = load_target(installed[name])(options, folder.about)
+                told: dict[str, Json] = {"options": dict(options), "needs": dict(one.needs)}
+                version = one.version
+            write = files.enter_context(folder.open_scores(name, version, told))
+            made.append((name, one, write))
+        count = EachMinute(say, "filters", folder.about.sets, "sets")
+        for _, rows in folder.sets():
+            images = [folder.image(row) for row in rows]
+            for name, one, write in made:
+                with plugin_call(f"filter {name!r}", "score", installed[name].target):
+                    scores = list(zip(rows, one.score(images, rows), strict=True))
+                for row, score in scores:
+                    write(row, score)
+            count.advance()

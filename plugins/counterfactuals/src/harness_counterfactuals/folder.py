@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from itertools import chain, groupby
+from itertools import groupby
 from pathlib import Path
+from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import DataError, SampleError, UserError
-from harness.jsonfiles import as_object, parse_json, read_file
+from harness.jsonfiles import as_object, open_file, parse_json
 from harness.resources import file_hash
 from harness.runs.seal import check_files, open_whole, write_whole
 
@@ -34,6 +36,8 @@ from harness_counterfactuals.manifest import (
 if TYPE_CHECKING:
     from harness.descriptors import Json
     from PIL import Image
+
+_BATCH = 2_000  # rows that become columns of Parquet at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,20 +100,19 @@ class SetFolder:
             raise DataError("changed since it was made", where=where, fix=MADE.anew)
         return opened.pixels
 
-    def write_scores(
-        self,
-        filter_name: str,
-        version: str,
-        told: Mapping[str, Json],
-        scores: Iterable[tuple[Row, Score]],
-    ) -> None:
-        """Write what a filter found of every image; an older file of it is replaced.
+    @contextmanager
+    def open_scores(
+        self, filter_name: str, version: str, told: Mapping[str, Json]
+    ) -> Iterator[Callable[[Row, Score], None]]:
+        """Open the scores of a filter; an older file of it is replaced at the end.
 
         Args:
             filter_name: Its id; ``human`` for what reviewers decided.
             version: The filter's.
             told: Options and needs, recorded in the header.
-            scores: A score for each image; written as they come.
+
+        Returns:
+            What takes an image's row and its score, and writes them.
 
         Raises:
             UserError: it cannot be written.
@@ -121,24 +124,34 @@ class SetFolder:
             **told,
             "images": file_hash(self.directory / IMAGES),
         }
-        lines = (
-            _line({"file": row.file, "values": dict(score.values), "drops": score.drops})
-            for row, score in scores
-        )
-        path = self.directory / SCORES / f"{filter_name}.jsonl"
-        write_whole(path, chain([_line(header)], lines))
+        with open_whole(self.directory / SCORES / f"{filter_name}.jsonl") as handle:
+            handle.write(_line(header))
 
-    def scores(self) -> dict[str, dict[str, Score]]:
-        """Return what stands in ``scores``: filter to file to score.
+            def write(row: Row, score: Score) -> None:
+                line = {"file": row.file, "values": dict(score.values), "drops": score.drops}
+                handle.write(_line(line))
+
+            yield write
+
+    def write_scores(
+        self,
+        filter_name: str,
+        version: str,
+        told: Mapping[str, Json],
+        scores: Iterable[tuple[Row, Score]],
+    ) -> None:
+        """Write what a filter found of every image, as :meth:`open_scores` does."""
+        with self.open_scores(filter_name, version, told) as write:
+            for row, score in scores:
+                write(row, score)
+
+    def scores(self) -> Mapping[str, Mapping[str, Score]]:
+        """Return what stands in ``scores``: filter to file to score, each read when it is used.
 
         Raises:
-            UserError: a damaged file, or scores of other images than these.
+            UserError: when it is read: a damaged file, or scores of other images than these.
         """
-        images = file_hash(self.directory / IMAGES)
-        return {
-            path.stem: _scores_of(path, images)
-            for path in sorted((self.directory / SCORES).glob("*.jsonl"))
-        }
+        return _Scores(self.directory)
 
     def write_manifest(self, drop: Drop | None = None) -> list[Row]:
         """Join rows and scores; write ``manifest`` (JSON lines and Parquet) and ``kept``.
@@ -157,7 +170,7 @@ class SetFolder:
         write_whole(
             self.directory / KEPT, (_line(row.to_json()) for row in rows if not row.dropped)
         )
-        _write_parquet(self.directory / PARQUET, [row.to_json() for row in rows])
+        _write_parquet(self.directory / PARQUET, rows)
         return rows
 
     def _rows(self, name: str) -> Iterator[Row]:
@@ -182,28 +195,39 @@ def joined(rows: Sequence[Row], scores: Mapping[str, Mapping[str, Score]], drop:
     def whole(row: Row) -> str:
         return {"set": row.set, "base": row.base, "image": row.file}[drop]
 
-    keys = {
-        name: dict.fromkeys(key for score in by_file.values() for key in score.values)
-        for name, by_file in scores.items()
-    }
+    values: list[dict[str, float | None]] = [{} for _ in rows]
     reasons: dict[str, dict[str, None]] = {}
-    for row in rows:
-        for name, by_file in scores.items():
-            if (score := by_file.get(row.file)) is not None and score.drops:
+    for name, by_file in scores.items():
+        keys = dict.fromkeys(key for score in by_file.values() for key in score.values)
+        columns = {key: intern(f"{name}.{key}") for key in keys}
+        for row, row_values in zip(rows, values, strict=True):
+            score = by_file.get(row.file)
+            # Every row has every key: readers of tables refuse rows that lack one.
+            for key, column in columns.items():
+                row_values[column] = None if score is None else score.values.get(key)
+            if score is not None and score.drops:
                 reasons.setdefault(whole(row), {})[f"{name}: {score.drops}"] = None
     return [
-        replace(
-            row,
-            # Every row has every key: readers of tables refuse rows that lack one.
-            scores={
-                f"{name}.{key}": by_file[row.file].values.get(key) if row.file in by_file else None
-                for name, by_file in scores.items()
-                for key in keys[name]
-            },
-            dropped="; ".join(reasons.get(whole(row), ())),
-        )
-        for row in rows
+        replace(row, scores=row_values, dropped="; ".join(reasons.get(whole(row), ())))
+        for row, row_values in zip(rows, values, strict=True)
     ]
+
+
+class _Scores(Mapping[str, Mapping[str, Score]]):
+    """The scores of a folder; those of one filter are in memory only while they are used."""
+
+    def __init__(self, directory: Path) -> None:
+        self._images = file_hash(directory / IMAGES)
+        self._files = {path.stem: path for path in sorted((directory / SCORES).glob("*.jsonl"))}
+
+    def __getitem__(self, name: str) -> Mapping[str, Score]:
+        return _scores_of(self._files[name], self._images)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
 
 
 def _line(value: Mapping[str, Any]) -> bytes:
@@ -212,26 +236,27 @@ def _line(value: Mapping[str, Any]) -> bytes:
 
 def _scores_of(path: Path, images: str) -> dict[str, Score]:
     """Return the scores of one filter's file; its images must be these."""
-    lines = read_file(path).splitlines()
-    header = as_object(parse_json(lines[0] if lines else b"", path), path)
-    if header.get("images") != images:
-        raise UserError(
-            "scores of other images than these",
-            where=path,
-            fix="harness make counterfactuals ... --filter-only scores them anew",
-        )
     scores: dict[str, Score] = {}
-    for number, line in enumerate(lines[1:], 2):
-        where = f"{path}:{number}"
-        entry = as_object(parse_json(line, where), where)
-        values, drops = entry.get("values"), entry.get("drops")
-        if not isinstance(values, dict) or not isinstance(drops, str):
-            raise DataError("no score that this harness wrote", where=where)
-        scores[str(entry.get("file"))] = Score(values, drops)
+    with open_file(path) as handle:
+        header = as_object(parse_json(handle.readline(), path), path)
+        if header.get("images") != images:
+            raise UserError(
+                "scores of other images than these",
+                where=path,
+                fix="harness make counterfactuals ... --filter-only scores them anew",
+            )
+        for number, line in enumerate(handle, 2):
+            where = f"{path}:{number}"
+            entry = as_object(parse_json(line, where), where)
+            values, drops = entry.get("values"), entry.get("drops")
+            if not isinstance(values, dict) or not isinstance(drops, str):
+                raise DataError("no score that this harness wrote", where=where)
+            named = {intern(key): value for key, value in values.items()}
+            scores[intern(str(entry.get("file")))] = Score(named, intern(drops))
     return scores
 
 
-def _write_parquet(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+def _write_parquet(path: Path, rows: Sequence[Row]) -> None:
     """Write rows as Parquet, a column for each key in the order in which they first come.
 
     Without pyarrow there is no such file, nor an older one that says something else.
@@ -242,7 +267,12 @@ def _write_parquet(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     import pyarrow as pa
     from pyarrow import parquet
 
-    names = dict.fromkeys(name for row in rows for name in row)
-    columns = {name: [row.get(name) for row in rows] for name in names}
-    with open_whole(path) as handle:
-        parquet.write_table(pa.table(columns), handle)
+    kinds = {bool: pa.bool_(), int: pa.int64(), str: pa.string()}
+    flat = rows[0].to_json() if rows else {}
+    # Scores are numbers even where the first rows have none.
+    schema = pa.schema([(name, kinds.get(type(flat[name]), pa.float64())
+                         if "." not in name else pa.float64()) for name in flat])  # fmt: skip
+    with open_whole(path) as handle, parquet.ParquetWriter(handle, schema) as writer:
+        for at in range(0, len(rows), _BATCH):
+            batch = [row.to_json() for row in rows[at : at + _BATCH]]
+            writer.write_table(pa.Table.from_pylist(batch, schema))

@@ -24,6 +24,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from sys import intern
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.errors import DataError
@@ -162,12 +163,17 @@ class Row:
             if type(data.get(name)) is not kind:
                 raise DataError(f"the key {name!r} is no {kind.__name__}", where=where)
         values = {name: data.get(name) for name in attributes}
-        wanted = {name: value for name, value in values.items() if isinstance(value, str)}
+        wanted = {name: intern(each) for name, each in values.items() if isinstance(each, str)}
         if len(wanted) < len(values):
             raise DataError("an attribute has no value", where=where)
         scores = {name: value for name, value in data.items() if "." in name}
-        plain = {name: data[name] for name in _KINDS}
+        plain = {name: _shared(data[name]) for name in _KINDS}
         return cls(attributes=wanted, scores=scores, **plain)
+
+
+def _shared(value: Any) -> Any:
+    """Return a text that many rows have as one object: there may be 60,000 rows and more."""
+    return intern(value) if isinstance(value, str) else value
 
 
 _KINDS: dict[str, type] = {

@@ -35,16 +35,9 @@ def write_tiny(folder: Path, *, xl: bool = True, seed: int = 0) -> Path:
         norm_num_groups=8,
         sample_size=32,
     )
-    scheduler = diffusers.DDIMScheduler(
-        beta_start=0.00085,
-        beta_end=0.012,
-        beta_schedule="scaled_linear",
-        clip_sample=False,
-        steps_offset=1,
-    )
     parts: dict[str, Any] = {
         "vae": vae,
-        "scheduler": scheduler,
+        "scheduler": scheduler(),
         "unet": _unet(xl=xl),
         "text_encoder": CLIPTextModel(_text_config()),
         "tokenizer": _tokenizer(),
@@ -59,6 +52,19 @@ def write_tiny(folder: Path, *, xl: bool = True, seed: int = 0) -> Path:
         )
     pipeline.save_pretrained(folder, safe_serialization=True)
     return folder
+
+
+def scheduler() -> Any:
+    """Return the scheduler of the tiny checkpoint and of the demo's model."""
+    import diffusers
+
+    return diffusers.DDIMScheduler(
+        beta_schedule="squaredcos_cap_v2",
+        clip_sample=False,
+        steps_offset=1,
+        prediction_type="v_prediction",
+        timestep_spacing="trailing",
+    )
 
 
 def _unet(*, xl: bool) -> Any:

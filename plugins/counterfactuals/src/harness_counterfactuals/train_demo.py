@@ -9,55 +9,23 @@ changes one attribute and keeps the rest, :mod:`harness_counterfactuals.measure_
 from __future__ import annotations
 
 import argparse
+import math
 import time
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-SIDE, LATENT = 32, 16
-_SETS, _BATCH, _SEED = 400, 32, 0
+from harness_counterfactuals.drawn import CAPTION, SIDE, drawn
+from harness_counterfactuals.tiny import scheduler
+
+_SETS, _BATCH, _SEED = 600, 32, 0
+_AUTOENCODER_STEPS, _RATE = 800, 1e-3
 _STATE = "training.safetensors"
-ATTRIBUTES = ("race", "gender", "age")
-
-
-def drawn(sets: int) -> tuple[Tensor, list[str], list[dict[str, str]]]:
-    """Return portraits of counterfactual sets, their captions and their attributes.
-
-    Args:
-        sets: How many; each has four races, two genders and the ages of the drawn CMSC.
-
-    Returns:
-        (images, 3, 32, 32) float32 in [-1, 1]; a caption and attributes for each.
-    """
-    from harness_demo_world.counterfactuals import CounterfactualSet, members
-    from harness_demo_world.counterfactuals import picture as draw
-    from harness_demo_world.drawing.cues import CONCEPTS
-    from PIL import Image
-
-    images, captions, attributes = [], [], []
-    for number in range(sets):
-        concept = CONCEPTS[number % len(CONCEPTS)]
-        group = CounterfactualSet(
-            f"train_demo-{number}", concept, ("four races", "gender", "age"), number
-        )
-        for member in members(_SEED, group):
-            image = draw(_SEED, group, member).resize((SIDE, SIDE), Image.Resampling.BOX)
-            pixels = np.asarray(image.convert("RGB"), dtype=np.float32)
-            images.append(torch.from_numpy(pixels).permute(2, 0, 1) / 127.5 - 1)
-            race, gender, age = (member.values[kind] for kind in group.types)
-            attributes.append({"race": race, "gender": gender, "age": age})
-            captions.append(caption(attributes[-1], concept))
-    return torch.stack(images), captions, attributes
-
-
-def caption(attributes: dict[str, str], concept: str) -> str:
-    """Return the words of a portrait."""
-    return "{age} {race} {gender}, {concept}".format(**attributes, concept=concept)
 
 
 def text_side() -> tuple[Any, Any]:
@@ -113,38 +81,34 @@ def _of_clip(weights: dict[str, Tensor], names: Any) -> dict[str, Tensor]:
     return {prefix + name: tensor.float().contiguous() for name, tensor in plain.items()}
 
 
-def networks() -> tuple[Any, Any, Any]:
-    """Return the autoencoder, the U-Net and the scheduler, untrained."""
+def networks() -> tuple[Any, Any]:
+    """Return the autoencoder and the U-Net, untrained; words are attended to at 8 x 8 alone."""
     import diffusers
 
     torch.manual_seed(_SEED)
-    vae = diffusers.AutoencoderKL(
-        block_out_channels=(16, 32),
+    vae: Any = diffusers.AutoencoderKL(
+        block_out_channels=(16, 16),
         down_block_types=("DownEncoderBlock2D",) * 2,
         up_block_types=("UpDecoderBlock2D",) * 2,
-        latent_channels=4,
+        latent_channels=6,
         norm_num_groups=8,
         sample_size=SIDE,
-        scaling_factor=1.0,
+        mid_block_add_attention=False,
     )
-    unet = diffusers.UNet2DConditionModel(
-        sample_size=LATENT,
-        block_out_channels=(40, 80),
+    unet: Any = diffusers.UNet2DConditionModel(
+        sample_size=SIDE // 2,
+        in_channels=6,
+        out_channels=6,
+        block_out_channels=(24, 48, 96),
         layers_per_block=1,
-        down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
         attention_head_dim=4,
         norm_num_groups=8,
         cross_attention_dim=128,
     )
-    scheduler = diffusers.DDIMScheduler(
-        beta_schedule="squaredcos_cap_v2",
-        clip_sample=False,
-        steps_offset=1,
-        prediction_type="v_prediction",
-        timestep_spacing="trailing",
-    )
-    return vae, unet, scheduler
+    layout = torch.channels_last  # faster on a CPU
+    return vae.to(memory_format=layout), unet.to(memory_format=layout)
 
 
 class Trainer:
@@ -152,50 +116,54 @@ class Trainer:
 
     Args:
         folder: Where state and model lie.
-        sets: Drawn sets to train on.
+        sets: Drawn sets to train on, 24 portraits each.
     """
 
     def __init__(self, folder: Path, sets: int) -> None:
         self._folder = folder
-        self._vae, self._unet, self._scheduler = networks()
+        (self._vae, self._unet), self._scheduler = networks(), scheduler()
         self._tokenizer, self._text = text_side()
-        self._images, captions, _ = drawn(sets)
-        encoded = self._tokenizer(["", *captions], padding="max_length", return_tensors="pt")
+        images, told = drawn(range(sets))
+        self._images = images.contiguous(memory_format=torch.channels_last)
+        captions = ["", *(CAPTION.format(**one) for one in told)]
+        encoded = self._tokenizer(captions, padding="max_length", return_tensors="pt")
         with torch.inference_mode():
             self._words = self._text(encoded.input_ids)[0].clone()  # as the pipeline reads them
-        self._average: dict[str, Tensor] = {}
-        state = folder / _STATE
+
+    def train(self, minutes: float) -> None:
+        """Train the U-Net for some minutes, the autoencoder before it once, and write the model."""
+        end = time.monotonic() + 60 * minutes
+        state = self._folder / _STATE
         if state.exists():
             from safetensors.torch import load_model
 
-            load_model(torch.nn.ModuleList([self._vae, self._unet]), state)
-
-    def train(self, minutes: float) -> None:
-        """Train, a quarter of the time the autoencoder, and write the model."""
-        end = time.monotonic() + 60 * minutes
-        self._autoencoder(time.monotonic() + 15 * minutes)
+            load_model(self._both(), state)
+        else:
+            self._autoencoder()
         latents = self._encoded()
         scale = 1 / latents.std().item()
         self._vae.register_to_config(scaling_factor=scale)
-        self._denoiser(latents * scale, end)
+        self._denoiser(latents * scale, time.monotonic(), end)
         self._write()
 
-    def _batches(self) -> Any:
+    def _both(self) -> torch.nn.Module:
+        return torch.nn.ModuleList([self._vae, self._unet])
+
+    def _batches(self) -> Iterator[Tensor]:
         generator = torch.Generator().manual_seed(time.time_ns())
         return iter(lambda: torch.randint(len(self._images), (_BATCH,), generator=generator), None)
 
-    def _autoencoder(self, until: float) -> None:
-        optimiser = torch.optim.AdamW(self._vae.parameters(), lr=1e-3, weight_decay=1e-4)
-        for step, rows in zip(count(), self._batches(), strict=False):
+    def _autoencoder(self) -> None:
+        optimiser = torch.optim.AdamW(self._vae.parameters(), weight_decay=1e-4)
+        for step, rows in zip(range(_AUTOENCODER_STEPS), self._batches(), strict=False):
+            _set_rate(optimiser, step / _AUTOENCODER_STEPS)
             images = self._images[rows]
             posterior = self._vae.encode(images).latent_dist
             decoded = self._vae.decode(posterior.sample()).sample
-            loss = functional.l1_loss(decoded, images) + 1e-4 * posterior.kl().mean() / LATENT**2
+            loss = functional.l1_loss(decoded, images) + 1e-6 * posterior.kl().mean()
             _descend(loss, optimiser)
             if step % 50 == 0:
                 print(f"autoencoder, step {step}: {loss.item():.4f}", flush=True)
-            if time.monotonic() > until:
-                return
 
     def _encoded(self) -> Tensor:
         with torch.inference_mode():
@@ -203,27 +171,29 @@ class Trainer:
             parts = [self._vae.encode(batch).latent_dist.mean for batch in batches]
         return torch.cat(parts).clone()
 
-    def _denoiser(self, latents: Tensor, until: float) -> None:
-        optimiser = torch.optim.AdamW(self._unet.parameters(), lr=1e-3, weight_decay=1e-3)
+    def _denoiser(self, latents: Tensor, start: float, end: float) -> None:
+        optimiser = torch.optim.AdamW(self._unet.parameters(), weight_decay=1e-3)
         steps = self._scheduler.config.num_train_timesteps
         average = {name: one.detach().clone() for name, one in self._unet.named_parameters()}
+        losses: list[float] = []
         for step, rows in zip(count(), self._batches(), strict=False):
-            noise, timesteps = torch.randn_like(latents[rows]), torch.randint(0, steps, (_BATCH,))
-            noisy = self._scheduler.add_noise(latents[rows], noise, timesteps)
-            target = self._scheduler.get_velocity(latents[rows], noise, timesteps)
-            heard = torch.where(torch.rand(_BATCH) < 0.1, 0, rows + 1)  # some without words
-            predicted = self._unet(
-                noisy, timesteps, encoder_hidden_states=self._words[heard]
-            ).sample
-            loss = functional.mse_loss(predicted, target)
-            _descend(loss, optimiser)
-            weight = min(0.999, (1 + step) / (10 + step))
-            for name, parameter in self._unet.named_parameters():
-                average[name].lerp_(parameter.detach(), 1 - weight)
-            if step % 50 == 0:
-                print(f"U-Net, step {step}: {loss.item():.4f}", flush=True)
-            if time.monotonic() > until:
+            share = (time.monotonic() - start) / (end - start)
+            if share >= 1:
                 break
+            _set_rate(optimiser, share)
+            noise, at = torch.randn_like(latents[rows]), torch.randint(0, steps, (_BATCH,))
+            noisy = self._scheduler.add_noise(latents[rows], noise, at)
+            target = self._scheduler.get_velocity(latents[rows], noise, at)
+            heard = torch.where(torch.rand(_BATCH) < 0.1, 0, rows + 1)  # some without words
+            velocity = self._unet(noisy, at, encoder_hidden_states=self._words[heard]).sample
+            loss = functional.mse_loss(velocity, target)
+            _descend(loss, optimiser)
+            losses.append(loss.item())
+            weight = min(0.998, (1 + step) / (10 + step))
+            for name, one in self._unet.named_parameters():
+                average[name].lerp_(one.detach(), 1 - weight)
+            if step % 100 == 99:
+                print(f"U-Net, step {step + 1}: {sum(losses[-100:]) / 100:.4f}", flush=True)
         self._unet.load_state_dict(average)
 
     def _write(self) -> None:
@@ -231,8 +201,7 @@ class Trainer:
         from safetensors.torch import save_model
 
         self._folder.mkdir(parents=True, exist_ok=True)
-        modules = torch.nn.ModuleList([self._vae, self._unet])
-        save_model(modules, str(self._folder / _STATE))
+        save_model(self._both(), str(self._folder / _STATE))
         pipeline = diffusers.StableDiffusionPipeline(
             vae=self._vae.half(),
             unet=self._unet.half(),
@@ -244,6 +213,12 @@ class Trainer:
             requires_safety_checker=False,
         )
         pipeline.save_pretrained(self._folder / "model", safe_serialization=True)
+
+
+def _set_rate(optimiser: torch.optim.Optimizer, share: float) -> None:
+    """Set the learning rate: up in the first fiftieth, then down by a cosine."""
+    for group in optimiser.param_groups:
+        group["lr"] = _RATE * min(1, 50 * share) * (1 + math.cos(math.pi * share)) / 2
 
 
 def _descend(loss: Tensor, optimiser: torch.optim.Optimizer) -> None:

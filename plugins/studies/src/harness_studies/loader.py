@@ -103,11 +103,12 @@ class _Reader:
         tasks: dict[str, None] = {}
         for index, name in enumerate(entry["tasks"]):
             tasks.update(dict.fromkeys(self._expanded(name, ("data", at, "tasks", index))))
-        for name in entry.get("options", {}):
-            task = name.partition(".")[0]
-            if task not in tasks:
-                where = self._document.where(("data", at, "options", name), "key")
-                raise unknown("task of this data", task, tasks, where=where)
+        for key in ("options", "paths"):
+            for name in entry.get(key, {}):
+                task = name.partition(".")[0]
+                if task not in tasks:
+                    where = self._document.where(("data", at, key, name), "key")
+                    raise unknown("task of this data", task, tasks, where=where)
         by_task = task_options(entry.get("options", {}), list(tasks))
         for name, options in by_task.items():
             self._placed(partial(self._catalog.task, name, options), ("data", at, "options"))
@@ -117,7 +118,8 @@ class _Reader:
                 if form not in forms:
                     where = self._document.where(("data", at, "form"))
                     raise unknown(f"form of {name!r}", form, forms, where=where)
-        return StudyData(entry["label"], tuple(tasks), entry.get("options", {}), form)
+        options, paths = entry.get("options", {}), entry.get("paths", {})
+        return StudyData(entry["label"], tuple(tasks), options, form, paths)
 
     def _recipe(
         self, at: int, entry: Mapping[str, Any], data: tuple[StudyData, ...]

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import harness
+from harness.config.hub import is_hub_id
 from harness.config.settings import load_settings
 from harness.descriptors import Json
 from harness.errors import HarnessError, UserError
 from harness.evaluation.run import Planned
 from harness.jsonfiles import read_object
+from harness.resources import home_path
 from harness.specs import fingerprint
 from harness.workers.terms import package_terms
 from harness_training.plan import TrainingPlan
@@ -91,10 +93,17 @@ def teaching(study: Study, trial: Trial) -> dict[str, Any]:
     """Return the arguments of a trial's training, its settings among them.
 
     Raises:
-        UserError: a batch that is no multiple of the micro-batch.
+        UserError: a batch that is no multiple of the micro-batch, or a path that is not there.
     """
     assert trial.data is not None
     assert trial.seed is not None
+    for task, path in trial.data.paths.items():
+        if not (is_hub_id(Path(path)) or home_path(path).exists()):
+            raise UserError(
+                f"the data that {task} is trained on are not there",
+                where=path,
+                fix="make them first, as the study's note says, or name others under paths",
+            )
     # Renamed first, so that a model's value overrides the study's however each is spelt.
     given_settings = {
         **present_settings(study.training),
@@ -115,6 +124,7 @@ def teaching(study: Study, trial: Trial) -> dict[str, Any]:
         "profile": study.profile,
         "settings": settings,
         "form": trial.data.form,
+        "data": trial.data.paths,
         **{name: given_settings[name] for name in _APART if name in given_settings},
     }
 

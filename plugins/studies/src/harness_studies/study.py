@@ -28,12 +28,13 @@ class StudyModel:
 
 @dataclass(frozen=True, slots=True)
 class StudyData:
-    """What is trained on; ``options`` are named ``TASK.OPTION``."""
+    """What is trained on; ``options`` are named ``TASK.OPTION``, ``paths`` by task."""
 
     label: str
     tasks: tuple[str, ...]
     options: Options = field(default_factory=dict)
     form: str | None = None
+    paths: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from harness.commands import as_json, device, number, print_json, print_table, tell
 from harness.errors import UserError
-
-if TYPE_CHECKING:
-    from harness_counterfactuals.quality.images import ImageFolder
-    from harness_counterfactuals.quality.measure import Measured
 
 
 @click.command(
@@ -64,27 +60,17 @@ def quality(  # noqa: PLR0913  one parameter for each flag
         raise UserError("--inception compares with real images", fix="--reference DIR")
     from harness.resources import home_path
 
-    from harness_counterfactuals.filters.encoder import shared_encoder
-    from harness_counterfactuals.quality.features import EncoderFeatures, Inception, Network
-    from harness_counterfactuals.quality.images import ImageFolder
+    from harness_counterfactuals.quality.report import quality_report
 
-    opened = [ImageFolder(home_path(path), everything=everything) for path in folders]
-    real = None if reference is None else ImageFolder(home_path(reference), everything=True)
-    shared = None if encoder is None else shared_encoder(encoder, device)
-    network: Network
-    if inception is not None:
-        network = Inception(home_path(inception), device)
-    else:
-        assert shared is not None
-        network = EncoderFeatures(shared)
-    reference_measured = None if real is None else _measured(real, network, None)
-    report = {
-        "settings": _settings(network, shared),
-        "reference": None if reference_measured is None else _counts(reference_measured),
-        "sets": [
-            _report(_measured(folder, network, shared), reference_measured) for folder in opened
-        ],
-    }
+    report = quality_report(
+        folders,
+        reference=reference,
+        inception=inception,
+        encoder=encoder,
+        everything=everything,
+        device=device,
+        say=tell,
+    )
     if out is not None:
         from harness.runs.seal import write_json
 
@@ -93,59 +79,6 @@ def quality(  # noqa: PLR0913  one parameter for each flag
         print_json(report)
     else:
         _print(report)
-
-
-def _measured(folder: ImageFolder, network: Any, encoder: Any) -> Measured:
-    from harness.progress import EachMinute
-
-    from harness_counterfactuals.quality.measure import measure
-
-    count = EachMinute(tell, folder.path.name, len(folder), "images")
-    measured = measure(folder, network, encoder, count.advance)
-    if folder.unreadable:
-        tell(
-            f"{folder.path}: {len(folder.unreadable):,} images take no part, as they cannot be "
-            f"opened, such as {folder.unreadable[0]}"
-        )
-    return measured
-
-
-def _settings(network: Any, encoder: Any) -> dict[str, Any]:
-    from harness_counterfactuals.quality.measure import KID_IMAGES
-
-    return {
-        "features": network.settings,
-        "fid": "Heusel et al. 2017, Eq. 6, unbiased covariances, float64",
-        "kid": f"unbiased, kernel (x y / D + 1)^3, all pairs of at most {KID_IMAGES:,} images on "
-        "each side, chosen by a hash of their names; 95 % by the jackknife over sets",
-        "encoder": None if encoder is None else encoder.identity,
-    }
-
-
-def _counts(measured: Measured) -> dict[str, Any]:
-    folder = measured.folder
-    return {"folder": str(folder.path), "images": measured.images,
-            "unreadable": len(folder.unreadable),
-            "dropped_by_filters": len(folder.made_rows) - len(folder.rows)}  # fmt: skip
-
-
-def _report(measured: Measured, reference: Measured | None) -> dict[str, Any]:
-    import math
-
-    from harness_counterfactuals.quality.measure import balance, distances
-
-    consistency = measured.set_consistency()
-    folder = measured.folder
-    return {
-        **_counts(measured),
-        **({} if reference is None else distances(measured, reference)),
-        "diversity": {name: None if math.isnan(value) else value
-                      for name, value in measured.diversity().items()},
-        "clip_score": {name: each.to_json() for name, each in measured.clip_scores().items()},
-        "consistency": None if consistency is None else consistency.to_json(),
-        "balance": balance(folder.rows) if folder.rows else {},
-        "balance_before_filters": balance(folder.made_rows) if folder.made_rows else {},
-    }  # fmt: skip
 
 
 def _print(report: dict[str, Any]) -> None:
