@@ -201,8 +201,9 @@ def template_texts(raw: Any) -> Iterator[tuple[At, str]]:
     yield ("prompt", "template"), raw["prompt"]["template"]
     if "system" in raw["prompt"]:
         yield ("prompt", "system"), raw["prompt"]["system"]
-    for index, text in enumerate(raw["prompt"].get("paraphrases", ())):
-        yield ("prompt", "paraphrases", index), text
+    for key in ("paraphrases", "further_paraphrases"):
+        for index, text in enumerate(raw["prompt"].get(key, ())):
+            yield ("prompt", key, index), text
     for name, form in raw.get("training", {}).items():
         yield ("training", name, "template"), form["template"]
         yield ("training", name, "answer"), form["answer"]

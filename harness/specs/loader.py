@@ -172,6 +172,7 @@ def _task(document: Document, named: Mapping[str, NamedOption]) -> TaskSpec:
             template=prompt["template"],
             system=prompt.get("system", ""),
             paraphrases=tuple(prompt.get("paraphrases", ())),
+            further_paraphrases=tuple(prompt.get("further_paraphrases", ())),
             shots=int(prompt.get("shots", 0)),
             view=View(
                 crop=view.get("crop", False),

@@ -38,11 +38,8 @@ def prompt_text(spec: TaskSpec, sample: Sample) -> str:
 
 
 def _question(spec: TaskSpec) -> Template:
-    text, where = spec.prompt.template, f"{spec.id}: prompt.template"
-    if spec.variant is not None and spec.variant.kind == "paraphrase":
-        index = spec.variant.number - 1
-        text, where = spec.prompt.paraphrases[index], f"{spec.id}: prompt.paraphrases[{index}]"
-    return _template(text, where)
+    where = f"{spec.id}: prompt.template{f', {spec.variant}' if spec.variant else ''}"
+    return _template(spec.question, where)
 
 
 def refuse_unrenderable(spec: TaskSpec, sample: Sample, lacking: set[str], known: set[str]) -> None:
@@ -180,9 +177,11 @@ def texts_to_embed(spec: TaskSpec, sample: Sample) -> tuple[str, ...]:
     """
     if not isinstance(spec.ask, EmbedSpec):
         return ()
+    # A text that is the question is worded as the question is, or a paraphrase would ask the same.
+    texts = (spec.question if text == spec.prompt.template else text for text in spec.ask.texts)
     return tuple(
         _on_sample(spec, _template(text, f"{spec.id}: ask.embed.texts[{index}]"), sample)
-        for index, text in enumerate(spec.ask.texts)
+        for index, text in enumerate(texts)
     )
 
 

@@ -84,6 +84,8 @@ def resolved(spec: TaskSpec) -> dict[str, Json]:
         "variant": "" if spec.variant is None else str(spec.variant),
         "options": {name: option.value for name, option in spec.options.items()},
     }
+    if spec.prompt.further_paraphrases:
+        spec_json["prompt"]["further_paraphrases"] = list(spec.prompt.further_paraphrases)
     return spec_json
 
 
@@ -159,6 +161,7 @@ def from_resolved(raw: Mapping[str, Any]) -> TaskSpec:
             tuple(prompt.get("paraphrases", ())),
             prompt.get("shots", 0),
             _view(prompt.get("view", {})),
+            tuple(prompt.get("further_paraphrases", ())),
         ),
         ask=_ask_of(raw["ask"]),
         answer=raw["answer"],
@@ -202,6 +205,12 @@ def parts(spec: TaskSpec) -> dict[str, str]:
         {key: metric[key] for key in ("id", "direction", "main", "options")}
         for metric in spec_json["metrics"]
     ]
+    further = spec_json["prompt"].pop("further_paraphrases", ())
+    variant: Any = spec_json["variant"]
+    reworded = spec.question != spec.prompt.template
+    # Paraphrases of texts to embed were not sent once: what was sealed so must not be reused.
+    if spec.question in further or (reworded and isinstance(spec.ask, EmbedSpec)):
+        variant = [variant, spec.question]
     inputs: dict[str, Any] = {
         "spec": [
             spec_json["id"],
@@ -215,6 +224,6 @@ def parts(spec: TaskSpec) -> dict[str, str]:
         "answer": spec_json["answer"],
         "metrics": metrics,
         "options": spec_json["options"],
-        "variant": spec_json["variant"],
+        "variant": variant,
     }
     return {name: fingerprint(value) for name, value in inputs.items()}

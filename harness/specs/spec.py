@@ -75,13 +75,24 @@ class DataSpec:
 
 @dataclass(frozen=True, slots=True)
 class PromptSpec:
-    """How a sample becomes a chat; every text is a sandboxed template over the sample's fields."""
+    """How a sample becomes a chat; every text is a sandboxed template over the sample's fields.
+
+    Attributes:
+        paraphrases: Of the question; all are in the fingerprint of every way of asking.
+        further_paraphrases: Numbered after those; each is in its own variant's fingerprint alone.
+    """
 
     template: str
     system: str = ""
     paraphrases: tuple[str, ...] = ()
     shots: int = 0
     view: View = field(default_factory=View)
+    further_paraphrases: tuple[str, ...] = ()
+
+    @property
+    def rewordings(self) -> tuple[str, ...]:
+        """Every paraphrase, in the order of their numbers."""
+        return self.paraphrases + self.further_paraphrases
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +217,13 @@ class TaskSpec:
     changed_by: tuple[str, ...] = ()
     asked: Mapping[str, Json] = field(default_factory=dict)
     source: Path | None = None
+
+    @property
+    def question(self) -> str:
+        """The template of the question, in the words of the variant."""
+        if self.variant is None or self.variant.kind != "paraphrase":
+            return self.prompt.template
+        return self.prompt.rewordings[self.variant.number - 1]
 
     @property
     def name(self) -> str:

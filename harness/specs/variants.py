@@ -102,7 +102,7 @@ def variants_of(spec: TaskSpec, kinds: str, *, lists_options: bool) -> list[Task
             if kind not in spec.changed_by:
                 variants += [Variant(kind, level) for level in levels]
         elif kind == "paraphrase":
-            paraphrases = len(spec.prompt.paraphrases)
+            paraphrases = len(spec.prompt.rewordings)
             places = range(1, 1 + (paraphrases if limit is None else min(limit, paraphrases)))
             variants += [Variant(kind, place) for place in places]
         elif lists_options:

@@ -31,7 +31,8 @@ def specs(draw: st.DrawFn) -> TaskSpec:
     }
     spec = CATALOG.task(name, chosen)
     kind = draw(st.sampled_from([None, *KINDS.values()]))
-    variant = None if kind is None else Variant(kind, draw(st.integers(1, 9)))
+    most = len(spec.prompt.rewordings) if kind == "paraphrase" else 9
+    variant = Variant(kind, draw(st.integers(1, most))) if kind and most else None
     return TaskSpec(
         **{field: getattr(spec, field) for field in TaskSpec.__slots__} | {"variant": variant}
     )

@@ -8,11 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import harness
 from harness.errors import UserError
+from harness.evaluation.plan import Selection, plan_task
+from harness.evaluation.task import Task
+from harness.plugins import plugins
 from harness.samples import Sample
-from harness.specs import TaskSpec
+from harness.specs import TaskSpec, fingerprint
+from harness.specs.catalog import load_catalog
 from harness.specs.loader import parts, with_options
-from harness.specs.prompt import lists_options, options_as_sent, prompt_text
+from harness.specs.prompt import lists_options, options_as_sent, prompt_text, texts_to_embed
 from harness.specs.variants import Variant, check_found, variants_of
 from tests.specs.specs_for_tests import changed
 
@@ -23,6 +28,12 @@ def mood(prompt: str = "in?") -> TaskSpec:
     return with_options(changed("in?", prompt), {"odd": "include"})
 
 
+BEFORE = {
+    "cmsc": ("dc196e4feba77d28", "c69aba5f3e5fc96b"),
+    "fairface": ("4aef14a5a739aaa8", "834f6e13a80ec97f"),
+    "scounter": ("a9fc4f7fff5e4f4c", "ca6910d65faf5633"),
+    "visogender": ("5ca61eb0b299dd31", "ee58a17c3cd1f0e0"),
+}
 LISTING = "in? One of {{ options | join(', ') }}."
 
 
@@ -65,6 +76,55 @@ def test_a_variant_has_a_fingerprint_and_a_name_of_its_own() -> None:
     other = replace(spec, variant=Variant("paraphrase", 1))
     assert other.name == "mood, paraphrase 1"
     assert {key for key in parts(spec) if parts(spec)[key] != parts(other)[key]} == {"variant"}
+
+
+def reworded(spec: TaskSpec, *texts: str) -> TaskSpec:
+    return replace(spec, prompt=replace(spec.prompt, further_paraphrases=texts))
+
+
+def test_further_paraphrases_are_numbered_after_the_others() -> None:
+    texts = ["How does Ada feel?", "Ada is how?", "What mood has Ada?"]
+    spec = reworded(mood(), "{{ who }} is how?", "What mood has {{ who }}?")
+    assert asked(spec, "paraphrases") == texts
+    assert asked(spec, "paraphrases=2") == texts[:2]
+
+
+def test_a_further_paraphrase_enters_the_fingerprint_of_its_own_variant_alone() -> None:
+    plain, spec = mood(), reworded(mood(), "{{ who }} is how?")
+    longer, other = reworded(spec, "{{ who }} is how?", "More?"), reworded(spec, "Other?")
+    for variant in (None, Variant("paraphrase", 1), Variant("rotation", 1)):
+        same = [parts(replace(one, variant=variant)) for one in (plain, spec, longer, other)]
+        assert same == same[:1] * 4
+    second = [parts(replace(one, variant=Variant("paraphrase", 2))) for one in (spec, longer, other)]
+    assert second[0] == second[1] != second[2]
+    assert {key for key in second[0] if second[0][key] != parts(spec)[key]} == {"variant"}
+
+
+def test_a_demo_evaluation_is_found_again_after_paraphrases_were_added() -> None:
+    task = harness.load_task("raf_db", profile="demo")
+    for variant in (None, Variant("paraphrase", 1)):
+        spec = replace(task.spec, variant=variant)
+        before, after = (
+            plan_task(Task(one, task.settings), Selection(limit=3)).fingerprint
+            for one in (spec, reworded(spec, "A face: which expression?"))
+        )
+        assert before == after
+
+
+def test_fairness_tasks_keep_the_fingerprints_they_had_with_two_paraphrases() -> None:
+    catalog = load_catalog(plugins().spec_folders())
+    for name, (plain, first) in BEFORE.items():
+        spec = catalog.task(name)
+        assert fingerprint(parts(spec))[:16] == plain
+        assert fingerprint(parts(replace(spec, variant=Variant("paraphrase", 1))))[:16] == first
+
+
+def test_a_paraphrase_of_a_text_to_embed_is_what_is_embedded() -> None:
+    spec = load_catalog(plugins().spec_folders()).task("fairface_retrieval")
+    sample = Sample("s", (), None, "c", {"concept_text": "a chef"})
+    assert texts_to_embed(spec, sample) == ("This is a photo of a chef",)
+    variant = replace(spec, variant=Variant("paraphrase", 2))
+    assert texts_to_embed(variant, sample) == ("Photo of a chef",)
 
 
 @pytest.mark.parametrize(
