@@ -14,7 +14,7 @@ from scipy.sparse import csr_array
 from harness.stats.types import Codes
 
 _DIGEST_BYTES = 16
-SHARED = 4096
+SHARED = 16384
 """A new row of statistics is compared with at most this many earlier distinct rows."""
 
 

@@ -95,7 +95,9 @@ def test_a_further_paraphrase_enters_the_fingerprint_of_its_own_variant_alone() 
     for variant in (None, Variant("paraphrase", 1), Variant("rotation", 1)):
         same = [parts(replace(one, variant=variant)) for one in (plain, spec, longer, other)]
         assert same == same[:1] * 4
-    second = [parts(replace(one, variant=Variant("paraphrase", 2))) for one in (spec, longer, other)]
+    second = [
+        parts(replace(one, variant=Variant("paraphrase", 2))) for one in (spec, longer, other)
+    ]
     assert second[0] == second[1] != second[2]
     assert {key for key in second[0] if second[0][key] != parts(spec)[key]} == {"variant"}
 
