@@ -1,4 +1,4 @@
-"""Paraphrases of the fairness tasks ask for the same: fields, options, answers and polarity stay."""
+"""Paraphrases of the fairness tasks ask for the same: fields, options, answers, polarity."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_paraphrases_negate_nothing_and_name_what_is_asked_about_once(task: str)
             assert not NEGATIONS.search(text.lower().replace("yes or no", ""))
             for value in FIELDS.values():
                 assert text.count(value) == first.count(value)
-            assert "  " not in text and text == text.strip()
+            assert " ".join(text.split()) == text
 
 
 @pytest.mark.parametrize("task", FAIRNESS[:3])
@@ -78,7 +78,7 @@ def test_yes_keeps_its_meaning_and_the_form_of_the_answer(task: str) -> None:
         assert len(re.findall(r"answer yes or no", text.lower())) == 1
         assert re.search(r"looks? like a CONCEPT|appear to be a CONCEPT", text)
     for text in wordings(task, elicitation="choice")[3:]:
-        assert "word" in text and ("best" in text)  # one word, the best one
+        assert re.search(r"words?\b.*\bbest|best\b.*\bwords?", text)
 
 
 def test_a_gap_lists_its_words_in_one_order_and_keeps_the_sentence() -> None:
