@@ -50,6 +50,17 @@ def test_prompts_that_change_nothing_have_no_share_and_prompts_alone_have_all() 
     assert found(np.repeat(random.normal(size=(1, 6)), 80, axis=0)).share == pytest.approx(1)
 
 
+def test_draws_of_an_extreme_are_moved_back_to_the_value_and_keep_their_width() -> None:
+    random = np.random.default_rng(2)
+    drawn = np.abs(random.normal(1.0, 0.1, size=(1000, 8)))  # all beyond the value
+    values = np.full(8, 0.5)
+    plain, moved = crossed(values, drawn), crossed(values, drawn, centred=True)
+    assert plain.low > 0.5
+    assert moved.low < 0.5 < moved.high
+    assert moved.high - moved.low == pytest.approx(plain.high - plain.low)
+    assert moved.share == plain.share
+
+
 def test_undefined_values_leave_no_interval() -> None:
     summary = crossed(np.array([0.1, np.nan]), np.full((100, 2), np.nan))
     assert np.isnan([summary.low, summary.high, summary.share]).all()

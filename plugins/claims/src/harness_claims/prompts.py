@@ -79,13 +79,15 @@ class PromptSpread:
     why: str = ""
 
 
-def crossed(values: Floats, drawn: Floats, *, seed: int = 0) -> Crossed:
+def crossed(values: Floats, drawn: Floats, *, seed: int = 0, centred: bool = False) -> Crossed:
     """Return the mean over prompts with its interval and the share of its variance.
 
     Args:
         values: ``(prompts,)`` in the data.
         drawn: ``(draws, prompts)`` under draws of clusters, which all prompts share.
         seed: Seed of the draws of prompts.
+        centred: Move the draws so that their mean is the value: those of an extreme lean outward,
+            and all of them may lie beyond it.
     """
     prompts = len(values)
     weights = generator(seed).multinomial(prompts, np.full(prompts, 1 / prompts), size=len(drawn))
@@ -93,7 +95,8 @@ def crossed(values: Floats, drawn: Floats, *, seed: int = 0) -> Crossed:
     means = means[np.isfinite(means)]
     if 2 * len(means) < len(drawn) or len(means) < 2:
         return Crossed(float(values.mean()), float("nan"), float("nan"), float("nan"))
-    low, high = np.quantile(means, (0.025, 0.975))
+    shift = values.mean() - means.mean() if centred else 0.0
+    low, high = np.quantile(means, (0.025, 0.975)) + shift
     of_clusters = np.nanvar(drawn.mean(axis=1))
     total_variance = means.var()
     share = max(0.0, 1 - of_clusters / total_variance) if total_variance > 0 else 0.0
@@ -137,13 +140,8 @@ def prompt_spread(group: Sequence[EvaluationRecord], *, seed: int = 0) -> Prompt
         frame.add(of_each[0][name])
         for collector, samples in zip(collectors, of_each, strict=True):
             collector.add(samples[name])
-    values = np.array([collector.point(frame) for collector in collectors])
-    main, why = first.main, ""
-    summary = Crossed(float(values.mean()), float("nan"), float("nan"), float("nan"))
-    if all(isinstance(record, SumCollector | GroupCollector) for record in collectors):
-        summary = crossed(values, _drawn(collectors, frame, seed), seed=seed)
-    else:
-        why = "a metric of ranks has no interval over prompts"
+    values, summary, why = crossed_of(collectors, frame, seed=seed)
+    main = first.main
     names = [record.variant or "as asked" for record in group]
     badness = {"higher": -values, "lower": values, "zero": np.abs(values)}.get(main.direction)
     return PromptSpread(
@@ -160,6 +158,24 @@ def prompt_spread(group: Sequence[EvaluationRecord], *, seed: int = 0) -> Prompt
         len(shared),
         why,
     )
+
+
+def crossed_of(
+    collectors: Sequence[Collector], frame: Frame, *, seed: int = 0
+) -> tuple[Floats, Crossed, str]:
+    """Return the value of each prompt, their mean with its interval, and why there is none.
+
+    Args:
+        collectors: One for each prompt, all of the same samples.
+        frame: Where the samples belong.
+        seed: Seed of the draws.
+    """
+    values = np.array([collector.point(frame) for collector in collectors])
+    if all(isinstance(one, SumCollector | GroupCollector) for one in collectors):
+        drawn, extreme = _drawn(collectors, frame, seed), isinstance(collectors[0], GroupCollector)
+        return values, crossed(values, drawn, seed=seed, centred=extreme), ""
+    summary = Crossed(float(values.mean()), float("nan"), float("nan"), float("nan"))
+    return values, summary, "a metric of ranks has no interval over prompts"
 
 
 def _drawn(collectors: Sequence[Collector], frame: Frame, seed: int) -> Floats:

@@ -20,6 +20,7 @@ from harness_site.board import write_boards
 from harness_site.browse import Set, write_set
 from harness_site.evaluation import write_evaluation
 from harness_site.files import Site, slug
+from harness_site.plane import planes_of, write_planes
 from harness_site.questions import Questions, Sources
 
 SIGN = "harness-site.json"
@@ -58,8 +59,11 @@ def build_site(
     try:
         part.mkdir(parents=True)
         marks = sorted({mark for one in records for mark in one.marks})
-        site = Site(part, marks, analysed=bool(analyses))
+        planes = planes_of(records, options)
+        site = Site(part, marks, analysed=bool(analyses), planes=bool(planes))
         drawn = _write(site, records, options, sources)
+        if planes:
+            write_planes(site, planes, records, options, drawn=drawn)
         if analyses:
             write_analyses(site, analyses, drawn=drawn)
         _cleared(out)

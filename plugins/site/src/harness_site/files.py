@@ -52,11 +52,13 @@ class Site:
         out: Where pages go.
         marks: Marks of all evaluations; pages of some carry their own.
         analysed: Whether there are pages of analyses to go to.
+        planes: Whether there is a page of bias against ability.
     """
 
     out: Path
     marks: Collection[str]
     analysed: bool = False
+    planes: bool = False
     pages: list[str] = field(default_factory=list)
 
     @cached_property
@@ -82,6 +84,7 @@ class Site:
             root="../" * name.count("/"),
             here=name,
             analysed=self.analysed,
+            planes=self.planes,
             marks=[(mark, MEANINGS.get(mark, "see the record")) for mark in listed_marks],
             version=__version__,
         )
