@@ -78,7 +78,7 @@ class PromptSpec:
     """How a sample becomes a chat; every text is a sandboxed template over the sample's fields.
 
     Attributes:
-        paraphrases: Of the question; all are in the fingerprint of every way of asking.
+        paraphrases: The same question in other words; in the fingerprint of every way of asking.
         further_paraphrases: Numbered after those; each is in its own variant's fingerprint alone.
     """
 
