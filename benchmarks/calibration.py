@@ -73,7 +73,12 @@ def main() -> None:
         by_kind = covered(error, arguments.trials, arguments.samples)
         print(
             json.dumps(
-                {"error": error, "trials": arguments.trials, "samples": arguments.samples, "kinds": by_kind}
+                {
+                    "error": error,
+                    "trials": arguments.trials,
+                    "samples": arguments.samples,
+                    "kinds": by_kind,
+                }
             ),
             flush=True,
         )
