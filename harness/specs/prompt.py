@@ -98,10 +98,7 @@ def lists_options(spec: TaskSpec) -> bool:
 
 
 def build_turns(
-    spec: TaskSpec,
-    sample: Sample,
-    images: Sequence[LoadedImage],
-    shots: Sequence[Shot] = (),
+    spec: TaskSpec, sample: Sample, images: Sequence[LoadedImage], shots: Sequence[Shot] = ()
 ) -> tuple[Turn, ...]:
     """Return the chat that asks a task's question about a sample.
 

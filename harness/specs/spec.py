@@ -75,19 +75,14 @@ class DataSpec:
 
 @dataclass(frozen=True, slots=True)
 class PromptSpec:
-    """How a sample becomes a chat; every text is a sandboxed template over the sample's fields.
-
-    Attributes:
-        paraphrases: The same question in other words; in the fingerprint of every way of asking.
-        further_paraphrases: Numbered after those; each is in its own variant's fingerprint alone.
-    """
+    """How a sample becomes a chat; every text is a sandboxed template over the sample's fields."""
 
     template: str
     system: str = ""
     paraphrases: tuple[str, ...] = ()
     shots: int = 0
     view: View = field(default_factory=View)
-    further_paraphrases: tuple[str, ...] = ()
+    further_paraphrases: tuple[str, ...] = ()  # each in its own variant's fingerprint alone
 
     @property
     def rewordings(self) -> tuple[str, ...]:

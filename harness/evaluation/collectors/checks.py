@@ -29,12 +29,10 @@ def statistics_check(contract: Contract) -> Check:
     # It runs for every sample and metric: one pass over the values, no conversion.
     def check(statistics: Any, sample: ScoredSample) -> Any:
         try:
-            if math.isfinite(sum(statistics.values())):
-                for position in statistics:
-                    if type(position) is not int and operator.index(position) < 0:
-                        break
-                else:
-                    return statistics
+            if math.isfinite(sum(statistics.values())) and all(
+                type(position) is int or operator.index(position) >= 0 for position in statistics
+            ):
+                return statistics
         except (TypeError, ValueError, AttributeError):
             pass
         raise contract.wrong(
