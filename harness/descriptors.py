@@ -12,12 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
-from harness.errors import (
-    PluginError,
-    UserError,
-    quoted,
-    unknown,
-)
+from harness.errors import PluginError, UserError, quoted, unknown
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -42,11 +42,7 @@ class Code:
 
     def as_json(self) -> dict[str, Json]:
         """Return what a record says of it, beside the plugin's name."""
-        return {
-            "distribution": self.distribution,
-            "version": self.version,
-            "sha256": self.sha256,
-        }
+        return {"distribution": self.distribution, "version": self.version, "sha256": self.sha256}
 
 
 def codes_of(codes: Iterable[Code | None]) -> dict[str, Json]:

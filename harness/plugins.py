@@ -557,8 +557,5 @@ def contract_of(descriptor: Descriptor, kind: type[PluginError] = PluginError) -
     noun = _SINGULAR.get(type(descriptor), "object")
     info = plugins().adding(descriptor)
     return Contract(
-        f"{noun} {descriptor.id!r}",
-        "" if info is None else str(info),
-        descriptor.target,
-        kind,
+        f"{noun} {descriptor.id!r}", "" if info is None else str(info), descriptor.target, kind
     )

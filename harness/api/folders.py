@@ -11,11 +11,7 @@ from harness.runs.folder import Entry, State, entries, named, remove
 
 
 @checked
-def evaluations(
-    results: Path | str | None = None,
-    *,
-    state: State | None = None,
-) -> list[Entry]:
+def evaluations(results: Path | str | None = None, *, state: State | None = None) -> list[Entry]:
     """Return every evaluation of a results folder, in order of their paths.
 
     Args:

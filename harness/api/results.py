@@ -48,11 +48,7 @@ class RunResult(Outcome):
             return Drawing(path.read_text(encoding="utf-8"))
 
     def gallery(
-        self,
-        limit: int = 12,
-        *,
-        which: Which = "all",
-        with_images: bool = False,
+        self, limit: int = 12, *, which: Which = "all", with_images: bool = False
     ) -> Gallery:
         """Return samples with thumbnails, which a notebook shows; images are opened only then.
 

@@ -28,13 +28,7 @@ from harness.errors import (
     show_traceback,
 )
 from harness.guard import described
-from harness.plugins import (
-    block,
-    contract_of,
-    missing,
-    plugins,
-    refuse_unknown_plugins,
-)
+from harness.plugins import block, contract_of, missing, plugins, refuse_unknown_plugins
 from harness.progress import beat
 from harness.targets import load_target
 

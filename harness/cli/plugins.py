@@ -11,9 +11,7 @@ from harness.plugin_info import PluginInfo
 from harness.plugins import plugins as loaded
 
 
-@click.command(
-    epilog="Examples: harness plugins --json; harness --block-plugin NAME plugins",
-)
+@click.command(epilog="Examples: harness plugins --json; harness --block-plugin NAME plugins")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def plugins(*, as_json: bool) -> None:
     """List plugins, what they add, and why one failed.

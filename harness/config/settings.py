@@ -16,12 +16,7 @@ from harness.descriptors import Json
 from harness.errors import DEBUG_VARIABLE, UserError, refuse_unknown_debug, unknown
 from harness.jsonfiles import read_file
 from harness.packages import packaged
-from harness.plugins import (
-    BLOCK_VARIABLE,
-    blocked_by_environment,
-    plugins,
-    refuse_unknown_plugins,
-)
+from harness.plugins import BLOCK_VARIABLE, blocked_by_environment, plugins, refuse_unknown_plugins
 from harness.resources import home_path
 
 FILE = "harness.toml"

@@ -263,11 +263,7 @@ class _Rows:
     """
 
     def __init__(
-        self,
-        model: VisionLanguageModel,
-        prefilled: PrefilledRows,
-        chunk: Sequence[Item],
-        room: int,
+        self, model: VisionLanguageModel, prefilled: PrefilledRows, chunk: Sequence[Item], room: int
     ) -> None:
         self._model, self._like = model, prefilled.like
         rows, tries = [row for row, _ in chunk], [trie for _, trie in chunk]

@@ -12,12 +12,7 @@ from harness.evaluation.requests import PreparedSample, pixel_bytes
 from harness.evaluation.score import Scorer
 from harness.evaluation.writer import EvaluationWriter, Job, Progress, Say, is_finished
 from harness.models import Answerer
-from harness.models.contract import (
-    ChecksItself,
-    PreparesImages,
-    StandsForAnnotators,
-    TakesNotes,
-)
+from harness.models.contract import ChecksItself, PreparesImages, StandsForAnnotators, TakesNotes
 from harness.runs.read import read_evaluation
 from harness.runs.record import EvaluationRecord
 from harness.runs.sample_record import SampleRecord

@@ -216,7 +216,6 @@ def _refuse_repeated(task: Task, selection: Selection, hashes: array[int]) -> No
     for sample in selection.of(task.samples()):
         if sample.id in seen:
             raise DataError(
-                f"two samples of {task.id!r} have the id {sample.id!r}",
-                where=task.located.root,
+                f"two samples of {task.id!r} have the id {sample.id!r}", where=task.located.root
             )
         seen.add(sample.id)

@@ -209,11 +209,7 @@ class EvaluationWriter:
         if problem := plugins().notify("harness_block_answered", event):
             self._say(problem)
 
-    def finish(
-        self,
-        workers: Mapping[str, Json] | None = None,
-        marks: Iterable[str] = (),
-    ) -> None:
+    def finish(self, workers: Mapping[str, Json] | None = None, marks: Iterable[str] = ()) -> None:
         """Write what is sealed, and seal it.
 
         Args:

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
 DESCRIPTORS = (
     MetricDescriptor(
-        id="accuracy",
-        target="harness.metrics.accuracy:Accuracy",
-        summary="Share of right answers.",
+        id="accuracy", target="harness.metrics.accuracy:Accuracy", summary="Share of right answers."
     ),
     MetricDescriptor(
         id="mean_class_accuracy",

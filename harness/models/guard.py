@@ -22,15 +22,7 @@ from harness.models.contract import (
 )
 from harness.packages import offering
 from harness.plugins import contract_of, plugins
-from harness.requests import (
-    AnnotatorAnswer,
-    Failed,
-    Request,
-    Response,
-    Scores,
-    Text,
-    Vectors,
-)
+from harness.requests import AnnotatorAnswer, Failed, Request, Response, Scores, Text, Vectors
 from harness.requests.response import ScoreKind
 from harness.samples import Sample
 from harness.targets import load_target

@@ -9,14 +9,7 @@ from harness.lazy import lazily
 if TYPE_CHECKING:
     from harness.requests.reasoning import Reasoning
     from harness.requests.request import Choose, Contrast, Embed, Generate, Request, Turn
-    from harness.requests.response import (
-        AnnotatorAnswer,
-        Failed,
-        Response,
-        Scores,
-        Text,
-        Vectors,
-    )
+    from harness.requests.response import AnnotatorAnswer, Failed, Response, Scores, Text, Vectors
 
 __all__ = [
     "AnnotatorAnswer", "Choose", "Contrast", "Embed", "Failed", "Generate", "Reasoning",

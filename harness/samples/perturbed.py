@@ -31,11 +31,7 @@ class Perturbation(Protocol):
     """What a perturbation's target is."""
 
     def __call__(
-        self,
-        pixels: Image.Image,
-        boxes: Sequence[Corners],
-        level: int,
-        random: np.random.Generator,
+        self, pixels: Image.Image, boxes: Sequence[Corners], level: int, random: np.random.Generator
     ) -> tuple[Image.Image, Sequence[Corners]]:
         """Return the image otherwise, and its boxes where they now are.
 

@@ -121,10 +121,7 @@ def build_table(
         notes,
         title="" if layout is None else layout.title,
         caption=caption_of(
-            settled_records,
-            columns,
-            "" if layout is None else layout.caption,
-            intervals=shows,
+            settled_records, columns, "" if layout is None else layout.caption, intervals=shows
         ),
         reported=() if layout is None else reported_panels(columns, metric_names, layout.reported),
         looks=looks,

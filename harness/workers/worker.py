@@ -11,14 +11,7 @@ from typing import Protocol
 
 from harness import plugins
 from harness.targets import load_target
-from harness.workers.contract import (
-    BLOCKS,
-    BlockRequest,
-    Event,
-    Hello,
-    Refused,
-    WorkOrder,
-)
+from harness.workers.contract import BLOCKS, BlockRequest, Event, Hello, Refused, WorkOrder
 from harness.workers.messages import error_data
 
 EVALUATES = "harness.api.worker:Worker"
@@ -77,10 +70,7 @@ def begin(name: str, order: WorkOrder) -> tuple[AnyWorker | None, Event]:
 
 
 def serve(
-    name: str,
-    order: WorkOrder,
-    requests: Iterator[BlockRequest],
-    say: Callable[[Event], None],
+    name: str, order: WorkOrder, requests: Iterator[BlockRequest], say: Callable[[Event], None]
 ) -> None:
     """Be a worker: say hello, answer requests until there are no more.
 

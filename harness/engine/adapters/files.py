@@ -18,7 +18,7 @@ EXTRAS = ("non_lora_trainables.safetensors", "non_lora_trainables.bin")
 FIX = "give a whole adapter that was trained over this checkpoint"
 _WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 _NO_WEIGHTS = {"training_args.bin", "optimizer.bin", "scheduler.bin"} | {
-    *("optimizer.pt", "scheduler.pt", "scaler.pt", "training_args.pt"),
+    *("optimizer.pt", "scheduler.pt", "scaler.pt", "training_args.pt")
 }
 _RANDOM = re.compile(r"rng_state(_\d+)?\.pth")  # where a training's random numbers were
 _ENDINGS = {".safetensors", ".bin", ".pt", ".pth", ".ckpt"}

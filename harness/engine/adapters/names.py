@@ -109,10 +109,7 @@ class Names:
             return None
         entry = entries[0]
         return Match(
-            entry,
-            self._targets[entry],
-            split(entry)[0] or LANGUAGE,
-            name[: len(name) - len(inner)],
+            entry, self._targets[entry], split(entry)[0] or LANGUAGE, name[: len(name) - len(inner)]
         )
 
     def __iter__(self) -> Iterator[tuple[str, str, str]]:
