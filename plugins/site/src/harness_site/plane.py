@@ -142,7 +142,7 @@ def _plane(
     figure = plugins().figures().get("plane") if drawn else None
     if figure is not None:
         request = FigureRequest(
-            "plane", (), lambda *, whole=False: list(records),  # noqa: ARG005
+            "plane", (), lambda *, details=False: list(records),  # noqa: ARG005
             x=plane.ability, y=f"{plane.bias}:{plane.metric}", duplicates=options.duplicates,
         )  # fmt: skip
         file = f"figures/{slug('plane', plane.bias, plane.ability)}.svg"
