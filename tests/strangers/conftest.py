@@ -21,7 +21,8 @@ HERE = Path(__file__).parent
 def strange(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Install the plugin and go where its data lie; return its module, without a fault."""
     points = entry_points(group="harness")
-    others = [point.name for point in points if point.name not in {"benchmarks", "checks"}]
+    used = {"benchmarks", "checks", "exports", "figures", "studies"}
+    others = [point.name for point in points if point.name not in used]
     monkeypatch.setenv("HARNESS_BLOCK_PLUGINS", ",".join(others))
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
     for name in ("HARNESS_PROFILE", "HARNESS_RESULTS", errors.DEBUG_VARIABLE):
