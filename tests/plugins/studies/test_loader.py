@@ -51,8 +51,9 @@ def test_the_arena_has_rows_for_encoders_and_for_generative_models_each_asked_it
     trials = trials_of(demo)
     rows = {model.label: {trial.recipe.label for trial in trials if trial.model is model}
             for model in demo.models}  # fmt: skip
-    assert rows["Encoder demo"] == {"As is", "Projection", "Calibrated"}
-    assert rows["LLaVA demo"] == {one.label for one in demo.recipes} - {"Projection", "Calibrated"}
+    vectors = {"Projection", "Calibrated", "Counterfactual LoRA", "Prompt array"}
+    assert rows["Encoder demo"] == vectors | {"As is"}
+    assert rows["LLaVA demo"] == {one.label for one in demo.recipes} - vectors
     asked = {trial.row: {task.task for task in trial.tasks} for trial in trials}
     assert "retrieval" in asked["Encoder demo"] - asked["LLaVA demo"]
     assert asked["LLaVA demo + Post-hoc"] < asked["LLaVA demo + VDD"] == asked["LLaVA demo"]
