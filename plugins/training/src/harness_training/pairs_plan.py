@@ -51,10 +51,11 @@ def with_all_pairs(
             "compare their own",
             fix="one process; --gradient-checkpointing saves memory",
         )
-    if settings.micro_batch == settings.batch:
+    if settings.micro_batch == settings.batch_size:
         return settings, []
-    note = f"all {settings.batch} pairs of a step are in memory at once: each is compared with all"
-    return replace(settings, micro_batch=settings.batch), [note]
+    size = settings.batch_size
+    note = f"all {size} pairs of a step are in memory at once: each is compared with all"
+    return replace(settings, micro_batch=size), [note]
 
 
 def added_parts(recipe: Guarded, pool: Pool) -> dict[str, dict[str, Json]]:
