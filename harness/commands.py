@@ -27,6 +27,7 @@ from harness.cli._options import (
     model_options,
     pairs,
     profile,
+    refuse_idle,
     results,
     seed,
     setting,
@@ -36,13 +37,13 @@ from harness.cli._options import (
     together,
     track,
 )
-from harness.cli._records import Skips, print_ending
+from harness.cli._records import Skips, finished, print_ending, print_marks
 from harness.cli._stdout import emit
 
 __all__ = [
     "Command", "Number", "Option", "Skips", "Whole", "as_json", "between", "checkpoint",
     "clean", "completing", "data", "data_paths", "device", "digits_of", "dry_run", "dtype",
-    "duplicates", "emit", "executor", "include", "model", "model_options", "number", "pairs",
-    "print_ending", "print_json", "print_table", "profile", "results", "seed", "setting",
+    "duplicates", "emit", "executor", "finished", "include", "model", "model_options", "number", "pairs",
+    "print_ending", "print_json", "print_marks", "print_table", "profile", "refuse_idle", "results", "seed", "setting",
     "task_options", "tasks", "tell", "together", "track",
 ]  # fmt: skip

@@ -176,6 +176,7 @@ class ModelDescriptor(Descriptor):
             last three are in
             :data:`harness.models.contract.OFFERED_METHODS`.
         sees_images: False spares opening images for a model that ignores them.
+        is_asked: False for answers that were there before the run; no variant changes them.
         needs_task: Whether the factory takes a :class:`harness.models.TaskHandle`.
         learns: Kinds of task for which it needs a train split (baselines).
         options: What ``-o`` accepts.
@@ -191,6 +192,7 @@ class ModelDescriptor(Descriptor):
     capabilities: frozenset[Capability] = frozenset()
     offers: frozenset[Offer] = frozenset()
     sees_images: bool = True
+    is_asked: bool = True
     needs_task: bool = False
     learns: frozenset[Capability] = frozenset()
     options: tuple[Option, ...] = ()

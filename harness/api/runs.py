@@ -38,7 +38,7 @@ from harness.models import Runtime
 from harness.models.in_memory import ObjectModel
 from harness.specs.changes import MAX_SHOTS, Changes
 from harness.specs.prompt import lists_options
-from harness.specs.variants import check_found, left_out, variants_of
+from harness.specs.variants import changing, check_found, left_out, variants_of
 from harness.tables.known import listed
 from harness.workers.contract import WorkOrder
 from harness.workers.gpus import unused_gpus
@@ -355,8 +355,8 @@ def _configured(
     notes = unused(options.get("data") or {}, specs)
     if isinstance(model, ObjectModel) and model.identity is None:
         notes += (NOT_REUSED.format(configured.descriptor.id),)
-    variants = options.get("variants") or ""
-    run_settings = replace(run_settings, notes=(*notes, *left_out(variants, specs)))
+    variants, same = changing(options.get("variants") or "", configured.descriptor)
+    run_settings = replace(run_settings, notes=(*notes, *same, *left_out(variants, specs)))
     variant_specs = [
         variant
         for spec in specs

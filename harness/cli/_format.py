@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import sys
 import textwrap
@@ -52,8 +53,16 @@ def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def print_json(value: Any) -> None:
-    """Print plain data as JSON."""
-    emit(json.dumps(value, indent=2, ensure_ascii=False))
+    """Print plain data as JSON; numbers that are none become null, which JSON has."""
+    emit(json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def number(value: Json, scale: Json = 1.0, *, digits: int = 2, sign: str = "") -> str:

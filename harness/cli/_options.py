@@ -347,6 +347,20 @@ run_files = together(
 )
 
 
+def refuse_idle(names: Iterable[str], why: str) -> None:
+    """Refuse parameters that were typed and do nothing beside the others.
+
+    Raises:
+        UserError: it names the first one's flag.
+    """
+    ctx = click.get_current_context()
+    for parameter in ctx.command.params:
+        name = parameter.name or ""
+        if name in names and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            flag = parameter.opts[0]
+            raise UserError(f"{flag} {why}", fix=f"leave {flag} out")
+
+
 def with_run_files(
     arguments: dict[str, Any], flags: Mapping[str, Any], names: Mapping[str, str]
 ) -> dict[str, Any]:

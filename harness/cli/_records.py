@@ -1,4 +1,4 @@
-"""What commands print of records: directories that were passed over, and where an analysis lies."""
+"""What commands read and print of records, and what they print of an analysis."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from harness.analysis.results import Analysis
-    from harness.api.records import Skipped
+    from harness.api.records import Place, Skipped
+    from harness.runs.record import EvaluationRecord
 
 
 class Skips:
@@ -24,10 +27,38 @@ class Skips:
             click.echo(line, err=True)
 
 
+def finished(places: Sequence[Place], tasks: str | None) -> list[EvaluationRecord]:
+    """Return the evaluations that count, and print what is passed over.
+
+    Args:
+        places: Folders or names of runs; the results folder where there is none.
+        tasks: Only these tasks and groups, separated by commas.
+
+    Raises:
+        UserError: no such place, or a task that none of them is of.
+    """
+    from harness.api.records import newest_of
+    from harness.errors import unknown
+    from harness.tables.known import InstalledTasks
+
+    records, _ = newest_of(places, Skips(), details=False)
+    chosen = InstalledTasks().chosen(tasks, records)
+    there = dict.fromkeys(record.task for record in records)
+    for task in chosen or ():
+        if task not in there:
+            raise unknown("task among these evaluations", task, there)
+    return [record for record in records if chosen is None or record.task in chosen]
+
+
+def print_marks(marks: Iterable[str]) -> None:
+    """Print the marks of the numbers above, if there are any."""
+    if marks := sorted(set(marks)):
+        click.echo(f"marks: {', '.join(marks)}")
+
+
 def print_ending(analysis: Analysis) -> None:
     """Print an analysis' notes, marks and directory."""
     for note in analysis.notes:
         click.echo(f"note: {note}")
-    if analysis.marks:
-        click.echo(f"marks: {', '.join(analysis.marks)}")
+    print_marks(analysis.marks)
     click.echo(f"records: {analysis.directory}")

@@ -80,6 +80,7 @@ class TaskComparison:
         samples: Scored in both.
         left_out: Errored in one of them.
         slices: The headline metric in each value of each slice; corrected over them.
+        marks: Of the two evaluations.
     """
 
     task: str
@@ -92,6 +93,7 @@ class TaskComparison:
     metrics: tuple[Difference, ...]
     slices: tuple[Difference, ...]
     flips: Flips
+    marks: tuple[str, ...] = ()
 
     @property
     def main(self) -> Difference:
@@ -127,6 +129,7 @@ def compare(first: EvaluationRecord, second: EvaluationRecord, *, seed: int = 0)
             replace(one, paired=paired) for one, paired in zip(slices, tested, strict=True)
         ),
         flips=Flips(tuple(both.gained), tuple(both.lost), tuple(both.changed)),
+        marks=tuple(sorted({*first.marks, *second.marks})),
     )
 
 

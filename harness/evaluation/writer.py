@@ -178,7 +178,7 @@ class EvaluationWriter:
         for note in (*self._read_so, *notes):
             if note not in self.journal.notes:
                 self.journal.note(note)
-                self._say(note)
+                self._say(f"{self.job.plan.task.spec.name}: {note}")
         try:
             self.journal.append(index, records)
         except (TypeError, ValueError) as error:  # what is no JSON

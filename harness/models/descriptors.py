@@ -39,6 +39,7 @@ BASELINES: tuple[ModelDescriptor, ...] = (
         summary="Answers from a JSON Lines file, matched by sample id.",
         capabilities=_CAPABILITIES,
         sees_images=False,
+        is_asked=False,
         needs_task=True,
         options=(
             Option(

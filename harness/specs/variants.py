@@ -15,6 +15,7 @@ from harness.errors import UserError, nearest
 from harness.plugins import plugins
 
 if TYPE_CHECKING:
+    from harness.descriptors import ModelDescriptor
     from harness.specs.spec import TaskSpec
 
 KINDS: dict[str, str] = {
@@ -129,6 +130,28 @@ def check_found(kinds: str, specs: Sequence[TaskSpec]) -> None:
         if kind not in present:
             changes = f"{kind} changes the right answer of every task of this run"
             raise UserError(reasons.get(kind, changes), where="--variants", fix="leave it out")
+
+
+def changing(kinds: str, model: ModelDescriptor) -> tuple[str, list[str]]:
+    """Return the kinds that change what a model is asked, and in words those that do not.
+
+    Args:
+        kinds: As :func:`variants_of` takes them.
+        model: One that sees no image answers perturbed ones alike; one whose answers were there
+            before is asked nothing otherwise.
+
+    Raises:
+        UserError: as :func:`variants_of`.
+    """
+    parts = [part.strip() for part in kinds.split(",") if part.strip()]
+    of_images = [bool(levels) for *_, levels in _kinds(kinds)]
+    why = "sees no image" if model.is_asked else "is asked nothing"
+    changes, same = [], []
+    for part, of_image in zip(parts, of_images, strict=True):
+        is_same = not model.is_asked or (of_image and not model.sees_images)
+        (same if is_same else changes).append(part)
+    said = f"{model.id} {why}: {', '.join(same)} would repeat its numbers and is left out"
+    return ",".join(changes), [said] * bool(same)
 
 
 def left_out(kinds: str, specs: Sequence[TaskSpec]) -> list[str]:

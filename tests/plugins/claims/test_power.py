@@ -100,6 +100,7 @@ def test_declared_samples_need_no_data_and_assumptions_are_said() -> None:
         (["raf_db", "--effect", "1", "--cluster-size", "3"], "goes with a number of samples"),
         (["fairface", "--effect", "0.1", "--samples", "10"], "does not follow from --value"),
         (["raf_db", "--effect", "1", "--pilot", "one"], "a pilot is two runs"),
+        (["raf_db", "--effect", "1", "--pilot", "a,b", "--value", "70"], "--value is assumed"),
         (["raf_bd", "--effect", "1"], "raf_db"),
     ],
 )

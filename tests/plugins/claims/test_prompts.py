@@ -84,7 +84,7 @@ def test_a_run_with_variants_is_read_prompt_by_prompt(
     assert "under 5 prompts" in shown
     answer = json.loads(CliRunner().invoke(prompts, ["results", "--json"]).stdout)
     assert answer[0]["task"] == "raf_db"
-    with pytest.raises(UserError, match="no task was asked in several ways"):
+    with pytest.raises(UserError, match="unknown task among these evaluations"):
         CliRunner().invoke(prompts, ["results", "--tasks", "x"], catch_exceptions=False)
 
 

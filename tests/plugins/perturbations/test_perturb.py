@@ -178,7 +178,7 @@ def test_perturbed_runs_are_paired_with_plain_ones_and_refused_where_a_spec_says
     monkeypatch.chdir(tmp_path)
     options: Any = {"profile": "demo", "limit": 8, "results": "results"}
     with pytest.raises(UserError, match="flip changes the right answer of every task"):
-        harness.run("null", "gazefollow", variants="flip", **options)
+        harness.run(Seeing(), "gazefollow", variants="flip", **options)
     plain, blurred, noisy = harness.run(
         Seeing(), "raf_db", variants="blur:5,noise:1", **options
     ).records

@@ -77,6 +77,8 @@ def test_decisions_on_images_that_changed_do_not_count(
         (("--reviewer", "ann", "--rule", "any"), "--rule is for --report"),
         (("--report",), "nobody has decided anything yet"),
         (("--report", "--reviewer", "ann"), "counts all reviewers"),
+        (("--report", "--overlap", "0.5"), "--overlap is for the page"),
+        (("--report", "--all"), "--all is for the page"),
     ],
 )
 def test_what_does_not_fit_is_refused(
@@ -95,6 +97,7 @@ def test_a_folder_without_images_is_refused(
     code, _, err = run(tmp_path, "--reviewer", "ann", capsys=capsys)
     assert code == 2
     assert "no column names images that are there" in err
-    code, _, err = run(tmp_path / "absent", "--reviewer", "ann", capsys=capsys)
-    assert code == 2
-    assert "no such file or folder" in err
+    for flags in (("--reviewer", "ann"), (), ("--report",)):
+        code, _, err = run(tmp_path / "absent", *flags, capsys=capsys)
+        assert code == 2
+        assert "no such file or folder" in err

@@ -53,6 +53,15 @@ def test_nothing_is_sent_without_being_asked(
         (["--to", "results"], "neither OWNER/NAME nor a folder"),
         (["--to", "a/b", "--what", "cards"], "none of records, card, eval_results"),
         (["--to", "./x", "--dataset", "raf_db", "--what", "eval_results"], "not TASK=OWNER/NAME"),
+        (
+            ["--to", "./x", "--dataset", "raf=a/b", "--what", "eval_results"],
+            "did you mean 'raf_db'",
+        ),
+        (["--to", "./x", "--what", ","], "nothing to send"),
+        (["--to", "./x", "--dataset", "raf_db=a/b"], "--dataset is for eval_results"),
+        (["--to", "./x", "--with-samples", "--what", "card"], "--with-samples is for records"),
+        (["--to", "./x", "--create"], "--create is for the hub, and --to is a folder"),
+        (["--to", "a/b", "--public"], "--public is for a repository that --create makes"),
     ],
 )
 def test_what_is_no_target_is_refused(

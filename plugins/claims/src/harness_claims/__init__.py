@@ -39,6 +39,7 @@ def harness_models() -> Sequence[ModelDescriptor]:
             summary="Annotators of the release, each scored against the others (leave one out).",
             capabilities=frozenset({"choose", "generate"}),
             sees_images=False,
+            is_asked=False,
             needs_task=True,
             options=(
                 Option(

@@ -46,6 +46,7 @@ class HumanRow:
         samples: Samples with at least two annotators.
         alone: Samples with one or none, which take no part.
         annotators: Mean number of annotators of a sample.
+        marks: Of the evaluation.
     """
 
     task: str
@@ -60,6 +61,7 @@ class HumanRow:
     samples: int
     alone: int
     annotators: float
+    marks: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ def human_row(record: EvaluationRecord, *, seed: int = 0) -> HumanRow:
         record.task,
         record.task_title,
         value,
-        record.title,
+        ", ".join(filter(None, (record.title, record.variant))),
         model_value,
         annotated.to_human(seed),
         _share(value, model_value),
@@ -136,6 +138,7 @@ def human_row(record: EvaluationRecord, *, seed: int = 0) -> HumanRow:
         len(annotated.units),
         annotated.alone,
         sum(map(len, annotated.units)) / len(annotated.units),
+        tuple(record.marks),
     )
 
 

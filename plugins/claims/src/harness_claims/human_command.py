@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
+from harness.commands import Whole, finished, number, print_json, print_marks, print_table, tell
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -22,9 +24,7 @@ if TYPE_CHECKING:
 )
 @click.argument("places", nargs=-1, metavar="[DIR_OR_RUN]...")
 @click.option("--tasks", metavar="ID,ID", help="Only these tasks.")
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the bootstrap."
-)
+@click.option("--seed", type=Whole(0), default=0, show_default=True, help="Seed of the bootstrap.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def human(*, places: tuple[str, ...], tasks: str | None, seed: int, as_json: bool) -> None:
     """Score each annotator against the others, and models against the same others.
@@ -33,41 +33,35 @@ def human(*, places: tuple[str, ...], tasks: str | None, seed: int, as_json: boo
     GazeFollow, FER+) has a row `human (leave one out)` for its samples, and says what share of it
     the model reaches. Alpha is Krippendorff's, kappa Fleiss'.
     """
-    from harness.api.records import newest_of, several
-    from harness.cli._format import print_json
-    from harness.cli._records import Skips
-
     from harness_claims.human import human_row
 
-    wanted = {name.strip() for name in (tasks or "").split(",") if name.strip()}
-    records, _ = newest_of(several(places or None), Skips(), details=False)
-    records = [
-        one for one in records if (not wanted or one.task in wanted) and "human" not in one.marks
-    ]
     rows: list[HumanRow] = []
     refused: list[UserError] = []
-    for record in records:
+    for record in finished(places, tasks):
+        if "human" in record.marks:
+            continue
         try:
             rows.append(human_row(record, seed=seed))
         except UserError as error:
             refused.append(error)
     if not rows:
-        if refused and (wanted or len(refused) == 1):
+        if refused and (tasks or len(refused) == 1):
             raise refused[0]
         raise UserError(
-            "no finished evaluation here has samples of several annotators",
+            "no finished evaluation of a model here has samples of several annotators",
             fix="harness run --tasks vqav2 --model ...; then harness human results",
         )
+    for message, times in Counter(error.message for error in refused).items():
+        tell(f"left out: {message} ({times} evaluation{'s' * (times > 1)})")
     if as_json:
         print_json([asdict(row) for row in rows])
         return
     for row in rows:
         _print(row)
+    print_marks(mark for row in rows for mark in row.marks)
 
 
 def _print(row: HumanRow) -> None:
-    from harness.cli._format import number, print_table
-
     metric, scale = row.metric, row.metric.scale
     interval, difference = metric.interval, row.paired.interval
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
-from harness.cli._options import Number, Whole
+from harness.commands import Number, Whole, number, print_json, print_table, refuse_idle
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -120,8 +120,9 @@ def power(*, task: str, as_json: bool, **flags: Any) -> None:
     5 %. Without a pilot the spread of the differences is computed from --value and --correlation,
     and clusters count by --icc; these assumptions are printed.
     """
-    from harness.cli._format import number, print_json, print_table
-
+    if flags["pilot"]:
+        assumed = ("value", "correlation", "icc", "samples", "cluster_size")
+        refuse_idle(assumed, "is assumed without a pilot; a pilot measures it")
     design = design_of(task, flags)
     needs = needs_of(task, design, flags)
     if as_json:

@@ -62,6 +62,8 @@ class PromptSpread:
         worst: Name of the prompt with the worst value; empty for a number without a sense.
         changes_sign: Whether a number that is best at zero is on both sides of it.
         samples: Scored under every prompt.
+        left_out: Not scored under one of them.
+        marks: Of the evaluations.
         why: Why there is no interval; empty where there is one.
     """
 
@@ -76,6 +78,8 @@ class PromptSpread:
     worst: str
     changes_sign: bool
     samples: int
+    left_out: int
+    marks: tuple[str, ...]
     why: str = ""
 
 
@@ -156,6 +160,8 @@ def prompt_spread(group: Sequence[EvaluationRecord], *, seed: int = 0) -> Prompt
         "" if badness is None or np.isnan(badness).all() else names[int(np.nanargmax(badness))],
         main.direction == "zero" and bool((values > 0).any() and (values < 0).any()),
         len(shared),
+        max(one.counts.samples for one in group) - len(shared),
+        tuple(sorted({mark for one in group for mark in one.marks})),
         why,
     )
 

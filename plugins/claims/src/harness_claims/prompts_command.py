@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
+from harness.commands import Whole, finished, number, print_json, print_marks, print_table
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,9 +24,7 @@ if TYPE_CHECKING:
 )
 @click.argument("places", nargs=-1, metavar="[DIR_OR_RUN]...")
 @click.option("--tasks", metavar="ID,ID", help="Only these tasks.")
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the bootstrap."
-)
+@click.option("--seed", type=Whole(0), default=0, show_default=True, help="Seed of the bootstrap.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def prompts(*, places: tuple[str, ...], tasks: str | None, seed: int, as_json: bool) -> None:
     """Print each number's mean over prompts, with an interval over prompts and clusters.
@@ -34,15 +33,9 @@ def prompts(*, places: tuple[str, ...], tasks: str | None, seed: int, as_json: b
     share of its variance that is due to prompts, and the worst prompt; a bias number whose sign
     depends on the prompt is marked.
     """
-    from harness.api.records import newest_of, several
-    from harness.cli._format import print_json
-    from harness.cli._records import Skips
-
     from harness_claims.prompts import groups_of, prompt_spread
 
-    wanted = {name.strip() for name in (tasks or "").split(",") if name.strip()}
-    records, _ = newest_of(several(places or None), Skips(), details=False)
-    groups = groups_of([one for one in records if not wanted or one.task in wanted])
+    groups = groups_of(finished(places, tasks))
     if not groups:
         raise UserError(
             "no task was asked in several ways by one model",
@@ -56,8 +49,6 @@ def prompts(*, places: tuple[str, ...], tasks: str | None, seed: int, as_json: b
 
 
 def _print(spreads: list[PromptSpread]) -> None:
-    from harness.cli._format import number, print_table
-
     from harness_claims.prompts import FEW
 
     def finite(value: float) -> float | None:
@@ -79,6 +70,13 @@ def _print(spreads: list[PromptSpread]) -> None:
     print_table(
         ("", "", "prompts", "as asked", "mean", "95 %", "of variance", "worst", "mark"), rows
     )
+    print_marks(mark for one in spreads for mark in one.marks)
+    for one in spreads:
+        if one.left_out:
+            click.echo(
+                f"{one.model}, {one.title}: {one.left_out} samples are left out, as they errored "
+                "under one prompt or more"
+            )
     if any(len(one.values) < FEW for one in spreads):
         click.echo(f"warning: under {FEW} prompts the interval says little about other wordings")
     for why in dict.fromkeys(one.why for one in spreads if one.why):

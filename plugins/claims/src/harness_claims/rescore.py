@@ -15,6 +15,8 @@ from harness.runs.sample_record import read_samples
 from harness.specs import MetricSpec, TaskSpec
 from harness.specs.resolve import read_resolved
 
+ERRORED = "samples that errored, which no metric counts"
+
 
 @dataclass(frozen=True, slots=True)
 class Rescored:
@@ -25,6 +27,7 @@ class Rescored:
     model: str
     metrics: tuple[MetricValue, ...]
     notes: Mapping[str, int]
+    marks: tuple[str, ...]
 
 
 def rescore(
@@ -51,18 +54,20 @@ def rescore(
     shared, frame = Shared(), frame_of(spec)
     specs = [_spec_of(name, spec, options or {}) for name in metrics]
     collectors = [collector_of(one, spec, shared) for one in specs]
-    for line in read_samples(record.directory):
-        if line.error is None:
-            sample = scored(line, spec)
-            frame.add(sample)
-            for collector in collectors:
-                collector.add(sample)
     notes: dict[str, int] = {}
+    for line in read_samples(record.directory):
+        if line.error is not None:
+            notes[ERRORED] = notes.get(ERRORED, 0) + 1
+            continue
+        sample = scored(line, spec)
+        frame.add(sample)
+        for collector in collectors:
+            collector.add(sample)
     for collector in collectors:
         notes |= collector.notes()
     values = tuple(collector.overall(frame, seed) for collector in collectors)
     model = ", ".join(filter(None, (record.title, record.variant)))
-    return Rescored(record.task, record.task_title, model, values, notes)
+    return Rescored(record.task, record.task_title, model, values, notes, tuple(record.marks))
 
 
 def _spec_of(name: str, task: TaskSpec, options: Mapping[str, Json]) -> MetricSpec:

@@ -6,6 +6,16 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
+from harness.commands import (
+    Whole,
+    finished,
+    number,
+    pairs,
+    print_json,
+    print_marks,
+    print_table,
+    tell,
+)
 from harness.errors import HarnessError, UserError
 
 if TYPE_CHECKING:
@@ -28,9 +38,7 @@ if TYPE_CHECKING:
     help="Set an option of the metrics that have it (repeat for more).",
 )  # fmt: skip
 @click.option("--tasks", metavar="ID,ID", help="Only these tasks.")
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the bootstrap."
-)
+@click.option("--seed", type=Whole(0), default=0, show_default=True, help="Seed of the bootstrap.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def rescore(
     *, places: tuple[str, ...], metrics: str, seed: int, as_json: bool, **flags: Any
@@ -40,10 +48,6 @@ def rescore(
     No model runs and no record changes. A metric takes the options that the task gives to its
     own metrics, such as the attributes of skew. Evaluations that a metric does not fit are named.
     """
-    from harness.api.records import newest_of, several
-    from harness.cli._format import print_json
-    from harness.cli._options import pairs
-    from harness.cli._records import Skips
     from harness.plugins import find, plugins
 
     from harness_claims.rescore import rescore as read_again
@@ -61,25 +65,19 @@ def rescore(
                 f"none of the metrics has an option {key!r}", where="--metric-option",
                 fix=", ".join(sorted(declared)) or "leave it out",
             )  # fmt: skip
-    wanted = {name.strip() for name in (flags["tasks"] or "").split(",") if name.strip()}
-    records, _ = newest_of(several(places or None), Skips(), details=False)
     rescored: list[Rescored] = []
     refused: list[HarnessError] = []
-    for record in records:
-        if wanted and record.task not in wanted:
-            continue
+    for record in finished(places, flags["tasks"]):
         try:
             rescored.append(read_again(record, names, options, seed=seed))
         except HarnessError as error:
             refused.append(error)
-            click.echo(f"left out: {record.title} on {record.task}: {error.message}", err=True)
+            tell(f"left out: {record.title} on {record.task}: {error.message}")
     if not rescored:
         raise (
             refused[0]
             if refused
-            else UserError(
-                "no finished evaluation here is of these tasks", fix="harness results list"
-            )
+            else UserError("there is no finished evaluation here", fix="harness results list")
         )
     if as_json:
         print_json([asdict(one) for one in rescored])
@@ -88,8 +86,6 @@ def rescore(
 
 
 def _print(rescored: list[Rescored]) -> None:
-    from harness.cli._format import number, print_table
-
     def shown(value: Any) -> str:
         if value.value is None:
             return "undefined"
@@ -106,3 +102,4 @@ def _print(rescored: list[Rescored]) -> None:
     for result in rescored:
         for note, times in result.notes.items():
             click.echo(f"{result.model}, {result.title}: {note}: {times:,}")
+    print_marks(mark for result in rescored for mark in result.marks)

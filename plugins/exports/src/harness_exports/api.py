@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.api.records import OnSkipped, newest_of, several, warn
 from harness.arguments import checked
-from harness.errors import UserError, reason_of
+from harness.errors import UserError, reason_of, unknown
 from harness.plugins import contract_of, find, plugins
 from harness.runs.exports import Exporter, ExportOptions
 from harness.runs.record import EvaluationRecord
@@ -79,11 +79,15 @@ def write_records(
     descriptor = find("exporter", form, plugins().exporters())
     if not records:
         raise UserError("no finished evaluation to export", fix="harness run ... makes them")
+    options = options or ExportOptions()
+    for task in options.datasets:
+        if task not in (there := {record.task for record in records}):
+            raise unknown("task among these evaluations", task, there, where="--dataset")
     exporter: Exporter = load_target(descriptor)
     contract = contract_of(descriptor)
     try:
         with contract.calling("a call", lambda error: isinstance(error, OSError)):
-            paths = exporter(records, out, options or ExportOptions())
+            paths = exporter(records, out, options)
     except OSError as error:
         raise UserError(f"cannot be written: {reason_of(error)}", where=out) from None
     if not isinstance(paths, list) or not all(isinstance(path, Path) for path in paths):

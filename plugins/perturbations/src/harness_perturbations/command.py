@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
+from harness.commands import Whole, finished, number, print_json, print_marks, print_table, tell
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,9 +24,7 @@ if TYPE_CHECKING:
 )
 @click.argument("places", nargs=-1, metavar="[DIR_OR_RUN]...")
 @click.option("--tasks", metavar="ID,ID", help="Only these tasks.")
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the bootstrap."
-)
+@click.option("--seed", type=Whole(0), default=0, show_default=True, help="Seed of the bootstrap.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def robustness(*, places: tuple[str, ...], tasks: str | None, seed: int, as_json: bool) -> None:
     """Print how numbers change on perturbed images, by kind and level.
@@ -34,15 +33,11 @@ def robustness(*, places: tuple[str, ...], tasks: str | None, seed: int, as_json
     model's answers to the same samples on images as they are; p values are corrected (Holm) over
     what is shown of one model and task.
     """
-    from harness.api.records import newest_of, several
-    from harness.cli._format import print_json
-    from harness.cli._records import Skips
-
     from harness_perturbations.robustness import held
 
-    wanted = {name.strip() for name in (tasks or "").split(",") if name.strip()}
-    records, _ = newest_of(several(places or None), Skips(), details=False)
-    rows = held([one for one in records if not wanted or one.task in wanted], seed=seed)
+    rows, left_out = held(finished(places, tasks), seed=seed)
+    for why in left_out:
+        tell(f"left out: {why}")
     if not rows:
         raise UserError(
             "no evaluation here is of perturbed images beside images as they are",
@@ -55,8 +50,6 @@ def robustness(*, places: tuple[str, ...], tasks: str | None, seed: int, as_json
 
 
 def _print(rows: list[Held]) -> None:
-    from harness.cli._format import number, print_table
-
     def finite(value: float) -> float | None:
         return value if math.isfinite(value) else None
 
@@ -77,3 +70,4 @@ def _print(rows: list[Held]) -> None:
          "answers change", "samples", "left out"),
         lines,
     )  # fmt: skip
+    print_marks(mark for row in rows for mark in row.marks)

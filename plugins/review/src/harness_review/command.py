@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from harness.commands import Number, Whole, print_json, print_table, tell
+from harness.commands import Number, Whole, print_json, print_table, refuse_idle, tell
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -73,10 +73,13 @@ def review(*, data: Path, out: Path | None, report: bool, **flags: Any) -> None:
     reasons, s skips it, u takes the last decision back. Each decision is on the disk before the
     next set is shown, in a file per reviewer.
     """
+    from harness.jsonfiles import near_file
     from harness.resources import home_path
 
     from harness_review.sets import Columns, read_material
 
+    if not home_path(data).exists():
+        raise UserError("no such file or folder", where=data, fix=near_file(data))
     _refuse_unfit(report, flags)
     shown_columns = _names(flags["show"])
     columns = Columns(flags["sets"] or "", flags["image"] or "", flags["name"] or "", shown_columns)
@@ -92,6 +95,8 @@ def _refuse_unfit(report: bool, flags: dict[str, Any]) -> None:
     if report:
         if flags["reviewer"] or flags["reviewers"]:
             raise UserError("--report counts all reviewers", fix="leave --reviewer out")
+        idle = ("overlap", "seed", "reasons", "everything", "port")
+        refuse_idle(idle, "is for the page; --report counts every decision")
         return
     if not flags["reviewer"]:
         raise UserError("who looks?", where="--reviewer", fix="--reviewer NAME; or --report")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 import harness
 from harness import commands
-from harness.commands import number, print_json, print_table
+from harness.commands import number, print_json, print_marks, print_table
 
 if TYPE_CHECKING:
     from harness.evaluation.paired import Difference, TaskComparison
@@ -74,6 +74,7 @@ def compare(  # noqa: PLR0913  one parameter for each flag
             _print_seeds(comparison)
         else:
             _print(comparison)
+    print_marks(mark for comparison in comparisons for mark in comparison.marks)
 
 
 def _print(comparison: TaskComparison) -> None:

@@ -51,6 +51,7 @@ class SeedComparison:
     second: str
     seeds: int
     metrics: tuple[SeedDifference, ...]
+    marks: tuple[str, ...] = ()
 
     @property
     def main(self) -> SeedDifference:
@@ -84,6 +85,7 @@ def compare_seeds(
         pairs[0][1].model,
         len(pairs),
         tuple(_difference(place, pairs) for place in range(len(head.metrics))),
+        marks=tuple(sorted({mark for pair in pairs for side in pair for mark in side.marks})),
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import harness
 from harness.api.records import Skipped, newest_of
+from harness.commands import refuse_idle
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ _SAMPLES = "samples.jsonl"
 
 def _kinds(_ctx: click.Context, _param: click.Parameter, text: str) -> list[str]:
     kinds = [kind.strip() for kind in text.split(",") if kind.strip()]
+    if not kinds:
+        raise click.BadParameter(f"nothing to send; {', '.join(_KINDS)}")
     for kind in kinds:
         if kind not in _KINDS:
             raise click.BadParameter(f"{kind!r} is none of {', '.join(_KINDS)}")
@@ -72,11 +75,18 @@ def push(places: tuple[str, ...], target: str, *, yes: bool, dry_run: bool, **ch
 
     The token is the hub's own: HF_TOKEN, or that of `hf auth login`. It is never printed.
     """
-    from harness_trackers.hub import target_of
+    from harness_trackers.hub import Folder, target_of
 
     remote = target_of(
         target, chosen["repo_type"], create=chosen["create"], public=chosen["public"]
     )
+    if isinstance(remote, Folder):
+        refuse_idle(("repo_type", "create", "public"), "is for the hub, and --to is a folder")
+    if not chosen["create"]:
+        refuse_idle(("public",), "is for a repository that --create makes")
+    for flag, kind in (("with_samples", "records"), ("datasets", "eval_results")):
+        if kind not in chosen["kinds"]:
+            refuse_idle((flag,), f"is for {kind}, which --what does not name")
     with tempfile.TemporaryDirectory() as folder:
         staged = Path(folder)
         kinds = chosen["kinds"]
