@@ -204,7 +204,6 @@ def test_no_log_probabilities_crash_the_reader(held: Any) -> None:
         ({}, "bad_answer"),
         ([], "bad_answer"),
         ({"choices": [{"message": {"content": None}}]}, "no_text"),
-        ({"choices": [{"finish_reason": "content_filter"}]}, "content_filter"),
         ({"choices": [{"message": {"content": "x"}}], "t": math.nan}, "bad_answer"),
         ("<html>hello</html>", "not_json"),
         ("not json", "not_json"),

@@ -394,10 +394,28 @@ def test_an_answer_between_errors_says_that_it_is_there(endpoint: Start, ask: As
         assert len(ask(answerer, Generate(1), Generate(2))) == 2
 
 
-def test_what_cannot_be_scored_is_an_answer(endpoint: Start, ask: Ask) -> None:
-    _, answerer = endpoint(lambda _: chat("", finish="content_filter"))
-    for _ in range(4):
-        assert ask(answerer, Generate(1))[0].kind == "content_filter"
+def test_what_a_filter_took_is_a_refusal_and_ends_no_run(endpoint: Start, ask: Ask) -> None:
+    choice = {"finish_reason": "content_filter", "message": {"content": "She seems "}}
+    cut = Reply({"choices": [choice]})
+    inner = {"code": "ResponsibleAIPolicyViolation"}
+    error = {"message": "the prompt triggered a policy", "code": "content_filter", "status": 400,
+             "innererror": inner}  # fmt: skip
+    flagged = {"code": 403, "message": "flagged", "metadata": {"flagged_input": "a"}}
+    for scores in ("label", "first_token"):
+        for reply, text in (
+            (cut, "She seems"),
+            (Reply({"error": error}, 400), "the endpoint answers 400: the prompt triggered"),
+            (Reply({"error": flagged}, 200), "the endpoint answers 403: flagged"),
+        ):
+            fake, answerer = endpoint(lambda _: chat("x"), scores=scores)
+            ask(answerer, Generate(1))  # the key works
+            fake.reply = lambda _, reply=reply: reply
+            for _ in range(3):  # blocks of nothing else are no endpoint that is gone
+                for answer in ask(answerer, Generate(1), Choose(("a", "b"))):
+                    assert answer.refused
+                    assert answer.text.startswith(text)
+    _, answerer = endpoint(Then(Reply({"error": error}, 400)), scores="prompt_logprobs")
+    assert ask(answerer, Choose(("a", "b")))[0].refused
 
 
 def test_a_refusal_of_the_endpoint_is_a_refusal(endpoint: Start, ask: Ask) -> None:

@@ -55,7 +55,7 @@ def test_nothing_is_sent_without_being_asked(
         (["--to", "./x", "--dataset", "raf_db", "--what", "eval_results"], "not TASK=OWNER/NAME"),
         (
             ["--to", "./x", "--dataset", "raf=a/b", "--what", "eval_results"],
-            "did you mean 'raf_db'",
+            "mean 'raf_db'",
         ),
         (["--to", "./x", "--what", ","], "nothing to send"),
         (["--to", "./x", "--dataset", "raf_db=a/b"], "--dataset is for eval_results"),

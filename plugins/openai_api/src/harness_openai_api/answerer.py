@@ -16,10 +16,12 @@ from harness.requests import Choose, Failed, Generate, Request, Response, Scores
 from harness_openai_api.bodies import Bodies
 from harness_openai_api.client import Client, EndpointError
 from harness_openai_api.replies import (
+    FILTERED,
     BadReplyError,
     first_token_scores,
     joint_scores,
     read_prompt,
+    read_refusal,
     read_text,
 )
 
@@ -189,6 +191,8 @@ class EndpointAnswerer:
                 require_text(want.options)
                 return await self._choose(request, want.options)
         except (EndpointError, BadReplyError, PromptError) as error:
+            if error.kind == FILTERED:  # the service would not answer: wrong, and counted
+                return Text(str(error), refused=True)
             return Failed(error.kind, str(error))
         return Failed("unsupported", "an endpoint chooses and generates; it gives no vectors")
 
@@ -201,9 +205,8 @@ class EndpointAnswerer:
         if self._scores == "label":  # the harness reads which option the text names
             return await self._write(request, Generate(_LABEL_TOKENS))
         if self._scores == "first_token":
-            return first_token_scores(
-                await self._ask(self._bodies.first_token(turns, _TOP)), options
-            )
+            reply = await self._ask(self._bodies.first_token(turns, _TOP))
+            return read_refusal(reply) or first_token_scores(reply, options)
         # The chat alone goes first: a server that gives no such numbers is asked once, not often.
         prompt = read_prompt(await self._ask(self._bodies.prompt_logprobs(turns, None)))
         with_options = [

@@ -18,6 +18,7 @@ import httpx2
 from harness.errors import UserError, one_line
 
 from harness_openai_api.pool import Pool, Server
+from harness_openai_api.replies import FILTERED
 from harness_openai_api.secrets import Secret
 
 _MOST_BYTES = 64 << 20
@@ -239,6 +240,8 @@ class Client:
     def _refuse(self, base_url: str, status: int, text: str, wait: float | None) -> NoReturn:
         """Raise what an answer says that is none; its status is 200 where it gives no other."""
         reason = f"the endpoint answers {status}: {self._clean(_reason(text))}"
+        if _is_filtered(text):
+            raise EndpointError(FILTERED, reason)
         # Once the key has worked, 403 is about what was asked: a host that moderates says it so.
         if status == httpx2.codes.UNAUTHORIZED or (
             status == httpx2.codes.FORBIDDEN and not self._key_works
@@ -304,6 +307,18 @@ def _reason(text: str) -> str:
         return str(message)
     except (ValueError, AttributeError, RecursionError):
         return "a web page" if text.lstrip()[:1] == "<" else text or "nothing"
+
+
+def _is_filtered(text: str) -> bool:
+    """Whether an error's body says that a filter took the question, as hosted services write it."""
+    try:
+        reply = json.loads(text)
+        error = _error_of(reply) or reply.get("error", reply)
+        details = error.get("metadata")
+        flagged = isinstance(details, dict) and "flagged_input" in details
+        return flagged or error.get("code") in {FILTERED, "content_policy_violation"}
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        return False
 
 
 def _refuse_constant(name: str) -> NoReturn:

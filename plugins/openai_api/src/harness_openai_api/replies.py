@@ -14,6 +14,7 @@ from harness.requests import Reasoning, Scores, Text
 from harness.requests.reasoning import AUTO, split
 
 _LARGEST = sys.float_info.max
+FILTERED = "content_filter"  # a service's filter took the question, or its model's answer
 _SLACK = 1e-4  # servers round; a log-probability is at most 0
 _REASONING = ("reasoning_content", "reasoning")  # vLLM, SGLang and DeepSeek; OpenRouter, newer vLLM
 
@@ -31,8 +32,8 @@ def read_text(
 ) -> Text:
     """Return an answer's text, cut before the first stop string, without white space around it.
 
-    What the endpoint itself calls a refusal is one. Reasoning that the endpoint keeps apart stays
-    apart; what stands between markers in the text is taken out before it is cut.
+    What the endpoint itself calls a refusal is one, and so is what its filter took. Reasoning that
+    the endpoint keeps apart stays apart; what stands between markers is taken out before the cut.
 
     Args:
         reply: The endpoint's.
@@ -40,17 +41,14 @@ def read_text(
         reasoning: What to do with reasoning in the text.
 
     Raises:
-        BadReplyError: when there is no text, or a filter has taken it.
+        BadReplyError: when there is no text.
     """
+    if refused := read_refusal(reply):
+        return refused
     choice = _choice(reply)
     finish = choice.get("finish_reason")
     message = choice.get("message")
     content, apart = _parts(message) if isinstance(message, dict) else (None, "")
-    if finish == "content_filter":
-        raise BadReplyError("content_filter", "the endpoint's filter withheld the answer")
-    refusal = _refusal(message) if isinstance(message, dict) else None
-    if refusal:
-        return Text(refusal, refused=True)
     if content is None and not apart:
         raise BadReplyError("no_text", "the endpoint's answer holds no text")
     parts = split(content or "", reasoning.markers())
@@ -61,6 +59,22 @@ def read_text(
     if places:
         answer, ended = answer[: min(places)].strip(), True
     return Text(answer, "stop" if ended else "length", inside, unfinished)
+
+
+def read_refusal(reply: Mapping[str, Any]) -> Text | None:
+    """Return what an answer calls a refusal, or what a filter left of it; ``None`` for neither.
+
+    Raises:
+        BadReplyError: when there is no answer.
+    """
+    choice = _choice(reply)
+    message = choice.get("message")
+    message = message if isinstance(message, dict) else {}
+    if refusal := _refusal(message):
+        return Text(refusal, refused=True)
+    if choice.get("finish_reason") == FILTERED:
+        return Text((_parts(message)[0] or "").strip(), refused=True)
+    return None
 
 
 def _parts(message: Mapping[str, Any]) -> tuple[str | None, str]:
