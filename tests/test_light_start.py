@@ -67,3 +67,14 @@ def test_help_of_every_command_loads_no_more_than_a_list() -> None:
     found = {line: of_others(names) for line, names in loaded(lines).items()}
     allowed = {"click", "pluggy", "rich"}
     assert {line: names - allowed for line, names in found.items() if names - allowed} == {}
+
+
+def test_a_run_of_a_baseline_loads_no_library_that_it_does_not_compute_with(tmp_path: Path) -> None:
+    code = (
+        "import sys, harness; harness.run('null', 'raf_db', limit=4, profile='demo', results='r'); "
+        "print({'scipy.stats', 'torch', 'pandas', 'pyarrow', 'matplotlib'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert done.stdout.strip() == "set()"

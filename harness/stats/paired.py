@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.sparse import hstack
 from scipy.special import ndtri
-from scipy.stats import binomtest, false_discovery_control
 
 from harness.stats.bootstrap import cluster_rows, ranks_resampled, resampled
 from harness.stats.interval import Interval, Range
@@ -197,6 +196,8 @@ def mcnemar(gained: int, lost: int) -> float:
 
     For plain binary answers of independent samples (McNemar 1947; exact binomial form).
     """
+    from scipy.stats import binomtest  # its import costs more than a small run computes
+
     return float(binomtest(gained, gained + lost, 0.5).pvalue) if gained + lost else 1.0
 
 
@@ -215,6 +216,8 @@ def corrected(family: Sequence[Paired]) -> list[Paired]:
     Holm's method keeps the probability of any false claim at 5 %, Benjamini and Hochberg's (1995)
     the expected share of false claims.
     """
+    from scipy.stats import false_discovery_control
+
     values = [one.p for one in family if one.p is not None]
     pairs = iter(zip(holm(values), false_discovery_control(values) if values else [], strict=True))
 

@@ -105,7 +105,7 @@ def test_declared_samples_need_no_data_and_assumptions_are_said() -> None:
     ],
 )
 def test_what_says_nothing_is_refused(words: list[str], message: str) -> None:
-    settled = words if "--samples" in words or "--cluster-size" in words else [
+    settled = words if {"--samples", "--cluster-size", "--pilot"} & {*words} else [
         *words, "--samples", "50"
     ]  # fmt: skip
     with pytest.raises(UserError) as refused:

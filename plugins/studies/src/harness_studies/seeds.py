@@ -14,7 +14,6 @@ from harness.runs.record import EvaluationRecord, MetricValue
 from harness.stats.intervals import of_difference, over_seeds
 from harness.stats.paired import Paired, corrected
 from harness.tables.duplicates import Seed, seed_of
-from scipy.stats import ttest_1samp
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +135,8 @@ def _difference(
     n = len(defined)
     vary = len(set(differences)) > 1
     spread = over_seeds(differences) if vary else None
+    from scipy.stats import ttest_1samp
+
     paired = Paired(
         difference=math.fsum(differences) / n,
         interval=spread and spread.within(of_difference(head.range)),
