@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,9 @@ def test_what_people_refused_is_a_filter_named_human(tmp_path: Path) -> None:
     assert (report["gender", "man"].dropped, report["gender", "woman"].dropped) == (1, 0)
     again = read_material(directory, Columns(), everything=False)  # and they can be asked again
     assert (len(again.sets), again.left_out) == (8, 0)
+    shutil.rmtree(directory / "reviews")
+    assert not take_reviews(folder, told.append)
+    assert "the reviews are not here, and what they decided counts on" in told[-1]
 
 
 def test_reviews_of_other_images_are_refused(tmp_path: Path) -> None:

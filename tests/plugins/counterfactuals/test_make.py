@@ -23,6 +23,8 @@ pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 
 from harness_counterfactuals import contract, filtering, spec, studio
+from harness_counterfactuals.cards import DATASHEET
+from harness_counterfactuals.checkpoints import Checkpoint
 from harness_counterfactuals.command import make as command
 from harness_counterfactuals.contract import FilterDescriptor, Score
 from harness_counterfactuals.folder import SetFolder
@@ -134,6 +136,12 @@ def test_the_same_command_again_makes_nothing_and_another_is_refused(
         make(spec_with(tmp_path, **quick(tiny, sets=3, seed=1)), made, say=print)
     with pytest.raises(UserError, match="images were made by"):
         make(spec_with(tmp_path, **quick(tmp_path)), made, say=print)
+    with monkeypatch.context() as patch:
+        vae = json.loads(SetFolder.open(made).rows()[0].models)["vae"]
+        hashes = {"unet": "0" * 64, "vae": vae}
+        patch.setattr(Checkpoint, "hashes", lambda _: hashes)
+        with pytest.raises(UserError, match="made otherwise: unet differ"):
+            make(spec_with(tmp_path, **quick(tiny)), made, say=print)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "notes.txt").touch()
     with pytest.raises(UserError, match=r"holds other files: notes\.txt"):
@@ -278,6 +286,9 @@ def test_filters_are_scored_anew_and_hide_nothing(
         "--filter-only")  # fmt: skip
     assert sum(bool(row.dropped) for row in SetFolder.open(copy).manifest()) == 1
     assert len((copy / "kept.jsonl").read_text().splitlines()) == 11
+    datasheet = (copy / DATASHEET).read_text("utf-8")
+    assert "nothing else" in datasheet
+    assert "chef-0001/man/black" in datasheet
 
 
 def test_the_demo_makes_people_who_differ_in_race_and_stand_in_one_place(tmp_path: Path) -> None:

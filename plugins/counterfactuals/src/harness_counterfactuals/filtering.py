@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.errors import plugin_call
@@ -53,7 +54,9 @@ def apply_filters(
     if chosen:
         _write_scores(folder, chosen, say)
     rows = folder.write_manifest(drop)
-    write_cards(folder, rows)
+    # The sealed description has the filters of the spec as it was when the images were made.
+    now = [{"filter": name, "options": dict(options)} for name, options in chosen]
+    write_cards(replace(folder, about=replace(folder.about, filters=now, drop=drop)), rows)
     return rows
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import UserError
 from harness.jsonfiles import as_object, read_json
 from harness.progress import EachMinute
+from harness.resources import home_path
 from harness.runs.journal import Journal, remove_journal
 from harness.runs.lock import writing
 from harness.runs.sample_record import SampleRecord
@@ -153,6 +154,7 @@ def make(  # noqa: PLR0913  a keyword for each flag
                 where=out,
                 fix="--out ANOTHER_FOLDER for another checkpoint",
             )
+        _refuse_other_weights(spec, folder)
         with writing(out, "--out"):
             _clear(out)
         return folder
@@ -179,6 +181,15 @@ def make(  # noqa: PLR0913  a keyword for each flag
             _finish(materials, out, journal)
         _clear(out)
     return SetFolder.open(out)
+
+
+def _refuse_other_weights(spec: Spec, folder: SetFolder) -> None:
+    """Refuse a finished folder whose checkpoint was replaced under its name, if it is here."""
+    if home_path(spec.generator.model).is_dir():
+        checkpoint = open_checkpoint(spec.generator.model, TEXT_TO_IMAGE, spec.generator.revision)
+        theirs = as_texts(folder.about.generator["sha256"])
+        ours = checkpoint.hashes()
+        refuse_other(dict(ours), {part: theirs.get(part) for part in ours}, folder.directory)
 
 
 def _clear(out: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness_counterfactuals.contract import Score
 from harness_counterfactuals.filtering import HUMAN
-from harness_counterfactuals.manifest import MANIFEST
+from harness_counterfactuals.manifest import MANIFEST, SCORES
 
 if TYPE_CHECKING:
     from harness.descriptors import Json
@@ -34,6 +34,8 @@ def take_reviews(folder: SetFolder, say: Callable[[str], None]) -> bool:
         UserError: decisions on other data, or the package that reads them is not installed.
     """
     if not any((folder.directory / REVIEWS).glob("*.jsonl")):
+        if (scores := folder.directory / SCORES / f"{HUMAN}.jsonl").exists():
+            say(f"the reviews are not here, and what they decided counts on: {scores}")
         return False
     if not (folder.directory / MANIFEST).is_file():
         folder.write_manifest()
