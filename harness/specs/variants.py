@@ -146,7 +146,8 @@ def changing(kinds: str, model: ModelDescriptor) -> tuple[str, list[str]]:
     parts = [part.strip() for part in kinds.split(",") if part.strip()]
     of_images = [bool(levels) for *_, levels in _kinds(kinds)]
     why = "sees no image" if model.is_asked else "is asked nothing"
-    changes, same = [], []
+    changes: list[str] = []
+    same: list[str] = []
     for part, of_image in zip(parts, of_images, strict=True):
         is_same = not model.is_asked or (of_image and not model.sees_images)
         (same if is_same else changes).append(part)
