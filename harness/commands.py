@@ -6,7 +6,7 @@ A command is a :class:`click.Command` that ``harness_commands`` names. Its error
 
 from __future__ import annotations
 
-from harness.cli._format import between, clean, digits_of, number, print_json, print_table
+from harness.cli._format import clean, number, print_json, print_table
 from harness.cli._options import (
     Command,
     Number,
@@ -37,13 +37,13 @@ from harness.cli._options import (
     together,
     track,
 )
-from harness.cli._records import Skips, finished, print_ending, print_marks
+from harness.cli._records import Skips, finished, print_marks
 from harness.cli._stdout import emit
 
 __all__ = [
-    "Command", "Number", "Option", "Skips", "Whole", "as_json", "between", "checkpoint",
-    "clean", "completing", "data", "data_paths", "device", "digits_of", "dry_run", "dtype",
-    "duplicates", "emit", "executor", "finished", "include", "model", "model_options", "number", "pairs",
-    "print_ending", "print_json", "print_marks", "print_table", "profile", "refuse_idle", "results", "seed", "setting",
+    "Command", "Number", "Option", "Skips", "Whole", "as_json", "checkpoint", "clean",
+    "completing", "data", "data_paths", "device", "dry_run", "dtype", "duplicates", "emit",
+    "executor", "finished", "include", "model", "model_options", "number", "pairs", "print_json",
+    "print_marks", "print_table", "profile", "refuse_idle", "results", "seed", "setting",
     "task_options", "tasks", "tell", "together", "track",
 ]  # fmt: skip

@@ -72,19 +72,6 @@ def number(value: Json, scale: Json = 1.0, *, digits: int = 2, sign: str = "") -
     return f"{value * scale:{sign}.{digits}f}"
 
 
-def between(row: Mapping[str, Json], scale: Json = 1.0, *, digits: int = 2, sign: str = "") -> str:
-    """Return a row's interval as tables show it."""
-    if row["low"] is None:
-        return "--"
-    low, high = (number(row[end], scale, digits=digits, sign=sign) for end in ("low", "high"))
-    return f"[{low}, {high}]"
-
-
-def digits_of(row: Mapping[str, Json]) -> int:
-    """Return the digits of a row's numbers: two of percent, four of anything else."""
-    return 2 if row["scale"] == 100 else 4
-
-
 def write_text(out: Path, text: str) -> None:
     """Write a file, and the folders above it.
 

@@ -1,4 +1,4 @@
-"""What commands read and print of records, and what they print of an analysis."""
+"""What commands read and print of finished evaluations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from harness.analysis.results import Analysis
     from harness.api.records import Place, Skipped
     from harness.runs.record import EvaluationRecord
 
@@ -54,11 +53,3 @@ def print_marks(marks: Iterable[str]) -> None:
     """Print the marks of the numbers above, if there are any."""
     if marks := sorted(set(marks)):
         click.echo(f"marks: {', '.join(marks)}")
-
-
-def print_ending(analysis: Analysis) -> None:
-    """Print an analysis' notes, marks and directory."""
-    for note in analysis.notes:
-        click.echo(f"note: {note}")
-    print_marks(analysis.marks)
-    click.echo(f"records: {analysis.directory}")

@@ -135,24 +135,21 @@ def check_found(kinds: str, specs: Sequence[TaskSpec]) -> None:
 def changing(kinds: str, model: ModelDescriptor) -> tuple[str, list[str]]:
     """Return the kinds that change what a model is asked, and in words those that do not.
 
-    Args:
-        kinds: As :func:`variants_of` takes them.
-        model: One that sees no image answers perturbed ones alike; one whose answers were there
-            before is asked nothing otherwise.
-
     Raises:
         UserError: as :func:`variants_of`.
     """
-    parts = [part.strip() for part in kinds.split(",") if part.strip()]
-    of_images = [bool(levels) for *_, levels in _kinds(kinds)]
-    why = "sees no image" if model.is_asked else "is asked nothing"
-    changes: list[str] = []
-    same: list[str] = []
-    for part, of_image in zip(parts, of_images, strict=True):
-        is_same = not model.is_asked or (of_image and not model.sees_images)
-        (same if is_same else changes).append(part)
+    why, parts = "sees no image" if model.is_asked else "is asked nothing", _parts(kinds)
+    same = [
+        part
+        for part, (*_, levels) in zip(parts, _kinds(kinds), strict=True)
+        if not model.is_asked or (levels and not model.sees_images)
+    ]
     said = f"{model.id} {why}: {', '.join(same)} would repeat its numbers and is left out"
-    return ",".join(changes), [said] * bool(same)
+    return ",".join(part for part in parts if part not in same), [said] * bool(same)
+
+
+def _parts(kinds: str) -> list[str]:
+    return [part.strip() for part in kinds.split(",") if part.strip()]
 
 
 def left_out(kinds: str, specs: Sequence[TaskSpec]) -> list[str]:
@@ -173,7 +170,7 @@ def left_out(kinds: str, specs: Sequence[TaskSpec]) -> list[str]:
 def _kinds(kinds: str) -> list[tuple[str, int | None, tuple[int, ...]]]:
     """Return each kind with how many are wanted, or with the levels of a perturbation."""
     parsed: list[tuple[str, int | None, tuple[int, ...]]] = []
-    for part in filter(None, (part.strip() for part in kinds.split(","))):
+    for part in _parts(kinds):
         name, mark, level_text = re.fullmatch(r"([^=:]*)([=:]?)(.*)", part, re.DOTALL).groups()  # type: ignore[union-attr]
         perturbation = plugins().perturbations().get(name)
         if perturbation is not None:

@@ -73,7 +73,7 @@ def test_tables_of_evaluations_pass_analyses_by(tmp_path: Path) -> None:
 def test_marks_are_printed_with_what_they_are_of(
     marks: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from harness.cli._records import print_ending
+    from harness_analyses.options import print_ending
 
     print_ending(Analysis("probe", "f", {"marks": [*marks]}, (), ("a note",), Path("r")))
     assert capsys.readouterr().out == f"note: a note\n{said}records: r\n"

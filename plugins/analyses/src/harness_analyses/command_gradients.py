@@ -7,9 +7,9 @@ from typing import Any
 import click
 import harness
 from harness import commands
-from harness.commands import between, number, pairs, print_ending, print_json, print_table
+from harness.commands import number, pairs, print_json, print_table
 
-from harness_analyses.options import analysis_arguments, analysis_options
+from harness_analyses.options import analysis_arguments, analysis_options, between, print_ending
 
 
 @click.command(

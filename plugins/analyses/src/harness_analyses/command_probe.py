@@ -7,9 +7,15 @@ from typing import TYPE_CHECKING, Any
 import click
 import harness
 from harness import commands
-from harness.commands import between, digits_of, number, print_ending, print_json, print_table
+from harness.commands import number, print_json, print_table
 
-from harness_analyses.options import analysis_arguments, analysis_options
+from harness_analyses.options import (
+    analysis_arguments,
+    analysis_options,
+    between,
+    digits_of,
+    print_ending,
+)
 
 if TYPE_CHECKING:
     from harness.analysis.results import Analysis

@@ -8,7 +8,9 @@ from typing import Any
 import click
 import harness
 from harness import commands
-from harness.commands import between, digits_of, number, print_ending, print_json, print_table
+from harness.commands import number, print_json, print_table
+
+from harness_analyses.options import between, digits_of, print_ending
 
 
 @click.command(

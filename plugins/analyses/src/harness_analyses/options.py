@@ -1,10 +1,17 @@
-"""Options that the commands of analyses share."""
+"""Options that the commands of analyses share, and how they print."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
+import click
 from harness import commands
+from harness.commands import number, print_marks
+
+if TYPE_CHECKING:
+    from harness.analysis.results import Analysis
+    from harness.descriptors import Json
 
 analysis_options = commands.together(
     commands.task_options,
@@ -29,3 +36,24 @@ def analysis_arguments(flags: dict[str, Any]) -> dict[str, Any]:
         "dtype": flags["dtype"],
         "say": commands.tell,
     }
+
+
+def between(row: Mapping[str, Json], scale: Json = 1.0, *, digits: int = 2, sign: str = "") -> str:
+    """Return a row's interval as tables show it."""
+    if row["low"] is None:
+        return "--"
+    low, high = (number(row[end], scale, digits=digits, sign=sign) for end in ("low", "high"))
+    return f"[{low}, {high}]"
+
+
+def digits_of(row: Mapping[str, Json]) -> int:
+    """Return the digits of a row's numbers: two of percent, four of anything else."""
+    return 2 if row["scale"] == 100 else 4
+
+
+def print_ending(analysis: Analysis) -> None:
+    """Print an analysis' notes, marks and directory."""
+    for note in analysis.notes:
+        click.echo(f"note: {note}")
+    print_marks(analysis.marks)
+    click.echo(f"records: {analysis.directory}")
