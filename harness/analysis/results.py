@@ -17,7 +17,7 @@ import io
 import platform
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -204,19 +204,6 @@ def read_analysis(directory: Path) -> Analysis:
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"not an analysis: {error!r:.200}", where=directory) from None
-
-
-def read_analyses(places: Iterable[Path | str]) -> tuple[list[Analysis], list[str]]:
-    """Read every sealed analysis of results folders; return what cannot be read as lines."""
-    analyses: list[Analysis] = []
-    problems: list[str] = []
-    for folder in map(Path, places):
-        for seal in sorted((folder / FOLDER).glob(f"*/*/{SEAL}")):
-            try:
-                analyses.append(read_analysis(seal.parent))
-            except UserError as error:
-                problems.append(" ".join(str(error).split()))
-    return analyses, problems
 
 
 def _hash(kind: str, about: Mapping[str, Json]) -> str:

@@ -354,10 +354,8 @@ def refuse_idle(names: Iterable[str], why: str) -> None:
         UserError: it names the first one's flag.
     """
     ctx = click.get_current_context()
-    for parameter in ctx.command.params:
-        name = parameter.name or ""
+    for name, flag in ((one.name or "", one.opts[0]) for one in ctx.command.params):
         if name in names and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            flag = parameter.opts[0]
             raise UserError(f"{flag} {why}", fix=f"leave {flag} out")
 
 

@@ -27,11 +27,7 @@ class Skips:
 
 
 def finished(places: Sequence[Place], tasks: str | None) -> list[EvaluationRecord]:
-    """Return the evaluations that count, and print what is passed over.
-
-    Args:
-        places: Folders or names of runs; the results folder where there is none.
-        tasks: Only these tasks and groups, separated by commas.
+    """Return the evaluations that count, of these tasks and groups; print what is passed over.
 
     Raises:
         UserError: no such place, or a task that none of them is of.

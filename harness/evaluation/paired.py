@@ -133,24 +133,6 @@ def compare(first: EvaluationRecord, second: EvaluationRecord, *, seed: int = 0)
     )
 
 
-def compare_all(
-    pairs: Sequence[tuple[EvaluationRecord, EvaluationRecord]], *, seed: int = 0
-) -> list[TaskComparison]:
-    """Compare several tasks; p values of their headlines are corrected over the tasks (Holm)."""
-    comparisons = [compare(first, second, seed=seed) for first, second in pairs]
-    tested = corrected([comparison.main.paired for comparison in comparisons])
-    return [
-        replace(
-            comparison,
-            metrics=tuple(
-                replace(metric, paired=paired) if metric.main else metric
-                for metric in comparison.metrics
-            ),
-        )
-        for comparison, paired in zip(comparisons, tested, strict=True)
-    ]
-
-
 def refuse_different(first: EvaluationRecord, second: EvaluationRecord) -> None:
     """Refuse evaluations that did not ask the same.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -103,12 +102,6 @@ def why_no_figures(page: PageKind) -> str:
             if not is_installed(module):
                 return f"they need {module}: {descriptor.install or f'pip install {module}'}"
     return ""
-
-
-def note_of_marks(marks: Iterable[str]) -> str:
-    """Return marks as a figure shows them; empty without any."""
-    distinct = sorted(set(marks))
-    return f"Marked: {', '.join(distinct)}." if distinct else ""
 
 
 def _of_pages(page: PageKind) -> list[FigureDescriptor]:

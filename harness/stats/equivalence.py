@@ -68,21 +68,3 @@ def equivalent(paired: Paired) -> bool:
     """Whether a margin shows two evaluations to be equivalent."""
     tested = paired.equivalence
     return tested is not None and tested.equivalent is not None and tested.equivalent < 1 - LEVEL
-
-
-def claim_of(paired: Paired, direction: Direction) -> str:
-    """Return what may be said of a difference in a few words; ``not shown`` where nothing may."""
-    tested, alpha = paired.equivalence, 1 - LEVEL
-    if tested is None:
-        return ""
-    p = paired.p if paired.corrected is None else paired.corrected
-    words = []
-    if p is not None and p < alpha and paired.difference and direction in {"higher", "lower"}:
-        words.append("better" if (paired.difference > 0) == (direction == "higher") else "worse")
-    elif p is not None and p < alpha:
-        words.append("different")
-    if equivalent(paired):
-        words.append("≈")
-    elif tested.no_worse is not None and tested.no_worse < alpha and "better" not in words:
-        words.append("no worse")
-    return ", ".join(words) or tested.why or "not shown"

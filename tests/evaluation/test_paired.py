@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from harness_studies.command_compare import compare as command
+from harness_studies.comparisons import compare_all
 from statsmodels.stats.contingency_tables import mcnemar
 
 import harness
 from harness.errors import UserError
-from harness.evaluation.paired import TaskComparison, TiedWithBest, compare, compare_all
+from harness.evaluation.paired import TaskComparison, TiedWithBest, compare
 from harness.runs.read import read_evaluation
 from harness.runs.record import EvaluationRecord
 from harness.runs.sample_record import read_samples

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from harness_studies.comparisons import claim_of
 from scipy.sparse import csr_array
 from scipy.stats import false_discovery_control
 from statsmodels.stats.multitest import multipletests
@@ -12,7 +13,7 @@ from statsmodels.stats.weightstats import DescrStatsW
 from harness.descriptors import Direction
 from harness.errors import UserError
 from harness.metrics.classes import ratio
-from harness.stats.equivalence import claim_of, equivalence, with_margin
+from harness.stats.equivalence import equivalence, with_margin
 from harness.stats.interval import Interval
 from harness.stats.paired import Paired, corrected, paired_sums
 from harness.stats.types import Floats

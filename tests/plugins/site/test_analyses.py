@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from harness_site.analysis_tables import Shown, shown_tables
+from harness_site.api import read_analyses
 from harness_site.command import site
 
 from harness.analysis.results import (
     Analysis,
     AnalysisTable,
-    read_analyses,
     table_of,
     write_analysis,
 )

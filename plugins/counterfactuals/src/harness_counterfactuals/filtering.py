@@ -55,7 +55,9 @@ def apply_filters(
         _write_scores(folder, chosen, say)
     rows = folder.write_manifest(drop)
     # The sealed description has the filters of the spec as it was when the images were made.
-    now = [{"filter": name, "options": dict(options)} for name, options in chosen]
+    now: list[dict[str, Json]] = [
+        {"filter": name, "options": dict(options)} for name, options in chosen
+    ]
     write_cards(replace(folder, about=replace(folder.about, filters=now, drop=drop)), rows)
     return rows
 

@@ -34,8 +34,8 @@ def take_reviews(folder: SetFolder, say: Callable[[str], None]) -> bool:
         UserError: decisions on other data, or the package that reads them is not installed.
     """
     if not any((folder.directory / REVIEWS).glob("*.jsonl")):
-        if (scores := folder.directory / SCORES / f"{HUMAN}.jsonl").exists():
-            say(f"the reviews are not here, and what they decided counts on: {scores}")
+        if (decided_so := folder.directory / SCORES / f"{HUMAN}.jsonl").exists():
+            say(f"the reviews are not here, and what they decided counts on: {decided_so}")
         return False
     if not (folder.directory / MANIFEST).is_file():
         folder.write_manifest()

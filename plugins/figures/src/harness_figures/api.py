@@ -10,7 +10,7 @@ from harness.api.records import OnSkipped, newest_of, several, warn
 from harness.arguments import checked
 from harness.errors import UserError, reason_of
 from harness.figures.contract import FigureRequest
-from harness.figures.make import make_figure, note_of_marks
+from harness.figures.make import make_figure
 from harness.figures.save import ENDINGS
 from harness.plugins import find, plugins
 from harness.runs.record import EvaluationRecord
@@ -61,10 +61,16 @@ def plot(
     descriptor = find("figure", kind, plugins().figures())
     request = FigureRequest(kind, named, evaluations, tasks, metric, model, x, y, duplicates)
     figure = make_figure(descriptor, request)
-    content = figure.content(out.suffix, note=note_of_marks(figure.plot.marks))
+    content = figure.content(out.suffix, note=_note_of_marks(figure.plot.marks))
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_bytes(content)
     except OSError as error:
         raise UserError(f"cannot be written: {reason_of(error)}", where=out) from None
     return out
+
+
+def _note_of_marks(marks: Iterable[str]) -> str:
+    """Return marks as a figure shows them; empty without any."""
+    distinct = sorted(set(marks))
+    return f"Marked: {', '.join(distinct)}." if distinct else ""

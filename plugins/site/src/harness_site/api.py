@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from harness.analysis.results import read_analyses
+from harness.analysis.results import FOLDER, SEAL, Analysis, read_analysis
 from harness.api.records import OnSkipped, Skipped, newest_of, several, warn
 from harness.api.runs import settings_for
 from harness.api.tables import settled_options
 from harness.arguments import Within, checked
 from harness.config.tasks import installed_catalog
+from harness.errors import UserError
 from harness.runs.read import LeftOut
 from harness.tables.build import TableOptions
 from harness.tables.known import InstalledTasks
@@ -74,3 +75,16 @@ def build_site(
     )
     options = settled_options(TableOptions(duplicates=duplicates), installed, None, None)
     return write(Path(out), installed.ordered(records), options, sources, analyses)
+
+
+def read_analyses(places: Iterable[Path | str]) -> tuple[list[Analysis], list[str]]:
+    """Read every sealed analysis of results folders; return what cannot be read as lines."""
+    analyses: list[Analysis] = []
+    problems: list[str] = []
+    for folder in map(Path, places):
+        for seal in sorted((folder / FOLDER).glob(f"*/*/{SEAL}")):
+            try:
+                analyses.append(read_analysis(seal.parent))
+            except UserError as error:
+                problems.append(" ".join(str(error).split()))
+    return analyses, problems

@@ -123,7 +123,7 @@ def _warn(differences: Iterable[Difference | SeedDifference]) -> None:
 
 
 def _rows(differences: Iterable[Difference | SeedDifference]) -> list[tuple[str, ...]]:
-    from harness.stats.equivalence import claim_of
+    from harness_studies.comparisons import claim_of
 
     rows: list[tuple[str, ...]] = []
     for difference in differences:

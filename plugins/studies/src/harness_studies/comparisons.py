@@ -10,10 +10,15 @@ from typing import Any
 from harness.api.records import OnSkipped, newest_of, several, warn
 from harness.arguments import checked
 from harness.config.tasks import task_names
+from harness.descriptors import Direction
 from harness.errors import UserError
-from harness.evaluation.paired import TaskComparison, compare_all
+from harness.evaluation.paired import TaskComparison
+from harness.evaluation.paired import compare as compare_records
 from harness.runs.record import EvaluationRecord
 from harness.specs.catalog import fitting, is_pattern
+from harness.stats.equivalence import equivalent
+from harness.stats.intervals import LEVEL
+from harness.stats.paired import Paired, corrected
 
 from harness_studies.seeds import SeedComparison, compare_all_seeds
 
@@ -124,3 +129,39 @@ def _paired(
             f"{', '.join(first)} in one, {', '.join(second)} in the other"
         )
     return [(first[name], second[name]) for name in shared]
+
+
+def compare_all(
+    pairs: Sequence[tuple[EvaluationRecord, EvaluationRecord]], *, seed: int = 0
+) -> list[TaskComparison]:
+    """Compare several tasks; p values of their headlines are corrected over the tasks (Holm)."""
+    comparisons = [compare_records(first, second, seed=seed) for first, second in pairs]
+    tested = corrected([comparison.main.paired for comparison in comparisons])
+    return [
+        replace(
+            comparison,
+            metrics=tuple(
+                replace(metric, paired=outcome) if metric.main else metric
+                for metric in comparison.metrics
+            ),
+        )
+        for comparison, outcome in zip(comparisons, tested, strict=True)
+    ]
+
+
+def claim_of(outcome: Paired, direction: Direction) -> str:
+    """Return what may be said of a difference in a few words; ``not shown`` where nothing may."""
+    tested, alpha = outcome.equivalence, 1 - LEVEL
+    if tested is None:
+        return ""
+    p = outcome.p if outcome.corrected is None else outcome.corrected
+    words = []
+    if p is not None and p < alpha and outcome.difference and direction in {"higher", "lower"}:
+        words.append("better" if (outcome.difference > 0) == (direction == "higher") else "worse")
+    elif p is not None and p < alpha:
+        words.append("different")
+    if equivalent(outcome):
+        words.append("≈")
+    elif tested.no_worse is not None and tested.no_worse < alpha and "better" not in words:
+        words.append("no worse")
+    return ", ".join(words) or tested.why or "not shown"
