@@ -72,6 +72,34 @@ class Flips:
     changed: tuple[str, ...]
 
 
+@dataclass(slots=True)
+class ScoreDifferences:
+    """How far the scores of options are apart, as of two back ends of one checkpoint.
+
+    Attributes:
+        options: Options that both evaluations score, with scores of one kind.
+        total: Sum of the absolute differences.
+        largest: The largest of them.
+        sample: Id of its sample.
+    """
+
+    options: int = 0
+    total: float = 0.0
+    largest: float = 0.0
+    sample: str = ""
+
+    def add(self, first: SampleRecord, second: SampleRecord) -> None:
+        """Add the options of a sample that both score."""
+        one, other = first.scores, second.scores
+        if one is None or other is None or one.kind != other.kind:
+            return
+        differences = [abs(a - b) for a, b in zip(one.values, other.values, strict=False)]
+        self.options += len(differences)
+        self.total += sum(differences)
+        if differences and (max(differences) > self.largest or not self.sample):
+            self.largest, self.sample = max(differences), first.id
+
+
 @dataclass(frozen=True, slots=True)
 class TaskComparison:
     """Two evaluations of one task.
@@ -79,6 +107,7 @@ class TaskComparison:
     Attributes:
         samples: Scored in both.
         left_out: Errored in one of them.
+        same: Answered alike in both.
         slices: The headline metric in each value of each slice; corrected over them.
         marks: Of the two evaluations.
     """
@@ -93,6 +122,8 @@ class TaskComparison:
     metrics: tuple[Difference, ...]
     slices: tuple[Difference, ...]
     flips: Flips
+    same: int
+    scores: ScoreDifferences
     marks: tuple[str, ...] = ()
 
     @property
@@ -129,6 +160,8 @@ def compare(first: EvaluationRecord, second: EvaluationRecord, *, seed: int = 0)
             replace(one, paired=paired) for one, paired in zip(slices, tested, strict=True)
         ),
         flips=Flips(tuple(both.gained), tuple(both.lost), tuple(both.changed)),
+        same=both.same,
+        scores=both.scores,
         marks=tuple(sorted({*first.marks, *second.marks})),
     )
 
@@ -222,7 +255,8 @@ class _Both:
         self.gained: list[str] = []
         self.lost: list[str] = []
         self.changed: list[str] = []
-        self.samples = self.left_out = 0
+        self.samples = self.left_out = self.same = 0
+        self.scores = ScoreDifferences()
 
     def add(self, first: SampleRecord, second: SampleRecord) -> None:
         """Add a sample; one that errored in either evaluation is left out."""
@@ -230,6 +264,8 @@ class _Both:
             self.left_out += 1
             return
         self.samples += 1
+        self.same += first.answer == second.answer
+        self.scores.add(first, second)
         for samples in _alike(first, second, self.spec):
             self.frame.add(samples[0])
             groups = samples[0].groups or {}

@@ -15,7 +15,14 @@ from statsmodels.stats.contingency_tables import mcnemar
 
 import harness
 from harness.errors import UserError
-from harness.evaluation.paired import TaskComparison, TiedWithBest, compare
+from harness.evaluation.paired import (
+    ScoreDifferences,
+    TaskComparison,
+    TiedWithBest,
+    compare,
+    compare_all,
+)
+from harness.requests import Scores
 from harness.runs.read import read_evaluation
 from harness.runs.record import EvaluationRecord
 from harness.runs.sample_record import read_samples
@@ -140,6 +147,28 @@ def test_the_command_takes_names_of_runs_and_says_what_is_wrong(
         found = CliRunner().invoke(command, arguments)
         assert isinstance(found.exception, UserError)
         assert said in str(found.exception)
+
+
+def test_how_far_two_back_ends_are_apart_is_told(records: dict[str, EvaluationRecord]) -> None:
+    sample = next(iter(read_samples(records["null"].directory)))
+    kinds = ("logprob", "logprob", "logprob", "label")
+    values = ((-1.0, -2.0), (-1.0, -2.001), (-1.01, -2.0), (1.0, 0.0))
+    first, near, far, label = (
+        sample._replace(id=f"s{number}", scores=Scores(kind, pair))
+        for number, (kind, pair) in enumerate(zip(kinds, values, strict=True))
+    )
+    differences = ScoreDifferences()
+    for pair in ((first, first), (first, near), (far, first), (first, label)):
+        differences.add(*pair)
+    assert (differences.options, differences.sample) == (6, "s2")
+    assert differences.largest == pytest.approx(0.01)
+    assert differences.total == pytest.approx(0.011)
+    found = compare(records["null"], records["random"])
+    flips = found.flips
+    assert found.same == 60 - sum(map(len, (flips.gained, flips.lost, flips.changed)))
+    names = [str(records[name].directory) for name in ("null", "random")]
+    shown = CliRunner().invoke(command, names).output
+    assert f"answered alike {found.same} of 60 (" in shown
 
 
 def test_a_margin_says_what_is_equivalent(

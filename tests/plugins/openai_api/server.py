@@ -31,25 +31,27 @@ def chat(text: str, finish: str = "stop", **more: Any) -> Reply:
 
 
 class FakeEndpoint:
-    """Answers ``POST /v1/chat/completions`` with ``reply(body)``."""
+    """Answers a ``POST`` with ``reply(body)``, or with what ``routes`` has for its path."""
 
     def __init__(self, reply: Callable[[Body], Reply]) -> None:
         self.reply = reply
         self.bodies: list[Body] = []
         self.keys: list[str | None] = []
         self.models = Reply({"data": []})
+        self.documents: dict[str, Reply] = {}
+        self.routes: dict[str, Callable[[Body], Reply]] = {}
         fake = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 fake.keys.append(self.headers["Authorization"])
-                self.send(fake.models)
+                self.send(fake.documents.get(self.path, fake.models))
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 fake.bodies.append(body)
                 fake.keys.append(self.headers["Authorization"])
-                self.send(fake.reply(body))
+                self.send(fake.routes.get(self.path, fake.reply)(body))
 
             def send(self, reply: Reply) -> None:
                 time.sleep(reply.slow)

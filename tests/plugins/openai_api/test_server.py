@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from harness.descriptors import is_installed, parse_options
+from harness.errors import UserError
 from harness.models import Runtime
 from harness.requests import Choose, Failed, Generate, Request, Text, Turn
 from tests.plugins.openai_api.conftest import picture
@@ -116,3 +117,8 @@ def test_it_gives_no_log_probabilities_and_that_is_told(url: str, checkpoint: Pa
         assert found.kind in {"no_logprobs", "refused"}
     found = ask(url, checkpoint, options, shown=True, scores="label")
     assert isinstance(found, Text)
+
+
+def test_scores_with_its_prefix_cache_are_refused(url: str, checkpoint: Path) -> None:
+    with pytest.raises(UserError, match="offers no way|does not say"):
+        ask(url, checkpoint, Choose(("happy", "sad")), shown=True, scores="generated")

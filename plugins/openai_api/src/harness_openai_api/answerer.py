@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from concurrent.futures import CancelledError
 from contextlib import ExitStack
@@ -15,6 +16,7 @@ from harness.requests import Choose, Failed, Generate, Request, Response, Scores
 
 from harness_openai_api.bodies import Bodies
 from harness_openai_api.client import Client, EndpointError
+from harness_openai_api.native import GenerateScorer, load_template
 from harness_openai_api.replies import (
     FILTERED,
     BadReplyError,
@@ -24,6 +26,8 @@ from harness_openai_api.replies import (
     read_refusal,
     read_text,
 )
+from harness_openai_api.routes import route_of
+from harness_openai_api.trie import TrieScorer
 
 _LABEL_TOKENS = 32  # an option's name and a few words around it
 _TOP = 20  # the most that the API gives
@@ -61,6 +65,7 @@ class EndpointAnswerer:
         self, client: Client, bodies: Bodies, scores: str, concurrency: int, budget: Budget
     ) -> None:
         self._client, self._bodies, self._scores = client, bodies, scores
+        self._scorer: TrieScorer | GenerateScorer | None = None
         self._concurrency, self._budget = concurrency, budget
         self._errors = self._blocks_lost = 0  # in a row
         self._portal: BlockingPortal | None = None
@@ -70,9 +75,18 @@ class EndpointAnswerer:
         """See whether the endpoint is there.
 
         Raises:
-            UserError: it is down, no API, or refuses the key.
+            UserError: it is down, no API, refuses the key, or offers no way to score options.
         """
         self._open().call(self._client.check)
+        if self._scores == "generated":
+            route = route_of(self._open().call(self._client.documents))
+            print(f"openai_api: options are scored {route}", file=sys.stderr, flush=True)
+            if route.name == "trie":
+                self._scorer = TrieScorer(self._client.post, self._bodies, route.by_ids)
+            else:
+                more = self._bodies.extra.get("chat_template_kwargs") or {}
+                template = load_template(self._bodies.template, more)
+                self._scorer = GenerateScorer(self._client.post, self._bodies, template)
 
     def answer(self, requests: Sequence[Request]) -> list[Response]:
         """Answer one block of requests; see the model contract.
@@ -151,7 +165,7 @@ class EndpointAnswerer:
         )
 
     def _cost(self, request: Request) -> int:
-        if isinstance(request.want, Choose) and self._scores == "prompt_logprobs":
+        if isinstance(request.want, Choose) and self._scores in {"prompt_logprobs", "generated"}:
             return 1 + len(request.want.options)
         return 1
 
@@ -207,6 +221,8 @@ class EndpointAnswerer:
         if self._scores == "first_token":
             reply = await self._ask(self._bodies.first_token(turns, _TOP))
             return read_refusal(reply) or first_token_scores(reply, options)
+        if self._scorer is not None:
+            return await self._scorer.score(turns, options)
         # The chat alone goes first: a server that gives no such numbers is asked once, not often.
         prompt = read_prompt(await self._ask(self._bodies.prompt_logprobs(turns, None)))
         with_options = [

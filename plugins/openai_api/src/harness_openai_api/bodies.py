@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from harness.samples.images import LoadedImage
 _KEPT = 64  # images as sent; the questions about one image come together
 _MOST_STOPS = 4  # what the API takes; the others are heeded here
 _SEED_BITS = 31
+_TEMPLATE = ("chat_template", "chat_template_kwargs", "mm_processor_kwargs", "add_special_tokens")
 
 
 @dataclass(slots=True)
@@ -27,6 +28,7 @@ class Bodies:
         temperature: Sampling temperature where a task names none; 0 is greedy.
         limit_field: Name of the field that limits an answer's tokens.
         extra: Fields added to every body; they win.
+        template: Folder with the chat template, for a route that takes text.
     """
 
     model: str
@@ -34,6 +36,7 @@ class Bodies:
     temperature: float = 0.0
     limit_field: str = "max_tokens"
     extra: dict[str, Any] = field(default_factory=dict)
+    template: str | None = None
     _urls: dict[str, str] = field(default_factory=dict)
 
     def answer(
@@ -67,14 +70,43 @@ class Bodies:
             turns: The chat.
             option: The assistant's answer; ``None`` for the chat up to where an answer begins.
         """
-        messages = self.messages(turns)
-        if option is not None:
-            messages.append({"role": "assistant", "content": option})
-        body = self._body(messages, 1)
-        body["prompt_logprobs"] = 0
-        body["add_generation_prompt"] = option is None
-        body["continue_final_message"] = option is not None
-        return body | self.extra
+        return self._begun(turns, option) | self._limited(1) | {"prompt_logprobs": 0} | self.extra
+
+    def next_token(
+        self, turns: Sequence[Turn], text: str, wanted: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Return the body that asks for the token after the beginning of an answer (vLLM).
+
+        Args:
+            turns: The chat.
+            text: The answer so far; empty for none.
+            wanted: The field that names tokens by id.
+        """
+        body = self._begun(turns, text or None) | self._limited(1)
+        fields = {"logprobs": True, "top_logprobs": 0, "return_tokens_as_token_ids": True}
+        return body | fields | wanted | self.extra
+
+    def tokens(self, turns: Sequence[Turn], text: str | None) -> dict[str, Any]:
+        """Return the body that asks for a chat's ids, with the beginning of an answer (vLLM)."""
+        template = {key: self.extra[key] for key in _TEMPLATE if key in self.extra}
+        return self._begun(turns, text) | template
+
+    def generate(self, turns: Sequence[Turn], text: str, start: int) -> dict[str, Any]:
+        """Return the body that asks for log-probabilities of a prompt's end (SGLang's own route).
+
+        Args:
+            turns: The chat, for its images.
+            text: The chat as text.
+            start: The first token whose id is wanted.
+        """
+        images = [self._url(image) for turn in turns for image in turn.images]
+        return {
+            "text": text,
+            **({"image_data": images} if images else {}),
+            "sampling_params": {"max_new_tokens": 0, "temperature": 0.0},
+            "return_logprob": True,
+            "logprob_start_len": start,
+        }
 
     def messages(self, turns: Sequence[Turn]) -> list[dict[str, Any]]:
         """Return a chat as messages; a turn's images stand before its text."""
@@ -91,13 +123,23 @@ class Bodies:
             messages.append({"role": turn.role, "content": parts})
         return messages
 
-    def _body(self, messages: list[dict[str, Any]], limit: int) -> dict[str, Any]:
+    def _begun(self, turns: Sequence[Turn], answer: str | None) -> dict[str, Any]:
+        """Return a chat up to where an answer begins, or to the end of what it begins with."""
+        messages = self.messages(turns)
+        if answer is not None:
+            messages.append({"role": "assistant", "content": answer})
         return {
             "model": self.model,
             "messages": messages,
-            self.limit_field: limit,
-            "temperature": self.temperature,
+            "add_generation_prompt": answer is None,
+            "continue_final_message": answer is not None,
         }
+
+    def _body(self, messages: list[dict[str, Any]], limit: int) -> dict[str, Any]:
+        return {"model": self.model, "messages": messages, **self._limited(limit)}
+
+    def _limited(self, limit: int) -> dict[str, Any]:
+        return {self.limit_field: limit, "temperature": self.temperature}
 
     def _url(self, image: LoadedImage) -> str:
         if image.key not in self._urls:

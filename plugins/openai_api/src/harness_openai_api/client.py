@@ -87,6 +87,11 @@ class Client:
     async def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return the answer to a request; tried again where that can help.
 
+        Args:
+            path: Below the base address, or, where it begins with two slashes, below the server's
+                root.
+            body: Sent as JSON.
+
         Raises:
             EndpointError: when there is none.
             UserError: when the endpoint refuses the key.
@@ -117,10 +122,8 @@ class Client:
                 await asyncio.sleep(pause)
                 wait = min(wait * 2, _LONGEST_WAIT)
             else:
-                usage = answer.get("usage")
-                used = usage.get("total_tokens") if isinstance(usage, dict) else None
                 self._key_works = True
-                self.tokens += used if isinstance(used, int) else 0
+                self.tokens += _tokens_used(answer)
                 pool.answered(before)
                 return answer
 
@@ -169,6 +172,24 @@ class Client:
                 return
             raise UserError(str(error), where=server.url, fix=_FIXES[error.kind]) from None
 
+    async def documents(self) -> list[tuple[str, dict[str, Any] | None]]:
+        """Return the address and the OpenAPI document of each server that is there.
+
+        A server without one has ``None``.
+        """
+        http, pool = self._open()
+        documents: list[tuple[str, dict[str, Any] | None]] = []
+        for server in pool.servers:
+            if server.rests_until:  # as the check before has found
+                continue
+            try:
+                document = await self._try(http, server.url, "GET", "//openapi.json", None)
+            except EndpointError:
+                documents.append((server.url, None))
+            else:
+                documents.append((server.url, document))
+        return documents
+
     async def close(self) -> None:
         """Close every connection."""
         if self._pool is not None:
@@ -198,7 +219,9 @@ class Client:
         try:
             async with (
                 asyncio.timeout(self._sending.timeout),
-                http.stream(method, base_url + path, content=data, headers=headers) as response,
+                http.stream(
+                    method, _address(base_url, path), content=data, headers=headers
+                ) as response,
             ):
                 body = bytearray()
                 async for chunk in response.aiter_bytes():
@@ -261,6 +284,23 @@ class Client:
         """Return what a stranger says on one line, without the key."""
         # Hidden first: a cut through the key would leave a part that is no longer recognised.
         return one_line(self.secret.out_of_message(str(message))) or type(message).__name__
+
+
+def _address(base_url: str, path: str) -> str:
+    """Return the address of a path; two slashes begin one below the server's root."""
+    return base_url.removesuffix("/v1") + path[1:] if path.startswith("//") else base_url + path
+
+
+def _tokens_used(answer: Mapping[str, Any]) -> int:
+    """Return the tokens that an answer took, as the server counts them."""
+    usage, meta = answer.get("usage"), answer.get("meta_info")
+    if isinstance(usage, dict):
+        counts = [usage.get("total_tokens")]
+    elif isinstance(meta, dict):  # SGLang's own route
+        counts = [meta.get("prompt_tokens"), meta.get("completion_tokens")]
+    else:
+        counts = []
+    return sum(count for count in counts if type(count) is int)
 
 
 def _error_of(answer: Mapping[str, Any]) -> Any:

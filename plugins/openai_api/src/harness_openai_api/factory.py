@@ -31,7 +31,7 @@ _LEAST = {
 _OURS = (
     "model", "messages", "stream", "n", "prompt_logprobs", "logprobs", "top_logprobs", "echo",
     "add_generation_prompt", "continue_final_message", "max_tokens", "max_completion_tokens",
-    "stop", "seed",
+    "stop", "seed", "logprob_token_ids", "allowed_token_ids", "return_tokens_as_token_ids",
 )  # fmt: skip
 """Fields whose answers the harness reads, or that a task or a sample decides."""
 
@@ -104,6 +104,7 @@ class Endpoint:
             options["temperature"],
             options["limit_field"],
             self._extra,
+            options.get("template"),
         )
         budget = Budget(options.get("budget_requests"), options.get("budget_tokens"))
         at_once = sending.max_concurrency * len(sending.base_urls)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.descriptors import Option
 
-SCORES = ("prompt_logprobs", "first_token", "label")
+SCORES = ("prompt_logprobs", "generated", "first_token", "label")
 
 OPTIONS: tuple[Option, ...] = (
     Option(name="model", help="the model's name as the endpoint knows it"),
@@ -20,6 +20,12 @@ OPTIONS: tuple[Option, ...] = (
         default="prompt_logprobs",
         choices=SCORES,
         help="how options are scored: see docs/models/openai_api.md",
+    ),
+    Option(
+        name="template",
+        help="folder with the served checkpoint's tokenizer and chat template; SGLang's scores="
+        "generated needs it",
+        changes_numbers=False,
     ),
     Option(
         name="image_format",

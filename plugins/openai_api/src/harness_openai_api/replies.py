@@ -15,6 +15,7 @@ from harness.requests.reasoning import AUTO, split
 
 _LARGEST = sys.float_info.max
 FILTERED = "content_filter"  # a service's filter took the question, or its model's answer
+_PAIR = 2  # log-probability and id
 _SLACK = 1e-4  # servers round; a log-probability is at most 0
 _REASONING = ("reasoning_content", "reasoning")  # vLLM, SGLang and DeepSeek; OpenRouter, newer vLLM
 
@@ -115,7 +116,7 @@ def read_prompt(reply: Mapping[str, Any]) -> list[tuple[str, float]]:
         raise BadReplyError(
             "no_logprobs",
             "the endpoint gives no prompt_logprobs (vLLM does); "
-            "choose another way with -o scores=first_token or scores=label",
+            "choose another way with -o scores=generated, scores=first_token or scores=label",
         )
     tokens: list[tuple[str, float]] = []
     for entry in entries:
@@ -157,6 +158,74 @@ def joint_scores(
     )
 
 
+def read_ids(reply: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return the ids of ``/tokenize``.
+
+    Raises:
+        BadReplyError: when there are none.
+    """
+    ids = reply.get("tokens")
+    if not isinstance(ids, list) or not all(type(number) is int for number in ids):
+        raise BadReplyError("bad_answer", "the server's /tokenize gives no token ids")
+    return tuple(ids)
+
+
+def read_next(reply: Mapping[str, Any]) -> dict[int, float]:
+    """Return the log-probabilities of the first generated token and of others in its place, by id.
+
+    Raises:
+        BadReplyError: when there are none, or tokens are not named by their ids.
+    """
+    first = _first_token(reply)
+    logprobs: dict[int, float] = {}
+    for entry in (first, *(first.get("top_logprobs") or ())):
+        token = entry.get("token") if isinstance(entry, dict) else None
+        name, _, number = str(token).partition(":")
+        if name != "token_id" or not number.isdecimal():
+            raise BadReplyError("bad_answer", "the server does not name tokens by their ids")
+        logprobs[int(number)] = _logprob(entry.get("logprob"))
+    return logprobs
+
+
+def prompt_tokens(reply: Mapping[str, Any]) -> int:
+    """Return how many tokens a prompt had, as the server counts them.
+
+    Raises:
+        BadReplyError: when it does not say.
+    """
+    for name in ("usage", "meta_info"):
+        counts = reply.get(name)
+        number = counts.get("prompt_tokens") if isinstance(counts, dict) else None
+        if type(number) is int:
+            return number
+    raise BadReplyError("bad_answer", "the server does not count the prompt's tokens")
+
+
+def read_input(reply: Mapping[str, Any], start: int) -> list[tuple[str, float]]:
+    """Return ids and log-probabilities of SGLang's ``/generate``.
+
+    The first token has 0: SGLang gives none where its log-probabilities begin.
+
+    Args:
+        reply: The server's.
+        start: The ``logprob_start_len`` of the request.
+
+    Raises:
+        BadReplyError: when there are none from there to the prompt's end.
+    """
+    meta = reply.get("meta_info")
+    entries = meta.get("input_token_logprobs") if isinstance(meta, dict) else None
+    if not isinstance(entries, list) or not entries or len(entries) != prompt_tokens(reply) - start:
+        raise BadReplyError("no_logprobs", "the server gives no input_token_logprobs")
+    tokens: list[tuple[str, float]] = []
+    for entry in entries:
+        if not isinstance(entry, list) or len(entry) < _PAIR or type(entry[1]) is not int:
+            raise BadReplyError("bad_answer", "input_token_logprobs holds no tokens")
+        first_of_all = entry[0] is None and not tokens
+        tokens.append((str(entry[1]), 0.0 if first_of_all else _logprob(entry[0])))
+    return tokens
+
+
 def first_token_scores(reply: Mapping[str, Any], options: Sequence[str]) -> Scores:
     """Return each option's log-probability of beginning the answer.
 
@@ -166,14 +235,8 @@ def first_token_scores(reply: Mapping[str, Any], options: Sequence[str]) -> Scor
     Raises:
         BadReplyError: when a token begins several options, or an option is not among the tokens.
     """
-    logprobs = _choice(reply).get("logprobs")
-    content = logprobs.get("content") if isinstance(logprobs, dict) else None
-    if not isinstance(content, list) or not content or not isinstance(content[0], dict):
-        raise BadReplyError(
-            "no_logprobs",
-            "the endpoint gives no log-probabilities of answers; -o scores=label does without",
-        )
-    top = content[0].get("top_logprobs") or [content[0]]
+    first = _first_token(reply)
+    top = first.get("top_logprobs") or [first]
     sums = [0.0] * len(options)
     for entry in top:
         if not isinstance(entry, dict):
@@ -198,6 +261,18 @@ def first_token_scores(reply: Mapping[str, Any], options: Sequence[str]) -> Scor
                 "-o scores=label does without",
             )
     return Scores("logprob", tuple(min(0.0, math.log(total)) for total in sums))
+
+
+def _first_token(reply: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a reply says of the first generated token."""
+    logprobs = _choice(reply).get("logprobs")
+    content = logprobs.get("content") if isinstance(logprobs, dict) else None
+    if not isinstance(content, list) or not content or not isinstance(content[0], dict):
+        raise BadReplyError(
+            "no_logprobs",
+            "the endpoint gives no log-probabilities of answers; -o scores=label does without",
+        )
+    return content[0]
 
 
 def _choice(reply: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -55,8 +55,10 @@ def compare(  # noqa: PLR0913  one parameter for each flag
     RUN_A and RUN_B are names of runs, their manifests, or folders of evaluations; each names one
     model. Every task both have is compared: difference with interval, p value of a paired
     permutation test over clusters (Holm over the tasks; FDR is Benjamini and Hochberg's), the
-    samples that flipped, and slices. With a margin also p values that the difference lies within it
-    (≈, two one-sided tests) and that B is no worse by more than it, and what may be claimed.
+    samples that flipped, how far the scores of options are apart (for two back ends of one
+    checkpoint: by rounding), and slices. With a margin also p values that the difference lies
+    within it (≈, two one-sided tests) and that B is no worse by more than it, and what may be
+    claimed.
 
     Several runs of one model with other seeds, with commas between, are compared as means over
     the seeds that both have, with Student's t interval.
@@ -87,10 +89,19 @@ def _print(comparison: TaskComparison) -> None:
     if comparison.slices:
         click.echo(f"\n{comparison.main.column} by slice; p corrected over slices")
         _print_rows(heads, comparison.slices)
-    flips = comparison.flips
+    flips, scores = comparison.flips, comparison.scores
     click.echo(f"\ngained {len(flips.gained)}{_some(flips.gained)}")
     click.echo(f"lost {len(flips.lost)}{_some(flips.lost)}")
-    click.echo(f"answered differently, as right or as wrong {len(flips.changed)}\n")
+    changed = f"{len(flips.changed)}{_some(flips.changed)}"
+    click.echo(f"answered differently, as right or as wrong {changed}")
+    share = number(comparison.same / comparison.samples if comparison.samples else None, 100)
+    click.echo(f"answered alike {comparison.same} of {comparison.samples} ({share} %)")
+    if scores.options:
+        click.echo(
+            f"scores of {scores.options} options differ by {scores.total / scores.options:.2g} on "
+            f"average, by {scores.largest:.2g} at most ({scores.sample})"
+        )
+    click.echo("")
 
 
 def _print_head(comparison: TaskComparison | SeedComparison) -> None:
