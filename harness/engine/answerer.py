@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -165,6 +166,8 @@ class EngineAnswerer:
         """Free what was loaded."""
         if self._inputs is not None:
             self._inputs.close()
+        if number := self._features.left_out:
+            print(f"features of {number} images were not kept: the cache is full", file=sys.stderr)
         self._model.close()
         free_memory()
 

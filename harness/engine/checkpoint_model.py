@@ -19,7 +19,7 @@ from harness.engine.checkpoints import (
     weight_files,
 )
 from harness.engine.devices import resolve_dtype
-from harness.engine.loading import loading_identity
+from harness.engine.loading import loading_identity, with_features
 from harness.engine.memory import weight_bytes
 from harness.engine.weights import user_cache
 from harness.errors import UserError
@@ -117,7 +117,7 @@ class ReleasedModel(ABC):
         """Load the weights."""
         from harness.engine.answerer import EngineAnswerer
 
-        return EngineAnswerer(self.load_model(runtime), runtime)
+        return EngineAnswerer(self.load_model(runtime), with_features(self.options, runtime))
 
     @abstractmethod
     def load_model(self, runtime: Runtime) -> VisionLanguageModel:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import UserError, unknown
+from harness.errors import UserError, one_line, unknown
 
 if TYPE_CHECKING:
     import torch
 
+_CARD = Path("/dev/nvidia0")
 DTYPES = ("float32", "bfloat16", "float16")
 
 
@@ -48,6 +50,11 @@ def resolve_device(requested: str) -> torch.device:
     if requested == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda", torch.cuda.current_device())
+        if torch.version.cuda and _CARD.exists():
+            raise UserError(
+                f"there is a GPU that PyTorch cannot use: {_why_no_cuda()}",
+                fix="update its driver or install a PyTorch made for it, or add --device cpu",
+            )
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(requested)
@@ -56,8 +63,9 @@ def resolve_device(requested: str) -> torch.device:
     if device.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if (device.index or 0) >= count:
+            reason = f" ({_why_no_cuda()})" if not count else ""
             raise UserError(
-                f"device {requested!r} is not there: PyTorch sees {count} CUDA devices",
+                f"device {requested!r} is not there: PyTorch sees {count} CUDA devices{reason}",
                 fix="use --device cpu, or install a PyTorch that knows the machine's GPU",
             )
     elif device.type == "mps" and not torch.backends.mps.is_available():
@@ -65,3 +73,14 @@ def resolve_device(requested: str) -> torch.device:
     elif device.type not in {"cpu", "cuda", "mps"}:
         raise unknown("device", requested, ("auto", "cpu", "cuda", "mps"))
     return device
+
+
+def _why_no_cuda() -> str:
+    """Return why PyTorch uses no GPU, such as a driver that is too old."""
+    import torch
+
+    try:
+        torch.cuda.init()
+    except (AssertionError, RuntimeError) as error:
+        return one_line(str(error))
+    return "none is visible to this process"

@@ -33,7 +33,8 @@ class FeatureCache:
     Args:
         root: Folder of all features; ``None`` keeps nothing.
         about: What the features depend on beside the image; equal contents share shards.
-        cap: Bytes the folder may take over all encoders; the oldest shards go first.
+        cap: Bytes the folder may take over all encoders; the oldest shards go first. No more than
+            this is written by one cache either: it would replace what it has just written.
         shard: Bytes held in memory before a shard is written by itself.
     """
 
@@ -57,6 +58,8 @@ class FeatureCache:
         self._open: dict[Path, Any] = {}  # safetensors does not type what it opens
         self._known: set[Path] = set()
         self._looked = False
+        self._written = 0
+        self.left_out = 0  # images whose features were not written, once the cap was reached
 
     @property
     def keeps(self) -> bool:
@@ -91,7 +94,8 @@ class FeatureCache:
 
     def put(self, key: str, features: Tensor) -> None:
         """Keep an image's features; a disk that is full or read-only is not an error."""
-        if self._folder is None:
+        if self._folder is None or self.left_out:
+            self.left_out += self._folder is not None
             return
         tensor = features.detach().cpu().contiguous()
         self._held[key] = tensor
@@ -103,6 +107,10 @@ class FeatureCache:
         """Write what is held in memory as one shard, and forget it there."""
         if self._folder is None or not self._held:
             return
+        if self._written + self._bytes > self._cap:
+            self.left_out = len(self._held)
+            self._held, self._bytes = {}, 0
+            return
         path = self._folder / f"{os.getpid()}-{uuid.uuid4().hex}.safetensors"
         try:
             self._make_room(self._bytes)
@@ -112,6 +120,7 @@ class FeatureCache:
         else:
             self._places.update(dict.fromkeys(self._held, path))
             self._known.add(path)
+            self._written += self._bytes
         self._held, self._bytes = {}, 0
 
     def _look(self) -> None:

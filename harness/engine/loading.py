@@ -6,6 +6,7 @@ Importing this loads no torch, so descriptors and identities can use it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,14 @@ LOADING: tuple[Option, ...] = (
         changes_numbers=False,
     ),
     Option(name="adapter", type="path", help="Folder of a LoRA adapter (peft)."),
+    Option(
+        name="features",
+        default="auto",
+        choices=("auto", "on", "off"),
+        help="Keep images' features on disk between runs; auto keeps them on a CPU alone: a GPU "
+        "encodes an image faster than a disk takes its features.",
+        changes_numbers=False,
+    ),
 )
 CHECKPOINT: tuple[Option, ...] = (
     Option(name="path", help="a checkpoint: a folder, a hub id, or package:NAME/folder"),
@@ -124,8 +133,11 @@ def load_arguments(
         _require(quantise, f"quantise={quantise}")
         _require_gpu(device.type, f"quantise={quantise}", "quantise=none")
         arguments["quantization_config"] = _quantisation(quantise, dtype)
+    if device.type == "cuda" and dtype == "bfloat16":
+        _require_bfloat16(device)
     if options.get("device_map") == "auto":
         _require("auto", "device_map=auto")
+        _require_gpu(device.type, "device_map=auto", "device_map=none")
         arguments["device_map"] = "auto"
     elif quantise != "none":
         arguments["device_map"] = {"": device}  # quantised weights cannot be moved afterwards
@@ -163,6 +175,13 @@ def after_load(
     return language_model.eval()
 
 
+def with_features(options: Mapping[str, Json], runtime: Runtime) -> Runtime:
+    """Return how to run, without a cache where features of images are not kept."""
+    choice = str(options.get("features") or "auto")
+    fast = choice == "auto" and resolve_device(runtime.device).type == "cuda"
+    return replace(runtime, cache=None) if choice == "off" or fast else runtime
+
+
 def is_placed(options: Mapping[str, Json]) -> bool:
     """Whether loading has put the model where it runs, so that it must not be moved."""
     return options.get("device_map") == "auto" or options.get("quantise") in {"8bit", "4bit"}
@@ -187,6 +206,17 @@ def _require(name: str, option: str) -> None:
     module, install = _NEEDS[name]
     if not is_installed(module):
         raise UserError(f"{option} needs {module}, which is not installed", fix=install)
+
+
+def _require_bfloat16(device: Any) -> None:
+    import torch
+
+    with torch.cuda.device(device):
+        supported = torch.cuda.is_bf16_supported(including_emulation=False)
+    if not supported:
+        raise UserError(
+            f"{device} computes no bfloat16", fix="--dtype float16, or float32 where it fits"
+        )
 
 
 def _require_gpu(kind: str, option: str, instead: str) -> None:

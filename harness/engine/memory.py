@@ -6,6 +6,7 @@ Importing this loads no torch.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from harness.progress import in_bytes
 
 _BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 _QUANTISED = {"8bit": 1.0, "4bit": 0.5625}  # NF4 keeps an absmax of 32 bits per 64 values
+_WORTH_SAYING = 1 << 30
 _TEXT_SIDE = ("text_model.", "transformer.", "token_embedding.", "text.")
 _EMBEDDINGS = ("embed", "lm_head", "visual", "vision")  # as the plugins leave them
 
@@ -72,6 +74,9 @@ def require_memory(needed: int, device: Any, options: Mapping[str, object]) -> N
     """
     free = _free(device, spread=options.get("device_map") == "auto")
     if free is None or needed <= free:
+        if free is not None and needed >= _WORTH_SAYING:
+            text = f"weights: needs {in_bytes(needed)}, {in_bytes(free)} free on {device}"
+            print(text, file=sys.stderr, flush=True)
         return
     ways = ["free memory", "--dtype bfloat16 where the weights are float32"]
     if device.type == "cuda":

@@ -49,6 +49,22 @@ def test_many_images_share_a_file(tmp_path: Path) -> None:
     assert len(shards(tmp_path)) == 1 + 3  # two of 32 bytes fill one of 64
 
 
+def test_a_run_writes_no_more_than_the_cap_and_counts_the_rest(tmp_path: Path) -> None:
+    cache = FeatureCache(tmp_path, ABOUT, cap=3 * 128, shard=64)
+    for number in range(20):
+        cache.put(f"k{number}", torch.ones(8))
+        assert sum(path.stat().st_size for path in shards(tmp_path)) <= 3 * 128 + 3 * 200
+    cache.flush()
+    names = {path.name for path in shards(tmp_path)}
+    written = [key for key in map("k{}".format, range(20)) if cache.get(key) is not None]
+    assert len(written) == 12  # 384 bytes of 32 each
+    assert cache.left_out == 8
+    cache.put("late", torch.ones(8))
+    cache.flush()
+    assert cache.left_out == 9
+    assert {path.name for path in shards(tmp_path)} == names
+
+
 def test_writers_do_not_meet_and_readers_see_all(tmp_path: Path) -> None:
     one, other = (FeatureCache(tmp_path, ABOUT) for _ in range(2))
     one.put("a", torch.ones(1))

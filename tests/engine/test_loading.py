@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import warnings
@@ -9,8 +10,15 @@ from typing import Any
 import pytest
 
 from harness.descriptors import parse_options
-from harness.engine import loading
-from harness.engine.loading import LOADING, after_load, is_placed, load_arguments, loading_identity
+from harness.engine import devices, loading
+from harness.engine.loading import (
+    LOADING,
+    after_load,
+    is_placed,
+    load_arguments,
+    loading_identity,
+    with_features,
+)
 from harness.errors import UserError
 from harness.models import Runtime
 from tests.engine.conftest import language_model
@@ -51,10 +59,80 @@ def test_plain_options_ask_for_the_number_type_alone() -> None:
     assert is_placed(options(device_map="auto"))
 
 
+class Card:
+    """A GPU that is not there, as far as loading looks at one."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, bfloat16: bool, free: float) -> None:
+        import torch
+
+        monkeypatch.setattr(loading, "resolve_device", lambda _: torch.device("cuda", 0))
+        monkeypatch.setattr(loading, "is_installed", lambda _: True)
+        monkeypatch.setattr(torch.cuda, "device", lambda _: contextlib.nullcontext())
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: bfloat16)
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (int(free * 2**30), 80 << 30))
+
+
+def test_a_card_without_bfloat16_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    Card(monkeypatch, bfloat16=False, free=79)
+    with pytest.raises(UserError, match="computes no bfloat16") as caught:
+        load_arguments(options(), Runtime(), "bfloat16")
+    assert "--dtype float16" in str(caught.value.fix)
+    load_arguments(options(), Runtime(), "float16")
+
+
+def test_a_dtype_that_a_kernel_refuses_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    Card(monkeypatch, bfloat16=True, free=79)
+    with pytest.raises(UserError, match="does not work in float32"):
+        load_arguments(options(attention="flash_attention_2"), Runtime(), "float32")
+
+
+def test_what_weights_need_is_told_before_they_are_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Card(monkeypatch, bfloat16=True, free=79)
+    load_arguments(options(), Runtime(), "bfloat16", weights=int(15.1 * 2**30))
+    assert "needs 15.1 GiB, 79.0 GiB free on cuda:0" in capsys.readouterr().err
+    with pytest.raises(UserError, match=r"take 80\.0 GiB and 79\.0 GiB are free") as caught:
+        load_arguments(options(), Runtime(), "bfloat16", weights=80 << 30)
+    assert "quantise=8bit or 4bit" in str(caught.value.fix)
+
+
+@pytest.mark.parametrize("requested", ["auto", "cuda"])
+def test_a_driver_that_is_too_old_is_said(
+    requested: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    def too_old() -> None:
+        raise RuntimeError("The NVIDIA driver on your system is too old (found version 11040).")
+
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "init", too_old)
+    monkeypatch.setattr(devices, "_CARD", tmp_path)
+    with pytest.raises(UserError, match="driver on your system is too old") as caught:
+        devices.resolve_device(requested)
+    assert "--device cpu" in str(caught.value.fix)
+    assert devices.resolve_device("cpu").type == "cpu"
+
+
+def test_features_are_kept_on_a_cpu_and_where_it_is_wanted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    kept = Runtime(cache=tmp_path)
+    assert with_features(options(), Runtime(cache=tmp_path, device="cpu")).cache == tmp_path
+    assert with_features(options(features="off"), kept).cache is None
+    Card(monkeypatch, bfloat16=True, free=79)
+    assert with_features(options(), kept).cache is None
+    assert with_features(options(features="on"), kept).cache == tmp_path
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
         ({"quantise": "8bit"}, "needs a GPU"),
+        ({"quantise": "4bit"}, "needs a GPU"),
+        ({"device_map": "auto"}, "needs a GPU"),
         ({"attention": "flash_attention_2"}, "needs a GPU"),
     ],
 )

@@ -18,7 +18,12 @@ from harness.engine.checkpoints import (
     weight_files,
 )
 from harness.engine.devices import resolve_device, resolve_dtype
-from harness.engine.loading import is_placed, load_arguments, loading_identity
+from harness.engine.loading import (
+    is_placed,
+    load_arguments,
+    loading_identity,
+    with_features,
+)
 from harness.engine.memory import weight_bytes
 from harness.engine.weights import user_cache
 from harness.errors import UserError
@@ -82,7 +87,8 @@ class HfVlm:
         """Load the weights."""
         from harness_hf_vlm.loading import choose
 
-        return choose(self.load_parts(runtime), runtime, str(self._options["way"]))
+        loaded = self.load_parts(runtime)
+        return choose(loaded, with_features(self._options, runtime), str(self._options["way"]))
 
     def load_model(self, runtime: Runtime) -> SharedModel:
         """Load the weights as training needs them.

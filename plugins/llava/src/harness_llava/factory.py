@@ -9,7 +9,7 @@ from harness.descriptors import Json
 from harness.engine.checkpoint_model import ReleasedModel, of_features
 from harness.engine.checkpoints import Checkpoint, open_checkpoint
 from harness.engine.devices import resolve_device
-from harness.engine.loading import after_load, is_placed, load_arguments
+from harness.engine.loading import after_load, is_placed, load_arguments, with_features
 from harness.errors import UserError
 from harness.models import Runtime
 
@@ -52,7 +52,7 @@ class Llava(ReleasedModel):
 
         model = self.load_model(runtime)
         kind = OneVisionAnswerer if isinstance(model, OneVisionModel) else EngineAnswerer
-        return kind(model, runtime)
+        return kind(model, with_features(self.options, runtime))
 
     def load_model(self, runtime: Runtime) -> LlavaModel:
         """Return the model as the engine takes it, on its device."""

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from harness.descriptors import Json, parse_options
 from harness.engine.devices import resolve_device, resolve_dtype, torch_dtype
-from harness.engine.loading import after_load, is_placed, load_arguments, loading_identity
+from harness.engine.loading import (
+    after_load,
+    is_placed,
+    load_arguments,
+    loading_identity,
+    with_features,
+)
 from harness.engine.memory import weight_bytes
 from harness.engine.weights import hash_files, read_header, user_cache
 from harness.errors import UserError
@@ -116,7 +122,7 @@ class SocialFusion:
         """Load the weights."""
         from harness.engine.answerer import EngineAnswerer
 
-        return EngineAnswerer(self.load_model(runtime), runtime)
+        return EngineAnswerer(self.load_model(runtime), with_features(self._options, runtime))
 
     def load_model(self, runtime: Runtime) -> SpokenModel:
         """Return the model as the engine takes it, on its device."""
