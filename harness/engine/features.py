@@ -107,20 +107,21 @@ class FeatureCache:
         """Write what is held in memory as one shard, and forget it there."""
         if self._folder is None or not self._held:
             return
-        if self._written + self._bytes > self._cap:
+        data = save(self._held)
+        if self._written + len(data) > self._cap:
             self.left_out = len(self._held)
             self._held, self._bytes = {}, 0
             return
         path = self._folder / f"{os.getpid()}-{uuid.uuid4().hex}.safetensors"
         try:
-            self._make_room(self._bytes)
-            write_atomically(path, save(self._held))
+            self._make_room(len(data))
+            write_atomically(path, data)
         except OSError:
             self._folder = None
         else:
             self._places.update(dict.fromkeys(self._held, path))
             self._known.add(path)
-            self._written += self._bytes
+            self._written += len(data)
         self._held, self._bytes = {}, 0
 
     def _look(self) -> None:
