@@ -90,10 +90,11 @@ class ScoreDifferences:
 
     def add(self, first: SampleRecord, second: SampleRecord) -> None:
         """Add the options of a sample that both score."""
-        one, other = first.scores, second.scores
-        if one is None or other is None or one.kind != other.kind:
+        before, after = first.scores, second.scores
+        if before is None or after is None or before.kind != after.kind:
             return
-        differences = [abs(a - b) for a, b in zip(one.values, other.values, strict=False)]
+        pairs = zip(before.values, after.values, strict=False)
+        differences = [abs(value - other) for value, other in pairs]
         self.options += len(differences)
         self.total += sum(differences)
         if differences and (max(differences) > self.largest or not self.sample):
