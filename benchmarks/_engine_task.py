@@ -1,4 +1,4 @@
-"""The first scoring workload as a task, and the random model as a plugin, for the whole harness."""
+"""The first workloads as tasks, and the random model as a plugin, for the whole harness."""
 
 from __future__ import annotations
 
@@ -35,15 +35,16 @@ licence: none
 intended_use: Measuring time.
 data: {benchmark: bench, reader: bench, split: test, obtain: drawn by the benchmark}
 prompt: {template: "{{ question }}"}
-ask: {choose: {labels: [somebody, nobody else, three such people, everybody here]}}
+ask: {ASK}
 answer: "{{ target }}"
 metrics:
   - {id: accuracy, column: Accuracy, direction: higher, scale: 100, main: true}
-  - {id: mean_class_accuracy, column: Mean class, direction: higher, scale: 100}
 unit: image
 """
+CHOOSE = f"choose: {{labels: [{', '.join(OPTIONS)}]}}"
 _held: dict[str, RandomLlava] = {}
 _folder = Path()
+_questions = 24  # about an image
 
 
 class Questions:
@@ -58,7 +59,7 @@ class Questions:
 
     def samples(self, root: DataRoot, split: str) -> Iterator[Sample]:
         del split
-        texts = [about + matter for about in SUBJECTS for matter, _ in MATTERS]
+        texts = [about + matter for about in SUBJECTS for matter, _ in MATTERS][:_questions]
         for name in root.read_text("pictures.txt").split():
             for number, text in enumerate(texts):
                 yield Sample(
@@ -86,9 +87,9 @@ class Loaded:
 
 @hookimpl
 def harness_models() -> list[ModelDescriptor]:
-    choose: frozenset[Capability] = frozenset({"choose"})
+    able: frozenset[Capability] = frozenset({"choose", "generate"})
     target = "benchmarks._engine_task:Loaded"
-    return [ModelDescriptor(id="bench", target=target, summary="random", capabilities=choose)]
+    return [ModelDescriptor(id="bench", target=target, summary="random", capabilities=able)]
 
 
 @hookimpl
@@ -103,9 +104,18 @@ def harness_task_specs() -> list[SpecFolder]:
     return [SpecFolder(path=_folder)]
 
 
-def through_the_harness(model: RandomLlava, images: int) -> tuple[float, int]:
-    """Return CPU seconds of a whole run, from the plan to the seal, and its number of scorings."""
-    global _folder  # noqa: PLW0603  a hook takes no argument
+def through_the_harness(model: RandomLlava, images: int, tokens: int = 0) -> tuple[float, int]:
+    """Return CPU seconds of a whole run, from the plan to the seal, and its number of answers.
+
+    Args:
+        model: The model.
+        images: How many are asked about.
+        tokens: Of the answers to four questions about each; 0 scores 24 questions of four options,
+            each of which counts.
+    """
+    global _folder, _questions  # noqa: PLW0603  a hook takes no argument
+    _questions = 4 if tokens else 24
+    asks = f"generate: {{max_new_tokens: {tokens}, extractor: verbatim}}" if tokens else CHOOSE
     _held["model"] = model
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "data"
@@ -116,7 +126,7 @@ def through_the_harness(model: RandomLlava, images: int) -> tuple[float, int]:
         (root / "pictures.txt").write_text("\n".join(names))
         _folder = Path(folder) / "specs"
         _folder.mkdir()
-        (_folder / "bench.yaml").write_text(SPEC)
+        (_folder / "bench.yaml").write_text(SPEC.replace("ASK", asks))
         point = EntryPoint("bench", "benchmarks._engine_task", harness.plugins.GROUP)
         harness.plugins.plugins.cache_clear()
         with (
@@ -134,4 +144,4 @@ def through_the_harness(model: RandomLlava, images: int) -> tuple[float, int]:
             seconds = time.process_time() - start
     harness.plugins.plugins.cache_clear()
     assert record.counts.errors == 0
-    return seconds, record.counts.samples * len(OPTIONS)
+    return seconds, record.counts.samples * (1 if tokens else len(OPTIONS))

@@ -262,18 +262,21 @@ def training(machine: Machine, name: str) -> Figures:
 
 def kernels(machine: Machine, name: str) -> Figures:
     """Time the first workload with other attention kernels and with ``torch.compile``."""
-    ways = ["sdpa", "eager"]
-    if machine.device.type == "cuda":  # compiling for a CPU takes longer than the whole script
-        ways.append("compile")
-        if importlib.util.find_spec("flash_attn"):
-            ways.append("flash_attention_2")
+    cuda = machine.device.type == "cuda"
+    lacking: Figures = {}
+    if not cuda or not importlib.util.find_spec("flash_attn"):
+        lacking["flash_attention_2"] = "left out: needs a GPU and the package flash_attn"
     figures: Figures = {}
-    for way in ways:
+    for way in ("sdpa", "eager", "compile", "flash_attention_2"):
+        if way in lacking:
+            figures[way] = lacking[way]
+            continue
         machine.free()
         attention = "sdpa" if way == "compile" else way
         model = ShapedModel(machine.shape(name), machine.device, machine.dtype, attention)
         if way == "compile":
-            model.language_model.compile(dynamic=True)
+            # Making kernels for a CPU takes longer than the whole script; tracing does not.
+            model.language_model.compile(dynamic=True, backend="inductor" if cuda else "aot_eager")
         requests = choices(model.shape, max(2, machine.images // 4), 24)
         answerer = EngineAnswerer(model, machine.runtime())
         figures[way] = {

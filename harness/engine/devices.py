@@ -80,7 +80,7 @@ def _why_no_cuda() -> str:
     import torch
 
     try:
-        torch.cuda.init()
+        torch.cuda.init()  # type: ignore[no-untyped-call]
     except (AssertionError, RuntimeError) as error:
         return one_line(str(error))
     return "none is visible to this process"

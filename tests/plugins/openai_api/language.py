@@ -90,7 +90,7 @@ class VLLM(FakeEndpoint):
     ) -> None:
         super().__init__(self.complete)
         self.language, self.masked, self.fields = language or Language(), masked, fields
-        paths = {"/tokenize": {}, "/detokenize": {}, "/v1/chat/completions": {}}
+        paths: dict[str, Any] = {"/tokenize": {}, "/detokenize": {}, "/v1/chat/completions": {}}
         names = ("continue_final_message", *fields)
         document = {"paths": paths} | schema("ChatCompletionRequest", *names)
         self.documents["/openapi.json"] = Reply(document)
@@ -116,7 +116,10 @@ class VLLM(FakeEndpoint):
         if isinstance(ids, Reply):
             return ids
         images = images_of(body["messages"])
-        logprob = lambda token: self.language.logprob(ids, images, token)  # noqa: E731
+
+        def logprob(token: int) -> float:
+            return self.language.logprob(ids, images, token)
+
         allowed = body.get("allowed_token_ids") or range(len(PIECES))
         token = max(allowed, key=logprob)
         choice: Body = {
