@@ -133,8 +133,8 @@ def load_arguments(
         _require(quantise, f"quantise={quantise}")
         _require_gpu(device.type, f"quantise={quantise}", "quantise=none")
         arguments["quantization_config"] = _quantisation(quantise, dtype)
-    if device.type == "cuda" and dtype == "bfloat16":
-        _require_bfloat16(device)
+    if device.type == "cuda" and dtype == "bfloat16" and not _has_bfloat16(device):
+        raise UserError(f"{device} computes no bfloat16", fix="--dtype float16, or float32")
     if options.get("device_map") == "auto":
         _require("auto", "device_map=auto")
         _require_gpu(device.type, "device_map=auto", "device_map=none")
@@ -208,15 +208,11 @@ def _require(name: str, option: str) -> None:
         raise UserError(f"{option} needs {module}, which is not installed", fix=install)
 
 
-def _require_bfloat16(device: Any) -> None:
+def _has_bfloat16(device: Any) -> bool:
     import torch
 
     with torch.cuda.device(device):
-        supported = torch.cuda.is_bf16_supported(including_emulation=False)
-    if not supported:
-        raise UserError(
-            f"{device} computes no bfloat16", fix="--dtype float16, or float32 where it fits"
-        )
+        return torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def _require_gpu(kind: str, option: str, instead: str) -> None:

@@ -75,8 +75,8 @@ def require_memory(needed: int, device: Any, options: Mapping[str, object]) -> N
     free = _free(device, spread=options.get("device_map") == "auto")
     if free is None or needed <= free:
         if free is not None and needed >= _WORTH_SAYING:
-            text = f"weights: needs {in_bytes(needed)}, {in_bytes(free)} free on {device}"
-            print(text, file=sys.stderr, flush=True)
+            room = f"needs {in_bytes(needed)}, {in_bytes(free)} free on {device}"
+            print(f"weights: {room}", file=sys.stderr)
         return
     ways = ["free memory", "--dtype bfloat16 where the weights are float32"]
     if device.type == "cuda":

@@ -74,14 +74,7 @@ class Flips:
 
 @dataclass(slots=True)
 class ScoreDifferences:
-    """How far the scores of options are apart, as of two back ends of one checkpoint.
-
-    Attributes:
-        options: Options that both evaluations score, with scores of one kind.
-        total: Sum of the absolute differences.
-        largest: The largest of them.
-        sample: Id of its sample.
-    """
+    """Options that both score in one way; total and largest absolute difference; its sample."""
 
     options: int = 0
     total: float = 0.0
