@@ -20,7 +20,6 @@ from harness.evaluation.paired import (
     TaskComparison,
     TiedWithBest,
     compare,
-    compare_all,
 )
 from harness.requests import Scores
 from harness.runs.read import read_evaluation
