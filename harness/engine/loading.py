@@ -212,7 +212,7 @@ def _has_bfloat16(device: Any) -> bool:
     import torch
 
     with torch.cuda.device(device):
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
 
 
 def _require_gpu(kind: str, option: str, instead: str) -> None:

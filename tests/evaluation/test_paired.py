@@ -22,6 +22,7 @@ from harness.evaluation.paired import (
     compare,
 )
 from harness.requests import Scores
+from harness.requests.response import ScoreKind
 from harness.runs.read import read_evaluation
 from harness.runs.record import EvaluationRecord
 from harness.runs.sample_record import read_samples
@@ -150,7 +151,7 @@ def test_the_command_takes_names_of_runs_and_says_what_is_wrong(
 
 def test_how_far_two_back_ends_are_apart_is_told(records: dict[str, EvaluationRecord]) -> None:
     sample = next(iter(read_samples(records["null"].directory)))
-    kinds = ("logprob", "logprob", "logprob", "label")
+    kinds: tuple[ScoreKind, ...] = ("logprob", "logprob", "logprob", "label")
     values = ((-1.0, -2.0), (-1.0, -2.001), (-1.01, -2.0), (1.0, 0.0))
     first, near, far, label = (
         sample._replace(id=f"s{number}", scores=Scores(kind, pair))

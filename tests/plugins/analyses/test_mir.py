@@ -12,11 +12,11 @@ from scipy.linalg import sqrtm
 
 from harness.analysis.results import read_analysis
 from harness.cli.main import entry
-from tests.engine.conftest import make_model, pictures
+from tests.engine.conftest import images, make_model
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
-__all__ = ["make_model", "pictures"]
+__all__ = ["images", "make_model"]
 
 
 def direct(vision: Any, text: Any) -> float:
@@ -57,16 +57,16 @@ def test_clouds_that_are_alike_have_no_distance() -> None:
     assert distance(states, states.clone()) == pytest.approx(0, abs=1e-9)
 
 
-def test_states_are_transformers_own(make_model: Any, pictures: Any) -> None:
+def test_states_are_transformers_own(make_model: Any, images: Any) -> None:
     from harness_analyses.hidden import hidden_states, pair_ids
 
     from harness.requests import Turn
 
     model = make_model()
-    ids = pair_ids(model, (Turn("user", "ab", (pictures[0],)),), "cd")
+    ids = pair_ids(model, (Turn("user", "ab", (images[0],)),), "cd")
     with torch.inference_mode():
-        states, first, last = hidden_states(model, ids, pictures[0])
-        (shown,) = model.connect(model.encode([pictures[0]]))
+        states, first, last = hidden_states(model, ids, images[0])
+        (shown,) = model.connect(model.encode([images[0]]))
         embeds = model.inputs(ids, [shown]).embeds[None]
         wanted = model.language_model(inputs_embeds=embeds, output_hidden_states=True).hidden_states
     assert (first, last) == (1, 1 + len(shown))
@@ -75,7 +75,7 @@ def test_states_are_transformers_own(make_model: Any, pictures: Any) -> None:
         torch.testing.assert_close(found, expected[0], atol=1e-5, rtol=1e-4)
 
 
-def test_layers_at_once_change_nothing(make_model: Any, pictures: Any) -> None:
+def test_layers_at_once_change_nothing(make_model: Any, images: Any) -> None:
     from harness_analyses.hidden import layer_distances, pair_ids
 
     from harness.requests import Turn
@@ -83,7 +83,7 @@ def test_layers_at_once_change_nothing(make_model: Any, pictures: Any) -> None:
     model = make_model()
 
     def pairs() -> Any:
-        for picture in pictures:
+        for picture in images:
             turns = (Turn("user", f"q{picture.key}", (picture,)),)
             yield pair_ids(model, turns, "answer"), picture
 

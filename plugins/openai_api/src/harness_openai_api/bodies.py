@@ -84,7 +84,7 @@ class Bodies:
         """
         body = self._begun(turns, text or None) | self._limited(1)
         fields = {"logprobs": True, "top_logprobs": 0, "return_tokens_as_token_ids": True}
-        return body | fields | wanted | self.extra
+        return {**body, **fields, **wanted, **self.extra}
 
     def tokens(self, turns: Sequence[Turn], text: str | None) -> dict[str, Any]:
         """Return the body that asks for a chat's ids, with the beginning of an answer (vLLM)."""

@@ -151,7 +151,7 @@ def run_epoch(
     optimiser: Optimiser,
     number: int,
     epoch: Epoch,
-    item: Callable[..., Item],
+    item: Callable[..., Any],
 ) -> dict[str, Json]:
     """Train one epoch, from its last checkpoint if there is one; return its figures.
 

@@ -382,7 +382,7 @@ def _choose(plan: TrainingPlan, stage: Stage, items: Items | PairItems, number: 
 
     def measure() -> Skews:
         begun = time.monotonic()
-        pool = (items(place, 1.0) for place in range(len(plan.pool.lessons)))
+        pool: Iterator[Any] = (items(place, 1.0) for place in range(len(plan.pool.lessons)))
         stage.module.during(partial(stage.module.remember, pool))
         encoded = time.monotonic()
         skews = _asked(plan, stage, partial(measure_pool, plan.pool))
@@ -409,8 +409,8 @@ def _asked(plan: TrainingPlan, stage: Stage, measure: Callable[[Answerer], Found
     stage.module.eval()
     # Autocast would round the sums.
     decoder = model.parts().get("language_model")
-    single = stage.settings.precision == "float32" and decoder is not None
-    with merged(decoder) if single else nullcontext():
+    single = stage.settings.precision == "float32"
+    with merged(decoder) if single and decoder is not None else nullcontext():
         return stage.module.during(lambda: measure(answerer_of(model, runtime)))
 
 

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from harness.contracts import StudyPlan, StudyReport
+from harness.descriptors import Json
 from harness.errors import UserError
 from harness.jsonfiles import near_file
 from harness.resources import home_path
 from harness.runs.seal import write_json, write_whole
 from harness.specs.schema import schema_problems
 from harness.specs.yaml_loader import Document
-from harness.studies.pages import check_page, marker
 from harness.tables.formats import markdown
 from harness.tables.table import Cell, Column, Row, Section, Table
+from harness_studies.pages import check_page, marker
 
 SCHEMA = ("harness_counterfactuals.quality", "study.schema.json")
 _COLUMNS = (
@@ -68,7 +69,7 @@ class QualityStudy:
         """Return which folders are compared, and which are not there."""
         rows = [(one.label, str(one.path)) for one in (*self._sets, self._reference)]
         problems = [str(error).replace("\n", "") for error in self._missing()]
-        data = [{"label": label, "path": path} for label, path in rows]
+        data: list[Json] = [{"label": label, "path": path} for label, path in rows]
         return StudyPlan(("images", "folder"), rows, (self._note,), problems, data)
 
     def _missing(self) -> list[UserError]:
