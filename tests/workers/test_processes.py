@@ -61,7 +61,7 @@ def test_a_worker_that_is_killed_or_stopped(
     faces: Faces, tmp_path: Path, command: Command, number: int, said: str
 ) -> None:
     faces(450)
-    process = command("r", *ON, "-e", "patience=4", LOOKER_SLEEPS="0.3")
+    process = command("r", *ON, "-e", "patience=4", LOOKER_SLEEPS="1")
     journaled(tmp_path / "r", 2)
     os.kill(children(process.pid)[0], number)
     text = output(process)
