@@ -20,7 +20,7 @@ KINDS = (
 ENGLISH = {"balanced", "focal", "joint", "single"}
 # Ids that also name something of the core: a kind of box or of YAML node, a table, pairs of
 # answers, the precision of a training, who said in which group somebody is, whether a text fits.
-SHARED = {"drawn", "human", "map", "matching", "pairs", "precision", "table"}
+SHARED = {"contrastive", "drawn", "human", "map", "matching", "pairs", "precision", "table"}
 
 
 def ids() -> tuple[set[str], set[str]]:

@@ -103,7 +103,7 @@ class TaskComparison:
         left_out: Errored in one of them.
         same: Answered alike in both.
         slices: The headline metric in each value of each slice; corrected over them.
-        marks: Of the two evaluations.
+        marks: What either evaluation is marked with.
     """
 
     task: str

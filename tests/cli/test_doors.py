@@ -40,6 +40,7 @@ PRESENTATION = (
     "harness.descriptors",
     "harness.errors",
     "harness.evaluation.run_settings",  # settings have the defaults of flags
+    "harness_studies.comparisons",  # a claim is put into words
     "harness_studies.seeds",  # a kind of comparison is printed in its own way
     "harness.models.contract",
     "harness_training.parts",

@@ -19,4 +19,4 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(main, ["plugins", "--json"]) == 0
     core = json.loads(capsys.readouterr().out)[0]
     assert (core["name"], core["status"], core["problem"]) == ("core", "loaded", "")
-    assert "compare" in core["adds"]["commands"]
+    assert "leaderboard" in core["adds"]["commands"]

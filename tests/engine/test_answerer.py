@@ -299,7 +299,7 @@ def test_notes_reach_the_user_and_the_record(
     (record,) = harness.run(
         "random", "raf_db", results=tmp_path / "results", limit=4, reporter=heard
     ).records
-    assert heard.said == ["sharing is off"]
+    assert heard.said == ["raf_db: sharing is off"]
     held = json.loads((record.directory / "evaluation.json").read_text())
     assert held["notes"] == ["sharing is off"]
 

@@ -26,7 +26,7 @@ from harness.specs.catalog import load_catalog
 from tests.plugins.hf_vlm import families
 
 pytestmark = pytest.mark.torch
-RELEASED = Path(__file__).parents[1] / "conformance" / "checkpoints"
+RELEASED = Path(__file__).parents[2] / "conformance" / "checkpoints"
 
 
 def made(name: str) -> Callable[[Path], str]:

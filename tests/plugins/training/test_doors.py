@@ -78,7 +78,7 @@ def test_every_door_records_the_same_training(
 
 def test_these_are_all_models_that_train() -> None:
     trained = {name for name in packaged("model") if "train" in plugins().models()[name].offers}
-    assert trained == set(MODELS)
+    assert trained == {*MODELS, "open_clip"}  # which trains on pairs, in a test of its own
 
 
 @pytest.mark.parametrize(

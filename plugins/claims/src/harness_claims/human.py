@@ -46,7 +46,7 @@ class HumanRow:
         samples: Samples with at least two annotators.
         alone: Samples with one or none, which take no part.
         annotators: Mean number of annotators of a sample.
-        marks: Of the evaluation.
+        marks: What the evaluation is marked with.
     """
 
     task: str

@@ -63,7 +63,7 @@ class PromptSpread:
         changes_sign: Whether a number that is best at zero is on both sides of it.
         samples: Scored under every prompt.
         left_out: Not scored under one of them.
-        marks: Of the evaluations.
+        marks: What any of the evaluations is marked with.
         why: Why there is no interval; empty where there is one.
     """
 

@@ -31,7 +31,7 @@ class Held:
         samples: Scored in both.
         errors: Not scored in one of them, such as questions that the perturbation would change.
         changed: Share of the samples whose answer is another one.
-        marks: Of the two evaluations.
+        marks: What either evaluation is marked with.
     """
 
     task: str

@@ -34,8 +34,8 @@ class Contrastive(Recipe):
     trains_pairs = True
 
     def __init__(self, options: Mapping[str, Json]) -> None:
-        self._together = options.get("sets", "together") == "together"
-        self._side = str(options.get("side", "both"))
+        self._together = options["sets"] == "together"
+        self._side = str(options["side"])
 
     def check(self, pool: Sequence[Example]) -> Sequence[str]:
         """Say how many texts and sets there are.
