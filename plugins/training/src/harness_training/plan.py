@@ -101,7 +101,6 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
     lora = lora or LoraSettings()
     settings, rate_notes = _with_rate(settings, subject.descriptor, parts)
     _refuse_decay(settings)
-    adds: dict[str, Json] = {**added}
     about: dict[str, Json] = {
         "model": subject.record(tasks[0]),
         "recipe": {"id": recipe, "options": recipe_options},
@@ -118,7 +117,7 @@ def plan_training(  # noqa: PLR0913  one keyword for each group of flags
         "lora": asdict(lora),
         **({} if validation is None else {"validation": validation.about()}),
         **({"processes": count} if count > 1 else {}),
-        **({"added": adds} if adds else {}),
+        **({"added": dict[str, Json](added)} if added else {}),
     }
     if tower is not None:
         about["tower"] = open_trained(tower).sha256
