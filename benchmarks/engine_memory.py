@@ -52,7 +52,7 @@ def held_bytes(cache: Any) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--requests", type=int, default=100_000)
-    parser.add_argument("--budget", type=int, default=400_000, help="bytes of keys and values")
+    parser.add_argument("--budget", type=int, default=400_000, help="bytes of the KV cache")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     model = RandomLlava(1, 1, 112)
@@ -78,7 +78,7 @@ def main() -> None:
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             seconds = time.process_time() - start
             print(f"{done:>10,}{peak:>10.0f}{seconds:>9.1f}", flush=True)
-    print(f"largest keys and values: {largest:,} of {arguments.budget:,} bytes")
+    print(f"largest KV cache: {largest:,} of {arguments.budget:,} bytes")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import errno
 import json
 import math
 import stat
+from collections.abc import Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -152,3 +153,12 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name in names if names.count(name) > 1)
         raise _Refused(f"the key {twice[:80]!r} is repeated")
     return unique
+
+
+def finite_json(value: Any) -> Any:
+    """Return plain data in which numbers that are none are null, which JSON has."""
+    if isinstance(value, Mapping):
+        return {key: finite_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite_json(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -29,7 +29,7 @@ from harness.descriptors import Json
 from harness.errors import PluginError, UserError, quoted
 from harness.evaluation.model import ConfiguredModel
 from harness.evaluation.task import Task
-from harness.jsonfiles import parse_json
+from harness.jsonfiles import finite_json, parse_json
 from harness.runs.lock import writing
 from harness.runs.seal import Sealing, check_files, seal_files, write_json, write_whole
 from harness.specs import fingerprint
@@ -108,12 +108,8 @@ def table_of(name: str, rows: Sequence[Mapping[str, Json]]) -> AnalysisTable:
     """Return a table of records that share their keys; numbers that are not finite become none."""
     columns = tuple(rows[0]) if rows else ()
     return AnalysisTable(
-        name, columns, tuple(tuple(_finite_or_none(row[key]) for key in columns) for row in rows)
+        name, columns, tuple(tuple(finite_json(row[key]) for key in columns) for row in rows)
     )
-
-
-def _finite_or_none(value: Json) -> Json:
-    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def scaled(

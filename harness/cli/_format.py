@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from rich.cells import cell_len
 from harness.cli._stdout import emit
 from harness.descriptors import Json
 from harness.errors import UserError, reason_of
+from harness.jsonfiles import finite_json
 
 
 def clean(text: object) -> str:
@@ -54,15 +54,7 @@ def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 def print_json(value: Any) -> None:
     """Print plain data as JSON; numbers that are none become null, which JSON has."""
-    emit(json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False))
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    emit(json.dumps(finite_json(value), indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def number(value: Json, scale: Json = 1.0, *, digits: int = 2, sign: str = "") -> str:
