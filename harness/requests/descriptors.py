@@ -6,24 +6,10 @@ from harness.descriptors import ExtractorDescriptor, Option
 
 EXTRACTORS: tuple[ExtractorDescriptor, ...] = (
     ExtractorDescriptor(
-        id="point",
-        target="harness.requests.extractors.point:PointExtractor",
-        summary="A point: exactly two numbers in the text, x and then y.",
-        version=3,
-        options=(
-            Option(
-                name="scale",
-                default="100",
-                choices=("100", "1", "1000", "pixels"),
-                help="What numbers count: cells along each side, shares, or pixels of the image.",
-            ),
-        ),
-    ),
-    ExtractorDescriptor(
         id="label",
         target="harness.requests.extractors.label:LabelExtractor",
         summary="A label: the text names exactly one of the task's labels.",
-        version=4,
+        version=5,
     ),
     ExtractorDescriptor(
         id="verbatim",

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from harness.descriptors import Json, parse_options
 from harness.errors import UserError
-from harness.requests.descriptors import EXTRACTORS
+from harness.plugins import plugins
 from harness.requests.extractor import Extracted
 from harness.targets import load_target
 
-BY_ID = {descriptor.id: descriptor for descriptor in EXTRACTORS}
+BY_ID = plugins().extractors()
 
 
 def make(name: str, labels: tuple[str, ...] = (), **options: Json) -> Any:
@@ -58,6 +58,30 @@ def test_point_takes_two_numbers(text: str, point: list[float]) -> None:
     ],
 )  # fmt: skip
 def test_point_does_not_guess(text: str) -> None:
+    assert make("point")(text) == Extracted(None, "unparsed")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "y=60, x=35", '{"y": 60, "x": 35}', "(60 (y), 35 (x))", "top: 60, left: 35", "Y: 60\nX: 35",
+        "row 60, column 35", "[y, x] = [60, 35]", "60 (vertical), 35 (horizontal)", "y60 x35",
+        "y-coordinate is 60 and x-coordinate is 35", "height 60 width 35", "<point y='60' x='35'>",
+        "60 from the top and 35 from the left",
+        "x: 35 y: 60", "35 from the left, 60 from the top", "in the top left, at (35, 60)",
+        "the man in the back row looks at (35, 60)", "(x, y) = (35, 60)",
+        "x=35, 60", "to the right (35, 60)", "at the top: 35, 60", "looking right: 35 60",
+        "35 (x), 60 (y)",
+    ],
+)  # fmt: skip
+def test_names_of_axes_say_which_number_is_which(text: str) -> None:
+    assert make("point")(text).answer == pytest.approx([0.355, 0.605])
+
+
+@pytest.mark.parametrize(
+    "text", ["x=35, x=60", "y=60, 35", "y=1 y=2", "35% from the right, 60% from the top"]
+)
+def test_names_that_make_no_point_are_unparsed(text: str) -> None:
     assert make("point")(text) == Extracted(None, "unparsed")
 
 
@@ -163,6 +187,60 @@ def test_label_is_one_whole_name(text: str, label: str) -> None:
 )  # fmt: skip
 def test_label_is_unparsed_with_none_or_two(text: str) -> None:
     assert make("label", RELATIONS)(text) == Extracted(None, "unparsed")
+
+
+EMOTIONS = ("happy", "sad", "fear")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "He does not look happy.", "She doesn't seem to be sad", "I don't think he is happy.",
+        "no sign of fear", "The person is not happy or sad.", "not happy/sad", "happy is wrong",
+        "neither sad, nor fear", "isn't showing fear", "There is a lack of fear.",
+        "anything but happy", "happy: no",
+        "Happy isn't right.", '{"happy": false}', "不是happy", "没有fear",
+    ],
+)  # fmt: skip
+def test_a_label_that_is_ruled_out_is_not_named(text: str) -> None:
+    assert make("label", EMOTIONS)(text) == Extracted(None, "unparsed")
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("Not only happy", "happy"),
+        ("There is no doubt: happy", "happy"),
+        ("no doubt he is happy", "happy"),
+        ("happy, not sad", "happy"),
+        ("Happy? No. Sad!", "sad"),
+        ("happy: false; sad: true", "sad"),
+        ("it is not happy but sad", "sad"),
+        ("答案是happy。", "happy"),
+    ],
+)
+def test_a_negation_reaches_no_further_than_its_clause(text: str, label: str) -> None:
+    assert make("label", EMOTIONS)(text).answer == label
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("South East Asian", "Southeast Asian"),
+        ("a south-east Asian man", "Southeast Asian"),
+        ("East-Asian", "East Asian"),
+        ("Latino/Hispanic", "Latino_Hispanic"),
+        ("more than 70", "more than 70"),
+        ("39", None),
+        ("3 9", "3-9"),
+        ("may be", None),
+        ("East Asian/Southeast Asian", None),
+    ],
+)
+def test_a_label_of_words_may_be_parted_elsewhere(text: str, label: str | None) -> None:
+    labels = ("East Asian", "Southeast Asian", "Latino_Hispanic", "3-9", "more than 70", "maybe")
+    assert make("label", labels)(f"I'd say {text}").answer == label
+    assert make("label", labels)(text).answer == label
 
 
 def test_label_prefers_the_longer_name() -> None:

@@ -16,11 +16,30 @@ from harness.requests.extractors.refusal import is_refusal
 _JOINTS = re.compile(r"[\s_\-\u2010-\u2015\u2212\ufe58\ufe63\uff0d*`\"\u201c\u201d]+")
 _UNSEEN = re.compile(r"[\u00ad\u200b\u2060\ufeff]")
 _EDGES = " .,;:!?'()[]"
+# A negation rules out the label that follows it, also over words that only say how, or that
+# something looks so ("does not seem to be a happy"). Any other word between them ends its reach
+# ("no doubt he is happy"), and so does a comma.
 _NEGATED = re.compile(
-    r"(?:(?<!\w)(?:not|no|never|neither|nor|cannot|non|un|hardly|barely|far from|rather than"
-    r"|instead of|without)|n['\u2019]t)"
-    r"(?: (?:a|an|the|any|at all|be|been|being|really|very|so|exactly|particularly|longer))* $"
+    r"(?:(?:(?<!\w)(?:not|no|never|neither|nor|cannot|non|un|hardly|barely|unlikely|nothing|without"
+    r"|far from|rather than|instead of|lack of|absence of|anything but|opposite of"
+    r"|rul(?:es?|ing) out|exclud(?:es?|ing))|n['\u2019]t)"
+    r"(?: (?:an?|any|the|all|at|be(?:en|ing)?|is|are|to|in|of|as|with|like|one|it|this|that|they"
+    r"|s?he|really|very|quite|so|too|much|more|even|overly|exactly|particularly|especially|fully"
+    r"|entirely|completely|clearly|necessarily|actually|truly|likely|longer|considered|evidence"
+    r"|signs?|indications?|hint|trace|(?:look|seem|appear|feel|show|express|display|exhibit|convey"
+    r"|indicat|suggest|depict|portray|think|believ|say)(?:e?s|e|ing)?))* "
+    r"|[不非没无未][\u4e00-\u9fff]{0,4} ?)$"
 )
+# What is said of a label after it: "happy is not right", "happy: no". An "or" carries a negation on
+# to the next label ("not happy or sad").
+_DENIED = re.compile(
+    r"(?:(?:'s| is| are| was| would be| seems) (?:not|no|incorrect|wrong|false|unlikely|ruled out)"
+    r"| (?:is|are|was)n['\u2019]t| ?[:?=] ?(?:no|false|incorrect|wrong))(?!\w)"
+)
+_CARRIED = re.compile(r"(?: ?/ ?|,? n?or )(?:an? |the )?")
+
+_CHINESE = re.compile("[\u3040-\u30ff\u4e00-\u9fff]")
+_JOINED = re.compile(r"[ /]")
 
 _REACH = 300
 """Characters before a label in which a negation is looked for: a text that repeats a label without
@@ -33,10 +52,12 @@ class LabelReader:
     Case does not matter; a blank, an underscore, every kind of hyphen, quotation marks and the
     stars of Markdown are alike. Where two labels start at one place the longer one counts ("stop
     inverted" is not "stop"), and a label inside a longer one is not named ("non-intimate" is not
-    "intimate"); neither is one that a negation rules out ("not at all intimate", "far from
-    intimate"). Where a label is another one with words after it, those words may stand before it as
-    well ("inverted stop" is not "stop"). A text that is a label names it; any other names what
-    stands in it as whole words. A text that names no label, or two different ones, is unparsed.
+    "intimate"); neither is one that a negation rules out ("not at all intimate", "does not look
+    intimate", "not happy or sad", "happy: no"). A label of several words may be parted elsewhere
+    ("South East Asian", "nonintimate", "Latino/Hispanic"). Where a label is another one with words
+    after it, those words may stand before it as well ("inverted stop" is not "stop"). A text that
+    is a label names it; any other names what stands in it as whole words. A text that names no
+    label, or two different ones, is unparsed.
 
     Args:
         labels: In the form that texts are to name; what is read is their place.
@@ -52,8 +73,11 @@ class LabelReader:
             raise ValueError("labels that differ in no more than case and joints")
         self._places |= _turned(self._places)
         longest_first = sorted(self._places, key=len, reverse=True)
-        names = "|".join(re.escape(name) for name in longest_first)
-        self._pattern = re.compile(rf"(?<!\w)(?:{names})(?!\w)")
+        names = "|".join(map(_spelled, longest_first))
+        self._parted = {_JOINED.sub("", name): self._places[name] for name in longest_first}
+        # Chinese is written without blanks, so its characters end an English label.
+        edge = r"\w" if _CHINESE.search(names) else r"[^\W\u3040-\u30ff\u4e00-\u9fff]"
+        self._pattern = re.compile(f"(?<!{edge})(?:{names})(?!{edge})")
 
     def read(self, text: str) -> Extracted:
         """Return the place of the label that a text names, or why there is none."""
@@ -62,11 +86,16 @@ class LabelReader:
         plain = _comparable(text)
         if plain in self._places:
             return Extracted(self._places[plain])
-        named = {
-            self._places[match.group()]
-            for match in self._pattern.finditer(plain)
-            if not _NEGATED.search(plain, max(0, match.start() - _REACH), match.start())
-        }
+        named = set()
+        denied_to = -1  # where the last label that was ruled out ends
+        for match in self._pattern.finditer(plain):
+            start, end = match.span()
+            carried = denied_to >= 0 and _CARRIED.fullmatch(plain, denied_to, start)
+            if carried or _NEGATED.search(plain, max(0, start - _REACH), start):
+                denied_to = end
+            elif not _DENIED.match(plain, end):
+                label = match.group()
+                named.add(self._places.get(label, self._parted[_JOINED.sub("", label)]))
         return Extracted(named.pop()) if len(named) == 1 else Extracted(None, "unparsed")
 
 
@@ -108,6 +137,13 @@ def _turned(places: Mapping[str, int]) -> dict[str, int]:
         if label.startswith(f"{shorter} ")
     }
     return {name: position for name, position in turned.items() if name not in places}
+
+
+def _spelled(name: str) -> str:
+    """Return the pattern of a label; one of several words may be parted anywhere, or nowhere."""
+    if " " not in name or not name.replace(" ", "").isalpha():
+        return re.escape(name)  # a number stays whole: "3 9" is not "39"
+    return "(?: ?/ ?| )?".join(" ?".join(word) for word in name.split(" "))
 
 
 def _comparable(text: str) -> str:

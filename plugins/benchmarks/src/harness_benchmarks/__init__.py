@@ -9,9 +9,14 @@ from harness.plugins import hookimpl
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.descriptors import MetricDescriptor, ReaderDescriptor, SubmissionDescriptor
+    from harness.descriptors import (
+        ExtractorDescriptor,
+        MetricDescriptor,
+        ReaderDescriptor,
+        SubmissionDescriptor,
+    )
 
-__all__ = ["harness_metrics", "harness_readers", "harness_submissions"]
+__all__ = ["harness_extractors", "harness_metrics", "harness_readers", "harness_submissions"]
 
 
 @hookimpl
@@ -20,6 +25,30 @@ def harness_readers() -> Sequence[ReaderDescriptor]:
     from harness_benchmarks.readers.descriptors import READERS
 
     return READERS
+
+
+@hookimpl
+def harness_extractors() -> Sequence[ExtractorDescriptor]:
+    """Offer the reader of points; it is not imported."""
+    from harness.descriptors import ExtractorDescriptor, Option
+
+    return [
+        ExtractorDescriptor(
+            id="point",
+            target="harness_benchmarks.extractors.point:PointExtractor",
+            summary="A point: exactly two numbers in the text, x and then y unless it names them.",
+            version=4,
+            options=(
+                Option(
+                    name="scale",
+                    default="100",
+                    choices=("100", "1", "1000", "pixels"),
+                    help="What numbers count: cells along each side, shares, or pixels of the "
+                    "image.",
+                ),
+            ),
+        )
+    ]
 
 
 @hookimpl

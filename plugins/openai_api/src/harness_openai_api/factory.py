@@ -18,7 +18,7 @@ from harness_openai_api.secrets import Secret
 if TYPE_CHECKING:
     from harness_openai_api.answerer import EndpointAnswerer
 
-_SCHEME = 2  # raised when the way answers are computed changes their numbers
+_SCHEME = 3  # raised when the way answers are computed changes their numbers
 _KEY = "OPENAI_API_KEY"
 _LEAST = {
     "concurrency": 1,

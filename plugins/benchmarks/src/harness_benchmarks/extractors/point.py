@@ -27,6 +27,24 @@ _NAMED_POINTS = re.compile(
     r"""["'](?:point(?:_2d)?|coordinates?)["']\s*:\s*[\[(](?P<pair>[^\[\]()"']*)[\])]"""
     r"""|<point\s+x\s*=\s*(?P<xml>["'][^"']*["']\s+y\s*=\s*["'][^"']*["'])"""
 )
+# An axis beside its number: "y=60, x=35", "60% from the top", "top: 60, left: 35". A distance from
+# the right or from below counts the other way round, so it is no coordinate here.
+_AXIS = (
+    r"(?:(?P<x>x|left|column|col|horizontal(?:ly)?|width)|(?P<y>y|top|row|vertical(?:ly)?|height)"
+    r"|(?P<other>right|bottom))"
+)
+_BEFORE = re.compile(
+    rf"(?<![^\W\d_]){_AXIS}(?:[ _-]?(?:axis|coordinate|coord|position|value|pos))?"
+    r"[\s:='\"(\[]*(?:is|at|of)?[\s:='\"(\[]*$",
+    re.IGNORECASE,
+)
+_AFTER = re.compile(
+    r"[\s)(\]'\"]*(?:(?:from|of|along|down|across|in|on) (?:the )?)?" + _AXIS + r"(?![^\W\d_])",
+    re.IGNORECASE,
+)
+_REACH = 40
+"""Characters before a number in which the name of its axis is looked for."""
+_Y_FIRST = re.compile(r"[(\[<{]?\by\s*,\s*x\b", re.IGNORECASE)
 
 
 class PointExtractor:
@@ -42,7 +60,9 @@ class PointExtractor:
     unless both are at most 1, which is how shares are written. On a scale of 1 numbers are shares.
     In pixels, of the image as it was shown, each side is a scale of its own, and shares are told
     in the same way. A percent sign says its own scale, and is read where the scale is 100 or 1;
-    ``px`` where it is pixels.
+    ``px`` where it is pixels. Where the text names the axes ("y=60, x=35", "60% from the top, 35%
+    from the left"), their names say which number is which; with names that make no point ("x=3,
+    x=4", "from the right") it is unparsed.
 
     Args:
         options: ``scale``, one of :data:`SCALES`.
@@ -80,6 +100,10 @@ class PointExtractor:
         numbers = list(_NUMBER.finditer(text))
         if len(numbers) != 2:
             return Extracted(None, "unparsed")
+        order = _order(text, numbers)
+        if not order:
+            return Extracted(None, "unparsed")
+        numbers = [numbers[place] for place in order]
         sides = self._sides(fields)
         shares = [self._share(*pair) for pair in zip(numbers, sides, strict=True)]
         if None in shares or (self._scale != 1.0 and _as_shares(numbers)):
@@ -112,6 +136,31 @@ class PointExtractor:
         if self._scale != 1 and not re.search(r"[.eE]", match["number"]):
             value += 0.5 if value >= 0 else 0.0
         return value / side if 0 <= value <= side else None
+
+
+def _order(text: str, numbers: Sequence[re.Match[str]]) -> tuple[int, ...]:
+    """Return the places of x and y among two numbers; nothing where their names make no point."""
+    first, second = numbers
+    ahead, between = text[max(0, first.start() - _REACH) : first.start()], text[first.end() :]
+    between = between[: second.start() - first.end()]
+    before = _BEFORE.search(ahead), _BEFORE.search(between[-_REACH:])
+    after = _AFTER.match(between), _AFTER.match(text, second.end())
+    names = _names(before)
+    if "" in names and "" not in _names(after):
+        names = _names(after)
+    if not any(names) and _Y_FIRST.search(text):
+        names = ("y", "x")
+    if names == ("y", "x"):
+        return (1, 0)
+    return (0, 1) if names[0] in {"", "x"} and names[1] in {"", "y"} else ()
+
+
+def _names(pair: Sequence[re.Match[str] | None]) -> tuple[str, ...]:
+    """Return the axes of two numbers, or nothing: a word beside one number alone is prose."""
+    words = ["" if match is None else match[str(match.lastgroup)].casefold() for match in pair]
+    if not all(words):
+        return tuple(word if word in {"x", "y"} else "" for word in words)
+    return tuple(str(match.lastgroup) for match in pair if match is not None)
 
 
 def _value(match: re.Match[str]) -> float:

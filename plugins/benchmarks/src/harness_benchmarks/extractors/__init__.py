@@ -1,0 +1,1 @@
+"""Extractors that one benchmark's answers need."""
