@@ -144,6 +144,9 @@ def blame(error: HarnessError, where: str, origin: str) -> None:
         error.where = f"{where} ({origin})" if origin else where
 
 
+_FREE_MEMORY = "free memory (nvidia-smi lists who holds a GPU's), or a smaller dtype or model"
+
+
 def raised(  # noqa: PLR0913, PLR0917  what a message names
     plugin: str,
     method: str,
@@ -159,7 +162,8 @@ def raised(  # noqa: PLR0913, PLR0917  what a message names
         trace = trace.tb_next
     beside = "; ".join(filter(None, (origin, location)))
     message = f"{plugin} raised in {method}: {error_text(error)} ({beside})"
-    return kind(message, where=where, fix=traceback_hint())
+    full = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"  # torch's
+    return kind(message, where=where, fix=_FREE_MEMORY if full else traceback_hint())
 
 
 def error_text(error: BaseException) -> str:

@@ -14,6 +14,7 @@ from torch import Tensor
 from harness.descriptors import Json
 from harness.engine.batching import (
     CPU_VALUES,
+    MANY,
     Batches,
     fitting_positions,
     free_memory,
@@ -77,6 +78,7 @@ class EngineAnswerer:
         # CPU they never do; on a GPU only with --deterministic, whose features are cached apart.
         gpu = model.device.type == "cuda"
         self._in_batches = gpu and not runtime.deterministic
+        self._image_batches = Batches(positions=_IMAGES if self._in_batches else MANY)
         prepares = type(model).prepare is not VisionLanguageModel.prepare
         self._inputs = PreparedInputs(model.prepare, model.device) if prepares else None
         self._run_encoder: Callable[[Sequence[Any]], list[Tensor]] = (
@@ -228,9 +230,12 @@ class EngineAnswerer:
         """Return each distinct image's positions (T, W), or why it was rejected, by its key."""
         distinct = list({image.key: image for image in images}.values())
         by_key: dict[str, Tensor | Failed] = {}
-        size = _IMAGES if self._in_batches else max(1, len(distinct))
-        for start in range(0, len(distinct), size):
-            by_key |= self._positions(distinct[start : start + size])
+
+        def forward(chunk: Sequence[LoadedImage]) -> list[None]:
+            by_key.update(self._positions(chunk))
+            return [None] * len(chunk)
+
+        self._image_batches.run(distinct, lambda _: 1, forward)
         return by_key
 
     def _positions(self, images: Sequence[LoadedImage]) -> dict[str, Tensor | Failed]:
@@ -413,4 +418,5 @@ def batches_for(model: VisionLanguageModel, runtime: Runtime) -> Batches:
         fixed=runtime.deterministic,
         positions=positions,
         room=None if runtime.kv_budget is None else runtime.kv_budget // each,
+        position_bytes=each,
     )

@@ -6,7 +6,7 @@ import gc
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from harness.engine.memory import host_memory
+from harness.engine.memory import free_bytes
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Batches:
         fixed: Ignore ``rows`` and never shrink: what goes widen depends on the block alone.
         positions: Maximum positions (rows x length) of a forward pass.
         room: Maximum positions of KV cache in memory at once; ``None`` for no bound.
+        position_bytes: Bytes that one of them takes, for the message when the bound is too small.
     """
 
     def __init__(
@@ -48,13 +49,14 @@ class Batches:
         fixed: bool = False,
         positions: int = CPU_POSITIONS,
         room: int | None = None,
+        position_bytes: int = 1,
     ) -> None:
         if rows is not None and rows < 1:
             raise UserError(f"batch size {rows} is not a positive number")
         self.rows = MANY if rows is None or fixed else rows
         self.fixed = fixed
         self._positions = positions
-        self._room = room
+        self._room, self._position_bytes = room, position_bytes
         self._in_use = 0
 
     @property
@@ -112,9 +114,10 @@ class Batches:
         free = self._room - self._in_use
         if free < cached + reserve:
             needed = self._in_use + cached + reserve
+            kilobytes = -(-needed * self._position_bytes // 1024)
             raise NoMemory(
                 f"the KV cache needs {needed} positions at once, the budget holds {self._room}",
-                fix=f"use a --kv-budget {needed / max(1, self._room):.1f} times as large",
+                fix=f"--kv-budget {kilobytes}KiB or more",
             )
         return min(count, max(1, free // max(1, cached + reserve)))
 
@@ -133,7 +136,7 @@ class Batches:
         except (RuntimeError, MemoryError, NoMemory) as error:
             if not out_of_memory(error):
                 raise
-            needed = str(error).partition("\n")[0]
+            needed, fix = str(error).partition("\n")[0], getattr(error, "fix", None)
         finally:
             self._in_use -= cached * len(rows)
         # Only now: within ``except`` the traceback would keep the tensors of the batch alive.
@@ -141,7 +144,7 @@ class Batches:
         if self.fixed or len(rows) == 1:
             raise NoMemory(
                 f"memory does not suffice for a batch of {len(rows)}: {needed}",
-                fix="leave out --deterministic" if self.fixed else "use a smaller dtype",
+                fix="leave out --deterministic" if self.fixed else fix or "use a smaller dtype",
             )
         # Lasting, so that the batches that follow do not run out of memory one after the other.
         self._positions = max(1, len(rows) // 2 * longest)
@@ -177,7 +180,7 @@ def fitting_positions(device: torch.device, width: int, each: int) -> int:
         width: Values of one position in the language model (its hidden size).
         each: Bytes that one position takes, by a rough count.
     """
-    fitting = int(free_bytes(device) * SHARE) // max(1, each)
+    fitting = int((free_bytes(device) or 4 << 30) * SHARE) // max(1, each)
     return min(most_positions(device, width), 1 << max(6, fitting.bit_length() - 1))
 
 
@@ -191,12 +194,3 @@ def most_positions(device: torch.device, width: int) -> int:
     if device.type == "cuda":
         return GPU_POSITIONS
     return max(CPU_POSITIONS, CPU_VALUES // width)
-
-
-def free_bytes(device: torch.device) -> int:
-    """Return the bytes that are free on a device."""
-    import torch
-
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    return host_memory() or 4 << 30

@@ -19,7 +19,7 @@ from harness.engine.checkpoints import (
     weight_files,
 )
 from harness.engine.devices import resolve_dtype
-from harness.engine.loading import loading_identity, with_features
+from harness.engine.loading import loading_identity, require_packages, with_features
 from harness.engine.memory import weight_bytes
 from harness.engine.weights import user_cache
 from harness.errors import UserError
@@ -99,6 +99,7 @@ class ReleasedModel(ABC):
             runtime: Says the dtype.
             fetch: Fetch a hub's weights; without, nobody knows how much they take.
         """
+        require_packages(self.options)
         source = self.open()
         towers = self.towers(source)
         if not fetch and not all(has_weights(checkpoint) for checkpoint in (source, *towers)):

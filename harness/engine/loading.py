@@ -64,11 +64,10 @@ ANSWERS: tuple[Option, ...] = (
     Option(name="score_eos", type="bool", default=True, help="an option ends with end-of-sequence"),
 )
 _NEEDS = {
-    "flash_attention_2": ("flash_attn", "pip install flash-attn"),
-    "8bit": ("bitsandbytes", "pip install bitsandbytes"),
-    "4bit": ("bitsandbytes", "pip install bitsandbytes"),
-    "auto": ("accelerate", "pip install accelerate"),
-    "adapter": ("peft", "pip install peft"),
+    "attention=flash_attention_2": ("flash_attn", "flash-attn"),
+    "quantise=8bit": ("bitsandbytes", "bitsandbytes"),
+    "quantise=4bit": ("bitsandbytes", "bitsandbytes"),
+    "device_map=auto": ("accelerate", "accelerate"),
 }
 
 
@@ -100,6 +99,14 @@ def loading_identity(
     return about
 
 
+def require_packages(options: Mapping[str, Json]) -> None:
+    """Refuse options that need a package which is not installed."""
+    for option, (module, package) in _NEEDS.items():
+        name, _, value = option.partition("=")
+        if options.get(name) == value:
+            _require(module, package, option)
+
+
 def load_arguments(
     options: Mapping[str, Json], runtime: Runtime, dtype: str, *, weights: int | None = None
 ) -> dict[str, Any]:
@@ -115,12 +122,12 @@ def load_arguments(
     Raises:
         UserError: when a package or a GPU is missing, or the device has no room for the weights.
     """
+    require_packages(options)
     device = resolve_device(runtime.device)
     arguments: dict[str, Any] = {"dtype": torch_dtype(dtype)}
     attention = str(options.get("attention") or "auto")
     quantise = str(options.get("quantise") or "none")
     if attention == "flash_attention_2":
-        _require(attention, f"attention={attention}")
         _require_gpu(device.type, f"attention={attention}", "attention=sdpa")
         if dtype == "float32":
             raise UserError(
@@ -130,13 +137,11 @@ def load_arguments(
     if attention != "auto":
         arguments["attn_implementation"] = attention
     if quantise != "none":
-        _require(quantise, f"quantise={quantise}")
         _require_gpu(device.type, f"quantise={quantise}", "quantise=none")
         arguments["quantization_config"] = _quantisation(quantise, dtype)
     if device.type == "cuda" and dtype == "bfloat16" and not _has_bfloat16(device):
         raise UserError(f"{device} computes no bfloat16", fix="--dtype float16, or float32")
     if options.get("device_map") == "auto":
-        _require("auto", "device_map=auto")
         _require_gpu(device.type, "device_map=auto", "device_map=none")
         arguments["device_map"] = "auto"
     elif quantise != "none":
@@ -166,7 +171,7 @@ def after_load(
         UserError: when the adapter does not fit.
     """
     if options.get("adapter"):
-        _require("adapter", "an adapter")
+        _require("peft", "peft", "an adapter")
         from harness.engine.adapters import apply_adapter
 
         apply_adapter(parts or {"": language_model}, _adapter_folder(options), also)
@@ -202,10 +207,10 @@ def _adapter_folder(options: Mapping[str, Json]) -> Path:
     return home_path(str(options["adapter"]))
 
 
-def _require(name: str, option: str) -> None:
-    module, install = _NEEDS[name]
+def _require(module: str, package: str, option: str) -> None:
     if not is_installed(module):
-        raise UserError(f"{option} needs {module}, which is not installed", fix=install)
+        text = f"{option} needs {module}, which is not installed"
+        raise UserError(text, fix=f"pip install {package}")
 
 
 def _has_bfloat16(device: Any) -> bool:

@@ -72,7 +72,7 @@ def require_memory(needed: int, device: Any, options: Mapping[str, object]) -> N
     Raises:
         UserError: with what is needed, what is free, and what takes less.
     """
-    free = _free(device, spread=options.get("device_map") == "auto")
+    free = free_bytes(device, spread=options.get("device_map") == "auto")
     if free is None or needed <= free:
         if free is not None and needed >= _WORTH_SAYING:
             room = f"needs {in_bytes(needed)}, {in_bytes(free)} free on {device}"
@@ -80,6 +80,7 @@ def require_memory(needed: int, device: Any, options: Mapping[str, object]) -> N
         return
     ways = ["free memory", "--dtype bfloat16 where the weights are float32"]
     if device.type == "cuda":
+        ways[0] += " (nvidia-smi lists who holds the card's)"
         ways += ["-o device_map=auto", "-o quantise=8bit or 4bit"]
     raise UserError(
         f"the weights take {in_bytes(needed)} and {in_bytes(free)} are free on {device}",
@@ -113,7 +114,13 @@ def _each(name: str, entry: Mapping[str, Any], size: int, quantise: str) -> floa
     return _QUANTISED.get(quantise, size) if matrix else size
 
 
-def _free(device: Any, *, spread: bool) -> int | None:
+def free_bytes(device: Any, *, spread: bool = False) -> int | None:
+    """Return the bytes that are free on a device, ``None`` where nothing tells.
+
+    Args:
+        device: The ``torch.device``.
+        spread: Count every GPU and the host's memory.
+    """
     if device.type == "cpu":
         return host_memory()
     if device.type != "cuda":

@@ -9,6 +9,7 @@ import pytest
 from harness.engine import answerer as answering
 from harness.engine import generation
 from harness.engine.answerer import EngineAnswerer
+from harness.engine.batching import Batches
 from harness.models import Runtime
 from harness.requests import Choose, Contrast, Embed, Failed, Generate, Request, Scores, Text, Turn
 from harness.samples.images import LoadedImage
@@ -271,6 +272,60 @@ def test_memory_that_never_suffices_is_the_users_to_know(
         with pytest.raises(UserError, match="budget"):
             results(model, requests(images), kv_budget=budget)
     assert answering.batches_for(model, Runtime(deterministic=True)).fixed
+
+
+@pytest.mark.parametrize("want", [None, Generate(6)])
+def test_memory_that_another_process_takes_in_the_middle_changes_no_answer(
+    want: Any, make_model: Make, images: list[LoadedImage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    class Card:
+        """Half of its memory goes to another process after the second batch."""
+
+        def __init__(self, work: Callable[..., Any], rows: Callable[[Any], int]) -> None:
+            self.work, self.rows, self.calls, self.refused = work, rows, 0, 0
+
+        def __call__(self, given: Any, **named: Any) -> Any:
+            self.calls += 1
+            if self.calls > 1 and self.rows(given) > 1:
+                self.refused += 1
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+            return self.work(given, **named)
+
+    given = requests(images, want)
+    alone = results(make_model(), given)
+    model = make_model()
+    card, encoder = Card(model.forward, len), Card(model.encode, len)
+    monkeypatch.setattr(model, "forward", card)
+    monkeypatch.setattr(model, "encode", encoder)
+    answerer = EngineAnswerer(model, Runtime(device="cpu"))
+    # As on a GPU, where several images are encoded at once.
+    answerer._in_batches, answerer._image_batches = True, Batches(positions=2)
+    crowded = {response.request: response.result for response in answerer.answer(given)}
+    assert card.refused
+    assert encoder.refused
+    if want is None:
+        assert near(crowded) == {name: result.values for name, result in alone.items()}
+    else:
+        assert crowded == alone
+
+
+def test_what_another_process_holds_on_the_card_makes_batches_smaller(
+    model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    from harness.engine import batching
+
+    card = torch.device("cuda", 0)
+    positions = []
+    for free in (139, 4):
+        monkeypatch.setattr(
+            torch.cuda, "mem_get_info", lambda _, free=free: (free << 30, 139 << 30)
+        )
+        positions.append(batching.fitting_positions(card, 4096, 1 << 20))
+    assert positions == [1 << 15, 1 << 10]
 
 
 def test_notes_reach_the_user_and_the_record(

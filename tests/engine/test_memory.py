@@ -1,5 +1,6 @@
 """What weights take is known from their files, and what does not fit is refused before loading."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from harness.cli.main import invoke, main
-from harness.engine import memory
+from harness.engine import loading, memory
 from harness.engine.memory import require_memory, weight_bytes
 from harness.errors import UserError
 from harness.progress import in_bytes
@@ -98,3 +99,26 @@ def test_a_run_says_what_it_loads_and_refuses_what_has_no_room(
     said = "".join(capsys.readouterr())
     assert "1.0 MiB are free on cpu" in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("model", ["socialfusion", "llava -o preset=demo"])
+def test_a_package_that_is_missing_is_said_before_the_weights(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(loading, "is_installed", lambda module: module != "bitsandbytes")
+    command = f"run --model {model} -o quantise=4bit --tasks raf_db --limit 2 --dry-run"
+    assert invoke(main, [*command.split(), "--results", str(tmp_path)]) == 2
+    output = "".join(capsys.readouterr())
+    assert "quantise=4bit needs bitsandbytes, which is not installed" in output
+    assert "weights to load" not in output
+
+
+def test_a_budget_smaller_than_one_prompt_names_the_one_that_suffices(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = f"run --model socialfusion --tasks raf_db --limit 2 --results {tmp_path} --kv-budget"
+    assert invoke(main, [*command.split(), "1KiB"]) == 2
+    output = "".join(capsys.readouterr())
+    assert "Traceback" not in output
+    (enough,) = re.findall(r"fix: --kv-budget (\w+) or more", output)
+    assert invoke(main, [*command.split(), enough]) == 0

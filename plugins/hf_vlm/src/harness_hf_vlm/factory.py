@@ -22,6 +22,7 @@ from harness.engine.loading import (
     is_placed,
     load_arguments,
     loading_identity,
+    require_packages,
     with_features,
 )
 from harness.engine.memory import weight_bytes
@@ -73,6 +74,7 @@ class HfVlm:
 
     def weight_bytes(self, runtime: Runtime, *, fetch: bool = False) -> int | None:
         """Return the bytes of the loaded weights; a hub's are known once they are fetched."""
+        require_packages(self._options)
         source = self._open()
         if not fetch and not has_weights(source):
             return None

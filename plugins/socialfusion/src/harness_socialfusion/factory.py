@@ -14,6 +14,7 @@ from harness.engine.loading import (
     is_placed,
     load_arguments,
     loading_identity,
+    require_packages,
     with_features,
 )
 from harness.engine.memory import weight_bytes
@@ -107,6 +108,7 @@ class SocialFusion:
 
         The weights of an encoder that open_clip fetches by name and tag are not counted.
         """
+        require_packages(self._options)
         settings, folder = self._settings()
         encoder, language_model = _parts(settings, folder, runtime.cache or user_cache())
         dtype = self._dtype(runtime, settings, language_model)
