@@ -132,6 +132,8 @@ class PlainRows:
         if "" in ids or "" in clusters:
             return None
         targets = [None] * size if mapping.target is None else columns[at[mapping.target]]
+        if "" in targets:
+            return None
         fields = [columns[at[column]] for column in mapping.fields.values()]
         values = _rows([columns[at[group.column]] for group in mapping.groups.values()], size)
         groups, notes = _Known(self._groups), _Known(self._notes)

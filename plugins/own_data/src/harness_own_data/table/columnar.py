@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from harness.errors import DataError, SampleError, short
 from harness.readers import parquet, records
 from harness.samples import DataRoot
 
 from harness_own_data.table.rows import Row
+
+_ROWS = 4096
+_DEEPEST = 4  # fields within one another that a column's name joins
+_NOT_PLAIN = (
+    pa.types.is_temporal, pa.types.is_decimal, pa.types.is_map, pa.types.is_union,
+)  # fmt: skip
+
+_Fields = dict[str, tuple[tuple[str, ...], Any]]
+"""Column to the names that lead to it from the top, and its field of the schema."""
 
 
 class _Columnar:
@@ -24,14 +36,32 @@ class _Columnar:
 
     def __init__(self, root: DataRoot, name: str, schema: Any) -> None:
         self.root, self.name, self._schema = root, name, schema
-        self.columns: Sequence[str] = list(schema.names)
+        self._fields: _Fields = {}
+        for field in schema:
+            _add(self._fields, field, ())
+        self.columns: Sequence[str] = list(self._fields)
 
     def holds_images(self, column: str) -> bool:
         """Whether a column holds encoded images: bytes, or structs with bytes."""
-        kind = self._schema.field(column).type
-        if pa.types.is_struct(kind):
-            return bool(kind.get_field_index("bytes") >= 0)
-        return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+        keys, field = self._fields[column]
+        return len(keys) == 1 and _are_images(field.type)
+
+    def problem(self, column: str) -> tuple[str, str] | None:
+        """Return why a column is not read and what mends it; ``None`` for one that is read."""
+        (top, *_), field = self._fields[column]
+        if self._schema.names.count(top) > 1:
+            return f"the column {top!r} comes twice", "rename one of them"
+        # An extension that is not registered comes as its storage, and says its name beside it.
+        extension = (field.metadata or {}).get(b"ARROW:extension:name", b"").decode()
+        if isinstance(field.type, pa.BaseExtensionType) or extension:
+            name = extension or short(str(field.type), 80)
+            message = f"the column {column!r} is of the extension type {name}; texts, numbers, "
+            return f"{message}lists and images are read", "write it as a plain column"
+        if any(check(field.type) for check in _NOT_PLAIN):
+            return f"the column {column!r} holds {field.type}, no plain data", "write it as text"
+        if _is_list(field.type) and _are_images(field.type.value_type):
+            return f"the column {column!r} holds lists of images", "one column for each image"
+        return None
 
     def image(self, row: int, column: str) -> Callable[[], bytes]:
         """Return what fetches an image that stands in a row."""
@@ -39,8 +69,7 @@ class _Columnar:
 
     def read(self, names: Sequence[str]) -> Iterator[Row]:
         """Yield every row with the cells of some columns."""
-        for name in names:
-            self._refuse(name)
+        self._check(names)
         if not names:  # rows are still to be counted
             names = [next((one for one in self.columns if not self.holds_images(one)),
                           self.columns[0])]  # fmt: skip
@@ -49,33 +78,78 @@ class _Columnar:
             for place, name in enumerate(names)
             if (class_names := self._names(name))
         }
+        # NaN is how data frames write an empty cell among numbers.
+        floats = [
+            place
+            for place, name in enumerate(names)
+            if pa.types.is_floating(self._fields[name][1].type)
+        ]
         for row, values in enumerate(self._values(names)):
             cells = list(values)
             for position, texts in classes.items():
                 cells[position] = _class(cells[position], texts)
+            for position in floats:
+                if cells[position] != cells[position]:
+                    cells[position] = None
             yield Row(row + 1, row, cells)
 
-    def _refuse(self, name: str) -> None:
-        kind = self._schema.field(name).type
-        if isinstance(kind, pa.BaseExtensionType):
-            raise DataError(
-                f"the column {name!r} is of the extension type {short(str(kind), 80)}; texts, "
-                "numbers, lists and images are read",
-                where=self.root.where(self.name),
-                fix="write it as a plain column",
-            )
-        if pa.types.is_temporal(kind) or pa.types.is_map(kind) or pa.types.is_union(kind):
-            raise DataError(
-                f"the column {name!r} holds {kind}, which is no plain data",
-                where=self.root.where(self.name),
-                fix="write it as text",
-            )
+    def _check(self, names: Sequence[str]) -> None:
+        for name in names:
+            if problem := self.problem(name):
+                message, fix = problem
+                raise DataError(message, where=self.root.where(self.name), fix=fix)
+
+    def first_without_bytes(self, column: str) -> str:
+        """Return the path that a first image names instead of having bytes; empty if it has them.
+
+        The column is one of structs ``{bytes, path}``, as `datasets` writes them.
+        """
+        if f"{column}.path" not in self._fields:
+            return ""
+        first = next(iter(self.read([f"{column}.path"])), None)
+        path = first.cells[0] if first is not None else None
+        try:
+            self.image(0, column)()
+        except SampleError as error:
+            return path if error.kind == "image_missing" and isinstance(path, str) else ""
+        return ""
+
+    def _nested(self, batch: Any, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a batch; a name is that of a column, or of a field within its rows."""
+        columns = []
+        for name in names:
+            top, *keys = self._fields[name][0]
+            column = batch.column(top)
+            columns.append(pc.struct_field(column, keys) if keys else column)
+        yield from zip(*(column.to_pylist() for column in columns), strict=True)
 
     def _names(self, column: str) -> list[str] | None:
         raise NotImplementedError
 
     def _values(self, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
         raise NotImplementedError
+
+
+def _add(fields: _Fields, field: Any, above: tuple[str, ...]) -> None:
+    """Add a field, and those of the structs in it: `meta.label`; of images their paths."""
+    keys = (*above, field.name)
+    fields.setdefault(".".join(keys), (keys, field))
+    if not pa.types.is_struct(field.type) or len(keys) >= _DEEPEST:
+        return
+    inside = [field.type.field(index) for index in range(field.type.num_fields)]
+    for inner in inside:
+        if not _are_images(inner.type) and (inner.name == "path" or not _are_images(field.type)):
+            _add(fields, inner, keys)
+
+
+def _are_images(kind: Any) -> bool:
+    if pa.types.is_struct(kind):
+        return bool(kind.get_field_index("bytes") >= 0)
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def _is_list(kind: Any) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
 
 
 def _class(value: Any, names: Sequence[str]) -> Any:
@@ -97,13 +171,31 @@ class Parquet(_Columnar):
 
     def content_hash(self, columns: Sequence[str]) -> str:
         """Return the hash of some columns: the labels, but not the images beside them."""
-        return parquet.content_hash(self.root, self.name, columns)
+        self._check(columns)
+        if not any("." in name for name in columns):
+            return parquet.content_hash(self.root, self.name, columns)
+        digest = hashlib.sha256()
+        for values in self._values(columns):
+            digest.update(json.dumps(values, default=str).encode())
+        return digest.hexdigest()
 
     def _names(self, column: str) -> list[str] | None:
         return parquet.class_names(self.root, self.name, column)
 
     def _values(self, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-        return parquet.rows(self.root, self.name, names)
+        if not any("." in name for name in names):
+            yield from parquet.rows(self.root, self.name, names)
+            return
+        paths = [".".join(self._fields[name][0]) for name in names]
+        with parquet.opened(self.root, self.name) as file:
+            try:
+                for batch in file.iter_batches(batch_size=_ROWS, columns=paths):
+                    yield from self._nested(batch, names)
+            except (pa.ArrowException, OSError) as error:
+                raise DataError(
+                    f"no parquet file that can be read: {short(str(error), 200)}",
+                    where=self.root.where(self.name), fix="fetch it again",
+                ) from None  # fmt: skip
 
 
 class Arrow(_Columnar):
@@ -122,8 +214,6 @@ class Arrow(_Columnar):
         return self.root.sha256(self.name)
 
     def _names(self, column: str) -> list[str] | None:
-        import json
-
         metadata: Mapping[bytes, bytes] = self._schema.metadata or {}
         try:
             class_names = json.loads(metadata[b"huggingface"])["info"]["features"][column]["names"]
@@ -132,8 +222,9 @@ class Arrow(_Columnar):
         return class_names if isinstance(class_names, list) else None
 
     def _values(self, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-        for batch in _arrow(self.root, self.name).select(names).to_batches(max_chunksize=4096):
-            yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+        tops = list(dict.fromkeys(self._fields[name][0][0] for name in names))
+        for batch in _arrow(self.root, self.name).select(tops).to_batches(max_chunksize=_ROWS):
+            yield from self._nested(batch, names)
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,11 @@ class Delimited:
         self._encoding = _known_encoding(encoding) if encoding else detect_encoding(root, name)
         self._wide = self._encoding.startswith(("utf-16", "utf-32", "utf_16", "utf_32"))
         self._delimiter = delimiter or self._sniffed(usual)
+        self._spaced = False
         header = next(self._records(), None)
+        if header is not None and _is_spaced(header[2]):
+            self._spaced = True
+            header = next(self._records(), None)
         if header is None:
             raise DataError("the file is empty: a header with the columns' names is needed",
                             where=self._where)  # fmt: skip
@@ -65,6 +69,8 @@ class Delimited:
         settled = []
         if not delimiter and self._delimiter != usual:
             settled.append(f"its delimiter is {_NAMES[self._delimiter]}")
+        if self._spaced:
+            settled.append("the space after each delimiter is none of a cell")
         if not encoding and self._encoding not in {"utf-8", "utf-8-sig"}:
             settled.append(f"its encoding {self._encoding}, for it is not UTF-8")
         self.notes: Sequence[str] = (
@@ -109,7 +115,7 @@ class Delimited:
     def _many(self) -> Iterator[Piece]:
         _allow_long_cells()
         with self.root.open(self.name) as file:
-            chunks = pieces(file, self._encoding, self._delimiter)
+            chunks = pieces(file, self._encoding, self._delimiter, spaced=self._spaced)
             while True:
                 try:
                     piece = next(chunks, None)
@@ -150,9 +156,11 @@ class Delimited:
         return not self._wide
 
     def _checked(self, header: list[str]) -> list[str]:
-        twice = next((name for name in header if header.count(name) > 1), None)
+        # Columns without a name, which spreadsheets leave at an end, can be named by no option.
+        twice = next((name for name in header if name and header.count(name) > 1), None)
         if twice is not None:
-            raise DataError(f"the column {quoted(twice)} comes twice", where=f"{self._where}:1")
+            raise DataError(f"the column {quoted(twice)} comes twice", where=f"{self._where}:1",
+                            fix="rename one of them in the header")  # fmt: skip
         if len(header) == 1:
             other = next((sign for sign in _CANDIDATES if sign in header[0]), None)
             if other is not None and other != self._delimiter:
@@ -165,8 +173,9 @@ class Delimited:
         return header
 
     def _uneven(self, line: int, cells: list[str]) -> DataError:
+        header = f" ({quoted(self.columns[0])})" if len(self.columns) == 1 else ""
         return DataError(
-            f"{len(cells)} cells, the header has {len(self.columns)}",
+            f"{len(cells)} cells, the header has {len(self.columns)}{header}",
             where=f"{self._where}:{line}",
             fix="quote cells that hold the delimiter "
             f"({_NAMES.get(self._delimiter, self._delimiter)}), or set delimiter",
@@ -183,7 +192,9 @@ class Delimited:
         """Yield line, first byte and cells of each record, from a byte and a line on."""
         _allow_long_cells()
         counted = _Counted(file, start, self._encoding, self._where, wide=self._wide)
-        reader = csv.reader(counted.lines(), delimiter=self._delimiter, strict=True)
+        reader = csv.reader(
+            counted.lines(), delimiter=self._delimiter, strict=True, skipinitialspace=self._spaced
+        )
         while True:
             line, begin = before + reader.line_num + 1, counted.taken
             counted.row = 0
@@ -262,6 +273,11 @@ class _Counted:
             raise DataError(
                 f"a row of over {MAX_ROW >> 20} MiB: is a quote never closed?", where=self._where
             )
+
+
+def _is_spaced(header: list[str]) -> bool:
+    """Whether a space follows each delimiter of a header, as hand-written tables have it."""
+    return len(header) > 1 and all(name.startswith(" ") for name in header[1:])
 
 
 def _allow_long_cells() -> None:

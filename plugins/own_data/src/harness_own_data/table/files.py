@@ -16,7 +16,7 @@ from harness.samples import DataRoot
 
 from harness_own_data.table.delimited import Delimited
 from harness_own_data.table.folders import ENDINGS, ImageFolder
-from harness_own_data.table.jsonrows import JsonLines, JsonList
+from harness_own_data.table.jsonrows import JsonLines, JsonList, holds_lines
 
 FORMATS = {
     ".csv": "csv", ".tsv": "tsv", ".txt": "csv", ".tab": "tsv", ".json": "json",
@@ -87,7 +87,9 @@ class TableFiles:
             from harness_own_data.table import columnar
 
             return (columnar.Parquet if kind == "parquet" else columnar.Arrow)(root, name)
-        if kind == "jsonl":
+        if kind == "jsonl" or (
+            kind == "json" and self.format == "auto" and holds_lines(root, name)
+        ):
             return JsonLines(root, name)
         if kind == "json":
             return JsonList(root, name)

@@ -99,7 +99,7 @@ def names_of(table: Any, row: Row, cells: Sequence[Any], image: ImageColumn) -> 
             texts = _listed(texts)
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise DataError(f"{quoted(texts)} names no image", where=where)
-    return [_inside(text, where) for text in texts]
+    return [inside(text, where, table.root) for text in texts]
 
 
 def _listed(text: str) -> list[Any]:
@@ -113,7 +113,14 @@ def _listed(text: str) -> list[Any]:
     return [text]
 
 
-def _inside(text: str, where: str) -> str:
+def inside(text: str, where: str, root: DataRoot) -> str:
+    """Return the path from the data folder that a text names, which may be an absolute one.
+
+    Raises:
+        DataError: an address, or a path that leads out of the data folder.
+    """
+    top = f"{root}/"
+    text = text.removeprefix(top)
     if "://" in text:
         raise DataError(
             f"{quoted(text)} is an address; nothing is fetched", where=where,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
@@ -14,6 +16,7 @@ from harness.samples import DataRoot
 
 from harness_own_data.table.rows import MAX_ROW, MISSING, Row
 
+_HEAD = 1 << 20
 _LOOKED_AT = 100  # rows whose keys are the columns
 _DEEPEST = 4  # keys within one another that a column's name joins
 
@@ -97,5 +100,29 @@ class JsonList(_Objects):
     """A file with one list of JSON objects; a row's line is its number, from 1."""
 
     def _objects(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        if first_sign(self.root, self.name) == b"{":
+            raise DataError(
+                "one object, not a list of rows", where=f"{self._where}:1",
+                fix="write [{...}, {...}], or one object per line",
+            )  # fmt: skip
         for index, record in elements(self.root, self.name):
             yield index + 1, self._object(record, index + 1)
+
+
+def first_sign(root: DataRoot, name: str) -> bytes:
+    """Return the first character of a JSON text that is no blank; empty without one."""
+    with root.open(name) as file:
+        return file.read(_HEAD).removeprefix(codecs.BOM_UTF8).lstrip()[:1]
+
+
+def holds_lines(root: DataRoot, name: str) -> bool:
+    """Whether a file called .json holds an object per line, as many exports do."""
+    if first_sign(root, name) != b"{":
+        return False
+    with root.open(name) as file:
+        heads = (file.readline(_HEAD) for _ in range(_LOOKED_AT))
+        lines = list(islice((line for line in heads if line.strip()), 2))
+    try:
+        return len(lines) == 2 and all(isinstance(json.loads(line), dict) for line in lines)
+    except (ValueError, RecursionError):
+        return False

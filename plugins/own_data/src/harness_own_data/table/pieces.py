@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
+from functools import partial
 from io import BytesIO, StringIO
 from typing import NamedTuple, Protocol
 
@@ -57,13 +58,16 @@ class Doubtful(NamedTuple):
     before: int
 
 
-def pieces(file: File, encoding: str, delimiter: str) -> Iterator[Piece | Doubtful]:
+def pieces(
+    file: File, encoding: str, delimiter: str, *, spaced: bool = False
+) -> Iterator[Piece | Doubtful]:
     """Yield all records of a file, the header's first.
 
     Args:
         file: At its beginning.
         encoding: One of :data:`BY_LINE`.
         delimiter: One character.
+        spaced: Whether a space after it is none of the cell.
     """
     start, before, remainder = 0, 0, b""
     while True:
@@ -72,7 +76,7 @@ def pieces(file: File, encoding: str, delimiter: str) -> Iterator[Piece | Doubtf
         complete = data[: data.rfind(b"\n") + 1] if more else data
         if start and encoding == "utf-8-sig":
             encoding = "utf-8"
-        cut = _cut(complete, encoding, delimiter)
+        cut = _cut(complete, encoding, delimiter, spaced=spaced)
         yield Piece(_moved(cut.lines, before), cut.rows)
         start, before, remainder = start + cut.size, before + cut.ends, data[cut.size :]
         if cut.failed or len(remainder) >= MAX_ROW or (remainder and not more):
@@ -109,13 +113,14 @@ class _Cut(NamedTuple):
     failed: bool
 
 
-def _cut(data: bytes, encoding: str, delimiter: str) -> _Cut:
+def _cut(data: bytes, encoding: str, delimiter: str, *, spaced: bool) -> _Cut:
     """Cut complete lines into records; a record that is not closed within them is left out."""
     try:
         text = data.decode(encoding)
     except UnicodeError:
         return _Cut((), [], 0, 0, failed=True)
-    reader = csv.reader(StringIO(text, newline="\n"), delimiter=delimiter, strict=True)
+    parsed = partial(csv.reader, delimiter=delimiter, strict=True, skipinitialspace=spaced)
+    reader = parsed(StringIO(text, newline="\n"))
     try:
         rows = list(reader)
     except csv.Error:
@@ -124,7 +129,7 @@ def _cut(data: bytes, encoding: str, delimiter: str) -> _Cut:
     if len(rows) == count and all(rows):
         return _Cut(range(1, count + 1), rows, len(data), count, failed=False)
     lines, rows, ends = [], [], 0
-    reader = csv.reader(StringIO(text, newline="\n"), delimiter=delimiter, strict=True)
+    reader = parsed(StringIO(text, newline="\n"))
     try:
         for cells in reader:
             if cells:

@@ -15,6 +15,7 @@ from harness_own_data.table.checks import Checks
 from harness_own_data.table.files import TableFiles
 from harness_own_data.table.folders import ImageFolder
 from harness_own_data.table.mapping import ColumnMap, ImageColumn, column_map
+from harness_own_data.table.missing import elsewhere
 from harness_own_data.table.rows import require
 from harness_own_data.table.samples import SampleMaker, Use
 
@@ -149,6 +150,14 @@ class TableReader:
     def _refuse_missing_images(self, table: Any) -> None:
         """Check that not all images of the first rows are missing, which a wrong folder would."""
         maker = self._maker(table)
+        for column in (column for column, kind in maker.kinds.items() if kind == "bytes"):
+            if path := table.first_without_bytes(column):
+                raise DataError(
+                    f"the first image of {column!r} is no image but the name of one, "
+                    f"{quoted(path)}",
+                    where=table.root.where(table.name),
+                    fix=f"image: {column}.path reads images by their names",
+                )
         looked: list[str] = []
         for _, row in zip(range(_CHECKED), table.read(maker.columns), strict=False):
             for image in maker.sample(row).images:
@@ -162,7 +171,7 @@ class TableReader:
             raise DataError(
                 f"none of the images of its first rows is there, such as {quoted(looked[0])}",
                 where=table.root.where(table.name),
-                fix=_elsewhere(table.root, looked[0]),
+                fix=elsewhere(table.root, looked[0]),
             )
 
     def _refuse_repeated(self, root: DataRoot, split: str, name: str, where: str) -> None:
@@ -181,18 +190,3 @@ class TableReader:
                         where=where,
                         fix="an id names one row; without the option id rows are numbered",
                     )
-
-
-def _elsewhere(root: DataRoot, name: str) -> str:
-    """Say where an image lies that is not where a row says, if that is soon found."""
-    last = name.replace("\\", "/").rpartition("/")[2]
-    for folder in root.list()[:_CHECKED]:
-        if root.is_file(f"{folder}/{name}"):
-            return f"it lies in {folder}: image: '{folder}/{{COLUMN}}'"
-        if root.is_file(f"{folder}/{last}"):
-            return f"{folder}/{last} is there: image is a pattern such as '{folder}/{{COLUMN}}'"
-    if "." not in last:
-        for ending in (".jpg", ".png", ".jpeg"):
-            if root.is_file(f"{name}{ending}"):
-                return f"the name lacks its ending: image: '{{COLUMN}}{ending}'"
-    return "name images by their path from the data folder"

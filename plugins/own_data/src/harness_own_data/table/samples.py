@@ -128,10 +128,15 @@ class SampleMaker:
             if isinstance(value, MissingKey):
                 raise self._wrong(row, f"the key {self.columns[at]!r} is missing")
             fields[field] = value
+        target = None
+        if self._target_at is not None:
+            target = self._target(cells[self._target_at], row)
+            if target is None or target == "":
+                notes["no right answer"] = 1
         return Sample(
             id=name,
             images=tuple(images),
-            target=None if self._target_at is None else self._target(cells[self._target_at], row),
+            target=target,
             cluster=self._cluster(row, name, images),
             fields=fields,
             groups=groups,
