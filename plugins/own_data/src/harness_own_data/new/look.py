@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -13,21 +13,24 @@ from harness.samples import DataRoot
 from harness.samples.archives import stem
 from harness.samples.roots import data_root
 
-from harness_own_data.table.files import FORMATS, TableFiles, is_image
+from harness_own_data.new.sources import SPLITS, in_order, source
+from harness_own_data.table.files import TableFiles, is_image
 from harness_own_data.table.folders import ImageFolder
-from harness_own_data.table.images import looks_like_base64
+from harness_own_data.table.images import inside, looks_like_base64
+from harness_own_data.table.rows import MissingKey, text_of
 
 _ROWS = 200_000  # rows that are looked at
 _CHECKED = 20  # cells of a column that are tried as images
+_TRIED = 5  # of them that may be missing images before a column is none of images
+_LONGEST = 1000  # characters of a path
+_FOLDERS = 50  # folders that are tried as those of images
 _FEW = 100  # values of a column at most that may be labels
-SPLITS = ("test", "val", "validation", "dev", "train")
-"""Usual names of splits, the one that is asked first."""
 _IDS = ("id", "name", "index", "image_id", "sample_id", "uid", "key")
 _TARGETS = (
     "label", "target", "answer", "class", "gt", "ground_truth", "category", "emotion",
     "expression", "y",
 )  # fmt: skip
-_CLUSTERS = ("subject", "subject_id", "person", "person_id", "identity", "participant")
+CLUSTERS = ("subject", "subject_id", "person", "person_id", "identity", "participant")
 _GROUPS = ("gender", "sex", "race", "ethnicity", "age", "age_group", "skin_tone", "nationality")
 _IMAGES = ("image", "path", "file", "filename", "file_name", "img", "image_path", "filepath")
 _QUESTIONS = ("question", "prompt", "query", "text")
@@ -38,16 +41,23 @@ class Column:
     """What a column holds.
 
     Attributes:
-        values: Distinct values as text, the most frequent first; none where they are too many.
+        values: Distinct values as text, the most frequent first, without the empty one; none where
+            they are too many.
         distinct: Number of them, of :attr:`rows` looked at.
+        empty: Number of rows whose cell is empty.
         image: The option ``image`` that reads it: its name, or a pattern; empty for no image.
+        missing: An image that it names and that is not there; empty if it names none.
+        lists: Whether its cells are lists.
     """
 
     name: str
     rows: int
     distinct: int
     values: list[str]
+    empty: int = 0
     image: str = ""
+    missing: str = ""
+    lists: bool = False
 
 
 @dataclass(slots=True)
@@ -57,9 +67,10 @@ class Look:
     Attributes:
         root: The data folder or archive.
         place: Its path.
-        file: The option ``file``; a table or a folder of images.
+        file: The option ``file``; a table or a folder of images; empty for a copy of a dataset.
         splits: Split to file, where there are several.
         split_column: The column that says the split.
+        unread: Columns that cannot be read, each with the reason.
     """
 
     root: DataRoot
@@ -70,6 +81,7 @@ class Look:
     is_folder: bool
     splits: dict[str, str] = field(default_factory=dict)
     split_column: str = ""
+    unread: dict[str, str] = field(default_factory=dict)
 
     def first(self, names: Sequence[str]) -> str:
         """Return the first of some names that is a column, whatever its case and what it is in."""
@@ -81,22 +93,29 @@ class Look:
         """Return the column that names rows: each value once."""
         name = self.first(_IDS)
         column = self.columns.get(name)
-        return name if column is not None and column.distinct == column.rows else ""
+        return name if column and column.distinct == column.rows and not column.empty else ""
 
-    def image(self) -> str:
-        """Return what the option ``image`` should say; empty without images."""
-        usual = self.first(_IMAGES)
-        if usual and self.columns[usual].image:
-            return self.columns[usual].image
-        return next((column.image for column in self.columns.values() if column.image), "")
+    def images(self) -> list[str]:
+        """Return what the option ``image`` should list: a usual column, or all that name images."""
+        images = [column.image for column in self.columns.values() if column.image]
+        for name in filter(None, (self.first([name]) for name in _IMAGES)):
+            if self.columns[name].image:
+                return [self.columns[name].image]
+        return images
+
+    def missing(self) -> Column | None:
+        """Return a column that names images which are not there, if no column names any."""
+        columns = [column for column in self.columns.values() if column.missing]
+        return columns[0] if columns and not self.images() else None
 
     def target(self) -> str:
         """Return the column that may be the right answer."""
         return self.first(_TARGETS)
 
     def cluster(self) -> str:
-        """Return the column of subjects."""
-        return self.first(_CLUSTERS)
+        """Return the column of subjects, if each row has one."""
+        name = self.first(CLUSTERS)
+        return name if name and not self.columns[name].empty else ""
 
     def groups(self) -> list[str]:
         """Return columns that may be groups of people."""
@@ -127,122 +146,128 @@ def look(path: Path) -> Look:
     else:
         folder, file = path, ""
     root = data_root(folder)
-    file = file or _table(root)
-    files = TableFiles(file, "auto", "", "", by_column=True)
-    table = files.open(root, file)
-    result = Look(root, folder, file, {}, 0, isinstance(table, ImageFolder))
-    _columns(result, table)
-    _splits(result)
+    rows = source(root, file)
+    files = TableFiles(rows.file or None, "auto", "", "", by_column=True)
+    tables = [files.open(root, name) for name in rows.tables]
+    is_folder = isinstance(tables[0], ImageFolder)
+    result = Look(root, folder, rows.file, {}, 0, is_folder, rows.splits)
+    _columns(result, tables)
+    if not result.rows:
+        raise UserError("there is no row in it", where=root.where(rows.tables[0]))
+    _split_column(result)
     return result
 
 
-def _table(root: DataRoot) -> str:
-    """Return the table of a folder: that of a usual name among several, or its images."""
-    names = [name for name in root.list() if root.is_file(name)]
-    tables = [name for name in names if _ending(name) in FORMATS and _ending(name) != ".txt"]
-    every = [] if tables else list(root.walk())
-    tables = tables or [name for name in every if name.endswith((".parquet", ".arrow"))]
-    for split in SPLITS:
-        for name in tables:
-            if split in name.rpartition("/")[2].partition(".")[0].replace("-", "_").split("_"):
-                return name
-    if len(tables) == 1:
-        return tables[0]
-    if tables:
-        raise UserError(
-            f"there are several tables: {', '.join(tables[:10])}", where=root,
-            fix=f"name one: harness new task {root}/{tables[0]}",
-        )  # fmt: skip
-    if any(map(is_image, every)):
-        return "."
-    raise UserError("neither a table nor an image in this folder", where=root,
-                    fix="tables: .csv, .tsv, .json, .jsonl, .parquet")  # fmt: skip
-
-
-def _ending(name: str) -> str:
-    return f".{name.rpartition('.')[2].lower()}" if "." in name else ""
-
-
-def _columns(result: Look, table: Any) -> None:
-    names = list(table.columns)
-    if result.is_folder:
-        names = ["path", "label"]
-    image_columns = [name for name in names if _holds_images(table, name)]
-    plain = [name for name in names if name not in image_columns]
-    counts: dict[str, dict[str, int] | None] = {name: {} for name in plain}
-    firsts: dict[str, list[Any]] = {name: [] for name in plain}
-    seen: dict[str, set[int]] = {name: set() for name in plain}
+def _columns(result: Look, tables: Sequence[Any]) -> None:
+    names = ["path", "label"] if result.is_folder else list(tables[0].columns)
+    for name in names:
+        if hasattr(tables[0], "problem") and (problem := tables[0].problem(name)):
+            result.unread[name] = problem[0]
+    names = [name for name in names if name and name not in result.unread]
+    image_columns = [name for name in names if _holds_images(tables[0], name)]
+    seen = {name: _Seen() for name in names if name not in image_columns}
     try:
-        for row in islice(table.read(plain), _ROWS):
+        for row in islice(_rows(tables, list(seen)), _ROWS):
             result.rows += 1
-            for name, cell in zip(plain, row.cells, strict=True):
-                _count(cell, counts, seen[name], name)
-                if len(firsts[name]) < _CHECKED:
-                    firsts[name].append(cell)
+            for cells, cell in zip(seen.values(), row.cells, strict=True):
+                cells.add(cell)
     except DataError as error:
         if not result.is_folder or "no label's folder" not in error.message:
             raise
-        counts["label"] = None
+        names.remove("label")
     for name in names:
         if name in image_columns:
-            result.columns[name] = Column(name, result.rows, result.rows, [], image=name)
-            continue
-        values = counts[name]
-        ordered = sorted(values, key=lambda value: (-values[value], value)) if values else []
-        if any(isinstance(cell, dict) for cell in firsts[name]):
-            continue  # its keys are columns
-        column = Column(name, result.rows, len(seen[name]), ordered)
-        column.image = _as_image(result.root, name, firsts[name])
-        if not (result.is_folder and name == "label" and values is None):
-            result.columns[name] = column
+            path = tables[0].first_without_bytes(name)
+            image = "" if path else name
+            result.columns[name] = Column(name, result.rows, result.rows, [], 0, image, path)
+        elif not any(isinstance(cell, dict) for cell in seen[name].first):  # its keys are columns
+            result.columns[name] = seen[name].column(name, result.rows)
+            _find_images(result.root, result.columns[name], seen[name].first, tables[0].name)
+
+
+def _rows(tables: Sequence[Any], names: Sequence[str]) -> Iterator[Any]:
+    for table in tables:
+        for name in names:
+            if name not in table.columns:
+                raise DataError(f"there is no column {name!r}", where=table.root.where(table.name),
+                                fix="all tables of a split have the same columns")  # fmt: skip
+        yield from table.read(names)
 
 
 def _holds_images(table: Any, name: str) -> bool:
     return hasattr(table, "holds_images") and bool(table.holds_images(name))
 
 
-def _count(cell: Any, counts: dict[str, dict[str, int] | None], seen: set[int], name: str) -> None:
-    text = cell if isinstance(cell, str) else str(cell)
-    seen.add(hash(text))
-    values = counts[name]
-    if values is not None:
-        values[text] = values.get(text, 0) + 1
-        if len(values) > _FEW:
-            counts[name] = None
+class _Seen:
+    """The cells of a column so far."""
+
+    def __init__(self) -> None:
+        self.first: list[Any] = []
+        self._hashes: set[int] = set()
+        self._counts: dict[str, int] | None = {}
+        self._empty = 0
+
+    def add(self, cell: Any) -> None:
+        """Count a cell."""
+        if len(self.first) < _CHECKED:
+            self.first.append(cell)
+        text = "" if isinstance(cell, MissingKey) else text_of(cell)
+        if text is None:
+            text = str(cell)
+        self._hashes.add(hash(text))
+        if not text:
+            self._empty += 1
+        elif self._counts is not None:
+            self._counts[text] = self._counts.get(text, 0) + 1
+            if len(self._counts) > _FEW:
+                self._counts = None
+
+    def column(self, name: str, rows: int) -> Column:
+        """Return what the column holds."""
+        counts = self._counts or {}
+        ordered = sorted(counts, key=lambda value: (-counts[value], value))
+        lists = any(isinstance(cell, list) for cell in self.first)
+        return Column(name, rows, len(self._hashes), ordered, self._empty, lists=lists)
 
 
-def _as_image(root: DataRoot, name: str, cells: Sequence[Any]) -> str:
-    """Return how a column names images: by itself, within a folder, or without its ending."""
-    texts = [cell for cell in cells if isinstance(cell, str) and cell]
-    if not texts:
+def _find_images(root: DataRoot, column: Column, cells: Sequence[Any], table: str) -> None:
+    """Find out how a column names images: by itself, within a folder, or without its ending."""
+    firsts = [cell[0] if isinstance(cell, list) and cell else cell for cell in cells]
+    texts = [cell for cell in firsts if isinstance(cell, str) and len(cell) > 0]
+    for text in texts[:_TRIED]:
+        column.image = _as_image(root, column, text, table.rpartition("/")[0])
+        if column.image:
+            return
+    usual = column.name.lower() in _IMAGES
+    column.missing = next((text for text in texts if usual or is_image(text.strip())), "")
+
+
+def _as_image(root: DataRoot, column: Column, text: str, beside: str) -> str:
+    """Return the option ``image`` by which a cell names an image that is there, or nothing."""
+    if looks_like_base64(text):
+        return column.name
+    try:
+        path = inside(text, "", root) if len(text) <= _LONGEST else ""
+    except DataError:
         return ""
-    if looks_like_base64(texts[0]):
-        return name
-    first = texts[0]
-    if len(first) > 1000 or "://" in first or first.startswith(("/", "..")):
+    if is_image(path) and root.is_file(path):
+        return column.name
+    if column.lists or not path or path != text:
         return ""
-    if is_image(first) and root.is_file(first):
-        return name
-    folders = [folder for folder in root.list() if root.is_dir(folder)][:50]
-    for folder in ("", *folders):
+    folders = [folder for folder in root.list() if root.is_dir(folder)][:_FOLDERS]
+    for folder in dict.fromkeys(["", beside, *folders]):
         for ending in ("", ".jpg", ".png", ".jpeg", ".webp"):
-            file = f"{folder}/{first}{ending}" if folder else f"{first}{ending}"
+            file = f"{folder}/{path}{ending}" if folder else f"{path}{ending}"
             if is_image(file) and root.is_file(file):
-                return f"{folder}/{{{name}}}{ending}".lstrip("/")
+                return f"{folder}/{{{column.name}}}{ending}".lstrip("/")
     return ""
 
 
-def _splits(result: Look) -> None:
-    """Find the splits: files that differ by the split's name, or a column of splits."""
-    if not result.is_folder:
-        for split in SPLITS:
-            for other in SPLITS:
-                name = result.file.replace(split, other)
-                if split in result.file and name != result.file and result.root.is_file(name):
-                    result.splits = {split: result.file, **result.splits, other: name}
+def _split_column(result: Look) -> None:
+    """Find the column that says each row's split."""
     for name in ("split", "subset", "partition", "set", "fold"):
         column = result.first([name])
         if column and not result.splits and set(result.columns[column].values) & set(SPLITS):
             result.split_column = column
-            result.splits = dict.fromkeys(result.columns[column].values, "")
+            result.splits = dict.fromkeys(in_order(result.columns[column].values), "")
             return

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import click
 from harness.config.tasks import installed_catalog, task_name
-from harness.errors import SampleError, UserError, unknown
+from harness.errors import DataError, SampleError, UserError, quoted, unknown
 from harness.resources import home_path
 from harness.runs.seal import write_whole
 from harness.samples.archives import stem
@@ -17,8 +18,11 @@ from harness.specs.loader import check, with_options
 from harness.specs.prompt import prompt_text
 from harness.specs.yaml_loader import read_yaml
 
-from harness_own_data.new.look import SPLITS, Look, look
+from harness_own_data.new.look import CLUSTERS, Look, look
+from harness_own_data.new.sources import SPLITS
 from harness_own_data.new.write import Answers, default_question, spec_of, yaml_text
+from harness_own_data.table.images import inside
+from harness_own_data.table.missing import elsewhere
 
 _ID = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _NAMED = re.compile(r"\{\{-?\s*([A-Za-z_]\w*)|\{%-?\s*(?:if|for \w+ in)\s+([A-Za-z_]\w*)")
@@ -52,8 +56,16 @@ def write_task(
     if path.exists() and not force:
         raise UserError("is there already", where=path, fix="--force, or --out another FILE")
     text = yaml_text(spec_of(data_look, answers), _COMMENTS)
+    before = path.read_bytes() if path.exists() else None
     write_whole(path, [text.encode()])
-    _say_next(path, answers, data_look)
+    try:
+        _say_next(path, answers, data_look)
+    except BaseException:  # a spec that fails is not left there; the earlier one is
+        if before is None:
+            path.unlink()
+        else:
+            write_whole(path, [before])
+        raise
 
 
 def _answered(data_look: Look, flags: dict[str, Any], *, ask: bool) -> Answers:
@@ -67,39 +79,52 @@ def _answered(data_look: Look, flags: dict[str, Any], *, ask: bool) -> Answers:
         answered = flags[flag]
         if answered is None and ask:
             answered = click.prompt(text, default=default, show_default=bool(default))
-        return str(default if answered is None else answered).strip()
+        answered = str(default if answered is None else answered)
+        return answered if answered in data_look.columns else answered.strip()
 
     usual = re.sub(r"[^a-z0-9]+", "_", _stem(data_look).lower()).strip("_") or "task"
     usual = usual if usual[:1].isalpha() else f"task_{usual}"
     name = answer("name", "1. Name of the task", usual[:64])
     _check_id(name)
-    image = answer("image", "2. Column of the image", data_look.image())
+    images = _images(
+        data_look, answer("image", "2. Column of the image", ",".join(data_look.images()))
+    )
+    if not images and flags["image"] is None:
+        _refuse_missing_images(data_look)
     target = answer("target", "3. Column of the right answer", data_look.target())
     if not target:
+        every = ", ".join(map(repr, data_look.columns))
         raise UserError(
-            "no column is called as right answers usually are", where=data_look.file,
-            fix=f"--target one of {', '.join(data_look.columns)}",
+            "no column is called as right answers usually are", where=data_look.file or None,
+            fix=f"--target one of {every}",
         )  # fmt: skip
-    for flag, columns in (("image", _columns_of(image)), ("target", [target])):
+    for flag, columns in (("image", _columns_of(images)), ("target", [target])):
         _check_columns(data_look, columns, flag)
+    if data_look.columns[target].lists:
+        raise UserError(
+            f"the column {target!r} holds lists; this command writes tasks with one right answer",
+            where="--target",
+            fix="write the spec by hand, with a metric that takes lists",
+        )
     usual_question, _ = default_question(data_look, target)
     question = answer("question", "4. The question", usual_question).replace("\\n", "\n")
-    labels = _labels(
-        data_look, target, answer("labels", "5. Labels", _usual_labels(data_look, target))
-    )
+    usual_labels = _usual_labels(data_look, target)
+    text = answer("labels", "5. Labels", usual_labels)
+    labels = _labels(data_look, target, text, usual=text == usual_labels)
     groups = _groups(data_look, flags["groups"], ask=ask)
     cluster = answer("cluster", "6. Column of the subject (empty: the image)", data_look.cluster())
     _check_columns(data_look, [cluster] if cluster else [], "cluster")
     fields = [one or two for one, two in _NAMED.findall(question)]
     _check_columns(data_look, fields, "question")
-    return Answers(name, image, target, question, labels, groups, cluster,
+    return Answers(name, images, target, question, labels, groups, cluster,
                    list(dict.fromkeys(fields)))  # fmt: skip
 
 
 def _stem(data_look: Look) -> str:
     folder_name = data_look.place.resolve().name
     folder_name = stem(folder_name) or folder_name
-    name = folder_name if data_look.is_folder else Path(data_look.file).stem
+    has_table = not data_look.is_folder and data_look.file
+    name = Path(data_look.file).stem if has_table else folder_name
     shard = re.fullmatch(r"(.+)-\d{5}-of-\d{5}.*", name)
     name = shard[1] if shard else name
     return folder_name if name in {"labels", "data", "annotations", *SPLITS} else name
@@ -115,9 +140,39 @@ def _check_id(name: str) -> None:
                         fix=f"--id my_{name}")  # fmt: skip
 
 
-def _columns_of(image: str) -> list[str]:
-    inside = re.findall(r"\{([^{}]*)\}", image)
-    return inside or ([image] if image else [])
+def _images(data_look: Look, text: str) -> list[str]:
+    """Return the columns and patterns of images that an answer lists."""
+    if text in data_look.columns:
+        return [text]
+    return [] if text == "none" else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _refuse_missing_images(data_look: Look) -> None:
+    """Refuse a task without images where a column names images, none of which is there.
+
+    Raises:
+        UserError: there is such a column.
+    """
+    column = data_look.missing()
+    if column is None:
+        return
+    root, where = data_look.root, data_look.root.where(data_look.file)
+    message, fix = f"there is no image {quoted(column.missing)}", f"--image {column.name}.path"
+    if fix.partition(" ")[2] not in data_look.columns:
+        try:
+            path = inside(column.missing, where, root)
+            root.local(path)
+            fix = elsewhere(root, path)
+        except DataError as error:
+            message, fix = error.message, error.fix or "copy the images into the data folder"
+    raise UserError(
+        f"the column {column.name!r} names images, and none is found: {message}", where=where,
+        fix=f"{fix}; or --image none for a task without images",
+    )  # fmt: skip
+
+
+def _columns_of(images: Sequence[str]) -> list[str]:
+    return [column for image in images for column in re.findall(r"\{([^{}]*)\}", image) or [image]]
 
 
 def _check_columns(data_look: Look, columns: Sequence[str], flag: str) -> None:
@@ -135,21 +190,36 @@ def _usual_labels(data_look: Look, target: str) -> str:
     return ",".join(sorted(column.values)) if few else "none"
 
 
-def _labels(data_look: Look, target: str, text: str) -> list[str]:
+def _labels(data_look: Look, target: str, text: str, *, usual: bool) -> list[str]:
     """Return the labels; none for a written answer.
 
+    Args:
+        data_look: The data.
+        target: The column of labels.
+        text: The answer.
+        usual: Whether the answer was taken from the data.
+
     Raises:
-        UserError: a label of the data that is not among them.
+        UserError: a label of the data that is not among them, or that is no label.
     """
     if text in {"", "none"}:
         return []
-    values = data_look.columns[target].values
+    values, where = data_look.columns[target].values, f"column {target!r}"
+    spaced = next((value for value in values if value != value.strip()), None)
+    if spaced is not None:
+        raise UserError(f"the label {quoted(spaced)} begins or ends with a space", where=where,
+                        fix="remove the spaces around the cells of this column")  # fmt: skip
+    if usual and len(values) == 1:
+        raise UserError(
+            f"every row has the label {quoted(values[0])}; a choice has two at least", where=where,
+            fix=f"--labels {values[0]},B names those that no row has, or --target another column",
+        )  # fmt: skip
     labels = [label.strip() for label in text.split(",") if label.strip()]
     if any("," in value for value in values):
         labels = sorted(values) if text == ",".join(sorted(values)) else labels
     for value in values:
         if value not in labels:
-            raise unknown("label", value, labels, where=f"column {target!r}")
+            raise unknown("label", value, labels, where=where)
     return labels
 
 
@@ -180,6 +250,8 @@ def _say_what_is_there(data_look: Look) -> None:
     kind = "images in folders" if data_look.is_folder else f"columns {', '.join(data_look.columns)}"
     where = data_look.root.where("" if data_look.file == "." else data_look.file)
     click.echo(f"{where}: {data_look.rows:,} rows; {kind}", err=True)
+    for problem in data_look.unread.values():
+        click.echo(f"not read: {problem}", err=True)
 
 
 def _say_next(path: Path, answers: Answers, data_look: Look) -> None:
@@ -190,23 +262,44 @@ def _say_next(path: Path, answers: Answers, data_look: Look) -> None:
     spec = with_options(document, {})
     named = _shown(path)
     request = f"choose among {', '.join(answers.labels)}" if answers.labels else "write an answer"
-    click.echo(f"wrote {path}: {request}")
     from harness.api.runs import load_task
 
     beside = path.absolute().parent == data_look.place.absolute()
     data = "" if beside else f" --data {answers.id}={data_look.place}"
     prepared = load_task(task_name(path), data=None if beside else data_look.place)
     sample = next(iter(prepared.samples()))
+    click.echo(f"wrote {path}: {request}")
     try:
         click.echo(f"first prompt ({sample.id}): {prompt_text(spec, sample)}")
     except SampleError as error:
         click.echo(f"first prompt: {error}", err=True)
-    missed = [name for name in data_look.groups() if name not in
-              {column for column, _ in answers.groups.values()}]  # fmt: skip
-    for name in missed:
-        click.echo(f"not reported apart: {name} (--group {_group(name)}={name}:human)")
+    for line in _left_out(data_look, answers):
+        click.echo(line)
+    # Without a train split no answer can be drawn from it.
+    model = "random" if answers.labels or spec.data.train_split else "null"
     click.echo(f"check it:   harness data check {named}{data}")
-    click.echo(f"first run:  harness run --model random --tasks {named}{data}")
+    click.echo(f"first run:  harness run --model {model} --tasks {named}{data}")
+
+
+def _left_out(data_look: Look, answers: Answers) -> Iterator[str]:
+    """Yield what the data hold and the task leaves out, and the flag that takes it in."""
+    reported = {column for column, _ in answers.groups.values()}
+    for name in data_look.groups():
+        if name not in reported:
+            yield f"not reported apart: {name} (--group {_group(name)}={name}:human)"
+    for column in data_look.columns.values():
+        if column.image and column.image not in answers.images and answers.images:
+            every = ",".join([*answers.images, column.image])
+            yield f"images left out: {column.name} (--image {every})"
+    target = data_look.columns[answers.target]
+    if target.empty:
+        yield f"without a right answer: {target.empty:,} of {target.rows:,} rows"
+    subject = data_look.first(CLUSTERS)
+    if subject and data_look.columns[subject].empty and answers.cluster != subject:
+        yield f"not used as subject: {subject}, which is empty in some rows"
+    for first, second in combinations(answers.labels, 2):
+        if first.lower() == second.lower():
+            yield f"two labels differ by case alone: {first}, {second}"
 
 
 def _shown(path: Path) -> str:

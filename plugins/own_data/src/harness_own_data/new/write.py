@@ -18,12 +18,13 @@ class Answers:
     """What the six questions are answered with.
 
     Attributes:
+        images: The option ``image``: columns and patterns.
         groups: Group to its column and who labelled it.
         labels: Of a choice, in the order they are asked; empty for a written answer.
     """
 
     id: str
-    image: str
+    images: list[str]
     target: str
     question: str
     labels: list[str]
@@ -36,12 +37,13 @@ def spec_of(data_look: Look, answers: Answers) -> dict[str, Any]:
     """Return the spec as plain data, keys in the order in which they are read."""
     options = _options(data_look, answers)
     splits = [name for name in data_look.splits if name != "train"]
-    split = next(iter(splits), "test")
+    split = next(iter(splits), "train" if "train" in data_look.splits else "test")
     data: dict[str, Any] = {"benchmark": answers.id, "reader": "table", "split": split}
     if "train" in data_look.splits and split != "train":
         data["train_split"] = "train"
-    data |= {"options": options, "obtain": f"These are your own data: {data_look.file}"}
-    unit = "subject" if answers.cluster else "image" if answers.image else "sample"
+    own = data_look.file or data_look.place.name
+    data |= {"options": options, "obtain": f"These are your own data: {own}"}
+    unit = "subject" if answers.cluster else "image" if answers.images else "sample"
     spec: dict[str, Any] = {
         "id": answers.id,
         "version": 1,
@@ -69,16 +71,16 @@ def spec_of(data_look: Look, answers: Answers) -> dict[str, Any]:
 
 def _options(data_look: Look, answers: Answers) -> dict[str, Any]:
     options: dict[str, Any] = {}
-    if data_look.splits and not data_look.split_column:
+    if any(data_look.splits.values()):
         options["file"] = dict(data_look.splits)
-    else:
+    elif data_look.file:
         options["file"] = data_look.file
     if data_look.split_column:
         options["split_column"] = data_look.split_column
     if data_look.id():
         options["id"] = data_look.id()
-    if answers.image and not (data_look.is_folder and answers.image == "path"):
-        options["image"] = answers.image
+    if answers.images and not (data_look.is_folder and answers.images == ["path"]):
+        options["image"] = answers.images[0] if len(answers.images) == 1 else answers.images
     if answers.target:
         options["target"] = answers.target
     if answers.fields:

@@ -163,9 +163,8 @@ def _found(root: DataRoot, split: str, *, by_column: bool) -> Json:
         return tables[0]
     if root.is_dir(split):
         return split
-    shards_there = filter(None, map(_SHARD.fullmatch, root.walk()))
-    copied = sorted({one[1] or one[2] for one in shards_there})
-    if copied and not tables:
+    copied = [] if tables else copied_splits(root)
+    if copied:
         raise _no_split(root, split, copied)
     folders = [name for name in root.list() if root.is_dir(name)]
     nearest_name = nearest(split, [name.rpartition(".")[0] for name in tables] or folders)
@@ -178,6 +177,16 @@ def _found(root: DataRoot, split: str, *, by_column: bool) -> Json:
         if folders
         else "data.options.file",
     )
+
+
+def copied_splits(root: DataRoot) -> list[str]:
+    """Return the splits of a copy of a dataset: saved by `datasets`, or its Parquet shards."""
+    if root.is_file(_STATE):
+        return [_saved_split(root)]
+    if root.is_file(_DICT):
+        return [name for name in root.list() if root.is_file(f"{name}/{_STATE}")]
+    shards = filter(None, map(_SHARD.fullmatch, root.walk()))
+    return sorted({shard[1] or shard[2] for shard in shards})
 
 
 def _no_split(root: DataRoot, split: str, has: Sequence[str]) -> DataError:

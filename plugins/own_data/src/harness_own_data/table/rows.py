@@ -59,6 +59,17 @@ class MissingKey:
 MISSING = MissingKey()
 
 
+def text_of(cell: Any) -> str | None:
+    """Return a cell as text, nothing for null; ``None`` for a list or what else is no text."""
+    if isinstance(cell, str):
+        return cell
+    if cell is None:
+        return ""
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    return str(cell) if isinstance(cell, int | float) else None
+
+
 def place(table: Table, line: int) -> str:
     """Return ``file:line`` of a row, for messages."""
     return f"{table.root.where(table.name)}:{line}"

@@ -26,7 +26,7 @@ from harness_own_data.table.images import (
     names_of,
 )
 from harness_own_data.table.mapping import BoxColumns, ColumnMap, corners
-from harness_own_data.table.rows import MissingKey, Row, place
+from harness_own_data.table.rows import MissingKey, Row, place, text_of
 
 _BLANKS = re.compile(r"[\s,;]+")
 
@@ -154,14 +154,9 @@ class SampleMaker:
         Raises:
             DataError: a list, a table of keys, or a key that is missing.
         """
-        if isinstance(cell, str):
-            return cell
-        if cell is None:
-            return ""
-        if isinstance(cell, bool):
-            return "true" if cell else "false"
-        if isinstance(cell, int | float):
-            return str(cell)
+        text = text_of(cell)
+        if text is not None:
+            return text
         if isinstance(cell, MissingKey):
             raise self._wrong(row, f"the key {self.columns[at]!r} is missing")
         raise self._wrong(row, f"the column {self.columns[at]!r} holds {quoted(cell)}, not a text")
