@@ -186,3 +186,151 @@ def test_keys_within_rows_are_columns(tmp_path: Path) -> None:
     first = next(iter(task.samples()))
     assert (first.target, first.images[0].name) == ("happy", "img/0.png")
     assert first.groups["sex"].value == "F"
+
+
+def faces_in(folder: Path, text: str, name: str = "labels.csv") -> Path:
+    """Write eight images into `img/` and a table beside it."""
+    for number in range(8):
+        path = folder / "img" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(picture(number))
+    (folder / name).write_text(text)
+    return folder
+
+
+def table(path: str, label: str = "sad", subject: str = "s") -> str:
+    """Return a CSV of eight rows; `{n}` is the number of the row."""
+    lines = [
+        f"n{n},{path.format(n=n)},{'happy' if n % 2 else label},{subject if n == 3 else 's'}"
+        for n in range(8)
+    ]
+    return "\n".join(["name,path,label,subject", *lines]) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (table("img/{n}.PNG"), "img/0.png is there: the case and the ending of a name count"),
+        (table("../img/{n}.png"), "leads out of the data folder"),
+        (table("https://host/{n}.png"), "is an address; nothing is fetched"),
+        (table("img\\{n}.png"), "write / in paths"),
+        (table("img/{n}.png "), "remove the spaces around the cells"),
+        (table("img/{n}.png;img/0.png"), "a cell with several images is a list"),
+        (table("img/{n}.png", label="sad "), "the label 'sad ' begins or ends with a space"),
+        (table("img/{n}.png", label=""), "the column 'label' is empty in 4 of 8 rows"),
+        (table("img/{n}.png", label="happy"), "every row has the label 'happy'"),
+        ("name,path,label\n", "there is no row in it"),
+    ],
+)
+def test_what_would_be_left_out_in_silence_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, message: str
+) -> None:
+    folder = faces_in(tmp_path, text)
+    assert invoke(main, ["new", "task", str(folder), "--yes"]) == 2
+    assert message in capsys.readouterr().err
+    assert not list(folder.glob("*.yaml"))
+
+
+def test_a_column_of_other_files_makes_a_task_without_images_if_that_is_said(
+    tmp_path: Path,
+) -> None:
+    folder = faces_in(tmp_path, table("{n}.PNG"))
+    assert invoke(main, ["new", "task", str(folder), "--yes", "--image", "none"]) == 0
+    (spec,) = folder.glob("*.yaml")
+    assert "image" not in options_of(spec)
+
+
+def test_all_columns_of_images_are_asked_about_or_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"{n},img/{n}.png,img/{7 - n}.png,{'ab'[n % 2]}" for n in range(8)]
+    two = faces_in(tmp_path / "two", "\n".join(["name,left,right,label", *rows]))
+    assert invoke(main, ["new", "task", str(two), "--yes", "--id", "two"]) == 0
+    assert options_of(two / "two.yaml")["image"] == ["left", "right"]
+    usual = faces_in(tmp_path / "usual", "\n".join(["name,image,right,label", *rows]))
+    capsys.readouterr()
+    assert invoke(main, ["new", "task", str(usual), "--yes", "--id", "usual"]) == 0
+    assert options_of(usual / "usual.yaml")["image"] == "image"
+    assert "images left out: right (--image image,right)" in capsys.readouterr().out
+    lists = [{"shots": [f"img/{n}.png", "img/0.png"], "label": "ab"[n % 2]} for n in range(8)]
+    folder = faces_in(tmp_path / "lists", "\n".join(map(json.dumps, lists)), "rows.json")
+    assert invoke(main, ["new", "task", str(folder), "--yes", "--id", "lists"]) == 0
+    assert options_of(folder / "lists.yaml")["image"] == "shots"
+
+
+def test_what_a_task_leaves_out_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = faces_in(tmp_path, table("img/{n}.png", label="Happy", subject=""))
+    assert invoke(main, ["new", "task", str(folder), "--yes", "--id", "case"]) == 0
+    out = capsys.readouterr().out
+    assert "not used as subject: subject, which is empty in some rows" in out
+    assert "two labels differ by case alone: Happy, happy" in out
+
+
+def test_a_table_in_a_folder_of_the_data_and_folders_that_are_splits(tmp_path: Path) -> None:
+    nested = tmp_path / "nested"
+    faces_in(nested / "release", table("img/{n}.png"))
+    assert invoke(main, ["new", "task", str(nested), "--yes", "--id", "nested"]) == 0
+    options = options_of(nested / "nested.yaml")
+    assert (options["file"], options["image"]) == ("release/labels.csv", "release/{path}")
+    for number in range(16):
+        part, label = ("Train", "Test")[number // 8], "ab"[number % 2]
+        path = tmp_path / "parts" / part / label / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(picture(number))
+    assert invoke(main, ["new", "task", str(tmp_path / "parts"), "--yes", "--id", "parts"]) == 0
+    spec = written(tmp_path / "parts" / "parts.yaml")
+    assert options_of(tmp_path / "parts" / "parts.yaml")["file"] == {
+        "test": "Test",
+        "train": "Train",
+    }
+    assert spec["ask"] == {"choose": {"labels": ["a", "b"]}}
+
+
+def test_every_shard_of_a_copy_and_saved_datasets(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    folder = faces_in(tmp_path / "shards", "")
+    (folder / "labels.csv").unlink()
+    for part, label in enumerate(("sad", "angry")):
+        rows = pa.table(
+            {"path": [f"img/{part}.png"] * 4, "label": ["happy", "happy", label, label]}
+        )
+        parquet.write_table(rows, folder / f"test-0000{part}-of-00002.parquet")
+    assert invoke(main, ["new", "task", str(folder), "--yes", "--id", "shards"]) == 0
+    assert written(folder / "shards.yaml")["ask"] == {
+        "choose": {"labels": ["angry", "happy", "sad"]}
+    }
+    assert len(list(harness.load_task(folder / "shards.yaml").samples())) == 8
+    saved = tmp_path / "saved"
+    (saved / "train").mkdir(parents=True)
+    (saved / "dataset_dict.json").write_text('{"splits": ["train"]}')
+    (saved / "train" / "state.json").write_text("{}")
+    rows = pa.table({"question": ["a", "b"] * 2, "label": ["x", "y"] * 2})
+    target = saved / "train" / "data-00000-of-00001.arrow"
+    with target.open("wb") as file, pa.ipc.new_stream(file, rows.schema) as writer:
+        writer.write_table(rows)
+    assert invoke(main, ["new", "task", str(saved), "--yes", "--id", "saved"]) == 0
+    assert written(saved / "saved.yaml")["data"]["split"] == "train"  # type: ignore[index]
+    assert len(list(harness.load_task(saved / "saved.yaml").samples())) == 4
+
+
+def test_the_first_run_that_is_proposed_works(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = faces_in(tmp_path, "name,path,label\nn0,img/0.png,happy\n")
+    assert invoke(main, ["new", "task", str(folder), "--yes", "--id", "single"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("first run:  harness run --model null")
+    assert invoke(main, [*last.split()[3:], "--results", str(tmp_path / "results")]) == 0
+
+
+def test_a_spec_that_fails_leaves_the_earlier_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = faces_in(tmp_path, table("img/{n}.png"))
+    (folder / "mine.yaml").write_text("mine")
+    flags = ["--yes", "--force", "--id", "mine", "--image", "{name}.png"]
+    assert invoke(main, ["new", "task", str(folder), *flags]) == 2
+    assert "none of the images of its first rows is there" in capsys.readouterr().err
+    assert (folder / "mine.yaml").read_text() == "mine"

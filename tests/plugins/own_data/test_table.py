@@ -421,3 +421,116 @@ def test_the_split_of_a_dataset_saved_alone_is_its_own(
     (tmp_path / "state.json").write_text(state, encoding="utf-8")
     (tmp_path / "data-00000-of-00001.arrow").touch()
     assert f"the dataset has no split {split!r}, it has" in refused(tmp_path, split)
+
+
+def test_spaces_after_delimiters_and_columns_without_a_name(folder: Path) -> None:
+    rows = ['a, images/0.png, "happy, very"', "b, images/1.png, sad"]
+    write(folder, *rows, header="name, path, label")
+    reader = make_reader(
+        "table", {"file": "labels.csv", "image": "path", "target": "label"}, "image"
+    )
+    root = data_root(folder)
+    assert [sample.target for sample in reader.samples(root, "test")] == ["happy, very", "sad"]
+    assert any("the space after each delimiter" in note for note in reader.notes(root, "test"))
+    write(folder, "0,images/0.png,", header=",path,")
+    assert read(folder, file="labels.csv", image="path")[0].images[0].name == "images/0.png"
+    write(folder, "images/0.png,a,b", header="path,label,label")
+    with pytest.raises(DataError, match="the column 'label' comes twice"):
+        read(folder, file="labels.csv", image="path")
+
+
+def test_absolute_paths_within_the_folder_are_paths_from_it(folder: Path) -> None:
+    write(folder, f"a,{folder}/images/0.png", f"b,{folder}/../x.png", header="name,path")
+    with pytest.raises(DataError, match="leads out of the data folder"):
+        read(folder, file="labels.csv", image="path")
+    write(folder, f"a,{folder}/images/0.png", header="name,path")
+    assert read(folder, file="labels.csv", image="path")[0].images[0].name == "images/0.png"
+
+
+def test_a_row_without_a_right_answer_is_counted_or_refused(folder: Path) -> None:
+    (folder / "rows.jsonl").write_text('{"label": "a"}\n{"label": null}\n{"label": ""}\n')
+    samples = read(folder, file="rows.jsonl", target="label", unit="sample")
+    assert [sample.notes for sample in samples] == [
+        {}, {"no right answer": 1}, {"no right answer": 1},
+    ]  # fmt: skip
+    write(folder, "x,", header="name,label")
+    message = refused(folder, labels=["a", "b"], file="labels.csv", target="label", image="name")
+    assert "fill in, or remove, rows without a label" in message
+
+
+def test_json_of_another_shape(folder: Path) -> None:
+    (folder / "rows.json").write_text('{"label": "a"}\n{"label": "b"}\n')  # lines, as exports do
+    assert len(read(folder, file="rows.json", target="label", unit="sample")) == 2
+    (folder / "rows.json").write_text('{"data": [{"label": "a"}]}')
+    with pytest.raises(DataError, match="one object, not a list of rows"):
+        read(folder, file="rows.json", target="label", unit="sample")
+
+
+def test_images_that_are_spelled_otherwise(folder: Path) -> None:
+    (folder / "images" / "mu\u0308ller.png").write_bytes(picture())
+    for cell, fix in (
+        ("images/0.PNG", "images/0.png is there"),
+        ("images/m\u00fcller.png", "the Unicode form NFD"),
+        ("images\\0.png", "write / in paths"),
+    ):
+        write(folder, f"a,{cell}", header="name,path")
+        with pytest.raises(DataError) as error:
+            read(folder, file="labels.csv", image="path")
+        assert fix in str(error.value.fix)
+
+
+class TestParquet:
+    """What columns of Parquet can be, beside texts and images."""
+
+    def write(self, folder: Path, **columns: Any) -> None:
+        pa = pytest.importorskip("pyarrow")
+        from pyarrow import parquet
+
+        table = columns.pop("table", None)
+        parquet.write_table(table or pa.table(columns), folder / "rows.parquet")
+
+    def read(self, folder: Path, **options: Any) -> list[Sample]:
+        return read(folder, file="rows.parquet", unit="sample", **options)
+
+    def test_fields_within_columns(self, folder: Path) -> None:
+        meta = [{"label": "a", "who": {"sex": "F"}}, None, {"label": "b", "who": None}]
+        self.write(folder, meta=meta, **{"a.b": [1, 2, 3]})
+        groups = {"gender": {"column": "meta.who.sex", "labelled_by": "human"}}
+        samples = self.read(folder, target="meta.label", groups=groups, fields={"x": "a.b"})
+        assert [sample.target for sample in samples] == ["a", None, "b"]
+        assert [sample.fields["x"] for sample in samples] == [1, 2, 3]
+        assert [len(sample.groups) for sample in samples] == [1, 0, 0]
+        options = {"format": "parquet", "image_as": "auto", "unit": "sample"}
+        reader = TableReader({"file": "rows.parquet", "target": "meta.label", **options})
+        before = reader.content_hash(data_root(folder), "rows.parquet")
+        self.write(folder, meta=[{**meta[0], "label": "c"}, *meta[1:]])  # type: ignore[dict-item]
+        assert reader.content_hash(data_root(folder), "rows.parquet") != before
+
+    def test_an_extension_that_nobody_registered_is_not_its_storage(self, folder: Path) -> None:
+        pa = pytest.importorskip("pyarrow")
+        marked = pa.field("label", pa.string(), metadata={"ARROW:extension:name": "my.label"})
+        self.write(folder, table=pa.table([["a"]], schema=pa.schema([marked])))
+        with pytest.raises(DataError, match=r"is of the extension type my\.label"):
+            self.read(folder, target="label")
+
+    def test_nan_is_an_empty_cell_and_a_decimal_is_refused(self, folder: Path) -> None:
+        pa = pytest.importorskip("pyarrow")
+        self.write(folder, label=[1.0, float("nan")], exact=pa.array([1, 2], pa.decimal128(22, 1)))
+        assert [sample.target for sample in self.read(folder, target="label")] == [1.0, None]
+        with pytest.raises(DataError, match="no plain data"):
+            self.read(folder, target="exact")
+
+    def test_a_column_that_comes_twice(self, folder: Path) -> None:
+        pa = pytest.importorskip("pyarrow")
+        self.write(folder, table=pa.table([["a"], ["b"], ["c"]], names=["id", "label", "label"]))
+        assert self.read(folder, id="id")[0].id == "a"
+        with pytest.raises(DataError, match="the column 'label' comes twice"):
+            self.read(folder, target="label")
+
+    def test_images_that_are_names_without_bytes(self, folder: Path) -> None:
+        image = {"bytes": None, "path": "images/0.png"}
+        self.write(folder, image=[image, {"bytes": picture(), "path": "x"}])
+        with pytest.raises(DataError) as error:
+            self.read(folder, image="image")
+        assert error.value.fix == "image: image.path reads images by their names"
+        assert self.read(folder, image="image.path")[0].images[0].name == "images/0.png"

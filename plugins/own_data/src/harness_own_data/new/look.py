@@ -70,6 +70,7 @@ class Look:
         file: The option ``file``; a table or a folder of images; empty for a copy of a dataset.
         splits: Split to file, where there are several.
         split_column: The column that says the split.
+        typed: Whether cells have types; in a CSV an empty one is a text.
         unread: Columns that cannot be read, each with the reason.
     """
 
@@ -81,6 +82,7 @@ class Look:
     is_folder: bool
     splits: dict[str, str] = field(default_factory=dict)
     split_column: str = ""
+    typed: bool = False
     unread: dict[str, str] = field(default_factory=dict)
 
     def first(self, names: Sequence[str]) -> str:
@@ -97,11 +99,19 @@ class Look:
 
     def images(self) -> list[str]:
         """Return what the option ``image`` should list: a usual column, or all that name images."""
-        images = [column.image for column in self.columns.values() if column.image]
         for name in filter(None, (self.first([name]) for name in _IMAGES)):
             if self.columns[name].image:
                 return [self.columns[name].image]
-        return images
+        paths, patterns = self.all_images()
+        return paths or patterns[:1]
+
+    def all_images(self) -> tuple[list[str], list[str]]:
+        """Return the columns that hold or name images, and patterns that make names of others."""
+        images = [column.image for column in self.columns.values() if column.image]
+        return (
+            [image for image in images if image in self.columns],
+            [image for image in images if image not in self.columns],
+        )
 
     def missing(self) -> Column | None:
         """Return a column that names images which are not there, if no column names any."""
@@ -150,7 +160,7 @@ def look(path: Path) -> Look:
     files = TableFiles(rows.file or None, "auto", "", "", by_column=True)
     tables = [files.open(root, name) for name in rows.tables]
     is_folder = isinstance(tables[0], ImageFolder)
-    result = Look(root, folder, rows.file, {}, 0, is_folder, rows.splits)
+    result = Look(root, folder, rows.file, {}, 0, is_folder, rows.splits, typed=tables[0].typed)
     _columns(result, tables)
     if not result.rows:
         raise UserError("there is no row in it", where=root.where(rows.tables[0]))
@@ -252,7 +262,8 @@ def _as_image(root: DataRoot, column: Column, text: str, beside: str) -> str:
         return ""
     if is_image(path) and root.is_file(path):
         return column.name
-    if column.lists or not path or path != text:
+    named = is_image(path) or column.name.lower() in {*_IMAGES, *_IDS}  # a label 1 is no 1.jpg
+    if column.lists or not named or path != text:
         return ""
     folders = [folder for folder in root.list() if root.is_dir(folder)][:_FOLDERS]
     for folder in dict.fromkeys(["", beside, *folders]):

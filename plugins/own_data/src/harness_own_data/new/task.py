@@ -100,12 +100,7 @@ def _answered(data_look: Look, flags: dict[str, Any], *, ask: bool) -> Answers:
         )  # fmt: skip
     for flag, columns in (("image", _columns_of(images)), ("target", [target])):
         _check_columns(data_look, columns, flag)
-    if data_look.columns[target].lists:
-        raise UserError(
-            f"the column {target!r} holds lists; this command writes tasks with one right answer",
-            where="--target",
-            fix="write the spec by hand, with a metric that takes lists",
-        )
+    _check_target(data_look, target)
     usual_question, _ = default_question(data_look, target)
     question = answer("question", "4. The question", usual_question).replace("\\n", "\n")
     usual_labels = _usual_labels(data_look, target)
@@ -179,6 +174,22 @@ def _check_columns(data_look: Look, columns: Sequence[str], flag: str) -> None:
     for column in columns:
         if column not in data_look.columns:
             raise unknown("column", column, data_look.columns, where=f"--{flag}")
+
+
+def _check_target(data_look: Look, target: str) -> None:
+    column = data_look.columns[target]
+    if column.lists:
+        raise UserError(
+            f"the column {target!r} holds lists; this command writes tasks with one right answer",
+            where="--target",
+            fix="write the spec by hand, with a metric that takes lists",
+        )
+    if column.empty and not data_look.typed:
+        raise UserError(
+            f"the column {target!r} is empty in {column.empty:,} of {column.rows:,} rows",
+            where=data_look.root.where(data_look.file),
+            fix="fill in, or remove, rows without a right answer",
+        )
 
 
 def _usual_labels(data_look: Look, target: str) -> str:
@@ -287,10 +298,9 @@ def _left_out(data_look: Look, answers: Answers) -> Iterator[str]:
     for name in data_look.groups():
         if name not in reported:
             yield f"not reported apart: {name} (--group {_group(name)}={name}:human)"
-    for column in data_look.columns.values():
-        if column.image and column.image not in answers.images and answers.images:
-            every = ",".join([*answers.images, column.image])
-            yield f"images left out: {column.name} (--image {every})"
+    for name in data_look.all_images()[0]:
+        if name not in answers.images and answers.images:
+            yield f"images left out: {name} (--image {','.join([*answers.images, name])})"
     target = data_look.columns[answers.target]
     if target.empty:
         yield f"without a right answer: {target.empty:,} of {target.rows:,} rows"

@@ -142,8 +142,9 @@ class OutsideLabels:
             f"{self._count:,} rows have labels that are"
         )  # fmt: skip
         where, line, label = self._first[0]
+        fix = nearest(label, self._labels) if label else "fill in, or remove, rows without a label"
         raise DataError(
             f"{rows} none of the task's (ask.choose.labels): {examples}{more}",
             where=f"{where}:{line}",
-            fix=nearest(label, self._labels),
+            fix=fix,
         )

@@ -71,8 +71,10 @@ class _Columnar:
         """Yield every row with the cells of some columns."""
         self._check(names)
         if not names:  # rows are still to be counted
-            names = [next((one for one in self.columns if not self.holds_images(one)),
-                          self.columns[0])]  # fmt: skip
+            readable = [one for one in self.columns if not self.problem(one)]
+            counted = [one for one in readable if not self.holds_images(one)] or readable
+            yield from (Row(row + 1, row, []) for row, _ in enumerate(self._values(counted[:1])))
+            return
         classes = {
             place: class_names
             for place, name in enumerate(names)

@@ -9,6 +9,7 @@ from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any, Literal
 
 from harness.errors import DataError, SampleError, quoted
@@ -119,8 +120,8 @@ def inside(text: str, where: str, root: DataRoot) -> str:
     Raises:
         DataError: an address, or a path that leads out of the data folder.
     """
-    top = f"{root}/"
-    text = text.removeprefix(top)
+    if text.startswith("/"):
+        text = text.removeprefix(f"{Path(str(root)).absolute()}/")
     if "://" in text:
         raise DataError(
             f"{quoted(text)} is an address; nothing is fetched", where=where,
