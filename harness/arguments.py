@@ -152,12 +152,10 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _hints(owner: Any) -> dict[str, Any]:
-    return dict(_cached_hints(owner))
+    return dict(_cached_hints(owner, include_extras=True))
 
 
-@cache
-def _cached_hints(owner: Any) -> dict[str, Any]:
-    return get_type_hints(owner, include_extras=True)
+_cached_hints = cache(get_type_hints)
 
 
 def plain(hint: Any, value: Any, where: str) -> Any:

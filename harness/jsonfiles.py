@@ -111,7 +111,7 @@ def parse_json(content: bytes, where: Path | str, *, undefined: bool = False) ->
         return json.loads(
             content.decode("utf-8-sig"),
             object_pairs_hook=_once,
-            parse_constant=_null if undefined else _refused,
+            parse_constant=(lambda _: None) if undefined else _refused,
             parse_float=float if undefined else _finite,
         )
     except UnicodeDecodeError:
@@ -129,10 +129,6 @@ def parse_json(content: bytes, where: Path | str, *, undefined: bool = False) ->
 
 class _Refused(ValueError):
     """What Python's parser takes and JSON does not."""
-
-
-def _null(_: str) -> None:
-    return None
 
 
 def _refused(constant: str) -> None:

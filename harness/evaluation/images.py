@@ -70,12 +70,10 @@ def open_images(
     return [_opened(sample, view, opening, opened) for sample in samples]
 
 
-def _unsized(_: object) -> int:
-    return 0
-
-
 def ahead(
-    items: Iterable[Item], work: Callable[[Item], Result], size: Callable[[Result], int] = _unsized
+    items: Iterable[Item],
+    work: Callable[[Item], Result],
+    size: Callable[[Result], int] = lambda _: 0,
 ) -> Generator[Result]:
     """Yield what work makes of each item, in order; that of the next ones is made meanwhile.
 

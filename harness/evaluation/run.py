@@ -27,7 +27,6 @@ from harness.evaluation.task import Task
 from harness.evaluation.writer import Job, stands
 from harness.events import RunFinished, RunStarted, TaskFinished
 from harness.jsonfiles import read_object
-from harness.models import Answerer
 from harness.plugins import find, plugins
 from harness.progress import in_bytes
 from harness.runs.journal import Journal
@@ -309,7 +308,7 @@ def evaluate_here(
             try:
                 record = execute(
                     item.job,
-                    _loader(subject, item),
+                    partial(subject.answerer, item.job.plan.task),
                     reporter.progress,
                     reporter.say,
                     retry_errors=terms.retry_errors,
@@ -485,10 +484,6 @@ def _speed(folder: Path, subject: ConfiguredModel) -> float | None:
         if isinstance(speed, int | float) and speed > 0:
             return float(speed)
     return None
-
-
-def _loader(subject: ConfiguredModel, item: Planned) -> Callable[[], Answerer]:
-    return lambda: subject.answerer(item.job.plan.task)
 
 
 def tell(hook: str, event: object, reporter: Reporter) -> None:

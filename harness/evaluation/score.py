@@ -266,9 +266,7 @@ def _finite(values: Sequence[Any]) -> tuple[float, ...] | None:
     return numbers if all(map(math.isfinite, numbers)) else None
 
 
-@lru_cache(maxsize=256)
-def _label_reader(options: tuple[str, ...]) -> LabelReader:
-    return LabelReader(options)
+_label_reader = lru_cache(maxsize=256)(LabelReader)
 
 
 def normalised(scores: Scores, rule: str) -> tuple[float, ...]:

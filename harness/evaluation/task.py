@@ -161,9 +161,10 @@ class Task:
             extractor = find("extractor", self.spec.ask.extractor, plugins().extractors())
             versions["extractor"] = extractor.version
         code = self.code()
+        options = {f"option {name}": value for name, value in self.located.reader_options.items()}
         return {
             **parts(self.spec),
-            "data": fingerprint({**self.annotation_hashes(), **_reader_options(self.located)}),
+            "data": fingerprint({**self.annotation_hashes(), **options}),
             "code versions": fingerprint(versions),
             **({PLUGIN_CODE: fingerprint(code)} if code else {}),
         }
@@ -216,7 +217,3 @@ def _about_each(each: Each, samples: Iterable[Sample]) -> Iterator[Sample]:
                 {text: each.texts[label]} if isinstance(label, str) and label in each.texts else {}
             )
             yield replace(sample, fields={**sample.fields, **fields}) if fields else sample
-
-
-def _reader_options(located: Located) -> Mapping[str, Json]:
-    return {f"option {name}": value for name, value in located.reader_options.items()}

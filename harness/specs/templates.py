@@ -70,10 +70,6 @@ def _join(value: object, between: str = "") -> str:
     return between.join(parts)
 
 
-def _fields_there(fields: Mapping[str, Json]) -> str:
-    return f"fields: {', '.join(sorted(fields))}" if fields else "it sees no fields"
-
-
 def _items(value: object) -> Sequence[Any]:
     if not isinstance(value, list | tuple):
         raise _Refused(f"{_kind(value)} is not a list")
@@ -240,7 +236,8 @@ class Template:
             raise UserError(f"template: {error}", where=self.where) from None
         except TemplateError as error:
             message = error.message or type(error).__name__
-            fix = _fields_there(fields) if "is undefined" in message else ""
+            present = f"fields: {', '.join(sorted(fields))}" if fields else "it sees no fields"
+            fix = present if "is undefined" in message else ""
             raise UserError(f"template: {message}", where=self.where, fix=fix) from None
         except (TypeError, ValueError, ArithmeticError) as error:
             raise UserError(f"template: {error}", where=self.where) from None

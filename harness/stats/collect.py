@@ -19,23 +19,29 @@ SHARED = 16384
 
 
 class Clusters:
-    """The cluster of each sample in 16 bytes: names are kept as 128-bit digests."""
+    """The cluster of each sample in 4 bytes, and 16 for each run of samples of one cluster.
+
+    Names are kept as 128-bit digests.
+    """
 
     def __init__(self) -> None:
         self._digests = bytearray()
-        self._last: tuple[str, bytes] | None = None
+        self._last: str | None = None
+        self._runs = array("i")
+        self._run = -1
 
     def __len__(self) -> int:
         """Samples added."""
-        return len(self._digests) // _DIGEST_BYTES
+        return len(self._runs)
 
     def add(self, name: str) -> None:
         """Add the next sample's cluster."""
         # Samples of a cluster mostly follow each other.
-        if self._last is None or self._last[0] != name:
+        if name != self._last:
+            self._last, self._run = name, self._run + 1
             encoded = name.encode("utf-8", "surrogatepass")
-            self._last = name, hashlib.blake2b(encoded, digest_size=_DIGEST_BYTES).digest()
-        self._digests += self._last[1]
+            self._digests += hashlib.blake2b(encoded, digest_size=_DIGEST_BYTES).digest()
+        self._runs.append(self._run)
 
     def codes(self) -> Codes:
         """Return each sample's cluster as a number, counted in order of first appearance."""
@@ -43,7 +49,7 @@ class Clusters:
             return np.zeros(0, dtype=np.int64)
         halves = self._halves()
         order = np.lexsort((halves[:, 0], halves[:, 1]))
-        return _first_come(order, _starts(halves, order))
+        return _first_come(order, _starts(halves, order))[np.asarray(self._runs)]
 
     def sorted(self, ids: Sequence[int]) -> tuple[Codes, Codes]:
         """Return positions and clusters of samples in an order independent of how they came.
@@ -56,8 +62,17 @@ class Clusters:
             clusters in that order, from 0 without gaps.
         """
         halves = self._halves()
-        order = np.lexsort((np.asarray(ids, dtype=np.uint64), halves[:, 0], halves[:, 1]))
-        return order, np.cumsum(_starts(halves, order)) - 1
+        order = np.lexsort((halves[:, 0], halves[:, 1]))
+        of_run = np.empty(len(order), dtype=np.int64)
+        of_run[order] = np.cumsum(_starts(halves, order)) - 1
+        clusters = of_run[np.asarray(self._runs, dtype=np.int64)]
+        # One key of both sorts six times faster than two; equal keys are left to two.
+        hashes, bits = np.asarray(ids, dtype=np.uint64), int(clusters.max(initial=0)).bit_length()
+        keys = clusters.astype(np.uint64) << np.uint64(64 - bits) | hashes >> np.uint64(bits)
+        order = np.argsort(keys)
+        if bits == 0 or (keys[order][1:] == keys[order][:-1]).any():
+            order = np.lexsort((hashes, clusters))
+        return order, clusters[order]
 
     def _halves(self) -> NDArray[np.uint64]:
         return np.frombuffer(self._digests, dtype=np.uint64).reshape(-1, 2)

@@ -63,11 +63,11 @@ class DistinctRows:
         if not exact:
             return np.asarray(weights @ matrix, dtype=np.float64)
         # A few draws at a time: their weights stay in the processor's cache.
-        few = [
-            turned @ np.ascontiguousarray(weights[start : start + _AT_A_TIME].T, dtype=np.float32)
-            for start in range(0, len(weights), _AT_A_TIME)
-        ]
-        return np.concatenate([part.T for part in few]).astype(np.float64)
+        sums = np.empty((len(weights), turned.shape[0]))
+        for start in range(0, len(weights), _AT_A_TIME):
+            few = slice(start, start + _AT_A_TIME)
+            sums[few] = (turned @ np.ascontiguousarray(weights[few].T, dtype=np.float32)).T
+        return sums
 
     @cached_property
     def _quick(self) -> Any:

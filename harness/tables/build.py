@@ -18,7 +18,7 @@ from harness.tables.human_share import with_shares
 from harness.tables.layout import Layout
 from harness.tables.notes import compared_note, notes_of, shown_notes
 from harness.tables.ranks import Tied, compared, ranked
-from harness.tables.rows import ONE_SIDED, Placed, Supports, names_of, placed, rows_of
+from harness.tables.rows import ONE_SIDED, Placed, Supports, doubts_of, names_of, placed, rows_of
 from harness.tables.sections import sections_of, why
 from harness.tables.table import Section, Table, TableStyle
 
@@ -71,8 +71,9 @@ def build_table(
         UserError: no record, a task or metric that no record has, two different evaluations for
             one place in the table, or a baseline that is no row.
     """
-    options = options or TableOptions()
-    chosen, superseded = current(_chosen(list(records), tasks, layout))
+    options, records = options or TableOptions(), list(records)
+    doubts = doubts_of(current(records)[0], options.one_sided)
+    chosen, superseded = current(_chosen(records, tasks, layout))
     placements = placed(chosen, layout, any_seed=options.duplicates == "mean")
     if not placements:
         raise UserError("no finished evaluation fits a row of the layout", fix="others: true")
@@ -93,7 +94,7 @@ def build_table(
     sections = tuple(
         Section(
             why(settled_records, index) if index else "",
-            rows_of(group, columns, names, common, options.supports, one_sided=options.one_sided),
+            rows_of(group, columns, names, common, options.supports, doubts=doubts),
         )
         for index, group in enumerate(groups)
     )

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Sequence
 
 from harness.runs.record import EvaluationRecord
-from harness.stats.interval import Interval
 from harness.tables.table import Column
 
 MANY = 12
@@ -28,6 +27,7 @@ def caption_of(
         intervals: Whether intervals are shown.
     """
     records = [record for held in sections for record in held]
+    versions = (str(record.versions.get("social-harness", "")) for record in records)
     return " ".join(
         part
         for part in (
@@ -35,7 +35,7 @@ def caption_of(
             _sizes(sections[0], columns),
             intervals_said(records, columns) if intervals else "",
             _listed("Seed", sorted({_setting(record, "seed") for record in records} - {""})),
-            _listed("social-harness", sorted({_version(record) for record in records} - {""})),
+            _listed("social-harness", sorted({*versions} - {""})),
             _runs(records),
         )
         if part
@@ -60,7 +60,8 @@ def intervals_said(records: Sequence[EvaluationRecord], columns: Sequence[Column
     """Say level and method of the intervals shown; empty without any."""
     shown_metrics = {(column.task, column.metric) for column in columns}
     kinds = {
-        _kind(value.interval)
+        # What follows a semicolon is about one number; it stays in the record.
+        f"{100 * value.interval.level:g} %, {value.interval.method.partition(';')[0]}"
         for record in records
         for value in record.metrics
         if value.interval is not None and (record.task, value.id) in shown_metrics
@@ -68,18 +69,9 @@ def intervals_said(records: Sequence[EvaluationRecord], columns: Sequence[Column
     return f"Intervals: {'; '.join(sorted(kinds))}." if kinds else ""
 
 
-def _kind(interval: Interval) -> str:
-    # What follows a semicolon is about one number; it stays in the record.
-    return f"{100 * interval.level:g} %, {interval.method.partition(';')[0]}"
-
-
 def _setting(record: EvaluationRecord, name: str) -> str:
     value = record.settings.get(name)
     return "" if value is None else str(value)
-
-
-def _version(record: EvaluationRecord) -> str:
-    return str(record.versions.get("social-harness", ""))
 
 
 def _listed(name: str, values: Sequence[str]) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from harness.descriptors import Json
 from harness.runs.record import EvaluationRecord
 from harness.tables.caption import intervals_said
 from harness.tables.human_share import NOTE as SHARE_NOTE
 from harness.tables.human_share import SHARE
 from harness.tables.ranks import UNRANKED
-from harness.tables.rows import ONE_SIDED_MARK as ONE_SIDED
+from harness.tables.rows import ONE_SIDED_MARK, SIGN_CHANGES
 from harness.tables.table import LETTERS, TIED, TRENDS, Column, Section, TableStyle
 
 MEANINGS = {
@@ -23,6 +22,7 @@ MEANINGS = {
     "machine-labelled": "labels were given by a machine, not by people",
     "one-sided": "nearly all answers are the same one; a number near 0 may come of that alone",
     "machine-labelled slices": "groups of people were labelled by a machine, not by people",
+    "sign changes": "asked in other words, the number is on the other side of 0",
 }
 
 _MOST_NAMED = 6
@@ -70,7 +70,7 @@ def _tasks(sections: Sequence[Sequence[EvaluationRecord]]) -> Iterator[str]:
             record = next(record for record in records if record.task == task)
             size = f"{record.task_title} ({task}, version {record.task_version}): {_size(record)}"
             chosen = ", ".join(
-                f"{name} = {_option_text(value)}"
+                f"{name} = {str(value).lower() if isinstance(value, bool) else value}"
                 for name, value in record.task_options.items()
                 if value != ""
             )
@@ -84,10 +84,6 @@ def _tasks(sections: Sequence[Sequence[EvaluationRecord]]) -> Iterator[str]:
 def _size(record: EvaluationRecord) -> str:
     samples = record.counts.samples
     return f"{samples} sample{'' if samples == 1 else 's'}"
-
-
-def _option_text(value: Json) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _intervals(records: Sequence[EvaluationRecord], columns: Sequence[Column]) -> Iterator[str]:
@@ -146,8 +142,8 @@ def shown_notes(
         notes.append("± is half the width of the interval.")
     if any(cell.tied for cell in cells):
         notes.append(f"{TIED} {tied}.")
-    if any(ONE_SIDED in cell.shown for cell in cells):
-        notes.append(f"({LETTERS[ONE_SIDED]}) {ONE_SIDED}: {MEANINGS[ONE_SIDED]}.")
+    marks = {mark for cell in cells for mark in cell.shown} & {ONE_SIDED_MARK, SIGN_CHANGES}
+    notes += [f"({LETTERS[mark]}) {mark}: {MEANINGS[mark]}." for mark in sorted(marks)]
     unranked = sorted(UNRANKED & {mark for cell in cells for mark in cell.marks})
     if unranked and any(cell.rank for cell in cells):
         notes.append(f"Numbers marked {' or '.join(unranked)} are not ranked.")

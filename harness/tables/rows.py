@@ -10,16 +10,20 @@ from dataclasses import dataclass, field
 
 from harness.descriptors import Json
 from harness.requests.reasoning import AUTO
-from harness.runs.record import EvaluationRecord
+from harness.runs.record import EvaluationRecord, MetricValue
+from harness.specs.variants import Variant
 from harness.tables.columns import column_of, same_column
 from harness.tables.layout import Layout
 from harness.tables.table import Cell, Column, Row
 
 OTHERS = "Others"
-ONE_SIDED, ONE_SIDED_MARK = 0.95, "one-sided"
+ONE_SIDED = 0.95
+ONE_SIDED_MARK, SIGN_CHANGES = "one-sided", "sign changes"
 
 Supports = Callable[[str, str], bool]
 """Whether a model (by id) can answer a task (by id); True when nothing is known."""
+Doubts = Callable[[EvaluationRecord, MetricValue], list[str]]
+"""The marks of one number of an evaluation, beside those of the evaluation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +152,7 @@ def rows_of(  # noqa: PLR0913  records, and all that a cell must say of them
     common: Collection[str],
     supports: Supports | None,
     *,
-    one_sided: float = ONE_SIDED,
+    doubts: Doubts,
 ) -> tuple[Row, ...]:
     """Return the rows of one section; each key and task comes once.
 
@@ -158,7 +162,7 @@ def rows_of(  # noqa: PLR0913  records, and all that a cell must say of them
         names: A name for each key.
         common: Marks that are said once, under the table.
         supports: Tells ``n/a`` from a cell that nobody ran.
-        one_sided: From this share of one answer on, numbers that are best at zero are marked.
+        doubts: Marks of single numbers.
     """
     rows: dict[Key, dict[str, Placed]] = {}
     for placement in placements:
@@ -169,7 +173,7 @@ def rows_of(  # noqa: PLR0913  records, and all that a cell must say of them
         models = {placement.record.model for placement in by_task.values()}
         cells = []
         for column in columns:
-            cell = _cell(by_task.get(column.task), column, common, one_sided)
+            cell = _cell(by_task.get(column.task), column, common, doubts)
             lacks = supports is not None and not any(
                 supports(model, column.task) for model in models
             )
@@ -186,7 +190,7 @@ _UNSUPPORTED = Cell(
 
 
 def _cell(
-    placed: Placed | None, column: Column, common: Collection[str], one_sided: float
+    placed: Placed | None, column: Column, common: Collection[str], doubts: Doubts
 ) -> Cell | None:
     if placed is None:
         return None
@@ -201,8 +205,7 @@ def _cell(
         interval = None
     defined = value.value is not None and math.isfinite(value.value)
     scored = max(counts.scored, 1)
-    marked = column.direction in {"zero", "none"} and _gives_one_answer(record, one_sided)
-    marks = (*record.marks, *([ONE_SIDED_MARK] if marked else []))
+    marks = (*record.marks, *doubts(record, value))
     return Cell(
         value=value.value * value.scale if defined and value.value is not None else None,
         low=None if interval is None else interval.low * value.scale,
@@ -221,11 +224,41 @@ def _cell(
     )
 
 
-def _gives_one_answer(record: EvaluationRecord, one_sided: float) -> bool:
-    """Whether a share that a record shows for reading its numbers is nearly none or nearly all."""
-    shares = [
-        metric.value
-        for metric in record.metrics
-        if metric.direction == "none" and metric.range == (0.0, 1.0) and metric.value is not None
-    ]
-    return any(share >= one_sided or share <= 1 - one_sided for share in shares)
+def doubts_of(records: Iterable[EvaluationRecord], one_sided: float) -> Doubts:
+    """Return which numbers of these evaluations, variants among them, are in doubt, and why.
+
+    Args:
+        records: Evaluations that count.
+        one_sided: From this share of one answer on, numbers that are best at zero are marked.
+    """
+    signed: dict[str, list[tuple[float, str, str]]] = {}
+    for record in records:
+        if record.variant and Variant.named(record.variant).perturbs:
+            continue  # the question is the same
+        parts = {**record.task_parts, "variant": ""}
+        asked = [record.model_fingerprint, record.task, parts, {**record.settings}, record.method]
+        for metric in record.metrics:
+            if metric.direction == "zero" and metric.value is not None:
+                number = metric.value, record.fingerprint, metric.column
+                signed.setdefault(canonical([*asked, metric.column]), []).append(number)
+    turning = {
+        (fingerprint, column)
+        for over_prompts in signed.values()
+        if min(over_prompts)[0] < 0 < max(over_prompts)[0]
+        for _, fingerprint, column in over_prompts
+    }
+
+    def doubts(record: EvaluationRecord, metric: MetricValue) -> list[str]:
+        shares = [
+            share.value
+            for share in record.metrics
+            if share.direction == "none" and share.range == (0.0, 1.0) and share.value is not None
+        ]
+        one_answer = metric.direction in {"zero", "none"} and any(
+            share >= one_sided or share <= 1 - one_sided for share in shares
+        )
+        evaluations = record.fingerprint.split(",")  # several of a mean over seeds
+        turns = any((one, metric.column) in turning for one in evaluations)
+        return [ONE_SIDED_MARK] * one_answer + [SIGN_CHANGES] * turns
+
+    return doubts

@@ -28,6 +28,7 @@ LETTERS: Mapping[str, str] = {
     "machine-labelled": "M",
     "machine-labelled slices": "S",
     "one-sided": "O",
+    "sign changes": "W",
 }
 
 

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from harness.errors import UserError
+from harness.plugins import plugins
 from harness.runs.record import Counts, EvaluationRecord
 from harness.tables import Table, build_table
 from harness.tables.build import TableOptions
 from harness.tables.layout import Layout, LayoutColumn
+from harness.tables.render import render
 from harness.tables.table import TableStyle
 from tests.tables.records import metric, record
 
@@ -220,6 +222,35 @@ def test_a_number_best_at_zero_stands_beside_the_share_of_yes_and_one_sided_mode
     assert not any(
         "one-sided" in note for note in build_table([_skewed("a", 0.97)], options=later).notes
     )
+
+
+def test_a_bias_whose_sign_depends_on_the_wording_is_marked_in_every_format() -> None:
+    def asked(model: str, skew: float, variant: str = "", seed: int = 0) -> EvaluationRecord:
+        bias = metric(skew, name="min_skew", column="MinSkew@C", direction="zero", scale=1.0)
+        parts = {"spec": "s"} | ({"variant": variant} if variant else {})
+        name = f"{model} {seed} {variant}"
+        return record(
+            model, "fairface", bias, settings={"seed": seed}, variant=variant, task_parts=parts,
+            fingerprint=name, lineage=name,
+        )  # fmt: skip
+
+    records = [
+        asked("turns", -0.2), asked("turns", 0.1, "paraphrase 1"),
+        asked("stays", -0.2), asked("stays", -0.1, "paraphrase 1"), asked("stays", 0.1, "blur 3"),
+        asked("seeds", -0.2), asked("seeds", -0.2, seed=1), asked("seeds", 0.1, "paraphrase 1", 1),
+    ]  # fmt: skip
+    table = build_table(records, options=TableOptions(duplicates="mean"))
+    marks = {row.model: [cell.shown for cell in row.cells if cell] for row in table.rows}
+    assert marks == {"turns": [("sign changes",)], "stays": [()], "seeds": [("sign changes",)]}
+    assert sum("(W) sign changes" in note for note in table.notes) == 1
+    for form in ("plain", "markdown", "html", "latex"):
+        assert "(W)" in render(plugins().formats()[form], table)
+    for form in ("csv", "json"):
+        assert "sign changes" in render(plugins().formats()[form], table)
+    unasked = build_table(
+        [one for one in records if not one.variant], options=TableOptions(duplicates="mean")
+    )
+    assert not any("sign changes" in note for note in unasked.notes)
 
 
 def test_a_layout_that_shows_skew_alone_gets_the_share_of_yes_too_and_only_once() -> None:

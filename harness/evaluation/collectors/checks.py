@@ -12,6 +12,8 @@ from harness.guard import Check, Contract, described
 from harness.metrics.contract import ScoredSample
 from harness.stats.types import Floats
 
+_PLAIN = {int}
+
 
 def check_size(size: object, contract: Contract) -> None:
     """Check the length of a statistics vector.
@@ -29,8 +31,8 @@ def statistics_check(contract: Contract) -> Check:
     # It runs for every sample and metric: one pass over the values, no conversion.
     def check(statistics: Any, sample: ScoredSample) -> Any:
         try:
-            if math.isfinite(sum(statistics.values())) and all(
-                type(position) is int or operator.index(position) >= 0 for position in statistics
+            if math.isfinite(sum(statistics.values())) and (
+                {*map(type, statistics)} <= _PLAIN or min(map(operator.index, statistics)) >= 0
             ):
                 return statistics
         except (TypeError, ValueError, AttributeError):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import zlib
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from zlib import adler32, crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,12 +35,15 @@ class Frame:
     units: Clusters | None = None
     _strata: dict[str, int] = field(default_factory=dict)
     _stratum_codes: array[int] = field(default_factory=lambda: array("i"))
-    _ids: array[int] = field(default_factory=lambda: array("Q"))
+    _ids: tuple[array[int], array[int]] = field(default_factory=lambda: (array("I"), array("I")))
 
     def add(self, sample: ScoredSample) -> None:
         """Add the next sample."""
         self.clusters.add(sample.cluster)
-        self._ids.append(short_hash(sample.id))
+        # 64 bits tell a cluster's samples apart; two checksums are quicker than a hash.
+        data = sample.id.encode("utf-8", "surrogatepass")
+        self._ids[0].append(crc32(data))
+        self._ids[1].append(adler32(data))
         self._stratum_codes.append(self._strata.setdefault(sample.stratum, len(self._strata)))
         if self.units is not None:
             self.units.add(sample.source)
@@ -68,10 +71,10 @@ class Frame:
         if len(self._strata) < 2:
             return None
         strata = np.zeros(self.number, dtype=np.int64)
-        sorted_code = {code: at for at, (_, code) in enumerate(sorted(self._strata.items()))}
-        by_sample = np.asarray(self._stratum_codes)[self.order]
+        sorted_code = np.argsort([code for _, code in sorted(self._strata.items())])
+        by_sample = sorted_code[np.asarray(self._stratum_codes)[self.order]]
         # Written backwards, so that a cluster's first sample decides where samples disagree.
-        strata[self.codes[::-1]] = [sorted_code[code] for code in by_sample[::-1].tolist()]
+        strata[self.codes[::-1]] = by_sample[::-1]
         return strata
 
     def ordered(self, samples: Sequence[ScoredSample]) -> list[ScoredSample]:
@@ -81,8 +84,9 @@ class Frame:
     @cached_property
     def _sorted(self) -> tuple[Codes, Codes]:
         """Order and clusters; the names are forgotten, since they would take as much again."""
-        order_and_codes = self.clusters.sorted(self._ids)
-        self.clusters, self._ids = Clusters(), array("Q")
+        first, second = (np.asarray(checksums, dtype=np.uint64) for checksums in self._ids)
+        order_and_codes = self.clusters.sorted(first << np.uint64(32) | second)
+        self.clusters, self._ids = Clusters(), (array("I"), array("I"))
         return order_and_codes
 
     @property
@@ -128,9 +132,3 @@ class Parts:
 def whole(frame: Frame) -> Parts:
     """Return everything as the only part."""
     return Parts([()], np.zeros(len(frame.codes), dtype=np.int64), [()])
-
-
-def short_hash(name: str) -> int:
-    """Return 64 bits that tell a cluster's samples apart; two checksums are quicker than a hash."""
-    data = name.encode("utf-8", "surrogatepass")
-    return zlib.crc32(data) << 32 | zlib.adler32(data)

@@ -126,7 +126,7 @@ class RankedCounts(SkewCounts):
         self._labels = tuple(labels) or (self._positive,)
         self._at = 0 if self.choice else self._labels.index(self._positive)
         self._bins: dict[tuple[str, int], int] = {}
-        self._slices: tuple[int, list[slice]] = 0, []
+        self._sliced: tuple[int, tuple[tuple[str, ...], list[slice]]] = 0, ((), [])
         self.key = ("ranked", self._width, *self.key)
 
     @property
@@ -137,7 +137,7 @@ class RankedCounts(SkewCounts):
     @property
     def concepts(self) -> tuple[str, ...]:
         """Concepts asked about, sorted."""
-        return tuple(sorted({concept for concept, _ in self._bins}))
+        return self._by_concept()[0]
 
     def columns(self) -> tuple[int, ...]:
         """Return the bins by concept, and from the highest log odds to the lowest."""
@@ -174,11 +174,16 @@ class RankedCounts(SkewCounts):
 
     def histograms(self, totals: Floats) -> Iterator[Floats]:
         """Yield each concept's images by log odds, from the highest down, ``(..., bins)``."""
-        if self._slices[0] != len(self._bins):
-            stops = list(accumulate(Counter(concept for concept, _ in self._sorted()).values()))
-            self._slices = len(self._bins), [slice(*ends) for ends in pairwise([0, *stops])]
-        for columns in self._slices[1]:
+        for columns in self._by_concept()[1]:
             yield totals[..., columns]
+
+    def _by_concept(self) -> tuple[tuple[str, ...], list[slice]]:
+        """Return the concepts, sorted, and where the bins of each stand in totals."""
+        if self._sliced[0] != len(self._bins):
+            bins = Counter(concept for concept, _ in self._sorted())
+            ends = pairwise([0, *accumulate(bins.values())])
+            self._sliced = len(self._bins), (tuple(bins), [slice(*edges) for edges in ends])
+        return self._sliced[1]
 
     def asked(self, totals: Floats) -> Floats:
         """Return images asked about each concept, ``(..., concepts)``."""
