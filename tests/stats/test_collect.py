@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from hashlib import blake2b
 
 import numpy as np
 import pytest
@@ -100,3 +101,20 @@ def test_a_part_of_the_samples_sums_as_if_it_were_all(
     assert codes.tolist() == part_clusters.codes().tolist()
     found, expected = held.totals(5, codes, members), part.totals(5, part_clusters.codes())
     assert found.toarray().tolist() == expected.toarray().tolist()
+
+
+@pytest.mark.parametrize("distinct", [3, 2**62])
+def test_samples_are_sorted_by_cluster_and_hash_in_whatever_runs_they_come(distinct: int) -> None:
+    random = np.random.default_rng(0)
+    names = [f"c{cluster}" for cluster in random.integers(0, 9, size=200)]
+    ids = random.integers(0, distinct, size=200).astype(np.uint64)
+    clusters = Clusters()
+    for name in names:
+        clusters.add(name)
+    order, codes = clusters.sorted(ids)
+    digests = [blake2b(name.encode(), digest_size=16).digest() for name in names]
+    halves = [tuple(np.frombuffer(digest, dtype=np.uint64)[::-1]) for digest in digests]
+    assert order.tolist() == sorted(range(200), key=lambda place: (halves[place], ids[place]))
+    assert codes.tolist() == [sorted(set(halves)).index(halves[place]) for place in order]
+    seen: dict[str, int] = {}
+    assert clusters.codes().tolist() == [seen.setdefault(name, len(seen)) for name in names]
