@@ -426,12 +426,10 @@ def test_the_split_of_a_dataset_saved_alone_is_its_own(
 def test_spaces_after_delimiters_and_columns_without_a_name(folder: Path) -> None:
     rows = ['a, images/0.png, "happy, very"', "b, images/1.png, sad"]
     write(folder, *rows, header="name, path, label")
-    reader = make_reader(
-        "table", {"file": "labels.csv", "image": "path", "target": "label"}, "image"
-    )
-    root = data_root(folder)
-    assert [sample.target for sample in reader.samples(root, "test")] == ["happy, very", "sad"]
-    assert any("the space after each delimiter" in note for note in reader.notes(root, "test"))
+    options = {"file": "labels.csv", "image": "path", "target": "label"}
+    samples = read(folder, **options)
+    assert [sample.target for sample in samples] == ["happy, very", "sad"]
+    assert any("the space after each delimiter" in note for note in notes(folder, **options))
     write(folder, "0,images/0.png,", header=",path,")
     assert read(folder, file="labels.csv", image="path")[0].images[0].name == "images/0.png"
     write(folder, "images/0.png,a,b", header="path,label,label")
@@ -453,8 +451,8 @@ def test_a_row_without_a_right_answer_is_counted_or_refused(folder: Path) -> Non
     assert [sample.notes for sample in samples] == [
         {}, {"no right answer": 1}, {"no right answer": 1},
     ]  # fmt: skip
-    write(folder, "x,", header="name,label")
-    message = refused(folder, labels=["a", "b"], file="labels.csv", target="label", image="name")
+    write(folder, "images/0.png,", header="path,label")
+    message = refused(folder, labels=["a", "b"], file="labels.csv", target="label", image="path")
     assert "fill in, or remove, rows without a label" in message
 
 
